@@ -1,6 +1,6 @@
-//! `cargo xtask TASK`: builds the development tools (`crates/devtools`) and runs the task with them.
+//! `cargo xtask TASK`: builds the development tools (`crates/devtools`), which then run the task.
 //!
-//! The launcher has no dependencies, so that the first output of a task appears within seconds.
+//! The launcher has no dependencies, so cargo builds the launcher within seconds.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
@@ -10,10 +10,10 @@ use std::process::{Command, ExitCode};
 
 /// Packages of every build. One selection of packages gives their common dependencies one set of features, so that
 /// cargo compiles each dependency once.
-const PACKAGES: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
+const BUILD_PACKAGES: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
-/// Variables that `cargo run` sets for the launcher.
-/// Build scripts of some dependencies depend on these variables and would run again after each change of the caller.
+/// Prefixes of the environment variables that `cargo run` sets for the launcher.
+/// Some build scripts, such as that of ring, depend on these variables, so each changed value would rebuild crates.
 const CARGO_RUN_VARIABLES: [&str; 3] = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_"];
 
 fn main() -> ExitCode {
@@ -22,35 +22,35 @@ fn main() -> ExitCode {
     let profile = if arguments.first().is_some_and(|task| task == "demo") { "demo" } else { "dev" };
     let root = workspace_root();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = command(&cargo, &root);
-    build.args(["build", "--locked", "--profile", profile]).args(PACKAGES).args(["--bin", "devtools"]);
+    let mut build = workspace_command(&cargo, &root);
+    build.args(["build", "--locked", "--profile", profile]).args(BUILD_PACKAGES).args(["--bin", "devtools"]);
     match build.status() {
         Ok(status) if status.success() => {}
         Ok(_) => return ExitCode::FAILURE,
-        Err(error) => return fail("cargo", &error),
+        Err(error) => return report_start_error("cargo", &error),
     }
     let Some(tools) = devtools_path(profile) else {
-        return fail("devtools", &std::io::Error::from(std::io::ErrorKind::NotFound));
+        return report_start_error("devtools", &std::io::Error::from(std::io::ErrorKind::NotFound));
     };
     // Replaces the launcher, so that Ctrl-C reaches only the tools, which stop their servers.
-    fail("devtools", &command(tools.as_os_str(), &root).args(arguments).exec())
+    report_start_error("devtools", &workspace_command(tools.as_os_str(), &root).args(arguments).exec())
 }
 
-/// Returns the workspace root. The variable of `cargo run` takes precedence, because another clone may have compiled the launcher.
+/// Returns the workspace root, read at run time if possible, because another clone may have compiled the launcher.
 fn workspace_root() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     Path::new(&package).parent().unwrap_or(Path::new(".")).to_owned()
 }
 
-/// Returns the path of the built tools: `<target>/<profile>/devtools`, where the launcher is `<target>/debug/xtask`.
+/// Returns the path of the built tools, `<target>/<profile>/devtools`. The launcher is `<target>/debug/xtask`.
 fn devtools_path(profile: &str) -> Option<PathBuf> {
     let launcher = std::env::current_exe().ok()?;
     let directory = if profile == "dev" { "debug" } else { profile };
     Some(launcher.parent()?.parent()?.join(directory).join("devtools"))
 }
 
-/// Returns a command in the workspace root, without the variables of `cargo run`.
-fn command(program: &OsStr, root: &Path) -> Command {
+/// Returns a command that runs in the workspace root, without the environment variables of `cargo run`.
+fn workspace_command(program: &OsStr, root: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(root);
     for (name, _) in std::env::vars_os() {
@@ -63,7 +63,7 @@ fn command(program: &OsStr, root: &Path) -> Command {
     command
 }
 
-fn fail(program: &str, error: &std::io::Error) -> ExitCode {
+fn report_start_error(program: &str, error: &std::io::Error) -> ExitCode {
     // A closed standard error cannot be reported.
     let _ = writeln!(std::io::stderr(), "error: cannot run {program}: {error}");
     ExitCode::FAILURE

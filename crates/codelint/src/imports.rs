@@ -1,8 +1,8 @@
-//! Import cycles between the files of a crate or of the web page.
+//! Detects import cycles between the files of a crate, and between the files of the web page.
 //!
-//! A file depends on the file that defines a name, also if the name is re-exported by another file.
-//! A module may use the names of the modules that contain it: `kill/batch.rs` may import from `kill.rs`.
-//! Test code and code in macro calls are not read.
+//! A file that imports a name depends on the file that defines the name, even if another file re-exports the name.
+//! A module may import names from its parent modules: `kill/batch.rs` may import from `kill.rs`.
+//! The check ignores test code and the arguments of macro calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -12,55 +12,55 @@ use syn::{Attribute, Item, ItemMod, ItemUse, UseTree};
 
 use crate::CheckError;
 
-/// Imported files of each file, with the names that tie them. Paths are relative to the workspace root.
+/// Maps each file to its imported files, and these to the imported names. Paths are relative to the workspace root.
 #[derive(Debug, Default)]
 pub(super) struct ImportGraph {
     files: BTreeMap<PathBuf, BTreeMap<PathBuf, BTreeSet<String>>>,
 }
 
 impl ImportGraph {
-    /// Reads the modules of a crate, starting at its root file (`src/lib.rs` or `src/main.rs`).
-    pub(super) fn read_crate(&mut self, root: &Path) -> Result<(), CheckError> {
-        let mut modules = Modules::default();
-        modules.read_file(root, root.parent().unwrap_or(Path::new("")), &Vec::new())?;
+    /// Adds the imports of all modules of a crate. `root` is the root file: `src/lib.rs` or `src/main.rs`.
+    pub(super) fn add_crate(&mut self, root: &Path) -> Result<(), CheckError> {
+        let mut modules = ModuleTree::default();
+        modules.add_file(root, root.parent().unwrap_or(Path::new("")), &Vec::new())?;
         for (path, module) in &modules.by_path {
             for (from, reference) in &module.references {
                 let Some(found) = modules.find_definition(from, reference, 0) else { continue };
                 let contains = path.starts_with(found.path);
                 if !contains && found.module.file != module.file {
-                    self.add(&module.file, &found.module.file, found.name);
+                    self.add_import(&module.file, &found.module.file, found.name);
                 }
             }
         }
         Ok(())
     }
 
-    /// Reads the relative imports of TypeScript files.
-    pub(super) fn read_typescript(&mut self, files: &[PathBuf]) -> Result<(), CheckError> {
+    /// Adds the relative imports of TypeScript files.
+    pub(super) fn add_typescript_files(&mut self, files: &[PathBuf]) -> Result<(), CheckError> {
         for file in files {
             let text = crate::read_text(file)?;
-            for specifier in import_specifiers(&text) {
-                let target = normalize(&file.parent().unwrap_or(Path::new("")).join(specifier));
+            for specifier in find_import_specifiers(&text) {
+                let target = normalize_path(&file.parent().unwrap_or(Path::new("")).join(specifier));
                 let candidates = ["", ".ts", ".tsx", "/index.ts", "/index.tsx"];
                 let target = candidates.iter().map(|end| PathBuf::from(format!("{}{end}", target.display())));
                 if let Some(target) = target.into_iter().find(|path| files.contains(path)) {
-                    self.add(file, &target, specifier);
+                    self.add_import(file, &target, specifier);
                 }
             }
         }
         Ok(())
     }
 
-    fn add(&mut self, from: &Path, to: &Path, name: &str) {
+    fn add_import(&mut self, from: &Path, to: &Path, name: &str) {
         self.files.entry(from.into()).or_default().entry(to.into()).or_default().insert(name.to_owned());
     }
 
-    /// Returns one shortest cycle for each group of files that import each other.
-    pub(super) fn cycles(&self) -> Vec<String> {
+    /// Describes one shortest import cycle for each group of files that import each other.
+    pub(super) fn find_cycles(&self) -> Vec<String> {
         let mut reported = BTreeSet::new();
         let mut cycles = Vec::new();
         for start in self.files.keys() {
-            let Some(cycle) = self.shortest_cycle(start) else { continue };
+            let Some(cycle) = self.find_shortest_cycle(start) else { continue };
             if cycle.iter().any(|file| reported.contains(file)) {
                 continue;
             }
@@ -75,7 +75,7 @@ impl ImportGraph {
         cycles
     }
 
-    fn shortest_cycle(&self, start: &Path) -> Option<Vec<&PathBuf>> {
+    fn find_shortest_cycle(&self, start: &Path) -> Option<Vec<&PathBuf>> {
         let mut previous: BTreeMap<&PathBuf, &PathBuf> = BTreeMap::new();
         let (start, _) = self.files.get_key_value(start)?;
         let mut queue = std::collections::VecDeque::from([start]);
@@ -99,7 +99,7 @@ impl ImportGraph {
     }
 }
 
-/// Module path below the crate root, such as `["kill", "batch"]`.
+/// Module path relative to the crate root, such as `["kill", "batch"]`.
 type ModulePath = Vec<String>;
 
 /// A non-test module of a crate.
@@ -108,11 +108,11 @@ struct Module {
     file: PathBuf,
     /// Names of functions, types, constants and macros that the module defines.
     definitions: BTreeSet<String>,
-    /// Names that the module imports, with their paths.
+    /// Imported names, each with the path in its `use` declaration.
     imports: BTreeMap<String, Vec<String>>,
     /// Paths of glob imports.
     globs: Vec<Vec<String>>,
-    /// Paths that the module uses, each with the module that contains it.
+    /// Paths in the code of the module, each with the module from which the path is resolved.
     references: Vec<(ModulePath, Vec<String>)>,
 }
 
@@ -124,19 +124,19 @@ struct Definition<'a> {
 }
 
 #[derive(Debug, Default)]
-struct Modules {
+struct ModuleTree {
     by_path: BTreeMap<ModulePath, Module>,
 }
 
-impl Modules {
-    /// Reads a file and the files of its modules. `directory` contains the files of child modules.
-    fn read_file(&mut self, file: &Path, directory: &Path, path: &ModulePath) -> Result<(), CheckError> {
+impl ModuleTree {
+    /// Parses a source file and the files of its child modules, which are in `directory`.
+    fn add_file(&mut self, file: &Path, directory: &Path, path: &ModulePath) -> Result<(), CheckError> {
         let parsed = syn::parse_file(&crate::read_text(file)?)
             .map_err(|error| CheckError::Parse { file: file.into(), reason: error.to_string() })?;
-        self.read_items(file, directory, path, &parsed.items)
+        self.add_items(file, directory, path, &parsed.items)
     }
 
-    fn read_items(
+    fn add_items(
         &mut self,
         file: &Path,
         directory: &Path,
@@ -147,9 +147,9 @@ impl Modules {
         let mut children = Vec::new();
         for item in items {
             match item {
-                Item::Mod(child) if !is_test(&child.attrs) => children.push(child),
+                Item::Mod(child) if !is_test_only(&child.attrs) => children.push(child),
                 Item::Use(item) => collect_imports(&item.tree, &mut Vec::new(), &mut module),
-                _ => module.definitions.extend(defined_name(item)),
+                _ => module.definitions.extend(find_item_name(item)),
             }
         }
         let mut visitor = PathCollector { module: path, references: &mut module.references };
@@ -162,25 +162,25 @@ impl Modules {
             let path: ModulePath = path.iter().cloned().chain([name.clone()]).collect();
             let directory = directory.join(&name);
             if let Some((_, items)) = &child.content {
-                self.read_items(file, &directory, &path, items)?;
+                self.add_items(file, &directory, &path, items)?;
                 continue;
             }
             let sibling = directory.with_extension("rs");
             let file = if sibling.exists() { sibling } else { directory.join("mod.rs") };
-            self.read_file(&file, &directory, &path)?;
+            self.add_file(&file, &directory, &path)?;
         }
         Ok(())
     }
 
-    /// Returns the definition of the name at the end of a path. `None` for names of other crates.
+    /// Returns the definition of the last name in a path, or `None` if another crate defines the name.
     fn find_definition<'a>(
         &'a self,
         module: &[String],
         reference: &'a [String],
         depth: usize,
     ) -> Option<Definition<'a>> {
-        /// Maximum number of re-exports that are followed.
-        const MAX_DEPTH: usize = 8;
+        /// Maximum number of re-exports to follow.
+        const MAX_REEXPORT_DEPTH: usize = 8;
         let mut current: ModulePath = module.to_vec();
         let mut segments = reference.iter().map(String::as_str).peekable();
         match *segments.peek()? {
@@ -198,14 +198,14 @@ impl Modules {
             }
             first => {
                 let here = self.by_path.get(&current)?;
-                let child = self.by_path.contains_key(&child_path(&current, first));
+                let child = self.by_path.contains_key(&child_module_path(&current, first));
                 if !child && !here.imports.contains_key(first) {
                     return None;
                 }
             }
         }
         for name in segments {
-            let child = child_path(&current, name);
+            let child = child_module_path(&current, name);
             if self.by_path.contains_key(&child) {
                 current = child;
                 continue;
@@ -214,7 +214,7 @@ impl Modules {
             if here.definitions.contains(name) {
                 return Some(Definition { path, module: here, name });
             }
-            if depth >= MAX_DEPTH {
+            if depth >= MAX_REEXPORT_DEPTH {
                 return None;
             }
             if let Some(target) = here.imports.get(name) {
@@ -230,11 +230,11 @@ impl Modules {
     }
 }
 
-fn child_path(module: &[String], child: &str) -> ModulePath {
+fn child_module_path(module: &[String], child: &str) -> ModulePath {
     module.iter().cloned().chain([child.to_owned()]).collect()
 }
 
-/// Collects the paths in the code of one module, without its child modules.
+/// Collects the paths in the code of one module, excluding the code of its child modules.
 struct PathCollector<'a> {
     module: &'a ModulePath,
     references: &'a mut Vec<(ModulePath, Vec<String>)>,
@@ -254,13 +254,13 @@ impl<'ast> Visit<'ast> for PathCollector<'_> {
     }
 
     fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
-        if !is_test(&function.attrs) {
+        if !is_test_only(&function.attrs) {
             visit::visit_item_fn(self, function);
         }
     }
 
     fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
-        if !is_test(&item.attrs) {
+        if !is_test_only(&item.attrs) {
             visit::visit_item_impl(self, item);
         }
     }
@@ -288,15 +288,15 @@ fn collect_imports(tree: &UseTree, prefix: &mut Vec<String>, module: &mut Module
         }
         UseTree::Name(name) => {
             let name = name.ident.to_string();
-            module.imports.insert(name.clone(), child_path(prefix, &name));
+            module.imports.insert(name.clone(), child_module_path(prefix, &name));
         }
         UseTree::Rename(rename) => {
-            module.imports.insert(rename.rename.to_string(), child_path(prefix, &rename.ident.to_string()));
+            module.imports.insert(rename.rename.to_string(), child_module_path(prefix, &rename.ident.to_string()));
         }
     }
 }
 
-fn defined_name(item: &Item) -> Option<String> {
+fn find_item_name(item: &Item) -> Option<String> {
     let ident = match item {
         Item::Const(item) => &item.ident,
         Item::Enum(item) => &item.ident,
@@ -313,8 +313,8 @@ fn defined_name(item: &Item) -> Option<String> {
     Some(ident.to_string())
 }
 
-/// Returns whether the attributes restrict an item to test builds.
-fn is_test(attributes: &[Attribute]) -> bool {
+/// Returns true if the attributes restrict an item to test builds.
+fn is_test_only(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let is_cfg = attribute.path().is_ident("cfg");
         let argument = || attribute.parse_args::<syn::Path>();
@@ -323,7 +323,7 @@ fn is_test(attributes: &[Attribute]) -> bool {
 }
 
 /// Returns the relative module specifiers of `import` and `export … from` statements.
-fn import_specifiers(text: &str) -> impl Iterator<Item = &str> {
+fn find_import_specifiers(text: &str) -> impl Iterator<Item = &str> {
     text.split('\n').filter_map(|line| {
         let (_, rest) = line.rsplit_once("from \"").or_else(|| line.split_once("import \""))?;
         let (specifier, _) = rest.split_once('"')?;
@@ -331,8 +331,8 @@ fn import_specifiers(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Removes `.` and `..` from a relative path.
-fn normalize(path: &Path) -> PathBuf {
+/// Resolves `.` and `..` in a relative path.
+fn normalize_path(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for component in path.components() {
         match component {
@@ -360,12 +360,12 @@ mod tests {
         }
         let mut graph = ImportGraph::default();
         if files[0].0 == ROOT.0 {
-            graph.read_crate(&directory.path().join(files[0].0)).unwrap();
+            graph.add_crate(&directory.path().join(files[0].0)).unwrap();
         } else {
             let files: Vec<PathBuf> = files.iter().map(|(name, _)| directory.path().join(name)).collect();
-            graph.read_typescript(&files).unwrap();
+            graph.add_typescript_files(&files).unwrap();
         }
-        graph.cycles()
+        graph.find_cycles()
     }
 
     const ROOT: (&str, &str) = ("src/lib.rs", "mod a; mod b; pub use a::A;");

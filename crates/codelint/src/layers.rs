@@ -1,9 +1,9 @@
-//! Layers of the crates: a crate depends only on crates of lower layers.
+//! Checks the layers of the crates: a crate may depend only on crates in lower layers.
 
 use serde::Deserialize;
 
-/// Crates by layer, the lowest layer first.
-const LAYERS: [&[&str]; 7] = [
+/// Names of the crates in each layer, lowest layer first.
+const CRATE_LAYERS: [&[&str]; 7] = [
     &["clew-codelint", "clew-model", "clew-testkit", "xtask"],
     &["clew-diagnose", "clew-iam"],
     &["clew-client", "clew-mysql", "clew-store"],
@@ -13,13 +13,13 @@ const LAYERS: [&[&str]; 7] = [
     &["clew-devtools"],
 ];
 
-/// Crates without I/O, and crates that they must not depend on.
+/// Crates that must not perform I/O. These crates must not depend on [`IO_CRATES`].
 const PURE_CRATES: [&str; 3] = ["clew-model", "clew-diagnose", "clew-iam"];
 const IO_CRATES: [&str; 5] = ["axum", "hyper", "reqwest", "sqlx", "tokio"];
 
 /// Output of `cargo metadata`.
 #[derive(Debug, Deserialize)]
-pub(super) struct Metadata {
+pub(super) struct CargoMetadata {
     packages: Vec<Package>,
 }
 
@@ -32,21 +32,23 @@ struct Package {
 #[derive(Debug, Deserialize)]
 struct Dependency {
     name: String,
-    /// `None` for a normal dependency; `dev` or `build` otherwise.
+    /// `None` for a normal dependency, otherwise `dev` or `build`.
     kind: Option<String>,
 }
 
-/// Returns the dependencies that break the layers. Dev-dependencies are free.
-pub(super) fn find_violations(metadata: &Metadata) -> Vec<String> {
+/// Reports each dependency that violates the layers. Dev-dependencies may violate the layers.
+pub(super) fn find_layer_violations(metadata: &CargoMetadata) -> Vec<String> {
     let mut violations = Vec::new();
     for package in &metadata.packages {
-        let Some(layer) = layer_of(&package.name) else {
-            violations
-                .push(format!("{} has no layer; fix: add it to LAYERS in crates/codelint/src/layers.rs", package.name));
+        let Some(layer) = find_layer(&package.name) else {
+            violations.push(format!(
+                "{} has no layer; fix: add it to CRATE_LAYERS in crates/codelint/src/layers.rs",
+                package.name
+            ));
             continue;
         };
         for dependency in package.dependencies.iter().filter(|dependency| dependency.kind.is_none()) {
-            if layer_of(&dependency.name).is_some_and(|lower| lower >= layer) {
+            if find_layer(&dependency.name).is_some_and(|lower| lower >= layer) {
                 violations
                     .push(format!("{} depends on {}, which is not in a lower layer", package.name, dependency.name));
             }
@@ -59,8 +61,8 @@ pub(super) fn find_violations(metadata: &Metadata) -> Vec<String> {
     violations
 }
 
-fn layer_of(package: &str) -> Option<usize> {
-    LAYERS.iter().position(|layer| layer.contains(&package))
+fn find_layer(package: &str) -> Option<usize> {
+    CRATE_LAYERS.iter().position(|layer| layer.contains(&package))
 }
 
 #[cfg(test)]
@@ -69,7 +71,9 @@ mod tests {
 
     fn violations(package: &str, dependency: &str, kind: Option<&str>) -> Vec<String> {
         let dependency = Dependency { name: dependency.into(), kind: kind.map(str::to_owned) };
-        find_violations(&Metadata { packages: vec![Package { name: package.into(), dependencies: vec![dependency] }] })
+        find_layer_violations(&CargoMetadata {
+            packages: vec![Package { name: package.into(), dependencies: vec![dependency] }],
+        })
     }
 
     #[test]

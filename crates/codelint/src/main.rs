@@ -1,6 +1,6 @@
-//! Checks of the project's own code, which `cargo xtask lint` runs: import cycles, layers of the crates, words.
+//! Checks the code of this project for import cycles, wrong layers of crates, and banned words.
 //!
-//! Prints each finding and fails if there is one. Runs in the workspace root.
+//! `cargo xtask lint` runs this program in the workspace root. The program fails if it prints a finding.
 
 mod imports;
 mod layers;
@@ -33,31 +33,31 @@ fn main() -> ExitCode {
     if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs all checks and returns their findings.
+/// Runs all checks and returns the findings.
 fn run_checks() -> Result<Vec<String>, CheckError> {
-    let files: Vec<PathBuf> = output("git", &["ls-files"])?.lines().map(PathBuf::from).collect();
+    let files: Vec<PathBuf> = run_program("git", &["ls-files"])?.lines().map(PathBuf::from).collect();
     let mut graph = ImportGraph::default();
     for root in files.iter().filter(|file| is_crate_root(file)) {
-        graph.read_crate(root)?;
+        graph.add_crate(root)?;
     }
     let typescript: Vec<PathBuf> = files.iter().filter(|file| is_typescript(file)).cloned().collect();
-    graph.read_typescript(&typescript)?;
-    let mut findings = graph.cycles();
+    graph.add_typescript_files(&typescript)?;
+    let mut findings = graph.find_cycles();
 
-    let metadata = output("cargo", &["metadata", "--no-deps", "--format-version", "1", "--locked"])?;
+    let metadata = run_program("cargo", &["metadata", "--no-deps", "--format-version", "1", "--locked"])?;
     let metadata = serde_json::from_str(&metadata)
         .map_err(|error| CheckError::Command { command: "cargo metadata".into(), reason: error.to_string() })?;
-    findings.extend(layers::find_violations(&metadata));
+    findings.extend(layers::find_layer_violations(&metadata));
 
     for file in &files {
         if let Some(kind) = words::FileKind::of(file) {
-            findings.extend(words::find_banned(file, &read_text(file)?, kind));
+            findings.extend(words::find_banned_words(file, &read_text(file)?, kind));
         }
     }
     Ok(findings)
 }
 
-/// Returns whether a file is `src/lib.rs` or `src/main.rs` of a crate.
+/// Returns true if a file is `src/lib.rs` or `src/main.rs` of a crate.
 fn is_crate_root(file: &Path) -> bool {
     file.ends_with("src/lib.rs") || file.ends_with("src/main.rs")
 }
@@ -70,8 +70,8 @@ fn read_text(file: &Path) -> Result<String, CheckError> {
     std::fs::read_to_string(file).map_err(|cause| CheckError::Read { file: file.into(), cause })
 }
 
-/// Runs a program and returns its standard output.
-fn output(program: &str, arguments: &[&str]) -> Result<String, CheckError> {
+/// Runs a program and returns the captured stdout.
+fn run_program(program: &str, arguments: &[&str]) -> Result<String, CheckError> {
     let failed = |reason: String| CheckError::Command { command: format!("{program} {}", arguments.join(" ")), reason };
     let output = Command::new(program).args(arguments).output().map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {

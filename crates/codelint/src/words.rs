@@ -1,6 +1,6 @@
-//! Banned words in identifiers and in prose, each with its replacement.
+//! Finds banned words in identifiers and in prose, and suggests a replacement for each word.
 //!
-//! Prose is the comments of the code, Markdown outside of code, and the texts of messages and of the web page.
+//! Prose means code comments, Markdown outside code blocks, API messages, and the texts of the web page.
 
 use std::path::Path;
 
@@ -11,57 +11,57 @@ use syn::{Ident, ImplItemConst, ItemConst, ItemEnum, ItemMod, ItemStatic, ItemSt
 struct BannedWord {
     word: &'static str,
     replacement: &'static str,
-    scope: Scope,
+    scope: WordScope,
 }
 
 /// Texts in which a word is banned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Scope {
+enum WordScope {
     /// Names that the code defines.
     Identifiers,
     Prose,
     Everywhere,
 }
 
-use Scope::{Everywhere, Identifiers, Prose};
+use WordScope::{Everywhere, Identifiers, Prose};
 
-/// All banned words. The replacement names the terms of the field.
+/// All banned words, each with replacements that are standard terms.
 const BANNED_WORDS: &[BannedWord] = &[
-    banned("asked", "requested, queried, polled", Everywhere),
-    banned("asks", "requests, queries, polls", Prose),
-    banned("board", "feed, registry", Identifiers),
-    banned("cure", "remedy, kill", Everywhere),
-    banned("errand", "purpose", Everywhere),
-    banned("founded", "initial ids", Everywhere),
-    banned("hear", "listen, receive", Everywhere),
-    banned("heard", "received", Everywhere),
-    banned("hears", "listens, receives", Everywhere),
-    banned("kept", "stored, retained", Identifiers),
-    banned("look", "sample, poll, read", Identifiers),
-    banned("looked", "sampled, polled, read", Identifiers),
-    banned("meant", "expected, matching", Everywhere),
-    banned("news", "update, event", Everywhere),
-    banned("nobody", "anonymous, no user", Everywhere),
-    banned("place", "slot, location, target", Identifiers),
-    banned("said", "reported, logged", Everywhere),
-    banned("say", "report, log", Identifiers),
-    banned("says", "reports, logs", Everywhere),
-    banned("seat", "subscription", Everywhere),
-    banned("somebody", "a user, a client", Everywhere),
-    banned("tell", "notify, report", Everywhere),
-    banned("tells", "notifies, reports", Everywhere),
-    banned("told", "notified, reported", Everywhere),
-    banned("trouble", "error, outage", Everywhere),
-    banned("who", "user, caller, actor", Identifiers),
-    banned("whoever", "the component or user", Everywhere),
-    banned("whom", "the component or user", Everywhere),
-    banned("whose", "scope, owner", Identifiers),
+    banned_word("asked", "requested, queried, polled", Everywhere),
+    banned_word("asks", "requests, queries, polls", Prose),
+    banned_word("board", "feed, registry", Identifiers),
+    banned_word("cure", "remedy, kill", Everywhere),
+    banned_word("errand", "purpose", Everywhere),
+    banned_word("founded", "initial ids", Everywhere),
+    banned_word("hear", "listen, receive", Everywhere),
+    banned_word("heard", "received", Everywhere),
+    banned_word("hears", "listens, receives", Everywhere),
+    banned_word("kept", "stored, retained", Identifiers),
+    banned_word("look", "sample, poll, read", Identifiers),
+    banned_word("looked", "sampled, polled, read", Identifiers),
+    banned_word("meant", "expected, matching", Everywhere),
+    banned_word("news", "update, event", Everywhere),
+    banned_word("nobody", "anonymous, no user", Everywhere),
+    banned_word("place", "slot, location, target", Identifiers),
+    banned_word("said", "reported, logged", Everywhere),
+    banned_word("say", "report, log", Identifiers),
+    banned_word("says", "reports, logs", Everywhere),
+    banned_word("seat", "subscription", Everywhere),
+    banned_word("somebody", "a user, a client", Everywhere),
+    banned_word("tell", "notify, report", Everywhere),
+    banned_word("tells", "notifies, reports", Everywhere),
+    banned_word("told", "notified, reported", Everywhere),
+    banned_word("trouble", "error, outage", Everywhere),
+    banned_word("who", "user, caller, actor", Identifiers),
+    banned_word("whoever", "the component or user", Everywhere),
+    banned_word("whom", "the component or user", Everywhere),
+    banned_word("whose", "scope, owner", Identifiers),
 ];
 
-/// Phrases in which a banned word is the standard term.
+/// Phrases that may contain a banned word, because the phrase is a standard term.
 const ALLOWED_PHRASES: &[&str] = &["in place", "look up", "looks up"];
 
-const fn banned(word: &'static str, replacement: &'static str, scope: Scope) -> BannedWord {
+const fn banned_word(word: &'static str, replacement: &'static str, scope: WordScope) -> BannedWord {
     BannedWord { word, replacement, scope }
 }
 
@@ -70,12 +70,12 @@ const fn banned(word: &'static str, replacement: &'static str, scope: Scope) -> 
 pub(crate) enum FileKind {
     Rust,
     Markdown,
-    /// Messages in Fluent format, and texts of the web page.
+    /// Messages in the Fluent format, or texts of the web page.
     Texts,
 }
 
 impl FileKind {
-    /// Returns the kind of a file; `None` for a file that is not checked.
+    /// Returns the kind of a file, or `None` for a file that is not checked.
     pub(crate) fn of(file: &Path) -> Option<Self> {
         // This file lists the words.
         if file.ends_with("codelint/src/words.rs") {
@@ -91,13 +91,13 @@ impl FileKind {
     }
 }
 
-/// Returns a finding for each banned word of a file.
-pub(crate) fn find_banned(file: &Path, text: &str, kind: FileKind) -> Vec<String> {
+/// Returns a finding for each banned word in a file.
+pub(crate) fn find_banned_words(file: &Path, text: &str, kind: FileKind) -> Vec<String> {
     let mut findings = Vec::new();
-    let mut report = |line: usize, scope: Scope, checked: &str| {
+    let mut report = |line: usize, scope: WordScope, checked: &str| {
         let words = split_words(checked);
         for banned in BANNED_WORDS.iter().filter(|banned| banned.scope == Everywhere || banned.scope == scope) {
-            if has_banned_word(&words, banned.word) {
+            if contains_banned_word(&words, banned.word) {
                 let BannedWord { word, replacement, .. } = banned;
                 findings.push(format!(
                     "{}:{line}: `{word}` in `{}`; use a term of the field, such as: {replacement}",
@@ -110,8 +110,8 @@ pub(crate) fn find_banned(file: &Path, text: &str, kind: FileKind) -> Vec<String
     match kind {
         FileKind::Rust => {
             for (number, line) in text.lines().enumerate() {
-                if let Some(comment) = comment_of(line) {
-                    report(number + 1, Prose, &without_code(comment));
+                if let Some(comment) = find_comment(line) {
+                    report(number + 1, Prose, &remove_code_spans(comment));
                 }
             }
             if let Ok(parsed) = syn::parse_file(text) {
@@ -128,7 +128,7 @@ pub(crate) fn find_banned(file: &Path, text: &str, kind: FileKind) -> Vec<String
                 if line.trim_start().starts_with("```") {
                     in_code_block = !in_code_block;
                 } else if !in_code_block {
-                    report(number + 1, Prose, &without_code(line));
+                    report(number + 1, Prose, &remove_code_spans(line));
                 }
             }
         }
@@ -136,27 +136,27 @@ pub(crate) fn find_banned(file: &Path, text: &str, kind: FileKind) -> Vec<String
             for (number, line) in text.lines().enumerate() {
                 // Keys and placeholders are names of the code.
                 let value = line.split_once(['=', ':']).map_or(line, |(_, value)| value);
-                report(number + 1, Prose, &without_placeholders(value));
+                report(number + 1, Prose, &remove_placeholders(value));
             }
         }
     }
     findings
 }
 
-/// Returns the comment of a line of code. A `//` in a string or in a URL begins no comment.
-fn comment_of(line: &str) -> Option<&str> {
+/// Returns the comment in a line of code. A `//` in a string or in a URL does not begin a comment.
+fn find_comment(line: &str) -> Option<&str> {
     let (code, comment) = line.split_once("//")?;
     let in_string = code.matches('"').count() % 2 == 1;
     (!in_string && !code.ends_with(':')).then_some(comment)
 }
 
 /// Removes code spans in backticks.
-fn without_code(text: &str) -> String {
+fn remove_code_spans(text: &str) -> String {
     text.split('`').step_by(2).collect::<Vec<_>>().join(" ")
 }
 
 /// Removes placeholders in braces.
-fn without_placeholders(text: &str) -> String {
+fn remove_placeholders(text: &str) -> String {
     let mut depth = 0_usize;
     let outside = text.chars().filter(|&char| {
         match char {
@@ -186,7 +186,7 @@ fn split_words(text: &str) -> Vec<String> {
     words
 }
 
-fn has_banned_word(words: &[String], banned: &str) -> bool {
+fn contains_banned_word(words: &[String], banned: &str) -> bool {
     words.iter().enumerate().any(|(at, word)| {
         let is_allowed = || {
             ALLOWED_PHRASES.iter().any(|phrase| {
@@ -201,7 +201,7 @@ fn has_banned_word(words: &[String], banned: &str) -> bool {
     })
 }
 
-/// Names that a file defines: items, fields, variants, parameters and variables.
+/// Names of the items, fields, variants, parameters and variables that a file defines.
 #[derive(Default)]
 struct DefinedNames(Vec<Ident>);
 
@@ -273,7 +273,7 @@ mod tests {
 
     fn find(name: &str, text: &str) -> Vec<String> {
         let file = Path::new(name);
-        find_banned(file, text, FileKind::of(file).unwrap())
+        find_banned_words(file, text, FileKind::of(file).unwrap())
     }
 
     #[test]

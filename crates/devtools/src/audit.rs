@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use crate::command::Command;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::progress::Step;
 use crate::{tools, workspace};
 
-/// Time limit of the advisory database download plus the check.
+/// Time limit for downloading the advisory database and checking the dependencies.
 const AUDIT_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Downloads the RustSec advisory database and checks `Cargo.lock` against it.
-pub(crate) async fn run() -> Result<(), XtaskError> {
+pub(crate) async fn run() -> Result<(), DevtoolsError> {
     let cargo_deny = tools::CARGO_DENY.install().await?;
     let step = Step::start("Security advisories (cargo-deny)");
     advisory_check_command(&cargo_deny).run_in_step(&step, AUDIT_TIMEOUT).await?;

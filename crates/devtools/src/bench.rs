@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: measures Clew and baseline programs in alternating runs, on private servers under load.
-//! The benchmark fails on wrong counts, but not on slow run times.
+//! A wrong count fails the benchmark; a long run time does not.
 
 mod busy_server;
 mod cases;
@@ -31,20 +31,20 @@ use tempfile::TempDir;
 
 use self::cases::CaseFilter;
 use self::paired_runs::Measurement;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::progress::{self, print_line};
 use crate::{install, interrupt, workspace};
 
 /// Command-line arguments of `cargo xtask bench`.
 #[derive(Debug, Args)]
-pub(crate) struct BenchArguments {
+pub(crate) struct BenchArgs {
     /// Run only cases whose names start with NAME, such as snapshot or download-32, without saving the results
     #[arg(long, value_name = "NAME", num_args = 1..)]
     only: Vec<String>,
-    /// Check only counts that do not depend on the machine, with the test build, in a few minutes
+    /// Check only machine-independent counts, with the test build. Takes a few minutes
     #[arg(long, conflicts_with = "only")]
     quick: bool,
-    /// Program to measure instead of a release build
+    /// Path of a clew program to measure instead of a release build
     #[arg(long, value_name = "PROGRAM")]
     clew: Option<PathBuf>,
 }
@@ -59,15 +59,16 @@ pub(crate) struct BenchContext {
 }
 
 impl BenchContext {
-    fn new(clew: PathBuf, filter: CaseFilter) -> Result<Self, XtaskError> {
-        let failed = |cause| XtaskError::File { operation: "create a directory in", path: std::env::temp_dir(), cause };
+    fn new(clew: PathBuf, filter: CaseFilter) -> Result<Self, DevtoolsError> {
+        let failed =
+            |cause| DevtoolsError::File { operation: "create a directory in", path: std::env::temp_dir(), cause };
         let directory = tempfile::tempdir().map_err(failed)?;
         Ok(Self { clew, filter, directory, versions: RefCell::default() })
     }
 
     /// Starts a database server and records the server version for the report.
-    async fn start_server(&self, flavor: Flavor, options: &ServerOptions) -> Result<Server, XtaskError> {
-        let failed = |cause| XtaskError::Database { operation: "read the version of a server", cause };
+    async fn start_server(&self, flavor: Flavor, options: &ServerOptions) -> Result<Server, DevtoolsError> {
+        let failed = |cause| DevtoolsError::Database { operation: "read the version of a server", cause };
         let server = Server::start(flavor, options).await?;
         let mut connection = server.connect().await.map_err(failed)?;
         let version: Option<String> = connection.query_first("SELECT VERSION()").await.map_err(failed)?;
@@ -83,14 +84,14 @@ impl BenchContext {
 }
 
 /// Runs the benchmark, then prints and saves the report. Ctrl-C stops all started processes.
-pub(crate) async fn run(arguments: BenchArguments) -> Result<(), XtaskError> {
+pub(crate) async fn run(arguments: BenchArgs) -> Result<(), DevtoolsError> {
     tokio::select! {
         result = measure_selected_cases(arguments) => result,
-        () = interrupt::wait_for_shutdown_signal() => Err(XtaskError::Interrupted),
+        () = interrupt::wait_for_shutdown_signal() => Err(DevtoolsError::Interrupted),
     }
 }
 
-async fn measure_selected_cases(arguments: BenchArguments) -> Result<(), XtaskError> {
+async fn measure_selected_cases(arguments: BenchArgs) -> Result<(), DevtoolsError> {
     let cases = busy_server::busy_server_cases()
         .chain(http::http_cases())
         .chain(memory_scaling::memory_scaling_cases())
@@ -99,7 +100,7 @@ async fn measure_selected_cases(arguments: BenchArguments) -> Result<(), XtaskEr
         .chain(overhead::OVERHEAD_CASES)
         .chain(queue::queue_cases())
         .chain(page::PAGE_CASES);
-    let names: Vec<&str> = cases.map(|case| case.name).chain([micro::MICRO_CASE_NAME]).collect();
+    let names: Vec<&str> = cases.map(|case| case.name).chain([micro::MICROBENCHMARK_CASE_NAME]).collect();
     let filter = CaseFilter::new(arguments.only, &names)?;
     progress::print_heading("Prerequisites of the benchmark");
     if arguments.quick {
@@ -120,15 +121,18 @@ async fn measure_selected_cases(arguments: BenchArguments) -> Result<(), XtaskEr
     let bench = BenchContext::new(clew, filter)?;
     let environment = environment::describe_environment(build).await;
     let (measurements, mut failure) = measure_case_families(&bench).await;
-    let micro =
-        if bench.filter.includes(micro::MICRO_CASE_NAME) { micro::run_microbenchmarks().await } else { Ok(Vec::new()) };
+    let micro = if bench.filter.includes(micro::MICROBENCHMARK_CASE_NAME) {
+        micro::run_microbenchmarks().await
+    } else {
+        Ok(Vec::new())
+    };
     let micro = micro.unwrap_or_else(|error| record_failure(&mut failure, error));
     let missing: Vec<&str> = names
         .into_iter()
         .filter(|name| {
             bench.filter.includes(name) && measurements.iter().all(|measurement| measurement.case.name != *name)
         })
-        .filter(|name| *name != micro::MICRO_CASE_NAME || micro.is_empty())
+        .filter(|name| *name != micro::MICROBENCHMARK_CASE_NAME || micro.is_empty())
         .collect();
     let versions: Vec<String> = bench.versions.borrow().iter().map(|version| format!("- {version}\n")).collect();
     let page = report::render_report(&[environment, versions.concat()].concat(), &measurements, &micro, &missing);
@@ -140,11 +144,11 @@ async fn measure_selected_cases(arguments: BenchArguments) -> Result<(), XtaskEr
     failure.map_or(Ok(()), Err)
 }
 
-type FamilyFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Measurement>, XtaskError>> + 'a>>;
+type FamilyFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Measurement>, DevtoolsError>> + 'a>>;
 
 /// Measures all case families in sequence, and continues after a failed family, because a full run takes an hour.
 /// Returns the measurements of the successful case families and the first error.
-async fn measure_case_families(bench: &BenchContext) -> (Vec<Measurement>, Option<XtaskError>) {
+async fn measure_case_families(bench: &BenchContext) -> (Vec<Measurement>, Option<DevtoolsError>) {
     let families: [FamilyFuture<'_>; 8] = [
         Box::pin(busy_server::measure_busy_server(bench)),
         Box::pin(http::measure_http_server(bench)),
@@ -163,7 +167,7 @@ async fn measure_case_families(bench: &BenchContext) -> (Vec<Measurement>, Optio
 }
 
 /// Prints an error and stores the first error of the run. Returns an empty result list.
-fn record_failure<T>(first: &mut Option<XtaskError>, error: XtaskError) -> Vec<T> {
+fn record_failure<T>(first: &mut Option<DevtoolsError>, error: DevtoolsError) -> Vec<T> {
     progress::print_error(&error);
     first.get_or_insert(error);
     Vec::new()

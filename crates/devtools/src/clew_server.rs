@@ -10,10 +10,10 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 
 use crate::command::Command;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::processes;
 
-/// Time limit for starting a process, and for stopping a process.
+/// Time limit for starting or stopping a process.
 const START_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A temporary data directory with an initial tenant. `Drop` removes the directory.
@@ -21,7 +21,7 @@ const START_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Deployment {
     clew: PathBuf,
     directory: TempDir,
-    /// Environment variables that set the location of metadata and results.
+    /// Environment variables that set the locations of metadata and results.
     variables: Vec<(&'static str, String)>,
     pub(crate) credentials: Credentials,
 }
@@ -68,19 +68,17 @@ pub(crate) struct ClewProcess {
 
 impl Deployment {
     /// Runs `clew init` in a new temporary directory.
-    pub(crate) async fn init(clew: &Path) -> Result<Self, XtaskError> {
+    pub(crate) async fn init(clew: &Path) -> Result<Self, DevtoolsError> {
         Self::init_with_environment(clew, Vec::new()).await
     }
 
-    /// Runs `clew init` with environment variables that set the location of metadata and results.
+    /// Runs `clew init` with environment variables that set the locations of metadata and results.
     pub(crate) async fn init_with_environment(
         clew: &Path,
         variables: Vec<(&'static str, String)>,
-    ) -> Result<Self, XtaskError> {
-        let directory = tempfile::Builder::new().prefix("clew-xtask-").tempdir().map_err(|cause| XtaskError::File {
-            operation: "create a directory in",
-            path: std::env::temp_dir(),
-            cause,
+    ) -> Result<Self, DevtoolsError> {
+        let directory = tempfile::Builder::new().prefix("clew-xtask-").tempdir().map_err(|cause| {
+            DevtoolsError::File { operation: "create a directory in", path: std::env::temp_dir(), cause }
         })?;
         let init = clew_command(clew, &variables)
             .args(["init", "--format", "json", "--data-dir"])
@@ -95,7 +93,7 @@ impl Deployment {
         name: &str,
         urls: &[String],
         password: &str,
-    ) -> Result<RegisteredInstance, XtaskError> {
+    ) -> Result<RegisteredInstance, DevtoolsError> {
         let nodes = urls.iter().flat_map(|url| ["--node", url.as_str()]);
         let add = clew_command(&self.clew, &self.variables)
             .args(["instance", "add", "--name", name, "--format", "json", "--data-dir"])
@@ -107,7 +105,7 @@ impl Deployment {
         if added.nodes.len() == urls.len() {
             Ok(added)
         } else {
-            Err(XtaskError::UnexpectedOutput {
+            Err(DevtoolsError::UnexpectedOutput {
                 command: add.command_line(),
                 cause: "the number of nodes differs from the number of URLs".to_owned(),
                 output,
@@ -116,7 +114,7 @@ impl Deployment {
     }
 
     /// Creates a user, attaches the policy, and returns an access key of the user.
-    pub(crate) async fn create_user_key(&self, policy: &str) -> Result<AccessKey, XtaskError> {
+    pub(crate) async fn create_user_with_key(&self, policy: &str) -> Result<AccessKey, DevtoolsError> {
         const USER_NAME: &str = "reader";
         let clew = |arguments: &[&str]| {
             Command::new(&self.clew).args(arguments.iter().copied()).args(["--data-dir"]).args([self.data_dir()])
@@ -128,7 +126,7 @@ impl Deployment {
     }
 
     /// Starts `clew serve` on a free port with a TOML configuration.
-    pub(crate) async fn start_server(&self, configuration: &str) -> Result<ClewProcess, XtaskError> {
+    pub(crate) async fn start_server(&self, configuration: &str) -> Result<ClewProcess, DevtoolsError> {
         self.start_server_with_arguments(&[], configuration).await
     }
 
@@ -137,7 +135,7 @@ impl Deployment {
         &self,
         arguments: &[&str],
         configuration: &str,
-    ) -> Result<ClewProcess, XtaskError> {
+    ) -> Result<ClewProcess, DevtoolsError> {
         let arguments = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
         let (process, endpoint) = self.start_process("serve", &arguments, configuration, "http://").await?;
         Ok(ClewProcess { process, endpoint })
@@ -145,7 +143,7 @@ impl Deployment {
 
     /// Starts `clew worker` with a TOML configuration.
     /// [`Deployment::read_process_log`] returns the log of the process with this `name`.
-    pub(crate) async fn start_worker(&self, name: &str, configuration: &str) -> Result<ClewProcess, XtaskError> {
+    pub(crate) async fn start_worker(&self, name: &str, configuration: &str) -> Result<ClewProcess, DevtoolsError> {
         let (process, endpoint) = self.start_process(name, &["worker"], configuration, "working").await?;
         Ok(ClewProcess { process, endpoint })
     }
@@ -158,9 +156,9 @@ impl Deployment {
         arguments: &[&str],
         configuration: &str,
         expected_prefix: &str,
-    ) -> Result<(Child, String), XtaskError> {
+    ) -> Result<(Child, String), DevtoolsError> {
         let path = |kind: &str| self.directory.path().join(format!("{name}.{kind}"));
-        let failed = |operation, path| move |cause| XtaskError::File { operation, path, cause };
+        let failed = |operation, path| move |cause| DevtoolsError::File { operation, path, cause };
         let (config, log) = (path("toml"), path("log"));
         std::fs::write(&config, configuration).map_err(failed("write", config.clone()))?;
         let file = File::create(&log).map_err(failed("create", log.clone()))?;
@@ -173,7 +171,7 @@ impl Deployment {
         let mut process = start.start(file)?;
         match read_first_line(&mut process).await {
             Some(line) if line.starts_with(expected_prefix) => Ok((process, line)),
-            first_line => Err(XtaskError::UnexpectedOutput {
+            first_line => Err(DevtoolsError::UnexpectedOutput {
                 command: start.command_line(),
                 cause: format!("its first line is {first_line:?}"),
                 output: self.read_process_log(name),
@@ -181,12 +179,12 @@ impl Deployment {
         }
     }
 
-    /// Returns the log of `clew serve` since the last process start.
+    /// Returns the log of `clew serve` since its last start.
     pub(crate) fn read_server_log(&self) -> String {
         self.read_process_log("serve")
     }
 
-    /// Returns the log of a process since the last process start.
+    /// Returns the log of a process since its last start.
     pub(crate) fn read_process_log(&self, name: &str) -> String {
         std::fs::read_to_string(self.directory.path().join(format!("{name}.log"))).unwrap_or_default()
     }
@@ -233,15 +231,15 @@ impl ClewProcess {
         self.process.id()
     }
 
-    /// Sends SIGTERM for a graceful shutdown and waits for the process exit.
-    pub(crate) async fn stop(mut self) -> Result<(), XtaskError> {
+    /// Sends SIGTERM for a graceful shutdown and waits until the process exits.
+    pub(crate) async fn stop(mut self) -> Result<(), DevtoolsError> {
         const PROGRAM_NAME: &str = "clew";
         processes::send_sigterm(&self.process);
         match tokio::time::timeout(START_STOP_TIMEOUT, self.process.wait()).await {
             Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => Err(XtaskError::Failed { command: PROGRAM_NAME.to_owned(), status }),
-            Ok(Err(cause)) => Err(XtaskError::Start { command: PROGRAM_NAME.to_owned(), cause }),
-            Err(_) => Err(XtaskError::Timeout {
+            Ok(Ok(status)) => Err(DevtoolsError::Failed { command: PROGRAM_NAME.to_owned(), status }),
+            Ok(Err(cause)) => Err(DevtoolsError::Start { command: PROGRAM_NAME.to_owned(), cause }),
+            Err(_) => Err(DevtoolsError::Timeout {
                 command: PROGRAM_NAME.to_owned(),
                 limit: START_STOP_TIMEOUT,
                 output: "stopping".to_owned(),

@@ -1,4 +1,4 @@
-//! Execution of external programs, in the foreground or with captured output.
+//! Runs external programs, in the foreground or with captured output.
 //! The progress display shows the last captured output line next to the running step.
 
 use std::collections::VecDeque;
@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::Child;
 use tokio::sync::mpsc;
 
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::processes;
 use crate::progress::Step;
 
@@ -68,39 +68,41 @@ impl Command {
     }
 
     /// Runs the program in the foreground. Returns an error if the exit status is not 0.
-    pub(crate) async fn run(&self) -> Result<(), XtaskError> {
+    pub(crate) async fn run(&self) -> Result<(), DevtoolsError> {
         let status = self.to_tokio_command().status().await.map_err(|cause| self.start_error(cause))?;
-        if status.success() { Ok(()) } else { Err(XtaskError::Failed { command: self.command_line(), status }) }
+        if status.success() { Ok(()) } else { Err(DevtoolsError::Failed { command: self.command_line(), status }) }
     }
 
     /// Runs the program for at most `limit` and shows the last output line next to `step`.
-    /// The error of a failed program contains the last output lines.
-    pub(crate) async fn run_in_step(&self, step: &Step, limit: Duration) -> Result<(), XtaskError> {
+    /// If the program fails, the error contains the last output lines.
+    pub(crate) async fn run_in_step(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
         let mut child = self.spawn_piped()?;
         let mut tail = OutputTail::default();
         let result = tokio::time::timeout(limit, read_until_exit(&mut child, step, &mut tail)).await;
         step.set_detail("");
         match result {
             Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => {
-                Err(XtaskError::FailedWithOutput { command: self.command_line(), status, output: tail.indented_text() })
-            }
+            Ok(Ok(status)) => Err(DevtoolsError::FailedWithOutput {
+                command: self.command_line(),
+                status,
+                output: tail.indented_text(),
+            }),
             Ok(Err(cause)) => Err(self.start_error(cause)),
             Err(_) => {
                 // A kill error is ignored, because the process may have exited.
                 let _ = child.kill().await;
-                Err(XtaskError::Timeout { command: self.command_line(), limit, output: tail.indented_text() })
+                Err(DevtoolsError::Timeout { command: self.command_line(), limit, output: tail.indented_text() })
             }
         }
     }
 
-    /// Runs the program at most three times, because downloads fail with transient errors.
-    pub(crate) async fn retry_in_step(&self, step: &Step, limit: Duration) -> Result<(), XtaskError> {
+    /// Runs the program up to three times, because downloads can fail with transient errors.
+    pub(crate) async fn retry_in_step(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
         const MAX_ATTEMPTS: u32 = 3;
         for attempt in 1..MAX_ATTEMPTS {
             match self.run_in_step(step, limit).await {
                 Ok(()) => return Ok(()),
-                Err(error @ XtaskError::Start { .. }) => return Err(error),
+                Err(error @ DevtoolsError::Start { .. }) => return Err(error),
                 Err(error) => step.print_note(&format!("attempt {attempt} of {MAX_ATTEMPTS} failed: {error}")),
             }
             tokio::time::sleep(RETRY_DELAY).await;
@@ -110,21 +112,21 @@ impl Command {
 
     /// Runs the program and returns the captured stdout. The program inherits stderr.
     /// Returns an error if the exit status is not 0.
-    pub(crate) async fn output(&self) -> Result<String, XtaskError> {
+    pub(crate) async fn output(&self) -> Result<String, DevtoolsError> {
         // tokio's `Command::output` captures stderr, even if stderr is inherited.
         let child = self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(|cause| self.start_error(cause))?;
         let output = child.wait_with_output().await.map_err(|cause| self.start_error(cause))?;
         if output.status.success() {
             Ok(String::from_utf8_lossy(&output.stdout).into_owned())
         } else {
-            Err(XtaskError::Failed { command: self.command_line(), status: output.status })
+            Err(DevtoolsError::Failed { command: self.command_line(), status: output.status })
         }
     }
 
     /// Runs the program with stdout redirected to a file, and returns the run time.
     /// Returns an error if the exit status is not 0.
-    pub(crate) async fn run_timed_to_file(&self, output: &Path) -> Result<Duration, XtaskError> {
-        let file = File::create(output).map_err(|cause| XtaskError::File {
+    pub(crate) async fn run_timed_to_file(&self, output: &Path) -> Result<Duration, DevtoolsError> {
+        let file = File::create(output).map_err(|cause| DevtoolsError::File {
             operation: "create",
             path: output.to_owned(),
             cause,
@@ -134,13 +136,17 @@ impl Command {
         let start = Instant::now();
         let status = command.status().await.map_err(|cause| self.start_error(cause))?;
         let duration = start.elapsed();
-        if status.success() { Ok(duration) } else { Err(XtaskError::Failed { command: self.command_line(), status }) }
+        if status.success() {
+            Ok(duration)
+        } else {
+            Err(DevtoolsError::Failed { command: self.command_line(), status })
+        }
     }
 
     /// Runs the program and returns the captured stdout and the peak memory in KiB.
     /// Reads the peak memory after each output chunk, so memory allocated after the last chunk is not counted.
     /// Returns an error if the exit status is not 0.
-    pub(crate) async fn output_and_peak_memory_kib(&self) -> Result<(Vec<u8>, u64), XtaskError> {
+    pub(crate) async fn output_and_peak_memory_kib(&self) -> Result<(Vec<u8>, u64), DevtoolsError> {
         let failed = |cause| self.start_error(cause);
         let mut child = self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(failed)?;
         let (pid, stdout) = (child.id(), child.stdout.take());
@@ -154,13 +160,13 @@ impl Command {
         if status.success() {
             Ok((output, peak))
         } else {
-            Err(XtaskError::Failed { command: self.command_line(), status })
+            Err(DevtoolsError::Failed { command: self.command_line(), status })
         }
     }
 
     /// Parses the command output as JSON.
-    pub(crate) fn parse_json<T: DeserializeOwned>(&self, output: &str) -> Result<T, XtaskError> {
-        serde_json::from_str(output).map_err(|cause| XtaskError::UnexpectedOutput {
+    pub(crate) fn parse_json<T: DeserializeOwned>(&self, output: &str) -> Result<T, DevtoolsError> {
+        serde_json::from_str(output).map_err(|cause| DevtoolsError::UnexpectedOutput {
             command: self.command_line(),
             cause: cause.to_string(),
             // The output may contain secrets.
@@ -169,7 +175,7 @@ impl Command {
     }
 
     /// Runs the program without stderr and returns the captured stdout, or `None` if the program fails.
-    pub(crate) async fn output_if_success(&self) -> Option<String> {
+    pub(crate) async fn output_if_successful(&self) -> Option<String> {
         let output = self.to_tokio_command().stderr(Stdio::null()).output().await.ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -177,7 +183,7 @@ impl Command {
     /// Starts the program with stdout piped to the caller and stderr redirected to `log`.
     /// Dropping the `Child` kills the program. The kernel sends SIGTERM to the program when this process exits.
     /// The program runs in a separate process group, so Ctrl-C on the terminal does not interrupt a graceful stop.
-    pub(crate) fn start(&self, log: File) -> Result<Child, XtaskError> {
+    pub(crate) fn start(&self, log: File) -> Result<Child, DevtoolsError> {
         let with_death_signal = Self { program: "setpriv".into(), arguments: Vec::new(), ..self.clone() }
             .args(["--pdeathsig", "TERM", "--"])
             .args([&self.program])
@@ -187,7 +193,7 @@ impl Command {
         command.spawn().map_err(|cause| self.start_error(cause))
     }
 
-    fn spawn_piped(&self) -> Result<Child, XtaskError> {
+    fn spawn_piped(&self) -> Result<Child, DevtoolsError> {
         self.to_tokio_command()
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -210,8 +216,8 @@ impl Command {
         command
     }
 
-    fn start_error(&self, cause: std::io::Error) -> XtaskError {
-        XtaskError::Start { command: self.command_line(), cause }
+    fn start_error(&self, cause: std::io::Error) -> DevtoolsError {
+        DevtoolsError::Start { command: self.command_line(), cause }
     }
 }
 
@@ -310,7 +316,7 @@ mod tests {
     async fn program_is_killed_after_the_limit() {
         let step = Step::start("hanging");
         let error = shell("echo begun; exec sleep 600").run_in_step(&step, Duration::from_secs(2)).await.unwrap_err();
-        assert!(matches!(&error, XtaskError::Timeout { output, .. } if output.contains("begun")), "{error}");
+        assert!(matches!(&error, DevtoolsError::Timeout { output, .. } if output.contains("begun")), "{error}");
     }
 
     #[tokio::test]

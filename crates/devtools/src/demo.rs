@@ -11,14 +11,14 @@ use clew_testkit::{Flavor, Server, ServerOptions};
 use self::blocked_sessions::{BlockedSessions, READER_PASSWORD};
 use self::service::DemoService;
 use crate::command::Command;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::progress::{self, Step, print_line};
 use crate::{install, interrupt, page, workspace};
 
 /// Delay before the first snapshot, so that session ages are greater than zero.
 const SESSION_AGE_DELAY: Duration = Duration::from_secs(3);
 /// Maximum number of printed CSV rows.
-const MAX_PRINTED_ROWS: usize = 5;
+const MAX_PRINTED_CSV_ROWS: usize = 5;
 
 /// Running servers and output file of the demo.
 struct DemoState {
@@ -32,10 +32,10 @@ struct DemoState {
 }
 
 /// Runs the demo. Ctrl-C stops all started processes.
-pub(crate) async fn run(keep: bool) -> Result<(), XtaskError> {
+pub(crate) async fn run(keep: bool) -> Result<(), DevtoolsError> {
     let state = tokio::select! {
         started = start_demo() => started?,
-        () = interrupt::wait_for_shutdown_signal() => return Err(XtaskError::Interrupted),
+        () = interrupt::wait_for_shutdown_signal() => return Err(DevtoolsError::Interrupted),
     };
     if keep {
         print_usage(&state)?;
@@ -46,11 +46,11 @@ pub(crate) async fn run(keep: bool) -> Result<(), XtaskError> {
     stop_servers(state).await
 }
 
-async fn start_demo() -> Result<DemoState, XtaskError> {
+async fn start_demo() -> Result<DemoState, DevtoolsError> {
     progress::print_heading("Prerequisites of the demo");
     install::install_demo_prerequisites().await?;
     page::build_page_if_possible().await?;
-    let profile = [&["--profile", "demo"][..], &workspace::DEVELOPMENT_PACKAGES].concat();
+    let profile = [&["--profile", "demo"][..], &workspace::DEVTOOLS_PACKAGE_ARGUMENTS].concat();
     let clew = workspace::build_clew(&profile).await?;
 
     progress::print_heading("Database with blocked sessions");
@@ -73,14 +73,14 @@ async fn start_demo() -> Result<DemoState, XtaskError> {
     Ok(DemoState { clew, server, blocked, service, instance, node, csv })
 }
 
-async fn start_server() -> Result<Server, XtaskError> {
+async fn start_server() -> Result<Server, DevtoolsError> {
     let step = Step::start("Starting a private MariaDB");
     let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await?;
     step.complete_with_result(&format!("port {}", server.port()));
     Ok(server)
 }
 
-async fn open_blocked_sessions(server: &Server) -> Result<BlockedSessions, XtaskError> {
+async fn open_blocked_sessions(server: &Server) -> Result<BlockedSessions, DevtoolsError> {
     let step = Step::start("Opening transactions, lock waits and a long query");
     let blocked = BlockedSessions::open(server).await?;
     step.set_detail("waiting for the sessions to age");
@@ -90,14 +90,14 @@ async fn open_blocked_sessions(server: &Server) -> Result<BlockedSessions, Xtask
 }
 
 /// Prints the command line, then runs the command in the foreground.
-async fn print_and_run_command(command: &Command) -> Result<(), XtaskError> {
+async fn print_and_run_command(command: &Command) -> Result<(), DevtoolsError> {
     print_line(&format!("$ {}\n", command.command_line()));
     command.run().await
 }
 
-async fn collect_sessions(service: &DemoService, instance: &str, node: &str, csv: &Path) -> Result<(), XtaskError> {
+async fn collect_sessions(service: &DemoService, instance: &str, node: &str, csv: &Path) -> Result<(), DevtoolsError> {
     let directory = csv.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(directory).map_err(|cause| XtaskError::File {
+    std::fs::create_dir_all(directory).map_err(|cause| DevtoolsError::File {
         operation: "create",
         path: directory.to_owned(),
         cause,
@@ -108,14 +108,14 @@ async fn collect_sessions(service: &DemoService, instance: &str, node: &str, csv
         .await
 }
 
-fn print_first_rows(csv: &Path) -> Result<(), XtaskError> {
-    let text = std::fs::read_to_string(csv).map_err(|cause| XtaskError::File {
+fn print_first_rows(csv: &Path) -> Result<(), DevtoolsError> {
+    let text = std::fs::read_to_string(csv).map_err(|cause| DevtoolsError::File {
         operation: "read",
         path: csv.to_owned(),
         cause,
     })?;
     let records = split_csv_records(&text);
-    for record in records.iter().take(MAX_PRINTED_ROWS + 1) {
+    for record in records.iter().take(MAX_PRINTED_CSV_ROWS + 1) {
         print_line(record);
     }
     print_line(&format!("…\n{} sessions in {}", records.len().saturating_sub(1), csv.display()));
@@ -142,7 +142,7 @@ fn print_next_steps(csv: &Path) {
     ));
 }
 
-fn print_usage(state: &DemoState) -> Result<(), XtaskError> {
+fn print_usage(state: &DemoState) -> Result<(), DevtoolsError> {
     let DemoState { blocked, service, instance, node, .. } = state;
     let (clew, url) = (state.clew.display(), blocked.url());
     let settings = service.write_environment_file()?;
@@ -165,7 +165,7 @@ fn print_usage(state: &DemoState) -> Result<(), XtaskError> {
     Ok(())
 }
 
-async fn stop_servers(state: DemoState) -> Result<(), XtaskError> {
+async fn stop_servers(state: DemoState) -> Result<(), DevtoolsError> {
     print_line("");
     let step = Step::start("Stopping the servers");
     state.service.stop().await?;

@@ -1,4 +1,4 @@
-//! Error type of the `xtask` commands.
+//! Error type of the development tasks.
 
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -7,9 +7,9 @@ use std::time::Duration;
 use clew_testkit::ServerError;
 use clew_testkit::toolchain::{CLIENT_REQUIREMENTS_PATH, PYTHON_ENV_VAR, ServersDirError};
 
-/// Error of an `xtask` command.
+/// Error of a development task.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum XtaskError {
+pub(crate) enum DevtoolsError {
     #[error("cannot start the runtime or a thread: {0}")]
     Runtime(#[source] std::io::Error),
     #[error("cannot start `{command}`: {cause}")]

@@ -1,4 +1,4 @@
-//! `cargo xtask faults`: injects faults one after another under load, each for a configurable time.
+//! `cargo xtask faults`: injects faults into a loaded cluster one after another, each for a configurable time.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,17 +6,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::Args;
 use clew_faults::{Fault, RunOptions};
 
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::progress::{self, print_line};
 use crate::{install, interrupt, workspace};
 
 /// Command-line arguments of `cargo xtask faults`.
 #[derive(Debug, Args)]
-pub(crate) struct FaultsArguments {
+pub(crate) struct FaultsArgs {
     /// Duration of each fault type, in minutes
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
-    /// Seed of the random choices: times, processes and requests [default: the current time]
+    /// Seed for random choices of times, processes and requests [default: the current time]
     #[arg(long)]
     seed: Option<u64>,
     /// Inject only these faults: kill postgresql-restart postgresql-pause s3-stop s3-slow cut clock disk-full
@@ -25,27 +25,27 @@ pub(crate) struct FaultsArguments {
     /// Collections requested per second
     #[arg(long, default_value_t = 8.0)]
     rate: f64,
-    /// Program to test instead of a build with the test profile
+    /// Path of a clew program to test instead of a build with the test profile
     #[arg(long, value_name = "PROGRAM")]
     clew: Option<PathBuf>,
 }
 
-/// Runs the fault injection. Returns an error if an invariant was violated. Ctrl-C stops all started processes.
-pub(crate) async fn run(arguments: FaultsArguments) -> Result<(), XtaskError> {
+/// Injects the faults. Returns an error if an invariant was violated. Ctrl-C stops all started processes.
+pub(crate) async fn run(arguments: FaultsArgs) -> Result<(), DevtoolsError> {
     tokio::select! {
         result = inject_faults(arguments) => result,
-        () = interrupt::wait_for_shutdown_signal() => Err(XtaskError::Interrupted),
+        () = interrupt::wait_for_shutdown_signal() => Err(DevtoolsError::Interrupted),
     }
 }
 
-async fn inject_faults(arguments: FaultsArguments) -> Result<(), XtaskError> {
+async fn inject_faults(arguments: FaultsArgs) -> Result<(), DevtoolsError> {
     progress::print_heading("Prerequisites of the fault injection");
     install::install_test_prerequisites().await?;
     let clew = match arguments.clew {
         Some(clew) => clew,
-        None => workspace::build_clew(&workspace::DEVELOPMENT_PACKAGES).await?,
+        None => workspace::build_clew(&workspace::DEVTOOLS_PACKAGE_ARGUMENTS).await?,
     };
-    let failed = |cause| XtaskError::File { operation: "create a directory in", path: std::env::temp_dir(), cause };
+    let failed = |cause| DevtoolsError::File { operation: "create a directory in", path: std::env::temp_dir(), cause };
     let logs = tempfile::Builder::new().prefix("clew-faults-").tempdir().map_err(failed)?;
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let faults = if arguments.only.is_empty() { Fault::ALL.into() } else { arguments.only };
@@ -68,6 +68,6 @@ async fn inject_faults(arguments: FaultsArguments) -> Result<(), XtaskError> {
     print_line(&report.to_string());
     match report.violations().len() {
         0 => Ok(()),
-        violations => Err(XtaskError::InvariantsViolated { violations }),
+        violations => Err(DevtoolsError::InvariantsViolated { violations }),
     }
 }

@@ -8,15 +8,15 @@ use std::time::Duration;
 use clew_testkit::toolchain;
 
 use crate::command::Command;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::processes::is_root;
 use crate::progress::Step;
 
-/// Time limit of one download attempt, or of extracting one package.
-const STEP_TIMEOUT: Duration = Duration::from_mins(15);
+/// Time limit for one download attempt, or for extracting one package.
+const INSTALL_STEP_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// Installs MariaDB for the demo.
-pub(crate) async fn install_demo_prerequisites() -> Result<(), XtaskError> {
+pub(crate) async fn install_demo_prerequisites() -> Result<(), DevtoolsError> {
     let missing = find_missing_packages(&toolchain::MARIADB_PACKAGES);
     if !missing.is_empty() && !is_root() {
         return Err(root_required_error(&missing, None));
@@ -25,7 +25,7 @@ pub(crate) async fn install_demo_prerequisites() -> Result<(), XtaskError> {
 }
 
 /// Installs all servers and client programs that the tests require.
-pub(crate) async fn install_test_prerequisites() -> Result<(), XtaskError> {
+pub(crate) async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
     // The lock serializes installations, so a concurrent task finds all packages installed.
     let _lock = toolchain::lock_servers_dir()?;
     let missing = find_missing_packages(&[&toolchain::MARIADB_PACKAGES[..], &toolchain::TEST_PACKAGES[..]].concat());
@@ -44,7 +44,7 @@ pub(crate) async fn install_test_prerequisites() -> Result<(), XtaskError> {
 }
 
 /// Installs all servers and client programs that the tests and the benchmark require.
-pub(crate) async fn install_bench_prerequisites() -> Result<(), XtaskError> {
+pub(crate) async fn install_bench_prerequisites() -> Result<(), DevtoolsError> {
     install_test_prerequisites().await?;
     let _lock = toolchain::lock_servers_dir()?;
     let missing = find_missing_packages(&toolchain::BENCH_PACKAGES);
@@ -60,7 +60,7 @@ fn find_missing_packages(packages: &[toolchain::DebianPackage]) -> Vec<&'static 
 }
 
 /// Returns an error that contains one shell command for all installations that require root.
-fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> XtaskError {
+fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> DevtoolsError {
     let mut commands = Vec::new();
     if !packages.is_empty() {
         let names = packages.join(" ");
@@ -72,18 +72,18 @@ fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> Xtas
         commands.push(format!("sudo {download} && sudo {mark}"));
     }
     let missing = packages.iter().copied().chain(mysql.map(|_| "MySQL")).collect::<Vec<_>>().join(", ");
-    XtaskError::RootRequired { missing, command: commands.join(" && ") }
+    DevtoolsError::RootRequired { missing, command: commands.join(" && ") }
 }
 
-async fn install_debian_packages(missing: &[&'static str]) -> Result<(), XtaskError> {
+async fn install_debian_packages(missing: &[&'static str]) -> Result<(), DevtoolsError> {
     if missing.is_empty() {
         return Ok(());
     }
     let step = Step::start(format!("Installing {} (Debian packages, once)", missing.join(", ")));
-    apt_command(&["update"]).retry_in_step(&step, STEP_TIMEOUT).await?;
+    apt_command(&["update"]).retry_in_step(&step, INSTALL_STEP_TIMEOUT).await?;
     apt_command(&["install", "-y", "--no-install-recommends"])
         .args(missing.iter().copied())
-        .retry_in_step(&step, STEP_TIMEOUT)
+        .retry_in_step(&step, INSTALL_STEP_TIMEOUT)
         .await?;
     step.complete();
     Ok(())
@@ -128,10 +128,10 @@ impl MysqlPackages {
         Command::new("touch").args([self.completion_marker_path()])
     }
 
-    async fn download_packages(&self) -> Result<(), XtaskError> {
+    async fn download_packages(&self) -> Result<(), DevtoolsError> {
         let step = Step::start("Downloading MySQL 9 (Debian unstable, once)");
         remove_dir(&self.directory)?;
-        self.debootstrap_command().retry_in_step(&step, STEP_TIMEOUT).await?;
+        self.debootstrap_command().retry_in_step(&step, INSTALL_STEP_TIMEOUT).await?;
         self.mark_complete_command().run().await?;
         step.complete();
         Ok(())
@@ -139,7 +139,7 @@ impl MysqlPackages {
 }
 
 /// Extracts the MySQL packages into a separate directory, without running package scripts.
-async fn unpack_mysql() -> Result<(), XtaskError> {
+async fn unpack_mysql() -> Result<(), DevtoolsError> {
     let root = toolchain::mysql_dir();
     if root.exists() {
         return Ok(());
@@ -158,7 +158,7 @@ async fn unpack_mysql() -> Result<(), XtaskError> {
 
 /// Extracts the MariaDB plugins into a separate directory.
 /// Installing the package `mariadb-server` would start a system-wide server.
-async fn unpack_mariadb_plugins() -> Result<(), XtaskError> {
+async fn unpack_mariadb_plugins() -> Result<(), DevtoolsError> {
     if toolchain::mariadb_plugin_dir().exists() {
         return Ok(());
     }
@@ -166,7 +166,7 @@ async fn unpack_mariadb_plugins() -> Result<(), XtaskError> {
 }
 
 /// Extracts nginx into a separate directory, unless nginx is installed.
-async fn unpack_nginx() -> Result<(), XtaskError> {
+async fn unpack_nginx() -> Result<(), DevtoolsError> {
     if toolchain::nginx_path().exists() {
         return Ok(());
     }
@@ -174,11 +174,11 @@ async fn unpack_nginx() -> Result<(), XtaskError> {
 }
 
 /// Downloads and extracts a Debian package without installing the package, so root is not required.
-async fn download_and_unpack_package(package: &str, content: &str, root: &Path) -> Result<(), XtaskError> {
+async fn download_and_unpack_package(package: &str, content: &str, root: &Path) -> Result<(), DevtoolsError> {
     let step = Step::start(format!("Downloading and unpacking {content} (Debian package, once)"));
     let download_dir = root.with_extension("packages");
     recreate_dir(&download_dir)?;
-    apt_command(&["download", package]).current_dir(&download_dir).retry_in_step(&step, STEP_TIMEOUT).await?;
+    apt_command(&["download", package]).current_dir(&download_dir).retry_in_step(&step, INSTALL_STEP_TIMEOUT).await?;
     unpack_packages(&list_packages(&download_dir)?, root, &step).await?;
     remove_dir(&download_dir)?;
     step.complete();
@@ -186,17 +186,21 @@ async fn download_and_unpack_package(package: &str, content: &str, root: &Path) 
 }
 
 /// Extracts Debian packages into a temporary directory, then renames the directory to `root`.
-async fn unpack_packages(packages: &[PathBuf], root: &Path, step: &Step) -> Result<(), XtaskError> {
+async fn unpack_packages(packages: &[PathBuf], root: &Path, step: &Step) -> Result<(), DevtoolsError> {
     let unpacked = root.with_extension("unpacked");
     recreate_dir(&unpacked)?;
     for package in packages {
-        Command::new("dpkg-deb").args(["-x"]).args([package, &unpacked]).run_in_step(step, STEP_TIMEOUT).await?;
+        Command::new("dpkg-deb")
+            .args(["-x"])
+            .args([package, &unpacked])
+            .run_in_step(step, INSTALL_STEP_TIMEOUT)
+            .await?;
     }
-    fs::rename(&unpacked, root).map_err(|cause| XtaskError::File { operation: "rename", path: unpacked, cause })
+    fs::rename(&unpacked, root).map_err(|cause| DevtoolsError::File { operation: "rename", path: unpacked, cause })
 }
 
-fn list_packages(directory: &Path) -> Result<Vec<PathBuf>, XtaskError> {
-    let failed = |cause| XtaskError::File { operation: "read", path: directory.to_owned(), cause };
+fn list_packages(directory: &Path) -> Result<Vec<PathBuf>, DevtoolsError> {
+    let failed = |cause| DevtoolsError::File { operation: "read", path: directory.to_owned(), cause };
     let mut packages = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -208,12 +212,12 @@ fn list_packages(directory: &Path) -> Result<Vec<PathBuf>, XtaskError> {
 }
 
 /// Installs the official SDK and other API clients in a Python virtual environment.
-async fn install_python_clients() -> Result<(), XtaskError> {
+async fn install_python_clients() -> Result<(), DevtoolsError> {
     const PIP_OPTIONS: [&str; 6] = ["--disable-pip-version-check", "--no-input", "--retries", "3", "--timeout", "60"];
     let python = toolchain::client_python_path();
     if Command::new(&python)
         .args(["-c", toolchain::CLIENT_VERSION_CHECK_SCRIPT, toolchain::CLIENT_REQUIREMENTS_PATH])
-        .output_if_success()
+        .output_if_successful()
         .await
         .is_some()
     {
@@ -221,34 +225,38 @@ async fn install_python_clients() -> Result<(), XtaskError> {
     }
     let environment = toolchain::python_environment_dir();
     if !python.starts_with(&environment) {
-        return Err(XtaskError::MissingClients { python });
+        return Err(DevtoolsError::MissingClients { python });
     }
     let step = Step::start("Installing the official SDK and other clients (Python, once)");
     remove_dir(&environment)?;
-    Command::new("/usr/bin/python3").args(["-m", "venv"]).args([&environment]).run_in_step(&step, STEP_TIMEOUT).await?;
+    Command::new("/usr/bin/python3")
+        .args(["-m", "venv"])
+        .args([&environment])
+        .run_in_step(&step, INSTALL_STEP_TIMEOUT)
+        .await?;
     Command::new(&python)
         .args(["-m", "pip", "install"])
         .args(PIP_OPTIONS)
         .args(["-r", toolchain::CLIENT_REQUIREMENTS_PATH])
-        .retry_in_step(&step, STEP_TIMEOUT)
+        .retry_in_step(&step, INSTALL_STEP_TIMEOUT)
         .await?;
     step.complete();
     Ok(())
 }
 
-fn recreate_dir(directory: &Path) -> Result<(), XtaskError> {
+fn recreate_dir(directory: &Path) -> Result<(), DevtoolsError> {
     remove_dir(directory)?;
-    fs::create_dir_all(directory).map_err(|cause| XtaskError::File {
+    fs::create_dir_all(directory).map_err(|cause| DevtoolsError::File {
         operation: "create",
         path: directory.to_owned(),
         cause,
     })
 }
 
-fn remove_dir(directory: &Path) -> Result<(), XtaskError> {
+fn remove_dir(directory: &Path) -> Result<(), DevtoolsError> {
     match fs::remove_dir_all(directory) {
         Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-            Err(XtaskError::File { operation: "remove", path: directory.to_owned(), cause })
+            Err(DevtoolsError::File { operation: "remove", path: directory.to_owned(), cause })
         }
         _ => Ok(()),
     }

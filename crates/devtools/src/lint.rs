@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use crate::command::Command;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::progress::{self, Step};
 use crate::{page, tools, workspace};
 
-/// Time limit of one check, including a first build on a slow machine.
+/// Time limit for one check, including a first build on a slow machine.
 const CHECK_TIMEOUT: Duration = Duration::from_mins(45);
 
 /// Runs all checks, continues after a failed check, and reports every failed check.
-pub(crate) async fn run() -> Result<(), XtaskError> {
+pub(crate) async fn run() -> Result<(), DevtoolsError> {
     // The build checks the page's TypeScript types, and the next compilation embeds the page.
     page::build_page().await?;
     let cargo_deny = tools::CARGO_DENY.install().await?;
@@ -53,7 +53,7 @@ pub(crate) async fn run() -> Result<(), XtaskError> {
             }
         }
     }
-    if failures.is_empty() { Ok(()) } else { Err(XtaskError::Checks(failures.join(", "))) }
+    if failures.is_empty() { Ok(()) } else { Err(DevtoolsError::Checks(failures.join(", "))) }
 }
 
 fn cargo_deny_command(cargo_deny: &std::path::Path) -> Command {

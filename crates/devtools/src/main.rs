@@ -23,19 +23,19 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 
 /// Development tasks of the Clew project.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 110)]
-struct CliArguments {
+struct CliArgs {
     #[command(subcommand)]
     task: Task,
 }
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Demonstrate Clew on a private MariaDB with blocked sessions. Stops all processes at the end
+    /// Demonstrate Clew on a private MariaDB server with blocked sessions. Stops all processes at the end
     Demo {
         /// Keep the database and the Clew server running until Ctrl-C
         #[arg(long)]
@@ -47,11 +47,11 @@ enum Task {
         #[arg(last = true, value_name = "NEXTEST ARGUMENTS")]
         nextest: Vec<OsString>,
     },
-    /// Benchmark Clew against comparison programs and save the results in bench/results.
+    /// Benchmark Clew against baseline programs and save the results in bench/results.
     /// Takes an hour on an idle machine
-    Bench(bench::BenchArguments),
-    /// Inject faults into the dependencies of Clew under load, and check the guarantees
-    Faults(faults::FaultsArguments),
+    Bench(bench::BenchArgs),
+    /// Inject faults into the dependencies of Clew under load, and check the guarantees of Clew
+    Faults(faults::FaultsArgs),
     /// Check formatting, lints, licenses, dependencies and documentation links
     Lint,
     /// Check dependencies against published security advisories. Downloads the advisory database; not part of `lint`
@@ -59,9 +59,9 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    match run(CliArguments::parse().task) {
+    match run_task(CliArgs::parse().task) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(XtaskError::Interrupted) => ExitCode::from(130),
+        Err(DevtoolsError::Interrupted) => ExitCode::from(130),
         Err(error) => {
             progress::print_error(&error);
             ExitCode::FAILURE
@@ -69,12 +69,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(task: Task) -> Result<(), XtaskError> {
+fn run_task(task: Task) -> Result<(), DevtoolsError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(XtaskError::Runtime)?;
+        .map_err(DevtoolsError::Runtime)?;
     runtime.block_on(async {
         match task {
             Task::Demo { keep } => demo::run(keep).await,

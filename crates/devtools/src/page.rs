@@ -1,21 +1,21 @@
-//! Build and unit tests of the web page. Node.js builds the page before the Rust build embeds the page.
+//! Builds the web page and runs its unit tests. Node.js builds the page before the Rust build embeds the page.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::command::Command;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::progress::{self, Step};
 use crate::workspace;
 
-/// Time limit of one download attempt or one build.
-const STEP_TIMEOUT: Duration = Duration::from_mins(10);
+/// Time limit for one download attempt or one build.
+const PAGE_STEP_TIMEOUT: Duration = Duration::from_mins(10);
 /// Minimum Node.js version that Vite requires.
 const MIN_NODE_JS_VERSION: [u32; 2] = [20, 19];
 
 /// Input files and directories of the page build.
-const BUILD_INPUTS: [&str; 7] = [
+const PAGE_BUILD_INPUTS: [&str; 7] = [
     "src",
     "scripts",
     "index.html",
@@ -26,26 +26,26 @@ const BUILD_INPUTS: [&str; 7] = [
 ];
 
 /// Builds `web/dist`, unless `web/dist` is newer than the input files.
-pub(crate) async fn build_page() -> Result<(), XtaskError> {
+pub(crate) async fn build_page() -> Result<(), DevtoolsError> {
     check_node_version().await?;
     install_npm_packages().await?;
     let web = web_dir();
     let built = read_modification_time(&web.join("dist/index.html"));
     if built.is_some_and(|built| {
-        BUILD_INPUTS.iter().all(|source| find_newest_modification_time(&web.join(source)) < Some(built))
+        PAGE_BUILD_INPUTS.iter().all(|source| find_newest_modification_time(&web.join(source)) < Some(built))
     }) {
         return Ok(());
     }
     let step = Step::start("Building the web page");
-    npm_command(&["run", "build"]).run_in_step(&step, STEP_TIMEOUT).await?;
+    npm_command(&["run", "build"]).run_in_step(&step, PAGE_STEP_TIMEOUT).await?;
     step.complete();
     Ok(())
 }
 
 /// Builds the web page if Node.js is installed, otherwise prints that the server will have no web page.
-pub(crate) async fn build_page_if_possible() -> Result<(), XtaskError> {
+pub(crate) async fn build_page_if_possible() -> Result<(), DevtoolsError> {
     match build_page().await {
-        Err(missing @ XtaskError::MissingNode { .. }) => {
+        Err(missing @ DevtoolsError::MissingNode { .. }) => {
             progress::print_line(&format!("The server will have no web page: {missing}"));
             Ok(())
         }
@@ -53,14 +53,14 @@ pub(crate) async fn build_page_if_possible() -> Result<(), XtaskError> {
     }
 }
 
-/// Runs the web page tests that need no browser.
-pub(crate) async fn test_page() -> Result<(), XtaskError> {
+/// Runs the unit tests for the web page, which need no browser.
+pub(crate) async fn run_page_tests() -> Result<(), DevtoolsError> {
     progress::print_heading("Unit tests of the web page");
     npm_command(&["test"]).run().await
 }
 
 /// Installs the npm package versions listed in `package-lock.json`.
-async fn install_npm_packages() -> Result<(), XtaskError> {
+async fn install_npm_packages() -> Result<(), DevtoolsError> {
     let web = web_dir();
     // npm writes this file at the end of an installation.
     let installed = read_modification_time(&web.join("node_modules/.package-lock.json"));
@@ -68,7 +68,7 @@ async fn install_npm_packages() -> Result<(), XtaskError> {
         return Ok(());
     }
     let step = Step::start("Installing the npm packages of the web page (once)");
-    npm_command(&["ci", "--no-audit", "--no-fund"]).retry_in_step(&step, STEP_TIMEOUT).await?;
+    npm_command(&["ci", "--no-audit", "--no-fund"]).retry_in_step(&step, PAGE_STEP_TIMEOUT).await?;
     step.complete();
     Ok(())
 }
@@ -81,9 +81,9 @@ fn npm_command(arguments: &[&str]) -> Command {
     Command::new("npm").current_dir(web_dir()).args(arguments.iter().copied())
 }
 
-async fn check_node_version() -> Result<(), XtaskError> {
+async fn check_node_version() -> Result<(), DevtoolsError> {
     let [major, minor] = MIN_NODE_JS_VERSION;
-    let output = Command::new("node").args(["--version"]).output_if_success().await;
+    let output = Command::new("node").args(["--version"]).output_if_successful().await;
     if output.as_deref().and_then(parse_version) >= Some(MIN_NODE_JS_VERSION) {
         return Ok(());
     }
@@ -91,7 +91,7 @@ async fn check_node_version() -> Result<(), XtaskError> {
         || "it is not installed".to_owned(),
         |output| format!("the installed version is {}", output.trim()),
     );
-    Err(XtaskError::MissingNode { required: format!("{major}.{minor}"), found })
+    Err(DevtoolsError::MissingNode { required: format!("{major}.{minor}"), found })
 }
 
 /// Parses the major and minor version in output such as `v20.19.5`.

@@ -24,7 +24,7 @@ pub(crate) fn is_root() -> bool {
 }
 
 /// Converts KiB to MiB.
-pub(crate) fn kib_to_mib(kib: u64) -> f64 {
+pub(crate) fn convert_kib_to_mib(kib: u64) -> f64 {
     u32::try_from(kib).map_or(f64::INFINITY, f64::from) / 1024.0
 }
 

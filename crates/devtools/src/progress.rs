@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 
 /// A running step. `Drop` reports the step as failed unless [`Step::complete`] was called.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ pub(crate) fn print_heading(text: &str) {
 }
 
 /// Prints an error message to stderr.
-pub(crate) fn print_error(error: &XtaskError) {
+pub(crate) fn print_error(error: &DevtoolsError) {
     let style =
         if is_color_enabled() { Style::new().fg_color(Some(AnsiColor::Red.into())).bold() } else { Style::new() };
     print_line(&format!("{style}error{style:#}: {error}"));

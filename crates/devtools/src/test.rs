@@ -5,18 +5,18 @@ use std::ffi::OsString;
 use clew_testkit::toolchain;
 
 use crate::command::Command;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::{install, page, progress, tools, workspace};
 
 /// Installs missing prerequisites, then runs all tests, or the tests selected by the `nextest` arguments.
-pub(crate) async fn run(nextest: &[OsString]) -> Result<(), XtaskError> {
+pub(crate) async fn run(nextest: &[OsString]) -> Result<(), DevtoolsError> {
     progress::print_heading("Prerequisites of the tests");
     install::install_test_prerequisites().await?;
     page::build_page().await?;
     let runner = tools::CARGO_NEXTEST.install().await?;
 
     if nextest.is_empty() {
-        page::test_page().await?;
+        page::run_page_tests().await?;
     }
 
     progress::print_heading("Tests");

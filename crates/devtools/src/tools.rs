@@ -7,7 +7,7 @@ use std::time::Duration;
 use clew_testkit::toolchain;
 
 use crate::command::Command;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::progress::Step;
 use crate::workspace;
 
@@ -24,7 +24,7 @@ type Version = [u32; 3];
 pub(crate) const CARGO_DENY: CargoTool = CargoTool { name: "cargo-deny", version: [0, 20, 2] };
 pub(crate) const CARGO_NEXTEST: CargoTool = CargoTool { name: "cargo-nextest", version: [0, 9, 143] };
 
-/// Time limit of a tool build, which takes minutes on a slow machine.
+/// Time limit for building a tool, which takes minutes on a slow machine.
 const BUILD_TIMEOUT: Duration = Duration::from_mins(30);
 
 /// Build profile without optimization. It halves the build time of the tools.
@@ -36,8 +36,8 @@ const FAST_BUILD_PROFILE: [(&str, &str); 3] = [
 ];
 
 impl CargoTool {
-    /// Returns the path of the tool. Builds the tool if no version exists that is new enough.
-    pub(crate) async fn install(&self) -> Result<PathBuf, XtaskError> {
+    /// Returns the path of the tool. Builds the tool if no installed version is new enough.
+    pub(crate) async fn install(&self) -> Result<PathBuf, DevtoolsError> {
         let tools_dir = toolchain::servers_dir().join("tools");
         let cached_program = tools_dir.join("bin").join(self.name);
         for program in [PathBuf::from(self.name), cached_program.clone()] {
@@ -62,7 +62,7 @@ impl CargoTool {
     }
 
     async fn is_new_enough(&self, program: &Path) -> bool {
-        let output = Command::new(program).args(["--version"]).output_if_success().await;
+        let output = Command::new(program).args(["--version"]).output_if_successful().await;
         output.is_some_and(|output| parse_version(&output) >= Some(self.version))
     }
 }

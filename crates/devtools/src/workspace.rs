@@ -1,4 +1,4 @@
-//! Workspace root, and cargo and git commands that run in the workspace root.
+//! Path of the workspace root, and cargo and git commands that run in the workspace root.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::command::Command;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::progress::Step;
 
-/// Time limit of a build, including a first build on a slow machine.
+/// Time limit for a build, including a first build on a slow machine.
 const BUILD_TIMEOUT: Duration = Duration::from_mins(45);
 
-/// Packages of every build except release builds: the same selection as in the launcher (`xtask/src/main.rs`).
-pub(crate) const DEVELOPMENT_PACKAGES: [&str; 2] = ["--package", "clew-devtools"];
+/// Additional package in development builds of `clew`, as in the launcher, so that both builds share dependencies.
+pub(crate) const DEVTOOLS_PACKAGE_ARGUMENTS: [&str; 2] = ["--package", "clew-devtools"];
 
 /// Returns the workspace root directory, in which the launcher starts this program.
 /// The directory cannot be known at compile time, because another clone may have compiled this program.
@@ -30,7 +30,7 @@ pub(crate) fn cargo_command() -> Command {
 /// Runs git in the workspace root and returns the output, or `None` if git fails.
 pub(crate) async fn run_git(arguments: &[&str]) -> Option<String> {
     let git = Command::new("git").current_dir(root_dir()).args(arguments.iter().copied());
-    git.output_if_success().await.map(|output| output.trim().to_owned())
+    git.output_if_successful().await.map(|output| output.trim().to_owned())
 }
 
 /// An executable built by cargo.
@@ -38,32 +38,32 @@ pub(crate) async fn run_git(arguments: &[&str]) -> Option<String> {
 pub(crate) struct BuiltProgram {
     /// Name of the cargo target.
     pub(crate) name: String,
-    /// Kind of the cargo target: `bin`, `test`, `bench`, …
+    /// Kind of the cargo target, such as `bin`, `test` or `bench`.
     pub(crate) kind: String,
     pub(crate) path: PathBuf,
 }
 
 /// Builds `clew` with the `profile` arguments for cargo, and returns the path of the executable.
-pub(crate) async fn build_clew(profile: &[&str]) -> Result<PathBuf, XtaskError> {
+pub(crate) async fn build_clew(profile: &[&str]) -> Result<PathBuf, DevtoolsError> {
     let arguments = [&["build", "--package", "clew", "--bin", "clew"], profile].concat();
     find_clew_program(&build_programs("Building clew", &arguments).await?)
 }
 
 /// Returns the path of the `clew` executable.
-pub(crate) fn find_clew_program(programs: &[BuiltProgram]) -> Result<PathBuf, XtaskError> {
-    find_program(programs, "bin", "clew")
+pub(crate) fn find_clew_program(programs: &[BuiltProgram]) -> Result<PathBuf, DevtoolsError> {
+    find_built_program(programs, "bin", "clew")
 }
 
 /// Returns the path of a built program, or an error if cargo did not build the program.
-pub(crate) fn find_program(programs: &[BuiltProgram], kind: &str, name: &str) -> Result<PathBuf, XtaskError> {
+pub(crate) fn find_built_program(programs: &[BuiltProgram], kind: &str, name: &str) -> Result<PathBuf, DevtoolsError> {
     let found = programs.iter().find(|program| program.kind == kind && program.name == name);
     found
         .map(|program| program.path.clone())
-        .ok_or_else(|| XtaskError::NotBuilt { kind: kind.to_owned(), name: name.to_owned() })
+        .ok_or_else(|| DevtoolsError::NotBuilt { kind: kind.to_owned(), name: name.to_owned() })
 }
 
 /// Runs a cargo build command and returns the list of built programs.
-pub(crate) async fn build_programs(step_name: &str, arguments: &[&str]) -> Result<Vec<BuiltProgram>, XtaskError> {
+pub(crate) async fn build_programs(step_name: &str, arguments: &[&str]) -> Result<Vec<BuiltProgram>, DevtoolsError> {
     let step = Step::start(step_name);
     let build = cargo_command().args(arguments.iter().copied()).args(["--locked"]);
     build.run_in_step(&step, BUILD_TIMEOUT).await?;

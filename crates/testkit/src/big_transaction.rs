@@ -1,4 +1,4 @@
-//! A large open transaction with a rollback that takes long enough to be observed.
+//! A large open transaction whose rollback takes seconds, so that tests can observe the rollback.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -10,7 +10,7 @@ const INSERT_FIRST_ROWS_STATEMENT: &str = "INSERT INTO big.t (a) VALUES (1), (2)
 /// Doubles the number of rows in the table.
 const DOUBLE_ROWS_STATEMENT: &str = "INSERT INTO big.t (a) SELECT (a * 7 + id) % 100003 FROM big.t";
 
-/// Opens a large transaction in a session of `user`, an account without a password.
+/// Opens a session as `user`, an account without a password, and begins a large transaction in the session.
 /// The transaction inserts 8 rows into the new table `big.t` and doubles the number of rows `doublings` times.
 /// With 16 doublings (half a million rows in two indexes), the rollback takes seconds.
 pub async fn open_big_transaction(server: &Server, user: &str, doublings: u32) -> mysql_async::Result<RawSession> {

@@ -1,9 +1,9 @@
-//! Template data directories: created once per server type, and copied for each started server.
+//! Template data directories. Each template is created once per server type and copied for every started server.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::flavor::{Flavor, root_arguments};
+use crate::flavor::{Flavor, run_as_root_arguments};
 use crate::server_error::ServerError;
 use crate::toolchain;
 
@@ -52,7 +52,7 @@ fn initialize_data_dir(flavor: Flavor, folder: &Path) -> Result<(), ServerError>
     let folder = folder.display();
     match flavor {
         Flavor::MariaDb => run_command(
-            Command::new("mariadb-install-db").arg("--no-defaults").args(root_arguments()).args([
+            Command::new("mariadb-install-db").arg("--no-defaults").args(run_as_root_arguments()).args([
                 &format!("--datadir={folder}"),
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",

@@ -1,6 +1,6 @@
-//! Fake MySQL server for sizes and faults that a real server cannot produce.
+//! Fake MySQL server that simulates result sizes and faults that a real server cannot produce.
 //!
-//! The server implements the part of the MySQL protocol that a driver and Clew use.
+//! The fake server implements only the part of the MySQL protocol that Clew and database drivers use.
 //! Rows are generated while they are sent, so memory use does not depend on the number of rows.
 
 mod connection_counter;
@@ -54,7 +54,7 @@ pub enum Fault {
 pub struct FakeOptions {
     /// Number of sessions in the process list.
     pub sessions: u64,
-    /// Number of sessions with an open transaction, starting with the first session.
+    /// Number of sessions with an open transaction. These are the first sessions in the process list.
     pub transactions: u64,
     /// Injected fault.
     pub fault: Fault,
@@ -81,7 +81,7 @@ impl FakeServer {
         Self::start_with_counter(options, 0, Arc::default()).await
     }
 
-    /// Starts a fake server with statements of at least `bytes` bytes. `bytes` must be less than 64 KiB.
+    /// Starts a fake server whose sessions run statements of at least `bytes` bytes, which must be less than 64 KiB.
     pub async fn start_with_statement_size(bytes: usize, options: FakeOptions) -> io::Result<Self> {
         Self::start_with_counter(options, bytes, Arc::default()).await
     }
@@ -123,7 +123,7 @@ impl FakeServer {
         self.address
     }
 
-    /// Returns a URL for Clew. The server accepts every account and password.
+    /// Returns a node URL for Clew. The fake server accepts every account and password.
     #[must_use]
     pub fn url(&self) -> String {
         format!("mysql://clew:secret@{}/?tls=off", self.address)
@@ -161,7 +161,7 @@ impl Drop for FakeServer {
 }
 
 /// Offset of the account name in the handshake response.
-const USER_OFFSET: usize = 32;
+const ACCOUNT_NAME_OFFSET: usize = 32;
 /// Size of the write buffer in bytes.
 const WRITE_BUFFER_BYTES: usize = 64 * 1024;
 
@@ -198,7 +198,7 @@ impl FakeSession {
         self.stream.flush().await?;
         let response = self.receive_packet().await?;
         self.user = response
-            .get(USER_OFFSET..)
+            .get(ACCOUNT_NAME_OFFSET..)
             .unwrap_or_default()
             .split(|byte| *byte == 0)
             .next()
@@ -252,10 +252,10 @@ impl FakeSession {
             let transactions = self.options.transactions;
             self.send_rows(8, (1..=transactions).map(encode_transaction_row)).await
         } else if statement.contains("performance_schema.threads") {
-            let ids = (1..=self.timed_session_count()).chain([self.id.into()]);
+            let ids = (1..=self.statement_timer_count()).chain([self.id.into()]);
             self.send_rows(3, ids.map(encode_thread_row)).await
         } else if statement.contains("events_statements_current") {
-            let ids = (1..=self.timed_session_count()).chain([self.id.into()]);
+            let ids = (1..=self.statement_timer_count()).chain([self.id.into()]);
             self.send_rows(5, ids.map(encode_timer_row)).await
         } else if statement.contains("UNIX_TIMESTAMP()") {
             self.send_rows(3, [row(&SERVER_CLOCK_ROW)].into_iter()).await
@@ -269,8 +269,8 @@ impl FakeSession {
         }
     }
 
-    /// Returns the number of sessions with a statement timer, at most 10,000.
-    fn timed_session_count(&self) -> u64 {
+    /// Returns the number of sessions for which the server has a statement timer, at most 10,000.
+    fn statement_timer_count(&self) -> u64 {
         self.options.sessions.min(10_000)
     }
 
@@ -287,7 +287,7 @@ impl FakeSession {
         self.send_packet(1, &[columns]).await?;
         let mut number = 2;
         for column in 0..columns {
-            self.send_packet(number, &packets::encode_column(&format!("c{column}"))).await?;
+            self.send_packet(number, &packets::encode_column_definition(&format!("c{column}"))).await?;
             number += 1;
         }
         self.send_packet(number, &packets::EOF_PACKET).await?;
@@ -382,12 +382,12 @@ fn encode_timer_row(session: u64) -> Vec<u8> {
     ])
 }
 
-/// Response row to the clock query: local time, Unix timestamp in seconds, and 1 if the last day had 86,400 seconds.
+/// Response row for the clock query: local time, Unix timestamp in seconds, and 1 if the last day had 86,400 seconds.
 const SERVER_CLOCK_ROW: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
 /// Start time of every transaction, 12 seconds before the server clock.
 const TRANSACTION_START_TIME: &str = "2026-01-01 00:00:00";
 
-/// Encodes a transaction row in the column order of the transaction query of Clew.
+/// Encodes a transaction row in the column order of Clew's transaction query.
 fn encode_transaction_row(id: u64) -> Vec<u8> {
     let (id, number) = (id.to_string(), (421_000_000_000_000 + id).to_string());
     let values = [id.as_str(), &number, "RUNNING", TRANSACTION_START_TIME].map(|value| Some(value.as_bytes()));

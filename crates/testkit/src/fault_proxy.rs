@@ -15,9 +15,9 @@ use tokio::time::sleep;
 pub enum TrafficMode {
     /// Forwards all data.
     Forward,
-    /// Forwards no data and does not forward a connection close.
+    /// Stalls all connections: the proxy forwards neither data nor connection closes.
     /// After the stall, the proxy delivers all stalled data, as TCP retransmissions do.
-    /// The server also receives stalled data of clients that have timed out in the meantime.
+    /// The server also receives the stalled data of clients that have already timed out.
     Stall,
     /// Resets existing and new connections, as a restarted server or load balancer does.
     Reset,
@@ -80,7 +80,7 @@ async fn forward_connection(
     target: SocketAddr,
     mut traffic: watch::Receiver<TrafficMode>,
 ) -> io::Result<()> {
-    wait_for_traffic(&mut traffic).await?;
+    wait_until_not_stalled(&mut traffic).await?;
     let server = TcpStream::connect(target).await?;
     for end in [&client, &server] {
         end.set_nodelay(true)?;
@@ -95,7 +95,7 @@ async fn forward_connection(
     both.map(|_| ())
 }
 
-/// Forwards data until the sender closes its write side, then closes the connection to the receiver.
+/// Forwards data until the sender closes its write side, then closes the write side of the receiver's connection.
 async fn forward_data(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
@@ -105,7 +105,7 @@ async fn forward_data(
     loop {
         let read = from.read(&mut chunk).await;
         // The wait precedes the check of the read result, because a stall must also hold back a connection close.
-        if let TrafficMode::Throttle(pause) = wait_for_traffic(traffic).await? {
+        if let TrafficMode::Throttle(pause) = wait_until_not_stalled(traffic).await? {
             sleep(pause).await;
         }
         match chunk.get(..read?) {
@@ -116,8 +116,8 @@ async fn forward_data(
 }
 
 /// Waits for the end of a stall and returns the current traffic mode.
-/// Returns an error if connections must be reset.
-async fn wait_for_traffic(traffic: &mut watch::Receiver<TrafficMode>) -> io::Result<TrafficMode> {
+/// Returns an error if the proxy resets its connections.
+async fn wait_until_not_stalled(traffic: &mut watch::Receiver<TrafficMode>) -> io::Result<TrafficMode> {
     // Fails if the proxy has been dropped.
     let now = traffic.wait_for(|traffic| *traffic != TrafficMode::Stall).await.map_err(io::Error::other)?;
     if *now == TrafficMode::Reset { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(*now) }

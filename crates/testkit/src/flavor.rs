@@ -33,14 +33,14 @@ impl Flavor {
     }
 
     /// Returns the server command with fixed arguments.
-    /// MySQL runs from the extracted packages, with the dynamic loader and libraries of the packages.
+    /// MySQL runs from the extracted packages and uses their dynamic loader and libraries.
     pub(crate) fn server_command(self) -> Result<Command, ServerError> {
         match self {
             Self::MariaDb => {
                 let program = PathBuf::from(toolchain::MARIADBD_PATH);
                 self.ensure_installed(&program)?;
                 let mut command = command_killed_with_parent(&program);
-                command.arg("--no-defaults").args(root_arguments());
+                command.arg("--no-defaults").args(run_as_root_arguments());
                 let plugins = toolchain::mariadb_plugin_dir();
                 if plugins.exists() {
                     command.arg(format!("--plugin-dir={}", plugins.display()));
@@ -58,7 +58,12 @@ impl Flavor {
                     .map(|folder| inside(folder).display().to_string())
                     .join(":");
                 let mut command = command_killed_with_parent(&loader);
-                command.arg("--library-path").arg(libraries).arg(&program).arg("--no-defaults").args(root_arguments());
+                command
+                    .arg("--library-path")
+                    .arg(libraries)
+                    .arg(&program)
+                    .arg("--no-defaults")
+                    .args(run_as_root_arguments());
                 for (option, path) in [
                     ("basedir", "usr"),
                     ("lc-messages-dir", "usr/share/mysql"),
@@ -88,7 +93,7 @@ impl fmt::Display for Flavor {
     }
 }
 
-/// Returns the arguments that allow root to run a server. Servers reject the arguments for other users.
-pub(crate) fn root_arguments() -> &'static [&'static str] {
+/// Returns the server arguments that permit running as root. Servers reject these arguments for other users.
+pub(crate) fn run_as_root_arguments() -> &'static [&'static str] {
     if geteuid().is_root() { &["--user=root"] } else { &[] }
 }

@@ -26,7 +26,7 @@ pub async fn open_idle_sessions(server: &Server, count: usize) -> io::Result<Idl
     open_idle_sessions_as(server, "root", count).await
 }
 
-/// Opens `count` idle sessions of an account without a password.
+/// Opens `count` idle sessions as an account without a password.
 pub async fn open_idle_sessions_as(server: &Server, user: &'static str, count: usize) -> io::Result<IdleSessions> {
     raise_open_file_limit(u64::try_from(count).unwrap_or(u64::MAX).saturating_add(1000))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
@@ -52,7 +52,7 @@ pub async fn open_idle_sessions_as(server: &Server, user: &'static str, count: u
     Ok(IdleSessions { sessions })
 }
 
-/// Raises the limit of open files to at least `count`, for this process and child processes.
+/// Raises the limit on open files to at least `count` for this process and its child processes.
 pub fn raise_open_file_limit(count: u64) -> io::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= count) {

@@ -1,4 +1,4 @@
-//! Sixty sessions with known contents: the sent statement and the expected row of each session.
+//! Sixty sessions with known contents. Each session has a statement to send and an expected process list row.
 
 mod definitions;
 
@@ -28,7 +28,7 @@ pub struct ExpectedSession {
     pub database: Option<String>,
     /// Command: `Sleep` or `Query`.
     pub command: &'static str,
-    /// State in the process list: empty, a sleep, or a row lock wait.
+    /// Session state in the process list. The state is empty, a sleep, or a row lock wait.
     pub state: &'static str,
     /// Statement as returned by the server, before CSV escaping.
     pub statement: Option<Vec<u8>>,
@@ -47,19 +47,19 @@ pub struct ExpectedTransaction {
     pub rows_modified: u64,
 }
 
-/// Values of a transaction that only the server can provide, read with plain SQL.
+/// Transaction values that a test cannot predict, read from the server with plain SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedTransaction {
     /// Transaction id.
     pub id: u64,
-    /// Number of locked rows, estimated by the server.
+    /// Number of rows that the transaction locks, as estimated by the server.
     pub rows_locked: u64,
     /// Number of locked tables.
     pub tables_locked: u64,
 }
 
 /// Open sessions with known contents. `Drop` closes all sessions.
-/// A server that runs a sleep detects the closed connection seconds later.
+/// While a session sleeps in a statement, the server detects the closed connection only seconds later.
 #[derive(Debug)]
 pub struct KnownSessions {
     /// Expected rows of all sessions.
@@ -67,7 +67,7 @@ pub struct KnownSessions {
     open: Vec<RawSession>,
 }
 
-/// Time limit until all sessions have reached the expected state.
+/// Time limit for all sessions to reach their expected states.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl KnownSessions {
@@ -76,7 +76,7 @@ impl KnownSessions {
     /// Age difference between old and young sessions in seconds.
     pub const AGE_GAP_SECONDS: u64 = 6;
 
-    /// Opens all sessions and waits until each session has reached the expected state.
+    /// Opens all sessions and waits until each session has reached its expected state.
     /// The server must not have other sessions.
     pub async fn open(server: &Server) -> io::Result<Self> {
         create_schema(server).await.map_err(io::Error::other)?;
@@ -114,7 +114,7 @@ impl KnownSessions {
         self.expected.push(ExpectedSession {
             id: session.id,
             user: definition.user.to_owned(),
-            host: format_host(server.flavor(), session.address),
+            host: format_client_address(server.flavor(), session.address),
             database: definition.database.map(ToOwned::to_owned),
             command: if definition.statement.is_some() { "Query" } else { "Sleep" },
             state: definition.state,
@@ -151,7 +151,7 @@ impl KnownSessions {
         }
     }
 
-    /// Reads the transaction values that only the server can provide, by thread id.
+    /// Reads the transaction values that a test cannot predict, and returns them by thread id.
     pub async fn read_observed_transactions(
         &self,
         server: &Server,
@@ -166,8 +166,8 @@ impl KnownSessions {
     }
 }
 
-/// Formats a client address like MySQL and MariaDB, which print IPv6 addresses without brackets.
-fn format_host(_flavor: Flavor, address: SocketAddr) -> String {
+/// Formats a client address as MySQL and MariaDB print it: an IPv6 address has no brackets.
+fn format_client_address(_flavor: Flavor, address: SocketAddr) -> String {
     format!("{}:{}", address.ip(), address.port())
 }
 

@@ -1,7 +1,7 @@
 //! Private servers for tests: real database servers, fake servers and malicious servers.
 //!
 //! - [`Server`] is a private MariaDB or MySQL server with a temporary data directory.
-//! - [`StatementGate`] holds a statement before the statement reaches a server.
+//! - [`StatementGate`] is a proxy that holds a statement until the test releases it.
 //! - [`ServerClock`] sets the wall clock of a server.
 //! - [`Scenario`] builds lock waits with known waiters and blockers.
 //! - [`KnownSessions`] opens sixty sessions with known contents.
@@ -12,9 +12,9 @@
 //! - [`S3Server`] and [`PostgreSql`] are private servers for results and metadata.
 //! - [`Nginx`] is a private load balancer.
 //! - [`FaultProxy`] stalls, throttles or resets connections.
-//! - [`RewritingProxy`] changes the greeting of a server.
-//! - [`VirtualAddress`] fails over or balances between servers.
-//! - [`RogueServer`] attacks the connected client.
+//! - [`RewritingProxy`] rewrites the greeting of a server, and holds or delays packets.
+//! - [`VirtualAddress`] forwards connections to one of several servers, with fail-over or load balancing.
+//! - [`RogueServer`] attacks the clients that connect to it.
 //!
 //! If a server is not installed, the test fails with an error that contains the install command.
 //!

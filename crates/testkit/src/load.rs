@@ -32,7 +32,7 @@ pub struct Load {
     size: LoadSize,
 }
 
-/// Time limit until all waiters are blocked.
+/// Time limit for all waiters to become blocked.
 const WAITER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Creates an empty table and raises the lock wait timeout to more than a day.
@@ -44,7 +44,7 @@ const SETUP_STATEMENTS: [&str; 4] = [
 ];
 
 impl Load {
-    /// Opens the sessions and returns when all waiters are blocked.
+    /// Opens the sessions and waits until all waiters are blocked.
     pub async fn start(server: &Server, size: LoadSize) -> io::Result<Self> {
         server.run(&SETUP_STATEMENTS).await.map_err(io::Error::other)?;
         server.run(&[&format_insert_statement(size.transactions)]).await.map_err(io::Error::other)?;

@@ -91,7 +91,7 @@ impl Nginx {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Stops nginx with SIGTERM and waits for the exit.
+    /// Stops nginx with SIGTERM and waits until the process exits.
     pub fn stop(&mut self) -> io::Result<()> {
         self.process.terminate_and_wait()
     }
@@ -104,7 +104,7 @@ impl Drop for Nginx {
     }
 }
 
-/// Renders a configuration that stores all files in `folder`.
+/// Renders an nginx configuration that stores all files in `folder`.
 fn render_configuration(folder: &Path, http: &str) -> String {
     let quoted_path = |name: &str| format!("\"{}\"", folder.join(name).display());
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]

@@ -28,7 +28,7 @@ pub struct PostgreSql {
 }
 
 /// Name of the template data directory.
-const TEMPLATE_NAME: &str = "postgresql-15";
+const DATA_DIR_TEMPLATE_NAME: &str = "postgresql-15";
 
 /// Settings for a small and fast server without durability.
 const SERVER_SETTINGS: [&str; 8] = [
@@ -69,12 +69,12 @@ impl PostgreSql {
         let io = |operation| move |source| ServerError::Io { operation, source };
         let program = Path::new(toolchain::POSTGRESQL_BIN_DIR).join("postgres");
         if !program.exists() {
-            return Err(ServerError::Missing { server: TEMPLATE_NAME, program });
+            return Err(ServerError::Missing { server: DATA_DIR_TEMPLATE_NAME, program });
         }
         let folder = tempfile::tempdir().map_err(io("create a directory"))?;
         let data = folder.path().join("data");
         datadir_template::copy_directory(
-            &datadir_template::get_or_create_template(TEMPLATE_NAME, initialize_data_dir)?,
+            &datadir_template::get_or_create_template(DATA_DIR_TEMPLATE_NAME, initialize_data_dir)?,
             &data,
         )?;
         if let Some((certificate, key)) = tls {
@@ -121,12 +121,12 @@ impl PostgreSql {
         status.map(|status| status.success()).map_err(|source| ServerError::Io { operation: "run pg_isready", source })
     }
 
-    /// Simulates a crash with SIGQUIT and waits for the exit. The next start recovers committed data.
+    /// Simulates a crash with SIGQUIT and waits until the process exits. The next start recovers committed data.
     pub fn crash(&mut self) -> io::Result<()> {
         self.process.quit_and_wait()
     }
 
-    /// Stops the server and all sessions with SIGINT, and waits for the exit.
+    /// Stops the server and all sessions with SIGINT, and waits until the process exits.
     pub fn stop(&mut self) -> io::Result<()> {
         self.process.interrupt_and_wait()
     }
@@ -166,13 +166,13 @@ impl PostgreSql {
         self.process.id()
     }
 
-    /// Returns the URL of an empty database for the superuser, which requires no password.
+    /// Returns the URL of an empty database for a login as superuser, which requires no password.
     #[must_use]
     pub fn url(&self) -> String {
         self.url_for_database("postgres")
     }
 
-    /// Returns the URL of a database for the superuser.
+    /// Returns the URL of a database for a login as superuser, which requires no password.
     #[must_use]
     pub fn url_for_database(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
@@ -205,7 +205,7 @@ impl Drop for PostgreSql {
 fn spawn_server(folder: &Path, port: u16, with_tls: bool) -> Result<Process, ServerError> {
     let io = |operation| move |source| ServerError::Io { operation, source };
     let log = File::options().create(true).append(true).open(folder.join("log")).map_err(io("write a file"))?;
-    let mut command = postgres_user_command();
+    let mut command = command_as_postgres_user();
     command.arg(Path::new(toolchain::POSTGRESQL_BIN_DIR).join("postgres"));
     command.arg("-D").arg(folder.join("data")).arg("-c").arg(format!("port={port}"));
     command.arg("-c").arg(format!("unix_socket_directories={}", folder.display()));
@@ -216,14 +216,14 @@ fn spawn_server(folder: &Path, port: u16, with_tls: bool) -> Result<Process, Ser
     Ok(Process::new(started.map_err(io("start setpriv (Debian package util-linux)"))?))
 }
 
-/// Ignores the error for a session process that has exited in the meantime.
+/// Ignores the error for a process that no longer exists.
 fn ignore_missing_process(error: Errno) -> io::Result<()> {
     if error == Errno::SRCH { Ok(()) } else { Err(error.into()) }
 }
 
 /// Returns a command that runs as the account `postgres`, because PostgreSQL refuses to run as root.
 /// The kernel stops the process when the starting thread exits.
-fn postgres_user_command() -> Command {
+fn command_as_postgres_user() -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "QUIT"]);
     if geteuid().is_root() {
@@ -249,7 +249,7 @@ fn initialize_data_dir(folder: &Path) -> Result<(), ServerError> {
     let staging = tempfile::tempdir().map_err(|source| ServerError::Io { operation: "create a directory", source })?;
     chown_to_postgres(staging.path())?;
     let data = staging.path().join("data");
-    let mut command = postgres_user_command();
+    let mut command = command_as_postgres_user();
     command.arg(Path::new(toolchain::POSTGRESQL_BIN_DIR).join("initdb")).arg("-D").arg(&data);
     command.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--wal-segsize=1"]);
     datadir_template::run_command(&mut command, "create the PostgreSQL data directory")?;

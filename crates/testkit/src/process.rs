@@ -1,4 +1,4 @@
-//! Server processes: signals, and termination together with the parent thread.
+//! Server processes: signals, and termination when the parent thread exits.
 
 use std::io;
 use std::path::Path;
@@ -34,18 +34,18 @@ impl Process {
         self.send_signal(Signal::CONT)
     }
 
-    /// Kills the process with SIGKILL and waits for the exit.
+    /// Kills the process with SIGKILL and waits until the process exits.
     pub(crate) fn kill(&mut self) -> io::Result<()> {
         self.0.kill()?;
         self.0.wait().map(|_| ())
     }
 
-    /// Sends SIGQUIT and waits for the exit.
+    /// Sends SIGQUIT and waits until the process exits.
     pub(crate) fn quit_and_wait(&mut self) -> io::Result<()> {
         self.signal_and_wait(Signal::QUIT)
     }
 
-    /// Sends SIGINT and waits for the exit.
+    /// Sends SIGINT and waits until the process exits.
     pub(crate) fn interrupt_and_wait(&mut self) -> io::Result<()> {
         self.signal_and_wait(Signal::INT)
     }
@@ -57,7 +57,7 @@ impl Process {
         Ok(listed.split_whitespace().filter_map(|child| child.parse().ok().and_then(Pid::from_raw)).collect())
     }
 
-    /// Sends SIGTERM and waits for the exit.
+    /// Sends SIGTERM and waits until the process exits.
     pub(crate) fn terminate_and_wait(&mut self) -> io::Result<()> {
         self.signal_and_wait(Signal::TERM)
     }
@@ -82,13 +82,13 @@ impl Drop for Process {
     }
 }
 
-/// Returns a command that the kernel kills when the starting thread exits.
+/// Returns a command whose process the kernel kills when the starting thread exits.
 pub(crate) fn command_killed_with_parent(program: &Path) -> Command {
     command_with_death_signal("KILL", program)
 }
 
-/// Returns a command that the kernel terminates with SIGTERM when the starting thread exits.
-/// On SIGTERM, the program can stop child processes.
+/// Returns a command whose process receives SIGTERM from the kernel when the starting thread exits.
+/// The signal SIGTERM lets the program stop its own child processes.
 pub(crate) fn command_terminated_with_parent(program: &Path) -> Command {
     command_with_death_signal("TERM", program)
 }

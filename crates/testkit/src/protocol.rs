@@ -1,4 +1,4 @@
-//! Reading and writing of MySQL packets: a length of three bytes, a sequence number, and the payload.
+//! Reads and writes MySQL packets. A packet consists of a three-byte length, a sequence number, and the payload.
 
 use std::io;
 

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Character set of a client, with the collation id in the handshake as the value.
+/// Character set of a client. The value of a variant is the collation id in the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Charset {
     /// UTF-8.
@@ -43,7 +43,7 @@ pub struct RawSession {
 }
 
 impl RawSession {
-    /// Opens a session of an account without a password. The session has no program name.
+    /// Opens a session as an account without a password. The session has no program name.
     pub async fn open(server: SocketAddr, user: &str, database: Option<&str>, charset: Charset) -> io::Result<Self> {
         Self::log_in(None, server, user, database, charset).await
     }
@@ -113,13 +113,13 @@ impl RawSession {
         self.skip_rows().await
     }
 
-    /// Skips column definitions and rows. Column definitions and rows each end with an EOF packet.
+    /// Skips the column definitions and the rows of a result. An EOF packet ends each of the two parts.
     async fn skip_rows(&mut self) -> io::Result<()> {
         let mut ends = 0;
         while ends < 2 {
             let packet = self.receive_payload().await?;
             match packet.first() {
-                Some(0xff) => return Err(rejection_error(&packet)),
+                Some(0xff) => return Err(login_rejection_error(&packet)),
                 Some(0xfe) if packet.len() < 9 => ends += 1,
                 _ => {}
             }
@@ -132,7 +132,7 @@ impl RawSession {
         let first = self.receive_payload().await?;
         match first.first() {
             Some(0x00) => Ok(()),
-            Some(0xff) => Err(rejection_error(&first)),
+            Some(0xff) => Err(login_rejection_error(&first)),
             _ => self.skip_rows().await,
         }
     }
@@ -192,7 +192,7 @@ fn encode_length(length: usize) -> io::Result<u8> {
 /// Parses the connection id in a greeting: protocol version, NUL-terminated server version, connection id.
 fn parse_connection_id(greeting: &[u8]) -> io::Result<u64> {
     if greeting.first() == Some(&0xff) {
-        return Err(rejection_error(greeting));
+        return Err(login_rejection_error(greeting));
     }
     let end = greeting.iter().skip(1).position(|&byte| byte == 0).map(|at| at + 2);
     let id = end.and_then(|start| greeting.get(start..start + 4)).and_then(|id| id.try_into().ok());
@@ -200,9 +200,9 @@ fn parse_connection_id(greeting: &[u8]) -> io::Result<u64> {
 }
 
 fn expect_ok_packet(packet: &[u8]) -> io::Result<()> {
-    if packet.first() == Some(&0) { Ok(()) } else { Err(rejection_error(packet)) }
+    if packet.first() == Some(&0) { Ok(()) } else { Err(login_rejection_error(packet)) }
 }
 
-fn rejection_error(packet: &[u8]) -> io::Error {
+fn login_rejection_error(packet: &[u8]) -> io::Error {
     io::Error::other(format!("the server refused: {}", String::from_utf8_lossy(packet)))
 }

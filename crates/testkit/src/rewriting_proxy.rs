@@ -38,7 +38,7 @@ pub enum PacketEffect {
     Delay(Duration),
 }
 
-/// Changes that a [`RewritingProxy`] applies.
+/// Changes that a [`RewritingProxy`] makes to the forwarded data.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rewrite {
     /// Rewrite of the connection id in the greeting.

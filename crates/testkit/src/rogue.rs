@@ -25,7 +25,7 @@ use crate::protocol::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
 pub use password_leak::PasswordLeak;
 use recording::ClientRecording;
 
-/// Attack of a [`RogueServer`].
+/// Attack that a [`RogueServer`] carries out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RogueMode {
     /// Requests full authentication by `caching_sha2_password`. Without TLS, the server sends a known RSA key.
@@ -53,7 +53,7 @@ pub enum RogueMode {
     Garbage,
 }
 
-/// Substrings of attacked statements, compared case-insensitively.
+/// The server attacks statements that contain one of these texts in any letter case.
 pub const ATTACKED_STATEMENTS: [&str; 2] = ["processlist", "performance_schema.threads"];
 
 /// Configuration of a [`RogueServer`].
@@ -68,7 +68,7 @@ pub struct RogueOptions {
 }
 
 impl From<RogueMode> for RogueOptions {
-    /// Creates options for a server that claims to be MySQL 9.7 without TLS.
+    /// Creates options for a server that reports the version MySQL 9.7 and does not offer TLS.
     fn from(mode: RogueMode) -> Self {
         Self { mode, version: "9.7.0", tls: false }
     }
@@ -112,13 +112,13 @@ impl RogueServer {
         self.recording.connection_count()
     }
 
-    /// Returns the number of attacked statements.
+    /// Returns the number of statements that the server has attacked.
     #[must_use]
     pub fn attack_count(&self) -> usize {
         self.recording.attack_count()
     }
 
-    /// Returns the number of sent attack bytes, which stops growing when the client stops reading.
+    /// Returns the number of attack bytes sent so far. The number stops growing when the client stops reading.
     #[must_use]
     pub fn attack_bytes_sent(&self) -> u64 {
         self.recording.bytes_sent()
@@ -130,7 +130,7 @@ impl RogueServer {
         self.recording.recorded_packets()
     }
 
-    /// Returns the concatenated payloads of [`RogueServer::packets`].
+    /// Returns the concatenated payloads of [`RogueServer::received_packets`].
     #[must_use]
     pub fn received_bytes(&self) -> Vec<u8> {
         self.received_packets().concat()
@@ -210,7 +210,7 @@ async fn serve_statements<S: AsyncRead + AsyncWrite + Unpin>(
     options: &RogueOptions,
     recording: &ClientRecording,
 ) -> io::Result<()> {
-    authentication::run(stream, sequence, &options.mode, recording).await?;
+    authentication::run_authentication(stream, sequence, &options.mode, recording).await?;
     loop {
         stream.flush().await?;
         let (_, command) = read_packet(stream).await?;
@@ -225,7 +225,7 @@ async fn serve_statements<S: AsyncRead + AsyncWrite + Unpin>(
                     RogueMode::HugePacket { .. } => statement.starts_with("show full processlist"),
                     _ => ATTACKED_STATEMENTS.iter().any(|words| statement.contains(words)),
                 };
-                if !is_attacked || !attack::run(stream, statement, &options.mode, recording).await? {
+                if !is_attacked || !attack::run_attack(stream, statement, &options.mode, recording).await? {
                     responses::send_plausible_response(stream, statement, options.version, connection).await?;
                 }
             }

@@ -63,16 +63,16 @@ impl S3Server {
         Ok(server)
     }
 
-    /// Waits until the filer can store a file and creates the bucket. Uploads fail until the filer is ready.
+    /// Waits until the filer can store files, then creates the bucket. Uploads fail until the filer is ready.
     async fn wait_until_writable(&mut self) -> Result<(), ServerError> {
         let bucket = format!("POST /buckets/{}/", Self::BUCKET_NAME);
         let requests =
             [(self.ports.filer, READY_REQUEST), (self.ports.filer, bucket.as_str()), (self.ports.s3, "GET /status")];
-        self.wait_for_success(&requests).await
+        self.repeat_until_success(&requests).await
     }
 
     /// Sends the requests in sequence and repeats each request until the response is successful.
-    async fn wait_for_success(&mut self, requests: &[(u16, &str)]) -> Result<(), ServerError> {
+    async fn repeat_until_success(&mut self, requests: &[(u16, &str)]) -> Result<(), ServerError> {
         let start = Instant::now();
         for (port, request) in requests {
             while !request_succeeds(*port, request).await {
@@ -122,12 +122,12 @@ impl S3Server {
         self.process.resume()
     }
 
-    /// Kills the server with SIGKILL and waits for the exit.
+    /// Kills the server with SIGKILL and waits until the process exits.
     pub fn kill(&mut self) -> io::Result<()> {
         self.process.kill()
     }
 
-    /// Stops the server with SIGTERM and waits for the exit.
+    /// Stops the server with SIGTERM and waits until the process exits.
     pub fn stop(&mut self) -> io::Result<()> {
         self.process.terminate_and_wait()
     }
@@ -137,7 +137,7 @@ impl S3Server {
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = spawn_server(&self.folder, &self.ports)?;
         // The bucket already exists.
-        self.wait_for_success(&[(self.ports.filer, READY_REQUEST), (self.ports.s3, "GET /status")]).await
+        self.repeat_until_success(&[(self.ports.filer, READY_REQUEST), (self.ports.s3, "GET /status")]).await
     }
 
     /// Returns the names of all objects in a folder of the bucket.

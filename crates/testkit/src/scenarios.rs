@@ -12,7 +12,7 @@ use crate::flavor::Flavor;
 
 pub use runner::{BuiltScenario, ScenarioError};
 
-/// Script of a lock wait scenario, with the expected waits.
+/// Script of a lock wait scenario, and the waits that the scenario must cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scenario {
     /// Short description.
@@ -40,7 +40,7 @@ pub struct Scenario {
     pub unkillable_reason: Option<&'static str>,
 }
 
-/// Flavor list of a scenario for both MariaDB and MySQL.
+/// Flavors of a scenario that supports both MariaDB and MySQL.
 const BOTH_FLAVORS: &[Flavor] = &Flavor::ALL;
 const MYSQL_ONLY: &[Flavor] = &[Flavor::MySql];
 const MARIADB_ONLY: &[Flavor] = &[Flavor::MariaDb];
@@ -101,13 +101,13 @@ impl Scenario {
         }
     }
 
-    /// Sets a different expected resource for one waiter.
+    /// Sets the expected lock resource of one waiter, if it differs from the resource of the other waiters.
     fn with_resource(mut self, waiter: &'static str, resource: &'static str) -> Self {
         self.resources.push((waiter, resource));
         self
     }
 
-    /// Declares that the locks of a killed first root blocker pass to `root`, so the kill unblocks no session.
+    /// Declares that a kill of the first root blocker passes its locks to `root` and unblocks no session.
     fn with_root_after_kill(mut self, root: &'static str) -> Self {
         self.root_after_kill = Some(root);
         self
@@ -131,7 +131,7 @@ impl Scenario {
         self.roots.split_whitespace().map(|root| root.split('+').collect()).collect()
     }
 
-    /// Returns the expected resource of a waiter.
+    /// Returns the expected lock resource of a waiter.
     #[must_use]
     pub fn expected_resource(&self, waiter: &str) -> &'static str {
         let resource_of =

@@ -153,7 +153,7 @@ impl Server {
         self.process.id()
     }
 
-    /// Returns the URL for root, which requires no password.
+    /// Returns the URL for the account `root`, which requires no password.
     #[must_use]
     pub fn url(&self) -> String {
         format!("mysql://root@127.0.0.1:{}/", self.port)
@@ -227,7 +227,7 @@ impl Server {
         self.process.resume()
     }
 
-    /// Kills the server with SIGKILL and waits for the exit.
+    /// Kills the server with SIGKILL and waits until the process exits.
     pub fn kill(&mut self) -> io::Result<()> {
         self.process.kill()
     }
@@ -271,7 +271,7 @@ fn spawn_server(
     Ok(Process::new(process))
 }
 
-/// Creates the account root for all hosts without a password. The server listens only on the loopback interface.
+/// Creates the account `root` for all hosts, without a password. The server listens only on the loopback interface.
 const INIT_SQL: &str = "CREATE USER IF NOT EXISTS root@'%';\nGRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n";
 
 /// Arguments for a small and fast server without durability and without host name resolution.

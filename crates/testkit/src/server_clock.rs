@@ -1,6 +1,6 @@
 //! Settable wall clock of a private server, with a time zone.
 //!
-//! libfaketime changes the wall clock but not the monotonic clock of the server, like a real clock change.
+//! libfaketime changes the wall clock but not the monotonic clock of the server, as a real clock change does.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -16,7 +16,7 @@ pub enum ServerError {
         /// Path of the missing program.
         program: PathBuf,
     },
-    /// The directory of installed servers is not usable.
+    /// The directory of installed servers cannot be used.
     #[error(transparent)]
     Setup(#[from] toolchain::ServersDirError),
     /// A file or process operation failed.

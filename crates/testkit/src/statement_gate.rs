@@ -1,4 +1,4 @@
-//! Proxy that holds a statement before the statement reaches the server.
+//! Proxy that holds a statement of a client before the statement reaches the server.
 //! A test can run statements while the proxy holds a statement of Clew.
 
 use std::io;
@@ -20,7 +20,7 @@ pub struct StatementGate {
     accepting: JoinHandle<()>,
 }
 
-/// State that the gate shares with all connections.
+/// State that the gate shares with the tasks of all its connections.
 #[derive(Debug)]
 struct GateState {
     words: &'static str,

@@ -50,7 +50,7 @@ pub(crate) const MARIADBD_PATH: &str = "/usr/sbin/mariadbd";
 /// Directory of the PostgreSQL programs.
 pub(crate) const POSTGRESQL_BIN_DIR: &str = "/usr/lib/postgresql/15/bin";
 
-/// Path of the pip requirements file: the official SDK, keystoneauth1, schemathesis and SeaweedFS.
+/// Path of the pip requirements file, which lists the official SDK, keystoneauth1, schemathesis and SeaweedFS.
 pub const CLIENT_REQUIREMENTS_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients.txt");
 /// Python program that checks the installed package versions. The argument is [`CLIENT_REQUIREMENTS_PATH`].
 pub const CLIENT_VERSION_CHECK_SCRIPT: &str = "import sys, importlib.metadata as installed
@@ -67,7 +67,7 @@ pub struct ServersDirError {
 }
 
 /// Returns the directory of downloaded servers and tools.
-/// The default without `CLEW_SERVERS_DIR` is a directory in the cache of the user.
+/// If `CLEW_SERVERS_DIR` is not set, the directory is in the user's cache directory.
 #[must_use]
 pub fn servers_dir() -> PathBuf {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -123,13 +123,13 @@ pub fn python_environment_dir() -> PathBuf {
 }
 
 /// Returns the path of a Python interpreter with the client packages.
-/// The default without `CLEW_TEST_PYTHON` is the interpreter in [`python_environment_dir`].
+/// If `CLEW_TEST_PYTHON` is not set, the interpreter is in [`python_environment_dir`].
 #[must_use]
 pub fn client_python_path() -> PathBuf {
     std::env::var_os(PYTHON_ENV_VAR).map_or_else(|| python_environment_dir().join("bin").join("python"), PathBuf::from)
 }
 
-/// Returns the path of SeaweedFS, an S3 server that pip installs together with the client packages.
+/// Returns the path of the S3 server SeaweedFS, which pip installs together with the client packages.
 #[must_use]
 pub fn seaweedfs_path() -> PathBuf {
     client_python_path().with_file_name("weed")

@@ -1,4 +1,4 @@
-//! TCP forwarder with changing backends: a virtual IP address that fails over, or a load balancer.
+//! TCP forwarder with changing backends, which simulates a virtual IP address with fail-over or a load balancer.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,11 +19,11 @@ pub struct VirtualAddress {
 impl VirtualAddress {
     /// Starts a forwarder with one backend. [`VirtualAddress::fail_over_to`] changes the backend.
     pub async fn start(backend: SocketAddr) -> io::Result<Self> {
-        Self::start_balancing(vec![backend]).await
+        Self::start_load_balancer(vec![backend]).await
     }
 
     /// Starts a load balancer that distributes connections round-robin, starting with the first backend.
-    pub async fn start_balancing(backends: Vec<SocketAddr>) -> io::Result<Self> {
+    pub async fn start_load_balancer(backends: Vec<SocketAddr>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let backends = watch::Sender::new(backends);

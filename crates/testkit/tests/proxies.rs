@@ -102,7 +102,7 @@ async fn virtual_address_fails_over_and_balances() {
     let mut after = Conn::new(options(moving.address())).await.unwrap();
     assert_eq!(id_and_port(&mut after).await.1, second.port());
 
-    let balancer = VirtualAddress::start_balancing(vec![address(&first), address(&second)]).await.unwrap();
+    let balancer = VirtualAddress::start_load_balancer(vec![address(&first), address(&second)]).await.unwrap();
     let mut ports = Vec::new();
     for _ in 0..4 {
         let mut connection = Conn::new(options(balancer.address())).await.unwrap();

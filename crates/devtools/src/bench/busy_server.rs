@@ -10,9 +10,9 @@ use super::cases::{BenchCase, Comparison, MedianTarget};
 use super::count_checks::{count_occurrences_in_file, ensure_count};
 use super::paired_runs::{Measurement, run_pairs};
 use super::query_log;
-use super::server_harness::{Inventory, RunningServer};
+use super::server_harness::{NodeInventory, RunningServer};
 use crate::command::Command;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::progress::{self, Step};
 
 /// A benchmark case on a busy database server.
@@ -41,18 +41,18 @@ enum ClewInvocation {
 /// Program that a case runs as the baseline.
 #[derive(Clone, Copy)]
 enum BaselineInvocation {
-    /// The `mariadb` client program with the statements of Clew.
+    /// The `mariadb` client program, which runs the statements of Clew.
     SameReads,
-    /// The `mariadb` client program with the statements of Clew. Clew and the baseline use TLS.
+    /// The `mariadb` client program, which runs the statements of Clew. Clew and the client program use TLS.
     SameReadsOverTls,
-    /// The `mariadb` client program with different statements.
+    /// The `mariadb` client program, which runs other statements than Clew.
     Statements(&'static str),
     /// The command `clew snapshot`.
     Snapshot,
 }
 
 const SNAPSHOT_ARGUMENTS: &[&str] = &["snapshot", "--format", "csv"];
-const SESSION_MARKER: (&str, fn(LoadSize) -> usize) = ("root,127.0.0.1:", |size| size.sessions);
+const SESSION_ROW_TEXT: (&str, fn(LoadSize) -> usize) = ("root,127.0.0.1:", |size| size.sessions);
 
 /// Query that joins sessions and transactions on the server. Clew performs the same join in memory.
 const JOIN_QUERY: &str = "SELECT p.id, p.user, p.host, p.db, p.command, p.time, p.state, p.info, t.trx_id, t.trx_state, \
@@ -74,7 +74,7 @@ const fn snapshot_case(name: &'static str, flavor: Flavor) -> ServerCase {
         flavor,
         clew: ClewInvocation::Command(SNAPSHOT_ARGUMENTS),
         baseline: BaselineInvocation::SameReads,
-        item_marker: SESSION_MARKER,
+        item_marker: SESSION_ROW_TEXT,
         min_baseline_lines: |size| size.sessions + size.transactions,
     }
 }
@@ -93,7 +93,7 @@ const fn collect_case(name: &'static str, flavor: Flavor) -> ServerCase {
         flavor,
         clew: ClewInvocation::Collect,
         baseline: BaselineInvocation::Snapshot,
-        item_marker: SESSION_MARKER,
+        item_marker: SESSION_ROW_TEXT,
         min_baseline_lines: |size| size.sessions,
     }
 }
@@ -174,7 +174,7 @@ pub(super) fn busy_server_cases() -> impl Iterator<Item = BenchCase> {
 }
 
 /// Measures the database servers one at a time, because each server has 10,000 threads.
-pub(super) async fn measure_busy_server(bench: &BenchContext) -> Result<Vec<Measurement>, XtaskError> {
+pub(super) async fn measure_busy_server(bench: &BenchContext) -> Result<Vec<Measurement>, DevtoolsError> {
     let mut measurements = Vec::new();
     for flavor in [Flavor::MySql, Flavor::MariaDb] {
         let of_flavor = SERVER_CASES.iter().filter(|case| case.flavor == flavor);
@@ -192,13 +192,13 @@ async fn measure_server_cases(
     bench: &BenchContext,
     flavor: Flavor,
     cases: &[&ServerCase],
-) -> Result<Vec<Measurement>, XtaskError> {
+) -> Result<Vec<Measurement>, DevtoolsError> {
     let step = Step::start("Starting the database server and opening the sessions");
     let max_connections = u32::try_from(TEN_THOUSAND_SESSION_LOAD.sessions + 100).unwrap_or(u32::MAX);
     let server =
         bench.start_server(flavor, &ServerOptions { max_connections, arguments: server_arguments(flavor) }).await?;
-    let load = Load::start(&server, TEN_THOUSAND_SESSION_LOAD).await.map_err(|cause| XtaskError::Load { cause })?;
-    let inventory = Inventory::register_nodes(&bench.clew, &[server_url(&server, "off")], 1).await?;
+    let load = Load::start(&server, TEN_THOUSAND_SESSION_LOAD).await.map_err(|cause| DevtoolsError::Load { cause })?;
+    let inventory = NodeInventory::register_nodes(&bench.clew, &[server_url(&server, "off")], 1).await?;
     let clew_server = inventory.start_server(None).await?;
     let snapshot = clew_command(bench, SNAPSHOT_ARGUMENTS, &server, "off");
     let reads = query_log::capture_query_log(&snapshot, &server).await?.snapshot_statements()?;
@@ -212,7 +212,7 @@ async fn measure_server_cases(
     Ok(measurements)
 }
 
-/// Servers and commands that all cases on a database server share. Connections use TLS only in TLS cases.
+/// Servers and commands that all cases on one database server share. Only TLS cases connect over TLS.
 struct ServerFixture<'a> {
     bench: &'a BenchContext,
     server: &'a Server,
@@ -223,14 +223,16 @@ struct ServerFixture<'a> {
 }
 
 impl ServerFixture<'_> {
-    async fn measure_case(&self, case: &ServerCase, inventory: &Inventory) -> Result<Measurement, XtaskError> {
+    async fn measure_case(&self, case: &ServerCase, inventory: &NodeInventory) -> Result<Measurement, DevtoolsError> {
         let Some(node) = inventory.nodes.first() else { return Ok(Measurement::new(case.definition)) };
         let (clew_file, baseline_file) = (self.bench.temp_file_path("clew"), self.bench.temp_file_path("baseline"));
         let (marker, expected) = case.item_marker;
         let baseline = match case.baseline {
-            BaselineInvocation::SameReads => client_command(self.server, &["--skip-ssl"], &self.reads),
-            BaselineInvocation::SameReadsOverTls => client_command(self.server, &["--ssl"], &self.reads),
-            BaselineInvocation::Statements(statements) => client_command(self.server, &["--skip-ssl"], statements),
+            BaselineInvocation::SameReads => mariadb_client_command(self.server, &["--skip-ssl"], &self.reads),
+            BaselineInvocation::SameReadsOverTls => mariadb_client_command(self.server, &["--ssl"], &self.reads),
+            BaselineInvocation::Statements(statements) => {
+                mariadb_client_command(self.server, &["--skip-ssl"], statements)
+            }
             BaselineInvocation::Snapshot => self.snapshot.clone(),
         };
         let use_tls = matches!(case.baseline, BaselineInvocation::SameReadsOverTls);
@@ -243,7 +245,7 @@ impl ServerFixture<'_> {
                 }
                 ClewInvocation::Collect => self.clew_server.collect_command(node).run_timed_to_file(&clew_file).await?,
                 ClewInvocation::Client => {
-                    let (elapsed, delay) = self.clew_server.time_collection_to_file(node, &clew_file).await?;
+                    let (elapsed, delay) = self.clew_server.measure_collection_to_file(node, &clew_file).await?;
                     delays.borrow_mut().extend(delay);
                     elapsed
                 }
@@ -257,7 +259,7 @@ impl ServerFixture<'_> {
             let (found, minimum) =
                 (count_occurrences_in_file(&baseline_file, "\n")?, (case.min_baseline_lines)(self.size) as u64);
             if found < minimum {
-                return Err(XtaskError::WrongCount { subject: baseline.command_line(), found, expected: minimum });
+                return Err(DevtoolsError::WrongCount { subject: baseline.command_line(), found, expected: minimum });
             }
             Ok(elapsed.as_secs_f64())
         };
@@ -287,7 +289,7 @@ fn server_url(server: &Server, tls: &str) -> String {
 }
 
 /// Returns a `mariadb` client command that runs the statements.
-fn client_command(server: &Server, tls: &[&str], statements: &str) -> Command {
+fn mariadb_client_command(server: &Server, tls: &[&str], statements: &str) -> Command {
     let port = server.port().to_string();
     Command::new("mariadb")
         .args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--port", port.as_str(), "--user=root"])

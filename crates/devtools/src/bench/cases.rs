@@ -1,8 +1,8 @@
-//! Types of benchmark cases and targets, and the `--only` filter. The measuring modules define the cases.
+//! Types for benchmark cases and their targets, and the `--only` filter. The measuring modules define the cases.
 
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 
-/// Definition of a benchmark case. Each pair of runs measures Clew and the baseline.
+/// Definition of a benchmark case. A pair of runs consists of one run of Clew and one run of the baseline.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BenchCase {
     /// Case name, as used by the `--only` option.
@@ -11,9 +11,9 @@ pub(super) struct BenchCase {
     pub(super) metric: &'static str,
     /// Description of the baseline operation.
     pub(super) baseline: &'static str,
-    /// Formula that compares the two values of a pair.
+    /// Formula that compares the Clew value of a pair with the baseline value.
     pub(super) comparison: Comparison,
-    /// Target for the median of the compared values.
+    /// Limit that the median of the comparison results must meet.
     pub(super) target: MedianTarget,
     /// Unit of the Clew value and the baseline value.
     pub(super) unit: &'static str,
@@ -21,7 +21,7 @@ pub(super) struct BenchCase {
     pub(super) pairs: usize,
 }
 
-/// Formula that reduces the Clew value and the baseline value of a pair to one number.
+/// Formula that calculates one number from the Clew value and the baseline value of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comparison {
     /// Clew value divided by baseline value.
@@ -30,13 +30,13 @@ pub(super) enum Comparison {
     Speedup,
     /// Clew value minus baseline value.
     Difference,
-    /// Clew value alone. The report shows the baseline value for information.
+    /// The Clew value only. The report shows the baseline value for information.
     Absolute,
     /// Decrease from the baseline value to the Clew value, in percent.
     PercentDecrease,
 }
 
-/// Upper or lower limit for the median of the compared values.
+/// Upper or lower limit that the median of the comparison results must meet.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum MedianTarget {
     AtMost(f64),
@@ -64,15 +64,15 @@ impl MedianTarget {
     }
 }
 
-/// Filter with the case name prefixes of the `--only` option. An empty filter includes every case.
+/// Filter for benchmark cases by the name prefixes of the `--only` option. An empty filter includes every case.
 #[derive(Debug, Clone, Default)]
 pub(super) struct CaseFilter(Vec<String>);
 
 impl CaseFilter {
     /// Creates a filter. Returns an error if a prefix matches no case name.
-    pub(super) fn new(prefixes: Vec<String>, case_names: &[&'static str]) -> Result<Self, XtaskError> {
+    pub(super) fn new(prefixes: Vec<String>, case_names: &[&'static str]) -> Result<Self, DevtoolsError> {
         match prefixes.iter().find(|prefix| !case_names.iter().any(|name| name.starts_with(prefix.as_str()))) {
-            Some(unknown) => Err(XtaskError::UnknownCase { name: unknown.clone(), names: case_names.join(" ") }),
+            Some(unknown) => Err(DevtoolsError::UnknownCase { name: unknown.clone(), names: case_names.join(" ") }),
             None => Ok(Self(prefixes)),
         }
     }

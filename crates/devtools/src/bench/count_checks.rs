@@ -1,14 +1,14 @@
-//! Checks of counts, such as rows or connections, that do not depend on the speed of the machine.
+//! Checks for counts such as rows or connections, which do not depend on the speed of the machine.
 
 use std::path::Path;
 
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::progress::print_line;
 
 /// Counts the occurrences of a text in a file.
-pub(super) fn count_occurrences_in_file(file: &Path, text: &str) -> Result<u64, XtaskError> {
+pub(super) fn count_occurrences_in_file(file: &Path, text: &str) -> Result<u64, DevtoolsError> {
     let read = std::fs::read(file);
-    let bytes = read.map_err(|cause| XtaskError::File { operation: "read", path: file.to_owned(), cause })?;
+    let bytes = read.map_err(|cause| DevtoolsError::File { operation: "read", path: file.to_owned(), cause })?;
     Ok(count_occurrences(&bytes, text))
 }
 
@@ -18,11 +18,11 @@ pub(super) fn count_occurrences(bytes: &[u8], text: &str) -> u64 {
 }
 
 /// Returns an error if a count differs from the expected count.
-pub(super) fn ensure_count(subject: &str, found: u64, expected: u64) -> Result<(), XtaskError> {
+pub(super) fn ensure_count(subject: &str, found: u64, expected: u64) -> Result<(), DevtoolsError> {
     if found == expected {
         Ok(())
     } else {
-        Err(XtaskError::WrongCount { subject: subject.to_owned(), found, expected })
+        Err(DevtoolsError::WrongCount { subject: subject.to_owned(), found, expected })
     }
 }
 
@@ -39,7 +39,7 @@ struct CountCheck {
 }
 
 impl CountChecks {
-    /// Adds a count and the exact expected value.
+    /// Adds a check that a count equals an expected value.
     pub(super) fn expect_exactly(&mut self, subject: &str, found: u64, expected: u64) {
         self.0.push(CountCheck { subject: subject.to_owned(), found, minimum: expected, maximum: expected });
     }
@@ -50,7 +50,7 @@ impl CountChecks {
     }
 
     /// Prints all counts. Returns an error with the list of wrong counts.
-    pub(super) fn print_and_verify(&self) -> Result<(), XtaskError> {
+    pub(super) fn print_and_verify(&self) -> Result<(), DevtoolsError> {
         for check in &self.0 {
             let suffix = if check.is_met() { String::new() } else { format!(", {}", check.format_requirement()) };
             print_line(&format!("{:>10}  {}{suffix}", check.found, check.subject));
@@ -58,7 +58,7 @@ impl CountChecks {
         let failed = self.0.iter().filter(|check| !check.is_met());
         let failed: Vec<String> =
             failed.map(|check| format!("{}: {}, {}", check.subject, check.found, check.format_requirement())).collect();
-        if failed.is_empty() { Ok(()) } else { Err(XtaskError::Checks(failed.join("; "))) }
+        if failed.is_empty() { Ok(()) } else { Err(DevtoolsError::Checks(failed.join("; "))) }
     }
 }
 

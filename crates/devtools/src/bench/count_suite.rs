@@ -12,34 +12,34 @@ use super::BenchContext;
 use super::cases::CaseFilter;
 use super::count_checks::{CountChecks, count_occurrences, count_occurrences_in_file};
 use super::query_log;
-use super::server_harness::Inventory;
+use super::server_harness::NodeInventory;
 use crate::command::Command;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::progress::{self, Step};
 use crate::workspace;
 
 /// Expected number of statements that a command sends over one connection.
-struct ExpectedStatements {
+struct ExpectedStatementCount {
     command: &'static [&'static str],
     /// Number of statements on MySQL, and number of statements on MariaDB.
     statements: [u64; 2],
 }
 
-/// Expected number of statements on a server with transactions and lock waits.
-/// The numbers include session settings and capability queries.
-const EXPECTED_STATEMENTS: [ExpectedStatements; 4] = [
-    ExpectedStatements { command: &["snapshot", "--format", "csv"], statements: [6, 5] },
-    ExpectedStatements { command: &["snapshot", "--format", "csv", "--detail"], statements: [19, 10] },
-    ExpectedStatements { command: &["locks"], statements: [18, 10] },
-    ExpectedStatements { command: &["ps"], statements: [6, 5] },
+/// Expected statement counts on a server with transactions and lock waits.
+/// The counts include session settings and capability queries.
+const EXPECTED_STATEMENT_COUNTS: [ExpectedStatementCount; 4] = [
+    ExpectedStatementCount { command: &["snapshot", "--format", "csv"], statements: [6, 5] },
+    ExpectedStatementCount { command: &["snapshot", "--format", "csv", "--detail"], statements: [19, 10] },
+    ExpectedStatementCount { command: &["locks"], statements: [18, 10] },
+    ExpectedStatementCount { command: &["ps"], statements: [6, 5] },
 ];
 
 const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
 const LOAD_SIZE: LoadSize = LoadSize { sessions: 200, transactions: 50, waiters: 10 };
 /// Number of sessions on the fake server.
-const SNAPSHOT_ROWS: u64 = 1000;
-/// Size in bytes of the CSV for all sessions of the fake server, including the header.
-const SNAPSHOT_BYTES: u64 = 139_255;
+const SNAPSHOT_ROW_COUNT: u64 = 1000;
+/// Expected size of the CSV in bytes, including the header, with all sessions of the fake server.
+const EXPECTED_SNAPSHOT_BYTES: u64 = 139_255;
 /// Maximum number of allocations per 100 rows, without and with details, in a build without optimization.
 /// Each session of the fake server runs a statement, so Clew reads two timer rows per session.
 const MAX_ALLOCATIONS_PER_100_ROWS: [(&str, u64); 2] = [("snapshot", 2750), ("detailed_snapshot", 2850)];
@@ -48,34 +48,34 @@ const NODE_COUNT: u64 = 40;
 /// Number of sessions on each fake server.
 const SESSIONS_PER_NODE: u64 = 20;
 /// Text that occurs exactly once in each process list row of a fake server.
-const ROW_MARKER: &str = "FOR UPDATE";
+const ROW_MARKER_TEXT: &str = "FOR UPDATE";
 /// Time limit for a server to remove closed connections. Only a leaked connection reaches the limit.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
+const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Runs all checks with the build artifacts of the tests. Returns an error with the list of wrong counts.
-pub(super) async fn run(clew: Option<PathBuf>) -> Result<(), XtaskError> {
+/// Runs all checks with the programs of the test build. Returns an error with the list of wrong counts.
+pub(super) async fn run(clew: Option<PathBuf>) -> Result<(), DevtoolsError> {
     let programs =
         workspace::build_programs("Building the workspace", &["build", "--workspace", "--all-targets"]).await?;
     let clew = clew.map_or_else(|| workspace::find_clew_program(&programs), Ok)?;
     let bench = BenchContext::new(clew, CaseFilter::default())?;
     let mut counts = CountChecks::default();
     progress::print_heading("Machine-independent counts");
-    check_allocations(&workspace::find_program(&programs, "bench", "allocations")?, &mut counts).await?;
-    check_fake_server(&bench, &mut counts).await?;
-    check_fleet(&bench, &mut counts).await?;
+    check_allocation_counts(&workspace::find_built_program(&programs, "bench", "allocations")?, &mut counts).await?;
+    check_snapshot_and_collection(&bench, &mut counts).await?;
+    check_fleet_connections(&bench, &mut counts).await?;
     for (at, flavor) in SERVER_FLAVORS.into_iter().enumerate() {
-        check_real_server(&bench, flavor, at, &mut counts).await?;
+        check_statement_counts(&bench, flavor, at, &mut counts).await?;
     }
     counts.print_and_verify()
 }
 
 /// Checks the number of allocations per row with `crates/mysql/benches/allocations.rs`.
-async fn check_allocations(program: &Path, counts: &mut CountChecks) -> Result<(), XtaskError> {
+async fn check_allocation_counts(program: &Path, counts: &mut CountChecks) -> Result<(), DevtoolsError> {
     let step = Step::start("Counting allocations per row");
     let command = Command::new(program).args(["--bench"]);
     let output = command.output().await?;
     for (name, maximum) in MAX_ALLOCATIONS_PER_100_ROWS {
-        let found = parse_hundredths(&output, name).ok_or_else(|| XtaskError::UnexpectedOutput {
+        let found = parse_hundredths(&output, name).ok_or_else(|| DevtoolsError::UnexpectedOutput {
             command: command.command_line(),
             cause: format!("the count of {name} is missing"),
             output: output.clone(),
@@ -94,29 +94,34 @@ fn parse_hundredths(output: &str, name: &str) -> Option<u64> {
 }
 
 /// Checks the number of rows, bytes and connections of a snapshot, and of a collection through the API.
-async fn check_fake_server(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), XtaskError> {
+async fn check_snapshot_and_collection(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), DevtoolsError> {
     let step = Step::start("Checking a snapshot of 1,000 rows");
-    let options = FakeOptions { sessions: SNAPSHOT_ROWS, transactions: SNAPSHOT_ROWS / 4, fault: Fault::None };
-    let fake = FakeServer::start(options).await.map_err(|cause| XtaskError::Load { cause })?;
+    let options =
+        FakeOptions { sessions: SNAPSHOT_ROW_COUNT, transactions: SNAPSHOT_ROW_COUNT / 4, fault: Fault::None };
+    let fake = FakeServer::start(options).await.map_err(|cause| DevtoolsError::Load { cause })?;
     let url = fake.url();
     let snapshot = Command::new(&bench.clew).args(["snapshot", "--format", "csv", url.as_str()]);
     let output = snapshot.output().await?;
-    counts.expect_exactly("rows of a snapshot", count_occurrences(output.as_bytes(), ROW_MARKER), SNAPSHOT_ROWS);
-    counts.expect_exactly("bytes of a snapshot", output.len() as u64, SNAPSHOT_BYTES);
+    counts.expect_exactly(
+        "rows of a snapshot",
+        count_occurrences(output.as_bytes(), ROW_MARKER_TEXT),
+        SNAPSHOT_ROW_COUNT,
+    );
+    counts.expect_exactly("bytes of a snapshot", output.len() as u64, EXPECTED_SNAPSHOT_BYTES);
     counts.expect_exactly("connections of a snapshot", fake.accepted_connections(), 1);
 
-    let inventory = Inventory::register_nodes(&bench.clew, &[url], 1).await?;
+    let inventory = NodeInventory::register_nodes(&bench.clew, &[url], 1).await?;
     let server = inventory.start_server(None).await?;
     let Some(node) = inventory.nodes.first() else { return Ok(()) };
     let id = server.run_collection(node).await?;
     let file = bench.temp_file_path("result.csv");
     let bytes = server.download_result(node, &id, &file).await?;
-    counts.expect_exactly("rows of a result", count_occurrences_in_file(&file, ROW_MARKER)?, SNAPSHOT_ROWS);
-    counts.expect_exactly("bytes of a result", bytes, SNAPSHOT_BYTES);
+    counts.expect_exactly("rows of a result", count_occurrences_in_file(&file, ROW_MARKER_TEXT)?, SNAPSHOT_ROW_COUNT);
+    counts.expect_exactly("bytes of a result", bytes, EXPECTED_SNAPSHOT_BYTES);
     counts.expect_exactly("connections of a collection", fake.accepted_connections(), 2);
     counts.expect_exactly(
         "connections left open after both",
-        wait_for_closed_connections(async || Ok(fake.open_connections())).await?,
+        wait_until_connections_close(async || Ok(fake.open_connections())).await?,
         0,
     );
     server.stop().await?;
@@ -125,26 +130,26 @@ async fn check_fake_server(bench: &BenchContext, counts: &mut CountChecks) -> Re
 }
 
 /// Checks that one server process opens one connection per node and closes all connections.
-async fn check_fleet(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), XtaskError> {
+async fn check_fleet_connections(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), DevtoolsError> {
     let step = Step::start("Collecting from each of 40 nodes");
     let options = FakeOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
     let started = FakeFleet::start(usize::try_from(NODE_COUNT).unwrap_or(0), options).await;
-    let fleet = started.map_err(|cause| XtaskError::Load { cause })?;
+    let fleet = started.map_err(|cause| DevtoolsError::Load { cause })?;
     let urls: Vec<String> = fleet.servers().iter().map(FakeServer::url).collect();
-    let inventory = Inventory::register_nodes(&bench.clew, &urls, urls.len()).await?;
+    let inventory = NodeInventory::register_nodes(&bench.clew, &urls, urls.len()).await?;
     let server = inventory.start_server(None).await?;
     let ids = server.collect_from_all(&inventory.nodes).await?;
     let file = bench.temp_file_path("result.csv");
     let mut rows = 0;
     for (node, id) in inventory.nodes.iter().zip(&ids) {
         server.download_result(node, id, &file).await?;
-        rows += count_occurrences_in_file(&file, ROW_MARKER)?;
+        rows += count_occurrences_in_file(&file, ROW_MARKER_TEXT)?;
     }
     counts.expect_exactly("rows of 40 nodes", rows, NODE_COUNT * SESSIONS_PER_NODE);
     counts.expect_exactly("connections to 40 nodes", fleet.accepted_connections(), NODE_COUNT);
     counts.expect_exactly(
         "connections left open to 40 nodes",
-        wait_for_closed_connections(async || Ok(fleet.open_connections())).await?,
+        wait_until_connections_close(async || Ok(fleet.open_connections())).await?,
         0,
     );
     server.stop().await?;
@@ -153,18 +158,18 @@ async fn check_fleet(bench: &BenchContext, counts: &mut CountChecks) -> Result<(
 }
 
 /// Checks the number of statements and connections in the general log of a database server.
-async fn check_real_server(
+async fn check_statement_counts(
     bench: &BenchContext,
     flavor: Flavor,
     at: usize,
     counts: &mut CountChecks,
-) -> Result<(), XtaskError> {
+) -> Result<(), DevtoolsError> {
     let step = Step::start(format!("Counting statements on {flavor}"));
     let server = Server::start(flavor, &ServerOptions::default()).await?;
-    let load = Load::start(&server, LOAD_SIZE).await.map_err(|cause| XtaskError::Load { cause })?;
+    let load = Load::start(&server, LOAD_SIZE).await.map_err(|cause| DevtoolsError::Load { cause })?;
     let before = count_connections(&server).await?;
     let url = server.url();
-    for case in &EXPECTED_STATEMENTS {
+    for case in &EXPECTED_STATEMENT_COUNTS {
         let name = case.command.join(" ");
         step.set_detail(&name);
         let command = Command::new(&bench.clew).args(case.command.iter().copied()).args([&url]);
@@ -178,15 +183,15 @@ async fn check_real_server(
         counts.expect_exactly(&format!("connections of clew {name} to {flavor}"), log.connections as u64, 1);
     }
     let remaining =
-        wait_for_closed_connections(async || Ok(count_connections(&server).await?.saturating_sub(before))).await?;
+        wait_until_connections_close(async || Ok(count_connections(&server).await?.saturating_sub(before))).await?;
     counts.expect_exactly(&format!("connections left open to {flavor}"), remaining, 0);
     drop(load);
     step.complete();
     Ok(())
 }
 
-async fn count_connections(server: &Server) -> Result<u64, XtaskError> {
-    let failed = |cause| XtaskError::Database { operation: "count a server's connections", cause };
+async fn count_connections(server: &Server) -> Result<u64, DevtoolsError> {
+    let failed = |cause| DevtoolsError::Database { operation: "count a server's connections", cause };
     let mut control = server.connect().await.map_err(failed)?;
     let row: Option<(String, u64)> =
         control.query_first("SHOW STATUS LIKE 'Threads_connected'").await.map_err(failed)?;
@@ -195,13 +200,13 @@ async fn count_connections(server: &Server) -> Result<u64, XtaskError> {
 }
 
 /// Waits until all connections are closed. Returns the number of open connections at the timeout.
-async fn wait_for_closed_connections(
-    connections: impl AsyncFn() -> Result<u64, XtaskError>,
-) -> Result<u64, XtaskError> {
+async fn wait_until_connections_close(
+    connections: impl AsyncFn() -> Result<u64, DevtoolsError>,
+) -> Result<u64, DevtoolsError> {
     let start = Instant::now();
     loop {
         let open = connections().await?;
-        if open == 0 || start.elapsed() > CLOSE_TIMEOUT {
+        if open == 0 || start.elapsed() > CONNECTION_CLOSE_TIMEOUT {
             return Ok(open);
         }
         sleep(Duration::from_millis(20)).await;

@@ -1,4 +1,4 @@
-//! Benchmark cases for a fleet: one server process collects once from each of 1,000 nodes.
+//! Benchmark cases for a fleet: one server process runs one collection on each of 1,000 nodes.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
@@ -10,8 +10,8 @@ use super::BenchContext;
 use super::cases::{BenchCase, Comparison, MedianTarget};
 use super::count_checks::{count_occurrences_in_file, ensure_count};
 use super::paired_runs::{Measurement, run_pairs};
-use super::server_harness::{Inventory, NodeRef};
-use crate::error::XtaskError;
+use super::server_harness::{NodeInventory, NodeRef};
+use crate::error::DevtoolsError;
 use crate::progress::{self, Step};
 
 const COLLECTION_TIME_CASE: BenchCase = BenchCase {
@@ -43,18 +43,18 @@ const SESSIONS_PER_NODE: u64 = 20;
 /// Interval between two status requests for a collection.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Time limit for the fake servers to close all connections.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measurement>, XtaskError> {
+pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measurement>, DevtoolsError> {
     if !bench.filter.includes_any(&FLEET_CASES) {
         return Ok(Vec::new());
     }
     progress::print_heading("Fleet of 1,000 nodes");
     let step = Step::start("Registering the nodes");
     let options = FakeOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
-    let fleet = FakeFleet::start(NODE_COUNT, options).await.map_err(|cause| XtaskError::Load { cause })?;
+    let fleet = FakeFleet::start(NODE_COUNT, options).await.map_err(|cause| DevtoolsError::Load { cause })?;
     let urls: Vec<String> = fleet.servers().iter().map(clew_testkit::FakeServer::url).collect();
-    let inventory = Inventory::register_nodes(&bench.clew, &urls, NODES_PER_INSTANCE).await?;
+    let inventory = NodeInventory::register_nodes(&bench.clew, &urls, NODES_PER_INSTANCE).await?;
     step.complete();
 
     let peaks = RefCell::new(Measurement::new(PEAK_MEMORY_CASE));
@@ -75,14 +75,14 @@ pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measuremen
     Ok(vec![times.with_note(note), peaks.into_inner()])
 }
 
-/// Starts a new server process and collects once from each node.
-/// Returns the time from the first POST until the end of the last collection, and the peak memory in MiB.
+/// Starts a new server process and runs one collection on each node.
+/// Returns the time from the first POST to the end of the last collection, and the peak memory in MiB.
 async fn collect_from_fleet(
     bench: &BenchContext,
-    inventory: &Inventory,
+    inventory: &NodeInventory,
     fleet: &FakeFleet,
     nodes: &[NodeRef],
-) -> Result<(Duration, f64), XtaskError> {
+) -> Result<(Duration, f64), DevtoolsError> {
     let server = inventory.start_server(Some(POLL_INTERVAL)).await?;
     let accepted_before = fleet.accepted_connections();
     let start = Instant::now();
@@ -101,9 +101,9 @@ async fn collect_from_fleet(
 }
 
 /// Returns an error if connections to the fake servers stay open.
-async fn ensure_connections_closed(fleet: &FakeFleet) -> Result<(), XtaskError> {
+async fn ensure_connections_closed(fleet: &FakeFleet) -> Result<(), DevtoolsError> {
     let start = Instant::now();
-    while fleet.open_connections() > 0 && start.elapsed() < CLOSE_TIMEOUT {
+    while fleet.open_connections() > 0 && start.elapsed() < CONNECTION_CLOSE_TIMEOUT {
         sleep(Duration::from_millis(5)).await;
     }
     ensure_count("connections left open", fleet.open_connections(), 0)

@@ -15,8 +15,8 @@ use super::BenchContext;
 use super::cases::{BenchCase, Comparison, MedianTarget};
 use super::count_checks::{count_occurrences_in_file, ensure_count};
 use super::paired_runs::{Measurement, run_pairs};
-use super::server_harness::{GetRequest, Inventory, RunningServer};
-use crate::error::XtaskError;
+use super::server_harness::{GetRequest, NodeInventory, RunningServer};
+use crate::error::DevtoolsError;
 use crate::progress::{self, Step};
 
 /// Definition of a download benchmark case.
@@ -57,7 +57,7 @@ const DOWNLOAD_CASES: [DownloadCase; 2] = [
 ];
 
 /// Benchmark cases for task status requests, each with a different load generator.
-const STATUS_CASES: [(BenchCase, LoadGenerator); 2] = [
+const TASK_STATUS_CASES: [(BenchCase, LoadGenerator); 2] = [
     (
         BenchCase {
             name: "status",
@@ -86,7 +86,7 @@ const STATUS_CASES: [(BenchCase, LoadGenerator); 2] = [
 
 /// Returns the benchmark cases for the HTTP server.
 pub(super) fn http_cases() -> impl Iterator<Item = BenchCase> {
-    DOWNLOAD_CASES.iter().map(|download| download.case).chain(STATUS_CASES.iter().map(|(case, _)| *case))
+    DOWNLOAD_CASES.iter().map(|download| download.case).chain(TASK_STATUS_CASES.iter().map(|(case, _)| *case))
 }
 
 /// Number of sessions that produces a result of slightly more than 100 MB.
@@ -94,7 +94,7 @@ const SESSION_COUNT: u64 = 100_000;
 /// Statement size in bytes that produces rows of about 1 KiB.
 const STATEMENT_BYTES: usize = 960;
 
-pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Measurement>, XtaskError> {
+pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Measurement>, DevtoolsError> {
     if !http_cases().any(|case| bench.filter.includes(case.name)) {
         return Ok(Vec::new());
     }
@@ -102,8 +102,8 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
     let step = Step::start("Collecting a result of 100 MB");
     let options = FakeOptions { sessions: SESSION_COUNT, transactions: 1000, fault: Fault::None };
     let started = FakeServer::start_with_statement_size(STATEMENT_BYTES, options).await;
-    let fake = started.map_err(|cause| XtaskError::Load { cause })?;
-    let inventory = Inventory::register_nodes(&bench.clew, &[fake.url()], 1).await?;
+    let fake = started.map_err(|cause| DevtoolsError::Load { cause })?;
+    let inventory = NodeInventory::register_nodes(&bench.clew, &[fake.url()], 1).await?;
     let reader = inventory.create_reader_key().await?;
     let server = inventory.start_server(None).await?;
     let Some(node) = inventory.nodes.first() else { return Ok(Vec::new()) };
@@ -125,10 +125,15 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
         let from_clew = download(parse_server_address(&server)?, signed);
         let from_nginx = download(nginx.address(), GetRequest::new_unsigned(nginx::RESULT_PATH, "127.0.0.1"));
         measurements.push(
-            run_pairs(*case, async || from_clew.measure_rate().await, async || from_nginx.measure_rate().await).await?,
+            run_pairs(
+                *case,
+                async || from_clew.measure_download_rate().await,
+                async || from_nginx.measure_download_rate().await,
+            )
+            .await?,
         );
     }
-    for (case, generator) in STATUS_CASES.iter().filter(|(case, _)| bench.filter.includes(case.name)) {
+    for (case, generator) in TASK_STATUS_CASES.iter().filter(|(case, _)| bench.filter.includes(case.name)) {
         // Signed again, because a signature expires after 15 minutes.
         let status = server.sign_get_request(&reader, node, "realtime-session-task", &id);
         let constant = GetRequest::new_unsigned(nginx::CONSTANT_RESPONSE_PATH, "127.0.0.1");
@@ -141,8 +146,8 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
     Ok(measurements)
 }
 
-fn parse_server_address(server: &RunningServer<'_>) -> Result<SocketAddr, XtaskError> {
-    server.address().parse().map_err(|error: std::net::AddrParseError| XtaskError::UnexpectedOutput {
+fn parse_server_address(server: &RunningServer<'_>) -> Result<SocketAddr, DevtoolsError> {
+    server.address().parse().map_err(|error: std::net::AddrParseError| DevtoolsError::UnexpectedOutput {
         command: "clew serve".to_owned(),
         cause: error.to_string(),
         output: server.address().to_owned(),

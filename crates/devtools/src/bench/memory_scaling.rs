@@ -9,9 +9,9 @@ use super::BenchContext;
 use super::cases::{BenchCase, Comparison, MedianTarget};
 use super::count_checks::{count_occurrences, count_occurrences_in_file, ensure_count};
 use super::paired_runs::{Measurement, run_pairs};
-use super::server_harness::Inventory;
+use super::server_harness::NodeInventory;
 use crate::command::Command;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::{processes, progress};
 
 const fn memory_case(name: &'static str, metric: &'static str) -> BenchCase {
@@ -43,7 +43,7 @@ const fn growth_case(name: &'static str, metric: &'static str, baseline: &'stati
     }
 }
 
-/// Growth cases with a larger number of rows for Clew, and a smaller number of rows for the baseline.
+/// Cases that measure Clew with a large result as the Clew value, and with a small result as the baseline value.
 const GROWTH_CASES: [(BenchCase, MeasuredRows, MeasuredRows); 3] = [
     (
         growth_case("growth-10k", "`clew snapshot`, time per row with 10,000 rows", "time per row with 1,000 rows"),
@@ -66,12 +66,12 @@ const GROWTH_CASES: [(BenchCase, MeasuredRows, MeasuredRows); 3] = [
     ),
 ];
 
-/// Number of rows by which the run time is divided.
+/// Number of rows by which the measured run time is divided.
 #[derive(Debug, Clone, Copy)]
 enum MeasuredRows {
     /// All rows of one run. The run time includes the program start.
     Total(u64),
-    /// Additional rows of a second, larger run. The run time excludes the program start.
+    /// Rows that a larger second run has in addition. The difference of the run times excludes the program start.
     Increment(u64, u64),
 }
 
@@ -80,14 +80,14 @@ const STATEMENT_BYTES: usize = 960;
 const SMALL_ROW_COUNT: u64 = 1000;
 const LARGE_ROW_COUNT: u64 = 100_000;
 /// Text that occurs exactly once in each process list row.
-const ROW_MARKER: &str = "FOR UPDATE";
+const ROW_MARKER_TEXT: &str = "FOR UPDATE";
 
 /// Returns the benchmark cases for large results.
 pub(super) fn memory_scaling_cases() -> impl Iterator<Item = BenchCase> {
     [SNAPSHOT_MEMORY_CASE, SERVE_MEMORY_CASE].into_iter().chain(GROWTH_CASES.iter().map(|(case, _, _)| *case))
 }
 
-pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<Measurement>, XtaskError> {
+pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<Measurement>, DevtoolsError> {
     if !memory_scaling_cases().any(|case| bench.filter.includes(case.name)) {
         return Ok(Vec::new());
     }
@@ -101,14 +101,14 @@ pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<M
         measurements.push(run_pairs(SNAPSHOT_MEMORY_CASE, clew, baseline).await?);
     }
     if bench.filter.includes(SERVE_MEMORY_CASE.name) {
-        let inventory = Inventory::register_nodes(&bench.clew, &[many.url(), few.url()], 1).await?;
+        let inventory = NodeInventory::register_nodes(&bench.clew, &[many.url(), few.url()], 1).await?;
         let clew = async || measure_serve_peak_mib(bench, &inventory, 0, LARGE_ROW_COUNT).await;
         let baseline = async || measure_serve_peak_mib(bench, &inventory, 1, SMALL_ROW_COUNT).await;
         measurements.push(run_pairs(SERVE_MEMORY_CASE, clew, baseline).await?);
     }
     let mut servers = HashMap::new();
     for (case, larger, smaller) in GROWTH_CASES.iter().filter(|(case, _, _)| bench.filter.includes(case.name)) {
-        for rows in [*larger, *smaller].iter().flat_map(|size| size.row_counts()) {
+        for rows in [*larger, *smaller].iter().flat_map(|size| size.required_row_counts()) {
             if let std::collections::hash_map::Entry::Vacant(missing) = servers.entry(rows) {
                 missing.insert(start_fake_server(rows, 0).await?);
             }
@@ -120,11 +120,11 @@ pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<M
     Ok(measurements)
 }
 
-async fn start_fake_server(sessions: u64, statement_bytes: usize) -> Result<FakeServer, XtaskError> {
+async fn start_fake_server(sessions: u64, statement_bytes: usize) -> Result<FakeServer, DevtoolsError> {
     // A quarter of the sessions has a transaction, as in the load of the real servers.
     let options = FakeOptions { sessions, transactions: sessions / 4, fault: Fault::None };
     let started = FakeServer::start_with_statement_size(statement_bytes, options).await;
-    started.map_err(|cause| XtaskError::Load { cause })
+    started.map_err(|cause| DevtoolsError::Load { cause })
 }
 
 fn snapshot_command(bench: &BenchContext, server: &FakeServer) -> Command {
@@ -137,24 +137,24 @@ async fn measure_snapshot_peak_mib(
     bench: &BenchContext,
     server: &FakeServer,
     sessions: u64,
-) -> Result<f64, XtaskError> {
+) -> Result<f64, DevtoolsError> {
     let (output, peak_kib) = snapshot_command(bench, server).output_and_peak_memory_kib().await?;
-    ensure_count("rows of a snapshot", count_occurrences(&output, ROW_MARKER), sessions)?;
-    Ok(processes::kib_to_mib(peak_kib))
+    ensure_count("rows of a snapshot", count_occurrences(&output, ROW_MARKER_TEXT), sessions)?;
+    Ok(processes::convert_kib_to_mib(peak_kib))
 }
 
 /// Starts a new server process that collects and serves one result, and returns the peak memory in MiB.
 async fn measure_serve_peak_mib(
     bench: &BenchContext,
-    inventory: &Inventory,
+    inventory: &NodeInventory,
     node: usize,
     sessions: u64,
-) -> Result<f64, XtaskError> {
+) -> Result<f64, DevtoolsError> {
     let Some(node) = inventory.nodes.get(node) else { return Ok(0.0) };
     let server = inventory.start_server(None).await?;
     let file = bench.temp_file_path("result.csv");
-    server.time_collection_to_file(node, &file).await?;
-    ensure_count("rows of a result", count_occurrences_in_file(&file, ROW_MARKER)?, sessions)?;
+    server.measure_collection_to_file(node, &file).await?;
+    ensure_count("rows of a result", count_occurrences_in_file(&file, ROW_MARKER_TEXT)?, sessions)?;
     let peak = server.peak_memory_mib();
     server.stop().await?;
     Ok(peak)
@@ -165,13 +165,13 @@ async fn measure_micros_per_row(
     bench: &BenchContext,
     servers: &HashMap<u64, FakeServer>,
     size: MeasuredRows,
-) -> Result<f64, XtaskError> {
+) -> Result<f64, DevtoolsError> {
     let mut times = Vec::new();
-    for rows in size.row_counts() {
+    for rows in size.required_row_counts() {
         let Some(server) = servers.get(&rows) else { continue };
         let file = bench.temp_file_path("growth.csv");
         let elapsed = snapshot_command(bench, server).run_timed_to_file(&file).await?;
-        ensure_count("rows of a snapshot", count_occurrences_in_file(&file, ROW_MARKER)?, rows)?;
+        ensure_count("rows of a snapshot", count_occurrences_in_file(&file, ROW_MARKER_TEXT)?, rows)?;
         times.push(elapsed.as_secs_f64() * 1e6);
     }
     let rows = |rows: u64| u32::try_from(rows).map_or(f64::INFINITY, f64::from);
@@ -184,7 +184,7 @@ async fn measure_micros_per_row(
 
 impl MeasuredRows {
     /// Returns the number of rows for each required run.
-    fn row_counts(self) -> Vec<u64> {
+    fn required_row_counts(self) -> Vec<u64> {
         match self {
             Self::Total(rows) => vec![rows],
             Self::Increment(from, to) => vec![from, to],

@@ -1,14 +1,14 @@
 //! Criterion microbenchmarks of the workspace: lexer, join, CSV, signatures and policies.
 
 use crate::command::Command;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::progress::{self, Step};
 use crate::workspace;
 
 /// Case name of all microbenchmarks for the `--only` option.
-pub(super) const MICRO_CASE_NAME: &str = "micro";
+pub(super) const MICROBENCHMARK_CASE_NAME: &str = "micro";
 
-/// Criterion options with a measurement time that is sufficient for a stable median.
+/// Criterion options. The measurement time is long enough for a stable median.
 const CRITERION_OPTIONS: [&str; 5] = ["--bench", "--warm-up-time", "1", "--measurement-time", "3"];
 
 /// Result of a microbenchmark in the output of criterion.
@@ -22,7 +22,7 @@ pub(super) struct MicrobenchmarkResult {
 }
 
 /// Runs all microbenchmark programs of the workspace in sequence.
-pub(super) async fn run_microbenchmarks() -> Result<Vec<MicrobenchmarkResult>, XtaskError> {
+pub(super) async fn run_microbenchmarks() -> Result<Vec<MicrobenchmarkResult>, DevtoolsError> {
     progress::print_heading("Microbenchmarks (criterion)");
     let arguments = ["bench", "--no-run", "--workspace", "--benches"];
     let programs = workspace::build_programs("Building the microbenchmarks", &arguments).await?;
@@ -61,7 +61,7 @@ fn parse_criterion_output(output: &str) -> Vec<MicrobenchmarkResult> {
     results
 }
 
-/// Returns the second of three values such as `[1.20 ms 1.25 ms 1.31 ms]`.
+/// Returns the median, the second of three values such as `[1.20 ms 1.25 ms 1.31 ms]`.
 /// Returns an empty string if the values have no units.
 fn parse_median(values: &str) -> String {
     let words: Vec<&str> = values.trim().trim_matches(['[', ']']).split_whitespace().collect();

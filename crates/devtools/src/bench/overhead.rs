@@ -15,10 +15,10 @@ use super::cases::{BenchCase, Comparison, MedianTarget};
 use super::count_checks::{count_occurrences_in_file, ensure_count};
 use super::paired_runs::{Measurement, calculate_median, format_median_and_range};
 use crate::command::Command;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::progress::{self, Step};
 
-const MYSQL_CASE: BenchCase = BenchCase {
+const MYSQL_OVERHEAD_CASE: BenchCase = BenchCase {
     name: "load-mysql",
     metric: "sysbench oltp_read_write on MySQL, 1,000 idle sessions, one `clew snapshot` per second",
     baseline: "sysbench without Clew",
@@ -30,25 +30,25 @@ const MYSQL_CASE: BenchCase = BenchCase {
 
 /// Benchmark cases for the overhead on a monitored server.
 pub(super) const OVERHEAD_CASES: [BenchCase; 2] = [
-    MYSQL_CASE,
+    MYSQL_OVERHEAD_CASE,
     BenchCase {
         name: "load-mariadb",
         metric: "sysbench oltp_read_write on MariaDB, 1,000 idle sessions, one `clew snapshot` per second",
-        ..MYSQL_CASE
+        ..MYSQL_OVERHEAD_CASE
     },
 ];
 
 const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
 const IDLE_SESSION_COUNT: usize = 1000;
 /// Length of a measurement interval. Intervals with and without a snapshot alternate.
-/// The length is a compromise: long enough for a snapshot, short enough to cancel speed changes of a shared machine.
+/// An interval is long enough for a snapshot, and short enough to cancel out speed changes of a shared machine.
 const MEASUREMENT_INTERVAL: Duration = Duration::from_millis(500);
-/// Run time of sysbench before the first measurement interval.
+/// Warm-up time of sysbench before the first measurement interval.
 const WARM_UP_DURATION: Duration = Duration::from_secs(10);
-/// Time limit of one query for the commit counter, on a server with all cores busy.
+/// Time limit for one query of the commit counter, on a server with all cores busy.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 
-pub(super) async fn measure_overhead(bench: &BenchContext) -> Result<Vec<Measurement>, XtaskError> {
+pub(super) async fn measure_overhead(bench: &BenchContext) -> Result<Vec<Measurement>, DevtoolsError> {
     let mut measurements = Vec::new();
     for (case, flavor) in OVERHEAD_CASES.iter().zip(SERVER_FLAVORS).filter(|(case, _)| bench.filter.includes(case.name))
     {
@@ -62,9 +62,9 @@ async fn measure_overhead_on_server(
     bench: &BenchContext,
     case: BenchCase,
     flavor: Flavor,
-) -> Result<Measurement, XtaskError> {
+) -> Result<Measurement, DevtoolsError> {
     let step = Step::start("Starting the database server and filling its tables");
-    let failed = |cause| XtaskError::Load { cause };
+    let failed = |cause| DevtoolsError::Load { cause };
     raise_open_file_limit(10_000).map_err(failed)?;
     let options = ServerOptions { max_connections: 1200, arguments: server_arguments(flavor) };
     let server = bench.start_server(flavor, &options).await?;
@@ -77,7 +77,7 @@ async fn measure_overhead_on_server(
     let snapshots = SnapshotRuns::new(bench, &server);
     let log = bench.temp_file_path("sysbench.log");
     let created = std::fs::File::create(&log);
-    let log_file = created.map_err(|cause| XtaskError::File { operation: "create", path: log.clone(), cause })?;
+    let log_file = created.map_err(|cause| DevtoolsError::File { operation: "create", path: log.clone(), cause })?;
     let mut process = sysbench_command(&server).args(["--time=86400", "run"]).start(log_file)?;
     let commits = CommitCounter::new(&server).await?;
     sleep(WARM_UP_DURATION).await;
@@ -124,26 +124,27 @@ struct SnapshotRuns {
 struct CommitCounter(Conn);
 
 impl CommitCounter {
-    async fn new(server: &Server) -> Result<Self, XtaskError> {
-        let failed = |cause| XtaskError::Database { operation: "count commits", cause };
+    async fn new(server: &Server) -> Result<Self, DevtoolsError> {
+        let failed = |cause| DevtoolsError::Database { operation: "count commits", cause };
         let mut connection = server.connect().await.map_err(failed)?;
         connection.query_drop("SET GLOBAL innodb_monitor_enable = 'trx_rw_commits'").await.map_err(failed)?;
         Ok(Self(connection))
     }
 
-    /// Returns the number of commits, and the midpoint of the query run time as the estimated read time.
-    async fn read_count(&mut self) -> Result<(f64, Instant), XtaskError> {
-        const COUNTER_QUERY: &str = "SELECT count FROM information_schema.innodb_metrics WHERE name = 'trx_rw_commits'";
+    /// Returns the number of commits, and the estimated time of the read: the midpoint of the query run time.
+    async fn read_commit_count(&mut self) -> Result<(f64, Instant), DevtoolsError> {
+        const COMMIT_COUNTER_QUERY: &str =
+            "SELECT count FROM information_schema.innodb_metrics WHERE name = 'trx_rw_commits'";
         let sent_at = Instant::now();
-        let count = timeout(QUERY_TIMEOUT, self.0.query_first::<f64, _>(COUNTER_QUERY)).await;
+        let count = timeout(QUERY_TIMEOUT, self.0.query_first::<f64, _>(COMMIT_COUNTER_QUERY)).await;
         let count = count.map_err(|_| no_response_error("database server"))?;
-        let count = count.map_err(|cause| XtaskError::Database { operation: "count commits", cause })?;
+        let count = count.map_err(|cause| DevtoolsError::Database { operation: "count commits", cause })?;
         Ok((count.unwrap_or_default(), sent_at + sent_at.elapsed() / 2))
     }
 }
 
-fn no_response_error(program: &str) -> XtaskError {
-    XtaskError::UnexpectedOutput {
+fn no_response_error(program: &str) -> DevtoolsError {
+    DevtoolsError::UnexpectedOutput {
         command: program.to_owned(),
         cause: "it stopped responding".to_owned(),
         output: String::new(),
@@ -151,17 +152,17 @@ fn no_response_error(program: &str) -> XtaskError {
 }
 
 /// Measures the transactions per second of each interval.
-/// Intervals without and with Clew alternate. The first and the last interval are without Clew.
+/// Intervals without Clew and intervals with Clew alternate. The first and the last interval run without Clew.
 async fn measure_transaction_rates(
     step: &Step,
     pairs: usize,
     process: &mut Child,
     mut commits: CommitCounter,
     snapshots: &SnapshotRuns,
-) -> Result<Vec<f64>, XtaskError> {
+) -> Result<Vec<f64>, DevtoolsError> {
     let mut rates = Vec::new();
     let mut running = tokio::task::JoinSet::new();
-    let (mut count, mut since) = commits.read_count().await?;
+    let (mut count, mut since) = commits.read_commit_count().await?;
     let mut end = since;
     while rates.len() <= 2 * pairs {
         if rates.len() % 2 == 1 {
@@ -170,7 +171,7 @@ async fn measure_transaction_rates(
         }
         end += MEASUREMENT_INTERVAL;
         sleep_until(end.into()).await;
-        let (next, read_at) = commits.read_count().await?;
+        let (next, read_at) = commits.read_commit_count().await?;
         rates.push((next - count) / (read_at - since).as_secs_f64());
         (count, since) = (next, read_at);
         if process.try_wait().is_ok_and(|status| status.is_some()) {
@@ -179,7 +180,7 @@ async fn measure_transaction_rates(
         step.set_detail(&format!("{} of {pairs} snapshots", rates.len() / 2));
     }
     while let Some(result) = running.join_next().await {
-        let elapsed = result.map_err(|error| XtaskError::Runtime(error.into()))??;
+        let elapsed = result.map_err(|error| DevtoolsError::Runtime(error.into()))??;
         snapshots.max_duration.set(snapshots.max_duration.get().max(elapsed));
     }
     Ok(rates)
@@ -207,8 +208,8 @@ impl SnapshotRuns {
         self.directory.with_extension(format!("{number}.csv"))
     }
 
-    /// Returns an error if a snapshot lacks idle sessions.
-    fn check_session_counts(self, idle: usize) -> Result<Self, XtaskError> {
+    /// Returns an error if a snapshot does not contain all idle sessions.
+    fn check_session_counts(self, idle: usize) -> Result<Self, DevtoolsError> {
         for number in 0..self.taken.get() {
             let found = count_occurrences_in_file(&self.output_file(number), ",Sleep,")?;
             if found < idle as u64 {
@@ -275,7 +276,7 @@ mod tests {
             max_duration: Cell::default(),
         };
         // The rate rises over time, and each snapshot costs a tenth of its interval.
-        let measurement = snapshots.compare_rates(MYSQL_CASE, &[100.0, 99.0, 120.0, 117.0, 140.0]);
+        let measurement = snapshots.compare_rates(MYSQL_OVERHEAD_CASE, &[100.0, 99.0, 120.0, 117.0, 140.0]);
         let values = measurement.pair_values();
         assert!(
             (measurement.baseline[0] - 110.0).abs() < 1e-9 && (measurement.clew[0] - 104.5).abs() < 1e-9,

@@ -12,9 +12,9 @@ use tokio::task::JoinSet;
 use super::BenchContext;
 use super::cases::{BenchCase, Comparison, MedianTarget};
 use super::paired_runs::{Measurement, run_pairs};
-use super::server_harness::{Inventory, NodeRef, RunningServer};
+use super::server_harness::{NodeInventory, NodeRef, RunningServer};
 use crate::command::Command;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::progress::{self, Step};
 use crate::{page, workspace};
 
@@ -54,13 +54,13 @@ const SCRIPT_MEASUREMENT_SECONDS: u32 = 5;
 const SCROLL_MEASUREMENT_SECONDS: u32 = 3;
 const HEAP_MEASUREMENT_SECONDS: u32 = 600;
 
-pub(super) async fn measure_page(bench: &BenchContext) -> Result<Vec<Measurement>, XtaskError> {
+pub(super) async fn measure_page(bench: &BenchContext) -> Result<Vec<Measurement>, DevtoolsError> {
     if !bench.filter.includes_any(&PAGE_CASES) {
         return Ok(Vec::new());
     }
     progress::print_heading("Web page with 10,000 sessions");
     page::build_page().await?;
-    let failed = |cause| XtaskError::Load { cause };
+    let failed = |cause| DevtoolsError::Load { cause };
     let step = Step::start("Starting the servers and opening the sessions");
     let max_connections =
         u32::try_from(TEN_THOUSAND_SESSION_LOAD.sessions + BUSY_SESSION_COUNT + 100).unwrap_or(u32::MAX);
@@ -72,7 +72,7 @@ pub(super) async fn measure_page(bench: &BenchContext) -> Result<Vec<Measurement
     let _busy = start_busy_sessions(&large).await?;
     let small = bench.start_server(Flavor::MySql, &ServerOptions::default()).await?;
     let _few = open_idle_sessions(&small, BASELINE_SESSION_COUNT).await.map_err(failed)?;
-    let inventory = Inventory::register_nodes(&bench.clew, &[large.url(), small.url()], 2).await?;
+    let inventory = NodeInventory::register_nodes(&bench.clew, &[large.url(), small.url()], 2).await?;
     let server = inventory.start_server(None).await?;
     step.complete();
 
@@ -110,9 +110,9 @@ pub(super) async fn measure_page(bench: &BenchContext) -> Result<Vec<Measurement
 }
 
 /// Opens sessions that run statements until the returned `JoinSet` is dropped.
-async fn start_busy_sessions(server: &Server) -> Result<JoinSet<std::io::Result<()>>, XtaskError> {
+async fn start_busy_sessions(server: &Server) -> Result<JoinSet<std::io::Result<()>>, DevtoolsError> {
     let sessions =
-        open_idle_sessions(server, BUSY_SESSION_COUNT).await.map_err(|cause| XtaskError::Load { cause })?.sessions;
+        open_idle_sessions(server, BUSY_SESSION_COUNT).await.map_err(|cause| DevtoolsError::Load { cause })?.sessions;
     let mut busy = JoinSet::new();
     for (at, session) in sessions.into_iter().enumerate() {
         busy.spawn(run_statements(session, at));
@@ -128,11 +128,11 @@ async fn run_statements(mut session: RawSession, first: usize) -> std::io::Resul
     Ok(())
 }
 
-/// Command that runs a browser with the session list of a node.
+/// Command that opens the session list of a node in a browser.
 struct BrowserSession(Command);
 
 impl BrowserSession {
-    fn new(inventory: &Inventory, server: &RunningServer<'_>, node: &NodeRef) -> Self {
+    fn new(inventory: &NodeInventory, server: &RunningServer<'_>, node: &NodeRef) -> Self {
         let credentials = &inventory.deployment().credentials;
         let settings = json!({
             "endpoint": format!("http://{}", server.address()),
@@ -147,11 +147,11 @@ impl BrowserSession {
         Self(node.env("CLEW_STAGE", settings.to_string()))
     }
 
-    /// Runs `web/browser/measure.mjs` and returns the value of the metric.
-    async fn measure_metric(&self, metric: &str, seconds: u32) -> Result<f64, XtaskError> {
+    /// Runs `web/browser/measure.mjs` and returns the measured value of one metric.
+    async fn measure_metric(&self, metric: &str, seconds: u32) -> Result<f64, DevtoolsError> {
         let command = self.0.clone().args(["browser/measure.mjs", metric, &seconds.to_string()]);
         let output = command.output().await?;
-        output.trim().parse().map_err(|cause: std::num::ParseFloatError| XtaskError::UnexpectedOutput {
+        output.trim().parse().map_err(|cause: std::num::ParseFloatError| DevtoolsError::UnexpectedOutput {
             command: command.command_line(),
             cause: cause.to_string(),
             output,

@@ -1,7 +1,7 @@
-//! Paired runs of Clew and a baseline, and statistics of the measured pairs.
+//! Paired runs of Clew and a baseline, and statistics over the measured pairs.
 
 use super::cases::BenchCase;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::progress::Step;
 
 /// Measured values of a case: one Clew value and one baseline value per pair.
@@ -15,12 +15,12 @@ pub(super) struct Measurement {
 }
 
 /// Measures a case with alternating runs, so that background load affects Clew and the baseline equally.
-/// Clew runs first in even pairs, the baseline in odd pairs. An unmeasured first pair warms the caches.
+/// Clew runs first in even pairs; the baseline runs first in odd pairs. An unmeasured first pair warms the caches.
 pub(super) async fn run_pairs(
     case: BenchCase,
-    mut clew: impl AsyncFnMut() -> Result<f64, XtaskError>,
-    mut baseline: impl AsyncFnMut() -> Result<f64, XtaskError>,
-) -> Result<Measurement, XtaskError> {
+    mut clew: impl AsyncFnMut() -> Result<f64, DevtoolsError>,
+    mut baseline: impl AsyncFnMut() -> Result<f64, DevtoolsError>,
+) -> Result<Measurement, DevtoolsError> {
     let step = Step::start(case.name);
     step.set_detail("warming up");
     clew().await?;
@@ -50,7 +50,7 @@ impl Measurement {
         self
     }
 
-    /// Returns the compared value of each pair.
+    /// Returns the comparison result of each pair.
     pub(super) fn pair_values(&self) -> Vec<f64> {
         let pairs = self.clew.iter().zip(&self.baseline);
         pairs.map(|(clew, baseline)| self.case.comparison.compare(*clew, *baseline)).collect()
@@ -60,7 +60,7 @@ impl Measurement {
         self.case.target.is_met_by(calculate_median(&self.pair_values()))
     }
 
-    /// Formats the median, minimum and maximum of the compared values.
+    /// Formats the median, minimum and maximum of the comparison results.
     pub(super) fn format_summary(&self) -> String {
         format_median_and_range(&self.pair_values())
     }

@@ -1,11 +1,11 @@
-//! Capture of the statements of a Clew command from the general log of the server.
+//! Captures the statements that a Clew command sends, from the general log of the database server.
 //! The baseline client sends the captured statements, and the count suite counts them.
 
 use clew_testkit::Server;
 use mysql_async::prelude::Queryable;
 
 use crate::command::Command;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 
 const ENABLE_LOG_STATEMENTS: [&str; 3] =
     ["SET GLOBAL log_output = 'TABLE'", "TRUNCATE TABLE mysql.general_log", "SET GLOBAL general_log = ON"];
@@ -24,8 +24,8 @@ pub(super) struct QueryLog {
 
 /// Runs a command and captures the statements that the server receives.
 /// No other client may use the server at the same time.
-pub(super) async fn capture_query_log(command: &Command, server: &Server) -> Result<QueryLog, XtaskError> {
-    let failed = |cause| XtaskError::Database { operation: "read the server's general log", cause };
+pub(super) async fn capture_query_log(command: &Command, server: &Server) -> Result<QueryLog, DevtoolsError> {
+    let failed = |cause| DevtoolsError::Database { operation: "read the server's general log", cause };
     let mut control = server.connect().await.map_err(failed)?;
     for statement in ENABLE_LOG_STATEMENTS {
         control.query_drop(statement).await.map_err(failed)?;
@@ -49,10 +49,10 @@ pub(super) async fn capture_query_log(command: &Command, server: &Server) -> Res
 impl QueryLog {
     /// Returns the process list statement and the transaction query of a snapshot, separated by a semicolon.
     /// Returns an error if one of the two statements is missing.
-    pub(super) fn snapshot_statements(&self) -> Result<String, XtaskError> {
+    pub(super) fn snapshot_statements(&self) -> Result<String, DevtoolsError> {
         let read = |table: &str| {
             let statement = self.statements.iter().find(|statement| statement.contains(table));
-            statement.ok_or_else(|| XtaskError::UnexpectedOutput {
+            statement.ok_or_else(|| DevtoolsError::UnexpectedOutput {
                 command: "clew snapshot".to_owned(),
                 cause: format!("it does not read {table}"),
                 output: self.statements.join("\n"),

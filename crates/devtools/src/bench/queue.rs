@@ -1,11 +1,11 @@
-//! Benchmark cases for the task queue: statement run time with 1,000,000 tasks, compared with 1,000 tasks.
+//! Benchmark cases for the task queue: run time of queue statements with 1,000,000 tasks compared with 1,000 tasks.
 //! Unit tests of `clew-store` check that the queue statements use indexes.
 
 use super::BenchContext;
 use super::cases::{BenchCase, Comparison, MedianTarget};
 use super::paired_runs::Measurement;
 use crate::command::Command;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::progress::{self, Step};
 use crate::workspace;
 
@@ -74,7 +74,7 @@ pub(super) fn queue_cases() -> impl Iterator<Item = BenchCase> {
     OPERATION_CASES.into_iter().map(|(_, _, case)| case)
 }
 
-pub(super) async fn measure_queue(bench: &BenchContext) -> Result<Vec<Measurement>, XtaskError> {
+pub(super) async fn measure_queue(bench: &BenchContext) -> Result<Vec<Measurement>, DevtoolsError> {
     let selected: Vec<_> =
         OPERATION_CASES.into_iter().filter(|(_, _, case)| bench.filter.includes(case.name)).collect();
     if selected.is_empty() {
@@ -83,7 +83,7 @@ pub(super) async fn measure_queue(bench: &BenchContext) -> Result<Vec<Measuremen
     progress::print_heading("Queue of 1,000,000 tasks");
     let arguments = ["build", "--release", "--package", "clew-store", "--example", "queue_at_size"];
     let programs = workspace::build_programs("Building the measuring program", &arguments).await?;
-    let program = workspace::find_program(&programs, "example", "queue_at_size")?;
+    let program = workspace::find_built_program(&programs, "example", "queue_at_size")?;
     let mut measurements = Vec::new();
     for database in ["sqlite", "postgres"] {
         let cases: Vec<_> = selected.iter().filter(|(of, ..)| *of == database).collect();

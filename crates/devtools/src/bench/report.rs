@@ -7,7 +7,7 @@ use super::cases::{Comparison, MedianTarget};
 use super::micro::MicrobenchmarkResult;
 use super::paired_runs::{Measurement, format_median_and_range};
 use crate::command::Command;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::workspace;
 
 /// Renders the report. `missing` contains the names of cases that could not be measured.
@@ -70,12 +70,12 @@ fn render_measurement_row(measurement: &Measurement) -> String {
 }
 
 /// Saves the report in `bench/results`, with the current date as the file name.
-pub(super) async fn save_report(page: &str) -> Result<PathBuf, XtaskError> {
+pub(super) async fn save_report(page: &str) -> Result<PathBuf, DevtoolsError> {
     let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().await?;
     let directory = workspace::root_dir().join("bench").join("results");
     let path = directory.join(format!("{}.md", date.trim()));
     std::fs::create_dir_all(&directory)
         .and_then(|()| std::fs::write(&path, page))
-        .map_err(|cause| XtaskError::File { operation: "write", path: path.clone(), cause })?;
+        .map_err(|cause| DevtoolsError::File { operation: "write", path: path.clone(), cause })?;
     Ok(path)
 }

@@ -1,4 +1,4 @@
-//! Private `clew serve` process with registered database servers, and an API client in the benchmark process.
+//! Private `clew serve` process with registered database servers, and a client for its API in the benchmark process.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,10 +14,10 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::clew_server::{AccessKey, ClewProcess, Deployment};
 use crate::command::Command;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::processes;
 
-/// Configuration without rate and connection limits.
+/// Server configuration without rate limits and connection limits.
 const SERVER_CONFIGURATION: &str = "[limits]
 principal_per_second = 0
 peer_per_second = 0
@@ -26,7 +26,7 @@ long_polls_per_principal = 0
 [http]
 connections_per_peer = 0
 ";
-/// Name of the policy for the access key of the reader.
+/// Name of the policy that grants read-only access to the API client.
 const READ_ONLY_POLICY_NAME: &str = "TaurusDBReadOnlyAccessPolicy";
 /// Maximum number of concurrent API requests.
 const MAX_CONCURRENT_REQUESTS: usize = 16;
@@ -36,7 +36,7 @@ const MAX_LOG_LINES: usize = 20;
 const COLLECTION_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A Clew deployment with registered database nodes.
-pub(super) struct Inventory {
+pub(super) struct NodeInventory {
     deployment: Deployment,
     pub(super) nodes: Vec<NodeRef>,
 }
@@ -48,29 +48,29 @@ pub(super) struct NodeRef {
     pub(super) node: NodeId,
 }
 
-/// A running `clew serve` and an API client for the server.
+/// A running `clew serve` process and a client for its API.
 pub(super) struct RunningServer<'a> {
-    inventory: &'a Inventory,
+    inventory: &'a NodeInventory,
     process: ClewProcess,
     client: Client,
 }
 
-impl Inventory {
+impl NodeInventory {
     /// Creates a deployment and registers the database servers, with `nodes_per_instance` nodes per instance.
     pub(super) async fn register_nodes(
         clew: &Path,
         urls: &[String],
         nodes_per_instance: usize,
-    ) -> Result<Self, XtaskError> {
-        Self::register_nodes_in(Deployment::init(clew).await?, urls, nodes_per_instance).await
+    ) -> Result<Self, DevtoolsError> {
+        Self::register_nodes_in_deployment(Deployment::init(clew).await?, urls, nodes_per_instance).await
     }
 
     /// Registers the database servers as nodes of an existing deployment.
-    pub(super) async fn register_nodes_in(
+    pub(super) async fn register_nodes_in_deployment(
         deployment: Deployment,
         urls: &[String],
         nodes_per_instance: usize,
-    ) -> Result<Self, XtaskError> {
+    ) -> Result<Self, DevtoolsError> {
         let mut nodes = Vec::new();
         for (at, urls) in urls.chunks(nodes_per_instance).enumerate() {
             let added = deployment.add_instance(&format!("bench-{at}"), urls, "").await?;
@@ -83,12 +83,15 @@ impl Inventory {
     }
 
     /// Creates an access key of a user with read-only access. Policies do not apply to administrators.
-    pub(super) async fn create_reader_key(&self) -> Result<AccessKey, XtaskError> {
-        self.deployment.create_user_key(READ_ONLY_POLICY_NAME).await
+    pub(super) async fn create_reader_key(&self) -> Result<AccessKey, DevtoolsError> {
+        self.deployment.create_user_with_key(READ_ONLY_POLICY_NAME).await
     }
 
-    /// Starts the server and a client with a status poll interval. `None` selects the default interval of the client.
-    pub(super) async fn start_server(&self, poll_interval: Option<Duration>) -> Result<RunningServer<'_>, XtaskError> {
+    /// Starts the server and a client that polls the status at an interval. `None` selects the default of the client.
+    pub(super) async fn start_server(
+        &self,
+        poll_interval: Option<Duration>,
+    ) -> Result<RunningServer<'_>, DevtoolsError> {
         self.start_server_with_arguments(&[], poll_interval).await
     }
 
@@ -97,7 +100,7 @@ impl Inventory {
         &self,
         arguments: &[&str],
         poll_interval: Option<Duration>,
-    ) -> Result<RunningServer<'_>, XtaskError> {
+    ) -> Result<RunningServer<'_>, DevtoolsError> {
         let process = self.deployment.start_server_with_arguments(arguments, SERVER_CONFIGURATION).await?;
         let credentials = &self.deployment.credentials;
         let mut settings = Settings::default();
@@ -117,11 +120,11 @@ impl Inventory {
 }
 
 /// Parses an id in the output of a Clew command.
-fn parse_id<T: std::str::FromStr>(id: &str) -> Result<T, XtaskError>
+fn parse_id<T: std::str::FromStr>(id: &str) -> Result<T, DevtoolsError>
 where
     T::Err: std::fmt::Display,
 {
-    id.parse().map_err(|error: T::Err| XtaskError::UnexpectedOutput {
+    id.parse().map_err(|error: T::Err| DevtoolsError::UnexpectedOutput {
         command: "clew".to_owned(),
         cause: error.to_string(),
         output: id.to_owned(),
@@ -135,7 +138,7 @@ impl RunningServer<'_> {
     }
 
     /// Starts a collection and waits until the collection is finished.
-    pub(super) async fn run_collection(&self, node: &NodeRef) -> Result<RequestId, XtaskError> {
+    pub(super) async fn run_collection(&self, node: &NodeRef) -> Result<RequestId, DevtoolsError> {
         let started = self.client.start_collection(&node.instance, &node.node, &SelectionRequest::default()).await;
         let id = started.map_err(|cause| self.request_error(cause))?;
         self.wait_for_collection(node, &id).await?;
@@ -143,12 +146,12 @@ impl RunningServer<'_> {
     }
 
     /// Waits until a collection is finished.
-    pub(super) async fn wait_for_collection(&self, node: &NodeRef, id: &RequestId) -> Result<(), XtaskError> {
+    pub(super) async fn wait_for_collection(&self, node: &NodeRef, id: &RequestId) -> Result<(), DevtoolsError> {
         let waited =
             self.client.wait_for_collection(&node.instance, &node.node, id, COLLECTION_TIMEOUT, |_, _| {}).await;
         match waited.map_err(|cause| self.request_error(cause))? {
             CollectionStatus::Finished => Ok(()),
-            status => Err(XtaskError::UnexpectedOutput {
+            status => Err(DevtoolsError::UnexpectedOutput {
                 command: "clew serve".to_owned(),
                 cause: format!("the collection is {status:?}"),
                 output: self.inventory.deployment.read_server_log(),
@@ -158,7 +161,7 @@ impl RunningServer<'_> {
 
     /// Collects from all nodes concurrently and waits until all collections are finished.
     /// Returns the request ids in the order of the nodes.
-    pub(super) async fn collect_from_all(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, XtaskError> {
+    pub(super) async fn collect_from_all(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, DevtoolsError> {
         let ids = self.queue_collections(nodes).await?;
         for (node, id) in nodes.iter().zip(&ids) {
             self.wait_for_collection(node, id).await?;
@@ -167,12 +170,12 @@ impl RunningServer<'_> {
     }
 
     /// Queues a collection for each node. Returns the request ids in the order of the nodes.
-    pub(super) async fn queue_collections(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, XtaskError> {
+    pub(super) async fn queue_collections(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, DevtoolsError> {
         let mut ids = vec![None; nodes.len()];
         let mut submissions = JoinSet::new();
         for (at, node) in nodes.iter().cloned().enumerate() {
             if submissions.len() >= MAX_CONCURRENT_REQUESTS {
-                self.store_submitted_id(&mut ids, submissions.join_next().await)?;
+                self.store_request_id(&mut ids, submissions.join_next().await)?;
             }
             let client = self.client.clone();
             submissions.spawn(async move {
@@ -181,19 +184,20 @@ impl RunningServer<'_> {
             });
         }
         while let Some(submitted) = submissions.join_next().await {
-            self.store_submitted_id(&mut ids, Some(submitted))?;
+            self.store_request_id(&mut ids, Some(submitted))?;
         }
         Ok(ids.into_iter().flatten().collect())
     }
 
-    fn store_submitted_id(
+    fn store_request_id(
         &self,
         ids: &mut [Option<RequestId>],
         submitted: Option<SubmitResult>,
-    ) -> Result<(), XtaskError> {
+    ) -> Result<(), DevtoolsError> {
         let Some(submitted) = submitted else { return Ok(()) };
-        let (at, id) =
-            submitted.map_err(|error| XtaskError::Runtime(error.into()))?.map_err(|cause| self.request_error(cause))?;
+        let (at, id) = submitted
+            .map_err(|error| DevtoolsError::Runtime(error.into()))?
+            .map_err(|cause| self.request_error(cause))?;
         if let Some(slot) = ids.get_mut(at) {
             *slot = Some(id);
         }
@@ -201,8 +205,13 @@ impl RunningServer<'_> {
     }
 
     /// Downloads a result to a file. Returns the result size in bytes.
-    pub(super) async fn download_result(&self, node: &NodeRef, id: &RequestId, to: &Path) -> Result<u64, XtaskError> {
-        let mut file = FileSink::create(to).await.map_err(|cause| XtaskError::File {
+    pub(super) async fn download_result(
+        &self,
+        node: &NodeRef,
+        id: &RequestId,
+        to: &Path,
+    ) -> Result<u64, DevtoolsError> {
+        let mut file = FileSink::create(to).await.map_err(|cause| DevtoolsError::File {
             operation: "create",
             path: to.to_owned(),
             cause,
@@ -211,21 +220,21 @@ impl RunningServer<'_> {
         downloaded.map(|downloaded| downloaded.bytes).map_err(|cause| self.request_error(cause))
     }
 
-    fn request_error(&self, cause: ClientError) -> XtaskError {
+    fn request_error(&self, cause: ClientError) -> DevtoolsError {
         let log = self.inventory.deployment.read_server_log();
         let lines: Vec<&str> = log.lines().collect();
         let last = lines.get(lines.len().saturating_sub(MAX_LOG_LINES)..).unwrap_or_default();
-        XtaskError::Request { cause: Box::new(cause), log: last.join("\n") }
+        DevtoolsError::Request { cause: Box::new(cause), log: last.join("\n") }
     }
 
     /// Runs a collection and downloads the result to a file.
-    /// Returns the time from the POST to the last byte, and the delay of the notification to the client.
-    /// The delay starts at the end of the collection in the server log.
-    pub(super) async fn time_collection_to_file(
+    /// Returns the time from the POST to the last byte, and the delay of the completion notification to the client.
+    /// The delay starts when the collection finishes, according to the server log.
+    pub(super) async fn measure_collection_to_file(
         &self,
         node: &NodeRef,
         to: &Path,
-    ) -> Result<(Duration, Option<Duration>), XtaskError> {
+    ) -> Result<(Duration, Option<Duration>), DevtoolsError> {
         let start = Instant::now();
         let id = self.run_collection(node).await?;
         let noticed = Timestamp::now();
@@ -235,7 +244,7 @@ impl RunningServer<'_> {
         Ok((elapsed, delay))
     }
 
-    /// Returns the end time of a collection in the server log.
+    /// Returns the time at which a collection finished, according to the server log.
     fn find_finish_time(&self, id: &RequestId) -> Option<Timestamp> {
         let mut ends = parse_finished_collections(&self.inventory.deployment.read_server_log()).into_iter();
         ends.find_map(|(finished, at)| (finished == id.as_str()).then_some(at))
@@ -285,10 +294,10 @@ impl RunningServer<'_> {
 
     /// Returns the peak memory of the server process in MiB.
     pub(super) fn peak_memory_mib(&self) -> f64 {
-        self.process.pid().and_then(processes::read_peak_memory_kib).map_or(0.0, processes::kib_to_mib)
+        self.process.pid().and_then(processes::read_peak_memory_kib).map_or(0.0, processes::convert_kib_to_mib)
     }
 
-    pub(super) async fn stop(self) -> Result<(), XtaskError> {
+    pub(super) async fn stop(self) -> Result<(), DevtoolsError> {
         self.process.stop().await
     }
 }

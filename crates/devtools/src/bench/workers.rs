@@ -10,9 +10,9 @@ use super::BenchContext;
 use super::cases::{BenchCase, Comparison, MedianTarget};
 use super::count_checks::ensure_count;
 use super::paired_runs::{Measurement, run_pairs};
-use super::server_harness::{Inventory, NodeRef, parse_finished_collections};
+use super::server_harness::{NodeInventory, NodeRef, parse_finished_collections};
 use crate::clew_server::{ClewProcess, Deployment};
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::progress::{self, Step};
 
 const TWO_WORKERS_CASE: BenchCase = BenchCase {
@@ -50,7 +50,7 @@ pub(super) fn worker_cases() -> impl Iterator<Item = BenchCase> {
     WORKER_CASES.into_iter().map(|(case, _)| case)
 }
 
-pub(super) async fn measure_workers(bench: &BenchContext) -> Result<Vec<Measurement>, XtaskError> {
+pub(super) async fn measure_workers(bench: &BenchContext) -> Result<Vec<Measurement>, DevtoolsError> {
     if !worker_cases().any(|case| bench.filter.includes(case.name)) {
         return Ok(Vec::new());
     }
@@ -59,11 +59,11 @@ pub(super) async fn measure_workers(bench: &BenchContext) -> Result<Vec<Measurem
     let (metadata, results) = tokio::join!(PostgreSql::start(), S3Server::start());
     let (metadata, results) = (metadata?, results?);
     let options = FakeOptions { sessions: 20, transactions: 5, fault: Fault::DelayPerResponse(NODE_LATENCY) };
-    let fleet = FakeFleet::start(NODE_COUNT, options).await.map_err(|cause| XtaskError::Load { cause })?;
+    let fleet = FakeFleet::start(NODE_COUNT, options).await.map_err(|cause| DevtoolsError::Load { cause })?;
     let urls: Vec<String> = fleet.servers().iter().map(FakeServer::url).collect();
     let deployment =
         Deployment::init_with_environment(&bench.clew, backend_environment_variables(&metadata, &results)).await?;
-    let inventory = Inventory::register_nodes_in(deployment, &urls, NODES_PER_INSTANCE).await?;
+    let inventory = NodeInventory::register_nodes_in_deployment(deployment, &urls, NODES_PER_INSTANCE).await?;
     step.complete();
 
     let mut measurements = Vec::new();
@@ -91,8 +91,8 @@ fn backend_environment_variables(metadata: &PostgreSql, results: &S3Server) -> V
     ]
 }
 
-/// Returns the collections per second of `workers` workers on a filled queue, while all workers are busy.
-async fn measure_collection_rate(inventory: &Inventory, workers: usize) -> Result<f64, XtaskError> {
+/// Measures the collections per second that `workers` workers complete on a filled queue, while all are busy.
+async fn measure_collection_rate(inventory: &NodeInventory, workers: usize) -> Result<f64, DevtoolsError> {
     let server = inventory.start_server_with_arguments(&["--no-worker"], None).await?;
     let nodes: Vec<NodeRef> = inventory.nodes.iter().cycle().take(COLLECTIONS_PER_WORKER * workers).cloned().collect();
     let ids = server.queue_collections(&nodes).await?;
@@ -116,8 +116,8 @@ async fn measure_collection_rate(inventory: &Inventory, workers: usize) -> Resul
     Ok(calculate_overlapping_rate(&ends).unwrap_or_default())
 }
 
-/// Calculates the collections per second in the interval in which all workers are busy.
-/// The interval starts when every worker has finished one collection, and ends when the first worker has finished all.
+/// Calculates the collections per second during the interval in which all workers are busy.
+/// The interval starts when every worker has finished one collection, and ends when one worker has finished its last.
 fn calculate_overlapping_rate(ends: &BTreeMap<String, Vec<Timestamp>>) -> Option<f64> {
     let begin = ends.values().filter_map(|ends| ends.iter().min()).max()?;
     let end = ends.values().filter_map(|ends| ends.iter().max()).min()?;

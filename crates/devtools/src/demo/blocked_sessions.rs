@@ -7,13 +7,13 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use tokio::task::JoinSet;
 
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 
 /// Account of Clew on the demo database server, which is temporary and listens only on the loopback interface.
 pub(crate) const READER_USER: &str = "clew";
 pub(crate) const READER_PASSWORD: &str = "clew-demo";
 
-/// Creates a table, the account of Clew with the only required privilege, and application accounts.
+/// Creates a table, application accounts, and the account of Clew with the only privilege that Clew requires.
 const SETUP_STATEMENTS: [&str; 9] = [
     "CREATE DATABASE shop",
     "CREATE TABLE shop.orders (id INT PRIMARY KEY, status VARCHAR(20) NOT NULL, total DECIMAL(10,2) NOT NULL) ENGINE = InnoDB",
@@ -26,7 +26,7 @@ const SETUP_STATEMENTS: [&str; 9] = [
     "GRANT ALL ON shop.* TO reports@'127.0.0.1'",
 ];
 
-/// Sessions of the demo: account, completed statements, and the statement that keeps running.
+/// Sessions of the demo, each with an account, completed statements, and a statement that keeps running.
 const DEMO_SESSIONS: [(&str, &[&str], Option<&str>); 7] = [
     // The root blocker: an idle session with an uncommitted update.
     ("checkout", &["START TRANSACTION", "UPDATE orders SET status = 'paid' WHERE id BETWEEN 1 AND 20"], None),
@@ -46,8 +46,8 @@ const LONG_LOCK_WAIT_STATEMENTS: [&str; 1] = ["SET SESSION innodb_lock_wait_time
 
 /// Number of sessions in [`DEMO_SESSIONS`] that wait for a lock.
 const LOCK_WAITER_COUNT: u64 = 3;
-/// Time limit until all lock waiters are blocked.
-const BLOCK_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time limit for all lock waiters to become blocked.
+const LOCK_WAIT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Open sessions of the demo. `Drop` closes all sessions.
 #[derive(Debug)]
@@ -58,8 +58,8 @@ pub(super) struct BlockedSessions {
 }
 
 impl BlockedSessions {
-    /// Opens the sessions and returns when all lock waiters are blocked.
-    pub(super) async fn open(server: &Server) -> Result<Self, XtaskError> {
+    /// Opens the sessions and waits until all lock waiters are blocked.
+    pub(super) async fn open(server: &Server) -> Result<Self, DevtoolsError> {
         server.run(&SETUP_STATEMENTS).await.map_err(database_error("prepare the database"))?;
         let mut blocked = Self { port: server.port(), idle: Vec::new(), busy: JoinSet::new() };
         for (user, setup, final_statement) in DEMO_SESSIONS {
@@ -100,7 +100,7 @@ impl BlockedSessions {
     }
 }
 
-async fn wait_until_blocked(server: &Server) -> Result<(), XtaskError> {
+async fn wait_until_blocked(server: &Server) -> Result<(), DevtoolsError> {
     const LOCK_WAITER_COUNT_QUERY: &str =
         "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
     let mut root = server.connect().await.map_err(database_error("count lock waits"))?;
@@ -114,11 +114,11 @@ async fn wait_until_blocked(server: &Server) -> Result<(), XtaskError> {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    tokio::time::timeout(BLOCK_TIMEOUT, poll)
+    tokio::time::timeout(LOCK_WAIT_TIMEOUT, poll)
         .await
-        .unwrap_or(Err(XtaskError::SessionsNotBlocked { limit: BLOCK_TIMEOUT }))
+        .unwrap_or(Err(DevtoolsError::SessionsNotBlocked { limit: LOCK_WAIT_TIMEOUT }))
 }
 
-fn database_error(operation: &'static str) -> impl Fn(mysql_async::Error) -> XtaskError {
-    move |cause| XtaskError::Database { operation, cause }
+fn database_error(operation: &'static str) -> impl Fn(mysql_async::Error) -> DevtoolsError {
+    move |cause| DevtoolsError::Database { operation, cause }
 }

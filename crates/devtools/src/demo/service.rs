@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::blocked_sessions::READER_PASSWORD;
 use crate::clew_server::{ClewProcess, Credentials, Deployment};
 use crate::command::Command;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 use crate::progress::Step;
 
 /// A running Clew server. `Drop` kills the process and removes the data directory.
@@ -19,7 +19,7 @@ pub(super) struct DemoService {
 
 impl DemoService {
     /// Runs `clew init`, then starts `clew serve`.
-    pub(super) async fn start(clew: &Path) -> Result<Self, XtaskError> {
+    pub(super) async fn start(clew: &Path) -> Result<Self, DevtoolsError> {
         let step = Step::start("clew init");
         let deployment = Deployment::init(clew).await?;
         step.complete_with_result("initial tenant with an access key");
@@ -31,7 +31,7 @@ impl DemoService {
     }
 
     /// Adds the database server at `url`, and returns the instance id and the node id.
-    pub(super) async fn add_instance(&self, url: &str) -> Result<(String, String), XtaskError> {
+    pub(super) async fn add_instance(&self, url: &str) -> Result<(String, String), DevtoolsError> {
         let step = Step::start("clew instance add");
         let instance = self.deployment.add_instance("demo", &[url.to_owned()], READER_PASSWORD).await?;
         step.complete_with_result(&format!("instance {}", instance.id));
@@ -44,8 +44,8 @@ impl DemoService {
         self.deployment.client_command(&self.process, arguments)
     }
 
-    /// Writes a shell file that exports the environment variables of the client, with file mode 0600.
-    pub(super) fn write_environment_file(&self) -> Result<PathBuf, XtaskError> {
+    /// Writes a shell script with file mode 0600 that exports the environment variables of the client.
+    pub(super) fn write_environment_file(&self) -> Result<PathBuf, DevtoolsError> {
         let path = self.deployment.directory().join("env");
         let own = [
             ("CLEW_DATA_DIR", self.deployment.data_dir().display().to_string()),
@@ -55,7 +55,7 @@ impl DemoService {
         let lines: Vec<String> = settings.map(|(name, value)| format!("export {name}='{value}'\n")).collect();
         let lines = lines.concat();
         let file = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&path);
-        file.and_then(|mut file| file.write_all(lines.as_bytes())).map_err(|cause| XtaskError::File {
+        file.and_then(|mut file| file.write_all(lines.as_bytes())).map_err(|cause| DevtoolsError::File {
             operation: "write",
             path: path.clone(),
             cause,
@@ -72,8 +72,8 @@ impl DemoService {
         self.process.endpoint()
     }
 
-    /// Sends SIGTERM for a graceful shutdown and waits for the process exit.
-    pub(super) async fn stop(self) -> Result<(), XtaskError> {
+    /// Sends SIGTERM for a graceful shutdown and waits until the process exits.
+    pub(super) async fn stop(self) -> Result<(), DevtoolsError> {
         self.process.stop().await
     }
 }

@@ -241,7 +241,7 @@ async fn victim_of_another_server_behind_a_virtual_address_is_not_killed() {
 async fn all_sessions_are_listed_over_a_balancer_and_after_a_restart() {
     for flavor in Flavor::ALL {
         let (mut first, second) = (server(flavor).await, server(flavor).await);
-        let balancer = VirtualAddress::start_balancing(vec![address(&first), address(&second)]).await.unwrap();
+        let balancer = VirtualAddress::start_load_balancer(vec![address(&first), address(&second)]).await.unwrap();
         let node: NodeUrl = balancer.url_for("root", "").parse().unwrap();
         // Sessions of the second server get the ids of Clew's connections to the first.
         let _of_first = open_idle_sessions(&first, 40).await.unwrap();

@@ -11,7 +11,7 @@ pub(crate) struct ConnectionCounter {
     accepted: AtomicU64,
 }
 
-/// Registration of an open connection in two counters. `Drop` decrements the open counts.
+/// Registration of an open connection in two counters. `Drop` decrements the number of open connections in both.
 #[derive(Debug)]
 pub(super) struct OpenConnection([Arc<ConnectionCounter>; 2]);
 

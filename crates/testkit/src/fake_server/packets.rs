@@ -41,7 +41,7 @@ pub(crate) fn encode_error(code: u16, message: &str) -> Vec<u8> {
 }
 
 /// Encodes the definition of a text column.
-pub(crate) fn encode_column(name: &str) -> Vec<u8> {
+pub(crate) fn encode_column_definition(name: &str) -> Vec<u8> {
     let mut packet = Vec::new();
     for text in ["def", "", "", "", name, ""] {
         push_length_encoded_text(&mut packet, text.as_bytes());

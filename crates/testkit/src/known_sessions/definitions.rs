@@ -33,7 +33,7 @@ pub(super) struct SessionDefinition {
     pub(super) database: Option<&'static str>,
     pub(super) ipv6: bool,
     pub(super) charset: Charset,
-    /// Statements that complete before `statement` starts.
+    /// Statements that the session completes before it starts `statement`.
     pub(super) before: &'static [&'static str],
     pub(super) statement: Option<RunningStatement>,
     pub(super) state: &'static str,

@@ -10,11 +10,11 @@ use crate::fake_server::packets;
 use crate::protocol::{MAX_PAYLOAD_BYTES, read_packet, write_packet, write_packet_header};
 
 /// Size of one write in bytes.
-const CHUNK_BYTES: usize = 64 << 10;
+const ATTACK_CHUNK_BYTES: usize = 64 << 10;
 
 /// Sends an attack as the response to a statement.
 /// Returns false if the mode attacks only during authentication.
-pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+pub(super) async fn run_attack<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     statement: &str,
     mode: &RogueMode,
@@ -34,7 +34,7 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         RogueMode::EndlessRows => send_endless_rows(stream, columns, recording).await?,
         RogueMode::EndlessColumns => {
             write_packet(stream, 1, &ENDLESS_COLUMN_COUNT).await?;
-            let column = packets::encode_column(&"c".repeat(64));
+            let column = packets::encode_column_definition(&"c".repeat(64));
             send_packet_repeatedly(stream, 2, &column, recording).await?;
         }
         RogueMode::HugeColumnCount => {
@@ -83,7 +83,7 @@ async fn send_huge_row<S: AsyncRead + AsyncWrite + Unpin>(
     start.push(0xfe);
     start.extend_from_slice(&bytes.to_le_bytes());
     let mut left = usize::try_from(bytes).map_err(io::Error::other)? + start.len();
-    let filler = vec![b'x'; CHUNK_BYTES];
+    let filler = vec![b'x'; ATTACK_CHUNK_BYTES];
     loop {
         let payload = left.min(MAX_PAYLOAD_BYTES);
         write_packet_header(stream, sequence, payload).await?;
@@ -146,7 +146,7 @@ async fn send_garbage<S: AsyncRead + AsyncWrite + Unpin>(
             state ^= state << 5;
             state.to_le_bytes()[0]
         })
-        .take(CHUNK_BYTES)
+        .take(ATTACK_CHUNK_BYTES)
         .collect();
         stream.write_all(&chunk).await?;
         recording.record_sent_bytes(chunk.len());

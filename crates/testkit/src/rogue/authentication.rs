@@ -1,4 +1,4 @@
-//! Authentication requests by which a rogue server can obtain a recoverable password.
+//! Authentication requests with which a rogue server can obtain a recoverable password.
 
 use std::io;
 
@@ -26,7 +26,7 @@ pub(super) fn default_auth_plugin(mode: &RogueMode) -> &'static str {
 }
 
 /// Completes the authentication after the handshake response of the client.
-pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+pub(super) async fn run_authentication<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     mut sequence: u8,
     mode: &RogueMode,

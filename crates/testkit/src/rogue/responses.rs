@@ -1,4 +1,4 @@
-//! Plausible responses of a rogue server to statements that are not attacked.
+//! Plausible responses of a rogue server to statements that the server does not attack.
 
 use std::io;
 
@@ -30,12 +30,12 @@ pub(super) async fn send_plausible_response(
     write_packet(stream, sequence, &packets::EOF_PACKET).await
 }
 
-/// Sends definitions of text columns. Returns the next sequence number.
+/// Sends the definitions of text columns. Returns the next sequence number.
 pub(super) async fn send_columns(stream: &mut (impl AsyncWrite + Unpin), columns: usize) -> io::Result<u8> {
     write_packet(stream, 1, &[u8::try_from(columns).map_err(io::Error::other)?]).await?;
     let mut sequence = 2;
     for column in 0..columns {
-        write_packet(stream, sequence, &packets::encode_column(&format!("c{column}"))).await?;
+        write_packet(stream, sequence, &packets::encode_column_definition(&format!("c{column}"))).await?;
         sequence = sequence.wrapping_add(1);
     }
     write_packet(stream, sequence, &packets::EOF_PACKET).await?;

@@ -1,4 +1,4 @@
-//! Runner that builds and clears a scenario on a server.
+//! Builds a scenario on a server, and clears the scenario afterwards.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,12 +15,12 @@ use crate::flavor::Flavor;
 use crate::raw_client::{Charset, RawSession};
 use crate::server::Server;
 
-/// Time limit for one step, and for clearing a scenario.
+/// Time limit for one step of a scenario, and for clearing a scenario.
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Interval between two reads of the server state.
 /// InnoDB refreshes the transaction table only after 100 ms without a read.
 const POLL_INTERVAL: Duration = Duration::from_millis(120);
-/// Error code of the server if the session of a `KILL` does not exist.
+/// Server error code for a `KILL` of a session that does not exist.
 const NO_SUCH_THREAD_ERROR: u16 = 1094;
 
 /// Creates the tables and routines of the scenarios. Gaps between the row ids allow gap locks.
@@ -216,7 +216,7 @@ impl BuiltScenario {
 
     /// Kills all sessions and rolls back all prepared transactions. Waiters are killed before blockers.
     /// If a blocker ended first, a waiter would continue to run its statement.
-    /// A kill in the middle of the statement would leave files behind.
+    /// A kill in the middle of such a statement would leave files behind.
     pub async fn tear_down(self, server: &Server) -> Result<(), ScenarioError> {
         let mut control = server.connect().await?;
         let ids: Vec<u64> = self.ids.values().copied().collect();
@@ -275,7 +275,7 @@ async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Resul
 }
 
 /// Rolls back all prepared transactions, if none belongs to a session. Returns the number of prepared transactions.
-/// While a session is ending, MariaDB accepts the rollback, but keeps the transaction with all locks and no name.
+/// While a session is ending, MariaDB accepts the rollback but retains the transaction with its locks and without a name.
 async fn roll_back_prepared_transactions(control: &mut Conn) -> mysql_async::Result<usize> {
     let prepared: Vec<(i64, usize, usize, String)> = control.query("XA RECOVER").await?;
     let detached = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = 0";

@@ -68,21 +68,21 @@ pub(super) fn topology_scenarios() -> Vec<Scenario> {
 }
 
 /// Returns scenarios with prepared XA transactions.
-/// MySQL detaches a prepared transaction from the session immediately, MariaDB when the session ends.
+/// MySQL detaches a prepared transaction from its session immediately; MariaDB does so when the session ends.
 fn prepared_transaction_scenarios() -> [Scenario; 7] {
-    const PREPARE_STEPS: &str =
+    const XA_PREPARE_STEPS: &str =
         "a: XA START 'g1'\na: UPDATE t SET v = 1 WHERE id = 1\na: XA END 'g1'\na: XA PREPARE 'g1'\n";
     let row = |flavors, name, then: &str, waits: &str, root| {
         let update = "b? UPDATE t SET v = 2 WHERE id = 1";
-        Scenario::new(flavors, name, format!("{PREPARE_STEPS}{then}{update}"), waits, root, "row")
+        Scenario::new(flavors, name, format!("{XA_PREPARE_STEPS}{then}{update}"), waits, root, "row")
     };
     let alter = |flavors, on| {
-        let script = format!("{PREPARE_STEPS}a!\nb? ALTER TABLE t ADD x INT");
+        let script = format!("{XA_PREPARE_STEPS}a!\nb? ALTER TABLE t ADD x INT");
         Scenario::new(flavors, "ALTER TABLE behind a prepared transaction", script, "b>xa", "xa", on)
     };
     let alter_beside = |flavors, waits: &str, root| {
         let name = "ALTER TABLE behind a prepared transaction whose session is there";
-        let script = format!("{PREPARE_STEPS}b? ALTER TABLE t ADD x INT");
+        let script = format!("{XA_PREPARE_STEPS}b? ALTER TABLE t ADD x INT");
         Scenario::new(flavors, name, script, waits, root, "table metadata")
     };
     [

@@ -6,7 +6,7 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use super::super::server_harness::GetRequest;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 
 /// One run of a download benchmark case.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl DownloadRun {
     /// Runs the downloads and returns the total download rate of all clients in MiB/s.
-    pub(super) async fn measure_rate(&self) -> Result<f64, XtaskError> {
+    pub(super) async fn measure_download_rate(&self) -> Result<f64, DevtoolsError> {
         let this = self.clone();
         let result = tokio::task::spawn_blocking(move || this.run()).await;
         let elapsed =
@@ -37,8 +37,8 @@ impl DownloadRun {
         Ok(mib * downloads / elapsed.as_secs_f64())
     }
 
-    fn http_error(&self, cause: io::Error) -> XtaskError {
-        XtaskError::Http { address: self.address, cause }
+    fn http_error(&self, cause: io::Error) -> DevtoolsError {
+        DevtoolsError::Http { address: self.address, cause }
     }
 
     fn run(&self) -> io::Result<Duration> {
@@ -70,11 +70,11 @@ impl DownloadRun {
 }
 
 /// Sends a request and returns the response body.
-pub(super) fn fetch_body(address: SocketAddr, get: &GetRequest) -> Result<String, XtaskError> {
+pub(super) fn fetch_body(address: SocketAddr, get: &GetRequest) -> Result<String, DevtoolsError> {
     let mut body = Vec::new();
     HttpConnection::open(address)
         .and_then(|mut connection| connection.get(get, |chunk| body.extend_from_slice(chunk)))
-        .map_err(|cause| XtaskError::Http { address, cause })?;
+        .map_err(|cause| DevtoolsError::Http { address, cause })?;
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
@@ -111,14 +111,14 @@ impl HttpConnection {
 
     /// Reads the response head. Returns the content length and the body bytes received together with the head.
     fn read_response_head(&mut self) -> io::Result<(u64, Vec<u8>)> {
-        const HEAD_END: &[u8] = b"\r\n\r\n";
+        const RESPONSE_HEAD_END: &[u8] = b"\r\n\r\n";
         let mut head = Vec::new();
         loop {
             let read = self.stream.read(&mut self.buffer)?;
             head.extend_from_slice(self.buffer.get(..read).unwrap_or_default());
-            let end = head.windows(HEAD_END.len()).position(|bytes| bytes == HEAD_END);
+            let end = head.windows(RESPONSE_HEAD_END.len()).position(|bytes| bytes == RESPONSE_HEAD_END);
             if let Some(end) = end {
-                let body = head.split_off(end + HEAD_END.len());
+                let body = head.split_off(end + RESPONSE_HEAD_END.len());
                 return Ok((parse_content_length(&String::from_utf8_lossy(&head))?, body));
             }
             if read == 0 {

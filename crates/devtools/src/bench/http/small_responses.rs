@@ -2,7 +2,7 @@
 
 use super::super::server_harness::GetRequest;
 use crate::command::Command;
-use crate::error::XtaskError;
+use crate::error::DevtoolsError;
 
 /// Number of concurrent connections of a load generator.
 const CONNECTION_COUNT: &str = "64";
@@ -19,7 +19,7 @@ pub(super) enum LoadGenerator {
 impl LoadGenerator {
     /// Runs the load generator and returns the number of requests per second.
     /// Returns an error if a response has a status other than 200.
-    pub(super) async fn measure_request_rate(self, base: &str, get: &GetRequest) -> Result<f64, XtaskError> {
+    pub(super) async fn measure_request_rate(self, base: &str, get: &GetRequest) -> Result<f64, DevtoolsError> {
         let url = format!("{base}{}", get.target);
         let command = match self {
             Self::Hey => {
@@ -37,7 +37,7 @@ impl LoadGenerator {
             Self::Wrk => !output.contains("Non-2xx") && !output.contains("Socket errors"),
         };
         let rate = output.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:")?.trim().parse().ok());
-        rate.filter(|_| is_success).ok_or_else(|| XtaskError::UnexpectedOutput {
+        rate.filter(|_| is_success).ok_or_else(|| DevtoolsError::UnexpectedOutput {
             command: description,
             cause: "not all responses have status 200".to_owned(),
             output,
