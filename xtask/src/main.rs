@@ -8,8 +8,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-/// Packages of every build. One selection of packages gives their common dependencies one set of features, so that
-/// cargo compiles each dependency once.
+/// Package arguments of every build. With one selection of packages, cargo unifies the features of their dependencies.
+/// As a result, cargo compiles each dependency only once.
 const BUILD_PACKAGES: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
 /// Prefixes of the environment variables that `cargo run` sets for the launcher.
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     let Some(tools) = devtools_path(profile) else {
         return report_start_error("devtools", &std::io::Error::from(std::io::ErrorKind::NotFound));
     };
-    // Replaces the launcher, so that Ctrl-C reaches only the tools, which stop their servers.
+    // The tools replace the launcher, so that Ctrl-C reaches only the tools, which stop their servers.
     report_start_error("devtools", &workspace_command(tools.as_os_str(), &root).args(arguments).exec())
 }
 

@@ -116,7 +116,7 @@ struct Module {
     references: Vec<(ModulePath, Vec<String>)>,
 }
 
-/// Name and the module that defines it.
+/// A name and the module that defines the name.
 struct Definition<'a> {
     path: &'a ModulePath,
     module: &'a Module,

@@ -14,7 +14,7 @@ struct BannedWord {
     scope: WordScope,
 }
 
-/// Texts in which a word is banned.
+/// Kind of text in which a word is banned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WordScope {
     /// Names that the code defines.

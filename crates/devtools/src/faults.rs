@@ -22,7 +22,7 @@ pub(crate) struct FaultsArgs {
     /// Inject only these faults: kill postgresql-restart postgresql-pause s3-stop s3-slow cut clock disk-full
     #[arg(long, value_name = "FAULT", num_args = 1..)]
     only: Vec<Fault>,
-    /// Collections requested per second
+    /// Number of collections to request per second
     #[arg(long, default_value_t = 8.0)]
     rate: f64,
     /// Path of a clew program to test instead of a build with the test profile

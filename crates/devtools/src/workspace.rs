@@ -12,7 +12,8 @@ use crate::progress::Step;
 /// Time limit for a build, including a first build on a slow machine.
 const BUILD_TIMEOUT: Duration = Duration::from_mins(45);
 
-/// Additional package in development builds of `clew`, as in the launcher, so that both builds share dependencies.
+/// Arguments that add the development tools to a build of `clew`.
+/// The launcher selects the same packages, so that both builds share compiled dependencies.
 pub(crate) const DEVTOOLS_PACKAGE_ARGUMENTS: [&str; 2] = ["--package", "clew-devtools"];
 
 /// Returns the workspace root directory, in which the launcher starts this program.

@@ -12,7 +12,7 @@ use crate::server::Server;
 /// Open idle sessions. `Drop` closes all sessions.
 #[derive(Debug)]
 pub struct IdleSessions {
-    /// Open sessions.
+    /// Open idle sessions.
     pub sessions: Vec<RawSession>,
 }
 
@@ -21,7 +21,7 @@ pub(crate) const IDLE_SESSION_PROGRAM_NAME: &str = "clew-testkit";
 /// Maximum number of concurrent logins.
 const MAX_CONCURRENT_LOGINS: usize = 64;
 
-/// Opens `count` idle sessions of root.
+/// Opens `count` idle sessions as root.
 pub async fn open_idle_sessions(server: &Server, count: usize) -> io::Result<IdleSessions> {
     open_idle_sessions_as(server, "root", count).await
 }

@@ -27,7 +27,7 @@ pub enum ConnectionIdRewrite {
     From(u32),
 }
 
-/// Effect of the proxy on a client packet.
+/// Effect that the proxy has on a client packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PacketEffect {
     /// Holds the packet until [`RewritingProxy::release`].
@@ -66,7 +66,7 @@ struct ProxyState {
 }
 
 impl RewritingProxy {
-    /// Starts a proxy to `target`.
+    /// Starts a proxy in front of the server at `target`.
     pub async fn start(target: SocketAddr, rewrite: Rewrite) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -93,7 +93,7 @@ impl RewritingProxy {
     }
 
     /// Changes the rewrite for new connections, and for new packets on open connections.
-    /// Held packets remain held.
+    /// Packets that the proxy already holds remain held.
     pub fn set_rewrite(&self, rewrite: Rewrite) {
         *self.state.lock_rewrite() = rewrite;
         self.state.held.send_replace(false);

@@ -59,7 +59,7 @@ pub const ATTACKED_STATEMENTS: [&str; 2] = ["processlist", "performance_schema.t
 /// Configuration of a [`RogueServer`].
 #[derive(Debug, Clone)]
 pub struct RogueOptions {
-    /// Attack on the client.
+    /// Attack that the server carries out.
     pub mode: RogueMode,
     /// Server version in the greeting and in the result of `VERSION()`.
     pub version: &'static str,

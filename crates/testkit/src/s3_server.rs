@@ -27,7 +27,7 @@ pub struct S3Server {
 
 /// HTTP request that writes a probe file.
 const READY_REQUEST: &str = "PUT /ready";
-/// Time limit of an HTTP request.
+/// Time limit for an HTTP request.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl S3Server {

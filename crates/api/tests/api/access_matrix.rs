@@ -18,7 +18,7 @@ use crate::server::{REGION, Server, new_instance, test_origin};
 ///
 /// | column | caller |
 /// |---|---|
-/// | nobody | without credentials |
+/// | anonymous | without credentials |
 /// | expired, revoked | the administrator, with an expired or revoked token |
 /// | domain | the administrator of another domain |
 /// | project | the administrator, with a token of another project |
@@ -28,7 +28,7 @@ use crate::server::{REGION, Server, new_instance, test_origin};
 /// | denied | a user with full access except for this instance's enterprise project |
 /// | admin | the administrator |
 const TABLE: &str = "
-operation                             nobody     expired    revoked    domain     project    nothing    reader     tagged     denied     admin
+operation                             anonymous  expired    revoked    domain     project    nothing    reader     tagged     denied     admin
 CollectRealtimeSession                APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 202        202        DBS.280015 202
 ShowRealtimeSessionTaskStatus         APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
 DownloadRealtimeSession               APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200

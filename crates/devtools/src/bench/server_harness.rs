@@ -32,7 +32,7 @@ const READ_ONLY_POLICY_NAME: &str = "TaurusDBReadOnlyAccessPolicy";
 const MAX_CONCURRENT_REQUESTS: usize = 16;
 /// Maximum number of log lines in the error message of a failed request.
 const MAX_LOG_LINES: usize = 20;
-/// Time limit of a collection.
+/// Time limit for a collection.
 const COLLECTION_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A Clew deployment with registered database nodes.

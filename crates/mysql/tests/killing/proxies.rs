@@ -179,7 +179,7 @@ async fn session_with_the_id_of_an_abandoned_read_is_not_killed_after_a_fail_ove
 }
 
 #[tokio::test]
-async fn one_login_is_refused_after_an_abandoned_read_whose_account_has_changed() {
+async fn one_login_is_refused_after_the_account_of_an_abandoned_read_has_changed() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         server.run(&["CREATE USER reader@'%'", "GRANT PROCESS ON *.* TO reader@'%'"]).await.unwrap();

@@ -9,7 +9,7 @@ use crate::server::Server;
 #[tokio::test]
 async fn group_is_created_and_deleted_and_members_are_added_and_removed() {
     let server = Server::start().await;
-    let created = server.create("groups", json!({ "name": "developers", "description": "They look" })).await;
+    let created = server.create("groups", json!({ "name": "developers", "description": "They develop" })).await;
     let id = text(&created["id"]);
     server.create("groups", json!({ "name": "auditors" })).await;
     let list = server.get_json("groups").await;
@@ -20,7 +20,7 @@ async fn group_is_created_and_deleted_and_members_are_added_and_removed() {
         done(&server.send_as_admin(Method::PUT, &format!("groups/{id}/members/{user}"), Value::Null).await);
     }
     let shown = server.get_json(&format!("groups/{id}")).await;
-    assert_eq!((names(&shown["members"]), &shown["description"]), (vec!["alan", "grace"], &json!("They look")));
+    assert_eq!((names(&shown["members"]), &shown["description"]), (vec!["alan", "grace"], &json!("They develop")));
     assert_eq!(shown["members"][1]["id"], grace.as_str());
 
     let member = format!("groups/{id}/members/{grace}");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{call, done, names, text};
 use crate::server::Server;
 
-fn look() -> Value {
+fn list_policy() -> Value {
     json!({ "Version": "5.0", "Statement": [{ "Effect": "Allow", "Action": ["gaussdbformysql:instance:list"] }] })
 }
 
@@ -14,22 +14,37 @@ fn look() -> Value {
 async fn policy_is_created_shown_replaced_and_deleted() {
     let server = Server::start().await;
     let put = server
-        .send_as_admin(Method::PUT, "policies/look", json!({ "document": look(), "description": "Looks" }))
+        .send_as_admin(
+            Method::PUT,
+            "policies/list-instances",
+            json!({ "document": list_policy(), "description": "Lists instances" }),
+        )
         .await
         .expect_status(200);
-    assert_eq!((&put["name"], &put["model"], &put["system"]), (&json!("look"), &json!("identity"), &json!(false)));
-    assert_eq!((&put["description"], &put["document"], &put["warnings"]), (&json!("Looks"), &look(), &json!([])));
-    assert_eq!(server.get_json("policies/look").await, put);
+    assert_eq!(
+        (&put["name"], &put["model"], &put["system"]),
+        (&json!("list-instances"), &json!("identity"), &json!(false))
+    );
+    assert_eq!(
+        (&put["description"], &put["document"], &put["warnings"]),
+        (&json!("Lists instances"), &list_policy(), &json!([]))
+    );
+    assert_eq!(server.get_json("policies/list-instances").await, put);
 
     let role = r#"{"Version":"1.1","Statement":[{"Effect":"Allow","Action":["gaussdb:instance:list"]}]}"#;
-    let replaced =
-        server.send_as_admin(Method::PUT, "policies/look", json!({ "document": role })).await.expect_status(200);
+    let replaced = server
+        .send_as_admin(Method::PUT, "policies/list-instances", json!({ "document": role }))
+        .await
+        .expect_status(200);
     assert_eq!((&replaced["model"], &replaced["description"]), (&json!("role"), &json!("")));
     let list = server.get_json("policies?limit=2").await;
-    assert_eq!((names(&list["policies"]), &list["total_count"]), (vec!["look", "TaurusDB FullAccess"], &json!(7)));
+    assert_eq!(
+        (names(&list["policies"]), &list["total_count"]),
+        (vec!["list-instances", "TaurusDB FullAccess"], &json!(7))
+    );
 
-    done(&server.send_as_admin(Method::DELETE, "policies/look", Value::Null).await);
-    server.send_as_admin(Method::DELETE, "policies/look", Value::Null).await.expect_error(404, "IAM.0004");
+    done(&server.send_as_admin(Method::DELETE, "policies/list-instances", Value::Null).await);
+    server.send_as_admin(Method::DELETE, "policies/list-instances", Value::Null).await.expect_error(404, "IAM.0004");
     assert_eq!(server.audit_of("PutPolicy").await.len(), 2);
 }
 
@@ -38,8 +53,12 @@ async fn document_text_is_stored_verbatim() {
     let server = Server::start().await;
     let written = "{\n  \"Statement\" : [ { \"Effect\":\"Allow\", \"Action\":[\"gaussdbformysql:instance:list\"] } ],\n  \"Version\": \"5.0\"\n}";
     let body = format!("{{\"document\": {written}}}");
-    server.sign(call(&server, Method::PUT, "policies/look", &Value::Null).body(body)).send().await.expect_status(200);
-    let stored = server.store.find_policy_by_name(&server.tenant.domain_id, "look").await.unwrap().unwrap();
+    server
+        .sign(call(&server, Method::PUT, "policies/list-instances", &Value::Null).body(body))
+        .send()
+        .await
+        .expect_status(200);
+    let stored = server.store.find_policy_by_name(&server.tenant.domain_id, "list-instances").await.unwrap().unwrap();
     assert_eq!(stored.document, written);
 }
 
@@ -50,8 +69,10 @@ async fn every_document_error_has_a_position() {
     let as_object = format!("{{\"document\":{written}}}");
     let as_text = json!({ "document": written }).to_string();
     for body in [as_object, as_text] {
-        let answer =
-            server.sign(call(&server, Method::PUT, "policies/look", &Value::Null).body(body.clone())).send().await;
+        let answer = server
+            .sign(call(&server, Method::PUT, "policies/list-instances", &Value::Null).body(body.clone()))
+            .send()
+            .await;
         let message = answer.expect_error(400, "IAM.0011");
         let errors = answer.json()["errors"].as_array().unwrap().clone();
         let positions: Vec<_> = errors.iter().map(|one| (one["line"].clone(), text(&one["path"]))).collect();
@@ -95,7 +116,7 @@ async fn system_policies_are_immutable() {
     let shown = server.get_json(path).await;
     assert_eq!((&shown["system"], &shown["model"], &shown["updated_at"]), (&json!(true), &json!("role"), &Value::Null));
     assert_eq!(shown["document"]["Version"], "1.1");
-    server.send_as_admin(Method::PUT, path, json!({ "document": look() })).await.expect_error(409, "IAM.0005");
+    server.send_as_admin(Method::PUT, path, json!({ "document": list_policy() })).await.expect_error(409, "IAM.0005");
     server.send_as_admin(Method::DELETE, path, Value::Null).await.expect_error(409, "IAM.0005");
 }
 
@@ -104,17 +125,17 @@ async fn invalid_policy_names_are_rejected() {
     let server = Server::start().await;
     for name in ["a_+=.@-Z9", &*"x".repeat(128)] {
         server
-            .send_as_admin(Method::PUT, &format!("policies/{name}"), json!({ "document": look() }))
+            .send_as_admin(Method::PUT, &format!("policies/{name}"), json!({ "document": list_policy() }))
             .await
             .expect_status(200);
     }
     for name in ["a%20b", "%C3%A9", "a%00", "a%2Fb", &*"x".repeat(129)] {
         let answer =
-            server.send_as_admin(Method::PUT, &format!("policies/{name}"), json!({ "document": look() })).await;
+            server.send_as_admin(Method::PUT, &format!("policies/{name}"), json!({ "document": list_policy() })).await;
         answer.expect_error(400, "IAM.0007");
     }
     server
-        .send_as_admin(Method::PUT, "policies/validate", json!({ "document": look() }))
+        .send_as_admin(Method::PUT, "policies/validate", json!({ "document": list_policy() }))
         .await
         .expect_error(404, "APIGW.0101");
 }
@@ -123,12 +144,18 @@ async fn invalid_policy_names_are_rejected() {
 async fn policies_of_other_domains_are_not_found() {
     let server = Server::start().await;
     let foreign_admin = server.foreign_admin().await;
-    server.send_as_admin(Method::PUT, "policies/look", json!({ "document": look() })).await.expect_status(200);
+    server
+        .send_as_admin(Method::PUT, "policies/list-instances", json!({ "document": list_policy() }))
+        .await
+        .expect_status(200);
     for method in [Method::GET, Method::DELETE] {
-        server.send_as(&foreign_admin, method, "policies/look", Value::Null).await.expect_error(404, "IAM.0004");
+        server
+            .send_as(&foreign_admin, method, "policies/list-instances", Value::Null)
+            .await
+            .expect_error(404, "IAM.0004");
     }
     server
-        .send_as(&foreign_admin, Method::PUT, "policies/look", json!({ "document": look() }))
+        .send_as(&foreign_admin, Method::PUT, "policies/list-instances", json!({ "document": list_policy() }))
         .await
         .expect_status(200);
     assert_eq!(server.get_json("policies?limit=1").await["total_count"], 7);

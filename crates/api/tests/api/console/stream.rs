@@ -306,10 +306,10 @@ async fn failures_to_read_the_node_are_streamed_repeatedly() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let server = watching(&format!("mysql://root@127.0.0.1:{port}/?tls=off")).await;
     let mut events = watch(&server).await;
-    let trouble = events.expect("trouble", &[]).await;
-    assert_eq!(trouble.data["kind"], "unreachable", "{trouble:?}");
-    assert!(trouble.data["reason"].as_str().unwrap().contains("127.0.0.1") && trouble.data["at"].is_u64());
-    assert!(!trouble.text.contains("nodepass"));
+    let failure = events.expect("trouble", &[]).await;
+    assert_eq!(failure.data["kind"], "unreachable", "{failure:?}");
+    assert!(failure.data["reason"].as_str().unwrap().contains("127.0.0.1") && failure.data["at"].is_u64());
+    assert!(!failure.text.contains("nodepass"));
     assert_eq!(events.expect("trouble", &[]).await.data["kind"], "unreachable", "sampling must be retried");
 }
 

@@ -22,7 +22,7 @@ pub(super) struct DownloadRun {
 
 /// Size of the read buffer in bytes.
 const READ_BUFFER_BYTES: usize = 256 * 1024;
-/// Time limit of a socket read.
+/// Time limit for a socket read.
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl DownloadRun {
