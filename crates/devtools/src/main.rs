@@ -52,7 +52,7 @@ enum Task {
     Bench(bench::BenchArgs),
     /// Inject faults into the dependencies of Clew under load, and check the guarantees of Clew
     Faults(faults::FaultsArgs),
-    /// Check formatting, lints, licenses, dependencies and documentation links
+    /// Check formatting, lints, import cycles, crate layers, banned words, licenses and documentation links
     Lint,
     /// Check dependencies against published security advisories. Downloads the advisory database; not part of `lint`
     Audit,

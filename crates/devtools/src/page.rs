@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn latest_modification_in_a_directory_tree_counts() {
+    fn newest_modification_time_in_a_directory_tree_is_found() {
         let directory = tempfile::tempdir().unwrap();
         let inner = directory.path().join("inner");
         fs::create_dir(&inner).unwrap();

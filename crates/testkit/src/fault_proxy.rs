@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn end_of_a_connection_does_not_pass_during_a_stall() {
+    async fn connection_close_is_not_forwarded_during_a_stall() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let proxy = FaultProxy::start(listener.local_addr().unwrap()).await.unwrap();
         let mut client = TcpStream::connect(proxy.address()).await.unwrap();

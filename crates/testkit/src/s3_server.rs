@@ -16,7 +16,7 @@ use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT};
 use crate::server_error::ServerError;
 use crate::toolchain;
 
-/// A running S3 server with the bucket [`S3Server::BUCKET`].
+/// A running S3 server with the bucket [`S3Server::BUCKET_NAME`].
 /// `Drop` kills the server and removes all objects.
 #[derive(Debug)]
 pub struct S3Server {
@@ -31,7 +31,7 @@ const READY_REQUEST: &str = "PUT /ready";
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl S3Server {
-    /// Name of the bucket.
+    /// Name of the bucket that the server creates.
     pub const BUCKET_NAME: &str = "results";
     /// Access key id and secret of an identity with all permissions.
     pub const OWNER_KEY: (&str, &str) = ("AKCLEWOWNER", "the-secret-of-the-owner");

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_are_parsed_by_their_sign() {
+    fn steps_are_parsed_by_operator() {
         assert_eq!(parse_step("a: SELECT ':'"), Some(ScenarioStep::Run("a", "SELECT ':'")));
         assert_eq!(parse_step("b2? DROP TABLE t"), Some(ScenarioStep::Block("b2", "DROP TABLE t")));
         assert_eq!(parse_step("a!"), Some(ScenarioStep::Disconnect("a")));

@@ -21,7 +21,7 @@ async fn connect(fake: &FakeServer) -> Result<Conn, Error> {
     Conn::new(options).await
 }
 
-/// Returns the number of sessions in the list without the reader's own, and the result of the list.
+/// Returns the number of sessions in the list excluding the session of the reader, and the result of the query.
 async fn count_sessions(connection: &mut Conn) -> (u64, Result<(), Error>) {
     let mut count = 0;
     let own = u64::from(connection.id());
@@ -31,7 +31,7 @@ async fn count_sessions(connection: &mut Conn) -> (u64, Result<(), Error>) {
     };
     loop {
         match rows.next().await {
-            // The reader's own session.
+            // The session of the reader.
             Ok(Some(row)) if row.get::<u64, _>(0) == Some(own) => {}
             Ok(Some(row)) => {
                 count += 1;

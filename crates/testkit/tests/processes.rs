@@ -1,4 +1,4 @@
-//! Server processes: pause, resume, kill, and death with the parent process.
+//! Server processes: pause, resume, kill, and termination with the parent process.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 

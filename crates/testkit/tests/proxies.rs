@@ -1,4 +1,4 @@
-//! Proxies and virtual addresses before real servers.
+//! Proxies and virtual addresses in front of real servers.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 

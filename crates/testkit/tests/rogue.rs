@@ -1,4 +1,4 @@
-//! Rogue servers and an unprotected driver: each attack succeeds.
+//! Attacks of rogue servers on an unprotected driver. Each attack succeeds.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 

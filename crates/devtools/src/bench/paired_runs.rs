@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn sides_alternate_and_the_warm_up_is_not_counted() {
+    async fn programs_alternate_and_the_warm_up_is_not_counted() {
         let case = BenchCase {
             name: "case",
             metric: "",
