@@ -149,7 +149,7 @@ impl Deployment {
     }
 
     /// Starts a process and returns the process and its first output line.
-    /// Fails if the first output line does not start with `expected_prefix`.
+    /// Returns an error if the first output line does not start with `expected_prefix`.
     async fn start_process(
         &self,
         name: &str,

@@ -27,7 +27,7 @@ pub(crate) struct Command {
 }
 
 /// Maximum number of output lines in the error message of a failed program.
-const MAX_TAIL_LINES: usize = 40;
+const MAX_ERROR_OUTPUT_LINES: usize = 40;
 /// Delay before a failed program is retried.
 const RETRY_DELAY: Duration = if cfg!(test) { Duration::from_millis(1) } else { Duration::from_secs(3) };
 
@@ -238,7 +238,7 @@ struct OutputTail(VecDeque<String>);
 
 impl OutputTail {
     fn push(&mut self, line: String) {
-        if self.0.len() == MAX_TAIL_LINES {
+        if self.0.len() == MAX_ERROR_OUTPUT_LINES {
             self.0.pop_front();
         }
         self.0.push_back(line);

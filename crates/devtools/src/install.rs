@@ -1,4 +1,4 @@
-//! Installation of the servers and client programs that the tests, the benchmark and the demo require.
+//! Installs the servers and client programs that the tests, the benchmark and the demo require.
 //! [`clew_testkit::toolchain`] defines the packages and the installation paths.
 
 use std::fs;

@@ -37,7 +37,7 @@ struct CliArgs {
 enum Task {
     /// Demonstrate Clew on a private MariaDB server with blocked sessions. Stops all processes at the end
     Demo {
-        /// Keep the database and the Clew server running until Ctrl-C
+        /// Keep the database and the Clew server running until you press Ctrl-C
         #[arg(long)]
         keep: bool,
     },

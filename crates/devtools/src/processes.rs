@@ -1,4 +1,4 @@
-//! Signals to child processes, and process information from `/proc`.
+//! Sends signals to child processes, and reads process information from `/proc`.
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Child;

@@ -27,7 +27,7 @@ pub(crate) const CARGO_NEXTEST: CargoTool = CargoTool { name: "cargo-nextest", v
 /// Time limit for building a tool, which takes minutes on a slow machine.
 const BUILD_TIMEOUT: Duration = Duration::from_mins(30);
 
-/// Build profile without optimization. It halves the build time of the tools.
+/// Build profile without optimization, which halves the build time of the tools.
 /// The tools mostly wait for other programs, so optimization has little effect on their run time.
 const FAST_BUILD_PROFILE: [(&str, &str); 3] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),

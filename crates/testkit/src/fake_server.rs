@@ -218,7 +218,7 @@ impl FakeSession {
         }
     }
 
-    /// Delays a response if the fault requires it.
+    /// Delays a response if the configured fault is a response delay.
     async fn delay_response(&self) {
         if let Fault::DelayPerResponse(pause) = self.options.fault {
             sleep(pause).await;

@@ -5,7 +5,7 @@
 //! - [`ServerClock`] sets the wall clock of a server.
 //! - [`Scenario`] builds lock waits with known waiters and blockers.
 //! - [`KnownSessions`] opens sixty sessions with known contents.
-//! - [`Load`] opens thousands of sessions with transactions and lock waits.
+//! - [`SessionLoad`] opens thousands of sessions with transactions and lock waits.
 //! - [`open_idle_sessions`] opens many idle sessions.
 //! - [`FakeServer`] simulates result sizes and faults that a real server cannot produce.
 //! - [`FakeFleet`] is a fleet of fake servers.
@@ -60,7 +60,7 @@ pub use fault_proxy::{FaultProxy, TrafficMode};
 pub use flavor::Flavor;
 pub use idle::{IdleSessions, open_idle_sessions, open_idle_sessions_as, raise_open_file_limit};
 pub use known_sessions::{ExpectedSession, ExpectedTransaction, KnownSessions, ObservedTransaction};
-pub use load::{Load, LoadSize, TEN_THOUSAND_SESSION_LOAD};
+pub use load::{LoadSize, SessionLoad, TEN_THOUSAND_SESSION_LOAD};
 pub use nginx::Nginx;
 pub use postgresql::PostgreSql;
 pub use raw_client::{Charset, RawSession};

@@ -27,7 +27,7 @@ pub const TEN_THOUSAND_SESSION_LOAD: LoadSize = LoadSize { sessions: 10_000, tra
 
 /// Open sessions of the load. `Drop` closes all sessions.
 #[derive(Debug)]
-pub struct Load {
+pub struct SessionLoad {
     sessions: IdleSessions,
     size: LoadSize,
 }
@@ -43,7 +43,7 @@ const SETUP_STATEMENTS: [&str; 4] = [
     "CREATE TABLE clew_load.orders (id INT PRIMARY KEY, state INT NOT NULL) ENGINE = InnoDB",
 ];
 
-impl Load {
+impl SessionLoad {
     /// Opens the sessions and waits until all waiters are blocked.
     pub async fn start(server: &Server, size: LoadSize) -> io::Result<Self> {
         server.run(&SETUP_STATEMENTS).await.map_err(io::Error::other)?;
@@ -96,7 +96,7 @@ impl Load {
     }
 }
 
-/// Begins a transaction in each session and locks one row. Returns the sessions in the original order.
+/// Begins a transaction in each session, and locks one row per transaction. Returns the sessions in the original order.
 async fn begin_transactions(sessions: impl Iterator<Item = RawSession>) -> io::Result<Vec<RawSession>> {
     let mut opening = JoinSet::new();
     for (row, mut session) in sessions.enumerate() {

@@ -43,7 +43,7 @@ pub struct RawSession {
 }
 
 impl RawSession {
-    /// Opens a session as an account without a password. The session has no program name.
+    /// Opens a session for an account without a password. The session has no program name.
     pub async fn open(server: SocketAddr, user: &str, database: Option<&str>, charset: Charset) -> io::Result<Self> {
         Self::log_in(None, server, user, database, charset).await
     }

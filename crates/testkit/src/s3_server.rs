@@ -26,7 +26,7 @@ pub struct S3Server {
 }
 
 /// HTTP request that writes a probe file.
-const READY_REQUEST: &str = "PUT /ready";
+const READINESS_PROBE_REQUEST: &str = "PUT /ready";
 /// Time limit for an HTTP request.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -66,8 +66,11 @@ impl S3Server {
     /// Waits until the filer can store files, then creates the bucket. Uploads fail until the filer is ready.
     async fn wait_until_writable(&mut self) -> Result<(), ServerError> {
         let bucket = format!("POST /buckets/{}/", Self::BUCKET_NAME);
-        let requests =
-            [(self.ports.filer, READY_REQUEST), (self.ports.filer, bucket.as_str()), (self.ports.s3, "GET /status")];
+        let requests = [
+            (self.ports.filer, READINESS_PROBE_REQUEST),
+            (self.ports.filer, bucket.as_str()),
+            (self.ports.s3, "GET /status"),
+        ];
         self.repeat_until_success(&requests).await
     }
 
@@ -137,7 +140,7 @@ impl S3Server {
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = spawn_server(&self.folder, &self.ports)?;
         // The bucket already exists.
-        self.repeat_until_success(&[(self.ports.filer, READY_REQUEST), (self.ports.s3, "GET /status")]).await
+        self.repeat_until_success(&[(self.ports.filer, READINESS_PROBE_REQUEST), (self.ports.s3, "GET /status")]).await
     }
 
     /// Returns the names of all objects in a folder of the bucket.

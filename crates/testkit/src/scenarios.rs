@@ -55,7 +55,7 @@ enum ScenarioStep<'a> {
     /// Starts a statement and waits until another session blocks the statement.
     Block(&'a str, &'a str),
     /// Starts a statement. After all steps, the runner checks that the statement is blocked.
-    BlockInCrowd(&'a str, &'a str),
+    BlockWithDelayedCheck(&'a str, &'a str),
     /// Starts a statement that keeps running.
     Start(&'a str, &'a str),
     /// Disconnects the session.
@@ -154,7 +154,7 @@ fn parse_step(line: &str) -> Option<ScenarioStep<'_>> {
     match sign {
         ':' => Some(ScenarioStep::Run(session, statement)),
         '?' => Some(ScenarioStep::Block(session, statement)),
-        '+' => Some(ScenarioStep::BlockInCrowd(session, statement)),
+        '+' => Some(ScenarioStep::BlockWithDelayedCheck(session, statement)),
         '~' => Some(ScenarioStep::Start(session, statement)),
         '!' => Some(ScenarioStep::Disconnect(session)),
         _ => None,
@@ -175,7 +175,7 @@ mod tests {
                     .map(|step| match step {
                         ScenarioStep::Run(session, _)
                         | ScenarioStep::Block(session, _)
-                        | ScenarioStep::BlockInCrowd(session, _)
+                        | ScenarioStep::BlockWithDelayedCheck(session, _)
                         | ScenarioStep::Start(session, _)
                         | ScenarioStep::Disconnect(session) => *session,
                     })

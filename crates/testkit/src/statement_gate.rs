@@ -1,5 +1,5 @@
 //! Proxy that holds a statement of a client before the statement reaches the server.
-//! A test can run statements while the proxy holds a statement of Clew.
+//! While the proxy holds a statement of Clew, a test can run other statements.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -29,7 +29,7 @@ struct GateState {
 }
 
 impl StatementGate {
-    /// Starts a gate that holds statements that contain `words`. Other statements pass.
+    /// Starts a gate that holds every statement containing `words` and forwards all other statements.
     pub async fn start(server: &Server, words: &'static str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use clew_testkit::{Flavor, KnownSessions, Load, LoadSize, Server, ServerOptions, open_idle_sessions};
+use clew_testkit::{Flavor, KnownSessions, LoadSize, Server, ServerOptions, SessionLoad, open_idle_sessions};
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 
@@ -91,7 +91,7 @@ async fn load_has_the_requested_size() {
     for flavor in Flavor::ALL {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let size = LoadSize { sessions: 40, transactions: 20, waiters: 5 };
-        let load = Load::start(&server, size).await.unwrap();
+        let load = SessionLoad::start(&server, size).await.unwrap();
         assert_eq!(load.size(), size);
         let mut control = server.connect().await.unwrap();
         let counts: Option<(usize, usize)> = control

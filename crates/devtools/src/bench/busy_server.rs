@@ -3,20 +3,20 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use clew_testkit::{Flavor, Load, LoadSize, Server, ServerOptions, TEN_THOUSAND_SESSION_LOAD};
+use clew_testkit::{Flavor, LoadSize, Server, ServerOptions, SessionLoad, TEN_THOUSAND_SESSION_LOAD};
 
 use super::BenchContext;
 use super::cases::{BenchCase, Comparison, MedianTarget};
 use super::count_checks::{count_occurrences_in_file, ensure_count};
 use super::paired_runs::{Measurement, run_pairs};
 use super::query_log;
-use super::server_harness::{NodeInventory, RunningServer};
+use super::server_harness::{NodeInventory, RunningClewServer};
 use crate::command::Command;
 use crate::error::DevtoolsError;
 use crate::progress::{self, Step};
 
 /// A benchmark case on a busy database server.
-struct ServerCase {
+struct BusyServerCase {
     definition: BenchCase,
     flavor: Flavor,
     clew: ClewInvocation,
@@ -45,7 +45,7 @@ enum BaselineInvocation {
     SameReads,
     /// The `mariadb` client program, which runs the statements of Clew. Clew and the client program use TLS.
     SameReadsOverTls,
-    /// The `mariadb` client program, which runs other statements than Clew.
+    /// The `mariadb` client program, which runs statements that differ from those of Clew.
     Statements(&'static str),
     /// The command `clew snapshot`.
     Snapshot,
@@ -60,8 +60,8 @@ const JOIN_QUERY: &str = "SELECT p.id, p.user, p.host, p.db, p.command, p.time, 
      t.trx_tables_locked, t.trx_rows_modified FROM information_schema.processlist p \
      LEFT JOIN information_schema.innodb_trx t ON t.trx_mysql_thread_id = p.id";
 
-const fn snapshot_case(name: &'static str, flavor: Flavor) -> ServerCase {
-    ServerCase {
+const fn snapshot_case(name: &'static str, flavor: Flavor) -> BusyServerCase {
+    BusyServerCase {
         definition: BenchCase {
             name,
             metric: "`clew snapshot` to CSV, 10,000 sessions",
@@ -79,8 +79,8 @@ const fn snapshot_case(name: &'static str, flavor: Flavor) -> ServerCase {
     }
 }
 
-const fn collect_case(name: &'static str, flavor: Flavor) -> ServerCase {
-    ServerCase {
+const fn collect_case(name: &'static str, flavor: Flavor) -> BusyServerCase {
+    BusyServerCase {
         definition: BenchCase {
             name,
             metric: "`clew collect`: a collection through the API, including the start of the program",
@@ -98,15 +98,15 @@ const fn collect_case(name: &'static str, flavor: Flavor) -> ServerCase {
     }
 }
 
-const fn api_case(name: &'static str, flavor: Flavor) -> ServerCase {
+const fn api_case(name: &'static str, flavor: Flavor) -> BusyServerCase {
     let collect = collect_case(name, flavor);
     let metric = "collection through the API by a running program, from the POST to the last byte";
-    ServerCase { definition: BenchCase { metric, ..collect.definition }, clew: ClewInvocation::Client, ..collect }
+    BusyServerCase { definition: BenchCase { metric, ..collect.definition }, clew: ClewInvocation::Client, ..collect }
 }
 
-static SERVER_CASES: [ServerCase; 10] = [
+static BUSY_SERVER_CASES: [BusyServerCase; 10] = [
     snapshot_case("snapshot-mysql", Flavor::MySql),
-    ServerCase {
+    BusyServerCase {
         definition: BenchCase {
             name: "snapshot-mysql-tls",
             baseline: "`mariadb` client with the same two statements, both over TLS",
@@ -116,7 +116,7 @@ static SERVER_CASES: [ServerCase; 10] = [
         ..snapshot_case("", Flavor::MySql)
     },
     snapshot_case("snapshot-mariadb", Flavor::MariaDb),
-    ServerCase {
+    BusyServerCase {
         definition: BenchCase {
             name: "join-mariadb",
             metric: "`clew snapshot` to CSV, 10,000 sessions",
@@ -130,7 +130,7 @@ static SERVER_CASES: [ServerCase; 10] = [
         min_baseline_lines: |size| size.sessions,
         ..snapshot_case("", Flavor::MariaDb)
     },
-    ServerCase {
+    BusyServerCase {
         definition: BenchCase {
             name: "detail-mysql",
             metric: "`clew snapshot --detail`, 10,000 sessions",
@@ -146,7 +146,7 @@ static SERVER_CASES: [ServerCase; 10] = [
         item_marker: (",clew-testkit,", |size| size.sessions),
         min_baseline_lines: |size| size.sessions + size.waiters,
     },
-    ServerCase {
+    BusyServerCase {
         definition: BenchCase {
             name: "locks-mysql",
             metric: "`clew locks`, 10,000 sessions, 100 waiters",
@@ -170,40 +170,42 @@ static SERVER_CASES: [ServerCase; 10] = [
 
 /// Returns the benchmark cases on busy database servers.
 pub(super) fn busy_server_cases() -> impl Iterator<Item = BenchCase> {
-    SERVER_CASES.iter().map(|case| case.definition)
+    BUSY_SERVER_CASES.iter().map(|case| case.definition)
 }
 
 /// Measures the database servers one at a time, because each server has 10,000 threads.
 pub(super) async fn measure_busy_server(bench: &BenchContext) -> Result<Vec<Measurement>, DevtoolsError> {
     let mut measurements = Vec::new();
     for flavor in [Flavor::MySql, Flavor::MariaDb] {
-        let of_flavor = SERVER_CASES.iter().filter(|case| case.flavor == flavor);
-        let selected: Vec<&ServerCase> = of_flavor.filter(|case| bench.filter.includes(case.definition.name)).collect();
+        let of_flavor = BUSY_SERVER_CASES.iter().filter(|case| case.flavor == flavor);
+        let selected: Vec<&BusyServerCase> =
+            of_flavor.filter(|case| bench.filter.includes(case.definition.name)).collect();
         if selected.is_empty() {
             continue;
         }
         progress::print_heading(&format!("{flavor} with {} sessions", TEN_THOUSAND_SESSION_LOAD.sessions));
-        measurements.extend(measure_server_cases(bench, flavor, &selected).await?);
+        measurements.extend(measure_busy_server_cases(bench, flavor, &selected).await?);
     }
     Ok(measurements)
 }
 
-async fn measure_server_cases(
+async fn measure_busy_server_cases(
     bench: &BenchContext,
     flavor: Flavor,
-    cases: &[&ServerCase],
+    cases: &[&BusyServerCase],
 ) -> Result<Vec<Measurement>, DevtoolsError> {
     let step = Step::start("Starting the database server and opening the sessions");
     let max_connections = u32::try_from(TEN_THOUSAND_SESSION_LOAD.sessions + 100).unwrap_or(u32::MAX);
     let server =
         bench.start_server(flavor, &ServerOptions { max_connections, arguments: server_arguments(flavor) }).await?;
-    let load = Load::start(&server, TEN_THOUSAND_SESSION_LOAD).await.map_err(|cause| DevtoolsError::Load { cause })?;
+    let load =
+        SessionLoad::start(&server, TEN_THOUSAND_SESSION_LOAD).await.map_err(|cause| DevtoolsError::Load { cause })?;
     let inventory = NodeInventory::register_nodes(&bench.clew, &[server_url(&server, "off")], 1).await?;
     let clew_server = inventory.start_server(None).await?;
     let snapshot = clew_command(bench, SNAPSHOT_ARGUMENTS, &server, "off");
     let reads = query_log::capture_query_log(&snapshot, &server).await?.snapshot_statements()?;
     step.complete();
-    let fixture = ServerFixture { bench, server: &server, size: load.size(), clew_server, snapshot, reads };
+    let fixture = BusyServerFixture { bench, server: &server, size: load.size(), clew_server, snapshot, reads };
     let mut measurements = Vec::new();
     for case in cases {
         measurements.push(fixture.measure_case(case, &inventory).await?);
@@ -213,17 +215,21 @@ async fn measure_server_cases(
 }
 
 /// Servers and commands that all cases on one database server share. Only TLS cases connect over TLS.
-struct ServerFixture<'a> {
+struct BusyServerFixture<'a> {
     bench: &'a BenchContext,
     server: &'a Server,
     size: LoadSize,
-    clew_server: RunningServer<'a>,
+    clew_server: RunningClewServer<'a>,
     snapshot: Command,
     reads: String,
 }
 
-impl ServerFixture<'_> {
-    async fn measure_case(&self, case: &ServerCase, inventory: &NodeInventory) -> Result<Measurement, DevtoolsError> {
+impl BusyServerFixture<'_> {
+    async fn measure_case(
+        &self,
+        case: &BusyServerCase,
+        inventory: &NodeInventory,
+    ) -> Result<Measurement, DevtoolsError> {
         let Some(node) = inventory.nodes.first() else { return Ok(Measurement::new(case.definition)) };
         let (clew_file, baseline_file) = (self.bench.temp_file_path("clew"), self.bench.temp_file_path("baseline"));
         let (marker, expected) = case.item_marker;

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clew_testkit::{FakeFleet, FakeOptions, FakeServer, Fault, Flavor, Load, LoadSize, Server, ServerOptions};
+use clew_testkit::{FakeFleet, FakeOptions, FakeServer, Fault, Flavor, LoadSize, Server, ServerOptions, SessionLoad};
 use mysql_async::prelude::Queryable;
 use tokio::time::{Instant, sleep};
 
@@ -93,7 +93,7 @@ fn parse_hundredths(output: &str, name: &str) -> Option<u64> {
     Some(integer.parse::<u64>().ok()? * 100 + fraction.parse::<u64>().ok()?)
 }
 
-/// Checks the number of rows, bytes and connections of a snapshot, and of a collection through the API.
+/// Checks the number of rows, bytes and connections for a snapshot, and for a collection through the API.
 async fn check_snapshot_and_collection(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), DevtoolsError> {
     let step = Step::start("Checking a snapshot of 1,000 rows");
     let options =
@@ -138,7 +138,7 @@ async fn check_fleet_connections(bench: &BenchContext, counts: &mut CountChecks)
     let urls: Vec<String> = fleet.servers().iter().map(FakeServer::url).collect();
     let inventory = NodeInventory::register_nodes(&bench.clew, &urls, urls.len()).await?;
     let server = inventory.start_server(None).await?;
-    let ids = server.collect_from_all(&inventory.nodes).await?;
+    let ids = server.collect_from_all_nodes(&inventory.nodes).await?;
     let file = bench.temp_file_path("result.csv");
     let mut rows = 0;
     for (node, id) in inventory.nodes.iter().zip(&ids) {
@@ -166,7 +166,7 @@ async fn check_statement_counts(
 ) -> Result<(), DevtoolsError> {
     let step = Step::start(format!("Counting statements on {flavor}"));
     let server = Server::start(flavor, &ServerOptions::default()).await?;
-    let load = Load::start(&server, LOAD_SIZE).await.map_err(|cause| DevtoolsError::Load { cause })?;
+    let load = SessionLoad::start(&server, LOAD_SIZE).await.map_err(|cause| DevtoolsError::Load { cause })?;
     let before = count_connections(&server).await?;
     let url = server.url();
     for case in &EXPECTED_STATEMENT_COUNTS {

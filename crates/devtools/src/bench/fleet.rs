@@ -86,7 +86,7 @@ async fn collect_from_fleet(
     let server = inventory.start_server(Some(POLL_INTERVAL)).await?;
     let accepted_before = fleet.accepted_connections();
     let start = Instant::now();
-    let ids = server.collect_from_all(nodes).await?;
+    let ids = server.collect_from_all_nodes(nodes).await?;
     let elapsed = start.elapsed();
     let peak = server.peak_memory_mib();
     ensure_count("connections to 1,000 nodes", fleet.accepted_connections() - accepted_before, nodes.len() as u64)?;

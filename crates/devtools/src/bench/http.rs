@@ -15,7 +15,7 @@ use super::BenchContext;
 use super::cases::{BenchCase, Comparison, MedianTarget};
 use super::count_checks::{count_occurrences_in_file, ensure_count};
 use super::paired_runs::{Measurement, run_pairs};
-use super::server_harness::{GetRequest, NodeInventory, RunningServer};
+use super::server_harness::{GetRequest, NodeInventory, RunningClewServer};
 use crate::error::DevtoolsError;
 use crate::progress::{self, Step};
 
@@ -104,7 +104,7 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
     let started = FakeServer::start_with_statement_size(STATEMENT_BYTES, options).await;
     let fake = started.map_err(|cause| DevtoolsError::Load { cause })?;
     let inventory = NodeInventory::register_nodes(&bench.clew, &[fake.url()], 1).await?;
-    let reader = inventory.create_reader_key().await?;
+    let reader = inventory.create_read_only_key().await?;
     let server = inventory.start_server(None).await?;
     let Some(node) = inventory.nodes.first() else { return Ok(Vec::new()) };
     let id = server.run_collection(node).await?;
@@ -146,7 +146,7 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
     Ok(measurements)
 }
 
-fn parse_server_address(server: &RunningServer<'_>) -> Result<SocketAddr, DevtoolsError> {
+fn parse_server_address(server: &RunningClewServer<'_>) -> Result<SocketAddr, DevtoolsError> {
     server.address().parse().map_err(|error: std::net::AddrParseError| DevtoolsError::UnexpectedOutput {
         command: "clew serve".to_owned(),
         cause: error.to_string(),

@@ -43,7 +43,7 @@ const fn growth_case(name: &'static str, metric: &'static str, baseline: &'stati
     }
 }
 
-/// Cases that measure Clew with a large result as the Clew value, and with a small result as the baseline value.
+/// Growth cases. The Clew value is measured with a large result, and the baseline value with a small result.
 const GROWTH_CASES: [(BenchCase, MeasuredRows, MeasuredRows); 3] = [
     (
         growth_case("growth-10k", "`clew snapshot`, time per row with 10,000 rows", "time per row with 1,000 rows"),
@@ -71,7 +71,7 @@ const GROWTH_CASES: [(BenchCase, MeasuredRows, MeasuredRows); 3] = [
 enum MeasuredRows {
     /// All rows of one run. The run time includes the program start.
     Total(u64),
-    /// Rows that a larger second run has in addition. The difference of the run times excludes the program start.
+    /// Additional rows of a larger second run. The difference between the run times excludes the program start.
     Increment(u64, u64),
 }
 

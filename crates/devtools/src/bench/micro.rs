@@ -46,13 +46,13 @@ fn parse_criterion_output(output: &str) -> Vec<MicrobenchmarkResult> {
             let name = if name.trim().is_empty() { previous.trim() } else { name.trim() };
             results.push(MicrobenchmarkResult {
                 name: name.to_owned(),
-                time: parse_median(time),
+                time: parse_criterion_median(time),
                 throughput: String::new(),
             });
         } else if let (Some((_, throughput)), Some(last)) = (line.split_once("thrpt:"), results.last_mut()) {
             // A second line contains the change since the previous run, in percent.
             if last.throughput.is_empty() {
-                last.throughput = parse_median(throughput);
+                last.throughput = parse_criterion_median(throughput);
             }
         }
         previous = line;
@@ -63,7 +63,7 @@ fn parse_criterion_output(output: &str) -> Vec<MicrobenchmarkResult> {
 
 /// Returns the median, the second of three values such as `[1.20 ms 1.25 ms 1.31 ms]`.
 /// Returns an empty string if the values have no units.
-fn parse_median(values: &str) -> String {
+fn parse_criterion_median(values: &str) -> String {
     let words: Vec<&str> = values.trim().trim_matches(['[', ']']).split_whitespace().collect();
     match words.as_slice() {
         [_, _, value, unit, _, _] => format!("{value} {unit}"),

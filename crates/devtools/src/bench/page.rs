@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use clew_testkit::{
-    Flavor, Load, LoadSize, RawSession, Server, ServerOptions, TEN_THOUSAND_SESSION_LOAD, open_idle_sessions,
+    Flavor, LoadSize, RawSession, Server, ServerOptions, SessionLoad, TEN_THOUSAND_SESSION_LOAD, open_idle_sessions,
 };
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::BenchContext;
 use super::cases::{BenchCase, Comparison, MedianTarget};
 use super::paired_runs::{Measurement, run_pairs};
-use super::server_harness::{NodeInventory, NodeRef, RunningServer};
+use super::server_harness::{NodeInventory, NodeRef, RunningClewServer};
 use crate::command::Command;
 use crate::error::DevtoolsError;
 use crate::progress::{self, Step};
@@ -68,7 +68,7 @@ pub(super) async fn measure_page(bench: &BenchContext) -> Result<Vec<Measurement
         bench.start_server(Flavor::MySql, &ServerOptions { max_connections, ..ServerOptions::default() }).await?;
     let load =
         LoadSize { sessions: TEN_THOUSAND_SESSION_LOAD.sessions - BUSY_SESSION_COUNT, ..TEN_THOUSAND_SESSION_LOAD };
-    let _load = Load::start(&large, load).await.map_err(failed)?;
+    let _load = SessionLoad::start(&large, load).await.map_err(failed)?;
     let _busy = start_busy_sessions(&large).await?;
     let small = bench.start_server(Flavor::MySql, &ServerOptions::default()).await?;
     let _few = open_idle_sessions(&small, BASELINE_SESSION_COUNT).await.map_err(failed)?;
@@ -132,7 +132,7 @@ async fn run_statements(mut session: RawSession, first: usize) -> std::io::Resul
 struct BrowserSession(Command);
 
 impl BrowserSession {
-    fn new(inventory: &NodeInventory, server: &RunningServer<'_>, node: &NodeRef) -> Self {
+    fn new(inventory: &NodeInventory, server: &RunningClewServer<'_>, node: &NodeRef) -> Self {
         let credentials = &inventory.deployment().credentials;
         let settings = json!({
             "endpoint": format!("http://{}", server.address()),

@@ -20,7 +20,7 @@ const CLAIM_CASE: BenchCase = BenchCase {
 };
 
 /// Benchmark cases, each with the database and the operation name that the measuring program prints.
-const OPERATION_CASES: [(&str, &str, BenchCase); 10] = [
+const QUEUE_OPERATION_CASES: [(&str, &str, BenchCase); 10] = [
     ("sqlite", "claim", CLAIM_CASE),
     ("sqlite", "queue", BenchCase { name: "queue-insert-sqlite", metric: "SQLite: queue a task", ..CLAIM_CASE }),
     (
@@ -71,12 +71,12 @@ const OPERATION_CASES: [(&str, &str, BenchCase); 10] = [
 
 /// Returns the benchmark cases for the task queue.
 pub(super) fn queue_cases() -> impl Iterator<Item = BenchCase> {
-    OPERATION_CASES.into_iter().map(|(_, _, case)| case)
+    QUEUE_OPERATION_CASES.into_iter().map(|(_, _, case)| case)
 }
 
 pub(super) async fn measure_queue(bench: &BenchContext) -> Result<Vec<Measurement>, DevtoolsError> {
     let selected: Vec<_> =
-        OPERATION_CASES.into_iter().filter(|(_, _, case)| bench.filter.includes(case.name)).collect();
+        QUEUE_OPERATION_CASES.into_iter().filter(|(_, _, case)| bench.filter.includes(case.name)).collect();
     if selected.is_empty() {
         return Ok(Vec::new());
     }

@@ -49,7 +49,7 @@ pub(super) struct NodeRef {
 }
 
 /// A running `clew serve` process and a client for its API.
-pub(super) struct RunningServer<'a> {
+pub(super) struct RunningClewServer<'a> {
     inventory: &'a NodeInventory,
     process: ClewProcess,
     client: Client,
@@ -83,7 +83,7 @@ impl NodeInventory {
     }
 
     /// Creates an access key of a user with read-only access. Policies do not apply to administrators.
-    pub(super) async fn create_reader_key(&self) -> Result<AccessKey, DevtoolsError> {
+    pub(super) async fn create_read_only_key(&self) -> Result<AccessKey, DevtoolsError> {
         self.deployment.create_user_with_key(READ_ONLY_POLICY_NAME).await
     }
 
@@ -91,7 +91,7 @@ impl NodeInventory {
     pub(super) async fn start_server(
         &self,
         poll_interval: Option<Duration>,
-    ) -> Result<RunningServer<'_>, DevtoolsError> {
+    ) -> Result<RunningClewServer<'_>, DevtoolsError> {
         self.start_server_with_arguments(&[], poll_interval).await
     }
 
@@ -100,7 +100,7 @@ impl NodeInventory {
         &self,
         arguments: &[&str],
         poll_interval: Option<Duration>,
-    ) -> Result<RunningServer<'_>, DevtoolsError> {
+    ) -> Result<RunningClewServer<'_>, DevtoolsError> {
         let process = self.deployment.start_server_with_arguments(arguments, SERVER_CONFIGURATION).await?;
         let credentials = &self.deployment.credentials;
         let mut settings = Settings::default();
@@ -111,7 +111,7 @@ impl NodeInventory {
             .project(parse_id(&credentials.project_id)?)
             .settings(settings)
             .build()?;
-        Ok(RunningServer { inventory: self, process, client })
+        Ok(RunningClewServer { inventory: self, process, client })
     }
 
     pub(super) fn deployment(&self) -> &Deployment {
@@ -131,7 +131,7 @@ where
     })
 }
 
-impl RunningServer<'_> {
+impl RunningClewServer<'_> {
     /// Returns the server address as `host:port`.
     pub(super) fn address(&self) -> &str {
         self.process.endpoint().trim_start_matches("http://")
@@ -159,9 +159,9 @@ impl RunningServer<'_> {
         }
     }
 
-    /// Collects from all nodes concurrently and waits until all collections are finished.
+    /// Collects sessions from all nodes concurrently, and waits until all collections are finished.
     /// Returns the request ids in the order of the nodes.
-    pub(super) async fn collect_from_all(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, DevtoolsError> {
+    pub(super) async fn collect_from_all_nodes(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, DevtoolsError> {
         let ids = self.queue_collections(nodes).await?;
         for (node, id) in nodes.iter().zip(&ids) {
             self.wait_for_collection(node, id).await?;

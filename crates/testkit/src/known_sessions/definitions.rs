@@ -1,4 +1,4 @@
-//! Definitions of the sixty known sessions.
+//! Definitions of the sixty test sessions with known contents.
 
 use crate::flavor::Flavor;
 use crate::known_sessions::ExpectedTransaction;

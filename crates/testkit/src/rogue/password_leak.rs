@@ -1,4 +1,4 @@
-//! Detection of a password in the packets that a rogue server received from a client.
+//! Detects a password in the packets that a rogue server received from a client.
 
 use super::rsa_key;
 use crate::fake_server::packets::GREETING_NONCE;
@@ -12,7 +12,7 @@ pub enum PasswordLeak {
     Rsa,
     /// XOR with the nonce of the greeting.
     Xor,
-    /// Weak 8-byte scramble of `mysql_old_password`, which a laptop can break.
+    /// Weak 8-byte scramble of `mysql_old_password`, which an attacker can break on a laptop.
     OldPassword,
 }
 
@@ -21,7 +21,7 @@ pub(super) fn find_password_leak(packets: &[Vec<u8>], password: &str) -> Option<
     let old = scramble_old_password(password);
     packets.iter().find_map(|packet| {
         let contains = |bytes: &[u8]| !bytes.is_empty() && packet.windows(bytes.len()).any(|part| part == bytes);
-        let decrypted = rsa_key::decrypt_block(packet).is_some_and(|message| message.starts_with(&masked));
+        let decrypted = rsa_key::decrypt_oaep_block(packet).is_some_and(|message| message.starts_with(&masked));
         [
             (contains(password.as_bytes()), PasswordLeak::Clear),
             (decrypted, PasswordLeak::Rsa),
@@ -35,13 +35,13 @@ pub(super) fn find_password_leak(packets: &[Vec<u8>], password: &str) -> Option<
 
 /// Computes the password scramble of MySQL 3.23 and 4.0 with the first 8 bytes of the nonce.
 fn scramble_old_password(password: &str) -> Vec<u8> {
-    const MAX_SEED: u32 = 0x3fff_ffff;
+    const SEED_MODULUS: u32 = 0x3fff_ffff;
     let (message, pass) = (hash_old_password(&GREETING_NONCE[..8]), hash_old_password(password.as_bytes()));
-    let (mut seed1, mut seed2) = ((message.0 ^ pass.0) % MAX_SEED, (message.1 ^ pass.1) % MAX_SEED);
+    let (mut seed1, mut seed2) = ((message.0 ^ pass.0) % SEED_MODULUS, (message.1 ^ pass.1) % SEED_MODULUS);
     let mut next = || {
-        seed1 = u32::try_from((u64::from(seed1) * 3 + u64::from(seed2)) % u64::from(MAX_SEED)).unwrap_or_default();
-        seed2 = u32::try_from((u64::from(seed1) + u64::from(seed2) + 33) % u64::from(MAX_SEED)).unwrap_or_default();
-        f64::from(seed1) / f64::from(MAX_SEED) * 31.0
+        seed1 = u32::try_from((u64::from(seed1) * 3 + u64::from(seed2)) % u64::from(SEED_MODULUS)).unwrap_or_default();
+        seed2 = u32::try_from((u64::from(seed1) + u64::from(seed2) + 33) % u64::from(SEED_MODULUS)).unwrap_or_default();
+        f64::from(seed1) / f64::from(SEED_MODULUS) * 31.0
     };
     let scrambled: Vec<u8> = (0..8).map(|_| floor_to_byte(next()) + 64).collect();
     let extra = floor_to_byte(next());

@@ -7,7 +7,7 @@ use tokio::io::AsyncWrite;
 use crate::fake_server::packets;
 use crate::protocol::write_packet;
 
-/// Number of columns of `SHOW FULL PROCESSLIST` on MySQL. MariaDB has one additional column.
+/// Number of columns in `SHOW FULL PROCESSLIST` on MySQL. MariaDB has one additional column.
 const PROCESS_LIST_COLUMN_COUNT: usize = 8;
 
 /// Responds to a lower-case statement with plausible data.
@@ -108,7 +108,7 @@ fn split_select_list(statement: &str) -> Option<Vec<&str>> {
     Some(expressions)
 }
 
-/// Returns true if a `SELECT` has a `FROM` clause outside of parentheses.
+/// Returns true if a `SELECT` has a `FROM` clause outside parentheses.
 fn reads_table(statement: &str) -> bool {
     let depth = |text: &str| text.matches('(').count() == text.matches(')').count();
     statement.match_indices('f').any(|(at, _)| is_from_keyword(statement, at) && statement.get(..at).is_some_and(depth))

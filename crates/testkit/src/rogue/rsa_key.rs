@@ -37,7 +37,7 @@ const SHA1_HASH_BYTES: usize = 20;
 
 /// Decrypts an RSA block with OAEP padding (RFC 8017, section 7.1.2) and an empty label.
 /// Returns `None` if the block was not encrypted with the public key.
-pub(super) fn decrypt_block(block: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn decrypt_oaep_block(block: &[u8]) -> Option<Vec<u8>> {
     if block.len() != RSA_BLOCK_BYTES {
         return None;
     }
@@ -46,8 +46,8 @@ pub(super) fn decrypt_block(block: &[u8]) -> Option<Vec<u8>> {
         BigUint::from_bytes_be(block).modpow(&number(PRIVATE_EXPONENT_HEX)?, &number(MODULUS_HEX)?).to_bytes_be();
     // The big integer omits the leading zero byte of the block.
     let (masked_seed, masked) = padded.split_at_checked(SHA1_HASH_BYTES)?;
-    let seed = xor_bytes(masked_seed, &generate_mask(masked, SHA1_HASH_BYTES));
-    let data = xor_bytes(masked, &generate_mask(&seed, masked.len()));
+    let seed = xor_bytes(masked_seed, &generate_mgf1_mask(masked, SHA1_HASH_BYTES));
+    let data = xor_bytes(masked, &generate_mgf1_mask(&seed, masked.len()));
     let (hash, message) = data.split_at_checked(SHA1_HASH_BYTES)?;
     if padded.len() != RSA_BLOCK_BYTES - 1 || hash != Sha1::digest(b"").as_slice() {
         return None;
@@ -57,7 +57,7 @@ pub(super) fn decrypt_block(block: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Generates a mask with MGF1 and SHA-1.
-fn generate_mask(seed: &[u8], length: usize) -> Vec<u8> {
+fn generate_mgf1_mask(seed: &[u8], length: usize) -> Vec<u8> {
     let blocks = (0_u32..).map(|number| Sha1::new().chain_update(seed).chain_update(number.to_be_bytes()).finalize());
     let mut mask: Vec<u8> = blocks.take(length.div_ceil(SHA1_HASH_BYTES)).flatten().collect();
     mask.truncate(length);

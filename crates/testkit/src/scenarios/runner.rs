@@ -96,9 +96,9 @@ impl Scenario {
         for &step in &steps {
             built.run_step(step, server, &mut control).await?;
         }
-        let crowd = steps
-            .iter()
-            .filter_map(|step| if let ScenarioStep::BlockInCrowd(name, _) = step { Some(*name) } else { None });
+        let crowd = steps.iter().filter_map(|step| {
+            if let ScenarioStep::BlockWithDelayedCheck(name, _) = step { Some(*name) } else { None }
+        });
         let crowd: Vec<u64> = crowd.filter_map(|name| built.ids.get(name).copied()).collect();
         wait_until_state(&mut control, "not everybody waits", |state| {
             crowd.iter().all(|id| state.waiting.contains(id))
@@ -150,7 +150,7 @@ impl BuiltScenario {
                 })
                 .await
             }
-            ScenarioStep::BlockInCrowd(name, statement) => {
+            ScenarioStep::BlockWithDelayedCheck(name, statement) => {
                 let session = self.open_session(name, server).await?;
                 session
                     .send_statement(statement.as_bytes())
@@ -233,7 +233,7 @@ impl BuiltScenario {
 }
 
 /// Waits until the sessions have ended, and rolls back prepared transactions.
-/// A waiter may end only after the rollback of the prepared transaction that blocks the waiter.
+/// A waiter may end only after the rollback of the prepared transaction that blocks it.
 /// If `with_prepared` is true, also waits until no prepared transaction remains.
 /// A session can leave a prepared transaction behind when the session ends.
 async fn wait_until_ended(control: &mut Conn, ids: &[u64], with_prepared: bool) -> Result<(), ScenarioError> {
@@ -261,7 +261,7 @@ async fn kill_sessions(control: &mut Conn, ids: &[u64]) -> mysql_async::Result<(
     Ok(())
 }
 
-/// Creates the schema and removes objects that previous scenarios created outside of the schema.
+/// Creates the schema and removes objects that previous scenarios created outside the schema.
 async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Result<()> {
     for statement in SETUP_STATEMENTS {
         control.query_drop(statement).await?;

@@ -1,4 +1,4 @@
-//! Measurement of the request rate for small HTTP responses.
+//! Measures the request rate for small HTTP responses.
 
 use super::super::server_harness::GetRequest;
 use crate::command::Command;
