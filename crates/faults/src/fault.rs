@@ -1,4 +1,4 @@
-//! Kinds of faults that a run can inject.
+//! Kinds of faults that a run can inject into the test cluster.
 
 use std::fmt;
 use std::str::FromStr;

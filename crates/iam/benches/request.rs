@@ -1,7 +1,8 @@
-//! Benchmarks of request authentication and authorization: `cargo bench -p clew-iam --bench request`.
+//! Benchmarks for request authentication and authorization: `cargo bench -p clew-iam --bench request`.
 //!
-//! The group `signature` verifies signatures over the SDK's five headers, of a GET request and a small POST request.
-//! The group `decision` evaluates one system policy, and twenty conditional policies that do not allow the action.
+//! The group `signature` verifies the signatures of a GET request and a small POST request.
+//! Each signature covers the five headers that the SDK signs.
+//! The group `decision` evaluates one system policy, and twenty policies whose conditions do not allow the action.
 
 #![allow(missing_docs, reason = "what criterion's macros make has none")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark fails by panicking")]
@@ -10,7 +11,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use clew_iam::decision::{
-    Action, Environment, Grant, GrantSource, Principal, RequestInstance, RequestProject, Resource, Scope, decide,
+    Action, Environment, Grant, GrantSource, Principal, RequestInstance, RequestProject, Resource, Scope, decide_access,
 };
 use clew_iam::policy::{Policy, system};
 use clew_iam::signature::{self, Authorization, RequestToSign};
@@ -92,7 +93,8 @@ fn bench_decisions(criterion: &mut Criterion) {
             grants: grants.collect(),
             budget: Arc::default(),
         };
-        let run_decision = || decide(&principal, Action::GET_REALTIME_SESSION, black_box(&resource), &environment);
+        let run_decision =
+            || decide_access(&principal, Action::GET_REALTIME_SESSION, black_box(&resource), &environment);
         assert_eq!(run_decision().is_allowed(), allowed, "{name}");
         group.bench_function(name, |bencher| bencher.iter(|| black_box(run_decision())));
     }

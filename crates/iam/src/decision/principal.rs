@@ -1,4 +1,4 @@
-//! Principal of a request: the user, the credential scope, and the policies that apply to the user.
+//! Principal of a request: the user, the scope of the credentials, and the policies that apply to the user.
 
 use std::sync::Arc;
 
@@ -15,30 +15,30 @@ use crate::work_budget::WorkBudget;
 pub enum Scope {
     /// Token for one project.
     Project(ProjectId),
-    /// Token for the domain, which is valid for identities but not for resources of a project (spec section 3.2).
+    /// Token for the domain. The token is valid for identities but not for resources of a project (spec section 3.2).
     Domain,
-    /// Access key, which is valid for the domain and all its projects.
+    /// Access key. The key is valid for the domain and all its projects.
     AccessKey,
 }
 
-/// Attachment that applies a policy to a user.
+/// Attachment through which a policy applies to a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GrantSource {
-    /// Attached to the user.
+    /// The policy is attached to the user.
     User,
-    /// Attached to the group with this name.
+    /// The policy is attached to the group with this name.
     Group(String),
 }
 
 /// A policy that applies to a user.
 #[derive(Debug, Clone)]
 pub struct Grant {
-    /// The policy.
+    /// The granted policy.
     pub policy: Arc<Policy>,
     /// Name of the policy.
     pub policy_name: String,
-    /// Attachment that applies the policy to the user.
+    /// Attachment through which the policy applies to the user.
     pub via: GrantSource,
     /// Project to which the grant is limited, or `None` if the grant covers the domain and all its projects.
     pub project: Option<ProjectId>,
@@ -80,7 +80,7 @@ impl Principal {
         self.grants.iter().map(|grant| grant.policy.document_bytes()).sum()
     }
 
-    /// Builds the input of policy evaluation for a request of this principal.
+    /// Builds the input for policy evaluation of a request by this principal.
     pub(super) fn build_request<'a>(
         &'a self,
         action: Action,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clew_iam::decision::{
     Action, Decision, Environment, Grant, GrantSource, Principal, RequestInstance, RequestProject, Resource, Scope,
-    decide,
+    decide_access,
 };
 use clew_iam::policy::Policy;
 use clew_model::{DomainId, InstanceId, ProjectId, Tag};
@@ -101,6 +101,6 @@ impl Facts {
 
     pub(crate) fn decide(&self, policies: &[Policy]) -> Decision {
         let principal = self.principal(policies);
-        self.with(|action, resource, environment| decide(&principal, action, resource, environment))
+        self.with(|action, resource, environment| decide_access(&principal, action, resource, environment))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clew_iam::decision::{
     AccessLevel, Action, Decision, DenyReason, Environment, Grant, GrantSource, Principal, RequestProject, Resource,
-    Scope, TargetType, decide, may_allow_action,
+    Scope, TargetType, decide_access, may_allow_action,
 };
 use clew_iam::policy::Policy;
 use clew_model::{DomainId, ProjectId, UserId};
@@ -33,7 +33,7 @@ fn decide_for(principal: &Principal, action: Action, project: Option<(&ProjectId
     let project = project.map(|(id, domain_id)| RequestProject { id, name: "eu-1", domain_id });
     let resource = Resource { project, region: "eu-1", instance: None, request_tags: &[] };
     let now = "2026-06-12T12:00:00Z".parse().unwrap();
-    decide(principal, action, &resource, &Environment { now, source_ip: None, secure_transport: true })
+    decide_access(principal, action, &resource, &Environment { now, source_ip: None, secure_transport: true })
 }
 
 fn denied(reason: DenyReason) -> Decision {
