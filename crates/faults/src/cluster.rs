@@ -92,7 +92,7 @@ impl TestCluster {
         fs::write(&configuration, CLEW_CONFIGURATION).map_err(io_error("write a configuration"))?;
 
         let cli = CliContext { clew, directory: directory.path(), results: results_proxy.address() };
-        let init = cli.process_environment(&metadata.url(), "data");
+        let init = cli.build_process_environment(&metadata.url(), "data");
         let tenant: InitOutput = cli.run_json_command(&["init", "--format", "json"], &init).await?;
         let mut inventory = NodeInventory::default();
         for (number, nodes) in monitored.nodes_by_instance()?.into_iter().enumerate() {
@@ -127,7 +127,8 @@ impl TestCluster {
     /// Starts a server. The first start selects a free port, and all restarts use the same port.
     async fn start_server(&mut self, number: usize, clew: &Path, logs: &Path) -> Result<(), FaultsError> {
         let name = format!("server-{}", number + 1);
-        let environment = self.create_cli_context(clew).environment_with_master_key(&self.metadata.url(), &name)?;
+        let environment =
+            self.create_cli_context(clew).build_environment_with_master_key(&self.metadata.url(), &name)?;
         let with_address = |address: &str| {
             let arguments = ["serve", "--no-worker", "--listen", address];
             ClewProcess::new(&name, wrap_with_death_signal(clew, &arguments), environment.clone(), logs)
@@ -145,10 +146,10 @@ impl TestCluster {
         let name = format!("worker-{}", number + 1);
         let port = self.metadata_proxies.get(number).map_or(self.metadata.port(), |proxy| proxy.address().port());
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-        let mut environment = self.create_cli_context(clew).environment_with_master_key(&url, &name)?;
+        let mut environment = self.create_cli_context(clew).build_environment_with_master_key(&url, &name)?;
         let mut command = wrap_with_death_signal(clew, &["worker"]);
         if number == CLOCK_WORKER_INDEX {
-            command = worker_command_with_own_clock(clew)?;
+            command = build_worker_command_with_clock_offset(clew)?;
             fs::write(self.clock_file_path(), "+0\n").map_err(io_error("write a clock"))?;
             environment.push(("FAKETIME_TIMESTAMP_FILE", self.clock_file_path().into()));
             environment.push(("FAKETIME_CACHE_DURATION", "1".into()));
@@ -218,7 +219,7 @@ struct CliContext<'a> {
 }
 
 impl CliContext<'_> {
-    fn process_environment(&self, metadata: &str, dir: &str) -> Vec<(&'static str, OsString)> {
+    fn build_process_environment(&self, metadata: &str, dir: &str) -> Vec<(&'static str, OsString)> {
         let (key, secret) = S3Server::OWNER_KEY;
         vec![
             ("CLEW_DATA_DIR", self.directory.join(dir).into()),
@@ -233,7 +234,7 @@ impl CliContext<'_> {
     }
 
     /// Returns the environment for a process with its own data directory. The directory contains only the master key.
-    fn environment_with_master_key(
+    fn build_environment_with_master_key(
         &self,
         metadata: &str,
         name: &str,
@@ -242,7 +243,7 @@ impl CliContext<'_> {
         let copied = fs::create_dir_all(&dir)
             .and_then(|()| fs::copy(self.directory.join("data").join("master.key"), dir.join("master.key")));
         copied.map_err(io_error("copy the master key"))?;
-        Ok(self.process_environment(metadata, name))
+        Ok(self.build_process_environment(metadata, name))
     }
 
     /// Runs a `clew` command and parses its JSON output.
@@ -300,7 +301,7 @@ fn wrap_with_private_tmpfs(disk: &Path, command: Vec<OsString>) -> Vec<OsString>
 
 /// Returns a worker command whose process reads its clock offset from the clock file.
 /// The command has a private `/dev/shm`, because libfaketime leaks shared memory when its process is killed.
-fn worker_command_with_own_clock(clew: &Path) -> Result<Vec<OsString>, FaultsError> {
+fn build_worker_command_with_clock_offset(clew: &Path) -> Result<Vec<OsString>, FaultsError> {
     let missing = || io_error("find libfaketime (Debian package faketime)")(std::io::ErrorKind::NotFound.into());
     let mut preload = OsString::from("LD_PRELOAD=");
     preload.push(toolchain::libfaketime_path().ok_or_else(missing)?);

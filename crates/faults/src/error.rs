@@ -45,7 +45,7 @@ pub enum FaultsError {
     /// The store failed during the final cleanup.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// An injected fault had no effect, so the run did not test it.
+    /// An injected fault had no effect, so the run did not test this fault.
     #[error("the fault {fault} did not take effect: {reason}")]
     NoEffect {
         /// Name of the fault.

@@ -130,8 +130,8 @@ impl FaultInjector<'_> {
         Ok(())
     }
 
-    /// Separates a worker from PostgreSQL for longer than a lease.
-    /// During the partition, other workers claim the collections of the separated worker.
+    /// Blocks the traffic between a worker and PostgreSQL for longer than a lease.
+    /// During the partition, other workers claim the collections of the disconnected worker.
     async fn partition_network(&mut self) -> Result<(), FaultsError> {
         let duration = COLLECTION_LEASE_DURATION + Duration::from_millis(self.rng.u64(1_000..8_000));
         let worker = self.rng.usize(..self.cluster.metadata_proxies.len());

@@ -108,7 +108,7 @@ impl ClientPool {
     }
 
     /// Returns true if the workload is stopping and no collection has made progress for [`STALL_TIMEOUT`].
-    fn has_stalled(&self) -> bool {
+    fn has_workload_stalled(&self) -> bool {
         self.is_stopping.load(Ordering::Relaxed) && self.lock_last_progress().elapsed() > STALL_TIMEOUT
     }
 
@@ -137,7 +137,7 @@ impl ClientPool {
 
     /// Polls a collection until it completes, then reads the result or the failure reason.
     async fn follow_collection(&self, record: &mut CollectionRecord, rng: &mut Rng) {
-        while !self.has_stalled() && record.is_incomplete() {
+        while !self.has_workload_stalled() && record.is_incomplete() {
             let Some(client) = rng.choice(&self.clients) else { return };
             let before = record.status;
             let made_progress = match before {

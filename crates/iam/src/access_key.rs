@@ -1,4 +1,4 @@
-//! Generates secret access keys. The public id of an access key is an [`clew_model::AccessKeyId`].
+//! Generates secret access keys. [`clew_model::AccessKeyId`] is the type for public ids.
 
 use secrecy::SecretString;
 

@@ -80,7 +80,7 @@ macro_rules! actions {
 impl Action {
     /// Finds an action by name or alias, ignoring case.
     #[must_use]
-    pub fn find_by_name(name: &str) -> Option<Self> {
+    pub fn find_action_by_name(name: &str) -> Option<Self> {
         let named = |action: &&Self| action.name.eq_ignore_ascii_case(name) || action.alias.eq_ignore_ascii_case(name);
         Self::ALL.iter().find(named).copied()
     }

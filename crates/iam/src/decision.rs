@@ -121,9 +121,9 @@ pub fn decide_access(
     if principal.administrator {
         return Decision::Allow;
     }
-    let request = principal.build_request(action, resource, environment);
+    let request = principal.build_evaluation_request(action, resource, environment);
     let mut decision = Decision::Deny { reason: DenyReason::NoPolicy };
-    for grant in principal.grants.iter().filter(|grant| grant.applies_to(action, resource)) {
+    for grant in principal.grants.iter().filter(|grant| grant.applies_to_action(action, resource)) {
         for (index, statement) in grant.policy.statements().iter().enumerate() {
             let matched = statement.matches_request(grant.policy.model(), &request);
             if principal.budget.is_exhausted() {

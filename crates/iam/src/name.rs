@@ -25,7 +25,7 @@ pub const POLICY_NAME_RULE: NameRule =
 impl NameRule {
     /// Returns true if the name satisfies the rule.
     #[must_use]
-    pub fn is_valid(self, name: &str) -> bool {
+    pub fn is_valid_name(self, name: &str) -> bool {
         let is_allowed_char = |letter: char| letter.is_ascii_alphanumeric() || self.extra_chars.contains(letter);
         (1..=self.max_length).contains(&name.len())
             && name.chars().all(is_allowed_char)
@@ -46,14 +46,14 @@ mod tests {
     #[test]
     fn names_respect_length_alphabet_and_reserved_words() {
         for good in ["a", "ada.l-1_x", &"a".repeat(64)] {
-            assert!(IDENTITY_NAME_RULE.is_valid(good), "{good:?}");
+            assert!(IDENTITY_NAME_RULE.is_valid_name(good), "{good:?}");
         }
         for bad in ["", "a b", "it's", "ä", "a@b", ".", "..", &"a".repeat(65)] {
-            assert!(!IDENTITY_NAME_RULE.is_valid(bad), "{bad:?}");
+            assert!(!IDENTITY_NAME_RULE.is_valid_name(bad), "{bad:?}");
         }
-        assert!(POLICY_NAME_RULE.is_valid("a+b=c@d") && POLICY_NAME_RULE.is_valid(&"a".repeat(128)));
+        assert!(POLICY_NAME_RULE.is_valid_name("a+b=c@d") && POLICY_NAME_RULE.is_valid_name(&"a".repeat(128)));
         for bad in ["TaurusDB FullAccess", "..", "validate", "simulate", &"a".repeat(129)] {
-            assert!(!POLICY_NAME_RULE.is_valid(bad), "{bad:?}");
+            assert!(!POLICY_NAME_RULE.is_valid_name(bad), "{bad:?}");
         }
     }
 }

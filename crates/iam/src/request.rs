@@ -56,7 +56,7 @@ pub struct Environment {
 
 /// Attributes of the caller that policy conditions can use.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Caller<'a> {
+pub(crate) struct RequestCaller<'a> {
     pub(crate) user_id: &'a UserId,
     pub(crate) user_name: &'a str,
     pub(crate) domain_id: &'a DomainId,
@@ -65,8 +65,8 @@ pub(crate) struct Caller<'a> {
 
 /// Complete input for policy evaluation.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Request<'a> {
-    pub(crate) caller: Caller<'a>,
+pub(crate) struct EvaluationRequest<'a> {
+    pub(crate) caller: RequestCaller<'a>,
     pub(crate) action: Action,
     pub(crate) resource: &'a Resource<'a>,
     pub(crate) environment: &'a Environment,

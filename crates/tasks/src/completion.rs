@@ -32,7 +32,7 @@ pub(crate) struct CompletionWaiter {
 
 impl CompletionNotifier {
     /// Registers a waiter for a collection. The waiter receives every notification that is sent after this call.
-    pub(crate) fn subscribe(&self, request_id: &RequestId) -> CompletionWaiter {
+    pub(crate) fn subscribe_to_completion(&self, request_id: &RequestId) -> CompletionWaiter {
         let mut collections = self.lock_collections();
         let entry = collections
             .entry(request_id.clone())
@@ -49,7 +49,7 @@ impl CompletionNotifier {
     }
 
     /// Notifies all current and future waiters.
-    pub(crate) fn close(&self) {
+    pub(crate) fn notify_all_and_close(&self) {
         self.0.closed.cancel();
     }
 
@@ -94,27 +94,30 @@ mod tests {
     async fn completion_notifies_only_waiters_of_that_collection() {
         let notifier = CompletionNotifier::default();
         let (one, other) = (RequestId::generate(), RequestId::generate());
-        let (first, second, elsewhere) =
-            (notifier.subscribe(&one), notifier.subscribe(&one), notifier.subscribe(&other));
+        let (first, second, elsewhere) = (
+            notifier.subscribe_to_completion(&one),
+            notifier.subscribe_to_completion(&one),
+            notifier.subscribe_to_completion(&other),
+        );
         notifier.notify_waiters(&one);
         first.wait_for_completion().await;
         assert!(second.is_notified() && !elsewhere.is_notified());
-        notifier.close();
+        notifier.notify_all_and_close();
         elsewhere.wait_for_completion().await;
-        notifier.subscribe(&other).wait_for_completion().await;
+        notifier.subscribe_to_completion(&other).wait_for_completion().await;
     }
 
     #[test]
     fn dropped_waiter_is_unsubscribed() {
         let notifier = CompletionNotifier::default();
         let id = RequestId::generate();
-        let (first, second) = (notifier.subscribe(&id), notifier.subscribe(&id));
+        let (first, second) = (notifier.subscribe_to_completion(&id), notifier.subscribe_to_completion(&id));
         assert_eq!(notifier.waiter_count(), 2);
         drop(first);
         notifier.notify_waiters(&id);
         assert!(second.is_notified() && notifier.waiter_count() == 1);
         drop(second);
         assert_eq!((notifier.waiter_count(), notifier.lock_collections().len()), (0, 0));
-        assert!(!notifier.subscribe(&id).is_notified(), "new waiter received an earlier notification");
+        assert!(!notifier.subscribe_to_completion(&id).is_notified(), "new waiter received an earlier notification");
     }
 }

@@ -75,7 +75,7 @@ impl SlotPool {
         CollectionSlot { pool: self.clone(), active: Some(active), _total: total }
     }
 
-    /// Returns the nodes whose collections the worker must not claim.
+    /// Returns the stalled nodes whose collections the worker must not claim.
     /// The list is empty until the number of stalled reads reaches the maximum.
     pub(crate) fn excluded_nodes(&self) -> Vec<NodeId> {
         let stalled = self.lock_stalled_nodes();
@@ -103,7 +103,7 @@ impl CollectionSlot {
     ///
     /// If the previous read of the node stalled, the slot releases the permit without this delay.
     pub(crate) async fn run_read(&mut self, node: &NodeId, mut read: ReadFuture<'_>) -> Result<NodeRows, Failure> {
-        let mut stalled = StalledReadGuard::create_if_node_stalled(&self.pool, node);
+        let mut stalled = StalledReadGuard::count_read_of_stalled_node(&self.pool, node);
         let stall_timeout = if stalled.is_some() { Duration::ZERO } else { self.pool.stall_timeout };
         let signal = Arc::new(ReadWaker::default());
         let waker = Waker::from(signal.clone());
@@ -116,7 +116,7 @@ impl CollectionSlot {
             // A read with an exhausted cooperative budget wakes itself, so other tasks must run first.
             consume_budget().await;
             if timeout(stall_timeout, signal.0.notified()).await.is_err() {
-                stalled.get_or_insert_with(|| StalledReadGuard::create(&self.pool, node));
+                stalled.get_or_insert_with(|| StalledReadGuard::count_stalled_read(&self.pool, node));
                 self.active = None;
                 signal.0.notified().await;
             }
@@ -137,12 +137,12 @@ struct StalledReadGuard(SlotPool);
 
 impl StalledReadGuard {
     /// Counts the read as stalled if the previous read of the node stalled.
-    fn create_if_node_stalled(pool: &SlotPool, node: &NodeId) -> Option<Self> {
+    fn count_read_of_stalled_node(pool: &SlotPool, node: &NodeId) -> Option<Self> {
         let is_stalled = pool.lock_stalled_nodes().nodes.contains(node);
-        is_stalled.then(|| Self::create(pool, node))
+        is_stalled.then(|| Self::count_stalled_read(pool, node))
     }
 
-    fn create(pool: &SlotPool, node: &NodeId) -> Self {
+    fn count_stalled_read(pool: &SlotPool, node: &NodeId) -> Self {
         let mut stalled = pool.lock_stalled_nodes();
         stalled.nodes.insert(node.clone());
         stalled.reads += 1;

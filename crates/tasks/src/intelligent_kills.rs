@@ -78,7 +78,7 @@ impl IntelligentKillQueue {
         self.formula_guard
     }
 
-    /// Returns the sessions that an intelligent kill would kill if it ran now.
+    /// Returns the sessions that an intelligent kill would kill at this time.
     pub async fn preview_victims(
         &self,
         instance: &InstanceId,
@@ -174,14 +174,14 @@ impl IntelligentKillQueue {
         let Some(kill) = self.store.claim_intelligent_kill(lease, MAX_QUEUED_KILL_AGE).await? else { return Ok(false) };
         let kills = self.clone();
         running.spawn(async move {
-            kills.execute_kill(kill).await;
+            kills.execute_intelligent_kill(kill).await;
             // Another kill on the same node may be claimable now.
             kills.claimable.notify_one();
         });
         Ok(true)
     }
 
-    async fn execute_kill(&self, kill: IntelligentKill) {
+    async fn execute_intelligent_kill(&self, kill: IntelligentKill) {
         let result = self.kill_victims(&kill).await;
         let (victims, reason) = match &result {
             Ok(outcomes) => (outcomes.len() as u64, summarize_kill_failures(outcomes)),
@@ -256,7 +256,7 @@ impl NodeClockHistories {
     /// Maximum number of nodes whose clock history is stored.
     const MAX_TRACKED_NODES: usize = 1024;
 
-    /// Compares the clock of a node with previous clock readings, and corrects the session ages.
+    /// Compares the clock of a node with earlier readings of the clock, and corrects the session ages.
     /// If the session ages are too unreliable for kills, returns the reason.
     fn check_clock(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<UnreliableClock> {
         let address = node.address();

@@ -66,7 +66,7 @@ impl CollectionJob {
             return Err(attempts_exhausted_failure(self.settings.max_attempts));
         }
         let node = self.load_node().await?;
-        let selection = self.load_selection().await?;
+        let selection = self.load_session_selection().await?;
         // A user requested the first attempt. Further attempts are automatic, after a lost lease.
         let cause = if task.attempts > 1 { LoginTrigger::Automatic } else { LoginTrigger::Requested };
         let login = LoginAttempt::request_permit(&self.store, &node.id, cause).await?;
@@ -90,7 +90,7 @@ impl CollectionJob {
     }
 
     /// Returns the session selection of the request. If the request has no threshold, the instance's threshold applies.
-    async fn load_selection(&self) -> Result<Selection, Failure> {
+    async fn load_session_selection(&self) -> Result<Selection, Failure> {
         let task = &self.claimed.task;
         let mut selection = task.selection.clone();
         if selection.threshold.is_none() {
@@ -137,7 +137,7 @@ impl CollectionJob {
                 // The store may have recorded the outcome despite the error. The task then references the result.
                 Err(error) => {
                     if let Some(result) = &mut result {
-                        result.commit();
+                        result.commit_result();
                     }
                     if Instant::now() >= deadline {
                         error!(task.request_id = %request_id, %error, "could not record the outcome of a collection");
@@ -150,7 +150,7 @@ impl CollectionJob {
         }
         self.completions.notify_waiters(request_id);
         if let Some(result) = &mut result {
-            result.commit();
+            result.commit_result();
         }
         self.log_outcome(&recorded);
     }

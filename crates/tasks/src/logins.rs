@@ -30,7 +30,7 @@ impl LoginAttempt {
         }
     }
 
-    /// Records the outcome of the login. If the operation with the login failed, `failure` is its failure.
+    /// Records the outcome of the login. `failure` is the failure of the operation that required the login, if any.
     pub async fn record_outcome(&self, node: &Node, failure: Option<&Failure>) {
         let recorded = match failure {
             Some(failure) if failure.kind == FailureKind::AccessDenied => {

@@ -85,7 +85,7 @@ impl CollectionQueue {
         request_id: &RequestId,
         limit: Duration,
     ) -> Result<Option<CollectionTask>, StoreError> {
-        let waiter = self.completions.subscribe(request_id);
+        let waiter = self.completions.subscribe_to_completion(request_id);
         let deadline = Instant::now() + limit;
         loop {
             // Checked before the query, because a completion after the query notifies the waiter.
@@ -104,7 +104,7 @@ impl CollectionQueue {
 
     /// Makes all current and future calls of [`CollectionQueue::wait_for_completion`] return without waiting.
     pub fn close_waiters(&self) {
-        self.completions.close();
+        self.completions.notify_all_and_close();
     }
 
     /// Returns the number of callers that are waiting for the completion of a collection.

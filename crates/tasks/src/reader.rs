@@ -28,7 +28,7 @@ impl NodeRows {
     }
 
     /// Writes all rows.
-    pub(crate) fn write_to(self, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn write_rows(self, out: &mut dyn Write) -> io::Result<()> {
         (self.write)(out)
     }
 }

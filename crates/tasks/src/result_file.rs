@@ -11,7 +11,8 @@ use crate::reader::NodeRows;
 /// Size in bytes of the buffer for writing a result.
 const WRITE_BUFFER_BYTES: usize = 256 * 1024;
 
-/// A published result that no task references yet. Unless [`PendingResult::commit`] is called, drop removes the result.
+/// A published result that no task references yet.
+/// Dropping the value removes the result unless [`PendingResult::commit_result`] was called.
 #[derive(Debug)]
 pub(crate) struct PendingResult {
     results: ResultStore,
@@ -27,7 +28,7 @@ impl PendingResult {
 
     /// Commits the result. The caller commits a result if a task references the result or may reference the result.
     /// After the commit, only the retention job removes the result.
-    pub(crate) fn commit(&mut self) {
+    pub(crate) fn commit_result(&mut self) {
         self.committed = true;
     }
 }
@@ -74,7 +75,7 @@ fn write_result_blocking(
 ) -> Result<PendingResult, Failure> {
     let writer = results.create_writer(request_id, fence).map_err(|error| result_write_failure(&error))?;
     let mut out = BufWriter::with_capacity(WRITE_BUFFER_BYTES, CancellableWriter { writer, cancelled });
-    rows.write_to(&mut out).map_err(|error| result_write_failure(&error))?;
+    rows.write_rows(&mut out).map_err(|error| result_write_failure(&error))?;
     let out = out.into_inner().map_err(|error| result_write_failure(error.error()))?;
     let published = out.writer.publish().map_err(|error| result_write_failure(&error))?;
     Ok(PendingResult { results, published, committed: false })

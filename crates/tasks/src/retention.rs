@@ -1,6 +1,6 @@
 //! Retention jobs. The jobs remove expired collections and their results, orphaned results, old kills and audit rows.
 //!
-//! The job for kills first records the outcome of lost kills as unknown.
+//! Before old kills are removed, the outcomes of lost kills are recorded as unknown.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -23,11 +23,11 @@ const MIN_ORPHAN_AGE: Duration = Duration::from_mins(10);
 /// Time after which a queued collection fails if its zone has no worker.
 const UNSERVED_ZONE_TIMEOUT: Duration = Duration::from_mins(10);
 /// Minimum age at which a kill without an outcome counts as lost.
-/// If twice the read timeout is longer, that time applies.
+/// If the read timeout exceeds half of this age, twice the read timeout applies instead.
 const MIN_LOST_KILL_AGE: Duration = Duration::from_mins(1);
 
 /// Runs all retention jobs periodically and never returns.
-pub(crate) async fn run(store: Store, settings: &WorkerSettings) {
+pub(crate) async fn run_retention_jobs(store: Store, settings: &WorkerSettings) {
     let lost_kill_age = MIN_LOST_KILL_AGE.max(settings.limits.read_timeout * 2);
     tokio::join!(
         remove_old_collections_periodically(&store, settings.retention),
@@ -38,7 +38,7 @@ pub(crate) async fn run(store: Store, settings: &WorkerSettings) {
 }
 
 async fn remove_old_collections_periodically(store: &Store, retention: Duration) {
-    let mut ticks = interval_without_bursts(CLEANUP_INTERVAL);
+    let mut ticks = create_interval_without_bursts(CLEANUP_INTERVAL);
     loop {
         ticks.tick().await;
         if let Err(error) = remove_ended_collections(store, retention).await {
@@ -53,7 +53,7 @@ async fn remove_old_collections_periodically(store: &Store, retention: Duration)
 }
 
 async fn sweep_orphans_periodically(store: &Store) {
-    let mut ticks = interval_without_bursts(ORPHAN_SWEEP_INTERVAL);
+    let mut ticks = create_interval_without_bursts(ORPHAN_SWEEP_INTERVAL);
     loop {
         ticks.tick().await;
         if let Err(error) = remove_orphaned_results(store).await {
@@ -63,7 +63,7 @@ async fn sweep_orphans_periodically(store: &Store) {
 }
 
 async fn remove_old_kills_periodically(store: &Store, lost_kill_age: Duration, retention: Duration) {
-    let mut ticks = interval_without_bursts(CLEANUP_INTERVAL);
+    let mut ticks = create_interval_without_bursts(CLEANUP_INTERVAL);
     loop {
         ticks.tick().await;
         match store.end_interrupted_kills(unix_millis_before_now(lost_kill_age)).await {
@@ -87,7 +87,7 @@ async fn remove_old_kills_periodically(store: &Store, lost_kill_age: Duration, r
 }
 
 async fn prune_audit_periodically(store: &Store, retention: Duration) {
-    let mut ticks = interval_without_bursts(AUDIT_PRUNE_INTERVAL);
+    let mut ticks = create_interval_without_bursts(AUDIT_PRUNE_INTERVAL);
     loop {
         ticks.tick().await;
         match store.prune_audit(&Origin::for_clew(), unix_millis_before_now(retention)).await {
@@ -98,7 +98,7 @@ async fn prune_audit_periodically(store: &Store, retention: Duration) {
     }
 }
 
-fn interval_without_bursts(period: Duration) -> Interval {
+fn create_interval_without_bursts(period: Duration) -> Interval {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks

@@ -36,7 +36,7 @@ impl CollectionQueue {
         let worker = format!("{}-{}", std::process::id(), Uuid::new_v4().simple());
         tokio::select! {
             () = self.claim_collections_until_shutdown(&worker, &running, &shutdown, &release) => {}
-            () = retention::run(self.store.clone(), &self.settings) => {}
+            () = retention::run_retention_jobs(self.store.clone(), &self.settings) => {}
             () = heartbeat::send_heartbeats(&self.store, &worker) => {}
         }
         heartbeat::deregister_worker(&self.store, &worker).await;
@@ -83,7 +83,7 @@ impl CollectionQueue {
             let all_slots_used = tasks.len() == free.len();
             for (claimed, slot) in tasks.into_iter().zip(free) {
                 let job = self.create_collection_job(claimed, claimed_at);
-                running.spawn(job.run_in_slot(slot, self.claimable.clone(), release.clone()));
+                running.spawn(job.run_collection_in_slot(slot, self.claimable.clone(), release.clone()));
             }
             if all_slots_used {
                 continue;
@@ -139,7 +139,12 @@ impl CollectionQueue {
 
 impl CollectionJob {
     /// Runs the collection in a slot, releases the slot and wakes the worker.
-    async fn run_in_slot(self, mut slot: CollectionSlot, claimable: Arc<Notify>, release: CancellationToken) {
+    async fn run_collection_in_slot(
+        self,
+        mut slot: CollectionSlot,
+        claimable: Arc<Notify>,
+        release: CancellationToken,
+    ) {
         self.run(&mut slot, release).await;
         drop(slot);
         claimable.notify_one();

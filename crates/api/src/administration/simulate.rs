@@ -161,7 +161,7 @@ pub(crate) async fn simulate_request(
 
 fn parse_action(body: &Body) -> Result<Action, ApiError> {
     let name: String = body.get_required("action")?;
-    Action::find_by_name(&name)
+    Action::find_action_by_name(&name)
         .ok_or_else(|| ApiError::invalid_parameter("action-unknown", vec![("given", truncate_text(&name))]))
 }
 

@@ -105,7 +105,7 @@ pub(super) async fn run(arguments: SimulateArgs) -> Result<(), CliError> {
 }
 
 fn find_action(name: &str) -> Result<Action, CliError> {
-    Action::find_by_name(name).ok_or_else(|| {
+    Action::find_action_by_name(name).ok_or_else(|| {
         let names = Action::ALL.iter().flat_map(|action| [action.name, action.alias]);
         let hint = find_nearest_name(name, names).map_or_else(
             || {

@@ -52,12 +52,12 @@ pub fn explain_decision(
     resource: &Resource<'_>,
     environment: &Environment,
 ) -> Explanation {
-    let request = principal.build_request(action, resource, environment);
+    let request = principal.build_evaluation_request(action, resource, environment);
     let mut statements = Vec::new();
     for grant in principal.grants.iter() {
         for (index, statement) in grant.policy.statements().iter().enumerate() {
             let (mut matched, mut reasons) = statement.explain_match(grant.policy.model(), &request);
-            if !grant.applies_to(action, resource) {
+            if !grant.applies_to_action(action, resource) {
                 (matched, reasons) = (false, vec!["the policy applies only to another project".to_owned()]);
             }
             let named = StatementRef {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::action::{Action, TargetType};
 use crate::policy::Policy;
-use crate::request::{Caller, Environment, Request, Resource};
+use crate::request::{Environment, EvaluationRequest, RequestCaller, Resource};
 use crate::work_budget::WorkBudget;
 
 /// Scope of a principal's credentials.
@@ -46,7 +46,7 @@ pub struct Grant {
 
 impl Grant {
     /// Returns true if the grant applies to the action on the resource.
-    pub(crate) fn applies_to(&self, action: Action, resource: &Resource<'_>) -> bool {
+    pub(crate) fn applies_to_action(&self, action: Action, resource: &Resource<'_>) -> bool {
         let Some(only) = &self.project else { return true };
         action.target != TargetType::Domain && resource.project.as_ref().is_some_and(|project| project.id == only)
     }
@@ -81,18 +81,18 @@ impl Principal {
     }
 
     /// Builds the input for policy evaluation of a request by this principal.
-    pub(super) fn build_request<'a>(
+    pub(super) fn build_evaluation_request<'a>(
         &'a self,
         action: Action,
         resource: &'a Resource<'a>,
         environment: &'a Environment,
-    ) -> Request<'a> {
-        let caller = Caller {
+    ) -> EvaluationRequest<'a> {
+        let caller = RequestCaller {
             user_id: &self.user_id,
             user_name: &self.user_name,
             domain_id: &self.domain_id,
             domain_name: &self.domain_name,
         };
-        Request { caller, action, resource, environment, budget: &self.budget }
+        EvaluationRequest { caller, action, resource, environment, budget: &self.budget }
     }
 }

@@ -129,7 +129,7 @@ impl Condition {
     /// As in the original cloud service, a missing key makes a positive operator false and a negated operator true.
     /// For example, `StringNotEquals` with `prod` is true for a resource without the tag.
     /// A policy can require the tag with an additional `Null` condition.
-    pub(super) fn is_satisfied_by(&self, values: &[Cow<'_, str>], budget: &WorkBudget) -> bool {
+    pub(super) fn is_satisfied_by_values(&self, values: &[Cow<'_, str>], budget: &WorkBudget) -> bool {
         let ParsedOperator { operator, quantifier, if_exists } = self.test;
         if matches!(operator.comparison, Comparison::Null) {
             return self.expected.contains(&ExpectedValue::Bool(values.is_empty()));

@@ -55,7 +55,7 @@ impl PolicyErrors {
 pub(super) struct JsonPath(String);
 
 impl JsonPath {
-    pub(super) fn root() -> Self {
+    pub(super) fn root_path() -> Self {
         Self("$".to_owned())
     }
 

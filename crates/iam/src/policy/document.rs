@@ -101,7 +101,7 @@ impl DocumentParser<'_> {
     }
 
     fn parse_document(&mut self, root: &Value<'_>) -> Option<(&'static DocumentSchema, Vec<Statement>)> {
-        let root = LocatedValue { value: root, path: JsonPath::root() };
+        let root = LocatedValue { value: root, path: JsonPath::root_path() };
         let elements = ObjectElements::parse(self, &root)?;
         // The allowed elements depend on the version.
         let schema = self.parse_version(&elements)?;

@@ -8,7 +8,7 @@ use crate::policy::pattern::{self, CaseSensitivity};
 use crate::policy::policy_model::{Effect, PolicyModel};
 use crate::policy::statement::{PatternSet, Statement};
 use crate::policy::urn::{ResourcePattern, Urn};
-use crate::request::Request;
+use crate::request::EvaluationRequest;
 use crate::work_budget::WorkBudget;
 
 /// Reason why a statement does not match a request.
@@ -26,7 +26,7 @@ pub(super) enum StatementMismatch<'s> {
 
 impl Statement {
     /// Returns true if the statement matches the request.
-    pub(crate) fn matches_request(&self, model: PolicyModel, request: &Request<'_>) -> bool {
+    pub(crate) fn matches_request(&self, model: PolicyModel, request: &EvaluationRequest<'_>) -> bool {
         self.find_mismatches(model, request).next().is_none()
     }
 
@@ -42,7 +42,7 @@ impl Statement {
     pub(super) fn find_mismatches<'s>(
         &'s self,
         model: PolicyModel,
-        request: &Request<'s>,
+        request: &EvaluationRequest<'s>,
     ) -> impl Iterator<Item = StatementMismatch<'s>> {
         let action = (!self.matches_action(model, request.action, request.budget)).then_some(StatementMismatch::Action);
         let request = *request;
@@ -62,9 +62,9 @@ impl Statement {
     /// An action without a resource type matches only the resource `*` (spec section 4.3).
     /// `NotResource` is ambiguous for an action without a resource type: a Deny matches, but an Allow does not.
     /// For example, an Allow for all instances except one instance does not match an action on all instances.
-    fn matches_resource(&self, model: PolicyModel, request: &Request<'_>) -> bool {
+    fn matches_resource(&self, model: PolicyModel, request: &EvaluationRequest<'_>) -> bool {
         let Some(resources) = &self.resources else { return true };
-        let urn = Urn::of(model, request);
+        let urn = Urn::from_request(model, request);
         let is_ambiguous = urn == Urn::None && resources.negated;
         resources.matches_with_predicate(|pattern| pattern.matches_urn(&urn, request.budget))
             && !(is_ambiguous && self.effect == Effect::Allow)
@@ -79,13 +79,13 @@ impl Statement {
         &self,
         condition: &'s Condition,
         model: PolicyModel,
-        request: &Request<'s>,
+        request: &EvaluationRequest<'s>,
     ) -> Option<StatementMismatch<'s>> {
         let unsupported = request.action.keys.is_empty() && condition.key.describes_resource();
         if unsupported && self.effect == Effect::Allow {
             return Some(StatementMismatch::UnsupportedKey(condition));
         }
-        let holds = condition.is_satisfied_by(&condition.key.resolve_values(model, request), request.budget);
+        let holds = condition.is_satisfied_by_values(&condition.key.resolve_key_values(model, request), request.budget);
         (!holds).then_some(StatementMismatch::Condition(condition))
     }
 }

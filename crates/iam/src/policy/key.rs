@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::policy::policy_model::PolicyModel;
-use crate::request::Request;
+use crate::request::EvaluationRequest;
 
 /// Part of a request that provides the value of a condition key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,8 +105,12 @@ impl ConditionKey {
     }
 
     /// Returns the values of the condition key in a request. If the request has no value, the list is empty.
-    pub(super) fn resolve_values<'a>(&'a self, model: PolicyModel, request: &Request<'a>) -> Vec<Cow<'a, str>> {
-        let Request { caller, action, resource, environment, .. } = *request;
+    pub(super) fn resolve_key_values<'a>(
+        &'a self,
+        model: PolicyModel,
+        request: &EvaluationRequest<'a>,
+    ) -> Vec<Cow<'a, str>> {
+        let EvaluationRequest { caller, action, resource, environment, .. } = *request;
         let one = |text: &'a str| vec![Cow::Borrowed(text)];
         let some = |text: Option<&'a str>| text.map(Cow::Borrowed).into_iter().collect();
         let owned = |text: String| vec![Cow::Owned(text)];

@@ -23,7 +23,7 @@ const STRICT_JSON_OPTIONS: ParseOptions = ParseOptions {
 
 /// Parses a policy document as JSON.
 pub(super) fn parse(text: &str) -> Result<Value<'_>, Diagnostic> {
-    let error_at = |at, message: String| Diagnostic::new(text, at, &JsonPath::root(), message);
+    let error_at = |at, message: String| Diagnostic::new(text, at, &JsonPath::root_path(), message);
     if text.len() > MAX_DOCUMENT_BYTES {
         return Err(error_at(0, format!("the document has {} bytes; the maximum is {MAX_DOCUMENT_BYTES}", text.len())));
     }

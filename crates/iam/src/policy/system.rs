@@ -1,7 +1,8 @@
-//! System policies for full access, read-only access, and viewing without kills. Each exists in both permission models.
+//! System policies for full access, read-only access, and viewing without kills.
+//! Each system policy exists in both permission models.
 //!
 //! The read-only policies allow access to lists, processes and collections.
-//! The project setting determines whether these policies show statements masked.
+//! The masking setting of the project determines whether the read-only policies show full statements.
 //! The `ViewNoKill` policies also allow access to the full statement text, which on-call engineers need.
 //! Neither the read-only policies nor the `ViewNoKill` policies allow changes.
 

@@ -3,7 +3,7 @@
 use crate::action::TargetType;
 use crate::policy::pattern::{self, CaseSensitivity};
 use crate::policy::policy_model::PolicyModel;
-use crate::request::Request;
+use crate::request::EvaluationRequest;
 use crate::work_budget::WorkBudget;
 
 /// URN of the resource in a request.
@@ -16,7 +16,7 @@ pub(super) enum Urn<'a> {
 }
 
 impl<'a> Urn<'a> {
-    pub(super) fn of(model: PolicyModel, request: &Request<'a>) -> Self {
+    pub(super) fn from_request(model: PolicyModel, request: &EvaluationRequest<'a>) -> Self {
         if request.action.target != TargetType::Instance {
             return Self::None;
         }

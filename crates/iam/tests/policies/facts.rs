@@ -75,7 +75,7 @@ impl Facts {
             source_ip: self.ip.as_ref().map(|address| address.parse().unwrap()),
             secure_transport: self.tls,
         };
-        let action = Action::find_by_name(&self.action).unwrap_or_else(|| panic!("no action {:?}", self.action));
+        let action = Action::find_action_by_name(&self.action).unwrap_or_else(|| panic!("no action {:?}", self.action));
         call(action, &resource, &environment)
     }
 

@@ -137,7 +137,7 @@ fn possible_permissions_are_detected() {
 #[test]
 fn action_table_is_consistent() {
     for (index, action) in Action::ALL.iter().enumerate() {
-        assert_eq!(Action::find_by_name(&action.name.to_uppercase()), Some(*action));
+        assert_eq!(Action::find_action_by_name(&action.name.to_uppercase()), Some(*action));
         assert!(Action::ALL.iter().skip(index + 1).all(|other| other.name != action.name), "{}", action.name);
         assert_eq!(action.name.split(':').count(), 3);
         assert_eq!(action.alias.split(':').count(), 3);

@@ -53,7 +53,7 @@ impl<'v> ObjectElements<'v> {
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&'v str, LocatedValue<'v>, usize)> {
+    pub(super) fn iter_elements(&self) -> impl Iterator<Item = (&'v str, LocatedValue<'v>, usize)> {
         self.properties.iter().map(|property| {
             let name = property.name.as_str();
             (name, LocatedValue { value: &property.value, path: self.path.append_key(name) }, property.range.start)
@@ -61,7 +61,7 @@ impl<'v> ObjectElements<'v> {
     }
 
     pub(super) fn find_element(&self, name: &str) -> Option<LocatedValue<'v>> {
-        self.iter().find(|(found, ..)| *found == name).map(|(_, at, _)| at)
+        self.iter_elements().find(|(found, ..)| *found == name).map(|(_, at, _)| at)
     }
 
     pub(super) fn require_element(&self, parser: &mut DocumentParser<'_>, name: &str) -> Option<LocatedValue<'v>> {
