@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use clew_iam::decision::{
-    self, Action, Decision, DenyReason, Environment, Principal, RequestInstance, RequestProject, Resource,
+    self, Action, Decision, DenyReason, Principal, RequestEnvironment, RequestInstance, RequestProject, Resource,
     check_credential_scope, decide_access, may_allow_action,
 };
 use clew_model::{AccessKeyId, Actor, ErrorEntry, Instance, InstanceId, Node, NodeId, Origin, ProjectId, Tag};
@@ -107,8 +107,8 @@ impl Caller {
     }
 
     /// Returns the environment for policy conditions: time, source address and transport.
-    pub(crate) fn policy_environment(&self) -> Environment {
-        Environment {
+    pub(crate) fn policy_environment(&self) -> RequestEnvironment {
+        RequestEnvironment {
             now: Timestamp::now(),
             source_ip: self.client.map(|connection| connection.ip),
             secure_transport: self.client.is_some_and(|connection| connection.tls),

@@ -11,7 +11,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use clew_iam::decision::{
-    Action, Environment, Grant, GrantSource, Principal, RequestInstance, RequestProject, Resource, Scope, decide_access,
+    Action, CredentialScope, Grant, GrantSource, Principal, RequestEnvironment, RequestInstance, RequestProject,
+    Resource, decide_access,
 };
 use clew_iam::policy::{Policy, system};
 use clew_iam::signature::{self, Authorization, RequestToSign};
@@ -74,7 +75,7 @@ fn bench_decisions(criterion: &mut Criterion) {
         instance: Some(RequestInstance { id: &instance, enterprise_project_id: Some("0"), tags: &tags }),
         request_tags: &[],
     };
-    let environment = Environment { now: Timestamp::now(), source_ip: None, secure_transport: true };
+    let environment = RequestEnvironment { now: Timestamp::now(), source_ip: None, secure_transport: true };
     let mut group = criterion.benchmark_group("decision");
     for (name, policies, allowed) in [("system policy", vec![read_only], true), ("twenty policies", others, false)] {
         let grants = policies.into_iter().map(|policy| Grant {
@@ -88,7 +89,7 @@ fn bench_decisions(criterion: &mut Criterion) {
             user_name: "grace".into(),
             domain_id: domain.clone(),
             domain_name: "acme".into(),
-            scope: Scope::AccessKey,
+            scope: CredentialScope::AccessKey,
             administrator: false,
             grants: grants.collect(),
             budget: Arc::default(),

@@ -10,10 +10,10 @@ use clew_model::ProjectId;
 use serde::{Serialize, Serializer};
 
 pub use crate::action::{AccessLevel, Action, TargetType};
-pub use crate::request::{Environment, RequestInstance, RequestProject, Resource};
+pub use crate::request::{RequestEnvironment, RequestInstance, RequestProject, Resource};
 pub use crate::work_budget::WorkBudget;
 pub use explanation::{Explanation, StatementOutcome, StatementRef, explain_decision};
-pub use principal::{Grant, GrantSource, Principal, Scope};
+pub use principal::{CredentialScope, Grant, GrantSource, Principal};
 
 use crate::policy::Effect;
 
@@ -88,8 +88,8 @@ pub fn check_credential_scope(
 ) -> Result<(), DenyReason> {
     if action.target == TargetType::Domain {
         return match principal.scope {
-            Scope::AccessKey | Scope::Domain => Ok(()),
-            Scope::Project(_) => Err(DenyReason::ProjectToken),
+            CredentialScope::AccessKey | CredentialScope::Domain => Ok(()),
+            CredentialScope::Project(_) => Err(DenyReason::ProjectToken),
         };
     }
     let project = resource.project.as_ref().ok_or(DenyReason::UnknownProject)?;
@@ -98,10 +98,10 @@ pub fn check_credential_scope(
         return Err(DenyReason::ForeignProject);
     }
     match &principal.scope {
-        Scope::AccessKey => Ok(()),
-        Scope::Project(own) if own == project.id => Ok(()),
-        Scope::Project(_) => Err(DenyReason::OtherProject),
-        Scope::Domain => Err(DenyReason::DomainToken),
+        CredentialScope::AccessKey => Ok(()),
+        CredentialScope::Project(own) if own == project.id => Ok(()),
+        CredentialScope::Project(_) => Err(DenyReason::OtherProject),
+        CredentialScope::Domain => Err(DenyReason::DomainToken),
     }
 }
 
@@ -113,7 +113,7 @@ pub fn decide_access(
     principal: &Principal,
     action: Action,
     resource: &Resource<'_>,
-    environment: &Environment,
+    environment: &RequestEnvironment,
 ) -> Decision {
     if let Err(reason) = check_credential_scope(principal, action, resource) {
         return Decision::Deny { reason };

@@ -45,7 +45,7 @@ pub struct Resource<'a> {
 
 /// Circumstances of a request that policy conditions can use.
 #[derive(Debug, Clone, Copy)]
-pub struct Environment {
+pub struct RequestEnvironment {
     /// Time of the request.
     pub now: Timestamp,
     /// IP address of the client, or `None` if the address is unknown.
@@ -69,7 +69,7 @@ pub(crate) struct EvaluationRequest<'a> {
     pub(crate) caller: RequestCaller<'a>,
     pub(crate) action: Action,
     pub(crate) resource: &'a Resource<'a>,
-    pub(crate) environment: &'a Environment,
+    pub(crate) environment: &'a RequestEnvironment,
     /// Work budget that every comparison charges.
     pub(crate) budget: &'a WorkBudget,
 }

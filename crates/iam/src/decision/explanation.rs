@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use crate::action::Action;
-use crate::decision::{Decision, Environment, GrantSource, Principal, Resource, check_credential_scope, decide_access};
+use crate::decision::{
+    Decision, GrantSource, Principal, RequestEnvironment, Resource, check_credential_scope, decide_access,
+};
 use crate::policy::Effect;
 
 /// Reference to a statement of a policy that applies to a user.
@@ -50,7 +52,7 @@ pub fn explain_decision(
     principal: &Principal,
     action: Action,
     resource: &Resource<'_>,
-    environment: &Environment,
+    environment: &RequestEnvironment,
 ) -> Explanation {
     let request = principal.build_evaluation_request(action, resource, environment);
     let mut statements = Vec::new();

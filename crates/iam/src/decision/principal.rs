@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use crate::action::{Action, TargetType};
 use crate::policy::Policy;
-use crate::request::{Environment, EvaluationRequest, RequestCaller, Resource};
+use crate::request::{EvaluationRequest, RequestCaller, RequestEnvironment, Resource};
 use crate::work_budget::WorkBudget;
 
 /// Scope of a principal's credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
+pub enum CredentialScope {
     /// Token for one project.
     Project(ProjectId),
     /// Token for the domain. The token is valid for identities but not for resources of a project (spec section 3.2).
@@ -64,7 +64,7 @@ pub struct Principal {
     /// Name of the domain.
     pub domain_name: String,
     /// Scope of the credentials.
-    pub scope: Scope,
+    pub scope: CredentialScope,
     /// True if the user may perform every action in the domain, regardless of policies.
     pub administrator: bool,
     /// Policies attached to the user directly or through a group.
@@ -85,7 +85,7 @@ impl Principal {
         &'a self,
         action: Action,
         resource: &'a Resource<'a>,
-        environment: &'a Environment,
+        environment: &'a RequestEnvironment,
     ) -> EvaluationRequest<'a> {
         let caller = RequestCaller {
             user_id: &self.user_id,
