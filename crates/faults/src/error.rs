@@ -31,7 +31,7 @@ pub enum FaultsError {
         /// Log file of the process.
         log: PathBuf,
     },
-    /// A query of the metadata database failed.
+    /// A query on the metadata database failed.
     #[error("cannot {operation}: {source}")]
     Database {
         /// Failed operation.

@@ -19,7 +19,7 @@ use crate::timeline::{FaultTimeline, current_unix_millis};
 
 /// Maximum duration of a fault. A fault with a longer minimum duration exceeds this maximum.
 const MAX_FAULT_DURATION: Duration = Duration::from_secs(15);
-/// Lease duration of a collection (`docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`).
+/// Duration of the lease for a collection (`docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`).
 const COLLECTION_LEASE_DURATION: Duration = Duration::from_secs(10);
 /// Maximum time until the log of a worker shows a shifted clock or a full disk.
 const FAULT_EFFECT_TIMEOUT: Duration = Duration::from_mins(1);

@@ -10,7 +10,7 @@ use tokio::net::TcpSocket;
 
 use crate::error::{FaultsError, io_error};
 
-/// Kind of a node, which determines how the node behaves.
+/// Kind of a node. The kind determines how the node behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NodeKind {
     /// Fake server with exactly this number of sessions.

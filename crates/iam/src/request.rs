@@ -70,6 +70,6 @@ pub(crate) struct EvaluationRequest<'a> {
     pub(crate) action: Action,
     pub(crate) resource: &'a Resource<'a>,
     pub(crate) environment: &'a RequestEnvironment,
-    /// Work budget that every comparison charges.
+    /// Work budget. Every comparison is charged to this budget.
     pub(crate) budget: &'a WorkBudget,
 }

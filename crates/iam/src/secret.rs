@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-/// Error when a secret is generated or hashed.
+/// Error that occurs when a secret is generated or hashed.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The operating system provided no random bytes.

@@ -52,7 +52,7 @@ impl AdaptiveInterval {
     /// Records the duration of a read. Returns the change of the interval if the node becomes slow or fast.
     ///
     /// A slow node becomes fast once a read takes at most a twentieth of the target interval.
-    /// The lower limit prevents frequent changes for a node whose read duration is near a tenth of the target.
+    /// This hysteresis prevents frequent interval changes if the read duration is near a tenth of the target interval.
     pub fn record_read_duration(&mut self, took: Duration) -> Option<IntervalChange> {
         let was_slow = self.slow_interval.is_some();
         let max_duration = self.target / MIN_INTERVAL_TO_READ_DURATION_RATIO;

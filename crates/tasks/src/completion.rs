@@ -48,7 +48,7 @@ impl CompletionNotifier {
         }
     }
 
-    /// Notifies all current and future waiters.
+    /// Notifies all current waiters. Waiters that subscribe later are notified immediately.
     pub(crate) fn notify_all_and_close(&self) {
         self.0.closed.cancel();
     }

@@ -1,4 +1,4 @@
-//! Concurrency limits of a worker: slots for active reads, and extra capacity for stalled reads.
+//! Concurrency limits for a worker: slots for active reads, and extra capacity for stalled reads.
 //!
 //! An active read uses memory and CPU time, but a stalled read only occupies a connection.
 //! A read therefore releases its active permit while the node sends no data.

@@ -6,7 +6,7 @@ use clew_store::Store;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::debug;
 
-/// Time between two heartbeats. The store treats a worker as stopped 20 seconds after its last heartbeat.
+/// Interval between two heartbeats. The store treats a worker as stopped 20 seconds after its last heartbeat.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// Timeout for the request that deregisters the worker.
 const DEREGISTER_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! Durable queue of collections, its worker, and the execution of kills.
+//! Durable queue for collections, a worker that runs the collections, and the execution of kills.
 //!
 //! The queue stores a collection in the database before it returns the id of the collection to the caller.
 //! A worker claims a collection and receives a lease of some seconds and a monotonically increasing fencing token.

@@ -11,11 +11,11 @@ use tracing::{info, warn};
 
 use crate::settings::WorkerSettings;
 
-/// Time between two removals of old collections and kills.
+/// Interval at which old collections and old kills are removed.
 const CLEANUP_INTERVAL: Duration = Duration::from_mins(1);
-/// Time between two prunings of the audit. If a pruning removes rows, it adds one audit row.
+/// Interval at which the audit is pruned. A pruning that removes rows adds one audit row.
 const AUDIT_PRUNE_INTERVAL: Duration = Duration::from_hours(1);
-/// Time between two searches for orphaned results in the result store.
+/// Interval at which orphaned results are removed from the result store.
 const ORPHAN_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 /// Minimum age at which an orphaned result is removed.
 /// A younger result may belong to a collection that is about to complete.

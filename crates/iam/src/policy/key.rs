@@ -78,7 +78,7 @@ pub(super) struct ConditionKey {
 }
 
 impl ConditionKey {
-    /// Parses a condition key. Letter case is ignored, except after a slash.
+    /// Parses a condition key. Only the part after a slash is case-sensitive.
     pub(super) fn parse(text: &str) -> Self {
         let family = text.split_once('/');
         let definition = CONDITION_KEYS.iter().find(|definition| match (definition.name.strip_suffix('/'), family) {

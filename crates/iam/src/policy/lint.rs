@@ -1,4 +1,4 @@
-//! Warnings about valid but suspicious parts of a policy document.
+//! Warns about valid but suspicious parts of a policy document.
 
 use crate::action::{Action, TargetType};
 use crate::policy::condition::{Condition, ExpectedValue};
@@ -59,7 +59,7 @@ pub(super) fn lint_resource(resource: &ResourcePattern, model: PolicyModel) -> O
     })
 }
 
-/// Returns warnings about a condition key without a value, a suspicious value, or an unsuitable operator.
+/// Returns warnings about a condition whose key never has a value, or whose value or operator is unsuitable.
 pub(super) fn lint_condition(condition: &Condition) -> Vec<String> {
     let mut warnings = Vec::new();
     let key = &condition.key;

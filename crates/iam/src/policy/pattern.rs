@@ -2,7 +2,7 @@
 //!
 //! Users can write arbitrary patterns, so no pattern may cause an exponential running time.
 //! A pattern without `?` is matched in linear time by searching for the literals between the stars in order.
-//! The running time of other patterns is at most the product of pattern length and text length.
+//! Matching another pattern takes at most as many steps as the product of pattern length and text length.
 //! The matcher charges every step to the work budget of the request.
 
 use crate::work_budget::WorkBudget;

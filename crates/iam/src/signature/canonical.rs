@@ -1,4 +1,4 @@
-//! Canonical form of a request. Client and server compute the signature of this form (spec section 8.1).
+//! Canonical form of a request. Client and server compute the signature from this form (spec section 8.1).
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::RequestToSign;
 /// Characters to percent-encode: all characters except letters, digits and `-._~`.
 const PERCENT_ENCODED_CHARS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Initial size of the buffer in bytes. An SDK request without parameters fits into this size.
+/// Initial size of the buffer in bytes. An SDK request without parameters fits into a buffer of this size.
 const TYPICAL_REQUEST_BYTES: usize = 640;
 
 type DecodedBytes<'a> = Cow<'a, [u8]>;
