@@ -22,7 +22,7 @@ mod simulate;
 mod users;
 mod validation;
 
-use clew_iam::decision::{Action, Resource, check_scope};
+use clew_iam::decision::{Action, Resource, check_credential_scope};
 use clew_model::{DomainId, ErrorEntry, Origin};
 use jiff::Timestamp;
 use utoipa_axum::router::OpenApiRouter;
@@ -76,7 +76,7 @@ fn require_write_permission<'a>(service: &AppState, caller: &'a Caller) -> Resul
 fn is_own_user(service: &AppState, caller: &Caller, id: &str) -> bool {
     let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
     id == caller.principal.user_id.as_str()
-        && check_scope(&caller.principal, Action::MANAGE_IDENTITIES, &resource).is_ok()
+        && check_credential_scope(&caller.principal, Action::MANAGE_IDENTITIES, &resource).is_ok()
 }
 
 /// Returns an error if the caller is not an administrator.

@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use clew_iam::decision::{Principal, Scope};
+use clew_iam::decision::{CredentialScope, Principal};
 use clew_iam::signature::{self, Authorization, RequestToSign, SignatureError};
 use clew_iam::token;
 use clew_model::ErrorEntry;
@@ -70,7 +70,7 @@ pub(crate) async fn authenticate_request(
 /// An authenticated user and the credentials of the request.
 struct AuthenticatedIdentity {
     user: Arc<User>,
-    scope: Scope,
+    scope: CredentialScope,
     credentials: CredentialKind,
     proof: CredentialRef,
     /// Expiry of the credentials, if any.
@@ -158,7 +158,7 @@ async fn identify_by_token(
         let moment = vec![("moment", format_utc_seconds(stored.expires_at))];
         return Err(ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-expired", moment));
     }
-    let scope = stored.scope_project.clone().map_or(Scope::Domain, Scope::Project);
+    let scope = stored.scope_project.clone().map_or(CredentialScope::Domain, CredentialScope::Project);
     let (origin, expires_at) = (stored.origin, stored.expires_at);
     let proof =
         CredentialRef::Token(Arc::new(TokenInfo { origin, hash, expires_at, csrf: token::derive_csrf_token(token) }));
@@ -236,7 +236,7 @@ impl SignedRequest {
             None if parts.headers.contains_key(SECURITY_TOKEN_HEADER) => {
                 return Err(not_authenticated_error("auth-security-token-unwanted", Vec::new()));
             }
-            None => Scope::AccessKey,
+            None => CredentialScope::AccessKey,
             Some(temporary) => Box::pin(self.check_security_token(service, temporary, parts)).await?,
         };
         if self.has_failures {
@@ -269,7 +269,7 @@ impl SignedRequest {
         service: &AppState,
         temporary: &TemporaryKeyValidity,
         parts: &Parts,
-    ) -> Result<Scope, ApiError> {
+    ) -> Result<CredentialScope, ApiError> {
         let Some(given) = parts.headers.get(SECURITY_TOKEN_HEADER).and_then(|token| token.to_str().ok()) else {
             return Err(not_authenticated_error("auth-security-token-missing", Vec::new()));
         };

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use clew_iam::decision::{
-    self, Action, Decision, DenyReason, Environment, Principal, RequestInstance, RequestProject, Resource, check_scope,
-    decide, may_allow_action,
+    self, Action, Decision, DenyReason, Principal, RequestEnvironment, RequestInstance, RequestProject, Resource,
+    check_credential_scope, decide_access, may_allow_action,
 };
 use clew_model::{AccessKeyId, Actor, ErrorEntry, Instance, InstanceId, Node, NodeId, Origin, ProjectId, Tag};
 use clew_store::{CachedView, Project, TokenOrigin};
@@ -107,8 +107,8 @@ impl Caller {
     }
 
     /// Returns the environment for policy conditions: time, source address and transport.
-    pub(crate) fn policy_environment(&self) -> Environment {
-        Environment {
+    pub(crate) fn policy_environment(&self) -> RequestEnvironment {
+        RequestEnvironment {
             now: Timestamp::now(),
             source_ip: self.client.map(|connection| connection.ip),
             secure_transport: self.client.is_some_and(|connection| connection.tls),
@@ -278,13 +278,16 @@ impl Caller {
             domain_id: project.as_ref().map(|project| &project.domain_id),
         };
         let resource = Resource { project: Some(facts), region: "", instance: None, request_tags: &[] };
-        check_scope(&self.principal, action, &resource).map_err(|reason| self.build_denial_error(action, &reason))?;
+        check_credential_scope(&self.principal, action, &resource)
+            .map_err(|reason| self.build_denial_error(action, &reason))?;
         let project = project.ok_or_else(foreign)?;
         if project.enabled { Ok(project) } else { Err(ApiError::new(ErrorEntry::PROJECT_UNAVAILABLE)) }
     }
 
     fn decide_action(&self, action: Action, resource: &Resource<'_>) -> Decision {
-        evaluate_policies(&self.principal, || decide(&self.principal, action, resource, &self.policy_environment()))
+        evaluate_policies(&self.principal, || {
+            decide_access(&self.principal, action, resource, &self.policy_environment())
+        })
     }
 
     /// Builds the error for a denied action. The error does not reveal whether a project of another domain exists.

@@ -250,7 +250,7 @@ mod tests {
 
     /// Spends the units of `requests` requests, a quarter of a request at a time.
     fn spend(budget: &WorkBudget, requests: u64) -> bool {
-        (0..requests * 4).all(|_| budget.charge(WORK_UNITS_PER_REQUEST / 4))
+        (0..requests * 4).all(|_| budget.charge_units(WORK_UNITS_PER_REQUEST / 4))
     }
 
     #[test]

@@ -50,9 +50,9 @@ impl AppState {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let login = LoginAttempt::request(&self.store, &node.id, LoginTrigger::Requested).await?;
+        let login = LoginAttempt::request_permit(&self.store, &node.id, LoginTrigger::Requested).await?;
         let result = read(self.node_reads.limits).await;
-        login.record(node, result.as_ref().err()).await;
+        login.record_outcome(node, result.as_ref().err()).await;
         result
     }
 }

@@ -25,7 +25,7 @@ pub(crate) async fn verify_password(given: SecretString, hash: Option<String>) -
         if let Some(hash) = hash {
             return password::verify_password(&given, &hash);
         }
-        password::simulate_verification(&given);
+        password::simulate_password_verification(&given);
         false
     })
     .await

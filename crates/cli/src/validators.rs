@@ -13,7 +13,7 @@ pub(crate) fn parse_policy_name(name: &str) -> Result<String, String> {
 }
 
 fn check_name_rule(rule: NameRule, name: &str) -> Result<String, String> {
-    if rule.is_valid(name) { Ok(name.to_owned()) } else { Err(rule.to_string()) }
+    if rule.is_valid_name(name) { Ok(name.to_owned()) } else { Err(rule.to_string()) }
 }
 
 /// Validates a description, which is one line of limited length.

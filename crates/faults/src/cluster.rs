@@ -1,4 +1,4 @@
-//! Cluster of a run, with PostgreSQL, S3, three Clew servers, four Clew workers and monitored nodes.
+//! Test cluster with PostgreSQL, an S3 server, three Clew servers, four Clew workers and monitored nodes.
 
 use std::ffi::OsString;
 use std::fs;
@@ -20,11 +20,11 @@ use crate::process::ClewProcess;
 
 const SERVER_COUNT: usize = 3;
 const WORKER_COUNT: usize = 4;
-/// Index of the worker with a separate clock.
+/// Index of the worker whose clock the run can shift.
 pub(crate) const CLOCK_WORKER_INDEX: usize = 2;
-/// Index of the worker with a separate disk.
+/// Index of the worker whose disk the run can fill.
 pub(crate) const DISK_WORKER_INDEX: usize = 3;
-/// Key prefix of the results on S3.
+/// Key prefix of the result objects on S3.
 pub(crate) const RESULT_KEY_PREFIX: &str = "clew";
 /// Clew configuration without rate and connection limits, because all clients share one IP address.
 const CLEW_CONFIGURATION: &str = "[limits]
@@ -36,14 +36,14 @@ long_polls_per_principal = 0
 connections_per_peer = 0
 ";
 
-/// A running cluster. Dropping the cluster stops all processes and removes their data.
+/// A running test cluster. Dropping the cluster stops all processes and removes their data.
 pub(crate) struct TestCluster {
     // Fields are dropped in this order: processes before their dependencies.
     pub(crate) servers: Vec<ClewProcess>,
     pub(crate) workers: Vec<ClewProcess>,
-    /// One proxy per worker, between the worker and PostgreSQL.
+    /// Proxies between the workers and PostgreSQL, one proxy per worker.
     pub(crate) metadata_proxies: Vec<FaultProxy>,
-    /// Proxy between all processes and S3.
+    /// Proxy between all Clew processes and S3.
     pub(crate) results_proxy: FaultProxy,
     pub(crate) metadata: PostgreSql,
     pub(crate) results: S3Server,
@@ -54,7 +54,7 @@ pub(crate) struct TestCluster {
     directory: TempDir,
 }
 
-/// Output of `clew init --format json`, limited to the fields that the run uses.
+/// Output of `clew init --format json`. The struct contains only the fields that the run uses.
 #[derive(Debug, Clone, Deserialize)]
 struct InitOutput {
     project_id: String,
@@ -92,7 +92,7 @@ impl TestCluster {
         fs::write(&configuration, CLEW_CONFIGURATION).map_err(io_error("write a configuration"))?;
 
         let cli = CliContext { clew, directory: directory.path(), results: results_proxy.address() };
-        let init = cli.process_environment(&metadata.url(), "data");
+        let init = cli.build_process_environment(&metadata.url(), "data");
         let tenant: InitOutput = cli.run_json_command(&["init", "--format", "json"], &init).await?;
         let mut inventory = NodeInventory::default();
         for (number, nodes) in monitored.nodes_by_instance()?.into_iter().enumerate() {
@@ -120,14 +120,15 @@ impl TestCluster {
         Ok(cluster)
     }
 
-    fn cli_context<'a>(&'a self, clew: &'a Path) -> CliContext<'a> {
+    fn create_cli_context<'a>(&'a self, clew: &'a Path) -> CliContext<'a> {
         CliContext { clew, directory: self.directory.path(), results: self.results_proxy.address() }
     }
 
-    /// Starts a server. A first start on a free port determines the port for all restarts.
+    /// Starts a server. The first start selects a free port, and all restarts use the same port.
     async fn start_server(&mut self, number: usize, clew: &Path, logs: &Path) -> Result<(), FaultsError> {
         let name = format!("server-{}", number + 1);
-        let environment = self.cli_context(clew).environment_with_master_key(&self.metadata.url(), &name)?;
+        let environment =
+            self.create_cli_context(clew).build_environment_with_master_key(&self.metadata.url(), &name)?;
         let with_address = |address: &str| {
             let arguments = ["serve", "--no-worker", "--listen", address];
             ClewProcess::new(&name, wrap_with_death_signal(clew, &arguments), environment.clone(), logs)
@@ -145,10 +146,10 @@ impl TestCluster {
         let name = format!("worker-{}", number + 1);
         let port = self.metadata_proxies.get(number).map_or(self.metadata.port(), |proxy| proxy.address().port());
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-        let mut environment = self.cli_context(clew).environment_with_master_key(&url, &name)?;
+        let mut environment = self.create_cli_context(clew).build_environment_with_master_key(&url, &name)?;
         let mut command = wrap_with_death_signal(clew, &["worker"]);
         if number == CLOCK_WORKER_INDEX {
-            command = worker_command_with_own_clock(clew)?;
+            command = build_worker_command_with_clock_offset(clew)?;
             fs::write(self.clock_file_path(), "+0\n").map_err(io_error("write a clock"))?;
             environment.push(("FAKETIME_TIMESTAMP_FILE", self.clock_file_path().into()));
             environment.push(("FAKETIME_CACHE_DURATION", "1".into()));
@@ -166,12 +167,12 @@ impl TestCluster {
         Ok(())
     }
 
-    /// Returns the path of the file with the clock offset for the worker with a separate clock.
+    /// Returns the path of the file that contains the clock offset for the worker [`CLOCK_WORKER_INDEX`].
     pub(crate) fn clock_file_path(&self) -> PathBuf {
         self.directory.path().join("clock")
     }
 
-    /// Returns the mount point of the separate disk, which is visible only to its worker.
+    /// Returns the mount point of the disk for the worker [`DISK_WORKER_INDEX`]. Only this worker can see the disk.
     pub(crate) fn tmpfs_path(&self) -> PathBuf {
         self.directory.path().join("disk")
     }
@@ -190,7 +191,7 @@ impl TestCluster {
         clients.collect()
     }
 
-    /// Opens the store directly, without the fault proxies.
+    /// Opens the store directly instead of through the fault proxies.
     pub(crate) async fn open_store(&self) -> Result<Store, FaultsError> {
         let (key, secret) = S3Server::OWNER_KEY;
         let location = StoreLocation {
@@ -218,7 +219,7 @@ struct CliContext<'a> {
 }
 
 impl CliContext<'_> {
-    fn process_environment(&self, metadata: &str, dir: &str) -> Vec<(&'static str, OsString)> {
+    fn build_process_environment(&self, metadata: &str, dir: &str) -> Vec<(&'static str, OsString)> {
         let (key, secret) = S3Server::OWNER_KEY;
         vec![
             ("CLEW_DATA_DIR", self.directory.join(dir).into()),
@@ -232,8 +233,8 @@ impl CliContext<'_> {
         ]
     }
 
-    /// Returns the environment of a process with a separate data directory, which contains only the master key.
-    fn environment_with_master_key(
+    /// Returns the environment for a process with its own data directory. The directory contains only the master key.
+    fn build_environment_with_master_key(
         &self,
         metadata: &str,
         name: &str,
@@ -242,7 +243,7 @@ impl CliContext<'_> {
         let copied = fs::create_dir_all(&dir)
             .and_then(|()| fs::copy(self.directory.join("data").join("master.key"), dir.join("master.key")));
         copied.map_err(io_error("copy the master key"))?;
-        Ok(self.process_environment(metadata, name))
+        Ok(self.build_process_environment(metadata, name))
     }
 
     /// Runs a `clew` command and parses its JSON output.
@@ -280,7 +281,7 @@ impl CliContext<'_> {
     }
 }
 
-/// Returns a command whose process the kernel kills when the starting thread exits.
+/// Wraps a command so that the kernel kills its process when the thread that started the process exits.
 fn wrap_with_death_signal(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
     let mut command: Vec<OsString> = ["setpriv", "--pdeathsig", "KILL", "--"].map(OsString::from).into();
     command.push(clew.into());
@@ -288,7 +289,7 @@ fn wrap_with_death_signal(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
     command
 }
 
-/// Wraps a command in a mount namespace with a small tmpfs at `disk`. The mount disappears with the process.
+/// Wraps a command in a mount namespace with a small tmpfs at `disk`. The mount is removed when the process exits.
 fn wrap_with_private_tmpfs(disk: &Path, command: Vec<OsString>) -> Vec<OsString> {
     const MOUNT_SCRIPT: &str = "mount -t tmpfs -o size=64m clew-faults \"$0\" && exec \"$@\"";
     let mut wrapped: Vec<OsString> =
@@ -298,9 +299,9 @@ fn wrap_with_private_tmpfs(disk: &Path, command: Vec<OsString>) -> Vec<OsString>
     wrapped
 }
 
-/// Returns a worker command whose clock follows the offset in the clock file.
+/// Returns a worker command whose process reads its clock offset from the clock file.
 /// The command has a private `/dev/shm`, because libfaketime leaks shared memory when its process is killed.
-fn worker_command_with_own_clock(clew: &Path) -> Result<Vec<OsString>, FaultsError> {
+fn build_worker_command_with_clock_offset(clew: &Path) -> Result<Vec<OsString>, FaultsError> {
     let missing = || io_error("find libfaketime (Debian package faketime)")(std::io::ErrorKind::NotFound.into());
     let mut preload = OsString::from("LD_PRELOAD=");
     preload.push(toolchain::libfaketime_path().ok_or_else(missing)?);
@@ -309,7 +310,7 @@ fn worker_command_with_own_clock(clew: &Path) -> Result<Vec<OsString>, FaultsErr
     Ok(wrap_with_private_tmpfs(Path::new("/dev/shm"), command))
 }
 
-/// Parses an id from the output of a Clew command.
+/// Parses an id that a Clew command printed.
 fn parse_id<T: std::str::FromStr>(id: &str) -> Result<T, FaultsError> {
     id.parse().map_err(|_| io_error("parse the output of clew")(std::io::Error::other(id.to_owned())))
 }

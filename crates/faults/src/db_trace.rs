@@ -1,11 +1,11 @@
-//! Queries for the rows of all tasks and for their completions, which a test trigger records.
+//! Reads the database rows of all tasks, and the completions that a test trigger has recorded.
 
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, FromRow, PgConnection, Row};
 
 use crate::error::{FaultsError, database_error};
 
-const TRIGGER_SETUP_STATEMENTS: [&str; 5] = [
+const COMPLETION_TRIGGER_STATEMENTS: [&str; 5] = [
     "CREATE SCHEMA witness",
     "CREATE TABLE witness.ends (at BIGINT GENERATED ALWAYS AS IDENTITY, request_id TEXT NOT NULL, fence BIGINT NOT NULL)",
     "CREATE FUNCTION witness.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
@@ -34,7 +34,7 @@ pub(crate) struct TaskRow {
     pub(crate) result_sha256: Option<String>,
     pub(crate) created_at: i64,
     pub(crate) ended_at: Option<i64>,
-    /// Number of completions that the trigger recorded.
+    /// Number of completions that the test trigger recorded.
     pub(crate) completions: i64,
 }
 
@@ -58,17 +58,17 @@ impl FromRow<'_, PgRow> for TaskRow {
     }
 }
 
-/// Installs the trigger that records completions.
-pub(crate) async fn install_trigger(url: &str) -> Result<(), FaultsError> {
+/// Installs the test trigger that records each completion of a task.
+pub(crate) async fn install_completion_trigger(url: &str) -> Result<(), FaultsError> {
     let failed = || database_error("install a trigger on the tasks");
     let mut connection = PgConnection::connect(url).await.map_err(failed())?;
-    for statement in TRIGGER_SETUP_STATEMENTS {
+    for statement in COMPLETION_TRIGGER_STATEMENTS {
         sqlx::query(statement).execute(&mut connection).await.map_err(failed())?;
     }
     connection.close().await.map_err(failed())
 }
 
-/// Reads the rows of all tasks, ordered from oldest to newest.
+/// Reads the database rows of all tasks, from the oldest task to the newest task.
 pub(crate) async fn read_task_rows(url: &str) -> Result<Vec<TaskRow>, FaultsError> {
     let failed = || database_error("read the tasks");
     let mut connection = PgConnection::connect(url).await.map_err(failed())?;

@@ -1,4 +1,4 @@
-//! Errors that abort a run. Violated invariants are not errors; the report lists them.
+//! Errors that abort a run. A violated invariant is not an error but an entry of the report.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,10 +7,10 @@ use clew_client::ClientError;
 use clew_store::StoreError;
 use clew_testkit::ServerError;
 
-/// Error that aborts a run, with the failed operation and the cause.
+/// Error that aborts a run. An error contains the failed operation and the cause.
 #[derive(Debug, thiserror::Error)]
 pub enum FaultsError {
-    /// A server of the cluster failed.
+    /// A server of the test cluster failed.
     #[error(transparent)]
     Server(#[from] ServerError),
     /// A file, process or network operation failed.
@@ -31,7 +31,7 @@ pub enum FaultsError {
         /// Log file of the process.
         log: PathBuf,
     },
-    /// A query of the metadata database failed.
+    /// A query on the metadata database failed.
     #[error("cannot {operation}: {source}")]
     Database {
         /// Failed operation.
@@ -45,15 +45,15 @@ pub enum FaultsError {
     /// The store failed during the final cleanup.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A fault had no effect, so the run did not test the fault.
+    /// An injected fault had no effect, so the run did not test this fault.
     #[error("the fault {fault} did not take effect: {reason}")]
     NoEffect {
         /// Name of the fault.
         fault: &'static str,
-        /// Missing effect.
+        /// Description of the missing effect.
         reason: String,
     },
-    /// The name of a fault is unknown.
+    /// No fault has this name.
     #[error("unknown fault {name}; the faults are: {names}")]
     UnknownFault {
         /// Unknown name.

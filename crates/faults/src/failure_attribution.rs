@@ -1,17 +1,17 @@
-//! Attribution of failed collections. Each failure needs an explanation: the kind of the node or an injected fault.
+//! Attributes failed collections to causes. The kind of the node or an injected fault must explain each failure.
 
 use crate::db_trace::TaskRow;
 use crate::fault::Fault;
 use crate::nodes::NodeKind;
 use crate::timeline::FaultEvent;
 
-/// Time after a fault, in milliseconds, during which failures are attributed to that fault.
-/// The window covers an S3 request with all retries, a database response and a lease.
+/// Milliseconds after the end of a fault during which failures are attributed to the fault.
+/// The window is long enough for an S3 request with all retries, a database response and a lease.
 const ATTRIBUTION_WINDOW_MILLIS: i64 = 60_000;
 
-/// S3 error code for a client with a wrong clock.
+/// S3 error code for a request from a client whose clock is wrong.
 const CLOCK_SKEW_ERROR: &str = "RequestTimeTooSkewed";
-/// Operating system error message for a full disk.
+/// Error message of the operating system for a full disk.
 const DISK_FULL_MESSAGE: &str = "No space left on device";
 
 /// Returns a violation if neither the kind of the node nor a fault explains the failure of a collection.
@@ -28,7 +28,7 @@ pub(crate) fn find_unexplained_failure(row: &TaskRow, node: NodeKind, events: &[
     (!is_explained).then(|| format!("unexplained failure of {node:?} ({kind}: {detail})"))
 }
 
-/// Returns a short label of a failure for the report.
+/// Returns a short label for a failure. The report counts failures by label.
 pub(crate) fn format_failure_label(row: &TaskRow) -> String {
     let detail = row.failure_detail.as_deref().unwrap_or_default();
     let kind = row.failure_kind.as_deref().unwrap_or_default();
@@ -37,13 +37,13 @@ pub(crate) fn format_failure_label(row: &TaskRow) -> String {
     found.map_or_else(|| kind.to_owned(), |part| format!("{kind}, {part}"))
 }
 
-/// Returns true if a fault was active during the collection or during the attribution window before the collection.
+/// Returns true if the fault and its attribution window overlap the collection in time.
 fn overlaps_collection(event: &FaultEvent, row: &TaskRow) -> bool {
     let ended = row.ended_at.unwrap_or(i64::MAX);
     event.begin <= ended && event.end.saturating_add(ATTRIBUTION_WINDOW_MILLIS) >= row.created_at
 }
 
-/// Returns true if the fault can cause a failure of this kind.
+/// Returns true if the fault can cause a failure of this kind with this detail.
 fn explains_failure(fault: Fault, kind: &str, detail: &str, row: &TaskRow) -> bool {
     let is_metadata_failure = kind == "store-failed" && detail.starts_with("could not look up ");
     let is_result_failure = kind == "store-failed" && detail.contains("s3://");

@@ -1,4 +1,4 @@
-//! Kinds of faults that a run can inject.
+//! Kinds of faults that a run can inject into the test cluster.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ pub enum Fault {
     PostgresPause,
     /// Stops or kills the S3 server and restarts it.
     S3Stop,
-    /// Throttles or stalls the traffic to and from S3.
+    /// Throttles or stalls the traffic between Clew and S3.
     S3Slow,
     /// Blocks the traffic between a worker and PostgreSQL for longer than a lease.
     NetworkPartition,

@@ -1,4 +1,4 @@
-//! Invariants of a run, which are checked on all requested collections.
+//! Checks the invariants of a run on all requested collections.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -8,31 +8,31 @@ use crate::db_trace::TaskRow;
 use crate::failure_attribution::find_unexplained_failure;
 use crate::nodes::NodeKind;
 use crate::timeline::FaultEvent;
-use crate::workload::{CollectionRecord, DownloadedResult, RequestRecord, accepted_records, prefix_with_id};
+use crate::workload::{CollectionRecord, DownloadedResult, RequestRecord, accepted_records, prefix_with_collection_id};
 
-/// Data collected by a run, on which the invariants are checked.
+/// Data that a run has recorded. The invariants are checked on this data.
 pub(crate) struct RunEvidence<'a> {
     pub(crate) requests: &'a [RequestRecord],
     pub(crate) rows: &'a [TaskRow],
-    /// Second download of each finished collection, or its error message.
+    /// Result of the second download for each finished collection, or an error message.
     pub(crate) downloads: &'a HashMap<String, Result<DownloadedResult, String>>,
     pub(crate) events: &'a [FaultEvent],
-    /// Number of logged completions per collection.
+    /// Number of completions in the logs, by collection id.
     pub(crate) logged_completions: &'a HashMap<String, usize>,
 }
 
 /// Checks all invariants. Returns a message for each violation.
-pub(crate) fn find_violations(evidence: &RunEvidence<'_>) -> Vec<String> {
+pub(crate) fn find_invariant_violations(evidence: &RunEvidence<'_>) -> Vec<String> {
     let mut violations = Vec::new();
     let rows: HashMap<&str, &TaskRow> = evidence.rows.iter().map(|row| (row.request_id.as_str(), row)).collect();
     for (_, record) in accepted_records(evidence.requests) {
         let id = &record.accepted.id;
-        violations.extend(record.violations.iter().map(|violation| prefix_with_id(id, violation)));
+        violations.extend(record.violations.iter().map(|violation| prefix_with_collection_id(id, violation)));
         match rows.get(id.as_str()) {
-            None => violations.push(prefix_with_id(id, "it was accepted and is lost")),
+            None => violations.push(prefix_with_collection_id(id, "it was accepted and is lost")),
             Some(row) => {
                 let found = check_client_record(record, row, evidence);
-                violations.extend(found.into_iter().map(|violation| prefix_with_id(id, &violation)));
+                violations.extend(found.into_iter().map(|violation| prefix_with_collection_id(id, &violation)));
             }
         }
     }
@@ -77,7 +77,7 @@ fn check_client_record(record: &CollectionRecord, row: &TaskRow, evidence: &RunE
     violations
 }
 
-/// Checks that a download is complete and matches the result recorded in the database.
+/// Checks that a download is complete and matches the result that the database has recorded.
 fn check_download(download: &DownloadedResult, row: &TaskRow, node: NodeKind) -> Vec<String> {
     let mut violations = Vec::new();
     let recorded = row.result_sha256.as_deref().unwrap_or_default();
@@ -100,7 +100,7 @@ fn check_download(download: &DownloadedResult, row: &TaskRow, node: NodeKind) ->
     violations
 }
 
-/// Checks that the collection completed exactly once, with a result of the last lease holder.
+/// Checks that the collection completed exactly once, and that the last lease holder wrote its result.
 fn check_task_row(row: &TaskRow, logged_completions: usize) -> Vec<String> {
     let mut violations = Vec::new();
     if row.ended_at.is_none() {
@@ -119,7 +119,7 @@ fn check_task_row(row: &TaskRow, logged_completions: usize) -> Vec<String> {
     violations
 }
 
-/// Returns a violation for each result that belongs to several collections.
+/// Returns a violation for each result that several collections reference.
 fn find_shared_results(rows: &[TaskRow]) -> Vec<String> {
     let mut owners: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for row in rows {
@@ -131,7 +131,7 @@ fn find_shared_results(rows: &[TaskRow]) -> Vec<String> {
     shared.map(|(name, owners)| format!("the result {name} belongs to {}", owners.join(" and "))).collect()
 }
 
-/// Returns the S3 objects that do not belong to any collection.
+/// Returns the S3 objects that no collection references.
 pub(crate) fn find_orphaned_objects<'a>(objects: &'a [String], rows: &[TaskRow]) -> Vec<&'a str> {
     let referenced: HashSet<&str> = rows.iter().filter_map(|row| row.result_name.as_deref()).collect();
     objects.iter().map(String::as_str).filter(|object| !referenced.contains(object)).collect()
@@ -210,7 +210,7 @@ mod tests {
             events: &events,
             logged_completions: &HashMap::from([(ID.to_owned(), logged_completions)]),
         };
-        find_violations(&evidence).join("\n")
+        find_invariant_violations(&evidence).join("\n")
     }
 
     fn set_failed(fixture: &mut Fixture, kind: &str, detail: &str) {

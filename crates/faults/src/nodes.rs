@@ -1,4 +1,4 @@
-//! Monitored nodes of a run: fleets of fake nodes with different behaviors, and a real MariaDB server.
+//! Monitored nodes of a run: fleets of fake servers with different behaviors, and a real MariaDB server.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use tokio::net::TcpSocket;
 
 use crate::error::{FaultsError, io_error};
 
-/// Behavior of a node.
+/// Kind of a node. The kind determines how the node behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NodeKind {
     /// Fake server with exactly this number of sessions.
     Fake(u64),
     /// Real server with at least this number of sessions, which the test process holds open.
     Real(u64),
-    /// Fake server that accepts connections and closes them.
+    /// Fake server that closes each connection after accepting it.
     ClosesConnections,
-    /// A port without a listener.
+    /// Port on which no server listens.
     Unreachable,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct AcceptedCollection {
     pub(crate) node: RegisteredNode,
 }
 
-/// Running servers of the nodes.
+/// Running servers that the Clew cluster monitors.
 pub(crate) struct MonitoredNodes {
     fleets: Vec<(FakeFleet, NodeKind)>,
     real_server: Server,
@@ -47,8 +47,8 @@ pub(crate) struct MonitoredNodes {
     unreachable: TcpSocket,
 }
 
-/// Fake fleets: number of nodes, sessions per node, fault, and share of the requests in percent.
-const FAKE_FLEETS: [(usize, u64, Fault, usize); 5] = [
+/// Fleets of fake servers: number of servers, sessions per server, fault, and share of requests in percent.
+const FAKE_SERVER_FLEETS: [(usize, u64, Fault, usize); 5] = [
     (24, 20, Fault::None, 65),
     // More rows than a worker keeps in memory, so they spill to the disk.
     (8, 12_000, Fault::None, 10),
@@ -58,17 +58,17 @@ const FAKE_FLEETS: [(usize, u64, Fault, usize); 5] = [
     (12, 20, Fault::DelayPerRow(Duration::from_millis(250)), 9),
     (1, 0, Fault::CloseOnConnect, 4),
 ];
-/// Number of sessions on the real server.
+/// Number of sessions that the run opens on the real server.
 const REAL_SERVER_SESSIONS: usize = 10;
-/// Share of requests for the real server, in percent.
+/// Percentage of requests that collect from the real server.
 const REAL_SERVER_SHARE_PERCENT: usize = 8;
-/// Share of requests for the unreachable node, in percent.
+/// Percentage of requests that collect from the unreachable node.
 const UNREACHABLE_NODE_SHARE_PERCENT: usize = 2;
 
 impl MonitoredNodes {
     pub(crate) async fn start() -> Result<Self, FaultsError> {
         let mut fleets = Vec::new();
-        for (nodes, sessions, fault, _) in FAKE_FLEETS {
+        for (nodes, sessions, fault, _) in FAKE_SERVER_FLEETS {
             let options = FakeOptions { sessions, transactions: sessions / 4, fault };
             let fleet = FakeFleet::start(nodes, options).await.map_err(io_error("start fake nodes"))?;
             let kind =
@@ -102,7 +102,7 @@ pub(crate) struct NodeInventory(Vec<(Vec<RegisteredNode>, usize)>);
 impl NodeInventory {
     /// Adds the nodes of the next instance, in the order of [`MonitoredNodes::nodes_by_instance`].
     pub(crate) fn add_instance(&mut self, nodes: Vec<RegisteredNode>) {
-        let shares = FAKE_FLEETS
+        let shares = FAKE_SERVER_FLEETS
             .iter()
             .map(|(.., share)| *share)
             .chain([REAL_SERVER_SHARE_PERCENT, UNREACHABLE_NODE_SHARE_PERCENT]);
@@ -110,7 +110,7 @@ impl NodeInventory {
         self.0.push((nodes, share));
     }
 
-    /// Chooses a random node, weighted by the shares of the instances.
+    /// Chooses a random node. The probability depends on the instance's share of the requests.
     pub(crate) fn choose_node(&self, rng: &mut Rng) -> Option<RegisteredNode> {
         let mut at = rng.usize(..self.0.iter().map(|(_, share)| share).sum::<usize>());
         for (nodes, share) in &self.0 {

@@ -1,4 +1,4 @@
-//! Clew processes that a run can kill and restart with the same command.
+//! Clew processes. A run can kill a process and restart the process with the same command.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -14,10 +14,10 @@ use tokio::time::timeout;
 
 use crate::error::{FaultsError, io_error};
 
-/// Timeout for the start and for the graceful shutdown of a process.
-const START_STOP_TIMEOUT: Duration = Duration::from_mins(1);
+/// Timeout for starting a process, and for a graceful shutdown of a process.
+const PROCESS_START_STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A restartable Clew process. Dropping the value kills the process.
+/// A Clew process that a run can restart. Dropping the value kills the process.
 #[derive(Debug)]
 pub(crate) struct ClewProcess {
     pub(crate) name: String,
@@ -29,7 +29,7 @@ pub(crate) struct ClewProcess {
 }
 
 impl ClewProcess {
-    /// Creates the description of a process without starting the process.
+    /// Creates a process that is not running yet.
     pub(crate) fn new(
         name: &str,
         command: Vec<OsString>,
@@ -54,7 +54,7 @@ impl ClewProcess {
         self.child = Some(child);
         let Some(stdout) = stdout else { return Err(self.process_error("its stdout is not captured")) };
         let mut lines = BufReader::new(stdout).lines();
-        match timeout(START_STOP_TIMEOUT, lines.next_line()).await {
+        match timeout(PROCESS_START_STOP_TIMEOUT, lines.next_line()).await {
             Ok(Ok(Some(line))) => Ok(line),
             _ => Err(self.process_error("it did not start in time")),
         }
@@ -68,12 +68,13 @@ impl ClewProcess {
         Ok(())
     }
 
-    /// Requests a graceful shutdown (SIGTERM). Returns true if the process exits successfully in time.
+    /// Requests a graceful shutdown (SIGTERM). Returns true if the process exits successfully before the timeout.
     pub(crate) async fn stop(&mut self) -> bool {
         let Some(mut child) = self.child.take() else { return true };
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let signaled = pid.is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok());
-        signaled && matches!(timeout(START_STOP_TIMEOUT, child.wait()).await, Ok(Ok(status)) if status.success())
+        signaled
+            && matches!(timeout(PROCESS_START_STOP_TIMEOUT, child.wait()).await, Ok(Ok(status)) if status.success())
     }
 
     /// Returns the process id if the process is running.
@@ -86,7 +87,7 @@ impl ClewProcess {
         self.log.metadata().map_or(0, |log| log.len())
     }
 
-    /// Returns the log from a byte offset to the end. Replaces invalid UTF-8.
+    /// Returns the log from a byte offset to the end, with replacement characters for invalid UTF-8.
     pub(crate) fn read_log_from(&self, offset: u64) -> String {
         let mut bytes = Vec::new();
         let read = File::open(&self.log).and_then(|mut log| log.read_to_end(&mut bytes));

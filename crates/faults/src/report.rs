@@ -13,19 +13,19 @@ use crate::workload::{RequestOutcome, RequestRecord, accepted_records};
 pub struct RunReport {
     pub(crate) seed: u64,
     pub(crate) summaries: Vec<FaultSummary>,
-    /// Number of failed collections by failure label.
+    /// Number of failed collections for each failure label.
     pub(crate) failures: BTreeMap<String, usize>,
-    /// Number of collections in the database whose id did not reach the client.
+    /// Number of collections in the database whose id the client did not receive.
     pub(crate) unconfirmed: usize,
     pub(crate) downloaded: usize,
-    /// Number of orphaned results before and after the final cleanup.
+    /// Numbers of orphaned results before and after the final cleanup of the result store.
     pub(crate) orphans: (usize, usize),
     /// Number of orphaned results that the workers removed during the run.
     pub(crate) swept: u64,
     pub(crate) violations: Vec<String>,
 }
 
-/// Number of requests and collections during one kind of fault.
+/// Numbers of requests and collections while one kind of fault was injected.
 #[derive(Debug, Clone)]
 pub(crate) struct FaultSummary {
     fault: Fault,
@@ -36,7 +36,7 @@ pub(crate) struct FaultSummary {
     uncertain: usize,
     finished: usize,
     failed: usize,
-    /// Accepted collections with more than one attempt.
+    /// Number of accepted collections with more than one attempt.
     retried: usize,
 }
 
@@ -52,7 +52,7 @@ impl RunReport {
 }
 
 impl FaultSummary {
-    /// Creates a summary for each fault, in the order of injection.
+    /// Creates a summary for each fault in the order of injection.
     pub(crate) fn summarize_faults(
         faults: &[Fault],
         requests: &[RequestRecord],
@@ -83,7 +83,7 @@ impl FaultSummary {
         faults.iter().enumerate().map(summarize_fault).collect()
     }
 
-    fn column_values(&self) -> [usize; 8] {
+    fn table_column_values(&self) -> [usize; 8] {
         let Self { injections, requested, accepted, refused, uncertain, finished, failed, retried, .. } = *self;
         [injections, requested, accepted, refused, uncertain, finished, failed, retried]
     }
@@ -98,7 +98,7 @@ impl fmt::Display for RunReport {
         writeln!(f, "|---|---|---|---|---|---|---|---|---|")?;
         let mut sums = [0; 8];
         for summary in &self.summaries {
-            let counts = summary.column_values();
+            let counts = summary.table_column_values();
             for (sum, count) in sums.iter_mut().zip(counts) {
                 *sum += count;
             }

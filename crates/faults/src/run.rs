@@ -1,4 +1,4 @@
-//! Sequence of a run, from the start of the cluster to the invariant checks.
+//! Runs the fault injection, from the start of the test cluster to the invariant checks.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -22,14 +22,14 @@ use crate::report::{FaultSummary, RunReport};
 use crate::timeline::FaultTimeline;
 use crate::workload::{self, ClientPool, DownloadedResult, STALL_TIMEOUT, Workload, accepted_records};
 
-/// Duration of the workload before the first fault.
+/// Time for which the workload runs before the first fault.
 const WARM_UP_DURATION: Duration = Duration::from_secs(5);
 /// Maximum number of concurrent downloads at the end of a run.
 const MAX_CONCURRENT_DOWNLOADS: usize = 16;
-/// Key prefix of incomplete multipart uploads in the S3 server.
+/// Key prefix under which the S3 server stores incomplete multipart uploads.
 const INCOMPLETE_UPLOADS_PREFIX: &str = ".uploads";
 
-/// Options of a run.
+/// Options for a run.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
     /// Path of the `clew` program.
@@ -40,11 +40,11 @@ pub struct RunOptions {
     pub seed: u64,
     /// Faults to inject, in this order.
     pub faults: Vec<Fault>,
-    /// Duration of the repeated injection of each fault. Each fault is injected at least once.
+    /// Time for which each fault is injected repeatedly. Each fault is injected at least once.
     pub duration_per_fault: Duration,
-    /// Requested collections per second.
+    /// Number of collections that the workload requests per second.
     pub requests_per_second: f64,
-    /// Function that receives progress messages.
+    /// Function that the run calls with each progress message.
     pub on_progress: fn(&str),
 }
 
@@ -62,10 +62,10 @@ pub async fn run(options: RunOptions) -> Result<RunReport, FaultsError> {
     } = options;
     let timeline = FaultTimeline::new(on_progress);
     let mut rng = Rng::with_seed(seed);
-    timeline.log_progress(&format!("seed {seed}; logs in {}", logs.display()));
+    timeline.print_progress(&format!("seed {seed}; logs in {}", logs.display()));
     let mut cluster = TestCluster::start(&clew, &logs).await?;
-    db_trace::install_trigger(&cluster.metadata.url()).await?;
-    timeline.log_progress("the cluster is running; starting the workload");
+    db_trace::install_completion_trigger(&cluster.metadata.url()).await?;
+    timeline.print_progress("the cluster is running; starting the workload");
     let clients = cluster.create_clients(&workload::client_settings())?;
     let pool = ClientPool::new(clients, std::mem::take(&mut cluster.inventory));
     let workload = Workload::start(pool.clone(), per_second, rng.fork());
@@ -83,11 +83,11 @@ pub async fn run(options: RunOptions) -> Result<RunReport, FaultsError> {
             Instant::now() < until
         } {}
     }
-    timeline.log_progress("stopping the workload; waiting for the accepted collections");
+    timeline.print_progress("stopping the workload; waiting for the accepted collections");
     let requests = workload.stop().await;
     let rows = wait_for_collections(&cluster).await?;
 
-    timeline.log_progress("downloading all results again");
+    timeline.print_progress("downloading all results again");
     let finished: Vec<AcceptedCollection> = accepted_records(&requests)
         .filter(|(_, record)| {
             rows.iter().any(|row| row.request_id == record.accepted.id.as_str() && row.status == "finished")
@@ -97,8 +97,8 @@ pub async fn run(options: RunOptions) -> Result<RunReport, FaultsError> {
     let downloads = download_all_results(&pool, finished, &mut rng).await;
 
     let mut violations = stop_all_processes(&mut cluster).await;
-    let logs = parse_logs(&cluster);
-    timeline.log_progress("removing orphaned results");
+    let logs = parse_process_logs(&cluster);
+    timeline.print_progress("removing orphaned results");
     let before = find_orphaned_objects(&cluster, &rows).await?;
     let store = cluster.open_store().await?;
     let known = store.list_referenced_result_names().await?;
@@ -113,7 +113,7 @@ pub async fn run(options: RunOptions) -> Result<RunReport, FaultsError> {
         events: &events,
         logged_completions: &logs.completions,
     };
-    violations.extend(invariants::find_violations(&evidence));
+    violations.extend(invariants::find_invariant_violations(&evidence));
     violations.extend(logs.panics);
     let mut failures = BTreeMap::new();
     for row in rows.iter().filter(|row| row.status == "error") {
@@ -131,8 +131,8 @@ pub async fn run(options: RunOptions) -> Result<RunReport, FaultsError> {
     })
 }
 
-/// Waits until all collections are completed, or until no collection completes for [`STALL_TIMEOUT`].
-/// Returns the rows of all collections.
+/// Waits until all collections have completed, or until no collection has completed for [`STALL_TIMEOUT`].
+/// Returns the database rows of all collections.
 async fn wait_for_collections(cluster: &TestCluster) -> Result<Vec<TaskRow>, FaultsError> {
     let (mut open, mut last_completion) = (usize::MAX, Instant::now());
     loop {
@@ -163,7 +163,7 @@ async fn download_all_results(
         }
         let (pool, mut rng) = (pool.clone(), rng.fork());
         running.spawn(async move {
-            let download = pool.download_again(&collection, &mut rng).await;
+            let download = pool.download_result_again(&collection, &mut rng).await;
             (collection.id.as_str().to_owned(), download)
         });
     }
@@ -171,7 +171,7 @@ async fn download_all_results(
     downloads
 }
 
-/// Stops all Clew processes gracefully. Returns a violation for each failed shutdown.
+/// Stops all Clew processes gracefully. Returns a violation for each process that did not stop gracefully.
 async fn stop_all_processes(cluster: &mut TestCluster) -> Vec<String> {
     let mut violations = Vec::new();
     for process in cluster.workers.iter_mut().chain(&mut cluster.servers) {
@@ -182,7 +182,7 @@ async fn stop_all_processes(cluster: &mut TestCluster) -> Vec<String> {
     violations
 }
 
-/// Returns the results and incomplete uploads on S3 that do not belong to any collection.
+/// Returns the results on S3 that no collection references, and all incomplete uploads.
 async fn find_orphaned_objects(cluster: &TestCluster, rows: &[TaskRow]) -> Result<Vec<String>, FaultsError> {
     let objects = cluster.results.list_objects(RESULT_KEY_PREFIX).await?;
     let mut orphans: Vec<String> =
@@ -195,13 +195,13 @@ async fn find_orphaned_objects(cluster: &TestCluster, rows: &[TaskRow]) -> Resul
 /// Summary of the logs of all Clew processes.
 #[derive(Default)]
 struct LogSummary {
-    /// Number of logged completions per collection.
+    /// Number of completions in the logs, by collection id.
     completions: HashMap<String, usize>,
     swept: u64,
     panics: Vec<String>,
 }
 
-fn parse_logs(cluster: &TestCluster) -> LogSummary {
+fn parse_process_logs(cluster: &TestCluster) -> LogSummary {
     let mut summary = LogSummary::default();
     for process in cluster.workers.iter().chain(&cluster.servers) {
         for line in process.read_log_from(0).lines() {
@@ -210,7 +210,7 @@ fn parse_logs(cluster: &TestCluster) -> LogSummary {
             }
             let Ok(line) = serde_json::from_str::<Value>(line) else { continue };
             let text = |key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default();
-            if matches!(text("message"), "collected" | "could not collect") {
+            if matches!(text("message"), "collection completed" | "collection failed") {
                 *summary.completions.entry(text("task.request_id").to_owned()).or_default() += 1;
             }
             summary.swept += line.get("results.swept").and_then(Value::as_u64).unwrap_or_default();

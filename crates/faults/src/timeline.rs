@@ -1,4 +1,4 @@
-//! Timeline of the injected faults.
+//! Records when faults are injected and removed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -10,11 +10,11 @@ use crate::fault::Fault;
 pub(crate) struct FaultEvent {
     pub(crate) fault: Fault,
     pub(crate) begin: i64,
-    /// End of the fault, or `i64::MAX` while the fault is active.
+    /// End time of the fault, or `i64::MAX` while the fault is active.
     pub(crate) end: i64,
 }
 
-/// Records the injected faults and prints progress messages. Clones share the recorded events.
+/// Records the injected faults and prints progress messages. Clones share the recorded faults.
 #[derive(Clone)]
 pub(crate) struct FaultTimeline {
     start: Instant,
@@ -28,19 +28,19 @@ impl FaultTimeline {
     }
 
     /// Prints a message with the time since the start of the run.
-    pub(crate) fn log_progress(&self, message: &str) {
+    pub(crate) fn print_progress(&self, message: &str) {
         (self.sink)(&format!("{:7.1} s  {message}", self.start.elapsed().as_secs_f64()));
     }
 
-    /// Records and prints the start of a fault.
-    pub(crate) fn record_begin(&self, fault: Fault, details: &str) {
-        self.log_progress(&format!("{fault} begins: {details}"));
+    /// Records the start of a fault and prints a message.
+    pub(crate) fn record_fault_begin(&self, fault: Fault, details: &str) {
+        self.print_progress(&format!("{fault} begins: {details}"));
         self.lock_events().push(FaultEvent { fault, begin: current_unix_millis(), end: i64::MAX });
     }
 
-    /// Records and prints the end of a fault.
-    pub(crate) fn record_end(&self, fault: Fault) {
-        self.log_progress(&format!("{fault} ends"));
+    /// Records the end of a fault and prints a message.
+    pub(crate) fn record_fault_end(&self, fault: Fault) {
+        self.print_progress(&format!("{fault} ends"));
         if let Some(event) = self.lock_events().iter_mut().rev().find(|event| event.fault == fault) {
             event.end = current_unix_millis();
         }
@@ -55,7 +55,7 @@ impl FaultTimeline {
     }
 }
 
-/// Returns the Unix time in milliseconds from the machine's clock, which all servers of the cluster share.
+/// Returns the Unix time of this machine's clock in milliseconds. All servers of the cluster share the clock.
 pub(crate) fn current_unix_millis() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)

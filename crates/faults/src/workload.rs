@@ -14,15 +14,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::nodes::{AcceptedCollection, NodeInventory};
 
-/// Timeout of one long poll for the completion of a collection.
+/// Timeout for one long poll that waits for the completion of a collection.
 const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time without progress after which the client stops waiting.
-/// This timeout is longer than a lease, the timeouts of nodes and the timeouts of S3.
+/// If collections make no progress for this time, the client stops waiting.
+/// This timeout is longer than a lease, the timeouts for nodes and the timeouts for S3 requests.
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_mins(2);
 /// Delay between a failed request and its retry.
 const REQUEST_RETRY_DELAY: Duration = Duration::from_millis(300);
 
-/// Returns client settings without retries. The workload retries failed requests on another server.
+/// Returns client settings without retries, because the workload retries failed requests on another server.
 pub(crate) fn client_settings() -> Settings {
     Settings {
         connect_timeout: Duration::from_secs(2),
@@ -37,7 +37,7 @@ pub(crate) fn client_settings() -> Settings {
 /// Record of a collection request.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestRecord {
-    /// Index of the fault that was active when the request was sent.
+    /// Index of the fault that the run injected when the request was sent.
     pub(crate) phase: usize,
     pub(crate) outcome: RequestOutcome,
 }
@@ -49,47 +49,47 @@ pub(crate) enum RequestOutcome {
     Accepted(Box<CollectionRecord>),
     /// The server rejected the request, or the connection failed.
     Refused,
-    /// The response is missing or does not show whether the server queued the collection.
+    /// No response shows whether the server queued the collection.
     Uncertain,
 }
 
-/// Responses that the client received for a collection.
+/// Record of the responses that the client received for a collection.
 #[derive(Debug, Clone)]
 pub(crate) struct CollectionRecord {
     pub(crate) accepted: AcceptedCollection,
-    /// First received status other than `running`.
+    /// First status other than `running` that the client received.
     pub(crate) status: Option<CollectionStatus>,
     /// Failure reason of a failed collection.
     pub(crate) reason: Option<String>,
     /// Downloaded result of a finished collection.
     pub(crate) result: Option<DownloadedResult>,
-    /// Responses that violate an invariant.
+    /// Descriptions of responses that violate an invariant.
     pub(crate) violations: Vec<String>,
 }
 
 /// A downloaded result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DownloadedResult {
-    /// SHA-256 of the rows, without the header row.
+    /// SHA-256 hash of the rows, excluding the header row.
     pub(crate) sha256: String,
-    /// SHA-256 from the `ETag` header of the response.
+    /// SHA-256 hash in the `ETag` header of the response.
     pub(crate) etag_sha256: String,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
 }
 
-/// API clients of all servers, and the nodes whose collections the clients request.
+/// API clients for all servers, and the nodes for which the clients request collections.
 pub(crate) struct ClientPool {
     clients: Vec<Client>,
     inventory: NodeInventory,
     phase: AtomicUsize,
     /// True after the workload has stopped requesting collections.
     is_stopping: AtomicBool,
-    /// Time at which any collection last made progress.
+    /// Time of the most recent progress of any collection.
     last_progress: Mutex<Instant>,
 }
 
-/// A running workload.
+/// A running workload of collection requests.
 pub(crate) struct Workload {
     pool: Arc<ClientPool>,
     stop: CancellationToken,
@@ -108,7 +108,7 @@ impl ClientPool {
     }
 
     /// Returns true if the workload is stopping and no collection has made progress for [`STALL_TIMEOUT`].
-    fn has_stalled(&self) -> bool {
+    fn has_workload_stalled(&self) -> bool {
         self.is_stopping.load(Ordering::Relaxed) && self.lock_last_progress().elapsed() > STALL_TIMEOUT
     }
 
@@ -135,9 +135,9 @@ impl ClientPool {
         Some(RequestRecord { phase, outcome })
     }
 
-    /// Polls a collection until completion, then reads its result or failure reason.
+    /// Polls a collection until it completes, then reads the result or the failure reason.
     async fn follow_collection(&self, record: &mut CollectionRecord, rng: &mut Rng) {
-        while !self.has_stalled() && record.is_incomplete() {
+        while !self.has_workload_stalled() && record.is_incomplete() {
             let Some(client) = rng.choice(&self.clients) else { return };
             let before = record.status;
             let made_progress = match before {
@@ -155,7 +155,7 @@ impl ClientPool {
     }
 
     /// Downloads a result again, with up to three attempts. Returns the error message of the last attempt.
-    pub(crate) async fn download_again(
+    pub(crate) async fn download_result_again(
         &self,
         accepted: &AcceptedCollection,
         rng: &mut Rng,
@@ -182,7 +182,7 @@ impl CollectionRecord {
         }
     }
 
-    /// Waits for the completion of the collection. Returns false if the request failed.
+    /// Waits for the completion of a collection. Returns false if the request to the server failed.
     async fn wait_for_status(&mut self, client: &Client) -> bool {
         let AcceptedCollection { id, node } = &self.accepted;
         match client.wait_for_collection(&node.instance, &node.id, id, LONG_POLL_TIMEOUT, |_, _| {}).await {
@@ -198,7 +198,7 @@ impl CollectionRecord {
         }
     }
 
-    /// Reads the failure reason. Returns false if the request failed.
+    /// Reads the failure reason of a collection. Returns false if the request to the server failed.
     async fn read_failure_reason(&mut self, client: &Client) -> bool {
         let AcceptedCollection { id, node } = &self.accepted;
         match client.failure_reason(&node.instance, &node.id, id).await {
@@ -212,7 +212,7 @@ impl CollectionRecord {
         true
     }
 
-    /// Downloads the result. Returns false if the request failed.
+    /// Downloads the result of a collection. Returns false if the request to the server failed.
     async fn read_result(&mut self, client: &Client) -> bool {
         let download = download_result(client, &self.accepted).await;
         if let Err(ClientError::Api { status: 400..=499, error_msg, .. }) = &download {
@@ -239,7 +239,7 @@ async fn download_result(client: &Client, accepted: &AcceptedCollection) -> Resu
 }
 
 impl Workload {
-    /// Starts a workload that requests collections at this rate per second.
+    /// Starts a workload that requests this number of collections per second.
     pub(crate) fn start(pool: Arc<ClientPool>, per_second: f64, mut rng: Rng) -> Self {
         let stop = CancellationToken::new();
         let (clients, stopped) = (pool.clone(), stop.clone());
@@ -255,13 +255,13 @@ impl Workload {
         Self { pool, stop, task }
     }
 
-    /// Assigns all further requests to the fault with this index.
+    /// Sets the index of the current fault, which is recorded with each further request.
     pub(crate) fn set_fault_index(&self, phase: usize) {
         self.pool.phase.store(phase, Ordering::Relaxed);
     }
 
-    /// Stops requesting collections and returns the records of all requests.
-    /// Waits for accepted collections as long as they make progress.
+    /// Stops requesting collections, and waits for accepted collections while any collection makes progress.
+    /// Returns the records of all requests.
     pub(crate) async fn stop(self) -> Vec<RequestRecord> {
         *self.pool.lock_last_progress() = Instant::now();
         self.pool.is_stopping.store(true, Ordering::Relaxed);
@@ -298,7 +298,7 @@ pub(crate) fn accepted_records(requests: &[RequestRecord]) -> impl Iterator<Item
     })
 }
 
-/// Prefixes a violation with the id of the collection.
-pub(crate) fn prefix_with_id(id: &RequestId, violation: &str) -> String {
+/// Prefixes the description of a violation with the id of the collection.
+pub(crate) fn prefix_with_collection_id(id: &RequestId, violation: &str) -> String {
     format!("{id}: {violation}")
 }

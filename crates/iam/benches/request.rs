@@ -1,7 +1,8 @@
-//! Benchmarks of request authentication and authorization: `cargo bench -p clew-iam --bench request`.
+//! Benchmarks for request authentication and authorization: `cargo bench -p clew-iam --bench request`.
 //!
-//! The group `signature` verifies signatures over the SDK's five headers, of a GET request and a small POST request.
-//! The group `decision` evaluates one system policy, and twenty conditional policies that do not allow the action.
+//! The group `signature` verifies the signatures of a GET request and a small POST request.
+//! Each signature covers the five headers that the SDK signs.
+//! The group `decision` evaluates one system policy, and twenty policies whose conditions do not allow the action.
 
 #![allow(missing_docs, reason = "what criterion's macros make has none")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark fails by panicking")]
@@ -10,7 +11,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use clew_iam::decision::{
-    Action, Environment, Grant, GrantSource, Principal, RequestInstance, RequestProject, Resource, Scope, decide,
+    Action, CredentialScope, Grant, GrantSource, Principal, RequestEnvironment, RequestInstance, RequestProject,
+    Resource, decide_access,
 };
 use clew_iam::policy::{Policy, system};
 use clew_iam::signature::{self, Authorization, RequestToSign};
@@ -73,7 +75,7 @@ fn bench_decisions(criterion: &mut Criterion) {
         instance: Some(RequestInstance { id: &instance, enterprise_project_id: Some("0"), tags: &tags }),
         request_tags: &[],
     };
-    let environment = Environment { now: Timestamp::now(), source_ip: None, secure_transport: true };
+    let environment = RequestEnvironment { now: Timestamp::now(), source_ip: None, secure_transport: true };
     let mut group = criterion.benchmark_group("decision");
     for (name, policies, allowed) in [("system policy", vec![read_only], true), ("twenty policies", others, false)] {
         let grants = policies.into_iter().map(|policy| Grant {
@@ -87,12 +89,13 @@ fn bench_decisions(criterion: &mut Criterion) {
             user_name: "grace".into(),
             domain_id: domain.clone(),
             domain_name: "acme".into(),
-            scope: Scope::AccessKey,
+            scope: CredentialScope::AccessKey,
             administrator: false,
             grants: grants.collect(),
             budget: Arc::default(),
         };
-        let run_decision = || decide(&principal, Action::GET_REALTIME_SESSION, black_box(&resource), &environment);
+        let run_decision =
+            || decide_access(&principal, Action::GET_REALTIME_SESSION, black_box(&resource), &environment);
         assert_eq!(run_decision().is_allowed(), allowed, "{name}");
         group.bench_function(name, |bencher| bencher.iter(|| black_box(run_decision())));
     }

@@ -1,4 +1,4 @@
-//! Table of all actions, shared by routes, policies, policy validation and documentation.
+//! Table of all actions. Routes, policies, policy validation and documentation use the table.
 
 use serde::Serialize;
 
@@ -12,42 +12,44 @@ pub enum AccessLevel {
     Read,
     /// Changes a resource.
     Write,
-    /// Changes permissions, or settings that control automatic actions of Clew.
+    /// Changes permissions, or changes settings that control automatic actions of Clew.
     PermissionManagement,
 }
 
-/// Type of resource that an action applies to.
+/// Type of the resource that an action applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetType {
-    /// A database instance. Policies select instances by URN, and by enterprise project and tags in conditions.
+    /// A database instance.
+    /// Policies select instances by URN, or with conditions on the enterprise project and tags.
     Instance,
-    /// A project. A policy matches a project only with the resource `*` and without conditions on a resource.
+    /// A project.
+    /// A policy statement matches a project only if its resource is `*` and it has no conditions on a resource.
     Project,
-    /// The domain. Policies match the domain by the same rules as a project.
+    /// The domain. The rules for matching a project also apply to the domain.
     Domain,
 }
 
-/// Action of the API, with its name in each permission model (spec sections 4.1 and 4.2).
+/// API action, with its name in each permission model (spec sections 4.1 and 4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Action {
-    /// Name in identity policies.
+    /// Name of the action in identity policies.
     pub name: &'static str,
-    /// Name in role policies.
+    /// Name of the action in role policies.
     pub alias: &'static str,
-    /// Access level.
+    /// Access level of the action.
     pub level: AccessLevel,
-    /// Type of resource.
+    /// Type of the resource that the action applies to.
     pub target: TargetType,
     /// Condition keys that this action supports in addition to the global keys.
     pub keys: &'static [&'static str],
-    /// Short description.
+    /// Short description of the action.
     pub meaning: &'static str,
 }
 
 /// Condition keys that describe an instance.
 const INSTANCE_CONDITION_KEYS: &[&str] = &["g:EnterpriseProjectId", "g:ResourceTag/<tag-key>"];
-/// Condition keys that describe an instance, or the tags that a request adds or removes.
+/// Condition keys that describe an instance or the tags that a request adds or removes.
 const TAGGING_CONDITION_KEYS: &[&str] =
     &["g:EnterpriseProjectId", "g:ResourceTag/<tag-key>", "g:RequestTag/<tag-key>", "g:TagKeys"];
 
@@ -78,7 +80,7 @@ macro_rules! actions {
 impl Action {
     /// Finds an action by name or alias, ignoring case.
     #[must_use]
-    pub fn find_by_name(name: &str) -> Option<Self> {
+    pub fn find_action_by_name(name: &str) -> Option<Self> {
         let named = |action: &&Self| action.name.eq_ignore_ascii_case(name) || action.alias.eq_ignore_ascii_case(name);
         Self::ALL.iter().find(named).copied()
     }

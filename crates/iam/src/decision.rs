@@ -1,6 +1,6 @@
-//! Authorization decisions.
+//! Decides whether a principal may perform an action.
 //!
-//! The checks run in this order: credential scope, administrator flag, policies.
+//! A decision checks the credential scope first, then the administrator flag, then the policies.
 //! An explicit Deny overrides every Allow. An action without a matching Allow is denied (spec section 4.6).
 
 mod explanation;
@@ -10,10 +10,10 @@ use clew_model::ProjectId;
 use serde::{Serialize, Serializer};
 
 pub use crate::action::{AccessLevel, Action, TargetType};
-pub use crate::request::{Environment, RequestInstance, RequestProject, Resource};
+pub use crate::request::{RequestEnvironment, RequestInstance, RequestProject, Resource};
 pub use crate::work_budget::WorkBudget;
 pub use explanation::{Explanation, StatementOutcome, StatementRef, explain_decision};
-pub use principal::{Grant, GrantSource, Principal, Scope};
+pub use principal::{CredentialScope, Grant, GrantSource, Principal};
 
 use crate::policy::Effect;
 
@@ -25,7 +25,7 @@ pub enum Decision {
     Allow,
     /// The action is denied.
     Deny {
-        /// Reason, for logs only.
+        /// Reason for the denial. The reason is only for logs.
         ///
         /// A response must not distinguish [`DenyReason::UnknownProject`] from [`DenyReason::ForeignProject`].
         /// Different responses would reveal which projects exist.
@@ -46,7 +46,7 @@ fn serialize_deny_reason<S: Serializer>(reason: &DenyReason, serializer: S) -> R
     serializer.collect_str(reason)
 }
 
-/// Reason for a denial.
+/// Reason why an action is denied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DenyReason {
     /// The project does not exist.
@@ -70,9 +70,9 @@ pub enum DenyReason {
     /// A policy denies the action.
     #[error("statement {statement} of the policy {policy:?} denies the action")]
     ExplicitDeny {
-        /// Name of the policy.
+        /// Name of the policy that denies the action.
         policy: String,
-        /// Number of the statement, from 1.
+        /// Number of the statement in the policy, counted from 1.
         statement: usize,
     },
     /// Policy evaluation exceeded the work budget of the request.
@@ -81,11 +81,15 @@ pub enum DenyReason {
 }
 
 /// Checks that the scope of the principal's credentials covers the resource, without evaluating policies.
-pub fn check_scope(principal: &Principal, action: Action, resource: &Resource<'_>) -> Result<(), DenyReason> {
+pub fn check_credential_scope(
+    principal: &Principal,
+    action: Action,
+    resource: &Resource<'_>,
+) -> Result<(), DenyReason> {
     if action.target == TargetType::Domain {
         return match principal.scope {
-            Scope::AccessKey | Scope::Domain => Ok(()),
-            Scope::Project(_) => Err(DenyReason::ProjectToken),
+            CredentialScope::AccessKey | CredentialScope::Domain => Ok(()),
+            CredentialScope::Project(_) => Err(DenyReason::ProjectToken),
         };
     }
     let project = resource.project.as_ref().ok_or(DenyReason::UnknownProject)?;
@@ -94,10 +98,10 @@ pub fn check_scope(principal: &Principal, action: Action, resource: &Resource<'_
         return Err(DenyReason::ForeignProject);
     }
     match &principal.scope {
-        Scope::AccessKey => Ok(()),
-        Scope::Project(own) if own == project.id => Ok(()),
-        Scope::Project(_) => Err(DenyReason::OtherProject),
-        Scope::Domain => Err(DenyReason::DomainToken),
+        CredentialScope::AccessKey => Ok(()),
+        CredentialScope::Project(own) if own == project.id => Ok(()),
+        CredentialScope::Project(_) => Err(DenyReason::OtherProject),
+        CredentialScope::Domain => Err(DenyReason::DomainToken),
     }
 }
 
@@ -105,16 +109,21 @@ pub fn check_scope(principal: &Principal, action: Action, resource: &Resource<'_
 ///
 /// A domain action always applies to the principal's own domain.
 #[must_use]
-pub fn decide(principal: &Principal, action: Action, resource: &Resource<'_>, environment: &Environment) -> Decision {
-    if let Err(reason) = check_scope(principal, action, resource) {
+pub fn decide_access(
+    principal: &Principal,
+    action: Action,
+    resource: &Resource<'_>,
+    environment: &RequestEnvironment,
+) -> Decision {
+    if let Err(reason) = check_credential_scope(principal, action, resource) {
         return Decision::Deny { reason };
     }
     if principal.administrator {
         return Decision::Allow;
     }
-    let request = principal.build_request(action, resource, environment);
+    let request = principal.build_evaluation_request(action, resource, environment);
     let mut decision = Decision::Deny { reason: DenyReason::NoPolicy };
-    for grant in principal.grants.iter().filter(|grant| grant.applies_to(action, resource)) {
+    for grant in principal.grants.iter().filter(|grant| grant.applies_to_action(action, resource)) {
         for (index, statement) in grant.policy.statements().iter().enumerate() {
             let matched = statement.matches_request(grant.policy.model(), &request);
             if principal.budget.is_exhausted() {
@@ -137,9 +146,9 @@ pub fn decide(principal: &Principal, action: Action, resource: &Resource<'_>, en
 
 /// Returns true if the policies can allow the action on at least one resource of the project.
 ///
-/// If this function returns true, a list request filters its results by resource; otherwise it is denied.
-/// The caller must call [`check_scope`] separately.
-/// Returns false if the principal's work budget is exhausted.
+/// If this function returns false, a list request is denied. Otherwise the handler filters the list by resource.
+/// This function does not check the credential scope, so callers must also call [`check_credential_scope`].
+/// If the principal's work budget is exhausted, this function returns false.
 #[must_use]
 pub fn may_allow_action(principal: &Principal, action: Action, project: &ProjectId) -> bool {
     let grants = || principal.grants.iter().filter(|grant| grant.project.as_ref().is_none_or(|only| only == project));

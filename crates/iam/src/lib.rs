@@ -1,9 +1,9 @@
-//! Authentication and authorization.
+//! Identity and access management: authentication and authorization.
 //!
-//! The crate covers request signatures (SDK-HMAC-SHA256), passwords, tokens, secret access keys and policies.
-//! [`decision::decide`] decides whether a principal may perform an action.
+//! The crate implements request signatures (SDK-HMAC-SHA256), passwords, tokens, secret access keys and policies.
+//! [`decision::decide_access`] decides whether a principal may perform an action.
 //! The crate performs no I/O and does not read the clock.
-//! Only the functions that generate secrets read random bytes from the operating system.
+//! The functions that generate secrets or hash passwords read random bytes from the operating system.
 //!
 //! The crate `clew-store` stores identities, and the crates `clew-api` and `clew-client` implement HTTP.
 //!
@@ -20,15 +20,15 @@
 //!     path: "/v3/projects",
 //!     query: "name=eu-1",
 //!     headers: &headers,
-//!     body_sha256: signature::body_sha256(b""),
+//!     body_sha256: signature::hash_body(b""),
 //! };
 //! let secret = SecretString::from("SKEXAMPLE000000000000000000000000000000");
 //! let key = "AKEXAMPLE0000000000".parse().unwrap();
-//! let header = signature::sign(&request, &["host", "x-sdk-date"], "20260612T000000Z", &key, &secret);
+//! let header = signature::sign_request(&request, &["host", "x-sdk-date"], "20260612T000000Z", &key, &secret);
 //!
 //! let authorization = Authorization::parse(&header).unwrap();
 //! let now = "2026-06-12T00:00:30Z".parse().unwrap();
-//! assert!(signature::verify(&authorization, &request, &secret, now).is_ok());
+//! assert!(signature::verify_signature(&authorization, &request, &secret, now).is_ok());
 //! ```
 //!
 //! ```

@@ -1,18 +1,18 @@
-//! Naming rules for identities and policies. Names occur in URLs, shell commands and policy documents.
+//! Naming rules for identities and policies, whose names occur in URLs, shell commands and policy documents.
 
 use std::fmt;
 
 /// Maximum length of a description in characters (spec section 4.3 defines the limit for policies).
 pub const MAX_DESCRIPTION_LENGTH: usize = 1000;
 
-/// Naming rule: the maximum length, and the characters allowed besides ASCII letters and digits.
+/// Rule for valid names: the maximum length and the allowed characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NameRule {
-    /// Maximum length, in characters.
+    /// Maximum length of a name in characters.
     pub max_length: usize,
-    /// Allowed characters besides letters and digits.
+    /// Characters that are allowed in addition to ASCII letters and digits.
     pub extra_chars: &'static str,
-    /// Reserved names, which have a special meaning in a URL path.
+    /// Reserved names. These names have a special meaning in a URL path.
     reserved: &'static [&'static str],
 }
 
@@ -23,9 +23,9 @@ pub const POLICY_NAME_RULE: NameRule =
     NameRule { max_length: 128, extra_chars: "_+=.@-", reserved: &[".", "..", "validate", "simulate"] };
 
 impl NameRule {
-    /// Returns true if the name is valid.
+    /// Returns true if the name satisfies the rule.
     #[must_use]
-    pub fn is_valid(self, name: &str) -> bool {
+    pub fn is_valid_name(self, name: &str) -> bool {
         let is_allowed_char = |letter: char| letter.is_ascii_alphanumeric() || self.extra_chars.contains(letter);
         (1..=self.max_length).contains(&name.len())
             && name.chars().all(is_allowed_char)
@@ -46,14 +46,14 @@ mod tests {
     #[test]
     fn names_respect_length_alphabet_and_reserved_words() {
         for good in ["a", "ada.l-1_x", &"a".repeat(64)] {
-            assert!(IDENTITY_NAME_RULE.is_valid(good), "{good:?}");
+            assert!(IDENTITY_NAME_RULE.is_valid_name(good), "{good:?}");
         }
         for bad in ["", "a b", "it's", "ä", "a@b", ".", "..", &"a".repeat(65)] {
-            assert!(!IDENTITY_NAME_RULE.is_valid(bad), "{bad:?}");
+            assert!(!IDENTITY_NAME_RULE.is_valid_name(bad), "{bad:?}");
         }
-        assert!(POLICY_NAME_RULE.is_valid("a+b=c@d") && POLICY_NAME_RULE.is_valid(&"a".repeat(128)));
+        assert!(POLICY_NAME_RULE.is_valid_name("a+b=c@d") && POLICY_NAME_RULE.is_valid_name(&"a".repeat(128)));
         for bad in ["TaurusDB FullAccess", "..", "validate", "simulate", &"a".repeat(129)] {
-            assert!(!POLICY_NAME_RULE.is_valid(bad), "{bad:?}");
+            assert!(!POLICY_NAME_RULE.is_valid_name(bad), "{bad:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Hashing of user passwords with Argon2id. Hashes are stored as PHC strings.
+//! Hashes and verifies user passwords with Argon2id. A hash is a PHC string.
 
 use std::hint::black_box;
 
@@ -24,7 +24,7 @@ pub const MIN_PASSWORD_LENGTH: usize = 8;
 /// Maximum length of a user-chosen password in characters.
 pub const MAX_PASSWORD_LENGTH: usize = 128;
 
-/// Reason for rejecting a password.
+/// Reason why a password is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
     /// The password is too short or too long.
@@ -69,9 +69,9 @@ pub fn verify_password(password: &SecretString, hash: &str) -> bool {
     argon2id.verify_password(password.expose_secret().as_bytes(), &hash).is_ok()
 }
 
-/// Computes a hash in the same time as [`verify`], for a login with an unknown user name.
+/// Computes a hash in the same time as [`verify_password`], for a login with an unknown user name.
 /// A shorter response time for unknown users would reveal which users exist.
-pub fn simulate_verification(password: &SecretString) {
+pub fn simulate_password_verification(password: &SecretString) {
     let mut output = [0_u8; Params::DEFAULT_OUTPUT_LEN];
     if let Ok(argon2id) = create_hasher() {
         let hashed =
@@ -127,6 +127,6 @@ mod tests {
 
     #[test]
     fn dummy_verification_computes_a_hash() {
-        simulate_verification(&SecretString::from("whatever"));
+        simulate_password_verification(&SecretString::from("whatever"));
     }
 }

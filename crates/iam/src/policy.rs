@@ -1,6 +1,6 @@
-//! Policies: documents that grant permissions (spec sections 4.3 to 4.7).
+//! Policies. A policy is a document that grants permissions (spec sections 4.3 to 4.7).
 //!
-//! A policy is a list of statements.
+//! A policy contains a list of statements.
 //! A statement matches a request if its actions, its resources and all its conditions match.
 //! [`crate::decision`] combines the matching statements into a decision.
 //!
@@ -43,7 +43,7 @@ pub use policy_model::{Effect, PolicyModel};
 pub use spanned_json::MAX_DOCUMENT_BYTES;
 pub use statement::Statement;
 
-/// A valid policy.
+/// A parsed and valid policy.
 #[derive(Debug, Clone)]
 pub struct Policy {
     version: &'static str,
@@ -54,13 +54,13 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Returns the version: `1.0`, `1.1` or `5.0`.
+    /// Returns the version of the document: `1.0`, `1.1` or `5.0`.
     #[must_use]
     pub fn version(&self) -> &'static str {
         self.version
     }
 
-    /// Returns the permission model of the version.
+    /// Returns the permission model to which the version belongs.
     #[must_use]
     pub fn model(&self) -> PolicyModel {
         self.model
@@ -80,7 +80,7 @@ impl Policy {
 
     /// Returns warnings about valid but suspicious parts of the document.
     ///
-    /// Examples are unknown actions, condition keys without a value, and statements that never match.
+    /// Examples of such parts are unknown actions, condition keys without a value, and statements that never match.
     #[must_use]
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings

@@ -1,4 +1,4 @@
-//! Input of policy evaluation: caller, action, resource and environment.
+//! Input for policy evaluation: caller, action, resource and environment.
 
 use std::net::IpAddr;
 
@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use crate::action::Action;
 use crate::work_budget::WorkBudget;
 
-/// Project of a request.
+/// Project that a request refers to.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestProject<'a> {
-    /// Id from the request.
+    /// Id as given in the request.
     pub id: &'a ProjectId,
     /// Name of the project, or an empty string if the project does not exist.
     pub name: &'a str,
@@ -19,10 +19,10 @@ pub struct RequestProject<'a> {
     pub domain_id: Option<&'a DomainId>,
 }
 
-/// Instance of a request.
+/// Instance that a request refers to.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestInstance<'a> {
-    /// Id from the request.
+    /// Id as given in the request.
     pub id: &'a InstanceId,
     /// Enterprise project id, or `None` if the instance does not exist.
     pub enterprise_project_id: Option<&'a str>,
@@ -43,12 +43,12 @@ pub struct Resource<'a> {
     pub request_tags: &'a [Tag],
 }
 
-/// Environment of a request.
+/// Circumstances of a request that policy conditions can use.
 #[derive(Debug, Clone, Copy)]
-pub struct Environment {
+pub struct RequestEnvironment {
     /// Time of the request.
     pub now: Timestamp,
-    /// Client address, if known.
+    /// IP address of the client, or `None` if the address is unknown.
     pub source_ip: Option<IpAddr>,
     /// True if the request uses TLS.
     pub secure_transport: bool,
@@ -56,20 +56,20 @@ pub struct Environment {
 
 /// Attributes of the caller that policy conditions can use.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Caller<'a> {
+pub(crate) struct RequestCaller<'a> {
     pub(crate) user_id: &'a UserId,
     pub(crate) user_name: &'a str,
     pub(crate) domain_id: &'a DomainId,
     pub(crate) domain_name: &'a str,
 }
 
-/// Complete input of policy evaluation.
+/// Complete input for policy evaluation.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Request<'a> {
-    pub(crate) caller: Caller<'a>,
+pub(crate) struct EvaluationRequest<'a> {
+    pub(crate) caller: RequestCaller<'a>,
     pub(crate) action: Action,
     pub(crate) resource: &'a Resource<'a>,
-    pub(crate) environment: &'a Environment,
-    /// Work budget to which every comparison is charged.
+    pub(crate) environment: &'a RequestEnvironment,
+    /// Work budget. Every comparison is charged to this budget.
     pub(crate) budget: &'a WorkBudget,
 }

@@ -1,12 +1,12 @@
-//! Generation of random strings for passwords, tokens and secret keys.
+//! Generates random strings for passwords, tokens and secret keys.
 
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-/// Error from generating or hashing a secret.
+/// Error that occurs when a secret is generated or hashed.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// The system provides no random bytes.
+    /// The operating system provided no random bytes.
     #[error("cannot generate a secret: the operating system provides no random bytes ({0})")]
     Random(#[source] getrandom::Error),
     /// Argon2 rejected the password, or memory allocation failed.
@@ -14,7 +14,7 @@ pub enum SecretError {
     Hash(String),
 }
 
-/// Digits and letters, which need no escaping in URLs, shells and configuration files.
+/// Digits and letters. These characters need no escaping in URLs, shells and configuration files.
 pub(crate) const ALPHANUMERIC_CHARS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// Generates a random string of `count` characters, uniformly distributed over the alphabet.

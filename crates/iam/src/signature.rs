@@ -1,6 +1,6 @@
 //! SDK-HMAC-SHA256 request signatures, as used by the cloud's SDKs (spec section 8.1).
 //!
-//! Client and server share this module, so that signing and verification cannot diverge.
+//! Client and server share this module, so signing and verification cannot diverge.
 
 mod authorization;
 mod canonical;
@@ -18,7 +18,7 @@ pub use authorization::Authorization;
 
 /// Name of the algorithm in the `Authorization` header.
 pub const SIGNATURE_ALGORITHM: &str = "SDK-HMAC-SHA256";
-/// Maximum difference between the date of a request and the server's clock, in either direction.
+/// Maximum difference between the date of a request and the server's clock, whether the date is earlier or later.
 pub const MAX_CLOCK_DRIFT: SignedDuration = SignedDuration::from_mins(15);
 /// Value of `X-Sdk-Content-Sha256` that excludes the body from the signature.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
@@ -33,13 +33,13 @@ const CONTENT_HASH_HEADER: &str = "x-sdk-content-sha256";
 pub struct RequestToSign<'a, T = String> {
     /// HTTP method, such as `GET`.
     pub method: &'a str,
-    /// Path as sent, percent-encoded.
+    /// Percent-encoded path, as sent by the client.
     pub path: &'a str,
-    /// Query as sent, without `?`.
+    /// Query as sent by the client, without `?`.
     pub query: &'a str,
-    /// All headers, with lower-case names.
+    /// All headers of the request, with lower-case names.
     pub headers: &'a [(T, T)],
-    /// SHA-256 of the body in hexadecimal, as returned by [`body_sha256`].
+    /// SHA-256 of the body in hexadecimal, as returned by [`hash_body`].
     pub body_sha256: String,
 }
 
@@ -50,12 +50,12 @@ impl<T: AsRef<str>> RequestToSign<'_, T> {
     }
 
     /// Returns the number of occurrences of a header.
-    fn count_occurrences(&self, name: &str) -> usize {
+    fn count_header_occurrences(&self, name: &str) -> usize {
         self.headers.iter().filter(|(header, _)| header.as_ref() == name).count()
     }
 
     /// Returns the body hash for the canonical request.
-    /// As in the SDK, `X-Sdk-Content-Sha256` has precedence over the computed hash unless the body is empty.
+    /// As in the SDK, a hash in `X-Sdk-Content-Sha256` has precedence over the computed hash unless the body is empty.
     fn body_hash_to_sign(&self) -> &str {
         match self.header_value(CONTENT_HASH_HEADER) {
             Some(header_hash) if self.body_sha256 != EMPTY_BODY_HASH => header_hash,
@@ -64,13 +64,13 @@ impl<T: AsRef<str>> RequestToSign<'_, T> {
     }
 }
 
-/// Reason for rejecting a signature.
+/// Reason why a signature is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// The header specifies another algorithm or no algorithm.
+    /// The `Authorization` header specifies another algorithm or no algorithm.
     #[error("the Authorization header does not start with {SIGNATURE_ALGORITHM}")]
     Algorithm,
-    /// A part of the header is missing, repeated or malformed.
+    /// A part of the `Authorization` header is missing, repeated or malformed.
     #[error("the Authorization header has no valid {0}")]
     Malformed(&'static str),
     /// A required header is not signed.
@@ -79,7 +79,7 @@ pub enum SignatureError {
     /// A signed header is missing from the request.
     #[error("the header {0} is listed as signed but is missing")]
     NotSent(String),
-    /// A signed header is repeated, so that the signed value is ambiguous.
+    /// A signed header is repeated, so the signed value is ambiguous.
     #[error("the signed header {0} occurs more than once")]
     Repeated(String),
     /// `X-Sdk-Date` is malformed.
@@ -110,7 +110,8 @@ pub fn hash_body(body: &[u8]) -> String {
     if body.is_empty() { EMPTY_BODY_HASH.to_owned() } else { encode_hex(&Sha256::digest(body).into()) }
 }
 
-/// Encodes a hash in lower-case hexadecimal. Faster than `hex::encode`, which pushes single characters.
+/// Encodes a hash in lower-case hexadecimal.
+/// This function is faster than `hex::encode`, which appends one character at a time.
 fn encode_hex(hash: &[u8; 32]) -> String {
     let mut letters = vec![0; 64];
     match hex::encode_to_slice(hash, &mut letters).map(|()| String::from_utf8(letters)) {
@@ -121,7 +122,7 @@ fn encode_hex(hash: &[u8; 32]) -> String {
 
 /// Percent-encodes all characters except letters, digits and `-._~`.
 ///
-/// The canonical request uses the same encoding, so encoded paths and queries are already canonical.
+/// The canonical request uses the same encoding, so a path or query encoded by this function is already canonical.
 #[must_use]
 pub fn percent_encode(text: &str) -> String {
     canonical::percent_encode_bytes(text.as_bytes())
@@ -136,8 +137,8 @@ pub fn format_date(now: Timestamp) -> String {
 /// Signs a request and returns the value of the `Authorization` header.
 ///
 /// `date` must equal the request's `X-Sdk-Date`. `signed_headers` may be in any order.
-/// Skips headers that the request does not contain.
-/// Also skips headers with `_` in their name. The SDK never signs such headers, because gateways drop them.
+/// The signature does not cover listed headers that the request does not contain.
+/// Like the SDK, this function never signs headers with `_` in their name, because gateways drop such headers.
 #[must_use]
 pub fn sign_request<T: AsRef<str>>(
     request: &RequestToSign<'_, T>,
@@ -171,7 +172,7 @@ pub fn verify_signature<T: AsRef<str>>(
         require_signed_header(signed, name)?;
     }
     for name in signed {
-        match request.count_occurrences(name) {
+        match request.count_header_occurrences(name) {
             0 => return Err(SignatureError::NotSent(name.clone())),
             1 => {}
             _ => return Err(SignatureError::Repeated(name.clone())),
@@ -207,7 +208,7 @@ fn check_clock_drift(date: &str, now: Timestamp) -> Result<(), SignatureError> {
 /// Checks that the signed hash equals the hash of the body, unless `UNSIGNED-PAYLOAD` is allowed.
 fn check_body_hash<T: AsRef<str>>(signed: &[String], request: &RequestToSign<'_, T>) -> Result<(), SignatureError> {
     let Some(hash) = request.header_value(CONTENT_HASH_HEADER) else { return Ok(()) };
-    if request.count_occurrences(CONTENT_HASH_HEADER) > 1 {
+    if request.count_header_occurrences(CONTENT_HASH_HEADER) > 1 {
         return Err(SignatureError::Repeated(CONTENT_HASH_HEADER.to_owned()));
     }
     if hash.eq_ignore_ascii_case(&request.body_sha256) {

@@ -1,8 +1,9 @@
 //! Authentication tokens of the API (spec section 3.2).
 //!
-//! `POST /v3/auth/tokens` returns a token in `X-Subject-Token`, and clients send the token in `X-Auth-Token`.
+//! `POST /v3/auth/tokens` returns a token in the header `X-Subject-Token`.
+//! Clients send the token in the header `X-Auth-Token`.
 //! A token is a random string without embedded data.
-//! The store contains only the hash of a token, so that read access to the store does not allow impersonation.
+//! The store contains only the hash of a token, so read access to the store is not sufficient to impersonate a user.
 
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
@@ -17,15 +18,16 @@ pub fn generate_token() -> Result<SecretString, SecretError> {
     generate_random_string(TOKEN_LENGTH, ALPHANUMERIC_CHARS)
 }
 
-/// Returns the hash of a token for the store. A token has 381 random bits, so that a fast hash is sufficient.
+/// Returns the hash of a token. The store contains this hash instead of the token.
+/// A fast hash is sufficient, because a token has 381 random bits.
 #[must_use]
 pub fn hash_token(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// Derives the CSRF token of a page session from the authentication token.
+/// Derives the CSRF token of a web page session from the session's authentication token.
 ///
-/// The page can compute the CSRF token, which reveals neither the authentication token nor its [`hash`].
+/// The CSRF token is available to scripts of the web page and reveals neither the authentication token nor its hash.
 #[must_use]
 pub fn derive_csrf_token(token: &str) -> String {
     hex::encode(Sha256::new().chain_update(b"clew csrf\0").chain_update(token.as_bytes()).finalize())

@@ -1,45 +1,46 @@
-//! Work budget that limits the policy evaluation of one request.
+//! Work budget that limits the cost of policy evaluation for one request.
 //!
 //! The budget counts units of work instead of time. One unit is about one compared byte of a policy or request.
-//! The number of units depends only on the policies and the request, so that tests can check the number.
+//! The number of used units depends only on the policies and the request, so tests can check the number.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// Default number of units for one request, about 0.1 s of CPU time.
+/// Default number of work units for one request. The units correspond to about 0.1 s of CPU time.
 const DEFAULT_WORK_UNITS: u64 = 64 << 20;
 
-/// Fixed cost of one comparison in units. Without the fixed cost, many short patterns would be too cheap.
+/// Fixed cost of one comparison in work units. Without the fixed cost, many short patterns would cost too little.
 const COMPARISON_COST_UNITS: u64 = 16;
 
 /// Work budget for the policy evaluation of one request.
 ///
-/// After the budget is exhausted, no statement matches, and [`decide`](crate::decision::decide) denies the action.
+/// After the budget is exhausted, no statement matches.
+/// [`decide_access`](crate::decision::decide_access) then denies the action.
 #[derive(Debug)]
 pub struct WorkBudget {
     limit: u64,
     remaining: AtomicU64,
     exhausted: AtomicBool,
-    account: Option<PaymentAccount>,
+    account: Option<RateLimitAccount>,
 }
 
-/// Account for the rate limit of a principal, which is charged while the work is done.
-struct PaymentAccount {
+/// Account that charges the rate limit of a principal while policies are evaluated.
+struct RateLimitAccount {
     step: u64,
-    /// Number of spent units at which the next step is charged.
+    /// Once this many units are used, the account charges the next step to the rate limit.
     due: AtomicU64,
     pay: Box<dyn Fn(u64) -> bool + Send + Sync>,
     overdrawn: AtomicBool,
 }
 
-impl fmt::Debug for PaymentAccount {
+impl fmt::Debug for RateLimitAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PaymentAccount").field("step", &self.step).field("due", &self.due).finish_non_exhaustive()
+        f.debug_struct("RateLimitAccount").field("step", &self.step).field("due", &self.due).finish_non_exhaustive()
     }
 }
 
-impl PaymentAccount {
-    /// Pays for the steps that are complete at `spent` units. Returns false if the rate limit is exceeded.
+impl RateLimitAccount {
+    /// Charges all steps that are complete after `spent` units. Returns false if the rate limit is exceeded.
     fn pay_for_steps(&self, spent: u64) -> bool {
         let due = self.due.load(Relaxed);
         if spent < due {
@@ -60,19 +61,19 @@ impl Default for WorkBudget {
 }
 
 impl WorkBudget {
-    /// Creates a budget with this number of units.
+    /// Creates a budget with this number of work units.
     #[must_use]
     pub fn new(units: u64) -> Self {
         Self { limit: units, remaining: AtomicU64::new(units), exhausted: AtomicBool::new(false), account: None }
     }
 
-    /// Creates a budget that charges a rate limit for every `step` units of work.
+    /// Creates a budget that also charges a rate limit once per `step` units of work.
     ///
     /// The budget calls `pay` with the number of steps. If `pay` returns false, the budget is exhausted.
     #[must_use]
     pub fn with_rate_limit(step: u64, pay: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
         let account =
-            PaymentAccount { step, due: AtomicU64::new(step), pay: Box::new(pay), overdrawn: AtomicBool::new(false) };
+            RateLimitAccount { step, due: AtomicU64::new(step), pay: Box::new(pay), overdrawn: AtomicBool::new(false) };
         Self { account: Some(account), ..Self::default() }
     }
 
@@ -82,13 +83,13 @@ impl WorkBudget {
         self.account.as_ref().is_some_and(|account| account.overdrawn.load(Relaxed))
     }
 
-    /// Returns the number of used units.
+    /// Returns the number of used work units.
     #[must_use]
     pub fn used_units(&self) -> u64 {
         self.limit - self.remaining.load(Relaxed)
     }
 
-    /// Returns true if a charge was rejected. All further charges are then rejected as well.
+    /// Returns true if the budget has rejected a charge. An exhausted budget rejects all further charges.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.exhausted.load(Relaxed)
@@ -96,15 +97,15 @@ impl WorkBudget {
 
     /// Charges a comparison of texts with this total length in bytes. Returns false if the budget is exhausted.
     pub(crate) fn charge_comparison(&self, bytes: usize) -> bool {
-        self.charge(COMPARISON_COST_UNITS.saturating_add(bytes as u64))
+        self.charge_units(COMPARISON_COST_UNITS.saturating_add(bytes as u64))
     }
 
-    /// Charges this number of units. Returns false if the budget is exhausted.
+    /// Charges this number of work units. Returns false if the budget is exhausted.
     ///
-    /// Only one thread at a time evaluates a request, so that separate loads and stores are sufficient.
-    pub fn charge(&self, units: u64) -> bool {
+    /// Only one thread at a time evaluates a request, so separate atomic loads and stores are sufficient.
+    pub fn charge_units(&self, units: u64) -> bool {
         match self.remaining.load(Relaxed).checked_sub(units) {
-            Some(left) if !self.is_exhausted() && self.charge_account(self.limit - left) => {
+            Some(left) if !self.is_exhausted() && self.charge_rate_limit(self.limit - left) => {
                 self.remaining.store(left, Relaxed);
                 true
             }
@@ -115,7 +116,7 @@ impl WorkBudget {
         }
     }
 
-    fn charge_account(&self, spent: u64) -> bool {
+    fn charge_rate_limit(&self, spent: u64) -> bool {
         self.account.as_ref().is_none_or(|account| account.pay_for_steps(spent))
     }
 }
@@ -132,11 +133,11 @@ mod tests {
         let account = remaining.clone();
         let pay = move |steps| account.try_update(Relaxed, Relaxed, |left| left.checked_sub(steps)).is_ok();
         let budget = WorkBudget::with_rate_limit(10, pay);
-        assert!(budget.charge(9) && remaining.load(Relaxed) == 3);
-        assert!(budget.charge(1) && remaining.load(Relaxed) == 2);
-        assert!(budget.charge(25) && remaining.load(Relaxed) == 0, "two steps at once");
-        assert!(budget.charge(4) && !budget.is_rate_limited());
-        assert!(!budget.charge(1) && budget.is_rate_limited() && budget.is_exhausted());
+        assert!(budget.charge_units(9) && remaining.load(Relaxed) == 3);
+        assert!(budget.charge_units(1) && remaining.load(Relaxed) == 2);
+        assert!(budget.charge_units(25) && remaining.load(Relaxed) == 0, "two steps at once");
+        assert!(budget.charge_units(4) && !budget.is_rate_limited());
+        assert!(!budget.charge_units(1) && budget.is_rate_limited() && budget.is_exhausted());
         assert_eq!(budget.used_units(), 39);
     }
 
@@ -147,7 +148,10 @@ mod tests {
         assert_eq!((budget.used_units(), budget.is_exhausted()), (20, false));
         assert!(!budget.charge_comparison(5));
         assert!(budget.is_exhausted());
-        assert!(!budget.charge(1), "a smaller comparison after the refused one would decide on part of the policies");
+        assert!(
+            !budget.charge_units(1),
+            "a smaller comparison after the refused one would decide on part of the policies"
+        );
         assert_eq!(budget.used_units(), 20);
     }
 }

@@ -1,33 +1,33 @@
-//! Adaptive interval between the reads of a node, used by kill tasks and by the live list of the page.
+//! Adaptive interval between two reads of a node. Kill tasks and the live list of the web page use the interval.
 //!
-//! The interval equals the target interval, unless a read takes more than a tenth of the target interval.
+//! The interval equals the target interval unless a read takes more than a tenth of the target interval.
 
 use std::time::Duration;
 
 /// Default target interval between the starts of two reads.
 pub(crate) const DEFAULT_READ_INTERVAL: Duration = Duration::from_secs(1);
-/// Maximum interval for a slow node, unless the target interval is longer.
-const MAX_SLOW_INTERVAL: Duration = Duration::from_secs(30);
-/// Minimum ratio of the interval to the duration of a read.
-const MIN_INTERVAL_TO_READ_RATIO: u32 = 10;
+/// Maximum interval for a slow node. If the target interval is longer, the target interval applies.
+const MAX_SLOW_NODE_INTERVAL: Duration = Duration::from_secs(30);
+/// The interval is at least this many times the duration of a read.
+const MIN_INTERVAL_TO_READ_DURATION_RATIO: u32 = 10;
 
-/// Interval between the reads of a node, adapted to the duration of the last read.
+/// Interval between two reads of a node, adapted to the duration of the last read.
 #[derive(Debug)]
 pub struct AdaptiveInterval {
-    /// Interval for a fast node.
+    /// Target interval, which applies while the node is fast.
     target: Duration,
     /// Interval for a slow node, or `None` while the node is fast.
     slow_interval: Option<Duration>,
 }
 
 impl Default for AdaptiveInterval {
-    /// Creates an interval with a target of one second.
+    /// Creates an interval whose target is one second.
     fn default() -> Self {
-        Self::with_target(DEFAULT_READ_INTERVAL)
+        Self::with_target_interval(DEFAULT_READ_INTERVAL)
     }
 }
 
-/// Change of a node from fast to slow or from slow to fast.
+/// Change of the interval when a node becomes slow or fast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IntervalChange {
     /// The node became slow, so its interval is now longer than the target.
@@ -37,27 +37,29 @@ pub enum IntervalChange {
 }
 
 impl AdaptiveInterval {
-    /// Creates an interval with this target.
+    /// Creates an interval with this target interval.
     #[must_use]
-    pub fn with_target(target: Duration) -> Self {
+    pub fn with_target_interval(target: Duration) -> Self {
         Self { target, slow_interval: None }
     }
 
-    /// Sets the target. The next recorded read determines whether the node is too slow for the new target.
-    pub fn set_target(&mut self, every: Duration) {
+    /// Sets the target interval.
+    /// The next recorded read determines whether the node is slow for the new target interval.
+    pub fn set_target_interval(&mut self, every: Duration) {
         self.target = every;
     }
 
-    /// Records the duration of a read. Returns a change if the node becomes slow or fast.
+    /// Records the duration of a read. Returns the change of the interval if the node becomes slow or fast.
     ///
-    /// A slow node becomes fast once a read takes at most a twentieth of the target.
-    /// The hysteresis prevents frequent changes of a node whose read duration is near the limit.
+    /// A slow node becomes fast once a read takes at most a twentieth of the target interval.
+    /// This hysteresis prevents frequent interval changes if the read duration is near a tenth of the target interval.
     pub fn record_read_duration(&mut self, took: Duration) -> Option<IntervalChange> {
         let was_slow = self.slow_interval.is_some();
-        let max_duration = self.target / MIN_INTERVAL_TO_READ_RATIO;
+        let max_duration = self.target / MIN_INTERVAL_TO_READ_DURATION_RATIO;
         let is_slow = took > max_duration || (was_slow && took > max_duration / 2);
-        self.slow_interval =
-            is_slow.then(|| (took * MIN_INTERVAL_TO_READ_RATIO).clamp(self.target, MAX_SLOW_INTERVAL.max(self.target)));
+        self.slow_interval = is_slow.then(|| {
+            (took * MIN_INTERVAL_TO_READ_DURATION_RATIO).clamp(self.target, MAX_SLOW_NODE_INTERVAL.max(self.target))
+        });
         match self.slow_interval {
             Some(interval) if !was_slow => Some(IntervalChange::Lengthened(interval)),
             None if was_slow => Some(IntervalChange::Restored),
@@ -65,15 +67,15 @@ impl AdaptiveInterval {
         }
     }
 
-    /// Interval for a slow node, or `None` while the node is fast.
+    /// Returns the interval for a slow node, or `None` while the node is fast.
     #[must_use]
-    pub fn slow_interval(&self) -> Option<Duration> {
+    pub fn slow_node_interval(&self) -> Option<Duration> {
         self.slow_interval
     }
 
-    /// Returns the interval between the starts of two reads.
+    /// Returns the current interval between the starts of two reads.
     #[must_use]
-    pub fn interval(&self) -> Duration {
+    pub fn current_interval(&self) -> Duration {
         self.slow_interval.unwrap_or(self.target).max(self.target)
     }
 }
@@ -94,7 +96,7 @@ mod tests {
                 slow_interval.map(IntervalChange::Lengthened),
                 "{took}"
             );
-            assert_eq!(interval.slow_interval(), slow_interval, "{took}");
+            assert_eq!(interval.slow_node_interval(), slow_interval, "{took}");
         }
     }
 
@@ -106,25 +108,29 @@ mod tests {
         let slowed = |milliseconds| Some(IntervalChange::Lengthened(Duration::from_millis(milliseconds)));
         assert_eq!(changes, [None, slowed(5000), None, None, None, Some(IntervalChange::Restored), None, slowed(1010)]);
         interval.record_read_duration(Duration::from_millis(90));
-        assert_eq!(interval.slow_interval(), Some(DEFAULT_READ_INTERVAL), "slow node with an interval of one second");
+        assert_eq!(
+            interval.slow_node_interval(),
+            Some(DEFAULT_READ_INTERVAL),
+            "slow node with an interval of one second"
+        );
     }
 
     #[test]
     fn interval_follows_the_target_within_the_limit_for_slow_nodes() {
         let (second, ten) = (Duration::from_secs(1), Duration::from_secs(10));
-        let mut interval = AdaptiveInterval::with_target(ten);
-        assert_eq!((interval.record_read_duration(second), interval.interval()), (None, ten));
-        interval.set_target(second);
-        assert_eq!(interval.interval(), second);
+        let mut interval = AdaptiveInterval::with_target_interval(ten);
+        assert_eq!((interval.record_read_duration(second), interval.current_interval()), (None, ten));
+        interval.set_target_interval(second);
+        assert_eq!(interval.current_interval(), second);
         assert_eq!(
-            (interval.record_read_duration(second), interval.interval()),
+            (interval.record_read_duration(second), interval.current_interval()),
             (Some(IntervalChange::Lengthened(ten)), ten)
         );
-        interval.set_target(Duration::from_mins(1));
-        assert_eq!(interval.interval(), Duration::from_mins(1));
+        interval.set_target_interval(Duration::from_mins(1));
+        assert_eq!(interval.current_interval(), Duration::from_mins(1));
         interval.record_read_duration(ten);
         assert_eq!(
-            interval.interval(),
+            interval.current_interval(),
             Duration::from_secs(100).min(Duration::from_mins(1)),
             "interval longer than the target"
         );

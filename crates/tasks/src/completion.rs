@@ -1,4 +1,4 @@
-//! Notification of waiters in this process when a collection completes.
+//! Notifies the waiters in this process when a collection completes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use clew_model::RequestId;
 use tokio_util::sync::CancellationToken;
 
-/// Notifies the waiters of this process when collections complete. Clones share state.
+/// Notifies the waiters in this process when a collection completes. Clones share state.
 #[derive(Clone, Default)]
 pub(crate) struct CompletionNotifier(Arc<WaiterRegistry>);
 
 #[derive(Default)]
 struct WaiterRegistry {
     collections: Mutex<HashMap<RequestId, WaiterEntry>>,
-    /// Parent of all cancellation tokens, which is cancelled when the notifier is closed.
+    /// Parent of all cancellation tokens. The parent is cancelled when the notifier is closed.
     closed: CancellationToken,
 }
 
@@ -23,7 +23,7 @@ struct WaiterEntry {
     completed: CancellationToken,
 }
 
-/// A waiter for the completion of one collection. Dropping the waiter unsubscribes.
+/// A waiter for the completion of one collection. Dropping the waiter ends its subscription.
 pub(crate) struct CompletionWaiter {
     notifier: CompletionNotifier,
     request_id: RequestId,
@@ -31,8 +31,8 @@ pub(crate) struct CompletionWaiter {
 }
 
 impl CompletionNotifier {
-    /// Registers a waiter, which receives every notification sent after this call.
-    pub(crate) fn subscribe(&self, request_id: &RequestId) -> CompletionWaiter {
+    /// Registers a waiter for a collection. The waiter receives every notification that is sent after this call.
+    pub(crate) fn subscribe_to_completion(&self, request_id: &RequestId) -> CompletionWaiter {
         let mut collections = self.lock_collections();
         let entry = collections
             .entry(request_id.clone())
@@ -41,15 +41,15 @@ impl CompletionNotifier {
         CompletionWaiter { notifier: self.clone(), request_id: request_id.clone(), completed: entry.completed.clone() }
     }
 
-    /// Notifies the waiters of a collection whose completion the store has recorded.
+    /// Notifies all waiters of a collection. The store has already recorded the completion of the collection.
     pub(crate) fn notify_waiters(&self, request_id: &RequestId) {
         if let Some(entry) = self.lock_collections().get(request_id) {
             entry.completed.cancel();
         }
     }
 
-    /// Notifies all current and future waiters.
-    pub(crate) fn close(&self) {
+    /// Notifies all current waiters. Waiters that subscribe later are notified immediately.
+    pub(crate) fn notify_all_and_close(&self) {
         self.0.closed.cancel();
     }
 
@@ -94,27 +94,30 @@ mod tests {
     async fn completion_notifies_only_waiters_of_that_collection() {
         let notifier = CompletionNotifier::default();
         let (one, other) = (RequestId::generate(), RequestId::generate());
-        let (first, second, elsewhere) =
-            (notifier.subscribe(&one), notifier.subscribe(&one), notifier.subscribe(&other));
+        let (first, second, elsewhere) = (
+            notifier.subscribe_to_completion(&one),
+            notifier.subscribe_to_completion(&one),
+            notifier.subscribe_to_completion(&other),
+        );
         notifier.notify_waiters(&one);
         first.wait_for_completion().await;
         assert!(second.is_notified() && !elsewhere.is_notified());
-        notifier.close();
+        notifier.notify_all_and_close();
         elsewhere.wait_for_completion().await;
-        notifier.subscribe(&other).wait_for_completion().await;
+        notifier.subscribe_to_completion(&other).wait_for_completion().await;
     }
 
     #[test]
     fn dropped_waiter_is_unsubscribed() {
         let notifier = CompletionNotifier::default();
         let id = RequestId::generate();
-        let (first, second) = (notifier.subscribe(&id), notifier.subscribe(&id));
+        let (first, second) = (notifier.subscribe_to_completion(&id), notifier.subscribe_to_completion(&id));
         assert_eq!(notifier.waiter_count(), 2);
         drop(first);
         notifier.notify_waiters(&id);
         assert!(second.is_notified() && notifier.waiter_count() == 1);
         drop(second);
         assert_eq!((notifier.waiter_count(), notifier.lock_collections().len()), (0, 0));
-        assert!(!notifier.subscribe(&id).is_notified(), "new waiter received an earlier notification");
+        assert!(!notifier.subscribe_to_completion(&id).is_notified(), "new waiter received an earlier notification");
     }
 }

@@ -1,6 +1,6 @@
-//! Concurrency limits of a worker: slots for active reads, and extra capacity for stalled reads.
+//! Concurrency limits for a worker: slots for active reads, and extra capacity for stalled reads.
 //!
-//! An active read uses memory and CPU, but a stalled read only occupies a connection.
+//! An active read uses memory and CPU time, but a stalled read only occupies a connection.
 //! A read therefore releases its active permit while the node sends no data.
 
 use std::collections::HashSet;
@@ -16,32 +16,33 @@ use tokio::time::timeout;
 use crate::reader::{NodeRows, ReadFuture};
 use crate::settings::WorkerSettings;
 
-/// Pool of concurrency slots of a worker. Clones share state.
+/// Pool of the concurrency slots of a worker. Clones share state.
 #[derive(Debug, Clone)]
 pub(crate) struct SlotPool {
-    /// Permits of active reads.
+    /// Permits for active reads.
     active: Arc<Semaphore>,
-    /// Permits of all reads, which also limit connections.
+    /// Permits for active and stalled reads. The permits also limit the number of connections.
     total: Arc<Semaphore>,
-    /// Maximum number of stalled reads. At the maximum, the worker claims no collections of stalled nodes.
+    /// Maximum number of stalled reads.
+    /// When this number is reached, the worker claims no collections of stalled nodes.
     max_stalled: usize,
     stall_timeout: Duration,
     stalled: Arc<Mutex<StalledNodes>>,
 }
 
-/// Nodes whose current or last read stalled.
+/// Nodes whose current or most recent read stalled.
 #[derive(Debug, Default)]
 struct StalledNodes {
     nodes: HashSet<NodeId>,
-    /// Number of stalled reads in progress.
+    /// Number of running reads that are stalled.
     reads: usize,
 }
 
-/// Concurrency slot of one collection. Dropping the slot releases its permits.
+/// Concurrency slot for one collection. Dropping the slot releases its permits.
 #[derive(Debug)]
 pub(crate) struct CollectionSlot {
     pool: SlotPool,
-    /// Permit of the active read, or `None` while the read is stalled.
+    /// Permit for an active read, or `None` while the read is stalled.
     active: Option<OwnedSemaphorePermit>,
     _total: OwnedSemaphorePermit,
 }
@@ -74,7 +75,7 @@ impl SlotPool {
         CollectionSlot { pool: self.clone(), active: Some(active), _total: total }
     }
 
-    /// Returns the nodes whose collections the worker must not claim.
+    /// Returns the stalled nodes whose collections the worker must not claim.
     /// The list is empty until the number of stalled reads reaches the maximum.
     pub(crate) fn excluded_nodes(&self) -> Vec<NodeId> {
         let stalled = self.lock_stalled_nodes();
@@ -85,7 +86,7 @@ impl SlotPool {
         self.stalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Marks the node as stalled if the read timed out or all of Clew's connections to the node were in use.
+    /// Marks the node as stalled if the read timed out, or if all of Clew's connections to the node were in use.
     fn record_read_outcome(&self, node: &NodeId, read: &Result<NodeRows, Failure>) {
         let mut stalled = self.lock_stalled_nodes();
         match read {
@@ -98,16 +99,16 @@ impl SlotPool {
 }
 
 impl CollectionSlot {
-    /// Runs a read. Releases the active permit if the node sends no data for [`Settings::stall_timeout`].
+    /// Runs a read. Releases the active permit if the node sends no data for [`WorkerSettings::stall_timeout`].
     ///
-    /// If the last read of the node stalled, the slot releases the permit without this delay.
+    /// If the previous read of the node stalled, the slot releases the permit without this delay.
     pub(crate) async fn run_read(&mut self, node: &NodeId, mut read: ReadFuture<'_>) -> Result<NodeRows, Failure> {
-        let mut stalled = StalledReadGuard::start_if_node_stalled(&self.pool, node);
+        let mut stalled = StalledReadGuard::count_read_of_stalled_node(&self.pool, node);
         let stall_timeout = if stalled.is_some() { Duration::ZERO } else { self.pool.stall_timeout };
         let signal = Arc::new(ReadWaker::default());
         let waker = Waker::from(signal.clone());
         loop {
-            self.acquire_active_permit().await;
+            self.acquire_active_read_permit().await;
             if let Poll::Ready(rows) = read.as_mut().poll(&mut Context::from_waker(&waker)) {
                 self.pool.record_read_outcome(node, &rows);
                 return rows;
@@ -115,15 +116,15 @@ impl CollectionSlot {
             // A read with an exhausted cooperative budget wakes itself, so other tasks must run first.
             consume_budget().await;
             if timeout(stall_timeout, signal.0.notified()).await.is_err() {
-                stalled.get_or_insert_with(|| StalledReadGuard::start(&self.pool, node));
+                stalled.get_or_insert_with(|| StalledReadGuard::count_stalled_read(&self.pool, node));
                 self.active = None;
                 signal.0.notified().await;
             }
         }
     }
 
-    /// Acquires an active permit unless the slot already has one.
-    async fn acquire_active_permit(&mut self) {
+    /// Acquires a permit for an active read unless the slot already has one.
+    async fn acquire_active_read_permit(&mut self) {
         if self.active.is_none() {
             // An error would mean that the semaphore is closed, but the pool never closes the semaphore.
             self.active = self.pool.active.clone().acquire_owned().await.ok();
@@ -131,17 +132,17 @@ impl CollectionSlot {
     }
 }
 
-/// Guard of a stalled read, which counts the read in [`StalledNodes::reads`] until dropped.
+/// Counts a stalled read in [`StalledNodes::reads`] until the guard is dropped.
 struct StalledReadGuard(SlotPool);
 
 impl StalledReadGuard {
-    /// Starts a stalled read if the last read of the node stalled.
-    fn start_if_node_stalled(pool: &SlotPool, node: &NodeId) -> Option<Self> {
+    /// Counts the read as stalled if the previous read of the node stalled.
+    fn count_read_of_stalled_node(pool: &SlotPool, node: &NodeId) -> Option<Self> {
         let is_stalled = pool.lock_stalled_nodes().nodes.contains(node);
-        is_stalled.then(|| Self::start(pool, node))
+        is_stalled.then(|| Self::count_stalled_read(pool, node))
     }
 
-    fn start(pool: &SlotPool, node: &NodeId) -> Self {
+    fn count_stalled_read(pool: &SlotPool, node: &NodeId) -> Self {
         let mut stalled = pool.lock_stalled_nodes();
         stalled.nodes.insert(node.clone());
         stalled.reads += 1;
@@ -157,7 +158,7 @@ impl Drop for StalledReadGuard {
     }
 }
 
-/// Waker that notifies the slot when its read can make progress.
+/// Waker that notifies a slot when its read can make progress.
 #[derive(Default)]
 struct ReadWaker(Notify);
 

@@ -1,4 +1,4 @@
-//! Heartbeats of a worker. The store uses heartbeats to detect zones without a live worker.
+//! Sends the heartbeats of a worker. The store uses heartbeats to detect zones without a running worker.
 
 use std::time::Duration;
 
@@ -6,26 +6,27 @@ use clew_store::Store;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::debug;
 
-/// Time between two heartbeats. The store treats a worker as gone 20 seconds after its last heartbeat.
+/// Interval between two heartbeats. The store treats a worker as stopped 20 seconds after its last heartbeat.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
-/// Timeout of the request that deregisters the worker.
+/// Timeout for the request that deregisters the worker.
 const DEREGISTER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Sends heartbeats and never returns. Collections of a zone without heartbeats fail after some minutes.
+/// Sends heartbeats periodically and never returns.
+/// If a zone has no heartbeats for some minutes, its queued collections fail.
 pub(crate) async fn send_heartbeats(store: &Store, worker: &str) {
     let mut ticks = interval(HEARTBEAT_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         if let Err(error) = store.record_heartbeat(worker).await {
-            debug!(%error, "could not say that this worker is at work");
+            debug!(%error, "could not record the heartbeat of this worker");
         }
     }
 }
 
-/// Deregisters a worker that claims no more collections.
+/// Deregisters a worker after it has stopped claiming collections.
 pub(crate) async fn deregister_worker(store: &Store, worker: &str) {
     if !matches!(timeout(DEREGISTER_TIMEOUT, store.remove_worker(worker)).await, Ok(Ok(()))) {
-        debug!("could not say that this worker has stopped");
+        debug!("could not deregister this worker");
     }
 }

@@ -1,6 +1,6 @@
-//! Queue and worker of intelligent kills. A submitted kill is durable and is executed at most once.
+//! Queue and worker for intelligent kills. A submitted kill survives a restart and is executed at most once.
 //!
-//! The worker selects the victims at execution time with the same function as the preview.
+//! At execution time, the worker selects the victims with the same function that the preview uses.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -25,14 +25,15 @@ use crate::listen_state::ListenState;
 use crate::logins::LoginAttempt;
 use crate::settings::WorkerSettings;
 
-/// Maximum age of a queued intelligent kill. After this time, other sessions may be slow.
+/// Maximum age of a queued intelligent kill.
+/// Older kills are not executed, because other sessions may be slow by then.
 const MAX_QUEUED_KILL_AGE: Duration = Duration::from_mins(1);
 /// Maximum number of queued intelligent kills per node.
 const MAX_QUEUED_KILLS_PER_NODE: u32 = 8;
-/// Time for the store operations of an intelligent kill, in addition to the limits of the node.
+/// Time allowed for the store operations of an intelligent kill, in addition to the time limits for the node.
 const STORE_OPERATIONS_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Queue and worker of intelligent kills. Clones share state.
+/// Queue and worker for intelligent kills. Clones share state.
 #[derive(Clone)]
 pub struct IntelligentKillQueue {
     store: Store,
@@ -43,11 +44,11 @@ pub struct IntelligentKillQueue {
     claimable: Arc<Notify>,
     poll_interval: Duration,
     listen_state: ListenState,
-    clocks: Arc<Mutex<ClockHistories>>,
+    clocks: Arc<Mutex<NodeClockHistories>>,
 }
 
 impl IntelligentKillQueue {
-    /// Creates a queue whose worker executes its kills with `kills`.
+    /// Creates a queue whose worker uses the executor `kills`.
     #[must_use]
     pub fn new(store: Store, kills: KillExecutor, settings: &WorkerSettings) -> Self {
         Self {
@@ -62,7 +63,7 @@ impl IntelligentKillQueue {
         }
     }
 
-    /// Wakes the worker of this process after another process queued an intelligent kill.
+    /// Wakes this process's worker after another process has queued an intelligent kill.
     pub(crate) fn wake_worker(&self) {
         self.claimable.notify_one();
     }
@@ -73,12 +74,12 @@ impl IntelligentKillQueue {
 
     /// Returns true if CSV files escape cells that a spreadsheet would evaluate as a formula.
     #[must_use]
-    pub fn formula_guard(&self) -> bool {
+    pub fn escapes_formulas(&self) -> bool {
         self.formula_guard
     }
 
-    /// Returns the sessions that an intelligent kill would kill now.
-    pub async fn preview(
+    /// Returns the sessions that an intelligent kill would kill at this time.
+    pub async fn preview_victims(
         &self,
         instance: &InstanceId,
         node: &NodeUrl,
@@ -101,14 +102,14 @@ impl IntelligentKillQueue {
         }
         let doubt = self.clocks.lock().unwrap_or_else(PoisonError::into_inner).check_clock(node, &mut listed);
         if let Some(doubt) = doubt.filter(|_| purpose == ConnectionPurpose::Killing) {
-            return Err(KillError::Node(clock_doubt_failure(node, doubt)));
+            return Err(KillError::Node(unreliable_clock_failure(node, doubt)));
         }
         // If no session has a reliable age, fail with the reason instead of returning an empty selection.
         let unreliable = listed.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
         if let Some(gap) =
             unreliable.filter(|_| !listed.sessions.is_empty() && listed.unchecked.len() == listed.sessions.len())
         {
-            return Err(KillError::Node(unreliable_ages_failure(node, gap)));
+            return Err(KillError::Node(unreliable_age_failure(node, gap)));
         }
         let read = listed.read.clone();
         let sessions = listed.into_checked_sessions();
@@ -128,25 +129,25 @@ impl IntelligentKillQueue {
         Ok(self.store.find_slow_threshold(instance).await?.unwrap_or_default())
     }
 
-    /// Queues an intelligent kill and wakes the worker. The kill is durable once this function returns.
+    /// Queues an intelligent kill and wakes the worker. Once this function returns, the kill survives a restart.
     ///
     /// Fails with [`StoreError::QueueFull`] if the queue of the node is full.
-    pub async fn submit(&self, new: &NewIntelligentKill) -> Result<IntelligentKillId, StoreError> {
+    pub async fn submit_kill(&self, new: &NewIntelligentKill) -> Result<IntelligentKillId, StoreError> {
         let id = self.store.insert_intelligent_kill(new, MAX_QUEUED_KILLS_PER_NODE).await?;
         self.claimable.notify_one();
         Ok(id)
     }
 
-    /// Executes intelligent kills until `shutdown`, then waits for running kills, whose duration is limited.
+    /// Executes intelligent kills until `shutdown` is cancelled, then waits until the running kills have completed.
     pub async fn run(self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
         let mut store_fails = false;
         while !shutdown.is_cancelled() {
             let started = self.start_next_kill(&running).await;
             match &started {
-                // Logged once for a series of failures.
-                Err(error) if !store_fails => warn!(%error, "could not look for intelligent kills; will try again"),
-                Ok(_) if store_fails => info!("can look for intelligent kills again"),
+                // Only the first of consecutive failures is logged.
+                Err(error) if !store_fails => warn!(%error, "could not claim queued intelligent kills; retrying"),
+                Ok(_) if store_fails => info!("claiming of intelligent kills works again"),
                 _ => {}
             }
             store_fails = started.is_err();
@@ -163,36 +164,41 @@ impl IntelligentKillQueue {
         running.wait().await;
     }
 
-    /// Starts the next queued intelligent kill. Returns false if none is queued.
+    /// Starts the next queued intelligent kill. Returns false if the queue is empty.
     async fn start_next_kill(&self, running: &TaskTracker) -> Result<bool, StoreError> {
         for lost in self.store.end_stale_intelligent_kills(MAX_QUEUED_KILL_AGE).await? {
-            warn!(intelligent_kill.id = %lost.id, node.id = %lost.request.node_id, "ended an intelligent kill that was lost");
+            warn!(intelligent_kill.id = %lost.id, node.id = %lost.request.node_id, "intelligent kill recorded as lost");
         }
         // The lease is never renewed. After the lease expires, the kill counts as lost.
         let lease = self.limits.read_timeout * 2 + STORE_OPERATIONS_TIMEOUT;
         let Some(kill) = self.store.claim_intelligent_kill(lease, MAX_QUEUED_KILL_AGE).await? else { return Ok(false) };
         let kills = self.clone();
         running.spawn(async move {
-            kills.execute_kill(kill).await;
+            kills.execute_intelligent_kill(kill).await;
             // Another kill on the same node may be claimable now.
             kills.claimable.notify_one();
         });
         Ok(true)
     }
 
-    async fn execute_kill(&self, kill: IntelligentKill) {
+    async fn execute_intelligent_kill(&self, kill: IntelligentKill) {
         let result = self.kill_victims(&kill).await;
         let (victims, reason) = match &result {
-            Ok(outcomes) => (outcomes.len() as u64, summarize_failures(outcomes)),
+            Ok(outcomes) => (outcomes.len() as u64, summarize_kill_failures(outcomes)),
             Err(error) => (0, Some(error.to_string())),
         };
         let (id, node) = (kill.id, kill.request.node_id);
         match self.store.end_intelligent_kill(id, reason.as_deref(), victims).await {
             Ok(true) => {
-                info!(intelligent_kill.id = %id, node.id = %node, kills.victims = victims, reason, "an intelligent kill");
+                info!(
+                    intelligent_kill.id = %id, node.id = %node, kills.victims = victims, reason,
+                    "intelligent kill completed"
+                );
             }
-            Ok(false) => warn!(intelligent_kill.id = %id, node.id = %node, "an intelligent kill took too long"),
-            Err(error) => error!(intelligent_kill.id = %id, %error, "could not record the end of an intelligent kill"),
+            Ok(false) => warn!(intelligent_kill.id = %id, node.id = %node, "intelligent kill exceeded its time limit"),
+            Err(error) => {
+                error!(intelligent_kill.id = %id, %error, "could not record the outcome of an intelligent kill")
+            }
         }
     }
 
@@ -202,7 +208,7 @@ impl IntelligentKillQueue {
             return Err(KillError::Store(StoreError::Unknown { what: "node", name: request.node_id.to_string() }));
         };
         let selection = self.select_victims(&request.instance_id, &node.url, ConnectionPurpose::Killing, self.limits);
-        let (read, chosen) = self.run_with_login(&node, Box::pin(selection)).await?;
+        let (read, chosen) = self.run_with_login_backoff(&node, Box::pin(selection)).await?;
         let victims = chosen.into_victims();
         let kill_request = KillRequest {
             origin: request.by.clone(),
@@ -219,21 +225,22 @@ impl IntelligentKillQueue {
             reason: "intelligent kill".to_owned(),
             list_read: read,
         };
-        self.run_with_login(&node, Box::pin(self.kills.execute_kills(kill_request, victims, self.limits))).await
+        self.run_with_login_backoff(&node, Box::pin(self.kills.execute_kills(kill_request, victims, self.limits))).await
     }
 
-    /// Runs `work`, which logs in to the node, with the login back-off of user requests.
-    async fn run_with_login<T>(
+    /// Runs `work`, which logs in to the node, and applies the login back-off for user requests.
+    async fn run_with_login_backoff<T>(
         &self,
         node: &Node,
         work: impl Future<Output = Result<T, KillError>>,
     ) -> Result<T, KillError> {
-        let login =
-            LoginAttempt::request(&self.store, &node.id, LoginTrigger::Requested).await.map_err(KillError::Node)?;
+        let login = LoginAttempt::request_permit(&self.store, &node.id, LoginTrigger::Requested)
+            .await
+            .map_err(KillError::Node)?;
         let result = work.await;
         match &result {
-            Ok(_) => login.record(node, None).await,
-            Err(KillError::Node(failure)) => login.record(node, Some(failure)).await,
+            Ok(_) => login.record_outcome(node, None).await,
+            Err(KillError::Node(failure)) => login.record_outcome(node, Some(failure)).await,
             // The node may not have been contacted.
             Err(KillError::Store(_)) => {}
         }
@@ -241,16 +248,16 @@ impl IntelligentKillQueue {
     }
 }
 
-/// Server clock histories of the most recently read nodes.
+/// Histories of the server clocks of the most recently read nodes.
 #[derive(Debug, Default)]
-struct ClockHistories(VecDeque<(String, ClockHistory)>);
+struct NodeClockHistories(VecDeque<(String, ClockHistory)>);
 
-impl ClockHistories {
-    /// Maximum number of nodes.
+impl NodeClockHistories {
+    /// Maximum number of nodes whose clock history is stored.
     const MAX_TRACKED_NODES: usize = 1024;
 
-    /// Compares the clock of a node with previous readings, and corrects the session ages.
-    /// Returns a reason for doubt if the session ages are not reliable enough for kills.
+    /// Compares the clock of a node with earlier readings of the clock, and corrects the session ages.
+    /// If the session ages are too unreliable for kills, returns the reason.
     fn check_clock(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<UnreliableClock> {
         let address = node.address();
         let position = self.0.iter().position(|(other, _)| *other == address);
@@ -264,7 +271,7 @@ impl ClockHistories {
     }
 }
 
-fn clock_doubt_failure(node: &NodeUrl, doubt: UnreliableClock) -> Failure {
+fn unreliable_clock_failure(node: &NodeUrl, doubt: UnreliableClock) -> Failure {
     let address = node.address();
     let detail = format!(
         "{address}: session ages are not reliable, so no session was killed: {doubt}. fix: preview again, then kill"
@@ -272,7 +279,7 @@ fn clock_doubt_failure(node: &NodeUrl, doubt: UnreliableClock) -> Failure {
     Failure::new(FailureKind::ServerError, detail)
 }
 
-fn unreliable_ages_failure(node: &NodeUrl, gap: &Limitation) -> Failure {
+fn unreliable_age_failure(node: &NodeUrl, gap: &Limitation) -> Failure {
     let fix = gap.remedy.as_ref().map_or_else(String::new, |remedy| format!(" fix: {remedy}"));
     let detail =
         format!("{}: no session has a reliable age, so no victim was selected. {}{fix}", node.address(), gap.why);
@@ -280,7 +287,7 @@ fn unreliable_ages_failure(node: &NodeUrl, gap: &Limitation) -> Failure {
 }
 
 /// Returns the number of failed kills and the first failure reason, or `None` if no kill failed.
-fn summarize_failures(outcomes: &[(u64, KillOutcome)]) -> Option<String> {
+fn summarize_kill_failures(outcomes: &[(u64, KillOutcome)]) -> Option<String> {
     let failed = |(id, outcome): &(u64, KillOutcome)| match outcome {
         KillOutcome::Failed(failure) => Some((*id, failure.to_string())),
         _ => None,
@@ -292,6 +299,6 @@ fn summarize_failures(outcomes: &[(u64, KillOutcome)]) -> Option<String> {
 
 impl fmt::Debug for IntelligentKillQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IntelligentKills").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("IntelligentKillQueue").field("limits", &self.limits).finish_non_exhaustive()
     }
 }

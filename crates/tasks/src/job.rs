@@ -1,4 +1,4 @@
-//! Execution of a claimed collection: reads the node, writes the result and records the outcome.
+//! Runs a claimed collection: reads the node, writes the result and records the outcome.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -24,23 +24,22 @@ use crate::{lease, settings::WorkerSettings};
 const STORE_RETRY_DELAY: Duration = Duration::from_millis(250);
 
 /// A collection that this worker has claimed.
-pub(crate) struct Job {
+pub(crate) struct CollectionJob {
     pub(crate) store: Store,
     pub(crate) settings: Arc<WorkerSettings>,
     pub(crate) reader: Arc<dyn NodeReader>,
     pub(crate) observer: Arc<dyn WorkerObserver>,
     pub(crate) completions: CompletionNotifier,
     pub(crate) claimed: ClaimedTask,
-    /// Start of the lease.
-    /// This time precedes the claim, so that the lease expires in the worker before it expires in the store.
+    /// Start of the lease. This time precedes the claim, so the worker's lease expires before the lease in the store.
     pub(crate) claimed_at: Instant,
 }
 
-/// Number of rows, and the published result.
+/// Number of collected rows, and the published result.
 type CollectedResult = (u64, PendingResult);
 
-impl Job {
-    /// Runs the collection. Stops if the lease is lost, and releases the collection if `release` is cancelled.
+impl CollectionJob {
+    /// Runs the collection. Stops if the lease is lost. Releases the collection if `release` is cancelled.
     pub(crate) async fn run(self, slot: &mut CollectionSlot, release: CancellationToken) {
         let task = &self.claimed.task;
         // A cancelled branch cannot have recorded the outcome, which is recorded after `select!`.
@@ -48,7 +47,7 @@ impl Job {
             biased;
             () = release.cancelled() => return self.release_collection().await,
             () = self.renew_lease_until_lost() => {
-                warn!(task.request_id = %task.request_id, "lost the lease; what was collected is thrown away");
+                warn!(task.request_id = %task.request_id, "lease lost; collected rows discarded");
                 return;
             }
             outcome = AssertUnwindSafe(self.collect_rows(slot)).catch_unwind() => outcome.unwrap_or_else(|_| Err(panic_failure())),
@@ -67,13 +66,13 @@ impl Job {
             return Err(attempts_exhausted_failure(self.settings.max_attempts));
         }
         let node = self.load_node().await?;
-        let selection = self.load_selection().await?;
+        let selection = self.load_session_selection().await?;
         // A user requested the first attempt. Further attempts are automatic, after a lost lease.
         let cause = if task.attempts > 1 { LoginTrigger::Automatic } else { LoginTrigger::Requested };
-        let login = LoginAttempt::request(&self.store, &node.id, cause).await?;
+        let login = LoginAttempt::request_permit(&self.store, &node.id, cause).await?;
         let read_future = self.reader.read_sessions(&node.url, &selection, StatementText::from_masked(task.masked));
         let read = slot.run_read(&node.id, read_future).await;
-        login.record(&node, read.as_ref().err()).await;
+        login.record_outcome(&node, read.as_ref().err()).await;
         let rows = read?;
         let count = rows.row_count();
         let result =
@@ -83,19 +82,19 @@ impl Job {
 
     async fn load_node(&self) -> Result<Node, Failure> {
         let id = &self.claimed.task.node_id;
-        match self.query_with_retries(|| self.store.find_node_with_password(id)).await {
+        match self.query_store_with_retries(|| self.store.find_node_with_password(id)).await {
             Ok(Some(node)) => Ok(node),
             Ok(None) => Err(Failure::new(FailureKind::NodeGone, format!("node {id} was removed"))),
             Err(error) => Err(Failure::new(FailureKind::StoreFailed, format!("could not look up node {id}: {error}"))),
         }
     }
 
-    /// Returns the requested selection. If the request has no threshold, the instance's threshold applies.
-    async fn load_selection(&self) -> Result<Selection, Failure> {
+    /// Returns the session selection of the request. If the request has no threshold, the instance's threshold applies.
+    async fn load_session_selection(&self) -> Result<Selection, Failure> {
         let task = &self.claimed.task;
         let mut selection = task.selection.clone();
         if selection.threshold.is_none() {
-            let threshold = self.query_with_retries(|| self.store.find_slow_threshold(&task.instance_id)).await;
+            let threshold = self.query_store_with_retries(|| self.store.find_slow_threshold(&task.instance_id)).await;
             selection.threshold = threshold.map_err(|error| {
                 let detail = format!("could not look up the slow threshold of instance {}: {error}", task.instance_id);
                 Failure::new(FailureKind::StoreFailed, detail)
@@ -105,8 +104,8 @@ impl Job {
     }
 
     /// Runs a query on the store. Retries database errors for the duration of a lease.
-    /// The retries bridge a database restart. During a longer outage, the lease expires.
-    async fn query_with_retries<T, F>(&self, query: impl Fn() -> F) -> Result<T, StoreError>
+    /// The retries bridge a database restart. If the database is unavailable for longer, the lease expires.
+    async fn query_store_with_retries<T, F>(&self, query: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
@@ -132,26 +131,26 @@ impl Job {
             match self.store.end_task(request_id, fence, &recorded).await {
                 Ok(true) => break,
                 Ok(false) => {
-                    warn!(task.request_id = %request_id, "lost the lease before the end; the outcome is thrown away");
+                    warn!(task.request_id = %request_id, "lease lost before the end; outcome discarded");
                     return;
                 }
                 // The store may have recorded the outcome despite the error. The task then references the result.
                 Err(error) => {
                     if let Some(result) = &mut result {
-                        result.commit();
+                        result.commit_result();
                     }
                     if Instant::now() >= deadline {
-                        error!(task.request_id = %request_id, %error, "could not record the end of a collection");
+                        error!(task.request_id = %request_id, %error, "could not record the outcome of a collection");
                         return;
                     }
-                    debug!(task.request_id = %request_id, %error, "could not record the end of a collection yet");
+                    debug!(task.request_id = %request_id, %error, "could not record the outcome yet; retrying");
                 }
             }
             sleep(STORE_RETRY_DELAY).await;
         }
         self.completions.notify_waiters(request_id);
         if let Some(result) = &mut result {
-            result.commit();
+            result.commit_result();
         }
         self.log_outcome(&recorded);
     }
@@ -163,12 +162,12 @@ impl Job {
                 let seconds = self.claimed_at.elapsed().as_secs_f64();
                 info!(
                     task.request_id = %task.request_id, node.id = %task.node_id,
-                    result.rows = rows, result.bytes = bytes, task.seconds = seconds, "collected"
+                    result.rows = rows, result.bytes = bytes, task.seconds = seconds, "collection completed"
                 );
                 self.observer.collection_finished(*rows, seconds);
             }
             TaskOutcome::Failed(failure) => {
-                warn!(task.request_id = %task.request_id, node.id = %task.node_id, %failure, "could not collect");
+                warn!(task.request_id = %task.request_id, node.id = %task.node_id, %failure, "collection failed");
                 self.observer.collection_failed(failure.kind);
             }
         }
@@ -177,15 +176,17 @@ impl Job {
     async fn release_collection(&self) {
         let request_id = &self.claimed.task.request_id;
         match self.store.release_task(request_id, self.claimed.fence).await {
-            Ok(true) => info!(task.request_id = %request_id, "handed back"),
-            Ok(false) => debug!(task.request_id = %request_id, "had nothing to hand back: the lease was lost"),
-            Err(error) => warn!(task.request_id = %request_id, %error, "could not hand back; the lease will lapse"),
+            Ok(true) => info!(task.request_id = %request_id, "collection released"),
+            Ok(false) => debug!(task.request_id = %request_id, "collection not released, because its lease was lost"),
+            Err(error) => {
+                warn!(task.request_id = %request_id, %error, "could not release the collection; its lease will expire")
+            }
         }
     }
 }
 
 fn build_finished_outcome(rows: u64, result: &PendingResult) -> TaskOutcome {
-    let published = result.published();
+    let published = result.published_result();
     TaskOutcome::Finished {
         result_name: published.name.clone(),
         rows,

@@ -1,9 +1,10 @@
-//! Worker of kill tasks, which runs one tick per second on each node with running kill tasks.
+//! Worker for kill tasks. The worker runs one tick per second on each node with running kill tasks.
 //!
-//! Only the worker that holds the lease of an instance runs its ticks. No kill is sent after the lease expires.
-//! Ticks of one node never overlap, and a hung tick does not delay other nodes.
-//! A node with slow reads gets a longer interval between ticks.
-//! Without kill tasks, the worker runs only one store query per second.
+//! Only the worker that holds the lease of an instance runs ticks on its nodes.
+//! After the lease expires, the worker sends no kill.
+//! Two ticks never run on the same node at once, and a hung tick does not delay other nodes.
+//! If the reads of a node are slow, the interval between its ticks is longer.
+//! If no kill tasks exist, the worker only runs one store query per second.
 
 mod node_state;
 mod tick;
@@ -29,7 +30,7 @@ use crate::settings::WorkerSettings;
 use node_state::NodeStates;
 use tick::KillTaskTick;
 
-/// Worker of kill tasks.
+/// Worker that runs kill tasks.
 pub struct KillTaskWorker {
     store: Store,
     kills: KillExecutor,
@@ -37,15 +38,15 @@ pub struct KillTaskWorker {
     limits: ReadLimits,
     lease: Duration,
     grace: Duration,
-    /// Name of this worker in leases.
+    /// Name under which this worker holds leases.
     worker: String,
-    /// Expiry time of this worker's leases, by instance.
+    /// Expiry times of this worker's leases, by instance.
     leases: HashMap<InstanceId, Instant>,
     nodes: NodeStates,
 }
 
 impl KillTaskWorker {
-    /// Creates a worker that executes its kills with `kills`.
+    /// Creates a worker that uses the executor `kills`.
     #[must_use]
     pub fn new(
         store: Store,
@@ -66,7 +67,8 @@ impl KillTaskWorker {
         }
     }
 
-    /// Runs kill tasks until `shutdown`. Shutdown cancels running reads, but completes and records running kills.
+    /// Runs kill tasks until `shutdown` is cancelled.
+    /// The shutdown cancels running reads, but running kills complete and are recorded.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
         let mut ticks = interval(DEFAULT_READ_INTERVAL);
@@ -75,19 +77,19 @@ impl KillTaskWorker {
         while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
             let started = self.start_due_ticks(&running, &shutdown).await;
             match &started {
-                // Logged once for a series of failures.
-                Err(error) if !store_fails => warn!(%error, "could not look for kill tasks; will try again"),
-                Ok(()) if store_fails => info!("can look for kill tasks again"),
+                // Only the first of consecutive failures is logged.
+                Err(error) if !store_fails => warn!(%error, "could not load kill tasks; retrying"),
+                Ok(()) if store_fails => info!("loading of kill tasks works again"),
                 _ => {}
             }
             store_fails = started.is_err();
         }
         running.close();
         if timeout(self.grace, running.wait()).await.is_err() {
-            warn!(rounds.running = running.len(), "stopping while kill tasks still kill");
+            warn!(ticks.running = running.len(), "kill task worker stopped while kills are running");
         }
         if let Err(error) = self.store.release_kill_task_leases(&self.worker).await {
-            warn!(%error, "could not hand back kill tasks; their lease will lapse");
+            warn!(%error, "could not release the leases of kill tasks; they will expire");
         }
     }
 
@@ -96,7 +98,7 @@ impl KillTaskWorker {
         self.leases.retain(|leased, _| all.iter().any(|kill_tasks| kill_tasks.instance_id == *leased));
         let mut active_nodes = HashSet::new();
         for kill_tasks in all {
-            if let Some(lease_end) = self.acquire_lease(&kill_tasks.instance_id).await? {
+            if let Some(lease_end) = self.acquire_instance_lease(&kill_tasks.instance_id).await? {
                 active_nodes.extend(self.start_instance_ticks(&kill_tasks, lease_end, running, shutdown).await?);
             }
         }
@@ -108,7 +110,7 @@ impl KillTaskWorker {
 
     /// Returns the expiry time of this worker's lease, or `None` if another worker holds the lease of the instance.
     /// The worker renews a lease after a third of its duration.
-    async fn acquire_lease(&mut self, instance: &InstanceId) -> Result<Option<Instant>, StoreError> {
+    async fn acquire_instance_lease(&mut self, instance: &InstanceId) -> Result<Option<Instant>, StoreError> {
         let now = Instant::now();
         if let Some(lease_end) = self.leases.get(instance).filter(|lease_end| **lease_end > now + self.lease * 2 / 3) {
             return Ok(Some(*lease_end));
@@ -151,6 +153,6 @@ impl KillTaskWorker {
 
 impl fmt::Debug for KillTaskWorker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KillTasks").field("worker", &self.worker).finish_non_exhaustive()
+        f.debug_struct("KillTaskWorker").field("worker", &self.worker).finish_non_exhaustive()
     }
 }

@@ -1,5 +1,5 @@
-//! Execution of kills. The executor records each kill before sending it.
-//! After the kill, the executor records the outcome and an audit row.
+//! Executes kills. The executor records each kill in the store before it sends the kill to the server.
+//! After the kill, the executor records the outcome and an audit event.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use tracing::{error, info};
 /// Maximum length in characters of recorded text from a server, such as a user name or a statement template.
 const MAX_RECORDED_TEXT_CHARS: usize = 4096;
 
-/// Executor of kills, which records each kill in the store. Clones share state.
+/// Executes kills and records each kill in the store. Clones share state.
 #[derive(Debug, Clone)]
 pub struct KillExecutor {
     store: Store,
     protected: Arc<ProtectedAccounts>,
 }
 
-/// Request to kill sessions of a node.
+/// Request to kill sessions on a node.
 #[derive(Debug, Clone)]
 pub struct KillRequest {
     /// Origin of the kill request: the caller and the caller's address.
@@ -33,43 +33,43 @@ pub struct KillRequest {
     pub instance_id: InstanceId,
     /// Node of the sessions.
     pub node_id: NodeId,
-    /// URL of the node, with its password.
+    /// URL of the node, including the password.
     pub url: NodeUrl,
-    /// Source of the kill.
+    /// Feature that requested the kill, such as a kill task.
     pub source: KillSource,
     /// Id of the intelligent kill or of the kill task, if any.
     pub task_id: Option<String>,
-    /// Kind of the kill: connection or statement.
+    /// Target of the kill: the connection or only the running statement.
     pub kind: KillTarget,
-    /// Criterion that a victim must still satisfy at the time of the kill.
+    /// Condition that a victim must still satisfy when the kill is sent.
     pub victim_match: VictimMatchRule,
-    /// Policy for victims whose termination can damage or partly change a non-transactional table.
+    /// Policy for victims whose kill can leave a non-transactional table damaged or partly changed.
     pub unsafe_victims: UnsafeVictimPolicy,
-    /// Reason stated by the caller, which may be empty.
+    /// Reason that the caller stated. The reason may be empty.
     pub reason: String,
-    /// Process list from which the victims were selected.
+    /// Source of the process list from which the victims were selected.
     pub list_read: ProcessListSource,
 }
 
-/// Criterion that a victim must still satisfy at the time of the kill.
+/// Condition that a victim must still satisfy when the kill is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VictimMatchRule {
-    /// The session must be the same in any state, because a caller selected the session by id.
+    /// The victim must still be the same session, whatever it executes, because a caller selected the session by id.
     Session,
-    /// The session must still run the same statement or still be idle, because a rule selected the session.
+    /// The victim must still run the same statement or still be idle, because a rule selected the session.
     Statement,
 }
 
-/// Error from the execution of kills.
+/// Error that prevented the execution or the recording of kills.
 #[derive(Debug, thiserror::Error)]
 pub enum KillError {
-    /// The node failed. No kill was sent, and the executor recorded the failure.
+    /// An operation on the node failed, so no kill was sent. The executor recorded the failure.
     #[error("could not kill: {0}")]
     Node(Failure),
-    /// The store cannot record the kills or their outcomes.
+    /// The store could not record the kills or their outcomes.
     ///
-    /// If the store cannot record the kills, the executor sends no kill.
-    /// If the store cannot record the outcomes, the retention job later records the outcomes as unknown.
+    /// If the store could not record the kills, the executor sent no kill.
+    /// If the store could not record the outcomes, the retention job later records the outcomes as unknown.
     #[error("could not record a kill: {0}")]
     Store(#[from] StoreError),
 }
@@ -87,9 +87,9 @@ impl KillExecutor {
         &self.protected
     }
 
-    /// Kills the victims within the time limits of one read. Returns ids and outcomes in the order of `victims`.
+    /// Kills the victims within the time limits. Returns the session ids and outcomes in the order of `victims`.
     ///
-    /// Dropping the future does not cancel the kills, because the executor must record their outcomes.
+    /// The kills continue if the future is dropped, because the executor must record their outcomes.
     pub async fn execute_kills(
         &self,
         request: KillRequest,
@@ -97,7 +97,7 @@ impl KillExecutor {
         limits: ReadLimits,
     ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
         let kills = self.clone();
-        let work = tokio::spawn(async move { kills.kill_and_record(&request, &victims, &limits).await });
+        let work = tokio::spawn(async move { kills.kill_and_record_outcomes(&request, &victims, &limits).await });
         match work.await {
             Ok(outcomes) => outcomes,
             Err(ended) => match ended.try_into_panic() {
@@ -107,7 +107,7 @@ impl KillExecutor {
         }
     }
 
-    async fn kill_and_record(
+    async fn kill_and_record_outcomes(
         &self,
         request: &KillRequest,
         sessions: &[Session],
@@ -130,7 +130,7 @@ impl KillExecutor {
         .await;
         let records = match &killed {
             Ok(outcomes) => {
-                rows.iter().zip(outcomes).map(|(row, (_, outcome))| build_kill_end(*row, outcome)).collect()
+                rows.iter().zip(outcomes).map(|(row, (_, outcome))| build_outcome_record(*row, outcome)).collect()
             }
             Err(failure) => {
                 rows.iter().map(|row| (*row, RecordedKillOutcome::Failed, failure.to_string())).collect::<Vec<_>>()
@@ -140,11 +140,11 @@ impl KillExecutor {
         for (session, (row, outcome, detail)) in sessions.iter().zip(&records) {
             info!(
                 node.id = %request.node_id, session.id = session.id, kill.id = row, kill.source = request.source.name(),
-                kill.outcome = outcome.name(), kill.detail = detail, "a kill"
+                kill.outcome = outcome.name(), kill.detail = detail, "kill completed"
             );
         }
         if let Err(error) = &ended {
-            error!(node.id = %request.node_id, %error, "could not write down what became of kills");
+            error!(node.id = %request.node_id, %error, "could not record the outcomes of kills");
         }
         let outcomes = killed.map_err(KillError::Node)?;
         ended?;
@@ -181,7 +181,7 @@ impl KillRequest {
     }
 }
 
-/// Returns a failure if the process list was read through a proxy, which hides the identity of sessions.
+/// Returns a failure if the process list was read through a proxy, because a proxy hides the identity of sessions.
 pub(crate) fn proxy_failure(node: &NodeUrl, read: &UserSessions) -> Option<Failure> {
     let gap = read.limitations.iter().find(|gap| gap.kind == LimitationKind::Indirect)?;
     let fix = gap.remedy.as_deref().unwrap_or_default();
@@ -193,7 +193,7 @@ fn sanitize_recorded_text(text: &[u8]) -> String {
     to_valid_utf8(text).chars().take(MAX_RECORDED_TEXT_CHARS).collect()
 }
 
-fn build_kill_end(row: i64, outcome: &KillOutcome) -> (i64, RecordedKillOutcome, String) {
+fn build_outcome_record(row: i64, outcome: &KillOutcome) -> (i64, RecordedKillOutcome, String) {
     let end = match outcome {
         KillOutcome::Killed => RecordedKillOutcome::Killed,
         KillOutcome::RollingBack { .. } => RecordedKillOutcome::RollingBack,

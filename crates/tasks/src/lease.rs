@@ -1,4 +1,4 @@
-//! Renewal of leases. A worker that cannot renew a lease in time loses the claimed collection.
+//! Renews leases. A worker that cannot renew a lease in time loses the claimed collection.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use clew_store::Store;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::warn;
 
-/// Renews a lease that started at `start`, three times per lease duration. Returns after the lease is lost.
+/// Renews a lease three times per lease duration until the lease is lost. The lease started at `start`.
 ///
-/// A lease is lost if it expires before its renewal, or if another worker claims the collection.
+/// A lease is lost if it expires before it is renewed, or if another worker claims the collection.
 pub(crate) async fn renew_lease_until_lost(
     store: &Store,
     request_id: &RequestId,
@@ -25,7 +25,7 @@ pub(crate) async fn renew_lease_until_lost(
             Ok(Ok(true)) => expires_at = requested_at + lease,
             Ok(Ok(false)) | Err(_) => return,
             Ok(Err(error)) => {
-                warn!(task.request_id = %request_id, %error, "could not renew a lease yet");
+                warn!(task.request_id = %request_id, %error, "could not renew the lease; retrying");
                 if Instant::now() >= expires_at {
                     return;
                 }

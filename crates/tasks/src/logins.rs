@@ -1,10 +1,10 @@
-//! Login back-off for monitored servers, which prevents repeated failures from locking an account.
+//! Login back-off for monitored servers. The back-off prevents failed logins from locking an account.
 //!
 //! A server refuses a login if access is denied, the account is locked, or the password has expired.
-//! After a refusal, the next automatic login waits for 30 s, then 1 min, 2 min and so on up to 1 hour.
-//! All processes share the back-off in the store.
+//! After a refused login, the next automatic login waits for 30 s, then 1 min, 2 min and so on up to 1 hour.
+//! The store contains the back-off, so that all processes share the back-off.
 //! The back-off applies to kill tasks, retried collections, live feeds and requests.
-//! A successful login or new credentials of the node clear the back-off.
+//! A successful login or new credentials for the node clear the back-off.
 
 use clew_model::{Failure, FailureKind, Node, NodeId};
 use clew_store::{LoginBackoff, LoginPermit, LoginTrigger, Store, StoreError};
@@ -19,8 +19,8 @@ pub struct LoginAttempt {
 }
 
 impl LoginAttempt {
-    /// Requests a permit for a login. During a back-off, the request fails with [`FailureKind::AccessDenied`].
-    pub async fn request(store: &Store, node: &NodeId, cause: LoginTrigger) -> Result<Self, Failure> {
+    /// Requests a permit for a login. During a back-off, returns a failure of the kind [`FailureKind::AccessDenied`].
+    pub async fn request_permit(store: &Store, node: &NodeId, cause: LoginTrigger) -> Result<Self, Failure> {
         let store_failure = |error: StoreError| {
             Failure::new(FailureKind::StoreFailed, format!("could not look up refused logins of node {node}: {error}"))
         };
@@ -30,8 +30,8 @@ impl LoginAttempt {
         }
     }
 
-    /// Records the outcome of the login. `failure` is the error of the operation that logged in, if any.
-    pub async fn record(&self, node: &Node, failure: Option<&Failure>) {
+    /// Records the outcome of the login. `failure` is the failure of the operation that required the login, if any.
+    pub async fn record_outcome(&self, node: &Node, failure: Option<&Failure>) {
         let recorded = match failure {
             Some(failure) if failure.kind == FailureKind::AccessDenied => {
                 self.store.record_login_refusal(node, self.refusals, failure).await
@@ -46,12 +46,12 @@ impl LoginAttempt {
     }
 }
 
-/// Returns true if the server accepted the login, even if a statement then failed for a missing privilege.
+/// Returns true if the server accepted the login, even if a later statement failed because of a missing privilege.
 fn is_login_accepted(failure: Option<&Failure>) -> bool {
     failure.is_none_or(|failure| failure.kind == FailureKind::MissingPrivilege)
 }
 
-/// Returns the failure of a login that the back-off defers.
+/// Returns the failure for a login that the back-off defers.
 fn deferred_login_failure(backoff: &LoginBackoff) -> Failure {
     let retry = Timestamp::from_millisecond(backoff.retry_at).map_or_else(|_| String::new(), |at| format!("{at:.0}"));
     let detail = format!(

@@ -1,4 +1,4 @@
-//! Notifications from other processes that share the store.
+//! Handles notifications from other processes that share the store.
 
 use clew_store::{Store, StoreEvent};
 use tokio_util::sync::CancellationToken;
@@ -7,9 +7,10 @@ use tracing::{info, warn};
 use crate::intelligent_kills::IntelligentKillQueue;
 use crate::queue::CollectionQueue;
 
-/// Receives notifications from other processes until `shutdown`, and wakes the workers and waiters of this process.
+/// Receives notifications from other processes, and wakes the workers and waiters of this process.
+/// Returns after `shutdown` is cancelled.
 ///
-/// Workers and waiters also poll the store, so that they work without notifications.
+/// Workers and waiters also poll the store, so they do not depend on notifications.
 pub async fn listen_for_events(
     store: Store,
     collections: CollectionQueue,
@@ -29,7 +30,7 @@ pub async fn listen_for_events(
                 continue;
             }
             StoreEvent::TaskEnded(request_id) => {
-                collections.notify_completed(&request_id);
+                collections.notify_collection_completed(&request_id);
                 continue;
             }
             StoreEvent::Connected => true,

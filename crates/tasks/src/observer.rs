@@ -1,15 +1,15 @@
-//! Observer of worker events, used for metrics.
+//! Trait for observers of worker events. Metrics use the trait.
 
 use std::time::Duration;
 
 use clew_model::{FailureKind, NodeId};
 
-/// Receives the events of the worker in this process. The methods must not block.
+/// Receives the events of this process's worker. The methods must not block.
 pub trait WorkerObserver: Send + Sync {
-    /// Called after a collection finished, with the number of rows and the seconds from claim to completion.
+    /// Called after a collection has finished. `seconds` is the time from the claim to the completion.
     fn collection_finished(&self, rows: u64, seconds: f64);
-    /// Called after a collection failed.
+    /// Called after a collection has failed.
     fn collection_failed(&self, kind: FailureKind);
-    /// Called when kill tasks change the read interval of a node; `None` means the default interval.
+    /// Called when kill tasks change the read interval of a node. `None` means the default interval.
     fn poll_interval_changed(&self, node: &NodeId, interval: Option<Duration>);
 }

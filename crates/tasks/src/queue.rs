@@ -1,4 +1,4 @@
-//! Queue of collections, with functions to submit a collection and to wait for its completion.
+//! Queue of collections. Callers submit a collection and wait for its completion.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::observer::WorkerObserver;
 use crate::reader::{MySqlNodeReader, NodeReader};
 use crate::settings::WorkerSettings;
 
-/// Queue and worker of the collections of a store. [`CollectionQueue::run`] runs the worker. Clones share state.
+/// Queue and worker for the collections in a store. [`CollectionQueue::run`] runs the worker. Clones share state.
 #[derive(Clone)]
 pub struct CollectionQueue {
     pub(crate) store: Store,
@@ -36,7 +36,7 @@ impl CollectionQueue {
         Self::with_reader(store, settings, observer, Arc::new(reader))
     }
 
-    /// Creates a queue whose worker reads nodes through `reader`.
+    /// Creates a queue whose worker reads nodes with `reader`.
     #[must_use]
     pub fn with_reader(
         store: Store,
@@ -56,9 +56,9 @@ impl CollectionQueue {
     }
 
     /// Adds a collection to the queue of its node and wakes the worker.
-    /// The collection is durable once this function returns.
+    /// Once this function returns, the collection survives a restart.
     ///
-    /// The result of a `masked` collection contains statement templates without literals.
+    /// If `masked` is true, the result contains statement templates instead of statements.
     ///
     /// Fails with [`StoreError::QueueFull`] if the queue of the node is full.
     pub async fn submit_collection(
@@ -85,7 +85,7 @@ impl CollectionQueue {
         request_id: &RequestId,
         limit: Duration,
     ) -> Result<Option<CollectionTask>, StoreError> {
-        let waiter = self.completions.subscribe(request_id);
+        let waiter = self.completions.subscribe_to_completion(request_id);
         let deadline = Instant::now() + limit;
         loop {
             // Checked before the query, because a completion after the query notifies the waiter.
@@ -102,24 +102,24 @@ impl CollectionQueue {
         }
     }
 
-    /// Ends all current and future calls of [`CollectionQueue::wait_for_completion`] at shutdown.
+    /// Makes all current and future calls of [`CollectionQueue::wait_for_completion`] return without waiting.
     pub fn close_waiters(&self) {
-        self.completions.close();
+        self.completions.notify_all_and_close();
     }
 
-    /// Returns the number of callers that wait for the completion of a collection.
+    /// Returns the number of callers that are waiting for the completion of a collection.
     #[must_use]
     pub fn waiter_count(&self) -> usize {
         self.completions.waiter_count()
     }
 
-    /// Wakes the worker of this process after another process queued a collection.
+    /// Wakes this process's worker after another process has queued a collection.
     pub(crate) fn wake_worker(&self) {
         self.claimable.notify_one();
     }
 
     /// Notifies the waiters of a collection that completed in another process.
-    pub(crate) fn notify_completed(&self, request_id: &RequestId) {
+    pub(crate) fn notify_collection_completed(&self, request_id: &RequestId) {
         self.completions.notify_waiters(request_id);
     }
 
@@ -130,6 +130,6 @@ impl CollectionQueue {
 
 impl fmt::Debug for CollectionQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Collections").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("CollectionQueue").field("settings", &self.settings).finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! Trait for reading nodes, with an implementation for MySQL-compatible servers.
+//! Trait for reading the sessions of a node, with an implementation for MySQL-compatible servers.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -7,17 +7,17 @@ use std::pin::Pin;
 use clew_model::{Failure, FailureKind, NodeUrl, Selection};
 use clew_mysql::{OutputFormat, ReadLimits, StatementText, take_snapshot};
 
-/// Function that writes all rows in order and may block.
+/// Function that writes all rows in order. The function may block.
 type WriteRowsFn = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
 
-/// Rows of a node as CSV without a header row, before they are written to a result.
+/// Rows that were read from a node but are not yet written to a result. The format is CSV without a header row.
 pub struct NodeRows {
     count: u64,
     write: WriteRowsFn,
 }
 
 impl NodeRows {
-    /// Creates a set of `count` rows, which `write` writes on a blocking thread.
+    /// Creates a set of `count` rows. `write` writes the rows and runs on a blocking thread.
     pub fn new(count: u64, write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static) -> Self {
         Self { count, write: Box::new(write) }
     }
@@ -28,7 +28,7 @@ impl NodeRows {
     }
 
     /// Writes all rows.
-    pub(crate) fn write_to(self, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn write_rows(self, out: &mut dyn Write) -> io::Result<()> {
         (self.write)(out)
     }
 }
@@ -42,9 +42,9 @@ impl fmt::Debug for NodeRows {
 /// Future of a read. Dropping the future cancels the read.
 pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<NodeRows, Failure>> + Send + 'a>>;
 
-/// Reads nodes. An implementation must limit the duration of a read, because the worker holds its lease meanwhile.
+/// Reads nodes. An implementation must limit the duration of a read, because the worker holds a lease during the read.
 pub trait NodeReader: Send + Sync {
-    /// Reads the selected sessions of a node, with full statements or templates as specified by `statements`.
+    /// Reads the selected sessions of a node. `statements` specifies whether rows contain full statements or templates.
     fn read_sessions<'a>(
         &'a self,
         node: &'a NodeUrl,
@@ -54,7 +54,7 @@ pub trait NodeReader: Send + Sync {
 }
 
 /// Maximum number of attempts to get a connection permit for a node while other reads hold the permits.
-/// Before the last attempt, a hung read has been killed or abandoned.
+/// The attempts take longer than Clew needs to kill or abandon a hung read.
 const MAX_CONNECTION_ATTEMPTS: u32 = 12;
 
 /// Reads MySQL-compatible servers.

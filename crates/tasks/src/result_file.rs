@@ -1,4 +1,4 @@
-//! Writes results on blocking threads, and removes cancelled and uncommitted results.
+//! Writes the results of collections on blocking threads, and removes results that are cancelled or not committed.
 
 use std::io::{self, BufWriter, Write};
 
@@ -8,10 +8,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::reader::NodeRows;
 
-/// Size in bytes of the write buffer for a result.
+/// Size in bytes of the buffer for writing a result.
 const WRITE_BUFFER_BYTES: usize = 256 * 1024;
 
-/// A published result that no task references yet. Dropping it without [`PendingResult::commit`] removes the result.
+/// A published result that no task references yet.
+/// Dropping the value removes the result unless [`PendingResult::commit_result`] was called.
 #[derive(Debug)]
 pub(crate) struct PendingResult {
     results: ResultStore,
@@ -21,13 +22,13 @@ pub(crate) struct PendingResult {
 
 impl PendingResult {
     /// Returns the name, size and hash of the result.
-    pub(crate) fn published(&self) -> &PublishedResult {
+    pub(crate) fn published_result(&self) -> &PublishedResult {
         &self.published
     }
 
-    /// Commits the result, because a task references the result or may reference it.
-    /// After the commit, only the retention job can remove the result.
-    pub(crate) fn commit(&mut self) {
+    /// Commits the result. The caller commits a result if a task references the result or may reference the result.
+    /// After the commit, only the retention job removes the result.
+    pub(crate) fn commit_result(&mut self) {
         self.committed = true;
     }
 }
@@ -38,7 +39,7 @@ impl Drop for PendingResult {
             return;
         }
         if let Err(error) = self.results.discard_result(&self.published.name) {
-            tracing::warn!(result.name = %self.published.name, %error, "could not remove a result that was thrown away");
+            tracing::warn!(result.name = %self.published.name, %error, "could not remove a discarded result");
         }
     }
 }
@@ -60,7 +61,7 @@ pub(crate) async fn write_result(
         Ok(written) => written,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(error) => Err(write_failure(&error)),
+            Err(error) => Err(result_write_failure(&error)),
         },
     }
 }
@@ -72,15 +73,15 @@ fn write_result_blocking(
     rows: NodeRows,
     cancelled: CancellationToken,
 ) -> Result<PendingResult, Failure> {
-    let writer = results.create_writer(request_id, fence).map_err(|error| write_failure(&error))?;
+    let writer = results.create_writer(request_id, fence).map_err(|error| result_write_failure(&error))?;
     let mut out = BufWriter::with_capacity(WRITE_BUFFER_BYTES, CancellableWriter { writer, cancelled });
-    rows.write_to(&mut out).map_err(|error| write_failure(&error))?;
-    let out = out.into_inner().map_err(|error| write_failure(error.error()))?;
-    let published = out.writer.publish().map_err(|error| write_failure(&error))?;
+    rows.write_rows(&mut out).map_err(|error| result_write_failure(&error))?;
+    let out = out.into_inner().map_err(|error| result_write_failure(error.error()))?;
+    let published = out.writer.publish().map_err(|error| result_write_failure(&error))?;
     Ok(PendingResult { results, published, committed: false })
 }
 
-/// Writer that fails after cancellation, because a blocking thread cannot be aborted.
+/// Writer that returns an error after cancellation, because a blocking thread cannot be aborted.
 struct CancellableWriter<W> {
     writer: W,
     cancelled: CancellationToken,
@@ -99,6 +100,6 @@ impl<W: Write> Write for CancellableWriter<W> {
     }
 }
 
-fn write_failure(error: &dyn std::error::Error) -> Failure {
+fn result_write_failure(error: &dyn std::error::Error) -> Failure {
     Failure::new(FailureKind::StoreFailed, format!("could not write the result: {error}"))
 }

@@ -1,20 +1,20 @@
-//! Settings of a worker.
+//! Settings for a worker.
 
 use std::time::Duration;
 
 use clew_mysql::ReadLimits;
 
-/// Settings of a worker. The default values suit a single machine.
+/// Settings for a worker. The default values suit a single machine.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
     /// Maximum number of active collections in this process. The value 0 means 1.
     pub concurrency: usize,
-    /// Maximum number of stalled collections, in addition to the active ones.
+    /// Maximum number of stalled collections, in addition to the active collections.
     pub max_stalled: usize,
-    /// Time without data from the node after which a read is stalled.
+    /// A read is stalled if the node sends no data for this time.
     pub stall_timeout: Duration,
     /// Maximum number of running collections per node, across all workers of the store.
-    /// One process runs at most one read per node, independent of this setting.
+    /// Regardless of this setting, one process runs at most one read per node.
     pub max_running_per_node: u32,
     /// Maximum number of queued collections per node.
     pub max_queued_per_node: u32,
@@ -23,20 +23,20 @@ pub struct WorkerSettings {
     /// Interval at which a worker polls the store for queued collections and expired leases.
     /// While the process receives notifications, the interval is at least 2 s.
     pub poll_interval: Duration,
-    /// Interval at which a waiter polls the store for a completion recorded by another process.
+    /// Interval at which a waiter polls the store for a completion that another process recorded.
     /// While the process receives notifications, the interval is at least 2 s.
     pub completion_poll_interval: Duration,
-    /// Retention time of completed collections and their results.
+    /// Retention time for completed collections and their results.
     pub retention: Duration,
-    /// Retention time of audit rows and kill records.
+    /// Retention time for audit rows and kill records.
     pub audit_retention: Duration,
-    /// Maximum number of attempts per collection.
+    /// Maximum number of times that a collection is attempted.
     pub max_attempts: u32,
-    /// Time limits of the reads and kills on one node.
+    /// Time limits for reads and kills on one node.
     pub limits: ReadLimits,
-    /// If true, escapes CSV cells that a spreadsheet would evaluate as a formula (DESIGN.md section 6).
+    /// If true, the worker escapes CSV cells that a spreadsheet would evaluate as a formula (DESIGN.md section 6).
     pub formula_guard: bool,
-    /// Maximum time for running collections to complete at shutdown. The worker then releases the collections.
+    /// Maximum time that the shutdown waits for running collections. The worker then releases unfinished collections.
     pub grace: Duration,
 }
 

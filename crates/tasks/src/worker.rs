@@ -1,4 +1,4 @@
-//! Worker loop, which claims and runs collections until a graceful shutdown.
+//! Worker loop. The loop claims and runs collections until a graceful shutdown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,21 +13,21 @@ use uuid::Uuid;
 
 use crate::concurrency::{CollectionSlot, SlotPool};
 use crate::heartbeat;
-use crate::job::Job;
+use crate::job::CollectionJob;
 use crate::queue::CollectionQueue;
 use crate::retention;
 use crate::settings::WorkerSettings;
 
-/// Time between two checks of whether S3 accepts results again.
+/// Interval at which the worker checks whether S3 accepts results again.
 const RESULT_STORE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
-/// Maximum time that shutdown waits for servers to kill the statements of released reads.
+/// Maximum time that the shutdown waits until the statements of cancelled reads are killed.
 const PENDING_KILLS_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl CollectionQueue {
-    /// Runs collections until `shutdown`.
-    /// After `shutdown`, waits up to [`Settings::grace`] for running collections, and releases the others.
+    /// Runs collections until `shutdown` is cancelled.
+    /// Then waits for running collections for up to [`WorkerSettings::grace`], and releases the unfinished collections.
     ///
-    /// The next worker claims a released collection. The attempt of this worker is not counted.
+    /// Another worker can claim a released collection, and the attempt of this worker does not count.
     pub async fn run(self, shutdown: CancellationToken) {
         let release = CancellationToken::new();
         // Dropping this future releases the running collections.
@@ -35,13 +35,13 @@ impl CollectionQueue {
         let running = TaskTracker::new();
         let worker = format!("{}-{}", std::process::id(), Uuid::new_v4().simple());
         tokio::select! {
-            () = self.claim_until_shutdown(&worker, &running, &shutdown, &release) => {}
-            () = retention::run(self.store.clone(), &self.settings) => {}
+            () = self.claim_collections_until_shutdown(&worker, &running, &shutdown, &release) => {}
+            () = retention::run_retention_jobs(self.store.clone(), &self.settings) => {}
             () = heartbeat::send_heartbeats(&self.store, &worker) => {}
         }
         heartbeat::deregister_worker(&self.store, &worker).await;
         running.close();
-        info!(tasks.running = running.len(), "stopping: no more collections are taken up");
+        info!(tasks.running = running.len(), "shutdown started; no more collections are claimed");
         if tokio::time::timeout(self.settings.grace, running.wait()).await.is_err() {
             release.cancel();
             running.wait().await;
@@ -49,10 +49,10 @@ impl CollectionQueue {
         clew_mysql::wait_for_pending_kills(PENDING_KILLS_TIMEOUT).await;
     }
 
-    /// Claims and starts collections while slots are free, until `shutdown`.
+    /// Claims and starts collections while slots are free, until `shutdown` is cancelled.
     ///
-    /// The function never cancels a running claim, because the store might have committed the claim.
-    async fn claim_until_shutdown(
+    /// The function never cancels a running claim, because the store may already have committed the claim.
+    async fn claim_collections_until_shutdown(
         &self,
         worker: &str,
         running: &TaskTracker,
@@ -69,21 +69,21 @@ impl CollectionQueue {
             let claimed_at = Instant::now();
             let claims = self.claim_collections(worker, &pool, free.len()).await;
             match &claims {
-                // Logged once for a series of failures.
-                Err(error) if !store_fails => warn!(%error, "could not look for collections; will try again"),
-                Ok(_) if store_fails => info!("can look for collections again"),
+                // Only the first of consecutive failures is logged.
+                Err(error) if !store_fails => warn!(%error, "could not claim collections; retrying"),
+                Ok(_) if store_fails => info!("claiming of collections works again"),
                 _ => {}
             }
             store_fails = claims.is_err();
             let ClaimedTasks { tasks, damaged } = claims.unwrap_or_default();
             for failure in damaged {
-                warn!(%failure, "ended a collection that could not be taken up");
+                warn!(%failure, "collection failed, because its row is damaged");
                 self.observer.collection_failed(failure.kind);
             }
             let all_slots_used = tasks.len() == free.len();
             for (claimed, slot) in tasks.into_iter().zip(free) {
-                let job = self.create_job(claimed, claimed_at);
-                running.spawn(job.run_in_slot(slot, self.claimable.clone(), release.clone()));
+                let job = self.create_collection_job(claimed, claimed_at);
+                running.spawn(job.run_collection_in_slot(slot, self.claimable.clone(), release.clone()));
             }
             if all_slots_used {
                 continue;
@@ -96,18 +96,18 @@ impl CollectionQueue {
         }
     }
 
-    /// Waits while S3 rejects requests because of a wrong clock on this machine.
+    /// Waits while S3 rejects requests because the clock of this machine is wrong.
     async fn wait_until_results_writable(&self) {
         let mut refused = false;
         while !self.store.results().is_writable().await {
             if !refused {
-                warn!("S3 refuses the clock of this machine: no more collections are taken up until it is right");
+                warn!("S3 rejects requests because the clock of this machine is wrong; no collections are claimed");
             }
             refused = true;
             sleep(RESULT_STORE_CHECK_INTERVAL).await;
         }
         if refused {
-            info!("S3 takes results of this machine again");
+            info!("S3 accepts requests again");
         }
     }
 
@@ -124,8 +124,8 @@ impl CollectionQueue {
         self.store.claim_tasks(claim).await
     }
 
-    fn create_job(&self, claimed: ClaimedTask, claimed_at: Instant) -> Job {
-        Job {
+    fn create_collection_job(&self, claimed: ClaimedTask, claimed_at: Instant) -> CollectionJob {
+        CollectionJob {
             store: self.store.clone(),
             settings: self.settings.clone(),
             reader: self.reader.clone(),
@@ -137,9 +137,14 @@ impl CollectionQueue {
     }
 }
 
-impl Job {
+impl CollectionJob {
     /// Runs the collection in a slot, releases the slot and wakes the worker.
-    async fn run_in_slot(self, mut slot: CollectionSlot, claimable: Arc<Notify>, release: CancellationToken) {
+    async fn run_collection_in_slot(
+        self,
+        mut slot: CollectionSlot,
+        claimable: Arc<Notify>,
+        release: CancellationToken,
+    ) {
         self.run(&mut slot, release).await;
         drop(slot);
         claimable.notify_one();

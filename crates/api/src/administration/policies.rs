@@ -84,7 +84,7 @@ pub(crate) async fn list_policies(
     let domain = require_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let custom = service.store.list_policies(domain).await?.into_iter().map(ResolvedPolicy::Custom);
-    let all: Vec<_> = custom.chain(system::ALL.iter().map(ResolvedPolicy::System)).collect();
+    let all: Vec<_> = custom.chain(system::SYSTEM_POLICIES.iter().map(ResolvedPolicy::System)).collect();
     let (policies, total_count) = pagination::slice_page(all, page, |policy| policy.to_view());
     Ok(Json(PolicyPage { policies, total_count }))
 }
@@ -171,7 +171,7 @@ pub(super) enum ResolvedPolicy {
 
 /// Finds a system policy, or a custom policy of the domain, by name.
 pub(super) async fn find_policy(service: &AppState, domain: &DomainId, name: &str) -> Result<ResolvedPolicy, ApiError> {
-    if let Some(policy) = system::ALL.iter().find(|policy| policy.name == name) {
+    if let Some(policy) = system::SYSTEM_POLICIES.iter().find(|policy| policy.name == name) {
         return Ok(ResolvedPolicy::System(policy));
     }
     let record = service.store.find_policy_by_name(domain, name).await?;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::State;
 use clew_iam::decision::{
-    Action, Decision, Environment, GrantSource, Principal, RequestInstance, RequestProject, Resource, Scope,
-    StatementOutcome, StatementRef, explain_decision,
+    Action, CredentialScope, Decision, GrantSource, Principal, RequestEnvironment, RequestInstance, RequestProject,
+    Resource, StatementOutcome, StatementRef, explain_decision,
 };
 use clew_iam::policy::Effect;
 use clew_model::{Instance, Tag};
@@ -132,7 +132,7 @@ pub(crate) async fn simulate_request(
         ["user_id", "action", "project_id", "instance_id", "source_ip", "time", "secure_transport", "request_tags"];
     let body = Body::parse(&body, &fields)?;
     let action = parse_action(&body)?;
-    let environment = Environment {
+    let environment = RequestEnvironment {
         now: body.get("time")?.unwrap_or_else(Timestamp::now),
         source_ip: body.get::<IpAddr>("source_ip")?,
         secure_transport: body.get("secure_transport")?.unwrap_or(true),
@@ -161,7 +161,7 @@ pub(crate) async fn simulate_request(
 
 fn parse_action(body: &Body) -> Result<Action, ApiError> {
     let name: String = body.get_required("action")?;
-    Action::find_by_name(&name)
+    Action::find_action_by_name(&name)
         .ok_or_else(|| ApiError::invalid_parameter("action-unknown", vec![("given", truncate_text(&name))]))
 }
 
@@ -211,7 +211,7 @@ async fn load_simulated_principal(service: &AppState, user: User) -> Result<Prin
         user_name: user.name,
         domain_id: user.domain_id,
         domain_name: user.domain_name,
-        scope: Scope::AccessKey,
+        scope: CredentialScope::AccessKey,
         administrator: user.administrator,
         grants,
         budget: Arc::default(),

@@ -21,7 +21,7 @@ pub(super) fn check_policy_name(name: &str) -> Result<(), ApiError> {
 }
 
 fn check_name(rule: NameRule, name: &str) -> Result<(), ApiError> {
-    if rule.is_valid(name) {
+    if rule.is_valid_name(name) {
         return Ok(());
     }
     let arguments = vec![

@@ -6,7 +6,7 @@ mod wire;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
-use clew_iam::decision::Scope;
+use clew_iam::decision::CredentialScope;
 use clew_iam::token;
 use clew_model::ErrorEntry;
 use clew_store::{Project, TokenOrigin, User};
@@ -99,8 +99,8 @@ pub(crate) async fn show_session(
     let token_info = require_token_credentials(&caller)?;
     let projects = load_caller_projects(&service, &caller).await?;
     let project = match &caller.principal.scope {
-        Scope::Project(id) => service.store.find_project(id).await?,
-        Scope::AccessKey | Scope::Domain => None,
+        CredentialScope::Project(id) => service.store.find_project(id).await?,
+        CredentialScope::AccessKey | CredentialScope::Domain => None,
     };
     let user = load_user(&service, &caller).await?;
     let session = Session::new(&user, project.as_ref(), &projects, token_info.expires_at, &token_info.csrf);

@@ -4,7 +4,7 @@
 //! The store contains the hash of the complete token, so that the suffix cannot be modified.
 //! For example, an access key that was issued for a project token is limited to the project.
 
-use clew_iam::decision::Scope;
+use clew_iam::decision::CredentialScope;
 use clew_iam::{SecretError, token};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -13,12 +13,12 @@ const DOMAIN_SCOPE_SUFFIX: &str = "domain";
 /// Generates a security token for an access key with this scope.
 ///
 /// A security token without a suffix, as created by `clew key create`, has the scope of a permanent key.
-pub(crate) fn generate_security_token(scope: &Scope) -> Result<SecretString, SecretError> {
+pub(crate) fn generate_security_token(scope: &CredentialScope) -> Result<SecretString, SecretError> {
     let token = token::generate_token()?;
     let scope = match scope {
-        Scope::AccessKey => return Ok(token),
-        Scope::Domain => DOMAIN_SCOPE_SUFFIX,
-        Scope::Project(id) => id.as_str(),
+        CredentialScope::AccessKey => return Ok(token),
+        CredentialScope::Domain => DOMAIN_SCOPE_SUFFIX,
+        CredentialScope::Project(id) => id.as_str(),
     };
     Ok(SecretString::from(format!("{}.{scope}", token.expose_secret())))
 }
@@ -26,11 +26,11 @@ pub(crate) fn generate_security_token(scope: &Scope) -> Result<SecretString, Sec
 /// Parses the scope from a security token.
 ///
 /// The scope is trustworthy only if the hash of the token equals the stored hash.
-pub(crate) fn parse_scope(security_token: &str) -> Option<Scope> {
+pub(crate) fn parse_scope(security_token: &str) -> Option<CredentialScope> {
     match security_token.split_once('.') {
-        None => Some(Scope::AccessKey),
-        Some((_, DOMAIN_SCOPE_SUFFIX)) => Some(Scope::Domain),
-        Some((_, id)) => id.parse().ok().map(Scope::Project),
+        None => Some(CredentialScope::AccessKey),
+        Some((_, DOMAIN_SCOPE_SUFFIX)) => Some(CredentialScope::Domain),
+        Some((_, id)) => id.parse().ok().map(CredentialScope::Project),
     }
 }
 
@@ -42,7 +42,9 @@ mod tests {
 
     #[test]
     fn security_token_encodes_the_scope_of_its_key() {
-        for scope in [Scope::AccessKey, Scope::Domain, Scope::Project(ProjectId::generate())] {
+        for scope in
+            [CredentialScope::AccessKey, CredentialScope::Domain, CredentialScope::Project(ProjectId::generate())]
+        {
             let token = generate_security_token(&scope).unwrap();
             assert_eq!(super::parse_scope(token.expose_secret()), Some(scope));
         }

@@ -2,7 +2,7 @@
 
 use axum::body::Bytes;
 use axum::extract::State;
-use clew_iam::decision::Scope;
+use clew_iam::decision::CredentialScope;
 use clew_iam::{access_key, token};
 use clew_model::{AccessKeyId, ErrorEntry};
 use clew_store::{IssuingCredentials, NewTemporaryKey};
@@ -148,7 +148,7 @@ fn parse_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, ApiError> {
 
 /// Credentials that a temporary key is issued for. The key inherits their scope and maximum expiry.
 struct KeySource {
-    scope: Scope,
+    scope: CredentialScope,
     issued_for: IssuingCredentials,
     expires_at: Option<i64>,
 }
@@ -172,6 +172,6 @@ async fn find_token_source(service: &AppState, caller: &Caller, token: &str) -> 
     if stored.expires_at <= Timestamp::now().as_second() {
         return Err(ApiError::new(ErrorEntry::IAM_TOKEN_EXPIRED));
     }
-    let scope = stored.scope_project.map_or(Scope::Domain, Scope::Project);
+    let scope = stored.scope_project.map_or(CredentialScope::Domain, CredentialScope::Project);
     Ok(KeySource { scope, issued_for: IssuingCredentials::Token(hash), expires_at: Some(stored.expires_at) })
 }

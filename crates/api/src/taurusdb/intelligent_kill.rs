@@ -106,7 +106,7 @@ pub(crate) async fn preview_intelligent_kill(
     });
     let target = target.await?;
     let kills = &service.intelligent_kills;
-    let read_plan = async |limits| match kills.preview(&target.instance.id, &target.node.url, limits).await {
+    let read_plan = async |limits| match kills.preview_victims(&target.instance.id, &target.node.url, limits).await {
         Ok(plan) => Ok(Ok(plan)),
         Err(KillError::Node(failure)) => Err(failure),
         Err(KillError::Store(error)) => Ok(Err(error)),
@@ -163,7 +163,7 @@ pub(crate) async fn execute_intelligent_kill(
         instance_id: target.instance.id.clone(),
         node_id: target.node.id,
     };
-    match service.intelligent_kills.submit(&new).await {
+    match service.intelligent_kills.submit_kill(&new).await {
         Ok(id) => {
             caller.audit.add_detail("task", id.to_string());
             Ok(Json(IntelligentKillTask { task_id: id.to_string() }))

@@ -21,7 +21,7 @@ impl IdentityDirectory {
     /// Lists the custom policies of the domain, followed by the system policies.
     pub(crate) async fn list_policies(&self) -> Result<Vec<NamedPolicy>, CliError> {
         let own = self.store.list_policies(&self.domain.id).await?.into_iter().map(from_policy_record);
-        Ok(own.chain(system::ALL.iter().filter_map(from_system_policy)).collect())
+        Ok(own.chain(system::SYSTEM_POLICIES.iter().filter_map(from_system_policy)).collect())
     }
 
     /// Finds a policy by name. Custom policies are also found by id.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use clew_iam::decision::{
-    Action, Environment, Grant, GrantSource, Principal, RequestInstance, RequestProject, Resource, Scope, TargetType,
-    explain_decision,
+    Action, CredentialScope, Grant, GrantSource, Principal, RequestEnvironment, RequestInstance, RequestProject,
+    Resource, TargetType, explain_decision,
 };
 use clew_iam::policy::{Policy, system};
 use clew_model::{Instance, Tag};
@@ -82,7 +82,7 @@ pub(super) async fn run(arguments: SimulateArgs) -> Result<(), CliError> {
         }),
         request_tags: &arguments.tags,
     };
-    let environment = Environment {
+    let environment = RequestEnvironment {
         now: arguments.at.unwrap_or_else(Timestamp::now),
         source_ip: arguments.source_ip,
         secure_transport: !arguments.plain_http,
@@ -105,7 +105,7 @@ pub(super) async fn run(arguments: SimulateArgs) -> Result<(), CliError> {
 }
 
 fn find_action(name: &str) -> Result<Action, CliError> {
-    Action::find_by_name(name).ok_or_else(|| {
+    Action::find_action_by_name(name).ok_or_else(|| {
         let names = Action::ALL.iter().flat_map(|action| [action.name, action.alias]);
         let hint = find_nearest_name(name, names).map_or_else(
             || {
@@ -168,7 +168,7 @@ async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Pr
         user_name: user.name.clone(),
         domain_id: user.domain_id.clone(),
         domain_name: user.domain_name.clone(),
-        scope: Scope::AccessKey,
+        scope: CredentialScope::AccessKey,
         administrator: user.administrator,
         // As in the server, an unreadable policy disables all grants, because the policy may contain a Deny statement.
         grants: grants.into_iter().map(parse_grant).collect::<Option<_>>().unwrap_or_default(),

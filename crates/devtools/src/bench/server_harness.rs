@@ -306,7 +306,7 @@ impl RunningClewServer<'_> {
 pub(super) fn parse_finished_collections(log: &str) -> Vec<(String, Timestamp)> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let text = |line: &Value, key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let finished = lines.filter(|line| text(line, "message") == "collected");
+    let finished = lines.filter(|line| text(line, "message") == "collection completed");
     finished.filter_map(|line| Some((text(&line, "task.request_id"), text(&line, "timestamp").parse().ok()?))).collect()
 }
 

@@ -1,9 +1,11 @@
-//! Explanation of an authorization decision for each policy statement, used by `policy simulate`.
+//! Explains an authorization decision statement by statement. `clew policy simulate` prints the explanation.
 
 use serde::Serialize;
 
 use crate::action::Action;
-use crate::decision::{Decision, Environment, GrantSource, Principal, Resource, check_scope, decide};
+use crate::decision::{
+    Decision, GrantSource, Principal, RequestEnvironment, Resource, check_credential_scope, decide_access,
+};
 use crate::policy::Effect;
 
 /// Reference to a statement of a policy that applies to a user.
@@ -11,30 +13,30 @@ use crate::policy::Effect;
 pub struct StatementRef {
     /// Name of the policy.
     pub policy: String,
-    /// Attachment that applies the policy to the user.
+    /// Attachment through which the policy applies to the user.
     pub via: GrantSource,
-    /// Number of the statement, from 1.
+    /// Number of the statement in the policy, counted from 1.
     pub statement: usize,
-    /// Sid of the statement.
+    /// `Sid` element of the statement.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
 }
 
-/// Result of evaluating a statement, with reasons.
+/// Outcome of the evaluation of a statement, with reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StatementOutcome {
     /// Effect of the statement on matching requests.
     pub effect: Effect,
     /// True if the statement matched.
     pub matched: bool,
-    /// Human-readable reasons: all mismatches, or the matching elements if the statement matched.
+    /// Human-readable reasons: the matching elements if the statement matched, or otherwise all mismatches.
     pub reasons: Vec<String>,
 }
 
-/// Authorization decision with the outcome of every statement.
+/// Authorization decision, with the outcome of every policy statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// Result of [`decide`].
+    /// Result of [`decide_access`].
     #[serde(flatten)]
     pub decision: Decision,
     /// Statement that determined the decision: the first matching Deny, or otherwise the first matching Allow.
@@ -44,20 +46,20 @@ pub struct Explanation {
     pub statements: Vec<(StatementRef, StatementOutcome)>,
 }
 
-/// Returns the decision of [`decide`], and explains why each statement matched or did not match.
+/// Returns the decision of [`decide_access`], and explains for each statement why it matched or did not match.
 #[must_use]
 pub fn explain_decision(
     principal: &Principal,
     action: Action,
     resource: &Resource<'_>,
-    environment: &Environment,
+    environment: &RequestEnvironment,
 ) -> Explanation {
-    let request = principal.build_request(action, resource, environment);
+    let request = principal.build_evaluation_request(action, resource, environment);
     let mut statements = Vec::new();
     for grant in principal.grants.iter() {
         for (index, statement) in grant.policy.statements().iter().enumerate() {
             let (mut matched, mut reasons) = statement.explain_match(grant.policy.model(), &request);
-            if !grant.applies_to(action, resource) {
+            if !grant.applies_to_action(action, resource) {
                 (matched, reasons) = (false, vec!["the policy applies only to another project".to_owned()]);
             }
             let named = StatementRef {
@@ -69,8 +71,8 @@ pub fn explain_decision(
             statements.push((named, StatementOutcome { effect: statement.effect(), matched, reasons }));
         }
     }
-    let decision = decide(principal, action, resource, environment);
-    let by_policies = !principal.administrator && check_scope(principal, action, resource).is_ok();
+    let decision = decide_access(principal, action, resource, environment);
+    let by_policies = !principal.administrator && check_credential_scope(principal, action, resource).is_ok();
     let effect = if decision.is_allowed() { Effect::Allow } else { Effect::Deny };
     let decided = |(_, why): &&(StatementRef, StatementOutcome)| by_policies && why.matched && why.effect == effect;
     let deciding = statements.iter().find(decided).map(|(named, _)| named.clone());

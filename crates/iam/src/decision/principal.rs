@@ -1,4 +1,4 @@
-//! Principal of a request: the user, the credential scope, and the policies that apply to the user.
+//! Principal of a request: the user, the scope of the credentials, and the policies that apply to the user.
 
 use std::sync::Arc;
 
@@ -7,38 +7,38 @@ use serde::Serialize;
 
 use crate::action::{Action, TargetType};
 use crate::policy::Policy;
-use crate::request::{Caller, Environment, Request, Resource};
+use crate::request::{EvaluationRequest, RequestCaller, RequestEnvironment, Resource};
 use crate::work_budget::WorkBudget;
 
 /// Scope of a principal's credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
+pub enum CredentialScope {
     /// Token for one project.
     Project(ProjectId),
-    /// Token for the domain, which is valid for identities but not for resources of a project (spec section 3.2).
+    /// Token for the domain. The token is valid for identities but not for resources of a project (spec section 3.2).
     Domain,
-    /// Access key, which is valid for the domain and all its projects.
+    /// Access key. The key is valid for the domain and all its projects.
     AccessKey,
 }
 
-/// Attachment that applies a policy to a user.
+/// Attachment through which a policy applies to a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GrantSource {
-    /// Attached to the user.
+    /// The policy is attached to the user.
     User,
-    /// Attached to the group with this name.
+    /// The policy is attached to the group with this name.
     Group(String),
 }
 
 /// A policy that applies to a user.
 #[derive(Debug, Clone)]
 pub struct Grant {
-    /// The policy.
+    /// The granted policy.
     pub policy: Arc<Policy>,
     /// Name of the policy.
     pub policy_name: String,
-    /// Attachment that applies the policy to the user.
+    /// Attachment through which the policy applies to the user.
     pub via: GrantSource,
     /// Project to which the grant is limited, or `None` if the grant covers the domain and all its projects.
     pub project: Option<ProjectId>,
@@ -46,7 +46,7 @@ pub struct Grant {
 
 impl Grant {
     /// Returns true if the grant applies to the action on the resource.
-    pub(crate) fn applies_to(&self, action: Action, resource: &Resource<'_>) -> bool {
+    pub(crate) fn applies_to_action(&self, action: Action, resource: &Resource<'_>) -> bool {
         let Some(only) = &self.project else { return true };
         action.target != TargetType::Domain && resource.project.as_ref().is_some_and(|project| project.id == only)
     }
@@ -64,7 +64,7 @@ pub struct Principal {
     /// Name of the domain.
     pub domain_name: String,
     /// Scope of the credentials.
-    pub scope: Scope,
+    pub scope: CredentialScope,
     /// True if the user may perform every action in the domain, regardless of policies.
     pub administrator: bool,
     /// Policies attached to the user directly or through a group.
@@ -80,19 +80,19 @@ impl Principal {
         self.grants.iter().map(|grant| grant.policy.document_bytes()).sum()
     }
 
-    /// Builds the input of policy evaluation for a request of this principal.
-    pub(super) fn build_request<'a>(
+    /// Builds the input for policy evaluation of a request by this principal.
+    pub(super) fn build_evaluation_request<'a>(
         &'a self,
         action: Action,
         resource: &'a Resource<'a>,
-        environment: &'a Environment,
-    ) -> Request<'a> {
-        let caller = Caller {
+        environment: &'a RequestEnvironment,
+    ) -> EvaluationRequest<'a> {
+        let caller = RequestCaller {
             user_id: &self.user_id,
             user_name: &self.user_name,
             domain_id: &self.domain_id,
             domain_name: &self.domain_name,
         };
-        Request { caller, action, resource, environment, budget: &self.budget }
+        EvaluationRequest { caller, action, resource, environment, budget: &self.budget }
     }
 }

@@ -1,4 +1,4 @@
-//! Conditions of statements: a condition key, an operator and the expected values (spec section 4.7).
+//! Conditions of policy statements. A condition has a key, an operator and expected values (spec section 4.7).
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -11,17 +11,17 @@ use crate::policy::operator::{Comparison, ParsedOperator, Quantifier};
 use crate::policy::pattern::{self, CaseSensitivity};
 use crate::work_budget::WorkBudget;
 
-/// A condition of a statement.
+/// A condition of a policy statement.
 #[derive(Debug, Clone)]
 pub(super) struct Condition {
-    /// Operator as written in the document.
+    /// Operator as written in the policy document.
     pub(super) operator: String,
     pub(super) test: ParsedOperator,
     pub(super) key: ConditionKey,
     pub(super) expected: Vec<ExpectedValue>,
 }
 
-/// Expected value of a condition, parsed to the type of the operator.
+/// Expected value of a condition, parsed according to the operator's type.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum ExpectedValue {
     Text(String),
@@ -32,7 +32,7 @@ pub(super) enum ExpectedValue {
 }
 
 impl ExpectedValue {
-    /// Parses an expected value. The error text describes the required format.
+    /// Parses an expected value. An error message describes the required format.
     pub(super) fn parse(comparison: Comparison, text: &str) -> Result<Self, &'static str> {
         match comparison {
             Comparison::Same
@@ -53,7 +53,7 @@ impl ExpectedValue {
         }
     }
 
-    /// Returns true if the request value matches. A value of the wrong type does not match.
+    /// Returns true if the request value matches the expected value. A value of the wrong type does not match.
     fn matches_value(&self, comparison: Comparison, value: &str, budget: &WorkBudget) -> bool {
         let expected_bytes = if let Self::Text(expected) = self { expected.len() } else { 0 };
         // `pattern::matches_pattern` charges the budget itself.
@@ -95,7 +95,7 @@ fn lowercase_chars(text: &str) -> impl Iterator<Item = char> {
     text.chars().flat_map(char::to_lowercase)
 }
 
-/// Parses a decimal number with an optional sign and fraction.
+/// Parses a decimal number with an optional sign and an optional fraction.
 /// A number has at most 15 digits, which an `f64` represents exactly.
 fn parse_number(text: &str) -> Option<f64> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
@@ -126,10 +126,10 @@ impl Condition {
     /// Returns true if the request values satisfy the condition. An empty slice means that the key is missing.
     ///
     /// The spec does not define the result for a missing key without `IfExists`.
-    /// As in the original cloud service, a positive operator is then false, and a negated operator is true.
+    /// As in the original cloud service, a missing key makes a positive operator false and a negated operator true.
     /// For example, `StringNotEquals` with `prod` is true for a resource without the tag.
-    /// A `Null` condition can require that the tag exists.
-    pub(super) fn is_satisfied_by(&self, values: &[Cow<'_, str>], budget: &WorkBudget) -> bool {
+    /// A policy can require the tag with an additional `Null` condition.
+    pub(super) fn is_satisfied_by_values(&self, values: &[Cow<'_, str>], budget: &WorkBudget) -> bool {
         let ParsedOperator { operator, quantifier, if_exists } = self.test;
         if matches!(operator.comparison, Comparison::Null) {
             return self.expected.contains(&ExpectedValue::Bool(values.is_empty()));

@@ -7,18 +7,18 @@ use serde::Serialize;
 /// Error or warning in a policy document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
-    /// Line number, from 1.
+    /// Line number, counted from 1.
     pub line: usize,
-    /// Column number, from 1, in characters.
+    /// Column number in characters, counted from 1.
     pub column: usize,
-    /// JSONPath of the value, such as `$.Statement[0].Action[1]`.
+    /// JSONPath of the faulty value, such as `$.Statement[0].Action[1]`.
     pub path: String,
-    /// Description of the problem, and its fix.
+    /// Message that describes the problem and the fix.
     pub message: String,
 }
 
 impl Diagnostic {
-    /// Creates a diagnostic for a byte offset in the text.
+    /// Creates a diagnostic for a byte offset in the document.
     pub(super) fn new(text: &str, at: usize, path: &JsonPath, message: impl Into<String>) -> Self {
         let before = text.get(..at).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -43,19 +43,19 @@ impl fmt::Display for Diagnostic {
 pub struct PolicyErrors(pub(super) Vec<Diagnostic>);
 
 impl PolicyErrors {
-    /// Returns the errors in document order. The slice is never empty.
+    /// Returns the errors in the order of their positions. The slice is never empty.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.0
     }
 }
 
-/// JSONPath of a value.
+/// JSONPath of a value in a policy document.
 #[derive(Debug, Clone)]
 pub(super) struct JsonPath(String);
 
 impl JsonPath {
-    pub(super) fn root() -> Self {
+    pub(super) fn root_path() -> Self {
         Self("$".to_owned())
     }
 

@@ -15,12 +15,12 @@ use super::{Policy, lint, spanned_json};
 use elements::ObjectElements;
 
 impl Policy {
-    /// Parses a policy document and collects warnings. Returns up to 100 errors if the document is invalid.
+    /// Parses a policy document and collects warnings. If the document is invalid, returns up to 100 errors.
     pub fn parse(text: &str) -> Result<Self, PolicyErrors> {
         Self::parse_document(text, true)
     }
 
-    /// Parses a stored document for evaluation, without the warnings, which are expensive to compute.
+    /// Parses a stored document for evaluation. The function computes no warnings, because warnings are expensive.
     pub fn parse_stored(text: &str) -> Result<Self, PolicyErrors> {
         Self::parse_document(text, false)
     }
@@ -44,7 +44,8 @@ impl Policy {
     }
 }
 
-/// Maximum number of errors and of warnings. Computing a position takes time linear in the document length.
+/// Maximum number of reported errors, and of reported warnings.
+/// The limit exists because computing a position takes time linear in the document length.
 const MAX_DIAGNOSTICS: usize = 100;
 
 /// A JSON value with its path in the document.
@@ -60,7 +61,7 @@ impl LocatedValue<'_> {
     }
 }
 
-/// Document parser that collects errors and warnings. Its methods return `None` for an invalid part.
+/// Parser that collects errors and warnings. For an invalid part of the document, its methods return `None`.
 pub(super) struct DocumentParser<'t> {
     text: &'t str,
     errors: Vec<Diagnostic>,
@@ -68,8 +69,8 @@ pub(super) struct DocumentParser<'t> {
     max_warnings: usize,
 }
 
-/// Collects all parts, or returns `None` if any part is invalid.
-/// The iterator is always consumed to the end, so that the errors of all parts are reported.
+/// Collects all parts of a list, or returns `None` if any part is invalid.
+/// The function always consumes the entire iterator, so that the parser reports the errors of all parts.
 pub(super) fn collect_all_or_none<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     let parts: Vec<_> = parts.collect();
     parts.into_iter().collect()
@@ -86,7 +87,7 @@ impl DocumentParser<'_> {
         self.report_error_at(at.start_offset(), &at.path, message);
     }
 
-    /// Adds warnings up to the maximum. Does not compute warnings beyond the maximum.
+    /// Adds warnings until the maximum number of warnings is reached. Further warnings are not computed.
     pub(super) fn add_warnings<M: IntoIterator<Item = String>>(
         &mut self,
         at: &LocatedValue<'_>,
@@ -100,7 +101,7 @@ impl DocumentParser<'_> {
     }
 
     fn parse_document(&mut self, root: &Value<'_>) -> Option<(&'static DocumentSchema, Vec<Statement>)> {
-        let root = LocatedValue { value: root, path: JsonPath::root() };
+        let root = LocatedValue { value: root, path: JsonPath::root_path() };
         let elements = ObjectElements::parse(self, &root)?;
         // The allowed elements depend on the version.
         let schema = self.parse_version(&elements)?;
@@ -108,7 +109,7 @@ impl DocumentParser<'_> {
         let length = self.text.chars().count();
         self.check_max_count(&root, length, schema.limits.text_chars, "characters");
         if let Some(depends) = elements.find_element("Depends") {
-            self.add_warnings(&depends, || [lint::lint_depends()]);
+            self.add_warnings(&depends, || [lint::lint_depends_element()]);
         }
         let statements = elements.require_element(self, "Statement")?;
         let statements = self.parse_list(&statements, schema.limits.statements, "statements")?;
@@ -134,7 +135,7 @@ impl DocumentParser<'_> {
         elements.report_unknown_elements(self, schema.statement, schema.version);
         let sid = elements.find_element("Sid").and_then(|sid| self.parse_string(&sid));
         let effect = elements.require_element(self, "Effect").and_then(|effect| self.parse_effect(&effect, schema));
-        if !elements.contains_either("Action", "NotAction") {
+        if !elements.contains_either_element("Action", "NotAction") {
             self.report_error(at, "the statement has neither Action nor NotAction; add one of these elements");
         }
         let actions = elements

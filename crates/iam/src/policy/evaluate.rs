@@ -1,4 +1,4 @@
-//! Evaluation of policy statements for a request.
+//! Evaluates policy statements for a request.
 
 use std::iter;
 
@@ -8,80 +8,85 @@ use crate::policy::pattern::{self, CaseSensitivity};
 use crate::policy::policy_model::{Effect, PolicyModel};
 use crate::policy::statement::{PatternSet, Statement};
 use crate::policy::urn::{ResourcePattern, Urn};
-use crate::request::Request;
+use crate::request::EvaluationRequest;
 use crate::work_budget::WorkBudget;
 
 /// Reason why a statement does not match a request.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Mismatch<'s> {
+pub(super) enum StatementMismatch<'s> {
     /// The action of the request does not match.
     Action,
     /// The resource of the request does not match.
     Resource,
     /// A condition uses a key that the action does not support.
     UnsupportedKey(&'s Condition),
-    /// A condition is not satisfied.
+    /// The request does not satisfy a condition.
     Condition(&'s Condition),
 }
 
 impl Statement {
     /// Returns true if the statement matches the request.
-    pub(crate) fn matches_request(&self, model: PolicyModel, request: &Request<'_>) -> bool {
+    pub(crate) fn matches_request(&self, model: PolicyModel, request: &EvaluationRequest<'_>) -> bool {
         self.find_mismatches(model, request).next().is_none()
     }
 
     /// Returns true if the action matches the action patterns of the statement.
     pub(crate) fn matches_action(&self, model: PolicyModel, action: Action, budget: &WorkBudget) -> bool {
         let name = model.action_name(action);
-        self.actions
-            .matches_with(|pattern| pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, budget))
+        self.actions.matches_with_predicate(|pattern| {
+            pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, budget)
+        })
     }
 
-    /// Returns all mismatches. A mismatch of the action comes first.
+    /// Returns all mismatches. If the action does not match, the first mismatch is the action.
     pub(super) fn find_mismatches<'s>(
         &'s self,
         model: PolicyModel,
-        request: &Request<'s>,
-    ) -> impl Iterator<Item = Mismatch<'s>> {
-        let action = (!self.matches_action(model, request.action, request.budget)).then_some(Mismatch::Action);
+        request: &EvaluationRequest<'s>,
+    ) -> impl Iterator<Item = StatementMismatch<'s>> {
+        let action = (!self.matches_action(model, request.action, request.budget)).then_some(StatementMismatch::Action);
         let request = *request;
-        let others = iter::once_with(move || (!self.matches_resource(model, &request)).then_some(Mismatch::Resource))
-            .flatten()
-            .chain(
-                self.conditions.iter().filter_map(move |condition| self.check_condition(condition, model, &request)),
-            );
+        let others =
+            iter::once_with(move || (!self.matches_resource(model, &request)).then_some(StatementMismatch::Resource))
+                .flatten()
+                .chain(
+                    self.conditions
+                        .iter()
+                        .filter_map(move |condition| self.check_condition(condition, model, &request)),
+                );
         action.into_iter().chain(others)
     }
 
     /// Returns true if the resource of the request matches the resource patterns of the statement.
     ///
     /// An action without a resource type matches only the resource `*` (spec section 4.3).
-    /// `NotResource` is ambiguous for such an action: a Deny matches, but an Allow does not.
-    /// For example, an Allow for all instances except one does not cover an action on all instances.
-    fn matches_resource(&self, model: PolicyModel, request: &Request<'_>) -> bool {
+    /// `NotResource` is ambiguous for an action without a resource type: a Deny matches, but an Allow does not.
+    /// For example, an Allow for all instances except one instance does not match an action on all instances.
+    fn matches_resource(&self, model: PolicyModel, request: &EvaluationRequest<'_>) -> bool {
         let Some(resources) = &self.resources else { return true };
-        let urn = Urn::of(model, request);
+        let urn = Urn::from_request(model, request);
         let is_ambiguous = urn == Urn::None && resources.negated;
-        resources.matches_with(|pattern| pattern.matches_urn(&urn, request.budget))
+        resources.matches_with_predicate(|pattern| pattern.matches_urn(&urn, request.budget))
             && !(is_ambiguous && self.effect == Effect::Allow)
     }
 
-    /// Returns a mismatch if the condition is not satisfied.
+    /// Returns a mismatch if the request does not satisfy the condition.
     ///
     /// An action without condition keys does not support conditions on a resource (spec section 4.7).
-    /// An Allow with such a condition does not match. For a Deny, the condition key is missing.
+    /// For such an action, an Allow with a condition on a resource does not match.
+    /// A Deny with a condition on a resource treats the condition key as missing.
     fn check_condition<'s>(
         &self,
         condition: &'s Condition,
         model: PolicyModel,
-        request: &Request<'s>,
-    ) -> Option<Mismatch<'s>> {
+        request: &EvaluationRequest<'s>,
+    ) -> Option<StatementMismatch<'s>> {
         let unsupported = request.action.keys.is_empty() && condition.key.describes_resource();
         if unsupported && self.effect == Effect::Allow {
-            return Some(Mismatch::UnsupportedKey(condition));
+            return Some(StatementMismatch::UnsupportedKey(condition));
         }
-        let holds = condition.is_satisfied_by(&condition.key.resolve_values(model, request), request.budget);
-        (!holds).then_some(Mismatch::Condition(condition))
+        let holds = condition.is_satisfied_by_values(&condition.key.resolve_key_values(model, request), request.budget);
+        (!holds).then_some(StatementMismatch::Condition(condition))
     }
 }
 

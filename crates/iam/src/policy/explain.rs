@@ -1,33 +1,33 @@
-//! Explanations of why a statement matches or does not match a request.
+//! Explains why a statement matches or does not match a request.
 
 use std::fmt::Display;
 
 use crate::policy::condition::{Condition, ExpectedValue};
-use crate::policy::evaluate::Mismatch;
+use crate::policy::evaluate::StatementMismatch;
 use crate::policy::pattern::{self, CaseSensitivity};
 use crate::policy::policy_model::PolicyModel;
 use crate::policy::statement::Statement;
 use crate::policy::urn::Urn;
-use crate::request::Request;
+use crate::request::EvaluationRequest;
 
 impl Statement {
-    /// Returns true if the statement matches, with the reasons: all mismatches, or otherwise the matching elements.
-    pub(crate) fn explain_match(&self, model: PolicyModel, request: &Request<'_>) -> (bool, Vec<String>) {
+    /// If the statement matches, returns true and the matching elements. Otherwise returns false and all mismatches.
+    pub(crate) fn explain_match(&self, model: PolicyModel, request: &EvaluationRequest<'_>) -> (bool, Vec<String>) {
         let mismatches: Vec<_> = self.find_mismatches(model, request).collect();
-        let against = |mismatch: &Mismatch<'_>| match mismatch {
-            Mismatch::Action => self.explain_action(model, request),
-            Mismatch::Resource => self.explain_resource(model, request),
-            Mismatch::UnsupportedKey(condition) => {
+        let against = |mismatch: &StatementMismatch<'_>| match mismatch {
+            StatementMismatch::Action => self.explain_action(model, request),
+            StatementMismatch::Resource => self.explain_resource(model, request),
+            StatementMismatch::UnsupportedKey(condition) => {
                 let (action, key) = (model.action_name(request.action), &condition.key.text);
                 format!(
                     "{action} does not support conditions on {key}, so an Allow with such a condition does not match"
                 )
             }
-            Mismatch::Condition(condition) => explain_condition(condition, model, request),
+            StatementMismatch::Condition(condition) => explain_condition(condition, model, request),
         };
         match mismatches.first() {
             // If the action does not match, the resource is irrelevant.
-            Some(Mismatch::Action) => (false, vec![self.explain_action(model, request)]),
+            Some(StatementMismatch::Action) => (false, vec![self.explain_action(model, request)]),
             Some(_) => (false, mismatches.iter().map(against).collect()),
             None => {
                 let first = [self.explain_action(model, request), self.explain_resource(model, request)];
@@ -37,51 +37,51 @@ impl Statement {
         }
     }
 
-    fn explain_action(&self, model: PolicyModel, request: &Request<'_>) -> String {
+    fn explain_action(&self, model: PolicyModel, request: &EvaluationRequest<'_>) -> String {
         let name = model.action_name(request.action);
         let fits = self
             .actions
             .patterns
             .iter()
             .find(|pattern| pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, request.budget));
-        let says = match (self.actions.negated, fits) {
+        let reason = match (self.actions.negated, fits) {
             (false, Some(pattern)) => format!("the statement lists {pattern:?}"),
-            (false, None) => format!("the statement lists {}", quote_list(&self.actions.patterns)),
+            (false, None) => format!("the statement lists {}", format_quoted_list(&self.actions.patterns)),
             (true, Some(pattern)) => format!("the statement excludes {pattern:?}"),
-            (true, None) => format!("the statement excludes only {}", quote_list(&self.actions.patterns)),
+            (true, None) => format!("the statement excludes only {}", format_quoted_list(&self.actions.patterns)),
         };
-        format!("the action is {name}, {says}")
+        format!("the action is {name}, {reason}")
     }
 
-    fn explain_resource(&self, model: PolicyModel, request: &Request<'_>) -> String {
-        let urn = Urn::of(model, request);
+    fn explain_resource(&self, model: PolicyModel, request: &EvaluationRequest<'_>) -> String {
+        let urn = Urn::from_request(model, request);
         let is = match &urn {
             Urn::Instance(parts) => format!("the resource is {}", parts.join(":")),
             Urn::None => "the action has no resource type".to_owned(),
         };
         let Some(resources) = &self.resources else { return format!("{is}, the statement applies to all resources") };
-        let says = match (resources.negated, resources.find_matching_pattern(&urn, request.budget)) {
+        let reason = match (resources.negated, resources.find_matching_pattern(&urn, request.budget)) {
             (false, Some(pattern)) => format!("the statement lists \"{pattern}\""),
-            (false, None) => format!("the statement lists {}", quote_list(&resources.patterns)),
+            (false, None) => format!("the statement lists {}", format_quoted_list(&resources.patterns)),
             (true, Some(pattern)) => format!("the statement excludes \"{pattern}\""),
-            (true, None) => format!("the statement excludes {}", quote_list(&resources.patterns)),
+            (true, None) => format!("the statement excludes {}", format_quoted_list(&resources.patterns)),
         };
-        format!("{is}, {says}")
+        format!("{is}, {reason}")
     }
 }
 
-fn explain_condition(condition: &Condition, model: PolicyModel, request: &Request<'_>) -> String {
-    let values = condition.key.resolve_values(model, request);
+fn explain_condition(condition: &Condition, model: PolicyModel, request: &EvaluationRequest<'_>) -> String {
+    let values = condition.key.resolve_key_values(model, request);
     let is = match values.as_slice() {
         [] => "missing".to_owned(),
-        values => quote_list(values),
+        values => format_quoted_list(values),
     };
     let (key, operator) = (&condition.key.text, &condition.operator);
-    format!("{key} is {is}, {operator} requires {}", quote_list(&condition.expected))
+    format!("{key} is {is}, {operator} requires {}", format_quoted_list(&condition.expected))
 }
 
-/// Formats the items in quotes, separated by commas.
-fn quote_list(items: &[impl Display]) -> String {
+/// Puts each item in quotes and joins the items with commas.
+fn format_quoted_list(items: &[impl Display]) -> String {
     items.iter().map(|item| format!("\"{item}\"")).collect::<Vec<_>>().join(", ")
 }
 

@@ -1,11 +1,11 @@
-//! Table of all condition keys (spec section 4.7), and the lookup of their values in a request.
+//! Table of all condition keys (spec section 4.7). The module also resolves the values of the keys in a request.
 
 use std::borrow::Cow;
 
 use crate::policy::policy_model::PolicyModel;
-use crate::request::Request;
+use crate::request::EvaluationRequest;
 
-/// Source of the value of a condition key.
+/// Part of a request that provides the value of a condition key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ValueSource {
     CurrentTime,
@@ -25,23 +25,23 @@ pub(super) enum ValueSource {
     ResourceTag,
     RequestTag,
     TagKeys,
-    /// The value is not available to a self-hosted service.
+    /// Value that is not available to a self-hosted service.
     Unavailable,
 }
 
 /// Definition of a condition key, or of a family of keys if the name ends with a slash.
 #[derive(Debug)]
-pub(super) struct KeyDefinition {
+pub(super) struct ConditionKeyDefinition {
     pub(super) name: &'static str,
     pub(super) source: ValueSource,
 }
 
-const fn define_key(name: &'static str, source: ValueSource) -> KeyDefinition {
-    KeyDefinition { name, source }
+const fn define_key(name: &'static str, source: ValueSource) -> ConditionKeyDefinition {
+    ConditionKeyDefinition { name, source }
 }
 
 /// All condition keys.
-pub(super) static CONDITION_KEYS: &[KeyDefinition] = &[
+pub(super) static CONDITION_KEYS: &[ConditionKeyDefinition] = &[
     define_key("g:CurrentTime", ValueSource::CurrentTime),
     define_key("g:SourceIp", ValueSource::PeerAddress),
     define_key("g:SecureTransport", ValueSource::SecureTransport),
@@ -66,19 +66,19 @@ pub(super) static CONDITION_KEYS: &[KeyDefinition] = &[
     define_key("g:SourceVpce", ValueSource::Unavailable),
 ];
 
-/// Condition key of a statement.
+/// Condition key in a policy statement.
 #[derive(Debug, Clone)]
 pub(super) struct ConditionKey {
-    /// Key as written in the document.
+    /// Key as written in the policy document.
     pub(super) text: String,
-    /// Definition of the key, or `None` for an unknown key, which never has a value.
-    pub(super) definition: Option<&'static KeyDefinition>,
-    /// Tag key: the part after the slash.
+    /// Definition of the key, or `None` if the key is unknown. An unknown key never has a value.
+    pub(super) definition: Option<&'static ConditionKeyDefinition>,
+    /// Tag key, which follows the slash in the condition key.
     tag: String,
 }
 
 impl ConditionKey {
-    /// Parses a condition key. Letter case is ignored, except after a slash.
+    /// Parses a condition key. Only the part after a slash is case-sensitive.
     pub(super) fn parse(text: &str) -> Self {
         let family = text.split_once('/');
         let definition = CONDITION_KEYS.iter().find(|definition| match (definition.name.strip_suffix('/'), family) {
@@ -93,20 +93,24 @@ impl ConditionKey {
         self.definition.map_or(ValueSource::Unavailable, |definition| definition.source)
     }
 
-    /// Returns true if the key can have several values in one request.
+    /// Returns true if the condition key can have several values in one request.
     pub(super) fn is_multivalued(&self) -> bool {
         self.value_source() == ValueSource::TagKeys
     }
 
-    /// Returns true if the key describes the resource or the tags in the request.
+    /// Returns true if the condition key describes the resource or the tags in the request.
     pub(super) fn describes_resource(&self) -> bool {
         use ValueSource::{EnterpriseProjectId, RequestTag, ResourceTag, TagKeys};
         matches!(self.value_source(), EnterpriseProjectId | ResourceTag | RequestTag | TagKeys)
     }
 
-    /// Returns the values of the key in a request. The list is empty if the key is missing.
-    pub(super) fn resolve_values<'a>(&'a self, model: PolicyModel, request: &Request<'a>) -> Vec<Cow<'a, str>> {
-        let Request { caller, action, resource, environment, .. } = *request;
+    /// Returns the values of the condition key in a request. If the request has no value, the list is empty.
+    pub(super) fn resolve_key_values<'a>(
+        &'a self,
+        model: PolicyModel,
+        request: &EvaluationRequest<'a>,
+    ) -> Vec<Cow<'a, str>> {
+        let EvaluationRequest { caller, action, resource, environment, .. } = *request;
         let one = |text: &'a str| vec![Cow::Borrowed(text)];
         let some = |text: Option<&'a str>| text.map(Cow::Borrowed).into_iter().collect();
         let owned = |text: String| vec![Cow::Owned(text)];
@@ -139,7 +143,8 @@ impl ConditionKey {
         }
     }
 
-    /// Returns the value of the tag that the key names. An exact match has precedence over a match ignoring case.
+    /// Returns the value of the tag that the condition key names.
+    /// A tag key that matches exactly has precedence over a tag key that differs in case.
     fn find_tag_value<'a>(&self, tags: &'a [clew_model::Tag]) -> Option<&'a str> {
         let exact = tags.iter().find(|tag| tag.key == self.tag);
         let found = exact.or_else(|| tags.iter().find(|tag| tag.key.eq_ignore_ascii_case(&self.tag)));

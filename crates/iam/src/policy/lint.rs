@@ -1,4 +1,4 @@
-//! Warnings about valid but suspicious parts of a policy document.
+//! Warns about valid but suspicious parts of a policy document.
 
 use crate::action::{Action, TargetType};
 use crate::policy::condition::{Condition, ExpectedValue};
@@ -11,7 +11,7 @@ use crate::policy::suggestion::suggest_similar_word;
 use crate::policy::urn::ResourcePattern;
 use crate::work_budget::WorkBudget;
 
-pub(super) fn lint_depends() -> String {
+pub(super) fn lint_depends_element() -> String {
     "Depends is ignored; also attach the roles that it lists".to_owned()
 }
 
@@ -59,7 +59,7 @@ pub(super) fn lint_resource(resource: &ResourcePattern, model: PolicyModel) -> O
     })
 }
 
-/// Returns warnings about a condition key without a value, a suspicious value, or an unsuitable operator.
+/// Returns warnings about a condition whose key never has a value, or whose value or operator is unsuitable.
 pub(super) fn lint_condition(condition: &Condition) -> Vec<String> {
     let mut warnings = Vec::new();
     let key = &condition.key;

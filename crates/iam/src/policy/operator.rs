@@ -2,50 +2,50 @@
 
 use std::cmp::Ordering;
 
-/// Comparison of a request value with the expected values of a condition.
+/// Comparison of a request value with an expected value of a condition.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Comparison {
-    /// Equal text.
+    /// The text is equal.
     Same,
-    /// Equal text, ignoring case.
+    /// The text is equal, ignoring case.
     SameIgnoringCase,
-    /// Text that matches a case-sensitive pattern with the wildcards `*` and `?`.
+    /// The text matches a case-sensitive pattern with the wildcards `*` and `?`.
     Pattern,
-    /// Text with this prefix, ignoring case.
+    /// The text starts with the expected text, ignoring case.
     Start,
-    /// Text with this suffix, ignoring case.
+    /// The text ends with the expected text, ignoring case.
     End,
-    /// Number whose ordering relative to the expected number satisfies the predicate.
+    /// The ordering of the number relative to the expected number satisfies the predicate.
     Number(fn(Ordering) -> bool),
-    /// Date whose ordering relative to the expected date satisfies the predicate.
+    /// The ordering of the date relative to the expected date satisfies the predicate.
     Date(fn(Ordering) -> bool),
-    /// Equal boolean.
+    /// The booleans are equal.
     Bool,
-    /// IP address within the expected network.
+    /// The IP address is in the expected network.
     Network,
-    /// Missing key.
+    /// The condition key is missing.
     Null,
 }
 
 /// A condition operator.
 #[derive(Debug)]
-pub(super) struct Operator {
+pub(super) struct ConditionOperator {
     pub(super) name: &'static str,
     pub(super) comparison: Comparison,
     /// True if the request value must match none of the expected values.
     pub(super) negated: bool,
 }
 
-const fn define_operator(name: &'static str, comparison: Comparison, negated: bool) -> Operator {
-    Operator { name, comparison, negated }
+const fn define_operator(name: &'static str, comparison: Comparison, negated: bool) -> ConditionOperator {
+    ConditionOperator { name, comparison, negated }
 }
 
-/// All condition operators, without quantifier prefix and `IfExists` suffix.
+/// All condition operators, without a quantifier prefix and without the suffix `IfExists`.
 ///
 /// The spec marks some operators as case-sensitive; the others ignore case.
 /// `StringStartWith`, `StringEndWith` and their negations also ignore case.
 /// The spec's table does not contain these four operators, but the cloud's examples use them.
-pub(super) static OPERATORS: &[Operator] = &[
+pub(super) static CONDITION_OPERATORS: &[ConditionOperator] = &[
     define_operator("StringEquals", Comparison::Same, false),
     define_operator("StringNotEquals", Comparison::Same, true),
     define_operator("StringEqualsIgnoreCase", Comparison::SameIgnoringCase, false),
@@ -81,17 +81,17 @@ pub(super) enum Quantifier {
     All,
 }
 
-/// Condition operator with its quantifier prefix and `IfExists` suffix.
+/// Condition operator, with an optional quantifier prefix and an optional suffix `IfExists`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ParsedOperator {
-    pub(super) operator: &'static Operator,
+    pub(super) operator: &'static ConditionOperator,
     pub(super) quantifier: Option<Quantifier>,
     /// True if a missing key satisfies the condition.
     pub(super) if_exists: bool,
 }
 
 impl ParsedOperator {
-    /// Parses an operator with its prefix and suffix. The error text describes the problem and suggests a fix.
+    /// Parses an operator with its prefix and suffix. An error message describes the problem and suggests a fix.
     pub(super) fn parse(name: &str) -> Result<Self, String> {
         let (quantifier, bare) = if let Some(rest) = name.strip_prefix("ForAnyValue:") {
             (Some(Quantifier::Any), rest)
@@ -101,8 +101,8 @@ impl ParsedOperator {
             (None, name)
         };
         let (bare, if_exists) = bare.strip_suffix("IfExists").map_or((bare, false), |bare| (bare, true));
-        let Some(operator) = OPERATORS.iter().find(|operator| operator.name == bare) else {
-            let known = OPERATORS.iter().map(|operator| operator.name);
+        let Some(operator) = CONDITION_OPERATORS.iter().find(|operator| operator.name == bare) else {
+            let known = CONDITION_OPERATORS.iter().map(|operator| operator.name);
             // Translates the operator names of other clouds.
             let translated = bare.replace("Like", "Match").replace("Numeric", "Number");
             return Err(format!(

@@ -1,9 +1,9 @@
-//! Wildcard patterns: `*` matches any sequence of characters, `?` exactly one character (spec section 4.3).
+//! Wildcard patterns: `*` matches any sequence of characters, and `?` matches exactly one character (spec section 4.3).
 //!
-//! Tenants write the patterns, so no pattern may cause an exponential running time.
+//! Users can write arbitrary patterns, so no pattern may cause an exponential running time.
 //! A pattern without `?` is matched in linear time by searching for the literals between the stars in order.
-//! The running time of other patterns is at most the product of pattern length and text length.
-//! Every step is charged to the work budget of the request.
+//! Matching another pattern takes at most as many steps as the product of pattern length and text length.
+//! The matcher charges every step to the work budget of the request.
 
 use crate::work_budget::WorkBudget;
 
@@ -26,21 +26,21 @@ impl CaseSensitivity {
     }
 }
 
-/// Returns true if the pattern matches the entire text. Returns false if the budget is exhausted.
+/// Returns true if the pattern matches the entire text. If the budget is exhausted, returns false.
 pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
     if !budget.charge_comparison(pattern.len() + text.len()) {
         return false;
     }
     match case {
-        CaseSensitivity::Sensitive if !pattern.contains('?') => matches_stars_only(pattern, text),
+        CaseSensitivity::Sensitive if !pattern.contains('?') => matches_star_only_pattern(pattern, text),
         _ => matches_by_backtracking(pattern, text, case, budget),
     }
 }
 
 /// Matches a pattern whose only wildcard is `*`.
 ///
-/// The leftmost match of each literal leaves the most text for the following literals.
-fn matches_stars_only(pattern: &str, text: &str) -> bool {
+/// The matcher uses the leftmost match of each literal, which leaves the most text for the following literals.
+fn matches_star_only_pattern(pattern: &str, text: &str) -> bool {
     let Some((prefix, rest)) = pattern.split_once('*') else { return pattern == text };
     let (middle, suffix) = rest.rsplit_once('*').unwrap_or(("", rest));
     let inner = text.strip_prefix(prefix).and_then(|text| text.strip_suffix(suffix));
@@ -55,9 +55,9 @@ fn matches_stars_only(pattern: &str, text: &str) -> bool {
 /// Matches a pattern character by character.
 ///
 /// After a mismatch, the matcher backtracks only to the last `*`.
-/// Backtracking to a previous `*` could not match more text.
+/// Backtracking to an earlier `*` is unnecessary, because it could not match more text.
 fn matches_by_backtracking(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
-    /// Number of steps per charge to the work budget.
+    /// Number of matching steps per charge to the work budget.
     const STEPS_PER_CHARGE: u64 = 256;
     if pattern.chars().filter(|&wanted| wanted != '*').count() > text.chars().count() {
         return false;
@@ -67,7 +67,7 @@ fn matches_by_backtracking(pattern: &str, text: &str, case: CaseSensitivity, bud
     let mut steps = 0;
     loop {
         steps += 1;
-        if steps % STEPS_PER_CHARGE == 0 && !budget.charge(STEPS_PER_CHARGE) {
+        if steps % STEPS_PER_CHARGE == 0 && !budget.charge_units(STEPS_PER_CHARGE) {
             return false;
         }
         match pattern.next() {

@@ -1,4 +1,4 @@
-//! Permission models and effects of policy statements.
+//! Permission models of policies, and effects of policy statements.
 
 use serde::Serialize;
 
@@ -25,7 +25,7 @@ impl PolicyModel {
         }
     }
 
-    /// Returns the name of the database service, the first part of action names and URNs in this model.
+    /// Returns the service name in this model. Action names and URNs begin with the service name.
     pub(crate) fn service_name(self) -> &'static str {
         match self {
             Self::RoleBased => "gaussdb",

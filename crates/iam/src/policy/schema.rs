@@ -1,9 +1,9 @@
-//! Allowed elements and limits of policy documents, by version (spec sections 4.3 and 4.5).
+//! Allowed elements and limits for each version of policy documents (spec sections 4.3 and 4.5).
 
 use crate::policy::policy_model::PolicyModel;
 use crate::policy::spanned_json::MAX_DOCUMENT_BYTES;
 
-/// Limits of a policy document.
+/// Limits for a policy document.
 #[derive(Debug)]
 pub(super) struct DocumentLimits {
     /// Maximum length of the document in characters.
@@ -33,7 +33,7 @@ pub(super) struct DocumentSchema {
     pub(super) limits: DocumentLimits,
 }
 
-/// Limits of versions 1.0 and 1.1 (spec section 4.5).
+/// Limits for documents of the versions 1.0 and 1.1 (spec section 4.5).
 const ROLE_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     text_chars: 6_144,
     statements: 8,
@@ -48,7 +48,7 @@ const ROLE_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     value_chars: 1_024,
 };
 
-/// Limits of version 5.0. The spec defines no limits; Clew limits the document length.
+/// Limits for documents of version 5.0. The spec defines no limits, but Clew limits the document length.
 const IDENTITY_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     text_chars: MAX_DOCUMENT_BYTES,
     statements: usize::MAX,
@@ -63,7 +63,7 @@ const IDENTITY_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     value_chars: usize::MAX,
 };
 
-/// Schemas of all versions.
+/// Schemas for all document versions.
 pub(super) static DOCUMENT_SCHEMAS: [DocumentSchema; 3] = [
     DocumentSchema {
         version: "1.0",
@@ -89,15 +89,15 @@ pub(super) static DOCUMENT_SCHEMAS: [DocumentSchema; 3] = [
 ];
 
 impl DocumentSchema {
-    /// Returns true if `Allow` and `Deny` are case-insensitive. In version 5.0 they are case-sensitive.
+    /// Returns true if the values `Allow` and `Deny` are case-insensitive. Version 5.0 requires exact case.
     pub(super) fn is_effect_case_insensitive(&self) -> bool {
         self.model == PolicyModel::RoleBased
     }
 
     /// Returns an error message if the format of an action is not `service:type:operation`.
     ///
-    /// In version 5.0 a wildcard may replace several parts.
-    /// Versions 1.x require three parts, a service in lower case, and `*` as the only wildcard.
+    /// In version 5.0, a wildcard may replace several parts of the action.
+    /// Versions 1.x require three parts and a service in lower case, and allow only the wildcard `*`.
     pub(super) fn action_format_error(&self, action: &str) -> Option<String> {
         let parts: Vec<&str> = action.split(':').collect();
         let error = |what: &str| Some(format!("{action:?} is not a valid action: {what}"));

@@ -5,7 +5,7 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
 use super::diagnostic::{Diagnostic, JsonPath};
 
-/// Maximum length of a policy document in bytes, defined by Clew. Versions 1.0 and 1.1 have a smaller limit.
+/// Maximum length of a policy document in bytes. Clew defines this limit; versions 1.0 and 1.1 have a smaller limit.
 pub const MAX_DOCUMENT_BYTES: usize = 65_536;
 
 const STRICT_JSON_OPTIONS: ParseOptions = ParseOptions {
@@ -23,7 +23,7 @@ const STRICT_JSON_OPTIONS: ParseOptions = ParseOptions {
 
 /// Parses a policy document as JSON.
 pub(super) fn parse(text: &str) -> Result<Value<'_>, Diagnostic> {
-    let error_at = |at, message: String| Diagnostic::new(text, at, &JsonPath::root(), message);
+    let error_at = |at, message: String| Diagnostic::new(text, at, &JsonPath::root_path(), message);
     if text.len() > MAX_DOCUMENT_BYTES {
         return Err(error_at(0, format!("the document has {} bytes; the maximum is {MAX_DOCUMENT_BYTES}", text.len())));
     }
@@ -42,7 +42,7 @@ pub(super) fn parse(text: &str) -> Result<Value<'_>, Diagnostic> {
     parsed.value.ok_or_else(|| error_at(0, "the document is empty".to_owned()))
 }
 
-/// Converts a 1-based line and 1-based byte column to a byte offset in the text.
+/// Converts a line and a byte column, both counted from 1, to a byte offset in the text.
 fn line_column_to_offset(text: &str, line: usize, column: usize) -> usize {
     let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let at = (before + column.saturating_sub(1)).min(text.len());

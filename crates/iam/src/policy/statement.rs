@@ -1,31 +1,31 @@
-//! Statements of a policy.
+//! Policy statements.
 
 use crate::policy::condition::Condition;
 use crate::policy::policy_model::Effect;
 use crate::policy::urn::ResourcePattern;
 
-/// Action or resource patterns of a statement.
+/// Action patterns or resource patterns of a statement.
 #[derive(Debug, Clone)]
 pub(super) struct PatternSet<P> {
-    /// True for `NotAction` and `NotResource`.
+    /// True if the patterns come from `NotAction` or `NotResource`.
     pub(super) negated: bool,
     pub(super) patterns: Vec<P>,
 }
 
 impl<P> PatternSet<P> {
-    /// Returns true if `fits` accepts any pattern. A negated set matches if `fits` accepts no pattern.
-    pub(super) fn matches_with(&self, fits: impl FnMut(&P) -> bool) -> bool {
+    /// Returns true if `fits` accepts any pattern. If the set is negated, returns true if `fits` accepts no pattern.
+    pub(super) fn matches_with_predicate(&self, fits: impl FnMut(&P) -> bool) -> bool {
         self.patterns.iter().any(fits) != self.negated
     }
 }
 
-/// A statement of a policy.
+/// A policy statement.
 #[derive(Debug, Clone)]
 pub struct Statement {
     pub(super) sid: Option<String>,
     pub(super) effect: Effect,
     pub(super) actions: PatternSet<String>,
-    /// Resources; `None` for all.
+    /// Resource patterns, or `None` if the statement applies to all resources.
     pub(super) resources: Option<PatternSet<ResourcePattern>>,
     pub(super) conditions: Vec<Condition>,
 }
@@ -43,7 +43,7 @@ impl Statement {
         self.effect
     }
 
-    /// Returns true if the statement matches every request for its actions.
+    /// Returns true if the statement matches every request for one of its actions.
     pub(crate) fn is_unconditional(&self) -> bool {
         self.conditions.is_empty() && self.matches_all_resources()
     }

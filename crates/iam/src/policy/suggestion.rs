@@ -1,9 +1,9 @@
-//! Suggestions for misspelled words.
+//! Suggests corrections for misspelled words.
 
 /// Maximum length in bytes of a word that is compared with known words. Longer words take too long to compare.
 const MAX_COMPARED_WORD_BYTES: usize = 128;
 
-/// Suggests the most similar known word, or lists all known words.
+/// Suggests the most similar known word, or lists all known words if no word is similar.
 pub(super) fn suggest_similar_word<'k>(given: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
     let distance = |known: &&str| strsim::damerau_levenshtein(&known.to_lowercase(), &given.to_lowercase());
     let near = if given.len() <= MAX_COMPARED_WORD_BYTES { known.clone().min_by_key(distance) } else { None };

@@ -1,27 +1,30 @@
-//! System policies for full access, read-only access, and viewing without kills, in both permission models.
+//! System policies for full access, read-only access, and viewing without kills.
+//! Each system policy exists in both permission models.
 //!
-//! The read-only policies cover lists, processes and collections, with statements masked as the project requires.
-//! The `ViewNoKill` policies also cover full statement text, which on-call engineers need.
+//! The read-only policies allow access to lists, processes and collections.
+//! The masking setting of the project determines whether the read-only policies show full statements.
+//! The `ViewNoKill` policies also allow access to the full statement text, which on-call engineers need.
 //! Neither the read-only policies nor the `ViewNoKill` policies allow changes.
 
 use std::sync::{Arc, LazyLock};
 
 use super::Policy;
 
-/// A predefined policy.
+/// A policy that Clew predefines.
 #[derive(Debug)]
 pub struct SystemPolicy {
     /// Name of the policy.
     pub name: &'static str,
     /// Purpose of the policy.
     pub description: &'static str,
-    /// Policy document.
+    /// Policy document in JSON.
     pub document: &'static str,
     policy: LazyLock<Option<Arc<Policy>>>,
 }
 
 impl SystemPolicy {
-    /// Returns the parsed and cached document. `None` means an invalid document, which a test rules out.
+    /// Returns the parsed policy. The result is cached and is `None` only if the document is invalid.
+    /// A test checks that all documents are valid.
     #[must_use]
     pub fn parsed_policy(&self) -> Option<&Arc<Policy>> {
         self.policy.as_ref()
@@ -31,7 +34,7 @@ impl SystemPolicy {
 macro_rules! system_policies {
     ($($name:literal $file:literal $description:literal;)+) => {
         /// All system policies.
-        pub static ALL: [SystemPolicy; 6] = [$(SystemPolicy {
+        pub static SYSTEM_POLICIES: [SystemPolicy; 6] = [$(SystemPolicy {
             name: $name,
             description: $description,
             document: include_str!(concat!("../../policies/", $file)),
@@ -58,5 +61,5 @@ system_policies! {
 /// Finds a system policy by name.
 #[must_use]
 pub fn find_system_policy(name: &str) -> Option<&'static Arc<Policy>> {
-    ALL.iter().find(|policy| policy.name == name)?.parsed_policy()
+    SYSTEM_POLICIES.iter().find(|policy| policy.name == name)?.parsed_policy()
 }

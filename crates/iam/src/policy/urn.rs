@@ -1,22 +1,22 @@
-//! Resource names in policies: `service:region:domain:type:path` (spec section 4.4).
+//! Uniform resource names (URNs) in policies: `service:region:domain:type:path` (spec section 4.4).
 
 use crate::action::TargetType;
 use crate::policy::pattern::{self, CaseSensitivity};
 use crate::policy::policy_model::PolicyModel;
-use crate::request::Request;
+use crate::request::EvaluationRequest;
 use crate::work_budget::WorkBudget;
 
 /// URN of the resource in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Urn<'a> {
-    /// Instance, as the five parts of its URN.
+    /// The five parts of the URN of an instance.
     Instance([&'a str; 5]),
-    /// Missing resource of an action without a resource type.
+    /// The action has no resource type, so no URN exists.
     None,
 }
 
 impl<'a> Urn<'a> {
-    pub(super) fn of(model: PolicyModel, request: &Request<'a>) -> Self {
+    pub(super) fn from_request(model: PolicyModel, request: &EvaluationRequest<'a>) -> Self {
         if request.action.target != TargetType::Instance {
             return Self::None;
         }
@@ -37,14 +37,14 @@ impl<'a> Urn<'a> {
 pub(super) enum ResourcePattern {
     /// Pattern `*`, which matches every resource.
     Any,
-    /// URN with wildcards in each part; `*` never matches across a colon.
+    /// URN pattern. Each part may contain wildcards, but `*` never matches a colon.
     Urn([String; 5]),
-    /// Legacy resource of another service (spec section 4.5), which matches no resource.
+    /// Legacy resource of another service (spec section 4.5). The pattern matches no resource of Clew.
     Foreign(String),
 }
 
 impl ResourcePattern {
-    /// Parses `*` or a URN of five parts.
+    /// Parses the pattern `*` or a URN pattern with five parts.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if text == "*" {
             return Some(Self::Any);

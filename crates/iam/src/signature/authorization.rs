@@ -4,18 +4,18 @@ use clew_model::AccessKeyId;
 
 use super::{SIGNATURE_ALGORITHM, SignatureError};
 
-/// Parsed header: `SDK-HMAC-SHA256 Access=…, SignedHeaders=a;b;c, Signature=…`.
+/// Parsed `Authorization` header: `SDK-HMAC-SHA256 Access=…, SignedHeaders=a;b;c, Signature=…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorization {
-    /// Id of the signing access key.
+    /// Id of the access key that signed the request.
     pub access_key: AccessKeyId,
-    /// Names of the signed headers in lower case, in the order of signing.
+    /// Names of the signed headers in lower case, in the order in which the client signed the headers.
     pub signed_headers: Vec<String>,
     signature: [u8; 32],
 }
 
 impl Authorization {
-    /// Parses the value of the header. Each of the three parts must occur exactly once, in any order.
+    /// Parses the value of the `Authorization` header. The three parts may have any order, but each must occur once.
     pub fn parse(header: &str) -> Result<Self, SignatureError> {
         let parts = header.trim().strip_prefix(SIGNATURE_ALGORITHM).ok_or(SignatureError::Algorithm)?;
         if !parts.starts_with(' ') {

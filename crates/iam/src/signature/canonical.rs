@@ -1,4 +1,4 @@
-//! Canonical form of a request, which client and server sign (spec section 8.1).
+//! Canonical form of a request. Client and server compute the signature from this form (spec section 8.1).
 
 use std::borrow::Cow;
 
@@ -9,14 +9,14 @@ use super::RequestToSign;
 /// Characters to percent-encode: all characters except letters, digits and `-._~`.
 const PERCENT_ENCODED_CHARS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Initial buffer size in bytes, sufficient for the canonical form of an SDK request without parameters.
+/// Initial size of the buffer in bytes. An SDK request without parameters fits into a buffer of this size.
 const TYPICAL_REQUEST_BYTES: usize = 640;
 
 type DecodedBytes<'a> = Cow<'a, [u8]>;
 
 /// Builds the canonical request, one item per line: method, path, query, headers, header names, body hash.
 ///
-/// An empty line ends the headers.
+/// An empty line follows the headers.
 pub(super) fn build_canonical_request<T: AsRef<str>>(
     request: &RequestToSign<'_, T>,
     signed_headers: &[String],
@@ -39,7 +39,8 @@ pub(super) fn build_canonical_request<T: AsRef<str>>(
     text
 }
 
-/// Appends the canonical path, which is decoded, encoded again by segment, and terminated with `/`.
+/// Appends the canonical path.
+/// The function decodes the path, encodes each segment again, and terminates the path with `/`.
 fn push_canonical_path(text: &mut String, raw: &str) {
     if raw.bytes().all(|byte| byte == b'/' || is_unreserved(byte)) {
         // Most paths are canonical already, except for the `/` at the end.
@@ -61,7 +62,8 @@ fn push_canonical_path(text: &mut String, raw: &str) {
     }
 }
 
-/// Appends the canonical query, which is decoded, sorted by key and value, and encoded again.
+/// Appends the canonical query.
+/// The function decodes the parameters, sorts the parameters by key and value, and encodes the parameters again.
 /// A `+` in the query is decoded as a space.
 fn push_canonical_query(text: &mut String, raw: &str) {
     let mut pairs: Vec<(DecodedBytes<'_>, DecodedBytes<'_>)> = raw
@@ -81,7 +83,7 @@ fn push_canonical_query(text: &mut String, raw: &str) {
     }
 }
 
-/// Returns whether a character is never percent-encoded.
+/// Returns true if a character is never percent-encoded.
 const fn is_unreserved(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~')
 }

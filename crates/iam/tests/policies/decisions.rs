@@ -124,7 +124,7 @@ fn conditions_apply_equally_to_deny() {
                 for request in requests {
                     let request_facts = facts(request);
                     // For an unsupported key, an Allow does not match and a Deny may; covered by `effects.json`.
-                    if !Action::find_by_name(&request_facts.action).unwrap().keys.is_empty() {
+                    if !Action::find_action_by_name(&request_facts.action).unwrap().keys.is_empty() {
                         let decision = request_facts.decide(&policies);
                         assert_eq!(decision.is_allowed(), allowed, "{table}: {}: {request}", row.name);
                     }

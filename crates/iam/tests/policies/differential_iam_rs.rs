@@ -268,7 +268,7 @@ fn request(rng: &mut SplitMix64) -> Facts {
 
 /// Converts the request to the AWS format.
 fn aws_request(facts: &Facts, model: PolicyModel) -> IAMRequest {
-    let action = Action::find_by_name(&facts.action).unwrap();
+    let action = Action::find_action_by_name(&facts.action).unwrap();
     let name = model.action_name(action);
     let service = if model == PolicyModel::RoleBased { "gaussdb" } else { "gaussdbformysql" };
     let account = DOMAIN.replace(DOMAIN_PREFIX, "");

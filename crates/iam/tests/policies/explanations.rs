@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clew_iam::decision::{Action, Explanation, Grant, GrantSource, Scope, explain_decision};
+use clew_iam::decision::{Action, CredentialScope, Explanation, Grant, GrantSource, explain_decision};
 use clew_iam::policy::Policy;
 use serde_json::{Value, json};
 
@@ -103,7 +103,7 @@ fn no_statement_is_deciding_without_policy_evaluation() {
     };
     let administrator = explain_it(&principal);
     assert!(administrator.decision.is_allowed() && administrator.deciding.is_none());
-    principal.scope = Scope::Domain;
+    principal.scope = CredentialScope::Domain;
     let refused = explain_it(&principal);
     assert!(!refused.decision.is_allowed() && refused.deciding.is_none());
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clew_iam::decision::{
-    Action, Decision, Environment, Grant, GrantSource, Principal, RequestInstance, RequestProject, Resource, Scope,
-    decide,
+    Action, CredentialScope, Decision, Grant, GrantSource, Principal, RequestEnvironment, RequestInstance,
+    RequestProject, Resource, decide_access,
 };
 use clew_iam::policy::Policy;
 use clew_model::{DomainId, InstanceId, ProjectId, Tag};
@@ -53,7 +53,7 @@ impl Default for Facts {
 
 impl Facts {
     /// Calls a function with the action, resource and environment of the request.
-    pub(crate) fn with<T>(&self, call: impl FnOnce(Action, &Resource<'_>, &Environment) -> T) -> T {
+    pub(crate) fn with<T>(&self, call: impl FnOnce(Action, &Resource<'_>, &RequestEnvironment) -> T) -> T {
         let tags = |map: &BTreeMap<String, String>| -> Vec<Tag> {
             map.iter().map(|(key, value)| Tag { key: key.clone(), value: value.clone() }).collect()
         };
@@ -70,12 +70,12 @@ impl Facts {
             }),
             request_tags: &request_tags,
         };
-        let environment = Environment {
+        let environment = RequestEnvironment {
             now: self.time.parse().unwrap(),
             source_ip: self.ip.as_ref().map(|address| address.parse().unwrap()),
             secure_transport: self.tls,
         };
-        let action = Action::find_by_name(&self.action).unwrap_or_else(|| panic!("no action {:?}", self.action));
+        let action = Action::find_action_by_name(&self.action).unwrap_or_else(|| panic!("no action {:?}", self.action));
         call(action, &resource, &environment)
     }
 
@@ -92,7 +92,7 @@ impl Facts {
             user_name: self.user.clone(),
             domain_id: DOMAIN.parse().unwrap(),
             domain_name: "acme".to_owned(),
-            scope: Scope::AccessKey,
+            scope: CredentialScope::AccessKey,
             administrator: false,
             grants: policies.iter().enumerate().map(grant).collect(),
             budget: Arc::default(),
@@ -101,6 +101,6 @@ impl Facts {
 
     pub(crate) fn decide(&self, policies: &[Policy]) -> Decision {
         let principal = self.principal(policies);
-        self.with(|action, resource, environment| decide(&principal, action, resource, environment))
+        self.with(|action, resource, environment| decide_access(&principal, action, resource, environment))
     }
 }

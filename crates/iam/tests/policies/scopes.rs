@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use clew_iam::decision::{
-    AccessLevel, Action, Decision, DenyReason, Environment, Grant, GrantSource, Principal, RequestProject, Resource,
-    Scope, TargetType, decide, may_allow_action,
+    AccessLevel, Action, CredentialScope, Decision, DenyReason, Grant, GrantSource, Principal, RequestEnvironment,
+    RequestProject, Resource, TargetType, decide_access, may_allow_action,
 };
 use clew_iam::policy::Policy;
 use clew_model::{DomainId, ProjectId, UserId};
@@ -16,7 +16,7 @@ fn grant(document: &str, project: Option<ProjectId>) -> Grant {
     Grant { policy, policy_name: "p".to_owned(), via: GrantSource::User, project }
 }
 
-fn principal(domain_id: &DomainId, scope: Scope, administrator: bool, grants: &[Grant]) -> Principal {
+fn principal(domain_id: &DomainId, scope: CredentialScope, administrator: bool, grants: &[Grant]) -> Principal {
     Principal {
         user_id: UserId::generate(),
         user_name: "ada".into(),
@@ -33,7 +33,7 @@ fn decide_for(principal: &Principal, action: Action, project: Option<(&ProjectId
     let project = project.map(|(id, domain_id)| RequestProject { id, name: "eu-1", domain_id });
     let resource = Resource { project, region: "eu-1", instance: None, request_tags: &[] };
     let now = "2026-06-12T12:00:00Z".parse().unwrap();
-    decide(principal, action, &resource, &Environment { now, source_ip: None, secure_transport: true })
+    decide_access(principal, action, &resource, &RequestEnvironment { now, source_ip: None, secure_transport: true })
 }
 
 fn denied(reason: DenyReason) -> Decision {
@@ -46,10 +46,10 @@ fn credentials_are_limited_to_their_domain_and_scope() {
     let (project, sibling) = (ProjectId::generate(), ProjectId::generate());
     // Scope of the credentials, expected decision in the project, expected decision in the domain.
     let scopes = [
-        (Scope::AccessKey, Decision::Allow, Decision::Allow),
-        (Scope::Project(project.clone()), Decision::Allow, denied(DenyReason::ProjectToken)),
-        (Scope::Project(sibling), denied(DenyReason::OtherProject), denied(DenyReason::ProjectToken)),
-        (Scope::Domain, denied(DenyReason::DomainToken), Decision::Allow),
+        (CredentialScope::AccessKey, Decision::Allow, Decision::Allow),
+        (CredentialScope::Project(project.clone()), Decision::Allow, denied(DenyReason::ProjectToken)),
+        (CredentialScope::Project(sibling), denied(DenyReason::OtherProject), denied(DenyReason::ProjectToken)),
+        (CredentialScope::Domain, denied(DenyReason::DomainToken), Decision::Allow),
     ];
     for (scope, in_project, in_domain) in scopes {
         // Administrators and users with all permissions are limited to the scope of their credentials.
@@ -82,11 +82,11 @@ fn credentials_are_limited_to_their_domain_and_scope() {
 fn only_administrators_are_allowed_without_policies() {
     let (domain, project) = (DomainId::generate(), ProjectId::generate());
     for &action in Action::ALL {
-        let user = principal(&domain, Scope::AccessKey, false, &[]);
+        let user = principal(&domain, CredentialScope::AccessKey, false, &[]);
         assert_eq!(decide_for(&user, action, Some((&project, Some(&domain)))), denied(DenyReason::NoPolicy));
         assert!(!may_allow_action(&user, action, &project));
         let denial = r#"{"Version":"5.0","Statement":[{"Effect":"Deny","Action":["*"]}]}"#;
-        let administrator = principal(&domain, Scope::AccessKey, true, &[grant(denial, None)]);
+        let administrator = principal(&domain, CredentialScope::AccessKey, true, &[grant(denial, None)]);
         assert_eq!(decide_for(&administrator, action, Some((&project, Some(&domain)))), Decision::Allow);
         assert!(may_allow_action(&administrator, action, &project));
     }
@@ -95,7 +95,7 @@ fn only_administrators_are_allowed_without_policies() {
 #[test]
 fn grant_for_one_project_applies_only_there() {
     let (domain, project, sibling) = (DomainId::generate(), ProjectId::generate(), ProjectId::generate());
-    let user = principal(&domain, Scope::AccessKey, false, &[grant(ALLOW_ALL, Some(project.clone()))]);
+    let user = principal(&domain, CredentialScope::AccessKey, false, &[grant(ALLOW_ALL, Some(project.clone()))]);
     for &action in Action::ALL {
         let here = decide_for(&user, action, Some((&project, Some(&domain))));
         assert_eq!(here.is_allowed(), action.target != TargetType::Domain, "{action:?}");
@@ -109,7 +109,7 @@ fn explicit_deny_names_its_statement() {
     let (domain, project) = (DomainId::generate(), ProjectId::generate());
     let document =
         r#"{"Version":"5.0","Statement":[{"Effect":"Allow","Action":["*"]},{"Effect":"Deny","Action":["*"]}]}"#;
-    let user = principal(&domain, Scope::AccessKey, false, &[grant(document, None)]);
+    let user = principal(&domain, CredentialScope::AccessKey, false, &[grant(document, None)]);
     let reason = DenyReason::ExplicitDeny { policy: "p".to_owned(), statement: 2 };
     assert_eq!(reason.to_string(), "statement 2 of the policy \"p\" denies the action");
     assert_eq!(decide_for(&user, Action::LIST_PROCESSES, Some((&project, Some(&domain)))), denied(reason));
@@ -120,7 +120,7 @@ fn possible_permissions_are_detected() {
     let (domain, project) = (DomainId::generate(), ProjectId::generate());
     let could = |statements: &str| {
         let document = format!(r#"{{"Version":"5.0","Statement":[{statements}]}}"#);
-        let user = principal(&domain, Scope::AccessKey, false, &[grant(&document, None)]);
+        let user = principal(&domain, CredentialScope::AccessKey, false, &[grant(&document, None)]);
         may_allow_action(&user, Action::LIST_INSTANCES, &project)
     };
     let by_tag = r#"{"Effect":"Allow","Action":["*"],"Condition":{"StringEquals":{"g:ResourceTag/env":"x"}}}"#;
@@ -137,7 +137,7 @@ fn possible_permissions_are_detected() {
 #[test]
 fn action_table_is_consistent() {
     for (index, action) in Action::ALL.iter().enumerate() {
-        assert_eq!(Action::find_by_name(&action.name.to_uppercase()), Some(*action));
+        assert_eq!(Action::find_action_by_name(&action.name.to_uppercase()), Some(*action));
         assert!(Action::ALL.iter().skip(index + 1).all(|other| other.name != action.name), "{}", action.name);
         assert_eq!(action.name.split(':').count(), 3);
         assert_eq!(action.alias.split(':').count(), 3);

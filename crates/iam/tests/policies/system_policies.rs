@@ -9,8 +9,8 @@ use crate::facts::Facts;
 
 #[test]
 fn system_policies_parse_without_warnings() {
-    assert_eq!(system::ALL.len(), 6);
-    for policy in &system::ALL {
+    assert_eq!(system::SYSTEM_POLICIES.len(), 6);
+    for policy in &system::SYSTEM_POLICIES {
         let parsed = policy.parsed_policy().unwrap_or_else(|| panic!("{} is no policy", policy.name));
         assert_eq!(parsed.warnings(), [], "{}", policy.name);
         assert!(Arc::ptr_eq(parsed, system::find_system_policy(policy.name).unwrap()));

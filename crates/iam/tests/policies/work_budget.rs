@@ -1,6 +1,6 @@
 //! Work budget: expensive policies are counted and bounded.
 
-use clew_iam::decision::{Action, Decision, DenyReason, WorkBudget, decide, explain_decision, may_allow_action};
+use clew_iam::decision::{Action, Decision, DenyReason, WorkBudget, decide_access, explain_decision, may_allow_action};
 use clew_iam::policy::{MAX_DOCUMENT_BYTES, Policy};
 use clew_model::ProjectId;
 use serde_json::json;
@@ -37,7 +37,8 @@ fn principal_with(policies: usize, star: &str) -> clew_iam::decision::Principal 
 #[test]
 fn expensive_patterns_stay_within_the_budget() {
     let principal = principal_with(POLICIES, "*");
-    let decision = facts().with(|action, resource, environment| decide(&principal, action, resource, environment));
+    let decision =
+        facts().with(|action, resource, environment| decide_access(&principal, action, resource, environment));
     assert_eq!(decision, Decision::Allow);
     let (spent, bytes) = (principal.budget.used_units(), principal.total_policy_bytes() as u64);
     assert!(bytes > 4_900_000, "{bytes}");
@@ -48,11 +49,12 @@ fn expensive_patterns_stay_within_the_budget() {
 fn exhausted_budget_denies_with_a_reason() {
     let mut principal = principal_with(POLICIES, "*?");
     principal.budget = WorkBudget::new(8 << 20).into();
-    let decision = facts().with(|action, resource, environment| decide(&principal, action, resource, environment));
+    let decision =
+        facts().with(|action, resource, environment| decide_access(&principal, action, resource, environment));
     assert_eq!(decision, Decision::Deny { reason: DenyReason::WorkBudget });
     assert!(principal.budget.is_exhausted());
     // All further decisions of the request are denied too.
-    let again = facts().with(|action, resource, environment| decide(&principal, action, resource, environment));
+    let again = facts().with(|action, resource, environment| decide_access(&principal, action, resource, environment));
     assert_eq!(again, Decision::Deny { reason: DenyReason::WorkBudget });
     let project: ProjectId = PROJECT.parse().unwrap();
     assert!(!may_allow_action(&principal, Action::LIST_INSTANCES, &project));
@@ -62,7 +64,8 @@ fn exhausted_budget_denies_with_a_reason() {
     assert_eq!(explained.decision, Decision::Deny { reason: DenyReason::WorkBudget });
     // An administrator is not subject to policies.
     principal.administrator = true;
-    let decision = facts().with(|action, resource, environment| decide(&principal, action, resource, environment));
+    let decision =
+        facts().with(|action, resource, environment| decide_access(&principal, action, resource, environment));
     assert_eq!(decision, Decision::Allow);
 }
 
@@ -86,7 +89,8 @@ fn every_comparison_is_charged() {
             "Statement": [{ "Effect": "Allow", "Action": ["*"], "Condition": { operator: { key: values } } }]
         });
         let principal = facts().principal(&[Policy::parse(&document.to_string()).unwrap()]);
-        let decision = facts().with(|action, resource, environment| decide(&principal, action, resource, environment));
+        let decision =
+            facts().with(|action, resource, environment| decide_access(&principal, action, resource, environment));
         assert_eq!(decision, Decision::Deny { reason: DenyReason::NoPolicy }, "{operator}");
         assert!(principal.budget.used_units() > 16_000, "{operator}: {}", principal.budget.used_units());
     }
@@ -98,7 +102,7 @@ fn every_comparison_is_charged() {
         }
         let document = json!({ "Version": "5.0", "Statement": [statement] });
         let principal = facts().principal(&[Policy::parse(&document.to_string()).unwrap()]);
-        facts().with(|action, resource, environment| decide(&principal, action, resource, environment));
+        facts().with(|action, resource, environment| decide_access(&principal, action, resource, environment));
         assert!(principal.budget.used_units() > 16_000, "{element}: {}", principal.budget.used_units());
     }
 }

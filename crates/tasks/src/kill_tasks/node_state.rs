@@ -1,4 +1,4 @@
-//! State of each node between two ticks of kill tasks.
+//! State that kill tasks store for each node between two ticks.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use crate::adaptive_interval::{AdaptiveInterval, IntervalChange};
 
-/// Delay before Clew retries the kill of a surviving session. The delay limits the number of recorded attempts.
+/// Delay before kill tasks try again to kill a session that survived a kill.
+/// The delay limits the number of recorded kill attempts.
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 
 /// States of all nodes on which this worker runs kill tasks. Clones share state.
@@ -21,14 +22,14 @@ pub(super) struct NodeStates(Arc<Mutex<HashMap<NodeId, NodeState>>>);
 struct NodeState {
     running: bool,
     failing: bool,
-    /// Start of the last tick.
+    /// Start time of the last tick.
     last_start: Option<Instant>,
     interval: AdaptiveInterval,
     /// Previous readings of the server's clock.
     clock: ClockHistory,
     /// True if the last tick read sessions with unreliable ages.
     unreliable_ages: bool,
-    /// Recent kills whose session survived.
+    /// Recent kill attempts whose session survived.
     survived_kills: Vec<KillAttempt>,
 }
 
@@ -40,7 +41,7 @@ struct KillAttempt {
     at: Instant,
 }
 
-/// Guard of a running tick on a node. Dropping the guard allows the next tick.
+/// Guard for a running tick on a node. Dropping the guard allows the next tick on the node.
 #[derive(Debug)]
 pub(super) struct TickGuard {
     states: NodeStates,
@@ -48,12 +49,13 @@ pub(super) struct TickGuard {
 }
 
 impl NodeStates {
-    /// Starts a tick on the node and returns its guard.
-    /// Returns `None` if a tick is already running, or if the interval of a slow node has not elapsed.
+    /// Starts a tick on the node and returns a guard for the tick.
+    /// Returns `None` if a tick is already running on the node, or if the interval of a slow node has not elapsed.
     pub(super) fn try_start_tick(&self, node: &NodeId, now: Instant) -> Option<TickGuard> {
         let mut states = self.lock_states();
         let state = states.entry(node.clone()).or_default();
-        let next_start = state.last_start.zip(state.interval.slow_interval()).map(|(start, interval)| start + interval);
+        let next_start =
+            state.last_start.zip(state.interval.slow_node_interval()).map(|(start, interval)| start + interval);
         if state.running || next_start.is_some_and(|next_start| next_start > now) {
             return None;
         }
@@ -61,13 +63,13 @@ impl NodeStates {
         Some(TickGuard { states: self.clone(), node: node.clone() })
     }
 
-    /// Removes the states of nodes that are neither active nor have a running tick.
-    /// Returns the removed nodes that were slow.
+    /// Removes the state of each node that is not in `nodes` and has no running tick.
+    /// Returns the slow nodes among the removed nodes.
     pub(super) fn retain_active_nodes(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
         let mut slow = Vec::new();
         self.lock_states().retain(|node, state| {
             let is_active = state.running || nodes.contains(node);
-            if !is_active && state.interval.slow_interval().is_some() {
+            if !is_active && state.interval.slow_node_interval().is_some() {
                 slow.push(node.clone());
             }
             is_active
@@ -81,44 +83,44 @@ impl NodeStates {
 }
 
 impl TickGuard {
-    /// Records whether ticks fail on the node. Returns true if the value changed, so the caller logs the change.
-    pub(super) fn set_failing(&self, failing: bool) -> bool {
+    /// Records whether ticks fail on the node. Returns true if the value has changed.
+    pub(super) fn set_node_failing(&self, failing: bool) -> bool {
         let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return false };
         std::mem::replace(&mut state.failing, failing) != failing
     }
 
-    /// Compares the server's clock with the readings of previous ticks, and corrects the session ages.
-    /// Returns a reason for doubt if the session ages are not reliable enough for kills.
+    /// Compares the server's clock with the clock readings of previous ticks, and corrects the session ages.
+    /// If the session ages are too unreliable for kills, returns the reason.
     pub(super) fn check_clock(&self, read: &mut UserSessions) -> Option<UnreliableClock> {
         read.correct_for_clock_steps(&mut self.states.lock_states().get_mut(&self.node)?.clock)
     }
 
-    /// Records whether session ages are unreliable. Returns true if the value changed, so the caller logs the change.
-    pub(super) fn set_unreliable_ages(&self, unreliable: bool) -> bool {
+    /// Records whether session ages on the node are unreliable. Returns true if the value has changed.
+    pub(super) fn set_ages_unreliable(&self, unreliable: bool) -> bool {
         let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return false };
         std::mem::replace(&mut state.unreliable_ages, unreliable) != unreliable
     }
 
-    /// Records the duration of a read and adapts the interval of the node.
-    /// Returns the interval change, and the current interval if the node is slow.
+    /// Records the duration of a read and adapts the read interval of the node.
+    /// Returns the change of the interval, and the current interval if the node is slow.
     pub(super) fn record_read_duration(&self, took: Duration) -> (Option<IntervalChange>, Option<Duration>) {
         let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return (None, None) };
-        (state.interval.record_read_duration(took), state.interval.slow_interval())
+        (state.interval.record_read_duration(took), state.interval.slow_node_interval())
     }
 
     /// Returns true if the session survived a kill during the last [`KILL_RETRY_DELAY`].
-    pub(super) fn is_in_back_off(&self, session: &Session) -> bool {
+    pub(super) fn is_in_kill_back_off(&self, session: &Session) -> bool {
         let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return false };
         state.survived_kills.retain(|attempt| attempt.at.elapsed() < KILL_RETRY_DELAY);
         state.survived_kills.iter().any(|attempt| attempt.matches_session(session))
     }
 
-    /// Starts the back-off of a session that survived a kill.
-    pub(super) fn start_back_off(&self, session: &Session) {
+    /// Starts the kill back-off for a session that survived a kill.
+    pub(super) fn start_kill_back_off(&self, session: &Session) {
         if let Some(state) = self.states.lock_states().get_mut(&self.node) {
             let (user, host) = (session.user.clone(), session.host.clone());
             state.survived_kills.push(KillAttempt { id: session.id, user, host, at: Instant::now() });
@@ -184,7 +186,7 @@ mod tests {
         }
         let guard = nodes.try_start_tick(&running, now).unwrap();
         assert_eq!(nodes.retain_active_nodes(&HashSet::from([active.clone()])), std::slice::from_ref(&slow));
-        assert!(nodes.try_start_tick(&slow, now).is_some(), "removed node kept its slow interval");
+        assert!(nodes.try_start_tick(&slow, now).is_some(), "removed node still has its slow interval");
         assert!(nodes.try_start_tick(&running, now).is_none(), "second tick started during a running one");
         assert!(nodes.try_start_tick(&active, now).is_none());
         drop(guard);
@@ -194,11 +196,11 @@ mod tests {
     fn failed_victim_is_backed_off() {
         let nodes = NodeStates::default();
         let guard = nodes.try_start_tick(&NodeId::generate(), Instant::now()).unwrap();
-        guard.start_back_off(&session(7, "app"));
-        assert!(guard.is_in_back_off(&session(7, "app")));
-        assert!(!guard.is_in_back_off(&session(7, "other")) && !guard.is_in_back_off(&session(8, "app")));
+        guard.start_kill_back_off(&session(7, "app"));
+        assert!(guard.is_in_kill_back_off(&session(7, "app")));
+        assert!(!guard.is_in_kill_back_off(&session(7, "other")) && !guard.is_in_kill_back_off(&session(8, "app")));
         nodes.lock_states().values_mut().next().unwrap().survived_kills[0].at -= KILL_RETRY_DELAY;
-        assert!(!guard.is_in_back_off(&session(7, "app")));
+        assert!(!guard.is_in_kill_back_off(&session(7, "app")));
     }
 
     #[test]
@@ -206,7 +208,7 @@ mod tests {
         let nodes = NodeStates::default();
         let guard = nodes.try_start_tick(&NodeId::generate(), Instant::now()).unwrap();
         assert_eq!(
-            [false, true, true, false, false].map(|failing| guard.set_failing(failing)),
+            [false, true, true, false, false].map(|failing| guard.set_node_failing(failing)),
             [false, true, false, true, false]
         );
     }

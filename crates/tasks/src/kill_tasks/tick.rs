@@ -1,4 +1,4 @@
-//! Tick of kill tasks on a node: one read of the sessions for all rules, and the resulting kills.
+//! One tick of kill tasks on a node. A tick reads the sessions once for all rules and kills the victims.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::kills::{KillError, KillExecutor, KillRequest, VictimMatchRule, proxy_
 use crate::logins::LoginAttempt;
 use crate::observer::WorkerObserver;
 
-/// Tick of kill tasks on one node.
+/// One tick of kill tasks on a node.
 pub(super) struct KillTaskTick {
     pub(super) store: Store,
     pub(super) kills: KillExecutor,
@@ -28,7 +28,7 @@ pub(super) struct KillTaskTick {
     pub(super) limits: ReadLimits,
     pub(super) worker: String,
     pub(super) kill_tasks: InstanceKillTasks,
-    /// Expiry time of the lease. Another worker may hold the lease afterwards, so no kill is sent.
+    /// Expiry time of the lease. After this time, the tick sends no kill, because another worker may hold the lease.
     pub(super) lease_end: Instant,
     pub(super) node: Node,
 }
@@ -37,17 +37,18 @@ pub(super) struct KillTaskTick {
 type TaskVictims = (KillTask, Vec<Session>);
 
 impl KillTaskTick {
-    /// Reads the sessions, selects the victims and kills them. Logs only the first of consecutive failures on a node.
+    /// Reads the sessions, selects the victims and kills them.
+    /// Only the first of consecutive failures on a node is logged.
     pub(super) async fn run(self, guard: TickGuard, shutdown: CancellationToken) {
         let start = std::time::Instant::now();
         let limits = self.limits_within_lease();
-        let login = match LoginAttempt::request(&self.store, &self.node.id, LoginTrigger::Automatic).await {
+        let login = match LoginAttempt::request_permit(&self.store, &self.node.id, LoginTrigger::Automatic).await {
             Ok(login) => login,
-            Err(failure) => return self.log_result(Err(KillError::Node(failure)), &guard),
+            Err(failure) => return self.log_tick_result(Err(KillError::Node(failure)), &guard),
         };
         let read = read_user_sessions(&self.node.url, ConnectionPurpose::Reading, &limits);
         let Some(read) = Box::pin(shutdown.run_until_cancelled(read)).await else { return };
-        login.record(&self.node, read.as_ref().err()).await;
+        login.record_outcome(&self.node, read.as_ref().err()).await;
         // A failed read reports no duration.
         self.adapt_read_interval(read.as_ref().map_or_else(|_| start.elapsed(), |read| read.duration), &guard);
         let result = match read {
@@ -62,22 +63,22 @@ impl KillTaskTick {
             },
             Err(failure) => Err(KillError::Node(failure)),
         };
-        self.log_result(result, &guard);
+        self.log_tick_result(result, &guard);
     }
 
-    /// Logs the first failure on a node, and the recovery.
-    fn log_result(&self, result: Result<(), KillError>, guard: &TickGuard) {
+    /// Logs the first of consecutive failures on a node, and the recovery from failures.
+    fn log_tick_result(&self, result: Result<(), KillError>, guard: &TickGuard) {
         match result {
-            Err(error) if guard.set_failing(true) => {
-                warn!(node.id = %self.node.id, %error, "kill tasks cannot do their work on a node; they will try again");
+            Err(error) if guard.set_node_failing(true) => {
+                warn!(node.id = %self.node.id, %error, "kill tasks failed on a node; retrying");
             }
-            Ok(()) if guard.set_failing(false) => info!(node.id = %self.node.id, "kill tasks work on a node again"),
+            Ok(()) if guard.set_node_failing(false) => info!(node.id = %self.node.id, "kill tasks recovered on a node"),
             _ => {}
         }
     }
 
-    /// Returns the sessions with reliable ages, and the process list that contains them.
-    /// Returns `None` if the server's clock is not reliable. The tick then kills no session.
+    /// Returns the sessions with reliable ages, and the source of their process list.
+    /// Returns `None` if the server's clock is not reliable, so that the tick kills no session.
     fn select_sessions_with_reliable_ages(
         &self,
         mut read: UserSessions,
@@ -88,23 +89,23 @@ impl KillTaskTick {
         let unchecked = read.unchecked.len();
         // A clock step is a single event. The other reasons for doubt persist, for example behind a load balancer.
         let is_persistent = matches!(doubt, Some(UnreliableClock::Unreadable | UnreliableClock::AnotherServer));
-        let changed = guard.set_unreliable_ages(is_persistent || (reason.is_some() && unchecked > 0));
+        let changed = guard.set_ages_unreliable(is_persistent || (reason.is_some() && unchecked > 0));
         if let Some(gap) = reason.filter(|_| changed && unchecked > 0) {
             warn!(
                 node.id = %self.node.id, sessions = unchecked, reason = gap.why, fix = gap.remedy,
-                "kill tasks spare sessions whose age is not reliable"
+                "kill tasks spared sessions with unreliable ages"
             );
         }
         if let Some(doubt) = doubt {
             if changed || !is_persistent {
-                warn!(node.id = %self.node.id, reason = %doubt, "kill tasks skip a round on a node");
+                warn!(node.id = %self.node.id, reason = %doubt, "kill tasks skipped a tick on a node");
             }
             return None;
         }
         Some((read.read.clone(), read.into_checked_sessions()))
     }
 
-    /// Adapts the interval of the node to the duration of the read.
+    /// Adapts the read interval of the node to the duration of the last read.
     fn adapt_read_interval(&self, took: Duration, guard: &TickGuard) {
         let (change, slow_interval) = guard.record_read_duration(took);
         if slow_interval.is_some() || change.is_some() {
@@ -113,22 +114,24 @@ impl KillTaskTick {
         let node = &self.node.id;
         match change {
             Some(IntervalChange::Lengthened(interval)) => info!(
-                node.id = %node, look.seconds = took.as_secs_f64(), look.interval_seconds = interval.as_secs_f64(),
-                "a look at a node takes long; kill tasks look at it less often"
+                node.id = %node, read.seconds = took.as_secs_f64(), read.interval_seconds = interval.as_secs_f64(),
+                "reads of a node are slow; kill tasks increased the read interval"
             ),
-            Some(IntervalChange::Restored) => info!(node.id = %node, "kill tasks look at a node each second again"),
+            Some(IntervalChange::Restored) => {
+                info!(node.id = %node, "reads of a node are fast again; kill tasks restored the read interval")
+            }
             None => {}
         }
     }
 
-    /// Selects the victims of each task. If several tasks match a session, the oldest task kills the session.
+    /// Selects the victims for each task. If several tasks match a session, the oldest task kills the session.
     fn select_victims(&self, sessions: Vec<Session>, guard: &TickGuard) -> Vec<TaskVictims> {
         let rule = |task: &KillTask| KillRule::new(&task.criteria).with_masking(task.masked);
         let rules: Vec<_> = self.kill_tasks.tasks.iter().map(rule).collect();
         let mut chosen: Vec<TaskVictims> =
             self.kill_tasks.tasks.iter().map(|task| (task.clone(), Vec::new())).collect();
         for (at, session) in find_victims(&rules, sessions, self.kills.protected_accounts()) {
-            if let Some((_, victims)) = chosen.get_mut(at).filter(|_| !guard.is_in_back_off(&session)) {
+            if let Some((_, victims)) = chosen.get_mut(at).filter(|_| !guard.is_in_kill_back_off(&session)) {
                 victims.push(session);
             }
         }
@@ -136,7 +139,7 @@ impl KillTaskTick {
         chosen
     }
 
-    /// Kills the victims of the running tasks. Skips a task that a user stopped during the read.
+    /// Kills the victims of the running tasks. Skips tasks that a user stopped while the sessions were read.
     async fn kill_victims(
         &self,
         chosen: Vec<TaskVictims>,
@@ -152,7 +155,7 @@ impl KillTaskTick {
             if !to_run.contains(&task.id) || limits.read_timeout.is_zero() {
                 continue;
             }
-            let login = LoginAttempt::request(&self.store, &self.node.id, LoginTrigger::Automatic)
+            let login = LoginAttempt::request_permit(&self.store, &self.node.id, LoginTrigger::Automatic)
                 .await
                 .map_err(KillError::Node)?;
             let outcomes =
@@ -160,9 +163,9 @@ impl KillTaskTick {
                     Ok(outcomes) => outcomes,
                     Err(error) => {
                         if let KillError::Node(failure) = &error {
-                            login.record(&self.node, Some(failure)).await;
+                            login.record_outcome(&self.node, Some(failure)).await;
                             for victim in &victims {
-                                guard.start_back_off(victim);
+                                guard.start_kill_back_off(victim);
                             }
                         }
                         return Err(error);
@@ -170,7 +173,7 @@ impl KillTaskTick {
                 };
             for (victim, (_, outcome)) in victims.iter().zip(&outcomes) {
                 if would_be_selected_again(victim, outcome) {
-                    guard.start_back_off(victim);
+                    guard.start_kill_back_off(victim);
                 }
             }
             if let Some(failure) = outcomes.into_iter().find_map(|(_, outcome)| into_kill_failure(outcome)) {
@@ -202,7 +205,7 @@ impl KillTaskTick {
         }
     }
 
-    /// Returns the limits of the node, shortened to the remaining time of the lease.
+    /// Returns the time limits for the node, shortened to the remaining time of the lease.
     fn limits_within_lease(&self) -> ReadLimits {
         let remaining = self.lease_end.saturating_duration_since(Instant::now());
         // Messages show the limit, so it is rounded to milliseconds.
@@ -212,9 +215,10 @@ impl KillTaskTick {
     }
 }
 
-/// Returns true if the next tick would select the same session again.
+/// Returns true if the next tick would select the victim again.
 ///
-/// `SET TIMESTAMP` increases the reported age of an idle session. Clew detects the wrong age only during the kill.
+/// For example, `SET TIMESTAMP` increases the reported age of an idle session.
+/// Clew detects the wrong age only when it tries to kill the session.
 fn would_be_selected_again(victim: &Session, outcome: &KillOutcome) -> bool {
     match outcome {
         KillOutcome::Failed(_)

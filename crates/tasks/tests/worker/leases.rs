@@ -67,8 +67,8 @@ async fn lease_lost_during_a_write_cancels_the_write() {
     assert!(held.outcome().unwrap_err().to_string().contains("was cancelled"));
     worker.stop().await;
     check_new_owner(&harness, &new_claim).await;
-    let kept = [harness.task(&two).await.result.unwrap().name];
-    wait_until("removal of the partial result", || harness.files() == kept).await;
+    let remaining = [harness.task(&two).await.result.unwrap().name];
+    wait_until("removal of the partial result", || harness.files() == remaining).await;
 }
 
 #[tokio::test]

@@ -97,7 +97,7 @@ async fn kill_tasks_back_off(flavor: Flavor) {
     wait_for_ticks(&fake, TICKS).await;
     assert_eq!(failed_logins(&server).await - before, 2, "{flavor}");
     // The live feed and a retried collection share the back-off.
-    let login = LoginAttempt::request(&store, node, LoginTrigger::Automatic).await.unwrap_err();
+    let login = LoginAttempt::request_permit(&store, node, LoginTrigger::Automatic).await.unwrap_err();
     assert_eq!(login.kind, FailureKind::AccessDenied);
     assert!(
         login.detail.contains("refused 2 times in a row") && login.detail.contains("clew instance set-node"),
@@ -220,7 +220,7 @@ async fn intelligent_kills_back_off(flavor: Flavor) {
             instance_id: kill_tasks.instance.id.clone(),
             node_id: kill_tasks.instance.nodes[0].id.clone(),
         };
-        let id = intelligent.submit(&new).await.unwrap();
+        let id = intelligent.submit_kill(&new).await.unwrap();
         let ended = wait_for("the end of an intelligent kill", async || {
             store.find_intelligent_kill(id).await.unwrap().filter(|kill| kill.ended_at.is_some())
         });

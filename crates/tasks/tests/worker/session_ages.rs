@@ -182,7 +182,7 @@ async fn without_reliable_ages_nothing_is_killed_on_a_mysql_server() {
     let kills = KillExecutor::new(kill_tasks.harness.store.clone(), ProtectedAccounts::default());
     let intelligent = IntelligentKillQueue::new(kill_tasks.harness.store.clone(), kills, &WorkerSettings::default());
     let node = server.url().parse().unwrap();
-    let refused = intelligent.preview(&kill_tasks.instance.id, &node, ReadLimits::default()).await.unwrap_err();
+    let refused = intelligent.preview_victims(&kill_tasks.instance.id, &node, ReadLimits::default()).await.unwrap_err();
     let KillError::Node(failure) = refused else { panic!("{refused}") };
     assert!(
         failure.detail.contains("SET timestamp") && failure.detail.contains("fix: performance_schema = ON"),

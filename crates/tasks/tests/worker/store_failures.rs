@@ -82,7 +82,7 @@ async fn collection_is_claimed_again_if_its_end_cannot_be_recorded() {
 }
 
 #[tokio::test]
-async fn result_is_kept_if_the_end_was_recorded_despite_an_error() {
+async fn result_remains_if_the_end_was_recorded_despite_an_error() {
     let log = LogCapture::default();
     let _subscriber = tracing::subscriber::set_default(log.clone());
     let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
@@ -90,7 +90,7 @@ async fn result_is_kept_if_the_end_was_recorded_despite_an_error() {
     harness.sql(REJECT_END).await;
     let worker = harness.start_worker();
     let id = harness.submit("one").await;
-    wait_until("a refusal", || log.contains("could not record the end of a collection yet")).await;
+    wait_until("a refusal", || log.contains("could not record the outcome yet; retrying")).await;
     harness.sql(RECORD_END).await;
     // Shutdown waits until the worker detects that the end is recorded.
     worker.stop().await;

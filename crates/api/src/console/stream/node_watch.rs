@@ -141,7 +141,7 @@ impl NodeWatch {
                 }
                 continue;
             };
-            pace.set_target(interval);
+            pace.set_target_interval(interval);
             let started_at = Instant::now();
             let outcome = self.sample_node(service, &mut cache, cause).await;
             cause = LoginTrigger::Automatic;
@@ -149,7 +149,7 @@ impl NodeWatch {
             let took = outcome.as_ref().map_or_else(|_| started_at.elapsed(), |sample| sample.duration);
             self.record_sample_duration(&mut pace, took);
             match outcome {
-                Ok(sample) => self.publish_sample(sample, pace.interval()).await,
+                Ok(sample) => self.publish_sample(sample, pace.current_interval()).await,
                 Err(failure) => {
                     cache = SampleCache::default();
                     self.publish_failure(&failure);
@@ -162,9 +162,9 @@ impl NodeWatch {
     /// Waits until the next sample is due or the last subscription has been dropped.
     async fn wait_for_next_sample(&self, pace: &mut AdaptiveInterval, started_at: Instant) {
         while let Some(interval) = self.min_requested_interval() {
-            pace.set_target(interval);
+            pace.set_target_interval(interval);
             tokio::select! {
-                () = sleep_until(started_at + pace.interval()) => return,
+                () = sleep_until(started_at + pace.current_interval()) => return,
                 // A new subscriber may have requested a shorter interval.
                 () = self.subscriptions_changed.notified() => {}
             }
@@ -184,9 +184,9 @@ impl NodeWatch {
         crate::nodes::check_zone(service, &node)?;
         let threshold =
             service.store.find_slow_threshold(&self.instance).await.map_err(store_failure)?.unwrap_or_default();
-        let login = LoginAttempt::request(&service.store, &node.id, cause).await?;
+        let login = LoginAttempt::request_permit(&service.store, &node.id, cause).await?;
         let outcome = sample_sessions(&node.url, cache, threshold.seconds(), &service.node_reads.limits()).await;
-        login.record(&node, outcome.as_ref().err()).await;
+        login.record_outcome(&node, outcome.as_ref().err()).await;
         outcome
     }
 

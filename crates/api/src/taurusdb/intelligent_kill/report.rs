@@ -102,7 +102,7 @@ async fn write_report(service: &AppState, kill: &IntelligentKill) -> Result<(Fil
         task_id: Some(kill.id.to_string()),
         ..KillFilter::for_instance(kill.request.instance_id.clone())
     };
-    let guard = service.intelligent_kills.formula_guard();
+    let guard = service.intelligent_kills.escapes_formulas();
     let (mut file, mut hasher, mut bytes) = (tempfile::tempfile().map_err(failed)?, Sha256::new(), 0);
     let mut page = Pagination { offset: 0, limit: READ_BATCH_ROWS };
     loop {

@@ -1,4 +1,4 @@
-//! Parser for the `Condition` element: operators, keys and values.
+//! Parser for the `Condition` element, which contains operators, condition keys and expected values.
 
 use jsonc_parser::ast::Value;
 

@@ -1,4 +1,4 @@
-//! Parsers for objects, lists and strings.
+//! Parsers for the objects, lists and strings in a policy document.
 
 use std::collections::HashSet;
 
@@ -41,7 +41,7 @@ impl<'v> ObjectElements<'v> {
         Some(elements)
     }
 
-    /// Reports an error for each unknown element.
+    /// Reports an error for each element that is not in `known`.
     pub(super) fn report_unknown_elements(&self, parser: &mut DocumentParser<'_>, known: &[&str], version: &str) {
         for property in self.properties {
             let name = property.name.as_str();
@@ -53,7 +53,7 @@ impl<'v> ObjectElements<'v> {
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&'v str, LocatedValue<'v>, usize)> {
+    pub(super) fn iter_elements(&self) -> impl Iterator<Item = (&'v str, LocatedValue<'v>, usize)> {
         self.properties.iter().map(|property| {
             let name = property.name.as_str();
             (name, LocatedValue { value: &property.value, path: self.path.append_key(name) }, property.range.start)
@@ -61,7 +61,7 @@ impl<'v> ObjectElements<'v> {
     }
 
     pub(super) fn find_element(&self, name: &str) -> Option<LocatedValue<'v>> {
-        self.iter().find(|(found, ..)| *found == name).map(|(_, at, _)| at)
+        self.iter_elements().find(|(found, ..)| *found == name).map(|(_, at, _)| at)
     }
 
     pub(super) fn require_element(&self, parser: &mut DocumentParser<'_>, name: &str) -> Option<LocatedValue<'v>> {
@@ -72,11 +72,11 @@ impl<'v> ObjectElements<'v> {
         found
     }
 
-    pub(super) fn contains_either(&self, one: &str, other: &str) -> bool {
+    pub(super) fn contains_either_element(&self, one: &str, other: &str) -> bool {
         self.find_element(one).is_some() || self.find_element(other).is_some()
     }
 
-    /// Finds one of two mutually exclusive elements. The returned flag is true for the second element.
+    /// Finds one of two mutually exclusive elements. The returned flag is true if the second element is present alone.
     pub(super) fn find_exclusive_element(
         &self,
         parser: &mut DocumentParser<'_>,
@@ -128,7 +128,7 @@ impl DocumentParser<'_> {
         Some(array.elements.iter().enumerate().map(entry).collect())
     }
 
-    /// Reports an error if the count exceeds the maximum. Returns true if the count is allowed.
+    /// Returns true if `count` is at most `max`. Otherwise reports an error.
     pub(super) fn check_max_count(&mut self, at: &LocatedValue<'_>, count: usize, max: usize, what: &str) -> bool {
         if count > max {
             self.report_error(at, format!("{count} {what} exceed the limit of this version, which is {max}"));
