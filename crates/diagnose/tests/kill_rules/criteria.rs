@@ -90,8 +90,8 @@ fn masked_rule_does_not_match_literals() {
     let rule =
         |part: &str| KillRule::new(&KillCriteria { sql_key: Some(part.into()), ..KillCriteria::with_min_seconds(1) });
     assert!(rule("4711").matches(&session()));
-    assert!(!rule("4711").with_masking(true).matches(&session()));
-    assert!(rule("card = ?").with_masking(true).matches(&session()));
+    assert!(!rule("4711").with_statement_masking(true).matches(&session()));
+    assert!(rule("card = ?").with_statement_masking(true).matches(&session()));
 }
 
 #[test]

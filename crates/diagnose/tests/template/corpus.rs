@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clew_diagnose::build_template;
+use clew_diagnose::build_statement_template;
 use clew_testkit::{Flavor, Server, ServerOptions};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -31,7 +31,7 @@ async fn digest(connection: &mut Conn, statement: &str) -> Option<(String, Strin
 }
 
 fn template_text(statement: &str) -> String {
-    String::from_utf8(build_template(statement.as_bytes())).unwrap()
+    String::from_utf8(build_statement_template(statement.as_bytes())).unwrap()
 }
 
 /// Groups whose statements have different values of the other kind.
@@ -116,7 +116,7 @@ fn plant_literals(statement: &str) -> String {
 }
 
 fn assert_no_leak(statement: &[u8]) {
-    let template = build_template(statement);
+    let template = build_statement_template(statement);
     assert!(
         !contains_fragment(&template),
         "{} of {}",
@@ -145,8 +145,8 @@ fn truncated_corpus_statements_leak_no_literal() {
         for end in 0..=planted.len() {
             assert_no_leak(&planted.as_bytes()[..end]);
         }
-        let once = build_template(statement.as_bytes());
-        assert_eq!(build_template(&once), once, "the template of {statement} is not idempotent");
+        let once = build_statement_template(statement.as_bytes());
+        assert_eq!(build_statement_template(&once), once, "the template of {statement} is not idempotent");
     }
     assert!(literals >= 1_200, "only {literals} literals");
 }

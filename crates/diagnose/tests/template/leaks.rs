@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use clew_diagnose::build_template;
+use clew_diagnose::build_statement_template;
 use proptest::prelude::*;
 
 /// Planted literals and comments. No four bytes of them occur elsewhere in the statements below.
@@ -149,7 +149,7 @@ fn statement() -> impl Strategy<Value = (SqlMode, String)> {
 
 /// Fails if four consecutive bytes of a planted literal occur in the template.
 pub(crate) fn assert_no_leak(statement: &[u8]) {
-    let template = build_template(statement);
+    let template = build_statement_template(statement);
     let lower = template.to_ascii_lowercase();
     for secret in SECRETS.iter().chain(&NUMBERS) {
         for piece in secret.trim_start_matches(['-', '.', 'x', '\'']).trim_start_matches("0x").as_bytes().windows(4) {
@@ -245,6 +245,6 @@ fn large_statement_leaks_no_literal() {
     while statement.len() < 8 << 20 {
         write!(statement, "('QJXZKWVB it''s', 5308417269),").unwrap();
     }
-    assert_eq!(build_template(statement.as_bytes()), b"INSERT INTO t(a, b) VALUES (...), ...,");
+    assert_eq!(build_statement_template(statement.as_bytes()), b"INSERT INTO t(a, b) VALUES (...), ...,");
     assert_no_leak(statement.as_bytes());
 }

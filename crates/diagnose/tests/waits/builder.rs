@@ -1,7 +1,7 @@
 //! Builder for observed data, and short forms of graphs for assertions.
 
 use clew_diagnose::waits::{
-    LockObservations, LockOwner, LockStatus, LockedObject, MetadataLock, MetadataMode, MetadataObject,
+    LockObservations, LockOwner, LockStatus, LockedObject, MetadataLock, MetadataLockMode, MetadataObject,
     MetadataObjectKind, ObservedSession, ObservedTransaction, RowWait, WaitGraph, WaitParty, build_wait_graph,
 };
 use clew_model::{Session, Transaction};
@@ -40,7 +40,7 @@ impl ObservedBuilder for LockObservations {
         let transaction = Transaction {
             id,
             session_id,
-            state: Transaction::intern_state(state.to_owned()),
+            state: Transaction::intern_state_name(state.to_owned()),
             rows_locked: 1,
             lock_wait_seconds,
             ..Transaction::default()
@@ -83,7 +83,7 @@ fn lock(session: Option<u64>, kind: &str, object: &str, mode: &str, status: Lock
     let (schema, name) = object.split_once('.').unwrap_or((object, ""));
     MetadataLock {
         object: MetadataObject::new(MetadataObjectKind::parse(kind), Some(schema.into()), Some(name.into())),
-        mode: MetadataMode::parse(mode).unwrap(),
+        mode: MetadataLockMode::parse(mode).unwrap(),
         status,
         session,
     }

@@ -127,8 +127,8 @@ fn readers_queue_behind_a_waiting_alter() {
     assert_eq!(graph.waits[0].held.as_deref(), Some("SHARED_WRITE"), "the stronger of its two locks");
     assert!(graph.waits[2].queued, "the reader waits for a request, not for a lock");
     assert_eq!(root_counts(&graph), [(vec![1], 2, 0), (vec![4], 2, 0)]);
-    assert_eq!(graph.root_blockers_of(graph.waits[2].waiter).len(), 2);
-    assert!(graph.root_blockers_of(graph.waits[0].blocker).is_empty());
+    assert_eq!(graph.root_blockers_of_party(graph.waits[2].waiter).len(), 2);
+    assert!(graph.root_blockers_of_party(graph.waits[0].blocker).is_empty());
 }
 
 #[test]
