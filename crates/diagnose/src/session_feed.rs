@@ -179,7 +179,7 @@ impl SessionFeed {
     }
 }
 
-/// Number of sessions by class.
+/// Numbers of sessions on a node, by session class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SessionCounts {
     /// All sessions.

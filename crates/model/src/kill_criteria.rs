@@ -20,7 +20,7 @@ pub struct KillCriteria {
     /// Minimum time in the current state, in seconds.
     pub seconds: u32,
     /// If true, the rule kills a session even if the kill can damage or partially modify a non-transactional table.
-    /// The field `include_unsafe` is a Clew extension of the TaurusDB API.
+    /// The field `include_unsafe` is a Clew extension of the API.
     #[serde(default)]
     pub include_unsafe: bool,
 }

@@ -12,7 +12,7 @@ pub struct SessionDetail {
     pub program_name: Option<Arc<[u8]>>,
     /// Description of the requested lock. It names the blocker if the blocker is a transaction without a session.
     pub waits_for: Option<String>,
-    /// Id of the session that blocks this session.
+    /// Id of the session that blocks the waiting session.
     pub blocker_id: Option<u64>,
     /// Id of the session at the root of the wait chain.
     pub root_blocker_id: Option<u64>,

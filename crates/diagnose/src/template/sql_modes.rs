@@ -93,7 +93,7 @@ impl SqlModeScanner {
 
 /// Finds the first offset after `start` at which the scanners of all SQL modes are outside strings and comments.
 ///
-/// Returns `None` if no such offset exists.
+/// Returns `None` if the scanners of all SQL modes are not outside strings and comments at any common offset.
 pub(super) fn find_offset_outside_strings(bytes: &[u8], start: usize) -> Option<usize> {
     let mut scanners = ESCAPE_RULES_BY_MODE.map(SqlModeScanner::new);
     let mut at = start;

@@ -23,7 +23,7 @@ pub struct SurvivingBlocker {
 }
 
 impl WaitGraph {
-    /// Returns the root blockers that block victims but are not victims. The one with the most waiting victims is first.
+    /// Returns the root blockers that block victims but are not victims, sorted by the number of waiting victims.
     ///
     /// While a surviving blocker remains, its waiters stay blocked, or the next statements are blocked again.
     #[must_use]

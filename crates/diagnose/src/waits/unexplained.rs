@@ -82,7 +82,7 @@ fn explain_unknown_blocker(wait: &WaitState, index: &ObservationIndex<'_>, has_p
     }
 }
 
-/// Formats the cause and the fix of the first limitation with one of these kinds. Returns `None` if there is none.
+/// Formats the cause and fix of the first limitation with a kind in `kinds`, or returns `None` if none matches.
 fn format_limitation(index: &ObservationIndex<'_>, kinds: &[LimitationKind]) -> Option<String> {
     let limitation = index.observed.limitations.iter().find(|limitation| kinds.contains(&limitation.kind))?;
     Some(match &limitation.remedy {

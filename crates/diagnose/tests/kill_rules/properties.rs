@@ -14,7 +14,7 @@ fn preview(rule: &KillRule, sessions: &[Session], protected: &ProtectedAccounts)
     sessions.iter().filter(killed).map(|session| session.id).collect()
 }
 
-/// Adds one criterion of another rule. The result can only match fewer sessions.
+/// Adds one criterion of another rule. The additional criterion never adds a match.
 fn add_criterion(one: &KillCriteria, other: &KillCriteria, which: usize) -> KillCriteria {
     let mut narrow = one.clone();
     match which {

@@ -63,7 +63,7 @@ fn template_depends_on_names_but_not_on_values() {
     assert!(!same("select f(1)", "select f(1, 2)"));
 }
 
-/// Nested rows are collapsed up to a depth that no application reaches. Deeper ones are preserved.
+/// Nested rows are collapsed up to a depth that no application reaches. Deeper rows are preserved.
 #[test]
 fn deeply_nested_parentheses_are_preserved() {
     let deep = |depth: usize| [b"select ".to_vec(), b"(".repeat(depth), b"1, 2".to_vec(), b")".repeat(depth)].concat();

@@ -146,7 +146,7 @@ proptest! {
     }
 }
 
-/// With quadratic time the test would not terminate.
+/// The test would not terminate if the run time were quadratic.
 #[test]
 fn time_is_linear_in_the_statement_length() {
     const LENGTH: usize = 1 << 19;

@@ -1,4 +1,4 @@
-//! Builder for observed data, and short forms of graphs for assertions.
+//! Builder for lock observations, and compact representations of graphs for assertions.
 
 use clew_diagnose::waits::{
     LockObservations, LockOwner, LockStatus, LockedObject, MetadataLock, MetadataLockMode, MetadataObject,
@@ -6,7 +6,7 @@ use clew_diagnose::waits::{
 };
 use clew_model::{Session, Transaction};
 
-/// Empty data of a server that lists pending requests.
+/// Empty lock observations from a server that lists pending requests.
 pub(crate) fn observed() -> LockObservations {
     LockObservations { reports_pending: true, ..LockObservations::default() }
 }
@@ -89,12 +89,12 @@ fn lock(session: Option<u64>, kind: &str, object: &str, mode: &str, status: Lock
     }
 }
 
-/// Waiter and blocker of every wait, transactions as negative numbers.
+/// Waiter and blocker of every wait. Negative numbers are transaction ids.
 pub(crate) fn wait_pairs(graph: &WaitGraph) -> Vec<(i64, i64)> {
     graph.waits.iter().map(|wait| (signed_id(wait.waiter), signed_id(wait.blocker))).collect()
 }
 
-/// Every root, worst first: parties, number of waiters, number of waiters of this root only.
+/// Root blockers, highest rank first: parties, number of waiters, and number of waiters with no other root blocker.
 pub(crate) fn root_counts(graph: &WaitGraph) -> Vec<(Vec<i64>, usize, usize)> {
     let root = |root: &clew_diagnose::waits::RootBlocker| {
         (root.parties.iter().copied().map(signed_id).collect(), root.holds, root.frees)

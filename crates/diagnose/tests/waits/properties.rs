@@ -1,4 +1,4 @@
-//! Properties of every graph, compared with a naive reference.
+//! Properties of every graph, compared with a naive reference implementation.
 
 use std::collections::BTreeSet;
 

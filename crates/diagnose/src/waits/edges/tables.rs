@@ -1,6 +1,6 @@
 //! Detection of waits for table flushes and for table-level locks of storage engines.
 //!
-//! No server table lists such waits. The metadata locks on the table identify the blockers.
+//! No server table lists flush waits and table-level lock waits. Metadata locks on the table identify the blockers.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
