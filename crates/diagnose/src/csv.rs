@@ -64,7 +64,7 @@ pub fn encode_base_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guar
 }
 
 /// Appends a row of arbitrary cells, terminated by CRLF.
-/// The flag of a cell enables the formula guard for this cell.
+/// The flag in each pair enables the formula guard for the cell of the pair.
 pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>, bool)>) {
     for (at, (cell, formula_guard)) in cells.enumerate() {
         if at > 0 {

@@ -21,7 +21,7 @@ const HOST_VALUES_WITHOUT_CLIENT: [&[u8]; 2] = [b"", b"connecting host"];
 /// The function does not detect:
 /// - Clew's own sessions, which the session reader detects.
 /// - MySQL replication threads that run a trigger. The server lists them under the definer of the trigger.
-///   `clew-mysql` reads the thread type before each kill.
+///   Therefore, `clew-mysql` reads the thread type of a session before each kill.
 #[must_use]
 pub fn is_internal_session(session: &Session) -> bool {
     let has_prefix =

@@ -21,7 +21,7 @@ pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<
     serde_json::to_string_pretty(value).map(escape_owned_json)
 }
 
-/// Escapes the characters in JSON text for which [`is_unsafe_char`] returns true, except white space.
+/// Escapes the characters in JSON text for which [`is_unsafe_char`] returns true, except line ends and tabs.
 ///
 /// JSON serializers escape only characters below U+0020.
 /// Unsafe characters occur only inside JSON strings, so the escaped JSON text represents the same value.

@@ -2,7 +2,7 @@
 //!
 //! The caller reads each lock table of the server once and passes the rows as [`LockObservations`].
 //! The wait graph is built in memory, so the server executes no joins.
-//! Transaction ids match InnoDB lock waits. The compatibility matrix of lock modes matches metadata lock waits.
+//! InnoDB lock waits are detected by transaction id. Metadata lock waits are detected with a matrix of lock conflicts.
 //! If no server table lists a wait, the wait is inferred from the state and the statement of the session.
 //!
 //! - `build` creates the graph from the waits that `edges` detects.

@@ -10,7 +10,7 @@ pub(super) enum CommentKind {
     /// Plain comment or optimizer hint, with its length in bytes.
     Plain(usize),
     /// Executable comment `/*! … */` or `/*M! … */`, whose content some servers execute.
-    /// `start` is the offset of the content after the mark and the version number.
+    /// `start` is the offset of the content, which follows the comment mark and the version number.
     Executable { start: usize, length: usize },
     /// The start or end of the comment is ambiguous.
     Ambiguous,

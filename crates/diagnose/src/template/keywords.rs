@@ -11,7 +11,7 @@ const NON_RESERVED_WORDS_NEXT_TO_STRINGS: [&str; 8] =
 /// SQL keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Keyword {
-    /// Spelling in templates, which is the same for all synonyms.
+    /// Spelling of the keyword in templates. All synonyms have the same spelling.
     pub(super) word: &'static str,
     kind: KeywordKind,
 }
@@ -138,7 +138,7 @@ pub(super) fn may_adjoin_string(word: &[u8]) -> bool {
         || NON_RESERVED_WORDS_NEXT_TO_STRINGS.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
 }
 
-/// Returns true if the byte can be part of an unquoted name. Returns true for all non-ASCII bytes.
+/// Returns true if the byte can be part of an unquoted name. Every non-ASCII byte can be part of a name.
 pub(super) fn is_word_byte(byte: u8) -> bool {
     WORD_BYTE_TABLE.get(usize::from(byte)).copied().unwrap_or_default()
 }

@@ -19,7 +19,7 @@ pub(super) enum LexerEndReason {
     UnpairedQuotes(usize),
 }
 
-/// Maximum length of an unquoted name, in characters; the limit of MySQL.
+/// Maximum length of an unquoted name, in characters. MySQL has the same limit.
 const MAX_WORD_CHARS: usize = 64;
 /// Maximum length of a quoted name, in bytes. MySQL allows aliases of up to 256 characters.
 const MAX_QUOTED_NAME_BYTES: usize = 1024;

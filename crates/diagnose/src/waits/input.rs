@@ -20,10 +20,10 @@ pub struct LockObservations {
     pub metadata_locks: Vec<MetadataLock>,
     /// True if `metadata_locks` includes pending requests.
     ///
-    /// False for MariaDB's `metadata_lock_info`, which lists only granted locks.
+    /// `reports_pending` is false for MariaDB's `metadata_lock_info`, which lists only granted locks.
     /// If `reports_pending` is false, pending requests are inferred from the state and statement of each session.
     pub reports_pending: bool,
-    /// Latest statements of the transactions of idle sessions, oldest first, by session id.
+    /// Latest statements in the transaction of each idle session, oldest first, by session id.
     /// The caller first builds a graph without statements, then reads the statements of the idle root blockers.
     pub last_statements: BTreeMap<u64, Vec<Vec<u8>>>,
     /// Limitations of the input data.

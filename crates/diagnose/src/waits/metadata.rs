@@ -79,7 +79,7 @@ pub enum MetadataObjectKind {
     Tablespace,
     /// User lock, acquired with `GET_LOCK`.
     UserLock,
-    /// Any other kind, with the name from the server in lower case.
+    /// Any other kind of object, with its server name in lower case.
     Other(Box<str>),
 }
 
@@ -164,7 +164,7 @@ modes! {
     IntentionExclusive = "INTENTION_EXCLUSIVE",
     /// Access to the definition.
     Shared = "SHARED",
-    /// Like `Shared`, but does not wait for pending `Exclusive` requests.
+    /// Lock mode like `Shared` that does not wait for pending `Exclusive` requests.
     SharedHighPrio = "SHARED_HIGH_PRIO",
     /// Read of rows.
     SharedRead = "SHARED_READ",
@@ -186,15 +186,15 @@ modes! {
     BackupStart = "BACKUP_START",
     /// MariaDB's `BACKUP STAGE FLUSH`.
     BackupFlush = "BACKUP_FLUSH",
-    /// Wait of `BACKUP STAGE FLUSH` for modifications of non-transactional tables.
+    /// Lock mode with which `BACKUP STAGE FLUSH` waits for modifications of non-transactional tables.
     BackupWaitFlush = "BACKUP_WAIT_FLUSH",
     /// `BACKUP STAGE BLOCK_DDL`.
     BackupWaitDdl = "BACKUP_WAIT_DDL",
     /// `BACKUP STAGE BLOCK_COMMIT`.
     BackupWaitCommit = "BACKUP_WAIT_COMMIT",
-    /// First step of `FLUSH TABLES WITH READ LOCK`, which blocks data changes.
+    /// Lock mode for the first step of `FLUSH TABLES WITH READ LOCK`, which blocks data changes.
     BackupFtwrl1 = "BACKUP_FTWRL1",
-    /// Second step of `FLUSH TABLES WITH READ LOCK`, which blocks commits.
+    /// Lock mode for the second step of `FLUSH TABLES WITH READ LOCK`, which blocks commits.
     BackupFtwrl2 = "BACKUP_FTWRL2",
     /// Lock mode for row modifications in non-transactional tables.
     BackupDml = "BACKUP_DML",

@@ -11,9 +11,9 @@ use crate::terminal::{bytes_to_single_line, display_width, truncate_to_width};
 pub struct TreeLayout {
     /// Maximum width of a line, in terminal columns.
     pub width: usize,
-    /// Maximum number of rendered root blockers. Further root blockers are only counted.
+    /// Maximum number of rendered root blockers. The tree only counts further root blockers.
     pub roots: usize,
-    /// Maximum number of rendered waiters below a party. Further waiters are only counted.
+    /// Maximum number of rendered waiters below a party. The tree only counts further waiters.
     /// Waiters that block other parties are always rendered.
     pub siblings: usize,
 }
