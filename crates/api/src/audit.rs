@@ -164,7 +164,7 @@ fn build_audit_event(
         StatusCode::TOO_MANY_REQUESTS => return None,
         _ if operation.audit_mode == AuditMode::DenialsOnly => return None,
         status if status.is_client_error() || status.is_server_error() => Outcome::Failed,
-        _ => Outcome::Done,
+        _ => Outcome::Succeeded,
     };
     let fields = trail.lock_fields();
     let is_anonymous = matches!(fields.origin.actor, Actor::Anonymous { .. });

@@ -322,11 +322,11 @@ fn build_resource<'a>(service: &'a AppState, project: &'a Project, instance: Req
 }
 
 pub(crate) fn parse_instance_id(text: &str) -> Result<InstanceId, ApiError> {
-    text.parse().map_err(|error: clew_model::IdError| invalid_id_error(text, error.expected))
+    text.parse().map_err(|error: clew_model::IdParseError| invalid_id_error(text, error.expected))
 }
 
 fn parse_node_id(text: &str) -> Result<NodeId, ApiError> {
-    text.parse().map_err(|error: clew_model::IdError| invalid_id_error(text, error.expected))
+    text.parse().map_err(|error: clew_model::IdParseError| invalid_id_error(text, error.expected))
 }
 
 fn invalid_id_error(given: &str, expected: &'static str) -> ApiError {

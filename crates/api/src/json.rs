@@ -15,7 +15,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
             Ok(body) => {
-                ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], json::escape_unsafe_utf8(body))
+                ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], json::escape_unsafe_json_bytes(body))
                     .into_response()
             }
             Err(error) => {

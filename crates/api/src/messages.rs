@@ -40,7 +40,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use clew_model::{ERRORS, FailureKind};
+    use clew_model::{API_ERRORS, FailureKind};
 
     use super::*;
 
@@ -66,7 +66,7 @@ mod tests {
     fn errors_and_failures_have_messages_in_both_languages() {
         for text in FILES {
             let ids = ids(text);
-            for error in ERRORS {
+            for error in API_ERRORS {
                 assert!(ids.contains(error.message_id), "{}", error.message_id);
             }
             for kind in FailureKind::ALL {
@@ -90,7 +90,7 @@ mod tests {
         let mut text = String::new();
         sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut text);
         for id in ids(FILES[0]) {
-            let is_error = ERRORS.iter().any(|error| error.message_id == id);
+            let is_error = API_ERRORS.iter().any(|error| error.message_id == id);
             let is_failure = FailureKind::ALL.iter().any(|kind| id == format!("failure-{}", kind.name()));
             assert!(is_error || is_failure || text.contains(&format!("\"{id}\"")), "{id}");
         }

@@ -1,6 +1,6 @@
 //! Statement text in responses and in the audit log: full text, SQL template or placeholder.
 
-use clew_diagnose::{build_template, to_valid_utf8};
+use clew_diagnose::{build_statement_template, to_valid_utf8};
 
 /// Placeholder for a statement fragment in a filter.
 ///
@@ -11,5 +11,5 @@ pub(crate) const MASKED_FRAGMENT: &str = "***";
 ///
 /// [`crate::caller::Caller::gets_sql_templates`] returns the value of `masked`.
 pub(crate) fn visible_statement(statement: &[u8], masked: bool) -> String {
-    if masked { to_valid_utf8(&build_template(statement)) } else { to_valid_utf8(statement) }
+    if masked { to_valid_utf8(&build_statement_template(statement)) } else { to_valid_utf8(statement) }
 }

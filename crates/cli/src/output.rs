@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use clew_diagnose::terminal::{sanitize, sanitize_styled};
+use clew_diagnose::terminal::{sanitize_multiline, sanitize_styled_text};
 use serde::Serialize;
 use serde_json::Value;
 use tempfile::NamedTempFile;
@@ -237,12 +237,12 @@ pub(crate) fn terminal_width() -> usize {
 
 /// Writes sanitised text to stdout.
 pub(crate) fn write_stdout(text: &str) -> Result<(), CliError> {
-    write_raw_stdout(&sanitize(text))
+    write_raw_stdout(&sanitize_multiline(text))
 }
 
 /// Writes text with colours to stdout. The caller must sanitise text from a server with `one_line`.
 pub(crate) fn write_styled_stdout(text: &str) -> Result<(), CliError> {
-    write_raw_stdout(&if stdout_has_colours() { sanitize_styled(text) } else { sanitize(text) })
+    write_raw_stdout(&if stdout_has_colours() { sanitize_styled_text(text) } else { sanitize_multiline(text) })
 }
 
 fn write_raw_stdout(text: &str) -> Result<(), CliError> {
@@ -255,7 +255,7 @@ fn write_raw_stdout(text: &str) -> Result<(), CliError> {
 
 /// Writes sanitised text to stderr. Write errors are ignored, because they cannot be reported.
 pub(crate) fn write_stderr(text: &str) {
-    let _ = io::stderr().lock().write_all(sanitize(text).as_bytes());
+    let _ = io::stderr().lock().write_all(sanitize_multiline(text).as_bytes());
 }
 
 #[cfg(test)]

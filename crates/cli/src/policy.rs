@@ -8,7 +8,7 @@ mod simulate;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use clew_diagnose::terminal::sanitize;
+use clew_diagnose::terminal::sanitize_multiline;
 use clew_store::{Attachment, Grantee, PolicyRef};
 use serde_json::{Value, json};
 
@@ -167,7 +167,7 @@ async fn show_policy(arguments: ShowArgs) -> Result<(), CliError> {
                 ("description", policy.description.clone()),
                 ("attached to", if attached.is_empty() { "none".to_owned() } else { attached }),
             ]);
-            let document: Vec<_> = policy.document.trim_end().lines().map(sanitize).collect();
+            let document: Vec<_> = policy.document.trim_end().lines().map(sanitize_multiline).collect();
             format!("{fields}\n{}\n", document.join("\n"))
         },
         || {

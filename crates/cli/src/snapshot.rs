@@ -97,7 +97,7 @@ fn write_snapshot(arguments: &SnapshotArgs, format: Format, mut snapshot: Snapsh
         Format::Csv => {
             let language = Language::from_tag(&arguments.language).unwrap_or_default();
             let header = if arguments.detail {
-                csv::encode_detailed_header_row(language)
+                csv::encode_header_row_with_details(language)
             } else {
                 csv::encode_header_row(language)
             };

@@ -8,7 +8,7 @@
 
 use std::hint::black_box;
 
-use clew_diagnose::build_template;
+use clew_diagnose::build_statement_template;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 /// Typical short statements of an application.
@@ -47,14 +47,14 @@ fn build_bulk_insert_statement() -> String {
     format!("INSERT INTO readers (id, name, email, joined_at, left_at, remark) VALUES {}", rows.join(", "))
 }
 
-/// Builds a statement with comments as added by tools and frameworks.
+/// Builds a statement with comments that tools and frameworks add.
 fn build_commented_statement() -> String {
     "/* app=shop, controller=orders, action=show, request_id=4bf92f3577b34da6 */ SELECT o.*, -- everything\n  c.name # of whom\nFROM orders o /* the big one */ \
      JOIN customers c ON c.id = o.customer_id\n    WHERE o.id = 918273 /* that's it */"
         .to_owned()
 }
 
-fn bench_templates(criterion: &mut Criterion) {
+fn bench_template_building(criterion: &mut Criterion) {
     let kinds = [
         ("list", vec![build_in_list_statement()]),
         ("rows", vec![build_bulk_insert_statement()]),
@@ -74,7 +74,7 @@ fn bench_templates(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 for statement in &statements {
-                    black_box(build_template(black_box(statement.as_bytes())));
+                    black_box(build_statement_template(black_box(statement.as_bytes())));
                 }
             });
         });
@@ -82,5 +82,5 @@ fn bench_templates(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bench_templates);
+criterion_group!(benches, bench_template_building);
 criterion_main!(benches);

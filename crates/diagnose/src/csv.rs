@@ -1,6 +1,6 @@
 //! CSV encoding of rows: RFC 4180 with CRLF, minimal quoting and UTF-8 (DESIGN.md section 6).
 
-use clew_model::{COLUMNS, Cell, Column, ColumnKind, DETAIL_COLUMNS, Language, SessionDetail, SessionRow};
+use clew_model::{Cell, Column, ColumnKind, DETAIL_COLUMNS, Language, SNAPSHOT_COLUMNS, SessionDetail, SessionRow};
 
 use crate::text::{push_decimal, push_valid_utf8};
 
@@ -8,17 +8,17 @@ const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
 
 /// Returns the header row, terminated by CRLF.
 ///
-/// The Chinese header starts with a byte order mark because spreadsheets require it to detect UTF-8.
+/// The Chinese header starts with a byte order mark, because spreadsheet programs need the mark to detect UTF-8.
 #[must_use]
 pub fn encode_header_row(language: Language) -> Vec<u8> {
-    let mut row = join_column_names(&COLUMNS, language);
+    let mut row = join_column_names(&SNAPSHOT_COLUMNS, language);
     row.extend_from_slice(b"\r\n");
     if language == Language::ZhCn { [UTF8_BOM, &row].concat() } else { row }
 }
 
 /// Returns the header row of a detailed snapshot, terminated by CRLF.
 #[must_use]
-pub fn encode_detailed_header_row(language: Language) -> Vec<u8> {
+pub fn encode_header_row_with_details(language: Language) -> Vec<u8> {
     let mut row = encode_header_row(language);
     row.truncate(row.len().saturating_sub(2));
     row.push(b',');
@@ -29,7 +29,7 @@ pub fn encode_detailed_header_row(language: Language) -> Vec<u8> {
 
 /// Encodes column names as a header row. Column names are never quoted.
 #[must_use]
-pub fn encode_header_names(language: Language, names: impl Iterator<Item = &'static str>) -> Vec<u8> {
+pub fn encode_header_row_from_names(language: Language, names: impl Iterator<Item = &'static str>) -> Vec<u8> {
     let mut row = if language == Language::ZhCn { UTF8_BOM.to_vec() } else { Vec::new() };
     row.extend_from_slice(names.collect::<Vec<_>>().join(",").as_bytes());
     row.extend_from_slice(b"\r\n");
@@ -46,16 +46,16 @@ fn join_column_names<C>(columns: &[Column<C>], language: Language) -> Vec<u8> {
 
 /// Appends an encoded row, terminated by CRLF.
 ///
-/// If `formula_guard` is true, text cells that a spreadsheet would evaluate as a formula get a `'` prefix.
+/// If `formula_guard` is true, text cells that a spreadsheet program would evaluate as a formula get a `'` prefix.
 /// Number cells never get the prefix.
 pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
     encode_base_columns(out, row, formula_guard);
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the columns of a plain snapshot without a line end. [`push_details`] appends the detail columns.
+/// Appends the columns of a plain snapshot without a line end. [`encode_detail_columns`] appends the detail columns.
 pub fn encode_base_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
-    for (at, column) in COLUMNS.iter().enumerate() {
+    for (at, column) in SNAPSHOT_COLUMNS.iter().enumerate() {
         if at > 0 {
             out.push(b',');
         }
@@ -64,7 +64,7 @@ pub fn encode_base_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guar
 }
 
 /// Appends a row of arbitrary cells, terminated by CRLF.
-/// The flag of each cell enables the formula guard for the cell.
+/// The flag in each pair enables the formula guard for the cell of the pair.
 pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>, bool)>) {
     for (at, (cell, formula_guard)) in cells.enumerate() {
         if at > 0 {
@@ -93,15 +93,15 @@ fn push_cell(out: &mut Vec<u8>, cell: Cell<'_>, formula_guard: bool) {
 }
 
 fn push_text_cell(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
-    let classes = ByteClasses::collect_from(text);
-    let is_quoted = classes.contains_any(ByteClasses::SEPARATOR_CLASS | ByteClasses::QUOTE_CLASS);
+    let classes = ByteClassSet::from_text(text);
+    let is_quoted = classes.contains_any_class(ByteClassSet::SEPARATOR_CLASS | ByteClassSet::QUOTE_CLASS);
     if is_quoted {
         out.push(b'"');
     }
     if formula_guard && matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r')) {
         out.push(b'\'');
     }
-    if classes.contains_any(ByteClasses::ESCAPE_CANDIDATE_CLASS | ByteClasses::QUOTE_CLASS) {
+    if classes.contains_any_class(ByteClassSet::ESCAPE_CANDIDATE_CLASS | ByteClassSet::QUOTE_CLASS) {
         // A quote byte is never part of a multi-byte character, so each part can be escaped separately.
         for (at, piece) in text.split(|&byte| byte == b'"').enumerate() {
             if at > 0 {
@@ -119,9 +119,9 @@ fn push_text_cell(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
 
 /// Bit set of the byte classes that occur in a text. The classes determine whether the text is quoted or escaped.
 #[derive(Clone, Copy)]
-struct ByteClasses(u8);
+struct ByteClassSet(u8);
 
-impl ByteClasses {
+impl ByteClassSet {
     /// Comma, CR and LF, which separate cells and rows.
     const SEPARATOR_CLASS: u8 = 1;
     const QUOTE_CLASS: u8 = 2;
@@ -141,10 +141,10 @@ impl ByteClasses {
         }
     };
 
-    /// Collects the classes of all bytes without an early exit.
+    /// Returns the classes of all bytes in a text. The loop has no early exit, so the compiler can vectorize it.
     ///
-    /// The compiler vectorizes blocks of 32 bytes. A lookup table classifies the remaining bytes.
-    fn collect_from(text: &[u8]) -> Self {
+    /// The vectorized loop classifies blocks of 32 bytes. A lookup table classifies the remaining bytes.
+    fn from_text(text: &[u8]) -> Self {
         let (blocks, rest) = text.as_chunks::<32>();
         let mut bits = 0;
         for block in blocks {
@@ -163,7 +163,7 @@ impl ByteClasses {
         separator | quote | may_need_escape
     }
 
-    fn contains_any(self, classes: u8) -> bool {
+    fn contains_any_class(self, classes: u8) -> bool {
         self.0 & classes != 0
     }
 }
@@ -188,16 +188,16 @@ mod tests {
         assert!(english.ends_with(",rows_updated_by_transactions\r\n"));
         let chinese = String::from_utf8(encode_header_row(Language::ZhCn)).unwrap();
         assert!(chinese.starts_with("\u{feff}会话ID,用户名,主机IP,"));
-        assert_eq!(chinese.matches(',').count(), COLUMNS.len() - 1);
+        assert_eq!(chinese.matches(',').count(), SNAPSHOT_COLUMNS.len() - 1);
     }
 
     #[test]
     fn detail_columns_follow_the_api_columns() {
-        let english = String::from_utf8(encode_detailed_header_row(Language::EnUs)).unwrap();
+        let english = String::from_utf8(encode_header_row_with_details(Language::EnUs)).unwrap();
         let base = String::from_utf8(encode_header_row(Language::EnUs)).unwrap();
         let added = ",statement_digest,program_name,waits_for,blocker_id,root_blocker_id\r\n";
         assert_eq!(english, base.trim_end().to_owned() + added);
-        let chinese = String::from_utf8(encode_detailed_header_row(Language::ZhCn)).unwrap();
+        let chinese = String::from_utf8(encode_header_row_with_details(Language::ZhCn)).unwrap();
         assert!(chinese.starts_with("\u{feff}会话ID,") && chinese.matches('\u{feff}').count() == 1);
 
         let session = Session { id: 1, command: b"Query".to_vec(), ..Session::default() };
@@ -271,7 +271,7 @@ mod tests {
             let mut reader = ::csv::ReaderBuilder::new().has_headers(false).from_reader(row.as_bytes());
             let records: Vec<_> = reader.records().collect::<Result<_, _>>().unwrap();
             prop_assert_eq!(records.len(), 1);
-            prop_assert_eq!(records[0].len(), COLUMNS.len());
+            prop_assert_eq!(records[0].len(), SNAPSHOT_COLUMNS.len());
             prop_assert_eq!(&records[0][1], user);
             prop_assert_eq!(&records[0][3], database.unwrap_or_default());
             prop_assert_eq!(&records[0][6], statement.replace('\0', "\\x00"));

@@ -1,15 +1,15 @@
-//! External sort: encoded rows are spilled to storage; only sort keys and offsets are kept in memory.
+//! External sort for encoded rows. The rows are spilled to storage; only sort keys and offsets stay in memory.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-use crate::order::SortRank;
+use crate::sort_order::SortRank;
 
 /// Storage for spilled rows, such as a temporary file.
 pub trait SpillStorage: Read + Write + Seek + Send {}
 
 impl<T: Read + Write + Seek + Send> SpillStorage for T {}
 
-/// Size of the write buffer and of read blocks, in bytes.
+/// Size of the write buffer and of a read block, in bytes.
 const IO_BLOCK_BYTES: usize = 64 << 10;
 
 /// External sorter for rows that may not fit into memory.
@@ -21,7 +21,7 @@ pub struct RowSorter<S: SpillStorage> {
 }
 
 /// Rank and location of a row.
-/// The rank is stored as separate fields, which reduces the memory per row by 20 % compared with a nested `Rank`.
+/// Separate fields for the rank reduce the memory per row by 20 % compared with a nested `SortRank`.
 #[derive(Debug, Clone, Copy)]
 struct RowLocation {
     key: u64,
@@ -37,7 +37,7 @@ impl RowLocation {
         Self { key, session_id, offset, length, is_empty }
     }
 
-    fn to_rank(self) -> SortRank {
+    fn to_sort_rank(self) -> SortRank {
         SortRank { is_empty: self.is_empty, key: self.key, session_id: self.session_id }
     }
 
@@ -77,7 +77,7 @@ impl<S: SpillStorage> RowSorter<S> {
     pub fn into_sorted_rows(self) -> io::Result<SortedRows<S>> {
         let Self { spill, end, mut locations } = self;
         let spill = spill.into_inner().map_err(io::IntoInnerError::into_error)?;
-        locations.sort_unstable_by_key(|location| location.to_rank());
+        locations.sort_unstable_by_key(|location| location.to_sort_rank());
         Ok(SortedRows { spill, locations, bytes: end })
     }
 }
@@ -105,11 +105,11 @@ impl<S: SpillStorage> SortedRows<S> {
 
     /// Writes all rows in sort order, separated by `separator`. Fails on I/O errors.
     pub fn write_to(&mut self, out: &mut dyn Write, separator: &[u8]) -> io::Result<()> {
-        self.write_range(0, self.locations.len(), out, separator)
+        self.write_row_range(0, self.locations.len(), out, separator)
     }
 
     /// Skips `offset` rows, then writes at most `limit` rows, separated by `separator`.
-    pub fn write_range(
+    pub fn write_row_range(
         &mut self,
         offset: usize,
         limit: usize,
@@ -117,15 +117,15 @@ impl<S: SpillStorage> SortedRows<S> {
         separator: &[u8],
     ) -> io::Result<()> {
         if !separator.is_empty() {
-            return self.write_range_with(offset, limit, out, separator, |_, _| {});
+            return self.write_row_range_with(offset, limit, out, separator, |_, _| {});
         }
         self.for_each_block(offset, limit, |_, rows| out.write_all(rows))
     }
 
-    /// Like [`SortedRows::write_range`], but calls `finish` for each row before the row is written.
+    /// Like [`SortedRows::write_row_range`], but calls `finish` for each row before writing the row.
     ///
     /// `finish` receives the session id and the encoded row, and may append to the row.
-    pub fn write_range_with(
+    pub fn write_row_range_with(
         &mut self,
         offset: usize,
         limit: usize,
@@ -154,7 +154,7 @@ impl<S: SpillStorage> SortedRows<S> {
 
     /// Reads blocks of adjacent rows and passes each block to `consume`.
     ///
-    /// Rows that were added in sort order are adjacent and need few reads.
+    /// Rows that were added in sort order are adjacent, so few reads are necessary.
     fn for_each_block(
         &mut self,
         offset: usize,
@@ -187,7 +187,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::order::SortOrder;
+    use crate::sort_order::SortOrder;
 
     proptest! {
         #[test]
@@ -209,7 +209,7 @@ mod tests {
             for &id in &ids {
                 let session = Session { id, ..Session::default() };
                 let text = format!("{id}{}", "x".repeat(usize::try_from(id % 900).unwrap()));
-                sorter.push(order.rank(&SessionRow { session: &session, transaction: None }), text.as_bytes()).unwrap();
+                sorter.push(order.rank_row(&SessionRow { session: &session, transaction: None }), text.as_bytes()).unwrap();
             }
             let mut rows = sorter.into_sorted_rows().unwrap();
             prop_assert_eq!(rows.row_count(), ids.len() as u64);
@@ -221,7 +221,7 @@ mod tests {
                 expected.iter().map(|id| format!("{id}{}", "x".repeat(usize::try_from(id % 900).unwrap()))).collect();
             prop_assert_eq!(String::from_utf8(out).unwrap(), expected.join("\n"));
             let mut part = Vec::new();
-            rows.write_range(offset, limit, &mut part, b"\n").unwrap();
+            rows.write_row_range(offset, limit, &mut part, b"\n").unwrap();
             let expected: Vec<_> = expected.into_iter().skip(offset).take(limit).collect();
             prop_assert_eq!(String::from_utf8(part).unwrap(), expected.join("\n"));
         }
@@ -233,7 +233,7 @@ mod tests {
         let selection = Selection::default();
         let order = SortOrder::new(&selection);
         let session = Session::default();
-        let rank = order.rank(&SessionRow { session: &session, transaction: None });
+        let rank = order.rank_row(&SessionRow { session: &session, transaction: None });
         let mut sorter = RowSorter::new(Cursor::new(storage.as_mut_slice()));
         sorter.push(rank, &[b'x'; 20]).unwrap();
         assert!(sorter.into_sorted_rows().is_err());

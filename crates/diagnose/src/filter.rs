@@ -9,17 +9,17 @@ use crate::internal_sessions::is_internal_session;
 
 /// Session filter compiled from a [`Selection`].
 #[derive(Debug)]
-pub struct Filter<'a> {
+pub struct SessionFilter<'a> {
     selection: Cow<'a, Selection>,
     threshold_seconds: u64,
-    sql_key: Option<StatementSearch>,
+    sql_key: Option<StatementMatcher>,
     includes_internal: bool,
 }
 
-impl<'a> Filter<'a> {
+impl<'a> SessionFilter<'a> {
     /// Creates a filter that excludes internal sessions.
     ///
-    /// The filter does not exclude Clew's own sessions. The session reader, which has their ids, excludes them.
+    /// The filter does not exclude Clew's own sessions. The session reader excludes Clew's own sessions by id.
     #[must_use]
     pub fn new(selection: &'a Selection) -> Self {
         Self::from_selection(Cow::Borrowed(selection))
@@ -28,7 +28,7 @@ impl<'a> Filter<'a> {
     fn from_selection(selection: Cow<'a, Selection>) -> Self {
         Self {
             threshold_seconds: selection.threshold_seconds(),
-            sql_key: selection.sql_key.as_deref().map(StatementSearch::new),
+            sql_key: selection.sql_key.as_deref().map(StatementMatcher::new),
             includes_internal: false,
             selection,
         }
@@ -67,7 +67,7 @@ impl<'a> Filter<'a> {
     }
 }
 
-impl Filter<'static> {
+impl SessionFilter<'static> {
     /// Creates a filter that owns its selection and excludes internal sessions.
     #[must_use]
     pub fn from_owned_selection(selection: Selection) -> Self {
@@ -77,12 +77,12 @@ impl Filter<'static> {
 
 /// Case-insensitive substring search in statements.
 #[derive(Debug)]
-struct StatementSearch {
+struct StatementMatcher {
     lowercase: String,
     finder: memmem::Finder<'static>,
 }
 
-impl StatementSearch {
+impl StatementMatcher {
     fn new(key: &str) -> Self {
         let lowercase = key.to_lowercase();
         Self { finder: memmem::Finder::new(lowercase.as_bytes()).into_owned(), lowercase }
@@ -135,7 +135,7 @@ mod tests {
     }
 
     fn is_match(selection: &Selection, session: &Session, transaction: Option<&Transaction>) -> bool {
-        Filter::new(selection).matches(&SessionRow { session, transaction })
+        SessionFilter::new(selection).matches(&SessionRow { session, transaction })
     }
 
     #[test]
@@ -181,8 +181,8 @@ mod tests {
         let internal = Session { command: b"Binlog Dump GTID".to_vec(), ..session() };
         assert!(!is_match(&Selection::default(), &internal, None));
         let row = SessionRow { session: &internal, transaction: None };
-        assert!(Filter::new(&Selection::default()).with_internal_sessions().matches(&row));
-        assert!(!Filter::new(&selection).with_internal_sessions().matches(&row));
+        assert!(SessionFilter::new(&Selection::default()).with_internal_sessions().matches(&row));
+        assert!(!SessionFilter::new(&selection).with_internal_sessions().matches(&row));
     }
 
     #[test]

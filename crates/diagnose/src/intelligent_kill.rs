@@ -1,4 +1,4 @@
-//! Victim selection of intelligent kills: the session groups with the highest load (spec sections 2.4 to 2.7).
+//! Victim selection for intelligent kills: the session groups with the highest load (spec sections 2.4 to 2.7).
 //!
 //! The preview and the kill use the same selection, so a kill terminates only sessions that the preview lists.
 //! `docs/decisions/0011-intelligent-kill.md` documents the behavior that the spec leaves open.
@@ -11,17 +11,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use clew_model::{Session, SlowThreshold};
 
 use crate::protected_accounts::{ProtectedAccounts, is_killable_session};
-use crate::template::build_template;
+use crate::template::build_statement_template;
 
 /// Number of session groups that each ranking selects.
 const GROUPS_PER_RANKING: usize = 3;
-/// Process list commands of sessions that execute a statement.
-const STATEMENT_COMMANDS: [&[u8]; 2] = [b"Query", b"Execute"];
+/// Values of the process list column `Command` for sessions that execute a statement.
+const STATEMENT_EXECUTION_COMMANDS: [&[u8]; 2] = [b"Query", b"Execute"];
 
-/// Ranking criterion of session groups.
+/// Criterion by which session groups are ranked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RankingStrategy {
-    /// Duration of the longest session in the group.
+    /// Duration of the longest-running session in the group.
     Time,
     /// Number of sessions.
     Count,
@@ -44,7 +44,7 @@ impl RankingStrategy {
     }
 }
 
-/// Non-empty group of sessions that execute the same statement template.
+/// Non-empty group of sessions that execute statements with the same template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionGroup {
     /// Statement template.
@@ -66,7 +66,7 @@ impl SessionGroup {
         self.sessions.iter().map(|session| session.seconds).sum()
     }
 
-    /// Returns the duration of the longest session, in seconds.
+    /// Returns the duration of the longest-running session, in seconds.
     #[must_use]
     pub fn max_seconds(&self) -> u64 {
         self.sessions.iter().map(|session| session.seconds).max().unwrap_or_default()
@@ -82,7 +82,7 @@ impl SessionGroup {
         throttling_pattern::build_throttling_pattern(&self.template, first.unwrap_or_default())
     }
 
-    /// Returns the mean duration in microseconds, as an integer for exact comparison.
+    /// Returns the mean duration of the sessions in microseconds, as an integer for exact comparison.
     fn mean_duration_micros(&self) -> u128 {
         u128::from(self.total_seconds()) * 1_000_000 / u128::from(self.session_count().max(1))
     }
@@ -108,7 +108,7 @@ impl KillPlan {
     pub fn from_sessions(sessions: Vec<Session>, threshold: SlowThreshold, protected: &ProtectedAccounts) -> Self {
         let mut by_template: BTreeMap<Vec<u8>, Vec<Session>> = BTreeMap::new();
         for session in sessions {
-            if let Some(template) = candidate_template(&session, threshold, protected) {
+            if let Some(template) = template_if_candidate(&session, threshold, protected) {
                 by_template.entry(template).or_default().push(session);
             }
         }
@@ -143,12 +143,16 @@ impl KillPlan {
 }
 
 /// Returns the template of the running statement, or `None` if the session is not a candidate for a kill.
-fn candidate_template(session: &Session, threshold: SlowThreshold, protected: &ProtectedAccounts) -> Option<Vec<u8>> {
-    let is_executing = STATEMENT_COMMANDS.iter().any(|command| session.command.eq_ignore_ascii_case(command));
+fn template_if_candidate(
+    session: &Session,
+    threshold: SlowThreshold,
+    protected: &ProtectedAccounts,
+) -> Option<Vec<u8>> {
+    let is_executing = STATEMENT_EXECUTION_COMMANDS.iter().any(|command| session.command.eq_ignore_ascii_case(command));
     if !is_executing || session.seconds < threshold.seconds() || !is_killable_session(session, protected) {
         return None;
     }
-    Some(build_template(session.statement.as_deref()?)).filter(|template| !template.is_empty())
+    Some(build_statement_template(session.statement.as_deref()?)).filter(|template| !template.is_empty())
 }
 
 fn select_top_groups(groups: &[SessionGroup], strategy: RankingStrategy) -> Vec<usize> {

@@ -11,22 +11,23 @@ const SYSTEM_USER_NAME: &[u8] = b"system user";
 
 /// Host values of threads without a client connection.
 /// A replica that is connecting to its source has the host `connecting host`.
-const HOSTS_WITHOUT_CLIENT: [&[u8]; 2] = [b"", b"connecting host"];
+const HOST_VALUES_WITHOUT_CLIENT: [&[u8]; 2] = [b"", b"connecting host"];
 
 /// Returns true for internal sessions: replication, binlog dump, event scheduler or daemon (DESIGN.md section 2).
 ///
-/// The user name is not sufficient because accounts may be named `event_scheduler` or `system user`.
-/// Sessions of accounts with these names have a client host and a client command.
+/// The user name alone is not sufficient, because accounts can be named `event_scheduler` or `system user`.
+/// A client session has a client host and a client command, even if its account is named `system user`.
 ///
-/// This function does not detect two kinds of sessions:
-/// - Clew's own sessions. The session reader detects them.
-/// - MySQL replication threads inside a trigger, which are listed under the definer of the trigger.
-///   `clew-mysql` reads the thread type before each kill.
+/// The function does not detect:
+/// - Clew's own sessions, which the session reader detects.
+/// - MySQL replication threads that run a trigger. The server lists them under the definer of the trigger.
+///   Therefore, `clew-mysql` reads the thread type of a session before each kill.
 #[must_use]
 pub fn is_internal_session(session: &Session) -> bool {
     let has_prefix =
         |prefix: &[u8]| session.command.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
-    let without_client = session.user == SYSTEM_USER_NAME && HOSTS_WITHOUT_CLIENT.contains(&session.host.as_slice());
+    let without_client =
+        session.user == SYSTEM_USER_NAME && HOST_VALUES_WITHOUT_CLIENT.contains(&session.host.as_slice());
     without_client || INTERNAL_COMMAND_PREFIXES.iter().any(|prefix| has_prefix(prefix))
 }
 

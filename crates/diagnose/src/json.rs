@@ -5,26 +5,26 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use clew_model::{COLUMNS, Cell, DETAIL_COLUMNS, SessionDetail, SessionRow, is_unsafe_char};
+use clew_model::{Cell, DETAIL_COLUMNS, SNAPSHOT_COLUMNS, SessionDetail, SessionRow, is_unsafe_char};
 use serde::Serialize;
 
 use crate::text::{push_decimal, push_valid_utf8};
 
-/// Serializes a value to single-line JSON and escapes unsafe characters like [`escape`].
+/// Serializes a value to single-line JSON and escapes unsafe characters with [`escape_unsafe_chars`].
 /// Fails if the `Serialize` implementation of the value fails.
 pub fn to_string<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
-    serde_json::to_string(value).map(escape_owned_string)
+    serde_json::to_string(value).map(escape_owned_json)
 }
 
-/// Serializes a value to indented JSON and escapes unsafe characters like [`escape`].
+/// Serializes a value to indented JSON and escapes unsafe characters with [`escape_unsafe_chars`].
 pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(value).map(escape_owned_string)
+    serde_json::to_string_pretty(value).map(escape_owned_json)
 }
 
-/// Escapes characters in JSON text that can control a terminal or hide text ([`is_unsafe_char`]).
+/// Escapes the characters in JSON text for which [`is_unsafe_char`] returns true, except line ends and tabs.
 ///
 /// JSON serializers escape only characters below U+0020.
-/// Unsafe characters occur only inside JSON strings, so the escaped text has the same value.
+/// Unsafe characters occur only inside JSON strings, so the escaped JSON text represents the same value.
 #[must_use]
 pub fn escape_unsafe_chars(json: &str) -> Cow<'_, str> {
     if !may_contain_unsafe_chars(json.as_bytes()) || !json.chars().any(needs_escape) {
@@ -43,7 +43,7 @@ pub fn escape_unsafe_chars(json: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-fn escape_owned_string(json: String) -> String {
+fn escape_owned_json(json: String) -> String {
     match escape_unsafe_chars(&json) {
         Cow::Borrowed(_) => json,
         Cow::Owned(escaped) => escaped,
@@ -52,22 +52,22 @@ fn escape_owned_string(json: String) -> String {
 
 /// Escapes unsafe characters in JSON text encoded as UTF-8 bytes.
 #[must_use]
-pub fn escape_unsafe_utf8(json: Vec<u8>) -> Vec<u8> {
+pub fn escape_unsafe_json_bytes(json: Vec<u8>) -> Vec<u8> {
     if !may_contain_unsafe_chars(&json) {
         return json;
     }
     match String::from_utf8(json) {
-        Ok(json) => escape_owned_string(json).into_bytes(),
+        Ok(json) => escape_owned_json(json).into_bytes(),
         Err(error) => error.into_bytes(),
     }
 }
 
-/// Returns true for unsafe characters, except for white space between JSON tokens.
+/// Returns true for unsafe characters. Returns false for white space that can separate JSON tokens.
 fn needs_escape(char: char) -> bool {
     !matches!(char, '\n' | '\r' | '\t') && is_unsafe_char(char)
 }
 
-/// Returns false if the JSON text is ASCII without DEL. This check is faster than a test of each character.
+/// Returns false if the JSON text is ASCII without DEL. The check is faster than a test of each character.
 fn may_contain_unsafe_chars(json: &[u8]) -> bool {
     !json.is_ascii() || memchr::memchr(0x7f, json).is_some()
 }
@@ -78,9 +78,9 @@ pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     out.push(b'}');
 }
 
-/// Appends the object of a row without the closing brace. [`push_details`] appends the detail fields.
+/// Appends a row as a JSON object without the closing brace. [`encode_detail_fields`] appends the detail fields.
 pub fn encode_base_fields(out: &mut Vec<u8>, row: &SessionRow<'_>) {
-    for (at, column) in COLUMNS.iter().enumerate() {
+    for (at, column) in SNAPSHOT_COLUMNS.iter().enumerate() {
         push_field(out, if at == 0 { b'{' } else { b',' }, column.key, (column.cell)(row));
     }
 }
@@ -128,7 +128,7 @@ mod tests {
         let value = serde_json::json!({ text: [text] });
         let pretty = to_string_pretty(&value).unwrap();
         for json in
-            [to_string(&value).unwrap(), String::from_utf8(escape_unsafe_utf8(value.to_string().into())).unwrap()]
+            [to_string(&value).unwrap(), String::from_utf8(escape_unsafe_json_bytes(value.to_string().into())).unwrap()]
         {
             assert!(!json.chars().any(is_unsafe_char), "{json:?}");
             assert!(json.contains("会话🧵") && json.contains("\\u009b") && json.contains("\\udb40\\udc41"), "{json}");
@@ -163,13 +163,13 @@ mod tests {
         assert_eq!(value["user"], "o\"brien\\xff");
         assert_eq!(value["sql_statement"], "SELECT\n'会话'");
         assert_eq!(value["transaction_id"], serde_json::Value::Null);
-        assert_eq!(value.as_object().unwrap().len(), COLUMNS.len());
+        assert_eq!(value.as_object().unwrap().len(), SNAPSHOT_COLUMNS.len());
 
         let mut out = Vec::new();
         encode_base_fields(&mut out, &SessionRow { session: &session, transaction: None });
         encode_detail_fields(&mut out, &SessionDetail { root_blocker_id: Some(3), ..SessionDetail::default() });
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!((&value["session_id"], &value["root_blocker_id"]), (&9.into(), &3.into()));
-        assert_eq!(value.as_object().unwrap().len(), COLUMNS.len() + DETAIL_COLUMNS.len());
+        assert_eq!(value.as_object().unwrap().len(), SNAPSHOT_COLUMNS.len() + DETAIL_COLUMNS.len());
     }
 }

@@ -1,7 +1,7 @@
-//! Risks of a kill beyond the rollback of the transaction.
+//! Risks of a session kill, in addition to the rollback of the transaction.
 //!
-//! [`kill_risks`] detects the risks of a kill, and [`KillRisk::description`] returns the text of a risk.
-//! The web page, the command line and the API display the same texts.
+//! [`detect_kill_risks`] detects the risks of a kill, and [`KillRisk::description`] describes a risk.
+//! The web page, the command line and the API display the same risk descriptions.
 //! Kill tasks and intelligent kills skip sessions with an unsafe risk ([`KillRisk::is_unsafe`]).
 //! `docs/decisions/0046-risks-of-a-kill.md` documents the design rationale.
 
@@ -18,7 +18,7 @@ pub use changed_tables::{ChangedTables, StatementEffect, TableRef, parse_changed
 pub const MIN_LONG_ROLLBACK_ROWS: u64 = 100_000;
 
 /// Values of the connection attribute `program_name` that identify backup programs.
-const BACKUP_PROGRAMS: [&str; 10] = [
+const BACKUP_PROGRAM_NAMES: [&str; 10] = [
     "mysqldump",
     "mariadb-dump",
     "mysqlpump",
@@ -41,7 +41,7 @@ const BACKUP_STATEMENT_PREFIXES: [&[&str]; 5] = [
 /// Prefix of the `SELECT` statements that mysqldump, mariadb-dump and mydumper use to read tables.
 const DUMP_SELECT_PREFIX: &[u8] = b"SELECT /*!40001 SQL_NO_CACHE */";
 
-/// Kind of storage engine, by its ability to roll back the changes of a statement.
+/// Kind of storage engine: with or without support for rollback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EngineKind {
     /// Engine with rollback support, such as InnoDB.
@@ -50,7 +50,7 @@ pub enum EngineKind {
     NonTransactional,
 }
 
-/// Storage engines by table. Tables whose engine could not be read are absent.
+/// Storage engine of each table. Tables with an unknown engine are absent.
 #[derive(Debug, Clone, Default)]
 pub struct TableEngines(HashMap<TableRef, (String, EngineKind)>);
 
@@ -83,7 +83,7 @@ pub struct TableAtRisk {
 /// Risk of a session kill.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum KillRisk {
-    /// The session runs DDL or maintenance on non-transactional tables.
+    /// The session runs a DDL or maintenance statement on non-transactional tables.
     /// A kill can leave the tables damaged (errors 144 and 145).
     TableDamage {
         /// Leading keywords of the statement.
@@ -164,7 +164,7 @@ impl KillRisk {
 
 /// Detects the risks of a session kill.
 ///
-/// `program` is the client program name, if the server exposes it.
+/// `program` is the name of the client program, if known.
 #[must_use]
 pub fn detect_kill_risks(
     session: &Session,
@@ -219,8 +219,9 @@ pub fn detect_table_risks(session: &Session, engines: &TableEngines) -> Vec<Kill
 }
 
 fn find_backup_evidence(session: &Session, program: Option<&[u8]>) -> Option<String> {
-    let named = program
-        .and_then(|program| BACKUP_PROGRAMS.into_iter().find(|name| program.eq_ignore_ascii_case(name.as_bytes())));
+    let named = program.and_then(|program| {
+        BACKUP_PROGRAM_NAMES.into_iter().find(|name| program.eq_ignore_ascii_case(name.as_bytes()))
+    });
     if let Some(program) = named {
         return Some(program.to_owned());
     }

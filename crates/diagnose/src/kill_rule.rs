@@ -4,20 +4,20 @@ use std::borrow::Cow;
 
 use clew_model::{KillCriteria, Session, SessionRow};
 
-use crate::filter::Filter;
+use crate::filter::SessionFilter;
 use crate::internal_sessions::is_internal_session;
 use crate::protected_accounts::{ProtectedAccounts, is_killable_session};
-use crate::template::build_template;
+use crate::template::build_statement_template;
 
 /// Session matcher compiled from kill criteria.
 #[derive(Debug)]
 pub struct KillRule {
-    filter: Filter<'static>,
+    filter: SessionFilter<'static>,
     seconds: u64,
     matches_templates: bool,
 }
 
-/// Result of the evaluation of a kill rule for a session.
+/// Result of evaluating a kill rule for a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KillVerdict {
     /// The session does not match the rule.
@@ -56,16 +56,16 @@ impl KillRule {
     #[must_use]
     pub fn new(criteria: &KillCriteria) -> Self {
         // Internal sessions match like all other sessions, so that the preview can report them as excluded.
-        let filter = Filter::from_owned_selection(criteria.to_selection()).with_internal_sessions();
+        let filter = SessionFilter::from_owned_selection(criteria.to_selection()).with_internal_sessions();
         Self { filter, seconds: criteria.seconds.into(), matches_templates: false }
     }
 
-    /// Sets whether the statement filter is applied to the template instead of the statement.
+    /// If `masked` is true, the rule applies its statement filter to the template instead of the statement.
     ///
     /// Masking is required for users without permission to read literals.
-    /// A filter on the statement would reveal whether a literal occurs in the statement.
+    /// A filter on the full statement text would reveal whether the statement contains a given literal.
     #[must_use]
-    pub fn with_masking(self, masked: bool) -> Self {
+    pub fn with_statement_masking(self, masked: bool) -> Self {
         Self { matches_templates: masked, ..self }
     }
 
@@ -76,7 +76,7 @@ impl KillRule {
             return false;
         }
         let visible =
-            if self.matches_templates { Cow::Owned(with_masked_statement(session)) } else { Cow::Borrowed(session) };
+            if self.matches_templates { Cow::Owned(mask_session_statement(session)) } else { Cow::Borrowed(session) };
         self.filter.matches(&SessionRow { session: &visible, transaction: None })
     }
 
@@ -86,11 +86,11 @@ impl KillRule {
         if !self.matches(session) {
             return KillVerdict::Unmatched;
         }
-        find_spare_reason(session, protected).map_or(KillVerdict::Killed, KillVerdict::Excluded)
+        find_exclusion_reason(session, protected).map_or(KillVerdict::Killed, KillVerdict::Excluded)
     }
 }
 
-/// Returns the sessions killed by at least one rule, each with the index of the first such rule.
+/// Returns the sessions that at least one rule kills, each with the index of the first rule that kills it.
 pub fn find_victims(
     rules: &[KillRule],
     sessions: impl IntoIterator<Item = Session>,
@@ -102,14 +102,14 @@ pub fn find_victims(
     sessions.into_iter().filter_map(|session| Some((killing_rule(&session)?, session))).collect()
 }
 
-fn find_spare_reason(session: &Session, protected: &ProtectedAccounts) -> Option<ExclusionReason> {
+fn find_exclusion_reason(session: &Session, protected: &ProtectedAccounts) -> Option<ExclusionReason> {
     if !is_killable_session(session, protected) {
         return Some(if is_internal_session(session) { ExclusionReason::Internal } else { ExclusionReason::Protected });
     }
     session.command.eq_ignore_ascii_case(b"Killed").then_some(ExclusionReason::Terminating)
 }
 
-fn with_masked_statement(session: &Session) -> Session {
-    let statement = session.statement.as_deref().map(build_template);
+fn mask_session_statement(session: &Session) -> Session {
+    let statement = session.statement.as_deref().map(build_statement_template);
     Session { statement, ..session.clone() }
 }

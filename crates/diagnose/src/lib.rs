@@ -1,24 +1,24 @@
-//! Session diagnosis: filtering, sorting, encoding, and analysis of lock waits.
+//! Session diagnosis: filters, sorts and encodes sessions, and analyzes lock waits.
 //!
-//! [`Filter`] selects sessions, [`csv`] and [`json`] encode rows, and [`RowSorter`] sorts the encoded rows.
+//! [`SessionFilter`] selects sessions, [`csv`] and [`json`] encode rows, and [`RowSorter`] sorts the encoded rows.
 //! Rows are streamed one at a time.
-//! A snapshot of 100,000 sessions needs a few megabytes of memory, regardless of statement size.
+//! A snapshot of 100,000 sessions requires a few megabytes of memory, regardless of the statement sizes.
 //!
 //! The crate opens no files or sockets and requires no async runtime.
 //! The caller provides the spill storage: any type that implements `Read`, `Write`, `Seek` and `Send`.
 //!
 //! ```
-//! use clew_diagnose::{Filter, csv};
+//! use clew_diagnose::{SessionFilter, csv};
 //! use clew_model::{Language, Selection, Session, SessionRow};
 //!
 //! let session = Session { id: 7, user: b"app".to_vec(), command: b"Query".to_vec(), ..Session::default() };
 //! let row = SessionRow { session: &session, transaction: None };
-//! assert!(Filter::new(&Selection::default()).matches(&row));
+//! assert!(SessionFilter::new(&Selection::default()).matches(&row));
 //!
 //! let mut line = Vec::new();
 //! csv::encode_row(&mut line, &row, true);
 //! assert_eq!(line, b"7,app,,,,Query,,0,,,,,,,\r\n");
-//! assert!(csv::header_row(Language::EnUs).starts_with(b"session_id,user,"));
+//! assert!(csv::encode_header_row(Language::EnUs).starts_with(b"session_id,user,"));
 //! ```
 
 pub mod csv;
@@ -33,13 +33,13 @@ mod intelligent_kill;
 mod internal_sessions;
 mod kill_risk;
 mod kill_rule;
-mod order;
 mod protected_accounts;
+mod sort_order;
 mod template;
 mod text;
 
 pub use external_sort::{RowSorter, SortedRows, SpillStorage};
-pub use filter::Filter;
+pub use filter::SessionFilter;
 pub use intelligent_kill::{KillPlan, RankingStrategy, SessionGroup};
 pub use internal_sessions::is_internal_session;
 pub use kill_risk::{
@@ -47,7 +47,7 @@ pub use kill_risk::{
     detect_kill_risks, detect_table_risks, parse_changed_tables,
 };
 pub use kill_rule::{ExclusionReason, KillRule, KillVerdict, find_victims};
-pub use order::{SortOrder, SortRank};
 pub use protected_accounts::{ProtectedAccounts, is_killable_session};
-pub use template::build_template;
+pub use sort_order::{SortOrder, SortRank};
+pub use template::build_statement_template;
 pub use text::{push_valid_utf8, to_valid_utf8};

@@ -21,7 +21,7 @@ const DEFAULT_PROTECTED_ACCOUNTS: [&str; 9] = [
 
 /// Set of accounts whose sessions are never killed.
 ///
-/// Internal sessions ([`is_internal`]) are always protected, regardless of this set.
+/// Internal sessions ([`is_internal_session`]) are always protected, regardless of this set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProtectedAccounts(HashSet<Vec<u8>>);
 
@@ -33,7 +33,7 @@ impl Default for ProtectedAccounts {
 }
 
 impl ProtectedAccounts {
-    /// Creates a set of account names without hosts. The default accounts are not included.
+    /// Creates a set from account names without hosts. The set does not include the default accounts.
     pub fn new<N: Into<Vec<u8>>>(names: impl IntoIterator<Item = N>) -> Self {
         Self(names.into_iter().map(Into::into).collect())
     }
@@ -45,7 +45,7 @@ impl ProtectedAccounts {
         self
     }
 
-    /// Returns true if the account name is in the set. Names have no host and are case-sensitive, as in MySQL.
+    /// Returns true if the account name is in the set. Account names have no host part and are case-sensitive.
     #[must_use]
     pub fn is_protected(&self, user: &[u8]) -> bool {
         self.0.contains(user)
@@ -54,7 +54,7 @@ impl ProtectedAccounts {
 
 /// Returns true if a session may be killed: the session is not internal and its account is not protected.
 ///
-/// The check does not detect Clew's own sessions, which the session reader excludes.
+/// The function does not exclude Clew's own sessions, because the session reader excludes them.
 #[must_use]
 pub fn is_killable_session(session: &Session, protected: &ProtectedAccounts) -> bool {
     !is_internal_session(session) && !protected.is_protected(&session.user)

@@ -1,11 +1,11 @@
-//! Session feed: versioned session list of a node with deltas between versions.
+//! Session feed: a versioned session list of a node, with deltas between versions.
 //!
-//! Each sample increments the version, and each cell stores the version of its last change.
+//! Each sample increments the version of the feed. Each cell stores the version in which the cell last changed.
 //! The only state per subscriber is a version number.
 //! A slow subscriber receives fewer and larger deltas; a reconnecting subscriber receives all missed changes.
 //!
 //! Elapsed time alone does not change a duration cell, so 10,000 idle sessions cause no traffic.
-//! Subscribers add the time since the sample in which the cell was sent.
+//! A subscriber adds the time that has passed since the sample from which the duration cell was sent.
 //!
 //! ```
 //! use clew_diagnose::session_feed::{SampledSession, SessionFeed};
@@ -16,12 +16,12 @@
 //!     ..SampledSession::default()
 //! };
 //! let mut list = SessionFeed::default();
-//! list.update(1_000, vec![session(0, "Sleep")]);
+//! list.apply_sample(1_000, vec![session(0, "Sleep")]);
 //! let last_version = list.version();
-//! list.update(2_000, vec![session(1, "Sleep")]);
-//! assert_eq!(list.delta(last_version, false).unwrap(), r#""changed":{},"gone":[]"#);
-//! list.update(3_000, vec![session(0, "Query")]);
-//! assert_eq!(list.delta(last_version, false).unwrap(), r#""changed":{"7":{"5":"Query","7":0}},"gone":[]"#);
+//! list.apply_sample(2_000, vec![session(1, "Sleep")]);
+//! assert_eq!(list.delta_json(last_version, false).unwrap(), r#""changed":{},"gone":[]"#);
+//! list.apply_sample(3_000, vec![session(0, "Query")]);
+//! assert_eq!(list.delta_json(last_version, false).unwrap(), r#""changed":{"7":{"5":"Query","7":0}},"gone":[]"#);
 //! ```
 
 mod entry;
@@ -29,27 +29,27 @@ mod entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Write;
 
-use clew_model::{COLUMNS, DETAIL_COLUMNS, Session, SessionDetail, Transaction};
+use clew_model::{DETAIL_COLUMNS, SNAPSHOT_COLUMNS, Session, SessionDetail, Transaction};
 
 use crate::waits::is_wait_state;
 use entry::SessionEntry;
 
-/// Maximum length of a statement in the feed, in bytes. The session detail request returns the full statement.
+/// Maximum length of a statement in the feed, in bytes. A session detail request returns the full statement.
 pub const MAX_STATEMENT_BYTES: usize = 1024;
-/// Minimum number of ended sessions that the feed stores.
+/// Minimum number of ended sessions that the feed retains.
 ///
-/// Deltas for versions before the oldest stored session are not available.
-const MIN_STORED_ENDED_SESSIONS: usize = 10_000;
+/// The feed has no deltas for versions before the end of the oldest retained session.
+const MIN_RETAINED_ENDED_SESSIONS: usize = 10_000;
 
 /// Returns the column keys in order: snapshot columns, detail columns, and the statement template.
 #[must_use]
 pub fn column_keys() -> Vec<&'static str> {
     let details = DETAIL_COLUMNS.iter().map(|column| column.key).filter(|key| *key != "statement_digest");
-    COLUMNS.iter().map(|column| column.key).chain(details).chain(["sql_template"]).collect()
+    SNAPSHOT_COLUMNS.iter().map(|column| column.key).chain(details).chain(["sql_template"]).collect()
 }
 
-/// Indexes of the columns with elapsed seconds.
-pub const ELAPSED_COLUMN_INDEXES: [usize; 3] = [7, 8, 10];
+/// Indexes of the columns that contain durations in seconds.
+pub const DURATION_COLUMN_INDEXES: [usize; 3] = [7, 8, 10];
 
 /// Session in one sample of the process list.
 #[derive(Debug, Clone, Default)]
@@ -60,7 +60,7 @@ pub struct SampledSession {
     pub transaction: Option<Transaction>,
     /// Details of the session.
     pub detail: SessionDetail,
-    /// Masked `waits_for` for users without permission to read literals.
+    /// Value of `waits_for` without literals, for users without permission to read literals.
     pub masked_waits_for: Option<String>,
 }
 
@@ -71,14 +71,14 @@ pub struct SessionFeed {
     /// Time of the latest sample as a Unix timestamp in milliseconds.
     at: i64,
     entries: HashMap<u64, SessionEntry>,
-    /// Ended sessions, oldest first: version in which the session ended, and session id.
+    /// Ended sessions, oldest first. Each entry contains the version in which the session ended and the session id.
     ended: VecDeque<(u32, u64)>,
     /// Oldest version for which a delta is available.
     min_delta_version: u32,
 }
 
 impl SessionFeed {
-    /// Returns the current version, which equals the number of samples.
+    /// Returns the current version, which equals the number of applied samples.
     #[must_use]
     pub fn version(&self) -> u32 {
         self.version
@@ -131,7 +131,7 @@ impl SessionFeed {
             }
             is_present
         });
-        while self.ended.len() > MIN_STORED_ENDED_SESSIONS.max(self.entries.len()) {
+        while self.ended.len() > MIN_RETAINED_ENDED_SESSIONS.max(self.entries.len()) {
             if let Some((version, _)) = self.ended.pop_front() {
                 self.min_delta_version = version;
             }
@@ -140,13 +140,13 @@ impl SessionFeed {
 
     /// Returns all sessions as a JSON object that maps session ids to cells in the order of [`column_keys`].
     ///
-    /// If `masked` is true, literals are removed.
+    /// If `masked` is true, the cells contain no literals.
     #[must_use]
     pub fn full_json(&self, masked: bool) -> String {
         let mut out = String::from("{");
         for (number, (id, entry)) in self.entries.iter().enumerate() {
             let _ = write!(out, "{}\"{id}\":", if number == 0 { "" } else { "," });
-            entry.write_full(&mut out, self.at, masked);
+            entry.write_full_row(&mut out, self.at, masked);
         }
         out.push('}');
         out
@@ -154,8 +154,8 @@ impl SessionFeed {
 
     /// Returns the changes since `version` as the JSON fields `changed` and `gone`.
     ///
-    /// `changed` maps session ids either to all cells or to the changed cells by column index.
-    /// `gone` lists the ids of ended sessions. An id in both fields was reused for a new session.
+    /// `changed` maps each session id to all cells, or to an object with the changed cells by column index.
+    /// `gone` lists the ids of ended sessions. An id that is also in `changed` was reused for a new session.
     /// Returns `None` if no delta is available for the version.
     #[must_use]
     pub fn delta_json(&self, version: u32, masked: bool) -> Option<String> {
@@ -166,7 +166,7 @@ impl SessionFeed {
         let mut first = true;
         for (id, entry) in self.entries.iter().filter(|(_, entry)| entry.changed_version > version) {
             let _ = write!(out, "{}\"{id}\":", if first { "" } else { "," });
-            entry.write_delta(&mut out, version, self.at, masked);
+            entry.write_row_delta(&mut out, version, self.at, masked);
             first = false;
         }
         out.push_str("},\"gone\":[");
@@ -179,16 +179,16 @@ impl SessionFeed {
     }
 }
 
-/// Number of sessions by class.
+/// Numbers of sessions on a node, by session class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SessionCounts {
     /// All sessions.
     pub total: u64,
     /// Sessions that are not idle.
     pub active: u64,
-    /// Active sessions whose time in the current state reaches the threshold.
+    /// Active sessions that have been in the current state for at least the threshold.
     pub slow: u64,
-    /// Sessions with an open transaction whose age reaches the threshold.
+    /// Sessions with an open transaction that is at least as old as the threshold.
     pub long: u64,
     /// Sessions that wait for a lock.
     pub waiting: u64,

@@ -1,4 +1,4 @@
-//! Statement templates: normalized statements without literals, see [`template`].
+//! Statement templates: normalized statements without literals. [`build_statement_template`] builds a template.
 //!
 //! The input is a statement from the process list: arbitrary bytes, often truncated, sometimes malformed.
 //! The `sql_mode` of the session is unknown.
@@ -6,7 +6,7 @@
 //! The template contains only bytes that are code in every SQL mode, so literals never reach the template.
 //!
 //! - `lexer` splits the statement into tokens. `quoted`, `comment` and `number` determine the token lengths.
-//! - `sql_modes` scans text in all SQL modes in parallel if a backslash before a quote is ambiguous.
+//! - `sql_modes` scans text for all SQL modes in parallel if a backslash before a quote is ambiguous.
 //! - `normalize` writes the tokens, collapses lists and normalizes spaces. `keywords` classifies words.
 
 mod comment;
@@ -18,7 +18,7 @@ mod quoted;
 mod sql_modes;
 
 use lexer::{Lexer, LexerEndReason, Token};
-use normalize::Normalizer;
+use normalize::TemplateNormalizer;
 
 /// Returns the template of a MySQL or MariaDB statement: the normalized text without literals.
 ///
@@ -36,24 +36,26 @@ use normalize::Normalizer;
 /// | white space | normalized |
 /// | trailing `;` | removed |
 /// | comments and hints | removed |
-/// | statement of comments only | template of the code in `/*! … */`, or `/* ... */` if there is none |
-/// | name in double quotes | `?`, because it is a string in the default SQL mode |
+/// | statement with only comments | template of the code in `/*! … */`, or `/* ... */` without such code |
+/// | name in double quotes | `?`, because double quotes delimit strings in the default SQL mode |
 /// | text after the first ambiguous position | `...` |
 ///
 /// Statements with the same MySQL digest have the same template.
-/// `docs/decisions/0014-sql-templates-match-mysql-digests.md` lists the few exceptions.
+/// `docs/decisions/0014-sql-templates-match-mysql-digests.md` lists the differences from MySQL digests.
 ///
-/// Accepts any input. Time and memory are linear in the statement length.
+/// The function accepts any input. Its time and memory use is linear in the statement length.
 /// The function is idempotent: the template of a template is the same template.
 ///
 /// ```
-/// use clew_diagnose::build_template;
+/// use clew_diagnose::build_statement_template;
 ///
-/// assert_eq!(template(b"select * from t where id in (1,2) and name='Ada'"), b"SELECT * FROM t WHERE id IN (...) AND name = ?");
-/// assert_eq!(template(b"insert into t(a, b) values (1, 'x'), (2, 'y'"), b"INSERT INTO t(a, b) VALUES (...), (?, ...");
+/// let template = build_statement_template(b"select * from t where id in (1,2) and name='Ada'");
+/// assert_eq!(template, b"SELECT * FROM t WHERE id IN (...) AND name = ?");
+/// let template = build_statement_template(b"insert into t(a, b) values (1, 'x'), (2, 'y'");
+/// assert_eq!(template, b"INSERT INTO t(a, b) VALUES (...), (?, ...");
 /// ```
 #[must_use]
-pub fn build_template(statement: &[u8]) -> Vec<u8> {
+pub fn build_statement_template(statement: &[u8]) -> Vec<u8> {
     let (template, lexer) = normalize_tokens(Lexer::new(statement));
     if !template.is_empty() {
         template
@@ -69,26 +71,26 @@ pub fn build_template(statement: &[u8]) -> Vec<u8> {
 /// Normalizes all tokens of a lexer. Returns the template and the exhausted lexer.
 fn normalize_tokens(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
     let start = lexer.clone();
-    let mut normalizer = Normalizer::default();
+    let mut normalizer = TemplateNormalizer::default();
     for token in &mut lexer {
         normalizer.push_token(&token);
     }
     match lexer.end_reason() {
         LexerEndReason::Complete => {}
-        LexerEndReason::AmbiguousText => normalizer.push_omission(),
+        LexerEndReason::AmbiguousText => normalizer.push_omission_mark(),
         // Opening and closing quotes cannot be distinguished after the first quote.
         LexerEndReason::UnpairedQuotes(first_quote) => {
-            normalizer = Normalizer::default();
+            normalizer = TemplateNormalizer::default();
             for token in start.with_input_end(first_quote) {
                 normalizer.push_token(&token);
             }
-            normalizer.push_omission();
+            normalizer.push_omission_mark();
         }
     }
-    (normalizer.finish(), lexer)
+    (normalizer.into_template(), lexer)
 }
 
-/// Token without literal text, for parsers of leading keywords and table names.
+/// Token without literal text, for the parsers that read leading keywords and table names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CodeToken {
     /// Keyword or unquoted name.
@@ -106,7 +108,7 @@ pub(crate) enum CodeToken {
 
 /// Returns the first `max` tokens of a statement, including the content of executable comments.
 ///
-/// The flag is true if the tokens cover the complete statement.
+/// The returned flag is true if the tokens cover the complete statement.
 pub(crate) fn tokenize_code(statement: &[u8], max: usize) -> (Vec<CodeToken>, bool) {
     let mut lexer = Lexer::new(statement).with_executable_comments();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

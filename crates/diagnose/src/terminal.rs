@@ -1,7 +1,7 @@
-//! Sanitizing and truncation of text for terminal output.
+//! Sanitizes and truncates text for terminal output.
 //!
 //! [`clew_model::is_unsafe_char`] defines the characters that are escaped or removed.
-//! [`one_line`] and [`sanitize`] process text, [`crate::json::escape`] processes JSON.
+//! [`bytes_to_single_line`] and [`sanitize_multiline`] process text, and [`crate::json`] processes JSON.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use clew_model::is_unsafe_char;
 
 use crate::text::to_valid_utf8;
 
-/// Converts bytes to a single line: each run of white space and unsafe characters becomes one space.
+/// Converts bytes to a single line. Replaces each run of white space and unsafe characters with one space.
 #[must_use]
 pub fn bytes_to_single_line(bytes: &[u8]) -> String {
     clew_model::to_single_line(&to_valid_utf8(bytes))
@@ -18,19 +18,19 @@ pub fn bytes_to_single_line(bytes: &[u8]) -> String {
 
 /// Escapes unsafe characters in multi-line text, for example as `\u{1b}`. Preserves line ends and tabs.
 #[must_use]
-pub fn sanitize(text: &str) -> Cow<'_, str> {
+pub fn sanitize_multiline(text: &str) -> Cow<'_, str> {
     escape_unsafe_chars(text, |_| None)
 }
 
-/// Escapes unsafe characters in styled text. Preserves SGR sequences that set or reset color and weight.
+/// Escapes unsafe characters in styled text. Preserves SGR sequences that set or reset color, weight or italics.
 #[must_use]
-pub fn sanitize_styled(text: &str) -> Cow<'_, str> {
+pub fn sanitize_styled_text(text: &str) -> Cow<'_, str> {
     escape_unsafe_chars(text, leading_sgr_length)
 }
 
 /// Escapes unsafe characters in text.
 ///
-/// `preserved` returns the length of a leading sequence that must not be escaped.
+/// The callback `preserved` returns the length of a leading sequence that must stay unescaped.
 fn escape_unsafe_chars(text: &str, preserved: impl Fn(&str) -> Option<usize>) -> Cow<'_, str> {
     let is_replaced = |char: char| !matches!(char, '\n' | '\t') && is_unsafe_char(char);
     if !text.chars().any(is_replaced) {
@@ -56,7 +56,7 @@ const MAX_SGR_PARAMETER_BYTES: usize = 16;
 
 /// Returns the length of a leading SGR sequence that only sets or resets color, weight, dimming or italics.
 ///
-/// Returns `None` for other sequences, such as concealed or inverse text.
+/// Returns `None` for any other sequence, such as a sequence that conceals or inverts text.
 fn leading_sgr_length(text: &str) -> Option<usize> {
     let parameters = text.strip_prefix("\u{1b}[")?;
     let end = parameters.bytes().take(MAX_SGR_PARAMETER_BYTES).position(|byte| !matches!(byte, b'0'..=b'9' | b';'))?;
@@ -97,7 +97,7 @@ fn char_width(char: char) -> usize {
     }
 }
 
-/// Truncates a text to at most `limit` terminal columns and appends `…` if characters were removed.
+/// Truncates a text to at most `limit` terminal columns. A truncated text ends with `…`.
 #[must_use]
 pub fn truncate_to_width(text: &str, limit: usize) -> String {
     if display_width(text) <= limit {
@@ -178,19 +178,19 @@ mod tests {
         for &char in UNSAFE {
             let shown = format!("a{}b", char.escape_unicode());
             let text = format!("a{char}b");
-            assert_eq!((&*sanitize(&text), &*sanitize_styled(&text)), (&*shown, &*shown));
+            assert_eq!((&*sanitize_multiline(&text), &*sanitize_styled_text(&text)), (&*shown, &*shown));
             assert!(!bytes_to_single_line(text.as_bytes()).contains(char), "{shown}");
         }
         for safe in ["", "Grüße 会话 🧵 é\u{301}", "two\n\tlines\n", "\u{a0}"] {
-            assert!(matches!(sanitize(safe), Cow::Borrowed(same) if same == safe), "{safe:?}");
+            assert!(matches!(sanitize_multiline(safe), Cow::Borrowed(same) if same == safe), "{safe:?}");
         }
     }
 
     #[test]
     fn only_plain_styles_are_preserved() {
         let styled = "\u{1b}[1m\u{1b}[38;5;9mred\u{1b}[39m\u{1b}[0m \u{1b}[2;31mx\u{1b}[m";
-        assert_eq!(sanitize_styled(styled), styled);
-        assert_eq!(sanitize("\u{1b}[1m"), r"\u{1b}[1m");
+        assert_eq!(sanitize_styled_text(styled), styled);
+        assert_eq!(sanitize_multiline("\u{1b}[1m"), r"\u{1b}[1m");
         for sequence in [
             "[8m",
             "[7m",
@@ -205,7 +205,7 @@ mod tests {
             "[38m",
         ] {
             let text = format!("\u{1b}{sequence}");
-            assert!(!sanitize_styled(&text).contains('\u{1b}'), "{text:?}");
+            assert!(!sanitize_styled_text(&text).contains('\u{1b}'), "{text:?}");
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Lock wait graph of a node: waiters, blockers and root blockers.
 //!
 //! The caller reads each lock table of the server once and passes the rows as [`LockObservations`].
-//! The graph is built in memory, without joins on the server.
-//! InnoDB lock waits are matched by transaction, metadata lock waits by the compatibility matrix of lock modes.
-//! Waits that no server table lists are inferred from session state and statement.
+//! The wait graph is built in memory, so the server executes no joins.
+//! InnoDB lock waits are detected by transaction id. Metadata lock waits are detected with a matrix of lock conflicts.
+//! If no server table lists a wait, the wait is inferred from the state and the statement of the session.
 //!
 //! - `build` creates the graph from the waits that `edges` detects.
 //! - `edges` has one module per kind of lock: `rows` (InnoDB), `metadata`, and `tables` (flushes, table-level locks).
@@ -11,31 +11,32 @@
 //! - `compatibility` contains the compatibility matrix of metadata lock modes.
 //! - `cycle` and `rank` detect and rank root blockers.
 //! - `unexplained` lists waiters without a detected blocker.
-//! - `remedy` selects the action that removes a root blocker.
-//! - `render_tree` and `render_dot` render the graph; `details` returns the waits per session.
+//! - `remedy` recommends an action against a root blocker.
+//! - `tree` and `dot` render the graph. `details` returns the wait details of each session.
 //!
 //! ```
 //! use clew_diagnose::waits::{
-//!     LockStatus, MetadataKind, MetadataLock, MetadataMode, MetadataObject, LockObservations, Party, build_graph,
+//!     LockObservations, LockStatus, MetadataLock, MetadataLockMode, MetadataObject, MetadataObjectKind, WaitParty,
+//!     build_wait_graph,
 //! };
 //!
 //! let lock = |session, mode, status| MetadataLock {
-//!     object: MetadataObject::new(MetadataKind::Table, Some("shop".into()), Some("orders".into())),
+//!     object: MetadataObject::new(MetadataObjectKind::Table, Some("shop".into()), Some("orders".into())),
 //!     mode,
 //!     status,
 //!     session: Some(session),
 //! };
 //! let observed = LockObservations {
 //!     metadata_locks: vec![
-//!         lock(7, MetadataMode::SharedRead, LockStatus::Granted),
-//!         lock(8, MetadataMode::Exclusive, LockStatus::Pending),
-//!         lock(9, MetadataMode::SharedRead, LockStatus::Pending),
+//!         lock(7, MetadataLockMode::SharedRead, LockStatus::Granted),
+//!         lock(8, MetadataLockMode::Exclusive, LockStatus::Pending),
+//!         lock(9, MetadataLockMode::SharedRead, LockStatus::Pending),
 //!     ],
 //!     reports_pending: true,
 //!     ..LockObservations::default()
 //! };
-//! let graph = build_graph(&observed);
-//! assert_eq!(graph.roots[0].parties, [Party::Session(7)]);
+//! let graph = build_wait_graph(&observed);
+//! assert_eq!(graph.roots[0].parties, [WaitParty::Session(7)]);
 //! assert_eq!(graph.roots[0].frees, 2);
 //! ```
 
@@ -56,7 +57,7 @@ mod rank;
 mod remedy;
 mod serialize;
 mod statement;
-mod surviving;
+mod surviving_blockers;
 mod tree;
 mod unexplained;
 mod wait_state;
@@ -70,8 +71,8 @@ pub use input::{
     LockObservations, LockOwner, LockedObject, MetadataLock, ObservedSession, ObservedTransaction, RowWait,
     SessionRole, TableName,
 };
-pub use metadata::{LockStatus, MetadataMode, MetadataObject, MetadataObjectKind};
+pub use metadata::{LockStatus, MetadataLockMode, MetadataObject, MetadataObjectKind};
 pub use remedy::Remedy;
-pub use surviving::SurvivingBlocker;
+pub use surviving_blockers::SurvivingBlocker;
 pub use tree::{TreeLayout, TreeLine, TreeLineKind, render_tree};
 pub use wait_state::is_wait_state;

@@ -1,4 +1,4 @@
-//! Audit events: actor, origin, operation, target and outcome.
+//! Audit events. An audit event records the actor, origin, target and outcome of an operation.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -19,22 +19,22 @@ pub enum Actor {
         /// Domain of the user.
         domain_id: DomainId,
     },
-    /// Local user of the command line, with access to the data directory.
+    /// Operating-system account that runs a local command with access to the data directory.
     Local {
         /// Name of the operating-system account.
         user: String,
     },
-    /// Clew itself: the worker, or retention.
+    /// Clew itself: the worker or the retention job.
     Clew,
     /// An unauthenticated caller.
     Anonymous {
-        /// Claimed identity: a user name or an access key id; empty if there is none.
+        /// User name or access key id that the caller claims. Empty if the request contains neither.
         claimed: String,
     },
 }
 
 impl Actor {
-    /// Returns the kind of actor in the audit table and the API: `user`, `local`, `clew` or `nobody` (unauthenticated).
+    /// Returns the stored name of the actor kind: `user`, `local`, `clew`, or `nobody` for an unauthenticated caller.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ impl Actor {
         }
     }
 
-    /// Returns the user name, account name or claimed identity. Empty for Clew itself.
+    /// Returns the user name, account name or claimed identity of the actor. Returns an empty text for Clew itself.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -67,7 +67,7 @@ impl fmt::Display for Actor {
     }
 }
 
-/// Origin of an operation: actor, client address and request.
+/// Origin of an operation: the actor, the client address and the request id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// Actor.
@@ -79,13 +79,13 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Creates the origin of a local command that runs as an operating-system account.
+    /// Creates the origin for a local command. `account` is the operating-system account that runs the command.
     #[must_use]
     pub fn for_local_account(account: impl Into<String>) -> Self {
         Self { actor: Actor::Local { user: account.into() }, peer: None, request_id: String::new() }
     }
 
-    /// Creates the origin of an operation that Clew performs itself.
+    /// Creates the origin for an operation that Clew performs itself.
     #[must_use]
     pub fn for_clew() -> Self {
         Self { actor: Actor::Clew, peer: None, request_id: String::new() }
@@ -97,22 +97,23 @@ impl Origin {
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The operation succeeded.
-    Done,
+    #[serde(rename = "done")]
+    Succeeded,
     /// The operation was denied: the caller is not authenticated, or no policy allows the operation.
     Denied,
-    /// The operation was allowed and failed.
+    /// The operation was allowed but failed.
     Failed,
 }
 
 impl Outcome {
     /// All outcomes.
-    pub const ALL: [Self; 3] = [Self::Done, Self::Denied, Self::Failed];
+    pub const ALL: [Self; 3] = [Self::Succeeded, Self::Denied, Self::Failed];
 
     /// Stored name of the outcome.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Done => "done",
+            Self::Succeeded => "done",
             Self::Denied => "denied",
             Self::Failed => "failed",
         }
@@ -128,7 +129,7 @@ impl Outcome {
 /// Event in the audit log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
-    /// Origin: actor, client address and request.
+    /// Actor, client address and request id of the operation.
     pub origin: Origin,
     /// API operation name, such as `CollectRealtimeSession` or `CreateUser`.
     pub operation: String,
@@ -146,7 +147,7 @@ pub struct AuditEvent {
     pub outcome: Outcome,
     /// Error code of the response; `None` for a successful operation.
     pub code: Option<String>,
-    /// Additional fields as JSON. Never contains secrets or their hashes, and contains statements only as templates.
+    /// Additional fields as JSON. They contain no secrets and no hashes of secrets. Statements are stored as templates.
     pub detail: serde_json::Value,
 }
 
@@ -162,7 +163,7 @@ impl AuditEvent {
             instance_id: None,
             node_id: None,
             target: target.into(),
-            outcome: Outcome::Done,
+            outcome: Outcome::Succeeded,
             code: None,
             detail: serde_json::Value::Null,
         }

@@ -1,9 +1,9 @@
 //! Definitions of the snapshot columns (spec section 1.5) and of the columns that `--detail` adds.
 //!
-//! CSV, JSON, terminal output, the OpenAPI document and the web page use these definitions.
+//! CSV, JSON, terminal output, the OpenAPI document and the web page use these column definitions.
 
-use crate::detail::SessionDetail;
 use crate::session::SessionRow;
+use crate::session_detail::SessionDetail;
 
 /// Data type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +25,9 @@ pub enum Cell<'a> {
     Empty,
 }
 
-/// Function that extracts a cell from a session and its transaction.
+/// Function that extracts a cell value from a session and its transaction.
 pub type RowCell = for<'a> fn(&SessionRow<'a>) -> Cell<'a>;
-/// Function that extracts a cell from the session details.
+/// Function that extracts a cell value from the session details.
 pub type DetailCell = fn(&SessionDetail) -> Cell<'_>;
 
 /// Definition of a column: names, data type, and cell accessor.
@@ -54,7 +54,7 @@ fn to_number_cell<'a>(value: Option<u64>) -> Cell<'a> {
 }
 
 /// Columns of a collection result, in output order.
-pub static COLUMNS: [Column; 15] = [
+pub static SNAPSHOT_COLUMNS: [Column; 15] = [
     Column {
         key: "session_id",
         label_zh: "会话ID",
@@ -162,7 +162,7 @@ pub static COLUMNS: [Column; 15] = [
     },
 ];
 
-/// Additional columns of a detailed snapshot, after [`COLUMNS`]. API results do not contain these columns.
+/// Additional columns of a detailed snapshot, which follow [`SNAPSHOT_COLUMNS`]. API results do not contain them.
 pub static DETAIL_COLUMNS: [Column<DetailCell>; 5] = [
     Column {
         key: "statement_digest",

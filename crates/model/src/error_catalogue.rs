@@ -1,15 +1,15 @@
 //! Error catalogue: all error codes of the API (spec section 5).
 //!
-//! Message ids refer to the Fluent message files in English and Chinese.
+//! The message ids identify localized messages in the English and Chinese Fluent files.
 
 /// Error of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ErrorEntry {
-    /// `error_code` of the response body.
+    /// Value of the field `error_code` in the response body.
     pub code: &'static str,
     /// HTTP status.
     pub status: u16,
-    /// Id of the localized message. The message may use the variable `detail`.
+    /// Id of the localized message. The message text may contain the Fluent variable `detail`.
     pub message_id: &'static str,
 }
 
@@ -19,8 +19,8 @@ macro_rules! catalogue {
             $($(#[$doc])* pub const $name: Self = Self { code: $code, status: $status, message_id: $message };)+
         }
 
-        /// All API errors, for documentation and tests.
-        pub static ERRORS: &[ErrorEntry] = &[$(ErrorEntry::$name),+];
+        /// All errors of the API. The documentation and the tests use this list.
+        pub static API_ERRORS: &[ErrorEntry] = &[$(ErrorEntry::$name),+];
     };
 }
 
@@ -31,7 +31,7 @@ catalogue! {
     INVALID_ID = 400 "DBS.280404" "invalid-id";
     /// No collection with this request id exists.
     UNKNOWN_TASK = 400 "DBS.200543" "unknown-task";
-    /// The collection has no result: it is still running, or it failed.
+    /// The collection has no result because it is still running or has failed.
     NO_RESULT = 400 "DBS.200086" "no-result";
     /// The project belongs to another domain, or does not exist.
     FOREIGN_PROJECT = 403 "DBS.280015" "foreign-project";
@@ -57,22 +57,22 @@ catalogue! {
     BAD_REQUEST = 400 "APIGW.0201" "bad-request";
     /// The body exceeds the size limit.
     BODY_TOO_LARGE = 413 "APIGW.0201" "body-too-large";
-    /// The path and the query exceed the length limit.
+    /// The path and query of the URL exceed the length limit.
     URI_TOO_LONG = 414 "APIGW.0201" "uri-too-long";
     /// The headers exceed the size limit.
     ///
     /// The API spec (section 5.3) uses the nginx-specific status 494, which client libraries do not support.
-    /// Clew responds with the registered status 431 (RFC 6585) instead.
+    /// Clew responds with the registered status 431 (RFC 6585) instead of status 494.
     HEADERS_TOO_LARGE = 431 "APIGW.0201" "headers-too-large";
     /// The body was not received in time.
     REQUEST_TIMEOUT = 408 "APIGW.0201" "request-timeout";
-    /// The requested range is outside of the result.
+    /// The requested byte range is outside the result.
     RANGE_NOT_SATISFIABLE = 416 "APIGW.0201" "range-not-satisfiable";
     /// The credentials are missing or invalid.
     NOT_AUTHENTICATED = 401 "APIGW.0301" "not-authenticated";
     /// A request with a session cookie did not originate from Clew's web page (CSRF protection).
     NOT_FROM_THE_PAGE = 403 "APIGW.0301" "not-from-the-page";
-    /// The server does not serve the requested host (RFC 9110, section 15.5.20).
+    /// The server does not serve the requested host name (RFC 9110, section 15.5.20).
     HOST_NOT_ALLOWED = 421 "APIGW.0201" "host-not-allowed";
     /// The token has expired.
     TOKEN_EXPIRED = 401 "APIGW.0307" "token-expired";
@@ -88,7 +88,7 @@ catalogue! {
     IAM_WRONG_PASSWORD = 401 "IAM.0001" "iam-wrong-password";
     /// The user has no access to the requested token scope.
     IAM_FORBIDDEN_SCOPE = 403 "IAM.0002" "iam-forbidden-scope";
-    /// Too many consecutive failed logins. Applies to existing and nonexistent user names.
+    /// Too many consecutive logins failed. The lockout applies to existing and nonexistent user names.
     IAM_LOCKED = 401 "IAM.0061" "iam-locked";
     /// The token in the body has expired.
     IAM_TOKEN_EXPIRED = 401 "IAM.0066" "iam-token-expired";
@@ -104,7 +104,7 @@ catalogue! {
     IAM_SUBJECT_TOKEN = 400 "IAM.0009" "iam-subject-token";
     /// A field of the body is invalid.
     IAM_INVALID_FIELD = 400 "IAM.0073" "iam-invalid-field";
-    /// A query parameter of an identity list request is invalid.
+    /// A query parameter of a request that lists identities is invalid.
     IAM_INVALID_PARAMETER = 400 "IAM.0007" "iam-invalid-parameter";
     /// Internal error in an identity operation.
     IAM_INTERNAL = 500 "IAM.0006" "iam-internal";
@@ -116,8 +116,8 @@ mod tests {
 
     #[test]
     fn code_and_status_identify_one_error() {
-        for (at, error) in ERRORS.iter().enumerate() {
-            for other in &ERRORS[..at] {
+        for (at, error) in API_ERRORS.iter().enumerate() {
+            for other in &API_ERRORS[..at] {
                 assert!((error.code, error.status) != (other.code, other.status), "{error:?} {other:?}");
             }
         }

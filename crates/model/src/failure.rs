@@ -1,4 +1,4 @@
-//! Failures of reads and kills on a node. The store saves the failure of each failed task.
+//! Reasons why a read or a kill on a node failed. The store saves the reason for each failed task.
 
 use std::fmt;
 
@@ -22,18 +22,20 @@ pub enum FailureKind {
     TooManyConnections,
     /// The connection was lost while data was read.
     ConnectionLost,
-    /// The server does not support the required TLS, or its certificate is not trusted.
+    /// TLS is required but the server does not support it, or the certificate of the server is not trusted.
     TlsFailed,
     /// The peer is not a MySQL-compatible server, or it violated the protocol.
     NotMysql,
-    /// The server rejected a statement for a reason that no other kind covers.
+    /// The server rejected a statement for a reason that no other failure kind covers.
     ServerError,
     /// The store failed: the disk is full, a permission is missing, or the store is unreachable.
     StoreFailed,
     /// The task reached its maximum number of attempts.
-    GaveUp,
+    #[serde(rename = "gave-up")]
+    RetriesExhausted,
     /// The node was removed while the task was queued.
-    NodeGone,
+    #[serde(rename = "node-gone")]
+    NodeRemoved,
     /// No connection permit for the node became free within the timeout.
     Busy,
 }
@@ -51,12 +53,12 @@ impl FailureKind {
         Self::NotMysql,
         Self::ServerError,
         Self::StoreFailed,
-        Self::GaveUp,
-        Self::NodeGone,
+        Self::RetriesExhausted,
+        Self::NodeRemoved,
         Self::Busy,
     ];
 
-    /// Returns the stored name, which is also the suffix of the message id.
+    /// Returns the name of the kind in the store. The name is also the suffix of the message id.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -70,8 +72,8 @@ impl FailureKind {
             Self::NotMysql => "not-mysql",
             Self::ServerError => "server-error",
             Self::StoreFailed => "store-failed",
-            Self::GaveUp => "gave-up",
-            Self::NodeGone => "node-gone",
+            Self::RetriesExhausted => "gave-up",
+            Self::NodeRemoved => "node-gone",
             Self::Busy => "busy",
         }
     }
@@ -89,18 +91,18 @@ impl FailureKind {
     }
 }
 
-/// Failure with its kind and details.
+/// Failure of a read or a kill on a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// Kind.
     pub kind: FailureKind,
-    /// Details on one line, such as address, timeout and server message. Never contains a secret.
+    /// Details on one line, such as the address, the timeout and the server message. The details contain no secret.
     pub detail: String,
 }
 
 impl Failure {
     /// Creates a failure and converts the details to a single line.
-    /// Multi-line server messages could otherwise imitate output lines of Clew, such as `fix:`.
+    /// A multi-line server message could imitate output lines of Clew, such as `fix:`.
     pub fn new(kind: FailureKind, detail: impl AsRef<str>) -> Self {
         Self { kind, detail: to_single_line(detail.as_ref()) }
     }

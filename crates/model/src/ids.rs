@@ -1,11 +1,11 @@
-//! API ids, with one type per kind of id.
+//! Ids in the API. Each kind of id has its own type.
 //!
-//! The formats are specified in sections 0 and 1.2 of the API spec:
+//! Sections 0 and 1.2 of the API spec define the id formats:
 //! - instance id: 32 hexadecimal digits, then `in07`
 //! - node id: 32 hexadecimal digits, then `no07`
 //! - collection id: `realtime_session-<UUIDv4>-<4 hex>`
 //!
-//! Clones of an id share its text, because a request copies the ids of its caller many times.
+//! Clones of an id share the text of the id, because each request copies the ids of the caller many times.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,14 +17,14 @@ use uuid::Uuid;
 /// Error for text that is not a valid id of the expected type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not {expected}")]
-pub struct IdError {
+pub struct IdParseError {
     /// Invalid text, truncated to 80 characters.
     pub given: String,
     /// Expected format.
     pub expected: &'static str,
 }
 
-impl IdError {
+impl IdParseError {
     fn new(given: &str, expected: &'static str) -> Self {
         Self { given: given.chars().take(80).collect(), expected }
     }
@@ -62,18 +62,18 @@ macro_rules! id {
         }
 
         impl FromStr for $name {
-            type Err = IdError;
+            type Err = IdParseError;
 
-            fn from_str(text: &str) -> Result<Self, IdError> {
+            fn from_str(text: &str) -> Result<Self, IdParseError> {
                 let valid: fn(&str) -> bool = $valid;
-                if valid(text) { Ok(Self(text.into())) } else { Err(IdError::new(text, $expected)) }
+                if valid(text) { Ok(Self(text.into())) } else { Err(IdParseError::new(text, $expected)) }
             }
         }
 
         impl TryFrom<String> for $name {
-            type Error = IdError;
+            type Error = IdParseError;
 
-            fn try_from(text: String) -> Result<Self, IdError> {
+            fn try_from(text: String) -> Result<Self, IdParseError> {
                 text.parse()
             }
         }

@@ -10,7 +10,7 @@ use crate::zone::Zone;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NodeRole {
-    /// Primary server. Each instance has exactly one master.
+    /// Primary server. Each instance has exactly one primary server.
     Master,
     /// Replica.
     Slave,
@@ -44,7 +44,7 @@ pub struct Tag {
 
 /// Database server process that belongs to an instance.
 ///
-/// The URL contains the password only if the caller has permission to read the password.
+/// `url` contains the password only if the caller has permission to read the password.
 #[derive(Debug, Clone)]
 pub struct Node {
     /// Id.
@@ -55,7 +55,7 @@ pub struct Node {
     pub role: NodeRole,
     /// Address, account and TLS options.
     pub url: NodeUrl,
-    /// Zone whose workers read the node. With `None`, any worker reads the node.
+    /// Zone of the workers that read the node. If `None`, any worker reads the node.
     pub zone: Option<Zone>,
     /// Creation time as a Unix timestamp in seconds.
     pub created_at: i64,
@@ -85,20 +85,20 @@ pub struct Instance {
 /// Node to register.
 #[derive(Debug, Clone)]
 pub struct NewNode {
-    /// Requested id. With `None`, the store generates an id.
+    /// Requested id. If `None`, the store generates an id.
     pub id: Option<NodeId>,
     /// Role.
     pub role: NodeRole,
     /// Address, account, password and TLS options.
     pub url: NodeUrl,
-    /// Zone whose workers read the node. With `None`, any worker reads the node.
+    /// Zone of the workers that read the node. If `None`, any worker reads the node.
     pub zone: Option<Zone>,
 }
 
 /// Instance to register.
 #[derive(Debug, Clone)]
 pub struct NewInstance {
-    /// Requested id. With `None`, the store generates an id.
+    /// Requested id. If `None`, the store generates an id.
     pub id: Option<InstanceId>,
     /// Project that will own the instance.
     pub project_id: ProjectId,
@@ -112,8 +112,8 @@ pub struct NewInstance {
     pub nodes: Vec<NewNode>,
 }
 
-/// Filters of the instance list (spec section 3.3).
-/// An id or name with a leading `*` matches substrings.
+/// Filters for the instance list (spec section 3.3).
+/// An id filter or name filter with a leading `*` matches substrings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstanceFilter {
     /// Exact id, or `*part`.

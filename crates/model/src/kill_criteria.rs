@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::selection::{HostPattern, Selection};
 
-/// Criteria for the sessions that a kill rule kills. A session must match all criteria; `None` matches every session.
+/// Criteria that select the sessions that a kill rule kills. A session must match all criteria that are not `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KillCriteria {
     /// Exact account name.
@@ -17,25 +17,25 @@ pub struct KillCriteria {
     pub command: Option<String>,
     /// Case-insensitive substring of the statement.
     pub sql_key: Option<String>,
-    /// Minimum duration of the current state, in seconds.
+    /// Minimum time in the current state, in seconds.
     pub seconds: u32,
-    /// If true, the rule also kills sessions whose kill can damage or partially modify a non-transactional table.
-    /// This option is a Clew extension of the API.
+    /// If true, the rule kills a session even if the kill can damage or partially modify a non-transactional table.
+    /// The field `include_unsafe` is a Clew extension of the API.
     #[serde(default)]
     pub include_unsafe: bool,
 }
 
 impl KillCriteria {
-    /// Maximum duration that the API accepts, in seconds.
+    /// Maximum value of `seconds` that the API accepts.
     pub const MAX_SECONDS: u32 = i32::MAX.unsigned_abs();
 
-    /// Creates criteria with a minimum duration of the current state and no other filter.
+    /// Creates criteria whose only filter is the minimum time in the current state.
     #[must_use]
     pub fn with_min_seconds(seconds: u32) -> Self {
         Self { user: None, host: None, database: None, command: None, sql_key: None, seconds, include_unsafe: false }
     }
 
-    /// Returns true if the duration is the only criterion.
+    /// Returns true if the minimum duration is the only criterion.
     #[must_use]
     pub fn is_duration_only(&self) -> bool {
         let Self { user, host, database, command, sql_key, seconds: _, include_unsafe: _ } = self;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Language of messages and CSV header rows. Requests select the language with the header `X-Language`.
+/// Language of messages and CSV header rows. A request selects the language with the header `X-Language`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Language {
     /// English, the default.

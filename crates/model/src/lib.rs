@@ -1,10 +1,10 @@
 //! Domain types of Clew.
 //!
 //! This crate defines ids, sessions, transactions, filters, columns, tasks, audit events and the error catalogue.
-//! Constructors validate their input, so a value is parsed once at the boundary and never validated again.
-//! All other crates depend on these types.
+//! Constructors validate their input, so other code does not validate a value again.
+//! The other crates of Clew share these types.
 //!
-//! Out of scope: I/O, wire formats of a single API, and code that requires an async runtime.
+//! The crate contains no I/O, no wire formats of a single API, and no code that requires an async runtime.
 //!
 //! ```
 //! use clew_model::{Selection, SelectionDraft, SessionClass};
@@ -16,7 +16,6 @@
 
 mod audit;
 mod column;
-mod detail;
 mod error_catalogue;
 mod failure;
 mod ids;
@@ -25,28 +24,31 @@ mod kill_criteria;
 mod language;
 mod limitation;
 mod node_url;
-mod one_line;
 mod selection;
 mod session;
+mod session_detail;
+mod single_line;
 mod task;
 mod zone;
 
 pub use audit::{Actor, AuditEvent, Origin, Outcome};
-pub use column::{COLUMNS, Cell, Column, ColumnKind, DETAIL_COLUMNS, DetailCell, RowCell};
-pub use detail::SessionDetail;
-pub use error_catalogue::{ERRORS, ErrorEntry};
+pub use column::{Cell, Column, ColumnKind, DETAIL_COLUMNS, DetailCell, RowCell, SNAPSHOT_COLUMNS};
+pub use error_catalogue::{API_ERRORS, ErrorEntry};
 pub use failure::{Failure, FailureKind};
-pub use ids::{AccessKeyId, DomainId, GroupId, IdError, InstanceId, NodeId, PolicyId, ProjectId, RequestId, UserId};
+pub use ids::{
+    AccessKeyId, DomainId, GroupId, IdParseError, InstanceId, NodeId, PolicyId, ProjectId, RequestId, UserId,
+};
 pub use inventory::{Instance, InstanceFilter, NewInstance, NewNode, Node, NodeRole, Pagination, Tag};
 pub use kill_criteria::KillCriteria;
 pub use language::Language;
 pub use limitation::{Limitation, LimitationKind};
 pub use node_url::{NodeUrl, NodeUrlError, TlsMode};
-pub use one_line::{is_unsafe_char, to_single_line};
 pub use selection::{
     DEFAULT_SLOW_SECONDS, HostPattern, Selection, SelectionDraft, SelectionError, SessionClass, SlowThreshold,
     SortDirection, SortKey,
 };
 pub use session::{Session, SessionRow, Transaction};
+pub use session_detail::SessionDetail;
+pub use single_line::{is_unsafe_char, to_single_line};
 pub use task::{TaskOutcome, TaskStatus};
 pub use zone::{InvalidZoneName, Zone};

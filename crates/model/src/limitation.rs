@@ -1,4 +1,4 @@
-//! Limitations of a snapshot: the missing data, the cause, and the fix.
+//! Limitations of a snapshot. A limitation names the missing data, the cause and the fix.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,14 +6,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitationKind {
-    /// Only the monitoring account's own sessions are visible.
+    /// Only sessions of the monitoring account are visible.
     OnlyOwnSessions,
-    /// Transactions cannot be read. `transaction_duration` and all later columns are empty.
+    /// Transactions cannot be read. The column `transaction_duration` and all later columns are empty.
     NoTransactions,
     /// Some transactions or some transaction columns cannot be read.
     PartOfTransactions,
     /// The server truncates statements.
-    StatementsCut,
+    #[serde(rename = "statements_cut")]
+    StatementsTruncated,
     /// Sessions of other accounts cannot be killed.
     NoKill,
     /// Lock waits and locks outside InnoDB cannot be read.
@@ -31,10 +32,11 @@ pub enum LimitationKind {
     /// Program names of sessions cannot be read.
     NoProgramNames,
     /// The connection passes through a proxy or load balancer.
-    /// Sessions cannot be identified reliably, so no session is killed.
+    /// Clew cannot reliably identify sessions through a proxy, so it kills no session.
     Indirect,
     /// The live session list is truncated at its maximum length.
-    SessionsCut,
+    #[serde(rename = "sessions_cut")]
+    SessionsTruncated,
     /// Some durations are inaccurate because of an unreliable clock. Out-of-range durations are shown as 0.
     UnreliableAges,
     /// The server does not record some metadata locks because its table of metadata locks is full.
@@ -49,7 +51,7 @@ pub enum LimitationKind {
     SettingRefused,
 }
 
-/// Missing or inaccurate data, with the cause and the exact fix.
+/// Missing or inaccurate data, with its cause and its fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limitation {
     /// Kind.

@@ -14,7 +14,7 @@ use url::Url;
 pub enum TlsMode {
     /// Plain connection without TLS.
     Off,
-    /// Use TLS if the server supports TLS, otherwise a plain connection. The certificate is not verified.
+    /// Use TLS if the server supports TLS; otherwise use a plain connection. The certificate is not verified.
     /// Default for local servers.
     ///
     /// Remote connections with a password never fall back to a plain connection.
@@ -23,7 +23,7 @@ pub enum TlsMode {
     Required,
     /// Require TLS with a certificate issued by a trusted authority.
     VerifyCa,
-    /// Like [`TlsMode::VerifyCa`], and the certificate must match the host name.
+    /// Require TLS with a certificate that a trusted authority issued for the host name.
     VerifyIdentity,
 }
 
@@ -88,18 +88,18 @@ pub struct NodeUrl {
     pub tls: TlsMode,
     /// PEM file with trusted certificates, used instead of the public certificate authorities.
     pub ca: Option<PathBuf>,
-    /// PEM file with the server's RSA public key for password encryption. MySQL: `--server-public-key-path`.
+    /// PEM file with the server's RSA public key for password encryption, like `--server-public-key-path` in MySQL.
     pub server_public_key: Option<PathBuf>,
     /// If true, the password may be sent to a server whose identity is not verified. Default: false.
     /// MySQL: `--get-server-public-key`.
     ///
-    /// Neither TLS without verification nor a public key sent by the server verifies the server's identity.
+    /// Unverified TLS and a public key sent by the server do not prove the identity of the server.
     pub get_server_public_key: bool,
 }
 
-/// Percent-encode set of user names and passwords.
+/// Characters to percent-encode in user names and passwords.
 const USERINFO_ENCODE_SET: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// Percent-encode set of file paths in query parameters.
+/// Characters to percent-encode in file paths in query parameters.
 const FILE_PATH_ENCODE_SET: &AsciiSet = &USERINFO_ENCODE_SET.remove(b'/');
 
 impl NodeUrl {
@@ -120,7 +120,7 @@ impl NodeUrl {
         }
     }
 
-    /// Returns the URL including the password, for use by another process. Must not be printed or logged.
+    /// Returns the URL with the password, for use by another process. The URL must not be printed or logged.
     #[must_use]
     pub fn expose_url_with_password(&self) -> SecretString {
         let password = self.password.as_ref().map_or(String::new(), |password| {
@@ -158,16 +158,19 @@ impl FromStr for NodeUrl {
         }
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or(NodeUrlError::Missing("host"))?;
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let host = percent_decode(host, "host")?;
-        let user = percent_decode(url.username(), "user")?;
+        let host = percent_decode_part(host, "host")?;
+        let user = percent_decode_part(url.username(), "user")?;
         if user.is_empty() {
             return Err(NodeUrlError::Missing("user"));
         }
         if !matches!(url.path(), "" | "/") {
             return Err(NodeUrlError::Path(url.path().trim_start_matches('/').to_owned()));
         }
-        let password =
-            url.password().map(|password| percent_decode(password, "password")).transpose()?.map(SecretString::from);
+        let password = url
+            .password()
+            .map(|password| percent_decode_part(password, "password"))
+            .transpose()?
+            .map(SecretString::from);
         let tls = if is_loopback_host(&host) { TlsMode::Preferred } else { TlsMode::Required };
         let port = url.port().unwrap_or(3306);
         let mut node =
@@ -185,7 +188,7 @@ impl FromStr for NodeUrl {
     }
 }
 
-fn percent_decode(text: &str, part: &'static str) -> Result<String, NodeUrlError> {
+fn percent_decode_part(text: &str, part: &'static str) -> Result<String, NodeUrlError> {
     percent_decode_str(text).decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| NodeUrlError::Encoding(part))
 }
 
@@ -201,7 +204,7 @@ fn parse_on_off(value: &str) -> Result<bool, NodeUrlError> {
     }
 }
 
-/// Returns true for `localhost` and for loopback addresses. Host names are not resolved.
+/// Returns true for `localhost` and for loopback addresses. The function does not resolve host names.
 fn is_loopback_host(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -78,13 +78,13 @@ macro_rules! string_enum {
 string_enum!(
     /// Session class, selected by the request field `filter`.
     SessionClass {
-        /// Active sessions whose time in the current state reaches the threshold.
+        /// Active sessions that have been in the current state for at least the threshold.
         Slow = "slow",
         /// Sessions whose command is not `Sleep`.
         Active = "active",
         /// All sessions except internal ones.
         Total = "total",
-        /// Sessions with an open transaction whose age reaches the threshold.
+        /// Sessions with an open transaction that is at least as old as the threshold.
         Long = "long",
     } default Total
 );
@@ -112,7 +112,7 @@ string_enum!(
 );
 
 string_enum!(
-    /// Sort direction. Rows without a sort key come last in both directions.
+    /// Sort direction. Rows without a value for the sort key come last in both directions.
     SortDirection {
         /// Largest first.
         Descending = "desc",
@@ -149,7 +149,7 @@ impl HostPattern {
         }
     }
 
-    /// Returns true if the pattern matches a client address as printed by the server.
+    /// Returns true if the pattern matches a client address in the format of the server.
     #[must_use]
     pub fn matches(&self, address: &[u8]) -> bool {
         let (host, port) = split_host_port(address);
@@ -159,7 +159,7 @@ impl HostPattern {
 }
 
 impl fmt::Display for HostPattern {
-    /// Formats the pattern so that [`HostPattern::parse`] accepts it.
+    /// Formats the pattern so that [`HostPattern::parse`] accepts the text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.port {
             None => f.write_str(&self.host),
@@ -169,7 +169,7 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// Unvalidated selection fields of a request. An absent field selects the default.
+/// Unvalidated filter and sort fields of a request. The default applies to an absent field.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct SelectionDraft {
@@ -184,7 +184,7 @@ pub struct SelectionDraft {
     pub sort_dir: Option<String>,
 }
 
-/// Validation error of a [`SelectionDraft`] field.
+/// Validation error for a field of [`SelectionDraft`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectionError {
     /// The value is not in the list of allowed values.
@@ -239,7 +239,7 @@ pub struct Selection {
     /// Class of sessions.
     pub class: SessionClass,
     /// Threshold for slow sessions and long transactions.
-    /// With `None`, the instance threshold applies, or [`DEFAULT_SLOW_SECONDS`] if the instance has none.
+    /// If `None`, the threshold of the instance applies, or [`DEFAULT_SLOW_SECONDS`] if the instance has none.
     pub threshold: Option<SlowThreshold>,
     /// Exact account name.
     pub user: Option<String>,
@@ -260,20 +260,21 @@ pub struct Selection {
 impl Selection {
     /// Maximum length of a text filter, in characters.
     ///
-    /// The API schema allows only 36 characters, but MySQL database names have up to 64.
-    pub const MAX_FILTER_LEN: usize = 255;
+    /// The API schema allows only 36 characters, but MySQL database names can have up to 64 characters.
+    pub const MAX_TEXT_FILTER_LEN: usize = 255;
     /// Maximum length of `sql_key`, in characters.
     pub const MAX_SQL_KEY_LEN: usize = 1024;
 
-    /// Validates a draft. Fails on the first invalid field.
+    /// Validates a draft. Returns an error for the first invalid field.
     pub fn parse(draft: SelectionDraft) -> Result<Self, SelectionError> {
         Ok(Self {
             class: parse_enum_value("filter", draft.filter, SessionClass::from_name, SessionClass::NAMES)?,
-            threshold: draft.slow_process_threshold.map(parse_threshold).transpose()?,
-            user: parse_text_filter("user", draft.user, Self::MAX_FILTER_LEN)?,
-            host: parse_text_filter("host", draft.host, Self::MAX_FILTER_LEN)?.map(|host| HostPattern::parse(&host)),
-            database: parse_text_filter("db", draft.db, Self::MAX_FILTER_LEN)?,
-            command: parse_text_filter("command", draft.command, Self::MAX_FILTER_LEN)?,
+            threshold: draft.slow_process_threshold.map(parse_slow_threshold).transpose()?,
+            user: parse_text_filter("user", draft.user, Self::MAX_TEXT_FILTER_LEN)?,
+            host: parse_text_filter("host", draft.host, Self::MAX_TEXT_FILTER_LEN)?
+                .map(|host| HostPattern::parse(&host)),
+            database: parse_text_filter("db", draft.db, Self::MAX_TEXT_FILTER_LEN)?,
+            command: parse_text_filter("command", draft.command, Self::MAX_TEXT_FILTER_LEN)?,
             sql_key: parse_text_filter("sql_key", draft.sql_key, Self::MAX_SQL_KEY_LEN)?,
             sort_key: parse_enum_value("sort_key", draft.sort_key, SortKey::from_name, SortKey::NAMES)?,
             sort_direction: parse_enum_value(
@@ -306,7 +307,7 @@ fn parse_enum_value<T: Default>(
     })
 }
 
-fn parse_threshold(given: i64) -> Result<SlowThreshold, SelectionError> {
+fn parse_slow_threshold(given: i64) -> Result<SlowThreshold, SelectionError> {
     SlowThreshold::new(given).ok_or(SelectionError::Range {
         field: "slow_process_threshold",
         given,

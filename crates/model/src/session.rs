@@ -27,12 +27,12 @@ pub struct Session {
 
 impl Session {
     /// Maximum plausible time in one state, in seconds: ten years.
-    /// Counter wraparound and `SET TIMESTAMP = 1` produce longer times.
+    /// Counter wraparound and `SET TIMESTAMP = 1` produce implausibly long times.
     pub const MAX_SECONDS: i128 = 10 * 365 * 24 * 3600;
 
     /// Converts a value of the process list column `Time` to seconds.
     ///
-    /// Negative and out-of-range values become 0 (DESIGN.md section 6).
+    /// Converts negative and out-of-range values to 0 (DESIGN.md section 6).
     #[must_use]
     pub fn sanitize_seconds(printed: i128) -> u64 {
         if (0..=Self::MAX_SECONDS).contains(&printed) { u64::try_from(printed).unwrap_or(0) } else { 0 }
@@ -40,7 +40,7 @@ impl Session {
 
     /// Returns the host without its port: `10.0.0.7` for `10.0.0.7:51234`, `::1` for `[::1]:51234`.
     #[must_use]
-    pub fn host_part(&self) -> &[u8] {
+    pub fn host_without_port(&self) -> &[u8] {
         split_host_port(&self.host).0
     }
 }
@@ -73,11 +73,11 @@ pub struct Transaction {
     pub state: Cow<'static, str>,
     /// Age in whole seconds.
     pub seconds: u64,
-    /// Lock wait time in whole seconds; `None` if the transaction does not wait.
+    /// Lock wait time in whole seconds; `None` if the transaction does not wait for a lock.
     pub lock_wait_seconds: Option<u64>,
     /// Number of locked rows, as estimated by the server.
     pub rows_locked: u64,
-    /// Number of locked tables; `None` if the server does not report it.
+    /// Number of locked tables; `None` if the server does not report the number.
     pub tables_locked: Option<u64>,
     /// Number of modified rows.
     pub rows_modified: u64,
@@ -106,9 +106,9 @@ impl Transaction {
         self.state == Self::ROLLING_BACK_STATE
     }
 
-    /// Converts a state name to a `Cow`. The names in [`Transaction::INNODB_STATES`] are borrowed to avoid allocations.
+    /// Converts a state name to a `Cow`. Borrows the names in [`Transaction::INNODB_STATES`] to avoid allocations.
     #[must_use]
-    pub fn intern_state(name: String) -> Cow<'static, str> {
+    pub fn intern_state_name(name: String) -> Cow<'static, str> {
         let standard_name = Self::INNODB_STATES.into_iter().find(|state| *state == name);
         standard_name.map_or(Cow::Owned(name), Cow::Borrowed)
     }
@@ -138,7 +138,7 @@ mod tests {
             ("", ""),
         ] {
             let session = Session { host: host.into(), ..Session::default() };
-            assert_eq!(session.host_part(), name.as_bytes(), "{host}");
+            assert_eq!(session.host_without_port(), name.as_bytes(), "{host}");
         }
     }
 

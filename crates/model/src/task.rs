@@ -8,7 +8,7 @@ use crate::failure::Failure;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskStatus {
-    /// The collection waits for a free worker or for its node.
+    /// The collection waits until a worker is free and its node is available.
     Queued,
     /// A worker runs the collection.
     Running,
@@ -19,7 +19,7 @@ pub enum TaskStatus {
 }
 
 impl TaskStatus {
-    /// All states, in the order of the life cycle.
+    /// All states, in the order of the collection life cycle.
     pub const ALL: [Self; 4] = [Self::Queued, Self::Running, Self::Finished, Self::Error];
 
     /// Returns the name in the store.
@@ -67,7 +67,7 @@ pub enum TaskOutcome {
         rows: u64,
         /// Size in bytes, without a header row.
         bytes: u64,
-        /// SHA-256 of the result, in hexadecimal.
+        /// SHA-256 hash of the result, in hexadecimal.
         sha256: String,
     },
     /// The collection failed, with the reason.

@@ -1,4 +1,4 @@
-//! Zones: network segments whose nodes are read only by workers in the same zone.
+//! Zones: network segments. Only the workers in a zone read the nodes in this zone.
 
 use std::fmt;
 use std::str::FromStr;

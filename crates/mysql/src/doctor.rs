@@ -250,7 +250,7 @@ pub(crate) fn incomplete_transactions_limitation() -> Limitation {
 /// Limitation for a process list from performance_schema, which truncates statements.
 pub(crate) fn truncated_statements_limitation() -> Limitation {
     Limitation {
-        kind: LimitationKind::StatementsCut,
+        kind: LimitationKind::StatementsTruncated,
         what: "Statements are truncated after 1,024 bytes.".to_owned(),
         why: "performance_schema_show_processlist is ON, and performance_schema stores at most 1,024 bytes of a statement.".to_owned(),
         remedy: Some("SET GLOBAL performance_schema_show_processlist = OFF;".to_owned()),
@@ -260,7 +260,7 @@ pub(crate) fn truncated_statements_limitation() -> Limitation {
 /// Limitation for statements that Clew truncates because of their length.
 pub(crate) fn long_statements_limitation(count: u64) -> Option<Limitation> {
     (count > 0).then(|| Limitation {
-        kind: LimitationKind::StatementsCut,
+        kind: LimitationKind::StatementsTruncated,
         what: format!("Statements of {count} sessions are truncated after 64 MiB."),
         why: "Clew reads at most 64 MiB of a statement, to limit its memory use.".to_owned(),
         remedy: None,

@@ -38,7 +38,7 @@ use xa_prepared::PreparedTransaction;
 const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 
 /// Reads the lock waits of a node: each system table once, over one connection.
-/// [`clew_diagnose::waits::build_graph`] builds the wait graph from the result.
+/// [`clew_diagnose::waits::build_wait_graph`] builds the wait graph from the result.
 ///
 /// The limitations of the result name unreadable data.
 /// Fails after the read timeout. A failed or dropped read kills its running statement on the server.

@@ -15,7 +15,7 @@ use crate::{failure, statements};
 /// Process list command of unauthenticated clients and of replication threads.
 const CONNECT_COMMAND: &[u8] = b"Connect";
 
-/// Returns the ids of replication appliers that [`is_internal`] does not detect.
+/// Returns the ids of replication appliers that [`is_internal_session`] does not detect.
 /// Queries the server only if one of the sessions may be an applier.
 ///
 /// If performance_schema has no row, a session that runs a statement before its login counts as an applier.
@@ -45,5 +45,5 @@ pub(crate) async fn find_appliers(
 /// Returns whether a session may be a replication applier instead of a remote client.
 /// The process list has a port for each remote client, and authenticated clients never have the command `Connect`.
 fn may_be_applier(session: &Session) -> bool {
-    session.host_part().len() == session.host.len() || session.command == CONNECT_COMMAND
+    session.host_without_port().len() == session.host.len() || session.command == CONNECT_COMMAND
 }

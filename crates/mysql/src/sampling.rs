@@ -307,7 +307,7 @@ async fn read_process_list(
 
 fn omitted_sessions_limitation(omitted: u64, total: u64) -> Limitation {
     Limitation {
-        kind: LimitationKind::SessionsCut,
+        kind: LimitationKind::SessionsTruncated,
         what: format!("{omitted} of {total} sessions are not listed, but all sessions are counted."),
         why: format!("A live list has at most {MAX_SAMPLED_SESSIONS} sessions, or twice as many with busy sessions."),
         remedy: None,

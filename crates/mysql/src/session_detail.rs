@@ -118,8 +118,9 @@ fn reduce_graph_to_session(mut graph: WaitGraph, id: u64) -> WaitGraph {
     let mut pending = vec![session];
     let mut reachable = BTreeSet::from([session]);
     while let Some(party) = pending.pop() {
-        pending
-            .extend(graph.waits_of(party).iter().map(|wait| wait.blocker).filter(|&blocker| reachable.insert(blocker)));
+        pending.extend(
+            graph.waits_of_party(party).iter().map(|wait| wait.blocker).filter(|&blocker| reachable.insert(blocker)),
+        );
     }
     let freed = graph.find_unblocked_parties(&[session]);
     reachable.extend(freed);

@@ -98,15 +98,15 @@ impl EncodedRows {
     /// Blocks the thread, so it must not be called on a thread of the async runtime.
     /// Fails if writing to `out` or reading the temporary file fails.
     pub fn write_to(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        self.write_range(0, usize::MAX, out)
+        self.write_row_range(0, usize::MAX, out)
     }
 
     /// Skips `offset` rows and writes at most `limit` rows. See [`Self::write_to`].
-    pub fn write_range(&mut self, offset: usize, limit: usize, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write_row_range(&mut self, offset: usize, limit: usize, out: &mut dyn Write) -> io::Result<()> {
         let separator: &[u8] = if self.format == OutputFormat::Json { b",\n" } else { b"" };
-        let Some(details) = &self.details else { return self.rows.write_range(offset, limit, out, separator) };
+        let Some(details) = &self.details else { return self.rows.write_row_range(offset, limit, out, separator) };
         let format = self.format;
-        self.rows.write_range_with(offset, limit, out, separator, |session, row| {
+        self.rows.write_row_range_with(offset, limit, out, separator, |session, row| {
             let detail = details.get(session);
             match format {
                 OutputFormat::Csv { formula_guard } => csv::encode_detail_columns(row, &detail, formula_guard),

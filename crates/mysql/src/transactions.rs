@@ -221,7 +221,7 @@ impl FromRow for TransactionRow {
         let transaction = Transaction {
             session_id,
             id,
-            state: Transaction::intern_state(state),
+            state: Transaction::intern_state_name(state),
             seconds: 0,
             lock_wait_seconds: wait_started.as_ref().map(|_| 0),
             rows_locked,

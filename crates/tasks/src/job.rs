@@ -84,7 +84,7 @@ impl CollectionJob {
         let id = &self.claimed.task.node_id;
         match self.query_store_with_retries(|| self.store.find_node_with_password(id)).await {
             Ok(Some(node)) => Ok(node),
-            Ok(None) => Err(Failure::new(FailureKind::NodeGone, format!("node {id} was removed"))),
+            Ok(None) => Err(Failure::new(FailureKind::NodeRemoved, format!("node {id} was removed"))),
             Err(error) => Err(Failure::new(FailureKind::StoreFailed, format!("could not look up node {id}: {error}"))),
         }
     }
@@ -197,14 +197,14 @@ fn build_finished_outcome(rows: u64, result: &PendingResult) -> TaskOutcome {
 
 fn attempts_exhausted_failure(attempts: u32) -> Failure {
     Failure::new(
-        FailureKind::GaveUp,
+        FailureKind::RetriesExhausted,
         format!("claimed {attempts} times, and each time the worker stopped or lost the lease before completion"),
     )
 }
 
 fn panic_failure() -> Failure {
     Failure::new(
-        FailureKind::GaveUp,
+        FailureKind::RetriesExhausted,
         "internal error during the collection; this is a bug in Clew, see the server's log for details",
     )
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use clew_diagnose::{ProtectedAccounts, build_template, to_valid_utf8};
+use clew_diagnose::{ProtectedAccounts, build_statement_template, to_valid_utf8};
 use clew_model::{Failure, FailureKind, InstanceId, LimitationKind, NodeId, NodeUrl, Origin, ProjectId, Session};
 use clew_mysql::{
     KillOutcome, KillTarget, ProcessListSource, ReadLimits, UnsafeVictimPolicy, UserSessions, Victim,
@@ -176,7 +176,10 @@ impl KillRequest {
             command: sanitize_recorded_text(&session.command),
             seconds: session.seconds,
             state: session.state.as_deref().map(sanitize_recorded_text),
-            template: session.statement.as_deref().map(|statement| sanitize_recorded_text(&build_template(statement))),
+            template: session
+                .statement
+                .as_deref()
+                .map(|statement| sanitize_recorded_text(&build_statement_template(statement))),
         }
     }
 }

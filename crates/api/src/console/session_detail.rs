@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 use clew_diagnose::waits::WaitGraph;
-use clew_diagnose::{build_template, to_valid_utf8};
+use clew_diagnose::{build_statement_template, to_valid_utf8};
 use clew_iam::decision::Action;
 use clew_model::{ErrorEntry, Limitation};
 use clew_mysql::{DetailedSession, ExplainOutcome, explain_session, read_session_detail};
@@ -126,7 +126,7 @@ fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
         state: session.state.as_deref().map(to_valid_utf8),
         statement: session.statement.as_ref().map(text),
         statement_cut: is_cut,
-        sql_template: session.statement.as_deref().map(|statement| to_valid_utf8(&build_template(statement))),
+        sql_template: session.statement.as_deref().map(|statement| to_valid_utf8(&build_statement_template(statement))),
         masked,
         transaction: transaction.map(|transaction| OpenTransaction {
             id: transaction.id,

@@ -134,10 +134,11 @@ fn parse_session_id(query: &Query) -> Result<u64, ApiError> {
 /// Returns the lock wait of a session with its first root blocker (DESIGN.md section 6).
 fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
     let waiter = WaitParty::Session(pid);
-    let root = *graph.root_blockers_of(waiter).first()?;
-    let leads_to_root =
-        |wait: &&LockWait| root.parties.contains(&wait.blocker) || graph.root_blockers_of(wait.blocker).contains(&root);
-    let wait = graph.waits_of(waiter).iter().find(leads_to_root)?;
+    let root = *graph.root_blockers_of_party(waiter).first()?;
+    let leads_to_root = |wait: &&LockWait| {
+        root.parties.contains(&wait.blocker) || graph.root_blockers_of_party(wait.blocker).contains(&root)
+    };
+    let wait = graph.waits_of_party(waiter).iter().find(leads_to_root)?;
     // In a cycle, every session is a root blocker. A direct blocker in the cycle is preferred over the waiting session.
     let at_root = |party: WaitParty| root.parties.contains(&party);
     let blocker = if at_root(wait.blocker) { wait.blocker } else { *root.parties.first()? };
@@ -150,8 +151,8 @@ fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
         lock_index: wait.on.index.clone(),
         lock_mode: Some(wait.wanted.clone()),
         lock_data: wait.on.data.clone(),
-        blocker_pid: blocker.session(),
-        blocker_thread_id: blocker.session(),
+        blocker_pid: blocker.session_id(),
+        blocker_thread_id: blocker.session_id(),
         ..LockRootCause::default()
     };
     Some(match graph.party_detail(blocker) {

@@ -88,7 +88,7 @@ pub(crate) async fn list_processes(
 /// Reads one page of a snapshot, which may be larger than memory.
 fn read_snapshot_page(mut snapshot: Snapshot, page: Pagination) -> std::io::Result<Processes> {
     let mut list = b"[".to_vec();
-    snapshot.body.write_range(page.offset as usize, page.limit as usize, &mut list)?;
+    snapshot.body.write_row_range(page.offset as usize, page.limit as usize, &mut list)?;
     list.push(b']');
     Ok(Processes { processes: serde_json::from_slice(&list)?, total_count: snapshot.summary.rows })
 }

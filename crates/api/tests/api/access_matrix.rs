@@ -302,7 +302,7 @@ async fn responses_match_the_table() {
             if got != *expected {
                 wrong.push(format!("{operation} {column}: {expected} was expected, but got {got}: {}", answer.text()));
             }
-            let entry = clew_model::ERRORS.iter().find(|entry| entry.code == got && entry.status == answer.status);
+            let entry = clew_model::API_ERRORS.iter().find(|entry| entry.code == got && entry.status == answer.status);
             assert!(answer.status.is_success() || entry.is_some(), "{operation} {column}: {}", answer.text());
         }
     }

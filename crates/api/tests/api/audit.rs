@@ -38,7 +38,7 @@ async fn collection_and_download_are_recorded() {
     let id = collected.expect_status(202)["request_id"].clone();
     let row = single_row(&server, "CollectRealtimeSession", &collected).await.event;
     let tenant = &server.tenant;
-    assert_eq!((row.outcome, row.code), (Outcome::Done, None));
+    assert_eq!((row.outcome, row.code), (Outcome::Succeeded, None));
     assert_eq!(row.domain_id.as_ref(), Some(&tenant.domain_id));
     assert_eq!(
         (row.project_id.as_ref(), row.instance_id.as_ref()),
@@ -55,7 +55,7 @@ async fn collection_and_download_are_recorded() {
     let downloaded = server.get(&server.result_of(&id)).await;
     assert_eq!(downloaded.status, 200);
     let row = single_row(&server, "DownloadRealtimeSession", &downloaded).await.event;
-    assert_eq!((row.outcome, row.node_id), (Outcome::Done, Some(server.node())));
+    assert_eq!((row.outcome, row.node_id), (Outcome::Succeeded, Some(server.node())));
     assert_eq!(row.detail, json!({ "collection": id, "masked": false }));
 }
 
@@ -142,7 +142,7 @@ async fn successful_and_failed_sign_ins_are_recorded() {
     assert_eq!(
         summary,
         [
-            (Outcome::Done, None, "user", "grace"),
+            (Outcome::Succeeded, None, "user", "grace"),
             (Outcome::Denied, Some("IAM.0001"), "nobody", "grace"),
             // The second sign-in with an unknown name is only counted.
             (Outcome::Denied, Some("IAM.0001"), "nobody", ""),
@@ -169,12 +169,12 @@ async fn token_revocation_and_temporary_key_are_recorded_once() {
     let call = server.call(Method::DELETE, "/v3/auth/tokens").header("x-subject-token", &token);
     let answer = call.send().await;
     assert_eq!(answer.status, 204);
-    assert_eq!(single_row(&server, "RevokeToken", &answer).await.event.outcome, Outcome::Done);
+    assert_eq!(single_row(&server, "RevokeToken", &answer).await.event.outcome, Outcome::Succeeded);
     let call = server.call(Method::POST, "/v3.0/OS-CREDENTIAL/securitytokens");
     let answer = call.body(r#"{"auth":{"identity":{"methods":["token"]}}}"#).send().await;
     let credential = answer.expect_status(201)["credential"].clone();
     let row = single_row(&server, "CreateTemporaryAccessKey", &answer).await.event;
-    assert_eq!((row.outcome, &row.target), (Outcome::Done, &credential["access"].as_str().unwrap().to_owned()));
+    assert_eq!((row.outcome, &row.target), (Outcome::Succeeded, &credential["access"].as_str().unwrap().to_owned()));
     let recorded_text = format!("{:?}", server.store.audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap());
     for secret in [&credential["secret"], &credential["securitytoken"], &Value::from(token)] {
         assert!(!recorded_text.contains(secret.as_str().unwrap()));

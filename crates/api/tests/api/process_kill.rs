@@ -161,13 +161,13 @@ async fn sessions_are_killed(flavor: Flavor) {
     assert_eq!(again, json!({ "processes_killed": [], "processes_not_found": [victim.id] }));
 
     let requests = audit_rows(&server, "DeleteTaurusDbNodeProcesses").await;
-    assert_eq!((requests.len(), requests[0].event.outcome), (2, Outcome::Done));
+    assert_eq!((requests.len(), requests[0].event.outcome), (2, Outcome::Succeeded));
     assert_eq!(requests[0].event.detail["not_found"], json!([missing_id, protected.id, scheduler]));
     let kills = audit_rows(&server, "KillSession").await;
     assert_eq!(kills.len(), 4, "{kills:?}");
     let of = |id: u64| &kills.iter().find(|row| row.event.target == id.to_string()).unwrap().event;
     let detail = &of(victim.id).detail;
-    assert_eq!((of(victim.id).outcome, &detail["outcome"]), (Outcome::Done, &"killed".into()));
+    assert_eq!((of(victim.id).outcome, &detail["outcome"]), (Outcome::Succeeded, &"killed".into()));
     assert_eq!((&detail["statement"], &detail["user"]), (&"SELECT SLEEP(?), ?".into(), &"app".into()), "{detail}");
     assert_eq!((&detail["source"], &detail["reason"]), (&"manual".into(), &"stuck since noon".into()));
     assert_eq!(of(victim.id).origin.request_id, requests[0].event.origin.request_id);

@@ -1,6 +1,6 @@
 //! Audit rows for kills from the command line.
 
-use clew_diagnose::{build_template, to_valid_utf8};
+use clew_diagnose::{build_statement_template, to_valid_utf8};
 use clew_model::{AuditEvent, DomainId, Outcome, Session};
 use clew_mysql::KillOutcome;
 use clew_store::{Store, StoreLocation};
@@ -36,7 +36,7 @@ impl KillAudit {
             let Some(session) = report.selected.sessions.iter().find(|session| session.id == *id) else { continue };
             let event = AuditEvent {
                 domain_id: self.domain.clone(),
-                outcome: if outcome.is_success() { Outcome::Done } else { Outcome::Failed },
+                outcome: if outcome.is_success() { Outcome::Succeeded } else { Outcome::Failed },
                 detail: build_audit_detail(report, session, outcome),
                 ..AuditEvent::new_success(&origin, "KillSession", id.to_string())
             };
@@ -54,7 +54,7 @@ fn build_audit_detail(report: &KillReport, session: &Session, outcome: &KillOutc
         "source": "manual", "server": report.address, "kind": report.kind.name(), "reason": report.reason,
         "user": to_valid_utf8(&session.user), "host": to_valid_utf8(&session.host), "db": text(&session.database),
         "command": to_valid_utf8(&session.command), "seconds": session.seconds, "state": text(&session.state),
-        "statement": session.statement.as_deref().map(|statement| to_valid_utf8(&build_template(statement))),
+        "statement": session.statement.as_deref().map(|statement| to_valid_utf8(&build_statement_template(statement))),
         "outcome": outcome.name(), "detail": outcome.to_string(),
     })
 }

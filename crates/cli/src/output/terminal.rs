@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use clew_diagnose::terminal::{sanitize, sanitize_styled};
+use clew_diagnose::terminal::{sanitize_multiline, sanitize_styled_text};
 
 /// Maximum number of buffered bytes of an incomplete escape sequence or UTF-8 character.
 const MAX_INCOMPLETE_BYTES: usize = 16;
@@ -23,7 +23,7 @@ impl<W: Write> Sanitizer<W> {
 
     fn write_sanitized(&mut self, bytes: &[u8]) -> io::Result<()> {
         let text = clew_diagnose::to_valid_utf8(bytes);
-        let text = if self.styled { sanitize_styled(&text) } else { sanitize(&text) };
+        let text = if self.styled { sanitize_styled_text(&text) } else { sanitize_multiline(&text) };
         self.inner.write_all(text.as_bytes())
     }
 }

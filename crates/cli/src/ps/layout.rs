@@ -79,7 +79,7 @@ fn read_table_lines(snapshot: &mut Snapshot, width: usize) -> io::Result<Vec<Tab
     let mut lines = Vec::new();
     for index in 0..usize::try_from(snapshot.summary.rows).unwrap_or(usize::MAX) {
         let mut row = Vec::new();
-        snapshot.body.write_range(index, 1, &mut row)?;
+        snapshot.body.write_row_range(index, 1, &mut row)?;
         lines.push(format_session_row(serde_json::from_slice(&row)?, width));
     }
     Ok(lines)

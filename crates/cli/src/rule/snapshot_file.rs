@@ -1,6 +1,6 @@
 //! Parser of saved snapshots: JSON, or CSV with an optional header row in English or Chinese.
 
-use clew_model::{COLUMNS, Session};
+use clew_model::{SNAPSHOT_COLUMNS, Session};
 use csv::{ByteRecord, ReaderBuilder};
 use serde::Deserialize;
 
@@ -71,8 +71,8 @@ fn parse_csv(bytes: &[u8]) -> Result<Vec<Session>, String> {
                 positions = header_positions;
                 continue;
             }
-            if width < COLUMNS.len() {
-                let count = COLUMNS.len();
+            if width < SNAPSHOT_COLUMNS.len() {
+                let count = SNAPSHOT_COLUMNS.len();
                 return Err(format!("line {}: {width} fields; a snapshot has at least {count} columns", line()));
             }
         }
@@ -86,13 +86,13 @@ fn parse_csv(bytes: &[u8]) -> Result<Vec<Session>, String> {
 
 /// Returns the positions of the required columns in a file without a header row.
 fn default_column_positions() -> [usize; REQUIRED_COLUMNS.len()] {
-    REQUIRED_COLUMNS.map(|key| COLUMNS.iter().position(|column| column.key == key).unwrap_or_default())
+    REQUIRED_COLUMNS.map(|key| SNAPSHOT_COLUMNS.iter().position(|column| column.key == key).unwrap_or_default())
 }
 
 /// Returns the positions of the required columns from a header row, or `None` if the record is not a header row.
 fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_COLUMNS.len()]>, String> {
     let is_name_of = |key: &str, cell: &[u8]| {
-        let column = COLUMNS.iter().find(|column| column.key == key);
+        let column = SNAPSHOT_COLUMNS.iter().find(|column| column.key == key);
         column.is_some_and(|column| [column.key, column.label_zh].iter().any(|name| name.as_bytes() == cell))
     };
     let is_header = record.iter().any(|cell| REQUIRED_COLUMNS.iter().any(|key| is_name_of(key, cell)));

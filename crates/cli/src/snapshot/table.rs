@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use clew_diagnose::terminal::{self, truncate_to_width};
-use clew_model::{COLUMNS, DETAIL_COLUMNS};
+use clew_model::{DETAIL_COLUMNS, SNAPSHOT_COLUMNS};
 use clew_mysql::Snapshot;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
@@ -82,8 +82,11 @@ fn select_columns(detailed: bool) -> Vec<TableColumn> {
 
 /// Reads the cells of all rows, with a flag per row that is true if the session waits for a lock.
 fn read_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Result<(Vec<Line>, Vec<bool>)> {
-    let keys: Vec<&str> =
-        COLUMNS.iter().map(|column| column.key).chain(DETAIL_COLUMNS.iter().map(|column| column.key)).collect();
+    let keys: Vec<&str> = SNAPSHOT_COLUMNS
+        .iter()
+        .map(|column| column.key)
+        .chain(DETAIL_COLUMNS.iter().map(|column| column.key))
+        .collect();
     let mut body = Vec::new();
     snapshot.body.write_to(&mut body)?;
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(body.as_slice());

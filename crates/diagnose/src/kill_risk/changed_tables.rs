@@ -1,11 +1,11 @@
 //! Parser for the tables that a statement modifies, based on leading keywords and table lists.
 //!
 //! The parser is necessary because servers do not list the tables of a running statement.
-//! The parser covers statements that a kill can leave incomplete on non-transactional tables:
+//! The parser supports statements for which a kill can damage or partially modify a non-transactional table:
 //! - Row changes: `INSERT`, `REPLACE`, `UPDATE`, `DELETE`, `LOAD`.
 //! - DDL and maintenance: `ALTER`, `REPAIR`, `OPTIMIZE`, `ANALYZE`, `TRUNCATE TABLE`, `CREATE INDEX`, `DROP INDEX`.
 //!
-//! Modifications by triggers, by foreign keys and by functions called in a `SELECT` are not detected.
+//! The parser does not detect modifications by triggers, foreign keys, or functions called in a `SELECT`.
 
 use crate::template::{CodeToken, tokenize_code};
 
@@ -19,7 +19,7 @@ const MAX_REPORTED_TABLES: usize = 32;
 /// Effect of a statement on its tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StatementEffect {
-    /// DDL or maintenance of the table, such as `ALTER`, `REPAIR`, `OPTIMIZE` or `ANALYZE`.
+    /// DDL or maintenance of the table by a statement such as `ALTER`, `REPAIR`, `OPTIMIZE` or `ANALYZE`.
     Definition,
     /// Modification of rows.
     Rows,
@@ -28,7 +28,7 @@ pub enum StatementEffect {
 /// Reference to a table.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TableRef {
-    /// Schema; `None` for an unqualified table name without a default database.
+    /// Schema; `None` if the table name is unqualified and the session has no default database.
     pub schema: Option<String>,
     /// Table name.
     pub name: String,
@@ -47,7 +47,7 @@ pub struct ChangedTables {
     pub is_complete: bool,
 }
 
-/// Parses the tables that a statement modifies. `database` is the default database of the session.
+/// Parses a statement and returns the tables that it modifies. `database` is the default database of the session.
 ///
 /// Returns `None` if the statement does not modify tables.
 #[must_use]
@@ -90,22 +90,22 @@ impl<'t> ChangedTablesParser<'t> {
         keywords.iter().any(|keyword| self.next_is_keyword(keyword))
     }
 
-    fn accept_keyword(&mut self, keywords: &[&str]) -> bool {
+    fn accept_any_keyword(&mut self, keywords: &[&str]) -> bool {
         let accepted = self.next_is_any_keyword(keywords);
         self.position += usize::from(accepted);
         accepted
     }
 
     fn skip_keywords(&mut self, keywords: &[&str]) {
-        while self.accept_keyword(keywords) {}
+        while self.accept_any_keyword(keywords) {}
     }
 
-    /// Skips tokens up to and including the next of `keywords` outside parentheses.
+    /// Skips tokens up to and including the first of the keywords that occurs outside parentheses.
     ///
-    /// Returns false if none of the keywords follows.
+    /// Returns false if none of the keywords occurs in the rest of the statement.
     fn skip_past_keyword(&mut self, keywords: &[&str]) -> bool {
         while let Some(token) = self.peek_token() {
-            if self.accept_keyword(keywords) {
+            if self.accept_any_keyword(keywords) {
                 return true;
             }
             match token {
@@ -137,7 +137,7 @@ impl<'t> ChangedTablesParser<'t> {
         // MariaDB: SET STATEMENT variable = value FOR statement.
         if self.next_is_keyword("SET") {
             self.position += 1;
-            if !self.accept_keyword(&["STATEMENT"]) || !self.skip_past_keyword(&["FOR"]) {
+            if !self.accept_any_keyword(&["STATEMENT"]) || !self.skip_past_keyword(&["FOR"]) {
                 return None;
             }
         }
@@ -145,11 +145,11 @@ impl<'t> ChangedTablesParser<'t> {
         if self.next_is_keyword("ANALYZE") {
             self.position += 1;
             self.skip_keywords(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
-            if self.accept_keyword(&["TABLE", "TABLES"]) {
+            if self.accept_any_keyword(&["TABLE", "TABLES"]) {
                 self.parse_table_list();
                 return Some(("ANALYZE TABLE", Definition));
             }
-            if self.accept_keyword(&["FORMAT"]) {
+            if self.accept_any_keyword(&["FORMAT"]) {
                 // Skips `=` and the format.
                 self.position += 2;
             }
@@ -165,7 +165,7 @@ impl<'t> ChangedTablesParser<'t> {
         match verb {
             "ALTER" => {
                 self.skip_keywords(&["ONLINE", "OFFLINE", "IGNORE"]);
-                if !self.accept_keyword(&["TABLE"]) {
+                if !self.accept_any_keyword(&["TABLE"]) {
                     return None;
                 }
                 self.skip_keywords(&["IF", "EXISTS"]);
@@ -174,20 +174,20 @@ impl<'t> ChangedTablesParser<'t> {
             }
             "REPAIR" | "OPTIMIZE" => {
                 self.skip_keywords(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
-                if !self.accept_keyword(&["TABLE", "TABLES"]) {
+                if !self.accept_any_keyword(&["TABLE", "TABLES"]) {
                     return None;
                 }
                 self.parse_table_list();
                 Some((if verb == "REPAIR" { "REPAIR TABLE" } else { "OPTIMIZE TABLE" }, Definition))
             }
             "TRUNCATE" => {
-                self.accept_keyword(&["TABLE"]);
+                self.accept_any_keyword(&["TABLE"]);
                 self.parse_table_name();
                 Some(("TRUNCATE TABLE", Definition))
             }
             "CREATE" | "DROP" => {
                 self.skip_keywords(&["OR", "REPLACE", "ONLINE", "OFFLINE", "UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR"]);
-                if !self.accept_keyword(&["INDEX"]) {
+                if !self.accept_any_keyword(&["INDEX"]) {
                     return None;
                 }
                 if self.skip_past_keyword(&["ON"]) {
@@ -198,7 +198,7 @@ impl<'t> ChangedTablesParser<'t> {
                 Some((if verb == "CREATE" { "CREATE INDEX" } else { "DROP INDEX" }, Definition))
             }
             "LOAD" => {
-                if !self.accept_keyword(&["DATA", "XML"]) {
+                if !self.accept_any_keyword(&["DATA", "XML"]) {
                     return None;
                 }
                 if self.skip_past_keyword(&["TABLE"]) {
@@ -219,7 +219,7 @@ impl<'t> ChangedTablesParser<'t> {
                 Some(("UPDATE", Rows))
             }
             "DELETE" => {
-                self.parse_delete_tables();
+                self.parse_delete_statement_tables();
                 Some(("DELETE", Rows))
             }
             // While a procedure runs, the server lists the inner statement.
@@ -231,9 +231,9 @@ impl<'t> ChangedTablesParser<'t> {
         }
     }
 
-    /// Skips tokens up to the next of `keywords` outside parentheses.
+    /// Skips all tokens before the first of the keywords that occurs outside parentheses.
     ///
-    /// Returns false if none of the keywords follows.
+    /// Returns false if none of the keywords occurs in the rest of the statement.
     fn skip_to_keyword(&mut self, keywords: &[&str]) -> bool {
         let found = self.skip_past_keyword(keywords);
         self.position -= usize::from(found);
@@ -242,8 +242,8 @@ impl<'t> ChangedTablesParser<'t> {
 
     /// Parses the tables of `DELETE FROM t`, `DELETE FROM t USING references` and `DELETE t FROM references`.
     ///
-    /// The table references contain all modified tables; the list of deleted tables may contain aliases.
-    fn parse_delete_tables(&mut self) {
+    /// The table references contain all modified tables. The list before `FROM` or `USING` may contain aliases.
+    fn parse_delete_statement_tables(&mut self) {
         self.skip_keywords(&["LOW_PRIORITY", "QUICK", "IGNORE"]);
         let start = self.position;
         if !self.skip_past_keyword(&["FROM"]) {
@@ -263,7 +263,7 @@ impl<'t> ChangedTablesParser<'t> {
     /// Parses a list of table references up to one of the keywords in `ends`.
     ///
     /// The list may also end at the end of the statement, unless `ends` contains `SET`.
-    /// Tables that are joined but not modified are included.
+    /// The result includes tables that are joined but not modified.
     fn parse_table_references(&mut self, ends: &[&str]) {
         let may_end_statement = !ends.contains(&"SET");
         let mut expects_table = true;
@@ -316,7 +316,7 @@ impl<'t> ChangedTablesParser<'t> {
         self.is_complete &= self.reached_end;
     }
 
-    /// Parses a table name with an optional schema. Marks the list as incomplete if the next token is not a name.
+    /// Parses a table name with an optional schema. Marks the table list as incomplete if the next token is not a name.
     fn parse_table_name(&mut self) {
         let Some(first) = self.parse_identifier() else {
             self.is_complete = false;

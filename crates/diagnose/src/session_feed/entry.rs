@@ -1,27 +1,27 @@
-//! Session entry of the feed: cells with the version of their last change.
+//! Entry for a session in the feed: its cells, and the version in which each cell last changed.
 
 use std::fmt::Write;
 
-use clew_model::{COLUMNS, Cell, DETAIL_COLUMNS, Session, SessionRow};
+use clew_model::{Cell, DETAIL_COLUMNS, SNAPSHOT_COLUMNS, Session, SessionRow};
 
-use super::{ELAPSED_COLUMN_INDEXES, MAX_STATEMENT_BYTES, SampledSession};
-use crate::template::build_template;
+use super::{DURATION_COLUMN_INDEXES, MAX_STATEMENT_BYTES, SampledSession};
+use crate::template::build_statement_template;
 use crate::text::to_valid_utf8;
 
 // Indexes of columns with special handling.
-const USER_COLUMN: usize = 1;
-const HOST_COLUMN: usize = 2;
-const STATE_COLUMN: usize = 4;
-const COMMAND_COLUMN: usize = 5;
-pub(super) const STATEMENT_COLUMN: usize = 6;
-const STATE_DURATION_COLUMN: usize = 7;
-pub(super) const WAITS_FOR_COLUMN: usize = 16;
-pub(super) const TEMPLATE_COLUMN: usize = 19;
+const USER_COLUMN_INDEX: usize = 1;
+const HOST_COLUMN_INDEX: usize = 2;
+const STATE_COLUMN_INDEX: usize = 4;
+const COMMAND_COLUMN_INDEX: usize = 5;
+pub(super) const STATEMENT_COLUMN_INDEX: usize = 6;
+const STATE_DURATION_COLUMN_INDEX: usize = 7;
+pub(super) const WAITS_FOR_COLUMN_INDEX: usize = 16;
+pub(super) const TEMPLATE_COLUMN_INDEX: usize = 19;
 pub(super) const COLUMN_COUNT: usize = 20;
 
-/// Maximum number of changed cells in a delta. If more cells change, a full row is shorter.
+/// Maximum number of cells in the delta for a row. If more cells have changed, the full row is shorter.
 const MAX_DELTA_CELLS: usize = COLUMN_COUNT / 2;
-/// Tolerance for durations, in milliseconds. Servers report durations in whole seconds.
+/// Maximum deviation from the expected duration, in milliseconds. Servers report durations in whole seconds.
 const DURATION_TOLERANCE_MILLIS: i64 = 1000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,53 +39,56 @@ pub(super) struct SessionEntry {
     pub(super) changed_version: u32,
     cells: [CellValue; COLUMN_COUNT],
     cell_versions: [u32; COLUMN_COUNT],
-    /// Unix timestamp in milliseconds of the sample from which each cell of [`ELAPSED_COLUMNS`] was stored.
-    stored_at: [i64; ELAPSED_COLUMN_INDEXES.len()],
+    /// Sample time of each cell in [`DURATION_COLUMN_INDEXES`], as a Unix timestamp in milliseconds.
+    stored_at: [i64; DURATION_COLUMN_INDEXES.len()],
     waits_for_masked: Option<Box<str>>,
 }
 
 impl SessionEntry {
     pub(super) fn new(version: u32, at: i64, sample: &SampledSession) -> Self {
         let mut cells = build_cells(sample);
-        set_cell(&mut cells, TEMPLATE_COLUMN, build_template_cell(sample));
+        set_cell(&mut cells, TEMPLATE_COLUMN_INDEX, build_template_cell(sample));
         Self {
             added_version: version,
             changed_version: version,
             cells,
             cell_versions: [version; COLUMN_COUNT],
-            stored_at: [at; ELAPSED_COLUMN_INDEXES.len()],
+            stored_at: [at; DURATION_COLUMN_INDEXES.len()],
             waits_for_masked: sample.masked_waits_for.as_deref().map(Box::from),
         }
     }
 
-    /// Returns true if the entry belongs to `session`. Servers may reuse session ids.
+    /// Returns true if the entry describes `session`. A server may reuse the id of an ended session.
     pub(super) fn is_same_session(&self, session: &Session) -> bool {
         let same = |at: usize, text: &[u8]| matches!(self.cells.get(at), Some(CellValue::Text(stored)) if **stored == *to_valid_utf8(text));
         // Before authentication, a session has no account and, on some servers, no port.
-        same(HOST_COLUMN, &session.host)
-            && (same(USER_COLUMN, &session.user) || same(USER_COLUMN, b"unauthenticated user"))
+        same(HOST_COLUMN_INDEX, &session.host)
+            && (same(USER_COLUMN_INDEX, &session.user) || same(USER_COLUMN_INDEX, b"unauthenticated user"))
     }
 
     pub(super) fn apply_sample(&mut self, version: u32, at: i64, sample: &SampledSession) {
         let mut new_cells = build_cells(sample);
-        let statement = |cells: &[CellValue; COLUMN_COUNT]| cells.get(STATEMENT_COLUMN).cloned();
+        let statement = |cells: &[CellValue; COLUMN_COUNT]| cells.get(STATEMENT_COLUMN_INDEX).cloned();
         let same_statement = statement(&self.cells) == statement(&new_cells);
         // The template is the most expensive cell and is computed only for new statements.
-        let template =
-            if same_statement { self.cells.get(TEMPLATE_COLUMN).cloned() } else { Some(build_template_cell(sample)) };
-        set_cell(&mut new_cells, TEMPLATE_COLUMN, template.unwrap_or(CellValue::Empty));
+        let template = if same_statement {
+            self.cells.get(TEMPLATE_COLUMN_INDEX).cloned()
+        } else {
+            Some(build_template_cell(sample))
+        };
+        set_cell(&mut new_cells, TEMPLATE_COLUMN_INDEX, template.unwrap_or(CellValue::Empty));
         let differs = |column: usize| self.cells.get(column) != new_cells.get(column);
         // A new state, command or statement restarts the duration, even if the duration has the expected value.
-        let restarted = [STATE_COLUMN, COMMAND_COLUMN, STATEMENT_COLUMN].into_iter().any(differs);
+        let restarted = [STATE_COLUMN_INDEX, COMMAND_COLUMN_INDEX, STATEMENT_COLUMN_INDEX].into_iter().any(differs);
         let columns = self.cells.iter_mut().zip(&mut self.cell_versions).zip(new_cells).enumerate();
         for (column, ((old, changed), new)) in columns {
-            let stored_at = match ELAPSED_COLUMN_INDEXES.iter().position(|running| *running == column) {
+            let stored_at = match DURATION_COLUMN_INDEXES.iter().position(|running| *running == column) {
                 Some(index) => self.stored_at.get_mut(index),
                 None => None,
             };
             let is_expected = match (&stored_at, &*old, &new) {
                 (Some(stored_at), CellValue::Number(old), CellValue::Number(new)) => {
-                    !(restarted && column == STATE_DURATION_COLUMN)
+                    !(restarted && column == STATE_DURATION_COLUMN_INDEX)
                         && is_expected_duration(*old, at - **stored_at, *new)
                 }
                 (_, old, new) => old == new,
@@ -104,7 +107,7 @@ impl SessionEntry {
     }
 
     /// Writes all cells as a JSON array. Durations are extrapolated to the time `at`.
-    pub(super) fn write_full(&self, out: &mut String, at: i64, masked: bool) {
+    pub(super) fn write_full_row(&self, out: &mut String, at: i64, masked: bool) {
         for column in 0..COLUMN_COUNT {
             out.push(if column == 0 { '[' } else { ',' });
             self.write_cell(out, column, at, masked);
@@ -114,11 +117,11 @@ impl SessionEntry {
 
     /// Writes the cells that changed after `version` as a JSON object.
     ///
-    /// Writes the full row if most cells changed or if the session was added after `version`.
-    pub(super) fn write_delta(&self, out: &mut String, version: u32, at: i64, masked: bool) {
+    /// Writes the full row if more than half of the cells changed or if the session was added after `version`.
+    pub(super) fn write_row_delta(&self, out: &mut String, version: u32, at: i64, masked: bool) {
         let changed = || self.cell_versions.iter().enumerate().filter(|(_, changed)| **changed > version);
         if self.added_version > version || changed().count() > MAX_DELTA_CELLS {
-            return self.write_full(out, at, masked);
+            return self.write_full_row(out, at, masked);
         }
         for (number, (column, _)) in changed().enumerate() {
             let _ = write!(out, "{}\"{column}\":", if number == 0 { '{' } else { ',' });
@@ -128,15 +131,15 @@ impl SessionEntry {
     }
 
     fn write_cell(&self, out: &mut String, column: usize, at: i64, masked: bool) {
-        let source = if masked && column == STATEMENT_COLUMN { TEMPLATE_COLUMN } else { column };
-        if masked && column == WAITS_FOR_COLUMN {
+        let source = if masked && column == STATEMENT_COLUMN_INDEX { TEMPLATE_COLUMN_INDEX } else { column };
+        if masked && column == WAITS_FOR_COLUMN_INDEX {
             return write_json_string(out, self.waits_for_masked.as_deref());
         }
         match self.cells.get(source) {
             None | Some(CellValue::Empty) => out.push_str("null"),
             Some(CellValue::Text(text)) => write_json_string(out, Some(&**text)),
             Some(CellValue::Number(number)) => {
-                let running = ELAPSED_COLUMN_INDEXES.iter().position(|running| *running == column);
+                let running = DURATION_COLUMN_INDEXES.iter().position(|running| *running == column);
                 let passed =
                     running.and_then(|index| self.stored_at.get(index)).map_or(0, |stored_at| (at - stored_at) / 1000);
                 let _ = write!(out, "{}", number.saturating_add_signed(passed));
@@ -145,7 +148,7 @@ impl SessionEntry {
     }
 }
 
-/// Returns true if `new` is the expected duration `passed` milliseconds after `old`, in the same state.
+/// Returns true if a duration of `old` seconds is expected to be `new` seconds after `passed` milliseconds.
 fn is_expected_duration(old: u64, passed: i64, new: u64) -> bool {
     let to_millis = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
     to_millis(new).saturating_sub(to_millis(old)).saturating_sub(passed).abs() <= DURATION_TOLERANCE_MILLIS
@@ -154,7 +157,7 @@ fn is_expected_duration(old: u64, passed: i64, new: u64) -> bool {
 fn build_cells(sample: &SampledSession) -> [CellValue; COLUMN_COUNT] {
     let row = SessionRow { session: &sample.session, transaction: sample.transaction.as_ref() };
     let mut cells = [const { CellValue::Empty }; COLUMN_COUNT];
-    let of_session = COLUMNS.iter().map(|column| (column.cell)(&row));
+    let of_session = SNAPSHOT_COLUMNS.iter().map(|column| (column.cell)(&row));
     let details = DETAIL_COLUMNS.iter().filter(|column| column.key != "statement_digest");
     let of_detail = details.map(|column| (column.cell)(&sample.detail));
     for (column, (cell, value)) in cells.iter_mut().zip(of_session.chain(of_detail)).enumerate() {
@@ -162,7 +165,7 @@ fn build_cells(sample: &SampledSession) -> [CellValue; COLUMN_COUNT] {
             Cell::Empty => CellValue::Empty,
             Cell::Number(number) => CellValue::Number(number),
             Cell::Text(text) => CellValue::Text(
-                to_valid_utf8(if column == STATEMENT_COLUMN { truncate_statement(text) } else { text }).into(),
+                to_valid_utf8(if column == STATEMENT_COLUMN_INDEX { truncate_statement(text) } else { text }).into(),
             ),
         };
     }
@@ -172,7 +175,7 @@ fn build_cells(sample: &SampledSession) -> [CellValue; COLUMN_COUNT] {
 fn build_template_cell(sample: &SampledSession) -> CellValue {
     let statement = sample.session.statement.as_deref();
     statement.map_or(CellValue::Empty, |statement| {
-        CellValue::Text(to_valid_utf8(&build_template(truncate_statement(statement))).into())
+        CellValue::Text(to_valid_utf8(&build_statement_template(truncate_statement(statement))).into())
     })
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::*;
 
-fn sampled_session(id: u64, statement: Option<&str>) -> SampledSession {
+fn build_sampled_session(id: u64, statement: Option<&str>) -> SampledSession {
     let command = if statement.is_some() { "Query" } else { "Sleep" };
     SampledSession {
         session: Session {
@@ -24,7 +24,7 @@ fn parse_json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-fn delta_since(list: &SessionFeed, version: u32, masked: bool) -> Value {
+fn parse_delta_since(list: &SessionFeed, version: u32, masked: bool) -> Value {
     parse_json(&format!("{{{}}}", list.delta_json(version, masked).unwrap()))
 }
 
@@ -34,20 +34,21 @@ fn column_indexes_match_the_column_list() {
     assert_eq!(columns.len(), entry::COLUMN_COUNT);
     let at = |column: usize| columns[column];
     assert_eq!(
-        ELAPSED_COLUMN_INDEXES.map(at),
+        DURATION_COLUMN_INDEXES.map(at),
         ["state_duration", "transaction_duration", "transaction_lock_wait_time"]
     );
     assert_eq!(
-        [1, 2, 4, 5, entry::STATEMENT_COLUMN, entry::WAITS_FOR_COLUMN, entry::TEMPLATE_COLUMN].map(at),
+        [1, 2, 4, 5, entry::STATEMENT_COLUMN_INDEX, entry::WAITS_FOR_COLUMN_INDEX, entry::TEMPLATE_COLUMN_INDEX]
+            .map(at),
         ["user", "host", "execution_status", "command", "sql_statement", "waits_for", "sql_template"]
     );
 }
 
 #[test]
-fn growing_duration_is_not_a_change_but_restarted_duration_is() {
+fn elapsed_time_is_not_a_change_but_a_restarted_duration_is() {
     let mut list = SessionFeed::default();
     let mut apply_sample = |at: i64, seconds: u64, transaction: Option<u64>| {
-        let mut live = sampled_session(7, None);
+        let mut live = build_sampled_session(7, None);
         live.session.seconds = seconds;
         live.transaction = transaction.map(|seconds| Transaction { seconds, ..Transaction::default() });
         list.apply_sample(at, vec![live]);
@@ -70,32 +71,32 @@ fn growing_duration_is_not_a_change_but_restarted_duration_is() {
 }
 
 #[test]
-fn new_statement_sends_its_duration() {
+fn new_statement_resends_the_duration() {
     let mut list = SessionFeed::default();
-    list.apply_sample(0, vec![sampled_session(7, Some("SELECT 1"))]);
-    list.apply_sample(500, vec![sampled_session(7, Some("SELECT 2"))]);
-    assert_eq!(delta_since(&list, 1, false)["changed"]["7"], serde_json::json!({ "6": "SELECT 2", "7": 0 }));
+    list.apply_sample(0, vec![build_sampled_session(7, Some("SELECT 1"))]);
+    list.apply_sample(500, vec![build_sampled_session(7, Some("SELECT 2"))]);
+    assert_eq!(parse_delta_since(&list, 1, false)["changed"]["7"], serde_json::json!({ "6": "SELECT 2", "7": 0 }));
 }
 
 #[test]
 fn reused_id_is_sent_as_gone_and_changed() {
     let mut list = SessionFeed::default();
-    list.apply_sample(0, vec![sampled_session(7, None)]);
-    let mut other = sampled_session(7, None);
+    list.apply_sample(0, vec![build_sampled_session(7, None)]);
+    let mut other = build_sampled_session(7, None);
     other.session.host = b"h:2".to_vec();
     list.apply_sample(1_000, vec![other]);
-    let delta = delta_since(&list, 1, false);
+    let delta = parse_delta_since(&list, 1, false);
     assert_eq!((delta["gone"][0].as_u64(), delta["changed"]["7"][2].as_str()), (Some(7), Some("h:2")));
 }
 
 #[test]
 fn masked_output_has_no_literals() {
     let secret = "SELECT * FROM t WHERE card = '4111-1111' AND pin = 1234";
-    let mut live = sampled_session(7, Some(secret));
+    let mut live = build_sampled_session(7, Some(secret));
     live.detail.waits_for = Some("row of shop.t, '4111-1111'".into());
     live.masked_waits_for = Some("row of shop.t".into());
     let mut list = SessionFeed::default();
-    list.apply_sample(0, vec![sampled_session(7, None)]);
+    list.apply_sample(0, vec![build_sampled_session(7, None)]);
     list.apply_sample(1_000, vec![live]);
     for text in [list.full_json(true), list.delta_json(1, true).unwrap()] {
         assert!(
@@ -111,7 +112,7 @@ fn masked_output_has_no_literals() {
 #[test]
 fn long_statement_is_truncated_at_a_character_boundary() {
     let mut list = SessionFeed::default();
-    list.apply_sample(0, vec![sampled_session(7, Some(&format!("x{}", "電".repeat(1000))))]);
+    list.apply_sample(0, vec![build_sampled_session(7, Some(&format!("x{}", "電".repeat(1000))))]);
     let statement = parse_json(&list.full_json(false))["7"][6].as_str().unwrap().to_owned();
     assert_eq!(statement, format!("x{}", "電".repeat(341)));
     list.apply_sample(
@@ -125,14 +126,14 @@ fn long_statement_is_truncated_at_a_character_boundary() {
 }
 
 #[test]
-fn delta_for_an_expired_version_is_refused() {
+fn delta_for_an_expired_version_is_not_available() {
     let mut list = SessionFeed::default();
     assert_eq!(list.delta_json(0, false), None, "an empty list has no delta");
-    list.apply_sample(0, (0..30_000).map(|id| sampled_session(id, None)).collect());
-    list.apply_sample(1, vec![sampled_session(1, None)]);
+    list.apply_sample(0, (0..30_000).map(|id| build_sampled_session(id, None)).collect());
+    list.apply_sample(1, vec![build_sampled_session(1, None)]);
     assert!(list.delta_json(2, false).is_some() && list.delta_json(3, false).is_none());
     assert_eq!(list.delta_json(1, false), None, "some ended sessions are no longer stored");
-    assert!(list.ended.len() <= MIN_STORED_ENDED_SESSIONS);
+    assert!(list.ended.len() <= MIN_RETAINED_ENDED_SESSIONS);
 }
 
 /// Subscriber that applies deltas to its copy of the rows.
@@ -152,7 +153,7 @@ impl Subscriber {
                 self.sent_at.clear();
                 for id in self.rows.keys() {
                     self.sent_at
-                        .extend(ELAPSED_COLUMN_INDEXES.map(|column| ((id.clone(), column), list.sampled_at_millis())));
+                        .extend(DURATION_COLUMN_INDEXES.map(|column| ((id.clone(), column), list.sampled_at_millis())));
                 }
             }
             Some(fields) => {
@@ -165,7 +166,7 @@ impl Subscriber {
                         Value::Array(all) => {
                             self.rows.insert(id.clone(), all.clone());
                             self.sent_at.extend(
-                                ELAPSED_COLUMN_INDEXES.map(|column| ((id.clone(), column), list.sampled_at_millis())),
+                                DURATION_COLUMN_INDEXES.map(|column| ((id.clone(), column), list.sampled_at_millis())),
                             );
                         }
                         some => {
@@ -186,7 +187,7 @@ impl Subscriber {
     fn displayed_rows(&self) -> BTreeMap<String, Vec<Value>> {
         let mut rows = self.rows.clone();
         for (id, row) in &mut rows {
-            for column in ELAPSED_COLUMN_INDEXES {
+            for column in DURATION_COLUMN_INDEXES {
                 if let Some(number) = row[column].as_i64() {
                     row[column] = (number + (self.at - self.sent_at[&(id.clone(), column)]) / 1000).into();
                 }
@@ -196,7 +197,7 @@ impl Subscriber {
     }
 }
 
-/// Generates samples: session id, activity and duration of each session.
+/// Generates samples. A sample contains the id, the activity and the duration of several sessions.
 fn sample_strategy() -> impl Strategy<Value = Vec<(u64, u8, u64)>> {
     proptest::collection::vec((0u64..6, 0u8..4, 0u64..4), 0..8)
 }
@@ -208,7 +209,7 @@ proptest! {
         for (number, (sessions, is_sent)) in samples.into_iter().enumerate() {
             let at = i64::try_from(number).unwrap() * 1000;
             let sessions: BTreeMap<u64, SampledSession> = sessions.into_iter().map(|(id, activity, seconds)| {
-                let mut live = sampled_session(id, [None, Some("SELECT 1"), Some("SELECT 'b'"), Some("UPDATE t")][activity as usize]);
+                let mut live = build_sampled_session(id, [None, Some("SELECT 1"), Some("SELECT 'b'"), Some("UPDATE t")][activity as usize]);
                 live.session.seconds = seconds;
                 live.session.host = format!("h:{}", activity / 2).into();
                 live.transaction = (activity > 1).then(|| Transaction { seconds, ..Transaction::default() });

@@ -10,13 +10,13 @@ pub(super) enum CommentKind {
     /// Plain comment or optimizer hint, with its length in bytes.
     Plain(usize),
     /// Executable comment `/*! … */` or `/*M! … */`, whose content some servers execute.
-    /// `start` is the offset of the content after the mark and the version number.
+    /// `start` is the offset of the content, which follows the comment mark and the version number.
     Executable { start: usize, length: usize },
     /// The start or end of the comment is ambiguous.
     Ambiguous,
 }
 
-/// Classifies the text at the start of `rest`.
+/// Classifies the comment at the start of `rest`, if there is one.
 pub(super) fn classify_comment(rest: &[u8]) -> CommentKind {
     match rest {
         [b'#', ..] | [b'-', b'-'] | [b'-', b'-', 0..=b' ' | 0x7f, ..] => classify_line_comment(rest),
@@ -34,7 +34,7 @@ pub(super) fn classify_comment(rest: &[u8]) -> CommentKind {
 }
 
 /// Classifies a comment that ends at the line end.
-/// A NUL byte is ambiguous because servers also end the comment at NUL.
+/// A NUL byte makes the end ambiguous, because servers also end a line comment at NUL.
 fn classify_line_comment(rest: &[u8]) -> CommentKind {
     match memchr::memchr2(b'\n', 0, rest) {
         Some(end) if rest.get(end) == Some(&0) => CommentKind::Ambiguous,

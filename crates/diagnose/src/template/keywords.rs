@@ -5,13 +5,13 @@ mod lists;
 use std::sync::LazyLock;
 
 /// Non-reserved words that may directly precede or follow a string.
-const NON_RESERVED_STRING_NEIGHBORS: [&str; 8] =
+const NON_RESERVED_WORDS_NEXT_TO_STRINGS: [&str; 8] =
     ["COMMENT", "DATE", "END", "ESCAPE", "PASSWORD", "TIME", "TIMESTAMP", "VALUE"];
 
 /// SQL keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Keyword {
-    /// Spelling in templates, which is the same for all synonyms.
+    /// Spelling of the keyword in templates. All synonyms have the same spelling.
     pub(super) word: &'static str,
     kind: KeywordKind,
 }
@@ -27,7 +27,7 @@ enum KeywordKind {
 }
 
 impl Keyword {
-    /// Returns true if a sign after the keyword is part of a number.
+    /// Returns true if a `+` or `-` after the keyword is part of a number.
     pub(super) fn precedes_sign(self) -> bool {
         self.kind == KeywordKind::PrecedesSign
     }
@@ -63,16 +63,16 @@ impl Keyword {
 type KeywordEntry = (&'static str, Keyword);
 
 /// Number of buckets in the keyword hash table; a power of two.
-const BUCKET_COUNT: usize = 4096;
+const KEYWORD_BUCKET_COUNT: usize = 4096;
 
 static KEYWORD_TABLE: LazyLock<Vec<Vec<KeywordEntry>>> = LazyLock::new(|| {
-    let mut table = vec![Vec::new(); BUCKET_COUNT];
+    let mut table = vec![Vec::new(); KEYWORD_BUCKET_COUNT];
     let lists = [
-        (lists::SIGN_PRECEDING_KEYWORDS, KeywordKind::PrecedesSign),
-        (lists::OPERAND_PRECEDING_KEYWORDS, KeywordKind::PrecedesOperand),
+        (lists::KEYWORDS_BEFORE_SIGN, KeywordKind::PrecedesSign),
+        (lists::KEYWORDS_BEFORE_OPERAND, KeywordKind::PrecedesOperand),
         (lists::OTHER_RESERVED_WORDS, KeywordKind::Reserved),
-        (lists::STATEMENT_KEYWORDS, KeywordKind::NotReserved),
-        (lists::NAME_LIKE_KEYWORDS, KeywordKind::NotReserved),
+        (lists::NON_RESERVED_KEYWORDS, KeywordKind::NotReserved),
+        (lists::KEYWORDS_USED_AS_NAMES, KeywordKind::NotReserved),
         (lists::FUNCTION_KEYWORDS, KeywordKind::Function),
     ];
     for (words, kind) in lists {
@@ -82,68 +82,68 @@ static KEYWORD_TABLE: LazyLock<Vec<Vec<KeywordEntry>>> = LazyLock::new(|| {
     }
     for (word, other) in parse_synonym_pairs(lists::KEYWORD_SYNONYMS) {
         let kind =
-            find_in_keyword_table(&table, word.as_bytes()).map_or(KeywordKind::NotReserved, |keyword| keyword.kind);
+            find_keyword_in_table(&table, word.as_bytes()).map_or(KeywordKind::NotReserved, |keyword| keyword.kind);
         insert_keyword(&mut table, word, Keyword { word: other, kind });
     }
     for (word, other) in parse_synonym_pairs(lists::TIME_FUNCTION_SYNONYMS) {
         insert_keyword(&mut table, word, Keyword { word: other, kind: KeywordKind::TimeFunction });
     }
     for word in lists::CHARSET_INTRODUCERS.split_ascii_whitespace() {
-        insert_keyword(&mut table, word, Keyword { word: INTRODUCER_SPELLING, kind: KeywordKind::NotReserved });
+        insert_keyword(&mut table, word, Keyword { word: CHARSET_INTRODUCER_SPELLING, kind: KeywordKind::NotReserved });
     }
     insert_keyword(
         &mut table,
-        INTRODUCER_SPELLING,
-        Keyword { word: INTRODUCER_SPELLING, kind: KeywordKind::NotReserved },
+        CHARSET_INTRODUCER_SPELLING,
+        Keyword { word: CHARSET_INTRODUCER_SPELLING, kind: KeywordKind::NotReserved },
     );
     table
 });
 
 /// Template spelling of all character set introducers, such as `_utf8mb4`.
-const INTRODUCER_SPELLING: &str = "_charset";
+const CHARSET_INTRODUCER_SPELLING: &str = "_charset";
 
 fn parse_synonym_pairs(words: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
     words.split_ascii_whitespace().filter_map(|pair| pair.split_once('='))
 }
 
 fn insert_keyword(table: &mut [Vec<KeywordEntry>], word: &'static str, keyword: Keyword) {
-    if let Some(bucket) = table.get_mut(bucket_index(word.as_bytes())) {
+    if let Some(bucket) = table.get_mut(keyword_bucket_index(word.as_bytes())) {
         bucket.retain(|(other, _)| !other.eq_ignore_ascii_case(word));
         bucket.push((word, keyword));
     }
 }
 
-fn find_in_keyword_table<'a>(table: &'a [Vec<KeywordEntry>], word: &[u8]) -> Option<&'a Keyword> {
-    let bucket = table.get(bucket_index(word))?;
+fn find_keyword_in_table<'a>(table: &'a [Vec<KeywordEntry>], word: &[u8]) -> Option<&'a Keyword> {
+    let bucket = table.get(keyword_bucket_index(word))?;
     bucket.iter().find(|(other, _)| other.as_bytes().eq_ignore_ascii_case(word)).map(|(_, keyword)| keyword)
 }
 
-/// Returns the hash bucket of a word: a case-insensitive hash of its length and four of its letters.
-fn bucket_index(word: &[u8]) -> usize {
+/// Returns the bucket index of a word: a case-insensitive hash of its length and of four of its letters.
+fn keyword_bucket_index(word: &[u8]) -> usize {
     let letter = |at: usize| word.get(at).map_or(0, |byte| usize::from(byte & 0x1f));
     let (last, middle) = (word.len().saturating_sub(1), word.len() / 2);
     let mixed =
         (letter(0) * 131) ^ (letter(last) * 1_031) ^ (letter(middle) * 37) ^ (letter(2) * 521) ^ (word.len() * 67);
-    mixed % BUCKET_COUNT
+    mixed % KEYWORD_BUCKET_COUNT
 }
 
 /// Finds a keyword case-insensitively.
 pub(super) fn find_keyword(word: &[u8]) -> Option<&'static Keyword> {
-    find_in_keyword_table(&KEYWORD_TABLE, word)
+    find_keyword_in_table(&KEYWORD_TABLE, word)
 }
 
 /// Returns true if a string may directly precede or follow the word.
 pub(super) fn may_adjoin_string(word: &[u8]) -> bool {
     find_keyword(word).is_some_and(|keyword| keyword.is_reserved())
-        || NON_RESERVED_STRING_NEIGHBORS.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
+        || NON_RESERVED_WORDS_NEXT_TO_STRINGS.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
 }
 
-/// Returns true if the byte can be part of an unquoted name. All non-ASCII bytes can.
+/// Returns true if the byte can be part of an unquoted name. Every non-ASCII byte can be part of a name.
 pub(super) fn is_word_byte(byte: u8) -> bool {
-    IS_WORD_BYTE_TABLE.get(usize::from(byte)).copied().unwrap_or_default()
+    WORD_BYTE_TABLE.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
-static IS_WORD_BYTE_TABLE: [bool; 256] = {
+static WORD_BYTE_TABLE: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0_usize;
     while byte < 256 {

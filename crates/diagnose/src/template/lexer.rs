@@ -15,11 +15,11 @@ pub(super) enum LexerEndReason {
     Complete,
     /// The remaining text is ambiguous and may contain literals.
     AmbiguousText,
-    /// The quotes are unpaired. Contains the offset of the first quote.
+    /// The quotes are unpaired. The variant contains the offset of the first quote.
     UnpairedQuotes(usize),
 }
 
-/// Maximum length of an unquoted name, in characters; the limit of MySQL.
+/// Maximum length of an unquoted name, in characters. MySQL has the same limit.
 const MAX_WORD_CHARS: usize = 64;
 /// Maximum length of a quoted name, in bytes. MySQL allows aliases of up to 256 characters.
 const MAX_QUOTED_NAME_BYTES: usize = 1024;
@@ -60,7 +60,7 @@ impl<'a> Lexer<'a> {
         Self { bytes: self.bytes.get(..end).unwrap_or_default(), ..self }
     }
 
-    /// Returns the reason for the end of the token stream. Valid only after the last token.
+    /// Returns the reason why the token stream ended. The reason is valid only after the last token.
     pub(super) fn end_reason(&self) -> LexerEndReason {
         self.end_reason
     }
@@ -153,7 +153,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Returns true if a word at the current position cannot follow a string, as in `'O'Brien'`.
+    /// Returns true if the word at the current position cannot follow a string, like `Brien` in `'O'Brien'`.
     fn is_followed_by_invalid_word(&self) -> bool {
         let length = keywords::leading_word_length(self.remaining_bytes());
         length > 0 && !keywords::may_adjoin_string(self.remaining_bytes().get(..length).unwrap_or_default())
@@ -170,7 +170,7 @@ impl<'a> Lexer<'a> {
         if length > MAX_QUOTED_NAME_BYTES || text.chars().any(is_forbidden) {
             return Some(Token::Value);
         }
-        let is_plain = name.get(1..length - 1).is_some_and(is_plain_name);
+        let is_plain = name.get(1..length - 1).is_some_and(is_valid_unquoted_name);
         Some(Token::Name(name, is_plain, self.classify_next_char()))
     }
 
@@ -322,8 +322,8 @@ impl<'a> Iterator for Lexer<'a> {
     }
 }
 
-/// Returns true if a name needs no quotes. Does not check for keywords.
-fn is_plain_name(name: &[u8]) -> bool {
+/// Returns true if a name is valid without quotes. The function does not check for keywords.
+fn is_valid_unquoted_name(name: &[u8]) -> bool {
     keywords::leading_word_length(name) == name.len()
         && !opens_dollar_quote(name)
         && keywords::count_word_chars(name).is_some_and(|letters| (1..=MAX_WORD_CHARS).contains(&letters))

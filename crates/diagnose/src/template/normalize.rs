@@ -2,16 +2,16 @@
 
 mod state;
 
-use self::state::{EqualRows, LastToken, ParenthesisGroup, PasswordState, PendingSign, ValueList};
+use self::state::{EqualRowRun, LastToken, ParenthesisGroup, PasswordState, PendingSign, ValueList};
 use super::keywords;
 use super::lexer::{NextChar, Token};
 
-/// Maximum nesting depth at which rows are collapsed. Statements of applications are nested less deeply.
-const MAX_NESTING_DEPTH: usize = 100;
+/// Maximum nesting depth at which rows are collapsed. Applications nest their statements less deeply.
+const MAX_ROW_COLLAPSE_DEPTH: usize = 100;
 
-/// Template builder.
+/// Builder that normalizes tokens and appends them to a template.
 #[derive(Debug)]
-pub(super) struct Normalizer {
+pub(super) struct TemplateNormalizer {
     out: Vec<u8>,
     last: LastToken,
     values: Option<ValueList>,
@@ -19,11 +19,11 @@ pub(super) struct Normalizer {
     password: PasswordState,
     statement: ParenthesisGroup,
     groups: Vec<ParenthesisGroup>,
-    /// Number of open parentheses beyond [`MAX_NESTING_DEPTH`].
+    /// Number of open parentheses beyond [`MAX_ROW_COLLAPSE_DEPTH`].
     excess_depth: usize,
 }
 
-impl Default for Normalizer {
+impl Default for TemplateNormalizer {
     fn default() -> Self {
         Self {
             out: Vec::new(),
@@ -38,7 +38,7 @@ impl Default for Normalizer {
     }
 }
 
-impl Normalizer {
+impl TemplateNormalizer {
     /// Appends a token to the template.
     pub(super) fn push_token(&mut self, token: &Token<'_>) {
         match *token {
@@ -64,19 +64,19 @@ impl Normalizer {
     }
 
     /// Appends `...` for the rest of the statement.
-    pub(super) fn push_omission(&mut self) {
+    pub(super) fn push_omission_mark(&mut self) {
         self.push_ellipsis();
     }
 
     /// Returns the template.
-    pub(super) fn finish(mut self) -> Vec<u8> {
+    pub(super) fn into_template(mut self) -> Vec<u8> {
         while matches!(self.out.last(), Some(b';' | b' ')) {
             self.out.pop();
         }
         self.out
     }
 
-    /// Returns the innermost group, or `None` beyond [`MAX_NESTING_DEPTH`].
+    /// Returns the innermost parenthesis group, or `None` if the nesting depth exceeds [`MAX_ROW_COLLAPSE_DEPTH`].
     fn current_group(&mut self) -> Option<&mut ParenthesisGroup> {
         if self.excess_depth > 0 { None } else { Some(self.groups.last_mut().unwrap_or(&mut self.statement)) }
     }
@@ -96,7 +96,7 @@ impl Normalizer {
         self.pending_sign = None;
     }
 
-    /// Returns true if a sign at this position is part of a number in MySQL's grammar.
+    /// Returns true if MySQL parses a `+` or `-` at the current position as part of a number.
     fn expects_sign(&self) -> bool {
         match self.last {
             LastToken::Open | LastToken::Comma | LastToken::Operator(true) => true,
@@ -105,7 +105,7 @@ impl Normalizer {
         }
     }
 
-    /// Returns true if MySQL's grammar expects an operand at this position.
+    /// Returns true if MySQL's grammar expects an operand at the current position.
     fn expects_operand(&self) -> bool {
         match self.last {
             LastToken::Start | LastToken::Open | LastToken::Comma | LastToken::Semicolon | LastToken::Operator(_) => {
@@ -202,7 +202,7 @@ impl Normalizer {
         if self.last == LastToken::Comma && self.values.is_some() {
             return self.collapse_values();
         }
-        if self.last == LastToken::Comma && self.rows_ending_at(self.out.len().saturating_sub(1)).is_some() {
+        if self.last == LastToken::Comma && self.rows_ending_at_offset(self.out.len().saturating_sub(1)).is_some() {
             self.out.pop();
             return self.collapse_rows();
         }
@@ -220,7 +220,7 @@ impl Normalizer {
         let is_in_list = matches!(self.last, LastToken::Word(Some(word)) if word.word == "IN");
         let open = self.out.len() + usize::from(space);
         self.write_token(b"(", space, LastToken::Open);
-        if self.groups.len() < MAX_NESTING_DEPTH && self.excess_depth == 0 {
+        if self.groups.len() < MAX_ROW_COLLAPSE_DEPTH && self.excess_depth == 0 {
             self.groups.push(ParenthesisGroup { open, is_in_list, ..ParenthesisGroup::default() });
         } else {
             self.excess_depth += 1;
@@ -245,7 +245,7 @@ impl Normalizer {
 
     /// Collapses the row that starts at offset `open` if it equals the preceding row.
     fn push_row(&mut self, open: usize) {
-        let is_equal = self.rows_ending_at(open.saturating_sub(2)).is_some_and(|rows| {
+        let is_equal = self.rows_ending_at_offset(open.saturating_sub(2)).is_some_and(|rows| {
             self.out.get(rows.collapsed_end..open) == Some(b", ")
                 && self.out.get(rows.start..rows.end) == self.out.get(open..)
         });
@@ -254,16 +254,16 @@ impl Normalizer {
         }
         let end = self.out.len();
         if let Some(group) = self.current_group() {
-            group.rows = Some(EqualRows { start: open, end, collapsed_end: end });
+            group.rows = Some(EqualRowRun { start: open, end, collapsed_end: end });
         }
     }
 
-    /// Returns the rows of the innermost group if their output ends at offset `collapsed_end`.
-    fn rows_ending_at(&mut self, collapsed_end: usize) -> Option<EqualRows> {
+    /// Returns the run of equal rows in the innermost group if its output ends at offset `collapsed_end`.
+    fn rows_ending_at_offset(&mut self, collapsed_end: usize) -> Option<EqualRowRun> {
         self.current_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
     }
 
-    /// Removes output that repeats the collapsed rows.
+    /// Removes the output after the run of equal rows and marks the run with `...`.
     fn collapse_rows(&mut self) {
         let Some(mut rows) = self.current_group().and_then(|group| group.rows) else { return };
         self.out.truncate(rows.collapsed_end);
@@ -287,7 +287,7 @@ impl Normalizer {
     }
 
     fn push_at_sign(&mut self, signs: &[u8], is_adjacent: bool) {
-        let space = !matches!(self.last, LastToken::Start | LastToken::Open) && !self.is_adjacent(is_adjacent);
+        let space = !matches!(self.last, LastToken::Start | LastToken::Open) && !self.is_still_adjacent(is_adjacent);
         self.write_token(signs, space, LastToken::At(signs.len() == 2));
     }
 
@@ -311,7 +311,7 @@ impl Normalizer {
     }
 
     /// Returns true if `is_adjacent` is true and the output still ends with a name or literal.
-    fn is_adjacent(&self, is_adjacent: bool) -> bool {
+    fn is_still_adjacent(&self, is_adjacent: bool) -> bool {
         is_adjacent && self.out.last().is_some_and(|&byte| keywords::is_word_byte(byte) || matches!(byte, b'`' | b'?'))
     }
 

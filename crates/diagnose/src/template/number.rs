@@ -37,7 +37,7 @@ fn find_digits_end(rest: &[u8], at: usize) -> usize {
     at + rest.iter().skip(at).take_while(|byte| byte.is_ascii_digit()).count()
 }
 
-/// Returns the end offset of the exponent at `at`, which may be truncated.
+/// Returns the end offset of the exponent that starts at `at`. The exponent may be truncated.
 /// Returns `None` if `at` is not the start of an exponent.
 fn find_exponent_end(rest: &[u8], at: usize) -> Option<usize> {
     let tail = rest.get(at..)?;

@@ -5,7 +5,7 @@ use super::sql_modes;
 /// End of a string literal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StringEnd {
-    /// End offset of the string, at which the scanners of all SQL modes are outside of a string.
+    /// End offset of the string. At this offset, the scanners of all SQL modes are outside strings.
     At(usize),
     /// The string has no closing quote in any SQL mode.
     Unclosed,
@@ -37,13 +37,13 @@ pub(super) fn find_string_end(bytes: &[u8], start: usize) -> StringEnd {
             return StringEnd::Ambiguous;
         }
         if before_quote && backslashes % 2 == 1 {
-            return sql_modes::find_resync_offset(bytes, start).map_or(StringEnd::Ambiguous, StringEnd::At);
+            return sql_modes::find_offset_outside_strings(bytes, start).map_or(StringEnd::Ambiguous, StringEnd::At);
         }
         at += backslashes;
     }
 }
 
-/// Returns the length of a quoted name including its backticks, or `None` without a closing backtick.
+/// Returns the length of a quoted name including its backticks, or `None` if the closing backtick is missing.
 pub(super) fn quoted_name_length(rest: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {

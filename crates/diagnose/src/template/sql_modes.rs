@@ -1,24 +1,24 @@
-//! Parallel scan of a statement in several SQL modes.
+//! Parallel scan of a statement under several SQL modes.
 //!
-//! The text `'a\', b, 'c'` contains two strings with `NO_BACKSLASH_ESCAPES`, but a different string without it.
+//! With `NO_BACKSLASH_ESCAPES`, `'a\', b, 'c'` contains two strings. Otherwise, its first string ends after `b, `.
 //! The SQL mode of a session is unknown.
-//! The text after an ambiguous quote is scanned in every mode, until all scanners are outside of strings.
-//! The scanned text is treated as a single literal.
+//! The text after an ambiguous quote is scanned in every SQL mode, until all scanners are outside strings.
+//! The lexer treats the scanned text as a single literal.
 
 use std::ops::Range;
 
-/// Kinds of quotes in which a backslash is an escape character.
+/// Kinds of quoted text in which a backslash is an escape character.
 #[derive(Debug, Clone, Copy)]
-struct EscapeRules {
+struct BackslashEscapeRules {
     single: bool,
     double: bool,
 }
 
 /// Escape rules of the SQL modes: default, `NO_BACKSLASH_ESCAPES`, and `ANSI_QUOTES`.
-const ESCAPE_RULES_BY_MODE: [EscapeRules; 3] = [
-    EscapeRules { single: true, double: true },
-    EscapeRules { single: false, double: false },
-    EscapeRules { single: true, double: false },
+const ESCAPE_RULES_BY_MODE: [BackslashEscapeRules; 3] = [
+    BackslashEscapeRules { single: true, double: true },
+    BackslashEscapeRules { single: false, double: false },
+    BackslashEscapeRules { single: true, double: false },
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +32,8 @@ enum ScanState {
 
 /// Scanner for one SQL mode.
 #[derive(Debug, Clone, Copy)]
-struct ModeScanner {
-    rules: EscapeRules,
+struct SqlModeScanner {
+    rules: BackslashEscapeRules,
     state: ScanState,
     /// True if the next byte is the second byte of an escape sequence or delimiter.
     skips_next: bool,
@@ -42,8 +42,8 @@ struct ModeScanner {
 /// Error for text that the scanner cannot classify unambiguously.
 struct AmbiguousText;
 
-impl ModeScanner {
-    fn new(rules: EscapeRules) -> Self {
+impl SqlModeScanner {
+    fn new(rules: BackslashEscapeRules) -> Self {
         Self { rules, state: ScanState::Code, skips_next: false }
     }
 
@@ -55,7 +55,7 @@ impl ModeScanner {
         if quote == b'\'' { self.rules.single } else { self.rules.double }
     }
 
-    /// Consumes the first byte of `rest` and updates the state.
+    /// Consumes the first byte of `rest` and updates the scan state.
     fn consume_byte(&mut self, rest: &[u8]) -> Result<(), AmbiguousText> {
         if self.skips_next {
             self.skips_next = false;
@@ -91,11 +91,11 @@ impl ModeScanner {
     }
 }
 
-/// Finds the offset after `start` at which the scanners of all SQL modes are outside of strings and comments.
+/// Finds the first offset after `start` at which the scanners of all SQL modes are outside strings and comments.
 ///
-/// Returns `None` if no such offset exists.
-pub(super) fn find_resync_offset(bytes: &[u8], start: usize) -> Option<usize> {
-    let mut scanners = ESCAPE_RULES_BY_MODE.map(ModeScanner::new);
+/// Returns `None` if the scanners of all SQL modes are not outside strings and comments at any common offset.
+pub(super) fn find_offset_outside_strings(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut scanners = ESCAPE_RULES_BY_MODE.map(SqlModeScanner::new);
     let mut at = start;
     loop {
         let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
@@ -112,11 +112,11 @@ pub(super) fn find_resync_offset(bytes: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// Returns true if the scanners of all SQL modes are outside of strings at the end of `range`.
+/// Returns true if the scanners of all SQL modes are outside strings at the end of `range`.
 ///
 /// Returns false if the range contains a block comment.
 pub(super) fn all_modes_end_in_code(bytes: &[u8], mut range: Range<usize>) -> bool {
-    let mut scanners = ESCAPE_RULES_BY_MODE.map(ModeScanner::new);
+    let mut scanners = ESCAPE_RULES_BY_MODE.map(SqlModeScanner::new);
     range.all(|at| {
         let rest = bytes.get(at..).unwrap_or_default();
         !rest.starts_with(b"/*") && scanners.iter_mut().all(|scanner| scanner.consume_byte(rest).is_ok())

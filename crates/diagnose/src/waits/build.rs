@@ -5,7 +5,7 @@ use super::index::ObservationIndex;
 use super::input::LockObservations;
 use super::{edges, rank, unexplained};
 
-/// Builds the wait graph. The time is linear in the number of waits and of locks on requested resources.
+/// Builds the wait graph. The run time is linear in the number of waits and locks on requested resources.
 #[must_use]
 pub fn build_wait_graph(observed: &LockObservations) -> WaitGraph {
     let index = ObservationIndex::new(observed);
@@ -27,7 +27,7 @@ fn build_party_detail(party: WaitParty, index: &ObservationIndex<'_>) -> PartyDe
         WaitParty::Session(id) => (index.sessions.get(&id), index.transactions.get(&id)),
         WaitParty::Transaction(id) => (None, index.detached.get(&id)),
     };
-    let last = party.session().and_then(|id| index.observed.last_statements.get(&id));
+    let last = party.session_id().and_then(|id| index.observed.last_statements.get(&id));
     PartyDetail {
         party,
         session: session.map(|facts| facts.session.clone()),

@@ -1,18 +1,18 @@
 //! Compatibility matrices of metadata lock modes.
 //!
-//! The rules are taken from the documentation of the metadata lock subsystem of MySQL and MariaDB.
-//! One matrix covers both servers, objects and scopes, because the rules of all common modes are equal.
-//! `INTENTION_EXCLUSIVE` occurs only on scopes, and `SHARED_WRITE_LOW_PRIO` only on MySQL.
+//! The rules come from the documentation of the metadata lock subsystem in MySQL and MariaDB.
+//! MySQL and MariaDB share one matrix for objects and scopes, because their common modes have the same rules.
+//! `INTENTION_EXCLUSIVE` occurs only on scopes, and `SHARED_WRITE_LOW_PRIO` occurs only on MySQL.
 //! The backup lock of MariaDB has its own modes and matrices.
 //!
-//! The priority change after `max_write_lock_count` consecutive grants is not modeled: by default, it never occurs.
+//! The matrix ignores the priority change after `max_write_lock_count` consecutive grants. By default, it never occurs.
 
-use super::metadata::MetadataMode;
+use super::metadata::MetadataLockMode;
 
-/// Conflicts of requests with granted locks; `-` marks a conflict.
+/// Conflicts between lock requests and granted locks; `-` marks a conflict.
 ///
-/// Rows are requested modes and columns are granted modes, in the order of [`MetadataMode::ALL`].
-const GRANTED_CONFLICTS: [&[u8]; 11] = [
+/// Rows are requested modes and columns are granted modes, in the order of [`MetadataLockMode::ALL`].
+const CONFLICTS_WITH_GRANTED_LOCKS: [&[u8]; 11] = [
     //   IX S SH SR SW LP SU RO NW RW X
     b"+ - + + + + + + + + -", // INTENTION_EXCLUSIVE
     b"- + + + + + + + + + -", // SHARED
@@ -27,8 +27,8 @@ const GRANTED_CONFLICTS: [&[u8]; 11] = [
     b"- - - - - - - - - - -", // EXCLUSIVE
 ];
 
-/// Conflicts of requests with pending requests of other sessions; `-` marks a conflict.
-const PENDING_CONFLICTS: [&[u8]; 11] = [
+/// Conflicts between lock requests and pending requests of other sessions; `-` marks a conflict.
+const CONFLICTS_WITH_PENDING_REQUESTS: [&[u8]; 11] = [
     //   IX S SH SR SW LP SU RO NW RW X
     b"+ - + + + + + + + + -", // INTENTION_EXCLUSIVE
     b"+ + + + + + + + + + -", // SHARED
@@ -43,8 +43,8 @@ const PENDING_CONFLICTS: [&[u8]; 11] = [
     b"+ + + + + + + + + + +", // EXCLUSIVE
 ];
 
-/// Conflicts of requests with granted locks, for the backup lock of MariaDB.
-const BACKUP_GRANTED_CONFLICTS: [&[u8]; 14] = [
+/// Conflicts between lock requests and granted locks, for the backup lock of MariaDB.
+const BACKUP_CONFLICTS_WITH_GRANTED_LOCKS: [&[u8]; 14] = [
     //   S0 S1 S2 S3 S4 F1 F2 D TD SD DD BL AC C
     b"- - - - - + + + + + + - + +", // BACKUP_START
     b"- + + + + + + + + + + + + +", // BACKUP_FLUSH
@@ -62,8 +62,8 @@ const BACKUP_GRANTED_CONFLICTS: [&[u8]; 14] = [
     b"+ + + + - + - + + + + + + +", // BACKUP_COMMIT
 ];
 
-/// Conflicts of requests with pending requests of other sessions, for the backup lock of MariaDB.
-const BACKUP_PENDING_CONFLICTS: [&[u8]; 14] = [
+/// Conflicts between lock requests and pending requests of other sessions, for the backup lock of MariaDB.
+const BACKUP_CONFLICTS_WITH_PENDING_REQUESTS: [&[u8]; 14] = [
     //   S0 S1 S2 S3 S4 F1 F2 D TD SD DD BL AC C
     b"+ - - - - + + + + + + - + +", // BACKUP_START
     b"+ + + + + + + + + + + + + +", // BACKUP_FLUSH
@@ -82,20 +82,20 @@ const BACKUP_PENDING_CONFLICTS: [&[u8]; 14] = [
 ];
 
 /// Returns true if a request conflicts with a lock granted to another session on the same object.
-pub(super) fn conflicts_with_granted(requested: MetadataMode, granted: MetadataMode) -> bool {
-    has_conflict(&GRANTED_CONFLICTS, &BACKUP_GRANTED_CONFLICTS, requested, granted)
+pub(super) fn conflicts_with_granted(requested: MetadataLockMode, granted: MetadataLockMode) -> bool {
+    has_conflict(&CONFLICTS_WITH_GRANTED_LOCKS, &BACKUP_CONFLICTS_WITH_GRANTED_LOCKS, requested, granted)
 }
 
 /// Returns true if a request waits behind a pending request of another session for the same object.
-pub(super) fn conflicts_with_pending(requested: MetadataMode, pending: MetadataMode) -> bool {
-    has_conflict(&PENDING_CONFLICTS, &BACKUP_PENDING_CONFLICTS, requested, pending)
+pub(super) fn conflicts_with_pending(requested: MetadataLockMode, pending: MetadataLockMode) -> bool {
+    has_conflict(&CONFLICTS_WITH_PENDING_REQUESTS, &BACKUP_CONFLICTS_WITH_PENDING_REQUESTS, requested, pending)
 }
 
-/// Looks up a conflict in the matrix of both modes.
+/// Returns true if the matrix that contains both modes marks a conflict.
 ///
-/// Returns false for modes of different matrices, which never occur on the same object.
-fn has_conflict(plain: &[&[u8]], backup: &[&[u8]], row: MetadataMode, column: MetadataMode) -> bool {
-    let first_backup = MetadataMode::BackupStart as usize;
+/// Returns false for modes from different matrices, because such modes never occur on the same object.
+fn has_conflict(plain: &[&[u8]], backup: &[&[u8]], row: MetadataLockMode, column: MetadataLockMode) -> bool {
+    let first_backup = MetadataLockMode::BackupStart as usize;
     let (row, column) = (row as usize, column as usize);
     let (table, row, column) = match (row.checked_sub(first_backup), column.checked_sub(first_backup)) {
         (None, None) => (plain, row, column),
@@ -107,7 +107,7 @@ fn has_conflict(plain: &[&[u8]], backup: &[&[u8]], row: MetadataMode, column: Me
 
 #[cfg(test)]
 mod tests {
-    use MetadataMode::*;
+    use MetadataLockMode::*;
 
     use super::*;
 
@@ -115,10 +115,10 @@ mod tests {
     fn matrices_cover_every_mode() {
         let first_backup = BackupStart as usize;
         for (table, width) in [
-            (&GRANTED_CONFLICTS[..], first_backup),
-            (&PENDING_CONFLICTS[..], first_backup),
-            (&BACKUP_GRANTED_CONFLICTS[..], MetadataMode::ALL.len() - first_backup),
-            (&BACKUP_PENDING_CONFLICTS[..], MetadataMode::ALL.len() - first_backup),
+            (&CONFLICTS_WITH_GRANTED_LOCKS[..], first_backup),
+            (&CONFLICTS_WITH_PENDING_REQUESTS[..], first_backup),
+            (&BACKUP_CONFLICTS_WITH_GRANTED_LOCKS[..], MetadataLockMode::ALL.len() - first_backup),
+            (&BACKUP_CONFLICTS_WITH_PENDING_REQUESTS[..], MetadataLockMode::ALL.len() - first_backup),
         ] {
             assert_eq!(table.len(), width);
             for row in table {
@@ -133,8 +133,8 @@ mod tests {
     #[test]
     fn granted_conflicts_are_symmetric() {
         let first_backup = BackupStart as usize;
-        for &one in &MetadataMode::ALL[..first_backup] {
-            for &other in &MetadataMode::ALL[..first_backup] {
+        for &one in &MetadataLockMode::ALL[..first_backup] {
+            for &other in &MetadataLockMode::ALL[..first_backup] {
                 assert_eq!(conflicts_with_granted(one, other), conflicts_with_granted(other, one), "{one:?} {other:?}");
             }
         }
@@ -143,8 +143,8 @@ mod tests {
     /// The servers rely on this property: a pending request blocks only requests that it also blocks when granted.
     #[test]
     fn pending_conflicts_are_a_subset_of_granted_conflicts() {
-        for &wanted in MetadataMode::ALL {
-            for &other in MetadataMode::ALL {
+        for &wanted in MetadataLockMode::ALL {
+            for &other in MetadataLockMode::ALL {
                 assert!(
                     !conflicts_with_pending(wanted, other) || conflicts_with_granted(wanted, other),
                     "{wanted:?} {other:?}"

@@ -1,8 +1,8 @@
 //! Detection of wait cycles with Tarjan's algorithm.
 
-/// Finds the strongly connected components of a graph, in reverse topological order. Nodes are sorted.
+/// Finds the strongly connected components of a graph in reverse topological order. Sorts the nodes of each component.
 ///
-/// Tarjan's algorithm with an explicit stack, because wait chains can be as long as the session list.
+/// Tarjan's algorithm is implemented with an explicit stack, because a wait chain can contain every session.
 pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let mut search = ComponentSearch {
         order: vec![None; successors.len()],

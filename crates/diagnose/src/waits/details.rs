@@ -7,17 +7,17 @@ use clew_model::SessionDetail;
 use super::graph::{LockWait, RootBlocker, WaitGraph, WaitParty};
 
 impl WaitGraph {
-    /// Returns resource, blocker and root blocker of each waiting session, by session id.
+    /// Returns the resource, blocker and root blocker of each waiting session, by session id.
     ///
-    /// If a session has several blockers, the blocker on the path to the highest-ranked root is returned.
-    /// Sessions without a detected blocker are included without blocker ids.
+    /// If a session has several blockers, its details name the blocker on the path to the highest-ranked root blocker.
+    /// The result includes sessions without a detected blocker. Their blocker ids are `None`.
     #[must_use]
     pub fn session_details(&self) -> HashMap<u64, SessionDetail> {
-        let first_roots = self.find_first_roots();
+        let first_roots = self.find_highest_ranked_roots();
         let waiting = self.waits.chunk_by(|left, right| left.waiter == right.waiter);
         let explained = waiting.filter_map(|waits| {
             let waiter = waits.first()?.waiter;
-            Some((waiter.session()?, self.build_session_detail(waiter, waits, &first_roots)?))
+            Some((waiter.session_id()?, self.build_session_detail(waiter, waits, &first_roots)?))
         });
         let unexplained = self.unexplained.iter().map(|unexplained| {
             let waits_for = Some(format!("{}; blocker unknown", unexplained.state));
@@ -46,16 +46,16 @@ impl WaitGraph {
             if root_blocker == wait.blocker { String::new() } else { describe_party("root blocker", root_blocker) };
         Some(SessionDetail {
             waits_for: Some(format!("{}{blocked}{rooted}", wait.on)),
-            blocker_id: wait.blocker.session(),
-            root_blocker_id: root_blocker.session(),
+            blocker_id: wait.blocker.session_id(),
+            root_blocker_id: root_blocker.session_id(),
             ..SessionDetail::default()
         })
     }
 
-    /// Returns the index of the highest-ranked root of each party. Members of a root are included.
+    /// Returns the index of the highest-ranked root blocker for each party, including the root blockers themselves.
     ///
-    /// The traversal from each root skips parties that a higher-ranked root already reached.
-    fn find_first_roots(&self) -> HashMap<WaitParty, usize> {
+    /// The traversal from a root blocker skips parties that a higher-ranked root blocker already reached.
+    fn find_highest_ranked_roots(&self) -> HashMap<WaitParty, usize> {
         let mut waiters: HashMap<WaitParty, Vec<WaitParty>> = HashMap::new();
         for wait in &self.waits {
             waiters.entry(wait.blocker).or_default().push(wait.waiter);

@@ -1,4 +1,4 @@
-//! Text representation of parties, resources and waits.
+//! Text representation of wait parties, lock resources and waits.
 
 use std::fmt;
 
@@ -37,11 +37,16 @@ impl fmt::Display for LockResource {
 
 /// Formats a party, for example as `session 12, app@10.0.0.7, idle for 15 min`.
 ///
-/// Includes the duration of the wait if `wait` is `Some`.
+/// If `wait` is `Some`, the text includes the duration of the wait.
 pub(super) fn format_party(facts: &PartyDetail, wait: Option<&LockWait>) -> String {
     let mut text = facts.party.to_string();
     if let Some(session) = &facts.session {
-        text.extend([", ", &*bytes_to_single_line(&session.user), "@", &*bytes_to_single_line(session.host_part())]);
+        text.extend([
+            ", ",
+            &*bytes_to_single_line(&session.user),
+            "@",
+            &*bytes_to_single_line(session.host_without_port()),
+        ]);
     } else if facts.is_missing() {
         text += ", not listed by the server";
     }
@@ -72,7 +77,7 @@ pub(super) fn format_transaction(facts: &PartyDetail) -> Option<String> {
         format_count(transaction.rows_locked, "row locked", "rows locked"),
         transaction.rows_modified,
     );
-    if facts.party.session().is_some() && transaction.id != 0 {
+    if facts.party.session_id().is_some() && transaction.id != 0 {
         text = format!("transaction {}, {text}", transaction.id);
     }
     if facts.is_rolling_back() {

@@ -12,8 +12,8 @@ use edge_set::EdgeSet;
 /// Detects all waits of the observed sessions and transactions.
 pub(super) fn detect_waits(index: &ObservationIndex<'_>) -> EdgeSet {
     let mut edges = EdgeSet::default();
-    rows::add_row_waits(&mut edges, index);
-    metadata::add_metadata_waits(&mut edges, index);
+    rows::add_row_lock_waits(&mut edges, index);
+    metadata::add_metadata_lock_waits(&mut edges, index);
     tables::add_table_waits(&mut edges, index);
     edges
 }

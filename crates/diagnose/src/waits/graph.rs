@@ -17,14 +17,14 @@ use super::metadata::MetadataObjectKind;
 pub enum WaitParty {
     /// Session, identified by its thread id.
     Session(u64),
-    /// Transaction without a session, identified by its id: prepared by XA, or its session has ended.
+    /// Transaction without a session, identified by its id: a prepared XA transaction, or one whose session has ended.
     Transaction(u64),
 }
 
 impl WaitParty {
     /// Returns the thread id of the session, or `None` for a transaction.
     #[must_use]
-    pub fn session(self) -> Option<u64> {
+    pub fn session_id(self) -> Option<u64> {
         match self {
             Self::Session(id) => Some(id),
             Self::Transaction(_) => None,
@@ -32,7 +32,7 @@ impl WaitParty {
     }
 }
 
-/// Wait graph: waits, root blockers and cycles. Does not depend on the order of the input rows.
+/// Wait graph: waits, root blockers and cycles. The order of the input rows does not affect the graph.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct WaitGraph {
     /// Waits, at most one per pair of waiter and blocker, sorted by waiter and blocker.
@@ -59,7 +59,7 @@ pub struct LockWait {
     /// Blocking party.
     pub blocker: WaitParty,
     /// Resource that the waiter requests.
-    #[serde(serialize_with = "serialize_resource")]
+    #[serde(serialize_with = "serialize_lock_resource")]
     pub on: Arc<LockResource>,
     /// Requested lock mode.
     pub wanted: Cow<'static, str>,
@@ -67,13 +67,13 @@ pub struct LockWait {
     pub held: Option<Cow<'static, str>>,
     /// True if the blocker also waits for the resource and precedes the waiter in the queue.
     pub queued: bool,
-    /// True if the wait was inferred from session state and statement.
+    /// True if the wait was inferred from the state and statement of the session.
     pub inferred: bool,
     /// Duration of the wait in seconds, if known.
     pub seconds: Option<u64>,
 }
 
-fn serialize_resource<S: serde::Serializer>(on: &Arc<LockResource>, to: S) -> Result<S::Ok, S::Error> {
+fn serialize_lock_resource<S: serde::Serializer>(on: &Arc<LockResource>, to: S) -> Result<S::Ok, S::Error> {
     on.as_ref().serialize(to)
 }
 
@@ -126,9 +126,9 @@ impl fmt::Display for ResourceKind {
 pub struct RootBlocker {
     /// Blocking party, or all members of the blocking cycle.
     pub parties: Vec<WaitParty>,
-    /// Number of direct and indirect waiters. For a cycle, all members except one are counted as waiters.
+    /// Number of direct and indirect waiters. In a cycle, all members except one count as waiters.
     pub holds: usize,
-    /// Number of waiters that wait for no other root: the maximum number that a kill of this root unblocks.
+    /// Number of waiters that wait for no other root blocker. A kill of this root blocker unblocks at most this number.
     /// A kill may unblock fewer waiters, because the first waiter that gets the lock can block the others.
     pub frees: usize,
     /// Longest wait of all waiters, in seconds; 0 if unknown.
@@ -140,7 +140,7 @@ pub struct RootBlocker {
 pub struct PartyDetail {
     /// The party.
     pub party: WaitParty,
-    /// Session; `None` for a transaction without a session and for a session that was not listed.
+    /// Session; `None` for a transaction without a session and for a session that the server did not list.
     pub session: Option<Session>,
     /// Role of the session.
     pub role: SessionRole,
@@ -200,23 +200,23 @@ impl WaitGraph {
 
     /// Returns the waits of a party.
     #[must_use]
-    pub fn waits_of(&self, waiter: WaitParty) -> &[LockWait] {
+    pub fn waits_of_party(&self, waiter: WaitParty) -> &[LockWait] {
         let start = self.waits.partition_point(|wait| wait.waiter < waiter);
         let end = self.waits.partition_point(|wait| wait.waiter <= waiter);
         self.waits.get(start..end).unwrap_or_default()
     }
 
-    /// Returns the root blockers of a party, highest rank first. Empty if the party does not wait.
+    /// Returns the root blockers of a party, highest rank first. Returns an empty list if the party does not wait.
     #[must_use]
-    pub fn root_blockers_of(&self, waiter: WaitParty) -> Vec<&RootBlocker> {
+    pub fn root_blockers_of_party(&self, waiter: WaitParty) -> Vec<&RootBlocker> {
         let mut visited: BTreeSet<WaitParty> = BTreeSet::from([waiter]);
         let mut pending = vec![waiter];
         while let Some(party) = pending.pop() {
             pending.extend(
-                self.waits_of(party).iter().map(|wait| wait.blocker).filter(|&blocker| visited.insert(blocker)),
+                self.waits_of_party(party).iter().map(|wait| wait.blocker).filter(|&blocker| visited.insert(blocker)),
             );
         }
-        if self.waits_of(waiter).is_empty() {
+        if self.waits_of_party(waiter).is_empty() {
             return Vec::new();
         }
         self.roots.iter().filter(|root| root.parties.iter().any(|party| visited.contains(party))).collect()
@@ -246,13 +246,13 @@ impl WaitGraph {
         visited
     }
 
-    /// Returns the ids of idle root blockers, whose latest statements explain their transactions.
+    /// Returns the ids of idle sessions that are root blockers. Their latest statements explain their transactions.
     #[must_use]
     pub fn idle_root_session_ids(&self) -> Vec<u64> {
         let roots = self.roots.iter().flat_map(|root| &root.parties);
         roots
             .filter(|&&party| self.party_detail(party).is_some_and(PartyDetail::is_idle))
-            .filter_map(|party| party.session())
+            .filter_map(|party| party.session_id())
             .collect()
     }
 }

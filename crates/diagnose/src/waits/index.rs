@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::input::{LockObservations, ObservedSession, ObservedTransaction};
-use super::wait_state::{StateWait, parse_wait_state};
+use super::wait_state::{WaitState, parse_wait_state};
 
 /// Lock observations, indexed by session and transaction.
 pub(super) struct ObservationIndex<'a> {
@@ -14,7 +14,7 @@ pub(super) struct ObservationIndex<'a> {
     /// Transactions without a session, by transaction id.
     pub(super) detached: HashMap<u64, &'a ObservedTransaction>,
     /// Lock waits indicated by the session state, by session id.
-    pub(super) state_waits: HashMap<u64, StateWait>,
+    pub(super) wait_states: HashMap<u64, WaitState>,
 }
 
 impl<'a> ObservationIndex<'a> {
@@ -24,7 +24,7 @@ impl<'a> ObservationIndex<'a> {
             sessions: observed.sessions.iter().map(|facts| (facts.session.id, facts)).collect(),
             transactions: HashMap::new(),
             detached: HashMap::new(),
-            state_waits: HashMap::new(),
+            wait_states: HashMap::new(),
         };
         for facts in &observed.transactions {
             match facts.transaction.session_id {
@@ -34,13 +34,13 @@ impl<'a> ObservationIndex<'a> {
         }
         for facts in &observed.sessions {
             if let Some(wait) = facts.session.state.as_deref().and_then(parse_wait_state) {
-                index.state_waits.insert(facts.session.id, wait);
+                index.wait_states.insert(facts.session.id, wait);
             }
         }
         index
     }
 
-    /// Returns the time of a session in its current state, in seconds.
+    /// Returns how long a session has been in its current state, in seconds.
     pub(super) fn seconds_in_state(&self, session: u64) -> Option<u64> {
         self.sessions.get(&session).map(|facts| facts.session.seconds)
     }

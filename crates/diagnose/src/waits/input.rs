@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use clew_model::{Limitation, Session, Transaction};
 
-use super::metadata::{LockStatus, MetadataMode, MetadataObject};
+use super::metadata::{LockStatus, MetadataLockMode, MetadataObject};
 
-/// Input data of the wait graph. A field whose data could not be read is empty and has a limitation.
+/// Input data of the wait graph. If data could not be read, its field is empty and `limitations` gives the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LockObservations {
     /// All sessions visible to the account, including internal sessions, which can be blockers.
@@ -16,15 +16,15 @@ pub struct LockObservations {
     /// InnoDB lock waits: `data_lock_waits` of MySQL, `innodb_lock_waits` of MariaDB.
     pub row_waits: Vec<RowWait>,
     /// Granted and pending metadata locks.
-    /// Locks on objects without a pending request may be omitted, except for tables.
+    /// The caller may omit locks on objects without a pending request, except locks on tables.
     pub metadata_locks: Vec<MetadataLock>,
     /// True if `metadata_locks` includes pending requests.
     ///
-    /// False for MariaDB's `metadata_lock_info`, which lists only granted locks.
-    /// If false, pending requests are inferred from session state and statement.
+    /// `reports_pending` is false for MariaDB's `metadata_lock_info`, which lists only granted locks.
+    /// If `reports_pending` is false, pending requests are inferred from the state and statement of each session.
     pub reports_pending: bool,
-    /// Latest statements of the transactions of idle sessions, oldest first, by session id.
-    /// The caller reads these statements only for root blockers, which requires a first graph.
+    /// Latest statements in the transaction of each idle session, oldest first, by session id.
+    /// The caller first builds a graph without statements, then reads the statements of the idle root blockers.
     pub last_statements: BTreeMap<u64, Vec<Vec<u8>>>,
     /// Limitations of the input data.
     pub limitations: Vec<Limitation>,
@@ -33,7 +33,7 @@ pub struct LockObservations {
 /// Session with its role.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObservedSession {
-    /// Session as listed by the server. The statement may be truncated or be a template.
+    /// Session as listed by the server. The statement may be truncated or replaced by its template.
     pub session: Session,
     /// Role of the session.
     pub role: SessionRole,
@@ -57,12 +57,12 @@ pub enum SessionRole {
 /// Open transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObservedTransaction {
-    /// Transaction. The `session_id` is 0 if the transaction is prepared by XA or if its session has ended.
+    /// Transaction. Its `session_id` is 0 if it is a prepared XA transaction or if its session has ended.
     pub transaction: Transaction,
     /// XA identifier as printed by `XA RECOVER`, if known.
     pub xid: Option<String>,
-    /// Tables locked by the transaction in InnoDB. Read only for transactions without a session.
-    /// These tables identify the owner of a metadata lock without a session.
+    /// Tables that the transaction locks in InnoDB. The list is filled only for transactions without a session.
+    /// The locked tables identify the owner of a metadata lock that belongs to no session.
     pub tables: Vec<TableName>,
 }
 
@@ -77,7 +77,7 @@ pub struct TableName {
 
 /// Wait of a transaction for an InnoDB lock of another transaction.
 ///
-/// Several waits of the same pair of transactions are merged in the graph.
+/// The graph merges multiple waits between the same two transactions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowWait {
     /// Owner of the waiting request.
@@ -95,7 +95,7 @@ pub struct RowWait {
 pub struct LockOwner {
     /// Transaction id. MariaDB reports 0 for every read-only transaction.
     pub transaction: u64,
-    /// Session id, if the server lists it with the lock, as MySQL does.
+    /// Session id; `None` if the server does not list the session with the lock. MySQL lists the session.
     pub session: Option<u64>,
 }
 
@@ -122,7 +122,7 @@ pub struct MetadataLock {
     /// Locked object.
     pub object: MetadataObject,
     /// Lock mode.
-    pub mode: MetadataMode,
+    pub mode: MetadataLockMode,
     /// Granted or pending.
     pub status: LockStatus,
     /// Session id of the owner; `None` if the owner has no session, such as a prepared XA transaction.

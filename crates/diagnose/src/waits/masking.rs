@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::graph::{LockResource, ResourceKind, WaitGraph};
 use super::metadata::MetadataObjectKind;
-use crate::template::build_template;
+use crate::template::build_statement_template;
 
 impl WaitGraph {
     /// Returns the graph without literals, for users without permission to read literals.
@@ -16,7 +16,7 @@ impl WaitGraph {
         for facts in &mut self.parties {
             let running = facts.session.iter_mut().filter_map(|session| session.statement.as_mut());
             for statement in running.chain(&mut facts.last_statements) {
-                *statement = build_template(statement);
+                *statement = build_statement_template(statement);
             }
         }
         for wait in &mut self.waits {

@@ -79,12 +79,12 @@ pub enum MetadataObjectKind {
     Tablespace,
     /// User lock, acquired with `GET_LOCK`.
     UserLock,
-    /// Any other kind, with the name from the server in lower case.
+    /// Any other kind of object, with its server name in lower case.
     Other(Box<str>),
 }
 
-/// Object kinds by name, first the names in `performance_schema`, then the names in `metadata_lock_info`.
-const KINDS_BY_NAME: [(&str, MetadataObjectKind); 22] = [
+/// Object kinds by name: the names in `performance_schema`, followed by the names in `metadata_lock_info`.
+const OBJECT_KINDS_BY_NAME: [(&str, MetadataObjectKind); 22] = [
     ("GLOBAL", MetadataObjectKind::Global),
     ("COMMIT", MetadataObjectKind::Commit),
     ("BACKUP LOCK", MetadataObjectKind::Backup),
@@ -113,7 +113,7 @@ impl MetadataObjectKind {
     /// Parses a value of `metadata_locks.OBJECT_TYPE` or `metadata_lock_info.LOCK_TYPE`.
     #[must_use]
     pub fn parse(printed: &str) -> Self {
-        KINDS_BY_NAME
+        OBJECT_KINDS_BY_NAME
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case(printed))
             .map_or_else(|| Self::Other(printed.to_ascii_lowercase().into()), |(_, kind)| kind.clone())
@@ -144,9 +144,9 @@ macro_rules! modes {
     ($($(#[$about:meta])* $variant:ident = $name:literal),+ $(,)?) => {
         /// Mode of a metadata lock.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum MetadataMode { $($(#[$about])* $variant),+ }
+        pub enum MetadataLockMode { $($(#[$about])* $variant),+ }
 
-        impl MetadataMode {
+        impl MetadataLockMode {
             /// All modes.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
@@ -160,23 +160,23 @@ macro_rules! modes {
 }
 
 modes! {
-    /// Modification of an object within a scope: global, schema, commit or backup.
+    /// Lock mode for the modification of an object within a scope: global, schema, commit or backup.
     IntentionExclusive = "INTENTION_EXCLUSIVE",
     /// Access to the definition.
     Shared = "SHARED",
-    /// Like `Shared`, but does not wait for pending `Exclusive` requests.
+    /// Lock mode like `Shared` that does not wait for pending `Exclusive` requests.
     SharedHighPrio = "SHARED_HIGH_PRIO",
     /// Read of rows.
     SharedRead = "SHARED_READ",
     /// Modification of rows.
     SharedWrite = "SHARED_WRITE",
-    /// Modification of rows with low priority. MySQL only.
+    /// Lock mode for row modifications with low priority. Occurs only on MySQL.
     SharedWriteLowPrio = "SHARED_WRITE_LOW_PRIO",
     /// Preparation of a DDL operation.
     SharedUpgradable = "SHARED_UPGRADABLE",
     /// `LOCK TABLES … READ`.
     SharedReadOnly = "SHARED_READ_ONLY",
-    /// DDL operation that allows concurrent reads. Also the mode of user locks on MariaDB.
+    /// Lock mode for DDL operations that allow concurrent reads, and for user locks on MariaDB.
     SharedNoWrite = "SHARED_NO_WRITE",
     /// `LOCK TABLES … WRITE`.
     SharedNoReadWrite = "SHARED_NO_READ_WRITE",
@@ -186,21 +186,21 @@ modes! {
     BackupStart = "BACKUP_START",
     /// MariaDB's `BACKUP STAGE FLUSH`.
     BackupFlush = "BACKUP_FLUSH",
-    /// `BACKUP STAGE FLUSH`, which waits for modifications of non-transactional tables.
+    /// Lock mode with which `BACKUP STAGE FLUSH` waits for modifications of non-transactional tables.
     BackupWaitFlush = "BACKUP_WAIT_FLUSH",
     /// `BACKUP STAGE BLOCK_DDL`.
     BackupWaitDdl = "BACKUP_WAIT_DDL",
     /// `BACKUP STAGE BLOCK_COMMIT`.
     BackupWaitCommit = "BACKUP_WAIT_COMMIT",
-    /// First step of `FLUSH TABLES WITH READ LOCK`, which blocks data changes.
+    /// Lock mode for the first step of `FLUSH TABLES WITH READ LOCK`, which blocks data changes.
     BackupFtwrl1 = "BACKUP_FTWRL1",
-    /// Second step of `FLUSH TABLES WITH READ LOCK`, which blocks commits.
+    /// Lock mode for the second step of `FLUSH TABLES WITH READ LOCK`, which blocks commits.
     BackupFtwrl2 = "BACKUP_FTWRL2",
-    /// Modification of rows in non-transactional tables.
+    /// Lock mode for row modifications in non-transactional tables.
     BackupDml = "BACKUP_DML",
-    /// Modification of rows in transactional tables.
+    /// Lock mode for row modifications in transactional tables.
     BackupTransDml = "BACKUP_TRANS_DML",
-    /// Modification of rows in system tables.
+    /// Lock mode for row modifications in system tables.
     BackupSysDml = "BACKUP_SYS_DML",
     /// DDL operation.
     BackupDdl = "BACKUP_DDL",
@@ -212,7 +212,7 @@ modes! {
     BackupCommit = "BACKUP_COMMIT",
 }
 
-impl MetadataMode {
+impl MetadataLockMode {
     /// Parses a value of `metadata_locks.LOCK_TYPE` or `metadata_lock_info.LOCK_MODE`.
     ///
     /// Values of `LOCK_MODE` have the prefix `MDL_`.
@@ -223,7 +223,7 @@ impl MetadataMode {
     }
 }
 
-impl Serialize for MetadataMode {
+impl Serialize for MetadataLockMode {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(self.name())
     }

@@ -22,9 +22,9 @@ pub(super) fn rank_root_blockers(waits: &[LockWait], parties: &[WaitParty]) -> (
             // Transactions that read the same table block the same waiters.
             // Therefore the result is cached by the set of direct waiters.
             let (holds, longest_seconds) =
-                *reach_cache.entry(direct).or_insert_with_key(|direct| adjacency.count_waiters_from(direct));
+                *reach_cache.entry(direct).or_insert_with_key(|direct| adjacency.count_reachable_waiters(direct));
             RootBlocker {
-                parties: adjacency.parties_of(members),
+                parties: adjacency.parties_of_nodes(members),
                 holds: holds + members.len() - 1,
                 frees: unblocked.get(members).copied().unwrap_or(0) + members.len() - 1,
                 longest_seconds: longest_seconds.max(if members.len() > 1 {
@@ -40,8 +40,11 @@ pub(super) fn rank_root_blockers(waits: &[LockWait], parties: &[WaitParty]) -> (
             .cmp(&(left.holds, left.longest_seconds))
             .then(left.parties.cmp(&right.parties))
     });
-    let mut cycles: Vec<Vec<WaitParty>> =
-        components.iter().filter(|members| members.len() > 1).map(|members| adjacency.parties_of(members)).collect();
+    let mut cycles: Vec<Vec<WaitParty>> = components
+        .iter()
+        .filter(|members| members.len() > 1)
+        .map(|members| adjacency.parties_of_nodes(members))
+        .collect();
     cycles.sort();
     (roots, cycles)
 }
@@ -82,11 +85,11 @@ impl<'a> AdjacencyLists<'a> {
         }
     }
 
-    fn blockers_of(&self, node: usize) -> &[usize] {
+    fn blockers_of_node(&self, node: usize) -> &[usize] {
         self.blockers.get(node).map_or(&[], Vec::as_slice)
     }
 
-    fn parties_of(&self, members: &[usize]) -> Vec<WaitParty> {
+    fn parties_of_nodes(&self, members: &[usize]) -> Vec<WaitParty> {
         members.iter().filter_map(|&node| self.parties.get(node).copied()).collect()
     }
 
@@ -103,8 +106,8 @@ impl<'a> AdjacencyLists<'a> {
         waiters
     }
 
-    /// Returns the number of parties in `first` plus all their waiters, and the longest wait of these parties.
-    fn count_waiters_from(&self, first: &[usize]) -> (usize, u64) {
+    /// Counts the parties in `first` and all their waiters. Also returns the longest wait of the counted parties.
+    fn count_reachable_waiters(&self, first: &[usize]) -> (usize, u64) {
         let mut visited: HashSet<usize> = first.iter().copied().collect();
         let mut pending: Vec<usize> = first.to_vec();
         let mut longest = 0;
@@ -121,12 +124,12 @@ fn find_root_components<'c>(components: &'c [Vec<usize>], adjacency: &AdjacencyL
     let waits_outside = |members: &[usize]| {
         members
             .iter()
-            .any(|&node| adjacency.blockers_of(node).iter().any(|blocker| members.binary_search(blocker).is_err()))
+            .any(|&node| adjacency.blockers_of_node(node).iter().any(|blocker| members.binary_search(blocker).is_err()))
     };
     components.iter().filter(|members| !waits_outside(members)).collect()
 }
 
-/// Counts for each root component the parties that wait for no other root.
+/// Counts, for each root component, the parties that wait for no other root component.
 ///
 /// `components` lists blockers before their waiters, so a single pass is sufficient.
 fn count_exclusive_waiters<'c>(
@@ -143,7 +146,7 @@ fn count_exclusive_waiters<'c>(
         } else {
             let outside = members
                 .iter()
-                .flat_map(|&node| adjacency.blockers_of(node))
+                .flat_map(|&node| adjacency.blockers_of_node(node))
                 .filter(|&blocker| members.binary_search(blocker).is_err());
             find_common_value(outside.map(|blocker| only_roots.get(blocker).copied().flatten()))
         };

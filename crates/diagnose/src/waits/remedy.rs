@@ -6,9 +6,9 @@ use super::input::SessionRole;
 /// Recommended action against a root blocker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy<'a> {
-    /// Kill the session with this id. In a cycle, the kill of one member is sufficient.
+    /// Kill the session with this id. In a cycle, killing one member is sufficient.
     Kill(u64),
-    /// Roll back the transaction without a session, by its XA identifier, if known.
+    /// Roll back the transaction, which has no session. The variant contains the XA identifier, if known.
     RollBack(Option<&'a str>),
     /// Wait until the rollback finishes. A kill does not shorten the rollback.
     Wait,
@@ -19,15 +19,16 @@ pub enum Remedy<'a> {
 }
 
 impl WaitGraph {
-    /// Returns the recommended action against a root, or `None` if the root is not part of this graph.
+    /// Returns the recommended action against a root blocker, or `None` if the root blocker is not part of this graph.
     #[must_use]
     pub fn find_remedy(&self, root: &RootBlocker) -> Option<Remedy<'_>> {
-        let remedies: Vec<Remedy<'_>> = root.parties.iter().filter_map(|&party| self.party_remedy(party)).collect();
+        let remedies: Vec<Remedy<'_>> =
+            root.parties.iter().filter_map(|&party| self.find_party_remedy(party)).collect();
         // In a cycle, the kill of any member is sufficient.
         remedies.iter().find(|remedy| matches!(remedy, Remedy::Kill(_))).or_else(|| remedies.first()).copied()
     }
 
-    fn party_remedy(&self, party: WaitParty) -> Option<Remedy<'_>> {
+    fn find_party_remedy(&self, party: WaitParty) -> Option<Remedy<'_>> {
         let facts = self.party_detail(party)?;
         Some(match party {
             _ if facts.is_missing() => Remedy::Refresh,

@@ -36,7 +36,7 @@ impl Serialize for PartyDetail {
         out.serialize_field("rows_locked", &transaction.map(|facts| facts.transaction.rows_locked))?;
         out.serialize_field("rows_modified", &transaction.map(|facts| facts.transaction.rows_modified))?;
         out.serialize_field("xid", &transaction.and_then(|facts| facts.xid.as_ref()))?;
-        out.serialize_field("gone", &(session.is_none() && self.party.session().is_some()))?;
+        out.serialize_field("gone", &(session.is_none() && self.party.session_id().is_some()))?;
         out.end()
     }
 }

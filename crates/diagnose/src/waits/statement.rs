@@ -1,10 +1,10 @@
 //! Parser for the tables and lock modes that the statement of a waiting session requests.
 //!
-//! The parser is used only if the server does not list the pending request.
+//! The parser is used only if the server does not list the pending lock request.
 //! The parser reads the statement template, which contains no literals that could be mistaken for names.
 
-use super::metadata::{MetadataMode, MetadataObjectKind};
-use crate::template::build_template;
+use super::metadata::{MetadataLockMode, MetadataObjectKind};
+use crate::template::build_statement_template;
 
 /// Maximum number of bytes parsed per statement. Longer statements name their tables near the beginning.
 const MAX_PARSED_BYTES: usize = 64 << 10;
@@ -55,7 +55,7 @@ impl WaitingStatement {
     pub(super) fn new(statement: &[u8], database: Option<&[u8]>) -> Self {
         let head = statement.get(..MAX_PARSED_BYTES).unwrap_or(statement);
         Self {
-            tokens: tokenize_template(&String::from_utf8_lossy(&build_template(head))),
+            tokens: tokenize_template(&String::from_utf8_lossy(&build_statement_template(head))),
             database: database.map(|name| String::from_utf8_lossy(name).into_owned()),
         }
     }
@@ -105,9 +105,9 @@ impl WaitingStatement {
         })
     }
 
-    /// Returns the strongest lock mode that the statement requests on an object of this kind.
-    pub(super) fn requested_lock_mode(&self, kind: &MetadataObjectKind) -> MetadataMode {
-        use MetadataMode as Mode;
+    /// Returns the strongest lock mode that the statement requests on objects of the given kind.
+    pub(super) fn requested_lock_mode(&self, kind: &MetadataObjectKind) -> MetadataLockMode {
+        use MetadataLockMode as Mode;
         let is_definition = ["ALTER", "CREATE", "DROP", "RENAME", "TRUNCATE", "OPTIMIZE", "REPAIR", "FLUSH"];
         let is_definition = is_definition.iter().any(|verb| self.starts_with_keywords(&[verb]));
         let is_change =
@@ -141,8 +141,8 @@ impl WaitingStatement {
         }
     }
 
-    fn requested_backup_lock_mode(&self, is_definition: bool) -> MetadataMode {
-        use MetadataMode as Mode;
+    fn requested_backup_lock_mode(&self, is_definition: bool) -> MetadataLockMode {
+        use MetadataLockMode as Mode;
         if self.starts_with_keywords(&["FLUSH"]) {
             return Mode::BackupFtwrl2;
         }
@@ -248,22 +248,22 @@ mod tests {
     #[test]
     fn statement_verb_determines_the_lock_mode() {
         for (sql, kind, mode) in [
-            ("select 1 from t", MetadataObjectKind::Table, MetadataMode::SharedRead),
-            ("select 1 from t for update", MetadataObjectKind::Table, MetadataMode::SharedWrite),
-            ("update t set a = 1", MetadataObjectKind::Table, MetadataMode::SharedWrite),
-            ("alter table t add b int", MetadataObjectKind::Table, MetadataMode::Exclusive),
-            ("lock tables t write", MetadataObjectKind::Table, MetadataMode::SharedNoReadWrite),
-            ("lock tables t read", MetadataObjectKind::Table, MetadataMode::SharedReadOnly),
-            ("call p()", MetadataObjectKind::Procedure, MetadataMode::Shared),
-            ("drop procedure p", MetadataObjectKind::Procedure, MetadataMode::Exclusive),
-            ("create table t (a int)", MetadataObjectKind::Schema, MetadataMode::IntentionExclusive),
-            ("drop database shop", MetadataObjectKind::Schema, MetadataMode::Exclusive),
-            ("create table t (a int)", MetadataObjectKind::Backup, MetadataMode::BackupDdl),
-            ("update t set a = 1", MetadataObjectKind::Backup, MetadataMode::BackupDml),
-            ("commit", MetadataObjectKind::Backup, MetadataMode::BackupCommit),
-            ("flush tables with read lock", MetadataObjectKind::Backup, MetadataMode::BackupFtwrl2),
-            ("backup stage block_ddl", MetadataObjectKind::Backup, MetadataMode::BackupWaitDdl),
-            ("do get_lock('x', 5)", MetadataObjectKind::UserLock, MetadataMode::SharedNoWrite),
+            ("select 1 from t", MetadataObjectKind::Table, MetadataLockMode::SharedRead),
+            ("select 1 from t for update", MetadataObjectKind::Table, MetadataLockMode::SharedWrite),
+            ("update t set a = 1", MetadataObjectKind::Table, MetadataLockMode::SharedWrite),
+            ("alter table t add b int", MetadataObjectKind::Table, MetadataLockMode::Exclusive),
+            ("lock tables t write", MetadataObjectKind::Table, MetadataLockMode::SharedNoReadWrite),
+            ("lock tables t read", MetadataObjectKind::Table, MetadataLockMode::SharedReadOnly),
+            ("call p()", MetadataObjectKind::Procedure, MetadataLockMode::Shared),
+            ("drop procedure p", MetadataObjectKind::Procedure, MetadataLockMode::Exclusive),
+            ("create table t (a int)", MetadataObjectKind::Schema, MetadataLockMode::IntentionExclusive),
+            ("drop database shop", MetadataObjectKind::Schema, MetadataLockMode::Exclusive),
+            ("create table t (a int)", MetadataObjectKind::Backup, MetadataLockMode::BackupDdl),
+            ("update t set a = 1", MetadataObjectKind::Backup, MetadataLockMode::BackupDml),
+            ("commit", MetadataObjectKind::Backup, MetadataLockMode::BackupCommit),
+            ("flush tables with read lock", MetadataObjectKind::Backup, MetadataLockMode::BackupFtwrl2),
+            ("backup stage block_ddl", MetadataObjectKind::Backup, MetadataLockMode::BackupWaitDdl),
+            ("do get_lock('x', 5)", MetadataObjectKind::UserLock, MetadataLockMode::SharedNoWrite),
         ] {
             assert_eq!(statement(sql).requested_lock_mode(&kind), mode, "{sql}");
         }

@@ -11,9 +11,9 @@ use crate::terminal::{bytes_to_single_line, display_width, truncate_to_width};
 pub struct TreeLayout {
     /// Maximum width of a line, in terminal columns.
     pub width: usize,
-    /// Maximum number of rendered root blockers. Further root blockers are only counted.
+    /// Maximum number of rendered root blockers. The tree only counts further root blockers.
     pub roots: usize,
-    /// Maximum number of rendered waiters below a party. Further waiters are only counted.
+    /// Maximum number of rendered waiters below a party. The tree only counts further waiters.
     /// Waiters that block other parties are always rendered.
     pub siblings: usize,
 }
@@ -24,7 +24,7 @@ impl Default for TreeLayout {
     }
 }
 
-/// Kind of a tree line, which determines the color.
+/// Kind of a tree line. The kind determines the color of the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TreeLineKind {
     /// Root blocker, or the heading of a cycle.
@@ -52,10 +52,10 @@ pub struct TreeLine {
     pub text: String,
 }
 
-/// Maximum indentation, in columns. Deeper lines contain the depth as a number.
-const MAX_INDENT: usize = 24;
+/// Maximum indentation, in columns. A line with deeper nesting contains its depth as a number.
+const MAX_INDENT_COLUMNS: usize = 24;
 
-/// Renders the graph as a text tree, highest-ranked root first. Without waits, the result is empty.
+/// Renders the graph as a text tree, highest-ranked root blocker first. Returns no lines if the graph has no waits.
 ///
 /// Every waiter is rendered once, at its minimum depth.
 #[must_use]
@@ -157,8 +157,8 @@ impl TreeIndent {
 
     fn child_indent(&self, is_last: bool) -> Self {
         let depth = self.depth + 1;
-        if display_width(&self.child_prefix) >= MAX_INDENT {
-            let rest: String = self.child_prefix.chars().take(MAX_INDENT).collect();
+        if display_width(&self.child_prefix) >= MAX_INDENT_COLUMNS {
+            let rest: String = self.child_prefix.chars().take(MAX_INDENT_COLUMNS).collect();
             return Self { prefix: format!("{rest}└ {depth} deep: "), child_prefix: rest, depth };
         }
         let (branch, continuation) = if is_last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
@@ -182,16 +182,21 @@ impl<'a> TreeRenderer<'a> {
         let holds = format!("holds {}, unblocks up to {}", root.holds, root.frees);
         if let [party] = root.parties.as_slice() {
             let head = self.format_party_line(*party, None);
-            self.push_heading(*party, &format!("{number}. {head}"), &holds);
+            self.push_root_heading(*party, &format!("{number}. {head}"), &holds);
             self.push_root_details(*party, "   ");
             self.render_descendants(*party, &TreeIndent::root_indent());
         } else {
             let Some(&first) = root.parties.first() else { return };
             let count = root.parties.len();
-            self.push_heading(first, &format!("{number}. cycle of {count} parties that wait for each other"), &holds);
+            self.push_root_heading(
+                first,
+                &format!("{number}. cycle of {count} parties that wait for each other"),
+                &holds,
+            );
             for (at, &party) in root.parties.iter().enumerate() {
                 let indent = TreeIndent::root_indent().child_indent(at + 1 == count);
-                let wait_in_cycle = self.graph.waits_of(party).iter().find(|wait| root.parties.contains(&wait.blocker));
+                let wait_in_cycle =
+                    self.graph.waits_of_party(party).iter().find(|wait| root.parties.contains(&wait.blocker));
                 self.render_party(party, wait_in_cycle, &indent);
                 self.render_descendants(party, &indent);
             }
@@ -286,7 +291,7 @@ impl<'a> TreeRenderer<'a> {
     }
 
     /// Appends a line with left-aligned and right-aligned text, or two lines if the texts do not fit.
-    fn push_heading(&mut self, party: WaitParty, left: &str, right: &str) {
+    fn push_root_heading(&mut self, party: WaitParty, left: &str, right: &str) {
         let gap = self.layout.width.saturating_sub(display_width(left) + display_width(right));
         if gap >= 2 {
             self.push_line(TreeLineKind::Root, Some(party), &format!("{left}{}{right}", " ".repeat(gap)));

@@ -8,7 +8,7 @@ use super::graph::{LockWait, UnexplainedWait};
 use super::index::ObservationIndex;
 use super::input::SessionRole;
 use super::metadata::{LockStatus, MetadataObjectKind};
-use super::wait_state::StateWait;
+use super::wait_state::WaitState;
 
 /// Returns the sessions that are waiting but have no wait in the graph, sorted by id.
 pub(super) fn find_unexplained_waits(
@@ -16,7 +16,7 @@ pub(super) fn find_unexplained_waits(
     waits: &[LockWait],
     unknown_reasons: &HashMap<u64, String>,
 ) -> Vec<UnexplainedWait> {
-    let explained: HashSet<u64> = waits.iter().filter_map(|wait| wait.waiter.session()).collect();
+    let explained: HashSet<u64> = waits.iter().filter_map(|wait| wait.waiter.session_id()).collect();
     let with_pending_request: HashSet<u64> = index
         .observed
         .metadata_locks
@@ -29,7 +29,7 @@ pub(super) fn find_unexplained_waits(
         let session = &facts.session;
         let is_candidate =
             matches!(facts.role, SessionRole::User | SessionRole::Applier) && !explained.contains(&session.id);
-        let by_state = index.state_waits.get(&session.id);
+        let by_state = index.wait_states.get(&session.id);
         let in_innodb =
             index.transactions.get(&session.id).is_some_and(|facts| facts.transaction.is_waiting_for_lock());
         if !is_candidate || (by_state.is_none() && !in_innodb) {
@@ -51,7 +51,7 @@ pub(super) fn find_unexplained_waits(
     sessions
 }
 
-/// Kinds of limitations that explain missing metadata locks.
+/// Limitation kinds that explain missing metadata locks.
 const METADATA_LOCK_LIMITATIONS: [LimitationKind; 4] = [
     LimitationKind::NoMetadataLocks,
     LimitationKind::NoPerformanceSchema,
@@ -59,30 +59,30 @@ const METADATA_LOCK_LIMITATIONS: [LimitationKind; 4] = [
     LimitationKind::LostThreads,
 ];
 
-fn explain_unknown_blocker(wait: &StateWait, index: &ObservationIndex<'_>, has_pending_request: bool) -> String {
+fn explain_unknown_blocker(wait: &WaitState, index: &ObservationIndex<'_>, has_pending_request: bool) -> String {
     if let Some(text) = format_limitation(index, &METADATA_LOCK_LIMITATIONS) {
         return text;
     }
     match wait {
-        StateWait::Metadata(kind) if has_pending_request => format!(
+        WaitState::Metadata(kind) if has_pending_request => format!(
             "The server lists no owner of the requested lock ({kind}). The lock was acquired before the server started to record metadata locks, or it was just released."
         ),
-        StateWait::Metadata(MetadataObjectKind::UserLock) if !index.observed.reports_pending => {
+        WaitState::Metadata(MetadataObjectKind::UserLock) if !index.observed.reports_pending => {
             "The server does not list pending lock requests, and the statement names no granted user lock.".to_owned()
         }
-        StateWait::Metadata(_) if !index.observed.reports_pending => {
+        WaitState::Metadata(_) if !index.observed.reports_pending => {
             "The server does not list pending lock requests, and no granted lock matches the statement.".to_owned()
         }
-        StateWait::Metadata(_) => {
+        WaitState::Metadata(_) => {
             "The server lists no lock request of the session. The lock was granted, or the wait ended, between two reads.".to_owned()
         }
-        StateWait::TableFlush | StateWait::TableLevelLock => {
+        WaitState::TableFlush | WaitState::TableLevelLock => {
             "The server lists no running session that uses the requested table.".to_owned()
         }
     }
 }
 
-/// Formats the first limitation of these kinds with its fix, if there is one.
+/// Formats the cause and fix of the first limitation with a kind in `kinds`, or returns `None` if none matches.
 fn format_limitation(index: &ObservationIndex<'_>, kinds: &[LimitationKind]) -> Option<String> {
     let limitation = index.observed.limitations.iter().find(|limitation| kinds.contains(&limitation.kind))?;
     Some(match &limitation.remedy {

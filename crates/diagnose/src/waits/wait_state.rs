@@ -4,7 +4,7 @@ use super::metadata::MetadataObjectKind;
 
 /// Lock wait indicated by the state of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum StateWait {
+pub(super) enum WaitState {
     /// Wait for a metadata lock.
     Metadata(MetadataObjectKind),
     /// Wait for other sessions to close a flushed table.
@@ -14,38 +14,38 @@ pub(super) enum StateWait {
 }
 
 /// Lower-case state names, as observed on MySQL 9.7.4 and MariaDB 10.11.19 (spec/waits.md).
-const STATE_WAITS: [(&str, StateWait); 12] = [
-    ("user lock", StateWait::Metadata(MetadataObjectKind::UserLock)),
-    ("waiting for table metadata lock", StateWait::Metadata(MetadataObjectKind::Table)),
-    ("waiting for schema metadata lock", StateWait::Metadata(MetadataObjectKind::Schema)),
-    ("waiting for stored function metadata lock", StateWait::Metadata(MetadataObjectKind::Function)),
-    ("waiting for stored procedure metadata lock", StateWait::Metadata(MetadataObjectKind::Procedure)),
-    ("waiting for trigger metadata lock", StateWait::Metadata(MetadataObjectKind::Trigger)),
-    ("waiting for event metadata lock", StateWait::Metadata(MetadataObjectKind::Event)),
-    ("waiting for global read lock", StateWait::Metadata(MetadataObjectKind::Global)),
-    ("waiting for commit lock", StateWait::Metadata(MetadataObjectKind::Commit)),
-    ("waiting for backup lock", StateWait::Metadata(MetadataObjectKind::Backup)),
-    ("waiting for table flush", StateWait::TableFlush),
-    ("waiting for table level lock", StateWait::TableLevelLock),
+const WAIT_STATES: [(&str, WaitState); 12] = [
+    ("user lock", WaitState::Metadata(MetadataObjectKind::UserLock)),
+    ("waiting for table metadata lock", WaitState::Metadata(MetadataObjectKind::Table)),
+    ("waiting for schema metadata lock", WaitState::Metadata(MetadataObjectKind::Schema)),
+    ("waiting for stored function metadata lock", WaitState::Metadata(MetadataObjectKind::Function)),
+    ("waiting for stored procedure metadata lock", WaitState::Metadata(MetadataObjectKind::Procedure)),
+    ("waiting for trigger metadata lock", WaitState::Metadata(MetadataObjectKind::Trigger)),
+    ("waiting for event metadata lock", WaitState::Metadata(MetadataObjectKind::Event)),
+    ("waiting for global read lock", WaitState::Metadata(MetadataObjectKind::Global)),
+    ("waiting for commit lock", WaitState::Metadata(MetadataObjectKind::Commit)),
+    ("waiting for backup lock", WaitState::Metadata(MetadataObjectKind::Backup)),
+    ("waiting for table flush", WaitState::TableFlush),
+    ("waiting for table level lock", WaitState::TableLevelLock),
 ];
 
 /// Returns true if the state indicates a wait for a lock.
 ///
-/// Returns false for InnoDB lock waits, which have no state of their own.
+/// Returns false for InnoDB lock waits, because no session state indicates them.
 #[must_use]
 pub fn is_wait_state(state: &[u8]) -> bool {
     parse_wait_state(state).is_some()
 }
 
 /// Parses a session state. Returns `None` if the state does not indicate a lock wait.
-pub(super) fn parse_wait_state(state: &[u8]) -> Option<StateWait> {
+pub(super) fn parse_wait_state(state: &[u8]) -> Option<WaitState> {
     let state = String::from_utf8_lossy(state).to_ascii_lowercase();
-    if let Some((_, wait)) = STATE_WAITS.iter().find(|(name, _)| *name == state) {
+    if let Some((_, wait)) = WAIT_STATES.iter().find(|(name, _)| *name == state) {
         return Some(wait.clone());
     }
     let lock = state.strip_prefix("waiting for ")?.strip_suffix(" lock")?;
     let kind = lock.strip_suffix(" metadata").unwrap_or(lock);
-    Some(StateWait::Metadata(MetadataObjectKind::parse(kind)))
+    Some(WaitState::Metadata(MetadataObjectKind::parse(kind)))
 }
 
 #[cfg(test)]
@@ -55,15 +55,15 @@ mod tests {
     #[test]
     fn states_of_mysql_and_mariadb_are_parsed() {
         for (state, expected) in [
-            ("Waiting for table metadata lock", Some(StateWait::Metadata(MetadataObjectKind::Table))),
-            ("Waiting for global read lock", Some(StateWait::Metadata(MetadataObjectKind::Global))),
-            ("Waiting for backup lock", Some(StateWait::Metadata(MetadataObjectKind::Backup))),
-            ("User lock", Some(StateWait::Metadata(MetadataObjectKind::UserLock))),
-            ("Waiting for table flush", Some(StateWait::TableFlush)),
-            ("Waiting for tablespace metadata lock", Some(StateWait::Metadata(MetadataObjectKind::Tablespace))),
+            ("Waiting for table metadata lock", Some(WaitState::Metadata(MetadataObjectKind::Table))),
+            ("Waiting for global read lock", Some(WaitState::Metadata(MetadataObjectKind::Global))),
+            ("Waiting for backup lock", Some(WaitState::Metadata(MetadataObjectKind::Backup))),
+            ("User lock", Some(WaitState::Metadata(MetadataObjectKind::UserLock))),
+            ("Waiting for table flush", Some(WaitState::TableFlush)),
+            ("Waiting for tablespace metadata lock", Some(WaitState::Metadata(MetadataObjectKind::Tablespace))),
             (
                 "Waiting for locking service lock",
-                Some(StateWait::Metadata(MetadataObjectKind::Other("locking service".into()))),
+                Some(WaitState::Metadata(MetadataObjectKind::Other("locking service".into()))),
             ),
             ("updating", None),
             ("", None),

@@ -53,7 +53,7 @@ fn criteria_match_like_snapshot_filters() {
 }
 
 #[test]
-fn sessions_match_from_the_minimum_duration_on() {
+fn sessions_match_at_and_above_the_minimum_duration() {
     for (seconds, verdict) in [(9, KillVerdict::Killed), (10, KillVerdict::Killed), (11, KillVerdict::Unmatched)] {
         assert_eq!(evaluate_rule(&KillCriteria::with_min_seconds(seconds), &session()), verdict, "{seconds}");
     }
@@ -64,7 +64,7 @@ fn sessions_match_from_the_minimum_duration_on() {
 }
 
 #[test]
-fn spared_sessions_are_reported_with_the_reason() {
+fn excluded_sessions_are_reported_with_the_reason() {
     let client = "10.0.0.7:51234";
     for (user, host, command, verdict) in [
         ("system user", "", "Connect", KillVerdict::Excluded(ExclusionReason::Internal)),
@@ -90,8 +90,8 @@ fn masked_rule_does_not_match_literals() {
     let rule =
         |part: &str| KillRule::new(&KillCriteria { sql_key: Some(part.into()), ..KillCriteria::with_min_seconds(1) });
     assert!(rule("4711").matches(&session()));
-    assert!(!rule("4711").with_masking(true).matches(&session()));
-    assert!(rule("card = ?").with_masking(true).matches(&session()));
+    assert!(!rule("4711").with_statement_masking(true).matches(&session()));
+    assert!(rule("card = ?").with_statement_masking(true).matches(&session()));
 }
 
 #[test]

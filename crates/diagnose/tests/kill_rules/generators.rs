@@ -66,7 +66,7 @@ pub(crate) fn criteria() -> impl Strategy<Value = KillCriteria> {
         })
 }
 
-/// Default protected accounts, and some more.
+/// Default protected accounts and additional accounts.
 pub(crate) fn protected() -> impl Strategy<Value = ProtectedAccounts> {
     proptest::collection::vec(select(&USERS[..]), 0..3)
         .prop_map(|more| ProtectedAccounts::default().with_accounts(more))

@@ -14,7 +14,7 @@ fn preview(rule: &KillRule, sessions: &[Session], protected: &ProtectedAccounts)
     sessions.iter().filter(killed).map(|session| session.id).collect()
 }
 
-/// Adds one criterion of another rule. The result can only match fewer sessions.
+/// Adds one criterion of another rule. The additional criterion never adds a match.
 fn add_criterion(one: &KillCriteria, other: &KillCriteria, which: usize) -> KillCriteria {
     let mut narrow = one.clone();
     match which {
@@ -35,7 +35,7 @@ proptest! {
     fn every_rule_skips_internal_protected_and_terminating_sessions(
         rules in proptest::collection::vec((criteria(), any::<bool>()), 1..=5), sessions in sessions(), protected in protected(),
     ) {
-        let rules: Vec<_> = rules.iter().map(|(rule, masked)| KillRule::new(rule).with_masking(*masked)).collect();
+        let rules: Vec<_> = rules.iter().map(|(rule, masked)| KillRule::new(rule).with_statement_masking(*masked)).collect();
         for (_, victim) in find_victims(&rules, sessions, &protected) {
             prop_assert!(!is_internal_session(&victim), "{victim:?}");
             prop_assert!(!protected.is_protected(&victim.user), "{victim:?}");
@@ -48,7 +48,7 @@ proptest! {
     fn victims_of_all_rules_are_the_union_of_their_previews(
         rules in proptest::collection::vec((criteria(), any::<bool>()), 1..=5), sessions in sessions(), protected in protected(),
     ) {
-        let rules: Vec<_> = rules.iter().map(|(rule, masked)| KillRule::new(rule).with_masking(*masked)).collect();
+        let rules: Vec<_> = rules.iter().map(|(rule, masked)| KillRule::new(rule).with_statement_masking(*masked)).collect();
         let previews: Vec<_> = rules.iter().map(|rule| preview(rule, &sessions, &protected)).collect();
         let killed = find_victims(&rules, sessions, &protected);
         for (rule, victim) in &killed {
@@ -64,7 +64,7 @@ proptest! {
     fn additional_criterion_never_adds_a_victim(
         one in criteria(), other in criteria(), which in 0..6_usize, masked in any::<bool>(), sessions in sessions(), protected in protected(),
     ) {
-        let of = |criteria: &KillCriteria| preview(&KillRule::new(criteria).with_masking(masked), &sessions, &protected);
+        let of = |criteria: &KillCriteria| preview(&KillRule::new(criteria).with_statement_masking(masked), &sessions, &protected);
         let (wide, narrow) = (of(&one), of(&add_criterion(&one, &other, which)));
         prop_assert!(narrow.is_subset(&wide), "{narrow:?} is not among {wide:?}");
     }

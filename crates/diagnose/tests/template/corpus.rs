@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clew_diagnose::build_template;
+use clew_diagnose::build_statement_template;
 use clew_testkit::{Flavor, Server, ServerOptions};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -24,17 +24,17 @@ fn corpus() -> BTreeSet<String> {
     CORPUS.lines().filter(|line| !line.is_empty() && !line.starts_with("##")).flat_map(expand_choices).collect()
 }
 
-/// MySQL's digest of a statement: hash, and text for messages. `None` for an invalid statement.
+/// Reads the hash and the text of a statement's MySQL digest. Returns `None` for an invalid statement.
 async fn digest(connection: &mut Conn, statement: &str) -> Option<(String, String)> {
     let query = "SELECT STATEMENT_DIGEST(?), STATEMENT_DIGEST_TEXT(?)";
     connection.exec_first(query, (statement, statement)).await.ok().flatten()
 }
 
 fn template_text(statement: &str) -> String {
-    String::from_utf8(build_template(statement.as_bytes())).unwrap()
+    String::from_utf8(build_statement_template(statement.as_bytes())).unwrap()
 }
 
-/// Groups whose statements have different values of the other kind.
+/// Returns the groups whose statements do not all have the same second value.
 fn split_groups(groups: &BTreeMap<String, Vec<(&str, String)>>) -> Vec<String> {
     let is_split = |members: &&Vec<(&str, String)>| members.iter().any(|(_, other)| *other != members[0].1);
     groups.values().filter(is_split).map(|members| format!("{members:#?}")).collect()
@@ -116,7 +116,7 @@ fn plant_literals(statement: &str) -> String {
 }
 
 fn assert_no_leak(statement: &[u8]) {
-    let template = build_template(statement);
+    let template = build_statement_template(statement);
     assert!(
         !contains_fragment(&template),
         "{} of {}",
@@ -125,7 +125,7 @@ fn assert_no_leak(statement: &[u8]) {
     );
 }
 
-/// Whether the bytes contain three consecutive characters of a planted literal.
+/// Returns true if the bytes contain three consecutive characters of a planted literal.
 fn contains_fragment(bytes: &[u8]) -> bool {
     let lower = bytes.to_ascii_lowercase();
     let (text, number) = (TEXT.to_ascii_lowercase(), NUMBER.as_bytes());
@@ -145,8 +145,8 @@ fn truncated_corpus_statements_leak_no_literal() {
         for end in 0..=planted.len() {
             assert_no_leak(&planted.as_bytes()[..end]);
         }
-        let once = build_template(statement.as_bytes());
-        assert_eq!(build_template(&once), once, "the template of {statement} is not idempotent");
+        let once = build_statement_template(statement.as_bytes());
+        assert_eq!(build_statement_template(&once), once, "the template of {statement} is not idempotent");
     }
     assert!(literals >= 1_200, "only {literals} literals");
 }

@@ -1,10 +1,10 @@
 //! Known differences between templates and MySQL's digests, with reasons. A fixed difference must be removed.
 
-/// A kind of difference.
+/// Kind of difference between a template and a MySQL digest.
 pub(crate) struct Difference {
     pub(crate) kind: &'static str,
-    /// Pairs of the corpus: an outlier, and a statement with which it shares either the digest or the template, not
-    /// both.
+    /// Pairs of statements in the corpus.
+    /// The statements of a pair share either the digest or the template, but not both.
     pub(crate) statements: &'static [(&'static str, &'static str)],
     pub(crate) why: &'static str,
 }

@@ -1,11 +1,11 @@
-//! Literals do not leak: in any SQL mode, with any quotes, at any truncation.
+//! Templates contain no literals, in any SQL mode, with any quotes, and at any truncation.
 
 use std::fmt::Write;
 
-use clew_diagnose::build_template;
+use clew_diagnose::build_statement_template;
 use proptest::prelude::*;
 
-/// Planted literals and comments. No four bytes of them occur elsewhere in the statements below.
+/// Planted literals and comments. No other part of the statements contains four consecutive bytes of a secret.
 const SECRETS: [&str; 6] = ["QJXZKWVB", "qj7x-zk9w", "会议室密码", "🧵🔑🧶", "J'XQ", "jqzx@wvk.zq"];
 /// Planted numbers.
 const NUMBERS: [&str; 9] = [
@@ -20,12 +20,12 @@ const NUMBERS: [&str; 9] = [
     "0b1100101",
 ];
 
-/// SQL mode of a server, as far as it affects quotes.
+/// Settings of the SQL mode that affect quotes.
 #[derive(Debug, Clone, Copy)]
 struct SqlMode {
     backslash_escapes: bool,
     ansi_quotes: bool,
-    /// Whether the server executes the content of `/*! */`.
+    /// True if the server executes the content of `/*! */`.
     executes_comments: bool,
 }
 
@@ -149,7 +149,7 @@ fn statement() -> impl Strategy<Value = (SqlMode, String)> {
 
 /// Fails if four consecutive bytes of a planted literal occur in the template.
 pub(crate) fn assert_no_leak(statement: &[u8]) {
-    let template = build_template(statement);
+    let template = build_statement_template(statement);
     let lower = template.to_ascii_lowercase();
     for secret in SECRETS.iter().chain(&NUMBERS) {
         for piece in secret.trim_start_matches(['-', '.', 'x', '\'']).trim_start_matches("0x").as_bytes().windows(4) {
@@ -222,8 +222,8 @@ fn unpaired_quotes_leak_no_literal() {
     }
 }
 
-/// The second byte of a GBK character can be a backslash. A server that did not convert it reads the next quote
-/// differently.
+/// The second byte of a GBK character can be a backslash.
+/// A server that does not convert the character parses the next quote differently.
 #[test]
 fn invalid_utf8_leaks_no_literal() {
     for statement in [
@@ -245,6 +245,6 @@ fn large_statement_leaks_no_literal() {
     while statement.len() < 8 << 20 {
         write!(statement, "('QJXZKWVB it''s', 5308417269),").unwrap();
     }
-    assert_eq!(build_template(statement.as_bytes()), b"INSERT INTO t(a, b) VALUES (...), ...,");
+    assert_eq!(build_statement_template(statement.as_bytes()), b"INSERT INTO t(a, b) VALUES (...), ...,");
     assert_no_leak(statement.as_bytes());
 }

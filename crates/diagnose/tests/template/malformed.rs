@@ -1,6 +1,6 @@
 //! Statements with invalid bytes, and truncated statements.
 
-use clew_diagnose::build_template;
+use clew_diagnose::build_statement_template;
 
 #[test]
 fn template_ends_at_unreadable_bytes() {
@@ -23,7 +23,7 @@ fn template_ends_at_unreadable_bytes() {
         (b"select '\xf0\x9f", b"SELECT ?"),
     ] {
         assert_eq!(
-            build_template(statement).escape_ascii().to_string(),
+            build_statement_template(statement).escape_ascii().to_string(),
             expected.escape_ascii().to_string(),
             "{}",
             statement.escape_ascii()
@@ -43,13 +43,15 @@ fn truncated_statement_has_the_template_of_the_rest() {
         (53, "SELECT t.a, COUNT(*) FROM t WHERE b = ? AND c IN (?"),
         (56, "SELECT t.a, COUNT(*) FROM t WHERE b = ? AND c IN (?, ..."),
     ] {
-        assert_eq!(String::from_utf8_lossy(&build_template(&statement[..end])), expected, "{end}");
+        assert_eq!(String::from_utf8_lossy(&build_statement_template(&statement[..end])), expected, "{end}");
     }
 }
 
 #[test]
 fn template_depends_on_names_but_not_on_values() {
-    let same = |left: &str, right: &str| build_template(left.as_bytes()) == build_template(right.as_bytes());
+    let same = |left: &str, right: &str| {
+        build_statement_template(left.as_bytes()) == build_statement_template(right.as_bytes())
+    };
     assert!(same("select * from t where a = 1", "SELECT  *\nFROM t where a='x' -- y"));
     assert!(same("insert into t values (1, 2), (3, 4)", "insert into t values (1, 2), (3, 4), (5, null)"));
     assert!(same("select * from t where a in (1)", "select * from t where a in (1, 2, 3)"));
@@ -61,12 +63,12 @@ fn template_depends_on_names_but_not_on_values() {
     assert!(!same("select f(1)", "select f(1, 2)"));
 }
 
-/// Nested rows are collapsed up to a depth that no application reaches. Deeper ones are preserved.
+/// Nested rows are collapsed up to a depth that no application reaches. Deeper rows are preserved.
 #[test]
 fn deeply_nested_parentheses_are_preserved() {
     let deep = |depth: usize| [b"select ".to_vec(), b"(".repeat(depth), b"1, 2".to_vec(), b")".repeat(depth)].concat();
-    assert_eq!(build_template(&deep(3)), b"SELECT (((...)))");
-    let template = build_template(&deep(1_000_000));
+    assert_eq!(build_statement_template(&deep(3)), b"SELECT (((...)))");
+    let template = build_statement_template(&deep(1_000_000));
     assert_eq!(
         template,
         [b"SELECT ".to_vec(), b"(".repeat(1_000_000), b"?, ...".to_vec(), b")".repeat(1_000_000)].concat()

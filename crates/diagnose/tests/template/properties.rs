@@ -1,6 +1,6 @@
 //! Properties that hold for every statement.
 
-use clew_diagnose::build_template;
+use clew_diagnose::build_statement_template;
 use proptest::prelude::*;
 
 /// Fragments with a meaning for the lexer, alone or in combination.
@@ -121,16 +121,16 @@ proptest! {
 
     #[test]
     fn template_is_idempotent_and_bounded_in_length(statement in malformed_statement()) {
-        let once = build_template(&statement);
+        let once = build_statement_template(&statement);
         prop_assert!(once.len() <= 3 * statement.len() + 8, "{} of {}", escape(&once), escape(&statement));
-        prop_assert_eq!(escape(&build_template(&once)), escape(&once));
+        prop_assert_eq!(escape(&build_statement_template(&once)), escape(&once));
     }
 
     #[test]
     fn template_of_random_bytes_is_printable_utf8(statement in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let once = build_template(&statement);
+        let once = build_statement_template(&statement);
         prop_assert!(std::str::from_utf8(&once).is_ok_and(|text| !text.chars().any(char::is_control)), "{}", escape(&once));
-        prop_assert_eq!(escape(&build_template(&once)), escape(&once));
+        prop_assert_eq!(escape(&build_statement_template(&once)), escape(&once));
     }
 
     #[test]
@@ -142,11 +142,11 @@ proptest! {
             statement.push_str(gap(at));
             statement.push_str(word);
         }
-        prop_assert_eq!(escape(&build_template(statement.as_bytes())), "SELECT a, b FROM t WHERE c = ? LIMIT ?");
+        prop_assert_eq!(escape(&build_statement_template(statement.as_bytes())), "SELECT a, b FROM t WHERE c = ? LIMIT ?");
     }
 }
 
-/// With quadratic time the test would not terminate.
+/// The test would not terminate if the run time were quadratic.
 #[test]
 fn time_is_linear_in_the_statement_length() {
     const LENGTH: usize = 1 << 19;
@@ -184,6 +184,6 @@ fn time_is_linear_in_the_statement_length() {
         while statement.len() < LENGTH {
             statement.extend_from_slice(piece.as_bytes());
         }
-        assert!(build_template(&statement).len() <= 3 * statement.len(), "{piece:?}");
+        assert!(build_statement_template(&statement).len() <= 3 * statement.len(), "{piece:?}");
     }
 }

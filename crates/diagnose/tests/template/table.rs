@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use clew_diagnose::build_template;
+use clew_diagnose::build_statement_template;
 
 use crate::leaks::assert_no_leak;
 
@@ -19,12 +19,16 @@ fn templates_match_the_table() {
             .next()
             .and_then(|line| line.strip_prefix("    "))
             .unwrap_or_else(|| panic!("no template of {statement}"));
-        let found = build_template(statement.as_bytes());
+        let found = build_statement_template(statement.as_bytes());
         let found = String::from_utf8_lossy(&found);
         if found != expected {
             writeln!(wrong, "{statement}\n  actual    {found}\n  expected  {expected}").unwrap();
         }
-        assert_eq!(build_template(found.as_bytes()), found.as_bytes(), "the template of {statement} is not idempotent");
+        assert_eq!(
+            build_statement_template(found.as_bytes()),
+            found.as_bytes(),
+            "the template of {statement} is not idempotent"
+        );
         assert_no_leak(statement.as_bytes());
         count += 1;
     }

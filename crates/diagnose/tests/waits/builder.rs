@@ -1,12 +1,12 @@
-//! Builder for observed data, and short forms of graphs for assertions.
+//! Builder for lock observations, and compact representations of graphs for assertions.
 
 use clew_diagnose::waits::{
-    LockObservations, LockOwner, LockStatus, LockedObject, MetadataLock, MetadataMode, MetadataObject,
+    LockObservations, LockOwner, LockStatus, LockedObject, MetadataLock, MetadataLockMode, MetadataObject,
     MetadataObjectKind, ObservedSession, ObservedTransaction, RowWait, WaitGraph, WaitParty, build_wait_graph,
 };
 use clew_model::{Session, Transaction};
 
-/// Empty data of a server that lists pending requests.
+/// Empty lock observations from a server that lists pending requests.
 pub(crate) fn observed() -> LockObservations {
     LockObservations { reports_pending: true, ..LockObservations::default() }
 }
@@ -40,7 +40,7 @@ impl ObservedBuilder for LockObservations {
         let transaction = Transaction {
             id,
             session_id,
-            state: Transaction::intern_state(state.to_owned()),
+            state: Transaction::intern_state_name(state.to_owned()),
             rows_locked: 1,
             lock_wait_seconds,
             ..Transaction::default()
@@ -83,18 +83,18 @@ fn lock(session: Option<u64>, kind: &str, object: &str, mode: &str, status: Lock
     let (schema, name) = object.split_once('.').unwrap_or((object, ""));
     MetadataLock {
         object: MetadataObject::new(MetadataObjectKind::parse(kind), Some(schema.into()), Some(name.into())),
-        mode: MetadataMode::parse(mode).unwrap(),
+        mode: MetadataLockMode::parse(mode).unwrap(),
         status,
         session,
     }
 }
 
-/// Waiter and blocker of every wait, transactions as negative numbers.
+/// Waiter and blocker of every wait. Negative numbers are transaction ids.
 pub(crate) fn wait_pairs(graph: &WaitGraph) -> Vec<(i64, i64)> {
     graph.waits.iter().map(|wait| (signed_id(wait.waiter), signed_id(wait.blocker))).collect()
 }
 
-/// Every root, worst first: parties, number of waiters, number of waiters of this root only.
+/// Root blockers, highest rank first: parties, number of waiters, and number of waiters with no other root blocker.
 pub(crate) fn root_counts(graph: &WaitGraph) -> Vec<(Vec<i64>, usize, usize)> {
     let root = |root: &clew_diagnose::waits::RootBlocker| {
         (root.parties.iter().copied().map(signed_id).collect(), root.holds, root.frees)

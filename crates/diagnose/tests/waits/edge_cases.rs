@@ -47,7 +47,7 @@ fn self_waits_are_ignored() {
     assert!(graph.unexplained[0].why.contains("before the server started to record"), "{graph:#?}");
 }
 
-/// MariaDB reports the number 0 for all read-only transactions.
+/// MariaDB reports the transaction id 0 for all read-only transactions.
 #[test]
 fn single_read_only_transaction_of_mariadb_is_identified() {
     let locks = observed()
@@ -126,7 +126,7 @@ fn granted_lock_precedes_pending_request_as_reason() {
     assert_eq!(graph.waits[1].held.as_deref(), Some("SHARED_NO_READ_WRITE"));
 }
 
-/// The table of waits may still list the thread that prepared the transaction.
+/// The server table of lock waits may still list the thread that prepared the transaction.
 #[test]
 fn detached_transaction_is_not_assigned_to_its_old_session() {
     let mut locks = observed().transaction(101, 0, "RUNNING").transaction(102, 2, "LOCK WAIT").row_wait(102, 101);

@@ -1,15 +1,15 @@
 //! Parties that a kill unblocks.
 
 use clew_diagnose::waits::{
-    LockObservations, LockStatus, MetadataLock, MetadataMode, MetadataObject, MetadataObjectKind, WaitGraph, WaitParty,
-    build_wait_graph,
+    LockObservations, LockStatus, MetadataLock, MetadataLockMode, MetadataObject, MetadataObjectKind, WaitGraph,
+    WaitParty, build_wait_graph,
 };
 
 /// Graph in which each waiter requests an exclusive lock that its blocker holds on a separate object.
 pub(crate) fn exclusive_waits(pairs: &[(u64, u64)]) -> WaitGraph {
     let lock = |number: usize, session, status| MetadataLock {
         object: MetadataObject::new(MetadataObjectKind::Table, Some("shop".into()), Some(format!("t{number}"))),
-        mode: MetadataMode::Exclusive,
+        mode: MetadataLockMode::Exclusive,
         status,
         session: Some(session),
     };
@@ -25,7 +25,7 @@ pub(crate) fn exclusive_waits(pairs: &[(u64, u64)]) -> WaitGraph {
 
 fn unblocked_sessions(graph: &WaitGraph, gone: &[u64]) -> Vec<u64> {
     let gone: Vec<WaitParty> = gone.iter().copied().map(WaitParty::Session).collect();
-    graph.find_unblocked_parties(&gone).into_iter().filter_map(WaitParty::session).collect()
+    graph.find_unblocked_parties(&gone).into_iter().filter_map(WaitParty::session_id).collect()
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! MariaDB without pending requests: `metadata_lock_info` lists granted locks only, the rest is inferred.
+//! MariaDB without pending requests: `metadata_lock_info` lists only granted locks, so requests are inferred.
 
 use clew_diagnose::waits::LockObservations;
 
@@ -66,7 +66,7 @@ fn names_in_literals_and_other_schemas_are_ignored() {
     assert!(graph.unexplained[0].why.contains("does not list pending lock requests"));
 }
 
-/// If the server lists requests, none is inferred, because a state may be older than the locks.
+/// If the server lists requests, the graph infers none, because a session state may be older than the locks.
 #[test]
 fn requests_are_not_inferred_if_the_server_lists_them() {
     let mut locks = without_requests()

@@ -1,10 +1,10 @@
-//! Large incidents. With more than linear time the tests would not terminate.
+//! Large incidents. The tests would not terminate if the run time were more than linear.
 
 use clew_diagnose::waits::build_wait_graph;
 
 use crate::builder::{ObservedBuilder, observed, root_counts};
 
-/// 100 sessions update one row. InnoDB lists each with all sessions before it, 5,050 waits in total.
+/// 100 sessions update one row. InnoDB lists a wait for every preceding session: 5,050 waits in total.
 #[test]
 fn queue_of_100_sessions_for_one_row() {
     let mut locks = observed().session(1, "Sleep", "", 9, "").transaction(101, 1, "RUNNING");
@@ -41,7 +41,7 @@ fn fan_of_500_readers_behind_an_alter() {
     assert_eq!(graph.roots[0].longest_seconds, 600);
 }
 
-/// 2,500 open transactions have read a table; an ALTER waits for them, and 10,000 sessions for the ALTER.
+/// 2,500 open transactions have read a table. An ALTER waits for them, and 10,000 sessions wait for the ALTER.
 #[test]
 fn thousands_of_roots_share_their_waiters() {
     let mut locks = observed().pending_lock(1, "TABLE", "shop.orders", "EXCLUSIVE");

@@ -1,8 +1,8 @@
-//! Properties of every graph, compared with a naive reference.
+//! Properties of every graph, compared with a naive reference implementation.
 
 use std::collections::BTreeSet;
 
-use clew_diagnose::waits::{LockObservations, MetadataMode, WaitGraph, build_wait_graph};
+use clew_diagnose::waits::{LockObservations, MetadataLockMode, WaitGraph, build_wait_graph};
 use proptest::prelude::*;
 
 use crate::builder::{ObservedBuilder, observed, root_counts, signed_id, wait_pairs};
@@ -26,7 +26,7 @@ fn row_wait_graphs() -> impl Strategy<Value = LockObservations> {
 
 /// Metadata locks of any mode on a few objects, combined with row waits.
 fn mixed_graphs() -> impl Strategy<Value = LockObservations> {
-    let modes = MetadataMode::ALL.len();
+    let modes = MetadataLockMode::ALL.len();
     let lock = (1..=SESSIONS, 0..3_usize, 0..modes, any::<bool>());
     (row_wait_graphs(), proptest::collection::vec(lock, 0..30), any::<bool>()).prop_map(
         |(locks, metadata, reports_pending)| {
@@ -34,7 +34,7 @@ fn mixed_graphs() -> impl Strategy<Value = LockObservations> {
             let states =
                 ["Waiting for table metadata lock", "Waiting for table flush", "Waiting for table level lock", ""];
             let mut locks = metadata.into_iter().fold(locks, |locks, (session, object, mode, held)| {
-                let (object, mode) = (objects[object], MetadataMode::ALL[mode].name());
+                let (object, mode) = (objects[object], MetadataLockMode::ALL[mode].name());
                 if held {
                     locks.granted_lock(session, "TABLE", object, mode)
                 } else {
@@ -139,8 +139,13 @@ fn assert_matches_reference(graph: &WaitGraph) -> Result<(), TestCaseError> {
         reach.iter().filter(|(name, blockers)| blockers.contains(name)).map(|(name, _)| *name).collect();
     prop_assert_eq!(in_cycles, expected);
     for facts in &graph.parties {
-        let named: BTreeSet<i64> =
-            graph.root_blockers_of(facts.party).iter().flat_map(|root| &root.parties).copied().map(signed_id).collect();
+        let named: BTreeSet<i64> = graph
+            .root_blockers_of_party(facts.party)
+            .iter()
+            .flat_map(|root| &root.parties)
+            .copied()
+            .map(signed_id)
+            .collect();
         let blockers = of(signed_id(facts.party));
         let expected: BTreeSet<i64> = found.iter().flatten().copied().filter(|name| blockers.contains(name)).collect();
         prop_assert_eq!(named, expected);

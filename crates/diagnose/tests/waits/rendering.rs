@@ -191,7 +191,7 @@ fn masked_graph_has_no_literals() {
 }
 
 proptest! {
-    /// Each waiter occurs once; without limits, none is missing.
+    /// The tree contains each waiter once and, without limits, every waiter.
     #[test]
     fn every_waiter_is_rendered_once(edges in proptest::collection::vec((1..9_u64, 1..9_u64), 0..20), width in 20..120_usize) {
         let mut locks = observed();

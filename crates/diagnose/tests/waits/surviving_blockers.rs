@@ -5,10 +5,10 @@ use clew_model::Language;
 
 use super::impact::exclusive_waits;
 
-/// Root blockers with the number of victims that wait for each, and the number of all victims.
+/// Surviving blockers, each with the number of victims that wait for it and the total number of victims.
 fn surviving_counts(graph: &WaitGraph, victims: &[u64]) -> Vec<(u64, usize, usize)> {
     let blockers = graph.surviving_blockers(victims);
-    blockers.into_iter().map(|one| (one.party.session().unwrap(), one.waiting, one.victims)).collect()
+    blockers.into_iter().map(|one| (one.party.session_id().unwrap(), one.waiting, one.victims)).collect()
 }
 
 #[test]

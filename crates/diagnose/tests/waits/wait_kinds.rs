@@ -21,7 +21,7 @@ fn row_lock() {
     let wait = &graph.waits[0];
     assert_eq!((&wait.on.kind, &*wait.wanted), (&ResourceKind::Row, "X,REC_NOT_GAP"));
     assert_eq!(wait.on.data.as_deref(), Some("42"));
-    assert_eq!(wait.seconds, Some(102 % 60), "the transaction's wait, not the time in the state");
+    assert_eq!(wait.seconds, Some(102 % 60), "the wait time of the transaction, not the time in the state");
     assert_eq!(graph.idle_root_session_ids(), [1]);
     assert_eq!(graph.party_detail(wait.blocker).unwrap().transaction.as_ref().unwrap().transaction.id, 101);
 }
@@ -124,11 +124,11 @@ fn readers_queue_behind_a_waiting_alter() {
             .pending_lock(3, "TABLE", "shop.orders", "SHARED_READ"),
         &[(2, 1), (2, 4), (3, 2)],
     );
-    assert_eq!(graph.waits[0].held.as_deref(), Some("SHARED_WRITE"), "the stronger of its two locks");
+    assert_eq!(graph.waits[0].held.as_deref(), Some("SHARED_WRITE"), "the wait names the stronger of two locks");
     assert!(graph.waits[2].queued, "the reader waits for a request, not for a lock");
     assert_eq!(root_counts(&graph), [(vec![1], 2, 0), (vec![4], 2, 0)]);
-    assert_eq!(graph.root_blockers_of(graph.waits[2].waiter).len(), 2);
-    assert!(graph.root_blockers_of(graph.waits[0].blocker).is_empty());
+    assert_eq!(graph.root_blockers_of_party(graph.waits[2].waiter).len(), 2);
+    assert!(graph.root_blockers_of_party(graph.waits[0].blocker).is_empty());
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn stored_procedure() {
     );
 }
 
-/// MySQL lists no request. A running statement keeps its tables open, an idle transaction does not.
+/// MySQL lists no request for a flush. A running statement keeps its tables open; an idle transaction does not.
 #[test]
 fn table_flush_waits_for_running_statements() {
     let graph = assert_waits(
@@ -233,11 +233,11 @@ fn prepared_xa_transaction_blocks_a_row() {
         .transaction(102, 2, "LOCK WAIT")
         .row_wait(102, 101);
     let graph = assert_waits(&locks, &[(2, -101)]);
-    assert!(graph.vanished.is_empty(), "it is there, it only has no session");
+    assert!(graph.vanished.is_empty(), "the prepared transaction is listed but has no session");
     assert_eq!(root_counts(&graph), [(vec![-101], 1, 1)]);
 }
 
-/// Its metadata locks have no owner. The tables with InnoDB locks identify the transaction.
+/// The metadata locks of a prepared XA transaction have no owner. Its InnoDB table locks identify the transaction.
 #[test]
 fn prepared_xa_transaction_blocks_an_alter() {
     let mut locks = observed()
@@ -248,7 +248,7 @@ fn prepared_xa_transaction_blocks_an_alter() {
     assert_waits(&locks, &[(2, -101)]);
     locks = locks.transaction(103, 0, "RUNNING");
     let graph = assert_waits(&locks, &[]);
-    assert!(graph.unexplained[0].why.contains("XA RECOVER"), "two could be it: {graph:#?}");
+    assert!(graph.unexplained[0].why.contains("XA RECOVER"), "the owner is ambiguous: {graph:#?}");
     locks.transactions[1].tables = vec![TableName { schema: "shop".into(), table: "orders".into() }];
     assert_waits(&locks, &[(2, -103)]);
 }
@@ -288,5 +288,9 @@ fn cycle_across_metadata_and_row_locks() {
         &[(1, 2), (2, 1), (3, 2)],
     );
     assert_eq!(graph.cycles.len(), 1);
-    assert_eq!(root_counts(&graph), [(vec![1, 2], 2, 2)], "the cycle is the root; its other member is freed too");
+    assert_eq!(
+        root_counts(&graph),
+        [(vec![1, 2], 2, 2)],
+        "the cycle is the root blocker; a kill also unblocks its other member"
+    );
 }

@@ -63,7 +63,7 @@ impl StateBeforeKill {
             outcomes.iter().filter(|(_, outcome)| outcome.was_accepted()).map(|(session, _)| *session).collect();
         let gone: Vec<WaitParty> = killed.iter().copied().map(WaitParty::Session).collect();
         let waiters: BTreeSet<u64> =
-            self.graph.transitive_waiters(&gone).into_iter().filter_map(WaitParty::session).collect();
+            self.graph.transitive_waiters(&gone).into_iter().filter_map(WaitParty::session_id).collect();
         let max_unblocked = self.graph.find_unblocked_parties(&gone).len();
         let rows_before = self.rows.as_ref().map(|rows| sum_modified_rows(rows, &killed));
         if waiters.is_empty() && rows_before.is_none_or(|rows| rows == 0) {
@@ -113,5 +113,5 @@ fn sum_modified_rows(rows: &HashMap<u64, u64>, sessions: &[u64]) -> u64 {
 
 fn find_waiting_sessions(graph: &WaitGraph) -> HashSet<u64> {
     let unexplained = graph.unexplained.iter().map(|wait| wait.session);
-    graph.waits.iter().filter_map(|wait| wait.waiter.session()).chain(unexplained).collect()
+    graph.waits.iter().filter_map(|wait| wait.waiter.session_id()).chain(unexplained).collect()
 }

@@ -133,7 +133,7 @@ fn parse_lock_row((id, mode, kind, printed, index, data): LockRow) -> (Vec<u8>, 
 
 #[cfg(test)]
 mod tests {
-    use clew_diagnose::waits::{LockOwner, MetadataMode, MetadataObject};
+    use clew_diagnose::waits::{LockOwner, MetadataLockMode, MetadataObject};
 
     use super::*;
 
@@ -142,7 +142,7 @@ mod tests {
             [1, 2].map(|session_id| Transaction { session_id, rows_locked: 1, ..Transaction::default() }).into();
         let lock = |&(session, table): &(u64, &str)| MetadataLock {
             object: MetadataObject::new(MetadataObjectKind::Table, Some("shop".into()), Some(table.into())),
-            mode: MetadataMode::SharedRead,
+            mode: MetadataLockMode::SharedRead,
             status: LockStatus::Granted,
             session: Some(session),
         };

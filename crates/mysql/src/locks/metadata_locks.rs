@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use clew_diagnose::waits::{LockStatus, MetadataLock, MetadataMode, MetadataObject, MetadataObjectKind};
+use clew_diagnose::waits::{LockStatus, MetadataLock, MetadataLockMode, MetadataObject, MetadataObjectKind};
 use clew_model::Failure;
 
 use super::capabilities::LockCapabilities;
@@ -54,7 +54,7 @@ fn parse_lock_row((kind, schema, name, mode, status, thread, duration): LockRow)
     Some(RawMetadataLock {
         lock: MetadataLock {
             object: MetadataObject::new(kind, schema.map(decode_text), name.map(decode_text)),
-            mode: MetadataMode::parse(&decode_text(mode))?,
+            mode: MetadataLockMode::parse(&decode_text(mode))?,
             status: LockStatus::parse(&decode_text(status))?,
             session: None,
         },
@@ -71,7 +71,7 @@ fn parse_granted_lock_row((kind, schema, name, mode, session): HeldRow) -> Optio
     Some(RawMetadataLock {
         lock: MetadataLock {
             object: MetadataObject::new(kind, schema.map(decode_text), name.map(decode_text)),
-            mode: MetadataMode::parse(&decode_text(mode?))?,
+            mode: MetadataLockMode::parse(&decode_text(mode?))?,
             status: LockStatus::Granted,
             session: Some(session),
         },

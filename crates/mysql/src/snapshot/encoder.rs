@@ -2,7 +2,7 @@
 
 use std::io;
 
-use clew_diagnose::{Filter, RowSorter, SortOrder, SortedRows, build_template, csv, json};
+use clew_diagnose::{RowSorter, SessionFilter, SortOrder, SortedRows, build_statement_template, csv, json};
 use clew_model::{Failure, FailureKind, Selection, Session, SessionRow};
 use tempfile::SpooledTempFile;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -176,7 +176,7 @@ struct Encoder {
     detailed: bool,
     own: Option<OwnSessionFilter>,
     transactions: TransactionsBySession,
-    filter: Filter<'static>,
+    filter: SessionFilter<'static>,
     order: SortOrder,
     sorter: RowSorter<SpooledTempFile>,
     /// Buffer of the current row.
@@ -185,7 +185,7 @@ struct Encoder {
 
 impl Encoder {
     fn new(rows: &RowOptions, own: Option<OwnSessionFilter>, transactions: TransactionsBySession) -> Self {
-        let filter = Filter::from_owned_selection(rows.selection.clone());
+        let filter = SessionFilter::from_owned_selection(rows.selection.clone());
         let order = SortOrder::new(&rows.selection);
         Self {
             statements: rows.statements,
@@ -218,7 +218,7 @@ impl Encoder {
         }
         // Filter after template generation. Matching `sql_key` against the full statement would disclose literals.
         if self.statements == StatementText::Templates {
-            session.statement = session.statement.map(|statement| build_template(&statement));
+            session.statement = session.statement.map(|statement| build_statement_template(&statement));
         }
         let row = SessionRow { session: &session, transaction: self.transactions.get(session.id) };
         if !self.filter.matches(&row) {
@@ -232,7 +232,7 @@ impl Encoder {
             (OutputFormat::Json, false) => json::encode_row(encoded, &row),
             (OutputFormat::Json, true) => json::encode_base_fields(encoded, &row),
         }
-        self.sorter.push(self.order.rank(&row), encoded)
+        self.sorter.push(self.order.rank_row(&row), encoded)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use clew_model::{COLUMNS, DETAIL_COLUMNS, LimitationKind, NodeUrl, Selection};
+use clew_model::{DETAIL_COLUMNS, LimitationKind, NodeUrl, SNAPSHOT_COLUMNS, Selection};
 use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementText, take_detailed_snapshot};
 use clew_testkit::{BuiltScenario, Charset, Flavor, RawSession, Scenario, Server, ServerOptions};
 use mysql_async::prelude::Queryable;
@@ -41,7 +41,7 @@ fn rows(snapshot: &mut Snapshot) -> Vec<Vec<String>> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(body.as_slice());
     let rows: Vec<Vec<String>> =
         reader.records().map(|row| row.unwrap().iter().map(ToOwned::to_owned).collect()).collect();
-    assert!(rows.iter().all(|row| row.len() == COLUMNS.len() + DETAIL_COLUMNS.len()));
+    assert!(rows.iter().all(|row| row.len() == SNAPSHOT_COLUMNS.len() + DETAIL_COLUMNS.len()));
     rows
 }
 

@@ -103,7 +103,7 @@ async fn truncated_statements_are_reported_with_a_remedy() {
     let server = Server::start(Flavor::MySql, &options).await.unwrap();
     let snapshot = take(&server.url(), &Selection::default(), true).await.unwrap();
     let [limitation] = snapshot.summary.limitations.as_slice() else { panic!("{:?}", snapshot.summary) };
-    assert_eq!(limitation.kind, LimitationKind::StatementsCut);
+    assert_eq!(limitation.kind, LimitationKind::StatementsTruncated);
     server.run(&[limitation.remedy.as_deref().unwrap()]).await.unwrap();
     assert!(take(&server.url(), &Selection::default(), true).await.unwrap().summary.limitations.is_empty());
 }

@@ -106,7 +106,7 @@ async fn statement_of_200_mib_is_truncated_and_reported() {
     let rogue = RogueServer::start(RogueMode::HugePacket { bytes: 200 << 20 }).await.unwrap();
     let snapshot = read(&rogue.url_for("clew", "", "tls=off"), 1 << 30).await.unwrap();
     let kinds: Vec<_> = snapshot.summary.limitations.iter().map(|limitation| limitation.kind).collect();
-    assert!(kinds.contains(&LimitationKind::StatementsCut), "{kinds:?}");
+    assert!(kinds.contains(&LimitationKind::StatementsTruncated), "{kinds:?}");
     assert_eq!(snapshot.summary.rows, 1);
 }
 

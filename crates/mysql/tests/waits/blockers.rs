@@ -130,7 +130,7 @@ async fn root_blocker_in_rollback_is_detected(flavor: Flavor) {
     server.run(&[&format!("KILL {}", holder.id)]).await.unwrap();
     let is_undone = |graph: &WaitGraph| !graph.roots.is_empty() && root(graph).is_rolling_back();
     let graph = graph_where(&server, "the roll-back", is_undone).await;
-    assert_eq!(root(&graph).party.session(), Some(holder.id));
+    assert_eq!(root(&graph).party.session_id(), Some(holder.id));
     timeout(LIMIT, waiter.wait_for_response()).await.unwrap().unwrap();
 }
 

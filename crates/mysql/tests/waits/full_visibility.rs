@@ -99,12 +99,12 @@ async fn kill_first_root(graph: &WaitGraph, built: &mut BuiltScenario, server: &
     let names = Names::of(built);
     let root = &graph.roots[0];
     let victim = root.parties[0];
-    let waits_for_it_alone = |party: WaitParty| graph.root_blockers_of(party) == [root] && party != victim;
+    let waits_for_it_alone = |party: WaitParty| graph.root_blockers_of_party(party) == [root] && party != victim;
     let (freed, others): (Vec<WaitParty>, Vec<WaitParty>) = graph
         .parties
         .iter()
         .map(|facts| facts.party)
-        .filter(|&party| !graph.waits_of(party).is_empty() && party != victim)
+        .filter(|&party| !graph.waits_of_party(party).is_empty() && party != victim)
         .partition(|&party| waits_for_it_alone(party));
     if freed.len() != root.frees {
         return Err(format!("{freed:?} are not as many as the root frees: {root:?}"));
@@ -116,7 +116,7 @@ async fn kill_first_root(graph: &WaitGraph, built: &mut BuiltScenario, server: &
         return Err(format!("not freed by killing {}: {stuck:?}", names.name(victim)));
     }
     let after = clew_diagnose::waits::build_wait_graph(&observe(server).await);
-    match others.iter().find(|&&party| after.waits_of(party).is_empty()) {
+    match others.iter().find(|&&party| after.waits_of_party(party).is_empty()) {
         Some(&party) => Err(format!("{} no longer waits, although another root blocks it too", names.name(party))),
         None => Ok(killed),
     }

@@ -24,7 +24,7 @@ async fn suggested_grants_complete_the_graph(flavor: Flavor, name: &str, steps: 
         assert!(found.iter().all(|wait| expected_waits(&scenario).contains(wait)), "{found:?}");
         let only_names = step.iter().all(|&gap| gap == LimitationKind::NoPreparedNames);
         assert_eq!(only_names, found == expected_waits(&scenario) && graph.vanished.is_empty(), "{graph:#?}");
-        let mut detached = graph.parties.iter().filter(|facts| facts.party.session().is_none());
+        let mut detached = graph.parties.iter().filter(|facts| facts.party.session_id().is_none());
         let known = detached.all(|facts| facts.transaction.as_ref().is_some_and(|facts| facts.xid.is_some()));
         assert!(known || !step.is_empty(), "{graph:#?}");
         let remedies: Vec<&str> = graph.limitations.iter().filter_map(|gap| gap.remedy.as_deref()).collect();

@@ -77,8 +77,8 @@ async fn applier_is_detected(flavor: Flavor) {
     let mut waiter = open_shop_session(&replica).await;
     waiter.send_statement(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
     let graph = graph_where(&replica, "the wait", |graph| !graph.waits.is_empty()).await;
-    assert_eq!(graph.waits[0].waiter.session(), Some(waiter.id));
-    assert_eq!(root(&graph).party.session(), Some(applier), "{graph:#?}");
+    assert_eq!(graph.waits[0].waiter.session_id(), Some(waiter.id));
+    assert_eq!(root(&graph).party.session_id(), Some(applier), "{graph:#?}");
     assert_eq!(root(&graph).role, SessionRole::Applier, "{graph:#?}");
 }
 

@@ -159,7 +159,7 @@ impl Store {
             project_id: Some(request.project_id),
             instance_id: Some(request.instance_id),
             node_id: Some(request.node_id),
-            outcome: if reason.is_some() { Outcome::Failed } else { Outcome::Done },
+            outcome: if reason.is_some() { Outcome::Failed } else { Outcome::Succeeded },
             detail: json!({ "victims": victims, "reason": reason }),
             ..AuditEvent::new_success(&request.by, AUDIT_OPERATION_NAME, id.to_string())
         };

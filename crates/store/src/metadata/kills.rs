@@ -176,7 +176,7 @@ fn build_kill_event(by: &Origin, domain_id: Option<DomainId>, kill: &KillRecord)
         project_id: Some(kill.project_id.clone()),
         instance_id: Some(kill.instance_id.clone()),
         node_id: Some(kill.node_id.clone()),
-        outcome: if outcome.is_success() { Outcome::Done } else { Outcome::Failed },
+        outcome: if outcome.is_success() { Outcome::Succeeded } else { Outcome::Failed },
         detail: json!({
             "source": kill.source.name(), "task": kill.task_id, "kind": kill.kind, "reason": kill.reason,
             "user": kill.user, "host": kill.host, "db": kill.database, "command": kill.command, "seconds": kill.seconds,

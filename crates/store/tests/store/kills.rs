@@ -61,7 +61,7 @@ async fn kill_is_recorded_before_its_outcome_and_audited_with_it() {
     assert_eq!((first.template.as_deref(), first.detail.as_deref()), (Some("SELECT ?"), Some("3 rows")));
     let rows = events(&fixture).await;
     assert_eq!(rows.len(), 2);
-    assert_eq!((rows[0].event.target.as_str(), rows[0].event.outcome), ("7", Outcome::Done));
+    assert_eq!((rows[0].event.target.as_str(), rows[0].event.outcome), ("7", Outcome::Succeeded));
     assert_eq!(rows[1].event.outcome, Outcome::Failed);
     let detail = &rows[0].event.detail;
     assert_eq!((&detail["source"], &detail["outcome"]), (&"manual".into(), &"rolling_back".into()));

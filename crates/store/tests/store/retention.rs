@@ -29,7 +29,7 @@ async fn old_rows_are_removed_and_the_chain_stays_intact() {
     assert!(found.is_intact(), "{found:?}");
     assert_eq!((found.rows, found.first, found.last), (4, Some(6), Some(9)));
     let last = fixture.audit_rows().await.pop().unwrap();
-    assert_eq!((&*last.event.operation, last.event.outcome), ("PruneAudit", Outcome::Done));
+    assert_eq!((&*last.event.operation, last.event.outcome), ("PruneAudit", Outcome::Succeeded));
     assert_eq!((&last.event.detail["rows"], &last.event.detail["through"]), (&5.into(), &5.into()));
     fixture.record_events(2).await;
     assert!(store.verify_audit(&[]).await.unwrap().is_intact());

@@ -126,7 +126,7 @@ impl KillTaskTick {
 
     /// Selects the victims for each task. If several tasks match a session, the oldest task kills the session.
     fn select_victims(&self, sessions: Vec<Session>, guard: &TickGuard) -> Vec<TaskVictims> {
-        let rule = |task: &KillTask| KillRule::new(&task.criteria).with_masking(task.masked);
+        let rule = |task: &KillTask| KillRule::new(&task.criteria).with_statement_masking(task.masked);
         let rules: Vec<_> = self.kill_tasks.tasks.iter().map(rule).collect();
         let mut chosen: Vec<TaskVictims> =
             self.kill_tasks.tasks.iter().map(|task| (task.clone(), Vec::new())).collect();

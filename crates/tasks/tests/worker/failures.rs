@@ -52,14 +52,14 @@ async fn full_disk_is_reported() {
 #[tokio::test]
 async fn panic_during_a_read_fails_only_its_collection() {
     let (failure, _) = failure_then_success(Script::PanicReading).await;
-    assert_eq!(failure.kind, FailureKind::GaveUp);
+    assert_eq!(failure.kind, FailureKind::RetriesExhausted);
     assert!(failure.detail.contains("bug"), "{failure}");
 }
 
 #[tokio::test]
 async fn panic_during_a_write_fails_only_its_collection() {
     let (failure, _) = failure_then_success(Script::PanicWriting).await;
-    assert_eq!(failure.kind, FailureKind::GaveUp);
+    assert_eq!(failure.kind, FailureKind::RetriesExhausted);
     assert!(failure.detail.contains("bug"), "{failure}");
 }
 
@@ -88,7 +88,7 @@ async fn removed_node_is_not_read() {
             .unwrap()
     );
     let worker = harness.start_worker();
-    assert_eq!(wait_for_failure(&harness, &id).await.kind, FailureKind::NodeGone);
+    assert_eq!(wait_for_failure(&harness, &id).await.kind, FailureKind::NodeRemoved);
     worker.stop().await;
     assert_eq!(reader.stats("one").started, 0);
 }
@@ -107,7 +107,7 @@ async fn collection_fails_without_a_read_after_too_many_attempts() {
     let worker = harness.start_worker();
     let failure = wait_for_failure(&harness, &id).await;
     worker.stop().await;
-    assert_eq!(failure.kind, FailureKind::GaveUp);
+    assert_eq!(failure.kind, FailureKind::RetriesExhausted);
     assert!(failure.detail.contains("3 times"), "{failure}");
     assert_eq!(reader.stats("one").started, 0);
 }

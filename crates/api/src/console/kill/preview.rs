@@ -75,7 +75,7 @@ impl KillCosts {
         self.graph
             .find_unblocked_parties(&[WaitParty::Session(id)])
             .into_iter()
-            .filter_map(WaitParty::session)
+            .filter_map(WaitParty::session_id)
             .collect()
     }
 

@@ -3,7 +3,7 @@
 //! Rendered events are cached for other subscribers with the same version.
 
 use bytes::Bytes;
-use clew_diagnose::session_feed::{ELAPSED_COLUMN_INDEXES, SessionCounts, SessionFeed, column_keys};
+use clew_diagnose::session_feed::{DURATION_COLUMN_INDEXES, SessionCounts, SessionFeed, column_keys};
 use clew_model::Limitation;
 use clew_mysql::SessionSample;
 use serde_json::json;
@@ -87,7 +87,7 @@ impl Feed {
             let rest = format!(
                 "\"masked\":{masked},\"columns\":{},\"running\":{},\"limitations\":{},\"sessions\":{}",
                 json!(column_keys()),
-                json!(ELAPSED_COLUMN_INDEXES),
+                json!(DURATION_COLUMN_INDEXES),
                 json!(self.limitations),
                 self.list.full_json(masked)
             );

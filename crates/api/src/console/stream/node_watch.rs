@@ -180,7 +180,7 @@ impl NodeWatch {
         let store_failure = |error: clew_store::StoreError| Failure::new(FailureKind::StoreFailed, error.to_string());
         // The node is loaded for every sample, because it may have been changed or removed.
         let node = service.store.find_node_with_password(&self.node).await.map_err(store_failure)?;
-        let node = node.ok_or_else(|| Failure::new(FailureKind::NodeGone, self.node.to_string()))?;
+        let node = node.ok_or_else(|| Failure::new(FailureKind::NodeRemoved, self.node.to_string()))?;
         crate::nodes::check_zone(service, &node)?;
         let threshold =
             service.store.find_slow_threshold(&self.instance).await.map_err(store_failure)?.unwrap_or_default();

@@ -91,7 +91,7 @@ fn build_header_row(language: Language) -> Vec<u8> {
         Language::EnUs => *english,
         Language::ZhCn => *chinese,
     });
-    csv::encode_header_names(language, names)
+    csv::encode_header_row_from_names(language, names)
 }
 
 /// Writes the rows to an unlinked temporary file. Returns the file, its size in bytes and its SHA-256 hash.

@@ -47,7 +47,7 @@ pub(super) async fn read_warnings(
             warnings.extend(surviving.into_iter().map(|blocker| IntelligentKillWarning {
                 kind: "surviving_root_blocker",
                 message: blocker.warning_text(language),
-                session_id: blocker.party.session(),
+                session_id: blocker.party.session_id(),
             }));
         }
         Err(failure) => warnings.push(not_read(failure)),

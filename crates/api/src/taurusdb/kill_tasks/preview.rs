@@ -149,7 +149,7 @@ pub(crate) async fn preview_kill_task(
     query.reject_unknown(&CRITERIA_FIELDS)?;
     let criteria = RawCriteria::from_query(&query).parse()?;
     let masked = caller.gets_sql_templates(&service, &project, &instance);
-    let rules = [KillRule::new(&criteria).with_masking(masked)];
+    let rules = [KillRule::new(&criteria).with_statement_masking(masked)];
     let data_sync_time = Timestamp::now().as_millisecond();
     let nodes = service.store.list_nodes_with_passwords(&instance.id).await?;
     nodes.iter().try_for_each(|node| check_zone(&service, node))?;

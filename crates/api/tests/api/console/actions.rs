@@ -94,7 +94,7 @@ async fn blocker_is_shown_and_killed(flavor: Flavor) {
     assert_eq!(requests[3].event.detail["killed"], json!([blocker]), "{requests:?}");
     let previews = server.audit_of("PreviewKillSessions").await;
     assert_eq!((previews.len(), &previews[0].event.detail["asked"]), (1, &json!([blocker])), "{previews:?}");
-    assert_eq!(previews[0].event.outcome, clew_model::Outcome::Done);
+    assert_eq!(previews[0].event.outcome, clew_model::Outcome::Succeeded);
     assert_eq!(server.audit_of("KillSession").await.len(), 2);
 }
 

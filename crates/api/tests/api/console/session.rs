@@ -200,7 +200,7 @@ async fn sign_ins_are_audited_without_secrets_and_refused_for_other_sites() {
     assert!(matches!(&row.origin.actor, Actor::User { name, .. } if name == "grace"), "{row:?}");
     assert_eq!(
         (row.outcome, row.detail),
-        (Outcome::Done, json!({ "scope": format!("project {}", server.tenant.project_id) }))
+        (Outcome::Succeeded, json!({ "scope": format!("project {}", server.tenant.project_id) }))
     );
     let everything = format!("{:?}", server.audit_of("CreateConsoleSession").await);
     assert!(!everything.contains(&browser.cookie[13..]) && !everything.contains(PASSWORD));

@@ -2,16 +2,16 @@
 //!
 //! Sources: `information_schema.keywords` and statement digests of MySQL 9.7; reserved words of MariaDB.
 
-/// Reserved words after which MySQL parses a sign as part of a number.
-pub(super) const SIGN_PRECEDING_KEYWORDS: &str = "\
+/// Reserved words after which MySQL parses a `+` or `-` as part of a number.
+pub(super) const KEYWORDS_BEFORE_SIGN: &str = "\
     AND BETWEEN CASE DEFAULT DIV ELSE ELSEIF IF INTERVAL LIKE MOD NOT OR REGEXP RETURN SELECT THEN WHEN WHILE XOR";
 
-/// Other reserved words that precede an operand.
-pub(super) const OPERAND_PRECEDING_KEYWORDS: &str = "\
+/// Reserved words that precede an operand and are not in `KEYWORDS_BEFORE_SIGN`.
+pub(super) const KEYWORDS_BEFORE_OPERAND: &str = "\
     ALL BINARY BOTH BY DISTINCT DISTINCTROW FOR HAVING HIGH_PRIORITY IN LEADING LIMIT OFFSET ON RLIKE SET SQL_BIG_RESULT \
     SQL_CALC_FOUND_ROWS SQL_SMALL_RESULT STRAIGHT_JOIN TRAILING USING VALUES WHERE";
 
-/// All other reserved words of MySQL 9.7 and MariaDB 11.
+/// Reserved words of MySQL 9.7 and MariaDB 11 that are in no other list.
 pub(super) const OTHER_RESERVED_WORDS: &str = "\
     ACCESSIBLE ADD ALTER ANALYZE AS ASC ASENSITIVE BEFORE BIGINT BLOB CALL CASCADE CHANGE CHAR CHARACTER CHECK COLLATE \
     COLUMN CONDITION CONSTRAINT CONTINUE CONVERT CREATE CROSS CUBE CUME_DIST CURRENT_DATE CURRENT_ROLE CURRENT_TIME \
@@ -32,7 +32,7 @@ pub(super) const OTHER_RESERVED_WORDS: &str = "\
     ZEROFILL";
 
 /// Non-reserved keywords that are rarely used as names.
-pub(super) const STATEMENT_KEYWORDS: &str = "\
+pub(super) const NON_RESERVED_KEYWORDS: &str = "\
     AFTER AUTO_INCREMENT BEGIN BOOLEAN CHARSET COLUMNS COMMIT COMMITTED CONSISTENT DATETIME DEALLOCATE DUPLICATE END \
     ENGINE ENUM ESCAPE EXECUTE FIELDS FLUSH FOLLOWING GLOBAL IDENTIFIED ISOLATION MODIFY NAMES NOWAIT PRECEDING PREPARE \
     PRIVILEGES PROCESSLIST REPEATABLE REPLICATION ROLLBACK ROLLUP SAVEPOINT SERIALIZABLE SESSION SHARE START TABLES \
@@ -45,7 +45,7 @@ pub(super) const FUNCTION_KEYWORDS: &str = "\
     SUBDATE SUBSTR SUBSTRING SUM SYSDATE SYSTEM_USER TRIM VARIANCE VAR_POP VAR_SAMP";
 
 /// Non-reserved keywords of MySQL 9.7 that are often used as names.
-pub(super) const NAME_LIKE_KEYWORDS: &str = "\
+pub(super) const KEYWORDS_USED_AS_NAMES: &str = "\
     absent account action active admin against aggregate algorithm allow_missing_files always any array ascii \
     assign_gtids_to_anonymous_transactions at attribute authentication auto autoextend_size auto_refresh \
     auto_refresh_source avg avg_row_length backup bernoulli binlog bit block bool btree buckets bulk byte cache cascaded \

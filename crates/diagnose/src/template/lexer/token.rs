@@ -5,7 +5,7 @@
 pub(in crate::template) enum Token<'a> {
     /// Unquoted name or keyword.
     Word(&'a [u8], NextChar),
-    /// Quoted name including its backticks. The flag is true if the name needs no quotes.
+    /// Quoted name including its backticks. The flag is true if the name is valid without quotes.
     Name(&'a [u8], bool, NextChar),
     /// User variable `@name`. The flag is true if the `@` directly follows another token, as in `root@localhost`.
     Variable(bool),

@@ -6,10 +6,10 @@ use super::super::keywords::Keyword;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LastToken {
     Start,
-    /// Word; includes the keyword if the word is reserved.
+    /// Word, with its keyword if the word is reserved.
     Word(Option<&'static Keyword>),
     Name,
-    /// Function name that is not followed by a parenthesis and is therefore no keyword.
+    /// Function name that is not followed by a parenthesis and is therefore not a keyword.
     FunctionName,
     /// Quoted name whose unquoted form is a keyword.
     QuotedName,
@@ -21,7 +21,7 @@ pub(super) enum LastToken {
     /// `@`, or `@@` if true.
     At(bool),
     Semicolon,
-    /// Operator. The flag is true if a sign after the operator is part of a number.
+    /// Operator. The flag is true if a `+` or `-` after the operator is part of a number.
     Operator(bool),
 }
 
@@ -32,9 +32,9 @@ pub(super) struct ValueList {
     pub(super) is_list: bool,
 }
 
-/// Run of equal rows: output range of the first row, and end of the collapsed output.
+/// Run of equal rows: the output range of the first row, and the end of the collapsed run.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct EqualRows {
+pub(super) struct EqualRowRun {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) collapsed_end: usize,
@@ -47,10 +47,10 @@ pub(super) struct ParenthesisGroup {
     pub(super) open: usize,
     /// True for the operand list of the operator `IN`.
     pub(super) is_in_list: bool,
-    pub(super) rows: Option<EqualRows>,
+    pub(super) rows: Option<EqualRowRun>,
 }
 
-/// One or more signs that belong to the next operand.
+/// One or more `+` or `-` signs that belong to the next operand.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PendingSign {
     pub(super) at: usize,

@@ -12,7 +12,7 @@ use crate::waits::graph::{LockResource, LockWait, WaitParty};
 #[derive(Default)]
 pub(in crate::waits) struct EdgeSet {
     edges: HashMap<(WaitParty, WaitParty), WaitEdge>,
-    /// Reasons why a blocker could not be determined, by waiting session.
+    /// Reasons why a blocker could not be determined, by the id of the waiting session.
     pub(in crate::waits) unknown_reasons: HashMap<u64, String>,
 }
 
@@ -23,10 +23,10 @@ struct WaitEdge {
 }
 
 impl WaitEdge {
-    /// Returns the sort key among waits for the same blocker. The wait with the lowest key is kept.
+    /// Returns the precedence among waits for the same blocker. The set retains the wait with the lowest value.
     ///
-    /// Sort order: listed before inferred waits, granted before pending locks, strong before weak modes.
-    /// The key does not depend on the input order.
+    /// Listed waits precede inferred waits, granted locks precede pending locks, and strong modes precede weak modes.
+    /// The precedence does not depend on the input order.
     fn precedence(&self) -> impl Ord {
         let wait = &self.wait;
         (wait.inferred, wait.queued, Reverse(self.strength), wait.on.clone(), wait.wanted.clone(), wait.held.clone())
@@ -45,7 +45,7 @@ pub(super) struct WaitReason {
 }
 
 impl EdgeSet {
-    /// Adds a wait. Of several waits for the same blocker, only one is kept. Self-waits are ignored.
+    /// Adds a wait. The set retains one wait per waiter and blocker, and ignores waits of a party for itself.
     pub(super) fn add_wait(&mut self, waiter: WaitParty, blocker: WaitParty, reason: WaitReason) {
         if waiter == blocker {
             return;

@@ -1,31 +1,31 @@
-//! Pending metadata lock requests, listed by the server or inferred from session state and statement.
+//! Pending metadata lock requests, listed by the server or inferred from the state and statement of a session.
 
 use std::collections::HashSet;
 
 use crate::waits::index::ObservationIndex;
 use crate::waits::input::{LockObservations, ObservedSession};
-use crate::waits::metadata::{LockStatus, MetadataMode, MetadataObject, MetadataObjectKind};
+use crate::waits::metadata::{LockStatus, MetadataLockMode, MetadataObject, MetadataObjectKind};
 use crate::waits::statement::WaitingStatement;
-use crate::waits::wait_state::StateWait;
+use crate::waits::wait_state::WaitState;
 
 /// Pending metadata lock request of a session.
 pub(super) struct LockRequest {
     pub(super) session: u64,
     pub(super) object: MetadataObject,
-    pub(super) mode: MetadataMode,
+    pub(super) mode: MetadataLockMode,
     /// True if the request was inferred, false if the server lists the request.
     pub(super) inferred: bool,
 }
 
 /// Returns all pending requests.
-pub(super) fn collect_pending_requests(index: &ObservationIndex<'_>) -> Vec<LockRequest> {
-    let mut requests = collect_listed_requests(index.observed);
+pub(super) fn collect_pending_lock_requests(index: &ObservationIndex<'_>) -> Vec<LockRequest> {
+    let mut requests = collect_server_listed_requests(index.observed);
     if !index.observed.reports_pending {
         let with_listed_request: HashSet<u64> = requests.iter().map(|request| request.session).collect();
-        let granted = collect_granted_objects(index.observed);
-        let waiting = index.state_waits.iter().filter(|(session, _)| !with_listed_request.contains(session));
+        let granted = collect_objects_with_granted_locks(index.observed);
+        let waiting = index.wait_states.iter().filter(|(session, _)| !with_listed_request.contains(session));
         for (session, wait) in waiting {
-            if let (StateWait::Metadata(kind), Some(facts)) = (wait, index.sessions.get(session)) {
+            if let (WaitState::Metadata(kind), Some(facts)) = (wait, index.sessions.get(session)) {
                 requests.extend(infer_lock_requests(facts, kind, &granted));
             }
         }
@@ -33,7 +33,7 @@ pub(super) fn collect_pending_requests(index: &ObservationIndex<'_>) -> Vec<Lock
     requests
 }
 
-fn collect_listed_requests(observed: &LockObservations) -> Vec<LockRequest> {
+fn collect_server_listed_requests(observed: &LockObservations) -> Vec<LockRequest> {
     let pending = observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Pending);
     pending
         .filter_map(|lock| {
@@ -43,14 +43,14 @@ fn collect_listed_requests(observed: &LockObservations) -> Vec<LockRequest> {
         .collect()
 }
 
-fn collect_granted_objects(observed: &LockObservations) -> HashSet<&MetadataObject> {
+fn collect_objects_with_granted_locks(observed: &LockObservations) -> HashSet<&MetadataObject> {
     let granted = observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Granted);
     granted.map(|lock| &lock.object).collect()
 }
 
 /// Infers the pending lock requests of a session.
 ///
-/// The session state determines the kind of object, and the statement selects among the granted objects of this kind.
+/// The session state determines the object kind. The statement selects among the locked objects of this kind.
 fn infer_lock_requests(
     facts: &ObservedSession,
     kind: &MetadataObjectKind,
@@ -72,7 +72,7 @@ fn infer_lock_requests(
     matching.map(|&object| LockRequest { session: session.id, object: object.clone(), mode, inferred: true }).collect()
 }
 
-/// Returns true if a name occurs in quotes in a statement, like the argument of `GET_LOCK`.
+/// Returns true if a statement contains the name in quotes, as in `GET_LOCK('name', 10)`.
 fn contains_quoted_name(statement: &[u8], name: &str) -> bool {
     ["'", "\""].iter().any(|quote| {
         memchr::memmem::find(

@@ -9,21 +9,21 @@ use crate::waits::compatibility::{conflicts_with_granted, conflicts_with_pending
 use crate::waits::graph::{LockResource, ResourceKind, WaitParty};
 use crate::waits::index::ObservationIndex;
 use crate::waits::input::{MetadataLock, TableName};
-use crate::waits::metadata::{LockStatus, MetadataMode, MetadataObject, MetadataObjectKind};
+use crate::waits::metadata::{LockStatus, MetadataLockMode, MetadataObject, MetadataObjectKind};
 
 /// Granted and pending locks on an object with at least one pending request.
 #[derive(Default)]
 struct ContestedObject {
-    granted: BTreeMap<MetadataMode, HashSet<WaitParty>>,
-    pending: BTreeMap<MetadataMode, HashSet<WaitParty>>,
+    granted: BTreeMap<MetadataLockMode, HashSet<WaitParty>>,
+    pending: BTreeMap<MetadataLockMode, HashSet<WaitParty>>,
     requests: Vec<LockRequest>,
     /// True if the owner of a granted lock on the object is unknown.
     has_unknown_owner: bool,
 }
 
-pub(super) fn add_metadata_waits(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
+pub(super) fn add_metadata_lock_waits(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
     let mut objects: HashMap<MetadataObject, ContestedObject> = HashMap::new();
-    for request in lock_requests::collect_pending_requests(index) {
+    for request in lock_requests::collect_pending_lock_requests(index) {
         let contested = objects.entry(request.object.clone()).or_default();
         contested.pending.entry(request.mode).or_default().insert(WaitParty::Session(request.session));
         contested.requests.push(request);
@@ -35,14 +35,14 @@ pub(super) fn add_metadata_waits(edges: &mut EdgeSet, index: &ObservationIndex<'
         contested.granted.entry(lock.mode).or_default().extend(owners);
     }
     for (object, contested) in objects {
-        let on = Arc::new(to_resource(object));
+        let on = Arc::new(to_lock_resource(object));
         for request in &contested.requests {
-            add_request_waits(edges, index, &on, &contested, request);
+            add_waits_of_request(edges, index, &on, &contested, request);
         }
     }
 }
 
-fn add_request_waits(
+fn add_waits_of_request(
     edges: &mut EdgeSet,
     index: &ObservationIndex<'_>,
     on: &Arc<LockResource>,
@@ -51,7 +51,7 @@ fn add_request_waits(
 ) {
     let waiter = WaitParty::Session(request.session);
     let mut blocked = false;
-    let mut add = |blocker: WaitParty, held: MetadataMode, queued: bool| {
+    let mut add = |blocker: WaitParty, held: MetadataLockMode, queued: bool| {
         blocked |= blocker != waiter;
         let reason = WaitReason {
             on: on.clone(),
@@ -87,8 +87,8 @@ fn add_request_waits(
 
 /// Returns the owners of a lock.
 ///
-/// The owner of a lock without a session is the detached transaction with InnoDB locks on the same table.
-/// If no such transaction exists, the owner is the only detached transaction, if there is exactly one.
+/// A metadata lock without a session belongs to the detached transaction with InnoDB locks on the same table.
+/// If no detached transaction locks the table, the owner is the only detached transaction, if exactly one exists.
 fn find_lock_owners(lock: &MetadataLock, index: &ObservationIndex<'_>) -> Vec<WaitParty> {
     if let Some(session) = lock.session {
         return vec![WaitParty::Session(session)];
@@ -108,7 +108,7 @@ fn find_lock_owners(lock: &MetadataLock, index: &ObservationIndex<'_>) -> Vec<Wa
     }
 }
 
-fn to_resource(object: MetadataObject) -> LockResource {
+fn to_lock_resource(object: MetadataObject) -> LockResource {
     let MetadataObject { kind, schema, name } = object;
     LockResource { kind: ResourceKind::Metadata(kind), schema, name, index: None, data: None }
 }

@@ -8,8 +8,8 @@ use crate::waits::graph::{LockResource, ResourceKind, WaitParty};
 use crate::waits::index::ObservationIndex;
 use crate::waits::input::{LockOwner, LockedObject, ObservedTransaction};
 
-pub(super) fn add_row_waits(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
-    let owners = OwnerResolver::new(index);
+pub(super) fn add_row_lock_waits(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
+    let owners = LockOwnerResolver::new(index);
     for wait in &index.observed.row_waits {
         let Ok(waiter) = owners.resolve_owner(wait.waiting, &owners.read_only_waiters) else { continue };
         let blocker = match owners.resolve_owner(wait.blocking, &owners.read_only_holders) {
@@ -21,12 +21,12 @@ pub(super) fn add_row_waits(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
                 continue;
             }
         };
-        let waiting = waiter.session().and_then(|session| index.transactions.get(&session));
+        let waiting = waiter.session_id().and_then(|session| index.transactions.get(&session));
         edges.add_wait(
             waiter,
             blocker,
             WaitReason {
-                on: Arc::new(to_resource(&wait.lock)),
+                on: Arc::new(to_lock_resource(&wait.lock)),
                 wanted: wait.lock.mode.clone().into(),
                 held: wait.held_mode.clone().map(Into::into),
                 strength: 0,
@@ -34,13 +34,13 @@ pub(super) fn add_row_waits(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
                 inferred: false,
                 seconds: waiting
                     .and_then(|facts| facts.transaction.lock_wait_seconds)
-                    .or_else(|| waiter.session().and_then(|session| index.seconds_in_state(session))),
+                    .or_else(|| waiter.session_id().and_then(|session| index.seconds_in_state(session))),
             },
         );
     }
 }
 
-fn to_resource(lock: &LockedObject) -> LockResource {
+fn to_lock_resource(lock: &LockedObject) -> LockResource {
     LockResource {
         kind: if lock.is_table_lock { ResourceKind::InnoDbTable } else { ResourceKind::Row },
         schema: lock.schema.clone(),
@@ -51,16 +51,16 @@ fn to_resource(lock: &LockedObject) -> LockResource {
 }
 
 /// Resolves InnoDB lock owners to sessions or detached transactions.
-struct OwnerResolver<'a> {
+struct LockOwnerResolver<'a> {
     index: &'a ObservationIndex<'a>,
     by_transaction: HashMap<u64, u64>,
-    /// Waiting sessions with a read-only transaction. MariaDB reports the id 0 for such transactions.
+    /// Waiting sessions with a read-only transaction. MariaDB reports the id 0 for every read-only transaction.
     read_only_waiters: Vec<u64>,
     /// Sessions whose read-only transaction holds locks.
     read_only_holders: Vec<u64>,
 }
 
-impl<'a> OwnerResolver<'a> {
+impl<'a> LockOwnerResolver<'a> {
     fn new(index: &'a ObservationIndex<'a>) -> Self {
         let mut owners = Self {
             index,
@@ -104,7 +104,7 @@ fn holds_locks(facts: &ObservedTransaction) -> bool {
     facts.transaction.rows_locked > 0 || facts.transaction.tables_locked.is_some_and(|tables| tables > 0)
 }
 
-/// Returns the reason for an unknown lock owner: MariaDB reports the same id for all read-only transactions.
+/// Explains an unknown lock owner: MariaDB reports the same id for all read-only transactions.
 fn explain_unknown_owner(sessions: &[u64]) -> String {
     const MAX_LISTED_SESSIONS: usize = 5;
     let names: Vec<String> = sessions.iter().take(MAX_LISTED_SESSIONS).map(u64::to_string).collect();

@@ -1,6 +1,6 @@
 //! Detection of waits for table flushes and for table-level locks of storage engines.
 //!
-//! No server table lists these waits. The blockers are found by their metadata locks on the table.
+//! No server table lists flush waits and table-level lock waits. Metadata locks on the table identify the blockers.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,31 +9,31 @@ use super::edge_set::{EdgeSet, WaitReason};
 use crate::waits::graph::{LockResource, ResourceKind, WaitParty};
 use crate::waits::index::ObservationIndex;
 use crate::waits::input::{ObservedSession, SessionRole};
-use crate::waits::metadata::{LockStatus, MetadataMode, MetadataObject, MetadataObjectKind};
+use crate::waits::metadata::{LockStatus, MetadataLockMode, MetadataObject, MetadataObjectKind};
 use crate::waits::statement::{FlushedTables, WaitingStatement};
-use crate::waits::wait_state::StateWait;
+use crate::waits::wait_state::WaitState;
 
-type TableHolders<'a> = HashMap<&'a MetadataObject, Vec<(u64, MetadataMode)>>;
+type TableHolders<'a> = HashMap<&'a MetadataObject, Vec<(u64, MetadataLockMode)>>;
 
 pub(super) fn add_table_waits(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
-    let waits = |wait: &StateWait| matches!(wait, StateWait::TableFlush | StateWait::TableLevelLock);
-    if !index.state_waits.values().any(waits) {
+    let waits = |wait: &WaitState| matches!(wait, WaitState::TableFlush | WaitState::TableLevelLock);
+    if !index.wait_states.values().any(waits) {
         return;
     }
-    let holders = collect_table_holders(index);
+    let holders = collect_table_lock_holders(index);
     let own = group_tables_by_session(&holders);
-    for (&session, wait) in index.state_waits.iter().filter(|(_, wait)| waits(wait)) {
+    for (&session, wait) in index.wait_states.iter().filter(|(_, wait)| waits(wait)) {
         let Some(facts) = index.sessions.get(&session) else { continue };
         let own = own.get(&session).map(Vec::as_slice).unwrap_or_default();
         match wait {
-            StateWait::TableFlush => add_flush_waits(edges, index, &holders, facts, own),
-            _ => add_table_level_waits(edges, index, &holders, facts, own),
+            WaitState::TableFlush => add_flush_waits(edges, index, &holders, facts, own),
+            _ => add_table_level_lock_waits(edges, index, &holders, facts, own),
         }
     }
 }
 
 /// Returns the granted metadata locks on tables, by table.
-fn collect_table_holders<'a>(index: &ObservationIndex<'a>) -> TableHolders<'a> {
+fn collect_table_lock_holders<'a>(index: &ObservationIndex<'a>) -> TableHolders<'a> {
     let mut holders = TableHolders::new();
     for lock in &index.observed.metadata_locks {
         if let (MetadataObjectKind::Table, LockStatus::Granted, Some(session)) =
@@ -77,13 +77,13 @@ fn add_flush_waits(
         }
         None => own.contains(&object),
     };
-    let keeps_open = |session: u64, mode: MetadataMode| {
-        let locked_tables = matches!(mode, MetadataMode::SharedReadOnly | MetadataMode::SharedNoReadWrite);
-        (locked_tables || is_executing(index, session))
-            && index.state_waits.get(&session) != Some(&StateWait::TableFlush)
+    let keeps_open = |session: u64, mode: MetadataLockMode| {
+        let locked_tables = matches!(mode, MetadataLockMode::SharedReadOnly | MetadataLockMode::SharedNoReadWrite);
+        (locked_tables || is_executing_statement(index, session))
+            && index.wait_states.get(&session) != Some(&WaitState::TableFlush)
     };
     for (object, locks) in holders.iter().filter(|(object, _)| is_flushed(object)) {
-        let on = Arc::new(to_resource(ResourceKind::TableFlush, object));
+        let on = Arc::new(to_lock_resource(ResourceKind::TableFlush, object));
         for &(session, mode) in locks.iter().filter(|&&(session, mode)| keeps_open(session, mode)) {
             let reason = WaitReason {
                 on: on.clone(),
@@ -102,8 +102,8 @@ fn add_flush_waits(
 /// Adds the waits of a session for a table-level lock. Writers block readers and other writers.
 ///
 /// A session that waits for a table-level lock is never a blocker.
-/// Idle sessions, which may hold `LOCK TABLES`, are blockers only if no running session uses the table.
-fn add_table_level_waits(
+/// Idle sessions, which may have executed `LOCK TABLES`, are blockers only if no running session uses the table.
+fn add_table_level_lock_waits(
     edges: &mut EdgeSet,
     index: &ObservationIndex<'_>,
     holders: &TableHolders<'_>,
@@ -117,10 +117,11 @@ fn add_table_level_waits(
         let others = locks.iter().filter(|&&(session, mode)| {
             session != id
                 && (writes || is_write_mode(mode))
-                && index.state_waits.get(&session) != Some(&StateWait::TableLevelLock)
+                && index.wait_states.get(&session) != Some(&WaitState::TableLevelLock)
         });
-        let (running, idle): (Vec<_>, Vec<_>) = others.partition(|(session, _)| is_executing(index, *session));
-        let on = Arc::new(to_resource(ResourceKind::TableLevelLock, object));
+        let (running, idle): (Vec<_>, Vec<_>) =
+            others.partition(|(session, _)| is_executing_statement(index, *session));
+        let on = Arc::new(to_lock_resource(ResourceKind::TableLevelLock, object));
         for &(session, mode) in if running.is_empty() { idle } else { running } {
             let reason = WaitReason {
                 on: on.clone(),
@@ -141,21 +142,21 @@ fn is_same_table(object: &MetadataObject, schema: Option<&str>, table: &str) -> 
     is_equal(object.name.as_deref(), table) && schema.is_none_or(|schema| is_equal(object.schema.as_deref(), schema))
 }
 
-fn is_write_mode(mode: MetadataMode) -> bool {
-    use MetadataMode::{Exclusive, SharedNoReadWrite, SharedNoWrite, SharedWrite, SharedWriteLowPrio};
+fn is_write_mode(mode: MetadataLockMode) -> bool {
+    use MetadataLockMode::{Exclusive, SharedNoReadWrite, SharedNoWrite, SharedWrite, SharedWriteLowPrio};
     matches!(mode, SharedWrite | SharedWriteLowPrio | SharedNoWrite | SharedNoReadWrite | Exclusive)
 }
 
 /// Returns true if a session executes a statement.
 ///
-/// Returns false for Clew's own sessions because their reads are short and never block.
-fn is_executing(index: &ObservationIndex<'_>, session: u64) -> bool {
+/// Returns false for Clew's own sessions, because their reads are short and never block other sessions.
+fn is_executing_statement(index: &ObservationIndex<'_>, session: u64) -> bool {
     index
         .sessions
         .get(&session)
         .is_some_and(|facts| facts.role != SessionRole::Clew && !facts.session.command.eq_ignore_ascii_case(b"Sleep"))
 }
 
-fn to_resource(kind: ResourceKind, object: &MetadataObject) -> LockResource {
+fn to_lock_resource(kind: ResourceKind, object: &MetadataObject) -> LockResource {
     LockResource { kind, schema: object.schema.clone(), name: object.name.clone(), index: None, data: None }
 }

@@ -51,7 +51,7 @@ impl Store {
             .map_err(tx.map_error())?;
         let problems = verifier.describe_problems();
         let event = AuditEvent {
-            outcome: if problems.is_empty() { Outcome::Done } else { Outcome::Failed },
+            outcome: if problems.is_empty() { Outcome::Succeeded } else { Outcome::Failed },
             detail: json!({
                 "rows": removed, "through": last.seq,
                 "problems": problems.iter().take(MAX_REPORTED_PROBLEMS).collect::<Vec<_>>(),

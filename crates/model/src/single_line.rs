@@ -1,9 +1,9 @@
-//! Sanitizing of server text for single-line messages: removes line breaks and terminal control characters.
+//! Conversion of server text to a single line without terminal control characters.
 
 /// Returns true if a character can control a terminal, change the text direction, or hide text.
 ///
-/// Unsafe characters are C0, DEL and C1 controls, bidirectional controls, and line and paragraph separators.
-/// Invisible characters are unsafe too: Unicode's `Default_Ignorable_Code_Point` and the blank Braille pattern.
+/// Unsafe characters are C0, DEL, C1 and bidirectional control characters, line separators and paragraph separators.
+/// Invisible characters are also unsafe: Unicode `Default_Ignorable_Code_Point` and the blank Braille pattern.
 #[must_use]
 pub fn is_unsafe_char(char: char) -> bool {
     char.is_control()
@@ -30,7 +30,7 @@ pub fn is_unsafe_char(char: char) -> bool {
         )
 }
 
-/// Converts text to a single line: each run of white space and unsafe characters becomes one space.
+/// Converts text to a single line. Replaces each run of white space and unsafe characters with one space.
 #[must_use]
 pub fn to_single_line(text: &str) -> String {
     let words = text.split(|char: char| is_unsafe_char(char) || char.is_whitespace()).filter(|word| !word.is_empty());

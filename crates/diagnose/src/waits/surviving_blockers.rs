@@ -1,4 +1,4 @@
-//! Surviving blockers: root blockers of kill victims that are not victims themselves.
+//! Surviving blockers: root blockers that block kill victims but are not killed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,15 +23,15 @@ pub struct SurvivingBlocker {
 }
 
 impl WaitGraph {
-    /// Returns the root blockers of the victims that are not victims themselves, most waiting victims first.
+    /// Returns the root blockers that block victims but are not victims, sorted by the number of waiting victims.
     ///
-    /// While these blockers remain, the waits persist or recur with the next statements.
+    /// While a surviving blocker remains, its waiters stay blocked, or the next statements are blocked again.
     #[must_use]
     pub fn surviving_blockers(&self, victims: &[u64]) -> Vec<SurvivingBlocker> {
         let victim_parties: BTreeSet<WaitParty> = victims.iter().copied().map(WaitParty::Session).collect();
         let mut waiting: BTreeMap<WaitParty, usize> = BTreeMap::new();
         for &victim in &victim_parties {
-            for root in self.root_blockers_of(victim) {
+            for root in self.root_blockers_of_party(victim) {
                 // The end of one member breaks a cycle.
                 if root.parties.iter().any(|party| victim_parties.contains(party)) {
                     continue;
@@ -49,7 +49,7 @@ impl WaitGraph {
                 SurvivingBlocker {
                     party,
                     account: session.map(|one| {
-                        format!("{}@{}", bytes_to_single_line(&one.user), bytes_to_single_line(one.host_part()))
+                        format!("{}@{}", bytes_to_single_line(&one.user), bytes_to_single_line(one.host_without_port()))
                     }),
                     idle_seconds: session
                         .filter(|_| facts.is_some_and(super::graph::PartyDetail::is_idle))

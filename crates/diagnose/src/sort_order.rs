@@ -1,6 +1,6 @@
 //! Sort order of a snapshot: by sort key, then by session id (DESIGN.md section 6).
 //!
-//! Rows without a sort key come last in both directions.
+//! Rows without a value for the sort key come last in both sort directions.
 
 use clew_model::{Selection, SessionRow, SortDirection, SortKey};
 
@@ -11,12 +11,12 @@ pub struct SortOrder {
     direction: SortDirection,
 }
 
-/// Comparison key of a row. Rows with smaller ranks come first.
+/// Rank of a row in the sort order. Rows with lower ranks come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SortRank {
-    /// True if the row has no sort key. Such rows come last in both directions.
+    /// True if the row has no value for the sort key. Rows without a value come last in both sort directions.
     pub(crate) is_empty: bool,
-    /// Sort key; inverted bitwise for descending order.
+    /// Value of the sort key, bitwise inverted for descending order.
     pub(crate) key: u64,
     pub(crate) session_id: u64,
 }
@@ -28,9 +28,9 @@ impl SortOrder {
         Self { key: selection.sort_key, direction: selection.sort_direction }
     }
 
-    /// Returns the rank of a row. Ties are broken by ascending session id in both directions.
+    /// Returns the rank of a row. Rows with equal sort keys are ordered by ascending session id in both directions.
     #[must_use]
-    pub fn rank(&self, row: &SessionRow<'_>) -> SortRank {
+    pub fn rank_row(&self, row: &SessionRow<'_>) -> SortRank {
         let transaction = row.transaction;
         let key = match self.key {
             SortKey::Id => Some(row.session.id),
@@ -65,7 +65,7 @@ mod tests {
         let mut ranks: Vec<_> = sessions
             .iter()
             .zip(&transactions)
-            .map(|(session, transaction)| order.rank(&SessionRow { session, transaction: transaction.as_ref() }))
+            .map(|(session, transaction)| order.rank_row(&SessionRow { session, transaction: transaction.as_ref() }))
             .collect();
         ranks.sort_unstable();
         ranks.iter().map(|rank| rank.session_id).collect()
