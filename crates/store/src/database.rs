@@ -4,6 +4,7 @@
 //! Methods of [`Database`] and the modules `sqlite` and `postgres` cover the differences.
 
 mod change_detector;
+mod data_version;
 mod error;
 pub(crate) mod migrations;
 mod row;
@@ -14,6 +15,7 @@ use std::path::Path;
 use sqlx::Sqlite;
 
 pub(crate) use change_detector::ChangeDetector;
+pub(crate) use data_version::DataVersion;
 pub(crate) use error::{insert_error, migration_error};
 pub(crate) use row::{ColumnValue, Row};
 pub(crate) use statement::{Executor, Parameter, Statement, query, query_pair, query_scalar};

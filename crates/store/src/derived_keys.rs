@@ -6,6 +6,9 @@ use zeroize::Zeroizing;
 
 use crate::master_key::MasterKey;
 
+/// Name of the setting with the id of the master key. The setting does not exist before the first rotation.
+pub(crate) const KEY_ID_SETTING: &str = "master_key_id";
+
 /// Keys derived from the master key.
 pub(crate) struct DerivedKeys {
     /// Key of the MACs in the audit log.

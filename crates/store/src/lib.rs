@@ -20,10 +20,10 @@
 //! ```
 
 mod audit;
+mod caches;
 mod clock;
 mod credentials;
 mod data_dir;
-mod data_version;
 mod database;
 mod derived_keys;
 mod error;
@@ -47,9 +47,11 @@ mod serving_lock;
 mod signed_links;
 mod sqlite;
 mod store;
+mod store_event;
 mod tasks;
 mod tenants;
 mod users;
+mod version_tracker;
 mod versioned_cache;
 mod zones;
 
@@ -60,7 +62,7 @@ pub use credentials::{
     TokenOrigin,
 };
 pub use error::StoreError;
-pub use events::{StoreEvent, StoreEventReceiver};
+pub use events::StoreEventReceiver;
 pub use intelligent_kills::{
     IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill, ParseIntelligentKillIdError,
 };
@@ -77,6 +79,7 @@ pub use results::{PublishedResult, ResultStore, ResultWriter, S3Settings, Stored
 pub use rotation::RotationSummary;
 pub use serving_lock::ServingLock;
 pub use store::{InitialIds, InitialTenant, Store};
+pub use store_event::StoreEvent;
 pub use tasks::{ClaimRequest, ClaimedTask, ClaimedTasks, CollectionTask, NewCollectionTask, ResultRecord};
 pub use tenants::{Domain, EnterpriseProject, EnterpriseProjectChange, Project, ProjectChange};
 pub use users::{Group, NewUser, User, UserChange};

@@ -4,6 +4,7 @@
 //! The transaction commits only if the written rows equal the source rows.
 //! Ids, encrypted secrets, the audit chain and the master key do not change.
 
+mod cell_value;
 mod digest;
 mod tables;
 
@@ -18,7 +19,7 @@ use crate::postgres::{self, PostgresUrl};
 use crate::serving_lock;
 use crate::store::Store;
 use digest::TableDigest;
-use tables::{COPIED_TABLES, Table, Value};
+use tables::{COPIED_TABLES, Table};
 
 /// Number of rows per `SELECT` and per `INSERT`.
 const PAGE_SIZE: usize = 500;

@@ -1,5 +1,6 @@
 //! Storage of results in files or on S3. Results are published atomically.
 
+mod chunk_stream;
 mod file_writer;
 mod files;
 mod integrity;

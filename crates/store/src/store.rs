@@ -7,9 +7,9 @@ use std::sync::Arc;
 use clew_model::{AccessKeyId, DomainId, Origin, ProjectId, UserId, Zone};
 use secrecy::SecretString;
 
+use crate::caches::Caches;
 use crate::clock::Clock;
 use crate::data_dir::DataDir;
-use crate::data_version::VersionTracker;
 use crate::database::Database;
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
@@ -19,10 +19,10 @@ use crate::metadata;
 use crate::metadata::audit::CheckpointTracker;
 use crate::metadata::group_commit::GroupCommit;
 use crate::policies::PolicyLimits;
-use crate::read_cache::Caches;
 use crate::results::ResultStore;
 use crate::sealing::Sealer;
 use crate::serving_lock::{self, ServingLock};
+use crate::version_tracker::VersionTracker;
 
 /// Initial domain, project and administrator of a store. The name of the region is also the name of the project.
 #[derive(Debug, Clone)]

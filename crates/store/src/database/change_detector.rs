@@ -1,6 +1,6 @@
 //! Change detection for both databases.
 
-use crate::data_version::DataVersion;
+use super::data_version::DataVersion;
 use crate::error::StoreError;
 use crate::sqlite::change_detector::VersionFastPath;
 use crate::{postgres, sqlite};

@@ -4,7 +4,9 @@
 //! [`Store::append_audit_event`] appends all other events.
 
 mod chain;
+mod chain_end;
 mod checkpoint_tracker;
+mod checkpoints;
 mod keys;
 mod retention;
 mod row;

@@ -63,11 +63,7 @@ impl Store {
         Ok(true)
     }
 
-    async fn stop_running_tasks(
-        &self,
-        tx: &mut AuditedTransaction<'_>,
-        instance: &InstanceId,
-    ) -> Result<(), StoreError> {
+    async fn stop_running_tasks(&self, tx: &mut AuditedTransaction, instance: &InstanceId) -> Result<(), StoreError> {
         let failed = tx.map_error();
         query(AssertSqlSafe(format!(
             "UPDATE kill_tasks SET stopped_at = $2 WHERE instance_id = $1 AND {RUNNING_TASK_CONDITION}"
@@ -165,7 +161,7 @@ impl Store {
 
     async fn commit_with_instance_event(
         &self,
-        mut tx: AuditedTransaction<'_>,
+        mut tx: AuditedTransaction,
         event: AuditEvent,
         project: &ProjectId,
         instance: &InstanceId,
@@ -189,7 +185,7 @@ impl Store {
 
 /// Inserts a kill task. Ids increase even if several tasks are added in the same millisecond.
 async fn insert_kill_task(
-    tx: &mut AuditedTransaction<'_>,
+    tx: &mut AuditedTransaction,
     instance: &InstanceId,
     task: &NewKillTask,
     now: i64,

@@ -94,7 +94,7 @@ impl Store {
 
     async fn record_outcomes(
         &self,
-        tx: &mut AuditedTransaction<'_>,
+        tx: &mut AuditedTransaction,
         by: &Origin,
         ends: &[(i64, RecordedKillOutcome, String)],
     ) -> Result<(), StoreError> {

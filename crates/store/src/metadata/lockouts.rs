@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use clew_model::UserId;
 
+use super::auth_failures::AuthFailures;
 use crate::database::{Transaction, query, query_scalar};
 use crate::derived_keys::hmac_sha256;
 use crate::error::StoreError;
@@ -38,19 +39,6 @@ pub enum AuthAttemptReservation {
     Busy,
     /// The subject is locked out.
     Locked,
-}
-
-/// Authentication failures of a subject that has at least one failure.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct AuthFailures {
-    locked_until: Option<i64>,
-}
-
-impl AuthFailures {
-    /// Returns the end of the lockout if the lockout is active at `now`.
-    pub(crate) fn lockout_end(self, now: i64) -> Option<i64> {
-        self.locked_until.filter(|end| *end > now)
-    }
 }
 
 impl Store {

@@ -9,14 +9,11 @@ use super::audit::{self, AuditKeys};
 use super::bootstrap::{CANARY_ASSOCIATED_DATA, CANARY_SETTING, CANARY_TEXT_WITH_AUDIT};
 use super::{read_setting, write_setting};
 use crate::database::{Transaction, query};
-use crate::derived_keys::DerivedKeys;
+use crate::derived_keys::{DerivedKeys, KEY_ID_SETTING};
 use crate::error::StoreError;
 use crate::rotation::RotationSummary;
 use crate::sealing::{AssociatedData, Sealer};
 use crate::store::Store;
-
-/// Name of the setting with the id of the master key. The setting does not exist before the first rotation.
-pub(crate) const KEY_ID_SETTING: &str = "master_key_id";
 
 /// Tables and columns with encrypted secrets.
 const SEALED_COLUMNS: [(&str, &str); 3] =

@@ -83,7 +83,7 @@ impl Store {
 
     async fn commit_tag_event(
         &self,
-        mut tx: AuditedTransaction<'_>,
+        mut tx: AuditedTransaction,
         mut event: AuditEvent,
         project: &ProjectId,
         instance: &InstanceId,

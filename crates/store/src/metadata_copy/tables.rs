@@ -2,13 +2,11 @@
 
 use sqlx::AssertSqlSafe;
 
+use super::cell_value::CellValue;
 use super::digest::TableDigest;
 use super::{PAGE_SIZE, copy_error};
-use crate::database::{Parameter, Row, Transaction, query, query_scalar};
+use crate::database::{Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
-
-/// Column value of a row.
-pub(super) type Value = Parameter<'static>;
 
 /// Type of a column.
 #[derive(Debug, Clone, Copy)]
@@ -312,7 +310,7 @@ impl Table {
         source: &mut Transaction,
         after: Option<i64>,
         max_rows: usize,
-    ) -> Result<(Vec<Vec<Value>>, Option<i64>), StoreError> {
+    ) -> Result<(Vec<Vec<CellValue>>, Option<i64>), StoreError> {
         let columns = self.quoted_columns();
         let statement = if self.has_rowid {
             format!("SELECT {columns}, rowid AS number FROM {} WHERE rowid > $1 ORDER BY rowid LIMIT $2", self.name)
@@ -334,10 +332,10 @@ impl Table {
     }
 
     /// Inserts rows into the PostgreSQL table.
-    pub(super) async fn insert_rows(&self, to: &mut Transaction, rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
+    pub(super) async fn insert_rows(&self, to: &mut Transaction, rows: Vec<Vec<CellValue>>) -> Result<(), StoreError> {
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
-            let page: Vec<Vec<Value>> = rows.by_ref().take(PAGE_SIZE).collect();
+            let page: Vec<Vec<CellValue>> = rows.by_ref().take(PAGE_SIZE).collect();
             let width = self.columns.len();
             let row = |at: usize| {
                 let parameters: Vec<_> =
@@ -375,14 +373,14 @@ impl Table {
         }
     }
 
-    fn read_values(&self, row: &Row) -> Result<Vec<Value>, StoreError> {
+    fn read_values(&self, row: &Row) -> Result<Vec<CellValue>, StoreError> {
         self.columns.iter().map(|(name, column_type)| column_type.read_value(row, name).map_err(copy_error())).collect()
     }
 }
 
 impl ColumnType {
     /// Reads a value, and replaces U+0000 in text because PostgreSQL cannot store this character.
-    fn read_value(self, row: &Row, column: &str) -> Result<Value, sqlx::Error> {
+    fn read_value(self, row: &Row, column: &str) -> Result<CellValue, sqlx::Error> {
         Ok(match self {
             Self::Integer => row.try_get::<Option<i64>, _>(column)?.into(),
             Self::Bool => row.try_get::<Option<bool>, _>(column)?.into(),

@@ -4,7 +4,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 
 use super::{PostgresDatabase, with_timeout};
-use crate::data_version::DataVersion;
+use crate::database::DataVersion;
 use crate::error::StoreError;
 
 /// Reads the current snapshot and, in this snapshot, the version counters that triggers increment.

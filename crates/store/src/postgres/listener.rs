@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{ACQUIRE_TIMEOUT, PostgresDatabase};
-use crate::events::StoreEvent;
+use crate::store_event::StoreEvent;
 
 /// `LISTEN` channel to which the triggers of `0002_notices.sql` send notifications.
 const NOTIFICATION_CHANNEL: &str = "clew";

@@ -1,11 +1,6 @@
 //! Opened results.
 
 use std::fs::File;
-use std::io;
-use std::ops::Range;
-
-use bytes::Bytes;
-use futures_util::stream::BoxStream;
 
 pub use super::s3::StoredObject;
 use crate::error::StoreError;
@@ -29,9 +24,3 @@ impl StoredResult {
         }
     }
 }
-
-/// Stream of chunks of an object.
-pub(super) type ObjectChunks = BoxStream<'static, io::Result<Bytes>>;
-
-/// Byte range of an object, with an exclusive end.
-pub(super) type ByteRange = Range<u64>;

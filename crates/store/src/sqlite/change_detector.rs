@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::SqliteDatabase;
 use super::wal_index::{WalHeader, WalIndex};
-use crate::data_version::DataVersion;
+use crate::database::DataVersion;
 use crate::error::StoreError;
 
 /// Returns a number that changes when another connection commits.

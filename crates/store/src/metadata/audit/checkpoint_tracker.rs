@@ -8,13 +8,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::super::row_mapping::read_hash_column;
-use super::chain::{CHECKPOINT_NAME, ChainEnd, HEAD_NAME};
+use super::chain_end::{CHECKPOINT_NAME, ChainEnd};
 use super::keys::AuditKeys;
 use crate::audit::{AuditCheckpoint, AuditFault, AuditProblem};
 use crate::database::{Transaction, query};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
-use crate::store::Store;
 
 /// Maximum number of missing rows that are kept in memory.
 const MAX_MISSING_ROWS: usize = 100;
@@ -83,47 +82,18 @@ impl CheckpointTracker {
         }
     }
 
+    /// Returns the oldest detected loss that has no audit event yet.
+    pub(super) fn oldest_unreported_loss(&self) -> Option<AuditProblem> {
+        self.lock_state().unreported.front().cloned()
+    }
+
+    /// Removes a detected loss from the unreported losses.
+    pub(super) fn acknowledge_loss(&self, loss: &AuditProblem) {
+        self.lock_state().unreported.retain(|unreported| unreported != loss);
+    }
+
     fn lock_state(&self) -> MutexGuard<'_, TrackerState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Store {
-    /// Returns the newest row of the audit log, for storage outside of the database.
-    /// Fails if the head record was manipulated.
-    pub async fn create_audit_checkpoint(&self) -> Result<AuditCheckpoint, StoreError> {
-        self.check_key_id().await?;
-        let failed = StoreError::database_error("read the newest audit row");
-        let mut transaction = self.database.begin_read().await.map_err(&failed)?;
-        let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
-        let head = ChainEnd::read_end(&mut transaction, keys.current_key(), HEAD_NAME).await?;
-        let head = head.ok_or_else(|| StoreError::Damaged {
-            what: "audit",
-            reason: "the head record was changed; run clew audit verify to find missing rows".to_owned(),
-        })?;
-        Ok(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at: self.clock.unix_millis() })
-    }
-
-    /// Checks that the audit log still contains the newest recorded row, and records the current newest row.
-    /// Returns the oldest detected loss until the caller confirms it with [`Store::acknowledge_audit_loss`].
-    /// [`Store::verify_audit`] also reports detected losses until the process terminates.
-    pub async fn check_audit_growth(&self) -> Result<Option<AuditProblem>, StoreError> {
-        let newest = self.checkpoint_tracker.newest_checkpoint();
-        let failed = StoreError::database_error("compare the audit log with the recorded checkpoint");
-        let mut transaction = self.database.begin_read().await.map_err(&failed)?;
-        let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
-        let head = ChainEnd::read_end(&mut transaction, keys.current_key(), HEAD_NAME).await?;
-        self.checkpoint_tracker.compare_with_head(&mut transaction, keys.current_key(), head, newest).await?;
-        if let Some(head) = head {
-            let at = self.clock.unix_millis();
-            self.checkpoint_tracker.record_newest(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at });
-        }
-        Ok(self.checkpoint_tracker.lock_state().unreported.front().cloned())
-    }
-
-    /// Confirms a loss, so that [`Store::check_audit_growth`] no longer returns it.
-    pub fn acknowledge_audit_loss(&self, loss: &AuditProblem) {
-        self.checkpoint_tracker.lock_state().unreported.retain(|unreported| unreported != loss);
     }
 }
 

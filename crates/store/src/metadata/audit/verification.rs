@@ -1,6 +1,7 @@
 //! Verification of the audit chain.
 
-use super::chain::{CHANGED_HEAD_MAC, CHECKPOINT_NAME, ChainEnd, HEAD_NAME};
+use super::chain::CHANGED_HEAD_MAC;
+use super::chain_end::{CHECKPOINT_NAME, ChainEnd, HEAD_NAME};
 use super::checkpoint_tracker::compare_checkpoints;
 use super::keys::AuditKeys;
 use super::row::AuditRow;

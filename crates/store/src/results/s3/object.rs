@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::{OPERATION_TIMEOUT, S3};
 use crate::error::StoreError;
-use crate::results::opened::{ByteRange, ObjectChunks};
+use crate::results::chunk_stream::{ByteRange, ObjectChunks};
 use crate::tasks::ResultRecord;
 
 /// Result object on S3 with a verified length.

@@ -10,24 +10,12 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::database::ChangeDetector;
+use crate::database::{ChangeDetector, DataVersion};
 use crate::error::StoreError;
 use crate::sqlite::change_detector::VersionFastPath;
 
 /// Maximum number of requests that one query serves.
 const MAX_BATCH_SIZE: usize = 1024;
-
-/// Version numbers of the data at the time of a query. Version numbers only increase.
-/// A value that is read after the query is valid as long as the version of its data is unchanged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct DataVersion {
-    /// Version of all tables.
-    pub(crate) any_table: i64,
-    /// Version of identities, policies and the inventory.
-    pub(crate) access: i64,
-    /// Version of the authentication failures.
-    pub(crate) failures: i64,
-}
 
 /// Channel that receives the response to one request.
 type Reply = oneshot::Sender<Result<DataVersion, StoreError>>;
