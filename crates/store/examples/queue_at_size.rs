@@ -52,7 +52,7 @@ struct BenchQueue {
 }
 
 impl BenchQueue {
-    async fn create_with_tasks(tasks: u32, use_postgres: bool) -> Self {
+    async fn create_queue_with_tasks(tasks: u32, use_postgres: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = if use_postgres { Some(PostgreSql::start().await.unwrap()) } else { None };
         let metadata = server.as_ref().map(|server| server.url().parse().unwrap());
@@ -178,8 +178,8 @@ async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (use_postgres, pairs) = (arguments[0] == "postgres", arguments[1].parse::<usize>().unwrap());
     let (mut large, mut small) = (
-        BenchQueue::create_with_tasks(LARGE_QUEUE_LEN, use_postgres).await,
-        BenchQueue::create_with_tasks(SMALL_QUEUE_LEN, use_postgres).await,
+        BenchQueue::create_queue_with_tasks(LARGE_QUEUE_LEN, use_postgres).await,
+        BenchQueue::create_queue_with_tasks(SMALL_QUEUE_LEN, use_postgres).await,
     );
     macro_rules! measure {
         ($($name:literal $operation:ident)*) => {$(

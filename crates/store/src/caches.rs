@@ -58,12 +58,12 @@ impl Caches {
         recorded.filter(|address| address.recorded_at > since).map(|address| address.text)
     }
 
-    pub(crate) fn record_address(&self, user: &UserId, address: IpAddr, recorded_at: i64) {
+    pub(crate) fn record_user_address(&self, user: &UserId, address: IpAddr, recorded_at: i64) {
         let recorded = RecordedAddress { text: address.to_string().into(), recorded_at };
         self.addresses.insert(ADDRESS_VERSION, (user.clone(), address), recorded);
     }
 
-    pub(crate) fn remove_address(&self, user: &UserId, address: IpAddr) {
+    pub(crate) fn remove_user_address(&self, user: &UserId, address: IpAddr) {
         self.addresses.remove(&(user.clone(), address));
     }
 }

@@ -36,7 +36,7 @@ impl DerivedKeys {
     }
 
     /// Returns true if the stored id belongs to this master key, or if no id is stored yet.
-    pub(crate) fn matches_id(&self, id: Option<&[u8]>) -> bool {
+    pub(crate) fn matches_key_id(&self, id: Option<&[u8]>) -> bool {
         id.is_none_or(|id| id == self.id)
     }
 }

@@ -252,7 +252,7 @@ impl StoreError {
     }
 
     /// Returns a function for `map_err` that converts parse errors of stored values.
-    pub(crate) fn damaged_value<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Self {
+    pub(crate) fn damaged_value_error<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Self {
         move |error| Self::Damaged { what, reason: error.to_string() }
     }
 }

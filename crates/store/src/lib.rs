@@ -74,7 +74,7 @@ pub use metadata::lockouts::AuthAttemptReservation;
 pub use metadata_copy::CopiedTable;
 pub use policies::{Attachment, Grantee, PolicyLimits, PolicyRecord, PolicyRef, StoredGrant, StoredPolicy};
 pub use postgres::PostgresUrl;
-pub use read_cache::{CachedView, LockState};
+pub use read_cache::{CachedView, LockoutState};
 pub use results::{PublishedResult, ResultStore, ResultWriter, S3Settings, StoredObject, StoredResult};
 pub use rotation::RotationSummary;
 pub use serving_lock::ServingLock;

@@ -21,7 +21,7 @@ mod projects;
 mod revocation;
 pub(crate) mod rotation;
 mod row_mapping;
-mod slow_thresholds;
+mod slow_session_thresholds;
 mod store_writes;
 mod tags;
 mod tasks;

@@ -19,7 +19,7 @@ use crate::postgres::{self, PostgresUrl};
 use crate::serving_lock;
 use crate::store::Store;
 use digest::TableDigest;
-use tables::{COPIED_TABLES, Table};
+use tables::{TABLES_TO_COPY, Table};
 
 /// Number of rows per `SELECT` and per `INSERT`.
 const PAGE_SIZE: usize = 500;
@@ -39,13 +39,13 @@ impl Store {
     /// Returns the tables that a copy would include, without changes to the target.
     /// Fails with [`StoreError::NotEmpty`] if the target has rows.
     pub async fn preview_metadata_copy(&self, target: &PostgresUrl) -> Result<Vec<CopiedTable>, StoreError> {
-        let names = COPIED_TABLES.iter().map(|table| table.name);
+        let names = TABLES_TO_COPY.iter().map(|table| table.name);
         if let Some(table) = postgres::find_nonempty_table(target, names).await? {
             return Err(StoreError::NotEmpty { location: target.to_string(), table });
         }
         let mut source = self.database.begin_read().await.map_err(StoreError::database_error("read the metadata"))?;
-        let mut tables = Vec::with_capacity(COPIED_TABLES.len());
-        for table in COPIED_TABLES {
+        let mut tables = Vec::with_capacity(TABLES_TO_COPY.len());
+        for table in TABLES_TO_COPY {
             tables.push(CopiedTable {
                 name: table.name,
                 rows: table.count_rows(&mut source).await?,
@@ -72,16 +72,16 @@ impl Store {
         let mut to = database.begin_write().await.map_err(&failed)?;
         // A read of the source may take longer than the idle timeout of the target.
         execute_statement(&mut to, "SET LOCAL idle_in_transaction_session_timeout = 0".to_owned()).await?;
-        for table in COPIED_TABLES {
+        for table in TABLES_TO_COPY {
             if table.count_rows(&mut to).await? > 0 {
                 return Err(StoreError::NotEmpty { location: target.to_string(), table: table.name.to_owned() });
             }
         }
-        let mut copied = Vec::with_capacity(COPIED_TABLES.len());
-        for table in COPIED_TABLES {
+        let mut copied = Vec::with_capacity(TABLES_TO_COPY.len());
+        for table in TABLES_TO_COPY {
             copied.push(copy_table(table, &mut source, &mut to, &mut progress).await?);
         }
-        for (table, copy) in COPIED_TABLES.iter().zip(&copied) {
+        for (table, copy) in TABLES_TO_COPY.iter().zip(&copied) {
             let written = table.compute_digest(&mut to).await?;
             if (written.row_count(), written.to_string()) != (copy.rows, copy.digest.clone()) {
                 return Err(StoreError::CopyDiffers { table: table.name });

@@ -126,14 +126,14 @@ pub(crate) async fn find_nonempty_table(
     tables: impl Iterator<Item = &'static str>,
 ) -> Result<Option<String>, StoreError> {
     let failed = StoreError::database_error("check whether the database is empty");
-    let mut connection = with_timeout(url.0.connect()).await.map_err(&failed)?;
+    let mut connection = with_statement_timeout(url.0.connect()).await.map_err(&failed)?;
     for table in tables {
         let exists = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(&mut connection);
-        if !with_timeout(exists).await.map_err(&failed)? {
+        if !with_statement_timeout(exists).await.map_err(&failed)? {
             continue;
         }
         let rows = AssertSqlSafe(format!("SELECT EXISTS (SELECT 1 FROM {table})"));
-        if with_timeout(sqlx::query_scalar(rows).fetch_one(&mut connection)).await.map_err(&failed)? {
+        if with_statement_timeout(sqlx::query_scalar(rows).fetch_one(&mut connection)).await.map_err(&failed)? {
             return Ok(Some(table.to_owned()));
         }
     }
@@ -144,18 +144,19 @@ impl PostgresDatabase {
     /// Begins a transaction that holds the write lock.
     pub(crate) async fn begin_write(&self) -> Result<PostgresTransaction, sqlx::Error> {
         let permit = self.writer.clone().acquire_owned();
-        let permit = with_timeout(async { permit.await.map_err(|_| sqlx::Error::PoolClosed) }).await?;
-        let mut transaction = with_timeout(self.pool.begin()).await?;
+        let permit = with_statement_timeout(async { permit.await.map_err(|_| sqlx::Error::PoolClosed) }).await?;
+        let mut transaction = with_statement_timeout(self.pool.begin()).await?;
         let (_, now): (String, i64) =
-            with_timeout(sqlx::query_as(WRITE_LOCK_QUERY).fetch_one(&mut *transaction)).await?;
+            with_statement_timeout(sqlx::query_as(WRITE_LOCK_QUERY).fetch_one(&mut *transaction)).await?;
         self.clock.set_server_time(now);
-        Ok(PostgresTransaction::read_write(transaction, permit))
+        Ok(PostgresTransaction::new_read_write(transaction, permit))
     }
 
     /// Begins a read-only transaction that reads from a single snapshot.
     pub(crate) async fn begin_read(&self) -> Result<PostgresTransaction, sqlx::Error> {
-        let begun = with_timeout(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")).await;
-        begun.map(PostgresTransaction::read_only)
+        let begun =
+            with_statement_timeout(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")).await;
+        begun.map(PostgresTransaction::new_read_only)
     }
 
     /// Returns the clock of the database server.
@@ -166,7 +167,7 @@ impl PostgresDatabase {
 }
 
 /// Applies the statement timeout to a future. The future is boxed to keep the futures of callers small.
-pub(crate) fn with_timeout<T>(
+pub(crate) fn with_statement_timeout<T>(
     operation: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> impl Future<Output = Result<T, sqlx::Error>> {
     let operation = timeout(STATEMENT_TIMEOUT, Box::pin(operation));

@@ -19,7 +19,7 @@ use crate::versioned_cache::VersionedCache;
 
 /// Lock state of a subject that authenticates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LockState {
+pub enum LockoutState {
     /// No failed attempts are recorded.
     NoFailures,
     /// Failed attempts are recorded, and further attempts are allowed.
@@ -87,20 +87,20 @@ impl CachedView {
     }
 
     /// Returns the lock state of a subject. See [`Store::find_lockout_end`].
-    pub async fn lock_state(&self, subject: &str) -> Result<LockState, StoreError> {
-        Ok(match self.auth_failures(subject).await? {
-            None => LockState::NoFailures,
-            Some(failures) if failures.lockout_end(self.store.clock.unix_seconds()).is_some() => LockState::Locked,
-            Some(_) => LockState::HasFailures,
+    pub async fn lockout_state(&self, subject: &str) -> Result<LockoutState, StoreError> {
+        Ok(match self.find_auth_failures(subject).await? {
+            None => LockoutState::NoFailures,
+            Some(failures) if failures.lockout_end(self.store.clock.unix_seconds()).is_some() => LockoutState::Locked,
+            Some(_) => LockoutState::HasFailures,
         })
     }
 
-    async fn auth_failures(&self, subject: &str) -> Result<Option<AuthFailures>, StoreError> {
+    async fn find_auth_failures(&self, subject: &str) -> Result<Option<AuthFailures>, StoreError> {
         let (cache, version) = (&self.store.caches.failures, self.version.failures);
         if let Some(failures) = cache.get(version, subject) {
             return Ok(failures);
         }
-        let failures = Box::pin(self.store.auth_failures(subject)).await?;
+        let failures = Box::pin(self.store.find_auth_failures(subject)).await?;
         cache.insert(version, subject.to_owned(), failures);
         Ok(failures)
     }

@@ -74,7 +74,7 @@ impl ResultStore {
         match &self.0 {
             ResultBackend::Files(files) => {
                 let result = result.clone();
-                run_blocking(files, move |files| files.open_verified(&result)).await.map(StoredResult::File)
+                run_blocking(files, move |files| files.open_verified_file(&result)).await.map(StoredResult::File)
             }
             ResultBackend::S3(s3) => s3.open_object(result).await.map(|object| StoredResult::Object(Box::new(object))),
         }

@@ -128,7 +128,7 @@ impl Store {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
         if location.metadata_url.is_some() || dir.is_initialised()? {
-            dir.restrict_permissions()?;
+            dir.restrict_existing_permissions()?;
         }
         let database = match &location.metadata_url {
             None if dir.is_initialised()? => Database::open_sqlite(&dir.database_path()).await?,
@@ -144,7 +144,7 @@ impl Store {
         dir.create_directories()?;
         let key = master_key::read_key(&dir.master_key_path())?;
         let region = metadata::read_setting(&database, REGION_SETTING).await?.unwrap_or_default();
-        let region = String::from_utf8(region).map_err(StoreError::damaged_value("region"))?;
+        let region = String::from_utf8(region).map_err(StoreError::damaged_value_error("region"))?;
         let store = Self::from_parts(database.clone(), &key, &dir, region.clone());
         match (store.check_master_key().await, master_key::read_next_key(&dir.master_key_path())?) {
             (Ok(()), _) => Ok(store),
@@ -180,7 +180,7 @@ impl Store {
     /// Returns the token that identifies this installation's sessions on watched servers.
     /// The token has 32 hexadecimal digits and is derived from the master key.
     #[must_use]
-    pub fn session_token(&self) -> String {
+    pub fn session_marker(&self) -> String {
         hex::encode(self.keys.sessions.get(..16).unwrap_or_default())
     }
 

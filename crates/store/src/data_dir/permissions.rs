@@ -30,23 +30,23 @@ impl DataDir {
             return Ok(());
         }
         let foreign = self.read_entry_names()?.into_iter().find(|name| !has_any_prefix(name, &CLEW_ENTRY_PREFIXES));
-        restrict_mode(&self.root, 0o700, foreign.as_deref())
+        restrict_file_mode(&self.root, 0o700, foreign.as_deref())
     }
 
     /// Restricts the directory, its subdirectories and its database files to their owner.
     /// Fails if another account owns a directory or file that needs to be restricted.
-    pub(crate) fn restrict_permissions(&self) -> Result<(), StoreError> {
+    pub(crate) fn restrict_existing_permissions(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
         }
         let names = self.read_entry_names()?;
         if names.iter().any(|name| has_any_prefix(name, &CLEW_ENTRY_PREFIXES)) {
-            restrict_mode(&self.root, 0o700, None)?;
+            restrict_file_mode(&self.root, 0o700, None)?;
         }
-        restrict_mode(&self.results_path(), 0o700, None)?;
-        restrict_mode(&self.root.join("spill"), 0o700, None)?;
+        restrict_file_mode(&self.results_path(), 0o700, None)?;
+        restrict_file_mode(&self.root.join("spill"), 0o700, None)?;
         for name in names.iter().filter(|name| has_any_prefix(name, &RESTRICTED_FILE_PREFIXES)) {
-            restrict_mode(&self.root.join(name), 0o600, None)?;
+            restrict_file_mode(&self.root.join(name), 0o600, None)?;
         }
         Ok(())
     }
@@ -72,7 +72,7 @@ impl DataDir {
         };
         for entry in entries {
             let path = entry.map_err(StoreError::file_error("read the directory", &folder))?.path();
-            restrict_mode(&path, 0o600, None)?;
+            restrict_file_mode(&path, 0o600, None)?;
         }
         Ok(())
     }
@@ -83,7 +83,7 @@ fn has_any_prefix(name: &str, prefixes: &[&str]) -> bool {
 }
 
 /// Restricts a file or directory to its owner. `foreign` is the name of an entry that Clew did not create.
-fn restrict_mode(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
+fn restrict_file_mode(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
     // Do not follow symbolic links, because their targets are outside of the directory.
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,

@@ -27,7 +27,7 @@ pub(crate) fn migration_error(error: MigrateError) -> StoreError {
 }
 
 /// Converts the error of an insert. A violated unique constraint becomes [`StoreError::AlreadyExists`].
-pub(crate) fn insert_error(
+pub(crate) fn convert_insert_error(
     action: &'static str,
     what: &'static str,
     name: &str,

@@ -6,7 +6,7 @@ use sqlx::query::Query;
 use sqlx::{Encode, IntoArguments, Postgres, SqlSafeStr, SqlStr, Sqlite, Type};
 
 use super::{ColumnValue, Database, Row, Transaction};
-use crate::postgres::with_timeout;
+use crate::postgres::with_statement_timeout;
 
 /// SQL statement with its parameters and the function that decodes its rows.
 #[must_use]
@@ -63,7 +63,7 @@ impl<'q, T> Statement<'q, T> {
             }
             Executor::Pool(Database::Postgres(database)) => {
                 let mut transaction = database.begin_write().await?;
-                let done = with_timeout(self.into_query::<Postgres>().execute(&mut *transaction)).await?;
+                let done = with_statement_timeout(self.into_query::<Postgres>().execute(&mut *transaction)).await?;
                 transaction.commit().await?;
                 Ok(done.rows_affected())
             }
@@ -71,7 +71,7 @@ impl<'q, T> Statement<'q, T> {
                 self.into_query::<Sqlite>().execute(&mut **transaction).await.map(|done| done.rows_affected())
             }
             Executor::Tx(Transaction::Postgres(transaction)) => {
-                with_timeout(self.into_query::<Postgres>().execute(&mut **transaction))
+                with_statement_timeout(self.into_query::<Postgres>().execute(&mut **transaction))
                     .await
                     .map(|done| done.rows_affected())
             }
@@ -83,16 +83,17 @@ impl<'q, T> Statement<'q, T> {
         let decode = self.decode;
         let rows: Vec<Row> = match executor.into() {
             Executor::Pool(Database::Sqlite(database)) => {
-                wrap_rows(self.into_query::<Sqlite>().fetch_all(&database.pool).await?, Row::Sqlite)
+                wrap_decoded_rows(self.into_query::<Sqlite>().fetch_all(&database.pool).await?, Row::Sqlite)
             }
-            Executor::Pool(Database::Postgres(database)) => {
-                wrap_rows(with_timeout(self.into_query::<Postgres>().fetch_all(&database.pool)).await?, Row::Postgres)
-            }
+            Executor::Pool(Database::Postgres(database)) => wrap_decoded_rows(
+                with_statement_timeout(self.into_query::<Postgres>().fetch_all(&database.pool)).await?,
+                Row::Postgres,
+            ),
             Executor::Tx(Transaction::Sqlite(transaction)) => {
-                wrap_rows(self.into_query::<Sqlite>().fetch_all(&mut **transaction).await?, Row::Sqlite)
+                wrap_decoded_rows(self.into_query::<Sqlite>().fetch_all(&mut **transaction).await?, Row::Sqlite)
             }
-            Executor::Tx(Transaction::Postgres(transaction)) => wrap_rows(
-                with_timeout(self.into_query::<Postgres>().fetch_all(&mut **transaction)).await?,
+            Executor::Tx(Transaction::Postgres(transaction)) => wrap_decoded_rows(
+                with_statement_timeout(self.into_query::<Postgres>().fetch_all(&mut **transaction)).await?,
                 Row::Postgres,
             ),
         };
@@ -107,13 +108,17 @@ impl<'q, T> Statement<'q, T> {
                 self.into_query::<Sqlite>().fetch_optional(&database.pool).await?.map(Row::Sqlite)
             }
             Executor::Pool(Database::Postgres(database)) => {
-                with_timeout(self.into_query::<Postgres>().fetch_optional(&database.pool)).await?.map(Row::Postgres)
+                with_statement_timeout(self.into_query::<Postgres>().fetch_optional(&database.pool))
+                    .await?
+                    .map(Row::Postgres)
             }
             Executor::Tx(Transaction::Sqlite(transaction)) => {
                 self.into_query::<Sqlite>().fetch_optional(&mut **transaction).await?.map(Row::Sqlite)
             }
             Executor::Tx(Transaction::Postgres(transaction)) => {
-                with_timeout(self.into_query::<Postgres>().fetch_optional(&mut **transaction)).await?.map(Row::Postgres)
+                with_statement_timeout(self.into_query::<Postgres>().fetch_optional(&mut **transaction))
+                    .await?
+                    .map(Row::Postgres)
             }
         };
         row.map(decode).transpose()
@@ -160,7 +165,7 @@ impl Dialect for Postgres {
     }
 }
 
-fn wrap_rows<R>(found: Vec<R>, wrap: fn(R) -> Row) -> Vec<Row> {
+fn wrap_decoded_rows<R>(found: Vec<R>, wrap: fn(R) -> Row) -> Vec<Row> {
     found.into_iter().map(wrap).collect()
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::groups::require_group;
 use super::policies::require_policy;
 use super::policy_limits::check_policy_limits;
-use super::projects::domain_of_project;
+use super::projects::find_domain_id_of_project;
 use super::revocation::{AffectedUsers, revoke_tokens};
 use super::row_mapping::parse_nullable_column;
 use super::users::require_user;
@@ -65,13 +65,13 @@ impl Store {
         grantee: &Grantee,
         project: Option<&ProjectId>,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("change a policy attachment").await?;
+        let mut tx = self.begin_audited_transaction("change a policy attachment").await?;
         let names = resolve_attachment_names(tx.transaction(), policy, grantee, project).await?;
         let ((own, system), (user, group)) = (policy_columns(policy), grantee_columns(grantee));
         let query = if operation == "AttachPolicy" { query(INSERT_ATTACHMENT) } else { query(DELETE_ATTACHMENT) };
         let query = query.bind(own).bind(system).bind(user).bind(group).bind(project.map(ProjectId::as_str));
         let query = if operation == "AttachPolicy" { query.bind(self.clock.unix_seconds()) } else { query };
-        let changed = query.execute(tx.transaction()).await.map_err(tx.map_error())?;
+        let changed = query.execute(tx.transaction()).await.map_err(tx.error_mapper())?;
         if changed == 0 {
             return Ok(false);
         }
@@ -161,7 +161,7 @@ async fn resolve_attachment_names(
         }
     };
     if let Some(project) = project
-        && domain_of_project(transaction, project).await? != domain
+        && find_domain_id_of_project(transaction, project).await? != domain
     {
         return Err(StoreError::Unknown { what: "project", name: project.to_string() });
     }

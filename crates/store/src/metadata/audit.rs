@@ -15,7 +15,7 @@ mod verification;
 use clew_model::{AuditEvent, Outcome};
 
 pub(crate) use chain::append_rows;
-pub(crate) use chain::start_chain;
+pub(crate) use chain::initialise_chain;
 pub(crate) use checkpoint_tracker::CheckpointTracker;
 pub(crate) use keys::{AuditKeys, rotate_chain_key};
 

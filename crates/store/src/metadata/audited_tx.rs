@@ -43,7 +43,7 @@ impl AuditedTransaction {
     }
 
     /// Returns a function for `map_err` that converts database errors.
-    pub(super) fn map_error(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
+    pub(super) fn error_mapper(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
         StoreError::database_error(self.action)
     }
 

@@ -37,14 +37,14 @@ impl Store {
     ) -> Result<InitialIds, StoreError> {
         let now = self.clock.unix_seconds();
         let canary = self.sealer.seal(CANARY_ASSOCIATED_DATA, &SecretString::from(CANARY_TEXT_WITH_AUDIT))?;
-        let mut tx = self.begin_audited("create the initial identities").await?;
+        let mut tx = self.begin_audited_transaction("create the initial identities").await?;
         // Two processes may initialise the database concurrently, each with its own key.
         if read_setting(tx.transaction(), CANARY_SETTING).await?.is_some() {
             return Err(StoreError::AlreadyInitialised { location: "the database".to_owned() });
         }
         write_setting(tx.transaction(), CANARY_SETTING, &canary).await?;
         write_setting(tx.transaction(), REGION_SETTING, tenant.region.as_bytes()).await?;
-        audit::start_chain(tx.transaction(), &self.keys.audit).await?;
+        audit::initialise_chain(tx.transaction(), &self.keys.audit).await?;
         let domain_id = insert_domain(tx.transaction(), &tenant.domain_name, now).await?;
         let project_id = insert_project(tx.transaction(), &domain_id, &tenant.region, "", now).await?;
         let administrator = NewUser {
@@ -76,19 +76,19 @@ impl Store {
         if self.unseal_canary(&canary)?.expose_secret() == CANARY_TEXT_WITH_AUDIT {
             Ok(())
         } else {
-            self.start_audit().await
+            self.start_audit_log().await
         }
     }
 
-    async fn start_audit(&self) -> Result<(), StoreError> {
+    async fn start_audit_log(&self) -> Result<(), StoreError> {
         let sealed = self.sealer.seal(CANARY_ASSOCIATED_DATA, &SecretString::from(CANARY_TEXT_WITH_AUDIT))?;
-        let mut tx = self.begin_audited("start the audit log").await?;
+        let mut tx = self.begin_audited_transaction("start the audit log").await?;
         let found = read_setting(tx.transaction(), CANARY_SETTING).await?.unwrap_or_default();
         // Another process may have started the audit log in the meantime.
         if self.unseal_canary(&found)?.expose_secret() == CANARY_TEXT_WITH_AUDIT {
             return Ok(());
         }
-        audit::start_chain(tx.transaction(), &self.keys.audit).await?;
+        audit::initialise_chain(tx.transaction(), &self.keys.audit).await?;
         write_setting(tx.transaction(), CANARY_SETTING, &sealed).await?;
         tx.commit_with_event(&AuditEvent::new_success(&Origin::for_clew(), "BeginAudit", "audit")).await
     }

@@ -84,7 +84,7 @@ impl Store {
             .bind(now)
             .bind(duration_to_millis(lease))
             .bind(now.saturating_sub(duration_to_millis(max_age)))
-            .bind(self.zones_json())
+            .bind(self.reachable_zones_json())
             .fetch_optional(&mut transaction)
             .await
             .map_err(&failed)?;
@@ -134,7 +134,7 @@ impl Store {
         reason: Option<&str>,
         victims: Option<u64>,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("end an intelligent kill").await?;
+        let mut tx = self.begin_audited_transaction("end an intelligent kill").await?;
         let status = if reason.is_some() { TaskStatus::Error } else { TaskStatus::Finished };
         let rows = query(
             "UPDATE intelligent_kills SET status = $1, reason = $2, ended_at = $3, lease_until = NULL \
@@ -147,7 +147,7 @@ impl Store {
         .bind(from.name())
         .fetch_all(tx.transaction())
         .await
-        .map_err(tx.map_error())?;
+        .map_err(tx.error_mapper())?;
         let Some(row) = rows.first() else { return Ok(false) };
         let request = intelligent_kill_from_row(row)?.request;
         let domain_id = match &request.by.actor {

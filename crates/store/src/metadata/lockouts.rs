@@ -24,7 +24,7 @@ const RESERVATION_TTL_SECONDS: i64 = 30;
 
 /// Maximum number of stored addresses per user.
 /// A new address replaces the least recently used one, unless all were used within [`ADDRESS_WRITE_INTERVAL_SECONDS`].
-const MAX_ADDRESSES: i64 = 64;
+const MAX_ADDRESSES_PER_USER: i64 = 64;
 /// Time after which an unused address is deleted, in seconds.
 const ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;
 /// Minimum time between two writes of the same address, in seconds.
@@ -88,17 +88,17 @@ impl Store {
 
     /// Records the failure of a reserved attempt. The fifth consecutive failure locks the subject.
     pub async fn confirm_auth_failure(&self, subject: &str) -> Result<(), StoreError> {
-        self.count_failure(subject, 0).await.map(drop)
+        self.increment_failure_count(subject, 0).await.map(drop)
     }
 
     /// Records the failure of an attempt without a reservation, for checks that are fast.
     /// The fifth consecutive failure locks the subject.
     /// Returns the end of the lockout as a Unix timestamp in seconds, or `None` if the subject is not locked.
     pub async fn record_auth_failure(&self, subject: &str) -> Result<Option<i64>, StoreError> {
-        self.count_failure(subject, 1).await
+        self.increment_failure_count(subject, 1).await
     }
 
-    async fn count_failure(&self, subject: &str, increment: i64) -> Result<Option<i64>, StoreError> {
+    async fn increment_failure_count(&self, subject: &str, increment: i64) -> Result<Option<i64>, StoreError> {
         let failed = StoreError::database_error("record an authentication failure");
         let now = self.clock.unix_seconds();
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
@@ -125,14 +125,14 @@ impl Store {
 
     /// Returns the end of a subject's lockout as a Unix timestamp in seconds, or `None` if the subject is not locked.
     pub async fn find_lockout_end(&self, subject: &str) -> Result<Option<i64>, StoreError> {
-        let failures = self.auth_failures(subject).await?;
+        let failures = self.find_auth_failures(subject).await?;
         Ok(failures.and_then(|failures| failures.lockout_end(self.clock.unix_seconds())))
     }
 
     /// Deletes the authentication failures of a subject after a success.
     pub async fn clear_auth_failures(&self, subject: &str) -> Result<(), StoreError> {
         // A read avoids the write lock.
-        if self.auth_failures(subject).await?.is_some() {
+        if self.find_auth_failures(subject).await?.is_some() {
             query("DELETE FROM failures WHERE subject = $1")
                 .bind(self.hash_subject(subject).as_slice())
                 .execute(&self.database)
@@ -143,7 +143,7 @@ impl Store {
     }
 
     /// Returns the authentication failures of a subject, if any.
-    pub(crate) async fn auth_failures(&self, subject: &str) -> Result<Option<AuthFailures>, StoreError> {
+    pub(crate) async fn find_auth_failures(&self, subject: &str) -> Result<Option<AuthFailures>, StoreError> {
         let row: Option<Option<i64>> = query_scalar("SELECT locked_until FROM failures WHERE subject = $1")
             .bind(self.hash_subject(subject).as_slice())
             .fetch_optional(&self.database)
@@ -155,7 +155,7 @@ impl Store {
     /// Returns the text of the address if this process has recorded it within the last day. Needs no query.
     /// An address that was recorded within the last day does not need to be recorded again.
     #[must_use]
-    pub fn up_to_date_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
+    pub fn recently_recorded_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
         self.caches.address_recorded_since(user, address, self.clock.unix_seconds() - ADDRESS_WRITE_INTERVAL_SECONDS)
     }
 
@@ -174,8 +174,8 @@ impl Store {
     /// Records an address of a user, at most once per day and address.
     /// Does nothing if the user has used the maximum number of other addresses within the last day.
     /// This limit prevents recently used addresses from replacing each other with each request.
-    pub async fn record_address(&self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
-        if self.up_to_date_address(user, address).is_some() {
+    pub async fn record_user_address(&self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
+        if self.recently_recorded_address(user, address).is_some() {
             return Ok(());
         }
         let text = address.to_string();
@@ -189,7 +189,7 @@ impl Store {
                 .fetch_one(&self.database)
                 .await
                 .map_err(&failed)?;
-        if others >= MAX_ADDRESSES {
+        if others >= MAX_ADDRESSES_PER_USER {
             return Ok(());
         }
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
@@ -210,14 +210,14 @@ impl Store {
         )
         .bind(user.as_str())
         .bind(now - ADDRESS_TTL_SECONDS)
-        .bind(MAX_ADDRESSES)
+        .bind(MAX_ADDRESSES_PER_USER)
         .fetch_all(&mut transaction)
         .await
         .map_err(&failed)?;
         transaction.commit().await.map_err(&failed)?;
-        self.caches.record_address(user, address, now);
+        self.caches.record_user_address(user, address, now);
         for address in deleted.iter().filter_map(|text| text.parse().ok()) {
-            self.caches.remove_address(user, address);
+            self.caches.remove_user_address(user, address);
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::login_backoff::{LoginBackoff, LoginPermit, LoginTrigger, REQUESTED_RE
 use crate::store::Store;
 
 /// Maximum length of a stored refusal reason, in characters.
-const MAX_REASON_LEN: usize = 1000;
+const MAX_REFUSAL_REASON_LEN: usize = 1000;
 
 impl Store {
     /// Returns the login back-off of a node, or `None` if the last login succeeded.
@@ -90,7 +90,7 @@ impl Store {
         )
         .bind(node.id.as_str())
         .bind(i64::from(after))
-        .bind(failure.detail.chars().take(MAX_REASON_LEN).collect::<String>())
+        .bind(failure.detail.chars().take(MAX_REFUSAL_REASON_LEN).collect::<String>())
         .bind(now)
         .bind(now.saturating_add(duration_to_millis(retry_delay(after))))
         .execute(&self.database)

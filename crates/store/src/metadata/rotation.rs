@@ -23,7 +23,7 @@ impl Store {
     /// Fails with [`StoreError::MasterKeyRotated`] if another process has rotated the master key.
     pub(crate) async fn check_key_id(&self) -> Result<(), StoreError> {
         let id = read_setting(&self.database, KEY_ID_SETTING).await?;
-        if self.keys.matches_id(id.as_deref()) { Ok(()) } else { Err(StoreError::MasterKeyRotated) }
+        if self.keys.matches_key_id(id.as_deref()) { Ok(()) } else { Err(StoreError::MasterKeyRotated) }
     }
 
     /// Decrypts a secret. Fails with [`StoreError::MasterKeyRotated`] if another process has rotated the master key.
@@ -48,9 +48,9 @@ impl Store {
         sealer: &Sealer,
         keys: &DerivedKeys,
     ) -> Result<RotationSummary, StoreError> {
-        let mut tx = self.begin_audited("rotate the master key").await?;
+        let mut tx = self.begin_audited_transaction("rotate the master key").await?;
         let transaction = tx.transaction();
-        if !self.keys.matches_id(read_setting(&mut *transaction, KEY_ID_SETTING).await?.as_deref()) {
+        if !self.keys.matches_key_id(read_setting(&mut *transaction, KEY_ID_SETTING).await?.as_deref()) {
             return Err(StoreError::MasterKeyRotated);
         }
         let mut summary = RotationSummary { sealed: 0, damaged: 0 };

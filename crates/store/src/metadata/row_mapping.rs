@@ -12,7 +12,7 @@ where
     T::Err: std::fmt::Display,
 {
     let text: String = row.try_get(column).map_err(StoreError::database_error("read a row"))?;
-    text.parse().map_err(StoreError::damaged_value(column))
+    text.parse().map_err(StoreError::damaged_value_error(column))
 }
 
 /// Reads and parses a nullable text column.
@@ -22,13 +22,13 @@ where
     T::Err: std::fmt::Display,
 {
     let text: Option<String> = row.try_get(column).map_err(StoreError::database_error("read a row"))?;
-    text.map(|text| text.parse().map_err(StoreError::damaged_value(column))).transpose()
+    text.map(|text| text.parse().map_err(StoreError::damaged_value_error(column))).transpose()
 }
 
 /// Reads a column that contains a SHA-256 hash or a MAC.
 pub(super) fn read_hash_column(row: &Row, column: &'static str) -> Result<[u8; 32], StoreError> {
     let bytes: Vec<u8> = row.try_get(column).map_err(StoreError::database_error("read a row"))?;
-    <[u8; 32]>::try_from(bytes.as_slice()).map_err(StoreError::damaged_value(column))
+    <[u8; 32]>::try_from(bytes.as_slice()).map_err(StoreError::damaged_value_error(column))
 }
 
 /// Converts a count to an SQL integer, saturating at the maximum.

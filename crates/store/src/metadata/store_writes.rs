@@ -9,13 +9,16 @@ use crate::store::Store;
 
 impl Store {
     /// Begins a transaction that holds the write lock. Error messages contain `action`.
-    pub(super) async fn begin_audited(&self, action: &'static str) -> Result<AuditedTransaction, StoreError> {
+    pub(super) async fn begin_audited_transaction(
+        &self,
+        action: &'static str,
+    ) -> Result<AuditedTransaction, StoreError> {
         self.audited_database().begin(action).await
     }
 
     /// Executes a write in a transaction that concurrent callers share.
     /// The write is durable when this function returns. The write is also executed if the caller is cancelled.
-    pub(super) async fn execute_grouped<W: GroupedWrite>(&self, write: W) -> Result<W::Output, StoreError> {
+    pub(super) async fn execute_grouped_write<W: GroupedWrite>(&self, write: W) -> Result<W::Output, StoreError> {
         self.group_commit.execute_write(self.audited_database(), write).await
     }
 

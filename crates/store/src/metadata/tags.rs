@@ -6,13 +6,13 @@ use clew_model::{AuditEvent, InstanceId, Origin, ProjectId, Tag};
 use serde_json::json;
 
 use super::audited_tx::AuditedTransaction;
-use super::projects::domain_of_project;
+use super::projects::find_domain_id_of_project;
 use crate::database::{Transaction, query, query_pair, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 
 /// Maximum number of tags per instance.
-const MAX_TAGS: usize = 20;
+const MAX_TAGS_PER_INSTANCE: usize = 20;
 
 impl Store {
     /// Adds tags to an instance, and replaces the values of existing keys.
@@ -25,7 +25,7 @@ impl Store {
         instance: &InstanceId,
         tags: &[Tag],
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("add tags").await?;
+        let mut tx = self.begin_audited_transaction("add tags").await?;
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         for tag in tags {
             query(
@@ -37,15 +37,15 @@ impl Store {
             .bind(&tag.value)
             .execute(tx.transaction())
             .await
-            .map_err(tx.map_error())?;
+            .map_err(tx.error_mapper())?;
         }
         let count: i64 = query_scalar("SELECT COUNT(*) FROM tags WHERE instance_id = $1")
             .bind(instance.as_str())
             .fetch_one(tx.transaction())
             .await
-            .map_err(tx.map_error())?;
-        if usize::try_from(count).is_ok_and(|count| count > MAX_TAGS) {
-            return Err(StoreError::TooManyTags { limit: MAX_TAGS });
+            .map_err(tx.error_mapper())?;
+        if usize::try_from(count).is_ok_and(|count| count > MAX_TAGS_PER_INSTANCE) {
+            return Err(StoreError::TooManyTags { limit: MAX_TAGS_PER_INSTANCE });
         }
         let detail = json!({ "tags": tags });
         self.commit_tag_event(
@@ -65,7 +65,7 @@ impl Store {
         instance: &InstanceId,
         tags: &[(String, Option<String>)],
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("remove tags").await?;
+        let mut tx = self.begin_audited_transaction("remove tags").await?;
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         for (key, value) in tags {
             query("DELETE FROM tags WHERE instance_id = $1 AND key = $2 AND ($3 IS NULL OR value = $3)")
@@ -74,7 +74,7 @@ impl Store {
                 .bind(value)
                 .execute(tx.transaction())
                 .await
-                .map_err(tx.map_error())?;
+                .map_err(tx.error_mapper())?;
         }
         let detail = json!({ "tags": tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect::<Vec<_>>() });
         let event = AuditEvent { detail, ..AuditEvent::new_success(by, "UntagInstance", name) };
@@ -93,8 +93,8 @@ impl Store {
             .bind(instance.as_str())
             .execute(tx.transaction())
             .await
-            .map_err(tx.map_error())?;
-        event.domain_id = Some(domain_of_project(tx.transaction(), project).await?);
+            .map_err(tx.error_mapper())?;
+        event.domain_id = Some(find_domain_id_of_project(tx.transaction(), project).await?);
         event.project_id = Some(project.clone());
         event.instance_id = Some(instance.clone());
         tx.commit_with_event(&event).await?;

@@ -31,7 +31,7 @@ impl Store {
     }
 
     /// Returns the zones of this process as a JSON array. An empty string stands for nodes without a zone.
-    pub(crate) fn zones_json(&self) -> String {
+    pub(crate) fn reachable_zones_json(&self) -> String {
         let zones: Vec<&str> = std::iter::once("").chain(self.zones.iter().map(Zone::as_str)).collect();
         serde_json::json!(zones).to_string()
     }
@@ -39,7 +39,8 @@ impl Store {
     /// Records a heartbeat of a worker in the zones of this process. The next heartbeat is due within 20 seconds.
     pub async fn record_heartbeat(&self, name: &str) -> Result<(), StoreError> {
         let now = self.clock.unix_millis();
-        self.execute_grouped(RecordHeartbeat { name: name.to_owned(), zones: self.zones_json(), now }).await
+        self.execute_grouped_write(HeartbeatWrite { name: name.to_owned(), zones: self.reachable_zones_json(), now })
+            .await
     }
 
     /// Removes the row of a stopped worker.
@@ -91,7 +92,7 @@ impl Store {
         }
         for (zones, count) in workers {
             let zones: Vec<String> =
-                serde_json::from_str(&zones).map_err(StoreError::damaged_value("zones of a worker"))?;
+                serde_json::from_str(&zones).map_err(StoreError::damaged_value_error("zones of a worker"))?;
             for zone in zones {
                 find_or_insert_zone_state(&mut states, &zone)?.workers += count.unsigned_abs();
             }
@@ -113,16 +114,16 @@ fn find_or_insert_zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> 
 
 /// Parses a stored zone name. An empty name stands for no zone.
 pub(super) fn parse_zone(name: &str) -> Result<Option<Zone>, StoreError> {
-    if name.is_empty() { Ok(None) } else { name.parse().map(Some).map_err(StoreError::damaged_value("zone")) }
+    if name.is_empty() { Ok(None) } else { name.parse().map(Some).map_err(StoreError::damaged_value_error("zone")) }
 }
 
-struct RecordHeartbeat {
+struct HeartbeatWrite {
     name: String,
     zones: String,
     now: i64,
 }
 
-impl GroupedWrite for RecordHeartbeat {
+impl GroupedWrite for HeartbeatWrite {
     type Output = ();
     const ERROR_CONTEXT: &'static str = "record the heartbeat of a worker";
 

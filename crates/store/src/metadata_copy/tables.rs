@@ -40,7 +40,7 @@ impl Table {
 use ColumnType::{Bool, Bytes, Integer, Text};
 
 /// All tables except for derived and transient tables.
-pub(super) const COPIED_TABLES: &[Table] = &[
+pub(super) const TABLES_TO_COPY: &[Table] = &[
     table("settings", &[("name", Text), ("value", Bytes)]).without_rowid(),
     table("domains", &[("id", Text), ("name", Text), ("created_at", Integer)]),
     table(
@@ -412,7 +412,7 @@ mod tests {
         let mut existing = existing.fetch_all(&database).await.unwrap();
         existing.retain(|column| !EXCLUDED_TABLES.iter().any(|table| column.starts_with(&format!("{table}."))));
         let name = |table: &Table, column: &str| format!("{}.{column}", table.name);
-        let mut copied: Vec<_> = COPIED_TABLES
+        let mut copied: Vec<_> = TABLES_TO_COPY
             .iter()
             .flat_map(|table| table.columns.iter().map(|(column, _)| name(table, column)))
             .collect();

@@ -3,7 +3,7 @@
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 
-use super::{PostgresDatabase, with_timeout};
+use super::{PostgresDatabase, with_statement_timeout};
 use crate::database::DataVersion;
 use crate::error::StoreError;
 
@@ -30,7 +30,7 @@ impl ChangeDetector {
 
     /// Queries the current data version. Closes the connection after an error.
     pub(crate) async fn current_version(&mut self) -> Result<DataVersion, StoreError> {
-        let version = with_timeout(self.query_version()).await;
+        let version = with_statement_timeout(self.query_version()).await;
         if version.is_err() {
             (self.connection, self.last) = (None, None);
         }

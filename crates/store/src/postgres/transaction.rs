@@ -13,17 +13,20 @@ pub(crate) struct PostgresTransaction {
 }
 
 impl PostgresTransaction {
-    pub(super) fn read_write(transaction: Transaction<'static, Postgres>, write_permit: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new_read_write(
+        transaction: Transaction<'static, Postgres>,
+        write_permit: OwnedSemaphorePermit,
+    ) -> Self {
         Self { transaction, write_permit: Some(write_permit) }
     }
 
-    pub(super) fn read_only(transaction: Transaction<'static, Postgres>) -> Self {
+    pub(super) fn new_read_only(transaction: Transaction<'static, Postgres>) -> Self {
         Self { transaction, write_permit: None }
     }
 
     /// Commits and releases the write permit.
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
-        let committed = super::with_timeout(self.transaction.commit()).await;
+        let committed = super::with_statement_timeout(self.transaction.commit()).await;
         drop(self.write_permit);
         committed
     }

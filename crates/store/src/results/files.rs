@@ -35,7 +35,7 @@ impl ResultFiles {
     }
 
     /// Opens a result file and verifies its length and hash. The hash of an unchanged file is computed only once.
-    pub(super) fn open_verified(&self, result: &ResultRecord) -> Result<File, StoreError> {
+    pub(super) fn open_verified_file(&self, result: &ResultRecord) -> Result<File, StoreError> {
         let path = self.result_path(&result.name)?;
         let file = File::open(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => StoreError::ResultMissing { name: result.name.clone() },

@@ -58,7 +58,7 @@ pub(crate) async fn fill(store: &Store, initial_ids: &InitialIds) {
     };
     let instance = store.add_instance(&origin(), instance).await.unwrap().id;
     let seven = SlowThreshold::new(7).unwrap();
-    store.set_slow_threshold(&origin(), project, std::slice::from_ref(&instance), seven).await.unwrap();
+    store.set_slow_session_threshold(&origin(), project, std::slice::from_ref(&instance), seven).await.unwrap();
     fill_tasks(store, initial_ids).await;
 
     assert!(store.set_kill_switch(&origin(), project, &instance, true).await.unwrap());
@@ -66,7 +66,7 @@ pub(crate) async fn fill(store: &Store, initial_ids: &InitialIds) {
     let kill_task = NewKillTask { criteria, masked: true, duration: None, audit_detail: json!({ "time": 7 }) };
     store.add_kill_task(&origin(), project, &instance, &kill_task).await.unwrap().unwrap();
     fill_kills(store, initial_ids, &ada).await;
-    store.record_address(&ada, "192.0.2.7".parse().unwrap()).await.unwrap();
+    store.record_user_address(&ada, "192.0.2.7".parse().unwrap()).await.unwrap();
     for _ in 0..5 {
         store.record_auth_failure("user:nobody").await.unwrap();
     }
@@ -232,7 +232,7 @@ pub(crate) async fn verify(store: &Store) {
         assert_eq!((node.role, &*node.url.address()), (role, address));
         assert_eq!(node.url.password.unwrap().expose_secret(), password);
     }
-    assert_eq!(store.find_slow_threshold(&instance.id).await.unwrap(), SlowThreshold::new(7));
+    assert_eq!(store.find_slow_session_threshold(&instance.id).await.unwrap(), SlowThreshold::new(7));
     verify_tasks_and_kills(store).await;
     assert!(store.find_lockout_end("user:nobody").await.is_ok());
     let audit = store.verify_audit(&[]).await.unwrap();

@@ -19,7 +19,7 @@ mod retention;
 mod revocation;
 mod rotation;
 mod secrets;
-mod slow_thresholds;
+mod slow_session_thresholds;
 mod tampering;
 mod tenants;
 mod truncation;

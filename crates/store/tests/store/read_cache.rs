@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clew_model::{AccessKeyId, AuditEvent, Failure, FailureKind, Instance, ProjectId, RequestId, Tag, TaskOutcome};
 use clew_store::{
-    CachedView, Clock, Grantee, IssuingCredentials, LockState, NewCollectionTask, NewTemporaryKey, NewToken, PolicyRef,
-    ProjectChange, Store, TokenOrigin, UserChange,
+    CachedView, Clock, Grantee, IssuingCredentials, LockoutState, NewCollectionTask, NewTemporaryKey, NewToken,
+    PolicyRef, ProjectChange, Store, TokenOrigin, UserChange,
 };
 use secrecy::SecretString;
 
@@ -139,9 +139,9 @@ impl Scene {
         let project = view.find_project(&self.project).await.unwrap();
         let instance = view.find_instance(&self.project, &self.instance.id).await.unwrap();
         let task = view.find_task(&task()).await.unwrap();
-        let lock_state = view.lock_state(SUBJECT).await.unwrap();
+        let lockout_state = view.lockout_state(SUBJECT).await.unwrap();
         writeln!(description, "{:?} {project:?}", token.map(|token| (token.revoked, token.user.enabled))).unwrap();
-        writeln!(description, "{:?} {lock_state:?}", instance.map(|instance| instance.tags.clone())).unwrap();
+        writeln!(description, "{:?} {lockout_state:?}", instance.map(|instance| instance.tags.clone())).unwrap();
         writeln!(description, "{:?}", task.map(|task| task.status)).unwrap();
         description
     }
@@ -302,16 +302,16 @@ async fn instance_is_visible_in_its_own_project_only() {
 async fn failures_of_another_process_are_visible() {
     let scene = Scene::before(KeyRemoved).await;
     let store = &scene.fixture.store;
-    let lock_state = async || store.cached_view().await.unwrap().lock_state(SUBJECT).await.unwrap();
+    let lockout_state = async || store.cached_view().await.unwrap().lockout_state(SUBJECT).await.unwrap();
     store.clear_auth_failures(SUBJECT).await.unwrap();
-    assert_eq!(lock_state().await, LockState::NoFailures);
+    assert_eq!(lockout_state().await, LockoutState::NoFailures);
     let other = open(scene.fixture.folder()).await;
     other.record_auth_failure(SUBJECT).await.unwrap();
-    assert_eq!(lock_state().await, LockState::HasFailures);
+    assert_eq!(lockout_state().await, LockoutState::HasFailures);
     for _ in 0..4 {
         other.record_auth_failure(SUBJECT).await.unwrap();
     }
-    assert_eq!(lock_state().await, LockState::Locked);
+    assert_eq!(lockout_state().await, LockoutState::Locked);
 }
 
 /// Concurrent requests share a query. A request after a commit contains it, even if a query is in progress.

@@ -18,9 +18,9 @@ pub(super) const CHANGED_HEAD_MAC: [u8; 32] = [0xff; 32];
 
 /// Writes the end records of an empty audit log, once during the initialisation.
 /// Missing end records therefore prove a manipulation.
-pub(crate) async fn start_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
-    ChainEnd { seq: 0, mac: NO_PREVIOUS_MAC }.write_end(transaction, key, HEAD_NAME).await?;
-    ChainEnd { seq: 1, mac: NO_PREVIOUS_MAC }.write_end(transaction, key, CHECKPOINT_NAME).await
+pub(crate) async fn initialise_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
+    ChainEnd { seq: 0, mac: NO_PREVIOUS_MAC }.write_end_record(transaction, key, HEAD_NAME).await?;
+    ChainEnd { seq: 1, mac: NO_PREVIOUS_MAC }.write_end_record(transaction, key, CHECKPOINT_NAME).await
 }
 
 /// Appends audit rows. Times are Unix timestamps in milliseconds.
@@ -37,7 +37,7 @@ pub(crate) async fn append_rows(
     // The rows in `checkpoint_tracker` were committed before this transaction acquired the write lock.
     let last_seen = checkpoint_tracker.newest_checkpoint();
     let head = ChainEnd::read_head(transaction, keys).await?;
-    checkpoint_tracker.compare_with_head(transaction, key, head, last_seen).await?;
+    checkpoint_tracker.compare_newest_row_with_head(transaction, key, head, last_seen).await?;
     let mut newest = match head {
         Some(head) => head,
         None => ChainEnd { seq: find_last_seq(transaction).await?, mac: CHANGED_HEAD_MAC },
@@ -48,7 +48,7 @@ pub(crate) async fn append_rows(
         row.insert(transaction, &mac).await?;
         newest = ChainEnd { seq: row.seq, mac };
     }
-    newest.write_end(transaction, key, HEAD_NAME).await?;
+    newest.write_end_record(transaction, key, HEAD_NAME).await?;
     let at = events.last().map_or(0, |(at, _)| *at);
     Ok(AuditCheckpoint { seq: newest.seq, link: hex::encode(newest.mac), at })
 }

@@ -23,7 +23,7 @@ pub(super) struct ChainEnd {
 
 impl ChainEnd {
     /// Reads an end record. Returns `None` if the record is missing or was manipulated.
-    pub(super) async fn read_end(
+    pub(super) async fn read_end_record(
         transaction: &mut Transaction,
         key: &MasterKey,
         name: &str,
@@ -53,7 +53,7 @@ impl ChainEnd {
         .map_err(&failed)?;
         let Some(row) = row else { return Ok(None) };
         let id: Option<Vec<u8>> = row.try_get("key_id").map_err(failed)?;
-        if keys.matches_id(id.as_deref()) {
+        if keys.matches_key_id(id.as_deref()) {
             Self::from_row(&row, &keys.audit, HEAD_NAME)
         } else {
             Err(StoreError::MasterKeyRotated)
@@ -69,7 +69,7 @@ impl ChainEnd {
         Ok((end.compute_seal(key, name) == seal).then_some(end))
     }
 
-    pub(super) async fn write_end(
+    pub(super) async fn write_end_record(
         self,
         transaction: &mut Transaction,
         key: &MasterKey,

@@ -43,7 +43,7 @@ impl CheckpointTracker {
 
     /// Returns the newest row and the missing rows.
     /// Callers must begin the comparing transaction after this call, as for [`CheckpointTracker::newest_checkpoint`].
-    pub(super) fn all_checkpoints(&self) -> Vec<AuditCheckpoint> {
+    pub(super) fn recorded_checkpoints(&self) -> Vec<AuditCheckpoint> {
         let state = self.lock_state();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
@@ -55,7 +55,7 @@ impl CheckpointTracker {
     }
 
     /// Checks that the audit log contains a recorded row. Needs no query if the head record is this row.
-    pub(super) async fn compare_with_head(
+    pub(super) async fn compare_newest_row_with_head(
         &self,
         transaction: &mut Transaction,
         key: &MasterKey,
@@ -67,14 +67,14 @@ impl CheckpointTracker {
             return Ok(());
         }
         if let Some(problem) = compare_checkpoint(transaction, key, &newest).await? {
-            self.mark_missing(newest, problem);
+            self.mark_newest_row_missing(newest, problem);
         }
         Ok(())
     }
 
     /// Moves the newest recorded row to the missing rows.
     /// Does nothing if another row was recorded in the meantime.
-    fn mark_missing(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
+    fn mark_newest_row_missing(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
         let mut state = self.lock_state();
         if state.newest.take_if(|newest| *newest == checkpoint).is_some() && state.missing.len() < MAX_MISSING_ROWS {
             state.missing.push(checkpoint);
@@ -127,7 +127,7 @@ async fn compare_checkpoint(
         .map_err(StoreError::database_error("verify the audit log"))?;
     let found = match row {
         Some(row) => read_hash_column(&row, "mac").ok(),
-        None => match ChainEnd::read_end(transaction, key, CHECKPOINT_NAME).await? {
+        None => match ChainEnd::read_end_record(transaction, key, CHECKPOINT_NAME).await? {
             Some(oldest) if oldest.seq == checkpoint.seq.saturating_add(1) => Some(oldest.mac),
             Some(oldest) if oldest.seq > checkpoint.seq => return Ok(None),
             _ => {

@@ -14,7 +14,7 @@ impl Store {
         let failed = StoreError::database_error("read the newest audit row");
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;
         let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
-        let head = ChainEnd::read_end(&mut transaction, keys.current_key(), HEAD_NAME).await?;
+        let head = ChainEnd::read_end_record(&mut transaction, keys.current_key(), HEAD_NAME).await?;
         let head = head.ok_or_else(|| StoreError::Damaged {
             what: "audit",
             reason: "the head record was changed; run clew audit verify to find missing rows".to_owned(),
@@ -30,8 +30,10 @@ impl Store {
         let failed = StoreError::database_error("compare the audit log with the recorded checkpoint");
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;
         let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
-        let head = ChainEnd::read_end(&mut transaction, keys.current_key(), HEAD_NAME).await?;
-        self.checkpoint_tracker.compare_with_head(&mut transaction, keys.current_key(), head, newest).await?;
+        let head = ChainEnd::read_end_record(&mut transaction, keys.current_key(), HEAD_NAME).await?;
+        self.checkpoint_tracker
+            .compare_newest_row_with_head(&mut transaction, keys.current_key(), head, newest)
+            .await?;
         if let Some(head) = head {
             let at = self.clock.unix_millis();
             self.checkpoint_tracker.record_newest(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at });

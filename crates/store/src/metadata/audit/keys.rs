@@ -23,7 +23,7 @@ const PREVIOUS_KEYS_ASSOCIATED_DATA: AssociatedData<'static> =
 
 /// Previous key in hexadecimal, with the sequence number of its last row.
 #[derive(Serialize, Deserialize)]
-struct PreviousKey {
+struct PreviousMacKey {
     through: i64,
     key: String,
 }
@@ -45,12 +45,12 @@ impl AuditKeys {
         let mut previous = Vec::new();
         let stored = read_setting(transaction, PREVIOUS_KEYS_SETTING).await?.unwrap_or_default();
         if let Ok(unsealed) = sealer.unseal(PREVIOUS_KEYS_ASSOCIATED_DATA, &stored) {
-            let entries: Vec<PreviousKey> = serde_json::from_str(unsealed.expose_secret())
-                .map_err(StoreError::damaged_value("keys of the audit"))?;
-            for PreviousKey { through, key } in entries {
+            let entries: Vec<PreviousMacKey> = serde_json::from_str(unsealed.expose_secret())
+                .map_err(StoreError::damaged_value_error("keys of the audit"))?;
+            for PreviousMacKey { through, key } in entries {
                 let mut bytes: MasterKey = Zeroizing::new([0; 32]);
                 hex::decode_to_slice(Zeroizing::new(key).as_str(), &mut *bytes)
-                    .map_err(StoreError::damaged_value("keys of the audit"))?;
+                    .map_err(StoreError::damaged_value_error("keys of the audit"))?;
                 previous.push((through, bytes));
             }
         }
@@ -76,9 +76,9 @@ impl AuditKeys {
         let entries: Vec<_> = self
             .previous
             .iter()
-            .map(|(through, key)| PreviousKey { through: *through, key: hex::encode(**key) })
+            .map(|(through, key)| PreviousMacKey { through: *through, key: hex::encode(**key) })
             .collect();
-        let entries = serde_json::to_string(&entries).map_err(StoreError::damaged_value("keys of the audit"))?;
+        let entries = serde_json::to_string(&entries).map_err(StoreError::damaged_value_error("keys of the audit"))?;
         let stored = sealer.seal(PREVIOUS_KEYS_ASSOCIATED_DATA, &SecretString::from(entries))?;
         write_setting(transaction, PREVIOUS_KEYS_SETTING, &stored).await
     }
@@ -93,8 +93,8 @@ pub(crate) async fn rotate_chain_key(
 ) -> Result<(), StoreError> {
     let mut through = find_last_seq(transaction).await?;
     for name in [HEAD_NAME, CHECKPOINT_NAME] {
-        if let Some(end) = ChainEnd::read_end(transaction, &audit.current, name).await? {
-            end.write_end(transaction, &keys.audit, name).await?;
+        if let Some(end) = ChainEnd::read_end_record(transaction, &audit.current, name).await? {
+            end.write_end_record(transaction, &keys.audit, name).await?;
             if name == HEAD_NAME {
                 through = end.seq;
             }

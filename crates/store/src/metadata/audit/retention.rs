@@ -28,7 +28,7 @@ impl Store {
             .map_err(StoreError::database_error("look for old audit rows"))?;
         let Some(newest) = newest else { return Ok(0) };
         loop {
-            let count = self.prune_batch(by, before, newest).await?;
+            let count = self.prune_row_batch(by, before, newest).await?;
             removed += count;
             if count == 0 {
                 return Ok(removed);
@@ -36,19 +36,19 @@ impl Store {
         }
     }
 
-    async fn prune_batch(&self, by: &Origin, before: i64, newest: i64) -> Result<u64, StoreError> {
-        let mut tx = self.begin_audited("remove old audit rows").await?;
+    async fn prune_row_batch(&self, by: &Origin, before: i64, newest: i64) -> Result<u64, StoreError> {
+        let mut tx = self.begin_audited_transaction("remove old audit rows").await?;
         let Some(last) = find_last_removable_row(tx.transaction(), before, newest).await? else { return Ok(0) };
         let keys = AuditKeys::load_keys(tx.transaction(), &self.sealer, &self.keys).await?;
         let mut verifier = ChainVerifier::start(tx.transaction(), &keys).await?;
-        verifier.verify_through(tx.transaction(), &keys, last.seq).await?;
+        verifier.verify_rows_through(tx.transaction(), &keys, last.seq).await?;
         let checkpoint = ChainEnd { seq: last.seq.saturating_add(1), mac: last.mac };
-        checkpoint.write_end(tx.transaction(), keys.current_key(), CHECKPOINT_NAME).await?;
+        checkpoint.write_end_record(tx.transaction(), keys.current_key(), CHECKPOINT_NAME).await?;
         let removed = query("DELETE FROM audit WHERE seq <= $1")
             .bind(last.seq)
             .execute(tx.transaction())
             .await
-            .map_err(tx.map_error())?;
+            .map_err(tx.error_mapper())?;
         let problems = verifier.describe_problems();
         let event = AuditEvent {
             outcome: if problems.is_empty() { Outcome::Done } else { Outcome::Failed },

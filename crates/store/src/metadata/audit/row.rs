@@ -72,7 +72,7 @@ impl AuditRow {
     }
 
     /// Reads an audit row and its MAC. Fails if the type or length of a value is invalid.
-    pub(super) fn read_with_mac(row: &database::Row) -> Result<(Self, [u8; 32]), StoreError> {
+    pub(super) fn read_row_and_mac(row: &database::Row) -> Result<(Self, [u8; 32]), StoreError> {
         let failed = StoreError::database_error("read the audit log");
         let mut texts = [const { None }; TEXT_COLUMNS.len()];
         for (text, column) in texts.iter_mut().zip(TEXT_COLUMNS) {

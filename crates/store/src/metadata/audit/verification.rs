@@ -20,12 +20,12 @@ impl Store {
     /// Checkpoints detect a truncation of the audit log that leaves the chain itself intact.
     pub async fn verify_audit(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.check_key_id().await?;
-        let tracked = self.checkpoint_tracker.all_checkpoints();
+        let tracked = self.checkpoint_tracker.recorded_checkpoints();
         let failed = StoreError::database_error("verify the audit log");
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;
         let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
         let mut verifier = ChainVerifier::start(&mut transaction, &keys).await?;
-        verifier.verify_through(&mut transaction, &keys, i64::MAX).await?;
+        verifier.verify_rows_through(&mut transaction, &keys, i64::MAX).await?;
         let recorded = compare_checkpoints(&mut transaction, &keys, tracked.iter().chain(checkpoints)).await?;
         Ok(verifier.finish(recorded))
     }
@@ -46,9 +46,9 @@ pub(super) struct ChainVerifier {
 
 impl ChainVerifier {
     pub(super) async fn start(transaction: &mut Transaction, keys: &AuditKeys) -> Result<Self, StoreError> {
-        let checkpoint = ChainEnd::read_end(transaction, keys.current_key(), CHECKPOINT_NAME).await?;
+        let checkpoint = ChainEnd::read_end_record(transaction, keys.current_key(), CHECKPOINT_NAME).await?;
         let mut verifier = Self {
-            head: ChainEnd::read_end(transaction, keys.current_key(), HEAD_NAME).await?,
+            head: ChainEnd::read_end_record(transaction, keys.current_key(), HEAD_NAME).await?,
             previous: checkpoint.map(|end| ChainEnd { seq: end.seq.saturating_sub(1), mac: end.mac }),
             previous_is_authentic: true,
             position: i64::MIN,
@@ -61,7 +61,7 @@ impl ChainVerifier {
     }
 
     /// Verifies the rows up to and including the sequence number `last`.
-    pub(super) async fn verify_through(
+    pub(super) async fn verify_rows_through(
         &mut self,
         transaction: &mut Transaction,
         keys: &AuditKeys,
@@ -81,7 +81,7 @@ impl ChainVerifier {
             }
             for row in &rows {
                 self.position = row.try_get("seq").map_err(&failed)?;
-                self.verify_row(self.position, AuditRow::read_with_mac(row).ok(), keys.key_for_row(self.position));
+                self.verify_row(self.position, AuditRow::read_row_and_mac(row).ok(), keys.key_for_row(self.position));
             }
         }
     }
@@ -89,7 +89,7 @@ impl ChainVerifier {
     fn verify_row(&mut self, seq: i64, row: Option<(AuditRow, [u8; 32])>, key: &MasterKey) {
         self.result.rows += 1;
         let authentic = row.as_ref().is_some_and(|(row, mac)| row.compute_mac(key) == *mac);
-        if !self.is_in_range(seq, authentic) {
+        if !self.is_valid_seq(seq, authentic) {
             return self.report_problem(seq, if authentic { AuditFault::OutOfOrder } else { AuditFault::Changed });
         }
         let gap = self.report_gap(seq);
@@ -112,7 +112,7 @@ impl ChainVerifier {
 
     /// Returns true if the sequence number is valid for a row, which must not precede the checkpoint.
     /// A row after the head is only valid if it is authentic.
-    fn is_in_range(&self, seq: i64, authentic: bool) -> bool {
+    fn is_valid_seq(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
             && (authentic || self.head.is_none_or(|head| seq <= head.seq))
     }
@@ -120,7 +120,7 @@ impl ChainVerifier {
     /// Reports a gap before a row. Returns true if rows are missing or the previous row is unknown.
     fn report_gap(&mut self, seq: i64) -> bool {
         let Some(previous) = self.previous else {
-            self.move_first_problem(seq);
+            self.set_first_problem_position(seq);
             return true;
         };
         let expected = previous.seq.saturating_add(1);
@@ -136,7 +136,7 @@ impl ChainVerifier {
     }
 
     /// Sets the position of the first problem, a manipulated checkpoint, to the position of the first row.
-    fn move_first_problem(&mut self, seq: i64) {
+    fn set_first_problem_position(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;
         }

@@ -62,31 +62,32 @@ impl Store {
     /// Tasks with an expired lease are claimed first, then queued tasks in fair order (see `docs/decisions/0019`).
     pub async fn claim_tasks(&self, claim: ClaimRequest) -> Result<ClaimedTasks, StoreError> {
         let excluded_nodes =
-            serde_json::to_string(&claim.excluded_nodes).map_err(StoreError::damaged_value("ids of nodes"))?;
+            serde_json::to_string(&claim.excluded_nodes).map_err(StoreError::damaged_value_error("ids of nodes"))?;
         let now = self.clock.unix_millis();
         // Most polls find no task. A read avoids the write lock, which would delay other writers.
         if self.database.is_shared() && !self.has_claimable_task(now).await? {
             return Ok(ClaimedTasks::default());
         }
-        self.execute_grouped(ClaimTasks { claim, excluded_nodes, zones: self.zones_json(), now }).await
+        self.execute_grouped_write(ClaimTasksWrite { claim, excluded_nodes, zones: self.reachable_zones_json(), now })
+            .await
     }
 
     async fn has_claimable_task(&self, now: i64) -> Result<bool, StoreError> {
         let selected =
             query_pair::<bool, Option<Vec<u8>>>(HAS_CLAIMABLE_TASK_QUERY).bind(now).fetch_one(&self.database).await;
         let (has_claimable, key) = selected.map_err(StoreError::database_error("look for queued collections"))?;
-        if self.keys.matches_id(key.as_deref()) { Ok(has_claimable) } else { Err(StoreError::MasterKeyRotated) }
+        if self.keys.matches_key_id(key.as_deref()) { Ok(has_claimable) } else { Err(StoreError::MasterKeyRotated) }
     }
 }
 
-struct ClaimTasks {
+struct ClaimTasksWrite {
     claim: ClaimRequest,
     excluded_nodes: String,
     zones: String,
     now: i64,
 }
 
-impl GroupedWrite for ClaimTasks {
+impl GroupedWrite for ClaimTasksWrite {
     type Output = ClaimedTasks;
     const ERROR_CONTEXT: &'static str = "claim collections";
 
@@ -106,7 +107,7 @@ impl GroupedWrite for ClaimTasks {
     }
 }
 
-impl ClaimTasks {
+impl ClaimTasksWrite {
     async fn claim_one_task(&self, transaction: &mut Transaction) -> Result<Option<Row>, StoreError> {
         let claim = match transaction {
             Transaction::Sqlite(_) => SQLITE_CLAIM_QUERY,
@@ -132,7 +133,8 @@ impl ClaimTasks {
     ) -> Result<Failure, StoreError> {
         let failed = StoreError::database_error("end a damaged collection");
         let failure = Failure::new(FailureKind::StoreFailed, format!("the stored {what} cannot be parsed"));
-        let nothing = serde_json::to_string(&Selection::default()).map_err(StoreError::damaged_value("selection"))?;
+        let nothing =
+            serde_json::to_string(&Selection::default()).map_err(StoreError::damaged_value_error("selection"))?;
         query(FAIL_DAMAGED_TASK_QUERY)
             .bind(row.try_get::<i64, _>("rowid").map_err(&failed)?)
             .bind(failure.kind.name())

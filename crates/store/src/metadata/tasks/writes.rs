@@ -42,14 +42,14 @@ pub(super) const END_TASK_QUERY: &str = "UPDATE tasks SET status = $1, failure_k
 pub(super) const RELEASE_TASK_QUERY: &str = "UPDATE tasks SET status = 'queued', worker = NULL, lease_until = NULL, attempts = attempts - 1 \
      WHERE request_id = $1 AND fence = $2 AND status = 'running'";
 
-pub(super) struct QueueTask {
+pub(super) struct QueueTaskWrite {
     pub(super) task: NewCollectionTask,
     pub(super) selection: String,
     pub(super) now: i64,
     pub(super) queue_limit: u32,
 }
 
-impl GroupedWrite for QueueTask {
+impl GroupedWrite for QueueTaskWrite {
     /// False if the queue of the node is full.
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "queue a collection";
@@ -80,14 +80,14 @@ impl GroupedWrite for QueueTask {
     }
 }
 
-pub(super) struct RenewLease {
+pub(super) struct RenewLeaseWrite {
     pub(super) id: RequestId,
     pub(super) fence: i64,
     pub(super) now: i64,
     pub(super) until: i64,
 }
 
-impl GroupedWrite for RenewLease {
+impl GroupedWrite for RenewLeaseWrite {
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "renew a lease";
 
@@ -104,14 +104,14 @@ impl GroupedWrite for RenewLease {
     }
 }
 
-pub(super) struct EndTask {
+pub(super) struct EndTaskWrite {
     pub(super) id: RequestId,
     pub(super) fence: i64,
     pub(super) outcome: TaskOutcome,
     pub(super) now: i64,
 }
 
-impl GroupedWrite for EndTask {
+impl GroupedWrite for EndTaskWrite {
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "record the end of a collection";
 
@@ -140,12 +140,12 @@ impl GroupedWrite for EndTask {
     }
 }
 
-pub(super) struct ReleaseTask {
+pub(super) struct ReleaseTaskWrite {
     pub(super) id: RequestId,
     pub(super) fence: i64,
 }
 
-impl GroupedWrite for ReleaseTask {
+impl GroupedWrite for ReleaseTaskWrite {
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "release a collection";
 

@@ -12,7 +12,7 @@ const CREDENTIALS_REMEDY: &str =
 const BUCKET_REMEDY: &str = "; create the bucket, or use another one";
 /// S3 error code of a request whose date differs too much from the server time.
 const CLOCK_SKEW_CODE: &str = "RequestTimeTooSkewed";
-const CLOCK_REMEDY: &str = "; correct the clock of this machine";
+const CLOCK_SKEW_REMEDY: &str = "; correct the clock of this machine";
 const CONNECTION_REMEDY: &str = "; check AWS_ENDPOINT_URL, the network, and whether S3 is up";
 
 pub(super) fn invalid_settings_error(settings: &S3Settings, reason: &dyn std::fmt::Display) -> StoreError {
@@ -29,13 +29,13 @@ pub(super) fn request_error(action: &'static str, location: String, error: &obje
 }
 
 /// Converts the error of a failed HTTP request.
-pub(super) fn exchange_error(action: &'static str, location: String, error: &HttpError) -> StoreError {
+pub(super) fn http_request_error(action: &'static str, location: String, error: &HttpError) -> StoreError {
     let (reason, remedy) = find_cause_and_remedy(error);
     StoreError::S3 { action, location, reason, remedy }
 }
 
 /// Converts an HTTP error response of S3.
-pub(super) fn response_error(
+pub(super) fn http_response_error(
     action: &'static str,
     location: String,
     status: http::StatusCode,
@@ -66,7 +66,7 @@ fn find_cause_and_remedy(error: &(dyn Error + 'static)) -> (String, &'static str
     let text = error.to_string();
     let message = extract_s3_message(&text);
     if message.contains(CLOCK_SKEW_CODE) {
-        return (format!("this machine's clock is wrong, or that of S3 ({message})"), CLOCK_REMEDY);
+        return (format!("this machine's clock is wrong, or that of S3 ({message})"), CLOCK_SKEW_REMEDY);
     }
     let is_denied = matches!(
         error.downcast_ref(),
@@ -122,6 +122,6 @@ mod tests {
         assert!(is_clock_skew(&error));
         let error = request_error("write", "s3://results/x".to_owned(), &error).to_string();
         assert!(error.contains("clock is wrong") && error.contains("RequestTimeTooSkewed"), "{error}");
-        assert!(error.contains(CLOCK_REMEDY) && !error.contains("AWS_ACCESS_KEY_ID"), "{error}");
+        assert!(error.contains(CLOCK_SKEW_REMEDY) && !error.contains("AWS_ACCESS_KEY_ID"), "{error}");
     }
 }

@@ -75,7 +75,7 @@ impl StoredObject {
             ..GetOptions::default()
         };
         let request = self.s3.objects.get_opts(&self.path, options);
-        let chunks = self.s3.with_timeout("read", &self.record.name, request).await?.into_stream();
+        let chunks = self.s3.with_operation_timeout("read", &self.record.name, request).await?.into_stream();
         Ok(ChunkReader { object: self, chunks, held: None, remaining, hash })
     }
 }

@@ -89,13 +89,13 @@ impl S3Settings {
             // A signature is valid for one host only, and `object_store` performs the retries.
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never());
-        if self.is_endpoint_loopback() {
+        if self.is_loopback_endpoint() {
             client = client.no_proxy();
         }
         client.build()
     }
 
-    fn is_endpoint_loopback(&self) -> bool {
+    fn is_loopback_endpoint(&self) -> bool {
         let url = reqwest::Url::parse(&self.endpoint).ok();
         url.as_ref().and_then(reqwest::Url::host_str).is_some_and(|host| {
             host == "localhost"
@@ -129,8 +129,8 @@ mod tests {
     fn endpoint_defaults_to_amazon_and_must_be_a_url() {
         assert_eq!(settings("s3://b", None).unwrap().endpoint(), "https://s3.north-1.amazonaws.com");
         assert_eq!(settings("s3://b", Some("http://[::1]:1/")).unwrap().endpoint(), "http://[::1]:1");
-        assert!(settings("s3://b", Some("http://[::1]:1/")).unwrap().is_endpoint_loopback());
-        assert!(!settings("s3://b", None).unwrap().is_endpoint_loopback());
+        assert!(settings("s3://b", Some("http://[::1]:1/")).unwrap().is_loopback_endpoint());
+        assert!(!settings("s3://b", None).unwrap().is_loopback_endpoint());
         assert!(settings("s3://b", Some("s3.example.com")).unwrap_err().contains("not a URL"));
     }
 

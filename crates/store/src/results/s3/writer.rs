@@ -86,7 +86,7 @@ impl S3Writer {
     /// Checks the content of an existing object with this name, which a previous attempt may have created.
     fn check_existing_object(&self, written: &bytes::Bytes) -> Result<(), StoreError> {
         let stored = async { self.s3.objects.get(&self.path).await?.bytes().await };
-        let stored = self.runtime.block_on(self.s3.with_timeout("write", &self.name, stored))?;
+        let stored = self.runtime.block_on(self.s3.with_operation_timeout("write", &self.name, stored))?;
         if stored == written {
             Ok(())
         } else {
@@ -100,9 +100,11 @@ impl S3Writer {
         let (s3, path, runtime) = (&self.s3, &self.path, &self.runtime);
         let upload = match &mut self.upload {
             Some(upload) => upload,
-            none => {
-                none.insert(runtime.block_on(s3.with_timeout("write", &self.name, s3.objects.put_multipart(path)))?)
-            }
+            none => none.insert(runtime.block_on(s3.with_operation_timeout(
+                "write",
+                &self.name,
+                s3.objects.put_multipart(path),
+            ))?),
         };
         let sent = runtime.block_on(timeout_at(self.deadline, timeout(OPERATION_TIMEOUT, upload.put_part(payload))));
         match sent {
