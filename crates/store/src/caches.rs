@@ -1,4 +1,4 @@
-//! Caches of entities that all requests share. `read_cache.rs` reads entities through these caches.
+//! Caches that all requests share. `read_cache.rs` fills these caches.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(crate) struct Caches {
 }
 
 impl Default for Caches {
-    /// Creates the caches with capacities for the working set of a busy server.
+    /// Creates the caches, sized for the working set of a busy server.
     fn default() -> Self {
         Self {
             keys: VersionedCache::with_capacity(1024),
@@ -42,13 +42,13 @@ impl Default for Caches {
 /// Address of a user that this process has recorded.
 #[derive(Debug, Clone)]
 struct RecordedAddress {
-    /// Address as text, which each signed request of the user needs.
+    /// Address as text. Each signed request of the user needs this text.
     text: Arc<str>,
     /// Unix timestamp of the last write, in seconds.
     recorded_at: i64,
 }
 
-/// Constant version of the address cache, whose entries never become stale.
+/// Constant version of all address cache entries, which never become stale.
 const ADDRESS_VERSION: i64 = 0;
 
 impl Caches {

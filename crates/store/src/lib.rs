@@ -1,18 +1,18 @@
-//! Storage of identities, policies, the inventory, tasks, results and the audit log. Secrets are encrypted.
+//! Stores identities, policies, the inventory, tasks, results and the audit log. Secrets are encrypted.
 //!
 //! The data directory contains the SQLite database `clew.db`, the directory `results/` and the file `master.key`.
-//! Results can be stored on S3 in place of `results/`.
+//! Results can be stored on S3 instead of in `results/`.
 //! Several processes can open a data directory, but only one can serve it (see [`Store::lock_for_serving`]).
-//! A PostgreSQL database can replace `clew.db`, and several data directories can share it (see [`Location`]).
+//! Several data directories can share a PostgreSQL database instead of `clew.db` (see [`StoreLocation`]).
 //!
-//! Authorization is in `clew-iam`, task scheduling in `clew-tasks` and session collection in `clew-mysql`.
+//! The crate `clew-iam` authorizes requests, `clew-tasks` schedules tasks, and `clew-mysql` collects sessions.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), clew_store::StoreError> {
 //! use clew_store::Store;
 //!
 //! let store = Store::open(std::path::Path::new("clew-data")).await?;
-//! for instance in store.all_instances().await? {
+//! for instance in store.list_all_instances().await? {
 //!     println!("{} has {} nodes", instance.name, instance.nodes.len());
 //! }
 //! # Ok(())

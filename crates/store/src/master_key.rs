@@ -10,13 +10,13 @@ use zeroize::Zeroizing;
 use crate::error::StoreError;
 use crate::fsync::sync_directory;
 
-/// Environment variable with the master key. If set, the key file is neither read nor written.
+/// Environment variable with the master key. If the variable is set, Clew ignores the key file.
 const MASTER_KEY_VARIABLE: &str = "CLEW_MASTER_KEY";
 
-/// Environment variable with the next master key, for installations that set `CLEW_MASTER_KEY`.
+/// Environment variable with the next master key. Used by installations that set `CLEW_MASTER_KEY`.
 const NEXT_MASTER_KEY_VARIABLE: &str = "CLEW_NEW_MASTER_KEY";
 
-/// Temporary name of the key file during its creation.
+/// Temporary name of the key file while Clew creates it.
 pub(crate) const TEMPORARY_FILE_NAME: &str = "master.key.new";
 
 pub(crate) type MasterKey = Zeroizing<[u8; 32]>;
@@ -46,7 +46,7 @@ fn read_key_file(file: &Path) -> Result<MasterKey, StoreError> {
     })
 }
 
-/// Reads the master key. If no key exists, creates one in the key file. Never overwrites a key.
+/// Reads the master key, or creates a key file if no key exists. Never overwrites a key.
 pub(crate) fn load_or_create_key(file: &Path) -> Result<MasterKey, StoreError> {
     if read_key_variable(MASTER_KEY_VARIABLE)?.is_some() || file.exists() {
         return read_key(file);
@@ -74,12 +74,12 @@ fn write_key(file: &Path, key: MasterKey) -> Result<MasterKey, StoreError> {
     Ok(key)
 }
 
-/// Returns the path of the next key file during a rotation.
+/// Returns the path of the file that holds the next key during a rotation.
 pub(crate) fn next_key_path(file: &Path) -> PathBuf {
     file.with_extension("key.next")
 }
 
-/// Reads the next key. Returns `None` if no rotation was prepared or interrupted.
+/// Reads the next key. Returns `None` unless a rotation was prepared or interrupted.
 pub(crate) fn read_next_key(file: &Path) -> Result<Option<MasterKey>, StoreError> {
     let from_env = read_key_variable(NEXT_MASTER_KEY_VARIABLE)?;
     let next = next_key_path(file);
@@ -89,7 +89,7 @@ pub(crate) fn read_next_key(file: &Path) -> Result<Option<MasterKey>, StoreError
     read_key_file(&next).map(Some)
 }
 
-/// Reads or creates the next key. The key is durable, in its file or the environment, when this function returns.
+/// Reads or creates the next key. When this function returns, the key is durable in its file or the environment.
 pub(crate) fn load_or_create_next_key(file: &Path) -> Result<MasterKey, StoreError> {
     let stored_in_file = read_key_variable(MASTER_KEY_VARIABLE)?.is_none();
     let next_path = next_key_path(file);
@@ -107,8 +107,8 @@ pub(crate) fn load_or_create_next_key(file: &Path) -> Result<MasterKey, StoreErr
     }
 }
 
-/// Replaces the current key file with the next one. Keeps the current key under another name for existing backups.
-/// Does nothing if the keys are in the environment.
+/// Replaces the current key file with the next key file. Renames the current file, which existing backups need.
+/// Does nothing if environment variables contain the keys.
 pub(crate) fn promote_next_key(file: &Path) -> Result<(), StoreError> {
     let next = next_key_path(file);
     if read_key_variable(MASTER_KEY_VARIABLE)?.is_some() || !next.exists() {
@@ -121,7 +121,7 @@ pub(crate) fn promote_next_key(file: &Path) -> Result<(), StoreError> {
     promoted.map_err(StoreError::file_error("rename", next))
 }
 
-/// Writes the key file atomically, because a partial key would block the initialisation.
+/// Writes the key file atomically. A partial key file would block the initialisation.
 fn write_key_file(file: &Path, text: &str) -> io::Result<()> {
     let mut temporary =
         tempfile::Builder::new().prefix(TEMPORARY_FILE_NAME).rand_bytes(0).tempfile_in(parent_directory(file))?;

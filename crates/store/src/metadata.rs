@@ -1,4 +1,4 @@
-//! Queries of the metadata database, with one module per type of entity.
+//! Contains the queries of the metadata database in one module per entity type.
 
 mod access_keys;
 mod attachments;

@@ -43,14 +43,14 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| new_migrator(MIGRATION_
 const MAX_CONNECTIONS: u32 = 10;
 /// Maximum wait for a connection from the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum duration of a statement. The timeout is required because a network partition causes no error.
+/// Maximum duration of a statement. Without this timeout, a network partition would block the caller.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Session settings of each connection.
-/// The timeouts limit lock waits and idle transactions, so that a stopped or partitioned process cannot block others.
+/// Session settings for each connection.
+/// The timeouts keep a stopped or partitioned process from blocking other processes.
 const SESSION_SETTINGS: [(&str, &str); 3] =
     [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "5s"), ("TimeZone", "UTC")];
 
-/// Acquires the write lock until the end of the transaction, and returns the server time.
+/// Acquires the write lock for the duration of the transaction, and returns the server time.
 /// The number of the advisory lock is "clew" in ASCII.
 const WRITE_LOCK_QUERY: &str =
     "SELECT pg_advisory_xact_lock(1668048247)::text, (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
@@ -120,7 +120,7 @@ pub(crate) async fn open_database(url: &PostgresUrl) -> Result<PostgresDatabase,
     Ok(PostgresDatabase { pool, clock: DatabaseClock::new(now), writer: Arc::new(Semaphore::new(1)) })
 }
 
-/// Returns the name of the first of the given tables that has rows. Ignores missing tables.
+/// Returns the name of the first given table that contains rows. Ignores missing tables.
 pub(crate) async fn find_nonempty_table(
     url: &PostgresUrl,
     tables: impl Iterator<Item = &'static str>,
@@ -166,7 +166,7 @@ impl PostgresDatabase {
     }
 }
 
-/// Applies the statement timeout to a future. The future is boxed to keep the futures of callers small.
+/// Applies the statement timeout to a future. Boxes the future to keep the callers' futures small.
 pub(crate) fn with_statement_timeout<T>(
     operation: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> impl Future<Output = Result<T, sqlx::Error>> {

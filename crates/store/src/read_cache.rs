@@ -1,6 +1,6 @@
-//! Cache for reads of credentials, projects, instances and tasks.
+//! Serves reads of credentials, projects, instances and tasks from a cache.
 //!
-//! A request creates a [`CachedView`] and reads all of these entities through this view.
+//! A request creates a [`CachedView`] and reads all these entities through the view.
 //! The view returns cached values only if the data version ([`DataVersion`]) has not changed.
 
 use std::hash::Hash;
@@ -17,18 +17,18 @@ use crate::tasks::CollectionTask;
 use crate::tenants::Project;
 use crate::versioned_cache::VersionedCache;
 
-/// Lock state of a subject that authenticates.
+/// Lockout state of a subject that authenticates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockoutState {
     /// No failed attempts are recorded.
     NoFailures,
-    /// Failed attempts are recorded, and further attempts are allowed.
+    /// Failed attempts are recorded, but further attempts are allowed.
     HasFailures,
-    /// Attempts are rejected after too many failures.
+    /// The subject is locked after too many failed attempts.
     Locked,
 }
 
-/// View of the store that returns cached values of one data version. Other values are read from the database.
+/// View of the store that returns cached values for one data version. Reads other values from the database.
 #[derive(Debug, Clone)]
 pub struct CachedView {
     store: Store,
@@ -36,7 +36,7 @@ pub struct CachedView {
 }
 
 impl Store {
-    /// Returns a view that includes all commits before the call, by any process.
+    /// Returns a view that includes every commit that any process made before this call.
     pub async fn cached_view(&self) -> Result<CachedView, StoreError> {
         let version = self.version_tracker.current_version().await?;
         Ok(CachedView { store: self.clone(), version })
@@ -45,31 +45,31 @@ impl Store {
 
 impl CachedView {
     /// Returns the version of identities, policies and the inventory.
-    /// Values that are derived from this data are valid as long as the version is unchanged.
+    /// Values that are derived from this data stay valid until the version changes.
     #[must_use]
     pub fn access_version(&self) -> i64 {
         self.version.access
     }
 
-    /// See [`Store::access_key`].
+    /// See [`Store::find_access_key`].
     pub async fn find_access_key(&self, id: &AccessKeyId) -> Result<Option<Arc<AccessKey>>, StoreError> {
         let load = || self.store.find_access_key(id);
         get_or_load(&self.store.caches.keys, self.version.access, id, load).await
     }
 
-    /// See [`Store::token`].
+    /// See [`Store::find_token`].
     pub async fn find_token(&self, hash: &[u8; 32]) -> Result<Option<Arc<StoredToken>>, StoreError> {
         let load = || self.store.find_token(hash);
         get_or_load(&self.store.caches.tokens, self.version.access, hash, load).await
     }
 
-    /// See [`Store::project`].
+    /// See [`Store::find_project`].
     pub async fn find_project(&self, id: &ProjectId) -> Result<Option<Arc<Project>>, StoreError> {
         let load = || self.store.find_project(id);
         get_or_load(&self.store.caches.projects, self.version.access, id, load).await
     }
 
-    /// See [`Store::instance`].
+    /// See [`Store::find_instance`].
     pub async fn find_instance(
         &self,
         project: &ProjectId,
@@ -80,13 +80,13 @@ impl CachedView {
         Ok(found.filter(|instance| instance.project_id == *project))
     }
 
-    /// See [`Store::task`].
+    /// See [`Store::find_task`].
     pub async fn find_task(&self, id: &RequestId) -> Result<Option<Arc<CollectionTask>>, StoreError> {
         let load = || self.store.find_task(id);
         get_or_load(&self.store.caches.tasks, self.version.any_table, id, load).await
     }
 
-    /// Returns the lock state of a subject. See [`Store::find_lockout_end`].
+    /// Returns the lockout state of a subject. See [`Store::find_lockout_end`].
     pub async fn lockout_state(&self, subject: &str) -> Result<LockoutState, StoreError> {
         Ok(match self.find_auth_failures(subject).await? {
             None => LockoutState::NoFailures,
@@ -106,7 +106,7 @@ impl CachedView {
     }
 }
 
-/// Returns the cached value or loads it. Missing values are not cached, because clients can request arbitrary ids.
+/// Returns a cached value or loads the value. Does not cache missing values, as clients can request any id.
 async fn get_or_load<K, V, R>(
     cache: &VersionedCache<K, Arc<V>>,
     version: i64,

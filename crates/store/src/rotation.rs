@@ -1,6 +1,6 @@
-//! Rotation of the master key, which encrypts all secrets again and replaces the derived keys.
+//! Rotates the master key: encrypts all secrets again and replaces the derived keys.
 //!
-//! The key file and the database cannot be changed in one atomic step.
+//! A rotation cannot change the key file and the database in one atomic step.
 //! First, the next key is written to a second key file. Then, one transaction encrypts all secrets with the next key.
 //! Finally, the next key file replaces the current one.
 //! If a crash prevents the last step, [`Store::open`] detects that only the next key is valid and replaces the file.
@@ -21,12 +21,12 @@ use crate::store::Store;
 pub struct RotationSummary {
     /// Number of secrets that were encrypted with the next key.
     pub sealed: u64,
-    /// Number of secrets that could not be decrypted because they were changed outside of Clew.
+    /// Number of secrets that could not be decrypted because another program changed them.
     pub damaged: u64,
 }
 
 impl Store {
-    /// Creates the next key if it does not exist, so that the key can be distributed before the rotation.
+    /// Creates the next key if none exists, so that the key can be distributed before the rotation.
     /// Returns the path of the next key file.
     pub fn prepare_rotation(location: impl Into<StoreLocation>) -> Result<std::path::PathBuf, StoreError> {
         let dir = DataDir::new(&location.into().data_dir);
@@ -35,12 +35,12 @@ impl Store {
         Ok(master_key::next_key_path(&dir.master_key_path()))
     }
 
-    /// Encrypts all secrets with the next key, then replaces the current key with the next one.
+    /// Encrypts all secrets with the next key, then replaces the current key with the next key.
     /// After a crash, the next call of this function or of [`Store::open`] completes the rotation.
     ///
     /// Fails if another process serves the data directory.
-    /// Other processes that share the database keep running with the previous key.
-    /// Claims of these processes, and all writes that depend on the key, fail with [`StoreError::MasterKeyRotated`].
+    /// Other processes that share the database continue to run with the previous key.
+    /// Their claims and all writes that depend on the key fail with [`StoreError::MasterKeyRotated`].
     pub async fn rotate_master_key(
         by: &Origin,
         location: impl Into<StoreLocation>,

@@ -24,10 +24,10 @@ use crate::sealing::Sealer;
 use crate::serving_lock::{self, ServingLock};
 use crate::version_tracker::VersionTracker;
 
-/// Initial domain, project and administrator of a store. The name of the region is also the name of the project.
+/// Initial domain, project and administrator of a store. The region and the project have the same name.
 #[derive(Debug, Clone)]
 pub struct InitialTenant {
-    /// Returns the name of the region.
+    /// Name of the region.
     pub region: String,
     /// Name of the domain.
     pub domain_name: String,
@@ -77,10 +77,10 @@ pub(crate) const REGION_SETTING: &str = "region";
 
 impl Store {
     /// Initialises a store with a domain, a project and an administrator, and opens the store.
-    /// The first row of the audit log records the initialisation with its origin `by`.
+    /// The first row of the audit log records the initialisation. `by` is the origin of the initialisation.
     ///
     /// Fails with [`StoreError::AlreadyInitialised`] and changes nothing if the store is already initialised.
-    /// After a crash, the next call starts the initialisation from the beginning.
+    /// After a crash, the next call restarts the initialisation from the beginning.
     pub async fn initialise(
         by: &Origin,
         location: impl Into<StoreLocation>,
@@ -177,8 +177,8 @@ impl Store {
         }
     }
 
-    /// Returns the token that identifies this installation's sessions on watched servers.
-    /// The token has 32 hexadecimal digits and is derived from the master key.
+    /// Returns the marker that identifies this installation's sessions on watched servers.
+    /// The marker has 32 hexadecimal digits and is derived from the master key.
     #[must_use]
     pub fn session_marker(&self) -> String {
         hex::encode(self.keys.sessions.get(..16).unwrap_or_default())
@@ -191,7 +191,7 @@ impl Store {
         self
     }
 
-    /// Replaces the limits on the policies of a user or group.
+    /// Replaces the limits on the policies of users and groups.
     #[must_use]
     pub fn with_policy_limits(mut self, limits: PolicyLimits) -> Self {
         self.policy_limits = limits;
@@ -205,14 +205,14 @@ impl Store {
         self
     }
 
-    /// Closes the database and waits until all connections are closed. Afterwards, operations on clones fail.
+    /// Closes the database and waits until all connections are closed. Later operations on clones fail.
     /// Dropping the store closes the connections in the background.
     pub async fn close(self) {
         self.database.close().await;
     }
 
     /// Acquires the exclusive lock that is required to serve the data directory.
-    /// No lock is required if the metadata is in PostgreSQL and the results are on S3.
+    /// No lock is required if PostgreSQL stores the metadata and S3 stores the results.
     /// Any number of processes can serve such a store.
     pub fn lock_for_serving(&self) -> Result<ServingLock, StoreError> {
         if self.database.is_shared() && self.results.is_shared() {

@@ -1,8 +1,8 @@
-//! Type of the notifications between processes that share a database.
+//! Defines the notifications between processes that share a database.
 
 use clew_model::RequestId;
 
-/// Notification about a change by any process. The change is already committed.
+/// Notification about a committed change by any process that shares the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreEvent {
     /// A collection was queued.
@@ -11,7 +11,7 @@ pub enum StoreEvent {
     TaskEnded(RequestId),
     /// An intelligent kill was queued.
     IntelligentKillQueued,
-    /// The `LISTEN` connection is established. Previous notifications may be lost, so the receiver must poll once.
+    /// The `LISTEN` connection is established. The receiver must poll once, because earlier notifications may be lost.
     Connected,
     /// The `LISTEN` connection is lost. Notifications may be lost until [`StoreEvent::Connected`].
     Disconnected,

@@ -1,4 +1,4 @@
-//! SQL statements with parameters, for both databases.
+//! Builds and executes SQL statements with parameters for both databases.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ pub(crate) struct Statement<'q, T> {
     decode: fn(Row) -> Result<T, sqlx::Error>,
 }
 
-/// Parameter of a statement. `NULL` has a type too, because PostgreSQL requires one.
+/// Parameter of a statement. `NULL` values have a type, because PostgreSQL requires one.
 pub(crate) enum Parameter<'q> {
     Integer(Option<i64>),
     Bool(Option<bool>),
@@ -24,15 +24,15 @@ pub(crate) enum Parameter<'q> {
     Bytes(Option<Cow<'q, [u8]>>),
 }
 
-/// Connection or transaction that executes a statement.
+/// Connection pool or transaction that executes a statement.
 pub(crate) enum Executor<'e> {
-    /// Connection from the pool, in autocommit mode.
+    /// Pool connection in autocommit mode.
     Pool(&'e Database),
     /// An open transaction.
     Tx(&'e mut Transaction),
 }
 
-/// Creates a statement that returns any number of columns, or nothing.
+/// Creates a statement that returns rows with any number of columns, or no rows.
 pub(crate) fn query<'q>(sql: impl SqlSafeStr) -> Statement<'q, Row> {
     Statement { sql: sql.into_sql_str(), parameters: Vec::new(), decode: Ok }
 }
@@ -55,7 +55,7 @@ impl<'q, T> Statement<'q, T> {
     }
 
     /// Executes the statement and returns the number of affected rows.
-    /// Outside of a transaction, PostgreSQL statements acquire the write lock.
+    /// Outside a transaction, a PostgreSQL statement acquires the write lock.
     pub(crate) async fn execute<'e>(self, executor: impl Into<Executor<'e>>) -> Result<u64, sqlx::Error> {
         match executor.into() {
             Executor::Pool(Database::Sqlite(database)) => {
@@ -148,7 +148,7 @@ impl<'q, T> Statement<'q, T> {
 
 /// Database-specific conversion of parameters.
 trait Dialect: sqlx::Database {
-    /// Converts the text to a value that the database can store.
+    /// Converts a text to a value that the database can store.
     fn to_storable_text(text: String) -> String;
 }
 
@@ -159,7 +159,7 @@ impl Dialect for Sqlite {
 }
 
 impl Dialect for Postgres {
-    /// Replaces U+0000, which PostgreSQL cannot store, with the symbol for null, U+2400.
+    /// Replaces U+0000, which PostgreSQL cannot store, with U+2400 (the symbol for null).
     fn to_storable_text(text: String) -> String {
         if text.contains('\0') { text.replace('\0', "\u{2400}") } else { text }
     }
@@ -181,7 +181,7 @@ impl<'e> From<&'e mut Transaction> for Executor<'e> {
     }
 }
 
-/// Implements the conversion of a type, and of its `Option`, to a parameter.
+/// Implements the conversion of a type and its `Option` to a parameter.
 macro_rules! parameters {
     ($($type:ty => $kind:ident($value:ident) $become:expr;)*) => {$(
         impl<'q> From<$type> for Parameter<'q> {

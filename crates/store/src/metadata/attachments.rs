@@ -1,4 +1,4 @@
-//! Queries for the attachments of policies to users and groups.
+//! Queries for policy attachments to users and groups.
 
 use clew_model::{AuditEvent, DomainId, Origin, ProjectId, UserId};
 use serde_json::json;
@@ -132,7 +132,7 @@ impl Store {
     }
 }
 
-/// Names of the entities of an attachment, for the audit event.
+/// Entity names in an attachment, for the audit event.
 struct AttachmentNames {
     domain: DomainId,
     policy: String,

@@ -1,4 +1,4 @@
-//! Transactions that commit changes together with their audit events.
+//! Commits changes together with their audit events in one transaction.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::database::{Database, Transaction};
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 
-/// Database handle that begins transactions with audit events. Clones share the state.
+/// Handle that begins transactions with audit events. Clones share the state.
 #[derive(Clone)]
 pub(super) struct AuditedDatabase {
     pub(super) database: Database,
@@ -28,7 +28,7 @@ impl AuditedDatabase {
     }
 }
 
-/// Write transaction with audit events. Dropping the transaction before the commit rolls it back.
+/// Write transaction with audit events. Dropping an uncommitted transaction rolls it back.
 pub(super) struct AuditedTransaction {
     database: AuditedDatabase,
     transaction: Transaction,
@@ -42,7 +42,7 @@ impl AuditedTransaction {
         &mut self.transaction
     }
 
-    /// Returns a function for `map_err` that converts database errors.
+    /// Returns a `map_err` function that converts database errors.
     pub(super) fn error_mapper(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
         StoreError::database_error(self.action)
     }
@@ -61,7 +61,7 @@ impl AuditedTransaction {
         self.commit().await
     }
 
-    /// Appends events to the audit log, with MACs from `keys`. Times are Unix timestamps in milliseconds.
+    /// Appends events to the audit log and computes their MACs with `keys`. Times are in Unix milliseconds.
     pub(super) async fn append_events(
         &mut self,
         keys: &DerivedKeys,

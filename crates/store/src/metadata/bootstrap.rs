@@ -1,4 +1,4 @@
-//! Initialisation of the metadata: initial identities, master key check and audit log.
+//! Initialises the metadata: creates the initial identities, checks the master key and starts the audit log.
 
 use clew_model::{AuditEvent, Origin};
 use secrecy::{ExposeSecret, SecretString};
@@ -14,14 +14,14 @@ use crate::sealing::AssociatedData;
 use crate::store::{InitialIds, InitialTenant, REGION_SETTING, Store};
 use crate::users::NewUser;
 
-/// Name of the setting with an encrypted constant. Decrypting the constant verifies the master key.
+/// Name of the setting that stores an encrypted constant. Decrypting the constant verifies the master key.
 pub(super) const CANARY_SETTING: &str = "canary";
 pub(super) const CANARY_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: CANARY_SETTING };
 
-/// Plaintext of the encrypted constant in a database with an audit log.
-/// Only a process with the key can encrypt this text, so a database with this text must have an audit log.
-/// Databases of versions without an audit log contain the text of [`CANARY_SETTING`].
+/// Plaintext of the encrypted constant in databases with an audit log.
+/// Only a process with the master key can encrypt this text. A database with this text must have an audit log.
+/// Databases from versions without an audit log encrypt the text of [`CANARY_SETTING`] instead.
 pub(super) const CANARY_TEXT_WITH_AUDIT: &str = "canary, audited";
 
 /// Returns true if the database has its initial identities.
@@ -67,7 +67,7 @@ impl Store {
         Ok(InitialIds { domain_id, project_id, user_id })
     }
 
-    /// Verifies the master key. Starts the audit log if the database is from a version without one.
+    /// Verifies the master key. Starts the audit log if an older version without an audit log created the database.
     pub(crate) async fn check_master_key(&self) -> Result<(), StoreError> {
         let canary = read_setting(&self.database, CANARY_SETTING).await?.ok_or_else(|| StoreError::Damaged {
             what: "metadata",

@@ -1,4 +1,4 @@
-//! Queries for enterprise projects. The default enterprise project always exists and is immutable.
+//! Queries for enterprise projects. The default enterprise project always exists and never changes.
 
 use clew_model::{AuditEvent, DomainId, Origin};
 use serde_json::json;
@@ -45,7 +45,7 @@ impl Store {
         Ok(id)
     }
 
-    /// Returns the enterprise projects of a domain: the default project first, then the others sorted by name.
+    /// Returns the enterprise projects of a domain. The default project is first, the others are sorted by name.
     pub async fn list_enterprise_projects(&self, domain: &DomainId) -> Result<Vec<EnterpriseProject>, StoreError> {
         let rows =
             query("SELECT id, name, description, enabled FROM enterprise_projects WHERE domain_id = $1 ORDER BY name")

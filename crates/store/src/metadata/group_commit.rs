@@ -1,4 +1,4 @@
-//! Group commit: writes of concurrent callers share a transaction, and thus a disk sync.
+//! Group commit: writes by concurrent callers share one transaction and one disk sync.
 
 use std::future::Future;
 use std::mem;
@@ -12,15 +12,15 @@ use super::audited_tx::AuditedDatabase;
 use crate::database::Transaction;
 use crate::error::StoreError;
 
-/// Maximum number of audit events, and of other writes, per transaction.
+/// Maximum number of audit events per transaction, and maximum number of other writes.
 const MAX_BATCH_SIZE: usize = 512;
 
-/// Write that can share its transaction with other writes.
+/// Write that can share a transaction with other writes.
 pub(super) trait GroupedWrite: Send + Sync + 'static {
     /// Value that the caller receives.
     type Output: Send + 'static;
 
-    /// Action in the error message if the shared transaction fails to begin or to commit.
+    /// Action in the error message if the shared transaction cannot begin or commit.
     const ERROR_CONTEXT: &'static str;
 
     /// Executes the SQL statements of the write.
@@ -38,14 +38,14 @@ pub(crate) struct GroupCommit(Arc<Mutex<WriteQueue>>);
 #[derive(Default)]
 struct WriteQueue {
     pending: WriteBatch,
-    /// True while a writer task is running. The task executes batches until `pending` is empty.
+    /// True while a writer task is running. The writer task executes batches until `pending` is empty.
     is_writer_running: bool,
 }
 
 /// Writes that are executed in one transaction.
 #[derive(Default)]
 struct WriteBatch {
-    /// Audit events, which are appended to the audit chain in a single step after the other writes.
+    /// Audit events. They are appended to the audit chain in a single step after the other writes.
     events: Vec<QueuedEvent>,
     writes: Vec<Box<dyn PendingWrite>>,
 }
@@ -92,8 +92,8 @@ impl<W: GroupedWrite> PendingWrite for QueuedWrite<W> {
 }
 
 impl GroupCommit {
-    /// Executes a write in a transaction that concurrent callers share.
-    /// The write is durable when this function returns. The write is also executed if the caller is cancelled.
+    /// Executes a write in a transaction that is shared with concurrent callers.
+    /// When this function returns, the write is durable. Cancelling the caller does not cancel the write.
     pub(super) async fn execute_write<W: GroupedWrite>(
         &self,
         database: AuditedDatabase,
@@ -104,8 +104,8 @@ impl GroupCommit {
         response.await.unwrap_or(Err(StoreError::Stopped))
     }
 
-    /// Appends an audit event in a transaction that concurrent callers share.
-    /// The event is durable when this function returns.
+    /// Appends an audit event in a transaction that is shared with concurrent callers.
+    /// When this function returns, the event is durable.
     pub(super) async fn append_event(&self, database: AuditedDatabase, event: AuditEvent) -> Result<(), StoreError> {
         let (reply, response) = oneshot::channel();
         let at = database.clock.unix_millis();
@@ -142,7 +142,7 @@ impl GroupCommit {
     }
 }
 
-/// Guard that resets the queue if the writer task panics or is cancelled.
+/// Resets the queue if the writer task panics or is cancelled.
 /// Pending callers then receive an error, and the next write starts a new writer task.
 struct WriterGuard {
     group_commit: GroupCommit,
@@ -166,13 +166,13 @@ async fn drain_queue(database: AuditedDatabase, mut writer: WriterGuard) {
     writer.finished = true;
 }
 
-/// Reason for the rollback of a transaction.
+/// Reason why a batch transaction was rolled back.
 enum BatchError {
     /// The write at this index failed.
     Write(usize, StoreError),
     /// The append to the audit log failed.
     Events(StoreError),
-    /// The transaction failed to begin or to commit.
+    /// The transaction could not begin or commit.
     Transaction(StoreError),
 }
 
@@ -181,7 +181,7 @@ impl WriteBatch {
         self.events.is_empty() && self.writes.is_empty()
     }
 
-    /// Executes all writes. If one write fails, removes that write and executes the others again.
+    /// Executes all writes. If a write fails, removes this write and executes the others again.
     async fn execute(mut self, database: &AuditedDatabase) {
         while !self.is_empty() {
             match self.try_execute(database).await {
@@ -219,7 +219,7 @@ impl WriteBatch {
     }
 }
 
-/// Wraps the error of a transaction that several callers share.
+/// Wraps the error of a shared transaction for one of its callers.
 fn wrap_shared_error(action: &'static str, error: Arc<StoreError>) -> StoreError {
     StoreError::Database { action, source: Box::new(error), remedy: "" }
 }

@@ -1,4 +1,4 @@
-//! Queries for instances with their nodes and tags.
+//! Queries for instances and for their nodes and tags.
 
 use std::collections::HashSet;
 
@@ -17,8 +17,8 @@ use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
 
-/// SQL clause that selects matching instances. Each text filter has two parameters: an exact value and a substring.
-/// `{elements}` is a placeholder for the required tags.
+/// SQL clause that selects matching instances. Each text filter binds an exact value and a substring.
+/// The placeholder `{elements}` stands for the required tags.
 const FROM_MATCHING_INSTANCES_SQL: &str = "FROM instances i WHERE i.project_id = $1 \
      AND ($2 IS NULL OR i.id = $2) AND ($3 IS NULL OR instr(i.id, $3) > 0) \
      AND ($4 IS NULL OR i.name = $4) AND ($5 IS NULL OR instr(i.name, $5) > 0) \
@@ -33,7 +33,7 @@ const INSTANCE_COLUMNS: &str = "i.id, i.project_id, i.name, i.enterprise_project
 const MAX_INSTANCE_NAME_LEN: usize = 128;
 
 impl Store {
-    /// Adds an instance with its nodes. Passwords are stored encrypted.
+    /// Adds an instance with its nodes. Stores the node passwords encrypted.
     pub async fn add_instance(&self, by: &Origin, instance: NewInstance) -> Result<Instance, StoreError> {
         validate_instance(&instance)?;
         let id = instance.id.clone().unwrap_or_else(InstanceId::generate);
@@ -183,7 +183,7 @@ impl Store {
         Ok((self.load_instances(rows).await?, total.unsigned_abs()))
     }
 
-    /// Returns an instance by id. The node URLs contain no passwords.
+    /// Returns an instance by id. The returned node URLs contain no passwords.
     pub async fn find_instance(&self, project: &ProjectId, id: &InstanceId) -> Result<Option<Instance>, StoreError> {
         let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i WHERE i.project_id = $1 AND i.id = $2");
         let row = query(AssertSqlSafe(statement))
@@ -350,7 +350,7 @@ fn node_from_row(row: &Row) -> Result<Node, StoreError> {
     })
 }
 
-/// Splits a filter into an exact value and a substring. `*part` matches values that contain `part` (spec section 3.3).
+/// Parses a filter as an exact value or a substring. `*part` matches values that contain `part` (spec section 3.3).
 fn parse_text_filter(filter: Option<&str>) -> (Option<&str>, Option<&str>) {
     match filter.map(|text| (text, text.strip_prefix('*'))) {
         None => (None, None),

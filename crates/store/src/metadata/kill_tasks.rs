@@ -1,4 +1,4 @@
-//! Queries for kill tasks and kill switches. The operations of workers are in `leases.rs`.
+//! Queries for kill tasks and kill switches. See `leases.rs` for queries by workers.
 
 mod leases;
 
@@ -20,7 +20,7 @@ const MAX_RUNNING_KILL_TASKS: u32 = 5;
 /// Maximum number of stored kill tasks per instance, including ended tasks.
 const MAX_STORED_KILL_TASKS: u32 = 100;
 
-/// SQL condition that selects the tasks that are running at the time `$2`.
+/// SQL condition that selects kill tasks that are running at the time `$2`.
 const RUNNING_KILL_TASK_CONDITION: &str = "stopped_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
 
 impl Store {
@@ -34,8 +34,8 @@ impl Store {
         Ok(is_on.unwrap_or(false))
     }
 
-    /// Turns the kill switch of an instance on or off. Turning the switch off stops the running tasks.
-    /// Returns false if the project has no such instance.
+    /// Turns the kill switch of an instance on or off. Turning off the switch stops the running kill tasks.
+    /// Returns false if the project does not contain the instance.
     pub async fn set_kill_switch(
         &self,
         by: &Origin,
@@ -187,7 +187,7 @@ impl Store {
     }
 }
 
-/// Inserts a kill task. Ids increase even if several tasks are added in the same millisecond.
+/// Inserts a kill task. Ids increase even if several tasks start in the same millisecond.
 async fn insert_kill_task(
     tx: &mut AuditedTransaction,
     instance: &InstanceId,

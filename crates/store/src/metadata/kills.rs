@@ -1,4 +1,4 @@
-//! Records of kills. Each record is inserted before the kill is sent, and is completed with the outcome.
+//! Queries for kill records. Clew inserts a record before it sends a kill, and adds the outcome afterwards.
 
 use clew_model::{AuditEvent, DomainId, InstanceId, NodeId, Origin, Outcome, Pagination, ProjectId};
 use serde_json::json;
@@ -19,7 +19,7 @@ const FROM_MATCHING_KILLS_SQL: &str = "FROM killed_sessions WHERE instance_id = 
      AND ($5 IS NULL OR asked_at >= $5) AND ($6 IS NULL OR asked_at < $6)";
 
 impl Store {
-    /// Records kills before they are sent. The records have no outcome until [`Store::end_kills`].
+    /// Records kills before Clew sends them. [`Store::record_kill_outcomes`] adds their outcomes.
     /// Returns the ids of the records in the order of `kills`.
     pub async fn insert_kills(&self, kills: &[NewKill]) -> Result<Vec<i64>, StoreError> {
         let failed = StoreError::database_error("record a kill");
@@ -69,8 +69,8 @@ impl Store {
         tx.commit().await
     }
 
-    /// Records the outcome `Unknown` for kills that Clew did not complete before it terminated.
-    /// Selects kills without an outcome that were recorded before `before`, a Unix timestamp in milliseconds.
+    /// Records the outcome `Unknown` for kills that a terminated process did not complete.
+    /// Only affects kills that were recorded before `before`, a Unix timestamp in milliseconds.
     /// Returns the number of these kills.
     pub async fn end_interrupted_kills(&self, before: i64) -> Result<u64, StoreError> {
         const UNKNOWN_OUTCOME_DETAIL: &str =

@@ -1,8 +1,8 @@
-//! Lockout of a subject after consecutive authentication failures.
-//! Subjects are stored as keyed hashes, because users sometimes type passwords into name fields.
+//! Locks a subject after consecutive authentication failures.
+//! The database stores subjects as keyed hashes, because users sometimes type passwords into name fields.
 //!
-//! A server reserves an attempt before it checks the password. The attempt counts as a failure until it succeeds.
-//! Reservations limit concurrent attempts on all servers to the number of failures before the lockout.
+//! A server reserves an attempt before it checks the password. A reserved attempt counts as a failure at first.
+//! Reservations limit the concurrent attempts on all servers to the number of failures that cause a lockout.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,27 +15,27 @@ use crate::derived_keys::hmac_sha256;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Number of consecutive failures that lock a subject.
+/// Number of consecutive failures that cause a lockout.
 const MAX_CONSECUTIVE_FAILURES: i64 = 5;
-/// Duration of a lockout in seconds. Also the maximum time between two consecutive failures.
+/// Duration of a lockout, and maximum time between two consecutive failures, in seconds.
 const LOCKOUT_SECONDS: i64 = 5 * 60;
-/// Time after which a reserved attempt without an outcome counts as failed, in seconds.
+/// Time in seconds after which a reserved attempt without an outcome counts as failed.
 const RESERVATION_TTL_SECONDS: i64 = 30;
 
 /// Maximum number of stored addresses per user.
-/// A new address replaces the least recently used one, unless all were used within [`ADDRESS_WRITE_INTERVAL_SECONDS`].
+/// A new address replaces the least recently used one, if that was unused for [`ADDRESS_WRITE_INTERVAL_SECONDS`].
 const MAX_ADDRESSES_PER_USER: i64 = 64;
-/// Time after which an unused address is deleted, in seconds.
+/// Time in seconds after which an unused address is deleted.
 const ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;
-/// Minimum time between two writes of the same address, in seconds.
+/// Minimum time in seconds between two updates of the same address.
 const ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 
 /// Result of reserving an authentication attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthAttemptReservation {
-    /// The attempt is reserved. The attempt counts as failed until [`Store::clear_auth_failures`].
+    /// The attempt is reserved and counts as failed until [`Store::clear_auth_failures`] is called.
     Granted,
-    /// All remaining attempts before a lockout are in progress, and their outcome is pending.
+    /// Attempts in progress have reserved all remaining attempts before a lockout.
     Busy,
     /// The subject is locked out.
     Locked,
@@ -43,7 +43,7 @@ pub enum AuthAttemptReservation {
 
 impl Store {
     /// Reserves an authentication attempt for a subject, such as `key:<access key id>` or `user:<domain>/<name>`.
-    /// The subject may be unknown.
+    /// The subject need not exist.
     pub async fn reserve_auth_attempt(&self, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
         let failed = StoreError::database_error("reserve an authentication attempt");
         // A read avoids the write lock.
@@ -86,12 +86,12 @@ impl Store {
         Ok(if locks { AuthAttemptReservation::Locked } else { AuthAttemptReservation::Granted })
     }
 
-    /// Records the failure of a reserved attempt. The fifth consecutive failure locks the subject.
+    /// Records that a reserved attempt failed. The fifth consecutive failure locks the subject.
     pub async fn confirm_auth_failure(&self, subject: &str) -> Result<(), StoreError> {
         self.increment_failure_count(subject, 0).await.map(drop)
     }
 
-    /// Records the failure of an attempt without a reservation, for checks that are fast.
+    /// Records that an attempt without a reservation failed. Reservations are not needed for fast checks.
     /// The fifth consecutive failure locks the subject.
     /// Returns the end of the lockout as a Unix timestamp in seconds, or `None` if the subject is not locked.
     pub async fn record_auth_failure(&self, subject: &str) -> Result<Option<i64>, StoreError> {
@@ -152,7 +152,7 @@ impl Store {
         Ok(row.map(|locked_until| AuthFailures { locked_until }))
     }
 
-    /// Returns the text of the address if this process has recorded it within the last day. Needs no query.
+    /// Returns the address as text if this process has recorded it within the last day. Sends no query.
     /// An address that was recorded within the last day does not need to be recorded again.
     #[must_use]
     pub fn recently_recorded_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
@@ -172,8 +172,8 @@ impl Store {
     }
 
     /// Records an address of a user, at most once per day and address.
-    /// Does nothing if the user has used the maximum number of other addresses within the last day.
-    /// This limit prevents recently used addresses from replacing each other with each request.
+    /// Does nothing if the maximum number of other addresses was used within the last day.
+    /// Otherwise, recently used addresses would replace each other with each request.
     pub async fn record_user_address(&self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
         if self.recently_recorded_address(user, address).is_some() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Refused logins of nodes, which all processes of the store share.
+//! Queries for login back-offs of nodes. All processes that share the store share these back-offs.
 
 use clew_model::{Failure, InstanceId, Node, NodeId};
 use secrecy::ExposeSecret;
@@ -23,7 +23,7 @@ impl Store {
         row.as_ref().map(login_backoff_from_row).transpose()
     }
 
-    /// Returns the login back-offs of all nodes of an instance whose last login was refused.
+    /// Returns the login back-offs for all nodes of an instance. Omits nodes that accepted the last login.
     pub async fn list_login_backoffs(&self, instance: &InstanceId) -> Result<Vec<(NodeId, LoginBackoff)>, StoreError> {
         let rows = query(
             "SELECT b.node_id, b.refusals, b.reason, b.refused_at, b.retry_at FROM login_backoffs b \
@@ -36,7 +36,7 @@ impl Store {
         rows.iter().map(|row| Ok((parse_column(row, "node_id")?, login_backoff_from_row(row)?))).collect()
     }
 
-    /// Requests permission for a login. At the end of a back-off, only one process is granted the login.
+    /// Requests a permit for a login. At the end of a back-off, only one process receives the permit.
     pub async fn request_login_permit(&self, node: &NodeId, cause: LoginTrigger) -> Result<LoginPermit, StoreError> {
         let Some(backoff) = self.find_login_backoff(node).await? else {
             return Ok(LoginPermit::Granted { refusals: 0 });
@@ -72,8 +72,8 @@ impl Store {
         })
     }
 
-    /// Records a refused login with the credentials of `node`. `refusals` is the number of previous refusals.
-    /// Several concurrent refusals count as one. A refusal of outdated credentials is ignored.
+    /// Records that a node refused the credentials in `node`. `refusals` is the number of previous refusals.
+    /// Concurrent refusals count as one refusal. A refusal of outdated credentials is ignored.
     pub async fn record_login_refusal(&self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
         let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());
         match self.find_node_with_password(&node.id).await? {
@@ -99,7 +99,7 @@ impl Store {
         Ok(())
     }
 
-    /// Ends the login back-off of a node after a successful login.
+    /// Ends a node's login back-off after a successful login.
     pub async fn clear_login_backoff(&self, node: &NodeId) -> Result<(), StoreError> {
         query("DELETE FROM login_backoffs WHERE node_id = $1")
             .bind(node.as_str())

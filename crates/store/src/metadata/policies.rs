@@ -1,4 +1,4 @@
-//! Queries for custom policies of domains. Policy documents are stored as unparsed text.
+//! Queries for the custom policies of domains. Policy documents are stored as unparsed text.
 
 use clew_model::{AuditEvent, DomainId, Origin, PolicyId};
 use serde_json::json;
@@ -18,8 +18,8 @@ const SELECT_POLICIES: &str =
     "SELECT id, name, domain_id, model, document, description, created_at, updated_at FROM policies";
 
 impl Store {
-    /// Creates or replaces the policy with this name.
-    /// The caller must validate the document. `model` is the policy model of the document, `role` or `identity`.
+    /// Creates a policy, or replaces the policy with the same name.
+    /// The caller must validate the document. `model` is the policy model: `role` or `identity`.
     pub async fn put_policy(
         &self,
         by: &Origin,

@@ -1,4 +1,4 @@
-//! Database transaction of a master key rotation.
+//! Executes the database transaction of a master key rotation.
 
 use clew_model::{AuditEvent, Origin};
 use secrecy::{ExposeSecret, SecretString};
@@ -41,7 +41,7 @@ impl Store {
         }
     }
 
-    /// Encrypts all secrets with another key, replaces the MAC key of the audit chain, and appends an audit event.
+    /// Encrypts all secrets with a new key, replaces the MAC key of the audit chain, and appends an audit event.
     pub(crate) async fn reseal_all_secrets(
         &self,
         by: &Origin,
@@ -81,7 +81,7 @@ impl Store {
         Ok(summary)
     }
 
-    /// Encrypts the secrets of one column with another key. Skips and counts secrets that cannot be decrypted.
+    /// Encrypts the secrets in one column with a new key. Skips and counts secrets that cannot be decrypted.
     async fn reseal_column(
         &self,
         transaction: &mut Transaction,

@@ -1,4 +1,4 @@
-//! Thresholds above which a session of an instance counts as slow (spec section 2.9).
+//! Queries for slow-session thresholds. A session that exceeds its instance's threshold is slow (spec section 2.9).
 
 use clew_model::{AuditEvent, InstanceId, Origin, ProjectId, SlowThreshold};
 use serde_json::json;
@@ -20,7 +20,7 @@ impl Store {
         Ok(seconds.flatten().and_then(SlowThreshold::new))
     }
 
-    /// Sets the slow-session threshold of several instances. Duplicate ids are ignored.
+    /// Sets the slow-session threshold for several instances. Ignores duplicate ids.
     ///
     /// Fails with [`StoreError::Unknown`] and changes nothing if an instance does not exist in the project.
     pub async fn set_slow_session_threshold(

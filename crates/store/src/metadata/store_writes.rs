@@ -1,4 +1,4 @@
-//! Methods of [`Store`] for writes with audit events and for grouped writes.
+//! Adds methods to [`Store`] for audited transactions and grouped writes.
 
 use clew_model::AuditEvent;
 
@@ -16,14 +16,14 @@ impl Store {
         self.audited_database().begin(action).await
     }
 
-    /// Executes a write in a transaction that concurrent callers share.
-    /// The write is durable when this function returns. The write is also executed if the caller is cancelled.
+    /// Executes a write in a transaction that is shared with concurrent callers.
+    /// When this function returns, the write is durable. Cancelling the caller does not cancel the write.
     pub(super) async fn execute_grouped_write<W: GroupedWrite>(&self, write: W) -> Result<W::Output, StoreError> {
         self.group_commit.execute_write(self.audited_database(), write).await
     }
 
-    /// Appends an audit event in a transaction that concurrent callers share.
-    /// The event is durable when this function returns.
+    /// Appends an audit event in a transaction that is shared with concurrent callers.
+    /// When this function returns, the event is durable.
     pub(super) async fn append_grouped_event(&self, event: AuditEvent) -> Result<(), StoreError> {
         self.group_commit.append_event(self.audited_database(), event).await
     }

@@ -15,9 +15,9 @@ use crate::store::Store;
 const MAX_TAGS_PER_INSTANCE: usize = 20;
 
 impl Store {
-    /// Adds tags to an instance, and replaces the values of existing keys.
-    /// Returns false if the project has no such instance.
-    /// Fails with [`StoreError::TooManyTags`] and changes nothing if the instance would have too many tags.
+    /// Adds tags to an instance. Replaces the values of existing tag keys.
+    /// Returns false if the project does not contain the instance.
+    /// Fails with [`StoreError::TooManyTags`] and changes nothing if the tags would exceed the limit.
     pub async fn add_tags(
         &self,
         by: &Origin,
@@ -57,7 +57,7 @@ impl Store {
         .await
     }
 
-    /// Removes tags from an instance, by key or by key and value. Returns false if the project has no such instance.
+    /// Removes tags by key, or by key and value. Returns false if the project does not contain the instance.
     pub async fn remove_tags(
         &self,
         by: &Origin,
@@ -101,7 +101,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Returns the tags of all instances of a project, as sorted keys with their sorted values.
+    /// Returns the tags of all instances in a project as sorted keys with sorted values.
     pub async fn list_project_tags(&self, project: &ProjectId) -> Result<Vec<(String, Vec<String>)>, StoreError> {
         let rows: Vec<(String, String)> = query_pair(
             "SELECT DISTINCT t.key, t.value FROM tags t JOIN instances i ON i.id = t.instance_id \
@@ -119,7 +119,7 @@ impl Store {
     }
 }
 
-/// Returns the name of an instance, or `None` if the project has no such instance.
+/// Returns the name of an instance, or `None` if the project does not contain the instance.
 pub(super) async fn find_instance_name(
     transaction: &mut Transaction,
     project: &ProjectId,

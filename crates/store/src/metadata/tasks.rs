@@ -26,7 +26,7 @@ const SELECT_TASKS_BY_NODE: &str = "SELECT * FROM tasks WHERE project_id = $1 AN
 const SELECT_TASK_BY_ID: &str = "SELECT * FROM tasks WHERE request_id = $1";
 /// Selects the number of tasks per status. Database triggers maintain these numbers.
 const SELECT_TASK_COUNTS: &str = "SELECT status, count FROM task_counts";
-/// Deletes tasks that ended before a given time.
+/// Deletes the tasks that ended before a given time.
 const DELETE_ENDED_TASKS: &str = "DELETE FROM tasks WHERE ended_at < $1 RETURNING result_name";
 
 impl Store {
@@ -41,7 +41,7 @@ impl Store {
     }
 
     /// Extends the lease of a task. Returns false if another worker holds the task or the task has ended.
-    /// Also returns false if the lease has expired, because another task of the node may have started.
+    /// Also returns false if the lease has expired, because another task for the node may have started.
     pub async fn renew_lease(&self, id: &RequestId, fence: i64, lease: Duration) -> Result<bool, StoreError> {
         let now = self.clock.unix_millis();
         self.execute_grouped_write(RenewLeaseWrite {
@@ -59,15 +59,15 @@ impl Store {
         self.execute_grouped_write(EndTaskWrite { id: id.clone(), fence, outcome: outcome.clone(), now }).await
     }
 
-    /// Returns a task to the queue without counting the attempt.
+    /// Returns a task to the queue. Does not count the attempt.
     /// Returns false if another worker holds the task or the task has ended.
     pub async fn release_task(&self, id: &RequestId, fence: i64) -> Result<bool, StoreError> {
         self.execute_grouped_write(ReleaseTaskWrite { id: id.clone(), fence }).await
     }
 
-    /// Ends all leases of tasks and intelligent kills. Returns the number of leases.
+    /// Ends all leases for tasks and intelligent kills. Returns the number of ended leases.
     /// The serving lock proves that no other process serves the data directory, so the leases have no holders.
-    /// Does nothing if the database is shared, because workers of other servers may be running.
+    /// Does nothing if the database is shared, because workers on other servers may be running.
     pub async fn end_all_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         let mut count = 0;
         if self.database.is_shared() {

@@ -1,5 +1,5 @@
-//! Queries for tokens, which are stored as hashes.
-//! Expired tokens are kept for one day, so that they can be distinguished from unknown tokens.
+//! Queries for tokens. The database stores only token hashes.
+//! Expired tokens remain in the database for one day, so that Clew can distinguish them from unknown tokens.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Queries for users. Each domain always has at least one enabled administrator.
+//! Queries for users. Each domain retains at least one enabled administrator.
 
 use clew_model::{AuditEvent, DomainId, Origin, UserId};
 use serde_json::json;
@@ -157,7 +157,7 @@ pub(super) async fn require_user(transaction: &mut Transaction, id: &UserId) -> 
     found.ok_or_else(|| StoreError::Unknown { what: "user", name: id.to_string() })
 }
 
-/// Fails if the domain has no enabled administrator left. `before` is the state of the changed user before the change.
+/// Fails if a change has removed the last enabled administrator. `before` is the user before the change.
 async fn require_remaining_administrator(transaction: &mut Transaction, before: &User) -> Result<(), StoreError> {
     if !(before.enabled && before.administrator) {
         return Ok(());

@@ -1,6 +1,6 @@
-//! Value of a column in a copied row.
+//! Column value of a copied row.
 
 use crate::database::Parameter;
 
-/// Value of a column in a copied row.
+/// Column value of a copied row.
 pub(super) type CellValue = Parameter<'static>;

@@ -1,4 +1,4 @@
-//! `LISTEN` over a dedicated connection with keepalive queries.
+//! Executes `LISTEN` over a dedicated connection and sends keepalive queries.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use crate::store_event::StoreEvent;
 const NOTIFICATION_CHANNEL: &str = "clew";
 /// Idle time of the connection before a keepalive query.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-/// Maximum duration of a keepalive query. The timeout is required because a network partition causes no error.
+/// Maximum duration of a keepalive query. Without this timeout, a network partition would remain undetected.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Delay between two connection attempts.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
-/// Receiver of notifications that reconnects after failures.
+/// Receives notifications and reconnects after failures.
 pub(crate) struct Listener {
     options: PgConnectOptions,
     state: ListenerState,

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// PostgreSQL transaction. Dropping the transaction before the commit rolls it back.
+/// PostgreSQL transaction. Dropping an uncommitted transaction rolls it back.
 pub(crate) struct PostgresTransaction {
     transaction: Transaction<'static, Postgres>,
     /// Write permit of this process, or `None` for a read-only transaction.

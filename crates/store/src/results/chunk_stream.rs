@@ -1,4 +1,4 @@
-//! Types for reads of byte ranges from result objects.
+//! Types for reading byte ranges of result objects.
 
 use std::io;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! Results as objects on S3 (see `docs/decisions/0023-results-on-s3.md`).
+//! Stores results as objects on S3 (see `docs/decisions/0023-results-on-s3.md`).
 //!
 //! An object name consists of the request id, the fencing token of the writer and 64 random bits.
 //! The random bits make names unique even after the metadata is restored from a backup.
@@ -38,11 +38,11 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum wait for the start of a response, and for each chunk of a response.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
-/// Time after which a failed request is no longer retried.
+/// Time limit for retries of a failed request.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of cached verification results.
 const MAX_VERIFIED_OBJECTS: usize = 4096;
-/// Name prefix of temporary objects, which are created to check access and to read the server time.
+/// Name prefix of temporary objects. Clew creates these objects to check access and to read the server time.
 const TEMPORARY_OBJECT_PREFIX: &str = ".clew-";
 
 /// Results in an S3 bucket. Clones share the state.

@@ -1,5 +1,5 @@
-//! Hash chain of audit rows. Each row contains the MAC of the previous row.
-//! The table `audit_ends` stores an authenticated record for each end of the chain: the head and the checkpoint.
+//! Appends rows to the audit chain. Each row contains the MAC of the previous row.
+//! The table `audit_ends` stores an authenticated record for the head and for the checkpoint of the chain.
 
 use clew_model::AuditEvent;
 
@@ -12,12 +12,12 @@ use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Previous MAC in a row that was appended after a manipulation of the head record.
-/// Only a process with the key can create such a row.
+/// Value of the previous MAC in the first row after a manipulation of the head record.
+/// Only a process with the MAC key can create a row with this value.
 pub(super) const CHANGED_HEAD_MAC: [u8; 32] = [0xff; 32];
 
-/// Writes the end records of an empty audit log, once during the initialisation.
-/// Missing end records therefore prove a manipulation.
+/// Writes the end records of an empty audit log. Called once, during the initialisation.
+/// Missing end records in an initialised store therefore prove a manipulation.
 pub(crate) async fn initialise_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
     ChainEnd { seq: 0, mac: NO_PREVIOUS_MAC }.write_end_record(transaction, key, HEAD_NAME).await?;
     ChainEnd { seq: 1, mac: NO_PREVIOUS_MAC }.write_end_record(transaction, key, CHECKPOINT_NAME).await
@@ -25,8 +25,8 @@ pub(crate) async fn initialise_chain(transaction: &mut Transaction, key: &Master
 
 /// Appends audit rows. Times are Unix timestamps in milliseconds.
 /// The transaction must hold the write lock, because the function reads and then updates the head record.
-/// Before the append, compares the head with the newest row that this process has recorded, to detect missing rows.
-/// Returns the newest row. The caller passes this row to [`CheckpointTracker::record_newest`] after the commit.
+/// To detect missing rows, first compares the head record with the newest row that this process has recorded.
+/// Returns the newest row. After the commit, the caller must pass it to [`CheckpointTracker::record_newest`].
 pub(crate) async fn append_rows(
     transaction: &mut Transaction,
     keys: &DerivedKeys,

@@ -1,4 +1,4 @@
-//! End records of the audit chain: the head and the checkpoint. The table `audit_ends` stores the end records.
+//! Reads and writes the end records of the audit chain, the head and the checkpoint, in the table `audit_ends`.
 
 use super::super::row_mapping::read_hash_column;
 use crate::database::{Row, Transaction, query, query_scalar};
@@ -6,12 +6,12 @@ use crate::derived_keys::{DerivedKeys, KEY_ID_SETTING, hmac_sha256};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Previous MAC in the first row of the chain.
+/// Value of the previous MAC in the first row of the chain.
 pub(super) const NO_PREVIOUS_MAC: [u8; 32] = [0; 32];
 
 /// Name of the end record for the newest row.
 pub(super) const HEAD_NAME: &str = "head";
-/// Name of the end record for the oldest row, which has the sequence number and the MAC of the previous row.
+/// Name of the end record for the oldest row. Contains the row's sequence number and the previous row's MAC.
 pub(super) const CHECKPOINT_NAME: &str = "checkpoint";
 
 /// End record of the chain: the head or the checkpoint.
@@ -36,8 +36,8 @@ impl ChainEnd {
         row.map_or(Ok(None), |row| Self::from_row(&row, key, name))
     }
 
-    /// Reads the head record before an append. Fails if another process has rotated the master key.
-    /// A row that is written with the previous key would fail verification.
+    /// Reads the head record before rows are appended. Fails if another process has rotated the master key.
+    /// Rows that are written with the previous key would fail verification.
     pub(super) async fn read_head(
         transaction: &mut Transaction,
         keys: &DerivedKeys,

@@ -1,8 +1,8 @@
-//! Detection of a truncated audit log, with recorded MACs of rows that were the newest ones.
+//! Detects a truncated audit log by means of recorded MACs of previously newest rows.
 //!
-//! After a removal of the newest rows together with a rollback of the head record, the chain itself is intact.
-//! Only a MAC that was recorded before the removal proves that rows are missing.
-//! Each process records the MAC of the newest row in memory. Exported checkpoints outlive the process.
+//! If an attacker removes the newest rows and rolls back the head record, the remaining chain is intact.
+//! Only a previously recorded MAC proves that rows are missing.
+//! Each process keeps the MAC of the newest row in memory. Exported checkpoints also work after a restart.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,10 +15,10 @@ use crate::database::{Transaction, query};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Maximum number of missing rows that are kept in memory.
+/// Maximum number of missing rows that the tracker stores.
 const MAX_MISSING_ROWS: usize = 100;
 
-/// Newest audit row that this process wrote or read, and rows that are known to be missing. Clones share the state.
+/// Tracks the newest audit row of this process and the rows that are known to be missing. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CheckpointTracker(Arc<Mutex<TrackerState>>);
 
@@ -27,13 +27,13 @@ struct TrackerState {
     /// Newest row that this process wrote or read.
     newest: Option<AuditCheckpoint>,
     missing: Vec<AuditCheckpoint>,
-    /// Detected losses that have no audit event yet.
+    /// Detected losses without an audit event.
     unreported: VecDeque<AuditProblem>,
 }
 
 impl CheckpointTracker {
-    /// Records the newest row after a commit. The appending transaction has already compared the previous newest row.
-    /// Ignores rows that are older than the recorded one, because commits may be recorded out of order.
+    /// Records the newest row after a commit. The append has already verified the previously recorded row.
+    /// Ignores rows that are older than the recorded row, because concurrent commits are recorded in any order.
     pub(crate) fn record_newest(&self, newest: AuditCheckpoint) {
         let mut state = self.lock_state();
         if state.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
@@ -42,19 +42,19 @@ impl CheckpointTracker {
     }
 
     /// Returns the newest row and the missing rows.
-    /// Callers must begin the comparing transaction after this call, as for [`CheckpointTracker::newest_checkpoint`].
+    /// As for [`CheckpointTracker::newest_checkpoint`], callers must begin their transaction after this call.
     pub(super) fn recorded_checkpoints(&self) -> Vec<AuditCheckpoint> {
         let state = self.lock_state();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
     /// Returns the newest recorded row.
-    /// Callers must begin the comparing transaction after this call, because an older snapshot may not contain the row.
+    /// Callers must begin their transaction after this call, because an older snapshot may not contain this row.
     pub(super) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
         self.lock_state().newest.clone()
     }
 
-    /// Checks that the audit log contains a recorded row. Needs no query if the head record is this row.
+    /// Checks that the audit log contains a recorded row. Sends no query if the head record identifies this row.
     pub(super) async fn compare_newest_row_with_head(
         &self,
         transaction: &mut Transaction,
@@ -73,7 +73,7 @@ impl CheckpointTracker {
     }
 
     /// Moves the newest recorded row to the missing rows.
-    /// Does nothing if another row was recorded in the meantime.
+    /// Does nothing if another row has been recorded in the meantime.
     fn mark_newest_row_missing(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
         let mut state = self.lock_state();
         if state.newest.take_if(|newest| *newest == checkpoint).is_some() && state.missing.len() < MAX_MISSING_ROWS {
@@ -111,7 +111,7 @@ pub(super) async fn compare_checkpoints<'a>(
 }
 
 /// Checks that the audit log contains a recorded row.
-/// A row that retention removed is no problem, because the checkpoint record proves the removal.
+/// Accepts a row that retention removed, because the checkpoint record proves the removal.
 async fn compare_checkpoint(
     transaction: &mut Transaction,
     key: &MasterKey,

@@ -1,4 +1,4 @@
-//! Creation of audit checkpoints, and periodic checks that the audit log only grows.
+//! Creates audit checkpoints and checks that the audit log still contains the recorded rows.
 
 use super::chain_end::{ChainEnd, HEAD_NAME};
 use super::keys::AuditKeys;
@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 impl Store {
-    /// Returns the newest row of the audit log, for storage outside of the database.
+    /// Returns the newest row of the audit log as a checkpoint for storage outside the database.
     /// Fails if the head record was manipulated.
     pub async fn create_audit_checkpoint(&self) -> Result<AuditCheckpoint, StoreError> {
         self.check_key_id().await?;
@@ -22,8 +22,8 @@ impl Store {
         Ok(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at: self.clock.unix_millis() })
     }
 
-    /// Checks that the audit log still contains the newest recorded row, and records the current newest row.
-    /// Returns the oldest detected loss until the caller confirms it with [`Store::acknowledge_audit_loss`].
+    /// Checks that the audit log contains the newest recorded row, then records the current newest row.
+    /// Returns the oldest loss that was not confirmed with [`Store::acknowledge_audit_loss`].
     /// [`Store::verify_audit`] also reports detected losses until the process terminates.
     pub async fn check_audit_growth(&self) -> Result<Option<AuditProblem>, StoreError> {
         let newest = self.checkpoint_tracker.newest_checkpoint();
@@ -41,7 +41,7 @@ impl Store {
         Ok(self.checkpoint_tracker.oldest_unreported_loss())
     }
 
-    /// Confirms a loss, so that [`Store::check_audit_growth`] no longer returns it.
+    /// Confirms a loss. [`Store::check_audit_growth`] no longer returns confirmed losses.
     pub fn acknowledge_audit_loss(&self, loss: &AuditProblem) {
         self.checkpoint_tracker.acknowledge_loss(loss);
     }

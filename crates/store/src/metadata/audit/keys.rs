@@ -1,8 +1,8 @@
 //! MAC keys of the audit chain. After a rotation of the master key, new rows use a new MAC key.
 //!
-//! Existing rows keep their MACs, because copies of these MACs may exist outside of the database.
-//! The first row with the new key contains the MAC of the last row with the previous key.
-//! Changes that are made with a stolen previous key are therefore detected.
+//! Existing rows keep their MACs, because copies of these MACs may exist outside the database.
+//! The first row under the new key contains the MAC of the last row under the previous key.
+//! Verification therefore detects changes that were made with a stolen previous key.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::master_key::MasterKey;
 use crate::sealing::{AssociatedData, Sealer};
 
-/// Name of the setting with the encrypted previous keys.
+/// Name of the setting that stores the encrypted previous keys.
 const PREVIOUS_KEYS_SETTING: &str = "audit_keys";
 const PREVIOUS_KEYS_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: PREVIOUS_KEYS_SETTING };
@@ -36,7 +36,7 @@ pub(crate) struct AuditKeys {
 }
 
 impl AuditKeys {
-    /// Reads the keys. Omits all previous keys if they cannot be decrypted, so that their rows fail verification.
+    /// Reads the MAC keys. Omits all previous keys if they cannot be decrypted, so that their rows fail verification.
     pub(crate) async fn load_keys(
         transaction: &mut Transaction,
         sealer: &Sealer,
@@ -62,7 +62,7 @@ impl AuditKeys {
         self.previous.iter().find(|(through, _)| seq <= *through).map_or(&self.current, |(_, key)| key)
     }
 
-    /// Returns the current MAC key, which also authenticates the end records.
+    /// Returns the current MAC key. This key also authenticates the end records.
     pub(super) fn current_key(&self) -> &MasterKey {
         &self.current
     }
@@ -84,8 +84,8 @@ impl AuditKeys {
     }
 }
 
-/// Replaces the current MAC key. Existing rows keep their key, and the end records are rewritten with the new key.
-/// A manipulated end record is not rewritten, so that verification still detects the manipulation.
+/// Replaces the current MAC key and rewrites the end records with the new key. Existing rows keep their key.
+/// Does not rewrite a manipulated end record, so that verification still detects the manipulation.
 pub(crate) async fn rotate_chain_key(
     transaction: &mut Transaction,
     audit: &mut AuditKeys,

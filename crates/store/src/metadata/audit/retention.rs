@@ -1,4 +1,4 @@
-//! Retention of the audit log. Each removal moves the checkpoint record, which keeps the chain intact.
+//! Removes old audit rows. Each removal moves the checkpoint record, so that the chain stays intact.
 
 use clew_model::{AuditEvent, Origin, Outcome};
 use serde_json::json;
@@ -11,9 +11,9 @@ use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Maximum number of rows per transaction, which limits the delay of other writers.
+/// Maximum number of rows to remove per transaction. The limit keeps other writers from waiting long.
 const MAX_BATCH_SIZE: i64 = 1000;
-/// Maximum number of integrity problems in the audit event of a removal.
+/// Maximum number of integrity problems in the audit event for a removal.
 const MAX_REPORTED_PROBLEMS: usize = 20;
 
 impl Store {
@@ -64,7 +64,7 @@ impl Store {
     }
 }
 
-/// Returns the last row of the next batch to remove. The newest row of the audit log is never removed.
+/// Returns the last row of the next batch to remove. Never selects the newest row of the audit log.
 async fn find_last_removable_row(
     transaction: &mut Transaction,
     before: i64,

@@ -15,9 +15,9 @@ use crate::store::Store;
 const PAGE_SIZE: u32 = 500;
 
 impl Store {
-    /// Verifies the entire audit log in one snapshot, with constant memory.
+    /// Verifies the entire audit log in one snapshot. Memory use is constant.
     /// Also checks that the audit log contains the given checkpoints and the rows that this process has recorded.
-    /// Checkpoints detect a truncation of the audit log that leaves the chain itself intact.
+    /// Checkpoints reveal a truncation of the audit log that leaves the chain intact.
     pub async fn verify_audit(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.check_key_id().await?;
         let tracked = self.checkpoint_tracker.recorded_checkpoints();
@@ -31,13 +31,13 @@ impl Store {
     }
 }
 
-/// Verifier that reads the chain from the oldest row to the newest row.
+/// Verifies the chain from the oldest row to the newest row.
 pub(super) struct ChainVerifier {
-    /// Newest row according to the head record, or `None` if that record was manipulated.
+    /// Newest row according to the head record, or `None` if the head record was manipulated.
     head: Option<ChainEnd>,
     /// Last row that was read, or `None` if the start of the chain is unknown.
     previous: Option<ChainEnd>,
-    /// True if the row in `previous` is authentic, so that its MAC can be compared with the next row.
+    /// True if the row in `previous` is authentic. The next row must then contain its MAC.
     previous_is_authentic: bool,
     /// Sequence number of the last row that was read.
     position: i64,
@@ -110,8 +110,8 @@ impl ChainVerifier {
         self.previous_is_authentic = authentic;
     }
 
-    /// Returns true if the sequence number is valid for a row, which must not precede the checkpoint.
-    /// A row after the head is only valid if it is authentic.
+    /// Returns true if a row may have this sequence number. Rows must not precede the checkpoint.
+    /// A row after the head must be authentic.
     fn is_valid_seq(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
             && (authentic || self.head.is_none_or(|head| seq <= head.seq))
@@ -135,7 +135,7 @@ impl ChainVerifier {
         true
     }
 
-    /// Sets the position of the first problem, a manipulated checkpoint, to the position of the first row.
+    /// Sets the position of the first problem, which is a manipulated checkpoint, to the first row.
     fn set_first_problem_position(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;
@@ -147,7 +147,7 @@ impl ChainVerifier {
         self.result.problems.iter().map(ToString::to_string).collect()
     }
 
-    /// Completes the verification and adds `recorded`, the problems of recorded rows.
+    /// Completes the verification and adds the problems in `recorded`, which concern recorded rows.
     fn finish(mut self, recorded: Vec<AuditProblem>) -> AuditVerification {
         let last = self.previous.map_or(0, |previous| previous.seq);
         match self.head {

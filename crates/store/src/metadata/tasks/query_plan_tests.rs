@@ -1,5 +1,5 @@
-//! Tests that all statements of the task queue use indexes, regardless of the number of ended tasks.
-//! `cargo xtask bench` measures the durations of these statements.
+//! Tests that all task queue statements use indexes, regardless of the number of ended tasks.
+//! The command `cargo xtask bench` measures the durations of these statements.
 
 use clew_testkit::PostgreSql;
 use sqlx::AssertSqlSafe;
@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use super::{DELETE_ENDED_TASKS, SELECT_TASK_BY_ID, SELECT_TASKS_BY_NODE, claim, writes};
 use crate::database::{Database, query, query_scalar};
 
-/// Name, SQL and parameters of each statement, and the indexes that PostgreSQL must use.
+/// Name, SQL and parameters of each statement, with the indexes that PostgreSQL must use.
 const QUEUE_STATEMENTS: [(&str, &str, &str, &[&str]); 10] = [
     (
         "claim",
@@ -88,7 +88,7 @@ async fn queries_use_indexes_on_a_postgres_server() {
     }
 }
 
-/// Triggers maintain the task counts, so that counting needs no table scan.
+/// Database triggers maintain the task counts, so that queries need no table scan.
 #[tokio::test]
 async fn task_counts_equal_the_rows_after_all_changes() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Grouped writes of the task queue: insert, renew, end and release.
+//! Grouped writes for the task queue: queue a task, renew a lease, end a task and release a task.
 
 use clew_model::{RequestId, TaskOutcome, TaskStatus};
 
@@ -8,11 +8,11 @@ use crate::metadata::group_commit::GroupedWrite;
 use crate::metadata::row_mapping::count_to_i64;
 use crate::tasks::NewCollectionTask;
 
-/// Computes the `turn` of a new task, which is its position in the fair queue.
+/// Computes the `turn` of a new task. The turn is the position of the task in the fair queue.
 /// The turn is the base turn, plus the number of other instances of the project with queued tasks, plus one.
 /// The base turn is the maximum of the current turn and the highest queued turn of the task's instance.
-/// The current turn is the highest turn of a running task, or else the lowest queued turn in the task's zone.
-/// As a result, projects share the workers equally, and so do the instances of each project.
+/// The current turn is the highest turn of a running task, or else the lowest queued turn in the zone of the new task.
+/// As a result, projects share the workers equally. Instances in a project also share the workers equally.
 /// The query counts at most 64 instances.
 pub(super) const FAIR_TURN_QUERY: &str = "WITH RECURSIVE others (id, number) AS ( \
          SELECT MIN(instance_id), 1 FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > '' \

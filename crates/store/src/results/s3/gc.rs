@@ -1,4 +1,4 @@
-//! Garbage collection of unreferenced objects and incomplete uploads.
+//! Removes unreferenced objects and incomplete uploads.
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Listing of incomplete multipart uploads with `ListMultipartUploads`, which `object_store` does not support.
+//! Lists incomplete multipart uploads with `ListMultipartUploads`, which `object_store` does not support.
 
 use http::Request;
 use jiff::Timestamp;
@@ -36,7 +36,7 @@ struct UploadEntry {
 }
 
 impl S3 {
-    /// Lists up to 1000 incomplete uploads, the maximum of an S3 response.
+    /// Lists up to 1000 incomplete uploads, the maximum number in an S3 response.
     /// The next garbage collection lists the remaining uploads.
     pub(super) async fn list_incomplete_uploads(&self) -> Result<Vec<IncompleteUpload>, StoreError> {
         let body = self.request_upload_listing().await?;

@@ -1,15 +1,15 @@
-//! Settings of the result storage on S3: location and credentials.
+//! Settings for result storage on S3: location and credentials.
 
 use object_store::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{CONNECT_TIMEOUT, READ_TIMEOUT};
 
-/// Bucket, prefix, endpoint, region and access key of the result storage on S3.
+/// Bucket, prefix, endpoint, region and access key for result storage on S3.
 #[derive(Debug, Clone)]
 pub struct S3Settings {
     bucket: String,
-    /// Prefix of the object keys without leading and trailing slashes. May be empty.
+    /// Prefix of the object keys without leading and trailing slashes. The prefix may be empty.
     prefix: Path,
     endpoint: String,
     region: String,
@@ -19,7 +19,7 @@ pub struct S3Settings {
 
 impl S3Settings {
     /// Parses and validates the settings. `location` has the form `s3://bucket/prefix`.
-    /// The default endpoint is the endpoint of Amazon S3 in the region. The error is a description of the problem.
+    /// The default is the Amazon S3 endpoint for the region. The error describes the problem.
     pub fn new(
         location: &str,
         endpoint: Option<String>,
