@@ -1,4 +1,4 @@
-//! Contract of the store, independent of the database.
+//! Tests the contract of the store for all databases.
 
 mod audit;
 mod fair_scheduling;

@@ -1,4 +1,4 @@
-//! The slow threshold of instances.
+//! Slow-session thresholds of instances.
 
 use clew_model::{InstanceId, SlowThreshold};
 use clew_store::{AuditFilter, StoreError};
