@@ -44,7 +44,7 @@ pub enum LoginPermit {
 }
 
 /// Returns the retry delay after a number of consecutive refusals.
-pub(crate) fn retry_delay(refusals: u32) -> Duration {
+pub(crate) fn compute_retry_delay(refusals: u32) -> Duration {
     let doublings = refusals.saturating_sub(1).min(16);
     FIRST_RETRY_DELAY.saturating_mul(1 << doublings).min(MAX_RETRY_DELAY)
 }
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn delays_double_up_to_an_hour() {
-        let delays = [1, 2, 3, 7, 8, 100, u32::MAX].map(|refusals| retry_delay(refusals).as_secs());
+        let delays = [1, 2, 3, 7, 8, 100, u32::MAX].map(|refusals| compute_retry_delay(refusals).as_secs());
         assert_eq!(delays, [30, 60, 120, 1920, 3600, 3600, 3600]);
     }
 }

@@ -30,9 +30,9 @@ impl Store {
     /// Returns the path of the next key file.
     pub fn prepare_rotation(location: impl Into<StoreLocation>) -> Result<std::path::PathBuf, StoreError> {
         let dir = DataDir::new(&location.into().data_dir);
-        master_key::read_key(&dir.master_key_path())?;
-        master_key::load_or_create_next_key(&dir.master_key_path())?;
-        Ok(master_key::next_key_path(&dir.master_key_path()))
+        master_key::read_master_key(&dir.master_key_path())?;
+        master_key::load_or_create_next_master_key(&dir.master_key_path())?;
+        Ok(master_key::next_master_key_path(&dir.master_key_path()))
     }
 
     /// Encrypts all secrets with the next key, then replaces the current key with the next key.
@@ -49,9 +49,9 @@ impl Store {
         let dir = DataDir::new(&location.data_dir);
         let store = Self::open(location).await?;
         let _lock = serving_lock::acquire_lock(&dir)?;
-        let next = master_key::load_or_create_next_key(&dir.master_key_path())?;
+        let next = master_key::load_or_create_next_master_key(&dir.master_key_path())?;
         let summary = store.reseal_all_secrets(by, &Sealer::new(&next), &DerivedKeys::new(&next)).await?;
-        master_key::promote_next_key(&dir.master_key_path())?;
+        master_key::promote_next_master_key(&dir.master_key_path())?;
         store.close().await;
         Ok(summary)
     }

@@ -113,7 +113,7 @@ impl Store {
                 database
             }
         };
-        let key = master_key::load_or_create_key(&dir.master_key_path())?;
+        let key = master_key::load_or_create_master_key(&dir.master_key_path())?;
         let store = Self::from_parts(database, &key, &dir, tenant.region.clone());
         let ids = store.insert_initial_identities(by, tenant).await?;
         store.database.close().await;
@@ -142,17 +142,17 @@ impl Store {
             }
         };
         dir.create_directories()?;
-        let key = master_key::read_key(&dir.master_key_path())?;
+        let key = master_key::read_master_key(&dir.master_key_path())?;
         let region = metadata::read_setting(&database, REGION_SETTING).await?.unwrap_or_default();
         let region = String::from_utf8(region).map_err(StoreError::damaged_value_error("region"))?;
         let store = Self::from_parts(database.clone(), &key, &dir, region.clone());
-        match (store.check_master_key().await, master_key::read_next_key(&dir.master_key_path())?) {
+        match (store.check_master_key().await, master_key::read_next_master_key(&dir.master_key_path())?) {
             (Ok(()), _) => Ok(store),
             // A rotation has changed the database, but not yet the master key of this machine.
             (Err(StoreError::WrongMasterKey), Some(next)) => {
                 let store = Self::from_parts(database, &next, &dir, region);
                 store.check_master_key().await?;
-                master_key::promote_next_key(&dir.master_key_path())?;
+                master_key::promote_next_master_key(&dir.master_key_path())?;
                 Ok(store)
             }
             (Err(error), _) => Err(error),

@@ -92,7 +92,7 @@ async fn prune_audit_periodically(store: &Store, retention: Duration) {
     let mut ticks = interval_without_bursts(AUDIT_PRUNE_INTERVAL);
     loop {
         ticks.tick().await;
-        match store.prune_audit(&Origin::for_clew(), unix_millis_before_now(retention)).await {
+        match store.prune_audit_log(&Origin::for_clew(), unix_millis_before_now(retention)).await {
             Ok(0) => {}
             Ok(removed) => info!(audit.removed = removed, "removed old rows of the audit"),
             Err(error) => warn!(%error, "could not remove old rows of the audit; will try again"),

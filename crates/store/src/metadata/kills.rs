@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::audited_tx::AuditedTransaction;
-use super::row_mapping::{count_to_i64, parse_column, parse_nullable_column};
+use super::row_mapping::{parse_column, parse_nullable_column, saturate_count_to_i64};
 use crate::database::{Row, query, query_scalar};
 use crate::error::StoreError;
 use crate::kills::{KillFilter, KillRecord, KillSource, NewKill, RecordedKillOutcome};
@@ -39,12 +39,12 @@ impl Store {
             .bind(&kill.task_id)
             .bind(kill.kind)
             .bind(&kill.reason)
-            .bind(count_to_i64(kill.session_id))
+            .bind(saturate_count_to_i64(kill.session_id))
             .bind(&kill.user)
             .bind(&kill.host)
             .bind(&kill.database)
             .bind(&kill.command)
-            .bind(count_to_i64(kill.seconds))
+            .bind(saturate_count_to_i64(kill.seconds))
             .bind(&kill.state)
             .bind(&kill.template)
             .bind(now)

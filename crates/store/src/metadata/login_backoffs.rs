@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use super::row_mapping::{duration_to_millis, parse_column};
 use crate::database::{Row, query};
 use crate::error::StoreError;
-use crate::login_backoff::{LoginBackoff, LoginPermit, LoginTrigger, REQUESTED_RETRY_DELAY, retry_delay};
+use crate::login_backoff::{LoginBackoff, LoginPermit, LoginTrigger, REQUESTED_RETRY_DELAY, compute_retry_delay};
 use crate::store::Store;
 
 /// Maximum length of a stored refusal reason, in characters.
@@ -55,7 +55,7 @@ impl Store {
              WHERE node_id = $3 AND refused_at = $4 AND retry_at = $5",
         )
         .bind(now)
-        .bind(now.saturating_add(duration_to_millis(retry_delay(backoff.refusals))))
+        .bind(now.saturating_add(duration_to_millis(compute_retry_delay(backoff.refusals))))
         .bind(node.as_str())
         .bind(backoff.refused_at)
         .bind(backoff.retry_at)
@@ -92,7 +92,7 @@ impl Store {
         .bind(i64::from(after))
         .bind(failure.detail.chars().take(MAX_REFUSAL_REASON_LEN).collect::<String>())
         .bind(now)
-        .bind(now.saturating_add(duration_to_millis(retry_delay(after))))
+        .bind(now.saturating_add(duration_to_millis(compute_retry_delay(after))))
         .execute(&self.database)
         .await
         .map_err(StoreError::database_error("record a refused login"))?;

@@ -32,7 +32,7 @@ pub(super) fn read_hash_column(row: &Row, column: &'static str) -> Result<[u8; 3
 }
 
 /// Converts a count to an SQL integer. Saturates at the maximum.
-pub(super) fn count_to_i64(count: u64) -> i64 {
+pub(super) fn saturate_count_to_i64(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 

@@ -52,7 +52,7 @@ async fn rotated_secrets_unseal_with_the_new_key_only() {
     Store::rotate_master_key(&origin(), backend::location(folder)).await.unwrap();
     let third = Store::open(backend::location(folder)).await.unwrap();
     assert!(third.verify_audit(&[]).await.unwrap().is_intact());
-    assert!(third.prune_audit(&origin(), i64::MAX).await.unwrap() > before.rows);
+    assert!(third.prune_audit_log(&origin(), i64::MAX).await.unwrap() > before.rows);
     assert!(third.verify_audit(&[]).await.unwrap().is_intact());
 
     std::fs::write(folder.join("data/master.key"), old).unwrap();

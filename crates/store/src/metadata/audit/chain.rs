@@ -3,7 +3,7 @@
 
 use clew_model::AuditEvent;
 
-use super::chain_end::{CHECKPOINT_NAME, ChainEnd, HEAD_NAME, NO_PREVIOUS_MAC, find_last_seq};
+use super::chain_end::{CHECKPOINT_NAME, ChainEnd, HEAD_NAME, NO_PREVIOUS_MAC, find_highest_seq};
 use super::checkpoint_tracker::CheckpointTracker;
 use super::row;
 use crate::audit::AuditCheckpoint;
@@ -40,7 +40,7 @@ pub(crate) async fn append_rows(
     checkpoint_tracker.compare_newest_row_with_head(transaction, key, head, last_seen).await?;
     let mut newest = match head {
         Some(head) => head,
-        None => ChainEnd { seq: find_last_seq(transaction).await?, mac: CHANGED_HEAD_MAC },
+        None => ChainEnd { seq: find_highest_seq(transaction).await?, mac: CHANGED_HEAD_MAC },
     };
     for (at, event) in events {
         let row = row::AuditRow::new(newest.seq.saturating_add(1), *at, newest.mac, event);

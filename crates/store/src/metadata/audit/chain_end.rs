@@ -94,7 +94,7 @@ impl ChainEnd {
 }
 
 /// Returns the highest sequence number of all rows and end records.
-pub(super) async fn find_last_seq(transaction: &mut Transaction) -> Result<i64, StoreError> {
+pub(super) async fn find_highest_seq(transaction: &mut Transaction) -> Result<i64, StoreError> {
     query_scalar(
         "SELECT COALESCE(MAX(seq), 0) FROM (SELECT MAX(seq) AS seq FROM audit UNION ALL SELECT MAX(seq) FROM audit_ends) AS seen",
     )

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::super::{read_setting, write_setting};
-use super::chain_end::{CHECKPOINT_NAME, ChainEnd, HEAD_NAME, find_last_seq};
+use super::chain_end::{CHECKPOINT_NAME, ChainEnd, HEAD_NAME, find_highest_seq};
 use crate::database::Transaction;
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
@@ -91,7 +91,7 @@ pub(crate) async fn rotate_chain_key(
     audit: &mut AuditKeys,
     keys: &DerivedKeys,
 ) -> Result<(), StoreError> {
-    let mut through = find_last_seq(transaction).await?;
+    let mut through = find_highest_seq(transaction).await?;
     for name in [HEAD_NAME, CHECKPOINT_NAME] {
         if let Some(end) = ChainEnd::read_end_record(transaction, &audit.current, name).await? {
             end.write_end_record(transaction, &keys.audit, name).await?;

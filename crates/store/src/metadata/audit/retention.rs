@@ -19,7 +19,7 @@ const MAX_REPORTED_PROBLEMS: usize = 20;
 impl Store {
     /// Removes audit rows that are older than `before`, a Unix timestamp in milliseconds. Returns the number of rows.
     /// Audit events record the number of removed rows and their integrity problems.
-    pub async fn prune_audit(&self, by: &Origin, before: i64) -> Result<u64, StoreError> {
+    pub async fn prune_audit_log(&self, by: &Origin, before: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
         // Keep the audit events of this removal, regardless of their time.
         let newest: Option<i64> = query_scalar("SELECT MAX(seq) FROM audit")
@@ -40,7 +40,7 @@ impl Store {
         let mut tx = self.begin_audited_transaction("remove old audit rows").await?;
         let Some(last) = find_last_removable_row(tx.transaction(), before, newest).await? else { return Ok(0) };
         let keys = AuditKeys::load_keys(tx.transaction(), &self.sealer, &self.keys).await?;
-        let mut verifier = ChainVerifier::start(tx.transaction(), &keys).await?;
+        let mut verifier = ChainVerifier::at_checkpoint(tx.transaction(), &keys).await?;
         verifier.verify_rows_through(tx.transaction(), &keys, last.seq).await?;
         let checkpoint = ChainEnd { seq: last.seq.saturating_add(1), mac: last.mac };
         checkpoint.write_end_record(tx.transaction(), keys.current_key(), CHECKPOINT_NAME).await?;

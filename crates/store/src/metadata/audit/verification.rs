@@ -24,10 +24,10 @@ impl Store {
         let failed = StoreError::database_error("verify the audit log");
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;
         let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
-        let mut verifier = ChainVerifier::start(&mut transaction, &keys).await?;
+        let mut verifier = ChainVerifier::at_checkpoint(&mut transaction, &keys).await?;
         verifier.verify_rows_through(&mut transaction, &keys, i64::MAX).await?;
         let recorded = compare_checkpoints(&mut transaction, &keys, tracked.iter().chain(checkpoints)).await?;
-        Ok(verifier.finish(recorded))
+        Ok(verifier.into_result(recorded))
     }
 }
 
@@ -45,7 +45,7 @@ pub(super) struct ChainVerifier {
 }
 
 impl ChainVerifier {
-    pub(super) async fn start(transaction: &mut Transaction, keys: &AuditKeys) -> Result<Self, StoreError> {
+    pub(super) async fn at_checkpoint(transaction: &mut Transaction, keys: &AuditKeys) -> Result<Self, StoreError> {
         let checkpoint = ChainEnd::read_end_record(transaction, keys.current_key(), CHECKPOINT_NAME).await?;
         let mut verifier = Self {
             head: ChainEnd::read_end_record(transaction, keys.current_key(), HEAD_NAME).await?,
@@ -148,7 +148,7 @@ impl ChainVerifier {
     }
 
     /// Completes the verification and adds the problems in `recorded`, which concern recorded rows.
-    fn finish(mut self, recorded: Vec<AuditProblem>) -> AuditVerification {
+    fn into_result(mut self, recorded: Vec<AuditProblem>) -> AuditVerification {
         let last = self.previous.map_or(0, |previous| previous.seq);
         match self.head {
             None => self.report_problem(last, AuditFault::HeadChanged),

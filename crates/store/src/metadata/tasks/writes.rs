@@ -5,7 +5,7 @@ use clew_model::{RequestId, TaskOutcome, TaskStatus};
 use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::metadata::group_commit::GroupedWrite;
-use crate::metadata::row_mapping::count_to_i64;
+use crate::metadata::row_mapping::saturate_count_to_i64;
 use crate::tasks::NewCollectionTask;
 
 /// Computes the `turn` of a new task. The turn is the position of the task in the fair queue.
@@ -117,9 +117,11 @@ impl GroupedWrite for EndTaskWrite {
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
         let (status, failure, result) = match &self.outcome {
-            TaskOutcome::Finished { result_name, rows, bytes, sha256 } => {
-                (TaskStatus::Finished, None, Some((result_name, count_to_i64(*rows), count_to_i64(*bytes), sha256)))
-            }
+            TaskOutcome::Finished { result_name, rows, bytes, sha256 } => (
+                TaskStatus::Finished,
+                None,
+                Some((result_name, saturate_count_to_i64(*rows), saturate_count_to_i64(*bytes), sha256)),
+            ),
             TaskOutcome::Failed(failure) => (TaskStatus::Error, Some(failure), None),
         };
         let ended = query(END_TASK_QUERY)
