@@ -61,7 +61,7 @@ impl Listener {
                         received = connection.try_recv() => {
                             received.ok().flatten().map(|notification| parse_notification(notification.payload()))
                         }
-                        () = sleep_until(*last_activity + KEEPALIVE_INTERVAL) => is_connection_alive(connection).await.then_some(None),
+                        () = sleep_until(*last_activity + KEEPALIVE_INTERVAL) => is_connected(connection).await.then_some(None),
                     };
                     *last_activity = Instant::now();
                     match received {
@@ -90,7 +90,7 @@ async fn connect_listener(options: &PgConnectOptions) -> Result<PgListener, sqlx
 }
 
 /// Sends a keepalive query. The listener buffers notifications that arrive before the response.
-async fn is_connection_alive(connection: &mut PgListener) -> bool {
+async fn is_connected(connection: &mut PgListener) -> bool {
     matches!(timeout(KEEPALIVE_TIMEOUT, sqlx::query("SELECT 1").execute(connection)).await, Ok(Ok(_)))
 }
 
