@@ -61,7 +61,9 @@ impl Listener {
                         received = connection.try_recv() => {
                             received.ok().flatten().map(|notification| parse_notification(notification.payload()))
                         }
-                        () = sleep_until(*last_activity + KEEPALIVE_INTERVAL) => is_connected(connection).await.then_some(None),
+                        () = sleep_until(*last_activity + KEEPALIVE_INTERVAL) => {
+                            is_connected(connection).await.then_some(None)
+                        }
                     };
                     *last_activity = Instant::now();
                     match received {
