@@ -10,7 +10,7 @@ use clew_iam::decision::{CredentialScope, Principal};
 use clew_iam::signature::{self, Authorization, RequestToSign, SignatureError};
 use clew_iam::token;
 use clew_model::ErrorEntry;
-use clew_store::{AccessKey, CachedView, LockState, TemporaryKeyValidity, User};
+use clew_store::{AccessKey, CachedView, LockoutState, TemporaryKeyValidity, User};
 use http::StatusCode;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -198,9 +198,9 @@ impl SignedRequest {
             peer,
         )
         .await?;
-        let has_failures = match view.lock_state(&subject.name).await? {
-            LockState::Locked => return Err(not_authenticated_error("auth-key-locked", Vec::new())),
-            state => state == LockState::HasFailures,
+        let has_failures = match view.lockout_state(&subject.name).await? {
+            LockoutState::Locked => return Err(not_authenticated_error("auth-key-locked", Vec::new())),
+            state => state == LockoutState::HasFailures,
         };
         Ok(Self { authorization, key, view, subject, has_failures })
     }

@@ -1,7 +1,7 @@
-//! Benchmark of the task queue's SQL statements, with 1,000 and with 1,000,000 tasks in the table.
+//! Measures the SQL statements of the task queue in tables with 1,000 and 1,000,000 tasks.
 //! `cargo xtask bench` runs this program.
 //!
-//! Each output line has the operation and its durations in seconds, for the large and for the small table.
+//! Each output line contains the operation and its durations in seconds for the large and the small table.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 
@@ -21,8 +21,8 @@ const CLAIMS_PER_RUN: u32 = 40;
 const READS_PER_RUN: u32 = 200;
 const COUNTS_PER_RUN: u32 = 20;
 
-/// Inserts tasks of 1000 instances in ten projects, each task for a different node.
-/// One tenth of the tasks is queued, ten tasks are running, and the others have ended.
+/// Inserts tasks for 1000 instances in ten projects. Each task is for a different node.
+/// One tenth of the tasks are queued, ten tasks are running, and the others have ended.
 const INSERT_TASKS_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
          lease_until, result_name, result_rows, result_bytes, result_sha256, ended_at) \
      SELECT 'realtime_session-00000000-0000-4000-8000-' || digits(n) || '-98e0', '00000000000000000000' || digits(n / 10 % 10), \
@@ -52,7 +52,7 @@ struct BenchQueue {
 }
 
 impl BenchQueue {
-    async fn create_with_tasks(tasks: u32, use_postgres: bool) -> Self {
+    async fn create_queue_with_tasks(tasks: u32, use_postgres: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = if use_postgres { Some(PostgreSql::start().await.unwrap()) } else { None };
         let metadata = server.as_ref().map(|server| server.url().parse().unwrap());
@@ -178,8 +178,8 @@ async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (use_postgres, pairs) = (arguments[0] == "postgres", arguments[1].parse::<usize>().unwrap());
     let (mut large, mut small) = (
-        BenchQueue::create_with_tasks(LARGE_QUEUE_LEN, use_postgres).await,
-        BenchQueue::create_with_tasks(SMALL_QUEUE_LEN, use_postgres).await,
+        BenchQueue::create_queue_with_tasks(LARGE_QUEUE_LEN, use_postgres).await,
+        BenchQueue::create_queue_with_tasks(SMALL_QUEUE_LEN, use_postgres).await,
     );
     macro_rules! measure {
         ($($name:literal $operation:ident)*) => {$(

@@ -1,4 +1,4 @@
-//! Types of audit records, audit filters and verification results.
+//! Types for audit records, audit filters and verification results.
 
 use std::fmt;
 
@@ -16,25 +16,25 @@ pub struct AuditRecord {
     /// The recorded event.
     pub event: AuditEvent,
     /// MAC of the row, in hexadecimal. The MAC covers the MAC of the previous row.
-    /// A copy of the MAC outside of the database detects a rollback of the entire database.
+    /// A copy of this MAC outside the database reveals a rollback of the entire database.
     pub link: String,
 }
 
-/// Newest row of the audit log at a point in time.
-/// A checkpoint that is stored outside of Clew proves that rows were removed later.
+/// Identifies the newest audit row at a point in time.
+/// A checkpoint that is stored outside Clew proves that audit rows were removed after its creation.
 /// See [`crate::Store::verify_audit`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditCheckpoint {
-    /// Sequence number of the row, or 0 for an empty audit log.
+    /// Sequence number of the newest row, or 0 for an empty audit log.
     pub seq: i64,
     /// MAC of the row, in hexadecimal.
     pub link: String,
-    /// Time when the row was the newest one, as a Unix timestamp in milliseconds.
+    /// Time when this row was the newest audit row, as a Unix timestamp in milliseconds.
     pub at: i64,
 }
 
-/// Filter for audit rows. A field that is `None` matches all rows.
+/// Filter for audit rows. A field with the value `None` matches all rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
     /// Domain of the event or of its actor.
@@ -70,9 +70,9 @@ pub struct AuditVerification {
     pub last: Option<i64>,
     /// MAC of the newest row, as in [`AuditRecord::link`].
     pub newest: String,
-    /// Detected problems in row order. The list has at most [`AuditVerification::MAX_PROBLEMS`] entries.
+    /// Detected problems in row order, at most [`AuditVerification::MAX_PROBLEMS`].
     pub problems: Vec<AuditProblem>,
-    /// Number of further problems that `problems` omits.
+    /// Number of detected problems that the `problems` list omits.
     pub more_problems: u64,
 }
 
@@ -90,7 +90,7 @@ impl AuditVerification {
 /// Integrity problem of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditProblem {
-    /// Sequence number of the affected row, or of the first missing row.
+    /// Sequence number of the affected row or of the first missing row.
     pub position: i64,
     /// Type of the problem.
     pub fault: AuditFault,
@@ -101,37 +101,37 @@ pub struct AuditProblem {
 pub enum AuditFault {
     /// The row was changed, or was not written by Clew.
     Changed,
-    /// The rows from the position up to and including `through` are missing.
+    /// All rows from `position` through `through` are missing.
     Missing {
         /// Last missing row.
         through: i64,
     },
-    /// All rows from the position to `first` are missing, although retention did not remove them.
+    /// All rows from `position` up to `first` are missing, although retention did not remove them.
     MissingBefore {
         /// First existing row.
         first: i64,
     },
-    /// All rows after `last`, up to and including the position, are missing.
+    /// All rows after `last` through `position` are missing.
     MissingAfter {
         /// Last existing row, or `None` if the audit log is empty.
         last: Option<i64>,
     },
-    /// The row is authentic but does not continue the previous row, because parts of two copies were combined.
+    /// The row is authentic but does not follow the previous row, because parts of two database copies were combined.
     OutOfOrder,
-    /// The head record was changed before this row was written, so previous rows may be missing.
+    /// The head record had been changed before Clew wrote this row, so earlier rows may be missing.
     AfterChangedHead,
-    /// The head record was changed, so rows at the end may be missing.
+    /// The head record was changed, so rows at the end of the audit log may be missing.
     HeadChanged,
-    /// The checkpoint record was changed, so rows at the start may be missing.
+    /// The checkpoint record was changed, so rows at the start of the audit log may be missing.
     CheckpointChanged,
-    /// A row that was recorded as the newest one is missing, so the end of the audit log was removed.
+    /// A row that was recorded as the newest row is missing, so the end of the audit log was removed.
     RecordedRowMissing {
-        /// Time when the row was the newest one, as a Unix timestamp in milliseconds.
+        /// Time when this row was the newest audit row, as a Unix timestamp in milliseconds.
         at: i64,
     },
-    /// A row that was recorded as the newest one was replaced, so the end of the audit log was rewritten.
+    /// A row that was recorded as the newest row was replaced, so the end of the audit log was rewritten.
     RecordedRowReplaced {
-        /// Time when the row was the newest one, as a Unix timestamp in milliseconds.
+        /// Time when this row was the newest audit row, as a Unix timestamp in milliseconds.
         at: i64,
     },
 }

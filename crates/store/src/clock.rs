@@ -1,10 +1,10 @@
-//! Clock for leases, expirations and timestamps.
+//! Provides the time for leases, expirations and timestamps.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Wall clock. Tests replace it with a simulated one.
+/// Wall clock. Tests replace this clock with a simulated clock.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> i64 + Send + Sync>);
 

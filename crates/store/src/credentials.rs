@@ -1,4 +1,4 @@
-//! Types of tokens and of permanent and temporary access keys.
+//! Types for tokens and for permanent and temporary access keys.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use crate::users::User;
 
-/// Access key with its user and its secret.
+/// Access key with its user and secret.
 #[derive(Debug, Clone)]
 pub struct AccessKey {
     /// Public id of the key.
@@ -17,7 +17,7 @@ pub struct AccessKey {
     pub user: Arc<User>,
     /// Secret of the key.
     pub secret: SecretString,
-    /// True if the key is enabled. Always true for a temporary key, which has a [`TemporaryKeyValidity`] instead.
+    /// True if the key is enabled. Always true for temporary keys, which use [`TemporaryKeyValidity`] instead.
     pub enabled: bool,
     /// Validity of a temporary key, or `None` for a permanent key.
     pub temporary: Option<TemporaryKeyValidity>,
@@ -28,7 +28,7 @@ pub struct AccessKey {
 /// Validity of a temporary access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemporaryKeyValidity {
-    /// SHA-256 hash of the security token that requests must carry.
+    /// SHA-256 hash of the security token that each request must contain.
     pub token_hash: [u8; 32],
     /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
@@ -47,7 +47,7 @@ pub struct AccessKeyRecord {
     pub enabled: bool,
     /// Creation time.
     pub created_at: i64,
-    /// Time of the last use, accurate to one minute.
+    /// Time of the last use. The accuracy is one minute.
     pub last_used_at: Option<i64>,
 }
 
@@ -60,31 +60,31 @@ pub struct NewTemporaryKey {
     pub id: AccessKeyId,
     /// Secret of the key.
     pub secret: SecretString,
-    /// SHA-256 hash of the security token that requests must carry.
+    /// SHA-256 hash of the security token that each request must contain.
     pub token_hash: [u8; 32],
     /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
-    /// Credentials that the key is issued for. The insertion fails if these credentials are no longer valid.
+    /// Credentials that authenticated the request for this key. If they are no longer valid, the insertion fails.
     pub issued_for: IssuingCredentials,
 }
 
-/// Credentials that a temporary access key is issued for.
+/// Credentials that authenticated the request for a temporary access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IssuingCredentials {
-    /// Token, identified by its hash. Revoking the token also revokes the temporary key.
+    /// Token, identified by its hash. Revoking this token also revokes the temporary key.
     Token([u8; 32]),
     /// Permanent access key.
     Key(AccessKeyId),
-    /// No credentials, for keys that are issued on the command line.
+    /// No credentials, because the key is issued on the command line.
     CommandLine,
 }
 
-/// Origin of a token, which limits the tokens that the token can be exchanged for.
+/// Origin of a token. The origin determines which other tokens the token can be exchanged for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenOrigin {
-    /// Issued by `POST /v3/auth/tokens`. Such a token is valid for its own scope only.
+    /// The token was issued by `POST /v3/auth/tokens` and is only valid for its own scope.
     Api,
-    /// Issued by the web page after a password sign-in. Such a token can be exchanged for a token of another project.
+    /// The web page issued the token after a password sign-in. The token can be exchanged for another project's token.
     Console,
 }
 
@@ -96,20 +96,20 @@ impl TokenOrigin {
         }
     }
 
-    /// Parses a stored name. An unknown name becomes `Api`, the origin with the fewest rights.
+    /// Parses a stored name. Returns `Api`, the origin with the fewest rights, for an unknown name.
     pub(crate) fn from_name(name: &str) -> Self {
         if name == Self::Console.name() { Self::Console } else { Self::Api }
     }
 }
 
-/// Token to insert. Only the hash of the token is stored.
+/// Token to insert. The database stores only the hash of the token.
 #[derive(Debug, Clone)]
 pub struct NewToken {
     /// SHA-256 hash of the token.
     pub hash: [u8; 32],
     /// User that owns the credential.
     pub user_id: UserId,
-    /// Project scope, or `None` for a token with domain scope.
+    /// Project that the token is scoped to, or `None` for a domain-scoped token.
     pub scope_project: Option<ProjectId>,
     /// Authentication methods that were used to obtain the token, such as `password` or `token` (spec section 3.2).
     pub issued_by_methods: Vec<String>,
@@ -126,7 +126,7 @@ pub struct NewToken {
 pub struct StoredToken {
     /// User that owns the credential.
     pub user: Arc<User>,
-    /// Project scope, or `None` for a token with domain scope.
+    /// Project that the token is scoped to, or `None` for a domain-scoped token.
     pub scope_project: Option<ProjectId>,
     /// Authentication methods that were used to obtain the token.
     pub issued_by_methods: Vec<String>,
@@ -136,6 +136,6 @@ pub struct StoredToken {
     pub expires_at: i64,
     /// Origin of the token.
     pub origin: TokenOrigin,
-    /// True if the token was revoked, by a request or because the rights of its user changed.
+    /// True if a request or a change of the user's rights has revoked the token.
     pub revoked: bool,
 }

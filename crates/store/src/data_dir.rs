@@ -1,4 +1,4 @@
-//! Files of the data directory.
+//! Paths and files of the data directory.
 
 mod permissions;
 
@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::fsync::sync_directory;
 use crate::master_key;
 
-/// Data directory, which may not exist yet.
+/// Paths of the data directory. The directory may not exist yet.
 #[derive(Debug, Clone)]
 pub(crate) struct DataDir {
     pub(crate) root: PathBuf,
@@ -21,12 +21,12 @@ impl DataDir {
         Self { root: root.to_owned() }
     }
 
-    /// Returns the path of the database file. The file exists after a complete initialisation.
+    /// Returns the path of the database file. The file exists once the initialisation is complete.
     pub(crate) fn database_path(&self) -> PathBuf {
         self.root.join("clew.db")
     }
 
-    /// Returns the path of the database file during the initialisation.
+    /// Returns the temporary path that the database file has during the initialisation.
     pub(crate) fn unfinished_database_path(&self) -> PathBuf {
         self.root.join("clew.db.new")
     }
@@ -48,7 +48,7 @@ impl DataDir {
         database.try_exists().map_err(StoreError::file_error("look for", database))
     }
 
-    /// Creates the missing directories with mode 0700.
+    /// Creates missing directories with mode 0700.
     pub(crate) fn create_directories(&self) -> Result<(), StoreError> {
         for folder in [self.root.clone(), self.results_path()] {
             if !folder.is_dir() {
@@ -59,7 +59,7 @@ impl DataDir {
         Ok(())
     }
 
-    /// Removes the files of an incomplete initialisation.
+    /// Removes files that an incomplete initialisation left behind.
     pub(crate) fn remove_unfinished_files(&self) -> Result<(), StoreError> {
         let database = ["", "-journal", "-wal", "-shm"].map(|suffix| format!("clew.db.new{suffix}"));
         for name in database.iter().map(String::as_str).chain([master_key::TEMPORARY_FILE_NAME]) {
@@ -71,7 +71,7 @@ impl DataDir {
         Ok(())
     }
 
-    /// Creates an empty database file with mode 0600. SQLite creates its other files with the same mode.
+    /// Creates an empty database file with mode 0600. SQLite uses the same mode for its additional files.
     pub(crate) fn create_database_file(&self) -> Result<(), StoreError> {
         let path = self.unfinished_database_path();
         let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);

@@ -1,9 +1,10 @@
 //! Database abstraction over SQLite and PostgreSQL.
 //!
 //! Most statements are written once, in SQL that both databases accept, with numbered parameters (`$1`).
-//! Methods of [`Database`] and the modules `sqlite` and `postgres` cover the differences.
+//! Methods of [`Database`] and the modules `sqlite` and `postgres` handle the differences.
 
 mod change_detector;
+mod data_version;
 mod error;
 pub(crate) mod migrations;
 mod row;
@@ -14,7 +15,8 @@ use std::path::Path;
 use sqlx::Sqlite;
 
 pub(crate) use change_detector::ChangeDetector;
-pub(crate) use error::{insert_error, migration_error};
+pub(crate) use data_version::DataVersion;
+pub(crate) use error::{convert_insert_error, migration_error};
 pub(crate) use row::{ColumnValue, Row};
 pub(crate) use statement::{Executor, Parameter, Statement, query, query_pair, query_scalar};
 
@@ -32,14 +34,14 @@ pub(crate) enum Database {
     Postgres(PostgresDatabase),
 }
 
-/// Database transaction. Dropping the transaction before the commit rolls it back.
+/// Database transaction. Dropping an uncommitted transaction rolls it back.
 pub(crate) enum Transaction {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
     Postgres(PostgresTransaction),
 }
 
 impl Database {
-    /// Creates a SQLite database from an empty file, without a write-ahead log so that the file can be renamed.
+    /// Creates a SQLite database in an empty file. Disables the write-ahead log so that the file can be renamed.
     pub(crate) async fn create_sqlite(file: &Path) -> Result<Self, StoreError> {
         Ok(Self::Sqlite(sqlite::create_database(file).await?))
     }
@@ -54,7 +56,7 @@ impl Database {
         Ok(Self::Postgres(Box::pin(postgres::open_database(url)).await?))
     }
 
-    /// Begins a transaction that holds the write lock, which blocks all other writers.
+    /// Begins a transaction that holds the write lock and thus blocks all other writers.
     pub(crate) async fn begin_write(&self) -> Result<Transaction, sqlx::Error> {
         match self {
             Self::Sqlite(database) => database.pool.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite),
@@ -62,7 +64,7 @@ impl Database {
         }
     }
 
-    /// Begins a read transaction that reads from a single snapshot.
+    /// Begins a transaction that reads from a single snapshot.
     pub(crate) async fn begin_read(&self) -> Result<Transaction, sqlx::Error> {
         match self {
             Self::Sqlite(database) => database.pool.begin().await.map(Transaction::Sqlite),
@@ -80,7 +82,7 @@ impl Database {
         }
     }
 
-    /// Returns the clock that all processes of the database share.
+    /// Returns the clock that all processes with this database share.
     pub(crate) fn clock(&self) -> Clock {
         match self {
             Self::Sqlite(_) => Clock::default(),
@@ -89,12 +91,12 @@ impl Database {
     }
 
     /// Returns true if processes on other machines can use the database.
-    /// The lock file of the data directory does not exclude processes on other machines.
+    /// The lock file in the data directory does not exclude processes on other machines.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))
     }
 
-    /// Returns SQL that expands a JSON array parameter to a table with the column `value`.
+    /// Returns SQL that expands a JSON array parameter into a table with the column `value`.
     pub(crate) fn json_array_rows_sql(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("json_each({parameter})"),
@@ -102,7 +104,7 @@ impl Database {
         }
     }
 
-    /// Returns a subquery for `IN` that selects the strings of a JSON array parameter.
+    /// Returns a subquery for the `IN` operator that selects the strings in a JSON array parameter.
     pub(crate) fn json_array_text_sql(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("SELECT value FROM json_each({parameter})"),
@@ -112,7 +114,7 @@ impl Database {
         }
     }
 
-    /// Closes all connections and waits for completion.
+    /// Closes all connections and waits until they are closed.
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(database) => database.pool.close().await,

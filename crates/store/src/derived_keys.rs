@@ -1,4 +1,4 @@
-//! Keys that are derived from the master key, one per purpose.
+//! Derives one key per purpose from the master key.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -6,17 +6,20 @@ use zeroize::Zeroizing;
 
 use crate::master_key::MasterKey;
 
+/// Name of the setting that stores the master key id. The setting does not exist before the first rotation.
+pub(crate) const KEY_ID_SETTING: &str = "master_key_id";
+
 /// Keys derived from the master key.
 pub(crate) struct DerivedKeys {
     /// Key of the MACs in the audit log.
     pub(crate) audit: MasterKey,
-    /// Key that hashes the subjects of authentication failures, since users sometimes type passwords into name fields.
+    /// Key for hashes of subjects in authentication failures. Users sometimes type a password into a name field.
     pub(crate) failures: MasterKey,
-    /// Key that signs links which need no credentials.
+    /// Key that signs links that work without credentials.
     pub(crate) links: MasterKey,
-    /// Source of the token that identifies Clew's sessions on watched servers, where other users can see the token.
+    /// Key for the marker of Clew's sessions on watched servers. Other users of these servers can see the marker.
     pub(crate) sessions: MasterKey,
-    /// Identifier of the master key, which does not disclose the key.
+    /// Identifier of the master key. The identifier does not disclose the key.
     pub(crate) id: [u8; 32],
 }
 
@@ -32,8 +35,8 @@ impl DerivedKeys {
         }
     }
 
-    /// Returns true if the stored id belongs to this master key, or if no id is stored yet.
-    pub(crate) fn matches_id(&self, id: Option<&[u8]>) -> bool {
+    /// Returns true if the stored id belongs to this master key or no id is stored yet.
+    pub(crate) fn matches_key_id(&self, id: Option<&[u8]>) -> bool {
         id.is_none_or(|id| id == self.id)
     }
 }

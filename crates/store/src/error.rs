@@ -10,25 +10,25 @@ use crate::policies::PolicyLimits;
 /// Error of a store operation.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The directory or database is already initialised. `initialise` changed nothing.
+    /// The data directory or database is already initialised. `initialise` made no changes.
     #[error("{location} is already initialised")]
     AlreadyInitialised {
         /// Directory or database.
         location: String,
     },
-    /// The directory or database to open is not initialised.
+    /// The data directory or database to open has not been initialised.
     #[error("{location} is not initialised yet")]
     NotInitialised {
         /// Directory or database.
         location: String,
     },
-    /// The database to open was migrated by a newer version of Clew.
+    /// A newer version of Clew has migrated the database.
     #[error("the database has schema version {version} of a newer Clew; run that version of Clew, or restore a backup")]
     NewerDatabase {
         /// Version of the database schema.
         version: i64,
     },
-    /// The target database of a copy is not empty. Nothing was changed.
+    /// The target database of a metadata copy is not empty. No data was changed.
     #[error("{location} is not empty: table {table} has rows; nothing was changed")]
     NotEmpty {
         /// URL of the database.
@@ -36,13 +36,13 @@ pub enum StoreError {
         /// Name of a table that has rows.
         table: String,
     },
-    /// The copied rows differ from the source. The copy was rolled back.
+    /// The copied rows differ from the source rows. The metadata copy was rolled back.
     #[error("the copy of table {table} differs from the source; the copy was rolled back")]
     CopyDiffers {
         /// Name of the table.
         table: &'static str,
     },
-    /// The credentials that a temporary access key is issued for were revoked, disabled or removed.
+    /// The credentials behind the request for a temporary access key were revoked, disabled or removed.
     #[error("the credentials that the temporary access key is issued for are no longer valid")]
     SourceRevoked,
     /// Another process is serving or initialising the data directory.
@@ -51,7 +51,7 @@ pub enum StoreError {
         /// Path of the directory.
         dir: PathBuf,
     },
-    /// An operation on a file of the data directory failed.
+    /// An operation on a file in the data directory failed.
     #[error("could not {action} {}: {source}{}", path.display(), io_error_remedy(source))]
     File {
         /// The failed operation.
@@ -61,7 +61,7 @@ pub enum StoreError {
         /// Cause of the error.
         source: io::Error,
     },
-    /// A file of the data directory is accessible to other accounts, and Clew cannot restrict its permissions.
+    /// Other accounts can access a file in the data directory, and Clew cannot restrict its permissions.
     #[error(
         "{} is accessible to other accounts (mode {mode:o}), and Clew did not restrict it: {reason}. fix: run chmod {wanted:o} on it as its owner, \
          or use a directory that only Clew's account can access",
@@ -72,7 +72,7 @@ pub enum StoreError {
         path: PathBuf,
         /// Current permission bits.
         mode: u32,
-        /// Reason why Clew did not change the permissions.
+        /// Reason why Clew did not restrict the permissions.
         reason: String,
         /// Required permission bits.
         wanted: u32,
@@ -83,19 +83,19 @@ pub enum StoreError {
         /// Description of the problem.
         reason: String,
     },
-    /// The master key is missing, unreadable or accessible to other accounts.
+    /// The master key is missing or unreadable, or other accounts can read the key file.
     #[error("master key: {reason}")]
     MasterKey {
-        /// Description of the problem, with the fix.
+        /// Description of the problem and of its fix.
         reason: String,
     },
-    /// The secrets were encrypted with a different master key.
+    /// A different master key was used to encrypt the secrets.
     #[error("the master key does not match this store, or it was rotated; restore master.key or CLEW_MASTER_KEY")]
     WrongMasterKey,
-    /// The master key was rotated while this process was running with the previous key.
+    /// Another process has rotated the master key, and this process still uses the previous key.
     #[error("the master key was rotated after this process started; restart the process with the new key")]
     MasterKeyRotated,
-    /// The system returned no random bytes, or the encryption failed.
+    /// The operating system returned no random bytes, or the encryption failed.
     #[error("could not encrypt the {what}")]
     Seal {
         /// Description of the secret.
@@ -114,7 +114,7 @@ pub enum StoreError {
         action: &'static str,
         /// Cause of the error.
         source: Box<dyn std::error::Error + Send + Sync>,
-        /// Remedy. Starts with "; " unless it is empty.
+        /// Remedy for the error. A nonempty remedy starts with "; ".
         remedy: &'static str,
     },
     /// The background task that executes queries or writes has stopped.
@@ -144,19 +144,19 @@ pub enum StoreError {
         /// Name or id.
         name: String,
     },
-    /// The change would leave the domain without an enabled administrator.
+    /// The requested change would leave the domain without an enabled administrator.
     #[error("{name} is the last enabled administrator of the domain; make another user an administrator first")]
     LastAdministrator {
         /// Name of the user.
         name: String,
     },
-    /// The user has the maximum number of access keys.
+    /// The user already has the maximum number of access keys.
     #[error("the user has {limit} access keys already; remove one first")]
     TooManyKeys {
         /// Maximum number.
         limit: u32,
     },
-    /// The policy is attached and cannot be removed.
+    /// The policy cannot be removed, because it is attached to users or groups.
     #[error("policy {name:?} is attached {times} times; detach it first")]
     InUse {
         /// Name of the policy.
@@ -164,7 +164,7 @@ pub enum StoreError {
         /// Number of attachments.
         times: u64,
     },
-    /// The user or group would exceed the policy limits. Nothing was changed.
+    /// The requested change would exceed the policy limits of a user or group. No data was changed.
     #[error(
         "{name:?} would have {policies} policies with {bytes} bytes; a user or group may have {} policies with {} bytes in all; fix: detach policies that are no longer needed, or merge them",
         limits.policies, limits.bytes
@@ -179,16 +179,16 @@ pub enum StoreError {
         /// Configured limits.
         limits: PolicyLimits,
     },
-    /// The instance would exceed the maximum number of tags.
+    /// The requested tags would exceed the maximum number of tags per instance.
     #[error("an instance can have {limit} tags at most")]
     TooManyTags {
         /// Maximum number.
         limit: usize,
     },
-    /// The kill switch of the instance is off. Nothing was changed.
+    /// The kill switch of the instance is off. No data was changed.
     #[error("the kill switch of the instance is off; turn it on first")]
     KillSwitchOff,
-    /// The instance has the maximum number of running kill tasks.
+    /// The instance already has the maximum number of running kill tasks.
     #[error("{limit} kill tasks of the instance are already running; stop one first")]
     TooManyKillTasks {
         /// Maximum number.
@@ -208,7 +208,7 @@ pub enum StoreError {
         /// Maximum number of queued tasks.
         limit: u32,
     },
-    /// A result cannot be written. No partial result remains.
+    /// Writing a result failed. No partial result remains.
     #[error("could not write the result {}: {source}{}", path.display(), io_error_remedy(source))]
     ResultWrite {
         /// Path of the file.
@@ -225,16 +225,16 @@ pub enum StoreError {
         location: String,
         /// Cause of the error.
         reason: String,
-        /// Remedy. Starts with "; " unless it is empty.
+        /// Remedy for the error. A nonempty remedy starts with "; ".
         remedy: &'static str,
     },
-    /// The file or object of a result is missing.
+    /// The file or S3 object of a result is missing.
     #[error("result {name} is missing; collect again")]
     ResultMissing {
         /// Name of the result.
         name: String,
     },
-    /// The file or object of a result differs from the data that was written.
+    /// The content of a result differs from the data that Clew wrote.
     #[error("result {name} is damaged: {reason}; collect again")]
     ResultCorrupt {
         /// Name of the result.
@@ -245,19 +245,19 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Returns a function for `map_err` that converts I/O errors.
+    /// Returns a `map_err` function that converts I/O errors.
     pub(crate) fn file_error(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { action, path, source }
     }
 
-    /// Returns a function for `map_err` that converts parse errors of stored values.
-    pub(crate) fn damaged_value<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Self {
+    /// Returns a `map_err` function that converts errors from parsing stored values.
+    pub(crate) fn damaged_value_error<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Self {
         move |error| Self::Damaged { what, reason: error.to_string() }
     }
 }
 
-/// Returns the remedy for an I/O error. The remedy starts with "; " or is empty.
+/// Returns the remedy for an I/O error. A nonempty remedy starts with "; ".
 fn io_error_remedy(error: &io::Error) -> &'static str {
     use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {

@@ -1,32 +1,16 @@
-//! Notifications between processes that share a database.
-
-use clew_model::RequestId;
+//! Receives notifications about changes from processes that share the database.
 
 use crate::database::Database;
 use crate::postgres::listener::Listener;
 use crate::store::Store;
+use crate::store_event::StoreEvent;
 
-/// Notification about a change by any process. The change is already committed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreEvent {
-    /// A collection was queued.
-    TaskQueued,
-    /// A collection has ended.
-    TaskEnded(RequestId),
-    /// An intelligent kill was queued.
-    IntelligentKillQueued,
-    /// The `LISTEN` connection is established. Previous notifications may be lost, so the receiver must poll once.
-    Connected,
-    /// The `LISTEN` connection is lost. Notifications may be lost until [`StoreEvent::Connected`].
-    Disconnected,
-}
-
-/// Receiver of notifications. The first notification is [`StoreEvent::Connected`].
+/// Receives notifications. The first notification is [`StoreEvent::Connected`].
 #[derive(Debug)]
 pub struct StoreEventReceiver(Listener);
 
 impl Store {
-    /// Creates a receiver with a dedicated database connection. Returns `None` for SQLite.
+    /// Creates an event receiver with a dedicated database connection. Returns `None` for SQLite.
     #[must_use]
     pub fn subscribe_to_events(&self) -> Option<StoreEventReceiver> {
         match &self.database {
@@ -37,7 +21,7 @@ impl Store {
 }
 
 impl StoreEventReceiver {
-    /// Waits for the next notification. The future is cancel safe.
+    /// Waits for the next notification. This method is cancel safe.
     pub async fn next(&mut self) -> StoreEvent {
         self.0.next_event().await
     }

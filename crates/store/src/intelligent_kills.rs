@@ -1,11 +1,11 @@
-//! Types of intelligent kills: requests, stored kills and filters.
+//! Types for requested intelligent kills, stored intelligent kills and filters.
 
 use std::fmt;
 use std::str::FromStr;
 
 use clew_model::{InstanceId, NodeId, Origin, ProjectId, TaskStatus};
 
-/// Id of an intelligent kill: the request time as a Unix timestamp in milliseconds, or the next unused number.
+/// Id of an intelligent kill: its request time as a Unix timestamp in milliseconds, or the next unused number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntelligentKillId(pub(crate) i64);
 
@@ -23,7 +23,7 @@ impl fmt::Display for IntelligentKillId {
     }
 }
 
-/// Error of parsing an [`IntelligentKillId`].
+/// Error from parsing an [`IntelligentKillId`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the id of an intelligent kill has 13 digits")]
 pub struct ParseIntelligentKillIdError;
@@ -40,7 +40,7 @@ impl FromStr for IntelligentKillId {
 /// Request for an intelligent kill.
 #[derive(Debug, Clone)]
 pub struct NewIntelligentKill {
-    /// Actor that requested the kill, with its address.
+    /// Actor that requested the kill, with the client address.
     pub by: Origin,
     /// Project of the instance.
     pub project_id: ProjectId,
@@ -59,13 +59,13 @@ pub struct IntelligentKill {
     pub request: NewIntelligentKill,
     /// Current state.
     pub status: TaskStatus,
-    /// Reason of a failure. Some sessions may have been killed before the failure.
+    /// Reason for the failure, if any. Clew may have killed some sessions before the failure.
     pub reason: Option<String>,
     /// End time, as a Unix timestamp in milliseconds, or `None` if the kill has not ended.
     pub ended_at: Option<i64>,
 }
 
-/// Filter for completed intelligent kills of a node by request time. Times are Unix timestamps in milliseconds.
+/// Filter for a node's completed intelligent kills by request time, in Unix milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntelligentKillFilter {
     /// Instance of the node.

@@ -1,4 +1,4 @@
-//! Types of kill records: source, outcome and filter.
+//! Types for kill records: source, outcome and filter.
 
 use clew_model::{InstanceId, NodeId, ProjectId};
 
@@ -17,7 +17,7 @@ impl KillSource {
     /// All variants.
     pub const ALL: [Self; 3] = [Self::Manual, Self::Intelligent, Self::Task];
 
-    /// Stored name.
+    /// Name in the database.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -39,17 +39,17 @@ impl KillSource {
 pub enum RecordedKillOutcome {
     /// The session or its statement has ended.
     Killed,
-    /// The server accepted the kill and is rolling back the transaction.
+    /// The server accepted the kill and is rolling back the session's transaction.
     RollingBack,
     /// The server accepted the kill, but the session has not ended yet.
     Ending,
     /// The session ended before the kill was sent.
     AlreadyGone,
-    /// Clew refused the kill because the session is protected.
+    /// Clew rejected the kill because the session is protected.
     Refused,
-    /// The kill failed because the server was unreachable or denied the kill.
+    /// The kill failed because the server was unreachable or rejected the request.
     Failed,
-    /// The outcome is unknown because Clew terminated during the kill.
+    /// The outcome is unknown because Clew terminated before it recorded the outcome.
     Unknown,
 }
 
@@ -58,7 +58,7 @@ impl RecordedKillOutcome {
     pub const ALL: [Self; 7] =
         [Self::Killed, Self::RollingBack, Self::Ending, Self::AlreadyGone, Self::Refused, Self::Failed, Self::Unknown];
 
-    /// Stored name.
+    /// Name in the database.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -78,14 +78,14 @@ impl RecordedKillOutcome {
         Self::ALL.into_iter().find(|end| end.name() == name)
     }
 
-    /// Returns true if the session or statement has ended or is ending.
+    /// Returns true if the killed session or statement has ended or is ending.
     #[must_use]
     pub fn is_success(self) -> bool {
         matches!(self, Self::Killed | Self::RollingBack | Self::Ending | Self::AlreadyGone)
     }
 }
 
-/// Kill to record before it is sent. Invalid UTF-8 in text fields is escaped.
+/// Kill to record before Clew sends it. Text fields contain invalid UTF-8 in escaped form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKill {
     /// Project of the instance.
@@ -100,7 +100,7 @@ pub struct NewKill {
     pub task_id: Option<String>,
     /// Target of the kill: `connection` or `query`.
     pub kind: &'static str,
-    /// Reason that the user entered. May be empty.
+    /// Reason that the user entered. The reason may be empty.
     pub reason: String,
     /// Id of the session on the server.
     pub session_id: u64,
@@ -137,7 +137,7 @@ pub struct KillRecord {
     pub task_id: Option<String>,
     /// Target of the kill: `connection` or `query`.
     pub kind: String,
-    /// Reason that the user entered. May be empty.
+    /// Reason that the user entered. The reason may be empty.
     pub reason: String,
     /// Id of the session on the server.
     pub session_id: u64,
@@ -155,9 +155,9 @@ pub struct KillRecord {
     pub state: Option<String>,
     /// Template of the statement.
     pub template: Option<String>,
-    /// Time when the kill was recorded, before the kill was sent.
+    /// Time when Clew recorded the kill, before Clew sent the kill.
     pub requested_at: i64,
-    /// Outcome, or `None` if no outcome is recorded yet.
+    /// Outcome of the kill, or `None` if no outcome is recorded yet.
     pub outcome: Option<RecordedKillOutcome>,
     /// Details of the outcome.
     pub detail: Option<String>,
@@ -165,7 +165,7 @@ pub struct KillRecord {
     pub ended_at: Option<i64>,
 }
 
-/// Filter for kills. An optional field that is `None` matches all kills.
+/// Filter for kills. An optional field with the value `None` matches all kills.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillFilter {
     /// Instance of the kill.

@@ -1,18 +1,18 @@
-//! Storage of identities, policies, the inventory, tasks, results and the audit log. Secrets are encrypted.
+//! Stores identities, policies, the inventory, tasks, results and the audit log. Secrets are encrypted.
 //!
 //! The data directory contains the SQLite database `clew.db`, the directory `results/` and the file `master.key`.
-//! Results can be stored on S3 in place of `results/`.
+//! Results can be stored on S3 instead of in `results/`.
 //! Several processes can open a data directory, but only one can serve it (see [`Store::lock_for_serving`]).
-//! A PostgreSQL database can replace `clew.db`, and several data directories can share it (see [`Location`]).
+//! Several data directories can share a PostgreSQL database instead of `clew.db` (see [`StoreLocation`]).
 //!
-//! Authorization is in `clew-iam`, task scheduling in `clew-tasks` and session collection in `clew-mysql`.
+//! The crate `clew-iam` authorizes requests, `clew-tasks` schedules tasks, and `clew-mysql` collects sessions.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), clew_store::StoreError> {
 //! use clew_store::Store;
 //!
 //! let store = Store::open(std::path::Path::new("clew-data")).await?;
-//! for instance in store.all_instances().await? {
+//! for instance in store.list_all_instances().await? {
 //!     println!("{} has {} nodes", instance.name, instance.nodes.len());
 //! }
 //! # Ok(())
@@ -20,10 +20,10 @@
 //! ```
 
 mod audit;
+mod caches;
 mod clock;
 mod credentials;
 mod data_dir;
-mod data_version;
 mod database;
 mod derived_keys;
 mod error;
@@ -47,9 +47,11 @@ mod serving_lock;
 mod signed_links;
 mod sqlite;
 mod store;
+mod store_event;
 mod tasks;
 mod tenants;
 mod users;
+mod version_tracker;
 mod versioned_cache;
 mod zones;
 
@@ -60,7 +62,7 @@ pub use credentials::{
     TokenOrigin,
 };
 pub use error::StoreError;
-pub use events::{StoreEvent, StoreEventReceiver};
+pub use events::StoreEventReceiver;
 pub use intelligent_kills::{
     IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill, ParseIntelligentKillIdError,
 };
@@ -72,11 +74,12 @@ pub use metadata::lockouts::AuthAttemptReservation;
 pub use metadata_copy::CopiedTable;
 pub use policies::{Attachment, Grantee, PolicyLimits, PolicyRecord, PolicyRef, StoredGrant, StoredPolicy};
 pub use postgres::PostgresUrl;
-pub use read_cache::{CachedView, LockState};
+pub use read_cache::{CachedView, LockoutState};
 pub use results::{PublishedResult, ResultStore, ResultWriter, S3Settings, StoredObject, StoredResult};
 pub use rotation::RotationSummary;
 pub use serving_lock::ServingLock;
 pub use store::{InitialIds, InitialTenant, Store};
+pub use store_event::StoreEvent;
 pub use tasks::{ClaimRequest, ClaimedTask, ClaimedTasks, CollectionTask, NewCollectionTask, ResultRecord};
 pub use tenants::{Domain, EnterpriseProject, EnterpriseProjectChange, Project, ProjectChange};
 pub use users::{Group, NewUser, User, UserChange};

@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 
 use crate::postgres::PostgresUrl;
 
-/// Location of a store: the data directory and, optionally, a PostgreSQL database for the metadata.
+/// Location of a store: the data directory and optionally a PostgreSQL database for the metadata.
 #[derive(Debug, Clone)]
 pub struct StoreLocation {
-    /// Data directory, which contains the master key. It also contains the results unless they are on S3.
+    /// Data directory. Contains the master key, and the results unless S3 stores them.
     pub data_dir: PathBuf,
-    /// PostgreSQL database with the metadata, or `None` for SQLite in the data directory.
+    /// PostgreSQL database for the metadata, or `None` for SQLite in the data directory.
     pub metadata_url: Option<PostgresUrl>,
 }
 
 impl<P: AsRef<Path>> From<P> for StoreLocation {
-    /// Creates a location whose metadata is in the data directory.
+    /// Creates a location that stores the metadata in the data directory.
     fn from(data_dir: P) -> Self {
         Self { data_dir: data_dir.as_ref().to_owned(), metadata_url: None }
     }

@@ -1,4 +1,4 @@
-//! Back-off after refused logins, which keeps a watched server from locking Clew's account.
+//! Back-off after refused logins. Fewer login attempts keep a watched server from locking Clew's account.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use std::time::Duration;
 pub(crate) const FIRST_RETRY_DELAY: Duration = Duration::from_secs(30);
 /// Maximum delay before a retry.
 pub(crate) const MAX_RETRY_DELAY: Duration = Duration::from_hours(1);
-/// Minimum delay between a refused login and a login that a user requests.
+/// Minimum delay between a refused login and a retry that a user requests.
 pub const REQUESTED_RETRY_DELAY: Duration = Duration::from_secs(10);
 
-/// Origin of a login.
+/// Trigger of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginTrigger {
-    /// Background login of a kill task, a collection retry or the live feed. The login waits for the full back-off.
+    /// Background login for a kill task, a collection retry or the live feed. Waits for the full back-off.
     Automatic,
-    /// Login that a user requested. The login waits for [`REQUESTED_RETRY_DELAY`] only, since the account may be fixed.
+    /// Login that a user requests, often after fixing the account. Waits only for [`REQUESTED_RETRY_DELAY`].
     Requested,
 }
 
-/// Refused logins of a node. Times are Unix timestamps in milliseconds.
+/// Back-off state after refused logins to a node. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginBackoff {
     /// Number of consecutive refused logins.
@@ -36,7 +36,7 @@ pub struct LoginBackoff {
 pub enum LoginPermit {
     /// The login may be attempted now.
     Granted {
-        /// Number of consecutive refusals before this login. The caller passes this number on with the login's outcome.
+        /// Number of consecutive refusals before this login. The caller must report this number with the outcome.
         refusals: u32,
     },
     /// The back-off has not ended yet.
@@ -44,7 +44,7 @@ pub enum LoginPermit {
 }
 
 /// Returns the retry delay after a number of consecutive refusals.
-pub(crate) fn retry_delay(refusals: u32) -> Duration {
+pub(crate) fn compute_retry_delay(refusals: u32) -> Duration {
     let doublings = refusals.saturating_sub(1).min(16);
     FIRST_RETRY_DELAY.saturating_mul(1 << doublings).min(MAX_RETRY_DELAY)
 }
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn delays_double_up_to_an_hour() {
-        let delays = [1, 2, 3, 7, 8, 100, u32::MAX].map(|refusals| retry_delay(refusals).as_secs());
+        let delays = [1, 2, 3, 7, 8, 100, u32::MAX].map(|refusals| compute_retry_delay(refusals).as_secs());
         assert_eq!(delays, [30, 60, 120, 1920, 3600, 3600, 3600]);
     }
 }

@@ -10,26 +10,26 @@ use zeroize::Zeroizing;
 use crate::error::StoreError;
 use crate::fsync::sync_directory;
 
-/// Environment variable with the master key. If set, the key file is neither read nor written.
+/// Environment variable with the master key. If the variable is set, Clew ignores the key file.
 const MASTER_KEY_VARIABLE: &str = "CLEW_MASTER_KEY";
 
-/// Environment variable with the next master key, for installations that set `CLEW_MASTER_KEY`.
+/// Environment variable with the next master key. Used by installations that set `CLEW_MASTER_KEY`.
 const NEXT_MASTER_KEY_VARIABLE: &str = "CLEW_NEW_MASTER_KEY";
 
-/// Temporary name of the key file during its creation.
+/// Temporary name of the key file while Clew creates it.
 pub(crate) const TEMPORARY_FILE_NAME: &str = "master.key.new";
 
 pub(crate) type MasterKey = Zeroizing<[u8; 32]>;
 
 /// Reads the master key from the environment or from the key file.
-pub(crate) fn read_key(file: &Path) -> Result<MasterKey, StoreError> {
-    match read_key_variable(MASTER_KEY_VARIABLE)? {
+pub(crate) fn read_master_key(file: &Path) -> Result<MasterKey, StoreError> {
+    match read_master_key_variable(MASTER_KEY_VARIABLE)? {
         Some(key) => Ok(key),
-        None => read_key_file(file),
+        None => read_master_key_file(file),
     }
 }
 
-fn read_key_file(file: &Path) -> Result<MasterKey, StoreError> {
+fn read_master_key_file(file: &Path) -> Result<MasterKey, StoreError> {
     let mode = fs::metadata(file).map_err(|error| unreadable_key_error(file, &error))?.permissions().mode();
     if mode & 0o077 != 0 {
         return Err(StoreError::MasterKey {
@@ -41,27 +41,27 @@ fn read_key_file(file: &Path) -> Result<MasterKey, StoreError> {
         });
     }
     let text = Zeroizing::new(fs::read_to_string(file).map_err(|error| unreadable_key_error(file, &error))?);
-    parse_key(&text).ok_or_else(|| StoreError::MasterKey {
+    parse_master_key(&text).ok_or_else(|| StoreError::MasterKey {
         reason: format!("{} does not contain 64 hexadecimal digits; restore it from a backup", file.display()),
     })
 }
 
-/// Reads the master key. If no key exists, creates one in the key file. Never overwrites a key.
-pub(crate) fn load_or_create_key(file: &Path) -> Result<MasterKey, StoreError> {
-    if read_key_variable(MASTER_KEY_VARIABLE)?.is_some() || file.exists() {
-        return read_key(file);
+/// Reads the master key, or creates a key file if no key exists. Never overwrites a key.
+pub(crate) fn load_or_create_master_key(file: &Path) -> Result<MasterKey, StoreError> {
+    if read_master_key_variable(MASTER_KEY_VARIABLE)?.is_some() || file.exists() {
+        return read_master_key(file);
     }
-    create_key(file)
+    create_master_key(file)
 }
 
-fn create_key(file: &Path) -> Result<MasterKey, StoreError> {
+fn create_master_key(file: &Path) -> Result<MasterKey, StoreError> {
     let mut key: MasterKey = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *key)
         .map_err(|error| StoreError::MasterKey { reason: format!("the system returned no random bytes: {error}") })?;
-    write_key(file, key)
+    write_master_key(file, key)
 }
 
-fn write_key(file: &Path, key: MasterKey) -> Result<MasterKey, StoreError> {
+fn write_master_key(file: &Path, key: MasterKey) -> Result<MasterKey, StoreError> {
     let text = Zeroizing::new(format!("{}\n", hex::encode(key.as_slice())));
     // Remove the file of an interrupted creation.
     let temporary = parent_directory(file).join(TEMPORARY_FILE_NAME);
@@ -74,30 +74,30 @@ fn write_key(file: &Path, key: MasterKey) -> Result<MasterKey, StoreError> {
     Ok(key)
 }
 
-/// Returns the path of the next key file during a rotation.
-pub(crate) fn next_key_path(file: &Path) -> PathBuf {
+/// Returns the path of the file that holds the next key during a rotation.
+pub(crate) fn next_master_key_path(file: &Path) -> PathBuf {
     file.with_extension("key.next")
 }
 
-/// Reads the next key. Returns `None` if no rotation was prepared or interrupted.
-pub(crate) fn read_next_key(file: &Path) -> Result<Option<MasterKey>, StoreError> {
-    let from_env = read_key_variable(NEXT_MASTER_KEY_VARIABLE)?;
-    let next = next_key_path(file);
-    if from_env.is_some() || read_key_variable(MASTER_KEY_VARIABLE)?.is_some() || !next.exists() {
+/// Reads the next key. Returns `None` unless a rotation was prepared or interrupted.
+pub(crate) fn read_next_master_key(file: &Path) -> Result<Option<MasterKey>, StoreError> {
+    let from_env = read_master_key_variable(NEXT_MASTER_KEY_VARIABLE)?;
+    let next = next_master_key_path(file);
+    if from_env.is_some() || read_master_key_variable(MASTER_KEY_VARIABLE)?.is_some() || !next.exists() {
         return Ok(from_env);
     }
-    read_key_file(&next).map(Some)
+    read_master_key_file(&next).map(Some)
 }
 
-/// Reads or creates the next key. The key is durable, in its file or the environment, when this function returns.
-pub(crate) fn load_or_create_next_key(file: &Path) -> Result<MasterKey, StoreError> {
-    let stored_in_file = read_key_variable(MASTER_KEY_VARIABLE)?.is_none();
-    let next_path = next_key_path(file);
-    match read_next_key(file)? {
+/// Reads or creates the next key. When this function returns, the key is durable in its file or the environment.
+pub(crate) fn load_or_create_next_master_key(file: &Path) -> Result<MasterKey, StoreError> {
+    let stored_in_file = read_master_key_variable(MASTER_KEY_VARIABLE)?.is_none();
+    let next_path = next_master_key_path(file);
+    match read_next_master_key(file)? {
         // Store the key in the file, because the environment ends with this process.
-        Some(from_env) if stored_in_file && !next_path.exists() => write_key(&next_path, from_env),
+        Some(from_env) if stored_in_file && !next_path.exists() => write_master_key(&next_path, from_env),
         Some(next) => Ok(next),
-        None if stored_in_file => create_key(&next_path),
+        None if stored_in_file => create_master_key(&next_path),
         None => Err(StoreError::MasterKey {
             reason: format!(
                 "{MASTER_KEY_VARIABLE} is set, so {NEXT_MASTER_KEY_VARIABLE} is required too: generate 64 hexadecimal digits (openssl rand -hex 32), store them \
@@ -107,11 +107,11 @@ pub(crate) fn load_or_create_next_key(file: &Path) -> Result<MasterKey, StoreErr
     }
 }
 
-/// Replaces the current key file with the next one. Keeps the current key under another name for existing backups.
-/// Does nothing if the keys are in the environment.
-pub(crate) fn promote_next_key(file: &Path) -> Result<(), StoreError> {
-    let next = next_key_path(file);
-    if read_key_variable(MASTER_KEY_VARIABLE)?.is_some() || !next.exists() {
+/// Replaces the current key file with the next key file. Renames the current file, which existing backups need.
+/// Does nothing if environment variables contain the keys.
+pub(crate) fn promote_next_master_key(file: &Path) -> Result<(), StoreError> {
+    let next = next_master_key_path(file);
+    if read_master_key_variable(MASTER_KEY_VARIABLE)?.is_some() || !next.exists() {
         return Ok(());
     }
     let before = file.with_extension(format!("key.before-{}", jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%6fZ")));
@@ -121,7 +121,7 @@ pub(crate) fn promote_next_key(file: &Path) -> Result<(), StoreError> {
     promoted.map_err(StoreError::file_error("rename", next))
 }
 
-/// Writes the key file atomically, because a partial key would block the initialisation.
+/// Writes the key file atomically. A partial key file would block the initialisation.
 fn write_key_file(file: &Path, text: &str) -> io::Result<()> {
     let mut temporary =
         tempfile::Builder::new().prefix(TEMPORARY_FILE_NAME).rand_bytes(0).tempfile_in(parent_directory(file))?;
@@ -135,15 +135,15 @@ fn parent_directory(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn read_key_variable(variable: &str) -> Result<Option<MasterKey>, StoreError> {
+fn read_master_key_variable(variable: &str) -> Result<Option<MasterKey>, StoreError> {
     let Ok(text) = std::env::var(variable) else { return Ok(None) };
     let text = Zeroizing::new(text);
-    parse_key(&text)
+    parse_master_key(&text)
         .map(Some)
         .ok_or_else(|| StoreError::MasterKey { reason: format!("{variable} does not contain 64 hexadecimal digits") })
 }
 
-fn parse_key(text: &str) -> Option<MasterKey> {
+fn parse_master_key(text: &str) -> Option<MasterKey> {
     let mut key: MasterKey = Zeroizing::new([0; 32]);
     hex::decode_to_slice(text.trim(), &mut *key).ok()?;
     Some(key)
@@ -166,23 +166,23 @@ mod tests {
     fn key_is_created_once_with_owner_permissions() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("master.key");
-        let created = load_or_create_key(&file).unwrap();
+        let created = load_or_create_master_key(&file).unwrap();
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(*load_or_create_key(&file).unwrap(), *created);
-        assert_eq!(*read_key(&file).unwrap(), *created);
+        assert_eq!(*load_or_create_master_key(&file).unwrap(), *created);
+        assert_eq!(*read_master_key(&file).unwrap(), *created);
     }
 
     #[test]
     fn key_readable_by_others_or_malformed_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("master.key");
-        assert!(read_key(&file).unwrap_err().to_string().contains("cannot be read"));
-        load_or_create_key(&file).unwrap();
+        assert!(read_master_key(&file).unwrap_err().to_string().contains("cannot be read"));
+        load_or_create_master_key(&file).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(read_key(&file).unwrap_err().to_string().contains("mode 644"));
+        assert!(read_master_key(&file).unwrap_err().to_string().contains("mode 644"));
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(&file, "not a key").unwrap();
-        assert!(load_or_create_key(&file).unwrap_err().to_string().contains("64 hexadecimal digits"));
+        assert!(load_or_create_master_key(&file).unwrap_err().to_string().contains("64 hexadecimal digits"));
         assert_eq!(fs::read_to_string(&file).unwrap(), "not a key");
     }
 }

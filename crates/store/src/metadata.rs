@@ -1,9 +1,10 @@
-//! Queries of the metadata database, with one module per type of entity.
+//! Contains the queries of the metadata database in one module per entity type.
 
 mod access_keys;
 mod attachments;
 pub(crate) mod audit;
 mod audited_tx;
+pub(crate) mod auth_failures;
 mod bootstrap;
 mod enterprise_projects;
 pub(crate) mod group_commit;
@@ -20,7 +21,8 @@ mod projects;
 mod revocation;
 pub(crate) mod rotation;
 mod row_mapping;
-mod slow_thresholds;
+mod slow_session_thresholds;
+mod store_writes;
 mod tags;
 mod tasks;
 mod temporary_keys;

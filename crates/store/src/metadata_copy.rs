@@ -1,9 +1,10 @@
-//! Copy of the metadata from SQLite to PostgreSQL, in one transaction.
+//! Copies the metadata from SQLite to PostgreSQL in one transaction.
 //!
 //! The source is read from one snapshot, and the target is written in one transaction.
 //! The transaction commits only if the written rows equal the source rows.
-//! Ids, encrypted secrets, the audit chain and the master key do not change.
+//! The copy preserves ids, encrypted secrets, the audit chain and the master key.
 
+mod cell_value;
 mod digest;
 mod tables;
 
@@ -18,12 +19,12 @@ use crate::postgres::{self, PostgresUrl};
 use crate::serving_lock;
 use crate::store::Store;
 use digest::TableDigest;
-use tables::{COPIED_TABLES, Table, Value};
+use tables::{TABLES_TO_COPY, Table};
 
 /// Number of rows per `SELECT` and per `INSERT`.
 const PAGE_SIZE: usize = 500;
 
-/// Copied table with the number of rows and their digest.
+/// Copied table with its row count and row digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopiedTable {
     /// Name of the table.
@@ -35,16 +36,16 @@ pub struct CopiedTable {
 }
 
 impl Store {
-    /// Returns the tables that a copy would include, without changes to the target.
-    /// Fails with [`StoreError::NotEmpty`] if the target has rows.
+    /// Returns the tables that a copy would include. Does not change the target database.
+    /// Fails with [`StoreError::NotEmpty`] if the target database contains rows.
     pub async fn preview_metadata_copy(&self, target: &PostgresUrl) -> Result<Vec<CopiedTable>, StoreError> {
-        let names = COPIED_TABLES.iter().map(|table| table.name);
+        let names = TABLES_TO_COPY.iter().map(|table| table.name);
         if let Some(table) = postgres::find_nonempty_table(target, names).await? {
             return Err(StoreError::NotEmpty { location: target.to_string(), table });
         }
         let mut source = self.database.begin_read().await.map_err(StoreError::database_error("read the metadata"))?;
-        let mut tables = Vec::with_capacity(COPIED_TABLES.len());
-        for table in COPIED_TABLES {
+        let mut tables = Vec::with_capacity(TABLES_TO_COPY.len());
+        for table in TABLES_TO_COPY {
             tables.push(CopiedTable {
                 name: table.name,
                 rows: table.count_rows(&mut source).await?,
@@ -55,9 +56,9 @@ impl Store {
     }
 
     /// Copies all tables. `progress` receives the table name, the number of copied rows and the total number of rows.
-    /// During the copy, no other process can serve or change the source.
-    /// Fails with [`StoreError::NotEmpty`] if the target has rows.
-    /// After a failure, the target has no rows.
+    /// During the copy, no other process can serve the data directory or change the source database.
+    /// Fails with [`StoreError::NotEmpty`] if the target database contains rows.
+    /// After a failure, the target database contains no rows.
     pub async fn copy_metadata_to(
         &self,
         by: &Origin,
@@ -71,16 +72,16 @@ impl Store {
         let mut to = database.begin_write().await.map_err(&failed)?;
         // A read of the source may take longer than the idle timeout of the target.
         execute_statement(&mut to, "SET LOCAL idle_in_transaction_session_timeout = 0".to_owned()).await?;
-        for table in COPIED_TABLES {
+        for table in TABLES_TO_COPY {
             if table.count_rows(&mut to).await? > 0 {
                 return Err(StoreError::NotEmpty { location: target.to_string(), table: table.name.to_owned() });
             }
         }
-        let mut copied = Vec::with_capacity(COPIED_TABLES.len());
-        for table in COPIED_TABLES {
+        let mut copied = Vec::with_capacity(TABLES_TO_COPY.len());
+        for table in TABLES_TO_COPY {
             copied.push(copy_table(table, &mut source, &mut to, &mut progress).await?);
         }
-        for (table, copy) in COPIED_TABLES.iter().zip(&copied) {
+        for (table, copy) in TABLES_TO_COPY.iter().zip(&copied) {
             let written = table.compute_digest(&mut to).await?;
             if (written.row_count(), written.to_string()) != (copy.rows, copy.digest.clone()) {
                 return Err(StoreError::CopyDiffers { table: table.name });
@@ -92,7 +93,7 @@ impl Store {
         Ok(copied)
     }
 
-    /// Appends an audit event about the copy to the target.
+    /// Appends an audit event about the copy to the target database.
     async fn append_copy_event(
         &self,
         by: &Origin,
@@ -154,7 +155,7 @@ async fn execute_statement(transaction: &mut Transaction, statement: String) -> 
     query(AssertSqlSafe(statement)).execute(transaction).await.map(drop).map_err(copy_error())
 }
 
-/// Returns a function for `map_err` that converts database errors.
+/// Returns a `map_err` function that converts database errors.
 fn copy_error() -> impl Fn(sqlx::Error) -> StoreError {
     StoreError::database_error("copy the metadata")
 }

@@ -1,4 +1,4 @@
-//! Types of policies and their attachments. Policy documents are unparsed text, which `clew-iam` parses.
+//! Types for policies and their attachments. Policy documents are text that `clew-iam` parses.
 
 use clew_model::{DomainId, GroupId, PolicyId, ProjectId, UserId};
 
@@ -32,7 +32,7 @@ pub enum PolicyRef {
     System(String),
 }
 
-/// Limits on the policies of a user, including policies of the user's groups, or on the policies of a group.
+/// Limits on the policies of a group, and on the policies that a user has directly or through groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PolicyLimits {
     /// Maximum number of attachments.
@@ -42,7 +42,7 @@ pub struct PolicyLimits {
 }
 
 impl Default for PolicyLimits {
-    /// Returns limits far above common use: the cloud allows 20 policies of 6 KiB.
+    /// Returns limits far above common use. The cloud service allows 20 policies of 6 KiB.
     /// Policies at these limits take about one millisecond to evaluate.
     fn default() -> Self {
         Self { policies: 100, bytes: 256 << 10 }
@@ -65,7 +65,7 @@ pub struct Attachment {
     pub policy: PolicyRef,
     /// User or group of the attachment.
     pub grantee: Grantee,
-    /// Project to which the attachment is restricted, or `None` for all projects.
+    /// Project in which the policy applies, or `None` for all projects.
     pub project: Option<ProjectId>,
 }
 
@@ -76,7 +76,7 @@ pub struct StoredGrant {
     pub policy: StoredPolicy,
     /// Name of the group that the policy is attached to, or `None` for a direct attachment.
     pub via_group: Option<String>,
-    /// Project to which the attachment is restricted, or `None` for all projects.
+    /// Project in which the policy applies, or `None` for all projects.
     pub project: Option<ProjectId>,
 }
 

@@ -43,14 +43,14 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| new_migrator(MIGRATION_
 const MAX_CONNECTIONS: u32 = 10;
 /// Maximum wait for a connection from the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum duration of a statement. The timeout is required because a network partition causes no error.
+/// Maximum duration of a statement. Without this timeout, a network partition would block the caller.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Session settings of each connection.
-/// The timeouts limit lock waits and idle transactions, so that a stopped or partitioned process cannot block others.
+/// Session settings for each connection.
+/// The timeouts keep a stopped or partitioned process from blocking other processes.
 const SESSION_SETTINGS: [(&str, &str); 3] =
     [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "5s"), ("TimeZone", "UTC")];
 
-/// Acquires the write lock until the end of the transaction, and returns the server time.
+/// Acquires the write lock for the duration of the transaction, and returns the server time.
 /// The number of the advisory lock is "clew" in ASCII.
 const WRITE_LOCK_QUERY: &str =
     "SELECT pg_advisory_xact_lock(1668048247)::text, (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
@@ -120,20 +120,20 @@ pub(crate) async fn open_database(url: &PostgresUrl) -> Result<PostgresDatabase,
     Ok(PostgresDatabase { pool, clock: DatabaseClock::new(now), writer: Arc::new(Semaphore::new(1)) })
 }
 
-/// Returns the name of the first of the given tables that has rows. Ignores missing tables.
+/// Returns the name of the first given table that contains rows. Ignores missing tables.
 pub(crate) async fn find_nonempty_table(
     url: &PostgresUrl,
     tables: impl Iterator<Item = &'static str>,
 ) -> Result<Option<String>, StoreError> {
     let failed = StoreError::database_error("check whether the database is empty");
-    let mut connection = with_timeout(url.0.connect()).await.map_err(&failed)?;
+    let mut connection = with_statement_timeout(url.0.connect()).await.map_err(&failed)?;
     for table in tables {
         let exists = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(&mut connection);
-        if !with_timeout(exists).await.map_err(&failed)? {
+        if !with_statement_timeout(exists).await.map_err(&failed)? {
             continue;
         }
         let rows = AssertSqlSafe(format!("SELECT EXISTS (SELECT 1 FROM {table})"));
-        if with_timeout(sqlx::query_scalar(rows).fetch_one(&mut connection)).await.map_err(&failed)? {
+        if with_statement_timeout(sqlx::query_scalar(rows).fetch_one(&mut connection)).await.map_err(&failed)? {
             return Ok(Some(table.to_owned()));
         }
     }
@@ -144,18 +144,19 @@ impl PostgresDatabase {
     /// Begins a transaction that holds the write lock.
     pub(crate) async fn begin_write(&self) -> Result<PostgresTransaction, sqlx::Error> {
         let permit = self.writer.clone().acquire_owned();
-        let permit = with_timeout(async { permit.await.map_err(|_| sqlx::Error::PoolClosed) }).await?;
-        let mut transaction = with_timeout(self.pool.begin()).await?;
+        let permit = with_statement_timeout(async { permit.await.map_err(|_| sqlx::Error::PoolClosed) }).await?;
+        let mut transaction = with_statement_timeout(self.pool.begin()).await?;
         let (_, now): (String, i64) =
-            with_timeout(sqlx::query_as(WRITE_LOCK_QUERY).fetch_one(&mut *transaction)).await?;
+            with_statement_timeout(sqlx::query_as(WRITE_LOCK_QUERY).fetch_one(&mut *transaction)).await?;
         self.clock.set_server_time(now);
-        Ok(PostgresTransaction::read_write(transaction, permit))
+        Ok(PostgresTransaction::new_read_write(transaction, permit))
     }
 
     /// Begins a read-only transaction that reads from a single snapshot.
     pub(crate) async fn begin_read(&self) -> Result<PostgresTransaction, sqlx::Error> {
-        let begun = with_timeout(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")).await;
-        begun.map(PostgresTransaction::read_only)
+        let begun =
+            with_statement_timeout(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")).await;
+        begun.map(PostgresTransaction::new_read_only)
     }
 
     /// Returns the clock of the database server.
@@ -165,8 +166,8 @@ impl PostgresDatabase {
     }
 }
 
-/// Applies the statement timeout to a future. The future is boxed to keep the futures of callers small.
-pub(crate) fn with_timeout<T>(
+/// Applies the statement timeout to a future. Boxes the future to keep the callers' futures small.
+pub(crate) fn with_statement_timeout<T>(
     operation: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> impl Future<Output = Result<T, sqlx::Error>> {
     let operation = timeout(STATEMENT_TIMEOUT, Box::pin(operation));

@@ -1,92 +1,34 @@
-//! Cache for reads of credentials, projects, instances and tasks.
+//! Serves reads of credentials, projects, instances and tasks from a cache.
 //!
-//! A request creates a [`CachedView`] and reads all of these entities through this view.
-//! The view returns cached values only if the data version ([`crate::data_version`]) has not changed.
+//! A request creates a [`CachedView`] and reads all these entities through the view.
+//! The view returns cached values only if the data version ([`DataVersion`]) has not changed.
 
 use std::hash::Hash;
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use clew_model::{AccessKeyId, Instance, InstanceId, ProjectId, RequestId, UserId};
+use clew_model::{AccessKeyId, Instance, InstanceId, ProjectId, RequestId};
 
 use crate::credentials::{AccessKey, StoredToken};
-use crate::data_version::DataVersion;
+use crate::database::DataVersion;
 use crate::error::StoreError;
-use crate::metadata::lockouts::AuthFailures;
+use crate::metadata::auth_failures::AuthFailures;
 use crate::store::Store;
 use crate::tasks::CollectionTask;
 use crate::tenants::Project;
 use crate::versioned_cache::VersionedCache;
 
-/// Caches that all requests share.
-#[derive(Debug)]
-pub(crate) struct Caches {
-    keys: VersionedCache<AccessKeyId, Arc<AccessKey>>,
-    failures: VersionedCache<String, Option<AuthFailures>>,
-    tokens: VersionedCache<[u8; 32], Arc<StoredToken>>,
-    projects: VersionedCache<ProjectId, Arc<Project>>,
-    instances: VersionedCache<InstanceId, Arc<Instance>>,
-    tasks: VersionedCache<RequestId, Arc<CollectionTask>>,
-    /// Recorded addresses of users.
-    addresses: VersionedCache<(UserId, IpAddr), RecordedAddress>,
-}
-
-impl Default for Caches {
-    /// Creates the caches with capacities for the working set of a busy server.
-    fn default() -> Self {
-        Self {
-            keys: VersionedCache::with_capacity(1024),
-            failures: VersionedCache::with_capacity(1024),
-            tokens: VersionedCache::with_capacity(1024),
-            projects: VersionedCache::with_capacity(1024),
-            instances: VersionedCache::with_capacity(2048),
-            tasks: VersionedCache::with_capacity(2048),
-            addresses: VersionedCache::with_capacity(4096),
-        }
-    }
-}
-
-/// Address of a user that this process has recorded.
-#[derive(Debug, Clone)]
-struct RecordedAddress {
-    /// Address as text, which each signed request of the user needs.
-    text: Arc<str>,
-    /// Unix timestamp of the last write, in seconds.
-    recorded_at: i64,
-}
-
-/// Constant version of the address cache, whose entries never become stale.
-const ADDRESS_VERSION: i64 = 0;
-
-impl Caches {
-    /// Returns the text of a user's address if this process has recorded it after `since`, a Unix timestamp in seconds.
-    pub(crate) fn address_recorded_since(&self, user: &UserId, address: IpAddr, since: i64) -> Option<Arc<str>> {
-        let recorded = self.addresses.get(ADDRESS_VERSION, &(user.clone(), address));
-        recorded.filter(|address| address.recorded_at > since).map(|address| address.text)
-    }
-
-    pub(crate) fn record_address(&self, user: &UserId, address: IpAddr, recorded_at: i64) {
-        let recorded = RecordedAddress { text: address.to_string().into(), recorded_at };
-        self.addresses.insert(ADDRESS_VERSION, (user.clone(), address), recorded);
-    }
-
-    pub(crate) fn remove_address(&self, user: &UserId, address: IpAddr) {
-        self.addresses.remove(&(user.clone(), address));
-    }
-}
-
-/// Lock state of a subject that authenticates.
+/// Lockout state of a subject that authenticates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LockState {
+pub enum LockoutState {
     /// No failed attempts are recorded.
     NoFailures,
-    /// Failed attempts are recorded, and further attempts are allowed.
+    /// Failed attempts are recorded, but further attempts are allowed.
     HasFailures,
-    /// Attempts are rejected after too many failures.
+    /// The subject is locked after too many failed attempts.
     Locked,
 }
 
-/// View of the store that returns cached values of one data version. Other values are read from the database.
+/// View of the store that returns cached values for one data version. Reads other values from the database.
 #[derive(Debug, Clone)]
 pub struct CachedView {
     store: Store,
@@ -94,7 +36,7 @@ pub struct CachedView {
 }
 
 impl Store {
-    /// Returns a view that includes all commits before the call, by any process.
+    /// Returns a view that includes every commit that any process made before this call.
     pub async fn cached_view(&self) -> Result<CachedView, StoreError> {
         let version = self.version_tracker.current_version().await?;
         Ok(CachedView { store: self.clone(), version })
@@ -103,31 +45,31 @@ impl Store {
 
 impl CachedView {
     /// Returns the version of identities, policies and the inventory.
-    /// Values that are derived from this data are valid as long as the version is unchanged.
+    /// Values that are derived from this data stay valid until the version changes.
     #[must_use]
     pub fn access_version(&self) -> i64 {
         self.version.access
     }
 
-    /// See [`Store::access_key`].
+    /// See [`Store::find_access_key`].
     pub async fn find_access_key(&self, id: &AccessKeyId) -> Result<Option<Arc<AccessKey>>, StoreError> {
         let load = || self.store.find_access_key(id);
         get_or_load(&self.store.caches.keys, self.version.access, id, load).await
     }
 
-    /// See [`Store::token`].
+    /// See [`Store::find_token`].
     pub async fn find_token(&self, hash: &[u8; 32]) -> Result<Option<Arc<StoredToken>>, StoreError> {
         let load = || self.store.find_token(hash);
         get_or_load(&self.store.caches.tokens, self.version.access, hash, load).await
     }
 
-    /// See [`Store::project`].
+    /// See [`Store::find_project`].
     pub async fn find_project(&self, id: &ProjectId) -> Result<Option<Arc<Project>>, StoreError> {
         let load = || self.store.find_project(id);
         get_or_load(&self.store.caches.projects, self.version.access, id, load).await
     }
 
-    /// See [`Store::instance`].
+    /// See [`Store::find_instance`].
     pub async fn find_instance(
         &self,
         project: &ProjectId,
@@ -138,33 +80,33 @@ impl CachedView {
         Ok(found.filter(|instance| instance.project_id == *project))
     }
 
-    /// See [`Store::task`].
+    /// See [`Store::find_task`].
     pub async fn find_task(&self, id: &RequestId) -> Result<Option<Arc<CollectionTask>>, StoreError> {
         let load = || self.store.find_task(id);
         get_or_load(&self.store.caches.tasks, self.version.any_table, id, load).await
     }
 
-    /// Returns the lock state of a subject. See [`Store::find_lockout_end`].
-    pub async fn lock_state(&self, subject: &str) -> Result<LockState, StoreError> {
-        Ok(match self.auth_failures(subject).await? {
-            None => LockState::NoFailures,
-            Some(failures) if failures.lockout_end(self.store.clock.unix_seconds()).is_some() => LockState::Locked,
-            Some(_) => LockState::HasFailures,
+    /// Returns the lockout state of a subject. See [`Store::find_lockout_end`].
+    pub async fn lockout_state(&self, subject: &str) -> Result<LockoutState, StoreError> {
+        Ok(match self.find_auth_failures(subject).await? {
+            None => LockoutState::NoFailures,
+            Some(failures) if failures.lockout_end(self.store.clock.unix_seconds()).is_some() => LockoutState::Locked,
+            Some(_) => LockoutState::HasFailures,
         })
     }
 
-    async fn auth_failures(&self, subject: &str) -> Result<Option<AuthFailures>, StoreError> {
+    async fn find_auth_failures(&self, subject: &str) -> Result<Option<AuthFailures>, StoreError> {
         let (cache, version) = (&self.store.caches.failures, self.version.failures);
         if let Some(failures) = cache.get(version, subject) {
             return Ok(failures);
         }
-        let failures = Box::pin(self.store.auth_failures(subject)).await?;
+        let failures = Box::pin(self.store.find_auth_failures(subject)).await?;
         cache.insert(version, subject.to_owned(), failures);
         Ok(failures)
     }
 }
 
-/// Returns the cached value or loads it. Missing values are not cached, because clients can request arbitrary ids.
+/// Returns a cached value or loads the value. Does not cache missing values, as clients can request any id.
 async fn get_or_load<K, V, R>(
     cache: &VersionedCache<K, Arc<V>>,
     version: i64,

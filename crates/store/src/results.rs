@@ -1,5 +1,6 @@
-//! Storage of results in files or on S3. Results are published atomically.
+//! Stores results in files or on S3. Results are published atomically.
 
+mod chunk_stream;
 mod file_writer;
 mod files;
 mod integrity;
@@ -21,7 +22,7 @@ pub use opened::{StoredObject, StoredResult};
 pub use s3::S3Settings;
 use s3::{S3, S3Writer};
 
-/// Handle to the storage of results. Clones share the state.
+/// Handle to the result store. Clones share the state.
 #[derive(Debug, Clone)]
 pub struct ResultStore(ResultBackend);
 
@@ -36,12 +37,12 @@ impl ResultStore {
         Self(ResultBackend::Files(ResultFiles::new(folder)))
     }
 
-    /// Connects to S3. Fails if the credentials do not permit to write, read, list and remove objects.
+    /// Connects to S3. Fails unless the credentials permit writing, reading, listing and removing objects.
     pub async fn connect_s3(settings: &S3Settings) -> Result<Self, StoreError> {
         S3::connect(settings).await.map(|s3| Self(ResultBackend::S3(s3)))
     }
 
-    /// Returns true if results can be written. Does not write a result.
+    /// Returns true if results can be written. Does not write any result.
     /// Returns false if S3 rejects requests because the clock of this machine is wrong.
     pub async fn is_writable(&self) -> bool {
         match &self.0 {
@@ -50,7 +51,7 @@ impl ResultStore {
         }
     }
 
-    /// Returns true if other machines share the results.
+    /// Returns true if other machines can access the results.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self.0, ResultBackend::S3(_))
     }
@@ -68,12 +69,12 @@ impl ResultStore {
     }
 
     /// Opens a result. For a file, verifies the length and the hash.
-    /// For an object on S3, verifies the length. [`StoredObject`] verifies the hash during the read.
+    /// For an S3 object, verifies the length. [`StoredObject`] verifies the hash while the object is read.
     pub async fn open_result(&self, result: &ResultRecord) -> Result<StoredResult, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
                 let result = result.clone();
-                run_blocking(files, move |files| files.open_verified(&result)).await.map(StoredResult::File)
+                run_blocking(files, move |files| files.open_verified_file(&result)).await.map(StoredResult::File)
             }
             ResultBackend::S3(s3) => s3.open_object(result).await.map(|object| StoredResult::Object(Box::new(object))),
         }
@@ -90,8 +91,8 @@ impl ResultStore {
         }
     }
 
-    /// Discards a result. Removes a file immediately, and an object on S3 in the background.
-    /// If the removal of an object fails, the garbage collection removes the object later.
+    /// Discards a result. Removes a file immediately, or an S3 object in the background.
+    /// If removing an object fails, garbage collection removes the object later.
     pub fn discard_result(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => files.remove_file(name),
@@ -104,7 +105,7 @@ impl ResultStore {
         }
     }
 
-    /// Removes results and incomplete uploads that are older than `age` and not in `referenced`.
+    /// Removes results and incomplete uploads that are older than `age` and not listed in `referenced`.
     /// Returns the number of removed results and uploads.
     pub async fn collect_garbage(&self, referenced: Vec<String>, age: Duration) -> Result<usize, StoreError> {
         match &self.0 {
@@ -125,7 +126,7 @@ async fn run_blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(move || work(&files)).await.map_err(|_| StoreError::Stopped)?
 }
 
-/// Returns true if the name is valid for a result. A valid name cannot escape the result directory or S3 prefix.
+/// Returns true if a result may have this name. A valid name stays within the result directory or S3 prefix.
 fn is_valid_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
 }
@@ -152,7 +153,7 @@ enum WriterBackend {
 }
 
 impl ResultWriter {
-    /// Publishes the result under its name. The result is durable when this function returns.
+    /// Publishes the result under its name. When this function returns, the result is durable.
     pub fn publish(self) -> Result<PublishedResult, StoreError> {
         match self.0 {
             WriterBackend::File(writer) => writer.publish(),

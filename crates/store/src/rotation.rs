@@ -1,6 +1,6 @@
-//! Rotation of the master key, which encrypts all secrets again and replaces the derived keys.
+//! Rotates the master key: encrypts all secrets again and replaces the derived keys.
 //!
-//! The key file and the database cannot be changed in one atomic step.
+//! A rotation cannot change the key file and the database in one atomic step.
 //! First, the next key is written to a second key file. Then, one transaction encrypts all secrets with the next key.
 //! Finally, the next key file replaces the current one.
 //! If a crash prevents the last step, [`Store::open`] detects that only the next key is valid and replaces the file.
@@ -21,26 +21,26 @@ use crate::store::Store;
 pub struct RotationSummary {
     /// Number of secrets that were encrypted with the next key.
     pub sealed: u64,
-    /// Number of secrets that could not be decrypted because they were changed outside of Clew.
+    /// Number of secrets that could not be decrypted because another program changed them.
     pub damaged: u64,
 }
 
 impl Store {
-    /// Creates the next key if it does not exist, so that the key can be distributed before the rotation.
+    /// Creates the next key if none exists, so that the key can be distributed before the rotation.
     /// Returns the path of the next key file.
     pub fn prepare_rotation(location: impl Into<StoreLocation>) -> Result<std::path::PathBuf, StoreError> {
         let dir = DataDir::new(&location.into().data_dir);
-        master_key::read_key(&dir.master_key_path())?;
-        master_key::load_or_create_next_key(&dir.master_key_path())?;
-        Ok(master_key::next_key_path(&dir.master_key_path()))
+        master_key::read_master_key(&dir.master_key_path())?;
+        master_key::load_or_create_next_master_key(&dir.master_key_path())?;
+        Ok(master_key::next_master_key_path(&dir.master_key_path()))
     }
 
-    /// Encrypts all secrets with the next key, then replaces the current key with the next one.
+    /// Encrypts all secrets with the next key, then replaces the current key with the next key.
     /// After a crash, the next call of this function or of [`Store::open`] completes the rotation.
     ///
     /// Fails if another process serves the data directory.
-    /// Other processes that share the database keep running with the previous key.
-    /// Claims of these processes, and all writes that depend on the key, fail with [`StoreError::MasterKeyRotated`].
+    /// Other processes that share the database continue to run with the previous key.
+    /// Their claims and all writes that depend on the key fail with [`StoreError::MasterKeyRotated`].
     pub async fn rotate_master_key(
         by: &Origin,
         location: impl Into<StoreLocation>,
@@ -49,9 +49,9 @@ impl Store {
         let dir = DataDir::new(&location.data_dir);
         let store = Self::open(location).await?;
         let _lock = serving_lock::acquire_lock(&dir)?;
-        let next = master_key::load_or_create_next_key(&dir.master_key_path())?;
+        let next = master_key::load_or_create_next_master_key(&dir.master_key_path())?;
         let summary = store.reseal_all_secrets(by, &Sealer::new(&next), &DerivedKeys::new(&next)).await?;
-        master_key::promote_next_key(&dir.master_key_path())?;
+        master_key::promote_next_master_key(&dir.master_key_path())?;
         store.close().await;
         Ok(summary)
     }

@@ -1,4 +1,4 @@
-//! Authenticated encryption ("sealing") of secrets with XChaCha20-Poly1305.
+//! Encrypts ("seals") secrets with XChaCha20-Poly1305, an authenticated cipher.
 //! The associated data binds each secret to its table, column and row.
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::error::StoreError;
 
-/// Length of a nonce in bytes. With this length, collisions of random nonces are negligible.
+/// Length of a nonce in bytes. This length makes collisions of random nonces negligible.
 const NONCE_LEN: usize = 24;
 
 /// Associated data of an encrypted secret. A secret that is moved to another row cannot be decrypted.

@@ -1,4 +1,4 @@
-//! Lock file that permits only one server per data directory.
+//! Lock file that allows only one server per data directory.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
@@ -7,11 +7,11 @@ use std::path::Path;
 use crate::data_dir::DataDir;
 use crate::error::StoreError;
 
-/// Exclusive lock of a process that serves or initialises a data directory.
+/// Exclusive lock for a process that serves or initialises a data directory.
 /// The operating system releases the lock when the process terminates.
 #[derive(Debug)]
 pub struct ServingLock {
-    /// Locked file, or `None` if no lock is required because all data is on shared services.
+    /// Locked file, or `None` if no lock is required because shared services store all data.
     _file: Option<File>,
 }
 

@@ -1,10 +1,10 @@
-//! Signed links, which grant temporary access to one resource without credentials.
+//! Signs links that grant temporary access to one resource without credentials.
 
 use crate::derived_keys::hmac_sha256;
 use crate::store::Store;
 
 impl Store {
-    /// Returns the signature of a link, which must be kept secret. `expires` is a Unix timestamp in seconds.
+    /// Returns the signature of a link. The signature is secret. `expires` is a Unix timestamp in seconds.
     #[must_use]
     pub fn sign_link(&self, resource: &str, expires: i64) -> String {
         hex::encode(hmac_sha256(&self.keys.links, &[&expires.to_be_bytes(), resource.as_bytes()]))

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use clew_model::{AccessKeyId, DomainId, Origin, ProjectId, UserId, Zone};
 use secrecy::SecretString;
 
+use crate::caches::Caches;
 use crate::clock::Clock;
 use crate::data_dir::DataDir;
-use crate::data_version::VersionTracker;
 use crate::database::Database;
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
@@ -19,15 +19,15 @@ use crate::metadata;
 use crate::metadata::audit::CheckpointTracker;
 use crate::metadata::group_commit::GroupCommit;
 use crate::policies::PolicyLimits;
-use crate::read_cache::Caches;
 use crate::results::ResultStore;
 use crate::sealing::Sealer;
 use crate::serving_lock::{self, ServingLock};
+use crate::version_tracker::VersionTracker;
 
-/// Initial domain, project and administrator of a store. The name of the region is also the name of the project.
+/// Initial domain, project and administrator of a store. The region and the project have the same name.
 #[derive(Debug, Clone)]
 pub struct InitialTenant {
-    /// Returns the name of the region.
+    /// Name of the region.
     pub region: String,
     /// Name of the domain.
     pub domain_name: String,
@@ -77,10 +77,10 @@ pub(crate) const REGION_SETTING: &str = "region";
 
 impl Store {
     /// Initialises a store with a domain, a project and an administrator, and opens the store.
-    /// The first row of the audit log records the initialisation with its origin `by`.
+    /// The first row of the audit log records the initialisation. `by` is the origin of the initialisation.
     ///
     /// Fails with [`StoreError::AlreadyInitialised`] and changes nothing if the store is already initialised.
-    /// After a crash, the next call starts the initialisation from the beginning.
+    /// After a crash, the next call restarts the initialisation from the beginning.
     pub async fn initialise(
         by: &Origin,
         location: impl Into<StoreLocation>,
@@ -113,7 +113,7 @@ impl Store {
                 database
             }
         };
-        let key = master_key::load_or_create_key(&dir.master_key_path())?;
+        let key = master_key::load_or_create_master_key(&dir.master_key_path())?;
         let store = Self::from_parts(database, &key, &dir, tenant.region.clone());
         let ids = store.insert_initial_identities(by, tenant).await?;
         store.database.close().await;
@@ -128,7 +128,7 @@ impl Store {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
         if location.metadata_url.is_some() || dir.is_initialised()? {
-            dir.restrict_permissions()?;
+            dir.restrict_existing_permissions()?;
         }
         let database = match &location.metadata_url {
             None if dir.is_initialised()? => Database::open_sqlite(&dir.database_path()).await?,
@@ -142,17 +142,17 @@ impl Store {
             }
         };
         dir.create_directories()?;
-        let key = master_key::read_key(&dir.master_key_path())?;
+        let key = master_key::read_master_key(&dir.master_key_path())?;
         let region = metadata::read_setting(&database, REGION_SETTING).await?.unwrap_or_default();
-        let region = String::from_utf8(region).map_err(StoreError::damaged_value("region"))?;
+        let region = String::from_utf8(region).map_err(StoreError::damaged_value_error("region"))?;
         let store = Self::from_parts(database.clone(), &key, &dir, region.clone());
-        match (store.check_master_key().await, master_key::read_next_key(&dir.master_key_path())?) {
+        match (store.check_master_key().await, master_key::read_next_master_key(&dir.master_key_path())?) {
             (Ok(()), _) => Ok(store),
             // A rotation has changed the database, but not yet the master key of this machine.
             (Err(StoreError::WrongMasterKey), Some(next)) => {
                 let store = Self::from_parts(database, &next, &dir, region);
                 store.check_master_key().await?;
-                master_key::promote_next_key(&dir.master_key_path())?;
+                master_key::promote_next_master_key(&dir.master_key_path())?;
                 Ok(store)
             }
             (Err(error), _) => Err(error),
@@ -177,10 +177,10 @@ impl Store {
         }
     }
 
-    /// Returns the token that identifies this installation's sessions on watched servers.
-    /// The token has 32 hexadecimal digits and is derived from the master key.
+    /// Returns the marker that identifies this installation's sessions on watched servers.
+    /// The marker has 32 hexadecimal digits and is derived from the master key.
     #[must_use]
-    pub fn session_token(&self) -> String {
+    pub fn session_marker(&self) -> String {
         hex::encode(self.keys.sessions.get(..16).unwrap_or_default())
     }
 
@@ -191,7 +191,7 @@ impl Store {
         self
     }
 
-    /// Replaces the limits on the policies of a user or group.
+    /// Replaces the limits on the policies of users and groups.
     #[must_use]
     pub fn with_policy_limits(mut self, limits: PolicyLimits) -> Self {
         self.policy_limits = limits;
@@ -205,14 +205,14 @@ impl Store {
         self
     }
 
-    /// Closes the database and waits until all connections are closed. Afterwards, operations on clones fail.
+    /// Closes the database and waits until all connections are closed. Later operations on clones fail.
     /// Dropping the store closes the connections in the background.
     pub async fn close(self) {
         self.database.close().await;
     }
 
     /// Acquires the exclusive lock that is required to serve the data directory.
-    /// No lock is required if the metadata is in PostgreSQL and the results are on S3.
+    /// No lock is required if PostgreSQL stores the metadata and S3 stores the results.
     /// Any number of processes can serve such a store.
     pub fn lock_for_serving(&self) -> Result<ServingLock, StoreError> {
         if self.database.is_shared() && self.results.is_shared() {

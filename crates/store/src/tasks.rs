@@ -1,4 +1,4 @@
-//! Types of collection tasks and their claims.
+//! Types for collection tasks and their claims.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub struct NewCollectionTask {
     pub node_id: NodeId,
     /// Filter and sort order of the sessions.
     pub selection: Selection,
-    /// True if the result contains templates in place of statements.
+    /// True if the result contains templates instead of statements.
     pub masked: bool,
 }
 
@@ -34,13 +34,13 @@ pub struct CollectionTask {
     pub node_id: NodeId,
     /// Filter and sort order of the sessions.
     pub selection: Selection,
-    /// True if the result contains templates in place of statements.
+    /// True if the result contains templates instead of statements.
     pub masked: bool,
     /// Current state.
     pub status: TaskStatus,
     /// Failure reason if the task failed.
     pub failure: Option<Failure>,
-    /// Metadata of the result if the task finished.
+    /// Metadata of the result, if the task succeeded.
     pub result: Option<ResultRecord>,
     /// Number of started attempts.
     pub attempts: u32,
@@ -70,7 +70,7 @@ pub struct ClaimRequest {
 pub struct ClaimedTasks {
     /// Tasks that the worker has claimed.
     pub tasks: Vec<ClaimedTask>,
-    /// Failures of tasks that have ended because their stored data cannot be parsed.
+    /// Failures of tasks that ended because their stored data was invalid.
     pub damaged: Vec<Failure>,
 }
 

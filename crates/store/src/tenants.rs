@@ -1,4 +1,4 @@
-//! Types of domains, projects and enterprise projects.
+//! Types for domains, projects and enterprise projects.
 
 use clew_model::{DomainId, ProjectId};
 
@@ -26,22 +26,22 @@ pub struct Project {
     pub description: String,
     /// True if the project is enabled.
     pub enabled: bool,
-    /// True if users without the right to see statements get templates.
+    /// True if users without the right to see statements see templates instead.
     pub masking: bool,
 }
 
-/// Changes of a project. A field that is `None` stays unchanged.
+/// Changes to a project. A field with the value `None` stays unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProjectChange {
     /// Description.
     pub description: Option<String>,
     /// True if the project is enabled.
     pub enabled: Option<bool>,
-    /// True if users without the right to see statements get templates.
+    /// True if users without the right to see statements see templates instead.
     pub masking: Option<bool>,
 }
 
-/// Enterprise project: a group of instances to which policies can refer.
+/// Enterprise project: a group of instances that policies can reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnterpriseProject {
     /// Unique id: a UUID with dashes, or `0` for the default enterprise project.
@@ -54,7 +54,7 @@ pub struct EnterpriseProject {
     pub enabled: bool,
 }
 
-/// Changes of an enterprise project. A field that is `None` stays unchanged.
+/// Changes to an enterprise project. A field with the value `None` stays unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EnterpriseProjectChange {
     /// Description.

@@ -1,4 +1,4 @@
-//! Types of users and user groups.
+//! Types for users and user groups.
 
 use std::fmt;
 
@@ -38,7 +38,7 @@ impl fmt::Debug for User {
     }
 }
 
-/// User to create. Must not be logged, because it contains a password hash.
+/// User to create. Do not log this value, because it contains a password hash.
 #[derive(Clone)]
 pub struct NewUser {
     /// Name, unique in its domain.
@@ -51,8 +51,8 @@ pub struct NewUser {
     pub description: String,
 }
 
-/// Changes of a user. A field that is `None` stays unchanged.
-/// Must not be logged, because the changes may contain a password hash.
+/// Changes to a user. A field with the value `None` stays unchanged.
+/// Do not log this value, because it may contain a password hash.
 #[derive(Clone, Default)]
 pub struct UserChange {
     /// New password hash, as a PHC string.

@@ -126,7 +126,7 @@ impl IntelligentKillQueue {
     }
 
     async fn load_slow_threshold(&self, instance: &InstanceId) -> Result<SlowThreshold, StoreError> {
-        Ok(self.store.find_slow_threshold(instance).await?.unwrap_or_default())
+        Ok(self.store.find_slow_session_threshold(instance).await?.unwrap_or_default())
     }
 
     /// Queues an intelligent kill and wakes the worker. Once this function returns, the kill survives a restart.

@@ -90,7 +90,7 @@ async fn prune_audit_periodically(store: &Store, retention: Duration) {
     let mut ticks = create_interval_without_bursts(AUDIT_PRUNE_INTERVAL);
     loop {
         ticks.tick().await;
-        match store.prune_audit(&Origin::for_clew(), unix_millis_before_now(retention)).await {
+        match store.prune_audit_log(&Origin::for_clew(), unix_millis_before_now(retention)).await {
             Ok(0) => {}
             Ok(removed) => info!(audit.removed = removed, "expired audit rows removed"),
             Err(error) => warn!(%error, "could not remove expired audit rows; retrying"),

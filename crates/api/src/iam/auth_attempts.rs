@@ -90,7 +90,7 @@ pub(crate) async fn find_failure_subject(
         return Ok(FailureSubject { name, is_address_up_to_date: false });
     };
     let address = ClientSubnet::from(peer).address();
-    if let Some(text) = store.up_to_date_address(user, address) {
+    if let Some(text) = store.recently_recorded_address(user, address) {
         return Ok(FailureSubject { name: address_subject(&text, &name), is_address_up_to_date: true });
     }
     let is_known = store.is_known_address(user, address).await?;
@@ -107,7 +107,7 @@ fn address_subject(address: &str, name: &str) -> String {
 /// A store error is only logged, and the address remains unrecorded.
 pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
     let Some(peer) = peer else { return };
-    if let Err(error) = store.record_address(user, ClientSubnet::from(peer).address()).await {
+    if let Err(error) = store.record_user_address(user, ClientSubnet::from(peer).address()).await {
         warn!(%error, user.id = %user, "could not record the address of a user");
     }
 }

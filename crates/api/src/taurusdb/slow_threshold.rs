@@ -54,7 +54,7 @@ pub(crate) async fn show_slow_threshold(
 ) -> Result<Json<SlowProcessThreshold>, ApiError> {
     let (_, instance) =
         caller.require_instance_action(&service, Action::GET_SLOW_THRESHOLD, (&project, &instance), &[]).await?;
-    let threshold = service.store.find_slow_threshold(&instance.id).await?.unwrap_or_default();
+    let threshold = service.store.find_slow_session_threshold(&instance.id).await?.unwrap_or_default();
     Ok(Json(SlowProcessThreshold { slow_process_threshold: threshold.seconds() }))
 }
 
@@ -79,7 +79,7 @@ pub(crate) async fn set_slow_threshold(
 ) -> Result<StatusCode, ApiError> {
     let project = caller.require_project_action(&service, Action::MODIFY_SLOW_THRESHOLD, &project).await?;
     let (instances, threshold) = parse_threshold_body(&body)?;
-    match service.store.set_slow_threshold(&caller.audit_origin(), &project.id, &instances, threshold).await {
+    match service.store.set_slow_session_threshold(&caller.audit_origin(), &project.id, &instances, threshold).await {
         Ok(()) => Ok(StatusCode::OK),
         Err(StoreError::Unknown { name, .. }) => {
             Err(ApiError::with_detail(ErrorEntry::UNKNOWN_INSTANCE, "not-of-project", vec![("id", name)]))

@@ -94,7 +94,7 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     let by = crate::server::test_origin();
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
     let second = clew_model::SlowThreshold::new(1).unwrap();
-    server.store.set_slow_threshold(&by, project, std::slice::from_ref(instance), second).await.unwrap();
+    server.store.set_slow_session_threshold(&by, project, std::slice::from_ref(instance), second).await.unwrap();
     let mut sessions = Vec::new();
     for (user, statement) in [
         ("app", "SELECT SLEEP(1001), 'secret'"),

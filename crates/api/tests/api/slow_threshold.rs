@@ -46,7 +46,7 @@ async fn unknown_instance_rejects_the_whole_batch() {
         let message = server.set_threshold(&body).await.expect_error(404, "DBS.200002");
         assert!(message.contains(missing.as_str()), "{message}");
         assert_eq!(server.threshold_of(&server.instance.id).await, 10);
-        assert_eq!(server.store.find_slow_threshold(&missing).await.unwrap(), None);
+        assert_eq!(server.store.find_slow_session_threshold(&missing).await.unwrap(), None);
     }
 }
 

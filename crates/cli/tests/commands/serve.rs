@@ -210,9 +210,9 @@ async fn server_restricts_its_data_directory_and_disables_core_dumps() {
     assert_eq!((mode(&dir), mode(&dir.join("clew.db")), mode(&dir.join("spill"))), (0o700, 0o600, 0o700));
     child.start_kill().unwrap();
     let log = String::from_utf8(child.wait_with_output().await.unwrap().stderr).unwrap();
-    let tightened: Vec<&str> = log.lines().filter(|line| line.contains("tightened permissions from")).collect();
-    assert_eq!(tightened.len(), 2, "{log}");
-    assert!(tightened.iter().any(|line| line.contains("from 755 to 700")), "{log}");
+    let restricted: Vec<&str> = log.lines().filter(|line| line.contains("permissions restricted from")).collect();
+    assert_eq!(restricted.len(), 2, "{log}");
+    assert!(restricted.iter().any(|line| line.contains("from 755 to 700")), "{log}");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! Permissions of the data directory: 0700 for directories and 0600 for files.
-//! Opening the data directory restricts wider permissions.
+//! Restricts the data directory to its owner: mode 0700 for directories and 0600 for files.
+//! When Clew opens the data directory, it restricts permissions that are wider.
 
 use std::fs::{self, Metadata, Permissions};
 use std::io;
@@ -11,42 +11,42 @@ use tracing::warn;
 use super::DataDir;
 use crate::error::StoreError;
 
-/// Permission bits of the group and of other accounts.
+/// Permission bits for the group and for other accounts.
 const GROUP_AND_OTHERS_MODE: u32 = 0o077;
-/// Sticky bit, which shared directories such as `/tmp` have.
+/// Sticky bit, which is set on shared directories such as `/tmp`.
 const STICKY_BIT: u32 = 0o1000;
 /// Name prefixes of the entries that Clew creates in the data directory.
 const CLEW_ENTRY_PREFIXES: [&str; 6] = ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
 /// Name prefixes of the files whose permissions Clew restricts.
-/// The master key is excluded, because `master_key.rs` rejects a key file that other accounts can read.
+/// The master key file is excluded, because `master_key.rs` rejects a key file that other accounts can read.
 const RESTRICTED_FILE_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 
 impl DataDir {
-    /// Restricts an existing directory to its owner, before the initialisation.
+    /// Restricts an existing directory to its owner before the initialisation.
     /// Fails if another account owns the directory.
-    /// Fails if the directory has files of other programs, because other accounts would lose access to these files.
+    /// Fails if the directory contains files of other programs, because other accounts would lose access to them.
     pub(crate) fn restrict_new_directory(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
         }
         let foreign = self.read_entry_names()?.into_iter().find(|name| !has_any_prefix(name, &CLEW_ENTRY_PREFIXES));
-        restrict_mode(&self.root, 0o700, foreign.as_deref())
+        restrict_file_mode(&self.root, 0o700, foreign.as_deref())
     }
 
     /// Restricts the directory, its subdirectories and its database files to their owner.
     /// Fails if another account owns a directory or file that needs to be restricted.
-    pub(crate) fn restrict_permissions(&self) -> Result<(), StoreError> {
+    pub(crate) fn restrict_existing_permissions(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
         }
         let names = self.read_entry_names()?;
         if names.iter().any(|name| has_any_prefix(name, &CLEW_ENTRY_PREFIXES)) {
-            restrict_mode(&self.root, 0o700, None)?;
+            restrict_file_mode(&self.root, 0o700, None)?;
         }
-        restrict_mode(&self.results_path(), 0o700, None)?;
-        restrict_mode(&self.root.join("spill"), 0o700, None)?;
+        restrict_file_mode(&self.results_path(), 0o700, None)?;
+        restrict_file_mode(&self.root.join("spill"), 0o700, None)?;
         for name in names.iter().filter(|name| has_any_prefix(name, &RESTRICTED_FILE_PREFIXES)) {
-            restrict_mode(&self.root.join(name), 0o600, None)?;
+            restrict_file_mode(&self.root.join(name), 0o600, None)?;
         }
         Ok(())
     }
@@ -72,7 +72,7 @@ impl DataDir {
         };
         for entry in entries {
             let path = entry.map_err(StoreError::file_error("read the directory", &folder))?.path();
-            restrict_mode(&path, 0o600, None)?;
+            restrict_file_mode(&path, 0o600, None)?;
         }
         Ok(())
     }
@@ -82,8 +82,8 @@ fn has_any_prefix(name: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Restricts a file or directory to its owner. `foreign` is the name of an entry that Clew did not create.
-fn restrict_mode(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
+/// Restricts a file or directory to its owner. `foreign` names a directory entry that Clew did not create.
+fn restrict_file_mode(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
     // Do not follow symbolic links, because their targets are outside of the directory.
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
@@ -111,7 +111,7 @@ fn restrict_mode(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), St
         return Err(refused(&format!("it also contains files of other programs, such as {foreign}")));
     }
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(StoreError::file_error("restrict", path))?;
-    warn!(file.path = %path.display(), "tightened permissions from {before:o} to {mode:o}");
+    warn!(file.path = %path.display(), "permissions restricted from {before:o} to {mode:o}");
     Ok(())
 }
 

@@ -1,6 +1,6 @@
-//! Change detection for both databases.
+//! Detects changes in either database.
 
-use crate::data_version::DataVersion;
+use super::data_version::DataVersion;
 use crate::error::StoreError;
 use crate::sqlite::change_detector::VersionFastPath;
 use crate::{postgres, sqlite};
@@ -12,7 +12,7 @@ pub(crate) enum ChangeDetector {
 }
 
 impl ChangeDetector {
-    /// Returns the change check that needs no query. For PostgreSQL, the check never finds a version.
+    /// Returns the fast path that needs no query. For PostgreSQL, the fast path never returns a version.
     pub(crate) fn fast_path(&self) -> VersionFastPath {
         match self {
             Self::Sqlite(detector) => detector.fast_path(),

@@ -1,4 +1,4 @@
-//! Conversion of database errors to [`StoreError`], with a remedy for common causes.
+//! Converts database errors to [`StoreError`] and adds a remedy for common causes.
 
 use std::io::ErrorKind;
 
@@ -8,13 +8,13 @@ use sqlx::sqlite::SqliteError;
 use crate::error::StoreError;
 
 impl StoreError {
-    /// Returns a function for `map_err` that converts database errors. `action` completes "could not …".
+    /// Returns a `map_err` function that converts database errors. `action` completes the message "could not …".
     pub(crate) fn database_error(action: &'static str) -> impl Fn(sqlx::Error) -> Self {
         move |source| Self::Database { action, remedy: find_remedy(&source), source: Box::new(source) }
     }
 }
 
-/// Converts the error of a schema migration.
+/// Converts an error from a schema migration.
 pub(crate) fn migration_error(error: MigrateError) -> StoreError {
     let action = "apply the migrations of the database";
     match error {
@@ -26,8 +26,8 @@ pub(crate) fn migration_error(error: MigrateError) -> StoreError {
     }
 }
 
-/// Converts the error of an insert. A violated unique constraint becomes [`StoreError::AlreadyExists`].
-pub(crate) fn insert_error(
+/// Returns a `map_err` function for inserts. A unique violation becomes [`StoreError::AlreadyExists`].
+pub(crate) fn convert_insert_error(
     action: &'static str,
     what: &'static str,
     name: &str,
@@ -39,7 +39,7 @@ pub(crate) fn insert_error(
     }
 }
 
-/// Returns the remedy to append to an error message. The remedy starts with "; " or is empty.
+/// Returns the remedy to append to an error message. A nonempty remedy starts with "; ".
 fn find_remedy(error: &sqlx::Error) -> &'static str {
     let Some(cause) = error.as_database_error() else { return connection_remedy(error) };
     let code = cause.code().unwrap_or_default();
@@ -49,7 +49,7 @@ fn find_remedy(error: &sqlx::Error) -> &'static str {
     }
 }
 
-/// Returns the remedy for a SQLite result code (<https://www.sqlite.org/rescode.html>), ignoring the extended part.
+/// Returns the remedy for a primary SQLite result code (<https://www.sqlite.org/rescode.html>).
 fn sqlite_remedy(code: &str) -> &'static str {
     match code.parse::<u32>().map(|code| code & 0xff) {
         Ok(5 | 6) => "; another process locked the database for too long: try again",

@@ -1,11 +1,11 @@
-//! SQL migrations, embedded in the program.
+//! Embeds the SQL migrations into the program.
 //!
 //! The macro `sqlx::migrate!` is not used, because it compiles sqlx and SQLite a second time for the build host.
 
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-/// Embeds migration files of a directory below `migrations`, as pairs of file name and SQL.
+/// Embeds the migration files in a directory below `migrations` as pairs of file name and SQL.
 macro_rules! embed_migrations {
     ($directory:literal, [$($file:literal),+ $(,)?]) => {
         &[$(($file, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/", $directory, "/", $file)))),+]
@@ -14,15 +14,15 @@ macro_rules! embed_migrations {
 
 pub(crate) use embed_migrations;
 
-/// Embedded migration file: file name such as `0001_initial.sql`, and SQL.
+/// Embedded migration: the file name, such as `0001_initial.sql`, and the SQL text.
 pub(crate) type MigrationFile = (&'static str, &'static str);
 
-/// Creates the migrator for embedded files. The file name contains the version and the description.
+/// Creates the migrator for embedded files. Each file name contains a version and a description.
 pub(crate) fn new_migrator(files: &[MigrationFile]) -> Migrator {
     Migrator::with_migrations(files.iter().filter_map(|(name, sql)| parse_migration(name, sql)).collect())
 }
 
-/// Returns `None` if the file name does not begin with a version.
+/// Parses a migration file. Returns `None` if the file name does not begin with a version.
 fn parse_migration(name: &str, sql: &'static str) -> Option<Migration> {
     let (version, description) = name.strip_suffix(".sql")?.split_once('_')?;
     let description = description.replace('_', " ").into();

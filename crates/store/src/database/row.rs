@@ -1,4 +1,4 @@
-//! Rows of both databases.
+//! Decodes result rows from both databases.
 
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
@@ -10,7 +10,7 @@ pub(crate) enum Row {
     Postgres(PgRow),
 }
 
-/// Rust type to which columns of both databases can be decoded.
+/// Rust type that can be decoded from columns of both databases.
 pub(crate) trait ColumnValue:
     Type<Sqlite> + for<'r> Decode<'r, Sqlite> + Type<Postgres> + for<'r> Decode<'r, Postgres>
 {
@@ -22,7 +22,7 @@ impl<T> ColumnValue for T where
 }
 
 impl Row {
-    /// Decodes a column that is given by name or index.
+    /// Decodes the column with the given name or index.
     pub(crate) fn try_get<T, I>(&self, column: I) -> Result<T, sqlx::Error>
     where
         T: ColumnValue,

@@ -1,4 +1,4 @@
-//! SQL statements with parameters, for both databases.
+//! Builds and executes SQL statements with parameters for both databases.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use sqlx::query::Query;
 use sqlx::{Encode, IntoArguments, Postgres, SqlSafeStr, SqlStr, Sqlite, Type};
 
 use super::{ColumnValue, Database, Row, Transaction};
-use crate::postgres::with_timeout;
+use crate::postgres::with_statement_timeout;
 
 /// SQL statement with its parameters and the function that decodes its rows.
 #[must_use]
@@ -16,7 +16,7 @@ pub(crate) struct Statement<'q, T> {
     decode: fn(Row) -> Result<T, sqlx::Error>,
 }
 
-/// Parameter of a statement. `NULL` has a type too, because PostgreSQL requires one.
+/// Parameter of a statement. `NULL` values have a type, because PostgreSQL requires one.
 pub(crate) enum Parameter<'q> {
     Integer(Option<i64>),
     Bool(Option<bool>),
@@ -24,15 +24,15 @@ pub(crate) enum Parameter<'q> {
     Bytes(Option<Cow<'q, [u8]>>),
 }
 
-/// Connection or transaction that executes a statement.
+/// Connection pool or transaction that executes a statement.
 pub(crate) enum Executor<'e> {
-    /// Connection from the pool, in autocommit mode.
+    /// Pool connection in autocommit mode.
     Pool(&'e Database),
     /// An open transaction.
     Tx(&'e mut Transaction),
 }
 
-/// Creates a statement that returns any number of columns, or nothing.
+/// Creates a statement that returns rows with any number of columns, or no rows.
 pub(crate) fn query<'q>(sql: impl SqlSafeStr) -> Statement<'q, Row> {
     Statement { sql: sql.into_sql_str(), parameters: Vec::new(), decode: Ok }
 }
@@ -55,7 +55,7 @@ impl<'q, T> Statement<'q, T> {
     }
 
     /// Executes the statement and returns the number of affected rows.
-    /// Outside of a transaction, PostgreSQL statements acquire the write lock.
+    /// Outside a transaction, a PostgreSQL statement acquires the write lock.
     pub(crate) async fn execute<'e>(self, executor: impl Into<Executor<'e>>) -> Result<u64, sqlx::Error> {
         match executor.into() {
             Executor::Pool(Database::Sqlite(database)) => {
@@ -63,7 +63,7 @@ impl<'q, T> Statement<'q, T> {
             }
             Executor::Pool(Database::Postgres(database)) => {
                 let mut transaction = database.begin_write().await?;
-                let done = with_timeout(self.into_query::<Postgres>().execute(&mut *transaction)).await?;
+                let done = with_statement_timeout(self.into_query::<Postgres>().execute(&mut *transaction)).await?;
                 transaction.commit().await?;
                 Ok(done.rows_affected())
             }
@@ -71,7 +71,7 @@ impl<'q, T> Statement<'q, T> {
                 self.into_query::<Sqlite>().execute(&mut **transaction).await.map(|done| done.rows_affected())
             }
             Executor::Tx(Transaction::Postgres(transaction)) => {
-                with_timeout(self.into_query::<Postgres>().execute(&mut **transaction))
+                with_statement_timeout(self.into_query::<Postgres>().execute(&mut **transaction))
                     .await
                     .map(|done| done.rows_affected())
             }
@@ -83,16 +83,17 @@ impl<'q, T> Statement<'q, T> {
         let decode = self.decode;
         let rows: Vec<Row> = match executor.into() {
             Executor::Pool(Database::Sqlite(database)) => {
-                wrap_rows(self.into_query::<Sqlite>().fetch_all(&database.pool).await?, Row::Sqlite)
+                wrap_decoded_rows(self.into_query::<Sqlite>().fetch_all(&database.pool).await?, Row::Sqlite)
             }
-            Executor::Pool(Database::Postgres(database)) => {
-                wrap_rows(with_timeout(self.into_query::<Postgres>().fetch_all(&database.pool)).await?, Row::Postgres)
-            }
+            Executor::Pool(Database::Postgres(database)) => wrap_decoded_rows(
+                with_statement_timeout(self.into_query::<Postgres>().fetch_all(&database.pool)).await?,
+                Row::Postgres,
+            ),
             Executor::Tx(Transaction::Sqlite(transaction)) => {
-                wrap_rows(self.into_query::<Sqlite>().fetch_all(&mut **transaction).await?, Row::Sqlite)
+                wrap_decoded_rows(self.into_query::<Sqlite>().fetch_all(&mut **transaction).await?, Row::Sqlite)
             }
-            Executor::Tx(Transaction::Postgres(transaction)) => wrap_rows(
-                with_timeout(self.into_query::<Postgres>().fetch_all(&mut **transaction)).await?,
+            Executor::Tx(Transaction::Postgres(transaction)) => wrap_decoded_rows(
+                with_statement_timeout(self.into_query::<Postgres>().fetch_all(&mut **transaction)).await?,
                 Row::Postgres,
             ),
         };
@@ -107,13 +108,17 @@ impl<'q, T> Statement<'q, T> {
                 self.into_query::<Sqlite>().fetch_optional(&database.pool).await?.map(Row::Sqlite)
             }
             Executor::Pool(Database::Postgres(database)) => {
-                with_timeout(self.into_query::<Postgres>().fetch_optional(&database.pool)).await?.map(Row::Postgres)
+                with_statement_timeout(self.into_query::<Postgres>().fetch_optional(&database.pool))
+                    .await?
+                    .map(Row::Postgres)
             }
             Executor::Tx(Transaction::Sqlite(transaction)) => {
                 self.into_query::<Sqlite>().fetch_optional(&mut **transaction).await?.map(Row::Sqlite)
             }
             Executor::Tx(Transaction::Postgres(transaction)) => {
-                with_timeout(self.into_query::<Postgres>().fetch_optional(&mut **transaction)).await?.map(Row::Postgres)
+                with_statement_timeout(self.into_query::<Postgres>().fetch_optional(&mut **transaction))
+                    .await?
+                    .map(Row::Postgres)
             }
         };
         row.map(decode).transpose()
@@ -143,7 +148,7 @@ impl<'q, T> Statement<'q, T> {
 
 /// Database-specific conversion of parameters.
 trait Dialect: sqlx::Database {
-    /// Converts the text to a value that the database can store.
+    /// Converts a text to a value that the database can store.
     fn to_storable_text(text: String) -> String;
 }
 
@@ -154,13 +159,13 @@ impl Dialect for Sqlite {
 }
 
 impl Dialect for Postgres {
-    /// Replaces U+0000, which PostgreSQL cannot store, with the symbol for null, U+2400.
+    /// Replaces U+0000, which PostgreSQL cannot store, with U+2400 (the symbol for null).
     fn to_storable_text(text: String) -> String {
         if text.contains('\0') { text.replace('\0', "\u{2400}") } else { text }
     }
 }
 
-fn wrap_rows<R>(found: Vec<R>, wrap: fn(R) -> Row) -> Vec<Row> {
+fn wrap_decoded_rows<R>(found: Vec<R>, wrap: fn(R) -> Row) -> Vec<Row> {
     found.into_iter().map(wrap).collect()
 }
 
@@ -176,7 +181,7 @@ impl<'e> From<&'e mut Transaction> for Executor<'e> {
     }
 }
 
-/// Implements the conversion of a type, and of its `Option`, to a parameter.
+/// Implements the conversion of a type and its `Option` to a parameter.
 macro_rules! parameters {
     ($($type:ty => $kind:ident($value:ident) $become:expr;)*) => {$(
         impl<'q> From<$type> for Parameter<'q> {

@@ -1,4 +1,4 @@
-//! Permanent access keys, whose secrets are stored encrypted.
+//! Queries for permanent access keys. The database stores their secrets encrypted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -11,14 +11,14 @@ use super::revocation::{AffectedUsers, revoke_temporary_keys, revoke_tokens};
 use super::row_mapping::parse_column;
 use super::users::require_user;
 use crate::credentials::{AccessKey, AccessKeyRecord};
-use crate::database::{Row, Transaction, insert_error, query, query_scalar};
+use crate::database::{Row, Transaction, convert_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
 
 /// Maximum number of access keys per user: the current key and a replacement.
-const MAX_ACCESS_KEYS: u32 = 2;
-/// Minimum time between two writes of a key's last use, in seconds.
+const MAX_ACCESS_KEYS_PER_USER: u32 = 2;
+/// Minimum time between two updates of a key's last use, in seconds.
 const KEY_USE_WRITE_INTERVAL_SECONDS: i64 = 60;
 
 impl Store {
@@ -30,15 +30,15 @@ impl Store {
         id: &AccessKeyId,
         secret: &SecretString,
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin_audited("create an access key").await?;
+        let mut tx = self.begin_audited_transaction("create an access key").await?;
         let user = require_user(tx.transaction(), user).await?;
         let count: i64 = query_scalar("SELECT COUNT(*) FROM access_keys WHERE user_id = $1")
             .bind(user.id.as_str())
             .fetch_one(tx.transaction())
             .await
-            .map_err(tx.map_error())?;
-        if count >= i64::from(MAX_ACCESS_KEYS) {
-            return Err(StoreError::TooManyKeys { limit: MAX_ACCESS_KEYS });
+            .map_err(tx.error_mapper())?;
+        if count >= i64::from(MAX_ACCESS_KEYS_PER_USER) {
+            return Err(StoreError::TooManyKeys { limit: MAX_ACCESS_KEYS_PER_USER });
         }
         self.insert_access_key(tx.transaction(), &user.id, id, secret).await?;
         let event = AuditEvent {
@@ -64,7 +64,7 @@ impl Store {
             .bind(self.clock.unix_seconds())
             .execute(transaction)
             .await
-            .map_err(insert_error("create an access key", "an access key", id.as_str()))?;
+            .map_err(convert_insert_error("create an access key", "an access key", id.as_str()))?;
         Ok(())
     }
 
@@ -91,7 +91,7 @@ impl Store {
     }
 
     /// Enables or disables an access key. Returns false if the key does not exist.
-    /// Disabling a key also revokes the user's tokens and temporary keys, which may have been issued for the key.
+    /// Disabling a key also revokes the user's tokens and temporary keys, because the key may have created them.
     /// See section 3.2 of the specification.
     pub async fn set_access_key_enabled(
         &self,
@@ -99,13 +99,13 @@ impl Store {
         id: &AccessKeyId,
         enabled: bool,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("change an access key").await?;
+        let mut tx = self.begin_audited_transaction("change an access key").await?;
         let users: Vec<String> = query_scalar("UPDATE access_keys SET enabled = $1 WHERE id = $2 RETURNING user_id")
             .bind(enabled)
             .bind(id.as_str())
             .fetch_all(tx.transaction())
             .await
-            .map_err(tx.map_error())?;
+            .map_err(tx.error_mapper())?;
         let Some(user) = users.first() else { return Ok(false) };
         let event =
             self.revoke_credentials_and_build_event(tx.transaction(), by, "UpdateAccessKey", id, user, enabled).await?;
@@ -116,12 +116,12 @@ impl Store {
     /// Removes an access key and revokes the user's tokens and temporary keys.
     /// Returns false if the access key does not exist.
     pub async fn remove_access_key(&self, by: &Origin, id: &AccessKeyId) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("remove an access key").await?;
+        let mut tx = self.begin_audited_transaction("remove an access key").await?;
         let users: Vec<String> = query_scalar("DELETE FROM access_keys WHERE id = $1 RETURNING user_id")
             .bind(id.as_str())
             .fetch_all(tx.transaction())
             .await
-            .map_err(tx.map_error())?;
+            .map_err(tx.error_mapper())?;
         let Some(user) = users.first() else { return Ok(false) };
         let event =
             self.revoke_credentials_and_build_event(tx.transaction(), by, "DeleteAccessKey", id, user, false).await?;
@@ -138,7 +138,7 @@ impl Store {
         user: &str,
         usable: bool,
     ) -> Result<AuditEvent, StoreError> {
-        let user: UserId = user.parse().map_err(StoreError::damaged_value("user_id"))?;
+        let user: UserId = user.parse().map_err(StoreError::damaged_value_error("user_id"))?;
         let user = require_user(transaction, &user).await?;
         let (mut tokens, mut keys) = (0, 0);
         if !usable {

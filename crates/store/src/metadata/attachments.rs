@@ -1,4 +1,4 @@
-//! Queries for the attachments of policies to users and groups.
+//! Queries for policy attachments to users and groups.
 
 use clew_model::{AuditEvent, DomainId, Origin, ProjectId, UserId};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use super::groups::require_group;
 use super::policies::require_policy;
 use super::policy_limits::check_policy_limits;
-use super::projects::domain_of_project;
+use super::projects::find_domain_id_of_project;
 use super::revocation::{AffectedUsers, revoke_tokens};
 use super::row_mapping::parse_nullable_column;
 use super::users::require_user;
@@ -15,10 +15,10 @@ use crate::error::StoreError;
 use crate::policies::{Attachment, Grantee, PolicyRef, StoredGrant, StoredPolicy};
 use crate::store::Store;
 
-const INSERT_ATTACHMENT: &str = "INSERT INTO attachments (policy_id, system_policy, user_id, group_id, project_id, created_at) \
+const INSERT_ATTACHMENT_SQL: &str = "INSERT INTO attachments (policy_id, system_policy, user_id, group_id, project_id, created_at) \
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
 
-const DELETE_ATTACHMENT: &str = "DELETE FROM attachments WHERE policy_id IS NOT DISTINCT FROM $1 \
+const DELETE_ATTACHMENT_SQL: &str = "DELETE FROM attachments WHERE policy_id IS NOT DISTINCT FROM $1 \
      AND system_policy IS NOT DISTINCT FROM $2 AND user_id IS NOT DISTINCT FROM $3 AND group_id IS NOT DISTINCT FROM $4 AND project_id IS NOT DISTINCT FROM $5";
 
 const SELECT_ATTACHMENTS_BY_POLICY: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
@@ -65,13 +65,14 @@ impl Store {
         grantee: &Grantee,
         project: Option<&ProjectId>,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("change a policy attachment").await?;
+        let mut tx = self.begin_audited_transaction("change a policy attachment").await?;
         let names = resolve_attachment_names(tx.transaction(), policy, grantee, project).await?;
         let ((own, system), (user, group)) = (policy_columns(policy), grantee_columns(grantee));
-        let query = if operation == "AttachPolicy" { query(INSERT_ATTACHMENT) } else { query(DELETE_ATTACHMENT) };
+        let query =
+            if operation == "AttachPolicy" { query(INSERT_ATTACHMENT_SQL) } else { query(DELETE_ATTACHMENT_SQL) };
         let query = query.bind(own).bind(system).bind(user).bind(group).bind(project.map(ProjectId::as_str));
         let query = if operation == "AttachPolicy" { query.bind(self.clock.unix_seconds()) } else { query };
-        let changed = query.execute(tx.transaction()).await.map_err(tx.map_error())?;
+        let changed = query.execute(tx.transaction()).await.map_err(tx.error_mapper())?;
         if changed == 0 {
             return Ok(false);
         }
@@ -132,7 +133,7 @@ impl Store {
     }
 }
 
-/// Names of the entities of an attachment, for the audit event.
+/// Entity names in an attachment, for the audit event.
 struct AttachmentNames {
     domain: DomainId,
     policy: String,
@@ -161,7 +162,7 @@ async fn resolve_attachment_names(
         }
     };
     if let Some(project) = project
-        && domain_of_project(transaction, project).await? != domain
+        && find_domain_id_of_project(transaction, project).await? != domain
     {
         return Err(StoreError::Unknown { what: "project", name: project.to_string() });
     }

@@ -1,10 +1,12 @@
-//! Audit log: an append-only hash chain of rows. The MAC of each row covers the MAC of the previous row.
+//! Audit log: an append-only chain of rows. The MAC of each row covers the MAC of the previous row.
 //!
-//! Each audited change of the database appends its audit row in the same transaction (see `audited_tx.rs`).
+//! Each audited database change appends its audit row in the same transaction (see `audited_tx.rs`).
 //! [`Store::append_audit_event`] appends all other events.
 
 mod chain;
+mod chain_end;
 mod checkpoint_tracker;
+mod checkpoints;
 mod keys;
 mod retention;
 mod row;
@@ -13,7 +15,7 @@ mod verification;
 use clew_model::{AuditEvent, Outcome};
 
 pub(crate) use chain::append_rows;
-pub(crate) use chain::start_chain;
+pub(crate) use chain::initialise_chain;
 pub(crate) use checkpoint_tracker::CheckpointTracker;
 pub(crate) use keys::{AuditKeys, rotate_chain_key};
 
@@ -22,7 +24,7 @@ use crate::database::query;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Builds the SQL query that selects matching rows before or after a sequence number.
+/// Builds the SQL query that selects the matching rows before or after a sequence number.
 macro_rules! select_matching_rows_sql {
     ($side:literal, $order:literal) => {
         concat!(
@@ -43,7 +45,7 @@ const SELECT_ROWS_BEFORE: &str = select_matching_rows_sql!("<", "seq DESC");
 
 impl Store {
     /// Appends an event to the audit log. Concurrent events share a transaction.
-    /// The event is durable when this function returns.
+    /// When this function returns, the event is durable.
     pub async fn append_audit_event(&self, event: &AuditEvent) -> Result<(), StoreError> {
         self.append_grouped_event(event.clone()).await
     }

@@ -1,38 +1,49 @@
-//! Transactions that commit changes together with their audit events.
+//! Commits changes together with their audit events in one transaction.
+
+use std::sync::Arc;
 
 use clew_model::AuditEvent;
 
-use super::audit;
+use super::audit::{CheckpointTracker, append_rows};
 use crate::audit::AuditCheckpoint;
-use crate::database::Transaction;
+use crate::clock::Clock;
+use crate::database::{Database, Transaction};
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
-use crate::store::Store;
 
-/// Write transaction with audit events. Dropping the transaction before the commit rolls it back.
-pub(super) struct AuditedTransaction<'a> {
-    store: &'a Store,
+/// Handle that begins transactions with audit events. Clones share the state.
+#[derive(Clone)]
+pub(super) struct AuditedDatabase {
+    pub(super) database: Database,
+    pub(super) keys: Arc<DerivedKeys>,
+    pub(super) clock: Clock,
+    pub(super) checkpoint_tracker: CheckpointTracker,
+}
+
+impl AuditedDatabase {
+    /// Begins a transaction that holds the write lock. Error messages contain `action`.
+    pub(super) async fn begin(&self, action: &'static str) -> Result<AuditedTransaction, StoreError> {
+        let transaction = self.database.begin_write().await.map_err(StoreError::database_error(action))?;
+        Ok(AuditedTransaction { database: self.clone(), transaction, action, newest: None })
+    }
+}
+
+/// Write transaction with audit events. Dropping an uncommitted transaction rolls it back.
+pub(super) struct AuditedTransaction {
+    database: AuditedDatabase,
     transaction: Transaction,
     action: &'static str,
     /// Newest audit row that this transaction has appended.
     newest: Option<AuditCheckpoint>,
 }
 
-impl Store {
-    /// Begins a transaction that holds the write lock. Error messages contain `action`.
-    pub(super) async fn begin_audited(&self, action: &'static str) -> Result<AuditedTransaction<'_>, StoreError> {
-        let transaction = self.database.begin_write().await.map_err(StoreError::database_error(action))?;
-        Ok(AuditedTransaction { store: self, transaction, action, newest: None })
-    }
-}
-
-impl AuditedTransaction<'_> {
+impl AuditedTransaction {
     pub(super) fn transaction(&mut self) -> &mut Transaction {
         &mut self.transaction
     }
 
-    /// Returns a function for `map_err` that converts database errors.
-    pub(super) fn map_error(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
+    /// Returns a `map_err` function that converts database errors.
+    pub(super) fn error_mapper(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
         StoreError::database_error(self.action)
     }
 
@@ -43,13 +54,14 @@ impl AuditedTransaction<'_> {
 
     /// Appends the events to the audit log in the given order and commits.
     pub(super) async fn commit_with_events(mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
-        let at = self.store.clock.unix_millis();
+        let at = self.database.clock.unix_millis();
         let events: Vec<_> = events.iter().map(|event| (at, event)).collect();
-        self.append_events(&self.store.keys, &events).await?;
+        let keys = Arc::clone(&self.database.keys);
+        self.append_events(&keys, &events).await?;
         self.commit().await
     }
 
-    /// Appends events to the audit log, with MACs from `keys`. Times are Unix timestamps in milliseconds.
+    /// Appends events to the audit log and computes their MACs with `keys`. Times are in Unix milliseconds.
     pub(super) async fn append_events(
         &mut self,
         keys: &DerivedKeys,
@@ -58,8 +70,8 @@ impl AuditedTransaction<'_> {
         if events.is_empty() {
             return Ok(());
         }
-        let checkpoint_tracker = &self.store.checkpoint_tracker;
-        self.newest = Some(audit::append_rows(&mut self.transaction, keys, checkpoint_tracker, events).await?);
+        let checkpoint_tracker = &self.database.checkpoint_tracker;
+        self.newest = Some(append_rows(&mut self.transaction, keys, checkpoint_tracker, events).await?);
         Ok(())
     }
 
@@ -67,7 +79,7 @@ impl AuditedTransaction<'_> {
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         self.transaction.commit().await.map_err(StoreError::database_error(self.action))?;
         if let Some(newest) = self.newest {
-            self.store.checkpoint_tracker.record_newest(newest);
+            self.database.checkpoint_tracker.record_newest(newest);
         }
         Ok(())
     }

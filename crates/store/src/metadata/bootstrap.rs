@@ -1,4 +1,4 @@
-//! Initialisation of the metadata: initial identities, master key check and audit log.
+//! Initialises the metadata: creates the initial identities, checks the master key and starts the audit log.
 
 use clew_model::{AuditEvent, Origin};
 use secrecy::{ExposeSecret, SecretString};
@@ -14,14 +14,14 @@ use crate::sealing::AssociatedData;
 use crate::store::{InitialIds, InitialTenant, REGION_SETTING, Store};
 use crate::users::NewUser;
 
-/// Name of the setting with an encrypted constant. Decrypting the constant verifies the master key.
+/// Name of the setting that stores an encrypted constant. Decrypting the constant verifies the master key.
 pub(super) const CANARY_SETTING: &str = "canary";
 pub(super) const CANARY_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: CANARY_SETTING };
 
-/// Plaintext of the encrypted constant in a database with an audit log.
-/// Only a process with the key can encrypt this text, so a database with this text must have an audit log.
-/// Databases of versions without an audit log contain the text of [`CANARY_SETTING`].
+/// Plaintext of the encrypted constant in databases with an audit log.
+/// Only a process with the master key can encrypt this text. A database with this text must have an audit log.
+/// Databases from versions without an audit log encrypt the text of [`CANARY_SETTING`] instead.
 pub(super) const CANARY_TEXT_WITH_AUDIT: &str = "canary, audited";
 
 /// Returns true if the database has its initial identities.
@@ -37,14 +37,14 @@ impl Store {
     ) -> Result<InitialIds, StoreError> {
         let now = self.clock.unix_seconds();
         let canary = self.sealer.seal(CANARY_ASSOCIATED_DATA, &SecretString::from(CANARY_TEXT_WITH_AUDIT))?;
-        let mut tx = self.begin_audited("create the initial identities").await?;
+        let mut tx = self.begin_audited_transaction("create the initial identities").await?;
         // Two processes may initialise the database concurrently, each with its own key.
         if read_setting(tx.transaction(), CANARY_SETTING).await?.is_some() {
             return Err(StoreError::AlreadyInitialised { location: "the database".to_owned() });
         }
         write_setting(tx.transaction(), CANARY_SETTING, &canary).await?;
         write_setting(tx.transaction(), REGION_SETTING, tenant.region.as_bytes()).await?;
-        audit::start_chain(tx.transaction(), &self.keys.audit).await?;
+        audit::initialise_chain(tx.transaction(), &self.keys.audit).await?;
         let domain_id = insert_domain(tx.transaction(), &tenant.domain_name, now).await?;
         let project_id = insert_project(tx.transaction(), &domain_id, &tenant.region, "", now).await?;
         let administrator = NewUser {
@@ -67,7 +67,7 @@ impl Store {
         Ok(InitialIds { domain_id, project_id, user_id })
     }
 
-    /// Verifies the master key. Starts the audit log if the database is from a version without one.
+    /// Verifies the master key. Starts the audit log if an older version without an audit log created the database.
     pub(crate) async fn check_master_key(&self) -> Result<(), StoreError> {
         let canary = read_setting(&self.database, CANARY_SETTING).await?.ok_or_else(|| StoreError::Damaged {
             what: "metadata",
@@ -76,19 +76,19 @@ impl Store {
         if self.unseal_canary(&canary)?.expose_secret() == CANARY_TEXT_WITH_AUDIT {
             Ok(())
         } else {
-            self.start_audit().await
+            self.start_audit_log().await
         }
     }
 
-    async fn start_audit(&self) -> Result<(), StoreError> {
+    async fn start_audit_log(&self) -> Result<(), StoreError> {
         let sealed = self.sealer.seal(CANARY_ASSOCIATED_DATA, &SecretString::from(CANARY_TEXT_WITH_AUDIT))?;
-        let mut tx = self.begin_audited("start the audit log").await?;
+        let mut tx = self.begin_audited_transaction("start the audit log").await?;
         let found = read_setting(tx.transaction(), CANARY_SETTING).await?.unwrap_or_default();
         // Another process may have started the audit log in the meantime.
         if self.unseal_canary(&found)?.expose_secret() == CANARY_TEXT_WITH_AUDIT {
             return Ok(());
         }
-        audit::start_chain(tx.transaction(), &self.keys.audit).await?;
+        audit::initialise_chain(tx.transaction(), &self.keys.audit).await?;
         write_setting(tx.transaction(), CANARY_SETTING, &sealed).await?;
         tx.commit_with_event(&AuditEvent::new_success(&Origin::for_clew(), "BeginAudit", "audit")).await
     }

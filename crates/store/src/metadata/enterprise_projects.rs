@@ -1,10 +1,10 @@
-//! Queries for enterprise projects. The default enterprise project always exists and is immutable.
+//! Queries for enterprise projects. The default enterprise project always exists and never changes.
 
 use clew_model::{AuditEvent, DomainId, Origin};
 use serde_json::json;
 
 use super::projects::check_domain_exists;
-use crate::database::{Row, Transaction, insert_error, query, query_scalar};
+use crate::database::{Row, Transaction, convert_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::tenants::{EnterpriseProject, EnterpriseProjectChange};
@@ -22,7 +22,7 @@ impl Store {
         name: &str,
         description: &str,
     ) -> Result<String, StoreError> {
-        let mut tx = self.begin_audited("create an enterprise project").await?;
+        let mut tx = self.begin_audited_transaction("create an enterprise project").await?;
         check_domain_exists(tx.transaction(), domain).await?;
         let id = uuid::Uuid::new_v4().to_string();
         query(
@@ -35,7 +35,7 @@ impl Store {
         .bind(self.clock.unix_seconds())
         .execute(tx.transaction())
         .await
-        .map_err(insert_error("create an enterprise project", "an enterprise project", name))?;
+        .map_err(convert_insert_error("create an enterprise project", "an enterprise project", name))?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),
@@ -45,7 +45,7 @@ impl Store {
         Ok(id)
     }
 
-    /// Returns the enterprise projects of a domain: the default project first, then the others sorted by name.
+    /// Returns the enterprise projects of a domain. The default project is first, the others are sorted by name.
     pub async fn list_enterprise_projects(&self, domain: &DomainId) -> Result<Vec<EnterpriseProject>, StoreError> {
         let rows =
             query("SELECT id, name, description, enabled FROM enterprise_projects WHERE domain_id = $1 ORDER BY name")
@@ -70,7 +70,7 @@ impl Store {
         id: &str,
         update: &EnterpriseProjectChange,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("change an enterprise project").await?;
+        let mut tx = self.begin_audited_transaction("change an enterprise project").await?;
         let names: Vec<String> = query_scalar(
             "UPDATE enterprise_projects SET description = COALESCE($3, description), enabled = COALESCE($4, enabled) \
              WHERE domain_id = $1 AND id = $2 RETURNING name",
@@ -81,7 +81,7 @@ impl Store {
         .bind(update.enabled)
         .fetch_all(tx.transaction())
         .await
-        .map_err(tx.map_error())?;
+        .map_err(tx.error_mapper())?;
         let Some(name) = names.into_iter().next() else { return Ok(false) };
         let event = AuditEvent {
             domain_id: Some(domain.clone()),

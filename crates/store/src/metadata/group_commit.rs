@@ -1,4 +1,4 @@
-//! Group commit: writes of concurrent callers share a transaction, and thus a disk sync.
+//! Group commit: writes by concurrent callers share one transaction and one disk sync.
 
 use std::future::Future;
 use std::mem;
@@ -8,19 +8,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use clew_model::AuditEvent;
 use tokio::sync::oneshot;
 
+use super::audited_tx::AuditedDatabase;
 use crate::database::Transaction;
 use crate::error::StoreError;
-use crate::store::Store;
 
-/// Maximum number of audit events, and of other writes, per transaction.
+/// Maximum number of audit events per transaction, and maximum number of other writes.
 const MAX_BATCH_SIZE: usize = 512;
 
-/// Write that can share its transaction with other writes.
+/// Write that can share a transaction with other writes.
 pub(super) trait GroupedWrite: Send + Sync + 'static {
     /// Value that the caller receives.
     type Output: Send + 'static;
 
-    /// Action in the error message if the shared transaction fails to begin or to commit.
+    /// Action in the error message if the shared transaction cannot begin or commit.
     const ERROR_CONTEXT: &'static str;
 
     /// Executes the SQL statements of the write.
@@ -38,14 +38,14 @@ pub(crate) struct GroupCommit(Arc<Mutex<WriteQueue>>);
 #[derive(Default)]
 struct WriteQueue {
     pending: WriteBatch,
-    /// True while a writer task is running. The task executes batches until `pending` is empty.
-    writing: bool,
+    /// True while a writer task is running. The writer task executes batches until `pending` is empty.
+    is_writer_running: bool,
 }
 
 /// Writes that are executed in one transaction.
 #[derive(Default)]
 struct WriteBatch {
-    /// Audit events, which are appended to the audit chain in a single step after the other writes.
+    /// Audit events. They are appended to the audit chain in a single step after the other writes.
     events: Vec<QueuedEvent>,
     writes: Vec<Box<dyn PendingWrite>>,
 }
@@ -91,56 +91,58 @@ impl<W: GroupedWrite> PendingWrite for QueuedWrite<W> {
     }
 }
 
-impl Store {
-    /// Executes a write in a transaction that concurrent callers share.
-    /// The write is durable when this function returns. The write is also executed if the caller is cancelled.
-    pub(super) async fn execute_grouped<W: GroupedWrite>(&self, write: W) -> Result<W::Output, StoreError> {
+impl GroupCommit {
+    /// Executes a write in a transaction that is shared with concurrent callers.
+    /// When this function returns, the write is durable. Cancelling the caller does not cancel the write.
+    pub(super) async fn execute_write<W: GroupedWrite>(
+        &self,
+        database: AuditedDatabase,
+        write: W,
+    ) -> Result<W::Output, StoreError> {
         let (reply, response) = oneshot::channel();
-        self.enqueue(|batch| batch.writes.push(Box::new(QueuedWrite { write, output: None, reply })));
+        self.enqueue(database, |batch| batch.writes.push(Box::new(QueuedWrite { write, output: None, reply })));
         response.await.unwrap_or(Err(StoreError::Stopped))
     }
 
-    /// Appends an audit event in a transaction that concurrent callers share.
-    /// The event is durable when this function returns.
-    pub(super) async fn append_grouped_event(&self, event: AuditEvent) -> Result<(), StoreError> {
+    /// Appends an audit event in a transaction that is shared with concurrent callers.
+    /// When this function returns, the event is durable.
+    pub(super) async fn append_event(&self, database: AuditedDatabase, event: AuditEvent) -> Result<(), StoreError> {
         let (reply, response) = oneshot::channel();
-        let at = self.clock.unix_millis();
-        self.enqueue(|batch| batch.events.push(QueuedEvent { at, event, reply }));
+        let at = database.clock.unix_millis();
+        self.enqueue(database, |batch| batch.events.push(QueuedEvent { at, event, reply }));
         response.await.unwrap_or(Err(StoreError::Stopped))
     }
 
-    fn enqueue(&self, add: impl FnOnce(&mut WriteBatch)) {
-        let idle = {
-            let mut queue = self.group_commit.lock();
-            add(&mut queue.pending);
-            !mem::replace(&mut queue.writing, true)
+    fn enqueue(&self, database: AuditedDatabase, add_to_batch: impl FnOnce(&mut WriteBatch)) {
+        let is_idle = {
+            let mut queue = self.lock_queue();
+            add_to_batch(&mut queue.pending);
+            !mem::replace(&mut queue.is_writer_running, true)
         };
-        if idle {
-            let writer = WriterGuard { group_commit: self.group_commit.clone(), finished: false };
-            tokio::spawn(drain_queue(self.clone(), writer));
+        if is_idle {
+            let writer = WriterGuard { group_commit: self.clone(), finished: false };
+            tokio::spawn(drain_queue(database, writer));
         }
     }
-}
 
-impl GroupCommit {
     /// Takes pending writes up to the maximum batch size.
     /// If the queue is empty, returns `None` and marks the writer task as stopped.
     fn take_batch(&self) -> Option<WriteBatch> {
-        let mut queue = self.lock();
+        let mut queue = self.lock_queue();
         let WriteBatch { events, writes } = &mut queue.pending;
         let (some_events, some_writes) = (events.len().min(MAX_BATCH_SIZE), writes.len().min(MAX_BATCH_SIZE));
         let batch =
             WriteBatch { events: events.drain(..some_events).collect(), writes: writes.drain(..some_writes).collect() };
-        queue.writing = !batch.is_empty();
-        queue.writing.then_some(batch)
+        queue.is_writer_running = !batch.is_empty();
+        queue.is_writer_running.then_some(batch)
     }
 
-    fn lock(&self) -> MutexGuard<'_, WriteQueue> {
+    fn lock_queue(&self) -> MutexGuard<'_, WriteQueue> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Guard that resets the queue if the writer task panics or is cancelled.
+/// Resets the queue if the writer task panics or is cancelled.
 /// Pending callers then receive an error, and the next write starts a new writer task.
 struct WriterGuard {
     group_commit: GroupCommit,
@@ -150,27 +152,27 @@ struct WriterGuard {
 impl Drop for WriterGuard {
     fn drop(&mut self) {
         if !self.finished {
-            let mut queue = self.group_commit.lock();
-            queue.writing = false;
+            let mut queue = self.group_commit.lock_queue();
+            queue.is_writer_running = false;
             queue.pending = WriteBatch::default();
         }
     }
 }
 
-async fn drain_queue(store: Store, mut writer: WriterGuard) {
+async fn drain_queue(database: AuditedDatabase, mut writer: WriterGuard) {
     while let Some(batch) = writer.group_commit.take_batch() {
-        batch.execute(&store).await;
+        batch.execute(&database).await;
     }
     writer.finished = true;
 }
 
-/// Reason for the rollback of a transaction.
+/// Reason why a batch transaction was rolled back.
 enum BatchError {
     /// The write at this index failed.
     Write(usize, StoreError),
     /// The append to the audit log failed.
     Events(StoreError),
-    /// The transaction failed to begin or to commit.
+    /// The transaction could not begin or commit.
     Transaction(StoreError),
 }
 
@@ -179,10 +181,10 @@ impl WriteBatch {
         self.events.is_empty() && self.writes.is_empty()
     }
 
-    /// Executes all writes. If one write fails, removes that write and executes the others again.
-    async fn execute(mut self, store: &Store) {
+    /// Executes all writes. If a write fails, removes this write and executes the others again.
+    async fn execute(mut self, database: &AuditedDatabase) {
         while !self.is_empty() {
-            match self.try_execute(store).await {
+            match self.try_execute(database).await {
                 Ok(()) => return self.notify_callers(None),
                 Err(BatchError::Write(index, error)) => self.writes.remove(index).notify_caller(Err(error)),
                 Err(BatchError::Events(error)) => {
@@ -194,13 +196,13 @@ impl WriteBatch {
         }
     }
 
-    async fn try_execute(&mut self, store: &Store) -> Result<(), BatchError> {
-        let mut tx = store.begin_audited("write to the database").await.map_err(BatchError::Transaction)?;
+    async fn try_execute(&mut self, database: &AuditedDatabase) -> Result<(), BatchError> {
+        let mut tx = database.begin("write to the database").await.map_err(BatchError::Transaction)?;
         for (index, write) in self.writes.iter_mut().enumerate() {
             write.execute_write(tx.transaction()).await.map_err(|error| BatchError::Write(index, error))?;
         }
         let events: Vec<_> = self.events.iter().map(|pending| (pending.at, &pending.event)).collect();
-        tx.append_events(&store.keys, &events).await.map_err(BatchError::Events)?;
+        tx.append_events(&database.keys, &events).await.map_err(BatchError::Events)?;
         tx.commit().await.map_err(BatchError::Transaction)
     }
 
@@ -217,7 +219,7 @@ impl WriteBatch {
     }
 }
 
-/// Wraps the error of a transaction that several callers share.
+/// Wraps the error of a shared transaction for one of its callers.
 fn wrap_shared_error(action: &'static str, error: Arc<StoreError>) -> StoreError {
     StoreError::Database { action, source: Box::new(error), remedy: "" }
 }

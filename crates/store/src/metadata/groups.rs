@@ -9,7 +9,7 @@ use super::projects::check_domain_exists;
 use super::revocation::{AffectedUsers, revoke_tokens};
 use super::row_mapping::parse_column;
 use super::users::{require_user, user_from_row};
-use crate::database::{Executor, Row, Transaction, insert_error, query};
+use crate::database::{Executor, Row, Transaction, convert_insert_error, query};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::users::{Group, User};
@@ -30,7 +30,7 @@ impl Store {
         name: &str,
         description: &str,
     ) -> Result<GroupId, StoreError> {
-        let mut tx = self.begin_audited("create a group").await?;
+        let mut tx = self.begin_audited_transaction("create a group").await?;
         check_domain_exists(tx.transaction(), domain).await?;
         let id = GroupId::generate();
         query("INSERT INTO user_groups (id, domain_id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)")
@@ -41,7 +41,7 @@ impl Store {
             .bind(self.clock.unix_seconds())
             .execute(tx.transaction())
             .await
-            .map_err(insert_error("create a group", "a group", name))?;
+            .map_err(convert_insert_error("create a group", "a group", name))?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),
@@ -68,14 +68,14 @@ impl Store {
 
     /// Removes a group together with its attachments. Returns false if the group does not exist.
     pub async fn remove_group(&self, by: &Origin, id: &GroupId) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("remove a group").await?;
+        let mut tx = self.begin_audited_transaction("remove a group").await?;
         let Some(before) = find_group(tx.transaction(), id).await? else { return Ok(false) };
         let tokens = revoke_tokens(tx.transaction(), AffectedUsers::Group(id), self.clock.unix_seconds()).await?;
         query("DELETE FROM user_groups WHERE id = $1")
             .bind(id.as_str())
             .execute(tx.transaction())
             .await
-            .map_err(tx.map_error())?;
+            .map_err(tx.error_mapper())?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id, "tokens_revoked": tokens }),
@@ -88,16 +88,16 @@ impl Store {
     /// Adds a user to a group of the same domain. Returns false if the user is already a member.
     pub async fn add_group_member(&self, by: &Origin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
         let statement = "INSERT INTO members (group_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-        self.change_membership(by, "AddUserToGroup", statement, group, user).await
+        self.change_group_membership(by, "AddUserToGroup", statement, group, user).await
     }
 
     /// Removes a user from a group. Returns false if the user is not a member.
     pub async fn remove_group_member(&self, by: &Origin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
         let statement = "DELETE FROM members WHERE group_id = $1 AND user_id = $2";
-        self.change_membership(by, "RemoveUserFromGroup", statement, group, user).await
+        self.change_group_membership(by, "RemoveUserFromGroup", statement, group, user).await
     }
 
-    async fn change_membership(
+    async fn change_group_membership(
         &self,
         by: &Origin,
         operation: &str,
@@ -105,7 +105,7 @@ impl Store {
         group: &GroupId,
         user: &UserId,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("change the members of a group").await?;
+        let mut tx = self.begin_audited_transaction("change the members of a group").await?;
         let group = require_group(tx.transaction(), group).await?;
         let user = require_user(tx.transaction(), user).await?;
         if user.domain_id != group.domain_id {
@@ -116,7 +116,7 @@ impl Store {
             .bind(user.id.as_str())
             .execute(tx.transaction())
             .await
-            .map_err(tx.map_error())?;
+            .map_err(tx.error_mapper())?;
         if changed == 0 {
             return Ok(false);
         }

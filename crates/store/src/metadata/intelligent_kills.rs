@@ -1,6 +1,6 @@
 //! Queue of intelligent kills (see `docs/decisions/0011-intelligent-kill.md`).
 //! Unlike a collection, an intelligent kill is never retried.
-//! The victims are selected when the kill runs, so a retry would kill other sessions.
+//! Clew selects the victims when the kill runs, so a retry would kill other sessions.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::error::StoreError;
 use crate::intelligent_kills::{IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill};
 use crate::store::Store;
 
-/// Name of the audit operation for the end of an intelligent kill.
+/// Name of the audit operation that records the end of an intelligent kill.
 const AUDIT_OPERATION_NAME: &str = "EndIntelligentKill";
 
 /// Claims the oldest queued kill of a node that has no running kill.
@@ -70,7 +70,7 @@ impl Store {
         ids.pop().map(IntelligentKillId).ok_or_else(full)
     }
 
-    /// Claims the oldest queued intelligent kill that is not older than `max_age`. The kill must end within `lease`.
+    /// Claims the oldest queued intelligent kill that is not older than `max_age`. The lease duration is `lease`.
     pub async fn claim_intelligent_kill(
         &self,
         lease: Duration,
@@ -84,7 +84,7 @@ impl Store {
             .bind(now)
             .bind(duration_to_millis(lease))
             .bind(now.saturating_sub(duration_to_millis(max_age)))
-            .bind(self.zones_json())
+            .bind(self.reachable_zones_json())
             .fetch_optional(&mut transaction)
             .await
             .map_err(&failed)?;
@@ -104,7 +104,7 @@ impl Store {
     }
 
     /// Ends queued kills that are older than `max_age` and running kills whose lease has expired.
-    /// Returns these kills in their previous state.
+    /// Returns the kills in the state before this call.
     pub async fn end_stale_intelligent_kills(&self, max_age: Duration) -> Result<Vec<IntelligentKill>, StoreError> {
         const EXPIRED_IN_QUEUE_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \
              Check the preview and request the kill again";
@@ -134,7 +134,7 @@ impl Store {
         reason: Option<&str>,
         victims: Option<u64>,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("end an intelligent kill").await?;
+        let mut tx = self.begin_audited_transaction("end an intelligent kill").await?;
         let status = if reason.is_some() { TaskStatus::Error } else { TaskStatus::Finished };
         let rows = query(
             "UPDATE intelligent_kills SET status = $1, reason = $2, ended_at = $3, lease_until = NULL \
@@ -147,7 +147,7 @@ impl Store {
         .bind(from.name())
         .fetch_all(tx.transaction())
         .await
-        .map_err(tx.map_error())?;
+        .map_err(tx.error_mapper())?;
         let Some(row) = rows.first() else { return Ok(false) };
         let request = intelligent_kill_from_row(row)?.request;
         let domain_id = match &request.by.actor {
@@ -207,7 +207,7 @@ impl Store {
         Ok((rows.iter().map(intelligent_kill_from_row).collect::<Result<_, _>>()?, total.unsigned_abs()))
     }
 
-    /// Removes kills that ended before `cutoff`, a Unix timestamp in milliseconds. Returns the number of kills.
+    /// Removes kills that ended before `cutoff`, a Unix timestamp in milliseconds. Returns the number of removed kills.
     pub async fn remove_intelligent_kills_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let removed = query("DELETE FROM intelligent_kills WHERE ended_at < $1")
             .bind(cutoff)

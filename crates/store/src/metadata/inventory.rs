@@ -1,4 +1,4 @@
-//! Queries for instances with their nodes and tags.
+//! Queries for instances and for their nodes and tags.
 
 use std::collections::HashSet;
 
@@ -9,17 +9,17 @@ use clew_model::{
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::projects::domain_of_project;
+use super::projects::find_domain_id_of_project;
 use super::row_mapping::parse_column;
 use super::{enterprise_projects, tags, zones};
-use crate::database::{Row, Transaction, insert_error, query, query_pair, query_scalar};
+use crate::database::{Row, Transaction, convert_insert_error, query, query_pair, query_scalar};
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
 
-/// SQL clause that selects matching instances. Each text filter has two parameters: an exact value and a substring.
-/// `{elements}` is a placeholder for the required tags.
-const FROM_MATCHING_INSTANCES: &str = "FROM instances i WHERE i.project_id = $1 \
+/// SQL clause that selects matching instances. Each text filter binds an exact value and a substring.
+/// The placeholder `{elements}` stands for the required tags.
+const FROM_MATCHING_INSTANCES_SQL: &str = "FROM instances i WHERE i.project_id = $1 \
      AND ($2 IS NULL OR i.id = $2) AND ($3 IS NULL OR instr(i.id, $3) > 0) \
      AND ($4 IS NULL OR i.name = $4) AND ($5 IS NULL OR instr(i.name, $5) > 0) \
      AND ($6 IS NULL OR EXISTS (SELECT 1 FROM nodes n WHERE n.instance_id = i.id AND n.role = 'master' AND n.host = $6)) \
@@ -30,15 +30,15 @@ const FROM_MATCHING_INSTANCES: &str = "FROM instances i WHERE i.project_id = $1 
 const INSTANCE_COLUMNS: &str = "i.id, i.project_id, i.name, i.enterprise_project_id, i.created_at, i.updated_at";
 
 /// Maximum length of an instance name, in characters.
-const MAX_NAME_LEN: usize = 128;
+const MAX_INSTANCE_NAME_LEN: usize = 128;
 
 impl Store {
-    /// Adds an instance with its nodes. Passwords are stored encrypted.
+    /// Adds an instance with its nodes. Stores the node passwords encrypted.
     pub async fn add_instance(&self, by: &Origin, instance: NewInstance) -> Result<Instance, StoreError> {
         validate_instance(&instance)?;
         let id = instance.id.clone().unwrap_or_else(InstanceId::generate);
-        let mut tx = self.begin_audited("add an instance").await?;
-        let domain = domain_of_project(tx.transaction(), &instance.project_id).await?;
+        let mut tx = self.begin_audited_transaction("add an instance").await?;
+        let domain = find_domain_id_of_project(tx.transaction(), &instance.project_id).await?;
         enterprise_projects::require_enabled_enterprise_project(
             tx.transaction(),
             &domain,
@@ -94,7 +94,7 @@ impl Store {
         .bind(now)
         .execute(&mut *transaction)
         .await
-        .map_err(insert_error("add an instance", "an instance", &instance.name))?;
+        .map_err(convert_insert_error("add an instance", "an instance", &instance.name))?;
         for tag in &instance.tags {
             query("INSERT INTO tags (instance_id, key, value) VALUES ($1, $2, $3)")
                 .bind(id.as_str())
@@ -136,7 +136,7 @@ impl Store {
         .bind(node.zone.as_ref().map_or("", Zone::as_str))
         .execute(transaction)
         .await
-        .map_err(insert_error("add a node", "a node", id.as_str()))?;
+        .map_err(convert_insert_error("add a node", "a node", id.as_str()))?;
         Ok(())
     }
 
@@ -150,8 +150,8 @@ impl Store {
         let failed = StoreError::database_error("list instances");
         let (id, part_of_id) = parse_text_filter(filter.id.as_deref());
         let (name, part_of_name) = parse_text_filter(filter.name.as_deref());
-        let tags = serde_json::to_string(&filter.tags).map_err(StoreError::damaged_value("tags"))?;
-        let matching = FROM_MATCHING_INSTANCES.replace("{elements}", &self.database.json_array_rows_sql("$8"));
+        let tags = serde_json::to_string(&filter.tags).map_err(StoreError::damaged_value_error("tags"))?;
+        let matching = FROM_MATCHING_INSTANCES_SQL.replace("{elements}", &self.database.json_array_rows_sql("$8"));
         let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {matching}")))
             .bind(project.as_str())
             .bind(id)
@@ -183,7 +183,7 @@ impl Store {
         Ok((self.load_instances(rows).await?, total.unsigned_abs()))
     }
 
-    /// Returns an instance by id. The node URLs contain no passwords.
+    /// Returns an instance by id. The returned node URLs contain no passwords.
     pub async fn find_instance(&self, project: &ProjectId, id: &InstanceId) -> Result<Option<Instance>, StoreError> {
         let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i WHERE i.project_id = $1 AND i.id = $2");
         let row = query(AssertSqlSafe(statement))
@@ -207,15 +207,15 @@ impl Store {
 
     /// Removes an instance with its nodes and tags. Returns false if the project has no such instance.
     pub async fn remove_instance(&self, by: &Origin, project: &ProjectId, id: &InstanceId) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("remove an instance").await?;
+        let mut tx = self.begin_audited_transaction("remove an instance").await?;
         let Some(name) = tags::find_instance_name(tx.transaction(), project, id).await? else { return Ok(false) };
         query("DELETE FROM instances WHERE id = $1")
             .bind(id.as_str())
             .execute(tx.transaction())
             .await
-            .map_err(tx.map_error())?;
+            .map_err(tx.error_mapper())?;
         let event = AuditEvent {
-            domain_id: Some(domain_of_project(tx.transaction(), project).await?),
+            domain_id: Some(find_domain_id_of_project(tx.transaction(), project).await?),
             project_id: Some(project.clone()),
             instance_id: Some(id.clone()),
             ..AuditEvent::new_success(by, "RemoveInstance", name)
@@ -239,7 +239,7 @@ impl Store {
             .as_ref()
             .map(|password| self.sealer.seal(password_associated_data(node), password))
             .transpose()?;
-        let mut tx = self.begin_audited("change a node").await?;
+        let mut tx = self.begin_audited_transaction("change a node").await?;
         let Some(name) = tags::find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         let changed = query("UPDATE nodes SET url = $1, host = $2, password = $3 WHERE id = $4 AND instance_id = $5")
             .bind(url.to_string())
@@ -249,12 +249,12 @@ impl Store {
             .bind(instance.as_str())
             .execute(tx.transaction())
             .await
-            .map_err(tx.map_error())?;
+            .map_err(tx.error_mapper())?;
         if changed == 0 {
             return Ok(false);
         }
         let event = AuditEvent {
-            domain_id: Some(domain_of_project(tx.transaction(), project).await?),
+            domain_id: Some(find_domain_id_of_project(tx.transaction(), project).await?),
             project_id: Some(project.clone()),
             instance_id: Some(instance.clone()),
             detail: json!({ "node": node, "url": url.to_string() }),
@@ -350,7 +350,7 @@ fn node_from_row(row: &Row) -> Result<Node, StoreError> {
     })
 }
 
-/// Splits a filter into an exact value and a substring. `*part` matches values that contain `part` (spec section 3.3).
+/// Parses a filter as an exact value or a substring. `*part` matches values that contain `part` (spec section 3.3).
 fn parse_text_filter(filter: Option<&str>) -> (Option<&str>, Option<&str>) {
     match filter.map(|text| (text, text.strip_prefix('*'))) {
         None => (None, None),
@@ -362,8 +362,8 @@ fn parse_text_filter(filter: Option<&str>) -> (Option<&str>, Option<&str>) {
 fn validate_instance(instance: &NewInstance) -> Result<(), StoreError> {
     let invalid = |reason: String| Err(StoreError::InvalidInstance { reason });
     let length = instance.name.chars().count();
-    if !(1..=MAX_NAME_LEN).contains(&length) {
-        return invalid(format!("its name has {length} characters; 1 to {MAX_NAME_LEN} are allowed"));
+    if !(1..=MAX_INSTANCE_NAME_LEN).contains(&length) {
+        return invalid(format!("its name has {length} characters; 1 to {MAX_INSTANCE_NAME_LEN} are allowed"));
     }
     let masters = instance.nodes.iter().filter(|node| node.role == NodeRole::Master).count();
     if masters != 1 {

@@ -1,4 +1,4 @@
-//! Queries for kill tasks and kill switches. The operations of workers are in `leases.rs`.
+//! Queries for kill tasks and kill switches. See `leases.rs` for queries by workers.
 
 mod leases;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::audited_tx::AuditedTransaction;
-use super::projects::domain_of_project;
+use super::projects::find_domain_id_of_project;
 use super::row_mapping::{duration_to_millis, parse_column};
 use super::tags::find_instance_name;
 use crate::database::{Row, query, query_scalar};
@@ -16,12 +16,12 @@ use crate::kill_tasks::{KillTask, KillTaskState, NewKillTask};
 use crate::store::Store;
 
 /// Maximum number of running kill tasks per instance (spec section 2.8).
-const MAX_RUNNING_TASKS: u32 = 5;
+const MAX_RUNNING_KILL_TASKS: u32 = 5;
 /// Maximum number of stored kill tasks per instance, including ended tasks.
-const MAX_STORED_TASKS: u32 = 100;
+const MAX_STORED_KILL_TASKS: u32 = 100;
 
-/// SQL condition that selects the tasks that are running at the time `$2`.
-const RUNNING_TASK_CONDITION: &str = "stopped_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
+/// SQL condition that selects kill tasks that are running at the time `$2`.
+const RUNNING_KILL_TASK_CONDITION: &str = "stopped_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
 
 impl Store {
     /// Returns true if the kill switch of an instance is on.
@@ -34,8 +34,8 @@ impl Store {
         Ok(is_on.unwrap_or(false))
     }
 
-    /// Turns the kill switch of an instance on or off. Turning the switch off stops the running tasks.
-    /// Returns false if the project has no such instance.
+    /// Turns the kill switch of an instance on or off. Turning off the switch stops the running kill tasks.
+    /// Returns false if the project does not contain the instance.
     pub async fn set_kill_switch(
         &self,
         by: &Origin,
@@ -43,7 +43,7 @@ impl Store {
         instance: &InstanceId,
         on: bool,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("turn a kill switch on or off").await?;
+        let mut tx = self.begin_audited_transaction("turn a kill switch on or off").await?;
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         query(
             "INSERT INTO kill_switches (instance_id, is_on) VALUES ($1, $2) \
@@ -53,9 +53,9 @@ impl Store {
         .bind(on)
         .execute(tx.transaction())
         .await
-        .map_err(tx.map_error())?;
+        .map_err(tx.error_mapper())?;
         if !on {
-            self.stop_running_tasks(&mut tx, instance).await?;
+            self.stop_running_kill_tasks(&mut tx, instance).await?;
         }
         let detail = json!({ "status": if on { "ON" } else { "OFF" } });
         let event = AuditEvent { detail, ..AuditEvent::new_success(by, "SwitchKillTasks", name) };
@@ -63,14 +63,14 @@ impl Store {
         Ok(true)
     }
 
-    async fn stop_running_tasks(
+    async fn stop_running_kill_tasks(
         &self,
-        tx: &mut AuditedTransaction<'_>,
+        tx: &mut AuditedTransaction,
         instance: &InstanceId,
     ) -> Result<(), StoreError> {
-        let failed = tx.map_error();
+        let failed = tx.error_mapper();
         query(AssertSqlSafe(format!(
-            "UPDATE kill_tasks SET stopped_at = $2 WHERE instance_id = $1 AND {RUNNING_TASK_CONDITION}"
+            "UPDATE kill_tasks SET stopped_at = $2 WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION}"
         )))
         .bind(instance.as_str())
         .bind(self.clock.unix_millis())
@@ -91,8 +91,8 @@ impl Store {
         instance: &InstanceId,
         task: &NewKillTask,
     ) -> Result<Option<i64>, StoreError> {
-        let mut tx = self.begin_audited("add a kill task").await?;
-        let failed = tx.map_error();
+        let mut tx = self.begin_audited_transaction("add a kill task").await?;
+        let failed = tx.error_mapper();
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(None) };
         let is_on: Option<bool> = query_scalar("SELECT is_on FROM kill_switches WHERE instance_id = $1")
             .bind(instance.as_str())
@@ -103,20 +103,20 @@ impl Store {
             return Err(StoreError::KillSwitchOff);
         }
         let now = self.clock.unix_millis();
-        let count = format!("SELECT COUNT(*) FROM kill_tasks WHERE instance_id = $1 AND {RUNNING_TASK_CONDITION}");
+        let count = format!("SELECT COUNT(*) FROM kill_tasks WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION}");
         let running: i64 = query_scalar(AssertSqlSafe(count))
             .bind(instance.as_str())
             .bind(now)
             .fetch_one(tx.transaction())
             .await
             .map_err(&failed)?;
-        if running >= i64::from(MAX_RUNNING_TASKS) {
-            return Err(StoreError::TooManyKillTasks { limit: MAX_RUNNING_TASKS });
+        if running >= i64::from(MAX_RUNNING_KILL_TASKS) {
+            return Err(StoreError::TooManyKillTasks { limit: MAX_RUNNING_KILL_TASKS });
         }
         let id = insert_kill_task(&mut tx, instance, task, now).await?;
         query(AssertSqlSafe(format!(
-            "DELETE FROM kill_tasks WHERE instance_id = $1 AND NOT ({RUNNING_TASK_CONDITION}) AND id NOT IN \
-             (SELECT id FROM kill_tasks WHERE instance_id = $1 ORDER BY id DESC LIMIT {MAX_STORED_TASKS})"
+            "DELETE FROM kill_tasks WHERE instance_id = $1 AND NOT ({RUNNING_KILL_TASK_CONDITION}) AND id NOT IN \
+             (SELECT id FROM kill_tasks WHERE instance_id = $1 ORDER BY id DESC LIMIT {MAX_STORED_KILL_TASKS})"
         )))
         .bind(instance.as_str())
         .bind(now)
@@ -138,8 +138,8 @@ impl Store {
         instance: &InstanceId,
         id: i64,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("stop a kill task").await?;
-        let failed = tx.map_error();
+        let mut tx = self.begin_audited_transaction("stop a kill task").await?;
+        let failed = tx.error_mapper();
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         let found: Option<i64> = query_scalar("SELECT id FROM kill_tasks WHERE instance_id = $1 AND id = $2")
             .bind(instance.as_str())
@@ -150,7 +150,7 @@ impl Store {
         if found.is_none() {
             return Ok(false);
         }
-        let stop = format!("UPDATE kill_tasks SET stopped_at = $2 WHERE id = $1 AND {RUNNING_TASK_CONDITION}");
+        let stop = format!("UPDATE kill_tasks SET stopped_at = $2 WHERE id = $1 AND {RUNNING_KILL_TASK_CONDITION}");
         query(AssertSqlSafe(stop))
             .bind(id)
             .bind(self.clock.unix_millis())
@@ -165,12 +165,12 @@ impl Store {
 
     async fn commit_with_instance_event(
         &self,
-        mut tx: AuditedTransaction<'_>,
+        mut tx: AuditedTransaction,
         event: AuditEvent,
         project: &ProjectId,
         instance: &InstanceId,
     ) -> Result<(), StoreError> {
-        let domain_id = Some(domain_of_project(tx.transaction(), project).await?);
+        let domain_id = Some(find_domain_id_of_project(tx.transaction(), project).await?);
         let (project_id, instance_id) = (Some(project.clone()), Some(instance.clone()));
         tx.commit_with_event(&AuditEvent { domain_id, project_id, instance_id, ..event }).await
     }
@@ -187,16 +187,16 @@ impl Store {
     }
 }
 
-/// Inserts a kill task. Ids increase even if several tasks are added in the same millisecond.
+/// Inserts a kill task. Ids increase even if several tasks start in the same millisecond.
 async fn insert_kill_task(
-    tx: &mut AuditedTransaction<'_>,
+    tx: &mut AuditedTransaction,
     instance: &InstanceId,
     task: &NewKillTask,
     now: i64,
 ) -> Result<i64, StoreError> {
-    let failed = tx.map_error();
+    let failed = tx.error_mapper();
     let criteria =
-        serde_json::to_string(&task.criteria).map_err(StoreError::damaged_value("criteria of a kill task"))?;
+        serde_json::to_string(&task.criteria).map_err(StoreError::damaged_value_error("criteria of a kill task"))?;
     query_scalar(
         "INSERT INTO kill_tasks (id, instance_id, criteria, masked, started_at, ends_at) \
          VALUES ((SELECT MAX(id) FROM (SELECT $1 AS id UNION ALL SELECT MAX(id) + 1 FROM kill_tasks) AS ids), $2, $3, $4, $1, $5) RETURNING id",
@@ -224,7 +224,8 @@ fn kill_task_from_row(row: &Row, now: i64) -> Result<KillTask, StoreError> {
     Ok(KillTask {
         id: row.try_get("id").map_err(&failed)?,
         instance_id: parse_column(row, "instance_id")?,
-        criteria: serde_json::from_str(&criteria).map_err(StoreError::damaged_value("criteria of a kill task"))?,
+        criteria: serde_json::from_str(&criteria)
+            .map_err(StoreError::damaged_value_error("criteria of a kill task"))?,
         masked: row.try_get("masked").map_err(&failed)?,
         started_at: row.try_get("started_at").map_err(&failed)?,
         ends_at,

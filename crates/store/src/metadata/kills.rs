@@ -1,11 +1,11 @@
-//! Records of kills. Each record is inserted before the kill is sent, and is completed with the outcome.
+//! Queries for kill records. Clew inserts a record before it sends a kill, and adds the outcome afterwards.
 
 use clew_model::{AuditEvent, DomainId, InstanceId, NodeId, Origin, Outcome, Pagination, ProjectId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::audited_tx::AuditedTransaction;
-use super::row_mapping::{count_to_i64, parse_column, parse_nullable_column};
+use super::row_mapping::{parse_column, parse_nullable_column, saturate_count_to_i64};
 use crate::database::{Row, query, query_scalar};
 use crate::error::StoreError;
 use crate::kills::{KillFilter, KillRecord, KillSource, NewKill, RecordedKillOutcome};
@@ -14,12 +14,12 @@ use crate::store::Store;
 /// Name of the audit operation for a kill.
 const AUDIT_OPERATION_NAME: &str = "KillSession";
 
-const FROM_MATCHING_KILLS: &str = "FROM killed_sessions WHERE instance_id = $1 AND ($2 IS NULL OR node_id = $2) \
+const FROM_MATCHING_KILLS_SQL: &str = "FROM killed_sessions WHERE instance_id = $1 AND ($2 IS NULL OR node_id = $2) \
      AND ($3 IS NULL OR source = $3) AND ($4 IS NULL OR task_id = $4) \
      AND ($5 IS NULL OR asked_at >= $5) AND ($6 IS NULL OR asked_at < $6)";
 
 impl Store {
-    /// Records kills before they are sent. The records have no outcome until [`Store::end_kills`].
+    /// Records kills before Clew sends them. [`Store::record_kill_outcomes`] adds their outcomes.
     /// Returns the ids of the records in the order of `kills`.
     pub async fn insert_kills(&self, kills: &[NewKill]) -> Result<Vec<i64>, StoreError> {
         let failed = StoreError::database_error("record a kill");
@@ -39,12 +39,12 @@ impl Store {
             .bind(&kill.task_id)
             .bind(kill.kind)
             .bind(&kill.reason)
-            .bind(count_to_i64(kill.session_id))
+            .bind(saturate_count_to_i64(kill.session_id))
             .bind(&kill.user)
             .bind(&kill.host)
             .bind(&kill.database)
             .bind(&kill.command)
-            .bind(count_to_i64(kill.seconds))
+            .bind(saturate_count_to_i64(kill.seconds))
             .bind(&kill.state)
             .bind(&kill.template)
             .bind(now)
@@ -64,13 +64,13 @@ impl Store {
         by: &Origin,
         ends: &[(i64, RecordedKillOutcome, String)],
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin_audited("record the outcome of a kill").await?;
-        self.record_outcomes(&mut tx, by, ends).await?;
+        let mut tx = self.begin_audited_transaction("record the outcome of a kill").await?;
+        self.write_kill_outcomes(&mut tx, by, ends).await?;
         tx.commit().await
     }
 
-    /// Records the outcome `Unknown` for kills that Clew did not complete before it terminated.
-    /// Selects kills without an outcome that were recorded before `before`, a Unix timestamp in milliseconds.
+    /// Records the outcome `Unknown` for kills that a terminated process did not complete.
+    /// Only affects kills that were recorded before `before`, a Unix timestamp in milliseconds.
     /// Returns the number of these kills.
     pub async fn end_interrupted_kills(&self, before: i64) -> Result<u64, StoreError> {
         const UNKNOWN_OUTCOME_DETAIL: &str =
@@ -84,21 +84,21 @@ impl Store {
         if lost.is_empty() {
             return Ok(0);
         }
-        let mut tx = self.begin_audited("record the outcome of interrupted kills").await?;
+        let mut tx = self.begin_audited_transaction("record the outcome of interrupted kills").await?;
         let ends: Vec<_> =
             lost.into_iter().map(|id| (id, RecordedKillOutcome::Unknown, UNKNOWN_OUTCOME_DETAIL.to_owned())).collect();
-        self.record_outcomes(&mut tx, &Origin::for_clew(), &ends).await?;
+        self.write_kill_outcomes(&mut tx, &Origin::for_clew(), &ends).await?;
         tx.commit().await?;
         Ok(ends.len() as u64)
     }
 
-    async fn record_outcomes(
+    async fn write_kill_outcomes(
         &self,
-        tx: &mut AuditedTransaction<'_>,
+        tx: &mut AuditedTransaction,
         by: &Origin,
         ends: &[(i64, RecordedKillOutcome, String)],
     ) -> Result<(), StoreError> {
-        let failed = tx.map_error();
+        let failed = tx.error_mapper();
         let now = self.clock.unix_millis();
         let mut events = Vec::with_capacity(ends.len());
         for (id, outcome, detail) in ends {
@@ -130,7 +130,7 @@ impl Store {
         page: Pagination,
     ) -> Result<(Vec<KillRecord>, u64), StoreError> {
         let failed = StoreError::database_error("list kills");
-        let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {FROM_MATCHING_KILLS}")))
+        let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {FROM_MATCHING_KILLS_SQL}")))
             .bind(filter.instance_id.as_str())
             .bind(filter.node_id.as_ref().map(NodeId::as_str))
             .bind(filter.source.map(KillSource::name))
@@ -140,7 +140,8 @@ impl Store {
             .fetch_one(&self.database)
             .await
             .map_err(&failed)?;
-        let statement = format!("SELECT * {FROM_MATCHING_KILLS} ORDER BY asked_at DESC, id DESC LIMIT $7 OFFSET $8");
+        let statement =
+            format!("SELECT * {FROM_MATCHING_KILLS_SQL} ORDER BY asked_at DESC, id DESC LIMIT $7 OFFSET $8");
         let rows = query(AssertSqlSafe(statement))
             .bind(filter.instance_id.as_str())
             .bind(filter.node_id.as_ref().map(NodeId::as_str))

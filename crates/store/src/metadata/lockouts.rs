@@ -1,61 +1,49 @@
-//! Lockout of a subject after consecutive authentication failures.
-//! Subjects are stored as keyed hashes, because users sometimes type passwords into name fields.
+//! Locks a subject after consecutive authentication failures.
+//! The database stores subjects as keyed hashes, because users sometimes type passwords into name fields.
 //!
-//! A server reserves an attempt before it checks the password. The attempt counts as a failure until it succeeds.
-//! Reservations limit concurrent attempts on all servers to the number of failures before the lockout.
+//! A server reserves an attempt before it checks the password. A reserved attempt counts as a failure at first.
+//! Reservations limit the concurrent attempts on all servers to the number of failures that cause a lockout.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use clew_model::UserId;
 
+use super::auth_failures::AuthFailures;
 use crate::database::{Transaction, query, query_scalar};
 use crate::derived_keys::hmac_sha256;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Number of consecutive failures that lock a subject.
+/// Number of consecutive failures that cause a lockout.
 const MAX_CONSECUTIVE_FAILURES: i64 = 5;
-/// Duration of a lockout in seconds. Also the maximum time between two consecutive failures.
+/// Duration of a lockout, and maximum time between two consecutive failures, in seconds.
 const LOCKOUT_SECONDS: i64 = 5 * 60;
-/// Time after which a reserved attempt without an outcome counts as failed, in seconds.
+/// Time in seconds after which a reserved attempt without an outcome counts as failed.
 const RESERVATION_TTL_SECONDS: i64 = 30;
 
 /// Maximum number of stored addresses per user.
-/// A new address replaces the least recently used one, unless all were used within [`ADDRESS_WRITE_INTERVAL_SECONDS`].
-const MAX_ADDRESSES: i64 = 64;
-/// Time after which an unused address is deleted, in seconds.
+/// A new address replaces the least recently used one, if that was unused for [`ADDRESS_WRITE_INTERVAL_SECONDS`].
+const MAX_ADDRESSES_PER_USER: i64 = 64;
+/// Time in seconds after which an unused address is deleted.
 const ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;
-/// Minimum time between two writes of the same address, in seconds.
+/// Minimum time in seconds between two updates of the same address.
 const ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 
 /// Result of reserving an authentication attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthAttemptReservation {
-    /// The attempt is reserved. The attempt counts as failed until [`Store::clear_auth_failures`].
+    /// The attempt is reserved and counts as failed until [`Store::clear_auth_failures`] is called.
     Granted,
-    /// All remaining attempts before a lockout are in progress, and their outcome is pending.
+    /// Attempts in progress have reserved all remaining attempts before a lockout.
     Busy,
     /// The subject is locked out.
     Locked,
 }
 
-/// Authentication failures of a subject that has at least one failure.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct AuthFailures {
-    locked_until: Option<i64>,
-}
-
-impl AuthFailures {
-    /// Returns the end of the lockout if the lockout is active at `now`.
-    pub(crate) fn lockout_end(self, now: i64) -> Option<i64> {
-        self.locked_until.filter(|end| *end > now)
-    }
-}
-
 impl Store {
     /// Reserves an authentication attempt for a subject, such as `key:<access key id>` or `user:<domain>/<name>`.
-    /// The subject may be unknown.
+    /// The subject need not exist.
     pub async fn reserve_auth_attempt(&self, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
         let failed = StoreError::database_error("reserve an authentication attempt");
         // A read avoids the write lock.
@@ -98,19 +86,19 @@ impl Store {
         Ok(if locks { AuthAttemptReservation::Locked } else { AuthAttemptReservation::Granted })
     }
 
-    /// Records the failure of a reserved attempt. The fifth consecutive failure locks the subject.
+    /// Records that a reserved attempt failed. The fifth consecutive failure locks the subject.
     pub async fn confirm_auth_failure(&self, subject: &str) -> Result<(), StoreError> {
-        self.count_failure(subject, 0).await.map(drop)
+        self.increment_failure_count(subject, 0).await.map(drop)
     }
 
-    /// Records the failure of an attempt without a reservation, for checks that are fast.
+    /// Records that an attempt without a reservation failed. Reservations are not needed for fast checks.
     /// The fifth consecutive failure locks the subject.
     /// Returns the end of the lockout as a Unix timestamp in seconds, or `None` if the subject is not locked.
     pub async fn record_auth_failure(&self, subject: &str) -> Result<Option<i64>, StoreError> {
-        self.count_failure(subject, 1).await
+        self.increment_failure_count(subject, 1).await
     }
 
-    async fn count_failure(&self, subject: &str, increment: i64) -> Result<Option<i64>, StoreError> {
+    async fn increment_failure_count(&self, subject: &str, increment: i64) -> Result<Option<i64>, StoreError> {
         let failed = StoreError::database_error("record an authentication failure");
         let now = self.clock.unix_seconds();
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
@@ -137,14 +125,14 @@ impl Store {
 
     /// Returns the end of a subject's lockout as a Unix timestamp in seconds, or `None` if the subject is not locked.
     pub async fn find_lockout_end(&self, subject: &str) -> Result<Option<i64>, StoreError> {
-        let failures = self.auth_failures(subject).await?;
+        let failures = self.find_auth_failures(subject).await?;
         Ok(failures.and_then(|failures| failures.lockout_end(self.clock.unix_seconds())))
     }
 
     /// Deletes the authentication failures of a subject after a success.
     pub async fn clear_auth_failures(&self, subject: &str) -> Result<(), StoreError> {
         // A read avoids the write lock.
-        if self.auth_failures(subject).await?.is_some() {
+        if self.find_auth_failures(subject).await?.is_some() {
             query("DELETE FROM failures WHERE subject = $1")
                 .bind(self.hash_subject(subject).as_slice())
                 .execute(&self.database)
@@ -155,7 +143,7 @@ impl Store {
     }
 
     /// Returns the authentication failures of a subject, if any.
-    pub(crate) async fn auth_failures(&self, subject: &str) -> Result<Option<AuthFailures>, StoreError> {
+    pub(crate) async fn find_auth_failures(&self, subject: &str) -> Result<Option<AuthFailures>, StoreError> {
         let row: Option<Option<i64>> = query_scalar("SELECT locked_until FROM failures WHERE subject = $1")
             .bind(self.hash_subject(subject).as_slice())
             .fetch_optional(&self.database)
@@ -164,10 +152,10 @@ impl Store {
         Ok(row.map(|locked_until| AuthFailures { locked_until }))
     }
 
-    /// Returns the text of the address if this process has recorded it within the last day. Needs no query.
+    /// Returns the address as text if this process has recorded it within the last day. Sends no query.
     /// An address that was recorded within the last day does not need to be recorded again.
     #[must_use]
-    pub fn up_to_date_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
+    pub fn recently_recorded_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
         self.caches.address_recorded_since(user, address, self.clock.unix_seconds() - ADDRESS_WRITE_INTERVAL_SECONDS)
     }
 
@@ -184,10 +172,10 @@ impl Store {
     }
 
     /// Records an address of a user, at most once per day and address.
-    /// Does nothing if the user has used the maximum number of other addresses within the last day.
-    /// This limit prevents recently used addresses from replacing each other with each request.
-    pub async fn record_address(&self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
-        if self.up_to_date_address(user, address).is_some() {
+    /// Does nothing if the maximum number of other addresses was used within the last day.
+    /// Otherwise, recently used addresses would replace each other with each request.
+    pub async fn record_user_address(&self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
+        if self.recently_recorded_address(user, address).is_some() {
             return Ok(());
         }
         let text = address.to_string();
@@ -201,7 +189,7 @@ impl Store {
                 .fetch_one(&self.database)
                 .await
                 .map_err(&failed)?;
-        if others >= MAX_ADDRESSES {
+        if others >= MAX_ADDRESSES_PER_USER {
             return Ok(());
         }
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
@@ -222,14 +210,14 @@ impl Store {
         )
         .bind(user.as_str())
         .bind(now - ADDRESS_TTL_SECONDS)
-        .bind(MAX_ADDRESSES)
+        .bind(MAX_ADDRESSES_PER_USER)
         .fetch_all(&mut transaction)
         .await
         .map_err(&failed)?;
         transaction.commit().await.map_err(&failed)?;
-        self.caches.record_address(user, address, now);
+        self.caches.record_user_address(user, address, now);
         for address in deleted.iter().filter_map(|text| text.parse().ok()) {
-            self.caches.remove_address(user, address);
+            self.caches.remove_user_address(user, address);
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Refused logins of nodes, which all processes of the store share.
+//! Queries for login back-offs of nodes. All processes that share the store share these back-offs.
 
 use clew_model::{Failure, InstanceId, Node, NodeId};
 use secrecy::ExposeSecret;
@@ -6,11 +6,11 @@ use secrecy::ExposeSecret;
 use super::row_mapping::{duration_to_millis, parse_column};
 use crate::database::{Row, query};
 use crate::error::StoreError;
-use crate::login_backoff::{LoginBackoff, LoginPermit, LoginTrigger, REQUESTED_RETRY_DELAY, retry_delay};
+use crate::login_backoff::{LoginBackoff, LoginPermit, LoginTrigger, REQUESTED_RETRY_DELAY, compute_retry_delay};
 use crate::store::Store;
 
 /// Maximum length of a stored refusal reason, in characters.
-const MAX_REASON_LEN: usize = 1000;
+const MAX_REFUSAL_REASON_LEN: usize = 1000;
 
 impl Store {
     /// Returns the login back-off of a node, or `None` if the last login succeeded.
@@ -23,7 +23,7 @@ impl Store {
         row.as_ref().map(login_backoff_from_row).transpose()
     }
 
-    /// Returns the login back-offs of all nodes of an instance whose last login was refused.
+    /// Returns the login back-offs for all nodes of an instance. Omits nodes that accepted the last login.
     pub async fn list_login_backoffs(&self, instance: &InstanceId) -> Result<Vec<(NodeId, LoginBackoff)>, StoreError> {
         let rows = query(
             "SELECT b.node_id, b.refusals, b.reason, b.refused_at, b.retry_at FROM login_backoffs b \
@@ -36,7 +36,7 @@ impl Store {
         rows.iter().map(|row| Ok((parse_column(row, "node_id")?, login_backoff_from_row(row)?))).collect()
     }
 
-    /// Requests permission for a login. At the end of a back-off, only one process is granted the login.
+    /// Requests a permit for a login. At the end of a back-off, only one process receives the permit.
     pub async fn request_login_permit(&self, node: &NodeId, cause: LoginTrigger) -> Result<LoginPermit, StoreError> {
         let Some(backoff) = self.find_login_backoff(node).await? else {
             return Ok(LoginPermit::Granted { refusals: 0 });
@@ -55,7 +55,7 @@ impl Store {
              WHERE node_id = $3 AND refused_at = $4 AND retry_at = $5",
         )
         .bind(now)
-        .bind(now.saturating_add(duration_to_millis(retry_delay(backoff.refusals))))
+        .bind(now.saturating_add(duration_to_millis(compute_retry_delay(backoff.refusals))))
         .bind(node.as_str())
         .bind(backoff.refused_at)
         .bind(backoff.retry_at)
@@ -72,8 +72,8 @@ impl Store {
         })
     }
 
-    /// Records a refused login with the credentials of `node`. `refusals` is the number of previous refusals.
-    /// Several concurrent refusals count as one. A refusal of outdated credentials is ignored.
+    /// Records that a node refused the credentials in `node`. `refusals` is the number of previous refusals.
+    /// Concurrent refusals count as one refusal. A refusal of outdated credentials is ignored.
     pub async fn record_login_refusal(&self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
         let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());
         match self.find_node_with_password(&node.id).await? {
@@ -90,16 +90,16 @@ impl Store {
         )
         .bind(node.id.as_str())
         .bind(i64::from(after))
-        .bind(failure.detail.chars().take(MAX_REASON_LEN).collect::<String>())
+        .bind(failure.detail.chars().take(MAX_REFUSAL_REASON_LEN).collect::<String>())
         .bind(now)
-        .bind(now.saturating_add(duration_to_millis(retry_delay(after))))
+        .bind(now.saturating_add(duration_to_millis(compute_retry_delay(after))))
         .execute(&self.database)
         .await
         .map_err(StoreError::database_error("record a refused login"))?;
         Ok(())
     }
 
-    /// Ends the login back-off of a node after a successful login.
+    /// Ends a node's login back-off after a successful login.
     pub async fn clear_login_backoff(&self, node: &NodeId) -> Result<(), StoreError> {
         query("DELETE FROM login_backoffs WHERE node_id = $1")
             .bind(node.as_str())

@@ -1,4 +1,4 @@
-//! Queries for custom policies of domains. Policy documents are stored as unparsed text.
+//! Queries for the custom policies of domains. Policy documents are stored as unparsed text.
 
 use clew_model::{AuditEvent, DomainId, Origin, PolicyId};
 use serde_json::json;
@@ -18,8 +18,8 @@ const SELECT_POLICIES: &str =
     "SELECT id, name, domain_id, model, document, description, created_at, updated_at FROM policies";
 
 impl Store {
-    /// Creates or replaces the policy with this name.
-    /// The caller must validate the document. `model` is the policy model of the document, `role` or `identity`.
+    /// Creates a policy, or replaces the policy with the same name.
+    /// The caller must validate the document. `model` is the policy model: `role` or `identity`.
     pub async fn put_policy(
         &self,
         by: &Origin,
@@ -29,14 +29,14 @@ impl Store {
         document: &str,
         description: &str,
     ) -> Result<PolicyId, StoreError> {
-        let mut tx = self.begin_audited("store a policy").await?;
+        let mut tx = self.begin_audited_transaction("store a policy").await?;
         check_domain_exists(tx.transaction(), domain).await?;
         let before: Option<String> = query_scalar("SELECT document FROM policies WHERE domain_id = $1 AND name = $2")
             .bind(domain.as_str())
             .bind(name)
             .fetch_optional(tx.transaction())
             .await
-            .map_err(tx.map_error())?;
+            .map_err(tx.error_mapper())?;
         let rows = query(
             "INSERT INTO policies (id, domain_id, name, model, document, description, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (domain_id, name) DO UPDATE SET \
@@ -52,7 +52,7 @@ impl Store {
         .bind(self.clock.unix_seconds())
         .fetch_all(tx.transaction())
         .await
-        .map_err(tx.map_error())?;
+        .map_err(tx.error_mapper())?;
         let row = rows.first().ok_or_else(|| StoreError::Unknown { what: "policy", name: name.to_owned() })?;
         let id: PolicyId = parse_column(row, "id")?;
         // A shorter document is accepted even if the limits are still exceeded.
@@ -99,13 +99,13 @@ impl Store {
     /// Removes a policy. Returns false if the policy does not exist.
     /// Fails with [`StoreError::InUse`] if the policy is attached to a user or group.
     pub async fn remove_policy(&self, by: &Origin, id: &PolicyId) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("remove a policy").await?;
+        let mut tx = self.begin_audited_transaction("remove a policy").await?;
         let Some(before) = find_policy(tx.transaction(), id).await? else { return Ok(false) };
         let times: i64 = query_scalar("SELECT COUNT(*) FROM attachments WHERE policy_id = $1")
             .bind(id.as_str())
             .fetch_one(tx.transaction())
             .await
-            .map_err(tx.map_error())?;
+            .map_err(tx.error_mapper())?;
         if times > 0 {
             return Err(StoreError::InUse { name: before.name, times: times.unsigned_abs() });
         }
@@ -113,7 +113,7 @@ impl Store {
             .bind(id.as_str())
             .execute(tx.transaction())
             .await
-            .map_err(tx.map_error())?;
+            .map_err(tx.error_mapper())?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id }),

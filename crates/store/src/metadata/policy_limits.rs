@@ -1,4 +1,4 @@
-//! Limits on the number and size of a user's or group's policies, because each request evaluates them.
+//! Enforces limits on policy count and size per user and group, because each request evaluates all policies.
 
 use clew_model::GroupId;
 use sqlx::AssertSqlSafe;
@@ -8,7 +8,7 @@ use crate::database::{Transaction, query};
 use crate::error::StoreError;
 use crate::policies::PolicyLimits;
 
-/// Fails if an affected user or group exceeds the limits. Callers run this check after a change, in its transaction.
+/// Fails if an affected user or group exceeds the limits. Run this check after a change in the same transaction.
 pub(super) async fn check_policy_limits(
     transaction: &mut Transaction,
     limits: PolicyLimits,

@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::row_mapping::parse_column;
-use crate::database::{Row, Transaction, insert_error, query, query_scalar};
+use crate::database::{Row, Transaction, convert_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::tenants::{Domain, Project, ProjectChange};
@@ -17,7 +17,7 @@ const SELECT_PROJECTS: &str = "SELECT p.id, p.name, p.description, p.enabled, p.
 impl Store {
     /// Creates a domain. Fails with [`StoreError::AlreadyExists`] if the name is in use.
     pub async fn create_domain(&self, by: &Origin, name: &str) -> Result<DomainId, StoreError> {
-        let mut tx = self.begin_audited("create a domain").await?;
+        let mut tx = self.begin_audited_transaction("create a domain").await?;
         let id = insert_domain(tx.transaction(), name, self.clock.unix_seconds()).await?;
         let event = AuditEvent { domain_id: Some(id.clone()), ..AuditEvent::new_success(by, "CreateDomain", name) };
         tx.commit_with_event(&event).await?;
@@ -51,7 +51,7 @@ impl Store {
         name: &str,
         description: &str,
     ) -> Result<ProjectId, StoreError> {
-        let mut tx = self.begin_audited("create a project").await?;
+        let mut tx = self.begin_audited_transaction("create a project").await?;
         check_domain_exists(tx.transaction(), domain).await?;
         let id = insert_project(tx.transaction(), domain, name, description, self.clock.unix_seconds()).await?;
         let event = AuditEvent {
@@ -70,7 +70,7 @@ impl Store {
         id: &ProjectId,
         update: &ProjectChange,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("change a project").await?;
+        let mut tx = self.begin_audited_transaction("change a project").await?;
         let updated = query(
             "UPDATE projects SET description = COALESCE($2, description), enabled = COALESCE($3, enabled), \
                  masking = COALESCE($4, masking) WHERE id = $1 RETURNING domain_id, name",
@@ -81,9 +81,9 @@ impl Store {
         .bind(update.masking)
         .fetch_all(tx.transaction())
         .await
-        .map_err(tx.map_error())?;
+        .map_err(tx.error_mapper())?;
         let Some(row) = updated.first() else { return Ok(false) };
-        let name: String = row.try_get("name").map_err(tx.map_error())?;
+        let name: String = row.try_get("name").map_err(tx.error_mapper())?;
         let event = AuditEvent {
             domain_id: Some(parse_column(row, "domain_id")?),
             project_id: Some(id.clone()),
@@ -143,7 +143,7 @@ pub(super) async fn insert_domain(transaction: &mut Transaction, name: &str, now
         .bind(now)
         .execute(transaction)
         .await
-        .map_err(insert_error("create a domain", "a domain", name))?;
+        .map_err(convert_insert_error("create a domain", "a domain", name))?;
     Ok(id)
 }
 
@@ -163,7 +163,7 @@ pub(super) async fn insert_project(
         .bind(now)
         .execute(transaction)
         .await
-        .map_err(insert_error("create a project", "a project", name))?;
+        .map_err(convert_insert_error("create a project", "a project", name))?;
     Ok(id)
 }
 
@@ -178,7 +178,7 @@ pub(super) async fn check_domain_exists(transaction: &mut Transaction, domain: &
 }
 
 /// Returns the id of the domain that owns a project.
-pub(super) async fn domain_of_project(
+pub(super) async fn find_domain_id_of_project(
     transaction: &mut Transaction,
     project: &ProjectId,
 ) -> Result<DomainId, StoreError> {
@@ -188,7 +188,7 @@ pub(super) async fn domain_of_project(
         .await
         .map_err(StoreError::database_error("look up a project"))?;
     let id = found.ok_or_else(|| StoreError::Unknown { what: "project", name: project.to_string() })?;
-    id.parse().map_err(StoreError::damaged_value("domain_id"))
+    id.parse().map_err(StoreError::damaged_value_error("domain_id"))
 }
 
 fn project_from_row(row: &Row) -> Result<Project, StoreError> {

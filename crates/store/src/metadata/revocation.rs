@@ -1,4 +1,4 @@
-//! Revocation of tokens and temporary keys after a change of the user's rights.
+//! Revokes tokens and temporary keys after a change of their user's rights.
 
 use clew_model::{GroupId, PolicyId, UserId};
 use sqlx::AssertSqlSafe;
@@ -13,12 +13,12 @@ pub(super) enum AffectedUsers<'a> {
     User(&'a UserId),
     /// All members of a group.
     Group(&'a GroupId),
-    /// All users with a policy that is attached directly or through a group.
+    /// All users that have the policy directly or through a group.
     Policy(&'a PolicyId),
 }
 
 impl AffectedUsers<'_> {
-    /// Returns an SQL query for the user ids, and the id to bind to its parameter `$2`.
+    /// Returns an SQL query for the user ids, and the id to bind to parameter `$2` of this query.
     pub(super) fn user_id_query(&self) -> (&'static str, &str) {
         match self {
             Self::User(id) => ("SELECT $2", id.as_str()),

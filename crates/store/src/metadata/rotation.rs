@@ -1,4 +1,4 @@
-//! Database transaction of a master key rotation.
+//! Executes the database transaction of a master key rotation.
 
 use clew_model::{AuditEvent, Origin};
 use secrecy::{ExposeSecret, SecretString};
@@ -9,14 +9,11 @@ use super::audit::{self, AuditKeys};
 use super::bootstrap::{CANARY_ASSOCIATED_DATA, CANARY_SETTING, CANARY_TEXT_WITH_AUDIT};
 use super::{read_setting, write_setting};
 use crate::database::{Transaction, query};
-use crate::derived_keys::DerivedKeys;
+use crate::derived_keys::{DerivedKeys, KEY_ID_SETTING};
 use crate::error::StoreError;
 use crate::rotation::RotationSummary;
 use crate::sealing::{AssociatedData, Sealer};
 use crate::store::Store;
-
-/// Name of the setting with the id of the master key. The setting does not exist before the first rotation.
-pub(crate) const KEY_ID_SETTING: &str = "master_key_id";
 
 /// Tables and columns with encrypted secrets.
 const SEALED_COLUMNS: [(&str, &str); 3] =
@@ -26,7 +23,7 @@ impl Store {
     /// Fails with [`StoreError::MasterKeyRotated`] if another process has rotated the master key.
     pub(crate) async fn check_key_id(&self) -> Result<(), StoreError> {
         let id = read_setting(&self.database, KEY_ID_SETTING).await?;
-        if self.keys.matches_id(id.as_deref()) { Ok(()) } else { Err(StoreError::MasterKeyRotated) }
+        if self.keys.matches_key_id(id.as_deref()) { Ok(()) } else { Err(StoreError::MasterKeyRotated) }
     }
 
     /// Decrypts a secret. Fails with [`StoreError::MasterKeyRotated`] if another process has rotated the master key.
@@ -44,16 +41,16 @@ impl Store {
         }
     }
 
-    /// Encrypts all secrets with another key, replaces the MAC key of the audit chain, and appends an audit event.
+    /// Encrypts all secrets with a new key, replaces the MAC key of the audit chain, and appends an audit event.
     pub(crate) async fn reseal_all_secrets(
         &self,
         by: &Origin,
         sealer: &Sealer,
         keys: &DerivedKeys,
     ) -> Result<RotationSummary, StoreError> {
-        let mut tx = self.begin_audited("rotate the master key").await?;
+        let mut tx = self.begin_audited_transaction("rotate the master key").await?;
         let transaction = tx.transaction();
-        if !self.keys.matches_id(read_setting(&mut *transaction, KEY_ID_SETTING).await?.as_deref()) {
+        if !self.keys.matches_key_id(read_setting(&mut *transaction, KEY_ID_SETTING).await?.as_deref()) {
             return Err(StoreError::MasterKeyRotated);
         }
         let mut summary = RotationSummary { sealed: 0, damaged: 0 };
@@ -84,7 +81,7 @@ impl Store {
         Ok(summary)
     }
 
-    /// Encrypts the secrets of one column with another key. Skips and counts secrets that cannot be decrypted.
+    /// Encrypts the secrets in one column with a new key. Skips and counts secrets that cannot be decrypted.
     async fn reseal_column(
         &self,
         transaction: &mut Transaction,

@@ -1,4 +1,4 @@
-//! Conversions between database columns and Rust types.
+//! Converts between database columns and Rust types.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ where
     T::Err: std::fmt::Display,
 {
     let text: String = row.try_get(column).map_err(StoreError::database_error("read a row"))?;
-    text.parse().map_err(StoreError::damaged_value(column))
+    text.parse().map_err(StoreError::damaged_value_error(column))
 }
 
 /// Reads and parses a nullable text column.
@@ -22,21 +22,21 @@ where
     T::Err: std::fmt::Display,
 {
     let text: Option<String> = row.try_get(column).map_err(StoreError::database_error("read a row"))?;
-    text.map(|text| text.parse().map_err(StoreError::damaged_value(column))).transpose()
+    text.map(|text| text.parse().map_err(StoreError::damaged_value_error(column))).transpose()
 }
 
 /// Reads a column that contains a SHA-256 hash or a MAC.
 pub(super) fn read_hash_column(row: &Row, column: &'static str) -> Result<[u8; 32], StoreError> {
     let bytes: Vec<u8> = row.try_get(column).map_err(StoreError::database_error("read a row"))?;
-    <[u8; 32]>::try_from(bytes.as_slice()).map_err(StoreError::damaged_value(column))
+    <[u8; 32]>::try_from(bytes.as_slice()).map_err(StoreError::damaged_value_error(column))
 }
 
-/// Converts a count to an SQL integer, saturating at the maximum.
-pub(super) fn count_to_i64(count: u64) -> i64 {
+/// Converts a count to an SQL integer. Saturates at the maximum.
+pub(super) fn saturate_count_to_i64(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// Converts a duration to milliseconds as an SQL integer, saturating at the maximum.
+/// Converts a duration to an SQL integer in milliseconds. Saturates at the maximum.
 pub(super) fn duration_to_millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -6,18 +6,18 @@ use clew_model::{AuditEvent, InstanceId, Origin, ProjectId, Tag};
 use serde_json::json;
 
 use super::audited_tx::AuditedTransaction;
-use super::projects::domain_of_project;
+use super::projects::find_domain_id_of_project;
 use crate::database::{Transaction, query, query_pair, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 
 /// Maximum number of tags per instance.
-const MAX_TAGS: usize = 20;
+const MAX_TAGS_PER_INSTANCE: usize = 20;
 
 impl Store {
-    /// Adds tags to an instance, and replaces the values of existing keys.
-    /// Returns false if the project has no such instance.
-    /// Fails with [`StoreError::TooManyTags`] and changes nothing if the instance would have too many tags.
+    /// Adds tags to an instance. Replaces the values of existing tag keys.
+    /// Returns false if the project does not contain the instance.
+    /// Fails with [`StoreError::TooManyTags`] and changes nothing if the tags would exceed the limit.
     pub async fn add_tags(
         &self,
         by: &Origin,
@@ -25,7 +25,7 @@ impl Store {
         instance: &InstanceId,
         tags: &[Tag],
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("add tags").await?;
+        let mut tx = self.begin_audited_transaction("add tags").await?;
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         for tag in tags {
             query(
@@ -37,15 +37,15 @@ impl Store {
             .bind(&tag.value)
             .execute(tx.transaction())
             .await
-            .map_err(tx.map_error())?;
+            .map_err(tx.error_mapper())?;
         }
         let count: i64 = query_scalar("SELECT COUNT(*) FROM tags WHERE instance_id = $1")
             .bind(instance.as_str())
             .fetch_one(tx.transaction())
             .await
-            .map_err(tx.map_error())?;
-        if usize::try_from(count).is_ok_and(|count| count > MAX_TAGS) {
-            return Err(StoreError::TooManyTags { limit: MAX_TAGS });
+            .map_err(tx.error_mapper())?;
+        if usize::try_from(count).is_ok_and(|count| count > MAX_TAGS_PER_INSTANCE) {
+            return Err(StoreError::TooManyTags { limit: MAX_TAGS_PER_INSTANCE });
         }
         let detail = json!({ "tags": tags });
         self.commit_tag_event(
@@ -57,7 +57,7 @@ impl Store {
         .await
     }
 
-    /// Removes tags from an instance, by key or by key and value. Returns false if the project has no such instance.
+    /// Removes tags by key, or by key and value. Returns false if the project does not contain the instance.
     pub async fn remove_tags(
         &self,
         by: &Origin,
@@ -65,7 +65,7 @@ impl Store {
         instance: &InstanceId,
         tags: &[(String, Option<String>)],
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("remove tags").await?;
+        let mut tx = self.begin_audited_transaction("remove tags").await?;
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         for (key, value) in tags {
             query("DELETE FROM tags WHERE instance_id = $1 AND key = $2 AND ($3 IS NULL OR value = $3)")
@@ -74,7 +74,7 @@ impl Store {
                 .bind(value)
                 .execute(tx.transaction())
                 .await
-                .map_err(tx.map_error())?;
+                .map_err(tx.error_mapper())?;
         }
         let detail = json!({ "tags": tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect::<Vec<_>>() });
         let event = AuditEvent { detail, ..AuditEvent::new_success(by, "UntagInstance", name) };
@@ -83,7 +83,7 @@ impl Store {
 
     async fn commit_tag_event(
         &self,
-        mut tx: AuditedTransaction<'_>,
+        mut tx: AuditedTransaction,
         mut event: AuditEvent,
         project: &ProjectId,
         instance: &InstanceId,
@@ -93,15 +93,15 @@ impl Store {
             .bind(instance.as_str())
             .execute(tx.transaction())
             .await
-            .map_err(tx.map_error())?;
-        event.domain_id = Some(domain_of_project(tx.transaction(), project).await?);
+            .map_err(tx.error_mapper())?;
+        event.domain_id = Some(find_domain_id_of_project(tx.transaction(), project).await?);
         event.project_id = Some(project.clone());
         event.instance_id = Some(instance.clone());
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
-    /// Returns the tags of all instances of a project, as sorted keys with their sorted values.
+    /// Returns the tags of all instances in a project as sorted keys with sorted values.
     pub async fn list_project_tags(&self, project: &ProjectId) -> Result<Vec<(String, Vec<String>)>, StoreError> {
         let rows: Vec<(String, String)> = query_pair(
             "SELECT DISTINCT t.key, t.value FROM tags t JOIN instances i ON i.id = t.instance_id \
@@ -119,7 +119,7 @@ impl Store {
     }
 }
 
-/// Returns the name of an instance, or `None` if the project has no such instance.
+/// Returns the name of an instance, or `None` if the project does not contain the instance.
 pub(super) async fn find_instance_name(
     transaction: &mut Transaction,
     project: &ProjectId,

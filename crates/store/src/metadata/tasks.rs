@@ -18,7 +18,7 @@ use crate::error::StoreError;
 use crate::serving_lock::ServingLock;
 use crate::store::Store;
 use crate::tasks::{CollectionTask, NewCollectionTask, ResultRecord};
-use writes::{EndTask, QueueTask, ReleaseTask, RenewLease};
+use writes::{EndTaskWrite, QueueTaskWrite, ReleaseTaskWrite, RenewLeaseWrite};
 
 /// Selects the newest tasks of a node.
 const SELECT_TASKS_BY_NODE: &str = "SELECT * FROM tasks WHERE project_id = $1 AND instance_id = $2 AND node_id = $3 \
@@ -26,25 +26,25 @@ const SELECT_TASKS_BY_NODE: &str = "SELECT * FROM tasks WHERE project_id = $1 AN
 const SELECT_TASK_BY_ID: &str = "SELECT * FROM tasks WHERE request_id = $1";
 /// Selects the number of tasks per status. Database triggers maintain these numbers.
 const SELECT_TASK_COUNTS: &str = "SELECT status, count FROM task_counts";
-/// Deletes tasks that ended before a given time.
+/// Deletes the tasks that ended before a given time.
 const DELETE_ENDED_TASKS: &str = "DELETE FROM tasks WHERE ended_at < $1 RETURNING result_name";
 
 impl Store {
     /// Queues a task. Fails with [`StoreError::QueueFull`] if the node already has `queue_limit` queued tasks.
     pub async fn insert_task(&self, task: &NewCollectionTask, queue_limit: u32) -> Result<(), StoreError> {
-        let selection = serde_json::to_string(&task.selection).map_err(StoreError::damaged_value("selection"))?;
+        let selection = serde_json::to_string(&task.selection).map_err(StoreError::damaged_value_error("selection"))?;
         let now = self.clock.unix_millis();
-        if self.execute_grouped(QueueTask { task: task.clone(), selection, now, queue_limit }).await? {
+        if self.execute_grouped_write(QueueTaskWrite { task: task.clone(), selection, now, queue_limit }).await? {
             return Ok(());
         }
         Err(StoreError::QueueFull { node: task.node_id.clone(), limit: queue_limit })
     }
 
     /// Extends the lease of a task. Returns false if another worker holds the task or the task has ended.
-    /// Also returns false if the lease has expired, because another task of the node may have started.
+    /// Also returns false if the lease has expired, because another task for the node may have started.
     pub async fn renew_lease(&self, id: &RequestId, fence: i64, lease: Duration) -> Result<bool, StoreError> {
         let now = self.clock.unix_millis();
-        self.execute_grouped(RenewLease {
+        self.execute_grouped_write(RenewLeaseWrite {
             id: id.clone(),
             fence,
             now,
@@ -56,18 +56,18 @@ impl Store {
     /// Ends a task. Returns false and changes nothing if another worker holds the task or the task has ended.
     pub async fn end_task(&self, id: &RequestId, fence: i64, outcome: &TaskOutcome) -> Result<bool, StoreError> {
         let now = self.clock.unix_millis();
-        self.execute_grouped(EndTask { id: id.clone(), fence, outcome: outcome.clone(), now }).await
+        self.execute_grouped_write(EndTaskWrite { id: id.clone(), fence, outcome: outcome.clone(), now }).await
     }
 
-    /// Returns a task to the queue without counting the attempt.
+    /// Returns a task to the queue. Does not count the attempt.
     /// Returns false if another worker holds the task or the task has ended.
     pub async fn release_task(&self, id: &RequestId, fence: i64) -> Result<bool, StoreError> {
-        self.execute_grouped(ReleaseTask { id: id.clone(), fence }).await
+        self.execute_grouped_write(ReleaseTaskWrite { id: id.clone(), fence }).await
     }
 
-    /// Ends all leases of tasks and intelligent kills. Returns the number of leases.
+    /// Ends all leases for tasks and intelligent kills. Returns the number of ended leases.
     /// The serving lock proves that no other process serves the data directory, so the leases have no holders.
-    /// Does nothing if the database is shared, because workers of other servers may be running.
+    /// Does nothing if the database is shared, because workers on other servers may be running.
     pub async fn end_all_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         let mut count = 0;
         if self.database.is_shared() {
@@ -119,7 +119,7 @@ impl Store {
     /// Removes an ended task and its result.
     /// Returns false and changes nothing if the task does not exist or has not ended.
     pub async fn remove_task(&self, by: &Origin, id: &RequestId) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("remove a collection").await?;
+        let mut tx = self.begin_audited_transaction("remove a collection").await?;
         let rows = query(
             "DELETE FROM tasks WHERE request_id = $1 AND ended_at IS NOT NULL \
              RETURNING *, (SELECT p.domain_id FROM projects p WHERE p.id = project_id) AS domain_id",
@@ -127,7 +127,7 @@ impl Store {
         .bind(id.as_str())
         .fetch_all(tx.transaction())
         .await
-        .map_err(tx.map_error())?;
+        .map_err(tx.error_mapper())?;
         let Some(row) = rows.first() else { return Ok(false) };
         let removed = task_from_row(row)?;
         let event = AuditEvent {
@@ -184,7 +184,7 @@ fn task_from_row(row: &Row) -> Result<CollectionTask, StoreError> {
         project_id: parse_column(row, "project_id")?,
         instance_id: parse_column(row, "instance_id")?,
         node_id: parse_column(row, "node_id")?,
-        selection: serde_json::from_str(&selection).map_err(StoreError::damaged_value("selection"))?,
+        selection: serde_json::from_str(&selection).map_err(StoreError::damaged_value_error("selection"))?,
         masked: row.try_get("masked").map_err(&failed)?,
         status: TaskStatus::from_name(&status)
             .ok_or_else(|| StoreError::Damaged { what: "status of a collection", reason: status })?,

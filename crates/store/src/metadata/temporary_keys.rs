@@ -1,4 +1,4 @@
-//! Temporary access keys, which are only valid together with a security token.
+//! Queries for temporary access keys. A temporary access key is only valid together with a security token.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use serde_json::json;
 use super::row_mapping::{parse_column, read_hash_column};
 use super::users::require_user;
 use crate::credentials::{AccessKey, IssuingCredentials, NewTemporaryKey, TemporaryKeyValidity};
-use crate::database::{Transaction, insert_error, query, query_scalar};
+use crate::database::{Transaction, convert_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
 
 impl Store {
-    /// Creates a temporary access key. Stores the secret encrypted and the security token as a hash.
-    /// Fails with [`StoreError::SourceRevoked`] if the credentials that the key is issued for are no longer valid.
+    /// Creates a temporary access key. Encrypts the stored secret and hashes the stored security token.
+    /// Fails with [`StoreError::SourceRevoked`] if the issuing credentials are no longer valid.
     pub async fn create_temporary_key(&self, by: &Origin, new: &NewTemporaryKey) -> Result<(), StoreError> {
         let sealed = self.sealer.seal(secret_associated_data(&new.id), &new.secret)?;
-        let mut tx = self.begin_audited("create a temporary access key").await?;
+        let mut tx = self.begin_audited_transaction("create a temporary access key").await?;
         let user = require_user(tx.transaction(), &new.user_id).await?;
         let now = self.clock.unix_seconds();
         check_issuing_credentials(tx.transaction(), &new.issued_for, now).await?;
@@ -39,7 +39,7 @@ impl Store {
         .bind(token)
         .execute(tx.transaction())
         .await
-        .map_err(insert_error("create a temporary access key", "an access key", new.id.as_str()))?;
+        .map_err(convert_insert_error("create a temporary access key", "an access key", new.id.as_str()))?;
         let event = AuditEvent {
             domain_id: Some(user.domain_id),
             detail: json!({ "user": user.name, "user_id": user.id, "expires_at": new.expires_at }),
@@ -79,8 +79,8 @@ impl Store {
     }
 }
 
-/// Checks that the credentials were not revoked, disabled or removed after the request was authenticated.
-/// Callers run this check in the transaction that inserts the new key.
+/// Checks that the issuing credentials are still valid after the authentication of the request.
+/// Run this check in the transaction that inserts the new key.
 async fn check_issuing_credentials(
     transaction: &mut Transaction,
     source: &IssuingCredentials,

@@ -1,5 +1,5 @@
-//! Queries for tokens, which are stored as hashes.
-//! Expired tokens are kept for one day, so that they can be distinguished from unknown tokens.
+//! Queries for tokens. The database stores only token hashes.
+//! Expired tokens remain in the database for one day, so that Clew can distinguish them from unknown tokens.
 
 use std::sync::Arc;
 
@@ -59,18 +59,19 @@ impl Store {
 
     /// Revokes a token. Returns false if the token does not exist or is already revoked.
     pub async fn revoke_token(&self, by: &Origin, hash: &[u8; 32]) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("revoke a token").await?;
+        let mut tx = self.begin_audited_transaction("revoke a token").await?;
         let users: Vec<String> =
             query_scalar("UPDATE tokens SET revoked_at = $1 WHERE hash = $2 AND revoked_at IS NULL RETURNING user_id")
                 .bind(self.clock.unix_seconds())
                 .bind(hash.as_slice())
                 .fetch_all(tx.transaction())
                 .await
-                .map_err(tx.map_error())?;
+                .map_err(tx.error_mapper())?;
         let Some(user) = users.first() else { return Ok(false) };
         let now = self.clock.unix_seconds();
         revoke_keys_of_revoked_tokens(tx.transaction(), "SELECT $2", user, now).await?;
-        let user = require_user(tx.transaction(), &user.parse().map_err(StoreError::damaged_value("user_id"))?).await?;
+        let user =
+            require_user(tx.transaction(), &user.parse().map_err(StoreError::damaged_value_error("user_id"))?).await?;
         let event =
             AuditEvent { domain_id: Some(user.domain_id), ..AuditEvent::new_success(by, "RevokeToken", user.name) };
         tx.commit_with_event(&event).await?;

@@ -1,4 +1,4 @@
-//! Queries for users. Each domain always has at least one enabled administrator.
+//! Queries for users. Each domain retains at least one enabled administrator.
 
 use clew_model::{AuditEvent, DomainId, Origin, UserId};
 use serde_json::json;
@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use super::projects::check_domain_exists;
 use super::revocation::{AffectedUsers, revoke_temporary_keys, revoke_tokens};
 use super::row_mapping::parse_column;
-use crate::database::{Executor, Row, Transaction, insert_error, query, query_scalar};
+use crate::database::{Executor, Row, Transaction, convert_insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::users::{NewUser, User, UserChange};
@@ -19,7 +19,7 @@ const SELECT_USERS: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u.a
 impl Store {
     /// Creates a user. Fails with [`StoreError::AlreadyExists`] if the domain has a user with this name.
     pub async fn create_user(&self, by: &Origin, domain: &DomainId, new: &NewUser) -> Result<UserId, StoreError> {
-        let mut tx = self.begin_audited("create a user").await?;
+        let mut tx = self.begin_audited_transaction("create a user").await?;
         check_domain_exists(tx.transaction(), domain).await?;
         let id = insert_user(tx.transaction(), domain, new, self.clock.unix_seconds()).await?;
         let event = AuditEvent {
@@ -35,7 +35,7 @@ impl Store {
     /// Setting a password or disabling the user revokes the user's tokens and temporary keys.
     /// A change of administrator rights revokes the user's tokens.
     pub async fn update_user(&self, by: &Origin, id: &UserId, update: &UserChange) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("change a user").await?;
+        let mut tx = self.begin_audited_transaction("change a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
         query(
             "UPDATE users SET password_hash = COALESCE($2, password_hash), enabled = COALESCE($3, enabled), \
@@ -48,7 +48,7 @@ impl Store {
         .bind(&update.description)
         .execute(tx.transaction())
         .await
-        .map_err(tx.map_error())?;
+        .map_err(tx.error_mapper())?;
         require_remaining_administrator(tx.transaction(), &before).await?;
         let now = self.clock.unix_seconds();
         let (mut tokens, mut keys) = (0, 0);
@@ -74,13 +74,13 @@ impl Store {
 
     /// Removes a user with its keys, tokens, memberships and attachments. Returns false if the user does not exist.
     pub async fn remove_user(&self, by: &Origin, id: &UserId) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("remove a user").await?;
+        let mut tx = self.begin_audited_transaction("remove a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
         query("DELETE FROM users WHERE id = $1")
             .bind(id.as_str())
             .execute(tx.transaction())
             .await
-            .map_err(tx.map_error())?;
+            .map_err(tx.error_mapper())?;
         require_remaining_administrator(tx.transaction(), &before).await?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
@@ -138,7 +138,7 @@ pub(super) async fn insert_user(
     .bind(now)
     .execute(transaction)
     .await
-    .map_err(insert_error("create a user", "a user", &new.name))?;
+    .map_err(convert_insert_error("create a user", "a user", &new.name))?;
     Ok(id)
 }
 
@@ -157,7 +157,7 @@ pub(super) async fn require_user(transaction: &mut Transaction, id: &UserId) -> 
     found.ok_or_else(|| StoreError::Unknown { what: "user", name: id.to_string() })
 }
 
-/// Fails if the domain has no enabled administrator left. `before` is the state of the changed user before the change.
+/// Fails if a change has removed the last enabled administrator. `before` is the user before the change.
 async fn require_remaining_administrator(transaction: &mut Transaction, before: &User) -> Result<(), StoreError> {
     if !(before.enabled && before.administrator) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Zones and the heartbeats of their workers (see `docs/decisions/0028-zones.md`).
+//! Queries for zones and for worker heartbeats (see `docs/decisions/0028-zones.md`).
 
 use std::time::Duration;
 
@@ -11,35 +11,36 @@ use crate::error::StoreError;
 use crate::store::Store;
 use crate::zones::ZoneState;
 
-/// Time after the last heartbeat of a worker until the worker counts as inactive.
+/// Time without a heartbeat after which a worker is inactive.
 const HEARTBEAT_TTL: Duration = Duration::from_secs(20);
-/// Time after the last heartbeat of a worker until its row is deleted.
+/// Time without a heartbeat after which the row of a worker is deleted.
 const WORKER_ROW_TTL: Duration = Duration::from_hours(1);
 
 impl Store {
-    /// Sets the zones of this process. The process claims tasks of nodes in these zones and of nodes without a zone.
+    /// Sets the zones of this process. The process also claims tasks for nodes without a zone.
     #[must_use]
     pub fn with_zones(mut self, zones: Vec<Zone>) -> Self {
         self.zones = zones.into();
         self
     }
 
-    /// Returns true if this process may connect to nodes of a zone. All processes may connect to nodes without a zone.
+    /// Returns true if this process may connect to nodes in a zone. Nodes without a zone are always reachable.
     #[must_use]
     pub fn can_reach_zone(&self, zone: Option<&Zone>) -> bool {
         zone.is_none_or(|zone| self.zones.contains(zone))
     }
 
     /// Returns the zones of this process as a JSON array. An empty string stands for nodes without a zone.
-    pub(crate) fn zones_json(&self) -> String {
+    pub(crate) fn reachable_zones_json(&self) -> String {
         let zones: Vec<&str> = std::iter::once("").chain(self.zones.iter().map(Zone::as_str)).collect();
         serde_json::json!(zones).to_string()
     }
 
-    /// Records a heartbeat of a worker in the zones of this process. The next heartbeat is due within 20 seconds.
+    /// Records a worker heartbeat for the zones of this process. The next heartbeat is due within 20 seconds.
     pub async fn record_heartbeat(&self, name: &str) -> Result<(), StoreError> {
         let now = self.clock.unix_millis();
-        self.execute_grouped(RecordHeartbeat { name: name.to_owned(), zones: self.zones_json(), now }).await
+        self.execute_grouped_write(HeartbeatWrite { name: name.to_owned(), zones: self.reachable_zones_json(), now })
+            .await
     }
 
     /// Removes the row of a stopped worker.
@@ -48,8 +49,8 @@ impl Store {
         removed.map(drop).map_err(StoreError::database_error("remove a worker"))
     }
 
-    /// Fails collections that have been queued for longer than `after` in a zone without active workers.
-    /// Returns the number of these collections.
+    /// Fails collections that were queued for longer than `after` in zones without active workers.
+    /// Returns the number of failed collections.
     pub async fn fail_tasks_in_unserved_zones(&self, after: Duration) -> Result<u64, StoreError> {
         let now = self.clock.unix_millis();
         let unserved: Vec<_> = self.list_zones().await?.into_iter().filter(ZoneState::is_unserved).collect();
@@ -91,7 +92,7 @@ impl Store {
         }
         for (zones, count) in workers {
             let zones: Vec<String> =
-                serde_json::from_str(&zones).map_err(StoreError::damaged_value("zones of a worker"))?;
+                serde_json::from_str(&zones).map_err(StoreError::damaged_value_error("zones of a worker"))?;
             for zone in zones {
                 find_or_insert_zone_state(&mut states, &zone)?.workers += count.unsigned_abs();
             }
@@ -101,7 +102,7 @@ impl Store {
     }
 }
 
-/// Returns the state of a zone, adding an entry if needed. An empty name stands for nodes without a zone.
+/// Returns the state of a zone. Adds a state if none exists. An empty name stands for nodes without a zone.
 fn find_or_insert_zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<&'a mut ZoneState, StoreError> {
     let zone = parse_zone(name)?;
     let at = states.iter().position(|state| state.zone == zone).unwrap_or_else(|| {
@@ -113,16 +114,16 @@ fn find_or_insert_zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> 
 
 /// Parses a stored zone name. An empty name stands for no zone.
 pub(super) fn parse_zone(name: &str) -> Result<Option<Zone>, StoreError> {
-    if name.is_empty() { Ok(None) } else { name.parse().map(Some).map_err(StoreError::damaged_value("zone")) }
+    if name.is_empty() { Ok(None) } else { name.parse().map(Some).map_err(StoreError::damaged_value_error("zone")) }
 }
 
-struct RecordHeartbeat {
+struct HeartbeatWrite {
     name: String,
     zones: String,
     now: i64,
 }
 
-impl GroupedWrite for RecordHeartbeat {
+impl GroupedWrite for HeartbeatWrite {
     type Output = ();
     const ERROR_CONTEXT: &'static str = "record the heartbeat of a worker";
 

@@ -1,13 +1,13 @@
-//! Order-independent hash of the rows of a table.
+//! Computes an order-independent hash of table rows.
 
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use super::Value;
+use super::cell_value::CellValue;
 use crate::database::Parameter;
 
-/// Sum of the row hashes in four 64-bit lanes. The sum does not depend on the row order, which differs by database.
+/// Sum of the row hashes in four 64-bit lanes. The sum does not depend on the row order.
 #[derive(Debug, Default)]
 pub(super) struct TableDigest {
     sum: [u64; 4],
@@ -15,8 +15,8 @@ pub(super) struct TableDigest {
 }
 
 impl TableDigest {
-    /// Adds a row. A type and length prefix for each value ensures that different rows have different encodings.
-    pub(super) fn add_row(&mut self, row: &[Value]) {
+    /// Adds a row. Each value has a type and length prefix, so that different rows have different encodings.
+    pub(super) fn add_row(&mut self, row: &[CellValue]) {
         let mut hash = Sha256::new();
         for value in row {
             let (kind, bytes) = match value {
@@ -52,11 +52,11 @@ impl fmt::Display for TableDigest {
 mod tests {
     use super::*;
 
-    fn text(text: &str) -> Value {
+    fn text(text: &str) -> CellValue {
         text.to_owned().into()
     }
 
-    fn digest(rows: &[&[Value]]) -> String {
+    fn digest(rows: &[&[CellValue]]) -> String {
         let mut digest = TableDigest::default();
         for row in rows {
             digest.add_row(row);
@@ -66,10 +66,10 @@ mod tests {
 
     #[test]
     fn digest_depends_on_content_but_not_on_order() {
-        let (one, two): (&[Value], &[Value]) = (&[text("a"), 1_i64.into()], &[text("b"), 2_i64.into()]);
+        let (one, two): (&[CellValue], &[CellValue]) = (&[text("a"), 1_i64.into()], &[text("b"), 2_i64.into()]);
         assert_eq!(digest(&[one, two]), digest(&[two, one]));
         let none: Option<String> = None;
-        let others: [&[Value]; 5] = [
+        let others: [&[CellValue]; 5] = [
             &[text("a"), 2_i64.into()],
             &[text("a"), text("1")],
             &[text(""), 1_i64.into()],

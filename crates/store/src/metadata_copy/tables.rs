@@ -1,14 +1,12 @@
-//! Tables of the metadata copy. Each table follows the tables to which its foreign keys refer.
+//! Tables to copy. Each table comes after the tables that its foreign keys reference.
 
 use sqlx::AssertSqlSafe;
 
+use super::cell_value::CellValue;
 use super::digest::TableDigest;
 use super::{PAGE_SIZE, copy_error};
-use crate::database::{Parameter, Row, Transaction, query, query_scalar};
+use crate::database::{Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
-
-/// Column value of a row.
-pub(super) type Value = Parameter<'static>;
 
 /// Type of a column.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +23,7 @@ pub(super) struct Table {
     columns: &'static [(&'static str, ColumnType)],
     /// Identity column of the PostgreSQL table, if any.
     pub(super) identity_column: Option<&'static str>,
-    /// True if the SQLite table has a `rowid` column, which increases in the order of insertion.
+    /// True if the SQLite table has a `rowid` column. Row ids increase in the order of insertion.
     has_rowid: bool,
 }
 
@@ -41,8 +39,8 @@ impl Table {
 
 use ColumnType::{Bool, Bytes, Integer, Text};
 
-/// All tables except for derived and transient tables.
-pub(super) const COPIED_TABLES: &[Table] = &[
+/// All tables except derived and transient tables.
+pub(super) const TABLES_TO_COPY: &[Table] = &[
     table("settings", &[("name", Text), ("value", Bytes)]).without_rowid(),
     table("domains", &[("id", Text), ("name", Text), ("created_at", Integer)]),
     table(
@@ -294,7 +292,7 @@ pub(super) const COPIED_TABLES: &[Table] = &[
 ];
 
 impl Table {
-    /// Returns the column names, separated by commas. The names are quoted because some are SQL keywords.
+    /// Returns the quoted column names, separated by commas. Some column names are SQL keywords.
     fn quoted_columns(&self) -> String {
         self.columns.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
     }
@@ -305,14 +303,14 @@ impl Table {
         Ok(count.unsigned_abs())
     }
 
-    /// Reads up to `max_rows` rows of the SQLite table in the order of insertion, and the `rowid` of the last row.
-    /// Reads all rows of a table without `rowid`, because these tables are small.
+    /// Reads up to `max_rows` rows of the SQLite table by `rowid`. Also returns the `rowid` of the last row.
+    /// Reads all rows of a table without `rowid`. Such tables are small.
     pub(super) async fn read_page(
         &self,
         source: &mut Transaction,
         after: Option<i64>,
         max_rows: usize,
-    ) -> Result<(Vec<Vec<Value>>, Option<i64>), StoreError> {
+    ) -> Result<(Vec<Vec<CellValue>>, Option<i64>), StoreError> {
         let columns = self.quoted_columns();
         let statement = if self.has_rowid {
             format!("SELECT {columns}, rowid AS number FROM {} WHERE rowid > $1 ORDER BY rowid LIMIT $2", self.name)
@@ -334,10 +332,10 @@ impl Table {
     }
 
     /// Inserts rows into the PostgreSQL table.
-    pub(super) async fn insert_rows(&self, to: &mut Transaction, rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
+    pub(super) async fn insert_rows(&self, to: &mut Transaction, rows: Vec<Vec<CellValue>>) -> Result<(), StoreError> {
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
-            let page: Vec<Vec<Value>> = rows.by_ref().take(PAGE_SIZE).collect();
+            let page: Vec<Vec<CellValue>> = rows.by_ref().take(PAGE_SIZE).collect();
             let width = self.columns.len();
             let row = |at: usize| {
                 let parameters: Vec<_> =
@@ -375,14 +373,14 @@ impl Table {
         }
     }
 
-    fn read_values(&self, row: &Row) -> Result<Vec<Value>, StoreError> {
+    fn read_values(&self, row: &Row) -> Result<Vec<CellValue>, StoreError> {
         self.columns.iter().map(|(name, column_type)| column_type.read_value(row, name).map_err(copy_error())).collect()
     }
 }
 
 impl ColumnType {
-    /// Reads a value, and replaces U+0000 in text because PostgreSQL cannot store this character.
-    fn read_value(self, row: &Row, column: &str) -> Result<Value, sqlx::Error> {
+    /// Reads a value. Replaces U+0000 in text, because PostgreSQL cannot store this character.
+    fn read_value(self, row: &Row, column: &str) -> Result<CellValue, sqlx::Error> {
         Ok(match self {
             Self::Integer => row.try_get::<Option<i64>, _>(column)?.into(),
             Self::Bool => row.try_get::<Option<bool>, _>(column)?.into(),
@@ -414,7 +412,7 @@ mod tests {
         let mut existing = existing.fetch_all(&database).await.unwrap();
         existing.retain(|column| !EXCLUDED_TABLES.iter().any(|table| column.starts_with(&format!("{table}."))));
         let name = |table: &Table, column: &str| format!("{}.{column}", table.name);
-        let mut copied: Vec<_> = COPIED_TABLES
+        let mut copied: Vec<_> = TABLES_TO_COPY
             .iter()
             .flat_map(|table| table.columns.iter().map(|(column, _)| name(table, column)))
             .collect();

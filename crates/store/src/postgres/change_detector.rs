@@ -1,10 +1,10 @@
-//! Change detection for PostgreSQL, based on transaction snapshots.
+//! Detects changes in PostgreSQL by comparing transaction snapshots.
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 
-use super::{PostgresDatabase, with_timeout};
-use crate::data_version::DataVersion;
+use super::{PostgresDatabase, with_statement_timeout};
+use crate::database::DataVersion;
 use crate::error::StoreError;
 
 /// Reads the current snapshot and, in this snapshot, the version counters that triggers increment.
@@ -12,11 +12,11 @@ use crate::error::StoreError;
 /// See "Snapshot Components" in <https://www.postgresql.org/docs/15/functions-info.html>.
 const SNAPSHOT_QUERY: &str = "SELECT pg_current_snapshot()::text, version, failures FROM access_version";
 
-/// Queries the data version over a dedicated connection, which avoids waits for the connection pool.
+/// Queries the data version over a dedicated connection to avoid waits for the connection pool.
 pub(crate) struct ChangeDetector {
     options: PgConnectOptions,
     connection: Option<PgConnection>,
-    /// Last version with its snapshot. Valid for this connection only, because a new one may use another server.
+    /// Last version with its snapshot. Only valid for this connection, as a new connection may use another server.
     last: Option<(String, DataVersion)>,
     /// Number of detected changes.
     changes: i64,
@@ -30,7 +30,7 @@ impl ChangeDetector {
 
     /// Queries the current data version. Closes the connection after an error.
     pub(crate) async fn current_version(&mut self) -> Result<DataVersion, StoreError> {
-        let version = with_timeout(self.query_version()).await;
+        let version = with_statement_timeout(self.query_version()).await;
         if version.is_err() {
             (self.connection, self.last) = (None, None);
         }

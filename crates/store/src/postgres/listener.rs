@@ -1,4 +1,4 @@
-//! `LISTEN` over a dedicated connection with keepalive queries.
+//! Executes `LISTEN` over a dedicated connection and sends keepalive queries.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,18 +8,18 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{ACQUIRE_TIMEOUT, PostgresDatabase};
-use crate::events::StoreEvent;
+use crate::store_event::StoreEvent;
 
 /// `LISTEN` channel to which the triggers of `0002_notices.sql` send notifications.
 const NOTIFICATION_CHANNEL: &str = "clew";
 /// Idle time of the connection before a keepalive query.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-/// Maximum duration of a keepalive query. The timeout is required because a network partition causes no error.
+/// Maximum duration of a keepalive query. Without this timeout, a network partition would remain undetected.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Delay between two connection attempts.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
-/// Receiver of notifications that reconnects after failures.
+/// Receives notifications and reconnects after failures.
 pub(crate) struct Listener {
     options: PgConnectOptions,
     state: ListenerState,
@@ -61,7 +61,9 @@ impl Listener {
                         received = connection.try_recv() => {
                             received.ok().flatten().map(|notification| parse_notification(notification.payload()))
                         }
-                        () = sleep_until(*last_activity + KEEPALIVE_INTERVAL) => is_alive(connection).await.then_some(None),
+                        () = sleep_until(*last_activity + KEEPALIVE_INTERVAL) => {
+                            is_connected(connection).await.then_some(None)
+                        }
                     };
                     *last_activity = Instant::now();
                     match received {
@@ -90,7 +92,7 @@ async fn connect_listener(options: &PgConnectOptions) -> Result<PgListener, sqlx
 }
 
 /// Sends a keepalive query. The listener buffers notifications that arrive before the response.
-async fn is_alive(connection: &mut PgListener) -> bool {
+async fn is_connected(connection: &mut PgListener) -> bool {
     matches!(timeout(KEEPALIVE_TIMEOUT, sqlx::query("SELECT 1").execute(connection)).await, Ok(Ok(_)))
 }
 

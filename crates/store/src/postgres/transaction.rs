@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// PostgreSQL transaction. Dropping the transaction before the commit rolls it back.
+/// PostgreSQL transaction. Dropping an uncommitted transaction rolls it back.
 pub(crate) struct PostgresTransaction {
     transaction: Transaction<'static, Postgres>,
     /// Write permit of this process, or `None` for a read-only transaction.
@@ -13,17 +13,20 @@ pub(crate) struct PostgresTransaction {
 }
 
 impl PostgresTransaction {
-    pub(super) fn read_write(transaction: Transaction<'static, Postgres>, write_permit: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new_read_write(
+        transaction: Transaction<'static, Postgres>,
+        write_permit: OwnedSemaphorePermit,
+    ) -> Self {
         Self { transaction, write_permit: Some(write_permit) }
     }
 
-    pub(super) fn read_only(transaction: Transaction<'static, Postgres>) -> Self {
+    pub(super) fn new_read_only(transaction: Transaction<'static, Postgres>) -> Self {
         Self { transaction, write_permit: None }
     }
 
     /// Commits and releases the write permit.
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
-        let committed = super::with_timeout(self.transaction.commit()).await;
+        let committed = super::with_statement_timeout(self.transaction.commit()).await;
         drop(self.write_permit);
         committed
     }

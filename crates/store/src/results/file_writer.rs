@@ -1,4 +1,4 @@
-//! Writer for result files: write to a temporary file, fsync, rename, fsync of the directory.
+//! Writes result files atomically: writes a temporary file, syncs and renames the file, then syncs the directory.
 
 use std::fs;
 use std::io::{self, Write};
@@ -32,7 +32,7 @@ impl FileWriter {
         Ok(Self { folder, name, temporary, hash: Sha256::new(), bytes: 0 })
     }
 
-    /// Publishes the result under its name. The result is durable when this function returns.
+    /// Publishes the result under its name. When this function returns, the result is durable.
     pub(super) fn publish(self) -> Result<PublishedResult, StoreError> {
         let Self { folder, name, temporary, hash, bytes } = self;
         let path = folder.join(&name);

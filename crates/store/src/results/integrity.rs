@@ -1,4 +1,4 @@
-//! Integrity checks of result files.
+//! Verifies the integrity of result files.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -15,7 +15,7 @@ use crate::tasks::ResultRecord;
 /// Maximum number of cached verification results.
 const MAX_VERIFIED_FILES: usize = 4096;
 
-/// Coarsest resolution of file timestamps. A second change within this time may leave the timestamps unchanged.
+/// Maximum granularity of file timestamps. Two changes within this time may produce equal timestamps.
 const TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
 
 /// Identity of a file version: inode, length, and mtime and ctime in nanoseconds.
@@ -28,7 +28,7 @@ pub(super) struct VerifiedFiles {
 
 impl VerifiedFiles {
     /// Verifies the length and the hash of a result file, and rewinds the file.
-    /// `now` must not be later than the time of the call.
+    /// The time `now` must not be later than the time of the call.
     pub(super) fn verify_file(&self, file: &File, result: &ResultRecord, now: SystemTime) -> Result<(), StoreError> {
         let unreadable = |error: io::Error| StoreError::ResultCorrupt {
             name: result.name.clone(),
@@ -74,7 +74,7 @@ impl VerifiedFiles {
 }
 
 /// Returns true if a later change of a file would change its timestamps.
-/// `changed` is the time of the last change, as a Unix timestamp in nanoseconds.
+/// The argument `changed` is the time of the last change, as a Unix timestamp in nanoseconds.
 fn is_later_change_detectable(changed: i64, now: SystemTime) -> bool {
     let changed = UNIX_EPOCH.checked_add(Duration::from_nanos(changed.unsigned_abs()));
     changed.is_some_and(|changed| now.duration_since(changed).is_ok_and(|since| since > TIMESTAMP_RESOLUTION))

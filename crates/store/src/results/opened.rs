@@ -1,11 +1,6 @@
-//! Opened results.
+//! Results that are open for reading.
 
 use std::fs::File;
-use std::io;
-use std::ops::Range;
-
-use bytes::Bytes;
-use futures_util::stream::BoxStream;
 
 pub use super::s3::StoredObject;
 use crate::error::StoreError;
@@ -15,13 +10,13 @@ use crate::error::StoreError;
 pub enum StoredResult {
     /// File with a verified hash.
     File(File),
-    /// Object on S3, whose hash is verified during the read.
+    /// S3 object. The hash is verified while the object is read.
     Object(Box<StoredObject>),
 }
 
 impl StoredResult {
-    /// Verifies the entire content. Required before a part of the content is sent to a client.
-    /// Reads an object on S3 completely, unless this process has already verified it. Files are already verified.
+    /// Verifies the entire content. Call this method before sending a part of the content to a client.
+    /// Reads the entire S3 object, unless this process has already verified the object. Files are already verified.
     pub async fn verify_content(&self) -> Result<(), StoreError> {
         match self {
             Self::File(_) => Ok(()),
@@ -29,9 +24,3 @@ impl StoredResult {
         }
     }
 }
-
-/// Stream of chunks of an object.
-pub(super) type ObjectChunks = BoxStream<'static, io::Result<Bytes>>;
-
-/// Byte range of an object, with an exclusive end.
-pub(super) type ByteRange = Range<u64>;

@@ -1,4 +1,4 @@
-//! Results as objects on S3 (see `docs/decisions/0023-results-on-s3.md`).
+//! Stores results as objects on S3 (see `docs/decisions/0023-results-on-s3.md`).
 //!
 //! An object name consists of the request id, the fencing token of the writer and 64 random bits.
 //! The random bits make names unique even after the metadata is restored from a backup.
@@ -38,11 +38,11 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum wait for the start of a response, and for each chunk of a response.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
-/// Time after which a failed request is no longer retried.
+/// Time limit for retries of a failed request.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of cached verification results.
 const MAX_VERIFIED_OBJECTS: usize = 4096;
-/// Name prefix of temporary objects, which are created to check access and to read the server time.
+/// Name prefix of temporary objects. Clew creates these objects to check access and to read the server time.
 const TEMPORARY_OBJECT_PREFIX: &str = ".clew-";
 
 /// Results in an S3 bucket. Clones share the state.
@@ -61,7 +61,7 @@ impl S3 {
     /// Connects to S3 and checks that objects can be written, read, listed and removed.
     pub(super) async fn connect(settings: &S3Settings) -> Result<Self, StoreError> {
         let s3 = Self::new(settings).map_err(|reason| error::invalid_settings_error(settings, &reason))?;
-        s3.check_access().await?;
+        s3.check_bucket_access().await?;
         Ok(s3)
     }
 
@@ -96,19 +96,20 @@ impl S3 {
         })
     }
 
-    async fn check_access(&self) -> Result<(), StoreError> {
+    async fn check_bucket_access(&self) -> Result<(), StoreError> {
         let name = temporary_object_name();
         let path = self.settings.object_path(&name);
-        self.with_timeout(
+        self.with_operation_timeout(
             "write",
             &name,
             self.objects.put_opts(&path, PutPayload::from_static(b"clew"), PutMode::Create.into()),
         )
         .await?;
-        let read = self.with_timeout("read", &name, async { self.objects.get(&path).await?.bytes().await }).await;
+        let read =
+            self.with_operation_timeout("read", &name, async { self.objects.get(&path).await?.bytes().await }).await;
         let listed = self.list_objects().await;
         let uploads = self.list_incomplete_uploads().await;
-        self.with_timeout("remove", &name, self.objects.delete(&path)).await?;
+        self.with_operation_timeout("remove", &name, self.objects.delete(&path)).await?;
         uploads?;
         listed?;
         if read?.as_ref() == b"clew" {
@@ -152,7 +153,7 @@ impl S3 {
     }
 
     /// Applies the operation timeout to a request and converts the error.
-    async fn with_timeout<T>(
+    async fn with_operation_timeout<T>(
         &self,
         action: &'static str,
         name: &str,

@@ -1,4 +1,4 @@
-//! Change detection for SQLite, based on `PRAGMA data_version` and the WAL index.
+//! Detects changes in SQLite by means of `PRAGMA data_version` and the WAL index.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::SqliteDatabase;
 use super::wal_index::{WalHeader, WalIndex};
-use crate::data_version::DataVersion;
+use crate::database::DataVersion;
 use crate::error::StoreError;
 
 /// Returns a number that changes when another connection commits.
@@ -22,10 +22,10 @@ const ACCESS_VERSION_QUERY: &str = "SELECT version, failures FROM access_version
 pub(crate) struct ChangeDetector {
     options: SqliteConnectOptions,
     connection: Option<SqliteConnection>,
-    /// WAL index, which is valid as long as the connection is open.
+    /// WAL index. Valid as long as the connection is open.
     index: Option<WalIndex>,
     fast_path: VersionFastPath,
-    /// Last version with its `data_version`, which is only valid for this connection.
+    /// Last version with its `data_version`. Only valid for this connection.
     last: Option<(i64, DataVersion)>,
     /// Number of detected changes.
     changes: i64,
@@ -37,7 +37,7 @@ impl ChangeDetector {
         Self { options, connection: None, index: None, fast_path: VersionFastPath::default(), last: None, changes: 0 }
     }
 
-    /// Returns the change check that needs no query.
+    /// Returns the fast path that needs no query.
     pub(crate) fn fast_path(&self) -> VersionFastPath {
         self.fast_path.clone()
     }
@@ -86,12 +86,12 @@ impl Drop for ChangeDetector {
     }
 }
 
-/// Last data version, with the WAL index header that was read before the version. Clones share the state.
+/// Last data version with the WAL index header that was read before it. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct VersionFastPath(Arc<Mutex<Option<(WalIndex, WalHeader, DataVersion)>>>);
 
 impl VersionFastPath {
-    /// Returns the last version if nothing was committed after it was read.
+    /// Returns the last version if no commit followed the read of this version.
     pub(crate) fn current_version(&self) -> Option<DataVersion> {
         let (index, header, version) = (*self.lock())?;
         (index.read_header()? == header).then_some(version)

@@ -1,9 +1,9 @@
-//! Reads of the SQLite WAL index header, which each commit rewrites.
+//! Reads the header of the SQLite WAL index. Each commit rewrites this header.
 //!
-//! SQLite itself compares the header to detect commits of other connections.
+//! SQLite also compares this header to detect commits by other connections.
 //! See "The WAL-Index Header" in <https://sqlite.org/walformat.html>.
 //! The header contains a transaction counter, salts and checksums, so a commit never restores a previous header.
-//! A read of the header needs one system call and no lock.
+//! Reading the header needs one system call and no lock.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -12,7 +12,7 @@ use std::path::Path;
 /// Length of the header in bytes. The file contains two copies of the header.
 /// The two copies of a complete header are equal.
 const HEADER_LEN: usize = 48;
-/// First bytes of the header: the number of the only supported format version.
+/// First bytes of the header: the only supported format version.
 const FORMAT_VERSION_BYTES: [u8; 4] = 3_007_000_u32.to_ne_bytes();
 
 /// Bytes of a complete header.

@@ -10,20 +10,20 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
-/// Whether processes on other machines may use the database.
+/// True if processes on other machines can use the database.
 pub(crate) const SHARED: bool = true;
 /// Text in the error of a violated foreign key.
 pub(crate) const FOREIGN_KEY_ERROR: &str = "foreign key";
-/// SQL expression for invalid text, if the database can store it.
+/// SQL expression for invalid UTF-8 text, if the database can store such text.
 pub(crate) const INVALID_TEXT: Option<&str> = None;
 
-/// Dump of a release's database, and statements of its processes.
+/// Database dump of a release, and SQL statements that processes of this release execute.
 pub(crate) struct Release {
     pub(crate) database: &'static str,
     pub(crate) statements: &'static str,
 }
 
-/// Released versions.
+/// Releases with fixture databases.
 pub(crate) const RELEASES: [Release; 1] = [Release {
     database: include_str!("../upgrade/0.1.0-postgres.sql"),
     statements: include_str!("../upgrade/0.1.0-postgres-statements.sql"),
@@ -33,11 +33,11 @@ pub(crate) const RELEASES: [Release; 1] = [Release {
 const URL_FILE: &str = "server";
 
 thread_local! {
-    /// Server of this test, shared by its backends.
+    /// Server that the backends of this test share.
     static TEST_SERVER: RefCell<Weak<PostgreSql>> = const { RefCell::new(Weak::new()) };
 }
 
-/// Returns the server of this test, which starts once for tests with several backends.
+/// Returns the server of this test. A test with several backends starts only one server.
 pub(crate) async fn shared_server() -> Arc<PostgreSql> {
     if let Some(running) = TEST_SERVER.with_borrow(Weak::upgrade) {
         return running;
@@ -47,7 +47,7 @@ pub(crate) async fn shared_server() -> Arc<PostgreSql> {
     started
 }
 
-/// Directory and database of a store, removed on drop.
+/// Directory and database of a store. Dropping the backend removes the directory.
 pub(crate) struct Backend {
     pub(crate) folder: TempDir,
     server: Arc<PostgreSql>,
@@ -66,7 +66,7 @@ impl Backend {
         Self { folder, server }
     }
 
-    /// Path of the write-ahead log.
+    /// Returns the path of the write-ahead log.
     pub(crate) fn wal_path(&self) -> PathBuf {
         self.server.data_dir().join("pg_wal")
     }
@@ -110,14 +110,14 @@ pub(crate) fn translate_sql(statements: &str) -> String {
     translated.replace("zeroblob(32)", "decode(repeat('00', 32), 'hex')")
 }
 
-/// Returns SQL for a trigger that rejects inserts that match a condition.
+/// Returns SQL for a trigger that rejects inserts of rows that match a condition.
 pub(crate) fn reject_inserts(table: &str, condition: &str, message: &str) -> String {
     format!(
         "CREATE TRIGGER refuse BEFORE INSERT ON {table} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION refuse('{message}')"
     )
 }
 
-/// Returns SQL for a trigger that lets the commit fail after an operation on a table.
+/// Returns SQL for a trigger that makes the commit fail after an operation on a table.
 pub(crate) fn fail_on_commit(table: &str, operation: &str) -> String {
     format!(
         "CREATE TABLE refused (name TEXT REFERENCES settings (name) DEFERRABLE INITIALLY DEFERRED); \

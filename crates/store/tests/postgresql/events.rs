@@ -58,7 +58,7 @@ async fn changes_of_another_process_are_notified() {
     };
     fixture.store.insert_intelligent_kill(&kill, 9).await.unwrap();
     assert_eq!(next(&mut notices).await, StoreEvent::IntelligentKillQueued);
-    // Removal by retention is not notified.
+    // Removal by retention sends no notification.
     fixture.store.remove_tasks_ended_before(i64::MAX).await.unwrap();
     let id = fixture.queue_any_task().await;
     assert_eq!(next(&mut notices).await, StoreEvent::TaskQueued);
@@ -78,7 +78,7 @@ async fn terminated_connection_is_restored() {
     assert_eq!(next(&mut notices).await, StoreEvent::TaskQueued);
 }
 
-/// A network partition reports no error: keepalive queries detect it.
+/// A network partition causes no error, so keepalive queries must detect it.
 #[tokio::test]
 async fn network_partition_is_detected_and_the_connection_restored() {
     let fixture = Fixture::new().await;

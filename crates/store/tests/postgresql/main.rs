@@ -1,4 +1,4 @@
-//! Tests of the store with PostgreSQL: the contract of all databases, and features of PostgreSQL.
+//! Tests the store with PostgreSQL: the contract for all databases, and features of PostgreSQL.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -11,7 +11,7 @@ use sqlx::Connection;
 use crate::backend;
 use crate::fixture::{Fixture, SECRET_KEY, origin, tenant};
 
-/// Creates a directory as on another machine, with the same database and master key.
+/// Creates the data directory of another machine with the same database and master key.
 fn other_machine(fixture: &Fixture) -> (tempfile::TempDir, StoreLocation) {
     let folder = tempfile::tempdir().unwrap();
     let location = StoreLocation { data_dir: folder.path().join("data"), ..backend::location(fixture.folder()) };
@@ -60,7 +60,7 @@ async fn database_is_initialised_once_for_all_directories() {
 }
 
 #[tokio::test]
-async fn clock_is_that_of_the_database() {
+async fn store_uses_the_clock_of_the_database() {
     let fixture = Fixture::new().await;
     let hour = 3_600_000;
     fixture
@@ -108,7 +108,7 @@ async fn invalid_urls_are_rejected_and_passwords_hidden() {
 #[tokio::test]
 async fn unreachable_database_is_reported() {
     let folder = tempfile::tempdir().unwrap();
-    // A bound port without a listener.
+    // The port is bound but has no listener.
     let unused = tokio::net::TcpSocket::new_v4().unwrap();
     unused.bind(([127, 0, 0, 1], 0).into()).unwrap();
     let url = format!("postgres://clew@{}/clew", unused.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! Rows in every table, written through the store, and checks of their contents.
+//! Writes rows to every table through the store and verifies their contents.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const NODES: [&str; 2] = ["0123456789abcdef0123456789abcdefno07", "fedcba9876543
 const TEMPORARY_KEY: &str = "TEMPORARY00000000000";
 const TOKENS: [[u8; 32]; 2] = [[5; 32], [6; 32]];
 const DOCUMENT: &str = r#"{"Version":"1.1","Statement":[]}"#;
-/// A queued, a running, a finished and a failed collection.
+/// Request ids of a queued, a running, a succeeded and a failed collection.
 const TASKS: [&str; 4] = [
     "realtime_session-00000000-0000-4000-8000-000000000000-98e0",
     "realtime_session-00000000-0000-4000-8000-000000000001-98e1",
@@ -27,7 +27,7 @@ const TASKS: [&str; 4] = [
     "realtime_session-00000000-0000-4000-8000-000000000003-98e3",
 ];
 const ALL_ROWS: Pagination = Pagination { offset: 0, limit: 1000 };
-/// A distant time, in seconds since 1970.
+/// Unix timestamp in seconds that is far in the future.
 const FAR_FUTURE: i64 = 9_000_000_000;
 
 fn origin() -> Origin {
@@ -58,7 +58,7 @@ pub(crate) async fn fill(store: &Store, initial_ids: &InitialIds) {
     };
     let instance = store.add_instance(&origin(), instance).await.unwrap().id;
     let seven = SlowThreshold::new(7).unwrap();
-    store.set_slow_threshold(&origin(), project, std::slice::from_ref(&instance), seven).await.unwrap();
+    store.set_slow_session_threshold(&origin(), project, std::slice::from_ref(&instance), seven).await.unwrap();
     fill_tasks(store, initial_ids).await;
 
     assert!(store.set_kill_switch(&origin(), project, &instance, true).await.unwrap());
@@ -66,7 +66,7 @@ pub(crate) async fn fill(store: &Store, initial_ids: &InitialIds) {
     let kill_task = NewKillTask { criteria, masked: true, duration: None, audit_detail: json!({ "time": 7 }) };
     store.add_kill_task(&origin(), project, &instance, &kill_task).await.unwrap().unwrap();
     fill_kills(store, initial_ids, &ada).await;
-    store.record_address(&ada, "192.0.2.7".parse().unwrap()).await.unwrap();
+    store.record_user_address(&ada, "192.0.2.7".parse().unwrap()).await.unwrap();
     for _ in 0..5 {
         store.record_auth_failure("user:nobody").await.unwrap();
     }
@@ -232,7 +232,7 @@ pub(crate) async fn verify(store: &Store) {
         assert_eq!((node.role, &*node.url.address()), (role, address));
         assert_eq!(node.url.password.unwrap().expose_secret(), password);
     }
-    assert_eq!(store.find_slow_threshold(&instance.id).await.unwrap(), SlowThreshold::new(7));
+    assert_eq!(store.find_slow_session_threshold(&instance.id).await.unwrap(), SlowThreshold::new(7));
     verify_tasks_and_kills(store).await;
     assert!(store.find_lockout_end("user:nobody").await.is_ok());
     let audit = store.verify_audit(&[]).await.unwrap();
@@ -266,7 +266,7 @@ async fn verify_tasks_and_kills(store: &Store) {
     assert_eq!(intelligent[0].request.by.actor.name(), "ada");
 }
 
-/// Verifies that the store is usable: claims and ends a task, creates new rows, and appends to the audit.
+/// Verifies that the store is usable: claims and ends a task, creates rows, and appends to the audit log.
 pub(crate) async fn use_after_restore(store: &Store) {
     let domain = store.list_domains().await.unwrap().remove(0);
     let project = store.list_all_projects().await.unwrap().remove(0);

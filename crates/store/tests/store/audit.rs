@@ -1,4 +1,4 @@
-//! Contents and filters of the audit.
+//! Contents and filters of the audit log.
 
 use clew_model::{Actor, AuditEvent, NodeId, Origin, Outcome, UserId};
 use clew_store::{AuditFilter, AuditRecord, Grantee, PolicyRef, StoreError};
@@ -14,7 +14,7 @@ impl Fixture {
         self.store.audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap()
     }
 
-    /// Appends this number of rows.
+    /// Appends the given number of audit rows.
     pub(crate) async fn record_events(&self, count: usize) {
         for number in 0..count {
             self.store
@@ -26,7 +26,7 @@ impl Fixture {
 }
 
 impl Fixture {
-    /// Appends this number of rows concurrently.
+    /// Appends the given number of audit rows concurrently.
     pub(crate) async fn record_concurrently(&self, count: usize) {
         let recording = (0..count).map(|_| {
             let store = self.store.clone();
@@ -40,7 +40,7 @@ impl Fixture {
     }
 }
 
-fn from_network(user: &UserId, fixture: &Fixture) -> Origin {
+fn network_origin(user: &UserId, fixture: &Fixture) -> Origin {
     Origin {
         actor: Actor::User { id: user.clone(), name: "ada".into(), domain_id: fixture.initial_ids.domain_id.clone() },
         peer: Some("2001:db8::7".parse().unwrap()),
@@ -68,17 +68,18 @@ async fn recorded_events_are_read_back_unchanged() {
         outcome: Outcome::Denied,
         code: Some("DBS.280015".into()),
         detail: json!({ "template": "SELECT ? FROM t", "rows": 7, "電": [null, "\u{0}'"] }),
-        ..AuditEvent::new_success(&from_network(&UserId::generate(), &fixture), "CollectRealtimeSession", "shop")
+        ..AuditEvent::new_success(&network_origin(&UserId::generate(), &fixture), "CollectRealtimeSession", "shop")
     };
-    let nobody = Origin { actor: Actor::Anonymous { claimed: "eve".into() }, peer: None, request_id: String::new() };
-    let odd = AuditEvent { detail: serde_json::Value::Null, ..AuditEvent::new_success(&nobody, "CreateToken", "") };
+    let anonymous = Origin { actor: Actor::Anonymous { claimed: "eve".into() }, peer: None, request_id: String::new() };
+    let minimal_event =
+        AuditEvent { detail: serde_json::Value::Null, ..AuditEvent::new_success(&anonymous, "CreateToken", "") };
     fixture.advance_clock(7);
-    for event in [&event, &odd, &AuditEvent::new_success(&Origin::for_clew(), "PruneResults", "results")] {
+    for event in [&event, &minimal_event, &AuditEvent::new_success(&Origin::for_clew(), "PruneResults", "results")] {
         fixture.store.append_audit_event(event).await.unwrap();
     }
     let rows = fixture.audit_rows().await;
     assert_eq!((&rows[1].event, rows[1].at, rows[1].seq), (&event, 1_000_007, 2));
-    assert_eq!((&rows[2].event, &rows[3].event.origin.actor), (&odd, &Actor::Clew));
+    assert_eq!((&rows[2].event, &rows[3].event.origin.actor), (&minimal_event, &Actor::Clew));
     assert!(fixture.store.verify_audit(&[]).await.unwrap().is_intact());
 }
 
@@ -86,7 +87,7 @@ async fn recorded_events_are_read_back_unchanged() {
 async fn every_change_appends_one_row_with_its_actor() {
     let fixture = Fixture::new().await;
     let (store, domain, project) = (&fixture.store, &fixture.initial_ids.domain_id, &fixture.initial_ids.project_id);
-    let by = from_network(&fixture.initial_ids.user_id, &fixture);
+    let by = network_origin(&fixture.initial_ids.user_id, &fixture);
     let user = store.create_user(&by, domain, &new_user("grace")).await.unwrap();
     let group = store.create_group(&by, domain, "dbas", "").await.unwrap();
     store.add_group_member(&by, &group, &user).await.unwrap();
@@ -190,7 +191,7 @@ async fn audit_filters_match_page_by_page() {
         instance_id: Some(instance.clone()),
         node_id: Some(node.clone()),
         outcome: Outcome::Failed,
-        ..AuditEvent::new_success(&from_network(&ada, &fixture), "CollectRealtimeSession", "shop")
+        ..AuditEvent::new_success(&network_origin(&ada, &fixture), "CollectRealtimeSession", "shop")
     };
     store.append_audit_event(&collected).await.unwrap();
     fixture.advance_clock(1000);
@@ -225,14 +226,14 @@ async fn audit_filters_match_page_by_page() {
 
 #[tokio::test]
 async fn concurrent_events_share_a_transaction_without_loss() {
-    const CALLERS: usize = 32;
-    const EACH: usize = 50;
+    const CALLER_COUNT: usize = 32;
+    const EVENTS_PER_CALLER: usize = 50;
     let fixture = Fixture::new().await;
-    let callers: Vec<_> = (0..CALLERS)
+    let callers: Vec<_> = (0..CALLER_COUNT)
         .map(|caller| {
             let store = fixture.store.clone();
             tokio::spawn(async move {
-                for number in 0..EACH {
+                for number in 0..EVENTS_PER_CALLER {
                     let event = AuditEvent::new_success(&origin(), "Test", format!("{caller}/{number}"));
                     store.append_audit_event(&event).await.unwrap();
                     let there = AuditFilter { operation: Some("Test".into()), ..AuditFilter::default() };
@@ -253,7 +254,7 @@ async fn concurrent_events_share_a_transaction_without_loss() {
     let mut targets: Vec<_> = rows.into_iter().map(|row| row.event.target).collect();
     targets.sort();
     targets.dedup();
-    assert_eq!(targets.len(), CALLERS * EACH + 1);
+    assert_eq!(targets.len(), CALLER_COUNT * EVENTS_PER_CALLER + 1);
     assert!(fixture.store.verify_audit(&[]).await.unwrap().is_intact());
 }
 

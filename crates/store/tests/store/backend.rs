@@ -8,34 +8,34 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 
-/// Whether processes on other machines may use the database.
+/// True if processes on other machines can use the database.
 pub(crate) const SHARED: bool = false;
 /// Text in the error of a violated foreign key.
 pub(crate) const FOREIGN_KEY_ERROR: &str = "FOREIGN KEY";
-/// SQL expression for invalid text, if the database can store it.
+/// SQL expression for invalid UTF-8 text, if the database can store such text.
 pub(crate) const INVALID_TEXT: Option<&str> = Some("CAST(x'ff' AS TEXT)");
 
-/// Dump of a release's database, and statements of its processes.
+/// Database dump of a release, and SQL statements that processes of this release execute.
 pub(crate) struct Release {
     pub(crate) database: &'static str,
     pub(crate) statements: &'static str,
 }
 
-/// Released versions.
+/// Releases with fixture databases.
 pub(crate) const RELEASES: [Release; 1] = [Release {
     database: include_str!("../upgrade/0.1.0-sqlite.sql"),
     statements: include_str!("../upgrade/0.1.0-sqlite-statements.sql"),
 }];
 
-/// Guard of the shared server. SQLite needs none.
+/// Guard for the shared database server. SQLite needs no server.
 pub(crate) struct NoServer;
 
-/// Returns the guard of the shared server.
+/// Returns the guard for the shared database server.
 pub(crate) fn shared_server() -> Ready<NoServer> {
     ready(NoServer)
 }
 
-/// Directory of a store, removed on drop.
+/// Directory of a store. Dropping the backend removes the directory.
 pub(crate) struct Backend {
     pub(crate) folder: TempDir,
 }
@@ -46,7 +46,7 @@ impl Backend {
         ready(Self { folder: tempfile::tempdir().unwrap() })
     }
 
-    /// Path of the write-ahead log.
+    /// Returns the path of the write-ahead log.
     pub(crate) fn wal_path(&self) -> PathBuf {
         self.folder.path().join("data/clew.db-wal")
     }
@@ -67,14 +67,14 @@ pub(crate) fn translate_sql(statements: &str) -> String {
     statements.to_owned()
 }
 
-/// Returns SQL for a trigger that rejects inserts that match a condition.
+/// Returns SQL for a trigger that rejects inserts of rows that match a condition.
 pub(crate) fn reject_inserts(table: &str, condition: &str, message: &str) -> String {
     format!(
         "CREATE TRIGGER refuse BEFORE INSERT ON {table} WHEN {condition} BEGIN SELECT RAISE(ABORT, '{message}'); END"
     )
 }
 
-/// Returns SQL for a trigger that lets the commit fail after an operation on a table.
+/// Returns SQL for a trigger that makes the commit fail after an operation on a table.
 pub(crate) fn fail_on_commit(table: &str, operation: &str) -> String {
     format!(
         "CREATE TABLE refused (name TEXT REFERENCES settings (name) DEFERRABLE INITIALLY DEFERRED); \

@@ -1,4 +1,4 @@
-//! Contract of the store, independent of the database.
+//! Tests the contract of the store for all databases.
 
 mod audit;
 mod fair_scheduling;
@@ -19,7 +19,7 @@ mod retention;
 mod revocation;
 mod rotation;
 mod secrets;
-mod slow_thresholds;
+mod slow_session_thresholds;
 mod tampering;
 mod tenants;
 mod truncation;

@@ -1,4 +1,4 @@
-//! Initialising, opening and locking a data directory.
+//! Initialises, opens and locks data directories.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -110,7 +110,7 @@ async fn directory_with_foreign_files_is_not_initialised() {
     Store::initialise(&origin(), &dir, tenant()).await.unwrap();
 }
 
-/// As root, the test changes the owner. Other accounts use a directory of root.
+/// As root, the test changes the owner of the directory. Other accounts use a directory that root owns.
 #[tokio::test]
 async fn directory_of_another_account_is_rejected() {
     let folder = tempfile::tempdir().unwrap();

@@ -10,10 +10,10 @@ use crate::subprocess;
 use clew_model::{InstanceId, NodeId, RequestId, Selection};
 use clew_store::{NewCollectionTask, Store, StoreError};
 
-/// Launcher that limits the size of files to 1 MiB. A larger write fails as on a full disk.
+/// Launcher that limits the size of files to 1 MiB. Larger writes fail as if the disk were full.
 const FILE_SIZE_LIMIT: &[&str] = &["sh", "-c", "trap '' XFSZ; ulimit -f 2048; exec \"$@\"", "sh"];
 
-/// Launcher that enforces file permissions, even for root.
+/// Launcher that enforces file permissions even for root.
 fn without_capabilities() -> &'static [&'static str] {
     if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
         &["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all"]
@@ -22,7 +22,7 @@ fn without_capabilities() -> &'static [&'static str] {
     }
 }
 
-/// More bytes than [`FILE_SIZE_LIMIT`] allows.
+/// Number of bytes that exceeds [`FILE_SIZE_LIMIT`].
 const OVERSIZED_LEN: usize = 2 << 20;
 
 fn set_mode(path: &Path, mode: u32) {
@@ -30,10 +30,10 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 #[tokio::test]
-async fn result_on_a_full_disk_fails_and_leaves_nothing() {
+async fn result_on_a_full_disk_fails_without_leftover_files() {
     let Some(folder) = subprocess::folder() else {
         let folder = tempfile::tempdir().unwrap();
-        let test = "error_hints::result_on_a_full_disk_fails_and_leaves_nothing";
+        let test = "error_hints::result_on_a_full_disk_fails_without_leftover_files";
         return subprocess::run_to_success(subprocess::command(test, folder.path(), FILE_SIZE_LIMIT));
     };
     let (store, _) = Store::initialise(&origin(), &folder.join("data"), tenant()).await.unwrap();
@@ -50,10 +50,10 @@ async fn result_on_a_full_disk_fails_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn database_on_a_full_disk_reports_it_and_keeps_its_rows() {
+async fn full_disk_is_reported_and_the_database_keeps_its_rows() {
     let Some(folder) = subprocess::folder() else {
         let folder = tempfile::tempdir().unwrap();
-        let test = "error_hints::database_on_a_full_disk_reports_it_and_keeps_its_rows";
+        let test = "error_hints::full_disk_is_reported_and_the_database_keeps_its_rows";
         return subprocess::run_to_success(subprocess::command(test, folder.path(), FILE_SIZE_LIMIT));
     };
     let (store, initial_ids) = Store::initialise(&origin(), &folder.join("data"), tenant()).await.unwrap();
@@ -114,7 +114,7 @@ async fn permission_errors_have_remedies() {
     set_mode(&dir.join("results"), 0o700);
     assert!(matches!(error, StoreError::ResultWrite { .. }), "{error}");
     assert!(error.to_string().contains("run Clew as the user"), "{error}");
-    // While this process has the file open, SQLite reopens it without a permission check.
+    // While this process has the file open, SQLite reopens the file without a permission check.
     store.close().await;
 
     set_mode(&dir.join("clew.db"), 0o000);

@@ -1,4 +1,4 @@
-//! Fair scheduling: busy instances and projects leave others their share.
+//! Fair scheduling: busy instances and projects do not starve others.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ impl Owner {
 }
 
 impl Fixture {
-    /// Queues tasks, each for a new node.
+    /// Queues tasks. Each task is for a new node.
     async fn queue_for(&self, owner: &Owner, count: usize) -> Vec<RequestId> {
         let queued = (0..count).map(|_| {
             let (project_id, instance_id) = (owner.0.clone(), owner.1.clone());
@@ -38,7 +38,7 @@ impl Fixture {
         ids
     }
 
-    /// Claims and ends the next tasks in turn. Returns their owners.
+    /// Claims and ends the next tasks one after the other. Returns their owners.
     async fn next_owners(&self, count: usize) -> Vec<Owner> {
         let mut owners = Vec::new();
         for _ in 0..count {
@@ -56,7 +56,7 @@ fn positions(of: &Owner, among: &[Owner]) -> Vec<usize> {
 }
 
 #[tokio::test]
-async fn busy_instance_leaves_others_their_share() {
+async fn busy_instance_does_not_starve_other_instances() {
     let fixture = Fixture::new().await;
     let busy = Owner::with_new_project();
     let (sibling, other_project) = (busy.sibling(), Owner::with_new_project());
@@ -67,14 +67,14 @@ async fn busy_instance_leaves_others_their_share() {
     let (other_positions, sibling_positions) = (positions(&other_project, &next), positions(&sibling, &next));
     assert!(other_positions.len() == 3 && other_positions[0] <= 2 && other_positions[2] <= 8, "{other_positions:?}");
     assert!(sibling_positions.len() == 1 && sibling_positions[0] <= 5, "{sibling_positions:?}");
-    // Later tasks do not wait for earlier backlogs.
+    // Later tasks do not wait for an earlier backlog.
     let late = Owner::with_new_project();
     fixture.queue_for(&late, 2).await;
     assert_eq!(positions(&late, &fixture.next_owners(6).await).len(), 2);
 }
 
 #[tokio::test]
-async fn project_with_many_instances_leaves_others_their_share() {
+async fn project_with_many_instances_does_not_starve_other_projects() {
     let fixture = Fixture::new().await;
     let first = Owner::with_new_project();
     for _ in 0..40 {

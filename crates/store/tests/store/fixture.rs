@@ -1,4 +1,4 @@
-//! A store with its own backend and a manual clock.
+//! Test fixture: a store with its own backend and a manual clock.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::backend::{self, Backend};
 pub(crate) const SECRET_KEY: &str = "the-secret-key-of-the-first-access-key";
 pub(crate) const NODE_PASSWORD: &str = "the-password-of-a-node";
 
-/// Origin of the changes that tests make.
+/// Origin of changes by tests.
 pub(crate) fn origin() -> Origin {
     Origin::for_local_account("test")
 }
@@ -58,12 +58,12 @@ impl Fixture {
         self.backend.folder.path()
     }
 
-    /// Opens the same store as another process does.
+    /// Opens the same store again, as another process would.
     pub(crate) async fn open(&self) -> Result<Store, StoreError> {
         Store::open(backend::location(self.folder())).await
     }
 
-    /// Executes SQL on the database without the store.
+    /// Executes SQL statements on the database directly.
     pub(crate) async fn sql(&self, statements: impl AsRef<str>) {
         self.try_sql(statements).await.unwrap();
     }

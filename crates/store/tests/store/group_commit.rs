@@ -6,7 +6,7 @@ use clew_store::{NewCollectionTask, StoreError};
 use crate::backend;
 use crate::fixture::{Fixture, origin};
 
-async fn queue_together(fixture: &Fixture) -> [Result<(), StoreError>; 4] {
+async fn queue_concurrently(fixture: &Fixture) -> [Result<(), StoreError>; 4] {
     let node = NodeId::generate();
     let [first, mut refused, last] = [(); 3].map(|()| fixture.new_task(&node));
     refused.masked = true;
@@ -19,10 +19,10 @@ async fn queue_together(fixture: &Fixture) -> [Result<(), StoreError>; 4] {
 }
 
 #[tokio::test]
-async fn failed_write_does_not_affect_others_of_its_group() {
+async fn failed_write_does_not_affect_other_grouped_writes() {
     let fixture = Fixture::new().await;
     fixture.sql(backend::reject_inserts("tasks", "NEW.masked", "not this one")).await;
-    let [first, refused, last, event] = queue_together(&fixture).await;
+    let [first, refused, last, event] = queue_concurrently(&fixture).await;
     let error = refused.unwrap_err().to_string();
     assert!(error.contains("could not queue a collection") && error.contains("not this one"), "{error}");
     assert!(first.is_ok() && last.is_ok() && event.is_ok(), "{first:?} {last:?} {event:?}");
@@ -33,7 +33,7 @@ async fn failed_write_does_not_affect_others_of_its_group() {
 async fn failed_audit_append_does_not_block_collections() {
     let fixture = Fixture::new().await;
     fixture.sql(backend::reject_inserts("audit", "true", "closed")).await;
-    let [first, masked, last, event] = queue_together(&fixture).await;
+    let [first, masked, last, event] = queue_concurrently(&fixture).await;
     let error = event.unwrap_err().to_string();
     assert!(error.contains("could not write to the audit log") && error.contains("closed"), "{error}");
     assert!(first.is_ok() && masked.is_ok() && last.is_ok(), "{first:?} {masked:?} {last:?}");
@@ -44,7 +44,7 @@ async fn failed_audit_append_does_not_block_collections() {
 async fn failed_commit_is_reported_to_every_caller() {
     let fixture = Fixture::new().await;
     fixture.sql(backend::fail_on_commit("tasks", "INSERT")).await;
-    let [first, masked, last, event] = queue_together(&fixture).await;
+    let [first, masked, last, event] = queue_concurrently(&fixture).await;
     for (outcome, action) in [
         (first, "queue a collection"),
         (masked, "queue a collection"),

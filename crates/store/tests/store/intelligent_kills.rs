@@ -68,7 +68,7 @@ async fn intelligent_kill_is_claimed_and_ended_once() {
 }
 
 #[tokio::test]
-async fn lost_intelligent_kill_is_ended_and_never_reclaimed() {
+async fn intelligent_kill_with_expired_lease_is_ended_and_never_reclaimed() {
     let fixture = Fixture::new().await;
     let (node, other) = (NodeId::generate(), NodeId::generate());
     let new = fixture.intelligent_kill(&InstanceId::generate(), &node);
@@ -91,7 +91,7 @@ async fn lost_intelligent_kill_is_ended_and_never_reclaimed() {
     );
     assert!(!fixture.store.end_intelligent_kill(claimed_id, None, 1).await.unwrap(), "too late");
 
-    // A process that takes over the data directory need not wait for leases, unless the database is shared.
+    // If the database is not shared, a process that takes over the data directory need not wait for leases.
     let new = fixture.intelligent_kill(&InstanceId::generate(), &other);
     let next = fixture.store.insert_intelligent_kill(&new, QUEUE_LIMIT).await.unwrap();
     assert_eq!(fixture.claim_kill().await.unwrap().id, next);

@@ -1,4 +1,4 @@
-//! Instances: names, masters, filters, tenancy.
+//! Instances: names, masters, filters and project separation.
 
 use crate::fixture::{Fixture, new_instance, origin};
 use clew_model::{InstanceFilter, InstanceId, Pagination, Tag};

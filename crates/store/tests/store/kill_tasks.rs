@@ -1,4 +1,4 @@
-//! Kill tasks: switch, limits, states and leases.
+//! Kill tasks: kill switch, limits, states and leases.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn kill_tasks_require_the_switch_and_stop_with_it() {
+async fn kill_tasks_require_the_kill_switch_and_stop_when_it_is_turned_off() {
     let fixture = Fixture::new().await;
     let instance = fixture.add_instance("shop").await;
     assert!(!fixture.store.is_kill_switch_on(&instance).await.unwrap());
@@ -67,7 +67,7 @@ async fn kill_tasks_require_the_switch_and_stop_with_it() {
 }
 
 #[tokio::test]
-async fn at_most_five_kill_tasks_run_at_once() {
+async fn at_most_five_kill_tasks_run_concurrently() {
     let fixture = Fixture::new().await;
     let (instance, other) = (fixture.add_instance("shop").await, fixture.add_instance("other").await);
     fixture.set_switch(&instance, true).await;

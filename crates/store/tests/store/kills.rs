@@ -1,4 +1,4 @@
-//! Kills: recorded before they are sent, and completed once.
+//! Kill records: insertion before the kill, and a single outcome.
 
 use clew_model::{InstanceId, NodeId, Origin, Outcome, Pagination};
 use clew_store::{AuditFilter, KillFilter, KillSource, NewKill, RecordedKillOutcome};
@@ -33,7 +33,7 @@ async fn events(fixture: &Fixture) -> Vec<clew_store::AuditRecord> {
 }
 
 #[tokio::test]
-async fn kill_is_recorded_before_its_outcome_and_audited_with_it() {
+async fn kill_is_recorded_without_an_outcome_and_audited_with_its_outcome() {
     let fixture = Fixture::new().await;
     let instance = InstanceId::generate();
     let kills = [new_kill(&fixture, &instance, 7), new_kill(&fixture, &instance, u64::from(u32::MAX))];
@@ -69,7 +69,7 @@ async fn kill_is_recorded_before_its_outcome_and_audited_with_it() {
     assert_eq!(rows[0].event.domain_id.as_ref(), Some(&fixture.initial_ids.domain_id));
     assert_eq!(rows[0].event.instance_id, Some(instance));
 
-    // An outcome is never replaced.
+    // A recorded outcome is never replaced.
     fixture
         .store
         .record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Failed, String::new())])
@@ -81,7 +81,7 @@ async fn kill_is_recorded_before_its_outcome_and_audited_with_it() {
 }
 
 #[tokio::test]
-async fn lost_kill_becomes_unknown_until_its_outcome_is_recorded() {
+async fn interrupted_kill_has_an_unknown_outcome_until_its_outcome_is_recorded() {
     let fixture = Fixture::new().await;
     let instance = InstanceId::generate();
     let lost = fixture.store.insert_kills(&[new_kill(&fixture, &instance, 7)]).await.unwrap();

@@ -1,4 +1,4 @@
-//! Consecutive authentication failures and the lockout that follows.
+//! Consecutive authentication failures and lockouts.
 
 use clew_store::AuthAttemptReservation;
 
@@ -50,7 +50,7 @@ async fn success_clears_failures_and_lock_applies_to_other_processes() {
 }
 
 #[tokio::test]
-async fn distant_failures_are_not_consecutive_and_are_deleted() {
+async fn failures_far_apart_are_not_consecutive_and_are_deleted() {
     let fixture = Fixture::new().await;
     for _ in 0..10 {
         assert_eq!(fixture.store.record_auth_failure(USER).await.unwrap(), None);
@@ -65,8 +65,8 @@ async fn distant_failures_are_not_consecutive_and_are_deleted() {
     assert_eq!(fixture.count("failures").await, 1);
 }
 
-/// Reserves an attempt and confirms its failure. Returns whether it was granted.
-async fn attempt_and_fail(store: clew_store::Store) -> bool {
+/// Reserves an attempt and confirms its failure. Returns true if the attempt was granted.
+async fn reserve_and_fail_attempt(store: clew_store::Store) -> bool {
     loop {
         match store.reserve_auth_attempt(USER).await.unwrap() {
             AuthAttemptReservation::Granted => break,
@@ -78,14 +78,14 @@ async fn attempt_and_fail(store: clew_store::Store) -> bool {
     true
 }
 
-/// Makes concurrent failing attempts on all stores. Returns the number of granted ones.
+/// Makes concurrent failing attempts on all stores. Returns the number of granted attempts.
 async fn count_granted(stores: &[clew_store::Store], each: usize) -> usize {
-    let all = stores.iter().flat_map(|store| (0..each).map(|_| attempt_and_fail(store.clone())));
+    let all = stores.iter().flat_map(|store| (0..each).map(|_| reserve_and_fail_attempt(store.clone())));
     futures_util::future::join_all(all).await.into_iter().filter(|granted| *granted).count()
 }
 
 #[tokio::test]
-async fn five_of_concurrent_attempts_are_granted() {
+async fn at_most_five_concurrent_attempts_are_granted() {
     let fixture = Fixture::new().await;
     let mut stores = vec![fixture.store.clone()];
     for _ in 0..2 {
@@ -105,7 +105,7 @@ async fn reserved_attempt_counts_as_failure_until_success() {
     for _ in 0..5 {
         assert_eq!(store.reserve_auth_attempt(USER).await.unwrap(), AuthAttemptReservation::Granted);
     }
-    // No attempt has failed so far, so one may still succeed.
+    // No attempt has failed so far, so an attempt may still succeed.
     assert_eq!(store.reserve_auth_attempt(USER).await.unwrap(), AuthAttemptReservation::Busy);
     assert_eq!(store.find_lockout_end(USER).await.unwrap(), None);
     store.clear_auth_failures(USER).await.unwrap();
@@ -123,7 +123,7 @@ async fn reserved_attempt_counts_as_failure_until_success() {
 }
 
 #[tokio::test]
-async fn reservations_of_a_lost_process_count_as_failures() {
+async fn reservations_of_a_terminated_process_count_as_failures() {
     let fixture = Fixture::new().await;
     for _ in 0..5 {
         assert_eq!(fixture.store.reserve_auth_attempt(USER).await.unwrap(), AuthAttemptReservation::Granted);
@@ -146,36 +146,36 @@ async fn last_64_addresses_are_stored_for_90_days() {
     let (store, user) = (&fixture.store, &fixture.initial_ids.user_id);
     let is_recorded = async |text: &str| store.is_known_address(user, address(text)).await.unwrap();
     assert!(!is_recorded("192.0.2.1").await);
-    store.record_address(user, address("192.0.2.1")).await.unwrap();
+    store.record_user_address(user, address("192.0.2.1")).await.unwrap();
     assert!(is_recorded("192.0.2.1").await && !is_recorded("192.0.2.2").await);
     let other = fixture.user("grace").await;
     assert!(!store.is_known_address(&other, address("192.0.2.1")).await.unwrap(), "an address of another user");
-    // A used address stays recorded, an unused one expires.
+    // A used address stays recorded. An unused address expires.
     fixture.advance_clock(89 * DAY);
-    store.record_address(user, address("192.0.2.1")).await.unwrap();
+    store.record_user_address(user, address("192.0.2.1")).await.unwrap();
     fixture.advance_clock(89 * DAY);
     assert!(is_recorded("192.0.2.1").await);
     fixture.advance_clock(DAY);
     assert!(!is_recorded("192.0.2.1").await);
     for number in 0..80 {
         fixture.advance_clock(DAY);
-        store.record_address(user, address(&format!("198.51.100.{number}"))).await.unwrap();
+        store.record_user_address(user, address(&format!("198.51.100.{number}"))).await.unwrap();
     }
     assert!(
         is_recorded("198.51.100.79").await && is_recorded("198.51.100.16").await && !is_recorded("198.51.100.15").await
     );
     assert_eq!(fixture.count("known_addresses").await, 64);
-    // Addresses are visible to other processes and removed with the user.
+    // Addresses are visible to other processes. Removing the user removes the addresses.
     let reopened = fixture.open().await.unwrap().with_clock(clew_store::Clock::new(|| 1_000_000));
     assert!(reopened.is_known_address(user, address("198.51.100.79")).await.unwrap());
-    store.record_address(&other, address("192.0.2.9")).await.unwrap();
+    store.record_user_address(&other, address("192.0.2.9")).await.unwrap();
     assert!(store.remove_user(&origin(), &other).await.unwrap());
     assert_eq!(fixture.count("known_addresses").await, 64);
-    store.record_address(&other, address("192.0.2.10")).await.unwrap();
+    store.record_user_address(&other, address("192.0.2.10")).await.unwrap();
     assert_eq!(fixture.count("known_addresses").await, 64, "no row for a removed user");
     // An address that this process has recorded today needs no query.
     fixture.sql("DELETE FROM known_addresses").await;
-    let is_up_to_date = |text: &str| store.up_to_date_address(user, address(text)).is_some();
+    let is_up_to_date = |text: &str| store.recently_recorded_address(user, address(text)).is_some();
     assert!(is_up_to_date("198.51.100.79") && !is_up_to_date("198.51.100.15"));
 }
 
@@ -184,18 +184,18 @@ async fn excess_addresses_do_not_write_with_every_request() {
     let fixture = Fixture::new().await;
     let (store, user) = (&fixture.store, &fixture.initial_ids.user_id);
     let numbered = |number: u32| address(&format!("198.51.100.{number}"));
-    // Seconds 1000 to 1064, and a second round from 1065.
+    // The first round takes seconds 1000 to 1064. The second round starts at second 1065.
     for number in (0..65).chain(0..65) {
-        store.record_address(user, numbered(number)).await.unwrap();
+        store.record_user_address(user, numbered(number)).await.unwrap();
         fixture.advance_clock(1000);
     }
     assert_eq!(fixture.count("known_addresses").await, 64);
     assert_eq!(fixture.count("known_addresses WHERE last_at > 1064").await, 0, "no writes in the second round");
     assert!(store.is_known_address(user, numbered(0)).await.unwrap());
     assert!(!store.is_known_address(user, numbered(64)).await.unwrap());
-    // The next day, it replaces the least recently used address.
+    // The next day, the new address replaces the least recently used address.
     fixture.advance_clock(DAY);
-    store.record_address(user, numbered(64)).await.unwrap();
+    store.record_user_address(user, numbered(64)).await.unwrap();
     assert!(store.is_known_address(user, numbered(64)).await.unwrap());
     assert!(!store.is_known_address(user, numbered(0)).await.unwrap());
     assert_eq!(fixture.count("known_addresses").await, 64);

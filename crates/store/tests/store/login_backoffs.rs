@@ -1,4 +1,4 @@
-//! Back-off of refused logins.
+//! Login back-off after refused logins.
 
 use clew_model::{Failure, FailureKind, Instance, Node, NodeId};
 use clew_store::{LoginPermit, LoginTrigger, Store};
@@ -16,11 +16,11 @@ async fn node(store: &Store, id: &NodeId) -> Node {
     store.find_node_with_password(id).await.unwrap().unwrap()
 }
 
-fn refused(detail: &str) -> Failure {
+fn new_refusal(detail: &str) -> Failure {
     Failure::new(FailureKind::AccessDenied, detail)
 }
 
-async fn permit(store: &Store, node: &NodeId, cause: LoginTrigger) -> Option<u32> {
+async fn request_permit(store: &Store, node: &NodeId, cause: LoginTrigger) -> Option<u32> {
     match store.request_login_permit(node, cause).await.unwrap() {
         LoginPermit::Granted { refusals } => Some(refusals),
         LoginPermit::Deferred(_) => None,
@@ -31,10 +31,10 @@ async fn permit(store: &Store, node: &NodeId, cause: LoginTrigger) -> Option<u32
 async fn refused_logins_back_off_across_processes() {
     let fixture = Fixture::new().await;
     let node = node(&fixture.store, &instance(&fixture).await.nodes[0].id).await;
-    assert_eq!(permit(&fixture.store, &node.id, LoginTrigger::Automatic).await, Some(0));
-    fixture.store.record_login_refusal(&node, 0, &refused("error 1045")).await.unwrap();
-    // A concurrent login.
-    fixture.store.record_login_refusal(&node, 0, &refused("error 1045")).await.unwrap();
+    assert_eq!(request_permit(&fixture.store, &node.id, LoginTrigger::Automatic).await, Some(0));
+    fixture.store.record_login_refusal(&node, 0, &new_refusal("error 1045")).await.unwrap();
+    // The node also refuses a concurrent login.
+    fixture.store.record_login_refusal(&node, 0, &new_refusal("error 1045")).await.unwrap();
     for (refusals, delay) in [(1, MINUTE / 2), (2, MINUTE), (3, 2 * MINUTE), (4, 4 * MINUTE)] {
         let backoff = fixture.store.find_login_backoff(&node.id).await.unwrap().unwrap();
         assert_eq!(
@@ -42,26 +42,30 @@ async fn refused_logins_back_off_across_processes() {
             (refusals, delay, "error 1045")
         );
         fixture.advance_clock(delay - 1);
-        assert_eq!(permit(&fixture.store, &node.id, LoginTrigger::Automatic).await, None);
+        assert_eq!(request_permit(&fixture.store, &node.id, LoginTrigger::Automatic).await, None);
         fixture.advance_clock(1);
-        assert_eq!(permit(&fixture.store, &node.id, LoginTrigger::Automatic).await, Some(refusals));
-        assert_eq!(permit(&fixture.store, &node.id, LoginTrigger::Automatic).await, None, "one login, not two");
-        fixture.store.record_login_refusal(&node, refusals, &refused("error 1045")).await.unwrap();
+        assert_eq!(request_permit(&fixture.store, &node.id, LoginTrigger::Automatic).await, Some(refusals));
+        assert_eq!(
+            request_permit(&fixture.store, &node.id, LoginTrigger::Automatic).await,
+            None,
+            "only one login is permitted"
+        );
+        fixture.store.record_login_refusal(&node, refusals, &new_refusal("error 1045")).await.unwrap();
     }
     fixture.store.clear_login_backoff(&node.id).await.unwrap();
-    assert_eq!(permit(&fixture.store, &node.id, LoginTrigger::Automatic).await, Some(0));
+    assert_eq!(request_permit(&fixture.store, &node.id, LoginTrigger::Automatic).await, Some(0));
 }
 
 #[tokio::test]
 async fn requested_login_retries_after_its_own_delay() {
     let fixture = Fixture::new().await;
     let node = node(&fixture.store, &instance(&fixture).await.nodes[0].id).await;
-    fixture.store.record_login_refusal(&node, 0, &refused("error 1045")).await.unwrap();
-    assert_eq!(permit(&fixture.store, &node.id, LoginTrigger::Requested).await, None);
+    fixture.store.record_login_refusal(&node, 0, &new_refusal("error 1045")).await.unwrap();
+    assert_eq!(request_permit(&fixture.store, &node.id, LoginTrigger::Requested).await, None);
     fixture.advance_clock(10_000);
-    assert_eq!(permit(&fixture.store, &node.id, LoginTrigger::Automatic).await, None);
-    assert_eq!(permit(&fixture.store, &node.id, LoginTrigger::Requested).await, Some(1));
-    assert_eq!(permit(&fixture.store, &node.id, LoginTrigger::Requested).await, None);
+    assert_eq!(request_permit(&fixture.store, &node.id, LoginTrigger::Automatic).await, None);
+    assert_eq!(request_permit(&fixture.store, &node.id, LoginTrigger::Requested).await, Some(1));
+    assert_eq!(request_permit(&fixture.store, &node.id, LoginTrigger::Requested).await, None);
 }
 
 #[tokio::test]
@@ -70,16 +74,16 @@ async fn new_credentials_end_the_back_off() {
     let (store, shop) = (&fixture.store, instance(&fixture).await);
     let old = [node(store, &shop.nodes[0].id).await, node(store, &shop.nodes[1].id).await];
     for node in &old {
-        store.record_login_refusal(node, 0, &refused("error 1045")).await.unwrap();
+        store.record_login_refusal(node, 0, &new_refusal("error 1045")).await.unwrap();
     }
     let new = "mysql://clew:new@10.0.0.5/".parse().unwrap();
     let (project, foreign) = (&shop.project_id, NodeId::generate());
     assert!(!store.set_node_url(&origin(), project, &shop.id, &foreign, &new).await.unwrap());
     assert!(store.set_node_url(&origin(), project, &shop.id, &old[0].id, &new).await.unwrap());
-    assert_eq!(permit(store, &old[0].id, LoginTrigger::Automatic).await, Some(0));
-    // A login with the previous password completes late.
-    store.record_login_refusal(&old[0], 0, &refused("error 1045")).await.unwrap();
-    assert_eq!(permit(store, &old[0].id, LoginTrigger::Automatic).await, Some(0));
+    assert_eq!(request_permit(store, &old[0].id, LoginTrigger::Automatic).await, Some(0));
+    // A login that used the previous password is refused after the change.
+    store.record_login_refusal(&old[0], 0, &new_refusal("error 1045")).await.unwrap();
+    assert_eq!(request_permit(store, &old[0].id, LoginTrigger::Automatic).await, Some(0));
     let still: Vec<NodeId> = store.list_login_backoffs(&shop.id).await.unwrap().into_iter().map(|(id, _)| id).collect();
     assert_eq!(still, [old[1].id.clone()]);
     let event = fixture.audit_rows().await.into_iter().find(|row| row.event.operation == "ChangeNode").unwrap();
@@ -91,7 +95,7 @@ async fn new_credentials_end_the_back_off() {
 async fn clock_set_back_does_not_extend_the_back_off() {
     let fixture = Fixture::new().await;
     let node = node(&fixture.store, &instance(&fixture).await.nodes[0].id).await;
-    fixture.store.record_login_refusal(&node, 0, &refused("error 1045")).await.unwrap();
+    fixture.store.record_login_refusal(&node, 0, &new_refusal("error 1045")).await.unwrap();
     fixture.advance_clock(-24 * 60 * MINUTE);
-    assert_eq!(permit(&fixture.store, &node.id, LoginTrigger::Automatic).await, Some(1));
+    assert_eq!(request_permit(&fixture.store, &node.id, LoginTrigger::Automatic).await, Some(1));
 }

@@ -1,4 +1,4 @@
-//! Tests of the store with SQLite: the contract of all databases, and features of SQLite.
+//! Tests the store with SQLite: the contract for all databases, and features of SQLite.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -6,7 +6,7 @@ use clew_store::{Attachment, Grantee, PolicyLimits, PolicyRef, StoreError, Store
 use super::users::new_user;
 use crate::fixture::{Fixture, origin};
 
-fn system() -> PolicyRef {
+fn system_policy() -> PolicyRef {
     PolicyRef::System("TaurusDB ReadOnlyAccess".into())
 }
 
@@ -14,15 +14,15 @@ fn system() -> PolicyRef {
 async fn policy_is_replaced_by_name_and_removed_when_detached() {
     let fixture = Fixture::new().await;
     let (store, domain) = (&fixture.store, &fixture.initial_ids.domain_id);
-    let id = store.put_policy(&origin(), domain, "look", "role", "{1}", "first").await.unwrap();
+    let id = store.put_policy(&origin(), domain, "viewer", "role", "{1}", "first").await.unwrap();
     fixture.advance_clock(5000);
-    assert_eq!(store.put_policy(&origin(), domain, "look", "identity", "{2}", "second").await.unwrap(), id);
-    let found = store.find_policy_by_name(domain, "look").await.unwrap().unwrap();
+    assert_eq!(store.put_policy(&origin(), domain, "viewer", "identity", "{2}", "second").await.unwrap(), id);
+    let found = store.find_policy_by_name(domain, "viewer").await.unwrap().unwrap();
     assert_eq!((&*found.model, &*found.document, &*found.description), ("identity", "{2}", "second"));
     assert_eq!((found.created_at, found.updated_at, &found.id), (1000, 1005, &id));
     let other = fixture.other_domain().await;
-    assert!(store.find_policy_by_name(&other, "look").await.unwrap().is_none());
-    assert_ne!(store.put_policy(&origin(), &other, "look", "role", "{}", "").await.unwrap(), id);
+    assert!(store.find_policy_by_name(&other, "viewer").await.unwrap().is_none());
+    assert_ne!(store.put_policy(&origin(), &other, "viewer", "role", "{}", "").await.unwrap(), id);
     assert!(store.put_policy(&origin(), domain, "odd", "neither", "{}", "").await.is_err());
     assert_eq!(store.list_policies(domain).await.unwrap().len(), 1);
 
@@ -44,19 +44,19 @@ async fn policy_applies_directly_and_through_groups() {
     let dbas = store.create_group(&origin(), domain, "dbas", "").await.unwrap();
     let idle = store.create_group(&origin(), domain, "idle", "").await.unwrap();
     store.add_group_member(&origin(), &dbas, &ada).await.unwrap();
-    let look = store.put_policy(&origin(), domain, "look", "role", "{look}", "").await.unwrap();
-    let own = PolicyRef::Custom(look);
+    let viewer = store.put_policy(&origin(), domain, "viewer", "role", "{viewer}", "").await.unwrap();
+    let own = PolicyRef::Custom(viewer);
     for (policy, to, project) in [
         (&own, Grantee::User(ada.clone()), None),
         (&own, Grantee::Group(dbas.clone()), Some(project)),
-        (&system(), Grantee::Group(dbas.clone()), None),
-        (&system(), Grantee::Group(idle.clone()), None),
-        (&system(), Grantee::User(grace.clone()), None),
+        (&system_policy(), Grantee::Group(dbas.clone()), None),
+        (&system_policy(), Grantee::Group(idle.clone()), None),
+        (&system_policy(), Grantee::User(grace.clone()), None),
     ] {
         assert!(store.attach_policy(&origin(), policy, &to, project).await.unwrap());
-        assert!(!store.attach_policy(&origin(), policy, &to, project).await.unwrap(), "it is already attached");
+        assert!(!store.attach_policy(&origin(), policy, &to, project).await.unwrap(), "the policy is already attached");
     }
-    let own_policy = StoredPolicy::Custom { name: "look".into(), document: "{look}".into() };
+    let own_policy = StoredPolicy::Custom { name: "viewer".into(), document: "{viewer}".into() };
     let system_policy = StoredPolicy::System { name: "TaurusDB ReadOnlyAccess".into() };
     let grant = |policy: &StoredPolicy, via_group: Option<&str>, project: Option<&ProjectId>| StoredGrant {
         policy: policy.clone(),
@@ -81,7 +81,7 @@ async fn policy_applies_directly_and_through_groups() {
     );
     let of_own = store.list_attachments_of_policy(&own).await.unwrap();
     assert_eq!((of_own.len(), &of_own[0]), (2, &attached));
-    assert_eq!(store.list_attachments_of_policy(&system()).await.unwrap().len(), 3);
+    assert_eq!(store.list_attachments_of_policy(&system_policy()).await.unwrap().len(), 3);
     assert!(
         !store.detach_policy(&origin(), &own, &Grantee::Group(dbas.clone()), None).await.unwrap(),
         "it is attached in a project only"
@@ -101,16 +101,16 @@ async fn attachment_across_domains_is_rejected() {
     let fixture = Fixture::new().await;
     let store = &fixture.store;
     let other = fixture.other_domain().await;
-    let theirs = store.put_policy(&origin(), &other, "look", "role", "{}", "").await.unwrap();
+    let theirs = store.put_policy(&origin(), &other, "viewer", "role", "{}", "").await.unwrap();
     let their_project = store.create_project(&origin(), &other, "p", "").await.unwrap();
     let them = Grantee::User(store.create_user(&origin(), &other, &new_user("eve")).await.unwrap());
     let us = Grantee::User(fixture.initial_ids.user_id.clone());
     for (policy, to, project) in [
         (PolicyRef::Custom(theirs.clone()), &us, None),
         (PolicyRef::Custom(PolicyId::generate()), &us, None),
-        (system(), &us, Some(&their_project)),
+        (system_policy(), &us, Some(&their_project)),
         (PolicyRef::Custom(theirs.clone()), &them, Some(&fixture.initial_ids.project_id)),
-        (system(), &Grantee::Group(clew_model::GroupId::generate()), None),
+        (system_policy(), &Grantee::Group(clew_model::GroupId::generate()), None),
     ] {
         let refused = store.attach_policy(&origin(), &policy, to, project).await;
         assert!(matches!(refused, Err(StoreError::Unknown { .. })), "{policy:?}: {refused:?}");
@@ -136,7 +136,7 @@ async fn policy_limits_of_users_and_groups_are_enforced() {
     for policy in [&one, &three] {
         assert!(store.attach_policy(&origin(), policy, &group, None).await.unwrap());
     }
-    // Two policies of the user and two of the group exceed the limit: the group cannot be joined.
+    // Two user policies and two group policies would exceed the limit, so the user cannot join the group.
     let refused = store.add_group_member(&origin(), &dbas, &ada).await.unwrap_err();
     assert_eq!(
         refused.to_string(),
@@ -146,20 +146,20 @@ async fn policy_limits_of_users_and_groups_are_enforced() {
     assert!(store.list_group_members(&dbas).await.unwrap().is_empty());
     assert!(store.detach_policy(&origin(), &two, &user, None).await.unwrap());
     assert!(store.add_group_member(&origin(), &dbas, &ada).await.unwrap());
-    // One more policy of the group exceeds the limit of its member. A group without members may have a third one.
-    for (policy, grantee) in [(&two, &user), (&two, &group), (&system(), &group)] {
+    // A third group policy would exceed the limit of a member. A group without members may have a third policy.
+    for (policy, grantee) in [(&two, &user), (&two, &group), (&system_policy(), &group)] {
         let refused = store.attach_policy(&origin(), policy, grantee, None).await;
         assert!(matches!(refused, Err(StoreError::TooManyPolicies { policies: 4, .. })), "{refused:?}");
     }
     assert_eq!(store.list_grants_of_user(&ada).await.unwrap().len(), 3);
     let idle = Grantee::Group(store.create_group(&origin(), domain, "idle", "").await.unwrap());
-    for policy in [&one, &two, &system()] {
+    for policy in [&one, &two, &system_policy()] {
         assert!(store.attach_policy(&origin(), policy, &idle, None).await.unwrap());
     }
     let refused = store.attach_policy(&origin(), &three, &idle, None).await.unwrap_err();
     assert!(refused.to_string().starts_with("\"idle\" would have 4 policies"), "{refused}");
 
-    // A policy cannot grow beyond the limit of any user: it counts twice for ada. It can always shrink.
+    // A policy cannot grow beyond a user's limit. It counts twice for ada. A policy can always shrink.
     let long = |length: usize| format!("{{{}}}", "é".repeat(length / 2 - 1));
     let refused = store.put_policy(&origin(), domain, "one", "role", &long(50), "").await;
     assert!(matches!(refused, Err(StoreError::TooManyPolicies { bytes: 103, .. })), "{refused:?}");

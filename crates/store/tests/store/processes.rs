@@ -1,4 +1,4 @@
-//! Several processes on one data directory, and killed processes.
+//! Several processes share a data directory, and processes are killed.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::{backend, subprocess};
 use clew_model::{AuditEvent, Failure, FailureKind, NodeId, TaskOutcome};
 use clew_store::{AuditFilter, AuditRecord, Store, StoreError};
 
-/// Number of instances that the other process adds.
+/// Number of instances that the child process adds.
 const ADDED_INSTANCES: usize = 40;
 
 #[tokio::test]

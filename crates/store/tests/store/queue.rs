@@ -90,13 +90,13 @@ async fn expired_lease_is_claimed_and_its_fence_is_rejected() {
     assert!(fixture.store.end_task(&id, second.fence, &finished("new")).await.unwrap());
     let task = fixture.store.find_task(&id).await.unwrap().unwrap();
     assert_eq!(task.result.unwrap().name, "new");
-    assert!(!fixture.store.end_task(&id, second.fence, &failed()).await.unwrap(), "an end is final");
+    assert!(!fixture.store.end_task(&id, second.fence, &failed()).await.unwrap(), "an ended task stays ended");
     assert_eq!(fixture.status(&id).await, TaskStatus::Finished);
 }
 
-/// A worker with a wrong clock considers the other's lease expired. Both believe that they hold the task.
+/// A worker with a wrong clock considers a valid lease expired, so two workers run the same task.
 #[tokio::test]
-async fn older_of_two_lease_holders_is_rejected() {
+async fn previous_lease_holder_is_rejected() {
     let fixture = Fixture::new().await;
     let id = fixture.queue(&NodeId::generate()).await;
     let older = fixture.claim().await.unwrap();
@@ -136,9 +136,9 @@ async fn expired_lease_is_not_renewed() {
     assert!(fixture.claim().await.is_none(), "two tasks of the node have leases");
 }
 
-/// A task that crashes its workers must not crash them in quick succession.
+/// A task that crashes workers must not crash them in quick succession.
 #[tokio::test]
-async fn repeatedly_lost_task_backs_off_without_blocking_others() {
+async fn task_with_repeatedly_expired_lease_backs_off_without_blocking_others() {
     let fixture = Fixture::new().await;
     let lost = fixture.queue(&NodeId::generate()).await;
     for (attempt, wait) in [(1, 0), (2, 0), (3, 10_000), (4, 20_000), (5, 30_000)] {
@@ -180,7 +180,7 @@ async fn released_task_does_not_count_the_attempt() {
 }
 
 #[tokio::test]
-async fn ended_tasks_are_removed_and_queued_ones_stay() {
+async fn ended_tasks_are_removed_and_queued_tasks_remain() {
     let fixture = Fixture::new().await;
     let node = NodeId::generate();
     let (old, open) = (fixture.queue(&node).await, fixture.queue(&node).await);
@@ -217,7 +217,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 #[test]
-fn task_ends_once_by_its_latest_holder() {
+fn task_is_ended_once_by_its_latest_lease_holder() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _server = runtime.block_on(backend::shared_server());
     let config = ProptestConfig { cases: 40, source_file: Some(file!()), ..ProptestConfig::default() };
@@ -226,7 +226,7 @@ fn task_ends_once_by_its_latest_holder() {
     outcome.unwrap();
 }
 
-/// Runs the steps against a simple model of the leases.
+/// Runs the steps and compares the store with a simple model of leases.
 async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
     let fixture = Fixture::new().await;
     let nodes = [NodeId::generate(), NodeId::generate()];

@@ -1,4 +1,4 @@
-//! The read cache returns current values only, whichever process changes them.
+//! The read cache only returns current values, regardless of the process that changes them.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clew_model::{AccessKeyId, AuditEvent, Failure, FailureKind, Instance, ProjectId, RequestId, Tag, TaskOutcome};
 use clew_store::{
-    CachedView, Clock, Grantee, IssuingCredentials, LockState, NewCollectionTask, NewTemporaryKey, NewToken, PolicyRef,
-    ProjectChange, Store, TokenOrigin, UserChange,
+    CachedView, Clock, Grantee, IssuingCredentials, LockoutState, NewCollectionTask, NewTemporaryKey, NewToken,
+    PolicyRef, ProjectChange, Store, TokenOrigin, UserChange,
 };
 use secrecy::SecretString;
 
@@ -69,14 +69,14 @@ const ALL: [Change; 17] = [
     Forgiven,
 ];
 
-/// A user with everything that can be changed.
-struct Scene {
+/// A user with entities for every change.
+struct CacheFixture {
     fixture: Fixture,
     project: ProjectId,
     instance: Instance,
 }
 
-impl Scene {
+impl CacheFixture {
     async fn before(change: Change) -> Self {
         let fixture = Fixture::new().await;
         let store = &fixture.store;
@@ -127,7 +127,7 @@ impl Scene {
         open(self.fixture.folder()).await.cached_view().await.unwrap()
     }
 
-    /// Formats everything that a view returns, except for the access version.
+    /// Formats all values that a view returns, except the access version.
     async fn describe(&self, view: &CachedView) -> String {
         let mut description = String::new();
         for id in [key(), TEMPORARY.parse().unwrap()] {
@@ -139,9 +139,9 @@ impl Scene {
         let project = view.find_project(&self.project).await.unwrap();
         let instance = view.find_instance(&self.project, &self.instance.id).await.unwrap();
         let task = view.find_task(&task()).await.unwrap();
-        let lock_state = view.lock_state(SUBJECT).await.unwrap();
+        let lockout_state = view.lockout_state(SUBJECT).await.unwrap();
         writeln!(description, "{:?} {project:?}", token.map(|token| (token.revoked, token.user.enabled))).unwrap();
-        writeln!(description, "{:?} {lock_state:?}", instance.map(|instance| instance.tags.clone())).unwrap();
+        writeln!(description, "{:?} {lockout_state:?}", instance.map(|instance| instance.tags.clone())).unwrap();
         writeln!(description, "{:?}", task.map(|task| task.status)).unwrap();
         description
     }
@@ -155,12 +155,12 @@ fn task() -> RequestId {
     TASK.parse().unwrap()
 }
 
-/// Opens the fixture's store with the fixture's time.
+/// Opens the fixture's store with the fixture's clock.
 async fn open(folder: &std::path::Path) -> Store {
     Store::open(backend::location(folder)).await.unwrap().with_clock(Clock::new(|| 1_000_000))
 }
 
-/// Applies a change with information from the store only, as another process does.
+/// Applies a change with information from the store only, as another process would.
 async fn apply(store: &Store, change: Change) {
     let domain = store.list_domains().await.unwrap().remove(0).id;
     let user = store.list_users(&domain).await.unwrap().into_iter().find(|user| user.name == "grace").unwrap().id;
@@ -213,7 +213,7 @@ async fn apply(store: &Store, change: Change) {
 }
 
 /// Checks that a change invalidates the cached values.
-async fn check_invalidation(scene: &Scene, change: Change, make_change: impl AsyncFnOnce()) {
+async fn check_invalidation(scene: &CacheFixture, change: Change, make_change: impl AsyncFnOnce()) {
     let store = &scene.fixture.store;
     let before = store.cached_view().await.unwrap();
     let before_change = scene.describe(&before).await;
@@ -236,24 +236,24 @@ async fn check_invalidation(scene: &Scene, change: Change, make_change: impl Asy
 }
 
 #[tokio::test]
-async fn own_change_is_visible_at_once() {
+async fn change_by_this_process_is_visible_immediately() {
     let _server = backend::shared_server().await;
     for change in ALL {
-        let scene = Scene::before(change).await;
+        let scene = CacheFixture::before(change).await;
         check_invalidation(&scene, change, async || apply(&scene.fixture.store, change).await).await;
     }
 }
 
 #[tokio::test]
-async fn change_of_another_process_is_visible_at_once() {
-    const TEST: &str = "contract::read_cache::change_of_another_process_is_visible_at_once";
+async fn change_by_another_process_is_visible_immediately() {
+    const TEST: &str = "contract::read_cache::change_by_another_process_is_visible_immediately";
     if let Some(folder) = subprocess::folder() {
         let at: usize = std::fs::read_to_string(folder.join("change")).unwrap().parse().unwrap();
         return apply(&open(&folder).await, ALL[at]).await;
     }
     let _server = backend::shared_server().await;
     for (at, change) in ALL.into_iter().enumerate() {
-        let scene = Scene::before(change).await;
+        let scene = CacheFixture::before(change).await;
         let folder = scene.fixture.folder();
         std::fs::write(folder.join("change"), at.to_string()).unwrap();
         let other = async || {
@@ -266,7 +266,7 @@ async fn change_of_another_process_is_visible_at_once() {
 
 #[tokio::test]
 async fn cached_value_is_reused_until_its_version_changes() {
-    let scene = Scene::before(KeyRemoved).await;
+    let scene = CacheFixture::before(KeyRemoved).await;
     let store = &scene.fixture.store;
     let read = async || {
         let view = store.cached_view().await.unwrap();
@@ -277,7 +277,7 @@ async fn cached_value_is_reused_until_its_version_changes() {
     let (key, instance, task) = read().await;
     let again = read().await;
     assert!(Arc::ptr_eq(&key, &again.0) && Arc::ptr_eq(&instance, &again.1) && Arc::ptr_eq(&task, &again.2));
-    // Any commit may change a task. Changes of keys have their own version.
+    // Any commit may change a task. Key changes have their own version.
     store.append_audit_event(&AuditEvent::new_success(&origin(), "Test", "target")).await.unwrap();
     store.record_access_key_use(&key).await.unwrap();
     let after = read().await;
@@ -289,7 +289,7 @@ async fn cached_value_is_reused_until_its_version_changes() {
 
 #[tokio::test]
 async fn instance_is_visible_in_its_own_project_only() {
-    let scene = Scene::before(InstanceRemoved).await;
+    let scene = CacheFixture::before(InstanceRemoved).await;
     let store = &scene.fixture.store;
     let other = store.create_project(&origin(), &scene.fixture.initial_ids.domain_id, "other", "").await.unwrap();
     let view = store.cached_view().await.unwrap();
@@ -300,21 +300,21 @@ async fn instance_is_visible_in_its_own_project_only() {
 
 #[tokio::test]
 async fn failures_of_another_process_are_visible() {
-    let scene = Scene::before(KeyRemoved).await;
+    let scene = CacheFixture::before(KeyRemoved).await;
     let store = &scene.fixture.store;
-    let lock_state = async || store.cached_view().await.unwrap().lock_state(SUBJECT).await.unwrap();
+    let lockout_state = async || store.cached_view().await.unwrap().lockout_state(SUBJECT).await.unwrap();
     store.clear_auth_failures(SUBJECT).await.unwrap();
-    assert_eq!(lock_state().await, LockState::NoFailures);
+    assert_eq!(lockout_state().await, LockoutState::NoFailures);
     let other = open(scene.fixture.folder()).await;
     other.record_auth_failure(SUBJECT).await.unwrap();
-    assert_eq!(lock_state().await, LockState::HasFailures);
+    assert_eq!(lockout_state().await, LockoutState::HasFailures);
     for _ in 0..4 {
         other.record_auth_failure(SUBJECT).await.unwrap();
     }
-    assert_eq!(lock_state().await, LockState::Locked);
+    assert_eq!(lockout_state().await, LockoutState::Locked);
 }
 
-/// Concurrent requests share a query. A request after a commit contains it, even if a query is in progress.
+/// Concurrent requests share a query. A request after a commit sees this commit, even if a query is in progress.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_views_contain_earlier_commits() {
     let fixture = Fixture::new().await;
@@ -342,10 +342,10 @@ async fn concurrent_views_contain_earlier_commits() {
     }
 }
 
-/// One statement per trigger, so that no other trigger hides a missing one.
+/// Each statement fires one trigger, so that no other trigger hides a missing trigger.
 #[tokio::test]
 async fn every_change_of_a_cached_row_increases_the_version() {
-    let scene = Scene::before(KeyRemoved).await;
+    let scene = CacheFixture::before(KeyRemoved).await;
     let store = &scene.fixture.store;
     for (statement, increases) in [
         ("UPDATE domains SET name = 'renamed'", true),

@@ -1,4 +1,4 @@
-//! Databases of earlier releases: upgrades, and processes of mixed versions.
+//! Databases of earlier releases: upgrades and processes with mixed versions.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -41,7 +41,7 @@ async fn database_of_each_release_is_upgraded_in_place() {
 }
 
 #[tokio::test]
-async fn processes_of_each_release_run_beside_this_one() {
+async fn processes_of_each_release_share_a_database_with_this_version() {
     for release in &RELEASES {
         let backend = restore(release).await;
         let store = Store::open(backend::location(backend.folder.path())).await.unwrap();

@@ -1,4 +1,4 @@
-//! Results: the contract of all result stores, and features of files. `results_on_s3.rs` tests S3.
+//! Tests the contract for all result stores, and features of result files. `results_on_s3.rs` tests S3.
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -12,7 +12,7 @@ pub(crate) fn record(published: &PublishedResult) -> ResultRecord {
     ResultRecord { name: published.name.clone(), rows: 1, bytes: published.bytes, sha256: published.sha256.clone() }
 }
 
-/// Publishes a result on a thread that may block, as a worker does.
+/// Publishes a result on a blocking thread, as a worker does.
 pub(crate) async fn publish(results: &ResultStore, bytes: Vec<u8>) -> PublishedResult {
     try_publish(results, bytes).await.unwrap()
 }
@@ -59,7 +59,7 @@ pub(crate) fn bytes(count: usize) -> Vec<u8> {
     (0_u64..).flat_map(|at| at.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()).take(count).collect()
 }
 
-/// Checks the contract on an empty store, including a multipart upload of more than two parts.
+/// Checks the contract with an empty result store. Includes a multipart upload with more than two parts.
 pub(crate) async fn check_contract(results: &ResultStore) {
     for count in [0, 7, 11 << 20] {
         let written = bytes(count);
@@ -91,12 +91,13 @@ async fn check_invalid_names(results: &ResultStore) {
 }
 
 async fn check_garbage_collection(results: &ResultStore) {
-    let (kept, orphan) = (publish(results, b"a".to_vec()).await, publish(results, b"b".to_vec()).await);
-    let referenced = vec![kept.name.clone()];
+    let (referenced_result, unreferenced_result) =
+        (publish(results, b"a".to_vec()).await, publish(results, b"b".to_vec()).await);
+    let referenced = vec![referenced_result.name.clone()];
     assert_eq!(results.collect_garbage(referenced.clone(), Duration::from_mins(10)).await.unwrap(), 0);
     assert_eq!(results.collect_garbage(referenced, Duration::ZERO).await.unwrap(), 1);
-    assert!(results.open_result(&record(&kept)).await.is_ok());
-    assert!(results.open_result(&record(&orphan)).await.is_err());
+    assert!(results.open_result(&record(&referenced_result)).await.is_ok());
+    assert!(results.open_result(&record(&unreferenced_result)).await.is_err());
 }
 
 #[tokio::test]

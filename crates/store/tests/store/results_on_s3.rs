@@ -1,4 +1,4 @@
-//! Results on an S3 server.
+//! Stores results on an S3 server.
 
 use std::io::Write;
 use std::time::Duration;
@@ -21,7 +21,7 @@ async fn results(server: &S3Server) -> ResultStore {
     ResultStore::connect_s3(&settings(server, "s3://results/of/clew", S3Server::OWNER_KEY)).await.unwrap()
 }
 
-/// Opens the bucket without the store.
+/// Connects to the bucket directly, without the result store.
 fn bucket(server: &S3Server) -> AmazonS3 {
     let (key, secret) = S3Server::OWNER_KEY;
     let builder = AmazonS3Builder::new().with_endpoint(server.endpoint()).with_allow_http(true);
@@ -57,7 +57,7 @@ async fn stream_of_a_changed_object_fails_before_its_end_on_a_server() {
     let opened = results.open_result(&record).await.unwrap();
     written[500_000] ^= 1;
     bucket(&server).put(&path(&published.name), written.into()).await.unwrap();
-    // It was opened before the change and now refers to a replaced object.
+    // The result was opened before its object was replaced.
     assert!(opened.verify_content().await.is_err());
     let error = read_all(&results, &record).await.unwrap_err();
     assert!(error.contains("differs from the written data"), "{error}");
@@ -83,13 +83,13 @@ async fn result_is_published_after_a_restart_of_s3_on_a_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn leftovers_of_a_worker_are_collected_on_a_server() {
+async fn incomplete_upload_of_a_killed_worker_is_removed_on_a_server() {
     let server = S3Server::start().await.unwrap();
     let results = results(&server).await;
     let bucket = bucket(&server);
     let foreign = Path::from("of/clew/somebody-elses.csv");
     bucket.put(&foreign, "x".into()).await.unwrap();
-    // A killed worker has neither completed nor aborted its upload.
+    // The killed worker has neither completed nor aborted its upload.
     let writing = results.clone();
     let killed = tokio::task::spawn_blocking(move || {
         let mut writer = writing.create_writer(&RequestId::generate(), 1).unwrap();

@@ -1,30 +1,30 @@
-//! Retention of the audit.
+//! Retention of the audit log.
 
 use clew_model::{Origin, Outcome};
 use clew_store::{AuditFault, AuditProblem};
 
 use crate::fixture::Fixture;
 
-/// Later than the initialisation, which uses the real clock.
-const LATER: i64 = 100_000_000_000_000;
+/// Simulated time after the initialisation, which uses the real clock.
+const AFTER_INITIALISATION: i64 = 100_000_000_000_000;
 
-/// Creates five old rows and three recent ones. Returns the time between them.
-async fn old_and_recent_rows() -> (Fixture, i64) {
+/// Creates five old rows and three recent rows. Returns a time between them.
+async fn create_old_and_recent_rows() -> (Fixture, i64) {
     let fixture = Fixture::new().await;
-    fixture.advance_clock(LATER);
+    fixture.advance_clock(AFTER_INITIALISATION);
     fixture.record_events(4).await;
     fixture.advance_clock(1000);
     fixture.record_events(3).await;
-    (fixture, LATER + 1_001_000)
+    (fixture, AFTER_INITIALISATION + 1_001_000)
 }
 
 #[tokio::test]
 async fn old_rows_are_removed_and_the_chain_stays_intact() {
-    let (fixture, cutoff) = old_and_recent_rows().await;
+    let (fixture, cutoff) = create_old_and_recent_rows().await;
     let store = &fixture.store;
-    assert_eq!(store.prune_audit(&Origin::for_clew(), 1000).await.unwrap(), 0);
-    assert_eq!(store.prune_audit(&Origin::for_clew(), cutoff).await.unwrap(), 5);
-    assert_eq!(store.prune_audit(&Origin::for_clew(), cutoff).await.unwrap(), 0, "no event is recorded");
+    assert_eq!(store.prune_audit_log(&Origin::for_clew(), 1000).await.unwrap(), 0);
+    assert_eq!(store.prune_audit_log(&Origin::for_clew(), cutoff).await.unwrap(), 5);
+    assert_eq!(store.prune_audit_log(&Origin::for_clew(), cutoff).await.unwrap(), 0, "no event is recorded");
     let found = store.verify_audit(&[]).await.unwrap();
     assert!(found.is_intact(), "{found:?}");
     assert_eq!((found.rows, found.first, found.last), (4, Some(6), Some(9)));
@@ -33,7 +33,7 @@ async fn old_rows_are_removed_and_the_chain_stays_intact() {
     assert_eq!((&last.event.detail["rows"], &last.event.detail["through"]), (&5.into(), &5.into()));
     fixture.record_events(2).await;
     assert!(store.verify_audit(&[]).await.unwrap().is_intact());
-    // The first remaining row is protected like any other.
+    // The first remaining row is protected like any other row.
     fixture.sql("DROP TRIGGER audit_is_kept; DELETE FROM audit WHERE seq = 6").await;
     let found = store.verify_audit(&[]).await.unwrap().problems;
     assert_eq!(found, [AuditProblem { position: 6, fault: AuditFault::MissingBefore { first: 7 } }]);
@@ -41,8 +41,8 @@ async fn old_rows_are_removed_and_the_chain_stays_intact() {
 
 #[tokio::test]
 async fn newest_row_is_never_removed() {
-    let (fixture, _) = old_and_recent_rows().await;
-    assert_eq!(fixture.store.prune_audit(&Origin::for_clew(), i64::MAX).await.unwrap(), 7);
+    let (fixture, _) = create_old_and_recent_rows().await;
+    assert_eq!(fixture.store.prune_audit_log(&Origin::for_clew(), i64::MAX).await.unwrap(), 7);
     let found = fixture.store.verify_audit(&[]).await.unwrap();
     assert!(found.is_intact(), "{found:?}");
     assert_eq!((found.first, found.last), (Some(8), Some(9)));
@@ -50,11 +50,14 @@ async fn newest_row_is_never_removed() {
 
 #[tokio::test]
 async fn many_rows_are_removed_in_several_transactions() {
-    let (fixture, _) = old_and_recent_rows().await;
+    let (fixture, _) = create_old_and_recent_rows().await;
     fixture.record_concurrently(1500).await;
     fixture.advance_clock(1000);
     fixture.record_events(1).await;
-    assert_eq!(fixture.store.prune_audit(&Origin::for_clew(), LATER + 1_002_000).await.unwrap(), 1508);
+    assert_eq!(
+        fixture.store.prune_audit_log(&Origin::for_clew(), AFTER_INITIALISATION + 1_002_000).await.unwrap(),
+        1508
+    );
     let found = fixture.store.verify_audit(&[]).await.unwrap();
     assert!(found.is_intact(), "{found:?}");
     let operations: Vec<_> = fixture.audit_rows().await.into_iter().map(|row| row.event.operation).collect();
@@ -62,8 +65,8 @@ async fn many_rows_are_removed_in_several_transactions() {
 }
 
 #[tokio::test]
-async fn forged_row_before_the_oldest_does_not_block_retention() {
-    let (fixture, cutoff) = old_and_recent_rows().await;
+async fn forged_row_before_the_oldest_row_does_not_block_retention() {
+    let (fixture, cutoff) = create_old_and_recent_rows().await;
     fixture
         .sql(
             "DROP TRIGGER audit_only_grows; INSERT INTO audit SELECT -7, at, actor_kind, actor_id, actor_name, \
@@ -71,7 +74,7 @@ async fn forged_row_before_the_oldest_does_not_block_retention() {
              code, detail, previous, mac FROM audit WHERE seq = 8",
         )
         .await;
-    assert_eq!(fixture.store.prune_audit(&Origin::for_clew(), cutoff).await.unwrap(), 6);
+    assert_eq!(fixture.store.prune_audit_log(&Origin::for_clew(), cutoff).await.unwrap(), 6);
     assert!(fixture.store.verify_audit(&[]).await.unwrap().is_intact());
     let last = fixture.audit_rows().await.pop().unwrap().event;
     assert_eq!(last.detail["problems"], serde_json::json!(["row -7 was changed"]));
@@ -79,10 +82,10 @@ async fn forged_row_before_the_oldest_does_not_block_retention() {
 
 #[tokio::test]
 async fn problems_of_removed_rows_are_recorded() {
-    let (fixture, cutoff) = old_and_recent_rows().await;
+    let (fixture, cutoff) = create_old_and_recent_rows().await;
     fixture.sql("DROP TRIGGER audit_stays_as_it_is; DROP TRIGGER audit_is_kept; UPDATE audit SET target = 'x' WHERE seq = 2").await;
     fixture.sql("DELETE FROM audit WHERE seq = 4").await;
-    assert_eq!(fixture.store.prune_audit(&Origin::for_clew(), cutoff).await.unwrap(), 4);
+    assert_eq!(fixture.store.prune_audit_log(&Origin::for_clew(), cutoff).await.unwrap(), 4);
     let found = fixture.store.verify_audit(&[]).await.unwrap();
     assert!(found.is_intact(), "{found:?}");
     let last = fixture.audit_rows().await.pop().unwrap().event;

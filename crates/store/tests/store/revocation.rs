@@ -10,11 +10,11 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::fixture::{Fixture, origin};
 
 const DOCUMENT: &str = "{}";
-/// The fixture's clock starts at 1000 seconds.
-const EXPIRY: i64 = 5000;
+/// Expiration time in seconds. The fixture's clock starts at 1000 seconds.
+const EXPIRES_AT: i64 = 5000;
 
-/// Two users, each with a token and a temporary key, and a group with a policy for the first one.
-struct Scene {
+/// Two users with a token and a temporary key each, and a group with a policy for the first user.
+struct RevocationFixture {
     fixture: Fixture,
     ada: UserId,
     group: GroupId,
@@ -26,8 +26,8 @@ struct Scene {
 const ADA_TOKEN: [u8; 32] = [1; 32];
 const GRACE_TOKEN: [u8; 32] = [2; 32];
 
-impl Scene {
-    /// With `attached`, the policy is attached to the group that ada is a member of.
+impl RevocationFixture {
+    /// If `attached` is true, the policy is attached to ada's group.
     async fn new(attached: bool) -> Self {
         let fixture = Fixture::new().await;
         let (store, domain) = (&fixture.store, &fixture.initial_ids.domain_id);
@@ -50,7 +50,7 @@ impl Scene {
                 scope_project: None,
                 issued_by_methods: vec!["password".into(), "totp".into()],
                 issued_at: 1000,
-                expires_at: EXPIRY,
+                expires_at: EXPIRES_AT,
                 origin: TokenOrigin::Api,
             };
             store.insert_token(&token).await.unwrap();
@@ -59,7 +59,7 @@ impl Scene {
                 id: temporary_key_id(hash),
                 secret: SecretString::from("a temporary secret"),
                 token_hash: [9; 32],
-                expires_at: EXPIRY,
+                expires_at: EXPIRES_AT,
                 issued_for: IssuingCredentials::CommandLine,
             };
             store.create_temporary_key(&origin(), &key).await.unwrap();
@@ -85,9 +85,9 @@ fn temporary_key_id(hash: [u8; 32]) -> AccessKeyId {
     format!("TEMPORARY{}", hash[0]).parse().unwrap()
 }
 
-/// A change that affects ada.
+/// Change of ada's rights.
 #[derive(Debug, Clone, Copy)]
-enum Cause {
+enum RightsChange {
     Disabled,
     Enabled,
     NewPassword,
@@ -106,37 +106,39 @@ enum Cause {
     ProjectChanged,
 }
 
-async fn apply(scene: &Scene, cause: Cause) {
+async fn apply(scene: &RevocationFixture, cause: RightsChange) {
     let (store, ada) = (&scene.fixture.store, &scene.ada);
     let user = |change: UserChange| async move { store.update_user(&origin(), ada, &change).await.unwrap() };
     let own = PolicyRef::Custom(scene.policy.clone());
     let group = Grantee::Group(scene.group.clone());
     let done = match cause {
-        Cause::Disabled => user(UserChange { enabled: Some(false), ..UserChange::default() }).await,
-        Cause::Enabled => user(UserChange { enabled: Some(true), ..UserChange::default() }).await,
-        Cause::NewPassword => user(UserChange { password_hash: Some("new".into()), ..UserChange::default() }).await,
-        Cause::Promoted => user(UserChange { administrator: Some(true), ..UserChange::default() }).await,
-        Cause::Described => user(UserChange { description: Some("x".into()), ..UserChange::default() }).await,
-        Cause::KeyDisabled => store.set_access_key_enabled(&origin(), &scene.key, false).await.unwrap(),
-        Cause::KeyEnabled => store.set_access_key_enabled(&origin(), &scene.key, true).await.unwrap(),
-        Cause::KeyRemoved => store.remove_access_key(&origin(), &scene.key).await.unwrap(),
-        Cause::JoinsGroup => store.add_group_member(&origin(), &scene.group, ada).await.unwrap(),
-        Cause::LeavesGroup => store.remove_group_member(&origin(), &scene.group, ada).await.unwrap(),
-        Cause::GroupRemoved => store.remove_group(&origin(), &scene.group).await.unwrap(),
-        Cause::PolicyPut => {
+        RightsChange::Disabled => user(UserChange { enabled: Some(false), ..UserChange::default() }).await,
+        RightsChange::Enabled => user(UserChange { enabled: Some(true), ..UserChange::default() }).await,
+        RightsChange::NewPassword => {
+            user(UserChange { password_hash: Some("new".into()), ..UserChange::default() }).await
+        }
+        RightsChange::Promoted => user(UserChange { administrator: Some(true), ..UserChange::default() }).await,
+        RightsChange::Described => user(UserChange { description: Some("x".into()), ..UserChange::default() }).await,
+        RightsChange::KeyDisabled => store.set_access_key_enabled(&origin(), &scene.key, false).await.unwrap(),
+        RightsChange::KeyEnabled => store.set_access_key_enabled(&origin(), &scene.key, true).await.unwrap(),
+        RightsChange::KeyRemoved => store.remove_access_key(&origin(), &scene.key).await.unwrap(),
+        RightsChange::JoinsGroup => store.add_group_member(&origin(), &scene.group, ada).await.unwrap(),
+        RightsChange::LeavesGroup => store.remove_group_member(&origin(), &scene.group, ada).await.unwrap(),
+        RightsChange::GroupRemoved => store.remove_group(&origin(), &scene.group).await.unwrap(),
+        RightsChange::PolicyPut => {
             let domain = &scene.fixture.initial_ids.domain_id;
             store.put_policy(&origin(), domain, "look", "role", "{ }", "").await.unwrap() == scene.policy
         }
-        Cause::PolicyAttached => {
+        RightsChange::PolicyAttached => {
             let system = PolicyRef::System("TaurusDB FullAccess".into());
             store.attach_policy(&origin(), &system, &Grantee::User(ada.clone()), None).await.unwrap()
         }
-        Cause::PolicyAttachedToGroup => {
+        RightsChange::PolicyAttachedToGroup => {
             let system = PolicyRef::System("TaurusDB FullAccess".into());
             store.attach_policy(&origin(), &system, &group, Some(&scene.fixture.initial_ids.project_id)).await.unwrap()
         }
-        Cause::PolicyDetached => store.detach_policy(&origin(), &own, &group, None).await.unwrap(),
-        Cause::ProjectChanged => {
+        RightsChange::PolicyDetached => store.detach_policy(&origin(), &own, &group, None).await.unwrap(),
+        RightsChange::ProjectChanged => {
             let change = ProjectChange { masking: Some(true), ..ProjectChange::default() };
             store.update_project(&origin(), &scene.fixture.initial_ids.project_id, &change).await.unwrap()
         }
@@ -145,31 +147,31 @@ async fn apply(scene: &Scene, cause: Cause) {
 }
 
 #[tokio::test]
-async fn each_cause_revokes_credentials_of_affected_users_only() {
+async fn each_change_revokes_credentials_of_affected_users_only() {
     let _server = crate::backend::shared_server().await;
     for (cause, attached, token, key) in [
-        (Cause::Disabled, false, true, true),
-        (Cause::NewPassword, false, true, true),
-        (Cause::KeyDisabled, false, true, true),
-        (Cause::KeyRemoved, false, true, true),
-        (Cause::Promoted, false, true, false),
-        (Cause::JoinsGroup, false, true, false),
-        (Cause::LeavesGroup, true, true, false),
-        (Cause::GroupRemoved, true, true, false),
-        (Cause::PolicyPut, true, true, false),
-        (Cause::PolicyAttached, false, true, false),
-        (Cause::PolicyAttachedToGroup, true, true, false),
-        (Cause::PolicyDetached, true, true, false),
-        // These changes do not affect ada's rights.
-        (Cause::PolicyPut, false, false, false),
-        (Cause::PolicyAttachedToGroup, false, false, false),
-        (Cause::GroupRemoved, false, false, false),
-        (Cause::Enabled, false, false, false),
-        (Cause::Described, false, false, false),
-        (Cause::KeyEnabled, false, false, false),
-        (Cause::ProjectChanged, true, false, false),
+        (RightsChange::Disabled, false, true, true),
+        (RightsChange::NewPassword, false, true, true),
+        (RightsChange::KeyDisabled, false, true, true),
+        (RightsChange::KeyRemoved, false, true, true),
+        (RightsChange::Promoted, false, true, false),
+        (RightsChange::JoinsGroup, false, true, false),
+        (RightsChange::LeavesGroup, true, true, false),
+        (RightsChange::GroupRemoved, true, true, false),
+        (RightsChange::PolicyPut, true, true, false),
+        (RightsChange::PolicyAttached, false, true, false),
+        (RightsChange::PolicyAttachedToGroup, true, true, false),
+        (RightsChange::PolicyDetached, true, true, false),
+        // The following changes do not affect ada's rights.
+        (RightsChange::PolicyPut, false, false, false),
+        (RightsChange::PolicyAttachedToGroup, false, false, false),
+        (RightsChange::GroupRemoved, false, false, false),
+        (RightsChange::Enabled, false, false, false),
+        (RightsChange::Described, false, false, false),
+        (RightsChange::KeyEnabled, false, false, false),
+        (RightsChange::ProjectChanged, true, false, false),
     ] {
-        let scene = Scene::new(attached).await;
+        let scene = RevocationFixture::new(attached).await;
         let version = scene.version().await;
         apply(&scene, cause).await;
         assert_eq!(scene.token_revoked(ADA_TOKEN).await, token, "{cause:?}: the token");
@@ -185,15 +187,15 @@ async fn each_cause_revokes_credentials_of_affected_users_only() {
 
 #[tokio::test]
 async fn token_issued_after_a_revocation_is_valid() {
-    let scene = Scene::new(true).await;
-    apply(&scene, Cause::NewPassword).await;
+    let scene = RevocationFixture::new(true).await;
+    apply(&scene, RightsChange::NewPassword).await;
     let token = NewToken {
         hash: [3; 32],
         user_id: scene.ada.clone(),
         scope_project: None,
         issued_by_methods: vec!["password".into()],
         issued_at: 1000,
-        expires_at: EXPIRY,
+        expires_at: EXPIRES_AT,
         origin: TokenOrigin::Api,
     };
     scene.fixture.store.insert_token(&token).await.unwrap();
@@ -203,7 +205,7 @@ async fn token_issued_after_a_revocation_is_valid() {
 
 #[tokio::test]
 async fn token_is_revoked_once_without_affecting_others() {
-    let scene = Scene::new(false).await;
+    let scene = RevocationFixture::new(false).await;
     assert!(scene.fixture.store.revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
     assert!(!scene.fixture.store.revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
     assert!(!scene.fixture.store.revoke_token(&origin(), &[7; 32]).await.unwrap());
@@ -215,7 +217,7 @@ async fn token_is_revoked_once_without_affecting_others() {
 
 #[tokio::test]
 async fn tokens_and_keys_are_removed_with_their_user() {
-    let scene = Scene::new(true).await;
+    let scene = RevocationFixture::new(true).await;
     assert!(scene.fixture.store.remove_user(&origin(), &scene.ada).await.unwrap());
     assert!(scene.fixture.store.find_token(&ADA_TOKEN).await.unwrap().is_none());
     assert!(scene.fixture.store.find_access_key(&temporary_key_id(ADA_TOKEN)).await.unwrap().is_none());
@@ -225,23 +227,26 @@ async fn tokens_and_keys_are_removed_with_their_user() {
 
 #[tokio::test]
 async fn expired_temporary_key_is_removed_with_old_tokens() {
-    let scene = Scene::new(false).await;
+    let scene = RevocationFixture::new(false).await;
     let store = &scene.fixture.store;
     let found = store.find_access_key(&temporary_key_id(ADA_TOKEN)).await.unwrap().unwrap();
     assert_eq!((found.secret.expose_secret(), &found.user.id), ("a temporary secret", &scene.ada));
     let temporary_key = found.temporary.unwrap();
-    assert_eq!((temporary_key.token_hash, temporary_key.expires_at, temporary_key.revoked), ([9; 32], EXPIRY, false));
+    assert_eq!(
+        (temporary_key.token_hash, temporary_key.expires_at, temporary_key.revoked),
+        ([9; 32], EXPIRES_AT, false)
+    );
     assert!(store.find_access_key(&scene.key).await.unwrap().unwrap().temporary.is_none());
     assert_eq!(store.list_access_keys(&scene.ada).await.unwrap().len(), 1, "temporary keys are not counted");
-    assert_eq!(store.remove_tokens_expired_before(EXPIRY).await.unwrap(), 0);
-    assert_eq!(store.remove_tokens_expired_before(EXPIRY + 1).await.unwrap(), 4);
+    assert_eq!(store.remove_tokens_expired_before(EXPIRES_AT).await.unwrap(), 0);
+    assert_eq!(store.remove_tokens_expired_before(EXPIRES_AT + 1).await.unwrap(), 4);
     assert!(store.find_access_key(&temporary_key_id(ADA_TOKEN)).await.unwrap().is_none());
     let orphan = NewTemporaryKey {
         user_id: UserId::generate(),
         id: AccessKeyId::generate(),
         secret: SecretString::from("x"),
         token_hash: [0; 32],
-        expires_at: EXPIRY,
+        expires_at: EXPIRES_AT,
         issued_for: IssuingCredentials::CommandLine,
     };
     assert!(store.create_temporary_key(&origin(), &orphan).await.is_err());
@@ -249,14 +254,14 @@ async fn expired_temporary_key_is_removed_with_old_tokens() {
 
 #[tokio::test]
 async fn temporary_key_is_revoked_with_its_token() {
-    let scene = Scene::new(true).await;
+    let scene = RevocationFixture::new(true).await;
     let (store, ada) = (&scene.fixture.store, &scene.ada);
     let key = |id: &str, issued_for| NewTemporaryKey {
         user_id: ada.clone(),
         id: id.parse().unwrap(),
         secret: SecretString::from("a temporary secret"),
         token_hash: [9; 32],
-        expires_at: EXPIRY,
+        expires_at: EXPIRES_AT,
         issued_for,
     };
     let second = NewToken {
@@ -265,7 +270,7 @@ async fn temporary_key_is_revoked_with_its_token() {
         scope_project: None,
         issued_by_methods: vec!["password".into()],
         issued_at: 1000,
-        expires_at: EXPIRY,
+        expires_at: EXPIRES_AT,
         origin: TokenOrigin::Console,
     };
     store.insert_token(&second).await.unwrap();
@@ -295,7 +300,7 @@ async fn temporary_key_is_revoked_with_its_token() {
 
 #[tokio::test]
 async fn temporary_key_is_not_issued_for_revoked_credentials() {
-    let scene = Scene::new(true).await;
+    let scene = RevocationFixture::new(true).await;
     let store = &scene.fixture.store;
     let create = async |issued_for: IssuingCredentials| {
         let key = NewTemporaryKey {
@@ -303,7 +308,7 @@ async fn temporary_key_is_not_issued_for_revoked_credentials() {
             id: AccessKeyId::generate(),
             secret: SecretString::from("a temporary secret"),
             token_hash: [9; 32],
-            expires_at: EXPIRY,
+            expires_at: EXPIRES_AT,
             issued_for,
         };
         match store.create_temporary_key(&origin(), &key).await {
@@ -314,7 +319,7 @@ async fn temporary_key_is_not_issued_for_revoked_credentials() {
     };
     let key = || IssuingCredentials::Key(scene.key.clone());
     assert!(create(IssuingCredentials::Token(ADA_TOKEN)).await && create(key()).await);
-    assert!(!create(IssuingCredentials::Token([77; 32])).await, "a token that was removed");
+    assert!(!create(IssuingCredentials::Token([77; 32])).await, "a removed token is rejected");
     assert!(store.revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
     assert!(!create(IssuingCredentials::Token(ADA_TOKEN)).await);
     assert!(store.set_access_key_enabled(&origin(), &scene.key, false).await.unwrap());

@@ -12,7 +12,7 @@ use crate::fixture::{Fixture, SECRET_KEY, claim, origin, tenant};
 use crate::{all_tables, subprocess};
 
 /// Creates a store with rows in every table.
-async fn filled_store(backend: &Backend) -> Store {
+async fn create_filled_store(backend: &Backend) -> Store {
     let admin = InitialTenant { password_hash: "$argon2id$admin".into(), ..tenant() };
     let (store, initial_ids) =
         Store::initialise(&origin(), backend::location(backend.folder.path()), admin).await.unwrap();
@@ -28,7 +28,7 @@ fn key(folder: &Path, name: &str) -> Option<String> {
 async fn rotated_secrets_unseal_with_the_new_key_only() {
     let backend = Backend::new().await;
     let folder = backend.folder.path();
-    let store = filled_store(&backend).await;
+    let store = create_filled_store(&backend).await;
     let before = store.verify_audit(&[]).await.unwrap();
     let old = key(folder, "master.key").unwrap();
     let rotated = Store::rotate_master_key(&origin(), backend::location(folder)).await.unwrap();
@@ -48,11 +48,11 @@ async fn rotated_secrets_unseal_with_the_new_key_only() {
     assert_eq!(links[links.len() - 1].event.operation, "RotateMasterKey");
     all_tables::use_after_restore(&after).await;
 
-    // A second rotation, followed by the removal of rows under each key.
+    // After a second rotation, rows under each key are removed.
     Store::rotate_master_key(&origin(), backend::location(folder)).await.unwrap();
     let third = Store::open(backend::location(folder)).await.unwrap();
     assert!(third.verify_audit(&[]).await.unwrap().is_intact());
-    assert!(third.prune_audit(&origin(), i64::MAX).await.unwrap() > before.rows);
+    assert!(third.prune_audit_log(&origin(), i64::MAX).await.unwrap() > before.rows);
     assert!(third.verify_audit(&[]).await.unwrap().is_intact());
 
     std::fs::write(folder.join("data/master.key"), old).unwrap();
@@ -85,7 +85,7 @@ async fn process_with_the_previous_key_cannot_write() {
 #[tokio::test]
 async fn changed_row_under_an_earlier_key_is_detected() {
     let backend = Backend::new().await;
-    drop(filled_store(&backend).await);
+    drop(create_filled_store(&backend).await);
     Store::rotate_master_key(&origin(), backend::location(backend.folder.path())).await.unwrap();
     let mut connection = backend::connect(backend.folder.path()).await;
     let change = "DROP TRIGGER audit_stays_as_it_is; UPDATE audit SET target = 'other' WHERE seq = 3";
@@ -95,12 +95,12 @@ async fn changed_row_under_an_earlier_key_is_detected() {
     assert_eq!(found.problems.iter().map(|problem| problem.position).collect::<Vec<_>>(), [3]);
 }
 
-/// The database has the new key, but the directory does not: after a crash, or on another machine with the next key.
+/// After a crash, or on another machine, the database may have the new key before the directory has it.
 #[tokio::test]
-async fn next_key_is_promoted_when_only_it_fits() {
+async fn next_key_is_promoted_if_only_it_matches_the_database() {
     let backend = Backend::new().await;
     let folder = backend.folder.path();
-    drop(filled_store(&backend).await);
+    drop(create_filled_store(&backend).await);
     let data = folder.join("data");
     let prepared = Store::prepare_rotation(backend::location(folder)).unwrap();
     assert_eq!(prepared, data.join("master.key.next"));
@@ -122,15 +122,15 @@ async fn next_key_is_promoted_when_only_it_fits() {
 }
 
 #[tokio::test]
-async fn killed_rotation_loses_nothing() {
-    const TEST: &str = "contract::rotation::killed_rotation_loses_nothing";
+async fn killed_rotation_loses_no_data() {
+    const TEST: &str = "contract::rotation::killed_rotation_loses_no_data";
     if let Some(folder) = subprocess::folder() {
         loop {
             Store::rotate_master_key(&origin(), backend::location(&folder)).await.unwrap();
         }
     }
     let backend = Backend::new().await;
-    drop(filled_store(&backend).await);
+    drop(create_filled_store(&backend).await);
     for step in 0..24 {
         let mut command = subprocess::command(TEST, backend.folder.path(), &[]);
         let mut killed = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

@@ -1,4 +1,4 @@
-//! Secrets: sealed in every file, bound to their row, unsealed with the right key only.
+//! Secrets are sealed in every file, bound to their row, and unsealed with the right key only.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 #[tokio::test]
-async fn no_file_contains_a_secret_in_clear() {
+async fn no_file_contains_a_plaintext_secret() {
     let fixture = Fixture::new().await;
     let url = format!("mysql://clew:{NODE_PASSWORD}@10.0.0.5/");
     let added = fixture
@@ -34,7 +34,7 @@ async fn no_file_contains_a_secret_in_clear() {
     let master_key = std::fs::read_to_string(fixture.dir().join("master.key")).unwrap();
     let master_key = hex::decode(master_key.trim()).unwrap();
     for (path, bytes) in files {
-        let texts = [NODE_PASSWORD, SECRET_KEY, SECOND_KEY, TEMPORARY_KEY, TOKEN, MISTYPED];
+        let texts = [NODE_PASSWORD, SECRET_KEY, SECOND_KEY, TEMPORARY_KEY, TOKEN, MISTYPED_PASSWORD];
         for secret in texts.iter().map(|text| text.as_bytes()).chain([master_key.as_slice()]) {
             let found = bytes.windows(secret.len()).any(|window| window == secret);
             assert!(!found, "{} in {}", String::from_utf8_lossy(secret), path.display());
@@ -45,10 +45,10 @@ async fn no_file_contains_a_secret_in_clear() {
 const SECOND_KEY: &str = "the-secret-key-that-is-made-and-removed";
 const TEMPORARY_KEY: &str = "the-secret-of-a-temporary-key";
 const TOKEN: &str = "the-token-itself";
-/// A password that was entered as a user name.
-const MISTYPED: &str = "hunter2-mistyped";
+/// Password that a user typed as the user name.
+const MISTYPED_PASSWORD: &str = "hunter2-mistyped";
 
-/// Passes all other secrets through the store.
+/// Uses all other secrets with the store.
 async fn use_all_secrets(fixture: &Fixture) {
     let (store, user) = (&fixture.store, &fixture.initial_ids.user_id);
     let hash: [u8; 32] = Sha256::digest(TOKEN).into();
@@ -75,7 +75,7 @@ async fn use_all_secrets(fixture: &Fixture) {
     store.insert_token(&token).await.unwrap();
     store.revoke_token(&origin(), &hash).await.unwrap();
     store.remove_access_key(&origin(), &second).await.unwrap();
-    store.record_auth_failure(&format!("user:acme/{MISTYPED}")).await.unwrap();
+    store.record_auth_failure(&format!("user:acme/{MISTYPED_PASSWORD}")).await.unwrap();
     let shown = format!("{token:?} {temporary:?} {:?}", store.find_access_key(&temporary.id).await.unwrap());
     assert!(!shown.contains(TEMPORARY_KEY), "{shown}");
 }
@@ -88,7 +88,7 @@ async fn audit_contains_no_password_or_token_hash() {
     fixture.store.update_user(&origin(), &fixture.initial_ids.user_id, &change).await.unwrap();
     let audit = format!("{:?}", fixture.audit_rows().await);
     let token_hash: [u8; 32] = Sha256::digest(TOKEN).into();
-    for hash in ["argon2id", &hex::encode(token_hash), MISTYPED] {
+    for hash in ["argon2id", &hex::encode(token_hash), MISTYPED_PASSWORD] {
         assert!(!audit.contains(hash), "{hash}");
     }
     assert!(audit.contains("new_password"), "the change is audited");
@@ -129,7 +129,7 @@ async fn moved_or_changed_secrets_are_detected() {
 }
 
 #[tokio::test]
-async fn missing_foreign_or_readable_master_key_is_reported() {
+async fn missing_wrong_or_readable_master_key_is_reported() {
     let fixture = Fixture::new().await;
     let key = fixture.dir().join("master.key");
     let original = std::fs::read(&key).unwrap();

@@ -1,4 +1,4 @@
-//! Runs a test in a child process: with less disk space, fewer rights or another environment, or to be killed.
+//! Runs a test in a child process with less disk space, fewer rights or another environment, or to kill the process.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,12 +6,12 @@ use std::process::Command;
 /// Environment variable with the working directory of a child process.
 const FOLDER: &str = "CLEW_STORE_TEST_FOLDER";
 
-/// Returns the working directory, if this process is a child.
+/// Returns the working directory if this process is a child process.
 pub(crate) fn folder() -> Option<PathBuf> {
     std::env::var_os(FOLDER).map(PathBuf::from)
 }
 
-/// Returns a command that runs one test of this program, with an optional launcher.
+/// Returns a command that runs one test of this program. The launcher is optional.
 pub(crate) fn command(test: &str, folder: &Path, launcher: &[&str]) -> Command {
     let program = std::env::current_exe().unwrap();
     let mut words = launcher.iter().map(Into::into).chain([program.into_os_string()]);
@@ -20,7 +20,7 @@ pub(crate) fn command(test: &str, folder: &Path, launcher: &[&str]) -> Command {
     command
 }
 
-/// Runs a command of [`command`]. Panics unless its test ran and passed.
+/// Runs a command from [`command`]. Panics unless the test ran and passed.
 pub(crate) fn run_to_success(mut command: Command) {
     let output = command.output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -1,4 +1,4 @@
-//! Detection of tampering by the audit chain: write access to the database allows to drop the triggers.
+//! The audit chain detects tampering. With write access to the database, an attacker can drop the triggers.
 
 use clew_model::AuditEvent;
 use clew_store::{AuditFault, AuditProblem, AuditVerification};
@@ -13,7 +13,7 @@ pub(crate) const NO_TRIGGERS: &str = "DROP TRIGGER audit_only_grows; DROP TRIGGE
 /// Number of rows before the tampering.
 const ROWS: i64 = 8;
 
-async fn audit_with_eight_rows() -> Fixture {
+async fn create_audit_with_eight_rows() -> Fixture {
     let fixture = Fixture::new().await;
     let event = AuditEvent {
         code: Some("DBS.1".into()),
@@ -29,9 +29,9 @@ async fn audit_with_eight_rows() -> Fixture {
     fixture
 }
 
-/// Returns the problems after these statements.
-async fn problems_after(statements: &str) -> Vec<AuditProblem> {
-    let fixture = audit_with_eight_rows().await;
+/// Executes the statements and returns the detected problems.
+async fn verify_after_tampering(statements: &str) -> Vec<AuditProblem> {
+    let fixture = create_audit_with_eight_rows().await;
     tamper(&fixture, statements).await;
     verify(&fixture).await.problems
 }
@@ -41,7 +41,7 @@ async fn tamper(fixture: &Fixture, statements: &str) {
 }
 
 async fn verify(fixture: &Fixture) -> AuditVerification {
-    // A process without recorded rows of the audit.
+    // A new process has no recorded audit rows.
     fixture.open().await.unwrap().verify_audit(&[]).await.unwrap()
 }
 
@@ -74,10 +74,10 @@ async fn changed_column_is_detected_at_its_row() {
         ("previous", "(SELECT a.mac FROM audit a WHERE a.seq = 2)"),
         ("mac", "zeroblob(32)"),
         ("mac", "x''"),
-        // The same concatenated bytes with other boundaries.
+        // The concatenated bytes are equal, but the boundaries differ.
         ("target = substr(target, 1, 2), outcome", "'w\u{1}' || outcome"),
     ];
-    let fixture = audit_with_eight_rows().await;
+    let fixture = create_audit_with_eight_rows().await;
     tamper(&fixture, "CREATE TABLE kept AS SELECT * FROM audit").await;
     for (column, value) in columns {
         for seq in [1, 4, ROWS] {
@@ -91,7 +91,7 @@ async fn changed_column_is_detected_at_its_row() {
 
 #[tokio::test]
 async fn mac_covers_every_column() {
-    let fixture = audit_with_eight_rows().await;
+    let fixture = create_audit_with_eight_rows().await;
     let mut connection = backend::connect(fixture.folder()).await;
     let row = sqlx::query("SELECT * FROM audit LIMIT 1").fetch_one(&mut connection).await.unwrap();
     assert_eq!(row.columns().len(), 19, "a new column must be authenticated, and changed in these tests");
@@ -108,7 +108,7 @@ async fn removed_row_is_detected_at_its_position() {
             _ => AuditFault::Missing { through: seq },
         };
         assert_eq!(
-            problems_after(&format!("DELETE FROM audit WHERE seq = {seq}")).await,
+            verify_after_tampering(&format!("DELETE FROM audit WHERE seq = {seq}")).await,
             [problem_at(seq, what)],
             "{seq}"
         );
@@ -128,7 +128,7 @@ async fn several_removed_rows_are_detected() {
         ),
         ("true", vec![problem_at(8, AuditFault::MissingAfter { last: None })]),
     ] {
-        assert_eq!(problems_after(&format!("DELETE FROM audit WHERE {condition}")).await, found, "{condition}");
+        assert_eq!(verify_after_tampering(&format!("DELETE FROM audit WHERE {condition}")).await, found, "{condition}");
     }
 }
 
@@ -159,12 +159,12 @@ async fn swapped_moved_or_forged_rows_are_detected() {
             vec![problem_at(7, AuditFault::Missing { through: 7 }), problem_at(8, AuditFault::Changed)],
         ),
     ] {
-        assert_eq!(problems_after(change).await, found, "{change}");
+        assert_eq!(verify_after_tampering(change).await, found, "{change}");
     }
 }
 
 #[tokio::test]
-async fn forged_or_removed_ends_are_detected() {
+async fn forged_or_removed_end_records_are_detected() {
     let _server = backend::shared_server().await;
     let truncate = "DELETE FROM audit WHERE seq = 8; UPDATE audit_ends SET seq = 7, \
          mac = (SELECT mac FROM audit WHERE seq = 7) WHERE name = 'head';";
@@ -193,13 +193,13 @@ async fn forged_or_removed_ends_are_detected() {
             vec![problem_at(0, AuditFault::CheckpointChanged), problem_at(0, AuditFault::HeadChanged)],
         ),
     ] {
-        assert_eq!(problems_after(change).await, found, "{change}");
+        assert_eq!(verify_after_tampering(change).await, found, "{change}");
     }
 }
 
 #[tokio::test]
 async fn changed_head_is_reported_after_later_rows() {
-    let fixture = audit_with_eight_rows().await;
+    let fixture = create_audit_with_eight_rows().await;
     let truncate = "DELETE FROM audit WHERE seq > 6; UPDATE audit_ends SET seq = 6, \
          mac = (SELECT mac FROM audit WHERE seq = 6) WHERE name = 'head'";
     tamper(&fixture, truncate).await;
@@ -207,7 +207,7 @@ async fn changed_head_is_reported_after_later_rows() {
     let found = verify(&fixture).await;
     assert_eq!((found.problems, found.last), (vec![problem_at(7, AuditFault::AfterChangedHead)], Some(9)));
 
-    let fixture = audit_with_eight_rows().await;
+    let fixture = create_audit_with_eight_rows().await;
     tamper(&fixture, "DELETE FROM audit; DELETE FROM audit_ends").await;
     let again = fixture.open().await.unwrap();
     again.append_audit_event(&AuditEvent::new_success(&origin(), "Test", "row")).await.unwrap();
@@ -221,13 +221,13 @@ async fn changed_head_is_reported_after_later_rows() {
 #[tokio::test]
 async fn row_of_another_copy_is_detected() {
     for (more, found) in [(0, problem_at(9, AuditFault::HeadChanged)), (1, problem_at(10, AuditFault::OutOfOrder))] {
-        let fixture = audit_with_eight_rows().await;
+        let fixture = create_audit_with_eight_rows().await;
         tamper(&fixture, "CREATE TABLE ends AS SELECT * FROM audit_ends").await;
         fixture.record_events(1).await;
         let back = "CREATE TABLE other AS SELECT * FROM audit WHERE seq = 9; DELETE FROM audit WHERE seq = 9; \
              DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM ends";
         fixture.sql(back).await;
-        assert!(verify(&fixture).await.is_intact(), "a rollback of the whole file is not detectable");
+        assert!(verify(&fixture).await.is_intact(), "a rollback of the entire database is not detectable");
         fixture.advance_clock(1);
         fixture.record_events(1 + more).await;
         fixture.sql("DELETE FROM audit WHERE seq = 9; INSERT INTO audit SELECT * FROM other").await;
@@ -237,7 +237,7 @@ async fn row_of_another_copy_is_detected() {
 
 #[tokio::test]
 async fn problems_above_the_maximum_are_counted() {
-    let fixture = audit_with_eight_rows().await;
+    let fixture = create_audit_with_eight_rows().await;
     fixture.record_concurrently(1100).await;
     tamper(&fixture, "UPDATE audit SET target = 'x'").await;
     let found = verify(&fixture).await;
@@ -247,7 +247,7 @@ async fn problems_above_the_maximum_are_counted() {
 
 #[tokio::test]
 async fn triggers_reject_accidental_changes() {
-    let fixture = audit_with_eight_rows().await;
+    let fixture = create_audit_with_eight_rows().await;
     for (statement, message) in [
         ("UPDATE audit SET target = 'x' WHERE seq = 3", "never changed"),
         ("DELETE FROM audit WHERE seq = 8", "only removed by retention"),

@@ -1,4 +1,4 @@
-//! Detection of a truncated audit. Its chain is intact: only rows recorded earlier reveal the loss.
+//! Detects a truncated audit log. The remaining chain is intact, so only previously recorded rows reveal the loss.
 
 use std::cell::Cell;
 
@@ -9,66 +9,81 @@ use super::kills::new_kill;
 use super::tampering::NO_TRIGGERS;
 use crate::fixture::{Fixture, origin};
 
-/// Number of remaining rows.
-const REMAINING: i64 = 5;
-const NEWEST: i64 = 8;
+/// Number of rows that remain after the truncation.
+const REMAINING_ROWS: i64 = 5;
+const NEWEST_SEQ: i64 = 8;
 
-/// Creates an audit of eight rows, and removes the last three rows together with the head.
-/// Returns the checkpoint from before.
-async fn truncated() -> (Fixture, AuditCheckpoint) {
+/// Creates an audit log with eight rows, then removes the last three rows and rolls back the head record.
+/// Returns the checkpoint from before the removal.
+async fn create_truncated_audit() -> (Fixture, AuditCheckpoint) {
     let fixture = Fixture::new().await;
     fixture.record_events(4).await;
     fixture.sql(format!("{NO_TRIGGERS} CREATE TABLE earlier AS SELECT * FROM audit_ends")).await;
     fixture.advance_clock(500);
     fixture.record_events(3).await;
     let checkpoint = fixture.store.create_audit_checkpoint().await.unwrap();
-    assert_eq!((checkpoint.seq, checkpoint.at), (NEWEST, 1_000_500));
+    assert_eq!((checkpoint.seq, checkpoint.at), (NEWEST_SEQ, 1_000_500));
     assert!(fixture.store.verify_audit(std::slice::from_ref(&checkpoint)).await.unwrap().is_intact());
     let removal = format!(
-        "DELETE FROM audit WHERE seq > {REMAINING}; DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM earlier"
+        "DELETE FROM audit WHERE seq > {REMAINING_ROWS}; DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM earlier"
     );
     fixture.sql(removal).await;
     let alone = fixture.open().await.unwrap().verify_audit(&[]).await.unwrap();
-    assert!(alone.is_intact() && alone.last == Some(REMAINING), "nothing inside of the database shows it: {alone:?}");
+    assert!(
+        alone.is_intact() && alone.last == Some(REMAINING_ROWS),
+        "the database alone does not reveal the truncation: {alone:?}"
+    );
     (fixture, checkpoint)
 }
 
-fn missing() -> AuditProblem {
-    AuditProblem { position: NEWEST, fault: AuditFault::RecordedRowMissing { at: 1_000_500 } }
+fn missing_row_problem() -> AuditProblem {
+    AuditProblem { position: NEWEST_SEQ, fault: AuditFault::RecordedRowMissing { at: 1_000_500 } }
 }
 
-fn replaced() -> AuditProblem {
-    AuditProblem { position: NEWEST, fault: AuditFault::RecordedRowReplaced { at: 1_000_500 } }
+fn replaced_row_problem() -> AuditProblem {
+    AuditProblem { position: NEWEST_SEQ, fault: AuditFault::RecordedRowReplaced { at: 1_000_500 } }
 }
 
 #[tokio::test]
 async fn running_process_detects_a_truncated_audit() {
-    let (fixture, _) = truncated().await;
+    let (fixture, _) = create_truncated_audit().await;
     let store = &fixture.store;
-    assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [missing()]);
+    assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [missing_row_problem()]);
     for _ in 0..2 {
-        assert_eq!(store.check_audit_growth().await.unwrap(), Some(missing()), "until it is acknowledged");
+        assert_eq!(
+            store.check_audit_growth().await.unwrap(),
+            Some(missing_row_problem()),
+            "the loss is reported until it is acknowledged"
+        );
     }
-    store.acknowledge_audit_loss(&missing());
+    store.acknowledge_audit_loss(&missing_row_problem());
     assert_eq!(store.check_audit_growth().await.unwrap(), None);
-    // The loss stays recorded after later rows.
+    // The process still reports the loss after later rows.
     fixture.advance_clock(1);
     fixture.record_events(5).await;
-    assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [replaced()]);
+    assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [replaced_row_problem()]);
     assert_eq!(store.check_audit_growth().await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn rows_appended_after_a_truncation_do_not_hide_it() {
-    let (fixture, _) = truncated().await;
+async fn rows_appended_after_a_truncation_do_not_conceal_the_loss() {
+    let (fixture, _) = create_truncated_audit().await;
     fixture.advance_clock(1);
     fixture.record_events(5).await;
     let store = &fixture.store;
-    assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [replaced()]);
-    assert_eq!(store.check_audit_growth().await.unwrap(), Some(missing()), "the first write detected it");
-    store.acknowledge_audit_loss(&missing());
+    assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [replaced_row_problem()]);
+    assert_eq!(
+        store.check_audit_growth().await.unwrap(),
+        Some(missing_row_problem()),
+        "the first write detects the loss"
+    );
+    store.acknowledge_audit_loss(&missing_row_problem());
     assert_eq!(store.check_audit_growth().await.unwrap(), None);
-    assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [replaced()], "the evidence remains");
+    assert_eq!(
+        store.verify_audit(&[]).await.unwrap().problems,
+        [replaced_row_problem()],
+        "verification still reports the loss"
+    );
 }
 
 #[tokio::test]
@@ -125,7 +140,7 @@ async fn truncated_kill_outcomes_are_detected_by_their_process() {
 }
 
 #[tokio::test]
-async fn reading_process_detects_a_truncated_audit() {
+async fn process_without_writes_detects_a_truncated_audit() {
     let fixture = Fixture::new().await;
     fixture.record_events(4).await;
     fixture.sql(format!("{NO_TRIGGERS} CREATE TABLE earlier AS SELECT * FROM audit_ends")).await;
@@ -136,22 +151,22 @@ async fn reading_process_detects_a_truncated_audit() {
         .sql("DELETE FROM audit WHERE seq > 5; DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM earlier")
         .await;
     let found = reader.check_audit_growth().await.unwrap().unwrap();
-    assert!(found.position == NEWEST && matches!(found.fault, AuditFault::RecordedRowMissing { .. }), "{found:?}");
+    assert!(found.position == NEWEST_SEQ && matches!(found.fault, AuditFault::RecordedRowMissing { .. }), "{found:?}");
     assert_eq!(reader.verify_audit(&[]).await.unwrap().problems, [found]);
 }
 
 #[tokio::test]
 async fn checkpoint_detects_a_truncated_audit_in_another_process() {
-    let (fixture, checkpoint) = truncated().await;
+    let (fixture, checkpoint) = create_truncated_audit().await;
     let later = fixture.open().await.unwrap();
     assert!(later.verify_audit(&[]).await.unwrap().is_intact());
     let checkpoint = std::slice::from_ref(&checkpoint);
-    assert_eq!(later.verify_audit(checkpoint).await.unwrap().problems, [missing()]);
+    assert_eq!(later.verify_audit(checkpoint).await.unwrap().problems, [missing_row_problem()]);
     fixture.advance_clock(1);
     fixture.record_events(5).await;
-    assert_eq!(later.verify_audit(checkpoint).await.unwrap().problems, [replaced()]);
+    assert_eq!(later.verify_audit(checkpoint).await.unwrap().problems, [replaced_row_problem()]);
     assert_eq!(
-        missing().to_string(),
+        missing_row_problem().to_string(),
         "row 8 is missing, which was the newest one at 1970-01-01T00:16:40.5Z: the end of the audit was removed"
     );
 }
@@ -167,8 +182,8 @@ async fn rows_removed_by_retention_are_not_reported() {
     let newest = fixture.store.create_audit_checkpoint().await.unwrap();
     let reader = fixture.open().await.unwrap();
     assert_eq!(reader.check_audit_growth().await.unwrap(), None);
-    // Row 5, the newest row of the checkpoint, is the last removed one.
-    assert_eq!(fixture.store.prune_audit(&Origin::for_clew(), 100_000_001_001_000).await.unwrap(), 5);
+    // Row 5 is the newest row in the checkpoint and the last removed row.
+    assert_eq!(fixture.store.prune_audit_log(&Origin::for_clew(), 100_000_001_001_000).await.unwrap(), 5);
     let found = reader.verify_audit(&[old.clone(), newest.clone()]).await.unwrap();
     assert!(found.is_intact(), "{found:?}");
     let forged = AuditCheckpoint { link: newest.link, ..old.clone() };
@@ -178,7 +193,7 @@ async fn rows_removed_by_retention_are_not_reported() {
     fixture.record_events(2).await;
     fixture.advance_clock(1000);
     fixture.record_events(1).await;
-    fixture.store.prune_audit(&Origin::for_clew(), 100_000_001_002_000).await.unwrap();
-    assert!(reader.verify_audit(&[old]).await.unwrap().is_intact(), "older than all remaining rows");
+    fixture.store.prune_audit_log(&Origin::for_clew(), 100_000_001_002_000).await.unwrap();
+    assert!(reader.verify_audit(&[old]).await.unwrap().is_intact(), "the checkpoint is older than all remaining rows");
     assert_eq!(reader.check_audit_growth().await.unwrap(), None);
 }

@@ -1,4 +1,4 @@
-//! Upgrade of a database from before policies and the audit.
+//! Upgrades a database from a version without policies and without an audit log.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -21,15 +21,15 @@ const ACCESS_KEY: &str = "AKOLD000000000000000";
 const INSTANCE: &str = "00000000000000000000000000000001in07";
 const NODE: &str = "00000000000000000000000000000001no07";
 
-/// Seals a secret as version 1 did.
-fn sealed(associated_data: &str, secret: &str) -> Vec<u8> {
+/// Seals a secret in the format of version 1.
+fn seal_secret(associated_data: &str, secret: &str) -> Vec<u8> {
     let payload = Payload { msg: secret.as_bytes(), aad: associated_data.as_bytes() };
     let sealed = XChaCha20Poly1305::new(&KEY.into()).encrypt(&XNonce::from([7; 24]), payload).unwrap();
     [[7; 24].as_slice(), &sealed].concat()
 }
 
 /// Creates a data directory of version 1 with a row in every table.
-async fn create_old_directory(dir: &Path) {
+async fn create_version_1_directory(dir: &Path) {
     std::fs::create_dir_all(dir.join("results")).unwrap();
     std::fs::write(dir.join("master.key"), hex::encode(KEY)).unwrap();
     std::fs::set_permissions(dir.join("master.key"), std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -57,9 +57,9 @@ async fn create_old_directory(dir: &Path) {
          INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, status, created_at) VALUES
              ('realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9', '{PROJECT}', '{INSTANCE}', '{NODE}', '{selection}', 'queued', 5)",
         region = hex::encode("north"),
-        canary = hex::encode(sealed("settings\0value\0canary", "canary")),
-        secret = hex::encode(sealed(&format!("access_keys\0secret\0{ACCESS_KEY}"), "old secret key")),
-        password = hex::encode(sealed(&format!("nodes\0password\0{NODE}"), "old password")),
+        canary = hex::encode(seal_secret("settings\0value\0canary", "canary")),
+        secret = hex::encode(seal_secret(&format!("access_keys\0secret\0{ACCESS_KEY}"), "old secret key")),
+        password = hex::encode(seal_secret(&format!("nodes\0password\0{NODE}"), "old password")),
         token = "05".repeat(32),
         selection = serde_json::to_string(&clew_model::Selection::default()).unwrap(),
     );
@@ -70,7 +70,7 @@ async fn create_old_directory(dir: &Path) {
 #[tokio::test]
 async fn upgrade_of_an_old_database_keeps_all_rows() {
     let folder = tempfile::tempdir().unwrap();
-    create_old_directory(folder.path()).await;
+    create_version_1_directory(folder.path()).await;
     let store = Store::open(folder.path()).await.unwrap();
     assert_eq!(store.region(), "north");
     let domain = DOMAIN.parse().unwrap();
@@ -100,7 +100,7 @@ async fn upgrade_of_an_old_database_keeps_all_rows() {
 #[tokio::test]
 async fn audit_of_an_old_database_starts_once() {
     let folder = tempfile::tempdir().unwrap();
-    create_old_directory(folder.path()).await;
+    create_version_1_directory(folder.path()).await;
     let opened = tokio::join!(Store::open(folder.path()), Store::open(folder.path()));
     let store = opened.0.unwrap();
     opened.1.unwrap();

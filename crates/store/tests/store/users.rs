@@ -75,7 +75,7 @@ async fn last_enabled_administrator_is_not_removed() {
     assert!(store.find_user(admin).await.unwrap().unwrap().administrator, "the first user is an administrator");
     let disabled = UserChange { enabled: Some(false), ..UserChange::default() };
     let demoted = UserChange { administrator: Some(false), ..UserChange::default() };
-    // Administrators of other domains and disabled ones do not count.
+    // Disabled administrators and administrators of other domains do not count.
     let elsewhere = fixture.other_domain().await;
     store.create_user(&origin(), &elsewhere, &NewUser { administrator: true, ..new_user("eve") }).await.unwrap();
     let grace = fixture.user("grace").await;

@@ -1,4 +1,4 @@
-//! Zones: claims of a process, and active workers.
+//! Zones: task claims by a process, and active workers.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn zone(name: &str) -> Zone {
 }
 
 impl Fixture {
-    /// Adds an instance with a node in each of these zones, "" for none.
+    /// Adds an instance with one node per given zone. An empty name stands for no zone.
     async fn add_instance_in_zones(&self, name: &str, zones: &[&str]) -> (InstanceId, Vec<NodeId>) {
         let urls: Vec<_> = zones.iter().map(|_| "mysql://u:p@h/").collect();
         let mut new: NewInstance = new_instance(&self.initial_ids.project_id, name, &urls);
@@ -43,7 +43,7 @@ async fn next(store: &Store) -> Option<NodeId> {
 }
 
 #[tokio::test]
-async fn node_is_read_by_workers_of_its_zone_only() {
+async fn tasks_of_a_node_are_claimed_in_its_zone_only() {
     let fixture = Fixture::new().await;
     let (_, nodes) = fixture.add_instance_in_zones("shop", &["", "dmz", "dmz-2"]).await;
     for node in [&nodes[1], &nodes[2], &nodes[0], &nodes[1]] {
@@ -58,7 +58,7 @@ async fn node_is_read_by_workers_of_its_zone_only() {
     assert_eq!(next(&first).await.as_ref(), Some(&nodes[1]), "in turn");
     assert_eq!(next(&both).await.as_ref(), Some(&nodes[2]), "tasks of all zones in order");
     assert_eq!(next(&both).await.as_ref(), Some(&nodes[1]));
-    // Expired leases are claimed by workers of the zone only.
+    // Only workers of the zone claim tasks with expired leases.
     fixture.advance_clock(10_000);
     assert_eq!(next(&none).await.as_ref(), Some(&nodes[0]));
     assert_eq!(next(&none).await, None);

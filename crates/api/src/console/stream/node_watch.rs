@@ -183,7 +183,7 @@ impl NodeWatch {
         let node = node.ok_or_else(|| Failure::new(FailureKind::NodeRemoved, self.node.to_string()))?;
         crate::nodes::check_zone(service, &node)?;
         let threshold =
-            service.store.find_slow_threshold(&self.instance).await.map_err(store_failure)?.unwrap_or_default();
+            service.store.find_slow_session_threshold(&self.instance).await.map_err(store_failure)?.unwrap_or_default();
         let login = LoginAttempt::request_permit(&service.store, &node.id, cause).await?;
         let outcome = sample_sessions(&node.url, cache, threshold.seconds(), &service.node_reads.limits()).await;
         login.record_outcome(&node, outcome.as_ref().err()).await;

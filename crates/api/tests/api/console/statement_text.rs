@@ -31,7 +31,11 @@ async fn callers_without_list_permission_see_templates(flavor: Flavor) {
     let server = watching(&node.url()).await;
     let one_second = SlowThreshold::new(1).unwrap();
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
-    server.store.set_slow_threshold(&test_origin(), project, std::slice::from_ref(instance), one_second).await.unwrap();
+    server
+        .store
+        .set_slow_session_threshold(&test_origin(), project, std::slice::from_ref(instance), one_second)
+        .await
+        .unwrap();
     let mut busy = session(&node).await;
     busy.send_statement(STATEMENT.as_bytes()).await.unwrap();
     let host = loop {

@@ -1,115 +1,32 @@
-//! Hash chain of audit rows. Each row contains the MAC of the previous row.
-//! The table `audit_ends` stores an authenticated record for each end of the chain: the head and the checkpoint.
+//! Appends rows to the audit chain. Each row contains the MAC of the previous row.
+//! The table `audit_ends` stores an authenticated record for the head and for the checkpoint of the chain.
 
 use clew_model::AuditEvent;
 
-use super::super::rotation::KEY_ID_SETTING;
-use super::super::row_mapping::read_hash_column;
-use super::{CheckpointTracker, row};
+use super::chain_end::{CHECKPOINT_NAME, ChainEnd, HEAD_NAME, NO_PREVIOUS_MAC, find_highest_seq};
+use super::checkpoint_tracker::CheckpointTracker;
+use super::row;
 use crate::audit::AuditCheckpoint;
-use crate::database::{Row, Transaction, query, query_scalar};
-use crate::derived_keys::{DerivedKeys, hmac_sha256};
+use crate::database::Transaction;
+use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Previous MAC in the first row of the chain.
-pub(super) const NO_PREVIOUS_MAC: [u8; 32] = [0; 32];
-/// Previous MAC in a row that was appended after a manipulation of the head record.
-/// Only a process with the key can create such a row.
+/// Value of the previous MAC in the first row after a manipulation of the head record.
+/// Only a process with the MAC key can create a row with this value.
 pub(super) const CHANGED_HEAD_MAC: [u8; 32] = [0xff; 32];
 
-/// Name of the end record for the newest row.
-pub(super) const HEAD_NAME: &str = "head";
-/// Name of the end record for the oldest row, which has the sequence number and the MAC of the previous row.
-pub(super) const CHECKPOINT_NAME: &str = "checkpoint";
-
-/// End record of the chain: the head or the checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ChainEnd {
-    pub(super) seq: i64,
-    pub(super) mac: [u8; 32],
-}
-
-impl ChainEnd {
-    /// Reads an end record. Returns `None` if the record is missing or was manipulated.
-    pub(super) async fn read_end(
-        transaction: &mut Transaction,
-        key: &MasterKey,
-        name: &str,
-    ) -> Result<Option<Self>, StoreError> {
-        let row = query("SELECT seq, mac, seal FROM audit_ends WHERE name = $1")
-            .bind(name)
-            .fetch_optional(transaction)
-            .await
-            .map_err(StoreError::database_error("read the audit log"))?;
-        row.map_or(Ok(None), |row| Self::from_row(&row, key, name))
-    }
-
-    /// Reads the head record before an append. Fails if another process has rotated the master key.
-    /// A row that is written with the previous key would fail verification.
-    async fn read_head(transaction: &mut Transaction, keys: &DerivedKeys) -> Result<Option<Self>, StoreError> {
-        let failed = StoreError::database_error("read the audit log");
-        let row = query(
-            "SELECT seq, mac, seal, (SELECT value FROM settings WHERE name = $2) AS key_id FROM audit_ends WHERE name = $1",
-        )
-        .bind(HEAD_NAME)
-        .bind(KEY_ID_SETTING)
-        .fetch_optional(transaction)
-        .await
-        .map_err(&failed)?;
-        let Some(row) = row else { return Ok(None) };
-        let id: Option<Vec<u8>> = row.try_get("key_id").map_err(failed)?;
-        if keys.matches_id(id.as_deref()) {
-            Self::from_row(&row, &keys.audit, HEAD_NAME)
-        } else {
-            Err(StoreError::MasterKeyRotated)
-        }
-    }
-
-    fn from_row(row: &Row, key: &MasterKey, name: &str) -> Result<Option<Self>, StoreError> {
-        let failed = StoreError::database_error("read the audit log");
-        let (Ok(mac), Ok(seal)) = (read_hash_column(row, "mac"), read_hash_column(row, "seal")) else {
-            return Ok(None);
-        };
-        let end = Self { seq: row.try_get("seq").map_err(&failed)?, mac };
-        Ok((end.compute_seal(key, name) == seal).then_some(end))
-    }
-
-    pub(super) async fn write_end(
-        self,
-        transaction: &mut Transaction,
-        key: &MasterKey,
-        name: &str,
-    ) -> Result<(), StoreError> {
-        let written = query(
-            "INSERT INTO audit_ends (name, seq, mac, seal) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (name) DO UPDATE SET seq = excluded.seq, mac = excluded.mac, seal = excluded.seal",
-        )
-        .bind(name)
-        .bind(self.seq)
-        .bind(self.mac.as_slice())
-        .bind(self.compute_seal(key, name).as_slice())
-        .execute(transaction)
-        .await;
-        written.map(drop).map_err(StoreError::database_error("write to the audit log"))
-    }
-
-    fn compute_seal(self, key: &MasterKey, name: &str) -> [u8; 32] {
-        hmac_sha256(key, &[b"end", name.as_bytes(), &self.seq.to_be_bytes(), &self.mac])
-    }
-}
-
-/// Writes the end records of an empty audit log, once during the initialisation.
-/// Missing end records therefore prove a manipulation.
-pub(crate) async fn start_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
-    ChainEnd { seq: 0, mac: NO_PREVIOUS_MAC }.write_end(transaction, key, HEAD_NAME).await?;
-    ChainEnd { seq: 1, mac: NO_PREVIOUS_MAC }.write_end(transaction, key, CHECKPOINT_NAME).await
+/// Writes the end records of an empty audit log. Called once, during the initialisation.
+/// Missing end records in an initialised store therefore prove a manipulation.
+pub(crate) async fn initialise_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
+    ChainEnd { seq: 0, mac: NO_PREVIOUS_MAC }.write_end_record(transaction, key, HEAD_NAME).await?;
+    ChainEnd { seq: 1, mac: NO_PREVIOUS_MAC }.write_end_record(transaction, key, CHECKPOINT_NAME).await
 }
 
 /// Appends audit rows. Times are Unix timestamps in milliseconds.
 /// The transaction must hold the write lock, because the function reads and then updates the head record.
-/// Before the append, compares the head with the newest row that this process has recorded, to detect missing rows.
-/// Returns the newest row. The caller passes this row to [`CheckpointTracker::record_newest`] after the commit.
+/// To detect missing rows, first compares the head record with the newest row that this process has recorded.
+/// Returns the newest row. After the commit, the caller must pass it to [`CheckpointTracker::record_newest`].
 pub(crate) async fn append_rows(
     transaction: &mut Transaction,
     keys: &DerivedKeys,
@@ -120,10 +37,10 @@ pub(crate) async fn append_rows(
     // The rows in `checkpoint_tracker` were committed before this transaction acquired the write lock.
     let last_seen = checkpoint_tracker.newest_checkpoint();
     let head = ChainEnd::read_head(transaction, keys).await?;
-    checkpoint_tracker.compare_with_head(transaction, key, head, last_seen).await?;
+    checkpoint_tracker.compare_newest_row_with_head(transaction, key, head, last_seen).await?;
     let mut newest = match head {
         Some(head) => head,
-        None => ChainEnd { seq: find_last_seq(transaction).await?, mac: CHANGED_HEAD_MAC },
+        None => ChainEnd { seq: find_highest_seq(transaction).await?, mac: CHANGED_HEAD_MAC },
     };
     for (at, event) in events {
         let row = row::AuditRow::new(newest.seq.saturating_add(1), *at, newest.mac, event);
@@ -131,17 +48,7 @@ pub(crate) async fn append_rows(
         row.insert(transaction, &mac).await?;
         newest = ChainEnd { seq: row.seq, mac };
     }
-    newest.write_end(transaction, key, HEAD_NAME).await?;
+    newest.write_end_record(transaction, key, HEAD_NAME).await?;
     let at = events.last().map_or(0, |(at, _)| *at);
     Ok(AuditCheckpoint { seq: newest.seq, link: hex::encode(newest.mac), at })
-}
-
-/// Returns the highest sequence number of all rows and end records.
-pub(super) async fn find_last_seq(transaction: &mut Transaction) -> Result<i64, StoreError> {
-    query_scalar(
-        "SELECT COALESCE(MAX(seq), 0) FROM (SELECT MAX(seq) AS seq FROM audit UNION ALL SELECT MAX(seq) FROM audit_ends) AS seen",
-    )
-    .fetch_one(transaction)
-    .await
-    .map_err(StoreError::database_error("read the audit log"))
 }

@@ -1,25 +1,24 @@
-//! Detection of a truncated audit log, with recorded MACs of rows that were the newest ones.
+//! Detects a truncated audit log by means of recorded MACs of previously newest rows.
 //!
-//! After a removal of the newest rows together with a rollback of the head record, the chain itself is intact.
-//! Only a MAC that was recorded before the removal proves that rows are missing.
-//! Each process records the MAC of the newest row in memory. Exported checkpoints outlive the process.
+//! If an attacker removes the newest rows and rolls back the head record, the remaining chain is intact.
+//! Only a previously recorded MAC proves that rows are missing.
+//! Each process keeps the MAC of the newest row in memory. Exported checkpoints also work after a restart.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::super::row_mapping::read_hash_column;
-use super::chain::{CHECKPOINT_NAME, ChainEnd, HEAD_NAME};
+use super::chain_end::{CHECKPOINT_NAME, ChainEnd};
 use super::keys::AuditKeys;
 use crate::audit::{AuditCheckpoint, AuditFault, AuditProblem};
 use crate::database::{Transaction, query};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
-use crate::store::Store;
 
-/// Maximum number of missing rows that are kept in memory.
+/// Maximum number of missing rows that the tracker stores.
 const MAX_MISSING_ROWS: usize = 100;
 
-/// Newest audit row that this process wrote or read, and rows that are known to be missing. Clones share the state.
+/// Tracks the newest audit row of this process and the rows that are known to be missing. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CheckpointTracker(Arc<Mutex<TrackerState>>);
 
@@ -28,13 +27,13 @@ struct TrackerState {
     /// Newest row that this process wrote or read.
     newest: Option<AuditCheckpoint>,
     missing: Vec<AuditCheckpoint>,
-    /// Detected losses that have no audit event yet.
+    /// Detected losses without an audit event.
     unreported: VecDeque<AuditProblem>,
 }
 
 impl CheckpointTracker {
-    /// Records the newest row after a commit. The appending transaction has already compared the previous newest row.
-    /// Ignores rows that are older than the recorded one, because commits may be recorded out of order.
+    /// Records the newest row after a commit. The append has already verified the previously recorded row.
+    /// Ignores rows that are older than the recorded row, because concurrent commits are recorded in any order.
     pub(crate) fn record_newest(&self, newest: AuditCheckpoint) {
         let mut state = self.lock_state();
         if state.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
@@ -43,20 +42,20 @@ impl CheckpointTracker {
     }
 
     /// Returns the newest row and the missing rows.
-    /// Callers must begin the comparing transaction after this call, as for [`CheckpointTracker::newest_checkpoint`].
-    pub(super) fn all_checkpoints(&self) -> Vec<AuditCheckpoint> {
+    /// As for [`CheckpointTracker::newest_checkpoint`], callers must begin their transaction after this call.
+    pub(super) fn recorded_checkpoints(&self) -> Vec<AuditCheckpoint> {
         let state = self.lock_state();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
     /// Returns the newest recorded row.
-    /// Callers must begin the comparing transaction after this call, because an older snapshot may not contain the row.
+    /// Callers must begin their transaction after this call, because an older snapshot may not contain this row.
     pub(super) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
         self.lock_state().newest.clone()
     }
 
-    /// Checks that the audit log contains a recorded row. Needs no query if the head record is this row.
-    pub(super) async fn compare_with_head(
+    /// Checks that the audit log contains a recorded row. Sends no query if the head record identifies this row.
+    pub(super) async fn compare_newest_row_with_head(
         &self,
         transaction: &mut Transaction,
         key: &MasterKey,
@@ -68,14 +67,14 @@ impl CheckpointTracker {
             return Ok(());
         }
         if let Some(problem) = compare_checkpoint(transaction, key, &newest).await? {
-            self.mark_missing(newest, problem);
+            self.mark_newest_row_missing(newest, problem);
         }
         Ok(())
     }
 
     /// Moves the newest recorded row to the missing rows.
-    /// Does nothing if another row was recorded in the meantime.
-    fn mark_missing(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
+    /// Does nothing if another row has been recorded in the meantime.
+    fn mark_newest_row_missing(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
         let mut state = self.lock_state();
         if state.newest.take_if(|newest| *newest == checkpoint).is_some() && state.missing.len() < MAX_MISSING_ROWS {
             state.missing.push(checkpoint);
@@ -83,47 +82,18 @@ impl CheckpointTracker {
         }
     }
 
+    /// Returns the oldest detected loss that has no audit event yet.
+    pub(super) fn oldest_unreported_loss(&self) -> Option<AuditProblem> {
+        self.lock_state().unreported.front().cloned()
+    }
+
+    /// Removes a detected loss from the unreported losses.
+    pub(super) fn acknowledge_loss(&self, loss: &AuditProblem) {
+        self.lock_state().unreported.retain(|unreported| unreported != loss);
+    }
+
     fn lock_state(&self) -> MutexGuard<'_, TrackerState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Store {
-    /// Returns the newest row of the audit log, for storage outside of the database.
-    /// Fails if the head record was manipulated.
-    pub async fn create_audit_checkpoint(&self) -> Result<AuditCheckpoint, StoreError> {
-        self.check_key_id().await?;
-        let failed = StoreError::database_error("read the newest audit row");
-        let mut transaction = self.database.begin_read().await.map_err(&failed)?;
-        let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
-        let head = ChainEnd::read_end(&mut transaction, keys.current_key(), HEAD_NAME).await?;
-        let head = head.ok_or_else(|| StoreError::Damaged {
-            what: "audit",
-            reason: "the head record was changed; run clew audit verify to find missing rows".to_owned(),
-        })?;
-        Ok(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at: self.clock.unix_millis() })
-    }
-
-    /// Checks that the audit log still contains the newest recorded row, and records the current newest row.
-    /// Returns the oldest detected loss until the caller confirms it with [`Store::acknowledge_audit_loss`].
-    /// [`Store::verify_audit`] also reports detected losses until the process terminates.
-    pub async fn check_audit_growth(&self) -> Result<Option<AuditProblem>, StoreError> {
-        let newest = self.checkpoint_tracker.newest_checkpoint();
-        let failed = StoreError::database_error("compare the audit log with the recorded checkpoint");
-        let mut transaction = self.database.begin_read().await.map_err(&failed)?;
-        let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
-        let head = ChainEnd::read_end(&mut transaction, keys.current_key(), HEAD_NAME).await?;
-        self.checkpoint_tracker.compare_with_head(&mut transaction, keys.current_key(), head, newest).await?;
-        if let Some(head) = head {
-            let at = self.clock.unix_millis();
-            self.checkpoint_tracker.record_newest(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at });
-        }
-        Ok(self.checkpoint_tracker.lock_state().unreported.front().cloned())
-    }
-
-    /// Confirms a loss, so that [`Store::check_audit_growth`] no longer returns it.
-    pub fn acknowledge_audit_loss(&self, loss: &AuditProblem) {
-        self.checkpoint_tracker.lock_state().unreported.retain(|unreported| unreported != loss);
     }
 }
 
@@ -141,7 +111,7 @@ pub(super) async fn compare_checkpoints<'a>(
 }
 
 /// Checks that the audit log contains a recorded row.
-/// A row that retention removed is no problem, because the checkpoint record proves the removal.
+/// Accepts a row that retention removed, because the checkpoint record proves the removal.
 async fn compare_checkpoint(
     transaction: &mut Transaction,
     key: &MasterKey,
@@ -157,7 +127,7 @@ async fn compare_checkpoint(
         .map_err(StoreError::database_error("verify the audit log"))?;
     let found = match row {
         Some(row) => read_hash_column(&row, "mac").ok(),
-        None => match ChainEnd::read_end(transaction, key, CHECKPOINT_NAME).await? {
+        None => match ChainEnd::read_end_record(transaction, key, CHECKPOINT_NAME).await? {
             Some(oldest) if oldest.seq == checkpoint.seq.saturating_add(1) => Some(oldest.mac),
             Some(oldest) if oldest.seq > checkpoint.seq => return Ok(None),
             _ => {

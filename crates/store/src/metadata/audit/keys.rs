@@ -1,29 +1,29 @@
 //! MAC keys of the audit chain. After a rotation of the master key, new rows use a new MAC key.
 //!
-//! Existing rows keep their MACs, because copies of these MACs may exist outside of the database.
-//! The first row with the new key contains the MAC of the last row with the previous key.
-//! Changes that are made with a stolen previous key are therefore detected.
+//! Existing rows keep their MACs, because copies of these MACs may exist outside the database.
+//! The first row under the new key contains the MAC of the last row under the previous key.
+//! Verification therefore detects changes that were made with a stolen previous key.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::super::{read_setting, write_setting};
-use super::chain::{CHECKPOINT_NAME, ChainEnd, HEAD_NAME};
+use super::chain_end::{CHECKPOINT_NAME, ChainEnd, HEAD_NAME, find_highest_seq};
 use crate::database::Transaction;
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 use crate::sealing::{AssociatedData, Sealer};
 
-/// Name of the setting with the encrypted previous keys.
+/// Name of the setting that stores the encrypted previous keys.
 const PREVIOUS_KEYS_SETTING: &str = "audit_keys";
 const PREVIOUS_KEYS_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: PREVIOUS_KEYS_SETTING };
 
 /// Previous key in hexadecimal, with the sequence number of its last row.
 #[derive(Serialize, Deserialize)]
-struct PreviousKey {
+struct PreviousMacKey {
     through: i64,
     key: String,
 }
@@ -36,7 +36,7 @@ pub(crate) struct AuditKeys {
 }
 
 impl AuditKeys {
-    /// Reads the keys. Omits all previous keys if they cannot be decrypted, so that their rows fail verification.
+    /// Reads the MAC keys. Omits all previous keys if they cannot be decrypted, so that their rows fail verification.
     pub(crate) async fn load_keys(
         transaction: &mut Transaction,
         sealer: &Sealer,
@@ -45,12 +45,12 @@ impl AuditKeys {
         let mut previous = Vec::new();
         let stored = read_setting(transaction, PREVIOUS_KEYS_SETTING).await?.unwrap_or_default();
         if let Ok(unsealed) = sealer.unseal(PREVIOUS_KEYS_ASSOCIATED_DATA, &stored) {
-            let entries: Vec<PreviousKey> = serde_json::from_str(unsealed.expose_secret())
-                .map_err(StoreError::damaged_value("keys of the audit"))?;
-            for PreviousKey { through, key } in entries {
+            let entries: Vec<PreviousMacKey> = serde_json::from_str(unsealed.expose_secret())
+                .map_err(StoreError::damaged_value_error("keys of the audit"))?;
+            for PreviousMacKey { through, key } in entries {
                 let mut bytes: MasterKey = Zeroizing::new([0; 32]);
                 hex::decode_to_slice(Zeroizing::new(key).as_str(), &mut *bytes)
-                    .map_err(StoreError::damaged_value("keys of the audit"))?;
+                    .map_err(StoreError::damaged_value_error("keys of the audit"))?;
                 previous.push((through, bytes));
             }
         }
@@ -62,7 +62,7 @@ impl AuditKeys {
         self.previous.iter().find(|(through, _)| seq <= *through).map_or(&self.current, |(_, key)| key)
     }
 
-    /// Returns the current MAC key, which also authenticates the end records.
+    /// Returns the current MAC key. This key also authenticates the end records.
     pub(super) fn current_key(&self) -> &MasterKey {
         &self.current
     }
@@ -76,25 +76,25 @@ impl AuditKeys {
         let entries: Vec<_> = self
             .previous
             .iter()
-            .map(|(through, key)| PreviousKey { through: *through, key: hex::encode(**key) })
+            .map(|(through, key)| PreviousMacKey { through: *through, key: hex::encode(**key) })
             .collect();
-        let entries = serde_json::to_string(&entries).map_err(StoreError::damaged_value("keys of the audit"))?;
+        let entries = serde_json::to_string(&entries).map_err(StoreError::damaged_value_error("keys of the audit"))?;
         let stored = sealer.seal(PREVIOUS_KEYS_ASSOCIATED_DATA, &SecretString::from(entries))?;
         write_setting(transaction, PREVIOUS_KEYS_SETTING, &stored).await
     }
 }
 
-/// Replaces the current MAC key. Existing rows keep their key, and the end records are rewritten with the new key.
-/// A manipulated end record is not rewritten, so that verification still detects the manipulation.
+/// Replaces the current MAC key and rewrites the end records with the new key. Existing rows keep their key.
+/// Does not rewrite a manipulated end record, so that verification still detects the manipulation.
 pub(crate) async fn rotate_chain_key(
     transaction: &mut Transaction,
     audit: &mut AuditKeys,
     keys: &DerivedKeys,
 ) -> Result<(), StoreError> {
-    let mut through = super::chain::find_last_seq(transaction).await?;
+    let mut through = find_highest_seq(transaction).await?;
     for name in [HEAD_NAME, CHECKPOINT_NAME] {
-        if let Some(end) = ChainEnd::read_end(transaction, &audit.current, name).await? {
-            end.write_end(transaction, &keys.audit, name).await?;
+        if let Some(end) = ChainEnd::read_end_record(transaction, &audit.current, name).await? {
+            end.write_end_record(transaction, &keys.audit, name).await?;
             if name == HEAD_NAME {
                 through = end.seq;
             }

@@ -1,25 +1,25 @@
-//! Retention of the audit log. Each removal moves the checkpoint record, which keeps the chain intact.
+//! Removes old audit rows. Each removal moves the checkpoint record, so that the chain stays intact.
 
 use clew_model::{AuditEvent, Origin, Outcome};
 use serde_json::json;
 
 use super::super::row_mapping::read_hash_column;
-use super::chain::{CHECKPOINT_NAME, ChainEnd, NO_PREVIOUS_MAC};
+use super::chain_end::{CHECKPOINT_NAME, ChainEnd, NO_PREVIOUS_MAC};
 use super::keys::AuditKeys;
 use super::verification::ChainVerifier;
 use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Maximum number of rows per transaction, which limits the delay of other writers.
+/// Maximum number of rows to remove per transaction. The limit keeps other writers from waiting long.
 const MAX_BATCH_SIZE: i64 = 1000;
-/// Maximum number of integrity problems in the audit event of a removal.
+/// Maximum number of integrity problems in the audit event for a removal.
 const MAX_REPORTED_PROBLEMS: usize = 20;
 
 impl Store {
     /// Removes audit rows that are older than `before`, a Unix timestamp in milliseconds. Returns the number of rows.
     /// Audit events record the number of removed rows and their integrity problems.
-    pub async fn prune_audit(&self, by: &Origin, before: i64) -> Result<u64, StoreError> {
+    pub async fn prune_audit_log(&self, by: &Origin, before: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
         // Keep the audit events of this removal, regardless of their time.
         let newest: Option<i64> = query_scalar("SELECT MAX(seq) FROM audit")
@@ -28,7 +28,7 @@ impl Store {
             .map_err(StoreError::database_error("look for old audit rows"))?;
         let Some(newest) = newest else { return Ok(0) };
         loop {
-            let count = self.prune_batch(by, before, newest).await?;
+            let count = self.prune_row_batch(by, before, newest).await?;
             removed += count;
             if count == 0 {
                 return Ok(removed);
@@ -36,19 +36,19 @@ impl Store {
         }
     }
 
-    async fn prune_batch(&self, by: &Origin, before: i64, newest: i64) -> Result<u64, StoreError> {
-        let mut tx = self.begin_audited("remove old audit rows").await?;
+    async fn prune_row_batch(&self, by: &Origin, before: i64, newest: i64) -> Result<u64, StoreError> {
+        let mut tx = self.begin_audited_transaction("remove old audit rows").await?;
         let Some(last) = find_last_removable_row(tx.transaction(), before, newest).await? else { return Ok(0) };
         let keys = AuditKeys::load_keys(tx.transaction(), &self.sealer, &self.keys).await?;
-        let mut verifier = ChainVerifier::start(tx.transaction(), &keys).await?;
-        verifier.verify_through(tx.transaction(), &keys, last.seq).await?;
+        let mut verifier = ChainVerifier::at_checkpoint(tx.transaction(), &keys).await?;
+        verifier.verify_rows_through(tx.transaction(), &keys, last.seq).await?;
         let checkpoint = ChainEnd { seq: last.seq.saturating_add(1), mac: last.mac };
-        checkpoint.write_end(tx.transaction(), keys.current_key(), CHECKPOINT_NAME).await?;
+        checkpoint.write_end_record(tx.transaction(), keys.current_key(), CHECKPOINT_NAME).await?;
         let removed = query("DELETE FROM audit WHERE seq <= $1")
             .bind(last.seq)
             .execute(tx.transaction())
             .await
-            .map_err(tx.map_error())?;
+            .map_err(tx.error_mapper())?;
         let problems = verifier.describe_problems();
         let event = AuditEvent {
             outcome: if problems.is_empty() { Outcome::Succeeded } else { Outcome::Failed },
@@ -64,7 +64,7 @@ impl Store {
     }
 }
 
-/// Returns the last row of the next batch to remove. The newest row of the audit log is never removed.
+/// Returns the last row of the next batch to remove. Never selects the newest row of the audit log.
 async fn find_last_removable_row(
     transaction: &mut Transaction,
     before: i64,

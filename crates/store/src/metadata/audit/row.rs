@@ -1,4 +1,4 @@
-//! Conversion of audit events to and from database rows, and computation of the MACs.
+//! Converts audit events to and from database rows, and computes their MACs.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use crate::derived_keys::hmac_sha256;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Text columns, in the order of the SQL parameters and of the MAC input.
+/// Text columns in the order of the SQL parameters and of the MAC input.
 const TEXT_COLUMNS: [&str; 15] = [
     "actor_kind",
     "actor_id",
@@ -72,7 +72,7 @@ impl AuditRow {
     }
 
     /// Reads an audit row and its MAC. Fails if the type or length of a value is invalid.
-    pub(super) fn read_with_mac(row: &database::Row) -> Result<(Self, [u8; 32]), StoreError> {
+    pub(super) fn read_row_and_mac(row: &database::Row) -> Result<(Self, [u8; 32]), StoreError> {
         let failed = StoreError::database_error("read the audit log");
         let mut texts = [const { None }; TEXT_COLUMNS.len()];
         for (text, column) in texts.iter_mut().zip(TEXT_COLUMNS) {
@@ -82,7 +82,7 @@ impl AuditRow {
         Ok((Self { seq, at, previous: read_hash_column(row, "previous")?, texts }, read_hash_column(row, "mac")?))
     }
 
-    /// Computes the MAC. A length prefix for each text ensures that different rows have different encodings.
+    /// Computes the MAC. Each text has a length prefix, so that different rows have different encodings.
     pub(super) fn compute_mac(&self, key: &MasterKey) -> [u8; 32] {
         let mut bytes = Vec::with_capacity(512);
         bytes.extend(self.seq.to_be_bytes());

@@ -1,6 +1,7 @@
 //! Verification of the audit chain.
 
-use super::chain::{CHANGED_HEAD_MAC, CHECKPOINT_NAME, ChainEnd, HEAD_NAME};
+use super::chain::CHANGED_HEAD_MAC;
+use super::chain_end::{CHECKPOINT_NAME, ChainEnd, HEAD_NAME};
 use super::checkpoint_tracker::compare_checkpoints;
 use super::keys::AuditKeys;
 use super::row::AuditRow;
@@ -14,29 +15,29 @@ use crate::store::Store;
 const PAGE_SIZE: u32 = 500;
 
 impl Store {
-    /// Verifies the entire audit log in one snapshot, with constant memory.
+    /// Verifies the entire audit log in one snapshot. Memory use is constant.
     /// Also checks that the audit log contains the given checkpoints and the rows that this process has recorded.
-    /// Checkpoints detect a truncation of the audit log that leaves the chain itself intact.
+    /// Checkpoints reveal a truncation of the audit log that leaves the chain intact.
     pub async fn verify_audit(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.check_key_id().await?;
-        let tracked = self.checkpoint_tracker.all_checkpoints();
+        let tracked = self.checkpoint_tracker.recorded_checkpoints();
         let failed = StoreError::database_error("verify the audit log");
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;
         let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
-        let mut verifier = ChainVerifier::start(&mut transaction, &keys).await?;
-        verifier.verify_through(&mut transaction, &keys, i64::MAX).await?;
+        let mut verifier = ChainVerifier::at_checkpoint(&mut transaction, &keys).await?;
+        verifier.verify_rows_through(&mut transaction, &keys, i64::MAX).await?;
         let recorded = compare_checkpoints(&mut transaction, &keys, tracked.iter().chain(checkpoints)).await?;
-        Ok(verifier.finish(recorded))
+        Ok(verifier.into_result(recorded))
     }
 }
 
-/// Verifier that reads the chain from the oldest row to the newest row.
+/// Verifies the chain from the oldest row to the newest row.
 pub(super) struct ChainVerifier {
-    /// Newest row according to the head record, or `None` if that record was manipulated.
+    /// Newest row according to the head record, or `None` if the head record was manipulated.
     head: Option<ChainEnd>,
     /// Last row that was read, or `None` if the start of the chain is unknown.
     previous: Option<ChainEnd>,
-    /// True if the row in `previous` is authentic, so that its MAC can be compared with the next row.
+    /// True if the row in `previous` is authentic. The next row must then contain its MAC.
     previous_is_authentic: bool,
     /// Sequence number of the last row that was read.
     position: i64,
@@ -44,10 +45,10 @@ pub(super) struct ChainVerifier {
 }
 
 impl ChainVerifier {
-    pub(super) async fn start(transaction: &mut Transaction, keys: &AuditKeys) -> Result<Self, StoreError> {
-        let checkpoint = ChainEnd::read_end(transaction, keys.current_key(), CHECKPOINT_NAME).await?;
+    pub(super) async fn at_checkpoint(transaction: &mut Transaction, keys: &AuditKeys) -> Result<Self, StoreError> {
+        let checkpoint = ChainEnd::read_end_record(transaction, keys.current_key(), CHECKPOINT_NAME).await?;
         let mut verifier = Self {
-            head: ChainEnd::read_end(transaction, keys.current_key(), HEAD_NAME).await?,
+            head: ChainEnd::read_end_record(transaction, keys.current_key(), HEAD_NAME).await?,
             previous: checkpoint.map(|end| ChainEnd { seq: end.seq.saturating_sub(1), mac: end.mac }),
             previous_is_authentic: true,
             position: i64::MIN,
@@ -60,7 +61,7 @@ impl ChainVerifier {
     }
 
     /// Verifies the rows up to and including the sequence number `last`.
-    pub(super) async fn verify_through(
+    pub(super) async fn verify_rows_through(
         &mut self,
         transaction: &mut Transaction,
         keys: &AuditKeys,
@@ -80,7 +81,7 @@ impl ChainVerifier {
             }
             for row in &rows {
                 self.position = row.try_get("seq").map_err(&failed)?;
-                self.verify_row(self.position, AuditRow::read_with_mac(row).ok(), keys.key_for_row(self.position));
+                self.verify_row(self.position, AuditRow::read_row_and_mac(row).ok(), keys.key_for_row(self.position));
             }
         }
     }
@@ -88,7 +89,7 @@ impl ChainVerifier {
     fn verify_row(&mut self, seq: i64, row: Option<(AuditRow, [u8; 32])>, key: &MasterKey) {
         self.result.rows += 1;
         let authentic = row.as_ref().is_some_and(|(row, mac)| row.compute_mac(key) == *mac);
-        if !self.is_in_range(seq, authentic) {
+        if !self.is_valid_seq(seq, authentic) {
             return self.report_problem(seq, if authentic { AuditFault::OutOfOrder } else { AuditFault::Changed });
         }
         let gap = self.report_gap(seq);
@@ -109,9 +110,9 @@ impl ChainVerifier {
         self.previous_is_authentic = authentic;
     }
 
-    /// Returns true if the sequence number is valid for a row, which must not precede the checkpoint.
-    /// A row after the head is only valid if it is authentic.
-    fn is_in_range(&self, seq: i64, authentic: bool) -> bool {
+    /// Returns true if a row may have this sequence number. Rows must not precede the checkpoint.
+    /// A row after the head must be authentic.
+    fn is_valid_seq(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
             && (authentic || self.head.is_none_or(|head| seq <= head.seq))
     }
@@ -119,7 +120,7 @@ impl ChainVerifier {
     /// Reports a gap before a row. Returns true if rows are missing or the previous row is unknown.
     fn report_gap(&mut self, seq: i64) -> bool {
         let Some(previous) = self.previous else {
-            self.move_first_problem(seq);
+            self.set_first_problem_position(seq);
             return true;
         };
         let expected = previous.seq.saturating_add(1);
@@ -134,8 +135,8 @@ impl ChainVerifier {
         true
     }
 
-    /// Sets the position of the first problem, a manipulated checkpoint, to the position of the first row.
-    fn move_first_problem(&mut self, seq: i64) {
+    /// Sets the position of the first problem, which is a manipulated checkpoint, to the first row.
+    fn set_first_problem_position(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;
         }
@@ -146,8 +147,8 @@ impl ChainVerifier {
         self.result.problems.iter().map(ToString::to_string).collect()
     }
 
-    /// Completes the verification and adds `recorded`, the problems of recorded rows.
-    fn finish(mut self, recorded: Vec<AuditProblem>) -> AuditVerification {
+    /// Completes the verification and adds the problems in `recorded`, which concern recorded rows.
+    fn into_result(mut self, recorded: Vec<AuditProblem>) -> AuditVerification {
         let last = self.previous.map_or(0, |previous| previous.seq);
         match self.head {
             None => self.report_problem(last, AuditFault::HeadChanged),

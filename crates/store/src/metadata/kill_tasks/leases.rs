@@ -1,4 +1,4 @@
-//! Leases that assign the kill tasks of an instance to a worker. All times are from the clock of the store.
+//! Queries for leases that assign an instance's kill tasks to a worker. All times come from the store's clock.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use clew_model::InstanceId;
 use sqlx::AssertSqlSafe;
 
 use super::super::row_mapping::parse_column;
-use super::{RUNNING_TASK_CONDITION, duration_to_millis, kill_task_from_row};
+use super::{RUNNING_KILL_TASK_CONDITION, duration_to_millis, kill_task_from_row};
 use crate::database::{query, query_scalar};
 use crate::error::StoreError;
 use crate::kill_tasks::InstanceKillTasks;
@@ -15,18 +15,18 @@ use crate::serving_lock::ServingLock;
 use crate::store::Store;
 
 impl Store {
-    /// Returns instances with running kill tasks, if the kill switch is on and this process can reach all nodes.
+    /// Returns the instances whose kill switch is on and whose nodes this process can reach, with running kill tasks.
     pub async fn list_instances_with_kill_tasks(&self) -> Result<Vec<InstanceKillTasks>, StoreError> {
         let (now, zones) = (self.clock.unix_millis(), self.database.json_array_text_sql("$3"));
         let rows = query(AssertSqlSafe(format!(
             "SELECT t.*, i.project_id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on = $1 \
-             JOIN instances i ON i.id = t.instance_id WHERE {RUNNING_TASK_CONDITION} AND NOT EXISTS \
+             JOIN instances i ON i.id = t.instance_id WHERE {RUNNING_KILL_TASK_CONDITION} AND NOT EXISTS \
                  (SELECT 1 FROM nodes n WHERE n.instance_id = t.instance_id AND n.zone NOT IN ({zones})) \
              ORDER BY t.instance_id, t.id"
         )))
         .bind(true)
         .bind(now)
-        .bind(self.zones_json())
+        .bind(self.reachable_zones_json())
         .fetch_all(&self.database)
         .await
         .map_err(StoreError::database_error("look for kill tasks"))?;
@@ -45,7 +45,7 @@ impl Store {
         Ok(rounds)
     }
 
-    /// Acquires or renews the lease of a worker on an instance.
+    /// Acquires or renews a worker's lease for the kill tasks of an instance.
     /// Returns false if another worker holds the lease or the kill switch is off.
     pub async fn acquire_kill_task_lease(
         &self,
@@ -67,7 +67,7 @@ impl Store {
         Ok(held > 0)
     }
 
-    /// Returns the ids of the running tasks of an instance if this worker holds the lease, otherwise an empty set.
+    /// Returns the ids of an instance's running kill tasks, or an empty set if this worker does not hold the lease.
     pub async fn list_leased_kill_tasks(
         &self,
         instance: &InstanceId,
@@ -75,7 +75,7 @@ impl Store {
     ) -> Result<BTreeSet<i64>, StoreError> {
         let ids: Vec<i64> = query_scalar(AssertSqlSafe(format!(
             "SELECT t.id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on \
-             WHERE t.instance_id = $1 AND {RUNNING_TASK_CONDITION} AND s.worker = $3 AND s.lease_until > $2"
+             WHERE t.instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION} AND s.worker = $3 AND s.lease_until > $2"
         )))
         .bind(instance.as_str())
         .bind(self.clock.unix_millis())
@@ -96,8 +96,8 @@ impl Store {
         Ok(())
     }
 
-    /// Ends all leases. The serving lock proves that no other process serves the data directory.
-    /// Does nothing if the database is shared, because workers of other servers may be running.
+    /// Ends all kill task leases. The serving lock ensures that no other process serves the data directory.
+    /// Does nothing if the database is shared, because workers on other servers may be running.
     pub async fn end_all_kill_task_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         if self.database.is_shared() {
             return Ok(0);

@@ -1,4 +1,4 @@
-//! Claims of queued tasks by workers.
+//! Claims queued tasks for workers.
 
 use clew_model::{Failure, FailureKind, Selection};
 
@@ -10,9 +10,9 @@ use crate::metadata::row_mapping::duration_to_millis;
 use crate::store::Store;
 use crate::tasks::{ClaimRequest, ClaimedTask, ClaimedTasks};
 
-/// Builds the SQL statement that claims one task of a node that is neither at its task limit nor excluded.
-/// Tasks with an expired lease have priority. The wait before a retry grows by one lease duration per attempt.
-/// Without an expired lease, the statement claims the queued task with the lowest `turn` in the zones of this process.
+/// Builds the SQL statement that claims one task. Skips excluded nodes and nodes at their task limit.
+/// Tasks with an expired lease have priority. The retry delay grows by one lease duration per attempt.
+/// If no lease has expired, claims the queued task with the lowest `turn` in the zones of this process.
 macro_rules! claim_query {
     ($excluded_nodes:literal, $zones:literal, $skip_locked:literal) => {
         concat!(
@@ -47,46 +47,47 @@ pub(super) const POSTGRES_CLAIM_QUERY: &str = claim_query!(
     " FOR UPDATE SKIP LOCKED"
 );
 
-/// Selects whether tasks may be claimable, and the id of the master key.
+/// Checks whether any task may be claimable, and reads the id of the master key.
 pub(super) const HAS_CLAIMABLE_TASK_QUERY: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'queued') \
      OR EXISTS (SELECT 1 FROM tasks WHERE status = 'running' AND lease_until <= $1), \
      (SELECT value FROM settings WHERE name = 'master_key_id')";
 
-/// Ends a task whose stored data cannot be parsed, so that the task is not claimed again.
-/// Also replaces the stored selection with the default selection, because ended tasks do not need it.
+/// Fails a task with invalid stored data, so that the task is not claimed again.
+/// Replaces the stored selection with the default selection, because ended tasks do not need the selection.
 const FAIL_DAMAGED_TASK_QUERY: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
          ended_at = $5, lease_until = NULL WHERE rowid = $1";
 
 impl Store {
     /// Claims tasks for a worker, within the limits of the request.
-    /// Tasks with an expired lease are claimed first, then queued tasks in fair order (see `docs/decisions/0019`).
+    /// Claims tasks with an expired lease first, then queued tasks in fair order (see `docs/decisions/0019`).
     pub async fn claim_tasks(&self, claim: ClaimRequest) -> Result<ClaimedTasks, StoreError> {
         let excluded_nodes =
-            serde_json::to_string(&claim.excluded_nodes).map_err(StoreError::damaged_value("ids of nodes"))?;
+            serde_json::to_string(&claim.excluded_nodes).map_err(StoreError::damaged_value_error("ids of nodes"))?;
         let now = self.clock.unix_millis();
         // Most polls find no task. A read avoids the write lock, which would delay other writers.
         if self.database.is_shared() && !self.has_claimable_task(now).await? {
             return Ok(ClaimedTasks::default());
         }
-        self.execute_grouped(ClaimTasks { claim, excluded_nodes, zones: self.zones_json(), now }).await
+        self.execute_grouped_write(ClaimTasksWrite { claim, excluded_nodes, zones: self.reachable_zones_json(), now })
+            .await
     }
 
     async fn has_claimable_task(&self, now: i64) -> Result<bool, StoreError> {
         let selected =
             query_pair::<bool, Option<Vec<u8>>>(HAS_CLAIMABLE_TASK_QUERY).bind(now).fetch_one(&self.database).await;
         let (has_claimable, key) = selected.map_err(StoreError::database_error("look for queued collections"))?;
-        if self.keys.matches_id(key.as_deref()) { Ok(has_claimable) } else { Err(StoreError::MasterKeyRotated) }
+        if self.keys.matches_key_id(key.as_deref()) { Ok(has_claimable) } else { Err(StoreError::MasterKeyRotated) }
     }
 }
 
-struct ClaimTasks {
+struct ClaimTasksWrite {
     claim: ClaimRequest,
     excluded_nodes: String,
     zones: String,
     now: i64,
 }
 
-impl GroupedWrite for ClaimTasks {
+impl GroupedWrite for ClaimTasksWrite {
     type Output = ClaimedTasks;
     const ERROR_CONTEXT: &'static str = "claim collections";
 
@@ -106,7 +107,7 @@ impl GroupedWrite for ClaimTasks {
     }
 }
 
-impl ClaimTasks {
+impl ClaimTasksWrite {
     async fn claim_one_task(&self, transaction: &mut Transaction) -> Result<Option<Row>, StoreError> {
         let claim = match transaction {
             Transaction::Sqlite(_) => SQLITE_CLAIM_QUERY,
@@ -132,7 +133,8 @@ impl ClaimTasks {
     ) -> Result<Failure, StoreError> {
         let failed = StoreError::database_error("end a damaged collection");
         let failure = Failure::new(FailureKind::StoreFailed, format!("the stored {what} cannot be parsed"));
-        let nothing = serde_json::to_string(&Selection::default()).map_err(StoreError::damaged_value("selection"))?;
+        let nothing =
+            serde_json::to_string(&Selection::default()).map_err(StoreError::damaged_value_error("selection"))?;
         query(FAIL_DAMAGED_TASK_QUERY)
             .bind(row.try_get::<i64, _>("rowid").map_err(&failed)?)
             .bind(failure.kind.name())

@@ -1,5 +1,5 @@
-//! Tests that all statements of the task queue use indexes, regardless of the number of ended tasks.
-//! `cargo xtask bench` measures the durations of these statements.
+//! Tests that all task queue statements use indexes, regardless of the number of ended tasks.
+//! The command `cargo xtask bench` measures the durations of these statements.
 
 use clew_testkit::PostgreSql;
 use sqlx::AssertSqlSafe;
@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use super::{DELETE_ENDED_TASKS, SELECT_TASK_BY_ID, SELECT_TASKS_BY_NODE, claim, writes};
 use crate::database::{Database, query, query_scalar};
 
-/// Name, SQL and parameters of each statement, and the indexes that PostgreSQL must use.
+/// Name, SQL and parameters of each statement, with the indexes that PostgreSQL must use.
 const QUEUE_STATEMENTS: [(&str, &str, &str, &[&str]); 10] = [
     (
         "claim",
@@ -52,7 +52,7 @@ async fn sqlite_queries_use_indexes() {
 }
 
 /// Inserts the tasks of a typical day: many ended tasks, some queued tasks and a few running tasks.
-const INSERT_TASKS_OF_A_DAY: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
+const INSERT_TYPICAL_DAY_SQL: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
          lease_until, result_name, ended_at) \
      SELECT 'task' || n, 'p' || n % 10, 'i' || n % 1000, 'n' || n % 3000, '{}', n, \
          CASE WHEN n <= 98000 THEN 'finished' WHEN n <= 99900 THEN 'queued' ELSE 'running' END, n, \
@@ -67,7 +67,7 @@ async fn queries_use_indexes_on_a_postgres_server() {
     // Force a generic plan, which PostgreSQL chooses for frequent statements.
     for statement in [
         "ALTER TABLE tasks DISABLE TRIGGER USER",
-        INSERT_TASKS_OF_A_DAY,
+        INSERT_TYPICAL_DAY_SQL,
         "ANALYZE tasks",
         "SET plan_cache_mode = force_generic_plan",
     ] {
@@ -88,7 +88,7 @@ async fn queries_use_indexes_on_a_postgres_server() {
     }
 }
 
-/// Triggers maintain the task counts, so that counting needs no table scan.
+/// Database triggers maintain the task counts, so that queries need no table scan.
 #[tokio::test]
 async fn task_counts_equal_the_rows_after_all_changes() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,18 +1,18 @@
-//! Grouped writes of the task queue: insert, renew, end and release.
+//! Grouped writes for the task queue: queue a task, renew a lease, end a task and release a task.
 
 use clew_model::{RequestId, TaskOutcome, TaskStatus};
 
 use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::metadata::group_commit::GroupedWrite;
-use crate::metadata::row_mapping::count_to_i64;
+use crate::metadata::row_mapping::saturate_count_to_i64;
 use crate::tasks::NewCollectionTask;
 
-/// Computes the `turn` of a new task, which is its position in the fair queue.
+/// Computes the `turn` of a new task. The turn is the position of the task in the fair queue.
 /// The turn is the base turn, plus the number of other instances of the project with queued tasks, plus one.
 /// The base turn is the maximum of the current turn and the highest queued turn of the task's instance.
-/// The current turn is the highest turn of a running task, or else the lowest queued turn in the task's zone.
-/// As a result, projects share the workers equally, and so do the instances of each project.
+/// The current turn is the highest turn of a running task, or else the lowest queued turn in the zone of the new task.
+/// As a result, projects share the workers equally. Instances in a project also share the workers equally.
 /// The query counts at most 64 instances.
 pub(super) const FAIR_TURN_QUERY: &str = "WITH RECURSIVE others (id, number) AS ( \
          SELECT MIN(instance_id), 1 FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > '' \
@@ -42,14 +42,14 @@ pub(super) const END_TASK_QUERY: &str = "UPDATE tasks SET status = $1, failure_k
 pub(super) const RELEASE_TASK_QUERY: &str = "UPDATE tasks SET status = 'queued', worker = NULL, lease_until = NULL, attempts = attempts - 1 \
      WHERE request_id = $1 AND fence = $2 AND status = 'running'";
 
-pub(super) struct QueueTask {
+pub(super) struct QueueTaskWrite {
     pub(super) task: NewCollectionTask,
     pub(super) selection: String,
     pub(super) now: i64,
     pub(super) queue_limit: u32,
 }
 
-impl GroupedWrite for QueueTask {
+impl GroupedWrite for QueueTaskWrite {
     /// False if the queue of the node is full.
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "queue a collection";
@@ -80,14 +80,14 @@ impl GroupedWrite for QueueTask {
     }
 }
 
-pub(super) struct RenewLease {
+pub(super) struct RenewLeaseWrite {
     pub(super) id: RequestId,
     pub(super) fence: i64,
     pub(super) now: i64,
     pub(super) until: i64,
 }
 
-impl GroupedWrite for RenewLease {
+impl GroupedWrite for RenewLeaseWrite {
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "renew a lease";
 
@@ -104,22 +104,24 @@ impl GroupedWrite for RenewLease {
     }
 }
 
-pub(super) struct EndTask {
+pub(super) struct EndTaskWrite {
     pub(super) id: RequestId,
     pub(super) fence: i64,
     pub(super) outcome: TaskOutcome,
     pub(super) now: i64,
 }
 
-impl GroupedWrite for EndTask {
+impl GroupedWrite for EndTaskWrite {
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "record the end of a collection";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
         let (status, failure, result) = match &self.outcome {
-            TaskOutcome::Finished { result_name, rows, bytes, sha256 } => {
-                (TaskStatus::Finished, None, Some((result_name, count_to_i64(*rows), count_to_i64(*bytes), sha256)))
-            }
+            TaskOutcome::Finished { result_name, rows, bytes, sha256 } => (
+                TaskStatus::Finished,
+                None,
+                Some((result_name, saturate_count_to_i64(*rows), saturate_count_to_i64(*bytes), sha256)),
+            ),
             TaskOutcome::Failed(failure) => (TaskStatus::Error, Some(failure), None),
         };
         let ended = query(END_TASK_QUERY)
@@ -140,12 +142,12 @@ impl GroupedWrite for EndTask {
     }
 }
 
-pub(super) struct ReleaseTask {
+pub(super) struct ReleaseTaskWrite {
     pub(super) id: RequestId,
     pub(super) fence: i64,
 }
 
-impl GroupedWrite for ReleaseTask {
+impl GroupedWrite for ReleaseTaskWrite {
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "release a collection";
 

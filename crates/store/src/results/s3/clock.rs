@@ -1,4 +1,4 @@
-//! Clock of the S3 server, which sets the dates of objects. The local clock may be wrong.
+//! Reads the clock of the S3 server, which sets the dates of objects. The local clock may be wrong.
 
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
@@ -6,15 +6,19 @@ use super::{S3, temporary_object_name};
 use crate::error::StoreError;
 
 impl S3 {
-    /// Reads the time of the S3 server from a new temporary object. Returns a Unix timestamp in seconds.
+    /// Reads the S3 server time from a new temporary object. Returns a Unix timestamp in seconds.
     pub(super) async fn read_server_time(&self) -> Result<i64, StoreError> {
         let name = temporary_object_name();
         let path = self.settings.object_path(&name);
         let objects = &self.objects;
-        self.with_timeout("write", &name, objects.put_opts(&path, PutPayload::default(), PutMode::Create.into()))
-            .await?;
-        let meta = self.with_timeout("read", &name, objects.head(&path)).await;
-        self.with_timeout("remove", &name, objects.delete(&path)).await?;
+        self.with_operation_timeout(
+            "write",
+            &name,
+            objects.put_opts(&path, PutPayload::default(), PutMode::Create.into()),
+        )
+        .await?;
+        let meta = self.with_operation_timeout("read", &name, objects.head(&path)).await;
+        self.with_operation_timeout("remove", &name, objects.delete(&path)).await?;
         Ok(meta?.last_modified.timestamp())
     }
 }

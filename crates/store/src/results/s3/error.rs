@@ -1,4 +1,4 @@
-//! Conversion of S3 errors to [`StoreError`], with cause and remedy.
+//! Converts S3 errors to [`StoreError`] and adds the cause and the remedy.
 
 use std::error::Error;
 
@@ -10,9 +10,9 @@ use crate::error::StoreError;
 const CREDENTIALS_REMEDY: &str =
     "; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that the key may write, read, list and remove there";
 const BUCKET_REMEDY: &str = "; create the bucket, or use another one";
-/// S3 error code of a request whose date differs too much from the server time.
+/// S3 error code for a request date that differs too much from the server time.
 const CLOCK_SKEW_CODE: &str = "RequestTimeTooSkewed";
-const CLOCK_REMEDY: &str = "; correct the clock of this machine";
+const CLOCK_SKEW_REMEDY: &str = "; correct the clock of this machine";
 const CONNECTION_REMEDY: &str = "; check AWS_ENDPOINT_URL, the network, and whether S3 is up";
 
 pub(super) fn invalid_settings_error(settings: &S3Settings, reason: &dyn std::fmt::Display) -> StoreError {
@@ -28,14 +28,14 @@ pub(super) fn request_error(action: &'static str, location: String, error: &obje
     StoreError::S3 { action, location, reason, remedy }
 }
 
-/// Converts the error of a failed HTTP request.
-pub(super) fn exchange_error(action: &'static str, location: String, error: &HttpError) -> StoreError {
+/// Converts an error from a failed HTTP request.
+pub(super) fn http_request_error(action: &'static str, location: String, error: &HttpError) -> StoreError {
     let (reason, remedy) = find_cause_and_remedy(error);
     StoreError::S3 { action, location, reason, remedy }
 }
 
-/// Converts an HTTP error response of S3.
-pub(super) fn response_error(
+/// Converts an HTTP error response from S3.
+pub(super) fn http_response_error(
     action: &'static str,
     location: String,
     status: http::StatusCode,
@@ -56,7 +56,7 @@ pub(super) fn is_clock_skew(error: &object_store::Error) -> bool {
     error.to_string().contains(CLOCK_SKEW_CODE)
 }
 
-/// Returns true if the connection was lost during the request, so that the outcome of the request is unknown.
+/// Returns true if the connection was lost during the request. The outcome of the request is then unknown.
 pub(super) fn is_connection_lost(error: &object_store::Error) -> bool {
     find_http_error_kind(error).is_some_and(|kind| !matches!(kind, HttpErrorKind::Timeout | HttpErrorKind::Decode))
 }
@@ -66,7 +66,7 @@ fn find_cause_and_remedy(error: &(dyn Error + 'static)) -> (String, &'static str
     let text = error.to_string();
     let message = extract_s3_message(&text);
     if message.contains(CLOCK_SKEW_CODE) {
-        return (format!("this machine's clock is wrong, or that of S3 ({message})"), CLOCK_REMEDY);
+        return (format!("this machine's clock is wrong, or that of S3 ({message})"), CLOCK_SKEW_REMEDY);
     }
     let is_denied = matches!(
         error.downcast_ref(),
@@ -90,7 +90,7 @@ fn find_cause_and_remedy(error: &(dyn Error + 'static)) -> (String, &'static str
     }
 }
 
-/// Returns the type of the HTTP error in the source chain of an error, if any.
+/// Returns the kind of the first HTTP error in the source chain of an error, if any.
 fn find_http_error_kind(error: &(dyn Error + 'static)) -> Option<HttpErrorKind> {
     let found = error.downcast_ref::<HttpError>().map(HttpError::kind);
     found.or_else(|| error.source().and_then(find_http_error_kind))
@@ -100,7 +100,7 @@ fn find_root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'st
     error.source().map_or(error, find_root_cause)
 }
 
-/// Extracts the code and message from an XML error body of S3.
+/// Extracts the code and message from an XML error body from S3.
 fn extract_s3_message(text: &str) -> String {
     let message = [extract_between(text, "<Code>", "</Code>"), extract_between(text, "<Message>", "</Message>")];
     message.into_iter().flatten().collect::<Vec<_>>().join(": ")
@@ -122,6 +122,6 @@ mod tests {
         assert!(is_clock_skew(&error));
         let error = request_error("write", "s3://results/x".to_owned(), &error).to_string();
         assert!(error.contains("clock is wrong") && error.contains("RequestTimeTooSkewed"), "{error}");
-        assert!(error.contains(CLOCK_REMEDY) && !error.contains("AWS_ACCESS_KEY_ID"), "{error}");
+        assert!(error.contains(CLOCK_SKEW_REMEDY) && !error.contains("AWS_ACCESS_KEY_ID"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Garbage collection of unreferenced objects and incomplete uploads.
+//! Removes unreferenced objects and incomplete uploads.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -28,7 +28,7 @@ impl S3 {
         let cutoff = self.read_server_time().await?.saturating_sub(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
         let mut removed = 0;
         for (name, _) in objects.iter().filter(|(_, created)| *created <= cutoff) {
-            self.with_timeout("remove", name, self.objects.delete(&self.settings.object_path(name))).await?;
+            self.with_operation_timeout("remove", name, self.objects.delete(&self.settings.object_path(name))).await?;
             removed += 1;
         }
         for upload in uploads.iter().filter(|upload| upload.started <= cutoff) {

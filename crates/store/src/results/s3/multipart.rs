@@ -1,4 +1,4 @@
-//! Listing of incomplete multipart uploads with `ListMultipartUploads`, which `object_store` does not support.
+//! Lists incomplete multipart uploads with `ListMultipartUploads`, which `object_store` does not support.
 
 use http::Request;
 use jiff::Timestamp;
@@ -23,12 +23,12 @@ pub(super) struct IncompleteUpload {
 #[derive(Deserialize)]
 struct UploadListing {
     #[serde(default, rename = "Upload")]
-    uploads: Vec<ListedUpload>,
+    uploads: Vec<UploadEntry>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct ListedUpload {
+struct UploadEntry {
     key: String,
     #[serde(rename = "UploadId")]
     id: String,
@@ -36,7 +36,7 @@ struct ListedUpload {
 }
 
 impl S3 {
-    /// Lists up to 1000 incomplete uploads, the maximum of an S3 response.
+    /// Lists up to 1000 incomplete uploads, the maximum number in an S3 response.
     /// The next garbage collection lists the remaining uploads.
     pub(super) async fn list_incomplete_uploads(&self) -> Result<Vec<IncompleteUpload>, StoreError> {
         let body = self.request_upload_listing().await?;
@@ -52,14 +52,15 @@ impl S3 {
     }
 
     async fn request_upload_listing(&self) -> Result<String, StoreError> {
-        const LIST_ACTION: &str = "list the uploads of";
+        const LIST_UPLOADS_ACTION: &str = "list the uploads of";
         let settings = &self.settings;
         // Only the slashes of the prefix need escaping: [`S3Settings::new`] restricts its characters.
         let prefix = settings.prefix().to_string().replace('/', "%2F");
         let url = format!("{}/{}?prefix={prefix}&uploads=", settings.endpoint(), settings.bucket());
-        let failed = |error: &dyn std::fmt::Display| self.operation_error(LIST_ACTION, "", &error.to_string());
+        let failed = |error: &dyn std::fmt::Display| self.operation_error(LIST_UPLOADS_ACTION, "", &error.to_string());
         let mut request = Request::get(url).body(HttpRequestBody::empty()).map_err(|error| failed(&error))?;
-        let credential = self.with_timeout(LIST_ACTION, "", self.objects.credentials().get_credential()).await?;
+        let credential =
+            self.with_operation_timeout(LIST_UPLOADS_ACTION, "", self.objects.credentials().get_credential()).await?;
         let signer = AwsAuthorizer::new(&credential, "s3", settings.region());
         signer.try_authorize(&mut request, None).map_err(|error| failed(&error))?;
         let exchange = async {
@@ -69,14 +70,16 @@ impl S3 {
         };
         let (status, body) = match timeout(OPERATION_TIMEOUT, exchange).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(error::exchange_error(LIST_ACTION, settings.object_uri(""), &error)),
-            Err(_) => return Err(error::timeout_error(LIST_ACTION, settings.object_uri(""))),
+            Ok(Err(error)) => {
+                return Err(error::http_request_error(LIST_UPLOADS_ACTION, settings.object_uri(""), &error));
+            }
+            Err(_) => return Err(error::timeout_error(LIST_UPLOADS_ACTION, settings.object_uri(""))),
         };
         let body = String::from_utf8_lossy(&body).into_owned();
         if status.is_success() {
             Ok(body)
         } else {
-            Err(error::response_error(LIST_ACTION, settings.object_uri(""), status, &body))
+            Err(error::http_response_error(LIST_UPLOADS_ACTION, settings.object_uri(""), status, &body))
         }
     }
 

@@ -1,4 +1,4 @@
-//! Reads of result objects, with verification of their content.
+//! Reads result objects and verifies their content.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::{OPERATION_TIMEOUT, S3};
 use crate::error::StoreError;
-use crate::results::opened::{ByteRange, ObjectChunks};
+use crate::results::chunk_stream::{ByteRange, ObjectChunks};
 use crate::tasks::ResultRecord;
 
 /// Result object on S3 with a verified length.
@@ -25,7 +25,7 @@ pub struct StoredObject {
     pub(super) record: ResultRecord,
 }
 
-/// Reader that returns each chunk only after the next chunk has arrived or the hash has been verified.
+/// Reader that holds back the latest chunk until the next chunk has arrived or the hash has been verified.
 struct ChunkReader {
     object: StoredObject,
     chunks: BoxStream<'static, object_store::Result<Bytes>>,
@@ -37,8 +37,8 @@ struct ChunkReader {
 
 impl StoredObject {
     /// Streams a byte range of the object.
-    /// If the range is the entire object and the hash differs, the stream returns an error instead of the last chunk.
-    /// For other ranges, callers must call [`crate::StoredResult::verify`] first.
+    /// If the range is the entire object and the hash is wrong, the stream returns an error instead of the last chunk.
+    /// For other ranges, callers must call [`crate::StoredResult::verify_content`] first.
     /// The stream also fails if S3 disconnects or times out, or if the object was replaced.
     #[must_use]
     pub fn into_chunk_stream(self: Box<Self>, range: ByteRange) -> ObjectChunks {
@@ -75,7 +75,7 @@ impl StoredObject {
             ..GetOptions::default()
         };
         let request = self.s3.objects.get_opts(&self.path, options);
-        let chunks = self.s3.with_timeout("read", &self.record.name, request).await?.into_stream();
+        let chunks = self.s3.with_operation_timeout("read", &self.record.name, request).await?.into_stream();
         Ok(ChunkReader { object: self, chunks, held: None, remaining, hash })
     }
 }

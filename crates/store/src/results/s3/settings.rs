@@ -1,15 +1,15 @@
-//! Settings of the result storage on S3: location and credentials.
+//! Settings for result storage on S3: location and credentials.
 
 use object_store::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{CONNECT_TIMEOUT, READ_TIMEOUT};
 
-/// Bucket, prefix, endpoint, region and access key of the result storage on S3.
+/// Bucket, prefix, endpoint, region and access key for result storage on S3.
 #[derive(Debug, Clone)]
 pub struct S3Settings {
     bucket: String,
-    /// Prefix of the object keys without leading and trailing slashes. May be empty.
+    /// Prefix of the object keys without leading and trailing slashes. The prefix may be empty.
     prefix: Path,
     endpoint: String,
     region: String,
@@ -19,7 +19,7 @@ pub struct S3Settings {
 
 impl S3Settings {
     /// Parses and validates the settings. `location` has the form `s3://bucket/prefix`.
-    /// The default endpoint is the endpoint of Amazon S3 in the region. The error is a description of the problem.
+    /// The default is the Amazon S3 endpoint for the region. The error describes the problem.
     pub fn new(
         location: &str,
         endpoint: Option<String>,
@@ -89,13 +89,13 @@ impl S3Settings {
             // A signature is valid for one host only, and `object_store` performs the retries.
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never());
-        if self.is_endpoint_loopback() {
+        if self.is_loopback_endpoint() {
             client = client.no_proxy();
         }
         client.build()
     }
 
-    fn is_endpoint_loopback(&self) -> bool {
+    fn is_loopback_endpoint(&self) -> bool {
         let url = reqwest::Url::parse(&self.endpoint).ok();
         url.as_ref().and_then(reqwest::Url::host_str).is_some_and(|host| {
             host == "localhost"
@@ -129,8 +129,8 @@ mod tests {
     fn endpoint_defaults_to_amazon_and_must_be_a_url() {
         assert_eq!(settings("s3://b", None).unwrap().endpoint(), "https://s3.north-1.amazonaws.com");
         assert_eq!(settings("s3://b", Some("http://[::1]:1/")).unwrap().endpoint(), "http://[::1]:1");
-        assert!(settings("s3://b", Some("http://[::1]:1/")).unwrap().is_endpoint_loopback());
-        assert!(!settings("s3://b", None).unwrap().is_endpoint_loopback());
+        assert!(settings("s3://b", Some("http://[::1]:1/")).unwrap().is_loopback_endpoint());
+        assert!(!settings("s3://b", None).unwrap().is_loopback_endpoint());
         assert!(settings("s3://b", Some("s3.example.com")).unwrap_err().contains("not a URL"));
     }
 

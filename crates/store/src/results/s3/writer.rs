@@ -1,4 +1,4 @@
-//! Writer that uploads an object in parts. Each part is uploaded before the next part is buffered.
+//! Uploads an object in parts. The writer uploads each part before it buffers the next part.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -13,12 +13,12 @@ use super::{OPERATION_TIMEOUT, RETRY_TIMEOUT, S3, error};
 use crate::error::StoreError;
 use crate::results::PublishedResult;
 
-/// Size of a part in bytes: the minimum of S3 for all parts except for the last. S3 allows 10,000 parts.
+/// Size of a part in bytes. S3 requires this minimum for all parts except the last, and allows 10,000 parts.
 const PART_SIZE: usize = 5 << 20;
 /// Delay before a retry after a lost connection.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
-/// Maximum duration of an upload. S3 sets the date of an object to the start of its upload.
-/// The garbage collection therefore ignores objects that are newer than twice this duration.
+/// Maximum duration of an upload. S3 dates an object to the start of its upload.
+/// Garbage collection therefore ignores objects that are newer than twice this duration.
 const UPLOAD_TIMEOUT: Duration = Duration::from_mins(5);
 
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub(in crate::results) struct S3Writer {
 }
 
 impl S3Writer {
-    /// Creates a writer. Fails outside of a Tokio runtime.
+    /// Creates a writer. Fails outside a Tokio runtime.
     pub(super) fn create(s3: S3, name: String) -> Result<Self, StoreError> {
         let runtime = Handle::try_current().map_err(|error| s3.operation_error("write", &name, &error.to_string()))?;
         let path = s3.settings.object_path(&name);
@@ -45,7 +45,7 @@ impl S3Writer {
         Ok(Self { s3, name, path, runtime, deadline, part: Vec::new(), upload: None, hash: Sha256::new(), bytes: 0 })
     }
 
-    /// Publishes the result. Writes a result of one part with a single request, and otherwise completes the upload.
+    /// Publishes the result. Writes a single-part result with one request, and otherwise completes the upload.
     pub(in crate::results) fn publish(mut self: Box<Self>) -> Result<PublishedResult, StoreError> {
         if self.upload.is_none() {
             self.put_object()?;
@@ -64,7 +64,7 @@ impl S3Writer {
         Ok(PublishedResult { name: std::mem::take(&mut self.name), bytes: self.bytes, sha256 })
     }
 
-    /// Writes a result of one part with a single request, and retries after a lost connection.
+    /// Writes a single-part result with one request. Retries the request after a lost connection.
     /// `object_store` does not retry such requests. A retry is safe here because object names are unique.
     fn put_object(&mut self) -> Result<(), StoreError> {
         let payload = PutPayload::from(std::mem::take(&mut self.part));
@@ -83,10 +83,10 @@ impl S3Writer {
         }
     }
 
-    /// Checks the content of an existing object with this name, which a previous attempt may have created.
+    /// Checks the content of an object that a previous attempt may have created under this name.
     fn check_existing_object(&self, written: &bytes::Bytes) -> Result<(), StoreError> {
         let stored = async { self.s3.objects.get(&self.path).await?.bytes().await };
-        let stored = self.runtime.block_on(self.s3.with_timeout("write", &self.name, stored))?;
+        let stored = self.runtime.block_on(self.s3.with_operation_timeout("write", &self.name, stored))?;
         if stored == written {
             Ok(())
         } else {
@@ -100,9 +100,11 @@ impl S3Writer {
         let (s3, path, runtime) = (&self.s3, &self.path, &self.runtime);
         let upload = match &mut self.upload {
             Some(upload) => upload,
-            none => {
-                none.insert(runtime.block_on(s3.with_timeout("write", &self.name, s3.objects.put_multipart(path)))?)
-            }
+            none => none.insert(runtime.block_on(s3.with_operation_timeout(
+                "write",
+                &self.name,
+                s3.objects.put_multipart(path),
+            ))?),
         };
         let sent = runtime.block_on(timeout_at(self.deadline, timeout(OPERATION_TIMEOUT, upload.put_part(payload))));
         match sent {
@@ -130,7 +132,7 @@ impl Write for S3Writer {
 }
 
 impl Drop for S3Writer {
-    /// Aborts an incomplete upload in the background. After a failure, the garbage collection aborts the upload.
+    /// Aborts an incomplete upload in the background. If this fails, garbage collection aborts the upload.
     fn drop(&mut self) {
         if let Some(mut upload) = self.upload.take() {
             self.runtime.spawn(async move {

@@ -1,38 +1,26 @@
-//! Version counters of the database contents, for the invalidation of caches.
+//! Tracks version counters of the database contents to invalidate caches.
 //!
-//! A cached value is valid as long as the version of its data is unchanged.
-//! The cache compares versions before each use, so commits of other processes also invalidate cached values.
-//! [`VersionFastPath`] returns the last version without a query if nothing was committed after the last query.
+//! A cached value stays valid until the version of its data changes.
+//! Caches compare versions before each use, so commits by other processes also invalidate cached values.
+//! If no commit followed the last query, [`VersionFastPath`] returns the last version without a query.
 //! After a commit, one query serves all pending requests.
-//! A request never shares a query that was sent before the request, so every previous commit is visible.
+//! A request only shares queries that are sent after the request, so it sees every earlier commit.
 
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::database::ChangeDetector;
+use crate::database::{ChangeDetector, DataVersion};
 use crate::error::StoreError;
 use crate::sqlite::change_detector::VersionFastPath;
 
-/// Maximum number of requests that one query serves.
+/// Maximum number of version requests that one query serves.
 const MAX_BATCH_SIZE: usize = 1024;
 
-/// Version numbers of the data at the time of a query. Version numbers only increase.
-/// A value that is read after the query is valid as long as the version of its data is unchanged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct DataVersion {
-    /// Version of all tables.
-    pub(crate) any_table: i64,
-    /// Version of identities, policies and the inventory.
-    pub(crate) access: i64,
-    /// Version of the authentication failures.
-    pub(crate) failures: i64,
-}
-
-/// Channel that receives the response to one request.
+/// Channel for the response to one version request.
 type Reply = oneshot::Sender<Result<DataVersion, StoreError>>;
 
-/// Handle that returns the current data version. Clones share the queries.
+/// Handle that returns the current data version. Clones share their queries.
 #[derive(Clone)]
 pub(crate) struct VersionTracker {
     fast_path: VersionFastPath,
@@ -40,8 +28,8 @@ pub(crate) struct VersionTracker {
 }
 
 impl VersionTracker {
-    /// Spawns the task that queries the database.
-    /// The task connects at the first request and terminates when the last clone is dropped.
+    /// Spawns a task that queries the data version.
+    /// The task connects on the first request and terminates after the last handle is dropped.
     pub(crate) fn spawn(detector: ChangeDetector) -> Self {
         let (requests, receiver) = mpsc::unbounded_channel();
         let fast_path = detector.fast_path();
@@ -49,7 +37,7 @@ impl VersionTracker {
         Self { fast_path, requests }
     }
 
-    /// Returns the version of the data at a point in time during the call.
+    /// Returns the data version at a point in time during this call.
     pub(crate) async fn current_version(&self) -> Result<DataVersion, StoreError> {
         if let Some(version) = self.fast_path.current_version() {
             return Ok(version);
@@ -72,7 +60,7 @@ async fn serve_version_requests(mut detector: ChangeDetector, mut receiver: mpsc
     }
 }
 
-/// Wraps the error of a query that several requests share.
+/// Wraps the error of a shared query for one of its requests.
 fn wrap_shared_error(error: Arc<StoreError>) -> StoreError {
     StoreError::Database { action: "query the data version", source: Box::new(error), remedy: "" }
 }

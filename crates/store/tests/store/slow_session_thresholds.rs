@@ -1,4 +1,4 @@
-//! The slow threshold of instances.
+//! Slow-session thresholds of instances.
 
 use clew_model::{InstanceId, SlowThreshold};
 use clew_store::{AuditFilter, StoreError};
@@ -20,22 +20,22 @@ async fn thresholds_of_several_instances_are_set_atomically() {
     let (first, second) = (add(project, "first").await, add(project, "second").await);
     let elsewhere = store.create_project(&origin(), &fixture.initial_ids.domain_id, "south-1", "").await.unwrap();
     let foreign = add(&elsewhere, "foreign").await;
-    assert_eq!(store.find_slow_threshold(&first).await.unwrap(), None);
+    assert_eq!(store.find_slow_session_threshold(&first).await.unwrap(), None);
 
     let twice = [first.clone(), second.clone(), first.clone()];
-    store.set_slow_threshold(&origin(), project, &twice, seconds(3)).await.unwrap();
+    store.set_slow_session_threshold(&origin(), project, &twice, seconds(3)).await.unwrap();
     for id in [&first, &second] {
-        assert_eq!(store.find_slow_threshold(id).await.unwrap(), Some(seconds(3)));
+        assert_eq!(store.find_slow_session_threshold(id).await.unwrap(), Some(seconds(3)));
     }
-    assert_eq!(store.find_slow_threshold(&foreign).await.unwrap(), None);
+    assert_eq!(store.find_slow_session_threshold(&foreign).await.unwrap(), None);
 
     for missing in [InstanceId::generate(), foreign.clone()] {
         let batch = [first.clone(), missing.clone()];
-        let error = store.set_slow_threshold(&origin(), project, &batch, seconds(9)).await.unwrap_err();
+        let error = store.set_slow_session_threshold(&origin(), project, &batch, seconds(9)).await.unwrap_err();
         assert!(matches!(&error, StoreError::Unknown { name, .. } if *name == missing.to_string()), "{error}");
     }
-    assert_eq!(store.find_slow_threshold(&first).await.unwrap(), Some(seconds(3)));
-    assert_eq!(store.find_slow_threshold(&foreign).await.unwrap(), None);
+    assert_eq!(store.find_slow_session_threshold(&first).await.unwrap(), Some(seconds(3)));
+    assert_eq!(store.find_slow_session_threshold(&foreign).await.unwrap(), None);
 
     let filter = AuditFilter { operation: Some("SetSlowThreshold".into()), ..AuditFilter::default() };
     let rows = store.audit_rows_after(&filter, 0, 100).await.unwrap();

@@ -1,9 +1,9 @@
-//! Thresholds above which a session of an instance counts as slow (spec section 2.9).
+//! Queries for slow-session thresholds. A session that exceeds its instance's threshold is slow (spec section 2.9).
 
 use clew_model::{AuditEvent, InstanceId, Origin, ProjectId, SlowThreshold};
 use serde_json::json;
 
-use super::projects::domain_of_project;
+use super::projects::find_domain_id_of_project;
 use super::tags;
 use crate::database::{query, query_scalar};
 use crate::error::StoreError;
@@ -11,7 +11,7 @@ use crate::store::Store;
 
 impl Store {
     /// Returns the slow-session threshold of an instance, or `None` if no threshold is set.
-    pub async fn find_slow_threshold(&self, id: &InstanceId) -> Result<Option<SlowThreshold>, StoreError> {
+    pub async fn find_slow_session_threshold(&self, id: &InstanceId) -> Result<Option<SlowThreshold>, StoreError> {
         let seconds: Option<Option<i64>> = query_scalar("SELECT slow_threshold FROM instances WHERE id = $1")
             .bind(id.as_str())
             .fetch_optional(&self.database)
@@ -20,18 +20,18 @@ impl Store {
         Ok(seconds.flatten().and_then(SlowThreshold::new))
     }
 
-    /// Sets the slow-session threshold of several instances. Duplicate ids are ignored.
+    /// Sets the slow-session threshold for several instances. Ignores duplicate ids.
     ///
     /// Fails with [`StoreError::Unknown`] and changes nothing if an instance does not exist in the project.
-    pub async fn set_slow_threshold(
+    pub async fn set_slow_session_threshold(
         &self,
         by: &Origin,
         project: &ProjectId,
         instances: &[InstanceId],
         threshold: SlowThreshold,
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin_audited("set a slow-session threshold").await?;
-        let domain = domain_of_project(tx.transaction(), project).await?;
+        let mut tx = self.begin_audited_transaction("set a slow-session threshold").await?;
+        let domain = find_domain_id_of_project(tx.transaction(), project).await?;
         let now = self.clock.unix_seconds();
         let mut events: Vec<AuditEvent> = Vec::with_capacity(instances.len());
         for (at, id) in instances.iter().enumerate() {
@@ -47,7 +47,7 @@ impl Store {
                 .bind(id.as_str())
                 .execute(tx.transaction())
                 .await
-                .map_err(tx.map_error())?;
+                .map_err(tx.error_mapper())?;
             events.push(AuditEvent {
                 domain_id: Some(domain.clone()),
                 project_id: Some(project.clone()),

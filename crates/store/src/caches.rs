@@ -1,0 +1,69 @@
+//! Caches that all requests share. `read_cache.rs` fills these caches.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use clew_model::{AccessKeyId, Instance, InstanceId, ProjectId, RequestId, UserId};
+
+use crate::credentials::{AccessKey, StoredToken};
+use crate::metadata::auth_failures::AuthFailures;
+use crate::tasks::CollectionTask;
+use crate::tenants::Project;
+use crate::versioned_cache::VersionedCache;
+
+/// Caches that all requests share.
+#[derive(Debug)]
+pub(crate) struct Caches {
+    pub(crate) keys: VersionedCache<AccessKeyId, Arc<AccessKey>>,
+    pub(crate) failures: VersionedCache<String, Option<AuthFailures>>,
+    pub(crate) tokens: VersionedCache<[u8; 32], Arc<StoredToken>>,
+    pub(crate) projects: VersionedCache<ProjectId, Arc<Project>>,
+    pub(crate) instances: VersionedCache<InstanceId, Arc<Instance>>,
+    pub(crate) tasks: VersionedCache<RequestId, Arc<CollectionTask>>,
+    /// Recorded addresses of users.
+    addresses: VersionedCache<(UserId, IpAddr), RecordedAddress>,
+}
+
+impl Default for Caches {
+    /// Creates the caches, sized for the working set of a busy server.
+    fn default() -> Self {
+        Self {
+            keys: VersionedCache::with_capacity(1024),
+            failures: VersionedCache::with_capacity(1024),
+            tokens: VersionedCache::with_capacity(1024),
+            projects: VersionedCache::with_capacity(1024),
+            instances: VersionedCache::with_capacity(2048),
+            tasks: VersionedCache::with_capacity(2048),
+            addresses: VersionedCache::with_capacity(4096),
+        }
+    }
+}
+
+/// Address of a user that this process has recorded.
+#[derive(Debug, Clone)]
+struct RecordedAddress {
+    /// Address as text. Each signed request of the user needs this text.
+    text: Arc<str>,
+    /// Unix timestamp of the last write, in seconds.
+    recorded_at: i64,
+}
+
+/// Constant version of all address cache entries, which never become stale.
+const ADDRESS_VERSION: i64 = 0;
+
+impl Caches {
+    /// Returns the text of a user's address if this process has recorded it after `since`, a Unix timestamp in seconds.
+    pub(crate) fn address_recorded_since(&self, user: &UserId, address: IpAddr, since: i64) -> Option<Arc<str>> {
+        let recorded = self.addresses.get(ADDRESS_VERSION, &(user.clone(), address));
+        recorded.filter(|address| address.recorded_at > since).map(|address| address.text)
+    }
+
+    pub(crate) fn record_user_address(&self, user: &UserId, address: IpAddr, recorded_at: i64) {
+        let recorded = RecordedAddress { text: address.to_string().into(), recorded_at };
+        self.addresses.insert(ADDRESS_VERSION, (user.clone(), address), recorded);
+    }
+
+    pub(crate) fn remove_user_address(&self, user: &UserId, address: IpAddr) {
+        self.addresses.remove(&(user.clone(), address));
+    }
+}

@@ -1,0 +1,104 @@
+//! Reads and writes the end records of the audit chain, the head and the checkpoint, in the table `audit_ends`.
+
+use super::super::row_mapping::read_hash_column;
+use crate::database::{Row, Transaction, query, query_scalar};
+use crate::derived_keys::{DerivedKeys, KEY_ID_SETTING, hmac_sha256};
+use crate::error::StoreError;
+use crate::master_key::MasterKey;
+
+/// Value of the previous MAC in the first row of the chain.
+pub(super) const NO_PREVIOUS_MAC: [u8; 32] = [0; 32];
+
+/// Name of the end record for the newest row.
+pub(super) const HEAD_NAME: &str = "head";
+/// Name of the end record for the oldest row. Contains the row's sequence number and the previous row's MAC.
+pub(super) const CHECKPOINT_NAME: &str = "checkpoint";
+
+/// End record of the chain: the head or the checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ChainEnd {
+    pub(super) seq: i64,
+    pub(super) mac: [u8; 32],
+}
+
+impl ChainEnd {
+    /// Reads an end record. Returns `None` if the record is missing or was manipulated.
+    pub(super) async fn read_end_record(
+        transaction: &mut Transaction,
+        key: &MasterKey,
+        name: &str,
+    ) -> Result<Option<Self>, StoreError> {
+        let row = query("SELECT seq, mac, seal FROM audit_ends WHERE name = $1")
+            .bind(name)
+            .fetch_optional(transaction)
+            .await
+            .map_err(StoreError::database_error("read the audit log"))?;
+        row.map_or(Ok(None), |row| Self::from_row(&row, key, name))
+    }
+
+    /// Reads the head record before rows are appended. Fails if another process has rotated the master key.
+    /// Rows that are written with the previous key would fail verification.
+    pub(super) async fn read_head(
+        transaction: &mut Transaction,
+        keys: &DerivedKeys,
+    ) -> Result<Option<Self>, StoreError> {
+        let failed = StoreError::database_error("read the audit log");
+        let row = query(
+            "SELECT seq, mac, seal, (SELECT value FROM settings WHERE name = $2) AS key_id FROM audit_ends WHERE name = $1",
+        )
+        .bind(HEAD_NAME)
+        .bind(KEY_ID_SETTING)
+        .fetch_optional(transaction)
+        .await
+        .map_err(&failed)?;
+        let Some(row) = row else { return Ok(None) };
+        let id: Option<Vec<u8>> = row.try_get("key_id").map_err(failed)?;
+        if keys.matches_key_id(id.as_deref()) {
+            Self::from_row(&row, &keys.audit, HEAD_NAME)
+        } else {
+            Err(StoreError::MasterKeyRotated)
+        }
+    }
+
+    fn from_row(row: &Row, key: &MasterKey, name: &str) -> Result<Option<Self>, StoreError> {
+        let failed = StoreError::database_error("read the audit log");
+        let (Ok(mac), Ok(seal)) = (read_hash_column(row, "mac"), read_hash_column(row, "seal")) else {
+            return Ok(None);
+        };
+        let end = Self { seq: row.try_get("seq").map_err(&failed)?, mac };
+        Ok((end.compute_seal(key, name) == seal).then_some(end))
+    }
+
+    pub(super) async fn write_end_record(
+        self,
+        transaction: &mut Transaction,
+        key: &MasterKey,
+        name: &str,
+    ) -> Result<(), StoreError> {
+        let written = query(
+            "INSERT INTO audit_ends (name, seq, mac, seal) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (name) DO UPDATE SET seq = excluded.seq, mac = excluded.mac, seal = excluded.seal",
+        )
+        .bind(name)
+        .bind(self.seq)
+        .bind(self.mac.as_slice())
+        .bind(self.compute_seal(key, name).as_slice())
+        .execute(transaction)
+        .await;
+        written.map(drop).map_err(StoreError::database_error("write to the audit log"))
+    }
+
+    fn compute_seal(self, key: &MasterKey, name: &str) -> [u8; 32] {
+        hmac_sha256(key, &[b"end", name.as_bytes(), &self.seq.to_be_bytes(), &self.mac])
+    }
+}
+
+/// Returns the highest sequence number of all rows and end records.
+pub(super) async fn find_highest_seq(transaction: &mut Transaction) -> Result<i64, StoreError> {
+    query_scalar(
+        "SELECT COALESCE(MAX(seq), 0) FROM (SELECT MAX(seq) AS seq FROM audit UNION ALL SELECT MAX(seq) FROM audit_ends) AS seen",
+    )
+    .fetch_one(transaction)
+    .await
+    .map_err(StoreError::database_error("read the audit log"))
+}

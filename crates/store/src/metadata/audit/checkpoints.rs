@@ -1,0 +1,48 @@
+//! Creates audit checkpoints and checks that the audit log still contains the recorded rows.
+
+use super::chain_end::{ChainEnd, HEAD_NAME};
+use super::keys::AuditKeys;
+use crate::audit::{AuditCheckpoint, AuditProblem};
+use crate::error::StoreError;
+use crate::store::Store;
+
+impl Store {
+    /// Returns the newest row of the audit log as a checkpoint for storage outside the database.
+    /// Fails if the head record was manipulated.
+    pub async fn create_audit_checkpoint(&self) -> Result<AuditCheckpoint, StoreError> {
+        self.check_key_id().await?;
+        let failed = StoreError::database_error("read the newest audit row");
+        let mut transaction = self.database.begin_read().await.map_err(&failed)?;
+        let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
+        let head = ChainEnd::read_end_record(&mut transaction, keys.current_key(), HEAD_NAME).await?;
+        let head = head.ok_or_else(|| StoreError::Damaged {
+            what: "audit",
+            reason: "the head record was changed; run clew audit verify to find missing rows".to_owned(),
+        })?;
+        Ok(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at: self.clock.unix_millis() })
+    }
+
+    /// Checks that the audit log contains the newest recorded row, then records the current newest row.
+    /// Returns the oldest loss that was not confirmed with [`Store::acknowledge_audit_loss`].
+    /// [`Store::verify_audit`] also reports detected losses until the process terminates.
+    pub async fn check_audit_growth(&self) -> Result<Option<AuditProblem>, StoreError> {
+        let newest = self.checkpoint_tracker.newest_checkpoint();
+        let failed = StoreError::database_error("compare the audit log with the recorded checkpoint");
+        let mut transaction = self.database.begin_read().await.map_err(&failed)?;
+        let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
+        let head = ChainEnd::read_end_record(&mut transaction, keys.current_key(), HEAD_NAME).await?;
+        self.checkpoint_tracker
+            .compare_newest_row_with_head(&mut transaction, keys.current_key(), head, newest)
+            .await?;
+        if let Some(head) = head {
+            let at = self.clock.unix_millis();
+            self.checkpoint_tracker.record_newest(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at });
+        }
+        Ok(self.checkpoint_tracker.oldest_unreported_loss())
+    }
+
+    /// Confirms a loss. [`Store::check_audit_growth`] no longer returns confirmed losses.
+    pub fn acknowledge_audit_loss(&self, loss: &AuditProblem) {
+        self.checkpoint_tracker.acknowledge_loss(loss);
+    }
+}

@@ -1,0 +1,39 @@
+//! Adds methods to [`Store`] for audited transactions and grouped writes.
+
+use clew_model::AuditEvent;
+
+use super::audited_tx::{AuditedDatabase, AuditedTransaction};
+use super::group_commit::GroupedWrite;
+use crate::error::StoreError;
+use crate::store::Store;
+
+impl Store {
+    /// Begins a transaction that holds the write lock. Error messages contain `action`.
+    pub(super) async fn begin_audited_transaction(
+        &self,
+        action: &'static str,
+    ) -> Result<AuditedTransaction, StoreError> {
+        self.audited_database().begin(action).await
+    }
+
+    /// Executes a write in a transaction that is shared with concurrent callers.
+    /// When this function returns, the write is durable. Cancelling the caller does not cancel the write.
+    pub(super) async fn execute_grouped_write<W: GroupedWrite>(&self, write: W) -> Result<W::Output, StoreError> {
+        self.group_commit.execute_write(self.audited_database(), write).await
+    }
+
+    /// Appends an audit event in a transaction that is shared with concurrent callers.
+    /// When this function returns, the event is durable.
+    pub(super) async fn append_grouped_event(&self, event: AuditEvent) -> Result<(), StoreError> {
+        self.group_commit.append_event(self.audited_database(), event).await
+    }
+
+    fn audited_database(&self) -> AuditedDatabase {
+        AuditedDatabase {
+            database: self.database.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            checkpoint_tracker: self.checkpoint_tracker.clone(),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Defines the notifications between processes that share a database.
+
+use clew_model::RequestId;
+
+/// Notification about a committed change by any process that shares the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreEvent {
+    /// A collection was queued.
+    TaskQueued,
+    /// A collection has ended.
+    TaskEnded(RequestId),
+    /// An intelligent kill was queued.
+    IntelligentKillQueued,
+    /// The `LISTEN` connection is established. The receiver must poll once, because earlier notifications may be lost.
+    Connected,
+    /// The `LISTEN` connection is lost. Notifications may be lost until [`StoreEvent::Connected`].
+    Disconnected,
+}
