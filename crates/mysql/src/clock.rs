@@ -13,11 +13,10 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::time::Instant;
 
-use crate::client::Error;
+use crate::client::{Client, Error};
 use clew_model::Session;
 use jiff::civil::DateTime;
 
-use crate::connection::Connection;
 use crate::server_instance::ServerInstance;
 use crate::statements;
 
@@ -58,19 +57,18 @@ impl ClockReading {
 /// Row of [`statements::SERVER_CLOCK_QUERY`]: local time, Unix timestamp, whether the last day had 86,400 seconds.
 type ClockRow = (String, u64, Option<i64>);
 
-/// Reads the server's clock into `connection.clock`. Returns `None` if the server returns no time.
-pub(crate) async fn read_clock(connection: &mut Connection) -> Result<Option<ClockReading>, Error> {
+/// Reads the server's clock. Returns `None` if the server returns no time.
+pub(crate) async fn read_clock(client: &mut Client) -> Result<Option<ClockReading>, Error> {
     let before = Instant::now();
-    let rows: Vec<ClockRow> = connection.query_all(statements::SERVER_CLOCK_QUERY).await?;
+    let rows: Vec<ClockRow> = client.query_all(statements::SERVER_CLOCK_QUERY).await?;
     let half = before.elapsed() / 2;
-    connection.clock = rows.into_iter().next().and_then(|(local, utc, uniform)| {
+    Ok(rows.into_iter().next().and_then(|(local, utc, uniform)| {
         let local = parse_local_time(&local)?;
         #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 fit a double")]
         let utc = utc as f64 + f64::from(local.subsec_nanosecond()) / 1e9;
         let uniform = uniform == Some(1);
         Some(ClockReading { local, utc, uniform, at: before + half, uncertainty: half.as_secs_f64() })
-    });
-    Ok(connection.clock)
+    }))
 }
 
 /// Parses a local time in MySQL's text format.
@@ -90,7 +88,7 @@ pub(crate) enum LocalTimeAge {
 /// Computes the ages of local times relative to a clock reading.
 /// Sends conversion queries only if the UTC offset may have changed since one of the local times.
 pub(crate) async fn compute_local_time_ages(
-    connection: &mut Connection,
+    client: &mut Client,
     clock: &ClockReading,
     times: Vec<DateTime>,
 ) -> Result<HashMap<DateTime, LocalTimeAge>, Error> {
@@ -105,7 +103,7 @@ pub(crate) async fn compute_local_time_ages(
         }
     }
     for times in to_convert.chunks(CONVERSIONS_PER_STATEMENT) {
-        let converted: Vec<String> = connection.query_all(&statements::convert_to_utc_query(times)).await?;
+        let converted: Vec<String> = client.query_all(&statements::convert_to_utc_query(times)).await?;
         let printed = converted.first().map(String::as_str).unwrap_or_default();
         for (time, conversion) in times.iter().zip(printed.split(';')) {
             if let Some(age) = parse_converted_age(clock.utc, conversion) {
@@ -141,7 +139,7 @@ fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum UnreliableClock {
     /// The server's clock was set forward by this number of seconds since the previous read.
-    Stepped(f64),
+    ClockChanged(f64),
     /// The address led to another server at the previous read.
     AnotherServer,
     /// The server returned no time.
@@ -151,7 +149,7 @@ pub enum UnreliableClock {
 impl fmt::Display for UnreliableClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Stepped(seconds) => {
+            Self::ClockChanged(seconds) => {
                 write!(f, "the server's clock was changed by {seconds:+.0} s since the previous read")
             }
             Self::AnotherServer => f.write_str("the address leads to a different server than at the previous read"),

@@ -1,15 +1,13 @@
 //! Checks which data an account can read on a server, and suggests fixes for unreadable data.
 
-use clew_model::{Failure, FailureKind, Limitation, LimitationKind, NodeUrl};
+use clew_model::{Failure, Limitation, LimitationKind, NodeUrl};
 use serde::Serialize;
 use tokio::time::timeout;
 
-use crate::clock;
 use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
-use crate::transactions::CANNOT_CONVERT_TEXT_ERROR;
-use crate::{failure, lost_instrumentation, process_list, statement_ages, statements};
+use crate::{failure, lost_instrumentation, privileges, process_list, statement_ages, statements};
 
 /// Result of one check.
 #[derive(Debug, Clone, Serialize)]
@@ -50,7 +48,7 @@ pub async fn diagnose_node(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagno
 
 async fn run_diagnosis(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let account = read_account(&mut connection).await?;
+    let account = privileges::read_account(&mut connection).await?;
     let cipher = read_tls_cipher(&mut connection).await?;
     let clock_difference = read_clock_difference(&mut connection).await?;
     let mut checks = run_checks(&mut connection, &account).await?;
@@ -72,16 +70,11 @@ async fn is_direct_connection(connection: &mut Connection) -> Result<bool, Failu
     let address = connection.address.clone();
     let read_failure = |error: crate::client::Error| failure::from_client_error(&error, &address);
     let mut filter = connection.own_session_filter();
-    let mut rows = process_list::query_sessions(connection, 4 << 10).await.map_err(read_failure)?;
+    let mut rows = process_list::query_sessions(&mut connection.raw.client, 4 << 10).await.map_err(read_failure)?;
     while let Some(session) = rows.next().await.map_err(read_failure)? {
         filter.is_own_session(&session);
     }
     Ok(connection.raw.is_direct(&filter))
-}
-
-/// Reads the account of the connection in the form `user@host`.
-pub(crate) async fn read_account(connection: &mut Connection) -> Result<String, Failure> {
-    query_single_value(connection, statements::CURRENT_ACCOUNT_QUERY).await.map(Option::unwrap_or_default)
 }
 
 async fn read_tls_cipher(connection: &mut Connection) -> Result<Option<String>, Failure> {
@@ -91,33 +84,25 @@ async fn read_tls_cipher(connection: &mut Connection) -> Result<Option<String>, 
 }
 
 async fn read_clock_difference(connection: &mut Connection) -> Result<f64, Failure> {
-    let clock = clock::read_clock(connection).await.map_err(|error| connection.to_failure(&error))?;
+    let clock = connection.read_clock().await.map_err(|error| connection.to_failure(&error))?;
     let server = clock.map_or(0.0, |clock| clock.unix_seconds());
     let here = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Ok(server - here.as_secs_f64())
 }
 
-async fn query_single_value<T>(connection: &mut Connection, statement: &str) -> Result<Option<T>, Failure>
-where
-    Option<T>: mysql_common::prelude::FromRow + Send + 'static,
-{
-    let rows = connection.query_all::<Option<T>>(statement).await.map_err(|error| connection.to_failure(&error))?;
-    Ok(rows.into_iter().next().flatten())
-}
-
 async fn run_checks(connection: &mut Connection, account: &str) -> Result<Vec<CheckResult>, Failure> {
-    let process = run_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await?;
+    let process = privileges::run_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await?;
     let [own_sessions, no_transactions] = missing_process_privilege_limitations(account);
     let mut checks = vec![
         build_check_result("sessions of all accounts", process.then_some(()).ok_or(own_sessions)),
         build_check_result("open transactions", process.then_some(()).ok_or(no_transactions)),
     ];
-    let cut = process_list::truncates_statements(connection).await?;
+    let cut = connection.truncates_statements().await?;
     checks.push(build_check_result(
         "complete statements",
         if cut { Err(truncated_statements_limitation()) } else { Ok(()) },
     ));
-    let kill = has_kill_privilege(connection).await?;
+    let kill = privileges::has_kill_privilege(connection).await?;
     checks.push(build_check_result(
         "killing sessions",
         if kill { Ok(()) } else { Err(no_kill_privilege_limitation(connection.flavor, account)) },
@@ -127,7 +112,7 @@ async fn run_checks(connection: &mut Connection, account: &str) -> Result<Vec<Ch
     let ages = statement_ages::check_statement_timers(connection).await?;
     checks.push(build_check_result("reliable durations", ages));
     let mut losses = Vec::new();
-    if check_performance_schema(connection, account).await?.is_ok() {
+    if privileges::check_performance_schema(connection, account).await?.is_ok() {
         losses = lost_instrumentation::read_loss_limitations(connection).await?;
     }
     losses.append(&mut connection.limitations);
@@ -142,61 +127,26 @@ fn build_check_result(what: &'static str, outcome: Result<(), Limitation>) -> Ch
     CheckResult { what, works: outcome.is_ok(), limitation: outcome.err() }
 }
 
-/// Runs a probe statement. Returns false if the server returns an error.
-/// [`CANNOT_CONVERT_TEXT_ERROR`] counts as success, because the server returns it only after the privilege check.
-pub(crate) async fn run_probe(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
-    match connection.query_all::<mysql_common::Row>(probe).await {
-        Ok(_) => Ok(true),
-        Err(crate::client::Error::Server(error)) => Ok(error.code == CANNOT_CONVERT_TEXT_ERROR),
-        Err(error) => Err(connection.to_failure(&error)),
-    }
-}
-
-/// Returns whether the account's grants allow killing sessions of other accounts.
-pub(crate) async fn has_kill_privilege(connection: &mut Connection) -> Result<bool, Failure> {
-    let grants: Vec<String> =
-        connection.query_all(statements::GRANTS_QUERY).await.map_err(|error| connection.to_failure(&error))?;
-    Ok(grants.iter().any(|grant| {
-        let grant = grant.to_ascii_uppercase().replace("CONNECTION ADMIN", "CONNECTION_ADMIN");
-        grant.contains(" ON *.* ")
-            && ["ALL PRIVILEGES", "CONNECTION_ADMIN", "SUPER"].iter().any(|privilege| grant.contains(privilege))
-    }))
-}
-
 /// Checks whether metadata locks are readable. The outer error is a failed read, the inner error a limitation.
 async fn check_metadata_locks(connection: &mut Connection, account: &str) -> Result<Result<(), Limitation>, Failure> {
-    match check_performance_schema(connection, account).await? {
+    match privileges::check_performance_schema(connection, account).await? {
         Ok(()) => check_metadata_lock_instrument(connection).await,
         gap => Ok(gap),
     }
-}
-
-/// Checks whether the account can read performance_schema.
-pub(crate) async fn check_performance_schema(
-    connection: &mut Connection,
-    account: &str,
-) -> Result<Result<(), Limitation>, Failure> {
-    let on: Option<String> = query_single_value(connection, statements::PERFORMANCE_SCHEMA_STATE_QUERY).await?;
-    if !matches!(on.as_deref(), Some("1" | "ON")) {
-        return Ok(Err(performance_schema_off_limitation()));
-    }
-    if !run_probe(connection, statements::METADATA_LOCKS_PROBE_QUERY).await? {
-        return Ok(Err(no_performance_schema_privilege_limitation(account)));
-    }
-    Ok(Ok(()))
 }
 
 /// Checks whether performance_schema records metadata locks.
 pub(crate) async fn check_metadata_lock_instrument(
     connection: &mut Connection,
 ) -> Result<Result<(), Limitation>, Failure> {
-    let enabled: Option<String> = query_single_value(connection, statements::METADATA_LOCK_INSTRUMENT_QUERY).await?;
+    let enabled: Option<String> =
+        privileges::query_single_value(connection, statements::METADATA_LOCK_INSTRUMENT_QUERY).await?;
     Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(metadata_lock_instrument_off_limitation()) })
 }
 
 /// Returns the limitations of `SHOW PROCESSLIST` if MySQL generates the list from performance_schema.
 pub(crate) async fn read_process_list_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
-    if !process_list::truncates_statements(connection).await? {
+    if !connection.truncates_statements().await? {
         return Ok(Vec::new());
     }
     let missing =
@@ -218,7 +168,7 @@ pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitatio
         kind,
         what: what.to_owned(),
         why: why.to_owned(),
-        remedy: Some(format!("GRANT PROCESS ON *.* TO {};", quote_account(account))),
+        remedy: Some(format!("GRANT PROCESS ON *.* TO {};", privileges::quote_account(account))),
     };
     [
         grant(
@@ -298,25 +248,7 @@ fn no_kill_privilege_limitation(flavor: Flavor, account: &str) -> Limitation {
         kind: LimitationKind::NoKill,
         what: "Sessions of other accounts cannot be killed.".to_owned(),
         why: format!("The account lacks the privilege {privilege} (grants through roles are not checked)."),
-        remedy: Some(format!("GRANT {privilege} ON *.* TO {};", quote_account(account))),
-    }
-}
-
-fn performance_schema_off_limitation() -> Limitation {
-    Limitation {
-        kind: LimitationKind::NoPerformanceSchema,
-        what: "Metadata locks and other waits outside InnoDB cannot be read.".to_owned(),
-        why: "performance_schema is OFF and can only be enabled at server start.".to_owned(),
-        remedy: Some("performance_schema = ON, in the server's configuration file".to_owned()),
-    }
-}
-
-pub(crate) fn no_performance_schema_privilege_limitation(account: &str) -> Limitation {
-    Limitation {
-        kind: LimitationKind::NoMetadataLocks,
-        what: "Metadata locks cannot be read.".to_owned(),
-        why: "The account lacks the SELECT privilege on performance_schema.".to_owned(),
-        remedy: Some(format!("GRANT SELECT ON performance_schema.* TO {};", quote_account(account))),
+        remedy: Some(format!("GRANT {privilege} ON *.* TO {};", privileges::quote_account(account))),
     }
 }
 
@@ -329,38 +261,5 @@ fn metadata_lock_instrument_off_limitation() -> Limitation {
             "UPDATE performance_schema.setup_instruments SET enabled = 'YES' WHERE name = 'wait/lock/metadata/sql/mdl';"
                 .to_owned(),
         ),
-    }
-}
-
-/// Failure due to a missing privilege, with the `GRANT` statement that fixes it.
-pub(crate) fn missing_privilege_failure(
-    connection: &Connection,
-    doing: &str,
-    privilege: &str,
-    account: &str,
-) -> Failure {
-    let detail = format!(
-        "{}: the account {account} may not {doing}. fix: GRANT {privilege} ON *.* TO {};",
-        connection.address,
-        quote_account(account)
-    );
-    Failure::new(FailureKind::MissingPrivilege, detail)
-}
-
-/// Quotes `user@host` as an account name for SQL statements.
-pub(crate) fn quote_account(account: &str) -> String {
-    let (user, host) = account.rsplit_once('@').unwrap_or((account, "%"));
-    let quote = |text: &str| text.replace('\\', "\\\\").replace('\'', "''");
-    format!("'{}'@'{}'", quote(user), quote(host))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quoted_account_is_valid_in_a_grant_statement() {
-        assert_eq!(quote_account("clew@%"), "'clew'@'%'");
-        assert_eq!(quote_account("o'brien@home@10.0.0.%"), "'o''brien@home'@'10.0.0.%'");
     }
 }

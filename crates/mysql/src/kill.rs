@@ -97,7 +97,7 @@ pub enum UnsafeVictimPolicy {
     /// Kill unsafe victims, because a user or a kill rule accepted the risk.
     Kill,
     /// Refuse to kill unsafe victims, with [`Refusal::Unsafe`].
-    Spare,
+    Refuse,
 }
 
 /// Kills several sessions with a policy for unsafe victims. See [`kill_all`].

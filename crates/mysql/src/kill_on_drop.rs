@@ -15,9 +15,9 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::client::{Error, InFlightFlag};
-use crate::connection::RawConnection;
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::own_sessions::OwnSession;
+use crate::raw_connection::RawConnection;
 use crate::{failure, process_list, statements};
 use statements::NO_SUCH_THREAD_ERROR;
 
@@ -178,8 +178,7 @@ async fn attempt_kill(
     let start = format!("/* {} */", abandoned.own.connection_tag()).into_bytes();
     let account = abandoned.node.user.as_bytes();
     let mut filter = control.own_session_filter();
-    let mut rows =
-        process_list::query_sessions_with_client(&mut control.client, MAX_LISTED_ROW_BYTES).await.map_err(failed)?;
+    let mut rows = process_list::query_sessions(&mut control.client, MAX_LISTED_ROW_BYTES).await.map_err(failed)?;
     let mut ids = Vec::new();
     while let Some(session) = rows.next().await.map_err(failed)? {
         filter.is_own_session(&session);

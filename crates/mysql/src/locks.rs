@@ -26,7 +26,7 @@ use crate::process_list::SessionMemoryCounter;
 use crate::server_instance::ServerInstance;
 use crate::statement_ages::{self, AgeCheckScope};
 use crate::transactions::TransactionsResult;
-use crate::{doctor, failure, lost_instrumentation, process_list, transactions};
+use crate::{doctor, failure, lost_instrumentation, privileges, process_list, transactions};
 use capabilities::LockCapabilities;
 use metadata_locks::RawMetadataLock;
 use raw_row_wait::RawRowWait;
@@ -122,7 +122,7 @@ pub(crate) struct LockTables {
 impl LockTables {
     /// Reads each lock table once. Appends limitations for unreadable data.
     pub(crate) async fn read(connection: &mut Connection, mut limitations: Vec<Limitation>) -> Result<Self, Failure> {
-        let account = doctor::read_account(connection).await?;
+        let account = privileges::read_account(connection).await?;
         let transactions = read_session_transactions(connection, &account, &mut limitations).await?;
         let (capabilities, unreadable) =
             capabilities::detect_lock_capabilities(connection, &account, &mut limitations).await?;
@@ -256,8 +256,9 @@ async fn read_observed_sessions(
     let (flavor, own_id) = (connection.flavor, connection.id);
     let mut own = connection.own_session_filter();
     let read_failure = |error: crate::client::Error| failure::from_client_error(&error, &address);
-    let mut rows =
-        process_list::query_sessions(connection, MAX_STORED_STATEMENT_BYTES + (4 << 10)).await.map_err(read_failure)?;
+    let mut rows = process_list::query_sessions(&mut connection.raw.client, MAX_STORED_STATEMENT_BYTES + (4 << 10))
+        .await
+        .map_err(read_failure)?;
     let (mut found, mut memory) = (Vec::new(), SessionMemoryCounter::default());
     while let Some(mut session) = rows.next().await.map_err(read_failure)? {
         if let Some(statement) = &mut session.statement {

@@ -3,11 +3,9 @@
 use std::str::FromStr;
 
 use clew_diagnose::is_internal_session;
-use clew_model::{Failure, Limitation, LimitationKind, Session};
+use clew_model::{Limitation, LimitationKind, Session};
 
 use crate::client::{Client, Error, RowCells, Rows};
-use crate::connection::Connection;
-use crate::flavor::Flavor;
 use crate::statements;
 
 /// Maximum memory for sessions that a read stores, the same as for buffered results.
@@ -28,23 +26,21 @@ pub(crate) struct SessionRows<'a> {
 }
 
 /// Queries all sessions visible to the account, with at most `max_row` bytes per row.
-pub(crate) async fn query_sessions(connection: &mut Connection, max_row: usize) -> Result<SessionRows<'_>, Error> {
-    query_sessions_with_client(&mut connection.raw.client, max_row).await
+pub(crate) async fn query_sessions(client: &mut Client, max_row: usize) -> Result<SessionRows<'_>, Error> {
+    query_session_rows(client, statements::PROCESS_LIST_QUERY, max_row).await
 }
 
-/// Queries all sessions over a client. See [`query_sessions`].
-pub(crate) async fn query_sessions_with_client(client: &mut Client, max_row: usize) -> Result<SessionRows<'_>, Error> {
-    Ok(SessionRows { rows: client.query(statements::PROCESS_LIST_QUERY, max_row).await?, truncated: 0, clamped: 0 })
-}
-
-/// Queries all sessions of MySQL from performance_schema, without a global lock.
-/// The statements are truncated at 1,024 bytes.
-pub(crate) async fn query_sessions_without_lock(
-    connection: &mut Connection,
+/// Queries all MySQL sessions from `performance_schema.processlist`, which does not acquire a global lock.
+/// The server truncates each statement after 1,024 bytes.
+pub(crate) async fn query_performance_schema_sessions(
+    client: &mut Client,
     max_row: usize,
 ) -> Result<SessionRows<'_>, Error> {
-    let rows = connection.raw.client.query(statements::LOCK_FREE_PROCESS_LIST_QUERY, max_row).await?;
-    Ok(SessionRows { rows, truncated: 0, clamped: 0 })
+    query_session_rows(client, statements::LOCK_FREE_PROCESS_LIST_QUERY, max_row).await
+}
+
+async fn query_session_rows<'a>(client: &'a mut Client, query: &str, max_row: usize) -> Result<SessionRows<'a>, Error> {
+    Ok(SessionRows { rows: client.query(query, max_row).await?, truncated: 0, clamped: 0 })
 }
 
 impl SessionRows<'_> {
@@ -75,19 +71,6 @@ impl SessionRows<'_> {
             why: "The server's clock was set back, or the sessions ran SET timestamp.".to_owned(),
             remedy: None,
         })
-    }
-}
-
-/// Returns whether the server truncates statements in `SHOW FULL PROCESSLIST`.
-/// MariaDB does not, and old MySQL versions without the system variable do not either.
-pub(crate) async fn truncates_statements(connection: &mut Connection) -> Result<bool, Failure> {
-    if connection.flavor != Flavor::MySql {
-        return Ok(false);
-    }
-    match connection.query_all::<Option<String>>(statements::PROCESS_LIST_SOURCE_QUERY).await {
-        Ok(rows) => Ok(rows.first().is_some_and(|value| matches!(value.as_deref(), Some("1" | "ON")))),
-        Err(Error::Server(_)) => Ok(false),
-        Err(error) => Err(connection.to_failure(&error)),
     }
 }
 
@@ -137,8 +120,8 @@ mod tests {
 
     #[test]
     fn short_rows_count_with_their_full_memory() {
-        let (session, mut kept) = (Session::default(), SessionMemoryCounter::default());
-        let count = (0..MAX_SESSION_MEMORY_BYTES).take_while(|_| kept.add_session(&session).is_ok()).count();
+        let (session, mut memory) = (Session::default(), SessionMemoryCounter::default());
+        let count = (0..MAX_SESSION_MEMORY_BYTES).take_while(|_| memory.add_session(&session).is_ok()).count();
         assert_eq!(count, MAX_SESSION_MEMORY_BYTES / SESSION_OVERHEAD_BYTES);
         let whole = Session { statement: Some(vec![b'x'; MAX_SESSION_MEMORY_BYTES]), ..Session::default() };
         assert!(matches!(SessionMemoryCounter::default().add_session(&whole), Err(Error::TooLarge { .. })));

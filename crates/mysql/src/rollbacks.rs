@@ -19,7 +19,7 @@ use crate::clock::{self, LocalTimeAge};
 use crate::connection::Connection;
 use crate::limits::ReadLimits;
 use crate::transactions::{self, CANNOT_CONVERT_TEXT_ERROR, MISSING_PRIVILEGE_ERROR, TransactionsResult};
-use crate::{doctor, failure, statements};
+use crate::{failure, privileges, statements};
 
 /// Interval between samples. InnoDB refreshes `innodb_trx` only after 0.1 s without reads of the table.
 const ROLLBACK_SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
@@ -152,8 +152,8 @@ async fn read_rollback_progress(connection: &mut Connection) -> Result<Vec<Rollb
             Ok(all.into_iter().filter(Transaction::is_rolling_back).map(RollbackProgress::from).collect())
         }
         TransactionsResult::Hidden => {
-            let account = doctor::read_account(connection).await?;
-            Err(doctor::missing_privilege_failure(connection, "read transactions", "PROCESS", &account))
+            let account = privileges::read_account(connection).await?;
+            Err(privileges::missing_privilege_failure(connection, "read transactions", "PROCESS", &account))
         }
     }
 }
@@ -177,11 +177,12 @@ async fn compute_rollback_ages(
     connection: &mut Connection,
     rows: Vec<RollbackRow>,
 ) -> Result<Vec<RollbackProgress>, Error> {
-    let clock = if rows.is_empty() { None } else { clock::read_clock(connection).await? };
+    let clock = if rows.is_empty() { None } else { connection.read_clock().await? };
     let started = |row: &RollbackRow| clock::parse_local_time(&row.0.started);
     let ages = match &clock {
         Some(clock) => {
-            clock::compute_local_time_ages(connection, clock, rows.iter().filter_map(started).collect()).await?
+            clock::compute_local_time_ages(&mut connection.raw.client, clock, rows.iter().filter_map(started).collect())
+                .await?
         }
         None => HashMap::new(),
     };

@@ -25,7 +25,7 @@ use crate::party_collector::WaitPartyCollector;
 use crate::server_instance::ServerInstance;
 use crate::statement_ages::{self, AgeCheckScope};
 use crate::transactions::{TransactionsBySession, TransactionsResult};
-use crate::{clock, doctor, failure, lost_instrumentation, party_collector, process_list, transactions};
+use crate::{doctor, failure, lost_instrumentation, party_collector, process_list, transactions};
 pub use cache::SampleCache;
 
 /// Maximum number of idle sessions in a sample. With busy sessions, a sample stores up to twice this number.
@@ -229,7 +229,7 @@ async fn read_sampled_sessions(
     mut parties: Option<&mut WaitPartyCollector>,
 ) -> Result<SampledSessions, Failure> {
     if connection.flavor == Flavor::MySql && connection.clock.is_none() {
-        clock::read_clock(connection).await.map_err(|error| connection.to_failure(&error))?;
+        connection.read_clock().await.map_err(|error| connection.to_failure(&error))?;
         cache.record_clock_reading(connection);
     }
     let mut found = SampledSessions { open, ..SampledSessions::default() };
@@ -277,9 +277,9 @@ async fn read_process_list(
     let statement = if parties.is_some() { party_collector::MAX_STATEMENT_BYTES } else { MAX_STATEMENT_BYTES };
     let max_row = statement + MAX_OTHER_COLUMN_BYTES;
     let reading = if without_lock {
-        process_list::query_sessions_without_lock(connection, max_row).await
+        process_list::query_performance_schema_sessions(&mut connection.raw.client, max_row).await
     } else {
-        process_list::query_sessions(connection, max_row).await
+        process_list::query_sessions(&mut connection.raw.client, max_row).await
     };
     let mut rows = match reading {
         Ok(rows) => rows,

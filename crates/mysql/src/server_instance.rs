@@ -9,10 +9,9 @@ use std::str::FromStr;
 
 use clew_model::Failure;
 
-use crate::client::Error;
-use crate::connection::Connection;
+use crate::client::{Client, Error};
 use crate::flavor::Flavor;
-use crate::statements;
+use crate::{failure, statements};
 
 /// Server instance: identity and start time of a server process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -55,24 +54,28 @@ impl FromStr for ServerInstance {
 pub struct InvalidServerInstance;
 
 /// Reads the server instance. Tries `performance_schema` first on MySQL, then `information_schema`.
-pub(crate) async fn read_server_instance(connection: &mut Connection) -> Result<ServerInstance, Failure> {
-    let statements = match connection.flavor {
+pub(crate) async fn read_server_instance(
+    client: &mut Client,
+    flavor: Flavor,
+    address: &str,
+) -> Result<ServerInstance, Failure> {
+    let statements = match flavor {
         Flavor::MySql => [statements::MYSQL_INSTANCE_QUERY, statements::LEGACY_MYSQL_INSTANCE_QUERY],
         Flavor::MariaDb => [statements::MARIADB_INSTANCE_QUERY, statements::MARIADB_INSTANCE_QUERY],
     };
     let mut failed = Error::Protocol("the server returned no uptime");
     for statement in statements {
-        match connection.query_all::<(String, Option<i64>)>(statement).await.map(Vec::into_iter) {
+        match client.query_all::<(String, Option<i64>)>(statement).await.map(Vec::into_iter) {
             Ok(mut rows) => {
                 if let Some((identity, Some(started))) = rows.next() {
                     return Ok(ServerInstance { identity, started });
                 }
             }
             Err(error @ Error::Server(_)) => failed = error,
-            Err(error) => return Err(connection.to_failure(&error)),
+            Err(error) => return Err(failure::from_client_error(&error, address)),
         }
     }
-    Err(connection.to_failure(&failed))
+    Err(failure::from_client_error(&failed, address))
 }
 
 #[cfg(test)]

@@ -81,8 +81,9 @@ async fn read_detailed_session(
 async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<Option<(Session, bool)>, Failure> {
     let address = connection.address.clone();
     let read_failure = |error: Error| failure::from_client_error(&error, &address);
-    let mut rows =
-        process_list::query_sessions(connection, MAX_STATEMENT_BYTES + (4 << 10)).await.map_err(read_failure)?;
+    let mut rows = process_list::query_sessions(&mut connection.raw.client, MAX_STATEMENT_BYTES + (4 << 10))
+        .await
+        .map_err(read_failure)?;
     let mut found = None;
     while let Some(mut session) = rows.next().await.map_err(read_failure)? {
         if session.id != id {

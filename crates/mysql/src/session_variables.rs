@@ -204,7 +204,8 @@ mod tests {
 
     use super::*;
     use crate::client::Client;
-    use crate::connection::{RawConnection, set_session_variables};
+    use crate::connection::set_session_variables;
+    use crate::raw_connection::RawConnection;
 
     static UNKNOWN_VARIABLE: SessionVariable = variable("no_such_variable", Both, Literal("1"), "it has no effect");
     static FORBIDDEN: SessionVariable = variable("sql_log_off", Both, Literal("0"), "statements are logged");

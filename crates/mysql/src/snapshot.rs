@@ -18,7 +18,7 @@ use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::server_instance::ServerInstance;
 use crate::transactions::{TransactionsBySession, TransactionsResult};
-use crate::{doctor, transactions};
+use crate::{doctor, privileges, transactions};
 use detailed::SessionDetails;
 use encoder::{RowOptions, read_sorted_rows};
 
@@ -198,8 +198,9 @@ async fn read_snapshot(mut connection: Connection, scope: SessionScope, rows: Ro
     let transactions = match transactions::read_transactions(&mut connection).await {
         Ok(TransactionsResult::Readable(transactions)) => TransactionsBySession::new(transactions),
         Ok(TransactionsResult::Hidden) => {
-            limitations
-                .extend(doctor::missing_process_privilege_limitations(&doctor::read_account(&mut connection).await?));
+            limitations.extend(doctor::missing_process_privilege_limitations(
+                &privileges::read_account(&mut connection).await?,
+            ));
             TransactionsBySession::default()
         }
         Ok(TransactionsResult::FromStatus(transactions)) => {

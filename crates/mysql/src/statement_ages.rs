@@ -16,7 +16,7 @@ use clew_model::{Failure, Limitation, LimitationKind, Session};
 
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::{doctor, failure, lost_instrumentation, statements};
+use crate::{failure, lost_instrumentation, privileges, statements};
 
 /// Maximum number of sessions whose threads are looked up by id. For more sessions, all busy threads are read.
 const MAX_SESSIONS_BY_ID: usize = 16;
@@ -98,10 +98,10 @@ pub(crate) async fn check_ages(
     let timers = match read_statement_timers(connection, &ids, checked).await {
         Ok(timers) => timers,
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => {
-            let account = doctor::read_account(connection).await?;
+            let account = privileges::read_account(connection).await?;
             connection
                 .limitations
-                .push(unreadable_timers_limitation(&doctor::no_performance_schema_privilege_limitation(&account)));
+                .push(unreadable_timers_limitation(&privileges::no_performance_schema_privilege_limitation(&account)));
             return Ok(ids.into_iter().collect());
         }
         Err(error) => return Err(connection.to_failure(&error)),
@@ -277,8 +277,8 @@ async fn read_statement_timers(
 
 /// Returns the limitation that explains missing statement timers.
 async fn missing_timers_limitation(connection: &mut Connection) -> Result<Limitation, Failure> {
-    let account = doctor::read_account(connection).await?;
-    Ok(match doctor::check_performance_schema(connection, &account).await? {
+    let account = privileges::read_account(connection).await?;
+    Ok(match privileges::check_performance_schema(connection, &account).await? {
         Err(gap) => unreadable_timers_limitation(&gap),
         Ok(()) => recording_disabled_limitation(),
     })

@@ -55,7 +55,7 @@ pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<Tra
             Err(error) => return Err(error),
         }
     }
-    clock::read_clock(connection).await?;
+    connection.read_clock().await?;
     Ok(TransactionsResult::FromStatus(read_transactions_from_status(connection).await?))
 }
 
@@ -73,12 +73,12 @@ async fn compute_transaction_ages(
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let Some(clock) = clock::read_clock(connection).await? else {
+    let Some(clock) = connection.read_clock().await? else {
         connection.limitations.push(no_clock_limitation());
         return Ok(rows.into_iter().map(|row| row.transaction).collect());
     };
     let times = rows.iter().flat_map(|row| [row.started, row.wait_started]).flatten().collect();
-    let ages = clock::compute_local_time_ages(connection, &clock, times).await?;
+    let ages = clock::compute_local_time_ages(&mut connection.raw.client, &clock, times).await?;
     let age = |time: Option<DateTime>| time.and_then(|time| ages.get(&time)).copied();
     let is_ambiguous = |time| matches!(age(time), Some(LocalTimeAge::Ambiguous(..)));
     let mut printed = HashMap::new();

@@ -66,7 +66,7 @@ impl<'a> KillBatch<'a> {
             let ids: Vec<u64> = chunk.iter().map(|(victim, _)| victim.id).collect();
             let mut view = ProcessView::read(connection, &ids, policy.kind).await?;
             let mut engines = EngineLookup::default();
-            if policy.unsafe_victims == UnsafeVictimPolicy::Spare {
+            if policy.unsafe_victims == UnsafeVictimPolicy::Refuse {
                 engines.load_engines(connection, view.sessions.values()).await?;
             }
             for (at, (victim, stage)) in chunk.iter_mut().enumerate() {
@@ -204,7 +204,7 @@ impl KillPolicy<'_> {
         if victim.was_chosen_by_age(self.kind) && view.unchecked.contains(&victim.id) {
             return Some(KillRefusal::UnreliableAge);
         }
-        let spares = self.unsafe_victims == UnsafeVictimPolicy::Spare;
+        let spares = self.unsafe_victims == UnsafeVictimPolicy::Refuse;
         spares.then(|| engines.find_table_risk(now)).flatten().map(KillRefusal::Unsafe)
     }
 }

@@ -20,7 +20,7 @@ use crate::limits::ReadLimits;
 use crate::process_list::SessionMemoryCounter;
 use crate::server_instance::ServerInstance;
 use crate::statement_ages::{self, AgeCheckScope};
-use crate::{clock, doctor, failure, own_sessions, process_list, replication_appliers, statements};
+use crate::{doctor, failure, own_sessions, privileges, process_list, replication_appliers, statements};
 
 /// Sessions found by id.
 #[derive(Debug, Clone)]
@@ -73,7 +73,7 @@ pub async fn read_user_sessions(
         connection.limitations.extend(missing.into_iter().filter(|gap| gap.kind == LimitationKind::LostThreads));
         // Clew's own statement is running. If the server does not time this statement, it does not time any.
         let no_timers = unchecked.contains(&connection.id);
-        let clock = clock::read_clock(&mut connection).await.map_err(|error| connection.to_failure(&error))?;
+        let clock = connection.read_clock().await.map_err(|error| connection.to_failure(&error))?;
         // An account that can list a session of another account has PROCESS.
         let account = listed.iter().find(|session| session.id == connection.id).map(|session| &session.user);
         if !listed.iter().any(|session| account.is_some_and(|account| *account != session.user)) {
@@ -177,7 +177,8 @@ pub(super) async fn list_sessions(
     let address = connection.address.clone();
     let mut filter = connection.own_session_filter();
     let read_failure = |error: Error| failure::from_client_error(&error, &address);
-    let mut rows = process_list::query_sessions(connection, MAX_VICTIM_ROW_BYTES).await.map_err(read_failure)?;
+    let mut rows =
+        process_list::query_sessions(&mut connection.raw.client, MAX_VICTIM_ROW_BYTES).await.map_err(read_failure)?;
     let (mut found, mut own, mut memory) = (Vec::new(), HashSet::new(), SessionMemoryCounter::default());
     while let Some(mut session) = rows.next().await.map_err(read_failure)? {
         let is_own = filter.is_own_session(&session);
@@ -242,11 +243,11 @@ pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result
 
 /// Fails if the account lacks the PROCESS privilege.
 async fn require_process_privilege(connection: &mut Connection) -> Result<(), Failure> {
-    if doctor::run_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await? {
+    if privileges::run_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await? {
         return Ok(());
     }
-    let account = doctor::read_account(connection).await?;
-    Err(doctor::missing_privilege_failure(connection, "list sessions of other accounts", "PROCESS", &account))
+    let account = privileges::read_account(connection).await?;
+    Err(privileges::missing_privilege_failure(connection, "list sessions of other accounts", "PROCESS", &account))
 }
 
 /// Fails if the process list may be incomplete, due to a missing privilege or lost instrumentation.

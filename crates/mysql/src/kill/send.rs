@@ -6,7 +6,7 @@ use clew_model::Failure;
 use super::KillTarget;
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::{doctor, statements};
+use crate::{privileges, statements};
 use statements::NO_SUCH_THREAD_ERROR;
 
 /// Errors if the target has already ended: unknown connection, or unknown query id on MariaDB.
@@ -79,14 +79,14 @@ async fn execute_kill(
 /// Returns the failure for a denied kill, which names the missing privilege.
 /// On MySQL, killing a session of an account with SYSTEM_USER requires SYSTEM_USER.
 async fn missing_kill_privilege_failure(connection: &mut Connection) -> Result<Failure, Failure> {
-    let account = doctor::read_account(connection).await?;
-    let lacks_kill_privilege = !doctor::has_kill_privilege(connection).await?;
+    let account = privileges::read_account(connection).await?;
+    let lacks_kill_privilege = !privileges::has_kill_privilege(connection).await?;
     let privilege = match connection.flavor {
         Flavor::MariaDb => "CONNECTION ADMIN",
         Flavor::MySql if lacks_kill_privilege => "CONNECTION_ADMIN",
         Flavor::MySql => "SYSTEM_USER",
     };
-    Ok(doctor::missing_privilege_failure(connection, "kill sessions of the victim's account", privilege, &account))
+    Ok(privileges::missing_privilege_failure(connection, "kill sessions of the victim's account", privilege, &account))
 }
 
 #[cfg(test)]

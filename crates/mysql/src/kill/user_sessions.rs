@@ -43,7 +43,7 @@ impl UserSessions {
             }
             self.read.reported = Arc::new(reported);
         }
-        step.map(UnreliableClock::Stepped).or(is_another.then_some(UnreliableClock::AnotherServer))
+        step.map(UnreliableClock::ClockChanged).or(is_another.then_some(UnreliableClock::AnotherServer))
     }
 
     /// Returns the sessions with a checked age.

@@ -4,7 +4,7 @@ use clew_model::{Failure, Limitation, LimitationKind};
 
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::{doctor, statements};
+use crate::{doctor, privileges, statements};
 
 /// Error for an unknown table in `information_schema`, if the plugin is not installed.
 const UNKNOWN_TABLE_ERROR: u16 = 1109;
@@ -43,7 +43,7 @@ pub(super) async fn detect_lock_capabilities(
     account: &str,
     limitations: &mut Vec<Limitation>,
 ) -> Result<(LockCapabilities, Option<Limitation>), Failure> {
-    let readable = doctor::check_performance_schema(connection, account).await?;
+    let readable = privileges::check_performance_schema(connection, account).await?;
     let recorded = match &readable {
         Ok(()) => doctor::check_metadata_lock_instrument(connection).await?,
         Err(_) => Ok(()),

@@ -8,7 +8,7 @@ use clew_model::{Failure, Limitation, LimitationKind, Transaction};
 use super::identifiers::decode_text;
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::{doctor, statements};
+use crate::{privileges, statements};
 
 /// Prepared XA transaction that has no session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,7 +131,7 @@ fn no_xids_limitation(why: &str, account: &str) -> Limitation {
         kind: LimitationKind::NoPreparedNames,
         what: "XIDs of prepared XA transactions cannot be read.".to_owned(),
         why: format!("The server refused XA RECOVER: {why}"),
-        remedy: Some(format!("GRANT XA_RECOVER_ADMIN ON *.* TO {};", doctor::quote_account(account))),
+        remedy: Some(format!("GRANT XA_RECOVER_ADMIN ON *.* TO {};", privileges::quote_account(account))),
     }
 }
 

@@ -56,8 +56,9 @@ pub(super) async fn read_sorted_rows(
     };
     let mut pipeline = EncodePipeline::new(Encoder::new(rows, own, transactions));
     let (mut deferred, mut unchecked) = (DeferredSessions::default(), 0);
-    let mut sessions =
-        process_list::query_sessions(connection, process_list::MAX_ROW_BYTES).await.map_err(read_failure)?;
+    let mut sessions = process_list::query_sessions(&mut connection.raw.client, process_list::MAX_ROW_BYTES)
+        .await
+        .map_err(read_failure)?;
     while let Some(session) = sessions.next().await.map_err(read_failure)? {
         if is_deferred(&session) {
             if deferred.ages.len() < MAX_CHECKED_SESSIONS {

@@ -1,0 +1,108 @@
+//! Reads the account of a connection and checks its privileges.
+
+use clew_model::{Failure, FailureKind, Limitation, LimitationKind};
+
+use crate::connection::Connection;
+use crate::statements;
+use crate::transactions::CANNOT_CONVERT_TEXT_ERROR;
+
+/// Reads the account of the connection in the form `user@host`.
+pub(crate) async fn read_account(connection: &mut Connection) -> Result<String, Failure> {
+    query_single_value(connection, statements::CURRENT_ACCOUNT_QUERY).await.map(Option::unwrap_or_default)
+}
+
+/// Runs a query that returns one value. Returns `None` if the server returns `NULL` or no row.
+pub(crate) async fn query_single_value<T>(connection: &mut Connection, statement: &str) -> Result<Option<T>, Failure>
+where
+    Option<T>: mysql_common::prelude::FromRow + Send + 'static,
+{
+    let rows = connection.query_all::<Option<T>>(statement).await.map_err(|error| connection.to_failure(&error))?;
+    Ok(rows.into_iter().next().flatten())
+}
+
+/// Runs a probe statement. Returns false if the server returns an error.
+/// [`CANNOT_CONVERT_TEXT_ERROR`] counts as success, because the server returns it only after the privilege check.
+pub(crate) async fn run_probe(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
+    match connection.query_all::<mysql_common::Row>(probe).await {
+        Ok(_) => Ok(true),
+        Err(crate::client::Error::Server(error)) => Ok(error.code == CANNOT_CONVERT_TEXT_ERROR),
+        Err(error) => Err(connection.to_failure(&error)),
+    }
+}
+
+/// Returns whether the account's grants allow killing sessions of other accounts.
+pub(crate) async fn has_kill_privilege(connection: &mut Connection) -> Result<bool, Failure> {
+    let grants: Vec<String> =
+        connection.query_all(statements::GRANTS_QUERY).await.map_err(|error| connection.to_failure(&error))?;
+    Ok(grants.iter().any(|grant| {
+        let grant = grant.to_ascii_uppercase().replace("CONNECTION ADMIN", "CONNECTION_ADMIN");
+        grant.contains(" ON *.* ")
+            && ["ALL PRIVILEGES", "CONNECTION_ADMIN", "SUPER"].iter().any(|privilege| grant.contains(privilege))
+    }))
+}
+
+/// Checks whether the account can read performance_schema.
+pub(crate) async fn check_performance_schema(
+    connection: &mut Connection,
+    account: &str,
+) -> Result<Result<(), Limitation>, Failure> {
+    let on: Option<String> = query_single_value(connection, statements::PERFORMANCE_SCHEMA_STATE_QUERY).await?;
+    if !matches!(on.as_deref(), Some("1" | "ON")) {
+        return Ok(Err(performance_schema_off_limitation()));
+    }
+    if !run_probe(connection, statements::METADATA_LOCKS_PROBE_QUERY).await? {
+        return Ok(Err(no_performance_schema_privilege_limitation(account)));
+    }
+    Ok(Ok(()))
+}
+
+fn performance_schema_off_limitation() -> Limitation {
+    Limitation {
+        kind: LimitationKind::NoPerformanceSchema,
+        what: "Metadata locks and other waits outside InnoDB cannot be read.".to_owned(),
+        why: "performance_schema is OFF and can only be enabled at server start.".to_owned(),
+        remedy: Some("performance_schema = ON, in the server's configuration file".to_owned()),
+    }
+}
+
+pub(crate) fn no_performance_schema_privilege_limitation(account: &str) -> Limitation {
+    Limitation {
+        kind: LimitationKind::NoMetadataLocks,
+        what: "Metadata locks cannot be read.".to_owned(),
+        why: "The account lacks the SELECT privilege on performance_schema.".to_owned(),
+        remedy: Some(format!("GRANT SELECT ON performance_schema.* TO {};", quote_account(account))),
+    }
+}
+
+/// Failure due to a missing privilege, with the `GRANT` statement that fixes it.
+pub(crate) fn missing_privilege_failure(
+    connection: &Connection,
+    doing: &str,
+    privilege: &str,
+    account: &str,
+) -> Failure {
+    let detail = format!(
+        "{}: the account {account} may not {doing}. fix: GRANT {privilege} ON *.* TO {};",
+        connection.address,
+        quote_account(account)
+    );
+    Failure::new(FailureKind::MissingPrivilege, detail)
+}
+
+/// Quotes `user@host` as an account name for SQL statements.
+pub(crate) fn quote_account(account: &str) -> String {
+    let (user, host) = account.rsplit_once('@').unwrap_or((account, "%"));
+    let quote = |text: &str| text.replace('\\', "\\\\").replace('\'', "''");
+    format!("'{}'@'{}'", quote(user), quote(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoted_account_is_valid_in_a_grant_statement() {
+        assert_eq!(quote_account("clew@%"), "'clew'@'%'");
+        assert_eq!(quote_account("o'brien@home@10.0.0.%"), "'o''brien@home'@'10.0.0.%'");
+    }
+}
