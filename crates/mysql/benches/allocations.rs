@@ -26,15 +26,15 @@ static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 const SMALL_SESSION_COUNT: u64 = 1_000;
 const LARGE_SESSION_COUNT: u64 = 11_000;
 /// Command-line argument that starts the fake server. The next argument is the number of sessions.
-const SERVE_ARGUMENT: &str = "--serve";
+const FAKE_SERVER_ARGUMENT: &str = "--serve";
 /// Argument that `cargo bench` passes to the benchmark. Without this argument, the benchmark exits at once.
-const BENCH_ARGUMENT: &str = "--bench";
+const CARGO_BENCH_ARGUMENT: &str = "--bench";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    match arguments.iter().position(|argument| argument == SERVE_ARGUMENT).and_then(|at| arguments.get(at + 1)) {
+    match arguments.iter().position(|argument| argument == FAKE_SERVER_ARGUMENT).and_then(|at| arguments.get(at + 1)) {
         Some(sessions) => run_fake_server(sessions.parse().expect("a number of sessions")),
-        None if arguments.iter().any(|argument| argument == BENCH_ARGUMENT) => run_benchmark(),
+        None if arguments.iter().any(|argument| argument == CARGO_BENCH_ARGUMENT) => run_benchmark(),
         None => {}
     }
 }
@@ -49,7 +49,7 @@ fn run_fake_server(sessions: u64) {
 }
 
 fn run_benchmark() {
-    let (few, many) = (ServerProcess::start(SMALL_SESSION_COUNT), ServerProcess::start(LARGE_SESSION_COUNT));
+    let (few, many) = (FakeServerProcess::start(SMALL_SESSION_COUNT), FakeServerProcess::start(LARGE_SESSION_COUNT));
     for (name, detailed) in [("snapshot", false), ("detailed_snapshot", true)] {
         // The first snapshot pays for one-time allocations of the process.
         few.measure_allocations(detailed);
@@ -64,16 +64,16 @@ fn run_benchmark() {
 }
 
 /// Child process that runs a fake server.
-struct ServerProcess {
+struct FakeServerProcess {
     process: Child,
     node: NodeUrl,
 }
 
-impl ServerProcess {
+impl FakeServerProcess {
     fn start(sessions: u64) -> Self {
         let program = std::env::current_exe().expect("the path of this program is known");
         let mut process = Command::new(program)
-            .args([SERVE_ARGUMENT, &sessions.to_string()])
+            .args([FAKE_SERVER_ARGUMENT, &sessions.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -103,7 +103,7 @@ impl ServerProcess {
     }
 }
 
-impl Drop for ServerProcess {
+impl Drop for FakeServerProcess {
     fn drop(&mut self) {
         drop(self.process.stdin.take());
         let _ = self.process.wait();

@@ -36,22 +36,22 @@ use tokio::net::TcpStream;
 use authentication::{AuthExchange, ChannelSecurity};
 pub(crate) use error::{Error, ServerError};
 use packets::PacketStream;
-pub(crate) use result_set::{RowCells, Rows};
+pub(crate) use result_set::{ResultSetRows, RowCells};
 
 /// Maximum size of handshake and authentication packets.
 const MAX_HANDSHAKE_PACKET_BYTES: usize = 64 << 10;
 /// Maximum size of a row in a buffered result set.
-const MAX_SMALL_ROW_BYTES: usize = 1 << 20;
+const MAX_BUFFERED_ROW_BYTES: usize = 1 << 20;
 /// Maximum memory for a result set that the client buffers completely.
-const MAX_SMALL_RESULT_BYTES: usize = 256 << 20;
+const MAX_BUFFERED_RESULT_BYTES: usize = 256 << 20;
 /// Memory overhead of a buffered row, in addition to its bytes.
-const ROW_OVERHEAD_BYTES: usize = 64;
+const BUFFERED_ROW_OVERHEAD_BYTES: usize = 64;
 /// Maximum packet size that the client announces: 1 GiB, the maximum of `max_allowed_packet`.
 const ANNOUNCED_MAX_PACKET_BYTES: u32 = 1 << 30;
 /// Idle time before the kernel sends TCP keepalive probes.
 const KEEPALIVE_IDLE_TIME: Duration = Duration::from_secs(30);
 /// Collation id of `utf8mb4_general_ci`, which MySQL 5.5.3 and later support.
-const COLLATION_ID: u8 = 45;
+const UTF8MB4_COLLATION_ID: u8 = 45;
 /// Command byte of a query.
 const COM_QUERY: u8 = 0x03;
 /// Command byte that closes a connection.
@@ -92,7 +92,7 @@ pub(crate) struct Client {
     in_flight: InFlightFlag,
 }
 
-/// Flag for a statement whose result set has not been read completely. Shared with the `KillOnDrop` guard.
+/// Flag for a statement whose result set has not been read completely. Shared with the `KillOnDropGuard` guard.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct InFlightFlag(Arc<AtomicBool>);
 
@@ -110,7 +110,7 @@ impl InFlightFlag {
 impl Client {
     /// Performs the MySQL handshake over a TCP connection and authenticates.
     /// The client sends `tag` as a connection attribute and as a comment at the start of each statement.
-    pub(crate) async fn handshake(
+    pub(crate) async fn perform_handshake(
         socket: Socket,
         node: &NodeUrl,
         tag: String,
@@ -118,9 +118,9 @@ impl Client {
     ) -> Result<Self, Error> {
         let is_loopback = socket.peer.ip().is_loopback();
         let mut packets = PacketStream::new(Box::new(socket.stream), max_received);
-        let first = packets.peek(5).await?;
+        let first = packets.peek_bytes(5).await?;
         if first.is_empty() {
-            return Err(Error::connection_closed());
+            return Err(Error::connection_closed_error());
         }
         // A packet starts with 3 bytes of length and sequence number 0. Then comes protocol version 10 or an error.
         if !matches!(first, [_, _, 0, 0, 0x0a | ERROR_PACKET_HEADER, ..]) {
@@ -134,20 +134,23 @@ impl Client {
         let capabilities = greeting.capabilities() & client_capabilities();
         let encrypted = should_use_tls(node, is_loopback, greeting.capabilities())?;
         if encrypted {
-            let request =
-                SslRequest::new(capabilities | CapabilityFlags::CLIENT_SSL, ANNOUNCED_MAX_PACKET_BYTES, COLLATION_ID);
+            let request = SslRequest::new(
+                capabilities | CapabilityFlags::CLIENT_SSL,
+                ANNOUNCED_MAX_PACKET_BYTES,
+                UTF8MB4_COLLATION_ID,
+            );
             packets.write_packet(&serialize_message(&request)).await?;
             let (stream, sequence) = packets.into_parts();
-            let stream = tls::perform_handshake(node, stream).await?;
+            let stream = tls::perform_tls_handshake(node, stream).await?;
             packets = PacketStream::new(Box::new(stream), max_received).with_sequence_number(sequence);
         }
         let channel =
             ChannelSecurity { encrypted, verified: encrypted && tls::authenticates_server(node), is_loopback };
         let password = node.password.as_ref().map(|password| password.expose_secret().to_owned());
         let mut exchange = AuthExchange::new(node, password, channel, &greeting);
-        let plugin = exchange.current_plugin();
+        let plugin = exchange.current_auth_plugin();
         let response = HandshakeResponse::new(
-            exchange.initial_response(),
+            exchange.initial_auth_response(),
             (5, 7, 0),
             Some(node.user.as_bytes()),
             None::<&[u8]>,
@@ -168,7 +171,7 @@ impl Client {
     }
 
     /// Sends a statement and truncates each row of the result set to `max_row` bytes.
-    pub(crate) async fn query(&mut self, statement: &str, max_row: usize) -> Result<Rows<'_>, Error> {
+    pub(crate) async fn query(&mut self, statement: &str, max_row: usize) -> Result<ResultSetRows<'_>, Error> {
         let mut payload = Vec::with_capacity(statement.len() + self.tag.len() + 8);
         payload.push(COM_QUERY);
         payload.extend_from_slice(b"/* ");
@@ -177,28 +180,31 @@ impl Client {
         payload.extend_from_slice(statement.as_bytes());
         self.in_flight.set_in_flight(true);
         self.packets.write_command(&payload).await?;
-        Rows::start(&mut self.packets, &self.in_flight, max_row).await
+        ResultSetRows::start_reading(&mut self.packets, &self.in_flight, max_row).await
     }
 
     /// Runs a statement and returns all rows. Fails if the result set exceeds the limits of buffered results.
     pub(crate) async fn query_all<T: FromRow>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
         let mut converted = Vec::new();
-        self.query_each(statement, |row| converted.push(row)).await?;
+        self.query_each_row(statement, |row| converted.push(row)).await?;
         Ok(converted)
     }
 
     /// Runs a statement and passes each row to `consume`. The limits of buffered results apply.
-    pub(crate) async fn query_each<T: FromRow>(
+    pub(crate) async fn query_each_row<T: FromRow>(
         &mut self,
         statement: &str,
         mut consume: impl FnMut(T),
     ) -> Result<(), Error> {
-        let mut rows = self.query(statement, MAX_SMALL_ROW_BYTES).await?;
+        let mut rows = self.query(statement, MAX_BUFFERED_ROW_BYTES).await?;
         let mut count = 0;
         while let Some(row) = rows.next_row().await? {
             count += 1;
-            if rows.total_bytes() + count * ROW_OVERHEAD_BYTES > MAX_SMALL_RESULT_BYTES {
-                return Err(Error::TooLarge { what: "bytes in one result set", limit: MAX_SMALL_RESULT_BYTES as u64 });
+            if rows.total_bytes() + count * BUFFERED_ROW_OVERHEAD_BYTES > MAX_BUFFERED_RESULT_BYTES {
+                return Err(Error::TooLarge {
+                    what: "bytes in one result set",
+                    limit: MAX_BUFFERED_RESULT_BYTES as u64,
+                });
             }
             consume(T::from_row_opt(row)?);
         }
@@ -207,7 +213,7 @@ impl Client {
 
     /// Runs a statement and discards its rows.
     pub(crate) async fn execute(&mut self, statement: &str) -> Result<(), Error> {
-        let mut rows = self.query(statement, MAX_SMALL_ROW_BYTES).await?;
+        let mut rows = self.query(statement, MAX_BUFFERED_ROW_BYTES).await?;
         while rows.next().await?.is_some() {}
         Ok(())
     }
@@ -251,7 +257,7 @@ fn build_connection_attributes(tag: &str) -> HashMap<String, String> {
 }
 
 /// Reads a file of at most `max_bytes` bytes. Fails for devices and pipes, which may be endless.
-async fn read_file_with_limit(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
+async fn read_size_limited_file(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
     let metadata = tokio::fs::metadata(path).await?;
     if !metadata.is_file() || metadata.len() > max_bytes as u64 {
         return Err(io::Error::other(format!("not a file of at most {max_bytes} bytes")));

@@ -28,9 +28,9 @@ const MAX_CLOCK_STEPS: usize = 16;
 const MAX_SERVERS_PER_NODE: usize = 16;
 /// Minimum age in seconds of local times that are always converted to UTC.
 /// For lower ages, [`statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset changed during the last day.
-const MIN_CONVERTED_AGE_SECONDS: i64 = 86_400 - 3 * 3600;
+const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
 /// Maximum number of timestamps converted to UTC per statement.
-const CONVERSIONS_PER_STATEMENT: usize = 200;
+const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;
 
 /// Reading of a server's clock.
 #[derive(Debug, Clone, Copy)]
@@ -97,13 +97,13 @@ pub(crate) async fn compute_local_time_ages(
     for time in times {
         let local = clock.local.duration_since(time).as_secs();
         if ages.insert(time, LocalTimeAge::Exact(local)).is_none()
-            && (!clock.uniform || local >= MIN_CONVERTED_AGE_SECONDS)
+            && (!clock.uniform || local >= MIN_AGE_FOR_UTC_CONVERSION_SECONDS)
         {
             to_convert.push(time);
         }
     }
-    for times in to_convert.chunks(CONVERSIONS_PER_STATEMENT) {
-        let converted: Vec<String> = client.query_all(&statements::convert_to_utc_query(times)).await?;
+    for times in to_convert.chunks(MAX_UTC_CONVERSIONS_PER_STATEMENT) {
+        let converted: Vec<String> = client.query_all(&statements::utc_conversion_query(times)).await?;
         let printed = converted.first().map(String::as_str).unwrap_or_default();
         for (time, conversion) in times.iter().zip(printed.split(';')) {
             if let Some(age) = parse_converted_age(clock.utc, conversion) {
@@ -204,14 +204,14 @@ impl ClockHistory {
 
     /// Corrects an age in seconds that the server computed from its wall clock. `reported` may be negative.
     #[must_use]
-    pub fn adjust_age(&self, reported: i64) -> i64 {
-        self.servers.back().map_or(reported, |(_, readings)| readings.adjust_age(reported))
+    pub fn correct_age(&self, reported: i64) -> i64 {
+        self.servers.back().map_or(reported, |(_, readings)| readings.correct_age(reported))
     }
 
-    /// Corrects an age in whole seconds, at least 0. See [`Self::adjust_age`].
-    pub(crate) fn adjust_seconds(&self, reported: u64) -> u64 {
+    /// Corrects an age in whole seconds, at least 0. See [`Self::correct_age`].
+    pub(crate) fn correct_age_seconds(&self, reported: u64) -> u64 {
         let reported = i64::try_from(reported).unwrap_or(i64::MAX);
-        Session::sanitize_seconds(self.adjust_age(reported).into())
+        Session::sanitize_seconds(self.correct_age(reported).into())
     }
 
     /// Returns whether a clock step of the selected server was detected.
@@ -236,7 +236,7 @@ impl ClockReadings {
         Some(step)
     }
 
-    fn adjust_age(&self, reported: i64) -> i64 {
+    fn correct_age(&self, reported: i64) -> i64 {
         let Some(now) = self.last else { return reported };
         #[allow(clippy::cast_precision_loss, reason = "ages in seconds")]
         let mut age = reported as f64;
@@ -281,10 +281,10 @@ mod tests {
             let mut history = ClockReadings::default();
             assert_eq!(history.record_reading(reading(start, 0.0, 1_000_000.0)), None);
             assert_eq!(history.record_reading(reading(start, 1.0, 1_000_001.5)), None, "an adjustment is no step");
-            assert_eq!(history.adjust_age(7200), 7200);
+            assert_eq!(history.correct_age(7200), 7200);
             let stepped = history.record_reading(reading(start, 2.0, 1_000_002.5 + step)).unwrap();
             assert!((stepped - step).abs() < 0.001, "{stepped}");
-            assert_eq!(history.adjust_age(reported), expected, "{step} {reported}");
+            assert_eq!(history.correct_age(reported), expected, "{step} {reported}");
             assert_eq!(history.record_reading(reading(start, 3.0, 1_000_003.5 + step)), None, "the step is over");
         }
     }
@@ -297,9 +297,9 @@ mod tests {
         history.record_reading(reading(start, 1.0, 3601.0));
         history.record_reading(reading(start, 100.0, 3700.0));
         history.record_reading(reading(start, 101.0, 3701.0 + 7200.0));
-        assert_eq!(history.adjust_age(10_800 + 101 + 50), 151, "begun before both");
-        assert_eq!(history.adjust_age(7200 + 50), 50, "begun between them");
-        assert_eq!(history.adjust_age(0), 0);
+        assert_eq!(history.correct_age(10_800 + 101 + 50), 151, "begun before both");
+        assert_eq!(history.correct_age(7200 + 50), 50, "begun between them");
+        assert_eq!(history.correct_age(0), 0);
     }
 
     #[test]
@@ -317,11 +317,11 @@ mod tests {
             None,
             "the clocks of two servers are not compared"
         );
-        assert_eq!((history.has_clock_steps(), history.adjust_age(3700)), (false, 3700));
+        assert_eq!((history.has_clock_steps(), history.correct_age(3700)), (false, 3700));
         // A restart does not change the clock.
         assert!(history.select_server(&restarted));
         assert_eq!(history.record_reading(reading(start, 3.0, 4603.0)), None);
-        assert_eq!(history.adjust_age(3610), 10, "begun before the step");
+        assert_eq!(history.correct_age(3610), 10, "begun before the step");
         assert!(!history.select_server(&restarted));
         assert_eq!(history.record_reading(reading(start, 4.0, 4704.0)), Some(100.0));
     }

@@ -10,12 +10,12 @@ use crate::client::{Client, Error};
 use crate::clock::{self, ClockReading};
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::flavor::Flavor;
-use crate::kill_on_drop::KillOnDrop;
+use crate::kill_on_drop::KillOnDropGuard;
 use crate::limits::ReadLimits;
 use crate::own_sessions::OwnSessionFilter;
 use crate::raw_connection::RawConnection;
 use crate::server_instance::ServerInstance;
-use crate::session_variables::SessionSetup;
+use crate::session_variables::SessionVariableSetup;
 use crate::{failure, refused_logins, server_instance, statements};
 
 /// Connection that is ready for statements.
@@ -34,7 +34,7 @@ pub(crate) struct Connection {
     pub(crate) limitations: Vec<Limitation>,
     /// Latest reading of the server's clock.
     pub(crate) clock: Option<ClockReading>,
-    guard: KillOnDrop,
+    guard: KillOnDropGuard,
 }
 
 impl Connection {
@@ -51,8 +51,8 @@ impl Connection {
     ) -> Result<Self, Failure> {
         let address = node.address();
         let deadline = Instant::now() + limits.read_timeout;
-        let permit = ConnectionPermit::acquire(&address, purpose, limits.permit_timeout()).await?;
-        if let Some(failure) = refused_logins::find_shared_failure(node, permit.requested_at()) {
+        let permit = ConnectionPermit::acquire(&address, purpose, limits.connection_permit_timeout()).await?;
+        if let Some(failure) = refused_logins::find_refused_login_failure(node, permit.requested_at()) {
             return Err(failure);
         }
         let connected = timeout(limits.connect_timeout, RawConnection::connect(node, &address, limits.max_bytes)).await;
@@ -71,12 +71,12 @@ impl Connection {
         let address = node.address();
         let reading = |error: Error| failure::from_client_error(&error, &address);
         let since = permit.acquired_at();
-        let guard = KillOnDrop::new(node.clone(), raw.own.clone(), permit, raw.client.in_flight_flag(), max_bytes);
+        let guard = KillOnDropGuard::new(node.clone(), raw.own.clone(), permit, raw.client.in_flight_flag(), max_bytes);
         let version = raw.read_version_and_id().await.map_err(reading)?;
         let flavor = Flavor::from_version(&version);
         let left = deadline.saturating_duration_since(Instant::now());
         let limitations =
-            set_session_variables(&mut raw.client, SessionSetup::new(flavor, left)).await.map_err(reading)?;
+            set_session_variables(&mut raw.client, SessionVariableSetup::new(flavor, left)).await.map_err(reading)?;
         let id = raw.id;
         Ok(Self { raw, address, flavor, version, id, since, limitations, clock: None, guard })
     }
@@ -131,16 +131,16 @@ impl Connection {
 /// Returns a limitation for each refused session variable.
 pub(crate) async fn set_session_variables(
     client: &mut Client,
-    mut set_up: SessionSetup,
+    mut set_up: SessionVariableSetup,
 ) -> Result<Vec<Limitation>, Error> {
     'again: loop {
-        for statement in set_up.set_statements() {
+        for statement in set_up.build_set_statements() {
             match client.execute(&statement).await {
                 Err(error) if set_up.drop_refused_variable(&statement, &error) => continue 'again,
                 done => done?,
             }
         }
-        return Ok(set_up.limitations());
+        return Ok(set_up.refused_variable_limitations());
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! One connection is for reads.
 //! The second connection is reserved for kills, so that a kill never queues behind a read.
-//! The `KillOnDrop` guard also uses the reserved connection.
+//! The `KillOnDropGuard` guard also uses the reserved connection.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};

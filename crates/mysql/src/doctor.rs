@@ -48,10 +48,10 @@ pub async fn diagnose_node(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagno
 
 async fn run_diagnosis(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let account = privileges::read_account(&mut connection).await?;
+    let account = privileges::read_current_account(&mut connection).await?;
     let cipher = read_tls_cipher(&mut connection).await?;
     let clock_difference = read_clock_difference(&mut connection).await?;
-    let mut checks = run_checks(&mut connection, &account).await?;
+    let mut checks = run_diagnosis_checks(&mut connection, &account).await?;
     let direct = is_direct_connection(&mut connection).await?;
     let instance = connection.read_server_instance().await?;
     let (server_flavor, server_version) = (connection.flavor, connection.version.clone());
@@ -60,7 +60,7 @@ async fn run_diagnosis(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis,
     let same = second.read_server_instance().await? == instance;
     second.close().await;
     let proxied =
-        if same { (!direct).then(indirect_connection_limitation) } else { Some(multiple_servers_limitation()) };
+        if same { (!direct).then(indirect_connection_limitation) } else { Some(load_balanced_address_limitation()) };
     checks.push(build_check_result("direct connection", proxied.map_or(Ok(()), Err)));
     Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
 }
@@ -90,8 +90,8 @@ async fn read_clock_difference(connection: &mut Connection) -> Result<f64, Failu
     Ok(server - here.as_secs_f64())
 }
 
-async fn run_checks(connection: &mut Connection, account: &str) -> Result<Vec<CheckResult>, Failure> {
-    let process = privileges::run_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await?;
+async fn run_diagnosis_checks(connection: &mut Connection, account: &str) -> Result<Vec<CheckResult>, Failure> {
+    let process = privileges::run_privilege_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await?;
     let [own_sessions, no_transactions] = missing_process_privilege_limitations(account);
     let mut checks = vec![
         build_check_result("sessions of all accounts", process.then_some(()).ok_or(own_sessions)),
@@ -100,19 +100,19 @@ async fn run_checks(connection: &mut Connection, account: &str) -> Result<Vec<Ch
     let cut = connection.truncates_statements().await?;
     checks.push(build_check_result(
         "complete statements",
-        if cut { Err(truncated_statements_limitation()) } else { Ok(()) },
+        if cut { Err(truncated_statement_limitation()) } else { Ok(()) },
     ));
     let kill = privileges::has_kill_privilege(connection).await?;
     checks.push(build_check_result(
         "killing sessions",
-        if kill { Ok(()) } else { Err(no_kill_privilege_limitation(connection.flavor, account)) },
+        if kill { Ok(()) } else { Err(missing_kill_privilege_limitation(connection.flavor, account)) },
     ));
-    let locks = check_metadata_locks(connection, account).await?;
+    let locks = check_metadata_lock_access(connection, account).await?;
     checks.push(build_check_result("metadata locks", locks));
     let ages = statement_ages::check_statement_timers(connection).await?;
     checks.push(build_check_result("reliable durations", ages));
     let mut losses = Vec::new();
-    if privileges::check_performance_schema(connection, account).await?.is_ok() {
+    if privileges::check_performance_schema_access(connection, account).await?.is_ok() {
         losses = lost_instrumentation::read_loss_limitations(connection).await?;
     }
     losses.append(&mut connection.limitations);
@@ -128,8 +128,11 @@ fn build_check_result(what: &'static str, outcome: Result<(), Limitation>) -> Ch
 }
 
 /// Checks whether metadata locks are readable. The outer error is a failed read, the inner error a limitation.
-async fn check_metadata_locks(connection: &mut Connection, account: &str) -> Result<Result<(), Limitation>, Failure> {
-    match privileges::check_performance_schema(connection, account).await? {
+async fn check_metadata_lock_access(
+    connection: &mut Connection,
+    account: &str,
+) -> Result<Result<(), Limitation>, Failure> {
+    match privileges::check_performance_schema_access(connection, account).await? {
         Ok(()) => check_metadata_lock_instrument(connection).await,
         gap => Ok(gap),
     }
@@ -141,7 +144,7 @@ pub(crate) async fn check_metadata_lock_instrument(
 ) -> Result<Result<(), Limitation>, Failure> {
     let enabled: Option<String> =
         privileges::query_single_value(connection, statements::METADATA_LOCK_INSTRUMENT_QUERY).await?;
-    Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(metadata_lock_instrument_off_limitation()) })
+    Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(disabled_metadata_lock_instrument_limitation()) })
 }
 
 /// Returns the limitations of `SHOW PROCESSLIST` if MySQL generates the list from performance_schema.
@@ -159,7 +162,7 @@ pub(crate) async fn read_process_list_limitations(connection: &mut Connection) -
             remedy: Some("SET GLOBAL performance_schema_show_processlist = OFF;".to_owned()),
             ..loss
         });
-    Ok(std::iter::once(truncated_statements_limitation()).chain(missing).collect())
+    Ok(std::iter::once(truncated_statement_limitation()).chain(missing).collect())
 }
 
 /// Limitations of an account without the PROCESS privilege: hidden sessions and hidden transactions.
@@ -168,7 +171,7 @@ pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitatio
         kind,
         what: what.to_owned(),
         why: why.to_owned(),
-        remedy: Some(format!("GRANT PROCESS ON *.* TO {};", privileges::quote_account(account))),
+        remedy: Some(format!("GRANT PROCESS ON *.* TO {};", privileges::quote_account_name(account))),
     };
     [
         grant(
@@ -185,7 +188,7 @@ pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitatio
 }
 
 /// Limitation for transactions that were parsed from InnoDB's status, because `innodb_trx` is unreadable.
-pub(crate) fn incomplete_transactions_limitation() -> Limitation {
+pub(crate) fn incomplete_transaction_data_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::PartOfTransactions,
         what: "Transactions come from the InnoDB status: read-only transactions and numbers of locked tables are missing."
@@ -198,7 +201,7 @@ pub(crate) fn incomplete_transactions_limitation() -> Limitation {
 }
 
 /// Limitation for a process list from performance_schema, which truncates statements.
-pub(crate) fn truncated_statements_limitation() -> Limitation {
+pub(crate) fn truncated_statement_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::StatementsCut,
         what: "Statements are truncated after 1,024 bytes.".to_owned(),
@@ -208,7 +211,7 @@ pub(crate) fn truncated_statements_limitation() -> Limitation {
 }
 
 /// Limitation for statements that Clew truncates because of their length.
-pub(crate) fn long_statements_limitation(count: u64) -> Option<Limitation> {
+pub(crate) fn long_statement_limitation(count: u64) -> Option<Limitation> {
     (count > 0).then(|| Limitation {
         kind: LimitationKind::StatementsCut,
         what: format!("Statements of {count} sessions are truncated after 64 MiB."),
@@ -230,7 +233,7 @@ pub(crate) fn indirect_connection_limitation() -> Limitation {
 }
 
 /// Limitation for an address that leads to different servers on different connections.
-pub(crate) fn multiple_servers_limitation() -> Limitation {
+pub(crate) fn load_balanced_address_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
         what: "The address leads to several servers: each read shows the sessions of one server.".to_owned(),
@@ -239,7 +242,7 @@ pub(crate) fn multiple_servers_limitation() -> Limitation {
     }
 }
 
-fn no_kill_privilege_limitation(flavor: Flavor, account: &str) -> Limitation {
+fn missing_kill_privilege_limitation(flavor: Flavor, account: &str) -> Limitation {
     let privilege = match flavor {
         Flavor::MySql => "CONNECTION_ADMIN",
         Flavor::MariaDb => "CONNECTION ADMIN",
@@ -248,11 +251,11 @@ fn no_kill_privilege_limitation(flavor: Flavor, account: &str) -> Limitation {
         kind: LimitationKind::NoKill,
         what: "Sessions of other accounts cannot be killed.".to_owned(),
         why: format!("The account lacks the privilege {privilege} (grants through roles are not checked)."),
-        remedy: Some(format!("GRANT {privilege} ON *.* TO {};", privileges::quote_account(account))),
+        remedy: Some(format!("GRANT {privilege} ON *.* TO {};", privileges::quote_account_name(account))),
     }
 }
 
-fn metadata_lock_instrument_off_limitation() -> Limitation {
+fn disabled_metadata_lock_instrument_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::NoMetadataLocks,
         what: "Metadata locks cannot be read.".to_owned(),

@@ -6,9 +6,9 @@
 use clew_model::{Session, Transaction};
 
 /// Prefix of a transaction's first line in the status text.
-const TRANSACTION_PREFIX: &str = "---TRANSACTION ";
+const TRANSACTION_LINE_PREFIX: &str = "---TRANSACTION ";
 /// Prefixes of the line that contains the session id.
-const SESSION_PREFIXES: [&str; 2] = ["MySQL thread id ", "MariaDB thread id "];
+const SESSION_LINE_PREFIXES: [&str; 2] = ["MySQL thread id ", "MariaDB thread id "];
 
 /// Parses the open transactions that have a session from the section `TRANSACTIONS`.
 pub(crate) fn parse_transactions(status: &str) -> Vec<Transaction> {
@@ -16,7 +16,7 @@ pub(crate) fn parse_transactions(status: &str) -> Vec<Transaction> {
     let section = section.rsplit_once("\nFILE I/O\n").map_or(section, |(section, _)| section);
     let mut blocks: Vec<Vec<&str>> = Vec::new();
     for line in section.lines() {
-        if line.starts_with(TRANSACTION_PREFIX) {
+        if line.starts_with(TRANSACTION_LINE_PREFIX) {
             blocks.push(vec![line]);
         } else if let Some(block) = blocks.last_mut() {
             block.push(line);
@@ -28,8 +28,8 @@ pub(crate) fn parse_transactions(status: &str) -> Vec<Transaction> {
 /// Parses a block that starts with `---TRANSACTION 1579, ACTIVE 1 sec …`.
 fn parse_transaction(block: &[&str]) -> Option<Transaction> {
     let (head, rest) = block.split_first()?;
-    let (id, state) = head.strip_prefix(TRANSACTION_PREFIX)?.split_once(", ACTIVE ")?;
-    let session = rest.iter().position(|line| SESSION_PREFIXES.iter().any(|start| line.starts_with(start)))?;
+    let (id, state) = head.strip_prefix(TRANSACTION_LINE_PREFIX)?.split_once(", ACTIVE ")?;
+    let session = rest.iter().position(|line| SESSION_LINE_PREFIXES.iter().any(|start| line.starts_with(start)))?;
     let (about, session) = (rest.get(..session)?, rest.get(session)?);
     let locks = about.iter().find(|line| line.contains(" lock struct(s)")).copied().unwrap_or_default();
     let waits = locks.starts_with("LOCK WAIT ");

@@ -38,9 +38,9 @@ const KILL_ATTEMPT_DELAYS: [Duration; 9] = [
     Duration::from_secs(2),
 ];
 /// Timeout of each step of a kill attempt: first connecting, then listing and killing.
-const KILL_STEP_TIMEOUT: Duration = Duration::from_secs(5);
+const KILL_ATTEMPT_STEP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum number of bytes read per process list row, enough for the tag of the statement.
-const MAX_LISTED_ROW_BYTES: usize = 4 << 10;
+const MAX_PROCESS_LIST_ROW_BYTES: usize = 4 << 10;
 
 /// Dropped connection whose statement may still run on the server.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ struct AbandonedStatement {
 
 /// Guard that kills the connection's running statement on drop.
 #[derive(Debug)]
-pub(crate) struct KillOnDrop {
+pub(crate) struct KillOnDropGuard {
     abandoned: Option<AbandonedStatement>,
     in_flight: InFlightFlag,
 }
@@ -68,10 +68,10 @@ enum KillAttemptOutcome {
     /// No session runs the statement.
     Ended,
     /// The session cannot be identified, or the control connection is not direct.
-    Unproven,
+    Unidentified,
 }
 
-impl KillOnDrop {
+impl KillOnDropGuard {
     /// Creates a guard for the connection `own`, which holds `permit`.
     /// `max_bytes` is the maximum number of bytes received over a control connection.
     pub(crate) fn new(
@@ -91,7 +91,7 @@ impl KillOnDrop {
     }
 }
 
-impl Drop for KillOnDrop {
+impl Drop for KillOnDropGuard {
     fn drop(&mut self) {
         let Some(abandoned) = self.abandoned.take() else { return };
         abandoned.own.mark_closed();
@@ -114,7 +114,7 @@ async fn kill_with_retries(abandoned: AbandonedStatement) {
     let address = abandoned.permit.address();
     for delay in KILL_ATTEMPT_DELAYS {
         sleep(delay).await;
-        let (permit, control) = match timeout(KILL_STEP_TIMEOUT, open_control_connection(&abandoned)).await {
+        let (permit, control) = match timeout(KILL_ATTEMPT_STEP_TIMEOUT, open_control_connection(&abandoned)).await {
             Ok(Ok(opened)) => opened,
             // Further failed logins could lock the account.
             Ok(Err(error)) if error.kind == FailureKind::AccessDenied => {
@@ -130,10 +130,10 @@ async fn kill_with_retries(abandoned: AbandonedStatement) {
                 continue;
             }
         };
-        let attempt = timeout(KILL_STEP_TIMEOUT, attempt_kill(&abandoned, control)).await;
+        let attempt = timeout(KILL_ATTEMPT_STEP_TIMEOUT, attempt_kill(&abandoned, control)).await;
         drop(permit);
         match attempt {
-            Ok(Ok(KillAttemptOutcome::Unproven)) => {
+            Ok(Ok(KillAttemptOutcome::Unidentified)) => {
                 warn!(
                     mysql.address = address,
                     "a statement may still run on the server: behind a proxy or on another server Clew cannot prove which session is its own"
@@ -162,8 +162,12 @@ async fn open_control_connection(
 ) -> Result<(Option<ConnectionPermit>, RawConnection), Failure> {
     let permit = match abandoned.permit.purpose() {
         ConnectionPurpose::Reading => Some(
-            ConnectionPermit::acquire(abandoned.permit.address(), ConnectionPurpose::Killing, KILL_STEP_TIMEOUT)
-                .await?,
+            ConnectionPermit::acquire(
+                abandoned.permit.address(),
+                ConnectionPurpose::Killing,
+                KILL_ATTEMPT_STEP_TIMEOUT,
+            )
+            .await?,
         ),
         ConnectionPurpose::Killing => None,
     };
@@ -178,7 +182,8 @@ async fn attempt_kill(
     let start = format!("/* {} */", abandoned.own.connection_tag()).into_bytes();
     let account = abandoned.node.user.as_bytes();
     let mut filter = control.own_session_filter();
-    let mut rows = process_list::query_sessions(&mut control.client, MAX_LISTED_ROW_BYTES).await.map_err(failed)?;
+    let mut rows =
+        process_list::query_sessions(&mut control.client, MAX_PROCESS_LIST_ROW_BYTES).await.map_err(failed)?;
     let mut ids = Vec::new();
     while let Some(session) = rows.next().await.map_err(failed)? {
         filter.is_own_session(&session);
@@ -187,10 +192,10 @@ async fn attempt_kill(
         }
     }
     let found = match ids[..] {
-        _ if !control.is_direct(&filter) => KillAttemptOutcome::Unproven,
+        _ if !control.is_direct(&filter) => KillAttemptOutcome::Unidentified,
         [] => KillAttemptOutcome::Ended,
         // If two sessions run a statement with the same tag, one of the tags is forged.
-        [_, _, ..] => KillAttemptOutcome::Unproven,
+        [_, _, ..] => KillAttemptOutcome::Unidentified,
         [id] => match control.client.execute(&statements::kill_connection_statement(id)).await {
             Err(Error::Server(error)) if error.code == NO_SUCH_THREAD_ERROR => KillAttemptOutcome::Ended,
             sent => sent.map(|()| KillAttemptOutcome::Killed).map_err(failed)?,

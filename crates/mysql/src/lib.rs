@@ -40,7 +40,6 @@ mod limits;
 mod locks;
 mod lost_instrumentation;
 mod own_sessions;
-mod party_collector;
 mod privileges;
 mod process_list;
 mod program_names;
@@ -57,6 +56,7 @@ mod statement_ages;
 mod statement_digests;
 mod statements;
 mod transactions;
+mod wait_party_collector;
 
 pub use clock::{ClockHistory, ClockReading, UnreliableClock};
 pub use connection_limit::ConnectionPurpose;
@@ -71,7 +71,7 @@ pub use kill::{
 pub use kill_on_drop::wait_for_pending_kills;
 pub use limits::ReadLimits;
 pub use locks::{read_lock_waits, read_lock_waits_with_instance};
-pub use own_sessions::set_installation_token;
+pub use own_sessions::set_installation_marker;
 pub use rollbacks::{Rollback, read_rollbacks};
 pub use sampling::{SampleCache, SessionSample, sample_sessions};
 pub use server_instance::{InvalidServerInstance, ServerInstance};

@@ -15,7 +15,7 @@ pub struct ReadLimits {
 
 impl ReadLimits {
     /// Timeout for acquiring a connection permit: half of `read_timeout`, which leaves the other half for the read.
-    pub(crate) fn permit_timeout(&self) -> Duration {
+    pub(crate) fn connection_permit_timeout(&self) -> Duration {
         self.read_timeout / 2
     }
 }

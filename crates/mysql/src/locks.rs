@@ -25,7 +25,7 @@ use crate::limits::ReadLimits;
 use crate::process_list::SessionMemoryCounter;
 use crate::server_instance::ServerInstance;
 use crate::statement_ages::{self, AgeCheckScope};
-use crate::transactions::TransactionsResult;
+use crate::transactions::TransactionReadResult;
 use crate::{doctor, failure, lost_instrumentation, privileges, process_list, transactions};
 use capabilities::LockCapabilities;
 use metadata_locks::RawMetadataLock;
@@ -43,8 +43,10 @@ const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 /// The limitations of the result name unreadable data.
 /// Fails after the read timeout. A failed or dropped read kills its running statement on the server.
 pub async fn read_lock_waits(node: &NodeUrl, limits: &ReadLimits) -> Result<LockObservations, Failure> {
-    run_with_timeout(node, limits, async { read_observations_and_close(Connection::open(node, limits).await?).await })
-        .await
+    run_with_timeout(node, limits, async {
+        read_lock_observations_and_close(Connection::open(node, limits).await?).await
+    })
+    .await
 }
 
 /// Reads lock waits and the server instance, for callers that kill sessions. See [`read_waits`].
@@ -55,7 +57,7 @@ pub async fn read_lock_waits_with_instance(
     let reading = async {
         let mut connection = Connection::open(node, limits).await?;
         let server = connection.read_server_instance().await?;
-        Ok((server, read_observations_and_close(connection).await?))
+        Ok((server, read_lock_observations_and_close(connection).await?))
     };
     run_with_timeout(node, limits, reading).await
 }
@@ -70,7 +72,7 @@ async fn run_with_timeout<T>(
         .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading lock waits", limits.read_timeout)))
 }
 
-async fn read_observations_and_close(mut connection: Connection) -> Result<LockObservations, Failure> {
+async fn read_lock_observations_and_close(mut connection: Connection) -> Result<LockObservations, Failure> {
     let observed = read_lock_observations(&mut connection, None).await?;
     connection.close().await;
     Ok(observed)
@@ -84,7 +86,7 @@ pub(crate) async fn read_lock_observations(
 ) -> Result<LockObservations, Failure> {
     let limitations = doctor::read_process_list_limitations(connection).await?;
     let locks = LockTables::read(connection, limitations).await?;
-    let lock_waits = transactions::lock_wait_seconds(&locks.transactions);
+    let lock_waits = transactions::lock_wait_seconds_by_session(&locks.transactions);
     let sessions = read_observed_sessions(connection, &locks.threads, &lock_waits).await?;
     let capabilities = locks.capabilities;
     let (mut observed, threads) = locks.into_lock_observations(sessions);
@@ -94,7 +96,7 @@ pub(crate) async fn read_lock_observations(
     }
     let first = build_wait_graph(&observed);
     if !first.unexplained.is_empty() {
-        observed.limitations.extend(capabilities.stale_lock_modes_limitation());
+        observed.limitations.extend(capabilities.stale_lock_mode_limitation());
     }
     let idle_roots = first.idle_root_session_ids().into_iter().filter(|session| extra_session != Some(*session));
     let session_ids: Vec<u64> = extra_session.into_iter().chain(idle_roots).collect();
@@ -122,7 +124,7 @@ pub(crate) struct LockTables {
 impl LockTables {
     /// Reads each lock table once. Appends limitations for unreadable data.
     pub(crate) async fn read(connection: &mut Connection, mut limitations: Vec<Limitation>) -> Result<Self, Failure> {
-        let account = privileges::read_account(connection).await?;
+        let account = privileges::read_current_account(connection).await?;
         let transactions = read_session_transactions(connection, &account, &mut limitations).await?;
         let (capabilities, unreadable) =
             capabilities::detect_lock_capabilities(connection, &account, &mut limitations).await?;
@@ -146,8 +148,8 @@ impl LockTables {
     }
 
     /// Returns the limitation that may explain a wait without a known blocker.
-    pub(crate) fn stale_lock_modes_limitation(&self) -> Option<Limitation> {
-        self.capabilities.stale_lock_modes_limitation()
+    pub(crate) fn stale_lock_mode_limitation(&self) -> Option<Limitation> {
+        self.capabilities.stale_lock_mode_limitation()
     }
 
     /// Returns the ids of sessions that wait or may block others, according to the lock tables.
@@ -188,13 +190,13 @@ async fn read_session_transactions(
     limitations: &mut Vec<Limitation>,
 ) -> Result<Vec<Transaction>, Failure> {
     match transactions::read_transactions(connection).await {
-        Ok(TransactionsResult::Readable(transactions)) => Ok(select_one_transaction_per_session(transactions)),
-        Ok(TransactionsResult::Hidden) => {
+        Ok(TransactionReadResult::Readable(transactions)) => Ok(select_one_transaction_per_session(transactions)),
+        Ok(TransactionReadResult::Hidden) => {
             limitations.extend(doctor::missing_process_privilege_limitations(account));
             Ok(Vec::new())
         }
-        Ok(TransactionsResult::FromStatus(transactions)) => {
-            limitations.push(doctor::incomplete_transactions_limitation());
+        Ok(TransactionReadResult::FromStatus(transactions)) => {
+            limitations.push(doctor::incomplete_transaction_data_limitation());
             Ok(select_one_transaction_per_session(transactions))
         }
         Err(error) => Err(connection.to_failure(&error)),
@@ -268,7 +270,7 @@ async fn read_observed_sessions(
         memory.add_session(&session).map_err(read_failure)?;
         found.push(session);
     }
-    let limitation = rows.clamped_ages_limitation();
+    let limitation = rows.clamped_age_limitation();
     connection.limitations.extend(limitation);
     let is_unverified = |session: &&mut Session| {
         let lock_wait = lock_waits.get(&session.id).copied();

@@ -17,26 +17,26 @@ use clew_model::Session;
 use uuid::Uuid;
 
 /// Retention time of closed connections in the registry. Servers list a closed connection slightly longer.
-const CLOSED_ENTRY_TTL: Duration = Duration::from_mins(1);
+const CLOSED_CONNECTION_ENTRY_TTL: Duration = Duration::from_mins(1);
 /// Account name in the process list of connections that are not authenticated yet.
 const UNAUTHENTICATED_USER: &[u8] = b"unauthenticated user";
 
 static CONNECTION_REGISTRY: LazyLock<Mutex<ConnectionRegistry>> = LazyLock::new(Mutex::default);
 static NEXT_CONNECTION_NUMBER: AtomicU64 = AtomicU64::new(0);
-static INSTALLATION_TOKEN: OnceLock<String> = OnceLock::new();
+static INSTALLATION_MARKER: OnceLock<String> = OnceLock::new();
 
 /// Sets the token by which processes of one installation recognise each other's sessions.
 /// The token must be unguessable. Characters other than ASCII letters and digits are removed.
 /// Has no effect after the first connection to a server.
 /// If no token is set, the process generates a random token.
-pub fn set_installation_token(token: &str) {
+pub fn set_installation_marker(token: &str) {
     let token: String = token.chars().filter(char::is_ascii_alphanumeric).collect();
-    let _ = INSTALLATION_TOKEN.set(token);
+    let _ = INSTALLATION_MARKER.set(token);
 }
 
 /// Returns the installation's token, which is part of each connection tag.
-pub(crate) fn session_token() -> &'static str {
-    INSTALLATION_TOKEN.get_or_init(|| Uuid::new_v4().simple().to_string())
+pub(crate) fn installation_marker() -> &'static str {
+    INSTALLATION_MARKER.get_or_init(|| Uuid::new_v4().simple().to_string())
 }
 
 /// Registry of this process's open and recently closed connections.
@@ -52,7 +52,9 @@ struct ConnectionRegistry {
 
 impl ConnectionRegistry {
     fn add_connection(&mut self, number: u64, entry: ConnectionEntry) {
-        let expired = |entry: &ConnectionEntry| entry.closed.is_some_and(|closed| closed.elapsed() >= CLOSED_ENTRY_TTL);
+        let expired = |entry: &ConnectionEntry| {
+            entry.closed.is_some_and(|closed| closed.elapsed() >= CLOSED_CONNECTION_ENTRY_TTL)
+        };
         let numbers: Vec<u64> =
             self.entries.iter().filter(|(_, entry)| expired(entry)).map(|(number, _)| *number).collect();
         for number in numbers {
@@ -158,9 +160,9 @@ impl OwnSession {
     /// Registers a connection from `local` to the node at `address`. Must be called before the login.
     pub(crate) fn register(local: SocketAddr, account: &str, address: &str) -> Self {
         let number = NEXT_CONNECTION_NUMBER.fetch_add(1, Ordering::Relaxed);
-        let tag = format!("clew:{}.{}.{number}", session_token(), std::process::id());
+        let tag = format!("clew:{}.{}.{number}", installation_marker(), std::process::id());
         let (account, address) = (account.as_bytes().to_vec(), address.to_owned());
-        lock_registry()
+        lock_connection_registry()
             .add_connection(number, ConnectionEntry { account, address, local, id: None, listed: None, closed: None });
         Self { number, tag }
     }
@@ -172,12 +174,12 @@ impl OwnSession {
 
     /// Sets the connection id, the value of `CONNECTION_ID()`.
     pub(crate) fn set_connection_id(&self, id: u64) {
-        lock_registry().set_connection_id(self.number, Some(id));
+        lock_connection_registry().set_connection_id(self.number, Some(id));
     }
 
     /// Marks the connection as closed. The server may list a closed connection slightly longer.
     pub(crate) fn mark_closed(&self) {
-        if let Some(entry) = lock_registry().entries.get_mut(&self.number) {
+        if let Some(entry) = lock_connection_registry().entries.get_mut(&self.number) {
             entry.closed = Some(Instant::now());
         }
     }
@@ -209,7 +211,7 @@ impl OwnSessionFilter {
             account: account.as_bytes().to_vec(),
             number: own.number,
             tag: format!("/* {} */", own.tag).into_bytes(),
-            start: format!("/* clew:{}.", session_token()).into_bytes(),
+            start: format!("/* clew:{}.", installation_marker()).into_bytes(),
             address: address.to_owned(),
             listed: None,
         }
@@ -221,7 +223,7 @@ impl OwnSessionFilter {
         if statement.starts_with(&self.start) && session.user == self.account {
             if statement.starts_with(&self.tag) && self.listed.is_none() {
                 self.listed = Some(session.id);
-                let mut registry = lock_registry();
+                let mut registry = lock_connection_registry();
                 registry.set_connection_id(self.number, Some(session.id));
                 if let Some(entry) = registry.entries.get_mut(&self.number) {
                     entry.listed = Some(session.host.clone());
@@ -229,7 +231,7 @@ impl OwnSessionFilter {
             }
             return true;
         }
-        lock_registry().contains_session(session, &self.address)
+        lock_connection_registry().contains_session(session, &self.address)
     }
 
     /// Returns the id of the reading connection in the process list.
@@ -239,7 +241,7 @@ impl OwnSessionFilter {
     }
 }
 
-fn lock_registry() -> MutexGuard<'static, ConnectionRegistry> {
+fn lock_connection_registry() -> MutexGuard<'static, ConnectionRegistry> {
     CONNECTION_REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -7,7 +7,7 @@ use crate::statements;
 use crate::transactions::CANNOT_CONVERT_TEXT_ERROR;
 
 /// Reads the account of the connection in the form `user@host`.
-pub(crate) async fn read_account(connection: &mut Connection) -> Result<String, Failure> {
+pub(crate) async fn read_current_account(connection: &mut Connection) -> Result<String, Failure> {
     query_single_value(connection, statements::CURRENT_ACCOUNT_QUERY).await.map(Option::unwrap_or_default)
 }
 
@@ -22,7 +22,7 @@ where
 
 /// Runs a probe statement. Returns false if the server returns an error.
 /// [`CANNOT_CONVERT_TEXT_ERROR`] counts as success, because the server returns it only after the privilege check.
-pub(crate) async fn run_probe(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
+pub(crate) async fn run_privilege_probe(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
     match connection.query_all::<mysql_common::Row>(probe).await {
         Ok(_) => Ok(true),
         Err(crate::client::Error::Server(error)) => Ok(error.code == CANNOT_CONVERT_TEXT_ERROR),
@@ -42,21 +42,21 @@ pub(crate) async fn has_kill_privilege(connection: &mut Connection) -> Result<bo
 }
 
 /// Checks whether the account can read performance_schema.
-pub(crate) async fn check_performance_schema(
+pub(crate) async fn check_performance_schema_access(
     connection: &mut Connection,
     account: &str,
 ) -> Result<Result<(), Limitation>, Failure> {
     let on: Option<String> = query_single_value(connection, statements::PERFORMANCE_SCHEMA_STATE_QUERY).await?;
     if !matches!(on.as_deref(), Some("1" | "ON")) {
-        return Ok(Err(performance_schema_off_limitation()));
+        return Ok(Err(disabled_performance_schema_limitation()));
     }
-    if !run_probe(connection, statements::METADATA_LOCKS_PROBE_QUERY).await? {
-        return Ok(Err(no_performance_schema_privilege_limitation(account)));
+    if !run_privilege_probe(connection, statements::METADATA_LOCKS_PROBE_QUERY).await? {
+        return Ok(Err(missing_performance_schema_privilege_limitation(account)));
     }
     Ok(Ok(()))
 }
 
-fn performance_schema_off_limitation() -> Limitation {
+fn disabled_performance_schema_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::NoPerformanceSchema,
         what: "Metadata locks and other waits outside InnoDB cannot be read.".to_owned(),
@@ -65,12 +65,12 @@ fn performance_schema_off_limitation() -> Limitation {
     }
 }
 
-pub(crate) fn no_performance_schema_privilege_limitation(account: &str) -> Limitation {
+pub(crate) fn missing_performance_schema_privilege_limitation(account: &str) -> Limitation {
     Limitation {
         kind: LimitationKind::NoMetadataLocks,
         what: "Metadata locks cannot be read.".to_owned(),
         why: "The account lacks the SELECT privilege on performance_schema.".to_owned(),
-        remedy: Some(format!("GRANT SELECT ON performance_schema.* TO {};", quote_account(account))),
+        remedy: Some(format!("GRANT SELECT ON performance_schema.* TO {};", quote_account_name(account))),
     }
 }
 
@@ -84,13 +84,13 @@ pub(crate) fn missing_privilege_failure(
     let detail = format!(
         "{}: the account {account} may not {doing}. fix: GRANT {privilege} ON *.* TO {};",
         connection.address,
-        quote_account(account)
+        quote_account_name(account)
     );
     Failure::new(FailureKind::MissingPrivilege, detail)
 }
 
 /// Quotes `user@host` as an account name for SQL statements.
-pub(crate) fn quote_account(account: &str) -> String {
+pub(crate) fn quote_account_name(account: &str) -> String {
     let (user, host) = account.rsplit_once('@').unwrap_or((account, "%"));
     let quote = |text: &str| text.replace('\\', "\\\\").replace('\'', "''");
     format!("'{}'@'{}'", quote(user), quote(host))
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn quoted_account_is_valid_in_a_grant_statement() {
-        assert_eq!(quote_account("clew@%"), "'clew'@'%'");
-        assert_eq!(quote_account("o'brien@home@10.0.0.%"), "'o''brien@home'@'10.0.0.%'");
+        assert_eq!(quote_account_name("clew@%"), "'clew'@'%'");
+        assert_eq!(quote_account_name("o'brien@home@10.0.0.%"), "'o''brien@home'@'10.0.0.%'");
     }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use clew_diagnose::is_internal_session;
 use clew_model::{Limitation, LimitationKind, Session};
 
-use crate::client::{Client, Error, RowCells, Rows};
+use crate::client::{Client, Error, ResultSetRows, RowCells};
 use crate::statements;
 
 /// Maximum memory for sessions that a read stores, the same as for buffered results.
@@ -18,7 +18,7 @@ pub(crate) const MAX_ROW_BYTES: usize = (64 << 20) + (4 << 10);
 
 /// Reader of process list rows.
 pub(crate) struct SessionRows<'a> {
-    rows: Rows<'a>,
+    rows: ResultSetRows<'a>,
     /// Number of truncated rows.
     truncated: u64,
     /// Number of idle user sessions whose age was negative or implausible.
@@ -36,7 +36,7 @@ pub(crate) async fn query_performance_schema_sessions(
     client: &mut Client,
     max_row: usize,
 ) -> Result<SessionRows<'_>, Error> {
-    query_session_rows(client, statements::LOCK_FREE_PROCESS_LIST_QUERY, max_row).await
+    query_session_rows(client, statements::PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY, max_row).await
 }
 
 async fn query_session_rows<'a>(client: &'a mut Client, query: &str, max_row: usize) -> Result<SessionRows<'a>, Error> {
@@ -61,7 +61,7 @@ impl SessionRows<'_> {
     }
 
     /// Returns a limitation if the ages of idle sessions were clamped to 0.
-    pub(crate) fn clamped_ages_limitation(&self) -> Option<Limitation> {
+    pub(crate) fn clamped_age_limitation(&self) -> Option<Limitation> {
         (self.clamped > 0).then(|| Limitation {
             kind: LimitationKind::UnreliableAges,
             what: format!(

@@ -69,7 +69,7 @@ impl RawConnection {
         let socket = Socket::connect(addresses).await?;
         let address = node.address();
         let own = Arc::new(OwnSession::register(socket.local, &node.user, &address));
-        let client = Client::handshake(socket, node, own.connection_tag().to_owned(), max_bytes).await?;
+        let client = Client::perform_handshake(socket, node, own.connection_tag().to_owned(), max_bytes).await?;
         Ok(Self { client, own, account: node.user.clone(), address, id: 0 })
     }
 

@@ -18,7 +18,7 @@ use tokio::time::{sleep, timeout};
 use crate::clock::{self, LocalTimeAge};
 use crate::connection::Connection;
 use crate::limits::ReadLimits;
-use crate::transactions::{self, CANNOT_CONVERT_TEXT_ERROR, MISSING_PRIVILEGE_ERROR, TransactionsResult};
+use crate::transactions::{self, CANNOT_CONVERT_TEXT_ERROR, MISSING_PRIVILEGE_ERROR, TransactionReadResult};
 use crate::{failure, privileges, statements};
 
 /// Interval between samples. InnoDB refreshes `innodb_trx` only after 0.1 s without reads of the table.
@@ -148,11 +148,11 @@ async fn read_rollback_progress(connection: &mut Connection) -> Result<Vec<Rollb
         Err(error) => return Err(connection.to_failure(&error)),
     }
     match transactions::read_transactions(connection).await.map_err(|error| connection.to_failure(&error))? {
-        TransactionsResult::Readable(all) | TransactionsResult::FromStatus(all) => {
+        TransactionReadResult::Readable(all) | TransactionReadResult::FromStatus(all) => {
             Ok(all.into_iter().filter(Transaction::is_rolling_back).map(RollbackProgress::from).collect())
         }
-        TransactionsResult::Hidden => {
-            let account = privileges::read_account(connection).await?;
+        TransactionReadResult::Hidden => {
+            let account = privileges::read_current_account(connection).await?;
             Err(privileges::missing_privilege_failure(connection, "read transactions", "PROCESS", &account))
         }
     }

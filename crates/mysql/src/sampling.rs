@@ -21,18 +21,18 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::locks::LockTables;
-use crate::party_collector::WaitPartyCollector;
 use crate::server_instance::ServerInstance;
 use crate::statement_ages::{self, AgeCheckScope};
-use crate::transactions::{TransactionsBySession, TransactionsResult};
-use crate::{doctor, failure, lost_instrumentation, party_collector, process_list, transactions};
+use crate::transactions::{TransactionReadResult, TransactionsBySession};
+use crate::wait_party_collector::WaitPartyCollector;
+use crate::{doctor, failure, lost_instrumentation, process_list, transactions, wait_party_collector};
 pub use cache::SampleCache;
 
 /// Maximum number of idle sessions in a sample. With busy sessions, a sample stores up to twice this number.
 const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
 /// Maximum number of bytes of a row, excluding the statement.
-const MAX_OTHER_COLUMN_BYTES: usize = 4 << 10;
+const MAX_NON_STATEMENT_COLUMN_BYTES: usize = 4 << 10;
 
 /// Sample of a node's sessions.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ async fn take_sample(
             take_sample_with_locks(&mut connection, cache, threshold).await?
         } else {
             let limitations = cache.limitations.iter().chain(&gap).cloned().collect();
-            RawSample { found, waits: HashMap::new(), waits_masked: HashMap::new(), limitations }
+            RawSessionSample { found, waits: HashMap::new(), waits_masked: HashMap::new(), limitations }
         }
     };
     cache.has_waiters = sample.found.counts.waiting > 0;
@@ -123,7 +123,7 @@ impl SampledSessions {
         if clock.has_clock_steps() {
             // MariaDB computes ages from a monotonic timer.
             let of_wall_clock = self.sessions.iter_mut().filter(|_| flavor == Flavor::MySql);
-            of_wall_clock.for_each(|session| session.seconds = clock.adjust_seconds(session.seconds));
+            of_wall_clock.for_each(|session| session.seconds = clock.correct_age_seconds(session.seconds));
         }
         for session in &self.sessions {
             self.counts.count_session(session, self.open.get(session.id), threshold);
@@ -132,7 +132,7 @@ impl SampledSessions {
 }
 
 /// Data of one sample.
-struct RawSample {
+struct RawSessionSample {
     found: SampledSessions,
     /// Lock waits by session id.
     waits: HashMap<u64, SessionDetail>,
@@ -141,11 +141,11 @@ struct RawSample {
     limitations: Vec<Limitation>,
 }
 
-impl RawSample {
+impl RawSessionSample {
     fn into_session_sample(mut self, server: ServerInstance, cache: &SampleCache, duration: Duration) -> SessionSample {
         let SampledSessions { open, sessions, counts, omitted } = self.found;
         if omitted > 0 {
-            self.limitations.push(omitted_sessions_limitation(omitted, counts.total));
+            self.limitations.push(omitted_session_limitation(omitted, counts.total));
         }
         let live = |session: Session| {
             let detail = self.waits.remove(&session.id).unwrap_or_default();
@@ -166,11 +166,11 @@ async fn take_sample_with_locks(
     connection: &mut Connection,
     cache: &mut SampleCache,
     threshold: u64,
-) -> Result<RawSample, Failure> {
+) -> Result<RawSessionSample, Failure> {
     connection.clock = None;
     let mut locks = LockTables::read(connection, Vec::new()).await?;
     cache.record_clock_reading(connection);
-    cache.adjust_ages(&mut locks.transactions);
+    cache.correct_transaction_ages(&mut locks.transactions);
     let mut parties = WaitPartyCollector::new(locks.waiting_or_blocking_session_ids());
     let open = TransactionsBySession::new(locks.transactions.clone());
     let unreadable = locks.unreadable.take();
@@ -185,7 +185,7 @@ async fn take_sample_with_locks(
         cache.use_show_processlist |= cache.losses.iter().any(|loss| loss.kind == LimitationKind::LostThreads);
     }
     let found = read_sampled_sessions(connection, cache, open, threshold, Some(&mut parties)).await?;
-    let stale_modes = locks.stale_lock_modes_limitation();
+    let stale_modes = locks.stale_lock_mode_limitation();
     let facts = parties.into_observed_sessions(connection.own_session_filter(), &locks.threads);
     let (mut observed, _) = locks.into_lock_observations(facts);
     observed.limitations.extend_from_slice(&cache.losses);
@@ -196,7 +196,7 @@ async fn take_sample_with_locks(
     if !graph.unexplained.is_empty() {
         limitations.extend(stale_modes);
     }
-    Ok(RawSample {
+    Ok(RawSessionSample {
         found,
         waits: graph.session_details(),
         waits_masked: graph.with_masked_literals().session_details(),
@@ -210,13 +210,13 @@ async fn read_open_transactions(
     cache: &mut SampleCache,
 ) -> Result<(TransactionsBySession, Option<Limitation>), Failure> {
     let (mut open, gap) = match transactions::read_transactions(connection).await {
-        Ok(TransactionsResult::Readable(open)) => (open, None),
-        Ok(TransactionsResult::Hidden) => (Vec::new(), None),
-        Ok(TransactionsResult::FromStatus(open)) => (open, Some(doctor::incomplete_transactions_limitation())),
+        Ok(TransactionReadResult::Readable(open)) => (open, None),
+        Ok(TransactionReadResult::Hidden) => (Vec::new(), None),
+        Ok(TransactionReadResult::FromStatus(open)) => (open, Some(doctor::incomplete_transaction_data_limitation())),
         Err(error) => return Err(connection.to_failure(&error)),
     };
     cache.record_clock_reading(connection);
-    cache.adjust_ages(&mut open);
+    cache.correct_transaction_ages(&mut open);
     Ok((TransactionsBySession::new(open), gap))
 }
 
@@ -249,7 +249,7 @@ async fn read_sampled_sessions(
             parties.reset();
         }
     }
-    let lock_waits = found.open.lock_wait_seconds();
+    let lock_waits = found.open.lock_wait_seconds_by_session();
     let flavor = connection.flavor;
     let is_unverified = |session: &&mut Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
@@ -274,8 +274,9 @@ async fn read_process_list(
 ) -> Result<bool, Failure> {
     let (address, mut own) = (connection.address.clone(), connection.own_session_filter());
     let read_failure = |error: Error| failure::from_client_error(&error, &address);
-    let statement = if parties.is_some() { party_collector::MAX_STATEMENT_BYTES } else { MAX_STATEMENT_BYTES };
-    let max_row = statement + MAX_OTHER_COLUMN_BYTES;
+    let statement =
+        if parties.is_some() { wait_party_collector::MAX_PARTY_STATEMENT_BYTES } else { MAX_STATEMENT_BYTES };
+    let max_row = statement + MAX_NON_STATEMENT_COLUMN_BYTES;
     let reading = if without_lock {
         process_list::query_performance_schema_sessions(&mut connection.raw.client, max_row).await
     } else {
@@ -300,12 +301,12 @@ async fn read_process_list(
         }
         found.add_session(session, threshold);
     }
-    let limitation = rows.clamped_ages_limitation();
+    let limitation = rows.clamped_age_limitation();
     connection.limitations.extend(limitation);
     Ok(own.listed_connection_id().is_some())
 }
 
-fn omitted_sessions_limitation(omitted: u64, total: u64) -> Limitation {
+fn omitted_session_limitation(omitted: u64, total: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::SessionsCut,
         what: format!("{omitted} of {total} sessions are not listed, but all sessions are counted."),

@@ -14,7 +14,7 @@ use crate::statement_ages::{self, AgeCheckScope};
 use crate::{failure, process_list, statements};
 
 /// Maximum statement length in bytes. Longer statements are truncated.
-const MAX_STATEMENT_BYTES: usize = 8 << 20;
+const MAX_DETAIL_STATEMENT_BYTES: usize = 8 << 20;
 
 /// Session with its transaction, statements, connection attributes and waits.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ async fn read_detailed_session(
 async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<Option<(Session, bool)>, Failure> {
     let address = connection.address.clone();
     let read_failure = |error: Error| failure::from_client_error(&error, &address);
-    let mut rows = process_list::query_sessions(&mut connection.raw.client, MAX_STATEMENT_BYTES + (4 << 10))
+    let mut rows = process_list::query_sessions(&mut connection.raw.client, MAX_DETAIL_STATEMENT_BYTES + (4 << 10))
         .await
         .map_err(read_failure)?;
     let mut found = None;
@@ -89,13 +89,13 @@ async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<O
         if session.id != id {
             continue;
         }
-        let is_cut = session.statement.as_ref().is_some_and(|statement| statement.len() > MAX_STATEMENT_BYTES);
+        let is_cut = session.statement.as_ref().is_some_and(|statement| statement.len() > MAX_DETAIL_STATEMENT_BYTES);
         if let Some(statement) = &mut session.statement {
-            statement.truncate(MAX_STATEMENT_BYTES);
+            statement.truncate(MAX_DETAIL_STATEMENT_BYTES);
         }
         found = Some((session, is_cut));
     }
-    let limitation = rows.clamped_ages_limitation();
+    let limitation = rows.clamped_age_limitation();
     connection.limitations.extend(limitation);
     let checked = found.iter_mut().map(|(session, _)| session).collect();
     statement_ages::check_session_ages(connection, checked, AgeCheckScope::All).await?;

@@ -26,7 +26,7 @@ enum ServerFamilies {
 
 /// Value of a session variable.
 #[derive(Debug, Clone, Copy)]
-enum VariableValue {
+enum SessionVariableValue {
     /// SQL literal.
     Literal(&'static str),
     /// Remaining time of the connection in whole seconds, rounded up.
@@ -43,7 +43,7 @@ pub(crate) struct SessionVariable {
     /// Name without scope.
     name: &'static str,
     servers: ServerFamilies,
-    setting: VariableValue,
+    setting: SessionVariableValue,
     /// Effect of unexpected values on Clew's statements.
     reason: &'static str,
 }
@@ -51,17 +51,17 @@ pub(crate) struct SessionVariable {
 const fn variable(
     name: &'static str,
     servers: ServerFamilies,
-    setting: VariableValue,
+    setting: SessionVariableValue,
     reason: &'static str,
 ) -> SessionVariable {
     SessionVariable { name, servers, setting, reason }
 }
 
 use ServerFamilies::{Both, MariaDb, MySql};
-use VariableValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, SecondsLeft};
+use SessionVariableValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, SecondsLeft};
 
 /// Maximum unsigned 64-bit value, which means no limit.
-const UNLIMITED_VALUE: VariableValue = Literal("18446744073709551615");
+const UNLIMITED_VALUE: SessionVariableValue = Literal("18446744073709551615");
 
 /// Session variables in the order of the `SET` statement. `max_join_size` must precede `sql_big_selects`.
 static SESSION_VARIABLES: [SessionVariable; 36] = [
@@ -105,7 +105,7 @@ static SESSION_VARIABLES: [SessionVariable; 36] = [
 
 /// Setup of the session variables of one connection.
 #[derive(Debug)]
-pub(crate) struct SessionSetup {
+pub(crate) struct SessionVariableSetup {
     left: Duration,
     variables: Vec<&'static SessionVariable>,
     /// Known variables that the server refused to set.
@@ -119,7 +119,7 @@ const VARIABLE_ERROR_CODES: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
 /// Error for an unknown system variable.
 const UNKNOWN_VARIABLE_ERROR: u16 = 1193;
 
-impl SessionSetup {
+impl SessionVariableSetup {
     /// Creates the setup for a connection with the remaining time `left`.
     pub(crate) fn new(flavor: Flavor, left: Duration) -> Self {
         let servers = match flavor {
@@ -135,7 +135,7 @@ impl SessionSetup {
 
     /// Returns the statements that set the character set UTF-8 and all session variables.
     /// Returns a single statement, unless the server refused a variable without naming the variable.
-    pub(crate) fn set_statements(&self) -> Vec<String> {
+    pub(crate) fn build_set_statements(&self) -> Vec<String> {
         let set =
             |variable: &SessionVariable| format!("SESSION {} = {}", variable.name, self.format_value(variable.setting));
         let settings = self.variables.iter().map(|variable| set(variable));
@@ -153,7 +153,7 @@ impl SessionSetup {
     /// Returns false if no session variable caused the error.
     pub(crate) fn drop_refused_variable(&mut self, statement: &str, error: &Error) -> bool {
         let Error::Server(error) = error else { return false };
-        let at = self.variables.iter().position(|variable| is_error_about(variable, statement, error));
+        let at = self.variables.iter().position(|variable| is_error_about_variable(variable, statement, error));
         match at {
             Some(at) => {
                 let variable = self.variables.remove(at);
@@ -168,7 +168,7 @@ impl SessionSetup {
     }
 
     /// Returns a limitation for each refused session variable.
-    pub(crate) fn limitations(&self) -> Vec<Limitation> {
+    pub(crate) fn refused_variable_limitations(&self) -> Vec<Limitation> {
         let limitation = |variable: &&SessionVariable| Limitation {
             kind: LimitationKind::SettingRefused,
             what: format!("Results may be incomplete: {}.", variable.reason),
@@ -178,7 +178,7 @@ impl SessionSetup {
         self.refused.iter().map(limitation).collect()
     }
 
-    fn format_value(&self, setting: VariableValue) -> String {
+    fn format_value(&self, setting: SessionVariableValue) -> String {
         match setting {
             Literal(value) => value.to_owned(),
             SecondsLeft => (self.left.as_secs() + 1).to_string(),
@@ -190,7 +190,7 @@ impl SessionSetup {
 }
 
 /// Returns whether a session variable caused the error: the only variable in the statement, or named in the message.
-fn is_error_about(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
+fn is_error_about_variable(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
     let quoted = format!("'{}'", variable.name);
     let alone = statement
         .strip_prefix("SET SESSION ")
@@ -220,15 +220,15 @@ mod tests {
             let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
             server.run(&["CREATE USER clew@'%'", "SET GLOBAL sql_select_limit = 3"]).await.unwrap();
             let flavor = if flavor == clew_testkit::Flavor::MySql { Flavor::MySql } else { Flavor::MariaDb };
-            let set_up = SessionSetup::new(flavor, Duration::from_secs(10));
-            let statements = set_up.set_statements();
+            let set_up = SessionVariableSetup::new(flavor, Duration::from_secs(10));
+            let statements = set_up.build_set_statements();
             assert_eq!(statements.len(), 1);
             let mut client = connect(&server).await;
             client.execute(&statements[0]).await.unwrap();
 
             // Unknown and refused variables are dropped, and all others are set.
             let mut client = connect(&server).await;
-            let mut set_up = SessionSetup::new(flavor, Duration::from_secs(10));
+            let mut set_up = SessionVariableSetup::new(flavor, Duration::from_secs(10));
             set_up.variables.insert(0, &UNKNOWN_VARIABLE);
             set_up.variables.insert(1, &FORBIDDEN);
             let limitations = set_session_variables(&mut client, set_up).await.unwrap();
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn every_variable_is_set_once_and_has_a_reason() {
         for flavor in [Flavor::MySql, Flavor::MariaDb] {
-            let mut names: Vec<&str> = SessionSetup::new(flavor, Duration::from_secs(1))
+            let mut names: Vec<&str> = SessionVariableSetup::new(flavor, Duration::from_secs(1))
                 .variables
                 .iter()
                 .map(|variable| variable.name)
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn error_about_no_variable_is_returned() {
-        let mut set_up = SessionSetup::new(Flavor::MySql, Duration::from_secs(1));
+        let mut set_up = SessionVariableSetup::new(Flavor::MySql, Duration::from_secs(1));
         let error = || {
             let error = ServerError { code: 1064, message: "syntax".to_owned(), state: "42000".to_owned() };
             Error::Server(error)

@@ -17,10 +17,10 @@ use crate::failure;
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::server_instance::ServerInstance;
-use crate::transactions::{TransactionsBySession, TransactionsResult};
+use crate::transactions::{TransactionReadResult, TransactionsBySession};
 use crate::{doctor, privileges, transactions};
 use detailed::SessionDetails;
-use encoder::{RowOptions, read_sorted_rows};
+use encoder::{RowEncodingOptions, read_sorted_rows};
 
 /// Output format of snapshot rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +139,7 @@ pub async fn take_snapshot_in_scope(
     format: OutputFormat,
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
-    let rows = RowOptions { selection: selection.clone(), statements, format, detailed: false };
+    let rows = RowEncodingOptions { selection: selection.clone(), statements, format, detailed: false };
     run_with_timeout(node, limits, Box::pin(open_and_read_snapshot(scope, node, rows, limits))).await
 }
 
@@ -151,7 +151,7 @@ pub async fn take_snapshot_with_instance(
     format: OutputFormat,
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
-    let rows = RowOptions { selection: selection.clone(), statements, format, detailed: false };
+    let rows = RowEncodingOptions { selection: selection.clone(), statements, format, detailed: false };
     let reading = async {
         let mut connection = Connection::open(node, limits).await?;
         let server = connection.read_server_instance().await?;
@@ -169,7 +169,7 @@ pub async fn take_detailed_snapshot(
     format: OutputFormat,
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
-    let rows = RowOptions { selection: selection.clone(), statements, format, detailed: true };
+    let rows = RowEncodingOptions { selection: selection.clone(), statements, format, detailed: true };
     run_with_timeout(node, limits, Box::pin(detailed::read_detailed_snapshot(node, rows, limits))).await
 }
 
@@ -187,24 +187,28 @@ async fn run_with_timeout(
 async fn open_and_read_snapshot(
     scope: SessionScope,
     node: &NodeUrl,
-    rows: RowOptions,
+    rows: RowEncodingOptions,
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
     read_snapshot(Connection::open(node, limits).await?, scope, rows).await
 }
 
-async fn read_snapshot(mut connection: Connection, scope: SessionScope, rows: RowOptions) -> Result<Snapshot, Failure> {
+async fn read_snapshot(
+    mut connection: Connection,
+    scope: SessionScope,
+    rows: RowEncodingOptions,
+) -> Result<Snapshot, Failure> {
     let mut limitations = doctor::read_process_list_limitations(&mut connection).await?;
     let transactions = match transactions::read_transactions(&mut connection).await {
-        Ok(TransactionsResult::Readable(transactions)) => TransactionsBySession::new(transactions),
-        Ok(TransactionsResult::Hidden) => {
+        Ok(TransactionReadResult::Readable(transactions)) => TransactionsBySession::new(transactions),
+        Ok(TransactionReadResult::Hidden) => {
             limitations.extend(doctor::missing_process_privilege_limitations(
-                &privileges::read_account(&mut connection).await?,
+                &privileges::read_current_account(&mut connection).await?,
             ));
             TransactionsBySession::default()
         }
-        Ok(TransactionsResult::FromStatus(transactions)) => {
-            limitations.push(doctor::incomplete_transactions_limitation());
+        Ok(TransactionReadResult::FromStatus(transactions)) => {
+            limitations.push(doctor::incomplete_transaction_data_limitation());
             TransactionsBySession::new(transactions)
         }
         Err(error) => return Err(connection.to_failure(&error)),

@@ -19,11 +19,11 @@ use crate::flavor::Flavor;
 use crate::{failure, lost_instrumentation, privileges, statements};
 
 /// Maximum number of sessions whose threads are looked up by id. For more sessions, all busy threads are read.
-const MAX_SESSIONS_BY_ID: usize = 16;
+const MAX_SESSION_ID_LOOKUPS: usize = 16;
 /// Maximum number of threads whose statements are looked up by id. For more threads, a full read is cheaper.
-const MAX_THREADS_BY_ID: usize = 400;
+const MAX_THREAD_ID_LOOKUPS: usize = 400;
 /// Tolerance between `Time` and a lock wait, in seconds. Both values are whole seconds.
-const AGE_TOLERANCE_SECONDS: u64 = 2;
+const LOCK_WAIT_AGE_TOLERANCE_SECONDS: u64 = 2;
 /// Picoseconds per second.
 const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 
@@ -50,7 +50,7 @@ pub(crate) fn needs_age_check(
         // A session cannot run `SET timestamp` before its login.
         && !session.command.eq_ignore_ascii_case(b"Connect")
         && !is_internal_session(session)
-        && lock_wait.is_none_or(|waited| waited.abs_diff(session.seconds) > AGE_TOLERANCE_SECONDS)
+        && lock_wait.is_none_or(|waited| waited.abs_diff(session.seconds) > LOCK_WAIT_AGE_TOLERANCE_SECONDS)
 }
 
 /// Age of a session.
@@ -77,7 +77,7 @@ pub(crate) async fn check_session_ages(
     let mut unverified = sessions;
     unverified.retain(|session| session.id == own || needs_age_check(flavor, session, None, checked));
     let mut ages: Vec<SessionAge> = unverified.iter().map(|session| SessionAge::from_session(session)).collect();
-    let unchecked = check_ages(connection, &mut ages, checked).await?;
+    let unchecked = replace_with_timer_ages(connection, &mut ages, checked).await?;
     for (session, age) in unverified.into_iter().zip(ages) {
         session.seconds = age.seconds;
     }
@@ -86,7 +86,7 @@ pub(crate) async fn check_session_ages(
 
 /// Replaces the ages of MySQL sessions by statement timers.
 /// Returns the ids of sessions whose age could not be checked, and adds limitations to the connection.
-pub(crate) async fn check_ages(
+pub(crate) async fn replace_with_timer_ages(
     connection: &mut Connection,
     sessions: &mut [SessionAge],
     checked: AgeCheckScope,
@@ -98,16 +98,16 @@ pub(crate) async fn check_ages(
     let timers = match read_statement_timers(connection, &ids, checked).await {
         Ok(timers) => timers,
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => {
-            let account = privileges::read_account(connection).await?;
-            connection
-                .limitations
-                .push(unreadable_timers_limitation(&privileges::no_performance_schema_privilege_limitation(&account)));
+            let account = privileges::read_current_account(connection).await?;
+            connection.limitations.push(unreadable_timer_limitation(
+                &privileges::missing_performance_schema_privilege_limitation(&account),
+            ));
             return Ok(ids.into_iter().collect());
         }
         Err(error) => return Err(connection.to_failure(&error)),
     };
     let Some(timers) = timers else {
-        let gap = missing_timers_limitation(connection).await?;
+        let gap = read_missing_timer_limitation(connection).await?;
         connection.limitations.push(gap);
         return Ok(ids.into_iter().collect());
     };
@@ -144,10 +144,10 @@ pub(crate) async fn check_ages(
         connection.limitations.extend(losses);
     }
     if negative > 0 {
-        connection.limitations.push(negative_ages_limitation(negative));
+        connection.limitations.push(negative_age_limitation(negative));
     }
     if untimed > 0 {
-        connection.limitations.push(untimed_sessions_limitation(untimed));
+        connection.limitations.push(untimed_session_limitation(untimed));
     }
     Ok(unchecked)
 }
@@ -207,11 +207,11 @@ async fn read_session_threads(
             threads.insert(thread, (session, instrumented));
         }
     };
-    connection.raw.client.query_each(statement, collect_row).await?;
+    connection.raw.client.query_each_row(statement, collect_row).await?;
     Ok(threads)
 }
 
-fn sort_ids(ids: &HashSet<u64>) -> Vec<u64> {
+fn to_sorted_ids(ids: &HashSet<u64>) -> Vec<u64> {
     let mut ids: Vec<u64> = ids.iter().copied().collect();
     ids.sort_unstable();
     ids
@@ -226,19 +226,19 @@ async fn read_statement_timers(
     let mut wanted: HashSet<u64> = sessions.iter().copied().collect();
     wanted.insert(connection.id);
     let statement = match checked {
-        AgeCheckScope::Busy if wanted.len() > MAX_SESSIONS_BY_ID => statements::BUSY_THREADS_QUERY.to_owned(),
-        AgeCheckScope::All if wanted.len() > MAX_THREADS_BY_ID => statements::ALL_THREADS_QUERY.to_owned(),
-        _ => statements::threads_by_session_query(&sort_ids(&wanted)),
+        AgeCheckScope::Busy if wanted.len() > MAX_SESSION_ID_LOOKUPS => statements::BUSY_THREADS_QUERY.to_owned(),
+        AgeCheckScope::All if wanted.len() > MAX_THREAD_ID_LOOKUPS => statements::ALL_THREADS_QUERY.to_owned(),
+        _ => statements::threads_by_session_query(&to_sorted_ids(&wanted)),
     };
     let mut threads = read_session_threads(connection, &wanted, &statement).await?;
     // Look up sessions that have become idle since the process list was read.
-    if wanted.len() > MAX_SESSIONS_BY_ID && checked == AgeCheckScope::Busy && threads.len() < wanted.len() {
+    if wanted.len() > MAX_SESSION_ID_LOOKUPS && checked == AgeCheckScope::Busy && threads.len() < wanted.len() {
         let mut missing = wanted;
         for (session, _) in threads.values() {
             missing.remove(session);
         }
         threads.extend(
-            read_session_threads(connection, &missing, &statements::threads_by_session_query(&sort_ids(&missing)))
+            read_session_threads(connection, &missing, &statements::threads_by_session_query(&to_sorted_ids(&missing)))
                 .await?,
         );
     }
@@ -247,7 +247,7 @@ async fn read_statement_timers(
     }
     let ids: Vec<u64> = threads.keys().copied().collect();
     let query = match checked {
-        _ if ids.len() <= MAX_THREADS_BY_ID => statements::statement_timers_query(&ids),
+        _ if ids.len() <= MAX_THREAD_ID_LOOKUPS => statements::statement_timers_query(&ids),
         AgeCheckScope::Busy => statements::running_statement_timers_query(),
         AgeCheckScope::All => statements::STATEMENT_TIMERS_QUERY.to_owned(),
     };
@@ -264,7 +264,7 @@ async fn read_statement_timers(
             *latest = timer;
         }
     };
-    connection.raw.client.query_each(&query, collect_row).await?;
+    connection.raw.client.query_each_row(&query, collect_row).await?;
     for (session, timer) in &timers.by_session {
         if timer.runs {
             timers.ended.remove(session);
@@ -276,37 +276,37 @@ async fn read_statement_timers(
 }
 
 /// Returns the limitation that explains missing statement timers.
-async fn missing_timers_limitation(connection: &mut Connection) -> Result<Limitation, Failure> {
-    let account = privileges::read_account(connection).await?;
-    Ok(match privileges::check_performance_schema(connection, &account).await? {
-        Err(gap) => unreadable_timers_limitation(&gap),
-        Ok(()) => recording_disabled_limitation(),
+async fn read_missing_timer_limitation(connection: &mut Connection) -> Result<Limitation, Failure> {
+    let account = privileges::read_current_account(connection).await?;
+    Ok(match privileges::check_performance_schema_access(connection, &account).await? {
+        Err(gap) => unreadable_timer_limitation(&gap),
+        Ok(()) => disabled_statement_recording_limitation(),
     })
 }
 
 /// Checks whether the account can read statement timers.
 pub(crate) async fn check_statement_timers(connection: &mut Connection) -> Result<Result<(), Limitation>, Failure> {
     let own = SessionAge { id: connection.id, is_idle: false, seconds: 0 };
-    check_ages(connection, &mut [own], AgeCheckScope::Busy).await?;
+    replace_with_timer_ages(connection, &mut [own], AgeCheckScope::Busy).await?;
     let at = connection.limitations.iter().position(|gap| gap.kind == LimitationKind::UnreliableAges);
     Ok(at.map_or(Ok(()), |at| Err(connection.limitations.remove(at))))
 }
 
-const UNCHECKED_AGES_TEXT: &str = "Session durations may be wrong, and kill rules kill no session.";
+const UNCHECKED_AGE_MESSAGE: &str = "Session durations may be wrong, and kill rules kill no session.";
 
-fn unreadable_timers_limitation(gap: &Limitation) -> Limitation {
+fn unreadable_timer_limitation(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
-        what: UNCHECKED_AGES_TEXT.to_owned(),
+        what: UNCHECKED_AGE_MESSAGE.to_owned(),
         why: format!("Sessions can change their durations in MySQL's process list with SET timestamp. {}", gap.why),
         remedy: gap.remedy.clone(),
     }
 }
 
-fn recording_disabled_limitation() -> Limitation {
+fn disabled_statement_recording_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
-        what: UNCHECKED_AGES_TEXT.to_owned(),
+        what: UNCHECKED_AGE_MESSAGE.to_owned(),
         why: "Sessions can change their durations in MySQL's process list with SET timestamp, and the server does not record running statements.".to_owned(),
         remedy: Some(
             "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ('global_instrumentation', \
@@ -317,7 +317,7 @@ fn recording_disabled_limitation() -> Limitation {
     }
 }
 
-fn untimed_sessions_limitation(sessions: u64) -> Limitation {
+fn untimed_session_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: format!("Durations of {sessions} sessions may be wrong, and kill rules ignore these sessions."),
@@ -330,7 +330,7 @@ fn untimed_sessions_limitation(sessions: u64) -> Limitation {
 }
 
 /// Limitation for busy sessions beyond the number that a snapshot checks.
-pub(crate) fn too_many_sessions_limitation(sessions: u64) -> Limitation {
+pub(crate) fn unchecked_busy_session_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: format!("Durations of {sessions} sessions may be wrong."),
@@ -339,7 +339,7 @@ pub(crate) fn too_many_sessions_limitation(sessions: u64) -> Limitation {
     }
 }
 
-fn negative_ages_limitation(sessions: u64) -> Limitation {
+fn negative_age_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: format!("Durations of {sessions} sessions are negative and are shown as 0."),

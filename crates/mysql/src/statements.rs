@@ -38,7 +38,7 @@ pub(crate) const PROCESS_LIST_QUERY: &str = "SHOW FULL PROCESSLIST";
 
 /// Reads all MySQL sessions without a global lock, with the first 1,024 bytes of each statement. Takes 0.06 s.
 /// Returns no rows if performance_schema is off. Needs the same privileges as [`PROCESS_LIST_QUERY`].
-pub(crate) const LOCK_FREE_PROCESS_LIST_QUERY: &str =
+pub(crate) const PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY: &str =
     "SELECT id, user, host, db, command, time, state, info FROM performance_schema.processlist";
 
 /// Kills a connection. Takes 1 ms. No privilege needed for connections of the same account.
@@ -59,7 +59,7 @@ pub(crate) fn kill_query_id_statement(query: u64) -> String {
 /// Reads the statement ids of sessions on MariaDB. Takes up to 0.1 s, because the server scans all sessions.
 /// Needs PROCESS for sessions of other accounts.
 pub(crate) fn statement_ids_query(connections: &[u64]) -> String {
-    format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", join_numbers(connections))
+    format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", join_with_commas(connections))
 }
 
 /// Error `ER_NO_SUCH_THREAD`: the connection id does not exist.
@@ -67,14 +67,14 @@ pub(crate) const NO_SUCH_THREAD_ERROR: u16 = 1094;
 
 /// Calls a kill procedure of a managed database service, for accounts that may not run `KILL`.
 /// Returns error 1305 if the procedure does not exist, and error 1370 if EXECUTE is missing.
-pub(crate) fn call_procedure_statement(procedure: &str, number: u64) -> String {
+pub(crate) fn procedure_call_statement(procedure: &str, number: u64) -> String {
     format!("CALL {procedure}({number})")
 }
 
 /// Reads the sessions of the same account that have the installation's token in a connection attribute.
 /// Takes 0.1 s with 10,000 sessions, because the server scans the attributes of the account's sessions.
 /// Requires that performance_schema is on.
-pub(crate) fn sessions_with_token_query(token: &str) -> String {
+pub(crate) fn sessions_with_marker_query(token: &str) -> String {
     format!(
         "SELECT processlist_id FROM performance_schema.session_account_connect_attrs \
          WHERE attr_name = 'clew_connection' AND attr_value LIKE 'clew:{token}.%'"
@@ -110,7 +110,7 @@ pub(crate) const SERVER_CLOCK_QUERY: &str = "SELECT CAST(NOW(6) AS CHAR), UNIX_T
 
 /// Converts local times to UTC, in the format `seconds,before,after;…`. Negligible cost; no privilege needed.
 /// `before` and `after` are 1 if the same local time also occurs one hour earlier or later.
-pub(crate) fn convert_to_utc_query(times: &[DateTime]) -> String {
+pub(crate) fn utc_conversion_query(times: &[DateTime]) -> String {
     let convert = |time: &DateTime| {
         let time = format!("TIMESTAMP'{}'", time.strftime("%Y-%m-%d %H:%M:%S"));
         let other = |shift: &str| format!("FROM_UNIXTIME(UNIX_TIMESTAMP({time}) {shift} 3600) = {time}");
@@ -161,7 +161,7 @@ pub(crate) fn locked_tables_query(transactions: &[u64]) -> String {
     format!(
         "SELECT engine_transaction_id, thread_id, object_schema, object_name FROM performance_schema.data_locks \
          WHERE engine_transaction_id + 0 IN ({}) AND lock_type = 'TABLE'",
-        join_numbers(transactions)
+        join_with_commas(transactions)
     )
 }
 
@@ -178,7 +178,7 @@ pub(crate) const MARIADB_ROW_LOCKS_QUERY: &str = "SELECT lock_id, lock_mode, loc
 /// Reads the requested locks of waiting transactions that have no transaction id, on MariaDB.
 /// Costs as much as [`TRANSACTIONS_QUERY`]. Needs PROCESS.
 /// Sent only if a waiting transaction has no transaction id.
-pub(crate) const WAITERS_WITHOUT_ID_QUERY: &str = "SELECT trx_mysql_thread_id, trx_requested_lock_id \
+pub(crate) const WAITERS_WITHOUT_TRANSACTION_ID_QUERY: &str = "SELECT trx_mysql_thread_id, trx_requested_lock_id \
      FROM information_schema.innodb_trx WHERE trx_id = 0 AND trx_requested_lock_id IS NOT NULL";
 
 /// Reads granted and pending metadata locks. Takes 0.05 s with 2,500 open transactions.
@@ -204,11 +204,11 @@ pub(crate) const THREADS_QUERY: &str = "SELECT thread_id, processlist_id, name I
 /// Reads whether sessions are replication appliers, by session id.
 /// Costs as much as [`THREADS_QUERY`] and needs the same privileges.
 /// Returns no rows if performance_schema is off.
-pub(crate) fn applier_threads_query(sessions: &[u64]) -> String {
+pub(crate) fn replication_applier_query(sessions: &[u64]) -> String {
     format!(
         "SELECT processlist_id, name IN ('thread/sql/replica_sql', 'thread/sql/replica_worker', 'thread/sql/slave_sql', \
          'thread/sql/slave_worker') FROM performance_schema.threads WHERE processlist_id IN ({})",
-        join_numbers(sessions)
+        join_with_commas(sessions)
     )
 }
 
@@ -222,7 +222,7 @@ pub(crate) fn open_transactions_query(threads: &[u64]) -> String {
     format!(
         "SELECT thread_id, event_id FROM performance_schema.events_transactions_current \
          WHERE state = 'ACTIVE' AND thread_id IN ({})",
-        join_numbers(threads)
+        join_with_commas(threads)
     )
 }
 
@@ -232,7 +232,7 @@ pub(crate) fn last_statements_query(threads: &[u64]) -> String {
     format!(
         "SELECT thread_id, event_id, nesting_event_id, nesting_event_type, sql_text \
          FROM performance_schema.events_statements_history WHERE thread_id IN ({}) ORDER BY thread_id, event_id",
-        join_numbers(threads)
+        join_with_commas(threads)
     )
 }
 
@@ -248,18 +248,18 @@ pub(crate) fn connection_attributes_query(session: u64) -> String {
 /// Reads the execution plan of a session's statement on MySQL. Needs the privileges of the statement.
 /// Negligible cost.
 /// Returns error 1094 if the session does not exist, and error 3012 if its statement has no plan.
-pub(crate) fn explain_mysql_statement(session: u64) -> String {
+pub(crate) fn mysql_explain_sql(session: u64) -> String {
     format!("EXPLAIN FORMAT = TRADITIONAL FOR CONNECTION {session}")
 }
 
 /// Reads the execution plan of a session's statement on MariaDB.
 /// The explained session itself generates the plan while it processes rows.
 /// Returns error 1933 if the session runs no statement with a plan.
-pub(crate) fn explain_mariadb_statement(session: u64) -> String {
+pub(crate) fn mariadb_explain_sql(session: u64) -> String {
     format!("SHOW EXPLAIN FOR {session}")
 }
 
-/// Sets the timeout for [`explain_mariadb_statement`]. Negligible cost; no privilege needed.
+/// Sets the timeout for [`mariadb_explain_sql`]. Negligible cost; no privilege needed.
 /// A session that waits for a lock does not respond until the lock is granted.
 /// A session in `SLEEP` responds every 5 s.
 pub(crate) const SET_EXPLAIN_TIMEOUT_STATEMENT: &str = "SET SESSION max_statement_time = 7";
@@ -291,14 +291,14 @@ pub(crate) const ALL_THREADS_QUERY: &str = "SELECT thread_id, processlist_id, in
 pub(crate) fn threads_by_session_query(sessions: &[u64]) -> String {
     format!(
         "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads WHERE processlist_id IN ({})",
-        join_numbers(sessions)
+        join_with_commas(sessions)
     )
 }
 
 /// Reads the timers of the latest statements of threads on MySQL. Sessions cannot change these timers.
 /// Takes 0.1 ms per thread. Needs SELECT on performance_schema.
 pub(crate) fn statement_timers_query(threads: &[u64]) -> String {
-    format!("{STATEMENT_TIMERS_QUERY} WHERE thread_id IN ({})", join_numbers(threads))
+    format!("{STATEMENT_TIMERS_QUERY} WHERE thread_id IN ({})", join_with_commas(threads))
 }
 
 /// Reads the timers of all running statements on MySQL. Needs SELECT on performance_schema.
@@ -328,7 +328,7 @@ pub(crate) const PROGRAM_NAMES_QUERY: &str = "SELECT processlist_id, attr_value 
 /// Reads the program names of sessions by id. MySQL uses the primary key, and MariaDB scans all sessions.
 /// Needs the same privileges as [`PROGRAM_NAMES_QUERY`].
 pub(crate) fn program_names_query(sessions: &[u64]) -> String {
-    format!("{PROGRAM_NAMES_QUERY} AND processlist_id IN ({})", join_numbers(sessions))
+    format!("{PROGRAM_NAMES_QUERY} AND processlist_id IN ({})", join_with_commas(sessions))
 }
 
 /// Reads the buffer size for connection attributes. Negligible cost; no privilege needed.
@@ -380,6 +380,6 @@ fn format_hex_literal(text: &str) -> String {
     literal
 }
 
-fn join_numbers(numbers: &[u64]) -> String {
+fn join_with_commas(numbers: &[u64]) -> String {
     numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(",")
 }

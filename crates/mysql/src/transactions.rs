@@ -26,7 +26,7 @@ pub(crate) const CANNOT_CONVERT_TEXT_ERROR: u16 = 3854;
 
 /// Result of reading open transactions.
 #[derive(Debug)]
-pub(crate) enum TransactionsResult {
+pub(crate) enum TransactionReadResult {
     /// All transactions.
     Readable(Vec<Transaction>),
     /// The account lacks the PROCESS privilege to read transactions.
@@ -36,27 +36,27 @@ pub(crate) enum TransactionsResult {
 }
 
 /// Maximum number of attempts if reads fail with [`CANNOT_CONVERT_TEXT_ERROR`]. Most statements end soon.
-const MAX_READ_ATTEMPTS: u32 = 5;
-const READ_RETRY_DELAY: Duration = Duration::from_millis(50);
+const MAX_TRANSACTION_READ_ATTEMPTS: u32 = 5;
+const TRANSACTION_READ_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// Reads all open transactions. Falls back to InnoDB's status and adds limitations for uncertain ages.
-pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionsResult, Error> {
-    for attempt in 1..=MAX_READ_ATTEMPTS {
+pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionReadResult, Error> {
+    for attempt in 1..=MAX_TRANSACTION_READ_ATTEMPTS {
         match connection.query_all::<TransactionRow>(statements::TRANSACTIONS_QUERY).await {
-            Ok(rows) => return Ok(TransactionsResult::Readable(compute_transaction_ages(connection, rows).await?)),
+            Ok(rows) => return Ok(TransactionReadResult::Readable(compute_transaction_ages(connection, rows).await?)),
             Err(Error::Server(error)) if error.code == MISSING_PRIVILEGE_ERROR => {
-                return Ok(TransactionsResult::Hidden);
+                return Ok(TransactionReadResult::Hidden);
             }
             Err(Error::Server(error)) if error.code == CANNOT_CONVERT_TEXT_ERROR => {
-                if attempt < MAX_READ_ATTEMPTS {
-                    sleep(READ_RETRY_DELAY).await;
+                if attempt < MAX_TRANSACTION_READ_ATTEMPTS {
+                    sleep(TRANSACTION_READ_RETRY_DELAY).await;
                 }
             }
             Err(error) => return Err(error),
         }
     }
     connection.read_clock().await?;
-    Ok(TransactionsResult::FromStatus(read_transactions_from_status(connection).await?))
+    Ok(TransactionReadResult::FromStatus(read_transactions_from_status(connection).await?))
 }
 
 async fn read_transactions_from_status(connection: &mut Connection) -> Result<Vec<Transaction>, Error> {
@@ -74,7 +74,7 @@ async fn compute_transaction_ages(
         return Ok(Vec::new());
     }
     let Some(clock) = connection.read_clock().await? else {
-        connection.limitations.push(no_clock_limitation());
+        connection.limitations.push(unreadable_clock_limitation());
         return Ok(rows.into_iter().map(|row| row.transaction).collect());
     };
     let times = rows.iter().flat_map(|row| [row.started, row.wait_started]).flatten().collect();
@@ -86,21 +86,21 @@ async fn compute_transaction_ages(
         let listed = read_transactions_from_status(connection).await.unwrap_or_default();
         printed = listed.into_iter().map(|transaction| (transaction.session_id, transaction)).collect();
     }
-    let mut doubts = UncertainAgeCounter::default();
+    let mut uncertain_ages = UncertainAgeCounter::default();
     let mut transactions = Vec::with_capacity(rows.len());
     for row in rows {
         let mut transaction = row.transaction;
         let status = printed.get(&transaction.session_id);
         if let Some(age) = age(row.started) {
-            transaction.seconds = doubts.resolve_age(age, status.map(|status| status.seconds));
+            transaction.seconds = uncertain_ages.resolve_age(age, status.map(|status| status.seconds));
         }
         if let Some(age) = age(row.wait_started) {
             let waited = status.and_then(|status| status.lock_wait_seconds);
-            transaction.lock_wait_seconds = Some(doubts.resolve_age(age, waited));
+            transaction.lock_wait_seconds = Some(uncertain_ages.resolve_age(age, waited));
         }
         transactions.push(transaction);
     }
-    connection.limitations.extend(doubts.limitations());
+    connection.limitations.extend(uncertain_ages.uncertain_age_limitations());
     Ok(transactions)
 }
 
@@ -137,7 +137,7 @@ impl UncertainAgeCounter {
         Session::sanitize_seconds(age.into())
     }
 
-    fn limitations(&self) -> Vec<Limitation> {
+    fn uncertain_age_limitations(&self) -> Vec<Limitation> {
         let of = |count, what: &str, why: &str| {
             (count > 0).then(|| Limitation {
                 kind: LimitationKind::UnreliableAges,
@@ -160,7 +160,7 @@ impl UncertainAgeCounter {
     }
 }
 
-fn no_clock_limitation() -> Limitation {
+fn unreadable_clock_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: "Transaction durations are shown as 0.".to_owned(),
@@ -182,8 +182,8 @@ impl TransactionsBySession {
     }
 
     /// Returns the duration of InnoDB lock waits in seconds, by session id.
-    pub(crate) fn lock_wait_seconds(&self) -> HashMap<u64, u64> {
-        lock_wait_seconds(&self.0)
+    pub(crate) fn lock_wait_seconds_by_session(&self) -> HashMap<u64, u64> {
+        lock_wait_seconds_by_session(&self.0)
     }
 
     /// Returns the transaction of a session.
@@ -194,7 +194,7 @@ impl TransactionsBySession {
 }
 
 /// Returns the duration of InnoDB lock waits in seconds, by session id.
-pub(crate) fn lock_wait_seconds(transactions: &[Transaction]) -> HashMap<u64, u64> {
+pub(crate) fn lock_wait_seconds_by_session(transactions: &[Transaction]) -> HashMap<u64, u64> {
     let waits = |transaction: &Transaction| Some((transaction.session_id, transaction.lock_wait_seconds?));
     transactions.iter().filter_map(waits).collect()
 }
@@ -253,15 +253,16 @@ mod tests {
 
     #[test]
     fn ambiguous_and_negative_ages_become_limitations() {
-        let mut doubts = UncertainAgeCounter::default();
+        let mut uncertain_ages = UncertainAgeCounter::default();
         let ambiguous = LocalTimeAge::Ambiguous(60, 3660);
-        assert_eq!(doubts.resolve_age(ambiguous, Some(3661)), 3660);
-        assert_eq!(doubts.resolve_age(ambiguous, Some(61)), 60);
-        assert_eq!(doubts.resolve_age(LocalTimeAge::Exact(-1), None), 0);
-        assert_eq!(doubts.limitations(), []);
-        assert_eq!(doubts.resolve_age(ambiguous, None), 60);
-        assert_eq!(doubts.resolve_age(LocalTimeAge::Exact(-3600), None), 0);
-        let kinds: Vec<_> = doubts.limitations().iter().map(|doubt| doubt.kind).collect();
+        assert_eq!(uncertain_ages.resolve_age(ambiguous, Some(3661)), 3660);
+        assert_eq!(uncertain_ages.resolve_age(ambiguous, Some(61)), 60);
+        assert_eq!(uncertain_ages.resolve_age(LocalTimeAge::Exact(-1), None), 0);
+        assert_eq!(uncertain_ages.uncertain_age_limitations(), []);
+        assert_eq!(uncertain_ages.resolve_age(ambiguous, None), 60);
+        assert_eq!(uncertain_ages.resolve_age(LocalTimeAge::Exact(-3600), None), 0);
+        let kinds: Vec<_> =
+            uncertain_ages.uncertain_age_limitations().iter().map(|limitation| limitation.kind).collect();
         assert_eq!(kinds, [LimitationKind::UnreliableAges; 2]);
     }
 }

@@ -65,7 +65,7 @@ pub(crate) enum Error {
 
 impl Error {
     /// Creates the error for a connection that the server closed.
-    pub(super) fn connection_closed() -> Self {
+    pub(super) fn connection_closed_error() -> Self {
         io::Error::from(io::ErrorKind::UnexpectedEof).into()
     }
 }

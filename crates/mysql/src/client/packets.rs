@@ -72,7 +72,7 @@ impl PacketStream {
     }
 
     /// Returns at least `wanted` bytes without consuming them, or fewer if the server closes the connection.
-    pub(super) async fn peek(&mut self, wanted: usize) -> Result<&[u8], Error> {
+    pub(super) async fn peek_bytes(&mut self, wanted: usize) -> Result<&[u8], Error> {
         while self.buffer.len() < wanted {
             if self.fill_buffer().await? == 0 {
                 break;
@@ -147,7 +147,7 @@ impl PacketStream {
     }
 
     async fn fill_buffer_or_fail(&mut self) -> Result<(), Error> {
-        if self.fill_buffer().await? == 0 { Err(Error::connection_closed()) } else { Ok(()) }
+        if self.fill_buffer().await? == 0 { Err(Error::connection_closed_error()) } else { Ok(()) }
     }
 
     async fn fill_buffer(&mut self) -> Result<usize, Error> {

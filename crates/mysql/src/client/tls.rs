@@ -14,7 +14,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::error::Error;
 use super::packets::ByteStream;
-use super::read_file_with_limit;
+use super::read_size_limited_file;
 
 /// Maximum size of a CA bundle, five times the size of a bundle with all public certificate authorities.
 const MAX_CA_BUNDLE_SIZE: usize = 1 << 20;
@@ -26,7 +26,7 @@ pub(super) fn authenticates_server(node: &NodeUrl) -> bool {
 }
 
 /// Upgrades the stream to TLS.
-pub(super) async fn perform_handshake(
+pub(super) async fn perform_tls_handshake(
     node: &NodeUrl,
     stream: Box<dyn ByteStream>,
 ) -> Result<TlsStream<Box<dyn ByteStream>>, Error> {
@@ -69,7 +69,7 @@ async fn load_root_certificates(node: &NodeUrl) -> Result<RootCertStore, Error> 
     let failed = |error: &dyn std::fmt::Display| {
         Error::Tls(format!("cannot read the certificates of {}: {error}", path.display()))
     };
-    let bundle = read_file_with_limit(path, MAX_CA_BUNDLE_SIZE).await.map_err(|error| failed(&error))?;
+    let bundle = read_size_limited_file(path, MAX_CA_BUNDLE_SIZE).await.map_err(|error| failed(&error))?;
     for certificate in CertificateDer::pem_slice_iter(&bundle) {
         roots.add(certificate.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
     }

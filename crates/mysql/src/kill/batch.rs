@@ -5,9 +5,9 @@ use std::time::Duration;
 use clew_diagnose::{ProtectedAccounts, is_internal_session, to_valid_utf8};
 use clew_model::{Failure, Session};
 
-use super::confirm::{PendingKill, poll_until_confirmed};
-use super::process_view::{ProcessView, read_clew_session_ids, require_complete_list};
-use super::risk::EngineLookup;
+use super::confirm::{PendingKill, poll_until_kills_confirmed};
+use super::process_view::{ProcessView, read_clew_session_ids, require_complete_process_list};
+use super::risk::StorageEngineLookup;
 use super::rollback_state::RollbackState;
 use super::send::send_kill;
 use super::victim::{has_pending_kill, is_idle};
@@ -17,7 +17,7 @@ use crate::connection::Connection;
 /// Maximum age of a process view for a kill. A kill takes less than 1 ms, reading the process list up to 50 ms.
 const MAX_PROCESS_VIEW_AGE: Duration = Duration::from_millis(20);
 /// Victims per process view. Reading more session ages takes longer than [`MAX_PROCESS_VIEW_AGE`].
-const VICTIMS_PER_VIEW: usize = 100;
+const MAX_VICTIMS_PER_PROCESS_VIEW: usize = 100;
 
 /// Batch of victims with the state of each kill.
 pub(super) struct KillBatch<'a> {
@@ -62,12 +62,12 @@ impl<'a> KillBatch<'a> {
         let own = read_clew_session_ids(connection).await?;
         let policy = self.policy;
         let mut list_is_complete = false;
-        for chunk in self.victims.chunks_mut(VICTIMS_PER_VIEW) {
+        for chunk in self.victims.chunks_mut(MAX_VICTIMS_PER_PROCESS_VIEW) {
             let ids: Vec<u64> = chunk.iter().map(|(victim, _)| victim.id).collect();
             let mut view = ProcessView::read(connection, &ids, policy.kind).await?;
-            let mut engines = EngineLookup::default();
+            let mut engines = StorageEngineLookup::default();
             if policy.unsafe_victims == UnsafeVictimPolicy::Refuse {
-                engines.load_engines(connection, view.sessions.values()).await?;
+                engines.load_storage_engines(connection, view.sessions.values()).await?;
             }
             for (at, (victim, stage)) in chunk.iter_mut().enumerate() {
                 if view.age() > MAX_PROCESS_VIEW_AGE {
@@ -85,7 +85,7 @@ impl<'a> KillBatch<'a> {
                 }
                 let Some(now) = view.sessions.get(&victim.id) else {
                     if !list_is_complete {
-                        require_complete_list(connection).await?;
+                        require_complete_process_list(connection).await?;
                         list_is_complete = true;
                     }
                     *stage = KillStage::Finished(match view.rollback_state(connection, victim.id).await? {
@@ -124,7 +124,7 @@ impl<'a> KillBatch<'a> {
             KillStage::Sent(pending) => Some(pending),
             _ => None,
         });
-        poll_until_confirmed(connection, sent.collect(), self.policy.kind).await
+        poll_until_kills_confirmed(connection, sent.collect(), self.policy.kind).await
     }
 
     pub(super) fn has_sent_kill(&self) -> bool {
@@ -187,7 +187,7 @@ impl KillPolicy<'_> {
         victim: &Victim,
         now: &Session,
         view: &ProcessView,
-        engines: &EngineLookup,
+        engines: &StorageEngineLookup,
     ) -> Option<KillRefusal> {
         if view.appliers.contains(&victim.id) {
             return Some(KillRefusal::Internal);
@@ -198,13 +198,13 @@ impl KillPolicy<'_> {
         if self.kind == KillTarget::Query && is_idle(now) {
             return Some(KillRefusal::Idle);
         }
-        if !victim.is_still_running(now) {
+        if !victim.runs_expected_statement(now) {
             return Some(KillRefusal::AnotherStatement);
         }
-        if victim.was_chosen_by_age(self.kind) && view.unchecked.contains(&victim.id) {
+        if victim.was_selected_by_age(self.kind) && view.unchecked.contains(&victim.id) {
             return Some(KillRefusal::UnreliableAge);
         }
-        let spares = self.unsafe_victims == UnsafeVictimPolicy::Refuse;
-        spares.then(|| engines.find_table_risk(now)).flatten().map(KillRefusal::Unsafe)
+        let refuses_unsafe = self.unsafe_victims == UnsafeVictimPolicy::Refuse;
+        refuses_unsafe.then(|| engines.find_table_risk(now)).flatten().map(KillRefusal::Unsafe)
     }
 }

@@ -15,7 +15,7 @@ use crate::connection::Connection;
 use crate::statement_ages::AgeCheckScope;
 
 /// Timeout for confirming all kills of a batch.
-const CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(1);
+const KILL_CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(1);
 /// Delay before the second poll. The delay doubles after each poll.
 const INITIAL_POLL_DELAY: Duration = Duration::from_millis(5);
 /// Delay before rollback states are read. Most killed sessions end within this delay.
@@ -68,13 +68,14 @@ impl PendingKill {
 }
 
 /// Polls until each kill took effect or its rollback is visible, or until the confirmation timeout.
-pub(super) async fn poll_until_confirmed(
+pub(super) async fn poll_until_kills_confirmed(
     mut connection: Connection,
     mut kills: Vec<&mut PendingKill>,
     kind: KillTarget,
 ) -> Result<(), Failure> {
     // On timeout, dropping the connection kills a running poll statement.
-    let Ok(polled) = timeout(CONFIRMATION_TIMEOUT, poll_kill_effects(&mut connection, &mut kills, kind)).await else {
+    let Ok(polled) = timeout(KILL_CONFIRMATION_TIMEOUT, poll_kill_effects(&mut connection, &mut kills, kind)).await
+    else {
         return Ok(());
     };
     polled?;

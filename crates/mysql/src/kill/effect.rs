@@ -12,7 +12,7 @@ use crate::limits::ReadLimits;
 use crate::locks::read_lock_waits;
 
 /// Timeout of one read of lock waits. Limits the delay of a kill on a slow server.
-const EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
+const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum number of reads after the kills. Reading stops when all expected waiters are unblocked.
 /// The limit is needed because an unblocked waiter may block other waiters.
 const MAX_READS_AFTER_KILL: u32 = 5;
@@ -42,7 +42,7 @@ pub struct KillEffect {
 impl StateBeforeKill {
     /// Reads transactions and lock waits. Callers continue with the kill even if this read fails.
     pub async fn read_state(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
-        let observed = read_lock_waits(node, &cap_timeouts(limits)).await?;
+        let observed = read_lock_waits(node, &cap_read_timeouts(limits)).await?;
         Ok(Self { rows: modified_rows_by_session(&observed), graph: build_wait_graph(&observed) })
     }
 
@@ -71,7 +71,7 @@ impl StateBeforeKill {
         }
         let mut pause = INITIAL_READ_DELAY;
         for read in 1.. {
-            let observed = read_lock_waits(node, &cap_timeouts(limits)).await?;
+            let observed = read_lock_waits(node, &cap_read_timeouts(limits)).await?;
             let waiting = find_waiting_sessions(&build_wait_graph(&observed));
             let (still_waiting, unblocked): (Vec<u64>, Vec<u64>) =
                 waiters.iter().copied().partition(|session| waiting.contains(session));
@@ -87,10 +87,10 @@ impl StateBeforeKill {
     }
 }
 
-fn cap_timeouts(limits: &ReadLimits) -> ReadLimits {
+fn cap_read_timeouts(limits: &ReadLimits) -> ReadLimits {
     ReadLimits {
-        read_timeout: limits.read_timeout.min(EFFECT_READ_TIMEOUT),
-        connect_timeout: limits.connect_timeout.min(EFFECT_READ_TIMEOUT),
+        read_timeout: limits.read_timeout.min(KILL_EFFECT_READ_TIMEOUT),
+        connect_timeout: limits.connect_timeout.min(KILL_EFFECT_READ_TIMEOUT),
         ..*limits
     }
 }

@@ -42,9 +42,9 @@ pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> 
         let server = connection.read_server_instance().await?;
         let (SessionList { sessions, .. }, _) =
             list_sessions_with_ages(&mut connection, AgeCheckScope::All, |session| ids.contains(&session.id)).await?;
-        let read = new_process_list_read(server);
+        let read = new_process_list_source(server);
         if ids.iter().any(|id| sessions.iter().all(|session| session.id != *id)) {
-            require_complete_list(&mut connection).await?;
+            require_complete_process_list(&mut connection).await?;
         }
         connection.close().await;
         Ok(SessionLookup { read, sessions })
@@ -65,7 +65,7 @@ pub async fn read_user_sessions(
         let own_ids = read_clew_session_ids(&mut connection).await?;
         let (SessionList { sessions: listed, own, is_direct, .. }, unchecked) =
             list_sessions_with_ages(&mut connection, AgeCheckScope::All, |_| true).await?;
-        let read = new_process_list_read(server);
+        let read = new_process_list_source(server);
         if !is_direct {
             connection.limitations.push(doctor::indirect_connection_limitation());
         }
@@ -79,7 +79,7 @@ pub async fn read_user_sessions(
         if !listed.iter().any(|session| account.is_some_and(|account| *account != session.user)) {
             require_process_privilege(&mut connection).await?;
         }
-        let appliers = replication_appliers::find_appliers(&mut connection, listed.iter()).await?;
+        let appliers = replication_appliers::find_replication_appliers(&mut connection, listed.iter()).await?;
         let is_own = |session: &Session| own_ids.contains(&session.id) || own.contains(&session.id);
         let is_internal = |session: &Session| is_internal_session(session) || appliers.contains(&session.id);
         let users = |session: &Session| !is_internal(session) && !is_own(session);
@@ -127,11 +127,11 @@ impl ProcessView {
     /// Reads statement ids first, then the process list.
     /// If a session starts another statement in between, `KILL QUERY ID` with the stale id has no effect.
     pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillTarget) -> Result<Self, Failure> {
-        let queries = read_query_ids(connection, ids, kind).await?;
+        let queries = read_statement_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
         let (SessionList { sessions: found, own, is_direct, listed_at }, unchecked) =
             list_sessions_with_ages(connection, AgeCheckScope::All, |session| ids.contains(&session.id)).await?;
-        let appliers = replication_appliers::find_appliers(connection, found.iter()).await?;
+        let appliers = replication_appliers::find_replication_appliers(connection, found.iter()).await?;
         let sessions = found.into_iter().map(|session| (session.id, session)).collect();
         Ok(Self { listed_at, sessions, unchecked, appliers, queries, own, is_direct, rollbacks: None })
     }
@@ -155,7 +155,7 @@ impl ProcessView {
 }
 
 /// Creates a [`ProcessListRead`] with the current time as the time of the read.
-fn new_process_list_read(server: ServerInstance) -> ProcessListSource {
+fn new_process_list_source(server: ServerInstance) -> ProcessListSource {
     ProcessListSource { server, at: Instant::now(), reported: Arc::default() }
 }
 
@@ -195,7 +195,7 @@ pub(super) async fn list_sessions(
         memory.add_session(&session).map_err(read_failure)?;
         found.push(session);
     }
-    let limitation = rows.clamped_ages_limitation();
+    let limitation = rows.clamped_age_limitation();
     connection.limitations.extend(limitation);
     let listed_at = Instant::now();
     Ok(SessionList { sessions: found, own, is_direct: connection.raw.is_direct(&filter), listed_at })
@@ -215,7 +215,7 @@ pub(super) async fn list_sessions_with_ages(
 }
 
 /// Reads the statement ids of sessions on MariaDB. MySQL has no statement ids.
-async fn read_query_ids(
+async fn read_statement_ids(
     connection: &mut Connection,
     ids: &[u64],
     kind: KillTarget,
@@ -232,7 +232,7 @@ async fn read_query_ids(
 /// Clew then recognises only sessions of this process and sessions whose statement contains the token.
 pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
     match connection
-        .query_all::<Option<u64>>(&statements::sessions_with_token_query(own_sessions::session_token()))
+        .query_all::<Option<u64>>(&statements::sessions_with_marker_query(own_sessions::installation_marker()))
         .await
     {
         Ok(ids) => Ok(ids.into_iter().flatten().collect()),
@@ -243,15 +243,15 @@ pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result
 
 /// Fails if the account lacks the PROCESS privilege.
 async fn require_process_privilege(connection: &mut Connection) -> Result<(), Failure> {
-    if privileges::run_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await? {
+    if privileges::run_privilege_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await? {
         return Ok(());
     }
-    let account = privileges::read_account(connection).await?;
+    let account = privileges::read_current_account(connection).await?;
     Err(privileges::missing_privilege_failure(connection, "list sessions of other accounts", "PROCESS", &account))
 }
 
 /// Fails if the process list may be incomplete, due to a missing privilege or lost instrumentation.
-pub(super) async fn require_complete_list(connection: &mut Connection) -> Result<(), Failure> {
+pub(super) async fn require_complete_process_list(connection: &mut Connection) -> Result<(), Failure> {
     require_process_privilege(connection).await?;
     let missing = doctor::read_process_list_limitations(connection)
         .await?

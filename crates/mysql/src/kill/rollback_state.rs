@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use clew_model::Failure;
 
 use crate::connection::Connection;
-use crate::transactions::{self, TransactionsResult};
+use crate::transactions::{self, TransactionReadResult};
 
 /// Rollback state of a session. MySQL removes a killed session from the process list before the rollback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(super) enum RollbackState {
 /// Reads the rollback state of each session with an open transaction.
 pub(super) async fn read_rollback_states(connection: &mut Connection) -> Result<HashMap<u64, RollbackState>, Failure> {
     let read = transactions::read_transactions(connection).await.map_err(|error| connection.to_failure(&error))?;
-    let (TransactionsResult::Readable(all) | TransactionsResult::FromStatus(all)) = read else {
+    let (TransactionReadResult::Readable(all) | TransactionReadResult::FromStatus(all)) = read else {
         return Ok(HashMap::new());
     };
     let mut states = HashMap::new();

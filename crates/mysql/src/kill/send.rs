@@ -10,11 +10,11 @@ use crate::{privileges, statements};
 use statements::NO_SUCH_THREAD_ERROR;
 
 /// Errors if the target has already ended: unknown connection, or unknown query id on MariaDB.
-const TOO_LATE_ERROR_CODES: [u16; 2] = [NO_SUCH_THREAD_ERROR, 1957];
+const TARGET_ENDED_ERROR_CODES: [u16; 2] = [NO_SUCH_THREAD_ERROR, 1957];
 /// Errors for a denied kill: not the session's owner, missing privilege, or not the query's owner (MariaDB).
-const DENIED_ERROR_CODES: [u16; 3] = [1095, 1227, 1979];
+const KILL_DENIED_ERROR_CODES: [u16; 3] = [1095, 1227, 1979];
 /// Errors if a stored procedure does not exist or the account may not execute it.
-const NO_PROCEDURE_ERROR_CODES: [u16; 2] = [1305, 1370];
+const PROCEDURE_UNAVAILABLE_ERROR_CODES: [u16; 2] = [1305, 1370];
 
 /// Names of kill procedures of a managed database service, for accounts that may not run `KILL`.
 struct KillProcedureNames {
@@ -41,8 +41,8 @@ pub(super) async fn send_kill(
         (KillTarget::Query, None) => statements::kill_query_statement(id),
         (KillTarget::Query, Some(query)) => statements::kill_query_id_statement(query),
     };
-    let Err(denied) = execute_kill(connection, &plain, &DENIED_ERROR_CODES).await? else { return Ok(Ok(true)) };
-    if TOO_LATE_ERROR_CODES.contains(&denied) {
+    let Err(denied) = execute_kill(connection, &plain, &KILL_DENIED_ERROR_CODES).await? else { return Ok(Ok(true)) };
+    if TARGET_ENDED_ERROR_CODES.contains(&denied) {
         return Ok(Ok(false));
     }
     for procedures in KILL_PROCEDURES {
@@ -50,18 +50,22 @@ pub(super) async fn send_kill(
             KillTarget::Connection => procedures.connection,
             KillTarget::Query => procedures.query,
         };
-        match execute_kill(connection, &statements::call_procedure_statement(procedure, id), &NO_PROCEDURE_ERROR_CODES)
-            .await?
+        match execute_kill(
+            connection,
+            &statements::procedure_call_statement(procedure, id),
+            &PROCEDURE_UNAVAILABLE_ERROR_CODES,
+        )
+        .await?
         {
             Ok(()) => return Ok(Ok(true)),
-            Err(code) if TOO_LATE_ERROR_CODES.contains(&code) => return Ok(Ok(false)),
+            Err(code) if TARGET_ENDED_ERROR_CODES.contains(&code) => return Ok(Ok(false)),
             Err(_) => {}
         }
     }
     Ok(Err(missing_kill_privilege_failure(connection).await?))
 }
 
-/// Executes a kill statement. The inner error is a code in [`TOO_LATE_ERROR_CODES`] or in `expected`.
+/// Executes a kill statement. The inner error is a code in [`TARGET_ENDED_ERROR_CODES`] or in `expected`.
 async fn execute_kill(
     connection: &mut Connection,
     statement: &str,
@@ -69,7 +73,9 @@ async fn execute_kill(
 ) -> Result<Result<(), u16>, Failure> {
     match connection.query_all::<mysql_common::Row>(statement).await {
         Ok(_) => Ok(Ok(())),
-        Err(Error::Server(error)) if TOO_LATE_ERROR_CODES.contains(&error.code) || expected.contains(&error.code) => {
+        Err(Error::Server(error))
+            if TARGET_ENDED_ERROR_CODES.contains(&error.code) || expected.contains(&error.code) =>
+        {
             Ok(Err(error.code))
         }
         Err(error) => Err(connection.to_failure(&error)),
@@ -79,7 +85,7 @@ async fn execute_kill(
 /// Returns the failure for a denied kill, which names the missing privilege.
 /// On MySQL, killing a session of an account with SYSTEM_USER requires SYSTEM_USER.
 async fn missing_kill_privilege_failure(connection: &mut Connection) -> Result<Failure, Failure> {
-    let account = privileges::read_account(connection).await?;
+    let account = privileges::read_current_account(connection).await?;
     let lacks_kill_privilege = !privileges::has_kill_privilege(connection).await?;
     let privilege = match connection.flavor {
         Flavor::MariaDb => "CONNECTION ADMIN",

@@ -39,7 +39,7 @@ impl UserSessions {
             let mut reported = HashMap::new();
             for session in &mut self.sessions {
                 reported.insert(session.id, session.seconds);
-                session.seconds = history.adjust_seconds(session.seconds);
+                session.seconds = history.correct_age_seconds(session.seconds);
             }
             self.read.reported = Arc::new(reported);
         }

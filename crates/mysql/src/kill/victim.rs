@@ -76,7 +76,7 @@ impl Victim {
     }
 
     /// Returns whether a kill rule selected the session by its age.
-    pub(super) fn was_chosen_by_age(&self, kind: KillTarget) -> bool {
+    pub(super) fn was_selected_by_age(&self, kind: KillTarget) -> bool {
         kind == KillTarget::Connection && self.expected.is_some()
     }
 
@@ -87,7 +87,7 @@ impl Victim {
 
     /// Returns whether the session still runs the expected statement.
     /// A later execution of the same statement is detected by its lower age.
-    pub(super) fn is_still_running(&self, now: &Session) -> bool {
+    pub(super) fn runs_expected_statement(&self, now: &Session) -> bool {
         self.expected.as_ref().is_none_or(|expected| {
             let statement = now.statement.as_deref().unwrap_or_default();
             let at_least = expected.seconds.saturating_add(self.read.at.elapsed().as_secs());

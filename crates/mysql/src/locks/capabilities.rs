@@ -25,7 +25,7 @@ impl LockCapabilities {
     /// Returns the limitation that explains waits without a known blocker on MariaDB without the plugin.
     /// MariaDB's performance_schema lists an upgraded metadata lock with its original mode.
     /// Observed on 10.11: `FLUSH TABLES WITH READ LOCK`, `BACKUP STAGE`, `LOCK TABLES … READ`, `CREATE TABLE … SELECT`.
-    pub(super) fn stale_lock_modes_limitation(self) -> Option<Limitation> {
+    pub(super) fn stale_lock_mode_limitation(self) -> Option<Limitation> {
         let hidden = self.flavor == Flavor::MariaDb && self.metadata_locks && !self.plugin;
         hidden.then(|| Limitation {
             kind: LimitationKind::NoMetadataLocks,
@@ -43,7 +43,7 @@ pub(super) async fn detect_lock_capabilities(
     account: &str,
     limitations: &mut Vec<Limitation>,
 ) -> Result<(LockCapabilities, Option<Limitation>), Failure> {
-    let readable = privileges::check_performance_schema(connection, account).await?;
+    let readable = privileges::check_performance_schema_access(connection, account).await?;
     let recorded = match &readable {
         Ok(()) => doctor::check_metadata_lock_instrument(connection).await?,
         Err(_) => Ok(()),
@@ -61,12 +61,16 @@ pub(super) async fn detect_lock_capabilities(
         (_, None) => {}
         (Flavor::MySql, Some(gap)) => {
             if !capabilities.performance_schema {
-                limitations.push(no_row_locks_limitation(&gap));
+                limitations.push(unreadable_row_lock_limitation(&gap));
             }
             limitations.push(gap);
         }
         (Flavor::MariaDb, Some(gap)) => {
-            limitations.push(if plugin { no_pending_locks_limitation(gap) } else { no_plugin_limitation(gap) });
+            limitations.push(if plugin {
+                unreadable_pending_lock_limitation(gap)
+            } else {
+                missing_metadata_lock_plugin_limitation(gap)
+            });
         }
     }
     Ok((capabilities, unreadable))
@@ -81,7 +85,7 @@ async fn has_metadata_lock_plugin(connection: &mut Connection) -> Result<bool, F
 }
 
 /// Limitation for row locks on MySQL, which lists InnoDB lock waits only in performance_schema.
-fn no_row_locks_limitation(gap: &Limitation) -> Limitation {
+fn unreadable_row_lock_limitation(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::NoRowLocks,
         what: "Holders of InnoDB row locks cannot be read.".to_owned(),
@@ -91,7 +95,7 @@ fn no_row_locks_limitation(gap: &Limitation) -> Limitation {
 }
 
 /// Limitation for pending metadata locks, which MariaDB's plugin does not list.
-fn no_pending_locks_limitation(gap: Limitation) -> Limitation {
+fn unreadable_pending_lock_limitation(gap: Limitation) -> Limitation {
     Limitation {
         what: "Pending metadata locks cannot be read and are inferred from session states and statements.".to_owned(),
         ..gap
@@ -99,7 +103,7 @@ fn no_pending_locks_limitation(gap: Limitation) -> Limitation {
 }
 
 /// Adds the installation of MariaDB's plugin to the fix of a limitation.
-fn no_plugin_limitation(gap: Limitation) -> Limitation {
+fn missing_metadata_lock_plugin_limitation(gap: Limitation) -> Limitation {
     Limitation {
         remedy: Some(match gap.remedy {
             Some(remedy) => format!("{remedy} -- or, for lock holders only: INSTALL SONAME 'metadata_lock_info';"),

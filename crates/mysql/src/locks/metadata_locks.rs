@@ -6,7 +6,7 @@ use clew_diagnose::waits::{LockStatus, MetadataLock, MetadataMode, MetadataObjec
 use clew_model::Failure;
 
 use super::capabilities::LockCapabilities;
-use super::identifiers::decode_text;
+use super::identifiers::decode_text_column;
 use super::threads::ThreadMap;
 use super::xa_prepared::PreparedTransaction;
 use crate::connection::Connection;
@@ -19,7 +19,7 @@ pub(super) struct RawMetadataLock {
     /// Thread id in performance_schema, or `None` if the row has a session id instead.
     thread: Option<u64>,
     /// True if the server releases the lock at the end of the transaction.
-    of_transaction: bool,
+    has_transaction_duration: bool,
 }
 
 /// Reads all metadata locks from performance_schema and from MariaDB's plugin.
@@ -50,16 +50,16 @@ pub(super) async fn read_metadata_locks(
 type LockRow = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Vec<u8>, Vec<u8>, Option<u64>, Vec<u8>);
 
 fn parse_lock_row((kind, schema, name, mode, status, thread, duration): LockRow) -> Option<RawMetadataLock> {
-    let kind = MetadataObjectKind::parse(&decode_text(kind));
+    let kind = MetadataObjectKind::parse(&decode_text_column(kind));
     Some(RawMetadataLock {
         lock: MetadataLock {
-            object: MetadataObject::new(kind, schema.map(decode_text), name.map(decode_text)),
-            mode: MetadataMode::parse(&decode_text(mode))?,
-            status: LockStatus::parse(&decode_text(status))?,
+            object: MetadataObject::new(kind, schema.map(decode_text_column), name.map(decode_text_column)),
+            mode: MetadataMode::parse(&decode_text_column(mode))?,
+            status: LockStatus::parse(&decode_text_column(status))?,
             session: None,
         },
         thread,
-        of_transaction: duration == b"TRANSACTION",
+        has_transaction_duration: duration == b"TRANSACTION",
     })
 }
 
@@ -67,16 +67,16 @@ fn parse_lock_row((kind, schema, name, mode, status, thread, duration): LockRow)
 type HeldRow = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, u64);
 
 fn parse_granted_lock_row((kind, schema, name, mode, session): HeldRow) -> Option<RawMetadataLock> {
-    let kind = MetadataObjectKind::parse(&decode_text(kind?));
+    let kind = MetadataObjectKind::parse(&decode_text_column(kind?));
     Some(RawMetadataLock {
         lock: MetadataLock {
-            object: MetadataObject::new(kind, schema.map(decode_text), name.map(decode_text)),
-            mode: MetadataMode::parse(&decode_text(mode?))?,
+            object: MetadataObject::new(kind, schema.map(decode_text_column), name.map(decode_text_column)),
+            mode: MetadataMode::parse(&decode_text_column(mode?))?,
             status: LockStatus::Granted,
             session: Some(session),
         },
         thread: None,
-        of_transaction: false,
+        has_transaction_duration: false,
     })
 }
 
@@ -99,10 +99,10 @@ impl RawMetadataLock {
     ) -> Option<MetadataLock> {
         let Some(thread) = self.thread else { return Some(self.lock) };
         self.lock.session = threads.session_id(thread);
-        let left_behind = prepared.iter().any(|prepared| prepared.may_own_lock(thread, &self.lock.object));
+        let left_behind = prepared.iter().any(|prepared| prepared.may_own_metadata_lock(thread, &self.lock.object));
         match self.lock.session {
             None => left_behind.then_some(self.lock),
-            Some(session) if left_behind && self.of_transaction && !with_transaction.contains(&session) => {
+            Some(session) if left_behind && self.has_transaction_duration && !with_transaction.contains(&session) => {
                 Some(MetadataLock { session: None, ..self.lock })
             }
             Some(_) => Some(self.lock),

@@ -5,15 +5,15 @@ use std::collections::{HashMap, HashSet};
 use clew_diagnose::waits::LockedObject;
 use clew_model::Failure;
 
-use super::identifiers::decode_text;
+use super::identifiers::decode_text_column;
 use super::raw_row_wait::{RawLockOwner, RawRowWait};
 use crate::connection::Connection;
 use crate::statements;
 
 /// Maximum number of locks looked up per query.
-const LOCK_IDS_PER_QUERY: usize = 500;
+const MAX_LOCK_IDS_PER_QUERY: usize = 500;
 /// Maximum number of locks looked up in total. Waits beyond this limit lack the locked object.
-const MAX_LOCK_IDS: usize = 5000;
+const MAX_TOTAL_LOCK_IDS: usize = 5000;
 
 /// Row of `data_lock_waits`: lock id, transaction id and thread id of the waiter, then of the blocker.
 type WaitRow = (Vec<u8>, u64, Option<u64>, Vec<u8>, u64, Option<u64>);
@@ -56,9 +56,9 @@ async fn read_locked_objects(
     let held_locks = waits.iter().map(|wait| wait.3.as_slice());
     let ids =
         requested_locks.chain(held_locks).filter_map(|id| std::str::from_utf8(id).ok().filter(|id| is_lock_id(id)));
-    let ids: Vec<&str> = ids.filter(|&id| unique.insert(id)).take(MAX_LOCK_IDS).collect();
+    let ids: Vec<&str> = ids.filter(|&id| unique.insert(id)).take(MAX_TOTAL_LOCK_IDS).collect();
     let mut locks = HashMap::new();
-    for ids in ids.chunks(LOCK_IDS_PER_QUERY) {
+    for ids in ids.chunks(MAX_LOCK_IDS_PER_QUERY) {
         let rows: Vec<LockRow> = connection
             .query_all(&statements::data_locks_query(ids))
             .await
@@ -75,12 +75,12 @@ fn is_lock_id(id: &str) -> bool {
 
 fn parse_lock_row((id, schema, table, index, mode, kind, data): LockRow) -> (Vec<u8>, LockedObject) {
     let object = LockedObject {
-        schema: schema.map(decode_text),
-        table: table.map(decode_text),
-        index: index.map(decode_text),
-        mode: mode.map(decode_text).unwrap_or_default(),
+        schema: schema.map(decode_text_column),
+        table: table.map(decode_text_column),
+        index: index.map(decode_text_column),
+        mode: mode.map(decode_text_column).unwrap_or_default(),
         is_table_lock: kind.as_deref() == Some(b"TABLE"),
-        data: data.map(decode_text),
+        data: data.map(decode_text_column),
     };
     (id, object)
 }

@@ -27,7 +27,7 @@ impl ThreadMap {
     }
 
     /// Returns the threads of the sessions, with the session id by thread id.
-    pub(super) fn threads_of_sessions(&self, sessions: &[u64]) -> HashMap<u64, u64> {
+    pub(super) fn threads_for_sessions(&self, sessions: &[u64]) -> HashMap<u64, u64> {
         let wanted = self.sessions.iter().filter(|(_, session)| sessions.contains(session));
         wanted.map(|(&thread, &session)| (thread, session)).collect()
     }

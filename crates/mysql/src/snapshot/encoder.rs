@@ -16,7 +16,7 @@ use crate::transactions::TransactionsBySession;
 use crate::{doctor, failure, process_list};
 
 /// Maximum number of bytes in memory before encoded rows spill to a temporary file.
-const MAX_IN_MEMORY_BYTES: usize = 1 << 20;
+const MAX_IN_MEMORY_ROW_BYTES: usize = 1 << 20;
 /// Maximum number of sessions in a batch for the blocking thread.
 const MAX_BATCH_ROWS: usize = 256;
 /// Approximate maximum number of statement bytes in a batch.
@@ -25,10 +25,10 @@ const MAX_BATCH_BYTES: usize = 1 << 20;
 const MAX_INLINE_STATEMENT_BYTES: usize = 64 << 10;
 
 /// Maximum number of busy sessions whose ages are checked. Limits the memory of a snapshot.
-const MAX_CHECKED_SESSIONS: usize = 2_000;
+const MAX_AGE_CHECKED_SESSIONS: usize = 2_000;
 
 /// Selection and format of snapshot rows.
-pub(super) struct RowOptions {
+pub(super) struct RowEncodingOptions {
     pub(super) selection: Selection,
     pub(super) statements: StatementText,
     pub(super) format: OutputFormat,
@@ -41,7 +41,7 @@ pub(super) struct RowOptions {
 /// `observe` is called with each session before the session is encoded.
 pub(super) async fn read_sorted_rows(
     connection: &mut Connection,
-    rows: &RowOptions,
+    rows: &RowEncodingOptions,
     own: Option<OwnSessionFilter>,
     transactions: TransactionsBySession,
     mut observe: impl FnMut(&Session) -> Result<(), crate::client::Error>,
@@ -49,40 +49,40 @@ pub(super) async fn read_sorted_rows(
     let address = connection.address.clone();
     let (flavor, own_id) = (connection.flavor, connection.id);
     let read_failure = |error: crate::client::Error| failure::from_client_error(&error, &address);
-    let lock_waits = transactions.lock_wait_seconds();
+    let lock_waits = transactions.lock_wait_seconds_by_session();
     let is_deferred = |session: &Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
         session.id != own_id && statement_ages::needs_age_check(flavor, session, lock_wait, AgeCheckScope::Busy)
     };
-    let mut pipeline = EncodePipeline::new(Encoder::new(rows, own, transactions));
+    let mut pipeline = EncodePipeline::new(SessionEncoder::new(rows, own, transactions));
     let (mut deferred, mut unchecked) = (DeferredSessions::default(), 0);
     let mut sessions = process_list::query_sessions(&mut connection.raw.client, process_list::MAX_ROW_BYTES)
         .await
         .map_err(read_failure)?;
     while let Some(session) = sessions.next().await.map_err(read_failure)? {
         if is_deferred(&session) {
-            if deferred.ages.len() < MAX_CHECKED_SESSIONS {
-                deferred = deferred.push(session).await.map_err(spool_failure)?;
+            if deferred.ages.len() < MAX_AGE_CHECKED_SESSIONS {
+                deferred = deferred.push(session).await.map_err(temporary_file_failure)?;
                 continue;
             }
             unchecked += 1;
         }
         observe(&session).map_err(read_failure)?;
-        pipeline = pipeline.push(session).await.map_err(spool_failure)?;
+        pipeline = pipeline.push(session).await.map_err(temporary_file_failure)?;
     }
     let (limitation, too_long) =
-        (sessions.clamped_ages_limitation(), doctor::long_statements_limitation(sessions.truncated_row_count()));
+        (sessions.clamped_age_limitation(), doctor::long_statement_limitation(sessions.truncated_row_count()));
     connection.limitations.extend(limitation.into_iter().chain(too_long));
     if unchecked > 0 {
-        connection.limitations.push(statement_ages::too_many_sessions_limitation(unchecked));
+        connection.limitations.push(statement_ages::unchecked_busy_session_limitation(unchecked));
     }
-    statement_ages::check_ages(connection, &mut deferred.ages, AgeCheckScope::Busy).await?;
-    let mut deferred = deferred.into_reader().map_err(spool_failure)?;
-    while let Some(session) = deferred.next().map_err(spool_failure)? {
+    statement_ages::replace_with_timer_ages(connection, &mut deferred.ages, AgeCheckScope::Busy).await?;
+    let mut deferred = deferred.into_reader().map_err(temporary_file_failure)?;
+    while let Some(session) = deferred.next().map_err(temporary_file_failure)? {
         observe(&session).map_err(read_failure)?;
-        pipeline = pipeline.push(session).await.map_err(spool_failure)?;
+        pipeline = pipeline.push(session).await.map_err(temporary_file_failure)?;
     }
-    pipeline.finish().await.map_err(spool_failure)
+    pipeline.finish().await.map_err(temporary_file_failure)
 }
 
 /// Batch of sessions to encode.
@@ -94,7 +94,7 @@ struct SessionBatch {
 
 impl SessionBatch {
     fn push(&mut self, session: Session) {
-        self.bytes += statement_len(&session);
+        self.bytes += statement_byte_count(&session);
         self.sessions.push(session);
     }
 
@@ -103,7 +103,7 @@ impl SessionBatch {
     }
 }
 
-fn statement_len(session: &Session) -> usize {
+fn statement_byte_count(session: &Session) -> usize {
     session.statement.as_ref().map_or(0, Vec::len)
 }
 
@@ -117,13 +117,13 @@ struct EncodePipeline {
 
 /// State of the encoder: idle, or encoding a batch on a blocking thread.
 enum EncoderState {
-    Idle(Box<Encoder>),
-    Encoding(JoinHandle<io::Result<Box<Encoder>>>),
+    Idle(Box<SessionEncoder>),
+    Encoding(JoinHandle<io::Result<Box<SessionEncoder>>>),
 }
 
 impl EncoderState {
     /// Waits for the current batch and returns the encoder.
-    async fn into_encoder(self) -> io::Result<Box<Encoder>> {
+    async fn wait_for_encoder(self) -> io::Result<Box<SessionEncoder>> {
         match self {
             Self::Idle(encoder) => Ok(encoder),
             Self::Encoding(task) => task.await.map_err(io::Error::other)?,
@@ -131,8 +131,8 @@ impl EncoderState {
     }
 
     /// Encodes a small batch on this thread, or starts encoding a large batch on a blocking thread.
-    async fn start_batch(self, batch: SessionBatch) -> io::Result<Self> {
-        let mut encoder = self.into_encoder().await?;
+    async fn start_encoding_batch(self, batch: SessionBatch) -> io::Result<Self> {
+        let mut encoder = self.wait_for_encoder().await?;
         if encoder.is_cheap_to_encode(batch.bytes) {
             encoder.encode_batch(batch)?;
             return Ok(Self::Idle(encoder));
@@ -142,27 +142,27 @@ impl EncoderState {
 }
 
 impl EncodePipeline {
-    fn new(encoder: Encoder) -> Self {
+    fn new(encoder: SessionEncoder) -> Self {
         Self { encoder: EncoderState::Idle(Box::new(encoder)), batch: SessionBatch::default() }
     }
 
     async fn push(mut self, session: Session) -> io::Result<Self> {
         if let EncoderState::Idle(encoder) = &mut self.encoder
-            && encoder.is_cheap_to_encode(statement_len(&session))
+            && encoder.is_cheap_to_encode(statement_byte_count(&session))
         {
             encoder.encode_session(session)?;
             return Ok(self);
         }
         self.batch.push(session);
         if self.batch.is_full() {
-            self.encoder = self.encoder.start_batch(std::mem::take(&mut self.batch)).await?;
+            self.encoder = self.encoder.start_encoding_batch(std::mem::take(&mut self.batch)).await?;
         }
         Ok(self)
     }
 
     /// Encodes the remaining sessions and returns the sorted rows.
     async fn finish(self) -> io::Result<SortedRows<SpooledTempFile>> {
-        let encoder = self.encoder.start_batch(self.batch).await?.into_encoder().await?;
+        let encoder = self.encoder.start_encoding_batch(self.batch).await?.wait_for_encoder().await?;
         if encoder.is_cheap_to_encode(0) {
             return encoder.sorter.into_sorted_rows();
         }
@@ -170,8 +170,8 @@ impl EncodePipeline {
     }
 }
 
-/// Encoder that filters sessions and encodes them as sortable rows.
-struct Encoder {
+/// SessionEncoder that filters sessions and encodes them as sortable rows.
+struct SessionEncoder {
     statements: StatementText,
     format: OutputFormat,
     detailed: bool,
@@ -184,8 +184,8 @@ struct Encoder {
     encoded: Vec<u8>,
 }
 
-impl Encoder {
-    fn new(rows: &RowOptions, own: Option<OwnSessionFilter>, transactions: TransactionsBySession) -> Self {
+impl SessionEncoder {
+    fn new(rows: &RowEncodingOptions, own: Option<OwnSessionFilter>, transactions: TransactionsBySession) -> Self {
         let filter = Filter::from_owned_selection(rows.selection.clone());
         let order = SortOrder::new(&rows.selection);
         Self {
@@ -196,7 +196,7 @@ impl Encoder {
             own,
             transactions,
             order,
-            sorter: RowSorter::new(SpooledTempFile::new(MAX_IN_MEMORY_BYTES)),
+            sorter: RowSorter::new(SpooledTempFile::new(MAX_IN_MEMORY_ROW_BYTES)),
             encoded: Vec::new(),
         }
     }
@@ -206,7 +206,7 @@ impl Encoder {
     fn is_cheap_to_encode(&self, bytes: usize) -> bool {
         self.statements == StatementText::Full
             && bytes < MAX_INLINE_STATEMENT_BYTES
-            && self.sorter.total_bytes() < MAX_IN_MEMORY_BYTES.saturating_sub(MAX_INLINE_STATEMENT_BYTES) as u64
+            && self.sorter.total_bytes() < MAX_IN_MEMORY_ROW_BYTES.saturating_sub(MAX_INLINE_STATEMENT_BYTES) as u64
     }
 
     fn encode_batch(&mut self, batch: SessionBatch) -> io::Result<()> {
@@ -238,7 +238,7 @@ impl Encoder {
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "taken by `map_err`")]
-fn spool_failure(error: io::Error) -> Failure {
+fn temporary_file_failure(error: io::Error) -> Failure {
     Failure::new(
         FailureKind::StoreFailed,
         format!("cannot store rows in the temporary directory {}: {error}", tempfile::env::temp_dir().display()),

@@ -82,7 +82,7 @@ async fn session_that_runs_another_statement_survives() {
 }
 
 #[tokio::test]
-async fn idle_session_whose_age_cannot_be_checked_is_not_killed_by_a_rule_on_mysql() {
+async fn rule_does_not_kill_idle_session_with_unchecked_age_on_mysql() {
     let server = server(Flavor::MySql).await;
     let mut raw = open_session(&server, "app").await;
     raw.execute("SET timestamp = UNIX_TIMESTAMP() - 7200").await.unwrap();

@@ -18,17 +18,17 @@ async fn proxy_that_passes_one_kill(port: u16) -> u16 {
             let (mut client, _) = listener.accept().await.unwrap();
             let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
             tokio::spawn(async move {
-                let (mut kills, mut asked, mut answered) = (0, vec![0; 1 << 16], vec![0; 1 << 16]);
+                let (mut kills, mut request, mut response) = (0, vec![0; 1 << 16], vec![0; 1 << 16]);
                 loop {
                     tokio::select! {
-                        Ok(count @ 1..) = client.read(&mut asked) => {
-                            kills += asked[..count].windows(5).filter(|window| window == b"KILL ").count();
-                            if kills > 1 || server.write_all(&asked[..count]).await.is_err() {
+                        Ok(count @ 1..) = client.read(&mut request) => {
+                            kills += request[..count].windows(5).filter(|window| window == b"KILL ").count();
+                            if kills > 1 || server.write_all(&request[..count]).await.is_err() {
                                 return;
                             }
                         }
-                        Ok(count @ 1..) = server.read(&mut answered) => {
-                            if client.write_all(&answered[..count]).await.is_err() {
+                        Ok(count @ 1..) = server.read(&mut response) => {
+                            if client.write_all(&response[..count]).await.is_err() {
                                 return;
                             }
                         }

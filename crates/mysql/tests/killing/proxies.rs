@@ -179,7 +179,7 @@ async fn session_with_the_id_of_an_abandoned_read_is_not_killed_after_a_fail_ove
 }
 
 #[tokio::test]
-async fn one_login_is_refused_after_an_abandoned_read_whose_account_has_changed() {
+async fn one_login_is_refused_after_an_abandoned_read_of_a_changed_account() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         server.run(&["CREATE USER reader@'%'", "GRANT PROCESS ON *.* TO reader@'%'"]).await.unwrap();

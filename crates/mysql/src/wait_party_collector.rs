@@ -11,7 +11,7 @@ use crate::own_sessions::OwnSessionFilter;
 use crate::process_list::SessionMemoryCounter;
 
 /// Maximum number of bytes stored per statement of a waiting session.
-pub(crate) const MAX_STATEMENT_BYTES: usize = 64 << 10;
+pub(crate) const MAX_PARTY_STATEMENT_BYTES: usize = 64 << 10;
 /// Maximum number of bytes of all stored statements.
 const MAX_TOTAL_STATEMENT_BYTES: usize = 16 << 20;
 
@@ -37,7 +37,7 @@ impl WaitPartyCollector {
             return Ok(());
         }
         let statement = session.statement.as_ref().filter(|_| waits).and_then(|whole| {
-            let prefix = whole.get(..MAX_STATEMENT_BYTES).unwrap_or(whole);
+            let prefix = whole.get(..MAX_PARTY_STATEMENT_BYTES).unwrap_or(whole);
             self.statement_bytes += prefix.len();
             (self.statement_bytes <= MAX_TOTAL_STATEMENT_BYTES).then(|| prefix.to_vec())
         });
