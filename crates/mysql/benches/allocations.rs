@@ -1,8 +1,8 @@
-//! Counts heap allocations and peak memory of snapshots: `cargo bench -p clew-mysql --bench allocations`.
+//! Counts the heap allocations and the peak memory of snapshots: `cargo bench -p clew-mysql --bench allocations`.
 //!
 //! The counts depend on the code, not on the machine.
-//! The benchmark takes plain and detailed snapshots of two fake servers, one with few and one with many sessions.
-//! The difference between the two servers gives counts per row without one-time allocations.
+//! The benchmark takes plain and detailed snapshots of two fake servers: one has few sessions, the other has many.
+//! The difference between the two results gives the counts per row, without one-time allocations.
 //! The benchmark prints one line for each kind of snapshot:
 //!
 //! ```text
@@ -25,9 +25,9 @@ static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
 const SMALL_SESSION_COUNT: u64 = 1_000;
 const LARGE_SESSION_COUNT: u64 = 11_000;
-/// Command-line argument that starts the fake server. The next argument is the number of sessions.
+/// Command-line argument that starts a fake server. The next argument is the number of sessions on the server.
 const FAKE_SERVER_ARGUMENT: &str = "--serve";
-/// Argument that `cargo bench` passes to the benchmark. Without this argument, the benchmark exits at once.
+/// Argument that `cargo bench` passes to the benchmark. Without this argument, the benchmark exits immediately.
 const CARGO_BENCH_ARGUMENT: &str = "--bench";
 
 fn main() {

@@ -1,6 +1,6 @@
-//! Client of the MySQL protocol for untrusted servers.
+//! MySQL protocol client that can connect to untrusted servers.
 //!
-//! The crate `mysql_common` provides packets, values and authentication responses.
+//! The crate `mysql_common` provides packet types, value conversion and authentication responses.
 //! This module adds features that existing drivers lack:
 //!
 //! - access to the local address of the TCP connection
@@ -8,7 +8,7 @@
 //! - refusal to send a password over an unverified channel
 //! - size limits for all data received from the server
 //!
-//! [Decision 0051](../../../docs/decisions/0051-mysql-client.md) has the rationale.
+//! [Decision 0051](../../../docs/decisions/0051-mysql-client.md) explains why Clew has its own client.
 
 mod authentication;
 mod error;
@@ -42,11 +42,11 @@ pub(crate) use result_set::{ResultSetRows, RowCells};
 const MAX_HANDSHAKE_PACKET_BYTES: usize = 64 << 10;
 /// Maximum size of a row in a buffered result set.
 const MAX_BUFFERED_ROW_BYTES: usize = 1 << 20;
-/// Maximum memory for a result set that the client buffers completely.
+/// Maximum memory in bytes for a result set that the client buffers completely.
 const MAX_BUFFERED_RESULT_BYTES: usize = 256 << 20;
-/// Memory overhead of a buffered row, in addition to its bytes.
+/// Memory in bytes that a buffered row takes in addition to its content.
 const BUFFERED_ROW_OVERHEAD_BYTES: usize = 64;
-/// Maximum packet size that the client announces: 1 GiB, the maximum of `max_allowed_packet`.
+/// Maximum packet size that the client announces to the server: 1 GiB, the highest value of `max_allowed_packet`.
 const ANNOUNCED_MAX_PACKET_BYTES: u32 = 1 << 30;
 /// Idle time before the kernel sends TCP keepalive probes.
 const KEEPALIVE_IDLE_TIME: Duration = Duration::from_secs(30);
@@ -84,15 +84,16 @@ impl Socket {
 #[derive(Debug)]
 pub(crate) struct Client {
     packets: PacketStream,
-    /// Connection id from the handshake packet. Behind a proxy, this is the id of the proxy's connection.
+    /// Connection id from the handshake packet. A proxy sends its own connection id.
     /// Clew compares the handshake id with `CONNECTION_ID()` and never uses the handshake id to kill a session.
     pub(crate) handshake_connection_id: u32,
-    /// Comment at the start of each statement, which identifies the connection in the process list.
+    /// Tag in the comment at the start of each statement. The tag identifies the connection in the process list.
     tag: String,
     in_flight: InFlightFlag,
 }
 
-/// Flag for a statement whose result set has not been read completely. Shared with the `KillOnDropGuard` guard.
+/// Flag that is set while the client has not read the complete result set of a statement.
+/// The client shares the flag with its `KillOnDropGuard`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct InFlightFlag(Arc<AtomicBool>);
 
@@ -108,7 +109,7 @@ impl InFlightFlag {
 }
 
 impl Client {
-    /// Performs the MySQL handshake over a TCP connection and authenticates.
+    /// Performs the MySQL handshake over a TCP connection and authenticates the account.
     /// The client sends `tag` as a connection attribute and as a comment at the start of each statement.
     pub(crate) async fn perform_handshake(
         socket: Socket,
@@ -165,12 +166,12 @@ impl Client {
         Ok(Self { packets, handshake_connection_id, tag, in_flight: InFlightFlag::default() })
     }
 
-    /// Returns a handle to the in-flight flag that outlives the client.
+    /// Returns a handle to the in-flight flag. The handle can outlive the client.
     pub(crate) fn in_flight_flag(&self) -> InFlightFlag {
         self.in_flight.clone()
     }
 
-    /// Sends a statement and truncates each row of the result set to `max_row` bytes.
+    /// Sends a statement and returns its rows, each truncated to `max_row` bytes.
     pub(crate) async fn query(&mut self, statement: &str, max_row: usize) -> Result<ResultSetRows<'_>, Error> {
         let mut payload = Vec::with_capacity(statement.len() + self.tag.len() + 8);
         payload.push(COM_QUERY);
@@ -183,14 +184,15 @@ impl Client {
         ResultSetRows::start_reading(&mut self.packets, &self.in_flight, max_row).await
     }
 
-    /// Runs a statement and returns all rows. Fails if the result set exceeds the limits of buffered results.
+    /// Runs a statement and returns all rows. Fails if the result set exceeds the limits for buffered results.
     pub(crate) async fn query_all<T: FromRow>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
         let mut converted = Vec::new();
         self.query_each_row(statement, |row| converted.push(row)).await?;
         Ok(converted)
     }
 
-    /// Runs a statement and passes each row to `consume`. The limits of buffered results apply.
+    /// Runs a statement and passes each row to `consume`.
+    /// Fails if the result set exceeds the limits for buffered results.
     pub(crate) async fn query_each_row<T: FromRow>(
         &mut self,
         statement: &str,
@@ -239,7 +241,8 @@ fn client_capabilities() -> CapabilityFlags {
         | CapabilityFlags::CLIENT_CONNECT_ATTRS
 }
 
-/// Returns whether to use TLS. With a password, plain text is a fallback only on loopback connections.
+/// Returns whether the client must use TLS.
+/// An account with a password falls back to plain text only on loopback connections.
 fn should_use_tls(node: &NodeUrl, is_loopback: bool, server: CapabilityFlags) -> Result<bool, Error> {
     let offered = server.contains(CapabilityFlags::CLIENT_SSL);
     let has_password = node.password.as_ref().is_some_and(|password| !password.expose_secret().is_empty());
@@ -256,7 +259,7 @@ fn build_connection_attributes(tag: &str) -> HashMap<String, String> {
     HashMap::from([("program_name".to_owned(), "clew".to_owned()), ("clew_connection".to_owned(), tag.to_owned())])
 }
 
-/// Reads a file of at most `max_bytes` bytes. Fails for devices and pipes, which may be endless.
+/// Reads a file of at most `max_bytes` bytes. Fails for devices and pipes, because their data may be endless.
 async fn read_size_limited_file(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
     let metadata = tokio::fs::metadata(path).await?;
     if !metadata.is_file() || metadata.len() > max_bytes as u64 {

@@ -1,9 +1,9 @@
-//! Reads the clock of a watched server in local time and UTC, and detects clock steps.
+//! Reads a server's clock in local time and UTC, and detects sudden clock changes ("clock steps").
 //!
 //! InnoDB reports the start of a transaction in local time.
-//! If the UTC offset has not changed, the age of a transaction is the difference between two local times.
+//! If the UTC offset has not changed since then, the age of the transaction is the difference between two local times.
 //! Otherwise, the server converts each local time to UTC.
-//! When daylight-saving time ends, a local time can occur twice and then has two UTC values.
+//! A local time that occurs twice, when daylight-saving time ends, has two UTC values.
 //!
 //! A clock step changes every age that is computed from the wall clock.
 //! [`ClockHistory`] detects a step by comparing the server's clock with the local monotonic clock.
@@ -20,14 +20,14 @@ use jiff::civil::DateTime;
 use crate::server_instance::ServerInstance;
 use crate::statements;
 
-/// Minimum clock difference that counts as a step. A smaller difference is clock drift or network latency.
+/// Minimum clock change in seconds that counts as a clock step. A smaller change is clock drift or network latency.
 const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
 /// Maximum number of clock steps stored per server.
 const MAX_CLOCK_STEPS: usize = 16;
 /// Maximum number of servers per node whose clock readings are stored.
 const MAX_SERVERS_PER_NODE: usize = 16;
-/// Minimum age in seconds of local times that are always converted to UTC.
-/// For lower ages, [`statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset changed during the last day.
+/// The server always converts local times with at least this age in seconds to UTC.
+/// For local times with a lower age, [`statements::SERVER_CLOCK_QUERY`] detects a changed UTC offset.
 const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
 /// Maximum number of timestamps converted to UTC per statement.
 const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;
@@ -54,7 +54,7 @@ impl ClockReading {
     }
 }
 
-/// Row of [`statements::SERVER_CLOCK_QUERY`]: local time, Unix timestamp, whether the last day had 86,400 seconds.
+/// Row of [`statements::SERVER_CLOCK_QUERY`]: local time, Unix timestamp, and whether the last day had 86,400 seconds.
 type ClockRow = (String, u64, Option<i64>);
 
 /// Reads the server's clock. Returns `None` if the server returns no time.
@@ -76,12 +76,12 @@ pub(crate) fn parse_local_time(printed: &str) -> Option<DateTime> {
     printed.parse().ok()
 }
 
-/// Age of a local time in seconds, negative for a time in the future.
+/// Age of a local time in seconds. The age is negative for a time in the future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LocalTimeAge {
     /// Unambiguous age.
     Exact(i64),
-    /// Two possible ages of a local time that occurred twice: the smaller age first.
+    /// Two possible ages of a local time that occurred twice. The smaller age comes first.
     Ambiguous(i64, i64),
 }
 
@@ -114,7 +114,8 @@ pub(crate) async fn compute_local_time_ages(
     Ok(ages)
 }
 
-/// Parses `seconds,before,after`: a Unix timestamp, and flags for a second occurrence one hour before or after.
+/// Parses `seconds,before,after`: a Unix timestamp and two flags.
+/// The flags tell whether the same local time also occurred one hour earlier or later.
 fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
     let mut parts = conversion.split(',');
     let utc: f64 = parts.next()?.parse().ok()?;
@@ -140,7 +141,7 @@ fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
 pub enum UnreliableClock {
     /// The server's clock was set forward by this number of seconds since the previous read.
     ClockChanged(f64),
-    /// The address led to another server at the previous read.
+    /// The previous read reached another server at the same address.
     AnotherServer,
     /// The server returned no time.
     Unreadable,
@@ -158,12 +159,12 @@ impl fmt::Display for UnreliableClock {
     }
 }
 
-/// Clock readings of the servers behind a node's address, stored between reads.
+/// Clock readings of the servers behind a node's address, which Clew stores between reads.
 /// Behind a load balancer, one address can lead to several servers, each with its own clock.
 /// A server restart does not change the server's clock.
 #[derive(Debug, Clone, Default)]
 pub struct ClockHistory {
-    /// Clock readings by server identity. The server of the latest read is the last element.
+    /// Clock readings by server identity. The last element belongs to the server of the latest read.
     servers: VecDeque<(String, ClockReadings)>,
 }
 
@@ -177,14 +178,14 @@ struct ClockReadings {
 
 #[derive(Debug, Clone, Copy)]
 struct ClockStep {
-    /// Seconds by which the clock was set forward, negative if it was set back.
+    /// Seconds by which the clock was set forward. The number is negative if the clock was set back.
     seconds: f64,
-    /// Local time of the last clock reading before the step.
+    /// Local monotonic time of the last clock reading before the step.
     before: Instant,
 }
 
 impl ClockHistory {
-    /// Selects the clock readings of a server. Returns whether the previous read reached another server.
+    /// Selects a server whose clock readings are used. Returns whether the previous read reached another server.
     pub(crate) fn select_server(&mut self, server: &ServerInstance) -> bool {
         let identity = server.server_identity();
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);
@@ -197,24 +198,24 @@ impl ClockHistory {
         is_another
     }
 
-    /// Records a clock reading. Returns the size of a clock step since the previous reading, in seconds.
+    /// Records a clock reading. Returns the size in seconds of a clock step since the previous reading.
     pub(crate) fn record_reading(&mut self, reading: ClockReading) -> Option<f64> {
         self.servers.back_mut()?.1.record_reading(reading)
     }
 
-    /// Corrects an age in seconds that the server computed from its wall clock. `reported` may be negative.
+    /// Corrects an age in seconds that the server computed from its wall clock. The age `reported` may be negative.
     #[must_use]
     pub fn correct_age(&self, reported: i64) -> i64 {
         self.servers.back().map_or(reported, |(_, readings)| readings.correct_age(reported))
     }
 
-    /// Corrects an age in whole seconds, at least 0. See [`Self::correct_age`].
+    /// Corrects an age in seconds. The result is at least 0. See [`Self::correct_age`].
     pub(crate) fn correct_age_seconds(&self, reported: u64) -> u64 {
         let reported = i64::try_from(reported).unwrap_or(i64::MAX);
         Session::sanitize_seconds(self.correct_age(reported).into())
     }
 
-    /// Returns whether a clock step of the selected server was detected.
+    /// Returns whether Clew detected a clock step of the selected server.
     #[must_use]
     pub fn has_clock_steps(&self) -> bool {
         self.servers.back().is_some_and(|(_, readings)| !readings.steps.is_empty())

@@ -1,4 +1,4 @@
-//! Connections to watched servers. Each read opens a connection and closes it afterwards.
+//! Opens and closes connections to watched servers. Each read uses a new connection.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use crate::server_instance::ServerInstance;
 use crate::session_variables::SessionVariableSetup;
 use crate::{failure, refused_logins, server_instance, statements};
 
-/// Connection that is ready for statements.
+/// Connection that is ready to run statements.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) raw: RawConnection,
@@ -28,9 +28,9 @@ pub(crate) struct Connection {
     pub(crate) version: String,
     /// Connection id, from `CONNECTION_ID()`.
     pub(crate) id: u64,
-    /// Time at which the permit was acquired. Read durations are measured from this time.
+    /// Time at which the connection permit was acquired. Read durations start at this time.
     pub(crate) since: Instant,
-    /// Limitations detected over this connection, which the read moves to its result.
+    /// Limitations that Clew detected over this connection: descriptions of data that could not be read.
     pub(crate) limitations: Vec<Limitation>,
     /// Latest reading of the server's clock.
     pub(crate) clock: Option<ClockReading>,
@@ -43,7 +43,7 @@ impl Connection {
         Self::open_for_purpose(ConnectionPurpose::Reading, node, limits).await
     }
 
-    /// Opens a connection with a permit for the purpose. See [`Connection::open`].
+    /// Opens a connection with a permit for `purpose`. See [`Connection::open`].
     pub(crate) async fn open_for_purpose(
         purpose: ConnectionPurpose,
         node: &NodeUrl,
@@ -81,7 +81,7 @@ impl Connection {
         Ok(Self { raw, address, flavor, version, id, since, limitations, clock: None, guard })
     }
 
-    /// Runs a statement and returns all rows. The limits of buffered results apply.
+    /// Runs a statement and returns all rows. Fails if the result set exceeds the limits for buffered results.
     pub(crate) async fn query_all<T: FromRow + Send + 'static>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
         self.raw.client.query_all(statement).await
     }
@@ -96,14 +96,14 @@ impl Connection {
         server_instance::read_server_instance(&mut self.raw.client, self.flavor, &self.address).await
     }
 
-    /// Reads the server's clock and stores the reading in `clock`. Returns `None` if the server returns no time.
+    /// Reads the server's clock and stores the result in `clock`. Returns `None` if the server returns no time.
     pub(crate) async fn read_clock(&mut self) -> Result<Option<ClockReading>, Error> {
         self.clock = clock::read_clock(&mut self.raw.client).await?;
         Ok(self.clock)
     }
 
     /// Returns whether the server truncates statements in `SHOW FULL PROCESSLIST`.
-    /// Returns false for MariaDB, and for old MySQL versions without the system variable.
+    /// Returns false for MariaDB and for MySQL versions without the variable `performance_schema_show_processlist`.
     pub(crate) async fn truncates_statements(&mut self) -> Result<bool, Failure> {
         if self.flavor != Flavor::MySql {
             return Ok(false);
@@ -120,14 +120,14 @@ impl Connection {
         failure::from_client_error(error, &self.address)
     }
 
-    /// Closes the connection with `COM_QUIT`. Ignores errors, because all results were read.
+    /// Closes the connection with `COM_QUIT`. Ignores errors, because Clew has read all results.
     pub(crate) async fn close(mut self) {
         let _permit = self.guard.disarm();
         let _ = timeout(Duration::from_secs(1), self.raw.client.quit()).await;
     }
 }
 
-/// Sets the session variables. Skips variables that the server does not know or refuses to set.
+/// Sets the session variables. Skips variables that are unknown to the server or that the server refuses to set.
 /// Returns a limitation for each refused session variable.
 pub(crate) async fn set_session_variables(
     client: &mut Client,

@@ -1,4 +1,4 @@
-//! Checks which data an account can read on a server, and suggests fixes for unreadable data.
+//! Checks which data an account can read on a server, and suggests how to make unreadable data readable.
 
 use clew_model::{Failure, Limitation, LimitationKind, NodeUrl};
 use serde::Serialize;
@@ -20,7 +20,7 @@ pub struct CheckResult {
     pub limitation: Option<Limitation>,
 }
 
-/// Result of [`diagnose`].
+/// Result of [`diagnose_node`].
 #[derive(Debug, Clone, Serialize)]
 pub struct Diagnosis {
     /// Server family.
@@ -29,7 +29,7 @@ pub struct Diagnosis {
     pub server_version: String,
     /// Account of the connection, `user@host`.
     pub account: String,
-    /// TLS cipher of the connection, or `None` without TLS.
+    /// TLS cipher of the connection, or `None` if the connection does not use TLS.
     pub cipher: Option<String>,
     /// Difference between the server's clock and the local clock, in seconds.
     pub clock_difference: f64,
@@ -37,9 +37,10 @@ pub struct Diagnosis {
     pub checks: Vec<CheckResult>,
 }
 
-/// Checks which data the account can read, and whether the address leads directly to a single server.
+/// Checks which data the account can read, and whether the node's address leads directly to a single server.
 ///
-/// Opens two consecutive connections and only reads. Fails if Clew cannot connect to the server.
+/// Opens two consecutive connections and changes nothing on the server.
+/// Fails if Clew cannot connect to the server.
 pub async fn diagnose_node(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, run_diagnosis(node, limits)))
         .await
@@ -127,7 +128,8 @@ fn build_check_result(what: &'static str, outcome: Result<(), Limitation>) -> Ch
     CheckResult { what, works: outcome.is_ok(), limitation: outcome.err() }
 }
 
-/// Checks whether metadata locks are readable. The outer error is a failed read, the inner error a limitation.
+/// Checks whether the account can read metadata locks.
+/// The outer error reports a failed read. The inner error describes why metadata locks are unreadable.
 async fn check_metadata_lock_access(
     connection: &mut Connection,
     account: &str,
@@ -138,7 +140,7 @@ async fn check_metadata_lock_access(
     }
 }
 
-/// Checks whether performance_schema records metadata locks.
+/// Checks whether performance_schema records metadata locks, that is, whether the instrument is enabled.
 pub(crate) async fn check_metadata_lock_instrument(
     connection: &mut Connection,
 ) -> Result<Result<(), Limitation>, Failure> {
@@ -147,7 +149,8 @@ pub(crate) async fn check_metadata_lock_instrument(
     Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(disabled_metadata_lock_instrument_limitation()) })
 }
 
-/// Returns the limitations of `SHOW PROCESSLIST` if MySQL generates the list from performance_schema.
+/// Returns limitations if MySQL generates the process list from performance_schema.
+/// Such a process list has truncated statements and may lack sessions.
 pub(crate) async fn read_process_list_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     if !connection.truncates_statements().await? {
         return Ok(Vec::new());
@@ -165,7 +168,7 @@ pub(crate) async fn read_process_list_limitations(connection: &mut Connection) -
     Ok(std::iter::once(truncated_statement_limitation()).chain(missing).collect())
 }
 
-/// Limitations of an account without the PROCESS privilege: hidden sessions and hidden transactions.
+/// Creates the limitations for an account without the PROCESS privilege: hidden sessions and hidden transactions.
 pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitation; 2] {
     let grant = |kind, what: &str, why: &str| Limitation {
         kind,
@@ -187,7 +190,7 @@ pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitatio
     ]
 }
 
-/// Limitation for transactions that were parsed from InnoDB's status, because `innodb_trx` is unreadable.
+/// Creates the limitation that transactions come from the InnoDB status, because `innodb_trx` is unreadable.
 pub(crate) fn incomplete_transaction_data_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::PartOfTransactions,
@@ -200,7 +203,7 @@ pub(crate) fn incomplete_transaction_data_limitation() -> Limitation {
     }
 }
 
-/// Limitation for a process list from performance_schema, which truncates statements.
+/// Creates the limitation that the process list comes from performance_schema, which truncates statements.
 pub(crate) fn truncated_statement_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::StatementsCut,
@@ -210,7 +213,7 @@ pub(crate) fn truncated_statement_limitation() -> Limitation {
     }
 }
 
-/// Limitation for statements that Clew truncates because of their length.
+/// Creates the limitation that Clew truncates the statements of `count` sessions because of their length.
 pub(crate) fn long_statement_limitation(count: u64) -> Option<Limitation> {
     (count > 0).then(|| Limitation {
         kind: LimitationKind::StatementsCut,
@@ -220,7 +223,7 @@ pub(crate) fn long_statement_limitation(count: u64) -> Option<Limitation> {
     })
 }
 
-/// Limitation for an address that leads to a proxy or load balancer instead of the server.
+/// Creates the limitation that the address leads to a proxy or load balancer instead of the server.
 pub(crate) fn indirect_connection_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
@@ -232,7 +235,7 @@ pub(crate) fn indirect_connection_limitation() -> Limitation {
     }
 }
 
-/// Limitation for an address that leads to different servers on different connections.
+/// Creates the limitation that connections to the address reach different servers.
 pub(crate) fn load_balanced_address_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,

@@ -1,16 +1,16 @@
-//! Parses transactions from `SHOW ENGINE INNODB STATUS`, the fallback if `innodb_trx` is unreadable.
+//! Parses transactions from `SHOW ENGINE INNODB STATUS`, which Clew reads if `innodb_trx` is unreadable.
 //!
 //! The status text has no stable format and contains fragments of user statements.
-//! The status text lacks read-only transactions and the number of locked tables.
+//! The status text does not contain read-only transactions or the number of locked tables.
 
 use clew_model::{Session, Transaction};
 
-/// Prefix of a transaction's first line in the status text.
+/// Prefix of the first line of a transaction in the InnoDB status.
 const TRANSACTION_LINE_PREFIX: &str = "---TRANSACTION ";
-/// Prefixes of the line that contains the session id.
+/// Prefixes of the line that contains the session id of a transaction.
 const SESSION_LINE_PREFIXES: [&str; 2] = ["MySQL thread id ", "MariaDB thread id "];
 
-/// Parses the open transactions that have a session from the section `TRANSACTIONS`.
+/// Parses open transactions from the section `TRANSACTIONS`. Skips transactions without a session.
 pub(crate) fn parse_transactions(status: &str) -> Vec<Transaction> {
     let section = status.split_once("\nTRANSACTIONS\n").map_or("", |(_, rest)| rest);
     let section = section.rsplit_once("\nFILE I/O\n").map_or(section, |(section, _)| section);
@@ -25,7 +25,7 @@ pub(crate) fn parse_transactions(status: &str) -> Vec<Transaction> {
     blocks.iter().filter_map(|block| parse_transaction(block)).collect()
 }
 
-/// Parses a block that starts with `---TRANSACTION 1579, ACTIVE 1 sec …`.
+/// Parses the text block of a transaction, which starts with `---TRANSACTION 1579, ACTIVE 1 sec …`.
 fn parse_transaction(block: &[&str]) -> Option<Transaction> {
     let (head, rest) = block.split_first()?;
     let (id, state) = head.strip_prefix(TRANSACTION_LINE_PREFIX)?.split_once(", ACTIVE ")?;

@@ -1,25 +1,26 @@
-//! Reads MySQL-compatible servers (MySQL, MariaDB, TaurusDB) and kills their sessions.
+//! Reads session data from MySQL-compatible servers (MySQL, MariaDB, TaurusDB) and kills sessions.
 //!
 //! - [`take_snapshot`] reads all user sessions of a node with their open transactions.
-//! - [`read_waits`] reads the lock waits and lock holders for the wait graph.
-//! - [`diagnose`] checks which data an account can read on a server.
-//! - [`kill()`] verifies the identity of a session and kills it.
+//! - [`read_lock_waits`] reads the lock waits and lock holders for the wait graph.
+//! - [`diagnose_node`] checks which data an account can read on a server.
+//! - [`kill_victim`] verifies the identity of a session and kills the session.
 //!
 //! Each read uses one connection and reads each system table once.
-//! Clew joins the tables in memory. DESIGN.md section 7 has the measurements.
+//! Clew joins the tables in memory. DESIGN.md section 7 contains the measurements.
 //! Every read has a timeout. Clew kills abandoned statements on the server.
 //! A process opens at most two connections to a node at a time.
 //!
-//! Authorization of callers and storage of results are in other crates.
+//! Other crates authorize callers and store results.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use clew_model::{NodeUrl, Selection};
-//! use clew_mysql::{Limits, OutputFormat, StatementText, take_snapshot};
+//! use clew_mysql::{OutputFormat, ReadLimits, StatementText, take_snapshot};
 //!
 //! let node: NodeUrl = "mysql://clew:secret@db.example.com/".parse()?;
 //! let format = OutputFormat::Csv { formula_guard: true };
-//! let mut snapshot = take_snapshot(&node, &Selection::default(), StatementText::Full, format, &Limits::default()).await?;
+//! let limits = ReadLimits::default();
+//! let mut snapshot = take_snapshot(&node, &Selection::default(), StatementText::Full, format, &limits).await?;
 //! snapshot.body.write_to(&mut std::io::stdout())?;
 //! # Ok(())
 //! # }

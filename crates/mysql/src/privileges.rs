@@ -11,7 +11,7 @@ pub(crate) async fn read_current_account(connection: &mut Connection) -> Result<
     query_single_value(connection, statements::CURRENT_ACCOUNT_QUERY).await.map(Option::unwrap_or_default)
 }
 
-/// Runs a query that returns one value. Returns `None` if the server returns `NULL` or no row.
+/// Runs a query that returns a single value. Returns `None` if the server returns `NULL` or no row.
 pub(crate) async fn query_single_value<T>(connection: &mut Connection, statement: &str) -> Result<Option<T>, Failure>
 where
     Option<T>: mysql_common::prelude::FromRow + Send + 'static,
@@ -20,8 +20,8 @@ where
     Ok(rows.into_iter().next().flatten())
 }
 
-/// Runs a probe statement. Returns false if the server returns an error.
-/// [`CANNOT_CONVERT_TEXT_ERROR`] counts as success, because the server returns it only after the privilege check.
+/// Runs a statement that succeeds only with a certain privilege. Returns false if the server returns an error.
+/// Treats [`CANNOT_CONVERT_TEXT_ERROR`] as success, because the server checks the privilege before this error.
 pub(crate) async fn run_privilege_probe(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
     match connection.query_all::<mysql_common::Row>(probe).await {
         Ok(_) => Ok(true),
@@ -74,7 +74,7 @@ pub(crate) fn missing_performance_schema_privilege_limitation(account: &str) -> 
     }
 }
 
-/// Failure due to a missing privilege, with the `GRANT` statement that fixes it.
+/// Creates the failure for a missing privilege, with the `GRANT` statement that grants the privilege.
 pub(crate) fn missing_privilege_failure(
     connection: &Connection,
     doing: &str,

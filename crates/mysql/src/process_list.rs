@@ -1,4 +1,4 @@
-//! Streams sessions from `SHOW FULL PROCESSLIST` or from `performance_schema.processlist`.
+//! Reads sessions row by row from `SHOW FULL PROCESSLIST` or from `performance_schema.processlist`.
 
 use std::str::FromStr;
 
@@ -8,12 +8,12 @@ use clew_model::{Limitation, LimitationKind, Session};
 use crate::client::{Client, Error, ResultSetRows, RowCells};
 use crate::statements;
 
-/// Maximum memory for sessions that a read stores, the same as for buffered results.
+/// Maximum memory in bytes for the sessions that one read stores. Buffered results have the same limit.
 const MAX_SESSION_MEMORY_BYTES: usize = 256 << 20;
-/// Memory of a session without its text columns, which are separate allocations.
+/// Memory in bytes of a session without its text columns, which are separate allocations.
 const SESSION_OVERHEAD_BYTES: usize = size_of::<Session>() + 5 * 16;
 
-/// Maximum number of bytes read per row. Statements above 64 MiB are truncated.
+/// Maximum number of bytes read per process list row. Clew truncates statements after 64 MiB.
 pub(crate) const MAX_ROW_BYTES: usize = (64 << 20) + (4 << 10);
 
 /// Reader of process list rows.
@@ -25,7 +25,7 @@ pub(crate) struct SessionRows<'a> {
     clamped: u64,
 }
 
-/// Queries all sessions visible to the account, with at most `max_row` bytes per row.
+/// Queries all sessions visible to the account. Reads at most `max_row` bytes per row.
 pub(crate) async fn query_sessions(client: &mut Client, max_row: usize) -> Result<SessionRows<'_>, Error> {
     query_session_rows(client, statements::PROCESS_LIST_QUERY, max_row).await
 }
@@ -60,7 +60,7 @@ impl SessionRows<'_> {
         self.truncated
     }
 
-    /// Returns a limitation if the ages of idle sessions were clamped to 0.
+    /// Returns a limitation if ages of idle sessions were invalid and replaced with 0.
     pub(crate) fn clamped_age_limitation(&self) -> Option<Limitation> {
         (self.clamped > 0).then(|| Limitation {
             kind: LimitationKind::UnreliableAges,
@@ -74,12 +74,12 @@ impl SessionRows<'_> {
     }
 }
 
-/// Counter of the memory for stored sessions. A short row takes more memory as a [`Session`] than on the wire.
+/// Counts the memory used by stored sessions. A short row takes more memory as a [`Session`] than on the wire.
 #[derive(Debug, Default)]
 pub(crate) struct SessionMemoryCounter(usize);
 
 impl SessionMemoryCounter {
-    /// Adds a session to the counter. Fails above [`MAX_SESSION_MEMORY_BYTES`].
+    /// Adds the memory of a session. Fails if the total exceeds [`MAX_SESSION_MEMORY_BYTES`].
     pub(crate) fn add_session(&mut self, session: &Session) -> Result<(), Error> {
         let Session { user, host, database, command, state, statement, .. } = session;
         let texts = [Some(user), Some(host), Some(command), database.as_ref(), state.as_ref(), statement.as_ref()];
@@ -94,8 +94,8 @@ impl SessionMemoryCounter {
     }
 }
 
-/// Parses a row with the text columns Id, User, Host, db, Command, Time, State, Info. MariaDB adds Progress.
-/// Also returns whether the session's age was clamped.
+/// Parses a row with the text columns Id, User, Host, db, Command, Time, State and Info. MariaDB adds Progress.
+/// Also returns whether the session's age was invalid and was replaced.
 fn parse_session(mut cells: RowCells<'_>) -> Result<(Session, bool), Error> {
     let mut cell = || cells.next_cell();
     let id = parse_number(cell()?).unwrap_or(0);
@@ -109,7 +109,7 @@ fn parse_session(mut cells: RowCells<'_>) -> Result<(Session, bool), Error> {
     Ok((Session { id, user, host, database, command, seconds, state, statement }, is_clamped))
 }
 
-/// Parses a decimal number. Returns `None` for malformed and out-of-range numbers.
+/// Parses a decimal number. Returns `None` if the number is malformed or out of range.
 fn parse_number<N: FromStr>(text: Option<&[u8]>) -> Option<N> {
     std::str::from_utf8(text?).ok()?.parse().ok()
 }

@@ -8,8 +8,8 @@ use clew_model::{Failure, Limitation, LimitationKind};
 use crate::connection::Connection;
 use crate::statements;
 
-/// Reads the program names of all sessions, by session id. Equal names share one allocation.
-/// Appends a limitation if program names are unreadable.
+/// Reads the program names of all sessions, by session id. Equal program names share one allocation.
+/// Appends a limitation if program names cannot be read.
 pub(crate) async fn read_all_program_names(
     connection: &mut Connection,
     unreadable: Option<&Limitation>,

@@ -1,4 +1,4 @@
-//! Authenticated connections without a permit and without session variables.
+//! Opens authenticated connections that have no connection permit and no session variables set.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use crate::client::{Client, Error, Socket};
 use crate::own_sessions::{OwnSession, OwnSessionFilter};
 use crate::{failure, refused_logins, statements};
 
-/// Error `ER_CON_COUNT_ERROR`: the server reached `max_connections`.
+/// Error code `ER_CON_COUNT_ERROR`: the server has reached `max_connections`.
 const TOO_MANY_CONNECTIONS_ERROR: u16 = 1040;
-/// Delays before login retries after [`TOO_MANY_CONNECTIONS_ERROR`]. Connection bursts usually end within these delays.
+/// Delays before Clew retries a login after [`TOO_MANY_CONNECTIONS_ERROR`]. Connection bursts usually end in this time.
 const CONNECT_RETRY_DELAYS: [Duration; 3] =
     [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
 
-/// Authenticated connection without a permit, before the session variables are set.
+/// Authenticated connection without a connection permit, whose session variables are not set yet.
 #[derive(Debug)]
 pub(crate) struct RawConnection {
     pub(crate) client: Client,
@@ -39,7 +39,7 @@ impl RawConnection {
         Ok(raw)
     }
 
-    /// Connects to the node and authenticates. Retries if the server has no free connection.
+    /// Connects to the node and authenticates. Retries if the server has reached `max_connections`.
     pub(crate) async fn connect(node: &NodeUrl, address: &str, max_bytes: u64) -> Result<Self, Failure> {
         let lookup = lookup_host((node.host.as_str(), node.port)).await;
         let addresses: Vec<SocketAddr> =
@@ -73,7 +73,7 @@ impl RawConnection {
         Ok(Self { client, own, account: node.user.clone(), address, id: 0 })
     }
 
-    /// Reads the server version and the connection id. Returns the version.
+    /// Reads the server version and the connection id. Stores the connection id and returns the server version.
     pub(crate) async fn read_version_and_id(&mut self) -> Result<String, Error> {
         let rows = self.client.query_all::<(String, u64)>(statements::SERVER_IDENTITY_QUERY).await?;
         let (version, id) =
@@ -88,15 +88,15 @@ impl RawConnection {
         OwnSessionFilter::new(&self.own, &self.account, &self.address)
     }
 
-    /// Returns whether the connection id in the handshake packet is equal to `CONNECTION_ID()`.
-    /// The ids differ behind a proxy. The handshake packet contains only the lower 32 bits of the id.
+    /// Returns whether the connection id in the handshake packet equals `CONNECTION_ID()`.
+    /// Behind a proxy, the two ids differ. The handshake packet contains only the lower 32 bits of a connection id.
     pub(crate) fn handshake_id_matches(&self) -> bool {
         u64::from(self.client.handshake_connection_id) == self.id & u64::from(u32::MAX)
     }
 
     /// Returns whether the connection reaches the server directly, without a proxy.
     /// Behind a proxy, listed sessions and killed sessions may belong to different servers.
-    /// `filter` must have processed the complete process list, which contains this connection.
+    /// Callers must pass the complete process list, which contains this connection, through `filter` first.
     pub(crate) fn is_direct(&self, filter: &OwnSessionFilter) -> bool {
         self.handshake_id_matches() && filter.listed_connection_id() == Some(self.id)
     }

@@ -1,8 +1,8 @@
-//! Shares the failure of a refused login between concurrent requests.
+//! Shares the failure of a refused login between concurrent requests for the same node.
 //!
 //! Concurrent requests for a node queue for a connection permit.
 //! After a refused login, each queued request would repeat the login, and the server could lock the account.
-//! Instead, the queued requests return the same failure.
+//! Instead of repeating the login, the queued requests return the same failure.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use clew_model::{Failure, NodeUrl};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Time for which a refused login is not repeated. Callers with their own back-off record refusals within this time.
+/// Time during which Clew does not repeat a refused login.
+/// Callers with their own back-off record the refusal within this time.
 const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 
 /// Most recent refused login by node address.
@@ -43,7 +44,7 @@ pub(crate) fn record_refused_login(node: &NodeUrl, failure: &Failure) {
     all.insert(node.address(), refused);
 }
 
-/// Returns the failure of the same login if it was refused after `requested` or at most one second before.
+/// Returns the failure of the same login if the server refused it after `requested` or up to one second earlier.
 pub(crate) fn find_refused_login_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
     let all = lock_refused_logins();
     let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSED_LOGIN_TTL)?;

@@ -1,8 +1,8 @@
-//! Samples the sessions of a node periodically, with low load on the server.
+//! Samples the sessions of a node periodically and causes little load on the server.
 //!
-//! Each sample reads the sessions with truncated statements, and the open transactions.
-//! Locks are read only if a session waits for a lock. Program names are read only for new sessions.
-//! Privileges and settings are checked once per minute.
+//! Each sample contains the sessions with truncated statements, and the open transactions.
+//! Clew reads locks only if a session waits for a lock, and reads program names only for new sessions.
+//! Clew checks privileges and settings once per minute.
 
 mod cache;
 
@@ -28,7 +28,7 @@ use crate::wait_party_collector::WaitPartyCollector;
 use crate::{doctor, failure, lost_instrumentation, process_list, transactions, wait_party_collector};
 pub use cache::SampleCache;
 
-/// Maximum number of idle sessions in a sample. With busy sessions, a sample stores up to twice this number.
+/// Maximum number of sessions in a sample, if all are idle. Including busy sessions, a sample has up to twice as many.
 const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
 /// Maximum number of bytes of a row, excluding the statement.
@@ -49,10 +49,10 @@ pub struct SessionSample {
     pub duration: Duration,
 }
 
-/// Samples the sessions of a node. `cache` has the state that consecutive samples of the node share.
-/// `threshold` is the minimum age in seconds of a slow session and of a long transaction.
+/// Samples the sessions of a node. `cache` contains the state that consecutive samples of the node share.
+/// `threshold` is the minimum age in seconds of slow sessions and long transactions.
 ///
-/// Fails after the read timeout. A failed or dropped read kills its running statement on the server.
+/// Fails after the read timeout. If the read fails or is dropped, Clew kills its running statement on the server.
 pub async fn sample_sessions(
     node: &NodeUrl,
     cache: &mut SampleCache,
@@ -105,7 +105,7 @@ struct SampledSessions {
 }
 
 impl SampledSessions {
-    /// Stores a session. If the sample is full, the session is only counted.
+    /// Stores a session. If the sample is full, only counts the session.
     fn add_session(&mut self, session: Session, threshold: u64) {
         let open = self.open.get(session.id);
         let is_busy = open.is_some() || !session.command.eq_ignore_ascii_case(b"Sleep");
@@ -136,7 +136,7 @@ struct RawSessionSample {
     found: SampledSessions,
     /// Lock waits by session id.
     waits: HashMap<u64, SessionDetail>,
-    /// Lock waits by session id, with masked literals.
+    /// Lock waits by session id, with masked literals in statements.
     waits_masked: HashMap<u64, SessionDetail>,
     limitations: Vec<Limitation>,
 }
@@ -161,7 +161,7 @@ impl RawSessionSample {
     }
 }
 
-/// Takes a full sample, which also reads the lock tables.
+/// Takes a full sample, which also includes the lock tables.
 async fn take_sample_with_locks(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -204,7 +204,7 @@ async fn take_sample_with_locks(
     })
 }
 
-/// Reads the open transactions. Also returns a limitation if `innodb_trx` is temporarily unreadable.
+/// Reads the open transactions. If `innodb_trx` is temporarily unreadable, also returns a limitation that says so.
 async fn read_open_transactions(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -220,7 +220,7 @@ async fn read_open_transactions(
     Ok((TransactionsBySession::new(open), gap))
 }
 
-/// Reads the user sessions. `parties` observes all sessions, including internal ones and Clew's own.
+/// Reads the user sessions. Passes all sessions to `parties`, including internal sessions and Clew's own sessions.
 async fn read_sampled_sessions(
     connection: &mut Connection,
     cache: &mut SampleCache,

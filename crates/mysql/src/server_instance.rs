@@ -1,8 +1,8 @@
 //! Identifies server instances by server identity and start time.
 //!
-//! After a restart or a failover, or behind a load balancer, an address may lead to another instance.
-//! Different instances may assign the same connection ids.
-//! Before a kill, Clew compares the current instance with the instance that listed the victim.
+//! After a restart or a failover, or behind a load balancer, an address may lead to another server instance.
+//! Different server instances may assign the same connection ids.
+//! Before a kill, Clew compares the current server instance with the instance that listed the victim.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,12 +13,12 @@ use crate::client::{Client, Error};
 use crate::flavor::Flavor;
 use crate::{failure, statements};
 
-/// Server instance: identity and start time of a server process.
+/// Server instance, identified by the server identity and the start time of the server process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServerInstance {
     /// `server_uuid` on MySQL; host name, port, server id and data directory on MariaDB.
     identity: String,
-    /// Start of the process as a Unix timestamp in seconds: the server's current time minus its uptime.
+    /// Start time of the server process as a Unix timestamp in seconds: the server's current time minus its uptime.
     started: i64,
 }
 
@@ -29,7 +29,7 @@ impl ServerInstance {
     }
 }
 
-/// Separator between identity and start time in the text format.
+/// Separator between the server identity and the start time in the text format.
 const IDENTITY_SEPARATOR: char = '@';
 
 impl fmt::Display for ServerInstance {
@@ -53,7 +53,7 @@ impl FromStr for ServerInstance {
 #[error("invalid server instance: use the value that Clew returned")]
 pub struct InvalidServerInstance;
 
-/// Reads the server instance. Tries `performance_schema` first on MySQL, then `information_schema`.
+/// Reads the server instance. On MySQL, tries `performance_schema` first and `information_schema` second.
 pub(crate) async fn read_server_instance(
     client: &mut Client,
     flavor: Flavor,

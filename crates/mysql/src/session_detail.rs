@@ -26,17 +26,17 @@ pub struct DetailedSession {
     /// Open transaction.
     pub transaction: Option<Transaction>,
     /// Latest statements of the open transaction, oldest first.
-    /// If the server does not record transactions, these are the latest statements of the session.
+    /// If the server does not record transactions, the list contains the latest statements of the session.
     pub last_statements: Vec<Vec<u8>>,
     /// Connection attributes sent by the client.
     pub attributes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-    /// Part of the wait graph that contains the session, with the limitations of the read.
+    /// Part of the wait graph that contains the session. Includes the limitations of the read.
     pub graph: WaitGraph,
 }
 
 /// Reads a session in detail. Returns `None` if no session with this id is visible to the account.
 ///
-/// Fails after the read timeout. A failed or dropped read kills its running statement on the server.
+/// Fails after the read timeout. If the read fails or is dropped, Clew kills its running statement on the server.
 pub async fn read_session_detail(
     node: &NodeUrl,
     id: u64,
@@ -113,7 +113,7 @@ async fn read_connection_attributes(
     }
 }
 
-/// Reduces the wait graph to the session, its direct and transitive blockers, and its waiters.
+/// Reduces the wait graph to the session, its direct and transitive blockers, and its direct and transitive waiters.
 fn reduce_graph_to_session(mut graph: WaitGraph, id: u64) -> WaitGraph {
     let session = WaitParty::Session(id);
     let mut pending = vec![session];

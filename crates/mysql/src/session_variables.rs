@@ -1,12 +1,12 @@
-//! Session variables that Clew sets on every connection to a watched server.
+//! Sets session variables on every connection to a watched server.
 //!
 //! Administrators or `init_connect` can change the defaults of session variables.
 //! Unexpected values could change the results of Clew's statements or make the statements fail.
 //!
-//! One statement sets all variables. Clew drops variables that the server does not know or refuses to set.
-//! Values are literals, because `DEFAULT` would select the server's global value.
+//! One statement sets all variables. Clew skips variables that are unknown to the server or that it refuses to set.
+//! Most values are literals, because `DEFAULT` would select the server's global value.
 //!
-//! The list is based on a review of all session variables of MariaDB 10.11 and MySQL 9.7.
+//! The list of variables is based on a review of all session variables of MariaDB 10.11 and MySQL 9.7.
 //! `docs/decisions/0049-session-variables.md` lists the omitted variables with reasons.
 
 use std::time::Duration;
@@ -60,7 +60,7 @@ const fn variable(
 use ServerFamilies::{Both, MariaDb, MySql};
 use SessionVariableValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, SecondsLeft};
 
-/// Maximum unsigned 64-bit value, which means no limit.
+/// Maximum unsigned 64-bit value, which the server interprets as no limit.
 const UNLIMITED_VALUE: SessionVariableValue = Literal("18446744073709551615");
 
 /// Session variables in the order of the `SET` statement. `max_join_size` must precede `sql_big_selects`.
@@ -103,7 +103,7 @@ static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("wsrep_dirty_reads", MariaDb, Literal("1"), "a Galera node without a quorum refuses reads"),
 ];
 
-/// Setup of the session variables of one connection.
+/// Session variables that are to be set on one connection.
 #[derive(Debug)]
 pub(crate) struct SessionVariableSetup {
     left: Duration,
@@ -114,13 +114,14 @@ pub(crate) struct SessionVariableSetup {
     one_by_one: bool,
 }
 
-/// Errors that name the variable: unknown, invalid value, wrong type, read-only, global only, wrong scope.
+/// Error codes of messages that name the variable.
+/// The variable is unknown, read-only, global only, or has an invalid value, type or scope.
 const VARIABLE_ERROR_CODES: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
 /// Error for an unknown system variable.
 const UNKNOWN_VARIABLE_ERROR: u16 = 1193;
 
 impl SessionVariableSetup {
-    /// Creates the setup for a connection with the remaining time `left`.
+    /// Creates the setup for a connection that has the time `left` until its deadline.
     pub(crate) fn new(flavor: Flavor, left: Duration) -> Self {
         let servers = match flavor {
             Flavor::MySql => ServerFamilies::MySql,
@@ -134,7 +135,7 @@ impl SessionVariableSetup {
     }
 
     /// Returns the statements that set the character set UTF-8 and all session variables.
-    /// Returns a single statement, unless the server refused a variable without naming the variable.
+    /// Returns a single statement, unless the server refused a variable without naming it.
     pub(crate) fn build_set_statements(&self) -> Vec<String> {
         let set =
             |variable: &SessionVariable| format!("SESSION {} = {}", variable.name, self.format_value(variable.setting));
@@ -149,7 +150,7 @@ impl SessionVariableSetup {
         vec![format!("SET NAMES utf8mb4, {}", settings.join(", "))]
     }
 
-    /// Drops the session variable that caused the error of a `SET` statement.
+    /// Removes the session variable that caused a `SET` statement to fail.
     /// Returns false if no session variable caused the error.
     pub(crate) fn drop_refused_variable(&mut self, statement: &str, error: &Error) -> bool {
         let Error::Server(error) = error else { return false };
@@ -189,7 +190,8 @@ impl SessionVariableSetup {
     }
 }
 
-/// Returns whether a session variable caused the error: the only variable in the statement, or named in the message.
+/// Returns whether the error is about `variable`.
+/// The variable must be the only one in the statement, or the error message must name it.
 fn is_error_about_variable(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
     let quoted = format!("'{}'", variable.name);
     let alone = statement

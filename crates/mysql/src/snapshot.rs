@@ -34,17 +34,17 @@ pub enum OutputFormat {
     Json,
 }
 
-/// Statement text in a snapshot: complete statements or templates.
+/// Form of the statement text in a snapshot: complete statements or templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementText {
     /// Complete statements.
     Full,
-    /// Templates without literals, see [`clew_diagnose::template`]. The filter `sql_key` matches templates.
+    /// Templates without literals. See [`clew_diagnose::template`]. The filter `sql_key` matches templates.
     Templates,
 }
 
 impl StatementText {
-    /// Returns [`Self::Templates`] if `masked` is true, else [`Self::Full`].
+    /// Returns [`Self::Templates`] if `masked` is true, and [`Self::Full`] otherwise.
     #[must_use]
     pub fn from_masked(masked: bool) -> Self {
         if masked { Self::Templates } else { Self::Full }
@@ -56,7 +56,7 @@ impl StatementText {
 pub enum SessionScope {
     /// Sessions of users.
     Users,
-    /// All sessions, including internal sessions and Clew's own.
+    /// All sessions, including internal sessions and Clew's own sessions.
     All,
 }
 
@@ -95,7 +95,7 @@ pub struct EncodedRows {
 
 impl EncodedRows {
     /// Writes all rows, without a CSV header or JSON brackets.
-    /// Blocks the thread, so it must not be called on a thread of the async runtime.
+    /// Blocks the current thread. Callers must not call this function on a thread of the async runtime.
     /// Fails if writing to `out` or reading the temporary file fails.
     pub fn write_to(&mut self, out: &mut dyn Write) -> io::Result<()> {
         self.write_range(0, usize::MAX, out)
@@ -118,8 +118,8 @@ impl EncodedRows {
 
 /// Takes a snapshot of a node's user sessions.
 ///
-/// Fails after the read timeout. A failed or dropped read kills its running statement in the background.
-/// [`crate::wait_for_pending_kills`] waits for these kills.
+/// Fails after the read timeout. If the read fails or is dropped, Clew kills its running statement in the background.
+/// [`crate::wait_for_pending_kills`] waits for such kills.
 pub async fn take_snapshot(
     node: &NodeUrl,
     selection: &Selection,
@@ -143,7 +143,7 @@ pub async fn take_snapshot_in_scope(
     run_with_timeout(node, limits, Box::pin(open_and_read_snapshot(scope, node, rows, limits))).await
 }
 
-/// Takes a snapshot with the server instance, for callers that kill sessions. See [`take_snapshot`].
+/// Takes a snapshot that includes the server instance, for callers that kill sessions. See [`take_snapshot`].
 pub async fn take_snapshot_with_instance(
     node: &NodeUrl,
     selection: &Selection,
@@ -161,7 +161,7 @@ pub async fn take_snapshot_with_instance(
 }
 
 /// Takes a snapshot with the additional columns [`clew_model::DETAIL_COLUMNS`]. See [`take_snapshot`].
-/// The additional columns are statement digest, program name and lock wait.
+/// The additional columns contain the statement digest, the program name and the lock wait.
 pub async fn take_detailed_snapshot(
     node: &NodeUrl,
     selection: &Selection,

@@ -1,11 +1,11 @@
-//! Replaces the ages of MySQL sessions by statement timers, which sessions cannot set.
+//! Replaces the ages of MySQL sessions with statement timers, which sessions cannot change.
 //!
 //! A session can falsify the column `Time` of MySQL's process list with `SET timestamp`.
 //! The statement timers of performance_schema are not affected by `SET timestamp`.
 //! Statement timers are read after the process list.
-//! If a session starts another statement in between, the resulting age is too low, never too high.
+//! If a session starts another statement between the two reads, the resulting age is too low, never too high.
 //!
-//! An age that matches the session's lock wait in InnoDB is not checked.
+//! Clew does not check an age that matches the session's lock wait in InnoDB.
 //! MariaDB computes `Time` from a monotonic timer (observed on 10.11.19), so its ages are used unchanged.
 
 use std::collections::{HashMap, HashSet};
@@ -18,11 +18,11 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{failure, lost_instrumentation, privileges, statements};
 
-/// Maximum number of sessions whose threads are looked up by id. For more sessions, all busy threads are read.
+/// Maximum number of sessions whose threads Clew looks up by id. For more sessions, Clew reads all busy threads.
 const MAX_SESSION_ID_LOOKUPS: usize = 16;
-/// Maximum number of threads whose statements are looked up by id. For more threads, a full read is cheaper.
+/// Maximum number of threads whose statements Clew looks up by id. For more threads, a full read is cheaper.
 const MAX_THREAD_ID_LOOKUPS: usize = 400;
-/// Tolerance between `Time` and a lock wait, in seconds. Both values are whole seconds.
+/// Tolerance in seconds for comparing `Time` with a lock wait. Both values are whole seconds.
 const LOCK_WAIT_AGE_TOLERANCE_SECONDS: u64 = 2;
 /// Picoseconds per second.
 const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
@@ -67,7 +67,7 @@ impl SessionAge {
     }
 }
 
-/// Replaces the ages of sessions by checked ages. Returns the ids of sessions whose age could not be checked.
+/// Replaces the ages of sessions with checked ages. Returns the ids of the sessions whose ages could not be checked.
 pub(crate) async fn check_session_ages(
     connection: &mut Connection,
     sessions: Vec<&mut Session>,
@@ -84,8 +84,8 @@ pub(crate) async fn check_session_ages(
     Ok(unchecked)
 }
 
-/// Replaces the ages of MySQL sessions by statement timers.
-/// Returns the ids of sessions whose age could not be checked, and adds limitations to the connection.
+/// Replaces the ages of MySQL sessions with statement timers.
+/// Returns the ids of the sessions whose ages could not be checked, and adds limitations to the connection.
 pub(crate) async fn replace_with_timer_ages(
     connection: &mut Connection,
     sessions: &mut [SessionAge],
@@ -175,7 +175,7 @@ struct StatementTimer {
 
 impl StatementTimers {
     /// Returns the duration of the session's statement or idle time in seconds.
-    /// The value is negative if the server's clock was set back in the meantime.
+    /// The result is negative if the server's clock was set back since the statement or the idle time began.
     fn age_seconds(&self, session: &SessionAge) -> Option<i64> {
         let timer = self.by_session.get(&session.id)?;
         let picoseconds = match (session.is_idle, timer.runs) {
@@ -189,7 +189,7 @@ impl StatementTimers {
     }
 }
 
-/// Row of statement timers: thread id, event id, whether the statement runs, end, duration.
+/// Row of statement timers: thread id, event id, whether the statement is running, end, and duration.
 type TimerRow = (u64, u64, bool, Option<u64>, Option<u64>);
 
 /// Session id by thread id, with a flag for threads whose statements the server records.
@@ -217,7 +217,7 @@ fn to_sorted_ids(ids: &HashSet<u64>) -> Vec<u64> {
     ids
 }
 
-/// Reads the statement timers of sessions. Returns `None` if the server does not time this query itself.
+/// Reads the statement timers of sessions. Returns `None` if the server does not record the timer of this query itself.
 async fn read_statement_timers(
     connection: &mut Connection,
     sessions: &[u64],
@@ -329,7 +329,7 @@ fn untimed_session_limitation(sessions: u64) -> Limitation {
     }
 }
 
-/// Limitation for busy sessions beyond the number that a snapshot checks.
+/// Creates the limitation that more sessions are busy than a snapshot checks.
 pub(crate) fn unchecked_busy_session_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,

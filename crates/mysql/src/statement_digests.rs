@@ -11,15 +11,15 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::statements;
 
-/// Row of `events_statements_current`: thread id, event id, digest.
+/// Row of `events_statements_current`: thread id, event id, and digest.
 type StatementRow = (u64, u64, Option<Vec<u8>>);
 
-/// Consumers of performance_schema that are required for digests, each after its dependency.
+/// Consumers of performance_schema that digests require. Each consumer follows the consumers that it depends on.
 const REQUIRED_CONSUMERS: [&str; 4] =
     ["global_instrumentation", "thread_instrumentation", "events_statements_current", "statements_digest"];
 
-/// Reads the digests of running statements by thread id. Appends limitations for unreadable digests.
-/// For nested statements, such as in a stored procedure, returns the digest of the innermost one.
+/// Reads the digests of running statements by thread id. Appends limitations if digests are unreadable.
+/// For nested statements, such as in a stored procedure, returns the digest of the innermost statement.
 pub(crate) async fn read_statement_digests(
     connection: &mut Connection,
     unreadable: Option<&Limitation>,
@@ -64,11 +64,11 @@ pub(crate) async fn read_statement_digests(
     Ok(found.into_iter().filter_map(|(thread, running)| Some((thread, running.digest?))).collect())
 }
 
-/// Running statements of a thread, more than one if statements are nested.
+/// Running statements of a thread. A thread with nested statements has more than one.
 #[derive(Default)]
 struct ThreadStatements {
     statements: usize,
-    /// Event id of the innermost statement, which has the highest event id.
+    /// Event id of the innermost statement, which is the highest event id.
     innermost: u64,
     digest: Option<Vec<u8>>,
 }

@@ -16,10 +16,10 @@ use crate::clock::{self, LocalTimeAge};
 use crate::connection::Connection;
 use crate::{innodb_status, statements};
 
-/// Error for a missing privilege, such as PROCESS.
+/// Error code for a missing privilege, such as PROCESS.
 pub(crate) const MISSING_PRIVILEGE_ERROR: u16 = 1227;
 
-/// Error of MySQL for statement text that `innodb_trx` cannot represent.
+/// Error code of MySQL for statement text that `innodb_trx` cannot represent.
 /// The statement column of `innodb_trx` supports characters of up to three bytes.
 /// A single running statement with an emoji makes the table unreadable (observed on 9.7.4).
 pub(crate) const CANNOT_CONVERT_TEXT_ERROR: u16 = 3854;
@@ -31,15 +31,17 @@ pub(crate) enum TransactionReadResult {
     Readable(Vec<Transaction>),
     /// The account lacks the PROCESS privilege to read transactions.
     Hidden,
-    /// Transactions from InnoDB's status, read because of [`CANNOT_CONVERT_TEXT_ERROR`].
+    /// Transactions from the InnoDB status, which Clew reads because of [`CANNOT_CONVERT_TEXT_ERROR`].
     FromStatus(Vec<Transaction>),
 }
 
-/// Maximum number of attempts if reads fail with [`CANNOT_CONVERT_TEXT_ERROR`]. Most statements end soon.
+/// Maximum number of read attempts after [`CANNOT_CONVERT_TEXT_ERROR`].
+/// Most of the statements that cause this error end soon.
 const MAX_TRANSACTION_READ_ATTEMPTS: u32 = 5;
 const TRANSACTION_READ_RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// Reads all open transactions. Falls back to InnoDB's status and adds limitations for uncertain ages.
+/// Reads all open transactions. If `innodb_trx` stays unreadable, reads the InnoDB status instead.
+/// Adds limitations to the connection if transaction ages are uncertain.
 pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionReadResult, Error> {
     for attempt in 1..=MAX_TRANSACTION_READ_ATTEMPTS {
         match connection.query_all::<TransactionRow>(statements::TRANSACTIONS_QUERY).await {
@@ -65,7 +67,7 @@ async fn read_transactions_from_status(connection: &mut Connection) -> Result<Ve
     Ok(innodb_status::parse_transactions(&text))
 }
 
-/// Computes the ages of transactions from the server's clock, which is read after the rows.
+/// Computes the ages of transactions from the server's clock, which Clew reads after the rows.
 async fn compute_transaction_ages(
     connection: &mut Connection,
     rows: Vec<TransactionRow>,
@@ -104,12 +106,12 @@ async fn compute_transaction_ages(
     Ok(transactions)
 }
 
-/// Maximum number of seconds by which the start of a transaction may be in the future.
+/// Maximum number of seconds by which the start time of a transaction may be in the future.
 const FUTURE_START_TOLERANCE_SECONDS: i64 = 2;
 /// Maximum difference in seconds between a computed age and the age in InnoDB's status.
 const STATUS_AGE_TOLERANCE_SECONDS: u64 = 60;
 
-/// Counter of uncertain transaction ages.
+/// Counts uncertain transaction ages.
 #[derive(Debug, Default)]
 struct UncertainAgeCounter {
     negative: u64,
@@ -117,7 +119,7 @@ struct UncertainAgeCounter {
 }
 
 impl UncertainAgeCounter {
-    /// Returns an age in whole seconds. `printed` is the age in InnoDB's status, which resolves ambiguous ages.
+    /// Returns an age in whole seconds. `printed` is the age in the InnoDB status, which resolves ambiguous ages.
     fn resolve_age(&mut self, age: LocalTimeAge, printed: Option<u64>) -> u64 {
         let age = match age {
             LocalTimeAge::Exact(age) => age,
@@ -174,7 +176,8 @@ fn unreadable_clock_limitation() -> Limitation {
 pub(crate) struct TransactionsBySession(Vec<Transaction>);
 
 impl TransactionsBySession {
-    /// Sorts transactions by session id. If a session has two transactions, as during DDL, the later one is used.
+    /// Sorts transactions by session id.
+    /// If a session has two transactions, as during DDL, [`Self::get`] returns the later transaction.
     pub(crate) fn new(mut transactions: Vec<Transaction>) -> Self {
         transactions.sort_by_key(|transaction| transaction.session_id);
         transactions.shrink_to_fit();
@@ -199,7 +202,7 @@ pub(crate) fn lock_wait_seconds_by_session(transactions: &[Transaction]) -> Hash
     transactions.iter().filter_map(waits).collect()
 }
 
-/// Row of `innodb_trx` before its local times are converted to ages.
+/// Row of `innodb_trx` whose local times are not converted to ages yet.
 struct TransactionRow {
     transaction: Transaction,
     started: Option<DateTime>,

@@ -1,13 +1,13 @@
 //! Authenticates to a server without disclosing the password to an impostor.
 //!
 //! A challenge response does not reveal the password.
-//! Challenge-response plugins: `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519`, `parsec`.
+//! Plugins with challenge responses: `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519`, `parsec`.
 //!
-//! Other plugins request the plain password. The client sends the password in these cases only:
+//! Other plugins request the plain password. The client sends the plain password only in these cases:
 //!
 //! - The connection uses verified TLS.
 //! - The connection uses unverified TLS, and it is a loopback connection or `get-server-public-key` is on.
-//! - The password is encrypted with an RSA public key that the operator trusts.
+//! - The client encrypts the password with an RSA public key that the operator trusts.
 
 use clew_model::NodeUrl;
 use mysql_common::crypto;
@@ -18,10 +18,10 @@ use super::error::{Error, ServerError};
 use super::packets::PacketStream;
 use super::{ERROR_PACKET_HEADER, MAX_HANDSHAKE_PACKET_BYTES, read_size_limited_file, serialize_message};
 
-/// Maximum number of packet exchanges during authentication. No supported plugin needs more.
+/// Maximum number of packet exchanges during authentication. Every supported plugin completes within this limit.
 const MAX_AUTH_ROUNDS: usize = 10;
 /// Maximum iteration factor of `parsec`: 65,536 iterations, 64 times MariaDB's default.
-/// The limit is needed because the key derivation blocks a thread of the async runtime.
+/// Key derivation with more iterations would block a thread of the async runtime for too long.
 const MAX_PARSEC_ITERATION_FACTOR: u8 = 6;
 /// Length of the challenge of `ed25519` and `parsec`, in bytes.
 const ED25519_NONCE_LEN: usize = 32;
@@ -137,7 +137,8 @@ impl<'a> AuthExchange<'a> {
         }
     }
 
-    /// Sends the plain or RSA-encrypted password. `key_request` requests the public key; 0 if the plugin has none.
+    /// Sends the plain or RSA-encrypted password.
+    /// `key_request` is the byte that requests the server's public key, or 0 if the plugin has no such request.
     async fn send_password(&self, packets: &mut PacketStream, key_request: u8) -> Result<(), Error> {
         let mut password = self.password.clone().unwrap_or_default().into_bytes();
         password.push(0);
@@ -173,7 +174,7 @@ impl<'a> AuthExchange<'a> {
 }
 
 /// Encrypts the password with an RSA public key in PEM format.
-/// Runs on a blocking thread and catches panics, because the key parser panics on malformed keys.
+/// Runs on a blocking thread and catches panics, because the library's key parser panics on malformed keys.
 async fn encrypt_password(password: Vec<u8>, key: Vec<u8>) -> Result<Vec<u8>, Error> {
     if key.len() > MAX_PUBLIC_KEY_SIZE {
         return Err(Error::PublicKey(format!("the public key is longer than {MAX_PUBLIC_KEY_SIZE} bytes")));

@@ -20,21 +20,21 @@ const MAX_COLUMN_DEFINITION_BYTES: usize = 8 << 10;
 const MORE_RESULTS_STATUS_FLAG: u16 = 0x0008;
 /// First byte of an EOF packet, which ends the column definitions and the rows.
 const EOF_PACKET_HEADER: u8 = 0xfe;
-/// Size limit of EOF packets. A longer packet that starts with 0xfe is a row.
+/// Size limit for EOF packets. A longer packet that starts with 0xfe is a row.
 const MAX_EOF_PACKET_SIZE: usize = 9;
 /// First byte of a `LOCAL INFILE` request.
 const LOCAL_INFILE_PACKET_HEADER: u8 = 0xfb;
 /// First byte of a NULL cell.
 const NULL_CELL_MARKER: u8 = 0xfb;
 
-/// Rows of the first result set, empty if the statement returns no result set.
+/// Rows of a statement's first result set, empty if the statement returns no result set.
 #[derive(Debug)]
 pub(crate) struct ResultSetRows<'c> {
     packets: &'c mut PacketStream,
     in_flight: &'c InFlightFlag,
     columns: Arc<[Column]>,
     max_row: usize,
-    /// Total size in bytes of the rows that were read.
+    /// Total size in bytes of the rows read so far.
     size: usize,
     ended: bool,
 }
@@ -50,12 +50,12 @@ impl<'c> ResultSetRows<'c> {
         Ok(rows)
     }
 
-    /// Returns the columns of the result set, or an empty slice without a result set.
+    /// Returns the columns of the result set, or an empty slice if there is no result set.
     pub(crate) fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// Returns the total size in bytes of the rows that were read.
+    /// Returns the total size in bytes of the rows read so far.
     pub(super) fn total_bytes(&self) -> usize {
         self.size
     }
@@ -189,7 +189,8 @@ impl<'c> ResultSetRows<'c> {
 #[derive(Debug)]
 pub(crate) struct RowCells<'a> {
     rest: &'a [u8],
-    /// True if the row exceeded the size limit. The last cell is then truncated and the remaining cells read as NULL.
+    /// True if the row exceeded the size limit.
+    /// In a truncated row, the last cell is incomplete and the remaining cells read as NULL.
     pub(crate) truncated: bool,
 }
 

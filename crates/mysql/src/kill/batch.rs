@@ -1,4 +1,4 @@
-//! Kills a batch of victims over one connection. Each victim is checked against a recent process list.
+//! Kills a batch of victims over one connection. Clew checks each victim against a recent process list.
 
 use std::time::Duration;
 
@@ -14,12 +14,14 @@ use super::victim::{has_pending_kill, is_idle};
 use super::{KillOutcome, KillRefusal, KillTarget, UnsafeVictimPolicy, Victim};
 use crate::connection::Connection;
 
-/// Maximum age of a process view for a kill. A kill takes less than 1 ms, reading the process list up to 50 ms.
+/// Maximum age of the process list data on which a kill is based.
+/// A kill takes less than 1 ms. Reading the process list takes up to 50 ms.
 const MAX_PROCESS_VIEW_AGE: Duration = Duration::from_millis(20);
-/// Victims per process view. Reading more session ages takes longer than [`MAX_PROCESS_VIEW_AGE`].
+/// Maximum number of victims per read of the process list.
+/// Reading the ages of more sessions takes longer than [`MAX_PROCESS_VIEW_AGE`].
 const MAX_VICTIMS_PER_PROCESS_VIEW: usize = 100;
 
-/// Batch of victims with the state of each kill.
+/// Batch of victims, with the state of the kill of each victim.
 pub(super) struct KillBatch<'a> {
     policy: KillPolicy<'a>,
     victims: Vec<(&'a Victim, KillStage)>,
@@ -35,11 +37,11 @@ struct KillPolicy<'a> {
 
 /// State of a kill.
 enum KillStage {
-    /// Waiting for the check against a process list.
+    /// The victim waits for the check against a process list.
     Queued,
-    /// Kill statement sent, server response pending.
+    /// Clew sent the kill statement, and the server has not responded yet.
     Sending,
-    /// Kill accepted by the server, confirmation pending.
+    /// The server accepted the kill, and the effect is not confirmed yet.
     Sent(PendingKill),
     Finished(KillOutcome),
 }
@@ -55,7 +57,7 @@ impl<'a> KillBatch<'a> {
         Self { policy: KillPolicy { kind, protected, unsafe_victims }, victims }
     }
 
-    /// Sends a kill for each listed victim that is not protected.
+    /// Sends a kill for each victim that is in the process list and not protected.
     /// After a connection error, the remaining victims are not killed.
     pub(super) async fn send_kills(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let server = connection.read_server_instance().await?;
@@ -118,7 +120,7 @@ impl<'a> KillBatch<'a> {
         Ok(())
     }
 
-    /// Waits until the effects of all accepted kills are confirmed, or until the confirmation timeout.
+    /// Waits until all accepted kills are confirmed, or until the confirmation timeout.
     pub(super) async fn confirm_kills(&mut self, connection: Connection) -> Result<(), Failure> {
         let sent = self.victims.iter_mut().filter_map(|(_, stage)| match stage {
             KillStage::Sent(pending) => Some(pending),
@@ -131,7 +133,7 @@ impl<'a> KillBatch<'a> {
         self.victims.iter().any(|(_, stage)| matches!(stage, KillStage::Sending | KillStage::Sent(_)))
     }
 
-    /// Sets the outcome of each unfinished kill. `failure` is the error that ended the batch, if any.
+    /// Sets the outcome of each unfinished kill. `failure` is the error that stopped the batch, if any.
     pub(super) fn set_final_outcomes(&mut self, failure: Option<&Failure>) {
         for (_, stage) in &mut self.victims {
             let outcome = match (&mut *stage, failure) {
@@ -160,7 +162,7 @@ impl<'a> KillBatch<'a> {
 }
 
 impl KillPolicy<'_> {
-    /// Refuses a kill if the listed session is not the victim, or is internal, Clew's own or protected.
+    /// Refuses a kill if the listed session is not the victim, is internal, belongs to Clew, or is protected.
     fn check_victim_identity(&self, victim: &Victim, now: &Session, is_own: bool) -> Option<KillRefusal> {
         if !victim.matches_session(now) {
             return Some(KillRefusal::AnotherSession {
@@ -181,7 +183,7 @@ impl KillPolicy<'_> {
     }
 
     /// Refuses a kill if the victim's current state does not allow it.
-    /// A session with a pending kill is accepted, and no second kill is sent.
+    /// Accepts a session with a pending kill. Clew sends no second kill to such a session.
     fn check_victim_state(
         &self,
         victim: &Victim,

@@ -1,4 +1,4 @@
-//! Reads the process list for kills: sessions by id, and candidate sessions for kill rules.
+//! Reads the process list for kills: finds sessions by id, and lists candidate sessions for kill rules.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -27,15 +27,16 @@ use crate::{doctor, failure, own_sessions, privileges, process_list, replication
 pub struct SessionLookup {
     /// Process list read that returned the sessions.
     pub read: ProcessListSource,
-    /// Sessions that were found, with the first 64 KiB of each statement.
+    /// Sessions found by id, with the first 64 KiB of each statement.
     pub sessions: Vec<Session>,
 }
 
 /// Reads sessions by id, with the first 64 KiB of each statement.
 ///
-/// Without the PROCESS privilege, Clew cannot distinguish hidden sessions from ended sessions.
-/// If a session is not found and PROCESS is missing, the read fails with the `GRANT` statement.
-/// The read uses the permit for kills, so it does not queue behind other reads.
+/// Without the PROCESS privilege, Clew cannot distinguish a hidden session from an ended session.
+/// If a session is not found and the account lacks PROCESS, the read fails.
+/// The failure contains the required `GRANT` statement.
+/// The read uses the connection permit for kills and therefore does not queue behind other reads.
 pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> Result<SessionLookup, Failure> {
     run_with_timeout(node, limits, async {
         let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits).await?;
@@ -53,7 +54,7 @@ pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> 
 }
 
 /// Reads the sessions from which kill rules select victims.
-/// Without the PROCESS privilege, the read fails, and the failure contains the `GRANT` statement.
+/// Fails if the account lacks the PROCESS privilege. The failure contains the required `GRANT` statement.
 pub async fn read_user_sessions(
     node: &NodeUrl,
     purpose: ConnectionPurpose,
@@ -105,16 +106,16 @@ async fn run_with_timeout<T>(
         .unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
 }
 
-/// Sessions of the process list that a kill selected by id.
+/// Process list data of the sessions that a kill selects by id.
 pub(super) struct ProcessView {
     listed_at: Instant,
     /// Sessions by id.
     pub(super) sessions: HashMap<u64, Session>,
     /// Ids of sessions whose age could not be checked.
     pub(super) unchecked: HashSet<u64>,
-    /// Replication appliers that neither account nor command identifies in the process list.
+    /// Ids of replication appliers that the process list does not identify by account or command.
     pub(super) appliers: HashSet<u64>,
-    /// Statement ids by session id, only on MariaDB and for kills of statements.
+    /// Statement ids by session id. The map is filled only on MariaDB, and only if the kill targets statements.
     pub(super) queries: HashMap<u64, u64>,
     /// Clew's own sessions.
     pub(super) own: HashSet<u64>,
@@ -124,8 +125,8 @@ pub(super) struct ProcessView {
 }
 
 impl ProcessView {
-    /// Reads statement ids first, then the process list.
-    /// If a session starts another statement in between, `KILL QUERY ID` with the stale id has no effect.
+    /// Reads the statement ids first and the process list afterwards.
+    /// If a session starts another statement between the two reads, `KILL QUERY ID` with the stale id has no effect.
     pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillTarget) -> Result<Self, Failure> {
         let queries = read_statement_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
@@ -154,7 +155,7 @@ impl ProcessView {
     }
 }
 
-/// Creates a [`ProcessListRead`] with the current time as the time of the read.
+/// Creates a [`ProcessListSource`] with the current time as the time of the read.
 fn new_process_list_source(server: ServerInstance) -> ProcessListSource {
     ProcessListSource { server, at: Instant::now(), reported: Arc::default() }
 }
@@ -169,7 +170,7 @@ pub(super) struct SessionList {
     listed_at: Instant,
 }
 
-/// Reads the process list and returns the sessions that match the predicate `wanted`.
+/// Reads the process list and returns the sessions for which the predicate `wanted` is true.
 pub(super) async fn list_sessions(
     connection: &mut Connection,
     wanted: impl Fn(&Session) -> bool,
@@ -201,8 +202,8 @@ pub(super) async fn list_sessions(
     Ok(SessionList { sessions: found, own, is_direct: connection.raw.is_direct(&filter), listed_at })
 }
 
-/// Reads the process list and replaces ages by statement timers, which a session cannot set.
-/// Also returns the ids of sessions whose age could not be checked.
+/// Reads the process list and replaces its ages with statement timers, which a session cannot change.
+/// Also returns the ids of the sessions whose ages could not be checked.
 pub(super) async fn list_sessions_with_ages(
     connection: &mut Connection,
     checked: AgeCheckScope,
@@ -227,9 +228,9 @@ async fn read_statement_ids(
     Ok(numbers.map_err(|error| connection.to_failure(&error))?.into_iter().collect())
 }
 
-/// Reads the ids of sessions that have the installation's token in their connection attributes.
-/// Without performance_schema, connection attributes are not available.
-/// Clew then recognises only sessions of this process and sessions whose statement contains the token.
+/// Reads the ids of the sessions whose connection attributes contain the installation marker.
+/// Connection attributes are available only if performance_schema is on.
+/// Otherwise, Clew recognises only sessions of this process and sessions whose statement contains the marker.
 pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
     match connection
         .query_all::<Option<u64>>(&statements::sessions_with_marker_query(own_sessions::installation_marker()))
@@ -250,7 +251,7 @@ async fn require_process_privilege(connection: &mut Connection) -> Result<(), Fa
     Err(privileges::missing_privilege_failure(connection, "list sessions of other accounts", "PROCESS", &account))
 }
 
-/// Fails if the process list may be incomplete, due to a missing privilege or lost instrumentation.
+/// Fails if the process list may be incomplete because of a missing privilege or lost instrumentation.
 pub(super) async fn require_complete_process_list(connection: &mut Connection) -> Result<(), Failure> {
     require_process_privilege(connection).await?;
     let missing = doctor::read_process_list_limitations(connection)

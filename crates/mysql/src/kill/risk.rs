@@ -1,7 +1,7 @@
-//! Reads the inputs of the risk assessment: storage engines of changed tables, and client program names.
+//! Reads the data for assessing kill risks: storage engines of modified tables, and client program names.
 //!
-//! Only tables that the running statements change are looked up, at most [`MAX_TABLE_ENGINE_LOOKUPS`].
-//! The storage engines of further tables remain unknown.
+//! Clew looks up only tables that a running statement modifies, at most [`MAX_TABLE_ENGINE_LOOKUPS`] tables.
+//! The storage engines of all other tables remain unknown.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -18,15 +18,15 @@ use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::{failure, program_names, statements};
 
-/// Maximum number of tables whose storage engines are looked up per kill.
+/// Maximum number of tables per kill whose storage engines are looked up.
 const MAX_TABLE_ENGINE_LOOKUPS: usize = 1024;
 /// Maximum number of tables per lookup statement.
 const MAX_TABLES_PER_LOOKUP: usize = 64;
 
-/// Reads the kill risks of sessions, by session id. Sessions without risks are not in the map.
+/// Reads the kill risks of sessions. The result maps session ids to risks and omits sessions without risks.
 ///
-/// Storage engines and program names that the account cannot read count as unknown.
-/// Fails if the connection cannot be opened.
+/// Storage engines and program names are unknown if the account cannot read them.
+/// Fails if Clew cannot open a connection.
 #[allow(clippy::implicit_hasher, reason = "every caller has a map with the default hasher")]
 pub async fn read_kill_risks(
     node: &NodeUrl,
@@ -61,9 +61,9 @@ async fn assess_kill_risks(
     Ok(sessions.iter().filter_map(risks).collect())
 }
 
-/// Reads the table risk of each session, for kill rules.
+/// Reads, for kill rules, the risk that the server cannot roll back the table changes of a session.
 ///
-/// Opens a connection only if a session changes a table. Fails if the connection cannot be opened.
+/// Opens a connection only if a session modifies a table. Fails if Clew cannot open the connection.
 pub async fn read_table_risks(
     node: &NodeUrl,
     sessions: &[Session],
@@ -97,16 +97,16 @@ async fn read_program_names(
     }
 }
 
-/// Lookup of storage engines by table over one connection.
+/// Storage engines of tables, looked up over one connection.
 #[derive(Debug, Default)]
 pub(super) struct StorageEngineLookup {
     by_table: TableEngines,
-    /// Transaction support of storage engines, by engine name in lower case.
+    /// Transaction support of each storage engine, by engine name in lower case.
     kinds: Option<HashMap<String, EngineKind>>,
 }
 
 impl StorageEngineLookup {
-    /// Reads the storage engines of the tables that the sessions change.
+    /// Reads the storage engines of the tables that the sessions modify.
     pub(super) async fn load_storage_engines<'s>(
         &mut self,
         connection: &mut Connection,
@@ -126,12 +126,12 @@ impl StorageEngineLookup {
         Ok(())
     }
 
-    /// Returns the first table risk of a session. An unknown storage engine is a risk.
+    /// Returns the first risk among the tables that a session modifies. An unknown storage engine counts as a risk.
     pub(super) fn find_table_risk(&self, session: &Session) -> Option<KillRisk> {
         detect_table_risks(session, &self.by_table).into_iter().next()
     }
 
-    /// Reads storage engines from `information_schema.tables`, which lists the tables visible to the account.
+    /// Reads storage engines from `information_schema.tables`, which lists only tables visible to the account.
     async fn read_visible_table_engines(
         &mut self,
         connection: &mut Connection,
@@ -152,7 +152,8 @@ impl StorageEngineLookup {
         Ok(())
     }
 
-    /// Looks up hidden tables in InnoDB's table list. Needs PROCESS, but no privilege on the tables.
+    /// Looks up hidden tables in InnoDB's table list.
+    /// Requires the PROCESS privilege, but no privilege on the tables.
     async fn read_innodb_tables(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
         let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let name = |table: &TableRef| {

@@ -7,14 +7,14 @@ use clew_model::Failure;
 use crate::connection::Connection;
 use crate::transactions::{self, TransactionReadResult};
 
-/// Rollback state of a session. MySQL removes a killed session from the process list before the rollback.
+/// Rollback state of a session. MySQL removes a killed session from the process list before it starts the rollback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RollbackState {
-    /// The session has no transaction, or the account cannot read it.
+    /// The session has no transaction, or the account cannot read the transaction.
     NoTransaction,
     /// The session has an open transaction whose rollback has not started.
     NotStarted,
-    /// The transaction is rolling back. Contains the number of rows left to roll back.
+    /// The server is rolling back the transaction. The number counts the rows that are not rolled back yet.
     RollingBack(u64),
 }
 

@@ -1,4 +1,4 @@
-//! Sends a kill with the `KILL` statement or with a kill procedure of a managed database service.
+//! Sends a kill with the `KILL` statement or with the kill procedure of a managed database service.
 
 use crate::client::Error;
 use clew_model::Failure;
@@ -9,11 +9,12 @@ use crate::flavor::Flavor;
 use crate::{privileges, statements};
 use statements::NO_SUCH_THREAD_ERROR;
 
-/// Errors if the target has already ended: unknown connection, or unknown query id on MariaDB.
+/// Error codes for a target that has already ended: unknown connection id, or unknown query id on MariaDB.
 const TARGET_ENDED_ERROR_CODES: [u16; 2] = [NO_SUCH_THREAD_ERROR, 1957];
-/// Errors for a denied kill: not the session's owner, missing privilege, or not the query's owner (MariaDB).
+/// Error codes for a denied kill.
+/// The account is not the session's owner, lacks a privilege, or is not the query's owner (MariaDB).
 const KILL_DENIED_ERROR_CODES: [u16; 3] = [1095, 1227, 1979];
-/// Errors if a stored procedure does not exist or the account may not execute it.
+/// Error codes for a stored procedure that does not exist or that the account may not execute.
 const PROCEDURE_UNAVAILABLE_ERROR_CODES: [u16; 2] = [1305, 1370];
 
 /// Names of kill procedures of a managed database service, for accounts that may not run `KILL`.
@@ -22,14 +23,14 @@ struct KillProcedureNames {
     query: &'static str,
 }
 
-/// Kill procedures of Amazon RDS and Aurora and of Azure, according to their manuals.
+/// Kill procedures of Amazon RDS and Aurora, and of Azure, as documented in their manuals.
 const KILL_PROCEDURES: [KillProcedureNames; 2] = [
     KillProcedureNames { connection: "mysql.rds_kill", query: "mysql.rds_kill_query" },
     KillProcedureNames { connection: "mysql.az_kill", query: "mysql.az_kill_query" },
 ];
 
-/// Sends a kill. Returns false if the session or statement has already ended.
-/// The inner error is the failure for a missing privilege, with the `GRANT` statement.
+/// Sends a kill. Returns false if the session or the statement has already ended.
+/// The inner error reports a missing privilege and contains the required `GRANT` statement.
 pub(super) async fn send_kill(
     connection: &mut Connection,
     id: u64,
@@ -65,7 +66,7 @@ pub(super) async fn send_kill(
     Ok(Err(missing_kill_privilege_failure(connection).await?))
 }
 
-/// Executes a kill statement. The inner error is a code in [`TARGET_ENDED_ERROR_CODES`] or in `expected`.
+/// Executes a kill statement. The inner error is an error code from [`TARGET_ENDED_ERROR_CODES`] or `expected`.
 async fn execute_kill(
     connection: &mut Connection,
     statement: &str,
@@ -82,8 +83,8 @@ async fn execute_kill(
     }
 }
 
-/// Returns the failure for a denied kill, which names the missing privilege.
-/// On MySQL, killing a session of an account with SYSTEM_USER requires SYSTEM_USER.
+/// Returns the failure for a denied kill. The failure names the missing privilege.
+/// On MySQL, killing a session of an account with the SYSTEM_USER privilege requires SYSTEM_USER.
 async fn missing_kill_privilege_failure(connection: &mut Connection) -> Result<Failure, Failure> {
     let account = privileges::read_current_account(connection).await?;
     let lacks_kill_privilege = !privileges::has_kill_privilege(connection).await?;

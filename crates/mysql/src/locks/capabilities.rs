@@ -6,7 +6,7 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{doctor, privileges, statements};
 
-/// Error for an unknown table in `information_schema`, if the plugin is not installed.
+/// Error code for an unknown table in `information_schema`. The table is unknown if its plugin is not installed.
 const UNKNOWN_TABLE_ERROR: u16 = 1109;
 
 /// Readable lock tables of a server.
@@ -16,15 +16,16 @@ pub(super) struct LockCapabilities {
     pub(super) performance_schema: bool,
     /// True if performance_schema is readable and records metadata locks.
     pub(super) metadata_locks: bool,
-    /// True if MariaDB's plugin `metadata_lock_info` is installed, which lists granted metadata locks.
+    /// True if MariaDB's plugin `metadata_lock_info` is installed. The plugin lists granted metadata locks.
     pub(super) plugin: bool,
     pub(super) flavor: Flavor,
 }
 
 impl LockCapabilities {
-    /// Returns the limitation that explains waits without a known blocker on MariaDB without the plugin.
-    /// MariaDB's performance_schema lists an upgraded metadata lock with its original mode.
-    /// Observed on 10.11: `FLUSH TABLES WITH READ LOCK`, `BACKUP STAGE`, `LOCK TABLES … READ`, `CREATE TABLE … SELECT`.
+    /// Returns a limitation that explains unknown blockers on MariaDB if the plugin is not installed.
+    /// MariaDB's performance_schema lists an upgraded metadata lock with its original lock mode.
+    /// MariaDB 10.11 does so for `FLUSH TABLES WITH READ LOCK`, `BACKUP STAGE`, `LOCK TABLES … READ` and
+    /// `CREATE TABLE … SELECT`.
     pub(super) fn stale_lock_mode_limitation(self) -> Option<Limitation> {
         let hidden = self.flavor == Flavor::MariaDb && self.metadata_locks && !self.plugin;
         hidden.then(|| Limitation {
@@ -36,8 +37,8 @@ impl LockCapabilities {
     }
 }
 
-/// Detects the readable lock tables and appends limitations for unreadable ones.
-/// Also returns the limitation if performance_schema is unreadable.
+/// Detects which lock tables are readable. Appends a limitation for each unreadable lock table.
+/// If performance_schema is unreadable, also returns the limitation that gives the reason.
 pub(super) async fn detect_lock_capabilities(
     connection: &mut Connection,
     account: &str,
@@ -84,7 +85,7 @@ async fn has_metadata_lock_plugin(connection: &mut Connection) -> Result<bool, F
     }
 }
 
-/// Limitation for row locks on MySQL, which lists InnoDB lock waits only in performance_schema.
+/// Creates the limitation that row locks are unreadable. MySQL lists InnoDB lock waits only in performance_schema.
 fn unreadable_row_lock_limitation(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::NoRowLocks,
@@ -94,7 +95,7 @@ fn unreadable_row_lock_limitation(gap: &Limitation) -> Limitation {
     }
 }
 
-/// Limitation for pending metadata locks, which MariaDB's plugin does not list.
+/// Creates the limitation that pending metadata locks are unreadable. MariaDB's plugin lists only granted locks.
 fn unreadable_pending_lock_limitation(gap: Limitation) -> Limitation {
     Limitation {
         what: "Pending metadata locks cannot be read and are inferred from session states and statements.".to_owned(),
@@ -102,7 +103,7 @@ fn unreadable_pending_lock_limitation(gap: Limitation) -> Limitation {
     }
 }
 
-/// Adds the installation of MariaDB's plugin to the fix of a limitation.
+/// Extends the suggested fix of a limitation with the installation of MariaDB's plugin.
 fn missing_metadata_lock_plugin_limitation(gap: Limitation) -> Limitation {
     Limitation {
         remedy: Some(match gap.remedy {

@@ -1,4 +1,4 @@
-//! Reads the latest statements of idle root blockers.
+//! Reads the latest statements of idle sessions that are root blockers.
 
 use std::collections::HashMap;
 
@@ -12,10 +12,10 @@ use crate::statements;
 /// Maximum number of sessions whose latest statements are read.
 const MAX_STATEMENT_HISTORY_SESSIONS: usize = 100;
 
-/// Row of `events_statements_history`: thread id, event id, parent event id and type, statement.
+/// Row of `events_statements_history`: thread id, event id, parent event id, parent event type, and statement.
 type StatementRow = (u64, u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// Reads the statements of the sessions' open transactions into `observed`, oldest first.
+/// Reads the statements of the sessions' open transactions. Adds the statements to `observed`, oldest first.
 pub(super) async fn read_last_statements(
     connection: &mut Connection,
     sessions: &[u64],

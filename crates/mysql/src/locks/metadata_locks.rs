@@ -12,18 +12,18 @@ use super::xa_prepared::PreparedTransaction;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Metadata lock before its thread id is resolved to a session id.
+/// Metadata lock whose thread id is not resolved to a session id yet.
 #[derive(Debug)]
 pub(super) struct RawMetadataLock {
     lock: MetadataLock,
-    /// Thread id in performance_schema, or `None` if the row has a session id instead.
+    /// Thread id in performance_schema, or `None` if the source lists a session id instead.
     thread: Option<u64>,
     /// True if the server releases the lock at the end of the transaction.
     has_transaction_duration: bool,
 }
 
 /// Reads all metadata locks from performance_schema and from MariaDB's plugin.
-/// The plugin also lists locks that were granted before the instrument was enabled.
+/// The plugin also lists locks that the server granted before the instrument was enabled.
 pub(super) async fn read_metadata_locks(
     connection: &mut Connection,
     capabilities: LockCapabilities,
@@ -46,7 +46,7 @@ pub(super) async fn read_metadata_locks(
     Ok(locks)
 }
 
-/// Row of `metadata_locks`: object type, schema, name, lock mode, status, thread id, duration.
+/// Row of `metadata_locks`: object type, schema, name, lock mode, status, thread id, and duration.
 type LockRow = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Vec<u8>, Vec<u8>, Option<u64>, Vec<u8>);
 
 fn parse_lock_row((kind, schema, name, mode, status, thread, duration): LockRow) -> Option<RawMetadataLock> {
@@ -63,7 +63,7 @@ fn parse_lock_row((kind, schema, name, mode, status, thread, duration): LockRow)
     })
 }
 
-/// Row of `metadata_lock_info`: object type, schema, name, lock mode, session id.
+/// Row of `metadata_lock_info`: object type, schema, name, lock mode, and session id.
 type HeldRow = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, u64);
 
 fn parse_granted_lock_row((kind, schema, name, mode, session): HeldRow) -> Option<RawMetadataLock> {
@@ -81,15 +81,15 @@ fn parse_granted_lock_row((kind, schema, name, mode, session): HeldRow) -> Optio
 }
 
 impl RawMetadataLock {
-    /// Returns the session id of the lock's listed owner.
+    /// Returns the session id of the lock owner that the server lists.
     pub(super) fn session_id(&self, threads: &ThreadMap) -> Option<u64> {
         self.lock.session.or_else(|| threads.session_id(self.thread?))
     }
 
-    /// Resolves the owner of the lock to a session. Returns `None` if the server has released the lock.
+    /// Resolves the lock owner to a session. Returns `None` if the server has released the lock.
     ///
     /// MySQL lists the locks of a prepared XA transaction under the thread that prepared the transaction.
-    /// The thread that prepared the transaction may have ended, or may run another statement.
+    /// A thread that prepared an XA transaction may have ended, or may be running another statement.
     /// If a thread has ended, the server has released its locks, except those of prepared XA transactions.
     pub(super) fn resolve_owner(
         mut self,

@@ -10,12 +10,12 @@ use super::raw_row_wait::{RawLockOwner, RawRowWait};
 use crate::connection::Connection;
 use crate::statements;
 
-/// Maximum number of locks looked up per query.
+/// Maximum number of lock ids per query.
 const MAX_LOCK_IDS_PER_QUERY: usize = 500;
-/// Maximum number of locks looked up in total. Waits beyond this limit lack the locked object.
+/// Maximum number of lock ids that Clew looks up per read. The locked objects of further waits are unknown.
 const MAX_TOTAL_LOCK_IDS: usize = 5000;
 
-/// Row of `data_lock_waits`: lock id, transaction id and thread id of the waiter, then of the blocker.
+/// Row of `data_lock_waits`: lock id, transaction id and thread id of the waiter, then those of the blocker.
 type WaitRow = (Vec<u8>, u64, Option<u64>, Vec<u8>, u64, Option<u64>);
 
 /// Reads all InnoDB lock waits.
@@ -42,11 +42,11 @@ pub(super) async fn read_row_waits(connection: &mut Connection) -> Result<Vec<Ra
     Ok(rows.into_iter().map(wait).collect())
 }
 
-/// Row of `data_locks`: lock id, schema, table, index, mode, type, data.
+/// Row of `data_locks`: lock id, schema, table, index, lock mode, lock type, and locked data.
 type LockRow =
     (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// Reads the locked objects of lock waits by lock id, requested locks first.
+/// Reads the locked objects of lock waits. Looks up requested locks first, then held locks.
 async fn read_locked_objects(
     connection: &mut Connection,
     waits: &[WaitRow],
@@ -68,7 +68,7 @@ async fn read_locked_objects(
     Ok(locks)
 }
 
-/// Returns whether a text is an InnoDB lock id: digits and colons, which are safe inside a SQL statement.
+/// Returns whether a text consists of digits and colons, as InnoDB lock ids do. Such a text is safe in a SQL statement.
 fn is_lock_id(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit() || byte == b':')
 }

@@ -1,4 +1,4 @@
-//! Reads prepared XA transactions that have no session.
+//! Reads prepared XA transactions without a session.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{privileges, statements};
 
-/// Prepared XA transaction that has no session.
+/// Prepared XA transaction without a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PreparedTransaction {
     /// Transaction id.
@@ -24,7 +24,7 @@ pub(super) struct PreparedTransaction {
 }
 
 impl PreparedTransaction {
-    /// Returns whether the transaction may own a metadata lock that is listed under the thread.
+    /// Returns whether the transaction may own a metadata lock that the server lists under `thread`.
     pub(super) fn may_own_metadata_lock(&self, thread: u64, object: &MetadataObject) -> bool {
         let on_table = match object {
             MetadataObject { kind: MetadataObjectKind::Table, schema: Some(schema), name: Some(name) } => {
@@ -36,12 +36,12 @@ impl PreparedTransaction {
     }
 }
 
-/// Row of `data_locks`: transaction id, thread id, schema, table.
+/// Row of `data_locks`: transaction id, thread id, schema, and table.
 type TableRow = (u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
-/// Row of `XA RECOVER`: format id, length of both parts of the XID, concatenated parts.
+/// Row of `XA RECOVER`: format id, the lengths of both parts of the XID, and the concatenated parts.
 type XidRow = (i64, usize, usize, Vec<u8>);
 
-/// Reads all prepared XA transactions. Sends queries only if a transaction has no session.
+/// Reads all prepared XA transactions without a session. Sends queries only if such a transaction exists.
 pub(super) async fn read_prepared_transactions(
     connection: &mut Connection,
     transactions: &[Transaction],
@@ -99,14 +99,15 @@ async fn read_locked_tables(connection: &mut Connection, prepared: &mut [Prepare
     Ok(())
 }
 
-/// Assigns the XID if there is exactly one transaction and one XID. Servers do not map XIDs to transaction ids.
+/// Assigns the XID if the server lists exactly one transaction and one XID.
+/// Servers do not map XIDs to transaction ids.
 fn assign_unambiguous_xid(prepared: &mut [PreparedTransaction], names: &[XidRow]) {
     if let ([prepared], [name]) = (prepared, names) {
         prepared.xid = format_xid(name);
     }
 }
 
-/// Formats an XID as a SQL literal. Parts that are not printable ASCII are formatted as hexadecimal.
+/// Formats an XID as a SQL literal. Formats a part as hexadecimal if it is not printable ASCII.
 fn format_xid((format, first, second, both): &XidRow) -> Option<String> {
     let (first, rest) = both.split_at_checked(*first)?;
     let second = rest.get(..*second)?;

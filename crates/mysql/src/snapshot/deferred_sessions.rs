@@ -9,12 +9,12 @@ use tokio::task::spawn_blocking;
 
 use crate::statement_ages::SessionAge;
 
-/// Maximum number of bytes in memory before the sessions spill to a temporary file.
+/// Maximum number of bytes in memory. Further sessions spill to a temporary file.
 const MAX_IN_MEMORY_SESSION_BYTES: usize = 64 << 10;
 /// Length value that marks a NULL text.
 const NULL_TEXT_LENGTH_MARKER: u64 = u64::MAX;
 
-/// Stored sessions in arrival order, with ages in memory and text columns in a spooled file.
+/// Sessions in arrival order. Ages are stored in memory, and text columns in a file that is in memory while small.
 #[derive(Debug)]
 pub(super) struct DeferredSessions {
     pub(super) ages: Vec<SessionAge>,
@@ -28,7 +28,7 @@ impl Default for DeferredSessions {
 }
 
 impl DeferredSessions {
-    /// Adds a session. Long statements are written on a blocking thread.
+    /// Adds a session. Writes long statements on a blocking thread.
     pub(super) async fn push(mut self, session: Session) -> io::Result<Self> {
         if session.statement.as_ref().is_none_or(|statement| statement.len() <= MAX_IN_MEMORY_SESSION_BYTES) {
             return self.write_session(&session).map(|()| self);
@@ -48,7 +48,7 @@ impl DeferredSessions {
         Ok(())
     }
 
-    /// Returns a reader for the stored sessions, which takes the ages from `ages`.
+    /// Returns a reader for the stored sessions. The reader takes session ages from `ages`.
     pub(super) fn into_reader(self) -> io::Result<DeferredSessionReader> {
         let mut texts = self.texts.into_inner().map_err(io::IntoInnerError::into_error)?;
         texts.seek(SeekFrom::Start(0))?;

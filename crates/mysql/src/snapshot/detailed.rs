@@ -1,7 +1,7 @@
 //! Takes detailed snapshots.
 //!
-//! The base columns of a row are encoded while the process list streams in.
-//! The detail columns are appended when the rows are written.
+//! Clew encodes the base columns of a row while it receives the process list.
+//! Clew appends the detail columns when it writes the rows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ pub(super) async fn read_detailed_snapshot(
     Ok(finish_snapshot(connection, body, limitations).await)
 }
 
-/// Details by session id. Program names have their own map, because most sessions have no other details.
+/// Details by session id. A separate map stores program names, because most sessions have no other details.
 #[derive(Debug)]
 pub(super) struct SessionDetails {
     /// Details of sessions that wait or run a statement.

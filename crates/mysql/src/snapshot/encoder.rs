@@ -1,4 +1,4 @@
-//! Joins, filters, encodes and sorts the rows of a snapshot while the process list streams in.
+//! Joins, filters, encodes and sorts the rows of a snapshot while Clew receives the process list.
 
 use std::io;
 
@@ -15,16 +15,17 @@ use crate::statement_ages::{self, AgeCheckScope};
 use crate::transactions::TransactionsBySession;
 use crate::{doctor, failure, process_list};
 
-/// Maximum number of bytes in memory before encoded rows spill to a temporary file.
+/// Maximum number of bytes in memory. Further encoded rows spill to a temporary file.
 const MAX_IN_MEMORY_ROW_BYTES: usize = 1 << 20;
-/// Maximum number of sessions in a batch for the blocking thread.
+/// Maximum number of sessions in a batch that a blocking thread encodes.
 const MAX_BATCH_ROWS: usize = 256;
 /// Approximate maximum number of statement bytes in a batch.
 const MAX_BATCH_BYTES: usize = 1 << 20;
-/// Maximum statement bytes of rows that are encoded on the reading thread. A thread handover costs two wake-ups.
+/// Maximum statement size in bytes for encoding on the reading thread.
+/// Handing a row to another thread costs two thread wake-ups.
 const MAX_INLINE_STATEMENT_BYTES: usize = 64 << 10;
 
-/// Maximum number of busy sessions whose ages are checked. Limits the memory of a snapshot.
+/// Maximum number of busy sessions whose ages are checked. The maximum limits the memory use of a snapshot.
 const MAX_AGE_CHECKED_SESSIONS: usize = 2_000;
 
 /// Selection and format of snapshot rows.
@@ -32,13 +33,13 @@ pub(super) struct RowEncodingOptions {
     pub(super) selection: Selection,
     pub(super) statements: StatementText,
     pub(super) format: OutputFormat,
-    /// True if detail columns are appended when the rows are written.
+    /// True if Clew appends detail columns when it writes the rows.
     pub(super) detailed: bool,
 }
 
 /// Reads all sessions over a connection and returns the encoded, sorted rows.
 /// If `own` is `None`, the rows include internal sessions and Clew's own sessions.
-/// `observe` is called with each session before the session is encoded.
+/// Calls `observe` with each session before encoding the session.
 pub(super) async fn read_sorted_rows(
     connection: &mut Connection,
     rows: &RowEncodingOptions,
@@ -107,9 +108,9 @@ fn statement_byte_count(session: &Session) -> usize {
     session.statement.as_ref().map_or(0, Vec::len)
 }
 
-/// Pipeline that encodes sessions while further rows are read.
-/// Sessions with small statements are encoded on the reading thread.
-/// Sessions with large statements are encoded in batches on a blocking thread, one batch at a time.
+/// Pipeline that encodes sessions while Clew reads further rows.
+/// Encodes sessions with small statements on the reading thread.
+/// Encodes sessions with large statements in batches on a blocking thread, one batch at a time.
 struct EncodePipeline {
     encoder: EncoderState,
     batch: SessionBatch,
@@ -130,7 +131,7 @@ impl EncoderState {
         }
     }
 
-    /// Encodes a small batch on this thread, or starts encoding a large batch on a blocking thread.
+    /// Encodes a small batch on the current thread, or starts to encode a large batch on a blocking thread.
     async fn start_encoding_batch(self, batch: SessionBatch) -> io::Result<Self> {
         let mut encoder = self.wait_for_encoder().await?;
         if encoder.is_cheap_to_encode(batch.bytes) {
@@ -170,7 +171,7 @@ impl EncodePipeline {
     }
 }
 
-/// SessionEncoder that filters sessions and encodes them as sortable rows.
+/// Filters sessions and encodes them as sortable rows.
 struct SessionEncoder {
     statements: StatementText,
     format: OutputFormat,
@@ -201,8 +202,8 @@ impl SessionEncoder {
         }
     }
 
-    /// Returns whether encoding `bytes` statement bytes is cheap enough for a thread of the async runtime.
-    /// Cheap rows are copied to memory, without template generation and without spilling to disk.
+    /// Returns whether a thread of the async runtime can encode `bytes` bytes of statements without long blocking.
+    /// Rows are cheap if Clew copies them to memory without template generation and without spilling to disk.
     fn is_cheap_to_encode(&self, bytes: usize) -> bool {
         self.statements == StatementText::Full
             && bytes < MAX_INLINE_STATEMENT_BYTES
