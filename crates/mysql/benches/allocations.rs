@@ -1,15 +1,15 @@
 //! Counts the heap allocations and the peak memory of snapshots: `cargo bench -p clew-mysql --bench allocations`.
 //!
-//! The counts depend on the code, not on the machine.
+//! The counts depend only on the code and not on the machine.
 //! The benchmark takes plain and detailed snapshots of two fake servers: one has few sessions, the other has many.
 //! The difference between the two results gives the counts per row, without one-time allocations.
-//! The benchmark prints one line for each kind of snapshot:
+//! The benchmark prints one line each for plain and detailed snapshots:
 //!
 //! ```text
 //! snapshot allocations_per_row=10.01 bytes_per_row=412 peak_bytes_more=1234567
 //! ```
 //!
-//! Each fake server is a child process running this program, so its allocations are not counted.
+//! Each fake server is a child process that runs this program. The benchmark does not count its allocations.
 
 #![allow(clippy::print_stdout, clippy::expect_used, reason = "a developer tool that prints its results")]
 

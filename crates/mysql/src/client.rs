@@ -1,7 +1,7 @@
 //! MySQL protocol client that can connect to untrusted servers.
 //!
 //! The crate `mysql_common` provides packet types, value conversion and authentication responses.
-//! This module adds features that existing drivers lack:
+//! This module adds features that existing MySQL drivers lack:
 //!
 //! - access to the local address of the TCP connection
 //! - TLS negotiation on the same TCP connection
@@ -38,9 +38,9 @@ pub(crate) use error::{Error, ServerError};
 use packets::PacketStream;
 pub(crate) use result_set::{ResultSetRows, RowCells};
 
-/// Maximum size of handshake and authentication packets.
+/// Maximum size in bytes of handshake and authentication packets.
 const MAX_HANDSHAKE_PACKET_BYTES: usize = 64 << 10;
-/// Maximum size of a row in a buffered result set.
+/// Maximum size in bytes of a row in a buffered result set.
 const MAX_BUFFERED_ROW_BYTES: usize = 1 << 20;
 /// Maximum memory in bytes for a result set that the client buffers completely.
 const MAX_BUFFERED_RESULT_BYTES: usize = 256 << 20;

@@ -1,13 +1,13 @@
 //! Reads a server's clock in local time and UTC, and detects sudden clock changes ("clock steps").
 //!
-//! InnoDB reports the start of a transaction in local time.
+//! InnoDB reports the start time of a transaction in local time.
 //! If the UTC offset has not changed since then, the age of the transaction is the difference between two local times.
-//! Otherwise, the server converts each local time to UTC.
+//! If the UTC offset may have changed, the server converts each local time to UTC.
 //! A local time that occurs twice, when daylight-saving time ends, has two UTC values.
 //!
-//! A clock step changes every age that is computed from the wall clock.
-//! [`ClockHistory`] detects a step by comparing the server's clock with the local monotonic clock.
-//! `ClockHistory` then corrects the ages of sessions and transactions that began before the step.
+//! A clock step changes every age that the server computes from its wall clock.
+//! [`ClockHistory`] detects clock steps by comparing the server's clock with the local monotonic clock.
+//! `ClockHistory` then corrects the ages of sessions and transactions that began before the clock step.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -39,11 +39,11 @@ pub struct ClockReading {
     local: DateTime,
     /// Unix timestamp in seconds.
     utc: f64,
-    /// True if the server's UTC offset was the same one day earlier.
+    /// True if the server's UTC offset was the same one day before the reading.
     uniform: bool,
     /// Local monotonic time of the reading, midway between the query and its response.
     at: Instant,
-    /// Half of the round-trip time, in seconds.
+    /// Half of the round-trip time of the clock query, in seconds.
     uncertainty: f64,
 }
 
@@ -86,7 +86,7 @@ pub(crate) enum LocalTimeAge {
 }
 
 /// Computes the ages of local times relative to a clock reading.
-/// Sends conversion queries only if the UTC offset may have changed since one of the local times.
+/// Queries the server only if the UTC offset may have changed since one of the local times.
 pub(crate) async fn compute_local_time_ages(
     client: &mut Client,
     clock: &ClockReading,
@@ -115,7 +115,7 @@ pub(crate) async fn compute_local_time_ages(
 }
 
 /// Parses `seconds,before,after`: a Unix timestamp and two flags.
-/// The flags tell whether the same local time also occurred one hour earlier or later.
+/// A flag is set if the same local time also occurred one hour earlier or later, respectively.
 fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
     let mut parts = conversion.split(',');
     let utc: f64 = parts.next()?.parse().ok()?;
@@ -160,7 +160,7 @@ impl fmt::Display for UnreliableClock {
 }
 
 /// Clock readings of the servers behind a node's address, which Clew stores between reads.
-/// Behind a load balancer, one address can lead to several servers, each with its own clock.
+/// Behind a load balancer, one address can lead to several servers, and each server has its own clock.
 /// A server restart does not change the server's clock.
 #[derive(Debug, Clone, Default)]
 pub struct ClockHistory {
@@ -199,8 +199,8 @@ impl ClockHistory {
     }
 
     /// Records a clock reading. Returns the size in seconds of a clock step since the previous reading.
-    pub(crate) fn record_reading(&mut self, reading: ClockReading) -> Option<f64> {
-        self.servers.back_mut()?.1.record_reading(reading)
+    pub(crate) fn record_clock_reading(&mut self, reading: ClockReading) -> Option<f64> {
+        self.servers.back_mut()?.1.record_clock_reading(reading)
     }
 
     /// Corrects an age in seconds that the server computed from its wall clock. The age `reported` may be negative.
@@ -223,7 +223,7 @@ impl ClockHistory {
 }
 
 impl ClockReadings {
-    fn record_reading(&mut self, reading: ClockReading) -> Option<f64> {
+    fn record_clock_reading(&mut self, reading: ClockReading) -> Option<f64> {
         let last = self.last.replace(reading)?;
         let passed = reading.at.saturating_duration_since(last.at).as_secs_f64();
         let step = reading.utc - last.utc - passed;
@@ -280,13 +280,17 @@ mod tests {
         ] {
             let start = Instant::now();
             let mut history = ClockReadings::default();
-            assert_eq!(history.record_reading(reading(start, 0.0, 1_000_000.0)), None);
-            assert_eq!(history.record_reading(reading(start, 1.0, 1_000_001.5)), None, "an adjustment is no step");
+            assert_eq!(history.record_clock_reading(reading(start, 0.0, 1_000_000.0)), None);
+            assert_eq!(
+                history.record_clock_reading(reading(start, 1.0, 1_000_001.5)),
+                None,
+                "an adjustment is no step"
+            );
             assert_eq!(history.correct_age(7200), 7200);
-            let stepped = history.record_reading(reading(start, 2.0, 1_000_002.5 + step)).unwrap();
+            let stepped = history.record_clock_reading(reading(start, 2.0, 1_000_002.5 + step)).unwrap();
             assert!((stepped - step).abs() < 0.001, "{stepped}");
             assert_eq!(history.correct_age(reported), expected, "{step} {reported}");
-            assert_eq!(history.record_reading(reading(start, 3.0, 1_000_003.5 + step)), None, "the step is over");
+            assert_eq!(history.record_clock_reading(reading(start, 3.0, 1_000_003.5 + step)), None, "the step is over");
         }
     }
 
@@ -294,10 +298,10 @@ mod tests {
     fn two_steps_add_up() {
         let start = Instant::now();
         let mut history = ClockReadings::default();
-        history.record_reading(reading(start, 0.0, 0.0));
-        history.record_reading(reading(start, 1.0, 3601.0));
-        history.record_reading(reading(start, 100.0, 3700.0));
-        history.record_reading(reading(start, 101.0, 3701.0 + 7200.0));
+        history.record_clock_reading(reading(start, 0.0, 0.0));
+        history.record_clock_reading(reading(start, 1.0, 3601.0));
+        history.record_clock_reading(reading(start, 100.0, 3700.0));
+        history.record_clock_reading(reading(start, 101.0, 3701.0 + 7200.0));
         assert_eq!(history.correct_age(10_800 + 101 + 50), 151, "begun before both");
         assert_eq!(history.correct_age(7200 + 50), 50, "begun between them");
         assert_eq!(history.correct_age(0), 0);
@@ -310,21 +314,21 @@ mod tests {
             ["first@1", "first@2", "second@1"].map(|server| server.parse().unwrap());
         let mut history = ClockHistory::default();
         assert!(!history.select_server(&first));
-        history.record_reading(reading(start, 0.0, 1000.0));
-        assert_eq!(history.record_reading(reading(start, 1.0, 4601.0)), Some(3600.0));
+        history.record_clock_reading(reading(start, 0.0, 1000.0));
+        assert_eq!(history.record_clock_reading(reading(start, 1.0, 4601.0)), Some(3600.0));
         assert!(history.select_server(&second));
         assert_eq!(
-            history.record_reading(reading(start, 2.0, 50.0)),
+            history.record_clock_reading(reading(start, 2.0, 50.0)),
             None,
             "the clocks of two servers are not compared"
         );
         assert_eq!((history.has_clock_steps(), history.correct_age(3700)), (false, 3700));
         // A restart does not change the clock.
         assert!(history.select_server(&restarted));
-        assert_eq!(history.record_reading(reading(start, 3.0, 4603.0)), None);
+        assert_eq!(history.record_clock_reading(reading(start, 3.0, 4603.0)), None);
         assert_eq!(history.correct_age(3610), 10, "begun before the step");
         assert!(!history.select_server(&restarted));
-        assert_eq!(history.record_reading(reading(start, 4.0, 4704.0)), Some(100.0));
+        assert_eq!(history.record_clock_reading(reading(start, 4.0, 4704.0)), Some(100.0));
     }
 
     #[test]

@@ -96,8 +96,8 @@ impl NodePermits {
         Self { reading: Arc::new(Semaphore::new(1)), killing: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Acquires a permit. A kill tries the reserved permit first, then the read permit.
-    /// `select!` drops the losing future, which then releases its permit or leaves the queue.
+    /// Acquires a connection permit. A kill tries the reserved permit first and the read permit second.
+    /// `select!` drops the future that lost the race. This future then releases its permit or leaves the queue.
     async fn acquire(&self, purpose: ConnectionPurpose) -> Result<OwnedSemaphorePermit, AcquireError> {
         if purpose == ConnectionPurpose::Reading {
             return self.reading.clone().acquire_owned().await;
@@ -110,7 +110,7 @@ impl NodePermits {
     }
 }
 
-/// Reference to a node's entry in [`NODE_PERMITS`]. Dropping the last reference removes the entry.
+/// Reference to the permits of a node in [`NODE_PERMITS`]. Dropping the last reference removes the entry.
 #[derive(Debug)]
 struct NodePermitsRef {
     address: String,

@@ -31,7 +31,7 @@ pub struct Diagnosis {
     pub account: String,
     /// TLS cipher of the connection, or `None` if the connection does not use TLS.
     pub cipher: Option<String>,
-    /// Difference between the server's clock and the local clock, in seconds.
+    /// Difference in seconds between the server's clock and the local clock.
     pub clock_difference: f64,
     /// Check results, ordered by importance.
     pub checks: Vec<CheckResult>,
@@ -66,7 +66,7 @@ async fn run_diagnosis(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis,
     Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
 }
 
-/// Returns whether the process list contains this connection under its handshake id.
+/// Returns whether the process list contains this connection under the connection id from its handshake.
 async fn is_direct_connection(connection: &mut Connection) -> Result<bool, Failure> {
     let address = connection.address.clone();
     let read_failure = |error: crate::client::Error| failure::from_client_error(&error, &address);

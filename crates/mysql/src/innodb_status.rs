@@ -52,19 +52,19 @@ fn parse_transaction(block: &[&str]) -> Option<Transaction> {
     })
 }
 
-/// Parses the duration of a lock wait in seconds. MySQL prints seconds, MariaDB prints microseconds.
+/// Parses the duration of a lock wait in seconds. MySQL prints seconds, and MariaDB prints microseconds.
 fn parse_lock_wait_seconds(line: &str) -> Option<u64> {
     parse_number_before(line, " SEC FOR THIS LOCK TO BE GRANTED")
         .or_else(|| Some(parse_number_before(line, " us FOR THIS LOCK TO BE GRANTED")? / 1_000_000))
 }
 
-/// Parses the number that directly precedes `mark`.
+/// Parses the number that directly precedes the text `mark`.
 fn parse_number_before(text: &str, mark: &str) -> Option<u64> {
     let (before, _) = text.split_once(mark)?;
     before.rsplit(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// Parses the number that directly follows `mark`.
+/// Parses the number that directly follows the text `mark`.
 fn parse_number_after(text: &str, mark: &str) -> Option<u64> {
     let (_, after) = text.split_once(mark)?;
     after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()

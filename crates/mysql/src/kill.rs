@@ -39,7 +39,7 @@ pub use victim::{ExpectedStatement, ProcessListSource, Victim};
 /// Target of a kill: the session or its running statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KillTarget {
-    /// Kills the session. The server rolls back the session's open transaction.
+    /// Kills the session. The server then rolls back the session's open transaction.
     Connection,
     /// Kills the running statement. The session keeps its open transaction and its locks.
     Query,
@@ -58,8 +58,8 @@ impl KillTarget {
 
 /// Kills a session or its running statement, and confirms the effect.
 ///
-/// Fails if the server is unreachable or the account lacks a privilege.
-/// The failure for a missing privilege contains the `GRANT` statement.
+/// Fails if the server is unreachable or the account lacks a required privilege.
+/// If a privilege is missing, the failure contains the required `GRANT` statement.
 /// Never fails after the server has accepted the kill.
 /// If the effect cannot be confirmed, the outcome is [`KillOutcome::Ending`].
 pub async fn kill_victim(
@@ -78,7 +78,7 @@ pub async fn kill_victim(
 }
 
 /// Kills several sessions over one connection and within one timeout. See [`kill_victim`].
-/// Sends all kills first, then confirms their effects together.
+/// Sends all kills first and confirms their effects afterwards.
 /// Returns a session id and an outcome for each victim, in the order of `victims`.
 ///
 /// Fails only if Clew sent no kill. A later failure becomes the outcome of each affected victim.

@@ -49,7 +49,7 @@ struct AbandonedStatement {
     /// Maximum number of bytes received over the control connection.
     max_bytes: u64,
     own: Arc<OwnSession>,
-    /// Permit of the dropped connection, released after the last kill attempt.
+    /// Permit of the dropped connection. Clew releases the permit after the last kill attempt.
     permit: ConnectionPermit,
 }
 

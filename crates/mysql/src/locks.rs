@@ -113,7 +113,7 @@ pub(crate) struct LockTables {
     pub(crate) threads: ThreadMap,
     /// Limitations of the read.
     pub(crate) limitations: Vec<Limitation>,
-    /// Limitation if performance_schema is unreadable.
+    /// Limitation that explains why performance_schema is unreadable, or `None` if performance_schema is readable.
     pub(crate) unreadable: Option<Limitation>,
     capabilities: LockCapabilities,
     prepared: Vec<PreparedTransaction>,

@@ -27,11 +27,11 @@ static INSTALLATION_MARKER: OnceLock<String> = OnceLock::new();
 
 /// Sets the marker by which the processes of one installation recognise each other's sessions.
 /// The marker must be unguessable. Removes all characters other than ASCII letters and digits.
-/// Has no effect after the first connection to a server.
+/// Setting the marker has no effect after the first connection to a server.
 /// If no marker is set, the process generates a random marker.
-pub fn set_installation_marker(token: &str) {
-    let token: String = token.chars().filter(char::is_ascii_alphanumeric).collect();
-    let _ = INSTALLATION_MARKER.set(token);
+pub fn set_installation_marker(marker: &str) {
+    let marker: String = marker.chars().filter(char::is_ascii_alphanumeric).collect();
+    let _ = INSTALLATION_MARKER.set(marker);
 }
 
 /// Returns the installation marker, which is part of each connection tag.
@@ -197,7 +197,7 @@ pub(crate) struct OwnSessionFilter {
     account: Vec<u8>,
     number: u64,
     tag: Vec<u8>,
-    /// Prefix of all statements from this installation.
+    /// Prefix that all statements from this installation share.
     start: Vec<u8>,
     /// Address of the node.
     address: String,

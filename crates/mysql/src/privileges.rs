@@ -30,7 +30,7 @@ pub(crate) async fn run_privilege_probe(connection: &mut Connection, probe: &str
     }
 }
 
-/// Returns whether the account's grants allow killing sessions of other accounts.
+/// Checks whether the grants of the account allow killing sessions of other accounts.
 pub(crate) async fn has_kill_privilege(connection: &mut Connection) -> Result<bool, Failure> {
     let grants: Vec<String> =
         connection.query_all(statements::GRANTS_QUERY).await.map_err(|error| connection.to_failure(&error))?;

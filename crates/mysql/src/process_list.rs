@@ -21,7 +21,7 @@ pub(crate) struct SessionRows<'a> {
     rows: ResultSetRows<'a>,
     /// Number of truncated rows.
     truncated: u64,
-    /// Number of idle user sessions whose age was negative or implausible.
+    /// Number of idle user sessions whose ages were negative or implausible.
     clamped: u64,
 }
 

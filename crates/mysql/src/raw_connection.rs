@@ -95,7 +95,7 @@ impl RawConnection {
     }
 
     /// Returns whether the connection reaches the server directly, without a proxy.
-    /// Behind a proxy, listed sessions and killed sessions may belong to different servers.
+    /// Behind a proxy, the server that lists a session and the server that receives a kill may differ.
     /// Callers must pass the complete process list, which contains this connection, through `filter` first.
     pub(crate) fn is_direct(&self, filter: &OwnSessionFilter) -> bool {
         self.handshake_id_matches() && filter.listed_connection_id() == Some(self.id)

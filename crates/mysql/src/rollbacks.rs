@@ -1,4 +1,4 @@
-//! Reads the progress of rollbacks and estimates their remaining time.
+//! Reads the progress of rollbacks, and estimates how long each rollback will take.
 //!
 //! During a rollback, InnoDB decrements the number of modified rows of the transaction.
 //! Clew estimates the remaining time from the rollback speed, that is, from two samples of this number.
@@ -31,7 +31,7 @@ const MAX_ROLLBACK_SAMPLES: u32 = 4;
 pub struct Rollback {
     /// Transaction id.
     pub transaction_id: u64,
-    /// Session id, or 0 for a transaction that the server rolls back after a restart.
+    /// Session id, or 0 if the server rolls back the transaction after a restart.
     /// MySQL may have removed the session from the process list.
     pub session_id: u64,
     /// First 1,024 bytes of the session's statement, or `None` if the session is being killed.
@@ -41,7 +41,7 @@ pub struct Rollback {
     pub started: String,
     /// Number of modified rows that are not rolled back yet.
     pub rows_modified: u64,
-    /// Estimated seconds until the rollback completes, at least 1.
+    /// Estimated number of seconds until the rollback completes, at least 1.
     /// If no row was rolled back between the samples, the estimate is the age of the transaction.
     pub remaining_seconds: u64,
 }

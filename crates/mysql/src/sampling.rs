@@ -31,7 +31,7 @@ pub use cache::SampleCache;
 /// Maximum number of sessions in a sample, if all are idle. Including busy sessions, a sample has up to twice as many.
 const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
-/// Maximum number of bytes of a row, excluding the statement.
+/// Maximum number of bytes per process list row, excluding the statement.
 const MAX_NON_STATEMENT_COLUMN_BYTES: usize = 4 << 10;
 
 /// Sample of a node's sessions.
@@ -45,7 +45,7 @@ pub struct SessionSample {
     pub counts: SessionCounts,
     /// Limitations of the sample.
     pub limitations: Vec<Limitation>,
-    /// Duration of the sample, from acquiring the permit to the last row.
+    /// Duration of the sample, from acquiring the connection permit to receiving the last row.
     pub duration: Duration,
 }
 
@@ -95,7 +95,7 @@ async fn take_sample(
     Ok(sample.into_session_sample(server, cache, duration))
 }
 
-/// User sessions of a sample with their open transactions.
+/// User sessions in a sample, with their open transactions.
 #[derive(Debug, Default)]
 struct SampledSessions {
     open: TransactionsBySession,
@@ -204,7 +204,7 @@ async fn take_sample_with_locks(
     })
 }
 
-/// Reads the open transactions. If `innodb_trx` is temporarily unreadable, also returns a limitation that says so.
+/// Reads the open transactions. Also returns a limitation if `innodb_trx` is temporarily unreadable.
 async fn read_open_transactions(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -264,7 +264,7 @@ async fn read_sampled_sessions(
     Ok(found)
 }
 
-/// Reads the process list. Returns whether the list contains this connection's statement.
+/// Reads the process list. Returns whether the list contains the statement that reads it.
 async fn read_process_list(
     found: &mut SampledSessions,
     connection: &mut Connection,

@@ -16,7 +16,7 @@ use crate::{failure, statements};
 /// Server instance, identified by the server identity and the start time of the server process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServerInstance {
-    /// `server_uuid` on MySQL; host name, port, server id and data directory on MariaDB.
+    /// The identity is `server_uuid` on MySQL, and host name, port, server id and data directory on MariaDB.
     identity: String,
     /// Start time of the server process as a Unix timestamp in seconds: the server's current time minus its uptime.
     started: i64,
@@ -48,7 +48,7 @@ impl FromStr for ServerInstance {
     }
 }
 
-/// Error for text that is not a valid server instance.
+/// Error for a text that does not describe a server instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("invalid server instance: use the value that Clew returned")]
 pub struct InvalidServerInstance;

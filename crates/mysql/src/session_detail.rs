@@ -13,7 +13,7 @@ use crate::locks::read_lock_observations;
 use crate::statement_ages::{self, AgeCheckScope};
 use crate::{failure, process_list, statements};
 
-/// Maximum statement length in bytes. Longer statements are truncated.
+/// Maximum length of a statement in bytes. Clew truncates longer statements.
 const MAX_DETAIL_STATEMENT_BYTES: usize = 8 << 20;
 
 /// Session with its transaction, statements, connection attributes and waits.
@@ -28,7 +28,7 @@ pub struct DetailedSession {
     /// Latest statements of the open transaction, oldest first.
     /// If the server does not record transactions, the list contains the latest statements of the session.
     pub last_statements: Vec<Vec<u8>>,
-    /// Connection attributes sent by the client.
+    /// Connection attributes that the client sent.
     pub attributes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     /// Part of the wait graph that contains the session. Includes the limitations of the read.
     pub graph: WaitGraph,

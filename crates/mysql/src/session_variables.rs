@@ -44,7 +44,7 @@ pub(crate) struct SessionVariable {
     name: &'static str,
     servers: ServerFamilies,
     setting: SessionVariableValue,
-    /// Effect of unexpected values on Clew's statements.
+    /// Effect that an unexpected value would have on Clew's statements.
     reason: &'static str,
 }
 
@@ -63,7 +63,7 @@ use SessionVariableValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, Sec
 /// Maximum unsigned 64-bit value, which the server interprets as no limit.
 const UNLIMITED_VALUE: SessionVariableValue = Literal("18446744073709551615");
 
-/// Session variables in the order of the `SET` statement. `max_join_size` must precede `sql_big_selects`.
+/// Session variables in the order in which Clew sets them. `max_join_size` must precede `sql_big_selects`.
 static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("time_zone", Both, Literal("'SYSTEM'"), "InnoDB reports times in the server's own time zone"),
     variable("timestamp", Both, Literal("DEFAULT"), "a fixed session time makes durations wrong"),
@@ -108,9 +108,9 @@ static SESSION_VARIABLES: [SessionVariable; 36] = [
 pub(crate) struct SessionVariableSetup {
     left: Duration,
     variables: Vec<&'static SessionVariable>,
-    /// Known variables that the server refused to set.
+    /// Variables that are known to the server but that the server refused to set.
     refused: Vec<&'static SessionVariable>,
-    /// True if each variable has its own statement, because the server did not name the refused variable.
+    /// True if Clew sets each variable in its own statement, because the server did not name a refused variable.
     one_by_one: bool,
 }
 

@@ -60,7 +60,7 @@ pub enum SessionScope {
     All,
 }
 
-/// Server, row count and limitations of a snapshot.
+/// Summary of a snapshot: server, row count and limitations.
 #[derive(Debug, Clone, Serialize)]
 pub struct SnapshotSummary {
     /// Server family.
@@ -89,12 +89,12 @@ pub struct Snapshot {
 pub struct EncodedRows {
     rows: SortedRows<SpooledTempFile>,
     format: OutputFormat,
-    /// Details of each session, or `None` in a plain snapshot.
+    /// Details of each session, or `None` for a plain snapshot.
     details: Option<SessionDetails>,
 }
 
 impl EncodedRows {
-    /// Writes all rows, without a CSV header or JSON brackets.
+    /// Writes all rows without a CSV header row and without enclosing JSON brackets.
     /// Blocks the current thread. Callers must not call this function on a thread of the async runtime.
     /// Fails if writing to `out` or reading the temporary file fails.
     pub fn write_to(&mut self, out: &mut dyn Write) -> io::Result<()> {
@@ -220,7 +220,7 @@ async fn read_snapshot(
     Ok(finish_snapshot(connection, body, limitations).await)
 }
 
-/// Creates the snapshot after all reads, and closes the connection.
+/// Creates the snapshot from the results of all reads, and closes the connection.
 async fn finish_snapshot(mut connection: Connection, body: EncodedRows, mut limitations: Vec<Limitation>) -> Snapshot {
     limitations.append(&mut connection.limitations);
     let summary = SnapshotSummary {

@@ -2,7 +2,7 @@
 //!
 //! A session can falsify the column `Time` of MySQL's process list with `SET timestamp`.
 //! The statement timers of performance_schema are not affected by `SET timestamp`.
-//! Statement timers are read after the process list.
+//! Clew reads the statement timers after the process list.
 //! If a session starts another statement between the two reads, the resulting age is too low, never too high.
 //!
 //! Clew does not check an age that matches the session's lock wait in InnoDB.
@@ -32,7 +32,7 @@ const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 pub(crate) enum AgeCheckScope {
     /// Busy sessions.
     Busy,
-    /// All sessions, including the idle times of idle sessions.
+    /// Ages of all sessions, including the idle times of idle sessions.
     All,
 }
 
@@ -192,7 +192,7 @@ impl StatementTimers {
 /// Row of statement timers: thread id, event id, whether the statement is running, end, and duration.
 type TimerRow = (u64, u64, bool, Option<u64>, Option<u64>);
 
-/// Session id by thread id, with a flag for threads whose statements the server records.
+/// Session ids by thread id, with a flag that is true if the server records the thread's statements.
 type SessionThreads = HashMap<u64, (u64, bool)>;
 
 /// Reads the threads of the sessions in `wanted`.

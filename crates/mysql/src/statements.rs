@@ -1,6 +1,7 @@
 //! SQL statements that Clew sends to watched servers, with cost and required privileges.
 //!
-//! Costs were measured with 10,000 sessions, 2,500 open transactions and 100 lock waiters (DESIGN.md section 7).
+//! Costs were measured on servers with 10,000 sessions, 2,500 open transactions and 100 lock waiters.
+//! DESIGN.md section 7 describes the measurements.
 
 use std::fmt::Write as _;
 
@@ -11,12 +12,12 @@ use jiff::civil::DateTime;
 pub(crate) const SERVER_IDENTITY_QUERY: &str = "SELECT VERSION(), CONNECTION_ID() LIMIT 1";
 
 /// Checks whether `SHOW PROCESSLIST` uses performance_schema, which truncates statements after 1,024 bytes.
-/// The cost is negligible. Requires no privilege.
+/// The cost is negligible. The query requires no privilege.
 /// Servers without this system variable return error 1193 and do not truncate statements.
 pub(crate) const PROCESS_LIST_SOURCE_QUERY: &str = "SELECT @@GLOBAL.performance_schema_show_processlist";
 
 /// Reads all open transactions. Takes 0.05 s on MySQL and 0.14 s on MariaDB.
-/// Requires the PROCESS privilege. Without the privilege, the server returns error 1227.
+/// The query requires the PROCESS privilege. Without the privilege, the server returns error 1227.
 ///
 /// InnoDB reports times in the server's time zone. Clew runs [`SERVER_CLOCK_QUERY`] immediately afterwards.
 pub(crate) const TRANSACTIONS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_id, trx_state, CAST(trx_started AS CHAR), \
@@ -37,7 +38,7 @@ pub(crate) const INNODB_STATUS_QUERY: &str = "SHOW ENGINE INNODB STATUS";
 pub(crate) const PROCESS_LIST_QUERY: &str = "SHOW FULL PROCESSLIST";
 
 /// Reads all MySQL sessions without a global lock, with the first 1,024 bytes of each statement. Takes 0.06 s.
-/// Returns no rows if performance_schema is off. Requires the same privileges as [`PROCESS_LIST_QUERY`].
+/// The query returns no rows if performance_schema is off. Requires the same privileges as [`PROCESS_LIST_QUERY`].
 pub(crate) const PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY: &str =
     "SELECT id, user, host, db, command, time, state, info FROM performance_schema.processlist";
 
@@ -57,7 +58,7 @@ pub(crate) fn kill_query_id_statement(query: u64) -> String {
 }
 
 /// Reads the statement ids of sessions on MariaDB. Takes up to 0.1 s, because the server scans all sessions.
-/// Requires the PROCESS privilege for sessions of other accounts.
+/// The query requires the PROCESS privilege for sessions of other accounts.
 pub(crate) fn statement_ids_query(connections: &[u64]) -> String {
     format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", join_with_commas(connections))
 }
@@ -66,24 +67,25 @@ pub(crate) fn statement_ids_query(connections: &[u64]) -> String {
 pub(crate) const NO_SUCH_THREAD_ERROR: u16 = 1094;
 
 /// Calls a kill procedure of a managed database service, for accounts that may not run `KILL`.
-/// Returns error 1305 if the procedure does not exist, and error 1370 if the account lacks the EXECUTE privilege.
+/// The server returns error 1305 if the procedure does not exist.
+/// The server returns error 1370 if the account lacks the EXECUTE privilege.
 pub(crate) fn procedure_call_statement(procedure: &str, number: u64) -> String {
     format!("CALL {procedure}({number})")
 }
 
 /// Reads the sessions of the same account that have the installation marker in a connection attribute.
-/// Takes 0.1 s with 10,000 sessions, because the server scans the attributes of the account's sessions.
-/// Requires that performance_schema is on.
-pub(crate) fn sessions_with_marker_query(token: &str) -> String {
+/// The query takes 0.1 s with 10,000 sessions, because the server scans the attributes of the account's sessions.
+/// The query requires that performance_schema is on.
+pub(crate) fn sessions_with_marker_query(marker: &str) -> String {
     format!(
         "SELECT processlist_id FROM performance_schema.session_account_connect_attrs \
-         WHERE attr_name = 'clew_connection' AND attr_value LIKE 'clew:{token}.%'"
+         WHERE attr_name = 'clew_connection' AND attr_value LIKE 'clew:{marker}.%'"
     )
 }
 
 /// Reads the server identity and the start time as a Unix timestamp. Requires no privilege.
-/// The server evaluates current time and uptime at the start of the statement, so the difference is constant.
-/// Takes up to 0.03 s, because the server sums counters of all sessions.
+/// The server evaluates the current time and its uptime when the statement starts, so their difference is constant.
+/// The query takes up to 0.03 s, because the server sums the counters of all sessions.
 pub(crate) const MYSQL_INSTANCE_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM performance_schema.global_status WHERE variable_name = 'Uptime'";
 
@@ -104,7 +106,7 @@ pub(crate) const CURRENT_ACCOUNT_QUERY: &str = "SELECT CURRENT_USER()";
 pub(crate) const TLS_CIPHER_QUERY: &str = "SHOW STATUS LIKE 'Ssl_cipher'";
 
 /// Reads the server's local time and Unix timestamp, and checks whether the UTC offset was the same one day ago.
-/// The cost is negligible. Requires no privilege.
+/// The cost is negligible. The query requires no privilege.
 /// `UNIX_TIMESTAMP()` without an argument is correct even if the local time is ambiguous.
 pub(crate) const SERVER_CLOCK_QUERY: &str = "SELECT CAST(NOW(6) AS CHAR), UNIX_TIMESTAMP(), \
      UNIX_TIMESTAMP() - UNIX_TIMESTAMP(NOW() - INTERVAL 1 DAY) = 86400";
@@ -132,7 +134,7 @@ pub(crate) const GRANTS_QUERY: &str = "SHOW GRANTS";
 pub(crate) const PERFORMANCE_SCHEMA_STATE_QUERY: &str = "SELECT @@GLOBAL.performance_schema";
 
 /// Checks whether the account can read metadata locks.
-/// Fails without the SELECT privilege on performance_schema, and otherwise returns no rows.
+/// The query fails without the SELECT privilege on performance_schema, and otherwise returns no rows.
 pub(crate) const METADATA_LOCKS_PROBE_QUERY: &str = "SELECT 1 FROM performance_schema.metadata_locks LIMIT 0";
 
 /// Checks whether the metadata lock instrument is enabled. Requires the SELECT privilege on performance_schema.
@@ -147,7 +149,7 @@ pub(crate) const MYSQL_ROW_WAITS_QUERY: &str = "SELECT requesting_engine_lock_id
 
 /// Reads the locked objects of InnoDB locks by lock id. Requires the SELECT privilege on performance_schema.
 /// `ids` must contain only digits and colons.
-/// Takes 0.3 s with 200,000 locks, because the server scans all locks once.
+/// The query takes 0.3 s with 200,000 locks, because the server scans all locks once.
 /// `CONCAT` prevents the use of an index, because MySQL 9.7 finds only the first id of a list through the index.
 pub(crate) fn data_locks_query(ids: &[&str]) -> String {
     format!(
@@ -158,7 +160,7 @@ pub(crate) fn data_locks_query(ids: &[&str]) -> String {
 }
 
 /// Reads the tables that transactions have locked, with the thread ids of the lock owners.
-/// Has the same cost and requires the same privileges as [`data_locks_query`].
+/// The query has the same cost and requires the same privileges as [`data_locks_query`].
 /// Clew sends this query only for transactions without a session.
 pub(crate) fn locked_tables_query(transactions: &[u64]) -> String {
     format!(
@@ -173,8 +175,8 @@ pub(crate) fn locked_tables_query(transactions: &[u64]) -> String {
 pub(crate) const MARIADB_ROW_WAITS_QUERY: &str = "SELECT requesting_trx_id, requested_lock_id, blocking_trx_id, \
      blocking_lock_id FROM information_schema.innodb_lock_waits";
 
-/// Reads the InnoDB locks of lock waits on MariaDB, with the locked objects.
-/// Has the same cost and requires the same privileges as [`MARIADB_ROW_WAITS_QUERY`].
+/// Reads the InnoDB locks that are part of lock waits on MariaDB, with the locked objects.
+/// The query has the same cost and requires the same privileges as [`MARIADB_ROW_WAITS_QUERY`].
 pub(crate) const MARIADB_ROW_LOCKS_QUERY: &str = "SELECT lock_id, lock_mode, lock_type, lock_table, lock_index, lock_data \
      FROM information_schema.innodb_locks";
 
@@ -185,12 +187,12 @@ pub(crate) const WAITERS_WITHOUT_TRANSACTION_ID_QUERY: &str = "SELECT trx_mysql_
      FROM information_schema.innodb_trx WHERE trx_id = 0 AND trx_requested_lock_id IS NOT NULL";
 
 /// Reads granted and pending metadata locks. Takes 0.05 s with 2,500 open transactions.
-/// Requires the SELECT privilege on performance_schema.
+/// The query requires the SELECT privilege on performance_schema.
 pub(crate) const METADATA_LOCKS_QUERY: &str = "SELECT object_type, object_schema, object_name, lock_type, lock_status, \
      owner_thread_id, lock_duration FROM performance_schema.metadata_locks";
 
 /// Reads granted metadata locks from MariaDB's plugin `metadata_lock_info`. Requires no privilege.
-/// Returns error 1109 if the plugin is not installed.
+/// The server returns error 1109 if the plugin is not installed.
 pub(crate) const GRANTED_METADATA_LOCKS_QUERY: &str = "SELECT lock_type, table_schema, table_name, lock_mode, thread_id \
      FROM information_schema.metadata_lock_info";
 
@@ -199,14 +201,14 @@ pub(crate) const GRANTED_METADATA_LOCKS_PROBE_QUERY: &str =
     "SELECT 1 FROM information_schema.metadata_lock_info LIMIT 0";
 
 /// Reads the session id of each thread, with a flag for replication appliers.
-/// Takes 0.05 s on MariaDB and 0.07 s on MySQL. Requires the SELECT privilege on performance_schema.
+/// The query takes 0.05 s on MariaDB and 0.07 s on MySQL. Requires the SELECT privilege on performance_schema.
 pub(crate) const THREADS_QUERY: &str = "SELECT thread_id, processlist_id, name IN ('thread/sql/replica_sql', \
      'thread/sql/replica_worker', 'thread/sql/slave_sql', 'thread/sql/slave_worker') \
      FROM performance_schema.threads WHERE processlist_id IS NOT NULL";
 
 /// Checks by session id whether sessions are replication appliers.
-/// Has the same cost and requires the same privileges as [`THREADS_QUERY`].
-/// Returns no rows if performance_schema is off.
+/// The query has the same cost and requires the same privileges as [`THREADS_QUERY`].
+/// The query returns no rows if performance_schema is off.
 pub(crate) fn replication_applier_query(sessions: &[u64]) -> String {
     format!(
         "SELECT processlist_id, name IN ('thread/sql/replica_sql', 'thread/sql/replica_worker', 'thread/sql/slave_sql', \
@@ -231,7 +233,7 @@ pub(crate) fn open_transactions_query(threads: &[u64]) -> String {
 }
 
 /// Reads the latest statements of threads, by default 10 per thread.
-/// Requires the SELECT privilege on performance_schema.
+/// The query requires the SELECT privilege on performance_schema.
 /// Clew sends this query only for idle root blockers and for a session that is read in detail.
 pub(crate) fn last_statements_query(threads: &[u64]) -> String {
     format!(
@@ -252,14 +254,14 @@ pub(crate) fn connection_attributes_query(session: u64) -> String {
 
 /// Reads the execution plan of a session's statement on MySQL. Requires the privileges of that statement.
 /// The cost is negligible.
-/// Returns error 1094 if the session does not exist, and error 3012 if its statement has no plan.
+/// The server returns error 1094 if the session does not exist, and error 3012 if its statement has no plan.
 pub(crate) fn mysql_explain_sql(session: u64) -> String {
     format!("EXPLAIN FORMAT = TRADITIONAL FOR CONNECTION {session}")
 }
 
 /// Reads the execution plan of a session's statement on MariaDB.
 /// The explained session itself generates the plan while it processes rows.
-/// Returns error 1933 if the session runs no statement with a plan.
+/// The server returns error 1933 if the session runs no statement with a plan.
 pub(crate) fn mariadb_explain_sql(session: u64) -> String {
     format!("SHOW EXPLAIN FOR {session}")
 }
@@ -270,29 +272,29 @@ pub(crate) fn mariadb_explain_sql(session: u64) -> String {
 pub(crate) const SET_EXPLAIN_TIMEOUT_STATEMENT: &str = "SET SESSION max_statement_time = 7";
 
 /// Reads the size of the statement history per session, and checks whether the history is enabled.
-/// The cost is negligible. Requires the SELECT privilege on performance_schema.
+/// The cost is negligible. The query requires the SELECT privilege on performance_schema.
 pub(crate) const STATEMENT_HISTORY_SETTINGS_QUERY: &str = "SELECT enabled = 'YES', @@GLOBAL.performance_schema_events_statements_history_size \
      FROM performance_schema.setup_consumers WHERE name = 'events_statements_history'";
 
 /// Reads the counters of lost instrumentation in performance_schema. Requires no privilege.
-/// Takes up to 0.03 s, because the server sums counters of all sessions.
+/// The query takes up to 0.03 s, because the server sums the counters of all sessions.
 pub(crate) const LOSS_COUNTERS_QUERY: &str = "SHOW GLOBAL STATUS LIKE 'Performance\\_schema\\_%\\_lost'";
 
 /// Reads the table sizes of performance_schema. Takes 1 ms. Requires no privilege.
 pub(crate) const PERFORMANCE_SCHEMA_SIZES_QUERY: &str = "SHOW GLOBAL VARIABLES LIKE 'performance\\_schema\\_%'";
 
 /// Reads the threads of busy sessions on MySQL. Takes 2 ms. Requires the SELECT privilege on performance_schema.
-/// Returns no rows if performance_schema is off.
+/// The query returns no rows if performance_schema is off.
 pub(crate) const BUSY_THREADS_QUERY: &str = "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads \
      WHERE processlist_id IS NOT NULL AND processlist_command <> 'Sleep'";
 
 /// Reads the threads of all sessions on MySQL. Takes 4 ms with 10,000 sessions.
-/// Requires the same privileges as [`BUSY_THREADS_QUERY`].
+/// The query requires the same privileges as [`BUSY_THREADS_QUERY`].
 pub(crate) const ALL_THREADS_QUERY: &str = "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads \
      WHERE processlist_id IS NOT NULL";
 
 /// Reads the threads of sessions on MySQL by session id. Takes 0.1 ms per session.
-/// Requires the same privileges as [`BUSY_THREADS_QUERY`].
+/// The query requires the same privileges as [`BUSY_THREADS_QUERY`].
 pub(crate) fn threads_by_session_query(sessions: &[u64]) -> String {
     format!(
         "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads WHERE processlist_id IN ({})",
@@ -301,29 +303,30 @@ pub(crate) fn threads_by_session_query(sessions: &[u64]) -> String {
 }
 
 /// Reads the timers of the latest statements of threads on MySQL. Sessions cannot change these timers.
-/// Takes 0.1 ms per thread. Requires the SELECT privilege on performance_schema.
+/// The query takes 0.1 ms per thread. Requires the SELECT privilege on performance_schema.
 pub(crate) fn statement_timers_query(threads: &[u64]) -> String {
     format!("{STATEMENT_TIMERS_QUERY} WHERE thread_id IN ({})", join_with_commas(threads))
 }
 
 /// Reads the timers of all running statements on MySQL. Requires the SELECT privilege on performance_schema.
-/// Takes 0.05 s, because the server prepares the digest of each session's latest statement.
+/// The query takes 0.05 s, because the server prepares the digest of each session's latest statement.
 pub(crate) fn running_statement_timers_query() -> String {
     format!("{STATEMENT_TIMERS_QUERY} WHERE end_event_id IS NULL")
 }
 
 /// Reads the timers of the latest statements of all threads, including ended statements.
-/// Takes 0.06 s with 10,000 threads, because the server prepares a digest for each row.
+/// The query takes 0.06 s with 10,000 threads, because the server prepares a digest for each row.
 pub(crate) const STATEMENT_TIMERS_QUERY: &str = "SELECT thread_id, event_id, end_event_id IS NULL, timer_end, timer_wait \
      FROM performance_schema.events_statements_current";
 
 /// Reads the digests of running statements on MySQL by thread id, including nested statements.
-/// Takes 0.1 s. Requires the SELECT privilege on performance_schema. [`THREADS_QUERY`] maps thread ids to session ids.
+/// The query takes 0.1 s. Requires the SELECT privilege on performance_schema.
+/// [`THREADS_QUERY`] maps thread ids to session ids.
 pub(crate) const RUNNING_DIGESTS_QUERY: &str = "SELECT thread_id, event_id, digest \
      FROM performance_schema.events_statements_current WHERE end_event_id IS NULL";
 
 /// Reads the enabled consumers of performance_schema.
-/// The cost is negligible. Requires the SELECT privilege on performance_schema.
+/// The cost is negligible. The query requires the SELECT privilege on performance_schema.
 pub(crate) const ENABLED_CONSUMERS_QUERY: &str =
     "SELECT name FROM performance_schema.setup_consumers WHERE enabled = 'YES'";
 
@@ -332,7 +335,7 @@ pub(crate) const PROGRAM_NAMES_QUERY: &str = "SELECT processlist_id, attr_value 
      WHERE attr_name = 'program_name'";
 
 /// Reads the program names of sessions by id. MySQL uses the primary key, and MariaDB scans all sessions.
-/// Requires the same privileges as [`PROGRAM_NAMES_QUERY`].
+/// The query requires the same privileges as [`PROGRAM_NAMES_QUERY`].
 pub(crate) fn program_names_query(sessions: &[u64]) -> String {
     format!("{PROGRAM_NAMES_QUERY} AND processlist_id IN ({})", join_with_commas(sessions))
 }
@@ -342,11 +345,11 @@ pub(crate) const CONNECTION_ATTRIBUTES_SIZE_QUERY: &str =
     "SELECT @@GLOBAL.performance_schema_session_connect_attrs_size";
 
 /// Reads the storage engines of the server and their transaction support.
-/// The cost is negligible. Requires no privilege.
+/// The cost is negligible. The query requires no privilege.
 pub(crate) const STORAGE_ENGINES_QUERY: &str = "SELECT engine, transactions FROM information_schema.engines";
 
 /// Reads the storage engines of tables. The result identifies each table by its index in `tables`.
-/// Returns only tables on which the account has a privilege.
+/// The query returns only tables on which the account has a privilege.
 /// For each table, MySQL looks up the data dictionary, and MariaDB reads a table definition file.
 /// The query waits up to 1 s for an exclusively locked table (`lock_wait_timeout`).
 pub(crate) fn table_engines_query<'n>(tables: impl IntoIterator<Item = (&'n str, &'n str)>) -> String {

@@ -29,7 +29,7 @@ pub(crate) const CANNOT_CONVERT_TEXT_ERROR: u16 = 3854;
 pub(crate) enum TransactionReadResult {
     /// All transactions.
     Readable(Vec<Transaction>),
-    /// The account lacks the PROCESS privilege to read transactions.
+    /// The account lacks the PROCESS privilege, which reading transactions requires.
     Hidden,
     /// Transactions from the InnoDB status, which Clew reads because of [`CANNOT_CONVERT_TEXT_ERROR`].
     FromStatus(Vec<Transaction>),
@@ -171,7 +171,7 @@ fn unreadable_clock_limitation() -> Limitation {
     }
 }
 
-/// Transactions sorted by session id. A sorted list takes two thirds of the memory of a hash map.
+/// Transactions sorted by session id. A sorted list takes two thirds of the memory that a hash map would take.
 #[derive(Debug, Default)]
 pub(crate) struct TransactionsBySession(Vec<Transaction>);
 
@@ -184,7 +184,7 @@ impl TransactionsBySession {
         Self(transactions)
     }
 
-    /// Returns the duration of InnoDB lock waits in seconds, by session id.
+    /// Returns the durations of InnoDB lock waits in seconds, by session id.
     pub(crate) fn lock_wait_seconds_by_session(&self) -> HashMap<u64, u64> {
         lock_wait_seconds_by_session(&self.0)
     }
@@ -196,7 +196,7 @@ impl TransactionsBySession {
     }
 }
 
-/// Returns the duration of InnoDB lock waits in seconds, by session id.
+/// Returns the durations of InnoDB lock waits in seconds, by session id.
 pub(crate) fn lock_wait_seconds_by_session(transactions: &[Transaction]) -> HashMap<u64, u64> {
     let waits = |transaction: &Transaction| Some((transaction.session_id, transaction.lock_wait_seconds?));
     transactions.iter().filter_map(waits).collect()

@@ -64,7 +64,7 @@ impl WaitPartyCollector {
         }
     }
 
-    /// Removes all stored sessions before the process list is read again.
+    /// Removes all stored sessions so that the process list can be read again.
     pub(crate) fn reset(&mut self) {
         self.sessions.clear();
         self.memory = SessionMemoryCounter::default();

@@ -20,15 +20,15 @@ use super::{ERROR_PACKET_HEADER, MAX_HANDSHAKE_PACKET_BYTES, read_size_limited_f
 
 /// Maximum number of packet exchanges during authentication. Every supported plugin completes within this limit.
 const MAX_AUTH_ROUNDS: usize = 10;
-/// Maximum iteration factor of `parsec`: 65,536 iterations, 64 times MariaDB's default.
+/// Maximum iteration factor for `parsec`: 65,536 iterations, which is 64 times MariaDB's default.
 /// Key derivation with more iterations would block a thread of the async runtime for too long.
 const MAX_PARSEC_ITERATION_FACTOR: u8 = 6;
-/// Length of the challenge of `ed25519` and `parsec`, in bytes.
+/// Length in bytes of `ed25519` and `parsec` challenges.
 const ED25519_NONCE_LEN: usize = 32;
-/// Length of a `mysql_native_password` challenge in bytes, without the terminating NUL byte.
+/// Length in bytes of a `mysql_native_password` challenge, without the terminating NUL byte.
 const NATIVE_PASSWORD_NONCE_LEN: usize = 20;
 
-/// Maximum size of a public key in PEM format. An RSA key of 16,384 bits takes 3 KiB.
+/// Maximum size in bytes of a public key in PEM format. An RSA key of 16,384 bits takes 3 KiB.
 const MAX_PUBLIC_KEY_SIZE: usize = 4 << 10;
 
 /// Security properties of the connection to the server.
@@ -73,7 +73,7 @@ impl<'a> AuthExchange<'a> {
         self.plugin.clone()
     }
 
-    /// Returns the challenge response for the handshake response packet, or `None` without a password.
+    /// Returns the challenge response for the handshake response packet, or `None` if the account has no password.
     pub(super) fn initial_auth_response(&self) -> Option<Vec<u8>> {
         self.compute_challenge_response()
     }

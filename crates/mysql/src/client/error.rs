@@ -81,7 +81,7 @@ impl From<mysql_common::row::convert::FromRowError> for Error {
 const MAX_ERROR_MESSAGE_LEN: usize = 4 << 10;
 
 impl ServerError {
-    /// Parses an error packet: `0xff`, error number, optional `#` with SQLSTATE, and message.
+    /// Parses an error packet, which contains `0xff`, an error number, an optional `#` with SQLSTATE, and a message.
     pub(super) fn parse(payload: &[u8]) -> Self {
         let code = match payload {
             [_, low, high, ..] => u16::from_le_bytes([*low, *high]),

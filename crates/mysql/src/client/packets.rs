@@ -1,4 +1,4 @@
-//! Reads and writes packets of the MySQL client protocol, with limits on received data.
+//! Reads and writes packets of the MySQL client protocol, and limits the amount of received data.
 
 use std::fmt;
 
@@ -36,7 +36,7 @@ pub(super) struct PacketStream {
     buffer: BytesMut,
     /// Length of the last packet at the start of `buffer`, including the header, or 0 if the packet is in `assembled`.
     consumed: usize,
-    /// Payload of the last packet, if the packet had several chunks or was truncated.
+    /// Payload of the last packet, if the packet consisted of several chunks or was truncated.
     assembled: Vec<u8>,
     truncated: bool,
     sequence: u8,

@@ -12,9 +12,9 @@ use super::error::{Error, ServerError};
 use super::packets::{Packet, PacketStream};
 use super::{ERROR_PACKET_HEADER, InFlightFlag};
 
-/// Maximum number of columns in a result set, the limit of MySQL tables.
+/// Maximum number of columns in a result set. MySQL tables have the same limit.
 const MAX_COLUMNS: u64 = 4096;
-/// Maximum size of a column definition packet.
+/// Maximum size in bytes of a column definition packet.
 const MAX_COLUMN_DEFINITION_BYTES: usize = 8 << 10;
 /// Status flag `SERVER_MORE_RESULTS_EXISTS`.
 const MORE_RESULTS_STATUS_FLAG: u16 = 0x0008;
@@ -195,7 +195,7 @@ pub(crate) struct RowCells<'a> {
 }
 
 impl<'a> RowCells<'a> {
-    /// Returns the next cell, or `None` for NULL.
+    /// Returns the next cell, or `None` if the cell is NULL.
     pub(crate) fn next_cell(&mut self) -> Result<Option<&'a [u8]>, Error> {
         if self.rest.is_empty() && self.truncated {
             return Ok(None);

@@ -27,7 +27,7 @@ pub(super) struct KillBatch<'a> {
     victims: Vec<(&'a Victim, KillStage)>,
 }
 
-/// Kill target and protection rules of a batch.
+/// Kill target and protection rules for a batch.
 #[derive(Clone, Copy)]
 struct KillPolicy<'a> {
     kind: KillTarget,
@@ -58,7 +58,7 @@ impl<'a> KillBatch<'a> {
     }
 
     /// Sends a kill for each victim that is in the process list and not protected.
-    /// After a connection error, the remaining victims are not killed.
+    /// If the connection fails, the remaining victims are not killed.
     pub(super) async fn send_kills(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let server = connection.read_server_instance().await?;
         let own = read_clew_session_ids(connection).await?;

@@ -19,7 +19,7 @@ const MAX_READS_AFTER_KILL: u32 = 5;
 /// Delay between the first two reads after the kills. The delay doubles after each read.
 const INITIAL_READ_DELAY: Duration = Duration::from_millis(50);
 
-/// Transactions and lock waits of a node immediately before a kill.
+/// Transactions and lock waits on a node immediately before a kill.
 #[derive(Debug)]
 pub struct StateBeforeKill {
     /// Number of modified rows by session id, or `None` if the account cannot read transactions.

@@ -1,4 +1,4 @@
-//! Outcomes of kills and reasons for refusals.
+//! Defines the outcomes of kills and the reasons for refusing a kill.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use clew_model::Failure;
 pub enum KillOutcome {
     /// The session or its statement has ended.
     Killed,
-    /// The server accepted this kill or a previous one and rolls back the transaction.
+    /// The server accepted this kill or a previous kill, and is rolling back the transaction.
     /// The server releases the session's locks after the rollback.
     /// During the rollback, MariaDB lists the session and MySQL does not.
     RollingBack {
@@ -41,13 +41,13 @@ impl KillOutcome {
         }
     }
 
-    /// Returns whether the server accepted this kill or a previous one.
+    /// Returns whether the server accepted this kill or a previous kill.
     #[must_use]
     pub fn was_accepted(&self) -> bool {
         matches!(self, Self::Killed | Self::RollingBack { .. } | Self::Ending(_))
     }
 
-    /// Returns whether the session or statement has ended or will end soon.
+    /// Returns whether the killed session or statement has ended or will end soon.
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.was_accepted() || *self == Self::AlreadyGone

@@ -25,7 +25,7 @@ use crate::{doctor, failure, own_sessions, privileges, process_list, replication
 /// Sessions found by id.
 #[derive(Debug, Clone)]
 pub struct SessionLookup {
-    /// Process list read that returned the sessions.
+    /// Source of the sessions: the server instance and the time of the process list read.
     pub read: ProcessListSource,
     /// Sessions found by id, with the first 64 KiB of each statement.
     pub sessions: Vec<Session>,
@@ -111,7 +111,7 @@ pub(super) struct ProcessView {
     listed_at: Instant,
     /// Sessions by id.
     pub(super) sessions: HashMap<u64, Session>,
-    /// Ids of sessions whose age could not be checked.
+    /// Ids of the sessions whose ages could not be checked.
     pub(super) unchecked: HashSet<u64>,
     /// Ids of replication appliers that the process list does not identify by account or command.
     pub(super) appliers: HashSet<u64>,

@@ -20,7 +20,7 @@ use crate::{failure, program_names, statements};
 
 /// Maximum number of tables per kill whose storage engines are looked up.
 const MAX_TABLE_ENGINE_LOOKUPS: usize = 1024;
-/// Maximum number of tables per lookup statement.
+/// Maximum number of tables per query for storage engines.
 const MAX_TABLES_PER_LOOKUP: usize = 64;
 
 /// Reads the kill risks of sessions. The result maps session ids to risks and omits sessions without risks.

@@ -17,7 +17,7 @@ const KILL_DENIED_ERROR_CODES: [u16; 3] = [1095, 1227, 1979];
 /// Error codes for a stored procedure that does not exist or that the account may not execute.
 const PROCEDURE_UNAVAILABLE_ERROR_CODES: [u16; 2] = [1305, 1370];
 
-/// Names of kill procedures of a managed database service, for accounts that may not run `KILL`.
+/// Names of the kill procedures of a managed database service. Accounts that may not run `KILL` call them instead.
 struct KillProcedureNames {
     connection: &'static str,
     query: &'static str,

@@ -12,9 +12,9 @@ use crate::clock::{ClockHistory, ClockReading, UnreliableClock};
 /// User sessions from which kill rules select victims.
 #[derive(Debug, Clone)]
 pub struct UserSessions {
-    /// Process list read that returned the sessions.
+    /// Source of the sessions: the server instance and the time of the process list read.
     pub read: ProcessListSource,
-    /// User sessions without Clew's own sessions, with the first 64 KiB of each statement.
+    /// User sessions, excluding Clew's own sessions, with the first 64 KiB of each statement.
     pub sessions: Vec<Session>,
     /// Ids of the sessions whose ages could not be checked. Kill rules must not select these sessions.
     pub unchecked: HashSet<u64>,
@@ -24,7 +24,7 @@ pub struct UserSessions {
     pub clock: Option<ClockReading>,
     /// Limitations of the read.
     pub limitations: Vec<Limitation>,
-    /// Duration of the read, from acquiring the permit to the last row.
+    /// Duration of the read, from acquiring the connection permit to receiving the last row.
     pub duration: Duration,
 }
 
@@ -34,7 +34,7 @@ impl UserSessions {
     pub fn correct_for_clock_steps(&mut self, history: &mut ClockHistory) -> Option<UnreliableClock> {
         let is_another = history.select_server(&self.read.server);
         let Some(clock) = self.clock else { return (!self.is_monotonic).then_some(UnreliableClock::Unreadable) };
-        let step = history.record_reading(clock);
+        let step = history.record_clock_reading(clock);
         if !self.is_monotonic && history.has_clock_steps() {
             let mut reported = HashMap::new();
             for session in &mut self.sessions {

@@ -16,7 +16,7 @@ pub(super) const MAX_VICTIM_ROW_BYTES: usize = MAX_COMPARED_STATEMENT_BYTES + (4
 /// Tolerance in seconds for comparing ages. Servers round ages to whole seconds.
 const AGE_TOLERANCE_SECONDS: u64 = 2;
 
-/// Server instance and time of a process list read.
+/// Source of a process list: the server instance, and the time of the read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessListSource {
     /// Server instance that returned the process list.
@@ -29,7 +29,7 @@ pub struct ProcessListSource {
 }
 
 /// Session to kill, identified by server instance, connection id, account and client address.
-/// A connection id alone is not unique: other servers and a restarted server assign the same ids.
+/// A connection id alone is not unique, because other servers and a restarted server may assign the same id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Victim {
     /// Connection id.
@@ -40,7 +40,7 @@ pub struct Victim {
     pub host: Vec<u8>,
     /// Statement that the session must still run, or `None` to accept any statement.
     pub expected: Option<ExpectedStatement>,
-    /// Process list read from which the victim was selected.
+    /// Source of the process list from which the victim was selected.
     pub read: ProcessListSource,
 }
 

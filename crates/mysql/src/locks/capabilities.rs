@@ -1,4 +1,4 @@
-//! Detects which lock tables of a server are readable.
+//! Detects which lock tables the account can read on a server.
 
 use clew_model::{Failure, Limitation, LimitationKind};
 
@@ -24,8 +24,7 @@ pub(super) struct LockCapabilities {
 impl LockCapabilities {
     /// Returns a limitation that explains unknown blockers on MariaDB if the plugin is not installed.
     /// MariaDB's performance_schema lists an upgraded metadata lock with its original lock mode.
-    /// MariaDB 10.11 does so for `FLUSH TABLES WITH READ LOCK`, `BACKUP STAGE`, `LOCK TABLES … READ` and
-    /// `CREATE TABLE … SELECT`.
+    /// Examples on 10.11: `FLUSH TABLES WITH READ LOCK`, `BACKUP STAGE`, `LOCK TABLES … READ`, `CREATE TABLE … SELECT`.
     pub(super) fn stale_lock_mode_limitation(self) -> Option<Limitation> {
         let hidden = self.flavor == Flavor::MariaDb && self.metadata_locks && !self.plugin;
         hidden.then(|| Limitation {

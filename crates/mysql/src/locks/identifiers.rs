@@ -1,4 +1,4 @@
-//! Decodes text and identifiers from lock tables.
+//! Decodes text and identifiers that are read from lock tables.
 
 /// Decodes a text column as UTF-8. Replaces invalid bytes, because locked row data can contain such bytes.
 pub(super) fn decode_text_column(bytes: Vec<u8>) -> String {

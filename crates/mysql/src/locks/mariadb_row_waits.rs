@@ -19,7 +19,7 @@ type LockRow = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, Option<Vec<
 /// Reads all InnoDB lock waits.
 ///
 /// A waiting read-only transaction has no transaction id. Clew identifies such a transaction by its requested lock.
-/// All transactions that request the same lock have the same blockers.
+/// All transactions that request the same row lock have the same blockers.
 pub(super) async fn read_row_waits(
     connection: &mut Connection,
     transactions: &[Transaction],

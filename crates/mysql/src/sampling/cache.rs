@@ -1,4 +1,4 @@
-//! Caches state between samples of a node to reduce reads from the server.
+//! Caches data between samples of a node so that Clew sends fewer queries to the server.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::server_instance::ServerInstance;
 
 /// Interval between full samples. A full sample also checks privileges and settings.
 const FULL_SAMPLE_INTERVAL: Duration = Duration::from_mins(1);
-/// Maximum number of new sessions whose program names are read per sample.
+/// Maximum number of new sessions per sample whose program names Clew reads.
 const MAX_NEW_PROGRAM_NAMES: usize = 200;
 /// Minimum interval between reads of program names on MariaDB, because MariaDB scans all sessions for each read.
 const MARIADB_PROGRAM_NAME_INTERVAL: Duration = Duration::from_secs(5);
@@ -56,7 +56,7 @@ impl SampleCache {
     /// Records the connection's clock reading, if any.
     pub(super) fn record_clock_reading(&mut self, connection: &Connection) {
         if let Some(clock) = connection.clock {
-            self.clock.record_reading(clock);
+            self.clock.record_clock_reading(clock);
         }
     }
 
