@@ -49,9 +49,9 @@ const BUFFERED_ROW_OVERHEAD_BYTES: usize = 64;
 /// Maximum packet size that the client announces to the server: 1 GiB, the highest value of `max_allowed_packet`.
 const ANNOUNCED_MAX_PACKET_BYTES: u32 = 1 << 30;
 /// Idle time before the kernel sends TCP keepalive probes.
-const KEEPALIVE_IDLE_TIME: Duration = Duration::from_secs(30);
+const TCP_KEEPALIVE_IDLE_TIME: Duration = Duration::from_secs(30);
 /// Collation id of `utf8mb4_general_ci`, which MySQL 5.5.3 and later support.
-const UTF8MB4_COLLATION_ID: u8 = 45;
+const CONNECTION_COLLATION_ID: u8 = 45;
 /// Command byte of a query.
 const COM_QUERY: u8 = 0x03;
 /// Command byte that closes a connection.
@@ -73,7 +73,7 @@ impl Socket {
     pub(crate) async fn connect(addresses: &[SocketAddr]) -> Result<Self, Error> {
         let stream = TcpStream::connect(addresses).await?;
         stream.set_nodelay(true)?;
-        let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE_IDLE_TIME);
+        let keepalive = socket2::TcpKeepalive::new().with_time(TCP_KEEPALIVE_IDLE_TIME);
         socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
         let (local, peer) = (stream.local_addr()?, stream.peer_addr()?);
         Ok(Self { stream, local, peer })
@@ -138,7 +138,7 @@ impl Client {
             let request = SslRequest::new(
                 capabilities | CapabilityFlags::CLIENT_SSL,
                 ANNOUNCED_MAX_PACKET_BYTES,
-                UTF8MB4_COLLATION_ID,
+                CONNECTION_COLLATION_ID,
             );
             packets.write_packet(&serialize_message(&request)).await?;
             let (stream, sequence) = packets.into_parts();

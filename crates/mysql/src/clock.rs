@@ -1,7 +1,7 @@
 //! Reads a server's clock in local time and UTC, and detects sudden clock changes ("clock steps").
 //!
 //! InnoDB reports the start time of a transaction in local time.
-//! If the UTC offset has not changed since then, the age of the transaction is the difference between two local times.
+//! The age of a transaction is the difference between two local times if the UTC offset has not changed since its start.
 //! If the UTC offset may have changed, the server converts each local time to UTC.
 //! A local time that occurs twice, when daylight-saving time ends, has two UTC values.
 //!
@@ -26,7 +26,7 @@ const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
 const MAX_CLOCK_STEPS: usize = 16;
 /// Maximum number of servers per node whose clock readings are stored.
 const MAX_SERVERS_PER_NODE: usize = 16;
-/// The server always converts local times with at least this age in seconds to UTC.
+/// Minimum age in seconds of local times that the server always converts to UTC.
 /// For local times with a lower age, [`statements::SERVER_CLOCK_QUERY`] detects a changed UTC offset.
 const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
 /// Maximum number of timestamps converted to UTC per statement.

@@ -42,7 +42,7 @@ impl ConnectionPermit {
         purpose: ConnectionPurpose,
         max_wait: Duration,
     ) -> Result<Self, Failure> {
-        let (node, requested) = (NodePermitsRef::for_address(address), Instant::now());
+        let (node, requested) = (NodePermitsRef::find_or_create(address), Instant::now());
         match timeout(max_wait, node.permits.acquire(purpose)).await {
             Ok(Ok(permit)) => {
                 Ok(Self { purpose, requested_at: requested, acquired_at: Instant::now(), _permit: permit, node })
@@ -118,7 +118,7 @@ struct NodePermitsRef {
 }
 
 impl NodePermitsRef {
-    fn for_address(address: &str) -> Self {
+    fn find_or_create(address: &str) -> Self {
         let permits =
             lock_node_permits().entry(address.to_owned()).or_insert_with(|| Arc::new(NodePermits::new())).clone();
         Self { address: address.to_owned(), permits }

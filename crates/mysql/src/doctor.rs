@@ -110,7 +110,7 @@ async fn run_diagnosis_checks(connection: &mut Connection, account: &str) -> Res
     ));
     let locks = check_metadata_lock_access(connection, account).await?;
     checks.push(build_check_result("metadata locks", locks));
-    let ages = statement_ages::check_statement_timers(connection).await?;
+    let ages = statement_ages::check_statement_timer_access(connection).await?;
     checks.push(build_check_result("reliable durations", ages));
     let mut losses = Vec::new();
     if privileges::check_performance_schema_access(connection, account).await?.is_ok() {

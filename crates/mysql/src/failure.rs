@@ -108,7 +108,7 @@ fn failure_from_server_error(error: &ServerError, address: &str) -> Failure {
 }
 
 /// Returns whether the server reported a timeout of a statement or of a lock wait.
-/// After such a timeout, the result is unknown, and the caller must not treat the result as empty.
+/// After a server-side timeout, the result is unknown, and the caller must not treat the result as empty.
 pub(crate) fn is_server_timeout(error: &ServerError) -> bool {
     // Lock wait, MySQL's max_execution_time, MariaDB's max_statement_time.
     matches!(error.code, 1205 | 3024 | 1969)
@@ -123,7 +123,7 @@ pub(crate) fn timeout_failure(address: &str, doing: &str, limit: std::time::Dura
 }
 
 /// Creates the failure of a read that exceeded its timeout.
-/// The message warns that the statement may still run on the server if Clew connects through a proxy.
+/// The failure message warns that the statement may still run on the server if Clew connects through a proxy.
 pub(crate) fn read_timeout_failure(node: &NodeUrl, limit: std::time::Duration) -> Failure {
     let Failure { kind, detail } = timeout_failure(&node.address(), "reading sessions", limit);
     Failure::new(kind, format!("{detail}; behind a proxy, the statement may still run on the server"))

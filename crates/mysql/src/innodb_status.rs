@@ -1,7 +1,7 @@
 //! Parses transactions from `SHOW ENGINE INNODB STATUS`, which Clew reads if `innodb_trx` is unreadable.
 //!
-//! The status text has no stable format and contains fragments of user statements.
-//! The status text does not contain read-only transactions or the number of locked tables.
+//! The InnoDB status has no stable format and contains fragments of user statements.
+//! The InnoDB status does not contain read-only transactions or numbers of locked tables.
 
 use clew_model::{Session, Transaction};
 

@@ -1,12 +1,12 @@
 //! Kills sessions and running statements. Clew never kills protected sessions.
 //!
 //! Immediately before a kill, Clew reads the victim's session again over the connection that sends the kill.
-//! A victim is identified by server instance, connection id, account and client address.
+//! Clew identifies a victim by server instance, connection id, account and client address.
 //! Before Clew kills a statement, it also compares the statement text and the statement age.
 //! Clew refuses to kill through a proxy.
 //!
 //! MySQL's `KILL QUERY` cannot target a specific statement.
-//! With `KILL QUERY`, a session may start another statement between Clew's last read and the kill.
+//! If the session starts another statement after Clew's last read, `KILL QUERY` kills the other statement.
 //! MariaDB's `KILL QUERY ID` targets a specific statement by its id.
 
 mod batch;

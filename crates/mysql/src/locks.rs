@@ -228,7 +228,7 @@ fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Tra
 }
 
 /// Returns whether any transaction may be waiting for a lock.
-/// If the account lacks PROCESS, MySQL hides transactions but not lock waits, and MariaDB hides both.
+/// From an account without the PROCESS privilege, MySQL hides transactions but not lock waits. MariaDB hides both.
 fn may_have_lock_waits(transactions: &[Transaction]) -> bool {
     transactions.is_empty() || transactions.iter().any(Transaction::is_waiting_for_lock)
 }

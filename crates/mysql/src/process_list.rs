@@ -14,7 +14,7 @@ const MAX_SESSION_MEMORY_BYTES: usize = 256 << 20;
 const SESSION_OVERHEAD_BYTES: usize = size_of::<Session>() + 5 * 16;
 
 /// Maximum number of bytes read per process list row. Clew truncates statements after 64 MiB.
-pub(crate) const MAX_ROW_BYTES: usize = (64 << 20) + (4 << 10);
+pub(crate) const MAX_SESSION_ROW_BYTES: usize = (64 << 20) + (4 << 10);
 
 /// Reader of process list rows.
 pub(crate) struct SessionRows<'a> {

@@ -119,7 +119,7 @@ impl EncodedRows {
 /// Takes a snapshot of a node's user sessions.
 ///
 /// Fails after the read timeout. If the read fails or is dropped, Clew kills its running statement in the background.
-/// [`crate::wait_for_pending_kills`] waits for such kills.
+/// [`crate::wait_for_pending_kills`] waits for kills that run in the background.
 pub async fn take_snapshot(
     node: &NodeUrl,
     selection: &Selection,

@@ -195,7 +195,7 @@ type TimerRow = (u64, u64, bool, Option<u64>, Option<u64>);
 /// Session ids by thread id, with a flag that is true if the server records the thread's statements.
 type SessionThreads = HashMap<u64, (u64, bool)>;
 
-/// Reads the threads of the sessions in `wanted`.
+/// Reads the threads of the sessions whose ids are in `wanted`.
 async fn read_session_threads(
     connection: &mut Connection,
     wanted: &HashSet<u64>,
@@ -285,7 +285,9 @@ async fn read_missing_timer_limitation(connection: &mut Connection) -> Result<Li
 }
 
 /// Checks whether the account can read statement timers.
-pub(crate) async fn check_statement_timers(connection: &mut Connection) -> Result<Result<(), Limitation>, Failure> {
+pub(crate) async fn check_statement_timer_access(
+    connection: &mut Connection,
+) -> Result<Result<(), Limitation>, Failure> {
     let own = SessionAge { id: connection.id, is_idle: false, seconds: 0 };
     replace_with_timer_ages(connection, &mut [own], AgeCheckScope::Busy).await?;
     let at = connection.limitations.iter().position(|gap| gap.kind == LimitationKind::UnreliableAges);

@@ -15,7 +15,7 @@ use crate::statements;
 type StatementRow = (u64, u64, Option<Vec<u8>>);
 
 /// Consumers of performance_schema that digests require. Each consumer follows the consumers that it depends on.
-const REQUIRED_CONSUMERS: [&str; 4] =
+const REQUIRED_DIGEST_CONSUMERS: [&str; 4] =
     ["global_instrumentation", "thread_instrumentation", "events_statements_current", "statements_digest"];
 
 /// Reads the digests of running statements by thread id. Appends limitations if digests are unreadable.
@@ -42,7 +42,7 @@ pub(crate) async fn read_statement_digests(
         .query_all(statements::ENABLED_CONSUMERS_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
-    let off: Vec<&str> = REQUIRED_CONSUMERS.into_iter().filter(|name| !on.iter().any(|on| on == name)).collect();
+    let off: Vec<&str> = REQUIRED_DIGEST_CONSUMERS.into_iter().filter(|name| !on.iter().any(|on| on == name)).collect();
     if !off.is_empty() {
         limitations.push(disabled_consumer_limitation(&off));
     }

@@ -192,7 +192,7 @@ pub(crate) const METADATA_LOCKS_QUERY: &str = "SELECT object_type, object_schema
      owner_thread_id, lock_duration FROM performance_schema.metadata_locks";
 
 /// Reads granted metadata locks from MariaDB's plugin `metadata_lock_info`. Requires no privilege.
-/// The server returns error 1109 if the plugin is not installed.
+/// The server returns error 1109 if the plugin `metadata_lock_info` is not installed.
 pub(crate) const GRANTED_METADATA_LOCKS_QUERY: &str = "SELECT lock_type, table_schema, table_name, lock_mode, thread_id \
      FROM information_schema.metadata_lock_info";
 

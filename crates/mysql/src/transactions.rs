@@ -16,7 +16,7 @@ use crate::clock::{self, LocalTimeAge};
 use crate::connection::Connection;
 use crate::{innodb_status, statements};
 
-/// Error code for a missing privilege, such as PROCESS.
+/// Error code for a missing privilege, such as the PROCESS privilege.
 pub(crate) const MISSING_PRIVILEGE_ERROR: u16 = 1227;
 
 /// Error code of MySQL for statement text that `innodb_trx` cannot represent.

@@ -68,7 +68,7 @@ impl<'a> AuthExchange<'a> {
         Self { node, password: password.filter(|password| !password.is_empty()), channel, plugin, nonce }
     }
 
-    /// Returns the authentication plugin in use.
+    /// Returns the authentication plugin that the exchange currently uses.
     pub(super) fn current_auth_plugin(&self) -> AuthPlugin<'static> {
         self.plugin.clone()
     }

@@ -13,10 +13,10 @@ use super::packets::{Packet, PacketStream};
 use super::{ERROR_PACKET_HEADER, InFlightFlag};
 
 /// Maximum number of columns in a result set. MySQL tables have the same limit.
-const MAX_COLUMNS: u64 = 4096;
+const MAX_RESULT_SET_COLUMNS: u64 = 4096;
 /// Maximum size in bytes of a column definition packet.
 const MAX_COLUMN_DEFINITION_BYTES: usize = 8 << 10;
-/// Status flag `SERVER_MORE_RESULTS_EXISTS`.
+/// Status flag `SERVER_MORE_RESULTS_EXISTS`: another result set follows.
 const MORE_RESULTS_STATUS_FLAG: u16 = 0x0008;
 /// First byte of an EOF packet, which ends the column definitions and the rows.
 const EOF_PACKET_HEADER: u8 = 0xfe;
@@ -134,8 +134,8 @@ impl<'c> ResultSetRows<'c> {
     }
 
     async fn read_column_definitions(&mut self, count: u64) -> Result<(), Error> {
-        if count > MAX_COLUMNS {
-            return Err(Error::TooLarge { what: "columns in a result set", limit: MAX_COLUMNS });
+        if count > MAX_RESULT_SET_COLUMNS {
+            return Err(Error::TooLarge { what: "columns in a result set", limit: MAX_RESULT_SET_COLUMNS });
         }
         let mut columns = Vec::new();
         for _ in 0..count {

@@ -17,7 +17,7 @@ use crate::statement_ages::AgeCheckScope;
 /// Timeout for confirming all kills of a batch.
 const KILL_CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(1);
 /// Delay between the first two polls of the process list. The delay doubles after each poll.
-const INITIAL_POLL_DELAY: Duration = Duration::from_millis(5);
+const INITIAL_CONFIRMATION_POLL_DELAY: Duration = Duration::from_millis(5);
 /// Delay before Clew reads the rollback states of killed sessions. Most killed sessions end within this delay.
 const ROLLBACK_READ_DELAY: Duration = Duration::from_millis(100);
 
@@ -90,7 +90,7 @@ async fn poll_kill_effects(
     kind: KillTarget,
 ) -> Result<(), Failure> {
     let started = Instant::now();
-    let mut pause = INITIAL_POLL_DELAY;
+    let mut pause = INITIAL_CONFIRMATION_POLL_DELAY;
     loop {
         let all = kills.iter_mut().map(|kill| &mut **kill);
         let mut pending: Vec<&mut PendingKill> = all.filter(|kill| kill.outcome.is_none()).collect();

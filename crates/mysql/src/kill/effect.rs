@@ -17,7 +17,7 @@ const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// An unblocked waiter may block other waiters, so some expected waiters may stay blocked.
 const MAX_READS_AFTER_KILL: u32 = 5;
 /// Delay between the first two reads after the kills. The delay doubles after each read.
-const INITIAL_READ_DELAY: Duration = Duration::from_millis(50);
+const INITIAL_EFFECT_READ_DELAY: Duration = Duration::from_millis(50);
 
 /// Transactions and lock waits on a node immediately before a kill.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl StateBeforeKill {
         if waiters.is_empty() && rows_before.is_none_or(|rows| rows == 0) {
             return Ok(KillEffect { rows_rolled_back: rows_before, ..KillEffect::default() });
         }
-        let mut pause = INITIAL_READ_DELAY;
+        let mut pause = INITIAL_EFFECT_READ_DELAY;
         for read in 1.. {
             let observed = read_lock_waits(node, &cap_read_timeouts(limits)).await?;
             let waiting = find_waiting_sessions(&build_wait_graph(&observed));

@@ -34,7 +34,7 @@ pub struct SessionLookup {
 /// Reads sessions by id, with the first 64 KiB of each statement.
 ///
 /// Without the PROCESS privilege, Clew cannot distinguish a hidden session from an ended session.
-/// If a session is not found and the account lacks PROCESS, the read fails.
+/// Fails if a session is not found and the account lacks the PROCESS privilege.
 /// The failure contains the required `GRANT` statement.
 /// The read uses the connection permit for kills and therefore does not queue behind other reads.
 pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> Result<SessionLookup, Failure> {
@@ -230,7 +230,7 @@ async fn read_statement_ids(
 
 /// Reads the ids of the sessions whose connection attributes contain the installation marker.
 /// Connection attributes are available only if performance_schema is on.
-/// Otherwise, Clew recognises only sessions of this process and sessions whose statement contains the marker.
+/// Without connection attributes, Clew recognises only sessions of this process and sessions with the marker in a statement.
 pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
     match connection
         .query_all::<Option<u64>>(&statements::sessions_with_marker_query(own_sessions::installation_marker()))

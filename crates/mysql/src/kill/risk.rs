@@ -153,7 +153,7 @@ impl StorageEngineLookup {
     }
 
     /// Looks up hidden tables in InnoDB's table list.
-    /// Requires the PROCESS privilege, but no privilege on the tables.
+    /// The lookup requires the PROCESS privilege, but no privilege on the tables.
     async fn read_innodb_tables(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
         let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let name = |table: &TableRef| {
@@ -207,7 +207,7 @@ impl StorageEngineLookup {
     }
 }
 
-/// Runs a query. Returns `None` if the server returns an error, such as a missing privilege or a timeout.
+/// Runs a query. Returns `None` if the server reports an error, such as a missing privilege or a timeout.
 async fn query_unless_refused<T: mysql_common::prelude::FromRow + Send + 'static>(
     connection: &mut Connection,
     statement: &str,

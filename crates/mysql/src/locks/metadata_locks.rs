@@ -23,7 +23,7 @@ pub(super) struct RawMetadataLock {
 }
 
 /// Reads all metadata locks from performance_schema and from MariaDB's plugin.
-/// The plugin also lists locks that the server granted before the instrument was enabled.
+/// MariaDB's plugin also lists locks that the server granted before the instrument was enabled.
 pub(super) async fn read_metadata_locks(
     connection: &mut Connection,
     capabilities: LockCapabilities,

@@ -57,7 +57,7 @@ pub(super) async fn read_sorted_rows(
     };
     let mut pipeline = EncodePipeline::new(SessionEncoder::new(rows, own, transactions));
     let (mut deferred, mut unchecked) = (DeferredSessions::default(), 0);
-    let mut sessions = process_list::query_sessions(&mut connection.raw.client, process_list::MAX_ROW_BYTES)
+    let mut sessions = process_list::query_sessions(&mut connection.raw.client, process_list::MAX_SESSION_ROW_BYTES)
         .await
         .map_err(read_failure)?;
     while let Some(session) = sessions.next().await.map_err(read_failure)? {
