@@ -1,7 +1,7 @@
 //! Reads a server's clock in local time and UTC, and detects sudden clock changes ("clock steps").
 //!
 //! InnoDB reports the start time of a transaction in local time.
-//! The age of a transaction is the difference between two local times if the UTC offset has not changed since its start.
+//! If the UTC offset has not changed since that time, the age is the difference between two local times.
 //! If the UTC offset may have changed, the server converts each local time to UTC.
 //! A local time that occurs twice, when daylight-saving time ends, has two UTC values.
 //!

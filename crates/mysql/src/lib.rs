@@ -7,7 +7,7 @@
 //!
 //! Each read uses one connection and reads each system table once.
 //! Clew joins the tables in memory. DESIGN.md section 7 contains the measurements.
-//! Every read has a timeout. Clew kills abandoned statements on the server.
+//! Every read has a timeout. Clew kills the statements of abandoned reads on the server.
 //! A process opens at most two connections to a node at a time.
 //!
 //! Other crates authorize callers and store results.

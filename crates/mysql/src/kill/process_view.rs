@@ -230,7 +230,7 @@ async fn read_statement_ids(
 
 /// Reads the ids of the sessions whose connection attributes contain the installation marker.
 /// Connection attributes are available only if performance_schema is on.
-/// Without connection attributes, Clew recognises only sessions of this process and sessions with the marker in a statement.
+/// Without connection attributes, Clew recognises sessions of this process and sessions whose statement has the marker.
 pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
     match connection
         .query_all::<Option<u64>>(&statements::sessions_with_marker_query(own_sessions::installation_marker()))
