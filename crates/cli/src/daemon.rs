@@ -116,7 +116,7 @@ impl Daemon {
         disable_core_dumps();
 
         let store = Store::open(configuration.store_location()?).await?.with_zones(configuration.zones.clone());
-        clew_mysql::set_installation_token(&store.session_marker());
+        clew_mysql::set_installation_marker(&store.session_marker());
         set_spill_directory(&configuration.data_dir)?;
         let store = result_store::attach_result_store(store, s3).await?;
         let lock = store.lock_for_serving()?;

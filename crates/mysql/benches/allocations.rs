@@ -1,15 +1,15 @@
-//! Counts heap allocations and peak memory of snapshots: `cargo bench -p clew-mysql --bench allocations`.
+//! Counts the heap allocations and the peak memory of snapshots: `cargo bench -p clew-mysql --bench allocations`.
 //!
-//! The counts depend on the code, not on the machine.
-//! The benchmark takes plain and detailed snapshots of two fake servers, one with few and one with many sessions.
-//! The difference between the two servers gives counts per row without one-time allocations.
-//! The benchmark prints one line for each kind of snapshot:
+//! The counts depend only on the code and not on the machine.
+//! The benchmark takes plain and detailed snapshots of two fake servers: one has few sessions, the other has many.
+//! The difference between the two results gives the counts per row, without one-time allocations.
+//! The benchmark prints one line each for plain and detailed snapshots:
 //!
 //! ```text
 //! snapshot allocations_per_row=10.01 bytes_per_row=412 peak_bytes_more=1234567
 //! ```
 //!
-//! Each fake server is a child process running this program, so its allocations are not counted.
+//! Each fake server is a child process that runs this program. The benchmark does not count its allocations.
 
 #![allow(clippy::print_stdout, clippy::expect_used, reason = "a developer tool that prints its results")]
 
@@ -25,16 +25,16 @@ static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
 const SMALL_SESSION_COUNT: u64 = 1_000;
 const LARGE_SESSION_COUNT: u64 = 11_000;
-/// Command-line argument that starts the fake server. The next argument is the number of sessions.
-const SERVE_ARGUMENT: &str = "--serve";
-/// Argument that `cargo bench` passes to the benchmark. Without this argument, the benchmark exits at once.
-const BENCH_ARGUMENT: &str = "--bench";
+/// Command-line argument that starts a fake server. The next argument is the number of sessions on the server.
+const FAKE_SERVER_ARGUMENT: &str = "--serve";
+/// Argument that `cargo bench` passes to the benchmark. Without this argument, the benchmark exits immediately.
+const CARGO_BENCH_ARGUMENT: &str = "--bench";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    match arguments.iter().position(|argument| argument == SERVE_ARGUMENT).and_then(|at| arguments.get(at + 1)) {
+    match arguments.iter().position(|argument| argument == FAKE_SERVER_ARGUMENT).and_then(|at| arguments.get(at + 1)) {
         Some(sessions) => run_fake_server(sessions.parse().expect("a number of sessions")),
-        None if arguments.iter().any(|argument| argument == BENCH_ARGUMENT) => run_benchmark(),
+        None if arguments.iter().any(|argument| argument == CARGO_BENCH_ARGUMENT) => run_benchmark(),
         None => {}
     }
 }
@@ -49,7 +49,7 @@ fn run_fake_server(sessions: u64) {
 }
 
 fn run_benchmark() {
-    let (few, many) = (ServerProcess::start(SMALL_SESSION_COUNT), ServerProcess::start(LARGE_SESSION_COUNT));
+    let (few, many) = (FakeServerProcess::start(SMALL_SESSION_COUNT), FakeServerProcess::start(LARGE_SESSION_COUNT));
     for (name, detailed) in [("snapshot", false), ("detailed_snapshot", true)] {
         // The first snapshot pays for one-time allocations of the process.
         few.measure_allocations(detailed);
@@ -64,16 +64,16 @@ fn run_benchmark() {
 }
 
 /// Child process that runs a fake server.
-struct ServerProcess {
+struct FakeServerProcess {
     process: Child,
     node: NodeUrl,
 }
 
-impl ServerProcess {
+impl FakeServerProcess {
     fn start(sessions: u64) -> Self {
         let program = std::env::current_exe().expect("the path of this program is known");
         let mut process = Command::new(program)
-            .args([SERVE_ARGUMENT, &sessions.to_string()])
+            .args([FAKE_SERVER_ARGUMENT, &sessions.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -103,7 +103,7 @@ impl ServerProcess {
     }
 }
 
-impl Drop for ServerProcess {
+impl Drop for FakeServerProcess {
     fn drop(&mut self) {
         drop(self.process.stdin.take());
         let _ = self.process.wait();

@@ -1,14 +1,14 @@
-//! Client of the MySQL protocol for untrusted servers.
+//! MySQL protocol client that can connect to untrusted servers.
 //!
-//! The crate `mysql_common` provides packets, values and authentication responses.
-//! This module adds features that existing drivers lack:
+//! The crate `mysql_common` provides packet types, value conversion and authentication responses.
+//! This module adds features that existing MySQL drivers lack:
 //!
 //! - access to the local address of the TCP connection
 //! - TLS negotiation on the same TCP connection
 //! - refusal to send a password over an unverified channel
 //! - size limits for all data received from the server
 //!
-//! [Decision 0051](../../../docs/decisions/0051-mysql-client.md) has the rationale.
+//! [Decision 0051](../../../docs/decisions/0051-mysql-client.md) explains why Clew has its own client.
 
 mod authentication;
 mod error;
@@ -36,22 +36,22 @@ use tokio::net::TcpStream;
 use authentication::{AuthExchange, ChannelSecurity};
 pub(crate) use error::{Error, ServerError};
 use packets::PacketStream;
-pub(crate) use result_set::{RowCells, Rows};
+pub(crate) use result_set::{ResultSetRows, RowCells};
 
-/// Maximum size of handshake and authentication packets.
+/// Maximum size in bytes of handshake and authentication packets.
 const MAX_HANDSHAKE_PACKET_BYTES: usize = 64 << 10;
-/// Maximum size of a row in a buffered result set.
-const MAX_SMALL_ROW_BYTES: usize = 1 << 20;
-/// Maximum memory for a result set that the client buffers completely.
-const MAX_SMALL_RESULT_BYTES: usize = 256 << 20;
-/// Memory overhead of a buffered row, in addition to its bytes.
-const ROW_OVERHEAD_BYTES: usize = 64;
-/// Maximum packet size that the client announces: 1 GiB, the maximum of `max_allowed_packet`.
+/// Maximum size in bytes of a row in a buffered result set.
+const MAX_BUFFERED_ROW_BYTES: usize = 1 << 20;
+/// Maximum memory in bytes for a result set that the client buffers completely.
+const MAX_BUFFERED_RESULT_BYTES: usize = 256 << 20;
+/// Memory in bytes that a buffered row takes in addition to its content.
+const BUFFERED_ROW_OVERHEAD_BYTES: usize = 64;
+/// Maximum packet size that the client announces to the server: 1 GiB, the highest value of `max_allowed_packet`.
 const ANNOUNCED_MAX_PACKET_BYTES: u32 = 1 << 30;
 /// Idle time before the kernel sends TCP keepalive probes.
-const KEEPALIVE_IDLE_TIME: Duration = Duration::from_secs(30);
+const TCP_KEEPALIVE_IDLE_TIME: Duration = Duration::from_secs(30);
 /// Collation id of `utf8mb4_general_ci`, which MySQL 5.5.3 and later support.
-const COLLATION_ID: u8 = 45;
+const CONNECTION_COLLATION_ID: u8 = 45;
 /// Command byte of a query.
 const COM_QUERY: u8 = 0x03;
 /// Command byte that closes a connection.
@@ -73,7 +73,7 @@ impl Socket {
     pub(crate) async fn connect(addresses: &[SocketAddr]) -> Result<Self, Error> {
         let stream = TcpStream::connect(addresses).await?;
         stream.set_nodelay(true)?;
-        let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE_IDLE_TIME);
+        let keepalive = socket2::TcpKeepalive::new().with_time(TCP_KEEPALIVE_IDLE_TIME);
         socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
         let (local, peer) = (stream.local_addr()?, stream.peer_addr()?);
         Ok(Self { stream, local, peer })
@@ -84,15 +84,16 @@ impl Socket {
 #[derive(Debug)]
 pub(crate) struct Client {
     packets: PacketStream,
-    /// Connection id from the handshake packet. Behind a proxy, this is the id of the proxy's connection.
+    /// Connection id from the handshake packet. A proxy sends its own connection id.
     /// Clew compares the handshake id with `CONNECTION_ID()` and never uses the handshake id to kill a session.
     pub(crate) handshake_connection_id: u32,
-    /// Comment at the start of each statement, which identifies the connection in the process list.
+    /// Tag in the comment at the start of each statement. The tag identifies the connection in the process list.
     tag: String,
     in_flight: InFlightFlag,
 }
 
-/// Flag for a statement whose result set has not been read completely. Shared with the `KillOnDrop` guard.
+/// Flag that is set while the client has not read the complete result set of a statement.
+/// The client shares the flag with its `KillOnDropGuard`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct InFlightFlag(Arc<AtomicBool>);
 
@@ -108,9 +109,9 @@ impl InFlightFlag {
 }
 
 impl Client {
-    /// Performs the MySQL handshake over a TCP connection and authenticates.
+    /// Performs the MySQL handshake over a TCP connection and authenticates the account.
     /// The client sends `tag` as a connection attribute and as a comment at the start of each statement.
-    pub(crate) async fn handshake(
+    pub(crate) async fn perform_handshake(
         socket: Socket,
         node: &NodeUrl,
         tag: String,
@@ -118,9 +119,9 @@ impl Client {
     ) -> Result<Self, Error> {
         let is_loopback = socket.peer.ip().is_loopback();
         let mut packets = PacketStream::new(Box::new(socket.stream), max_received);
-        let first = packets.peek(5).await?;
+        let first = packets.peek_bytes(5).await?;
         if first.is_empty() {
-            return Err(Error::connection_closed());
+            return Err(Error::connection_closed_error());
         }
         // A packet starts with 3 bytes of length and sequence number 0. Then comes protocol version 10 or an error.
         if !matches!(first, [_, _, 0, 0, 0x0a | ERROR_PACKET_HEADER, ..]) {
@@ -134,20 +135,23 @@ impl Client {
         let capabilities = greeting.capabilities() & client_capabilities();
         let encrypted = should_use_tls(node, is_loopback, greeting.capabilities())?;
         if encrypted {
-            let request =
-                SslRequest::new(capabilities | CapabilityFlags::CLIENT_SSL, ANNOUNCED_MAX_PACKET_BYTES, COLLATION_ID);
+            let request = SslRequest::new(
+                capabilities | CapabilityFlags::CLIENT_SSL,
+                ANNOUNCED_MAX_PACKET_BYTES,
+                CONNECTION_COLLATION_ID,
+            );
             packets.write_packet(&serialize_message(&request)).await?;
             let (stream, sequence) = packets.into_parts();
-            let stream = tls::perform_handshake(node, stream).await?;
+            let stream = tls::perform_tls_handshake(node, stream).await?;
             packets = PacketStream::new(Box::new(stream), max_received).with_sequence_number(sequence);
         }
         let channel =
             ChannelSecurity { encrypted, verified: encrypted && tls::authenticates_server(node), is_loopback };
         let password = node.password.as_ref().map(|password| password.expose_secret().to_owned());
         let mut exchange = AuthExchange::new(node, password, channel, &greeting);
-        let plugin = exchange.current_plugin();
+        let plugin = exchange.current_auth_plugin();
         let response = HandshakeResponse::new(
-            exchange.initial_response(),
+            exchange.initial_auth_response(),
             (5, 7, 0),
             Some(node.user.as_bytes()),
             None::<&[u8]>,
@@ -162,13 +166,13 @@ impl Client {
         Ok(Self { packets, handshake_connection_id, tag, in_flight: InFlightFlag::default() })
     }
 
-    /// Returns a handle to the in-flight flag that outlives the client.
+    /// Returns a handle to the in-flight flag. The handle can outlive the client.
     pub(crate) fn in_flight_flag(&self) -> InFlightFlag {
         self.in_flight.clone()
     }
 
-    /// Sends a statement and truncates each row of the result set to `max_row` bytes.
-    pub(crate) async fn query(&mut self, statement: &str, max_row: usize) -> Result<Rows<'_>, Error> {
+    /// Sends a statement and returns its rows, each truncated to `max_row` bytes.
+    pub(crate) async fn query(&mut self, statement: &str, max_row: usize) -> Result<ResultSetRows<'_>, Error> {
         let mut payload = Vec::with_capacity(statement.len() + self.tag.len() + 8);
         payload.push(COM_QUERY);
         payload.extend_from_slice(b"/* ");
@@ -177,28 +181,32 @@ impl Client {
         payload.extend_from_slice(statement.as_bytes());
         self.in_flight.set_in_flight(true);
         self.packets.write_command(&payload).await?;
-        Rows::start(&mut self.packets, &self.in_flight, max_row).await
+        ResultSetRows::start_reading(&mut self.packets, &self.in_flight, max_row).await
     }
 
-    /// Runs a statement and returns all rows. Fails if the result set exceeds the limits of buffered results.
+    /// Runs a statement and returns all rows. Fails if the result set exceeds the limits for buffered results.
     pub(crate) async fn query_all<T: FromRow>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
         let mut converted = Vec::new();
-        self.query_each(statement, |row| converted.push(row)).await?;
+        self.query_each_row(statement, |row| converted.push(row)).await?;
         Ok(converted)
     }
 
-    /// Runs a statement and passes each row to `consume`. The limits of buffered results apply.
-    pub(crate) async fn query_each<T: FromRow>(
+    /// Runs a statement and passes each row to `consume`.
+    /// Fails if the result set exceeds the limits for buffered results.
+    pub(crate) async fn query_each_row<T: FromRow>(
         &mut self,
         statement: &str,
         mut consume: impl FnMut(T),
     ) -> Result<(), Error> {
-        let mut rows = self.query(statement, MAX_SMALL_ROW_BYTES).await?;
+        let mut rows = self.query(statement, MAX_BUFFERED_ROW_BYTES).await?;
         let mut count = 0;
         while let Some(row) = rows.next_row().await? {
             count += 1;
-            if rows.total_bytes() + count * ROW_OVERHEAD_BYTES > MAX_SMALL_RESULT_BYTES {
-                return Err(Error::TooLarge { what: "bytes in one result set", limit: MAX_SMALL_RESULT_BYTES as u64 });
+            if rows.total_bytes() + count * BUFFERED_ROW_OVERHEAD_BYTES > MAX_BUFFERED_RESULT_BYTES {
+                return Err(Error::TooLarge {
+                    what: "bytes in one result set",
+                    limit: MAX_BUFFERED_RESULT_BYTES as u64,
+                });
             }
             consume(T::from_row_opt(row)?);
         }
@@ -207,7 +215,7 @@ impl Client {
 
     /// Runs a statement and discards its rows.
     pub(crate) async fn execute(&mut self, statement: &str) -> Result<(), Error> {
-        let mut rows = self.query(statement, MAX_SMALL_ROW_BYTES).await?;
+        let mut rows = self.query(statement, MAX_BUFFERED_ROW_BYTES).await?;
         while rows.next().await?.is_some() {}
         Ok(())
     }
@@ -233,7 +241,8 @@ fn client_capabilities() -> CapabilityFlags {
         | CapabilityFlags::CLIENT_CONNECT_ATTRS
 }
 
-/// Returns whether to use TLS. With a password, plain text is a fallback only on loopback connections.
+/// Returns whether the client must use TLS.
+/// An account with a password falls back to plain text only on loopback connections.
 fn should_use_tls(node: &NodeUrl, is_loopback: bool, server: CapabilityFlags) -> Result<bool, Error> {
     let offered = server.contains(CapabilityFlags::CLIENT_SSL);
     let has_password = node.password.as_ref().is_some_and(|password| !password.expose_secret().is_empty());
@@ -250,8 +259,8 @@ fn build_connection_attributes(tag: &str) -> HashMap<String, String> {
     HashMap::from([("program_name".to_owned(), "clew".to_owned()), ("clew_connection".to_owned(), tag.to_owned())])
 }
 
-/// Reads a file of at most `max_bytes` bytes. Fails for devices and pipes, which may be endless.
-async fn read_file_with_limit(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
+/// Reads a file of at most `max_bytes` bytes. Fails for devices and pipes, because their data may be endless.
+async fn read_size_limited_file(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
     let metadata = tokio::fs::metadata(path).await?;
     if !metadata.is_file() || metadata.len() > max_bytes as u64 {
         return Err(io::Error::other(format!("not a file of at most {max_bytes} bytes")));

@@ -1,37 +1,36 @@
-//! Reads the clock of a watched server in local time and UTC, and detects clock steps.
+//! Reads a server's clock in local time and UTC, and detects sudden clock changes ("clock steps").
 //!
-//! InnoDB reports the start of a transaction in local time.
-//! If the UTC offset has not changed, the age of a transaction is the difference between two local times.
-//! Otherwise, the server converts each local time to UTC.
-//! When daylight-saving time ends, a local time can occur twice and then has two UTC values.
+//! InnoDB reports the start time of a transaction in local time.
+//! If the UTC offset has not changed since that time, the age is the difference between two local times.
+//! If the UTC offset may have changed, the server converts each local time to UTC.
+//! A local time that occurs twice, when daylight-saving time ends, has two UTC values.
 //!
-//! A clock step changes every age that is computed from the wall clock.
-//! [`ClockHistory`] detects a step by comparing the server's clock with the local monotonic clock.
-//! `ClockHistory` then corrects the ages of sessions and transactions that began before the step.
+//! A clock step changes every age that the server computes from its wall clock.
+//! [`ClockHistory`] detects clock steps by comparing the server's clock with the local monotonic clock.
+//! `ClockHistory` then corrects the ages of sessions and transactions that began before the clock step.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::time::Instant;
 
-use crate::client::Error;
+use crate::client::{Client, Error};
 use clew_model::Session;
 use jiff::civil::DateTime;
 
-use crate::connection::Connection;
 use crate::server_instance::ServerInstance;
 use crate::statements;
 
-/// Minimum clock difference that counts as a step. A smaller difference is clock drift or network latency.
+/// Minimum clock change in seconds that counts as a clock step. A smaller change is clock drift or network latency.
 const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
 /// Maximum number of clock steps stored per server.
 const MAX_CLOCK_STEPS: usize = 16;
 /// Maximum number of servers per node whose clock readings are stored.
 const MAX_SERVERS_PER_NODE: usize = 16;
-/// Minimum age in seconds of local times that are always converted to UTC.
-/// For lower ages, [`statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset changed during the last day.
-const MIN_CONVERTED_AGE_SECONDS: i64 = 86_400 - 3 * 3600;
+/// Minimum age in seconds of local times that the server always converts to UTC.
+/// For local times with a lower age, [`statements::SERVER_CLOCK_QUERY`] detects a changed UTC offset.
+const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
 /// Maximum number of timestamps converted to UTC per statement.
-const CONVERSIONS_PER_STATEMENT: usize = 200;
+const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;
 
 /// Reading of a server's clock.
 #[derive(Debug, Clone, Copy)]
@@ -40,11 +39,11 @@ pub struct ClockReading {
     local: DateTime,
     /// Unix timestamp in seconds.
     utc: f64,
-    /// True if the server's UTC offset was the same one day earlier.
+    /// True if the server's UTC offset was the same one day before the reading.
     uniform: bool,
     /// Local monotonic time of the reading, midway between the query and its response.
     at: Instant,
-    /// Half of the round-trip time, in seconds.
+    /// Half of the round-trip time of the clock query, in seconds.
     uncertainty: f64,
 }
 
@@ -55,22 +54,21 @@ impl ClockReading {
     }
 }
 
-/// Row of [`statements::SERVER_CLOCK_QUERY`]: local time, Unix timestamp, whether the last day had 86,400 seconds.
+/// Row of [`statements::SERVER_CLOCK_QUERY`]: local time, Unix timestamp, and whether the last day had 86,400 seconds.
 type ClockRow = (String, u64, Option<i64>);
 
-/// Reads the server's clock into `connection.clock`. Returns `None` if the server returns no time.
-pub(crate) async fn read_clock(connection: &mut Connection) -> Result<Option<ClockReading>, Error> {
+/// Reads the server's clock. Returns `None` if the server returns no time.
+pub(crate) async fn read_clock(client: &mut Client) -> Result<Option<ClockReading>, Error> {
     let before = Instant::now();
-    let rows: Vec<ClockRow> = connection.query_all(statements::SERVER_CLOCK_QUERY).await?;
+    let rows: Vec<ClockRow> = client.query_all(statements::SERVER_CLOCK_QUERY).await?;
     let half = before.elapsed() / 2;
-    connection.clock = rows.into_iter().next().and_then(|(local, utc, uniform)| {
+    Ok(rows.into_iter().next().and_then(|(local, utc, uniform)| {
         let local = parse_local_time(&local)?;
         #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 fit a double")]
         let utc = utc as f64 + f64::from(local.subsec_nanosecond()) / 1e9;
         let uniform = uniform == Some(1);
         Some(ClockReading { local, utc, uniform, at: before + half, uncertainty: half.as_secs_f64() })
-    });
-    Ok(connection.clock)
+    }))
 }
 
 /// Parses a local time in MySQL's text format.
@@ -78,19 +76,19 @@ pub(crate) fn parse_local_time(printed: &str) -> Option<DateTime> {
     printed.parse().ok()
 }
 
-/// Age of a local time in seconds, negative for a time in the future.
+/// Age of a local time in seconds. The age is negative for a time in the future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LocalTimeAge {
     /// Unambiguous age.
     Exact(i64),
-    /// Two possible ages of a local time that occurred twice: the smaller age first.
+    /// Two possible ages of a local time that occurred twice. The smaller age comes first.
     Ambiguous(i64, i64),
 }
 
 /// Computes the ages of local times relative to a clock reading.
-/// Sends conversion queries only if the UTC offset may have changed since one of the local times.
+/// Queries the server only if the UTC offset may have changed since one of the local times.
 pub(crate) async fn compute_local_time_ages(
-    connection: &mut Connection,
+    client: &mut Client,
     clock: &ClockReading,
     times: Vec<DateTime>,
 ) -> Result<HashMap<DateTime, LocalTimeAge>, Error> {
@@ -99,13 +97,13 @@ pub(crate) async fn compute_local_time_ages(
     for time in times {
         let local = clock.local.duration_since(time).as_secs();
         if ages.insert(time, LocalTimeAge::Exact(local)).is_none()
-            && (!clock.uniform || local >= MIN_CONVERTED_AGE_SECONDS)
+            && (!clock.uniform || local >= MIN_AGE_FOR_UTC_CONVERSION_SECONDS)
         {
             to_convert.push(time);
         }
     }
-    for times in to_convert.chunks(CONVERSIONS_PER_STATEMENT) {
-        let converted: Vec<String> = connection.query_all(&statements::convert_to_utc_query(times)).await?;
+    for times in to_convert.chunks(MAX_UTC_CONVERSIONS_PER_STATEMENT) {
+        let converted: Vec<String> = client.query_all(&statements::utc_conversion_query(times)).await?;
         let printed = converted.first().map(String::as_str).unwrap_or_default();
         for (time, conversion) in times.iter().zip(printed.split(';')) {
             if let Some(age) = parse_converted_age(clock.utc, conversion) {
@@ -116,7 +114,8 @@ pub(crate) async fn compute_local_time_ages(
     Ok(ages)
 }
 
-/// Parses `seconds,before,after`: a Unix timestamp, and flags for a second occurrence one hour before or after.
+/// Parses `seconds,before,after`: a Unix timestamp and two flags.
+/// A flag is set if the same local time also occurred one hour earlier or later, respectively.
 fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
     let mut parts = conversion.split(',');
     let utc: f64 = parts.next()?.parse().ok()?;
@@ -141,8 +140,8 @@ fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum UnreliableClock {
     /// The server's clock was set forward by this number of seconds since the previous read.
-    Stepped(f64),
-    /// The address led to another server at the previous read.
+    ClockChanged(f64),
+    /// The previous read reached another server at the same address.
     AnotherServer,
     /// The server returned no time.
     Unreadable,
@@ -151,7 +150,7 @@ pub enum UnreliableClock {
 impl fmt::Display for UnreliableClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Stepped(seconds) => {
+            Self::ClockChanged(seconds) => {
                 write!(f, "the server's clock was changed by {seconds:+.0} s since the previous read")
             }
             Self::AnotherServer => f.write_str("the address leads to a different server than at the previous read"),
@@ -160,12 +159,12 @@ impl fmt::Display for UnreliableClock {
     }
 }
 
-/// Clock readings of the servers behind a node's address, stored between reads.
-/// Behind a load balancer, one address can lead to several servers, each with its own clock.
+/// Clock readings of the servers behind a node's address, which Clew stores between reads.
+/// Behind a load balancer, one address can lead to several servers, and each server has its own clock.
 /// A server restart does not change the server's clock.
 #[derive(Debug, Clone, Default)]
 pub struct ClockHistory {
-    /// Clock readings by server identity. The server of the latest read is the last element.
+    /// Clock readings by server identity. The last element belongs to the server of the latest read.
     servers: VecDeque<(String, ClockReadings)>,
 }
 
@@ -179,14 +178,14 @@ struct ClockReadings {
 
 #[derive(Debug, Clone, Copy)]
 struct ClockStep {
-    /// Seconds by which the clock was set forward, negative if it was set back.
+    /// Seconds by which the clock was set forward. The number is negative if the clock was set back.
     seconds: f64,
-    /// Local time of the last clock reading before the step.
+    /// Local monotonic time of the last clock reading before the step.
     before: Instant,
 }
 
 impl ClockHistory {
-    /// Selects the clock readings of a server. Returns whether the previous read reached another server.
+    /// Selects a server whose clock readings are used. Returns whether the previous read reached another server.
     pub(crate) fn select_server(&mut self, server: &ServerInstance) -> bool {
         let identity = server.server_identity();
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);
@@ -199,24 +198,24 @@ impl ClockHistory {
         is_another
     }
 
-    /// Records a clock reading. Returns the size of a clock step since the previous reading, in seconds.
-    pub(crate) fn record_reading(&mut self, reading: ClockReading) -> Option<f64> {
-        self.servers.back_mut()?.1.record_reading(reading)
+    /// Records a clock reading. Returns the size in seconds of a clock step since the previous reading.
+    pub(crate) fn record_clock_reading(&mut self, reading: ClockReading) -> Option<f64> {
+        self.servers.back_mut()?.1.record_clock_reading(reading)
     }
 
-    /// Corrects an age in seconds that the server computed from its wall clock. `reported` may be negative.
+    /// Corrects an age in seconds that the server computed from its wall clock. The age `reported` may be negative.
     #[must_use]
-    pub fn adjust_age(&self, reported: i64) -> i64 {
-        self.servers.back().map_or(reported, |(_, readings)| readings.adjust_age(reported))
+    pub fn correct_age(&self, reported: i64) -> i64 {
+        self.servers.back().map_or(reported, |(_, readings)| readings.correct_age(reported))
     }
 
-    /// Corrects an age in whole seconds, at least 0. See [`Self::adjust_age`].
-    pub(crate) fn adjust_seconds(&self, reported: u64) -> u64 {
+    /// Corrects an age in seconds. The result is at least 0. See [`Self::correct_age`].
+    pub(crate) fn correct_age_seconds(&self, reported: u64) -> u64 {
         let reported = i64::try_from(reported).unwrap_or(i64::MAX);
-        Session::sanitize_seconds(self.adjust_age(reported).into())
+        Session::sanitize_seconds(self.correct_age(reported).into())
     }
 
-    /// Returns whether a clock step of the selected server was detected.
+    /// Returns whether Clew detected a clock step of the selected server.
     #[must_use]
     pub fn has_clock_steps(&self) -> bool {
         self.servers.back().is_some_and(|(_, readings)| !readings.steps.is_empty())
@@ -224,7 +223,7 @@ impl ClockHistory {
 }
 
 impl ClockReadings {
-    fn record_reading(&mut self, reading: ClockReading) -> Option<f64> {
+    fn record_clock_reading(&mut self, reading: ClockReading) -> Option<f64> {
         let last = self.last.replace(reading)?;
         let passed = reading.at.saturating_duration_since(last.at).as_secs_f64();
         let step = reading.utc - last.utc - passed;
@@ -238,7 +237,7 @@ impl ClockReadings {
         Some(step)
     }
 
-    fn adjust_age(&self, reported: i64) -> i64 {
+    fn correct_age(&self, reported: i64) -> i64 {
         let Some(now) = self.last else { return reported };
         #[allow(clippy::cast_precision_loss, reason = "ages in seconds")]
         let mut age = reported as f64;
@@ -281,13 +280,17 @@ mod tests {
         ] {
             let start = Instant::now();
             let mut history = ClockReadings::default();
-            assert_eq!(history.record_reading(reading(start, 0.0, 1_000_000.0)), None);
-            assert_eq!(history.record_reading(reading(start, 1.0, 1_000_001.5)), None, "an adjustment is no step");
-            assert_eq!(history.adjust_age(7200), 7200);
-            let stepped = history.record_reading(reading(start, 2.0, 1_000_002.5 + step)).unwrap();
+            assert_eq!(history.record_clock_reading(reading(start, 0.0, 1_000_000.0)), None);
+            assert_eq!(
+                history.record_clock_reading(reading(start, 1.0, 1_000_001.5)),
+                None,
+                "an adjustment is no step"
+            );
+            assert_eq!(history.correct_age(7200), 7200);
+            let stepped = history.record_clock_reading(reading(start, 2.0, 1_000_002.5 + step)).unwrap();
             assert!((stepped - step).abs() < 0.001, "{stepped}");
-            assert_eq!(history.adjust_age(reported), expected, "{step} {reported}");
-            assert_eq!(history.record_reading(reading(start, 3.0, 1_000_003.5 + step)), None, "the step is over");
+            assert_eq!(history.correct_age(reported), expected, "{step} {reported}");
+            assert_eq!(history.record_clock_reading(reading(start, 3.0, 1_000_003.5 + step)), None, "the step is over");
         }
     }
 
@@ -295,13 +298,13 @@ mod tests {
     fn two_steps_add_up() {
         let start = Instant::now();
         let mut history = ClockReadings::default();
-        history.record_reading(reading(start, 0.0, 0.0));
-        history.record_reading(reading(start, 1.0, 3601.0));
-        history.record_reading(reading(start, 100.0, 3700.0));
-        history.record_reading(reading(start, 101.0, 3701.0 + 7200.0));
-        assert_eq!(history.adjust_age(10_800 + 101 + 50), 151, "begun before both");
-        assert_eq!(history.adjust_age(7200 + 50), 50, "begun between them");
-        assert_eq!(history.adjust_age(0), 0);
+        history.record_clock_reading(reading(start, 0.0, 0.0));
+        history.record_clock_reading(reading(start, 1.0, 3601.0));
+        history.record_clock_reading(reading(start, 100.0, 3700.0));
+        history.record_clock_reading(reading(start, 101.0, 3701.0 + 7200.0));
+        assert_eq!(history.correct_age(10_800 + 101 + 50), 151, "begun before both");
+        assert_eq!(history.correct_age(7200 + 50), 50, "begun between them");
+        assert_eq!(history.correct_age(0), 0);
     }
 
     #[test]
@@ -311,21 +314,21 @@ mod tests {
             ["first@1", "first@2", "second@1"].map(|server| server.parse().unwrap());
         let mut history = ClockHistory::default();
         assert!(!history.select_server(&first));
-        history.record_reading(reading(start, 0.0, 1000.0));
-        assert_eq!(history.record_reading(reading(start, 1.0, 4601.0)), Some(3600.0));
+        history.record_clock_reading(reading(start, 0.0, 1000.0));
+        assert_eq!(history.record_clock_reading(reading(start, 1.0, 4601.0)), Some(3600.0));
         assert!(history.select_server(&second));
         assert_eq!(
-            history.record_reading(reading(start, 2.0, 50.0)),
+            history.record_clock_reading(reading(start, 2.0, 50.0)),
             None,
             "the clocks of two servers are not compared"
         );
-        assert_eq!((history.has_clock_steps(), history.adjust_age(3700)), (false, 3700));
+        assert_eq!((history.has_clock_steps(), history.correct_age(3700)), (false, 3700));
         // A restart does not change the clock.
         assert!(history.select_server(&restarted));
-        assert_eq!(history.record_reading(reading(start, 3.0, 4603.0)), None);
-        assert_eq!(history.adjust_age(3610), 10, "begun before the step");
+        assert_eq!(history.record_clock_reading(reading(start, 3.0, 4603.0)), None);
+        assert_eq!(history.correct_age(3610), 10, "begun before the step");
         assert!(!history.select_server(&restarted));
-        assert_eq!(history.record_reading(reading(start, 4.0, 4704.0)), Some(100.0));
+        assert_eq!(history.record_clock_reading(reading(start, 4.0, 4704.0)), Some(100.0));
     }
 
     #[test]

@@ -1,115 +1,24 @@
-//! Connections to watched servers. Each read opens a connection and closes it afterwards.
+//! Opens and closes connections to watched servers. Each read uses a new connection.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clew_model::{Failure, FailureKind, Limitation, NodeUrl};
+use clew_model::{Failure, Limitation, NodeUrl};
 use mysql_common::prelude::FromRow;
-use tokio::net::lookup_host;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-use crate::client::{Client, Error, Socket};
-use crate::clock::ClockReading;
+use crate::client::{Client, Error};
+use crate::clock::{self, ClockReading};
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::flavor::Flavor;
-use crate::kill_on_drop::KillOnDrop;
+use crate::kill_on_drop::KillOnDropGuard;
 use crate::limits::ReadLimits;
-use crate::own_sessions::{OwnSession, OwnSessionFilter};
+use crate::own_sessions::OwnSessionFilter;
+use crate::raw_connection::RawConnection;
 use crate::server_instance::ServerInstance;
-use crate::session_variables::SessionSetup;
+use crate::session_variables::SessionVariableSetup;
 use crate::{failure, refused_logins, server_instance, statements};
 
-/// Error `ER_CON_COUNT_ERROR`: the server reached `max_connections`.
-const TOO_MANY_CONNECTIONS_ERROR: u16 = 1040;
-/// Delays before login retries after [`TOO_MANY_CONNECTIONS_ERROR`]. Connection bursts usually end within these delays.
-const CONNECT_RETRY_DELAYS: [Duration; 3] =
-    [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
-
-/// Authenticated connection without a permit, before the session variables are set.
-#[derive(Debug)]
-pub(crate) struct RawConnection {
-    pub(crate) client: Client,
-    pub(crate) own: Arc<OwnSession>,
-    account: String,
-    /// Address of the node.
-    address: String,
-    /// Value of `CONNECTION_ID()`, or 0 before the first read.
-    pub(crate) id: u64,
-}
-
-impl RawConnection {
-    /// Connects to the node, authenticates, and reads the connection id.
-    pub(crate) async fn open(node: &NodeUrl, max_bytes: u64) -> Result<Self, Failure> {
-        let address = node.address();
-        let mut raw = Self::connect(node, &address, max_bytes).await?;
-        raw.read_version_and_id().await.map_err(|error| failure::from_client_error(&error, &address))?;
-        Ok(raw)
-    }
-
-    async fn connect(node: &NodeUrl, address: &str, max_bytes: u64) -> Result<Self, Failure> {
-        let lookup = lookup_host((node.host.as_str(), node.port)).await;
-        let addresses: Vec<SocketAddr> =
-            lookup.map_err(|error| failure::name_resolution_failure(address, &error))?.collect();
-        let mut delays = CONNECT_RETRY_DELAYS.iter();
-        loop {
-            match Self::connect_once(node, &addresses, max_bytes).await {
-                Err(Error::Server(error)) if error.code == TOO_MANY_CONNECTIONS_ERROR => {
-                    let Some(delay) = delays.next() else {
-                        return Err(failure::too_many_connections_failure(&error, address));
-                    };
-                    sleep(*delay).await;
-                }
-                Err(error) => {
-                    let failure = failure::from_client_error(&error, address);
-                    if matches!(error, Error::Server(_)) && failure.kind == FailureKind::AccessDenied {
-                        refused_logins::record_refused_login(node, &failure);
-                    }
-                    return Err(failure);
-                }
-                Ok(raw) => return Ok(raw),
-            }
-        }
-    }
-
-    async fn connect_once(node: &NodeUrl, addresses: &[SocketAddr], max_bytes: u64) -> Result<Self, Error> {
-        let socket = Socket::connect(addresses).await?;
-        let address = node.address();
-        let own = Arc::new(OwnSession::register(socket.local, &node.user, &address));
-        let client = Client::handshake(socket, node, own.connection_tag().to_owned(), max_bytes).await?;
-        Ok(Self { client, own, account: node.user.clone(), address, id: 0 })
-    }
-
-    /// Reads the server version and the connection id. Returns the version.
-    async fn read_version_and_id(&mut self) -> Result<String, Error> {
-        let rows = self.client.query_all::<(String, u64)>(statements::SERVER_IDENTITY_QUERY).await?;
-        let (version, id) =
-            rows.into_iter().next().ok_or(Error::Protocol("no row from SELECT VERSION(), CONNECTION_ID()"))?;
-        self.own.set_connection_id(id);
-        self.id = id;
-        Ok(version)
-    }
-
-    /// Creates a filter that recognises Clew's own sessions in process lists from this connection.
-    pub(crate) fn own_session_filter(&self) -> OwnSessionFilter {
-        OwnSessionFilter::new(&self.own, &self.account, &self.address)
-    }
-
-    /// Returns whether the connection id in the handshake packet is equal to `CONNECTION_ID()`.
-    /// The ids differ behind a proxy. The handshake packet contains only the lower 32 bits of the id.
-    pub(crate) fn handshake_id_matches(&self) -> bool {
-        u64::from(self.client.handshake_connection_id) == self.id & u64::from(u32::MAX)
-    }
-
-    /// Returns whether the connection reaches the server directly, without a proxy.
-    /// Behind a proxy, listed sessions and killed sessions may belong to different servers.
-    /// `filter` must have processed the complete process list, which contains this connection.
-    pub(crate) fn is_direct(&self, filter: &OwnSessionFilter) -> bool {
-        self.handshake_id_matches() && filter.listed_connection_id() == Some(self.id)
-    }
-}
-
-/// Connection that is ready for statements.
+/// Connection that is ready to run statements.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) raw: RawConnection,
@@ -119,13 +28,13 @@ pub(crate) struct Connection {
     pub(crate) version: String,
     /// Connection id, from `CONNECTION_ID()`.
     pub(crate) id: u64,
-    /// Time at which the permit was acquired. Read durations are measured from this time.
+    /// Time at which the connection permit was acquired. Read durations start at this time.
     pub(crate) since: Instant,
-    /// Limitations detected over this connection, which the read moves to its result.
+    /// Limitations that Clew detected over this connection: descriptions of data that could not be read.
     pub(crate) limitations: Vec<Limitation>,
     /// Latest reading of the server's clock.
     pub(crate) clock: Option<ClockReading>,
-    guard: KillOnDrop,
+    guard: KillOnDropGuard,
 }
 
 impl Connection {
@@ -134,7 +43,7 @@ impl Connection {
         Self::open_for_purpose(ConnectionPurpose::Reading, node, limits).await
     }
 
-    /// Opens a connection with a permit for the purpose. See [`Connection::open`].
+    /// Opens a connection with a permit for `purpose`. See [`Connection::open`].
     pub(crate) async fn open_for_purpose(
         purpose: ConnectionPurpose,
         node: &NodeUrl,
@@ -142,8 +51,8 @@ impl Connection {
     ) -> Result<Self, Failure> {
         let address = node.address();
         let deadline = Instant::now() + limits.read_timeout;
-        let permit = ConnectionPermit::acquire(&address, purpose, limits.permit_timeout()).await?;
-        if let Some(failure) = refused_logins::find_shared_failure(node, permit.requested_at()) {
+        let permit = ConnectionPermit::acquire(&address, purpose, limits.connection_permit_timeout()).await?;
+        if let Some(failure) = refused_logins::find_refused_login_failure(node, permit.requested_at()) {
             return Err(failure);
         }
         let connected = timeout(limits.connect_timeout, RawConnection::connect(node, &address, limits.max_bytes)).await;
@@ -162,17 +71,17 @@ impl Connection {
         let address = node.address();
         let reading = |error: Error| failure::from_client_error(&error, &address);
         let since = permit.acquired_at();
-        let guard = KillOnDrop::new(node.clone(), raw.own.clone(), permit, raw.client.in_flight_flag(), max_bytes);
+        let guard = KillOnDropGuard::new(node.clone(), raw.own.clone(), permit, raw.client.in_flight_flag(), max_bytes);
         let version = raw.read_version_and_id().await.map_err(reading)?;
         let flavor = Flavor::from_version(&version);
         let left = deadline.saturating_duration_since(Instant::now());
         let limitations =
-            set_session_variables(&mut raw.client, SessionSetup::new(flavor, left)).await.map_err(reading)?;
+            set_session_variables(&mut raw.client, SessionVariableSetup::new(flavor, left)).await.map_err(reading)?;
         let id = raw.id;
         Ok(Self { raw, address, flavor, version, id, since, limitations, clock: None, guard })
     }
 
-    /// Runs a statement and returns all rows. The limits of buffered results apply.
+    /// Runs a statement and returns all rows. Fails if the result set exceeds the limits for buffered results.
     pub(crate) async fn query_all<T: FromRow + Send + 'static>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
         self.raw.client.query_all(statement).await
     }
@@ -184,7 +93,26 @@ impl Connection {
 
     /// Reads the identity and the start time of the server.
     pub(crate) async fn read_server_instance(&mut self) -> Result<ServerInstance, Failure> {
-        server_instance::read_server_instance(self).await
+        server_instance::read_server_instance(&mut self.raw.client, self.flavor, &self.address).await
+    }
+
+    /// Reads the server's clock and stores the result in `clock`. Returns `None` if the server returns no time.
+    pub(crate) async fn read_clock(&mut self) -> Result<Option<ClockReading>, Error> {
+        self.clock = clock::read_clock(&mut self.raw.client).await?;
+        Ok(self.clock)
+    }
+
+    /// Returns whether the server truncates statements in `SHOW FULL PROCESSLIST`.
+    /// Returns false for MariaDB and for MySQL versions without the variable `performance_schema_show_processlist`.
+    pub(crate) async fn truncates_statements(&mut self) -> Result<bool, Failure> {
+        if self.flavor != Flavor::MySql {
+            return Ok(false);
+        }
+        match self.query_all::<Option<String>>(statements::PROCESS_LIST_SOURCE_QUERY).await {
+            Ok(rows) => Ok(rows.first().is_some_and(|value| matches!(value.as_deref(), Some("1" | "ON")))),
+            Err(Error::Server(_)) => Ok(false),
+            Err(error) => Err(self.to_failure(&error)),
+        }
     }
 
     /// Converts a client error to a [`Failure`] that names the node's address.
@@ -192,27 +120,27 @@ impl Connection {
         failure::from_client_error(error, &self.address)
     }
 
-    /// Closes the connection with `COM_QUIT`. Ignores errors, because all results were read.
+    /// Closes the connection with `COM_QUIT`. Ignores errors, because Clew has read all results.
     pub(crate) async fn close(mut self) {
         let _permit = self.guard.disarm();
         let _ = timeout(Duration::from_secs(1), self.raw.client.quit()).await;
     }
 }
 
-/// Sets the session variables. Skips variables that the server does not know or refuses to set.
+/// Sets the session variables. Skips variables that are unknown to the server or that the server refuses to set.
 /// Returns a limitation for each refused session variable.
 pub(crate) async fn set_session_variables(
     client: &mut Client,
-    mut set_up: SessionSetup,
+    mut set_up: SessionVariableSetup,
 ) -> Result<Vec<Limitation>, Error> {
     'again: loop {
-        for statement in set_up.set_statements() {
+        for statement in set_up.build_set_statements() {
             match client.execute(&statement).await {
                 Err(error) if set_up.drop_refused_variable(&statement, &error) => continue 'again,
                 done => done?,
             }
         }
-        return Ok(set_up.limitations());
+        return Ok(set_up.refused_variable_limitations());
     }
 }
 

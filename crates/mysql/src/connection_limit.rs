@@ -1,8 +1,8 @@
-//! Limits the connections from this process to each node: at most two at a time.
+//! Limits this process to two connections at a time per node.
 //!
-//! One connection is for reads.
-//! The second connection is reserved for kills, so that a kill never queues behind a read.
-//! The `KillOnDrop` guard also uses the reserved connection.
+//! The first connection is for reads.
+//! The second connection is reserved for kills. A kill therefore never queues behind a read.
+//! `KillOnDropGuard` also uses the reserved connection.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -12,19 +12,19 @@ use clew_model::{Failure, FailureKind};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Connection permits of nodes in use, by node address.
+/// Connection permits by node address, for all nodes with an open or requested connection.
 static NODE_PERMITS: LazyLock<Mutex<HashMap<String, Arc<NodePermits>>>> = LazyLock::new(Mutex::default);
 
 /// Purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConnectionPurpose {
-    /// Reads a node. One read runs at a time, and further reads queue.
+    /// Reads a node. Only one read per node runs at a time, and further reads queue.
     Reading,
-    /// Kills sessions, or reads sessions for a kill. Queues behind other kills, never behind reads.
+    /// Kills sessions, or reads sessions for a kill. Such a connection queues behind other kills, never behind reads.
     Killing,
 }
 
-/// Permit for one connection to a node. Must be dropped after the connection is closed.
+/// Permit for one connection to a node. The owner must drop the permit only after closing the connection.
 #[derive(Debug)]
 pub(crate) struct ConnectionPermit {
     purpose: ConnectionPurpose,
@@ -36,13 +36,13 @@ pub(crate) struct ConnectionPermit {
 }
 
 impl ConnectionPermit {
-    /// Acquires a permit for a connection to the node. Fails after `max_wait`.
+    /// Acquires a permit for a connection to the node. Fails if no permit becomes available within `max_wait`.
     pub(crate) async fn acquire(
         address: &str,
         purpose: ConnectionPurpose,
         max_wait: Duration,
     ) -> Result<Self, Failure> {
-        let (node, requested) = (NodePermitsRef::for_address(address), Instant::now());
+        let (node, requested) = (NodePermitsRef::find_or_create(address), Instant::now());
         match timeout(max_wait, node.permits.acquire(purpose)).await {
             Ok(Ok(permit)) => {
                 Ok(Self { purpose, requested_at: requested, acquired_at: Instant::now(), _permit: permit, node })
@@ -96,8 +96,8 @@ impl NodePermits {
         Self { reading: Arc::new(Semaphore::new(1)), killing: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Acquires a permit. A kill tries the reserved permit first, then the read permit.
-    /// `select!` drops the losing future, which then releases its permit or leaves the queue.
+    /// Acquires a connection permit. A kill tries the reserved permit first and the read permit second.
+    /// `select!` drops the future that lost the race. This future then releases its permit or leaves the queue.
     async fn acquire(&self, purpose: ConnectionPurpose) -> Result<OwnedSemaphorePermit, AcquireError> {
         if purpose == ConnectionPurpose::Reading {
             return self.reading.clone().acquire_owned().await;
@@ -110,7 +110,7 @@ impl NodePermits {
     }
 }
 
-/// Reference to a node's entry in [`NODE_PERMITS`]. Dropping the last reference removes the entry.
+/// Reference to the permits of a node in [`NODE_PERMITS`]. Dropping the last reference removes the entry.
 #[derive(Debug)]
 struct NodePermitsRef {
     address: String,
@@ -118,7 +118,7 @@ struct NodePermitsRef {
 }
 
 impl NodePermitsRef {
-    fn for_address(address: &str) -> Self {
+    fn find_or_create(address: &str) -> Self {
         let permits =
             lock_node_permits().entry(address.to_owned()).or_insert_with(|| Arc::new(NodePermits::new())).clone();
         Self { address: address.to_owned(), permits }

@@ -1,15 +1,13 @@
-//! Checks which data an account can read on a server, and suggests fixes for unreadable data.
+//! Checks which data an account can read on a server, and suggests how to make unreadable data readable.
 
-use clew_model::{Failure, FailureKind, Limitation, LimitationKind, NodeUrl};
+use clew_model::{Failure, Limitation, LimitationKind, NodeUrl};
 use serde::Serialize;
 use tokio::time::timeout;
 
-use crate::clock;
 use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
-use crate::transactions::CANNOT_CONVERT_TEXT_ERROR;
-use crate::{failure, lost_instrumentation, process_list, statement_ages, statements};
+use crate::{failure, lost_instrumentation, privileges, process_list, statement_ages, statements};
 
 /// Result of one check.
 #[derive(Debug, Clone, Serialize)]
@@ -22,7 +20,7 @@ pub struct CheckResult {
     pub limitation: Option<Limitation>,
 }
 
-/// Result of [`diagnose`].
+/// Result of [`diagnose_node`].
 #[derive(Debug, Clone, Serialize)]
 pub struct Diagnosis {
     /// Server family.
@@ -31,17 +29,18 @@ pub struct Diagnosis {
     pub server_version: String,
     /// Account of the connection, `user@host`.
     pub account: String,
-    /// TLS cipher of the connection, or `None` without TLS.
+    /// TLS cipher of the connection, or `None` if the connection does not use TLS.
     pub cipher: Option<String>,
-    /// Difference between the server's clock and the local clock, in seconds.
+    /// Difference in seconds between the server's clock and the local clock.
     pub clock_difference: f64,
     /// Check results, ordered by importance.
     pub checks: Vec<CheckResult>,
 }
 
-/// Checks which data the account can read, and whether the address leads directly to a single server.
+/// Checks which data the account can read, and whether the node's address leads directly to a single server.
 ///
-/// Opens two consecutive connections and only reads. Fails if Clew cannot connect to the server.
+/// Opens two consecutive connections and changes nothing on the server.
+/// Fails if Clew cannot connect to the server.
 pub async fn diagnose_node(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, run_diagnosis(node, limits)))
         .await
@@ -50,10 +49,10 @@ pub async fn diagnose_node(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagno
 
 async fn run_diagnosis(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let account = read_account(&mut connection).await?;
+    let account = privileges::read_current_account(&mut connection).await?;
     let cipher = read_tls_cipher(&mut connection).await?;
     let clock_difference = read_clock_difference(&mut connection).await?;
-    let mut checks = run_checks(&mut connection, &account).await?;
+    let mut checks = run_diagnosis_checks(&mut connection, &account).await?;
     let direct = is_direct_connection(&mut connection).await?;
     let instance = connection.read_server_instance().await?;
     let (server_flavor, server_version) = (connection.flavor, connection.version.clone());
@@ -62,26 +61,21 @@ async fn run_diagnosis(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis,
     let same = second.read_server_instance().await? == instance;
     second.close().await;
     let proxied =
-        if same { (!direct).then(indirect_connection_limitation) } else { Some(multiple_servers_limitation()) };
+        if same { (!direct).then(indirect_connection_limitation) } else { Some(load_balanced_address_limitation()) };
     checks.push(build_check_result("direct connection", proxied.map_or(Ok(()), Err)));
     Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
 }
 
-/// Returns whether the process list contains this connection under its handshake id.
+/// Returns whether the process list contains this connection under the connection id from its handshake.
 async fn is_direct_connection(connection: &mut Connection) -> Result<bool, Failure> {
     let address = connection.address.clone();
     let read_failure = |error: crate::client::Error| failure::from_client_error(&error, &address);
     let mut filter = connection.own_session_filter();
-    let mut rows = process_list::query_sessions(connection, 4 << 10).await.map_err(read_failure)?;
+    let mut rows = process_list::query_sessions(&mut connection.raw.client, 4 << 10).await.map_err(read_failure)?;
     while let Some(session) = rows.next().await.map_err(read_failure)? {
         filter.is_own_session(&session);
     }
     Ok(connection.raw.is_direct(&filter))
-}
-
-/// Reads the account of the connection in the form `user@host`.
-pub(crate) async fn read_account(connection: &mut Connection) -> Result<String, Failure> {
-    query_single_value(connection, statements::CURRENT_ACCOUNT_QUERY).await.map(Option::unwrap_or_default)
 }
 
 async fn read_tls_cipher(connection: &mut Connection) -> Result<Option<String>, Failure> {
@@ -91,43 +85,35 @@ async fn read_tls_cipher(connection: &mut Connection) -> Result<Option<String>, 
 }
 
 async fn read_clock_difference(connection: &mut Connection) -> Result<f64, Failure> {
-    let clock = clock::read_clock(connection).await.map_err(|error| connection.to_failure(&error))?;
+    let clock = connection.read_clock().await.map_err(|error| connection.to_failure(&error))?;
     let server = clock.map_or(0.0, |clock| clock.unix_seconds());
     let here = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Ok(server - here.as_secs_f64())
 }
 
-async fn query_single_value<T>(connection: &mut Connection, statement: &str) -> Result<Option<T>, Failure>
-where
-    Option<T>: mysql_common::prelude::FromRow + Send + 'static,
-{
-    let rows = connection.query_all::<Option<T>>(statement).await.map_err(|error| connection.to_failure(&error))?;
-    Ok(rows.into_iter().next().flatten())
-}
-
-async fn run_checks(connection: &mut Connection, account: &str) -> Result<Vec<CheckResult>, Failure> {
-    let process = run_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await?;
+async fn run_diagnosis_checks(connection: &mut Connection, account: &str) -> Result<Vec<CheckResult>, Failure> {
+    let process = privileges::run_privilege_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await?;
     let [own_sessions, no_transactions] = missing_process_privilege_limitations(account);
     let mut checks = vec![
         build_check_result("sessions of all accounts", process.then_some(()).ok_or(own_sessions)),
         build_check_result("open transactions", process.then_some(()).ok_or(no_transactions)),
     ];
-    let cut = process_list::truncates_statements(connection).await?;
+    let cut = connection.truncates_statements().await?;
     checks.push(build_check_result(
         "complete statements",
-        if cut { Err(truncated_statements_limitation()) } else { Ok(()) },
+        if cut { Err(truncated_statement_limitation()) } else { Ok(()) },
     ));
-    let kill = has_kill_privilege(connection).await?;
+    let kill = privileges::has_kill_privilege(connection).await?;
     checks.push(build_check_result(
         "killing sessions",
-        if kill { Ok(()) } else { Err(no_kill_privilege_limitation(connection.flavor, account)) },
+        if kill { Ok(()) } else { Err(missing_kill_privilege_limitation(connection.flavor, account)) },
     ));
-    let locks = check_metadata_locks(connection, account).await?;
+    let locks = check_metadata_lock_access(connection, account).await?;
     checks.push(build_check_result("metadata locks", locks));
-    let ages = statement_ages::check_statement_timers(connection).await?;
+    let ages = statement_ages::check_statement_timer_access(connection).await?;
     checks.push(build_check_result("reliable durations", ages));
     let mut losses = Vec::new();
-    if check_performance_schema(connection, account).await?.is_ok() {
+    if privileges::check_performance_schema_access(connection, account).await?.is_ok() {
         losses = lost_instrumentation::read_loss_limitations(connection).await?;
     }
     losses.append(&mut connection.limitations);
@@ -142,61 +128,31 @@ fn build_check_result(what: &'static str, outcome: Result<(), Limitation>) -> Ch
     CheckResult { what, works: outcome.is_ok(), limitation: outcome.err() }
 }
 
-/// Runs a probe statement. Returns false if the server returns an error.
-/// [`CANNOT_CONVERT_TEXT_ERROR`] counts as success, because the server returns it only after the privilege check.
-pub(crate) async fn run_probe(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
-    match connection.query_all::<mysql_common::Row>(probe).await {
-        Ok(_) => Ok(true),
-        Err(crate::client::Error::Server(error)) => Ok(error.code == CANNOT_CONVERT_TEXT_ERROR),
-        Err(error) => Err(connection.to_failure(&error)),
-    }
-}
-
-/// Returns whether the account's grants allow killing sessions of other accounts.
-pub(crate) async fn has_kill_privilege(connection: &mut Connection) -> Result<bool, Failure> {
-    let grants: Vec<String> =
-        connection.query_all(statements::GRANTS_QUERY).await.map_err(|error| connection.to_failure(&error))?;
-    Ok(grants.iter().any(|grant| {
-        let grant = grant.to_ascii_uppercase().replace("CONNECTION ADMIN", "CONNECTION_ADMIN");
-        grant.contains(" ON *.* ")
-            && ["ALL PRIVILEGES", "CONNECTION_ADMIN", "SUPER"].iter().any(|privilege| grant.contains(privilege))
-    }))
-}
-
-/// Checks whether metadata locks are readable. The outer error is a failed read, the inner error a limitation.
-async fn check_metadata_locks(connection: &mut Connection, account: &str) -> Result<Result<(), Limitation>, Failure> {
-    match check_performance_schema(connection, account).await? {
+/// Checks whether the account can read metadata locks.
+/// The outer error reports a failed read. The inner error describes why metadata locks are unreadable.
+async fn check_metadata_lock_access(
+    connection: &mut Connection,
+    account: &str,
+) -> Result<Result<(), Limitation>, Failure> {
+    match privileges::check_performance_schema_access(connection, account).await? {
         Ok(()) => check_metadata_lock_instrument(connection).await,
         gap => Ok(gap),
     }
 }
 
-/// Checks whether the account can read performance_schema.
-pub(crate) async fn check_performance_schema(
-    connection: &mut Connection,
-    account: &str,
-) -> Result<Result<(), Limitation>, Failure> {
-    let on: Option<String> = query_single_value(connection, statements::PERFORMANCE_SCHEMA_STATE_QUERY).await?;
-    if !matches!(on.as_deref(), Some("1" | "ON")) {
-        return Ok(Err(performance_schema_off_limitation()));
-    }
-    if !run_probe(connection, statements::METADATA_LOCKS_PROBE_QUERY).await? {
-        return Ok(Err(no_performance_schema_privilege_limitation(account)));
-    }
-    Ok(Ok(()))
-}
-
-/// Checks whether performance_schema records metadata locks.
+/// Checks whether performance_schema records metadata locks, that is, whether the instrument is enabled.
 pub(crate) async fn check_metadata_lock_instrument(
     connection: &mut Connection,
 ) -> Result<Result<(), Limitation>, Failure> {
-    let enabled: Option<String> = query_single_value(connection, statements::METADATA_LOCK_INSTRUMENT_QUERY).await?;
-    Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(metadata_lock_instrument_off_limitation()) })
+    let enabled: Option<String> =
+        privileges::query_single_value(connection, statements::METADATA_LOCK_INSTRUMENT_QUERY).await?;
+    Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(disabled_metadata_lock_instrument_limitation()) })
 }
 
-/// Returns the limitations of `SHOW PROCESSLIST` if MySQL generates the list from performance_schema.
+/// Returns limitations if MySQL generates the process list from performance_schema.
+/// Such a process list has truncated statements and may lack sessions.
 pub(crate) async fn read_process_list_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
-    if !process_list::truncates_statements(connection).await? {
+    if !connection.truncates_statements().await? {
         return Ok(Vec::new());
     }
     let missing =
@@ -209,16 +165,16 @@ pub(crate) async fn read_process_list_limitations(connection: &mut Connection) -
             remedy: Some("SET GLOBAL performance_schema_show_processlist = OFF;".to_owned()),
             ..loss
         });
-    Ok(std::iter::once(truncated_statements_limitation()).chain(missing).collect())
+    Ok(std::iter::once(truncated_statement_limitation()).chain(missing).collect())
 }
 
-/// Limitations of an account without the PROCESS privilege: hidden sessions and hidden transactions.
+/// Creates the limitations for an account without the PROCESS privilege: hidden sessions and hidden transactions.
 pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitation; 2] {
     let grant = |kind, what: &str, why: &str| Limitation {
         kind,
         what: what.to_owned(),
         why: why.to_owned(),
-        remedy: Some(format!("GRANT PROCESS ON *.* TO {};", quote_account(account))),
+        remedy: Some(format!("GRANT PROCESS ON *.* TO {};", privileges::quote_account_name(account))),
     };
     [
         grant(
@@ -234,8 +190,8 @@ pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitatio
     ]
 }
 
-/// Limitation for transactions that were parsed from InnoDB's status, because `innodb_trx` is unreadable.
-pub(crate) fn incomplete_transactions_limitation() -> Limitation {
+/// Creates the limitation that transactions come from the InnoDB status, because `innodb_trx` is unreadable.
+pub(crate) fn incomplete_transaction_data_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::PartOfTransactions,
         what: "Transactions come from the InnoDB status: read-only transactions and numbers of locked tables are missing."
@@ -247,8 +203,8 @@ pub(crate) fn incomplete_transactions_limitation() -> Limitation {
     }
 }
 
-/// Limitation for a process list from performance_schema, which truncates statements.
-pub(crate) fn truncated_statements_limitation() -> Limitation {
+/// Creates the limitation that the process list comes from performance_schema, which truncates statements.
+pub(crate) fn truncated_statement_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::StatementsTruncated,
         what: "Statements are truncated after 1,024 bytes.".to_owned(),
@@ -257,8 +213,8 @@ pub(crate) fn truncated_statements_limitation() -> Limitation {
     }
 }
 
-/// Limitation for statements that Clew truncates because of their length.
-pub(crate) fn long_statements_limitation(count: u64) -> Option<Limitation> {
+/// Creates the limitation that Clew truncates the statements of `count` sessions because of their length.
+pub(crate) fn long_statement_limitation(count: u64) -> Option<Limitation> {
     (count > 0).then(|| Limitation {
         kind: LimitationKind::StatementsTruncated,
         what: format!("Statements of {count} sessions are truncated after 64 MiB."),
@@ -267,7 +223,7 @@ pub(crate) fn long_statements_limitation(count: u64) -> Option<Limitation> {
     })
 }
 
-/// Limitation for an address that leads to a proxy or load balancer instead of the server.
+/// Creates the limitation that the address leads to a proxy or load balancer instead of the server.
 pub(crate) fn indirect_connection_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
@@ -279,8 +235,8 @@ pub(crate) fn indirect_connection_limitation() -> Limitation {
     }
 }
 
-/// Limitation for an address that leads to different servers on different connections.
-pub(crate) fn multiple_servers_limitation() -> Limitation {
+/// Creates the limitation that connections to the address reach different servers.
+pub(crate) fn load_balanced_address_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
         what: "The address leads to several servers: each read shows the sessions of one server.".to_owned(),
@@ -289,7 +245,7 @@ pub(crate) fn multiple_servers_limitation() -> Limitation {
     }
 }
 
-fn no_kill_privilege_limitation(flavor: Flavor, account: &str) -> Limitation {
+fn missing_kill_privilege_limitation(flavor: Flavor, account: &str) -> Limitation {
     let privilege = match flavor {
         Flavor::MySql => "CONNECTION_ADMIN",
         Flavor::MariaDb => "CONNECTION ADMIN",
@@ -298,29 +254,11 @@ fn no_kill_privilege_limitation(flavor: Flavor, account: &str) -> Limitation {
         kind: LimitationKind::NoKill,
         what: "Sessions of other accounts cannot be killed.".to_owned(),
         why: format!("The account lacks the privilege {privilege} (grants through roles are not checked)."),
-        remedy: Some(format!("GRANT {privilege} ON *.* TO {};", quote_account(account))),
+        remedy: Some(format!("GRANT {privilege} ON *.* TO {};", privileges::quote_account_name(account))),
     }
 }
 
-fn performance_schema_off_limitation() -> Limitation {
-    Limitation {
-        kind: LimitationKind::NoPerformanceSchema,
-        what: "Metadata locks and other waits outside InnoDB cannot be read.".to_owned(),
-        why: "performance_schema is OFF and can only be enabled at server start.".to_owned(),
-        remedy: Some("performance_schema = ON, in the server's configuration file".to_owned()),
-    }
-}
-
-pub(crate) fn no_performance_schema_privilege_limitation(account: &str) -> Limitation {
-    Limitation {
-        kind: LimitationKind::NoMetadataLocks,
-        what: "Metadata locks cannot be read.".to_owned(),
-        why: "The account lacks the SELECT privilege on performance_schema.".to_owned(),
-        remedy: Some(format!("GRANT SELECT ON performance_schema.* TO {};", quote_account(account))),
-    }
-}
-
-fn metadata_lock_instrument_off_limitation() -> Limitation {
+fn disabled_metadata_lock_instrument_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::NoMetadataLocks,
         what: "Metadata locks cannot be read.".to_owned(),
@@ -329,38 +267,5 @@ fn metadata_lock_instrument_off_limitation() -> Limitation {
             "UPDATE performance_schema.setup_instruments SET enabled = 'YES' WHERE name = 'wait/lock/metadata/sql/mdl';"
                 .to_owned(),
         ),
-    }
-}
-
-/// Failure due to a missing privilege, with the `GRANT` statement that fixes it.
-pub(crate) fn missing_privilege_failure(
-    connection: &Connection,
-    doing: &str,
-    privilege: &str,
-    account: &str,
-) -> Failure {
-    let detail = format!(
-        "{}: the account {account} may not {doing}. fix: GRANT {privilege} ON *.* TO {};",
-        connection.address,
-        quote_account(account)
-    );
-    Failure::new(FailureKind::MissingPrivilege, detail)
-}
-
-/// Quotes `user@host` as an account name for SQL statements.
-pub(crate) fn quote_account(account: &str) -> String {
-    let (user, host) = account.rsplit_once('@').unwrap_or((account, "%"));
-    let quote = |text: &str| text.replace('\\', "\\\\").replace('\'', "''");
-    format!("'{}'@'{}'", quote(user), quote(host))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quoted_account_is_valid_in_a_grant_statement() {
-        assert_eq!(quote_account("clew@%"), "'clew'@'%'");
-        assert_eq!(quote_account("o'brien@home@10.0.0.%"), "'o''brien@home'@'10.0.0.%'");
     }
 }

@@ -11,7 +11,7 @@ use crate::limits::ReadLimits;
 use crate::{failure, statements};
 use statements::NO_SUCH_THREAD_ERROR;
 
-/// Maximum number of plan rows. A plan has one row per table.
+/// Maximum number of rows that Clew reads from an execution plan. A plan has one row per table.
 const MAX_PLAN_ROWS: usize = 1000;
 /// Maximum bytes of one row.
 const MAX_PLAN_ROW_BYTES: usize = 64 << 10;
@@ -19,10 +19,10 @@ const MAX_PLAN_ROW_BYTES: usize = 64 << 10;
 /// Result of `EXPLAIN FOR CONNECTION`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExplainOutcome {
-    /// Execution plan as a text table with a header line and one line per row.
+    /// Execution plan as a text table with a header line and one line per plan row.
     Plan(String),
-    /// No plan is available, with the error message of the server.
-    /// Either the session runs no statement with a plan, or the account lacks a privilege.
+    /// No execution plan is available. Contains the error message of the server.
+    /// Either the session runs no statement that has a plan, or the account lacks a privilege.
     NoPlan(String),
     /// The session does not exist.
     NoSession,
@@ -30,7 +30,7 @@ pub enum ExplainOutcome {
 
 /// Reads the execution plan of a session's running statement.
 ///
-/// Fails after the read timeout. A failed or dropped read kills its running statement on the server.
+/// Fails after the read timeout. If the read fails or is dropped, Clew kills its running statement on the server.
 pub async fn explain_session(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<ExplainOutcome, Failure> {
     let explaining = failure::catch_panic(node, Box::pin(run_explain(node, id, limits)));
     let explained = timeout(limits.read_timeout, explaining).await;
@@ -42,9 +42,9 @@ pub async fn explain_session(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Re
 async fn run_explain(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<ExplainOutcome, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let result = match connection.flavor {
-        Flavor::MySql => read_plan(&mut connection, &statements::explain_mysql_statement(id)).await,
+        Flavor::MySql => read_plan(&mut connection, &statements::mysql_explain_sql(id)).await,
         Flavor::MariaDb => match connection.raw.client.execute(statements::SET_EXPLAIN_TIMEOUT_STATEMENT).await {
-            Ok(()) => read_plan(&mut connection, &statements::explain_mariadb_statement(id)).await,
+            Ok(()) => read_plan(&mut connection, &statements::mariadb_explain_sql(id)).await,
             Err(error) => Err(error),
         },
     };
@@ -64,7 +64,7 @@ async fn run_explain(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<Exp
     Ok(explained)
 }
 
-/// Reads the execution plan as lines of cells. The first line has the column names.
+/// Reads the execution plan as lines of cells. The first line contains the column names.
 async fn read_plan(connection: &mut Connection, statement: &str) -> Result<Vec<Vec<String>>, Error> {
     let mut rows = connection.raw.client.query(statement, MAX_PLAN_ROW_BYTES).await?;
     let names: Vec<String> = rows.columns().iter().map(|column| to_valid_utf8(column.name_ref())).collect();

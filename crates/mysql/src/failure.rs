@@ -56,7 +56,7 @@ pub(crate) fn from_client_error(error: &Error, address: &str) -> Failure {
     Failure::new(kind, format!("{address}: {detail}"))
 }
 
-/// Failure of a login because the server reached `max_connections`, after all retries.
+/// Creates the failure of a login that the server refused after all retries, because it reached `max_connections`.
 pub(crate) fn too_many_connections_failure(error: &ServerError, address: &str) -> Failure {
     let detail = format!(
         "{address}: {error}. fix: kill idle sessions or increase max_connections; for diagnosis, connect to the reserved port: \
@@ -88,7 +88,8 @@ fn failure_from_io_error(error: &std::io::Error, address: &str) -> Failure {
     Failure::new(kind, format!("{address}: {error}"))
 }
 
-/// Converts a server error to a failure by its error number. MySQL and MariaDB share the numbers below 1900.
+/// Converts a server error to a failure, depending on the error number.
+/// MySQL and MariaDB share the error numbers below 1900.
 fn failure_from_server_error(error: &ServerError, address: &str) -> Failure {
     let kind = match error.code {
         // Access denied: host blocked or not allowed; account, password or database refused; authentication plugin;
@@ -106,14 +107,14 @@ fn failure_from_server_error(error: &ServerError, address: &str) -> Failure {
     Failure::new(kind, format!("{address}: {error}"))
 }
 
-/// Returns whether the error is a timeout of a statement or of a lock wait on the server.
-/// After a server-side timeout, the result is unknown and must not be treated as empty.
+/// Returns whether the server reported a timeout of a statement or of a lock wait.
+/// After a server-side timeout, the result is unknown, and the caller must not treat the result as empty.
 pub(crate) fn is_server_timeout(error: &ServerError) -> bool {
     // Lock wait, MySQL's max_execution_time, MariaDB's max_statement_time.
     matches!(error.code, 1205 | 3024 | 1969)
 }
 
-/// Failure of an operation that exceeded its timeout.
+/// Creates the failure of an operation that exceeded its timeout.
 pub(crate) fn timeout_failure(address: &str, doing: &str, limit: std::time::Duration) -> Failure {
     Failure::new(
         FailureKind::TimedOut,
@@ -121,19 +122,19 @@ pub(crate) fn timeout_failure(address: &str, doing: &str, limit: std::time::Dura
     )
 }
 
-/// Failure of a read that exceeded its timeout.
-/// The message warns that behind a proxy, the statement may still run on the server.
+/// Creates the failure of a read that exceeded its timeout.
+/// The failure message warns that the statement may still run on the server if Clew connects through a proxy.
 pub(crate) fn read_timeout_failure(node: &NodeUrl, limit: std::time::Duration) -> Failure {
     let Failure { kind, detail } = timeout_failure(&node.address(), "reading sessions", limit);
     Failure::new(kind, format!("{detail}; behind a proxy, the statement may still run on the server"))
 }
 
-/// Failure of name resolution.
+/// Creates the failure of name resolution.
 pub(crate) fn name_resolution_failure(address: &str, error: &std::io::Error) -> Failure {
     Failure::new(FailureKind::Unreachable, format!("{address}: cannot resolve the host name: {error}"))
 }
 
-/// Returns the result of `work`. Converts a panic of the packet decoder library to a failure.
+/// Runs `work` and returns its result. Converts a panic in the packet decoder library to a failure.
 pub(crate) async fn catch_panic<T>(
     node: &NodeUrl,
     work: impl Future<Output = Result<T, Failure>>,

@@ -1,22 +1,22 @@
-//! Parses transactions from `SHOW ENGINE INNODB STATUS`, the fallback if `innodb_trx` is unreadable.
+//! Parses transactions from `SHOW ENGINE INNODB STATUS`, which Clew reads if `innodb_trx` is unreadable.
 //!
-//! The status text has no stable format and contains fragments of user statements.
-//! The status text lacks read-only transactions and the number of locked tables.
+//! The InnoDB status has no stable format and contains fragments of user statements.
+//! The InnoDB status does not contain read-only transactions or numbers of locked tables.
 
 use clew_model::{Session, Transaction};
 
-/// Prefix of a transaction's first line in the status text.
-const TRANSACTION_PREFIX: &str = "---TRANSACTION ";
-/// Prefixes of the line that contains the session id.
-const SESSION_PREFIXES: [&str; 2] = ["MySQL thread id ", "MariaDB thread id "];
+/// Prefix of the first line of a transaction in the InnoDB status.
+const TRANSACTION_LINE_PREFIX: &str = "---TRANSACTION ";
+/// Prefixes of the line that contains the session id of a transaction.
+const SESSION_LINE_PREFIXES: [&str; 2] = ["MySQL thread id ", "MariaDB thread id "];
 
-/// Parses the open transactions that have a session from the section `TRANSACTIONS`.
+/// Parses open transactions from the section `TRANSACTIONS`. Skips transactions without a session.
 pub(crate) fn parse_transactions(status: &str) -> Vec<Transaction> {
     let section = status.split_once("\nTRANSACTIONS\n").map_or("", |(_, rest)| rest);
     let section = section.rsplit_once("\nFILE I/O\n").map_or(section, |(section, _)| section);
     let mut blocks: Vec<Vec<&str>> = Vec::new();
     for line in section.lines() {
-        if line.starts_with(TRANSACTION_PREFIX) {
+        if line.starts_with(TRANSACTION_LINE_PREFIX) {
             blocks.push(vec![line]);
         } else if let Some(block) = blocks.last_mut() {
             block.push(line);
@@ -25,11 +25,11 @@ pub(crate) fn parse_transactions(status: &str) -> Vec<Transaction> {
     blocks.iter().filter_map(|block| parse_transaction(block)).collect()
 }
 
-/// Parses a block that starts with `---TRANSACTION 1579, ACTIVE 1 sec …`.
+/// Parses the text block of a transaction, which starts with `---TRANSACTION 1579, ACTIVE 1 sec …`.
 fn parse_transaction(block: &[&str]) -> Option<Transaction> {
     let (head, rest) = block.split_first()?;
-    let (id, state) = head.strip_prefix(TRANSACTION_PREFIX)?.split_once(", ACTIVE ")?;
-    let session = rest.iter().position(|line| SESSION_PREFIXES.iter().any(|start| line.starts_with(start)))?;
+    let (id, state) = head.strip_prefix(TRANSACTION_LINE_PREFIX)?.split_once(", ACTIVE ")?;
+    let session = rest.iter().position(|line| SESSION_LINE_PREFIXES.iter().any(|start| line.starts_with(start)))?;
     let (about, session) = (rest.get(..session)?, rest.get(session)?);
     let locks = about.iter().find(|line| line.contains(" lock struct(s)")).copied().unwrap_or_default();
     let waits = locks.starts_with("LOCK WAIT ");
@@ -52,19 +52,19 @@ fn parse_transaction(block: &[&str]) -> Option<Transaction> {
     })
 }
 
-/// Parses the duration of a lock wait in seconds. MySQL prints seconds, MariaDB prints microseconds.
+/// Parses the duration of a lock wait in seconds. MySQL prints seconds, and MariaDB prints microseconds.
 fn parse_lock_wait_seconds(line: &str) -> Option<u64> {
     parse_number_before(line, " SEC FOR THIS LOCK TO BE GRANTED")
         .or_else(|| Some(parse_number_before(line, " us FOR THIS LOCK TO BE GRANTED")? / 1_000_000))
 }
 
-/// Parses the number that directly precedes `mark`.
+/// Parses the number that directly precedes the text `mark`.
 fn parse_number_before(text: &str, mark: &str) -> Option<u64> {
     let (before, _) = text.split_once(mark)?;
     before.rsplit(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// Parses the number that directly follows `mark`.
+/// Parses the number that directly follows the text `mark`.
 fn parse_number_after(text: &str, mark: &str) -> Option<u64> {
     let (_, after) = text.split_once(mark)?;
     after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()

@@ -1,12 +1,12 @@
-//! Kills sessions and running statements. Protected sessions are never killed.
+//! Kills sessions and running statements. Clew never kills protected sessions.
 //!
-//! Before a kill, Clew reads the victim again over the same connection.
-//! A victim is identified by server instance, connection id, account and client address.
-//! A kill of a statement also compares the statement text and its age.
+//! Immediately before a kill, Clew reads the victim's session again over the connection that sends the kill.
+//! Clew identifies a victim by server instance, connection id, account and client address.
+//! Before Clew kills a statement, it also compares the statement text and the statement age.
 //! Clew refuses to kill through a proxy.
 //!
 //! MySQL's `KILL QUERY` cannot target a specific statement.
-//! A session may start another statement between the last read and the kill.
+//! If the session starts another statement after Clew's last read, `KILL QUERY` kills the other statement.
 //! MariaDB's `KILL QUERY ID` targets a specific statement by its id.
 
 mod batch;
@@ -39,14 +39,14 @@ pub use victim::{ExpectedStatement, ProcessListSource, Victim};
 /// Target of a kill: the session or its running statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KillTarget {
-    /// Kills the session. The server rolls back the session's open transaction.
+    /// Kills the session. The server then rolls back the session's open transaction.
     Connection,
     /// Kills the running statement. The session keeps its open transaction and its locks.
     Query,
 }
 
 impl KillTarget {
-    /// Returns the name in the metadata store: `connection` or `query`.
+    /// Returns the name of the target in the metadata store: `connection` or `query`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -58,9 +58,10 @@ impl KillTarget {
 
 /// Kills a session or its running statement, and confirms the effect.
 ///
-/// Fails if the server is unreachable or the account lacks a privilege.
-/// The failure for a missing privilege contains the `GRANT` statement.
-/// Never fails after the server accepted the kill. An unconfirmed effect is reported as [`KillOutcome::Ending`].
+/// Fails if the server is unreachable or the account lacks a required privilege.
+/// If a privilege is missing, the failure contains the required `GRANT` statement.
+/// Never fails after the server has accepted the kill.
+/// If the effect cannot be confirmed, the outcome is [`KillOutcome::Ending`].
 pub async fn kill_victim(
     node: &NodeUrl,
     victim: &Victim,
@@ -76,11 +77,11 @@ pub async fn kill_victim(
     }
 }
 
-/// Kills several sessions over one connection and within one timeout. See [`kill()`].
-/// Sends all kills first, then confirms their effects together.
+/// Kills several sessions over one connection and within one timeout. See [`kill_victim`].
+/// Sends all kills first and confirms their effects afterwards.
 /// Returns a session id and an outcome for each victim, in the order of `victims`.
 ///
-/// Fails only if no kill was sent. A later failure becomes the outcome of each affected victim.
+/// Fails only if Clew sent no kill. A later failure becomes the outcome of each affected victim.
 pub async fn kill_victims(
     node: &NodeUrl,
     victims: &[Victim],
@@ -91,17 +92,17 @@ pub async fn kill_victims(
     kill_victims_with_policy(node, victims, kind, protected, UnsafeVictimPolicy::Kill, limits).await
 }
 
-/// Policy for victims that change non-transactional tables, whose changes the server cannot roll back.
+/// Policy for victims that change non-transactional tables. The server cannot roll back such changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UnsafeVictimPolicy {
     /// Kill unsafe victims, because a user or a kill rule accepted the risk.
     Kill,
-    /// Refuse to kill unsafe victims, with [`Refusal::Unsafe`].
-    Spare,
+    /// Refuse to kill unsafe victims, with [`KillRefusal::Unsafe`].
+    Refuse,
 }
 
-/// Kills several sessions with a policy for unsafe victims. See [`kill_all`].
-/// Clew reads storage engines immediately before the kills, over the same connection.
+/// Kills several sessions with a policy for unsafe victims. See [`kill_victims`].
+/// Immediately before the kills, Clew reads the storage engines over the same connection.
 pub async fn kill_victims_with_policy(
     node: &NodeUrl,
     victims: &[Victim],
@@ -128,7 +129,7 @@ pub async fn kill_victims_with_policy(
     Ok(batch.into_outcomes())
 }
 
-/// Returns the result of `work`, or a timeout failure if the deadline passes.
+/// Runs `work` and returns its result, or a timeout failure if the deadline passes.
 async fn run_with_deadline<T>(
     node: &NodeUrl,
     limits: &ReadLimits,

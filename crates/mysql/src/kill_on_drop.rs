@@ -1,10 +1,10 @@
-//! Kills the running statement of a dropped connection.
-//! If Clew only closed the connection, the server would continue to run the statement.
+//! Kills the running statement when a connection is dropped.
+//! If Clew only closed the dropped connection, the server would continue to run the statement.
 //!
-//! A control connection reads the process list to find the session of the dropped connection.
-//! The session is identified by Clew's account and by the connection tag in its statement.
-//! Clew kills nothing unless the control connection reaches the server directly.
-//! A stored connection id is not sufficient, because a restart or a failover may have reassigned the id.
+//! Clew reads the process list over a control connection to find the session of the dropped connection.
+//! Clew identifies this session by its account and by the connection tag in its statement.
+//! Clew kills the statement only if the control connection reaches the server directly.
+//! The connection id alone is not sufficient, because the id may be reassigned after a restart or a failover.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -15,17 +15,17 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::client::{Error, InFlightFlag};
-use crate::connection::RawConnection;
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::own_sessions::OwnSession;
+use crate::raw_connection::RawConnection;
 use crate::{failure, process_list, statements};
 use statements::NO_SUCH_THREAD_ERROR;
 
-/// Kill tasks of this process, which outlive the reads that spawned them.
+/// Running kill tasks of this process. A kill task outlives the read that spawned it.
 static PENDING_KILLS: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
 
 /// Delay before each kill attempt. A hung server may recover between attempts.
-/// The next read of the node waits until the attempts end.
+/// The next read of the node waits until the last attempt ends.
 const KILL_ATTEMPT_DELAYS: [Duration; 9] = [
     Duration::ZERO,
     Duration::from_secs(1),
@@ -37,10 +37,10 @@ const KILL_ATTEMPT_DELAYS: [Duration; 9] = [
     Duration::from_secs(2),
     Duration::from_secs(2),
 ];
-/// Timeout of each step of a kill attempt: first connecting, then listing and killing.
-const KILL_STEP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum number of bytes read per process list row, enough for the tag of the statement.
-const MAX_LISTED_ROW_BYTES: usize = 4 << 10;
+/// Timeout for each of the two steps of a kill attempt: connecting, and then listing sessions and killing.
+const KILL_ATTEMPT_STEP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum number of bytes read per process list row, which is enough for the connection tag in the statement.
+const MAX_PROCESS_LIST_ROW_BYTES: usize = 4 << 10;
 
 /// Dropped connection whose statement may still run on the server.
 #[derive(Debug)]
@@ -49,30 +49,30 @@ struct AbandonedStatement {
     /// Maximum number of bytes received over the control connection.
     max_bytes: u64,
     own: Arc<OwnSession>,
-    /// Permit of the dropped connection, released after the last kill attempt.
+    /// Permit of the dropped connection. Clew releases the permit after the last kill attempt.
     permit: ConnectionPermit,
 }
 
-/// Guard that kills the connection's running statement on drop.
+/// Guard that kills the running statement of its connection on drop.
 #[derive(Debug)]
-pub(crate) struct KillOnDrop {
+pub(crate) struct KillOnDropGuard {
     abandoned: Option<AbandonedStatement>,
     in_flight: InFlightFlag,
 }
 
-/// Outcome of an attempt.
+/// Outcome of a kill attempt.
 #[derive(Debug, PartialEq, Eq)]
 enum KillAttemptOutcome {
     /// The statement was killed.
     Killed,
     /// No session runs the statement.
     Ended,
-    /// The session cannot be identified, or the control connection is not direct.
-    Unproven,
+    /// The session cannot be identified, or the control connection does not reach the server directly.
+    Unidentified,
 }
 
-impl KillOnDrop {
-    /// Creates a guard for the connection `own`, which holds `permit`.
+impl KillOnDropGuard {
+    /// Creates a guard for the connection `own`. The guard keeps the connection's `permit`.
     /// `max_bytes` is the maximum number of bytes received over a control connection.
     pub(crate) fn new(
         node: NodeUrl,
@@ -84,14 +84,14 @@ impl KillOnDrop {
         Self { abandoned: Some(AbandonedStatement { node, max_bytes, own, permit }), in_flight }
     }
 
-    /// Disarms the guard before the connection is closed normally.
+    /// Disarms the guard before a normal close of the connection.
     /// Returns the permit, which the caller must drop after closing the connection.
     pub(crate) fn disarm(&mut self) -> Option<ConnectionPermit> {
         self.abandoned.take().map(|abandoned| abandoned.permit)
     }
 }
 
-impl Drop for KillOnDrop {
+impl Drop for KillOnDropGuard {
     fn drop(&mut self) {
         let Some(abandoned) = self.abandoned.take() else { return };
         abandoned.own.mark_closed();
@@ -103,7 +103,7 @@ impl Drop for KillOnDrop {
     }
 }
 
-/// Waits until all pending kills are finished, at most for `limit`. Called before the process exits.
+/// Waits at most `limit` until all pending kills have finished. Callers run this function before the process exits.
 pub async fn wait_for_pending_kills(limit: Duration) {
     PENDING_KILLS.close();
     let _ = timeout(limit, PENDING_KILLS.wait()).await;
@@ -114,56 +114,68 @@ async fn kill_with_retries(abandoned: AbandonedStatement) {
     let address = abandoned.permit.address();
     for delay in KILL_ATTEMPT_DELAYS {
         sleep(delay).await;
-        let (permit, control) = match timeout(KILL_STEP_TIMEOUT, open_control_connection(&abandoned)).await {
+        let (permit, control) = match timeout(KILL_ATTEMPT_STEP_TIMEOUT, open_control_connection(&abandoned)).await {
             Ok(Ok(opened)) => opened,
             // Further failed logins could lock the account.
             Ok(Err(error)) if error.kind == FailureKind::AccessDenied => {
-                warn!(mysql.address = address, %error, "a statement may still run on the server: the login was refused");
+                warn!(mysql.address = address, %error, "cannot kill abandoned statement, which may still run: the server refused the login");
                 return;
             }
             Ok(Err(error)) => {
-                debug!(mysql.address = address, %error, "could not connect to kill an abandoned statement yet");
+                debug!(mysql.address = address, %error, "control connection failed; the kill of the abandoned statement is retried");
                 continue;
             }
             Err(_) => {
-                debug!(mysql.address = address, "timed out connecting to kill an abandoned statement");
+                debug!(
+                    mysql.address = address,
+                    "control connection timed out; the kill of the abandoned statement is retried"
+                );
                 continue;
             }
         };
-        let attempt = timeout(KILL_STEP_TIMEOUT, attempt_kill(&abandoned, control)).await;
+        let attempt = timeout(KILL_ATTEMPT_STEP_TIMEOUT, attempt_kill(&abandoned, control)).await;
         drop(permit);
         match attempt {
-            Ok(Ok(KillAttemptOutcome::Unproven)) => {
+            Ok(Ok(KillAttemptOutcome::Unidentified)) => {
                 warn!(
                     mysql.address = address,
-                    "a statement may still run on the server: behind a proxy or on another server Clew cannot prove which session is its own"
+                    "abandoned statement not killed, and may still run: its session cannot be identified behind a proxy or on another server"
                 );
                 return;
             }
-            Ok(Ok(found)) => {
-                debug!(mysql.address = address, ?found, "abandoned statement");
+            Ok(Ok(outcome)) => {
+                debug!(mysql.address = address, ?outcome, "kill of abandoned statement completed");
                 return;
             }
-            Ok(Err(error)) => debug!(mysql.address = address, %error, "could not kill an abandoned statement yet"),
+            Ok(Err(error)) => {
+                debug!(mysql.address = address, %error, "kill of abandoned statement failed; the kill is retried")
+            }
             Err(_) => {
                 // A hung `SHOW PROCESSLIST` occupies a connection. Each further attempt would occupy another one.
-                warn!(mysql.address = address, "statements may still run on the server: it does not list its sessions");
+                warn!(
+                    mysql.address = address,
+                    "abandoned statement not killed, and may still run: reading the process list timed out"
+                );
                 return;
             }
         }
     }
-    warn!(mysql.address = address, "a statement may still run on the server: it could not be killed");
+    warn!(mysql.address = address, "abandoned statement not killed, and may still run: all kill attempts failed");
 }
 
-/// Opens a control connection with the permit for kills.
-/// If the dropped connection was for kills, the control connection reuses its permit to avoid a deadlock.
+/// Opens a control connection with a connection permit for kills.
+/// If the dropped connection has a permit for kills, the control connection reuses this permit to avoid a deadlock.
 async fn open_control_connection(
     abandoned: &AbandonedStatement,
 ) -> Result<(Option<ConnectionPermit>, RawConnection), Failure> {
     let permit = match abandoned.permit.purpose() {
         ConnectionPurpose::Reading => Some(
-            ConnectionPermit::acquire(abandoned.permit.address(), ConnectionPurpose::Killing, KILL_STEP_TIMEOUT)
-                .await?,
+            ConnectionPermit::acquire(
+                abandoned.permit.address(),
+                ConnectionPurpose::Killing,
+                KILL_ATTEMPT_STEP_TIMEOUT,
+            )
+            .await?,
         ),
         ConnectionPurpose::Killing => None,
     };
@@ -179,7 +191,7 @@ async fn attempt_kill(
     let account = abandoned.node.user.as_bytes();
     let mut filter = control.own_session_filter();
     let mut rows =
-        process_list::query_sessions_with_client(&mut control.client, MAX_LISTED_ROW_BYTES).await.map_err(failed)?;
+        process_list::query_sessions(&mut control.client, MAX_PROCESS_LIST_ROW_BYTES).await.map_err(failed)?;
     let mut ids = Vec::new();
     while let Some(session) = rows.next().await.map_err(failed)? {
         filter.is_own_session(&session);
@@ -187,18 +199,18 @@ async fn attempt_kill(
             ids.push(session.id);
         }
     }
-    let found = match ids[..] {
-        _ if !control.is_direct(&filter) => KillAttemptOutcome::Unproven,
+    let outcome = match ids[..] {
+        _ if !control.is_direct(&filter) => KillAttemptOutcome::Unidentified,
         [] => KillAttemptOutcome::Ended,
         // If two sessions run a statement with the same tag, one of the tags is forged.
-        [_, _, ..] => KillAttemptOutcome::Unproven,
+        [_, _, ..] => KillAttemptOutcome::Unidentified,
         [id] => match control.client.execute(&statements::kill_connection_statement(id)).await {
             Err(Error::Server(error)) if error.code == NO_SUCH_THREAD_ERROR => KillAttemptOutcome::Ended,
             sent => sent.map(|()| KillAttemptOutcome::Killed).map_err(failed)?,
         },
     };
     control.client.quit().await.map_err(failed)?;
-    Ok(found)
+    Ok(outcome)
 }
 
 fn runs_tagged_statement(session: &Session, account: &[u8], start: &[u8]) -> bool {

@@ -1,25 +1,26 @@
-//! Reads MySQL-compatible servers (MySQL, MariaDB, TaurusDB) and kills their sessions.
+//! Reads session data from MySQL-compatible servers (MySQL, MariaDB, TaurusDB) and kills sessions.
 //!
 //! - [`take_snapshot`] reads all user sessions of a node with their open transactions.
-//! - [`read_waits`] reads the lock waits and lock holders for the wait graph.
-//! - [`diagnose`] checks which data an account can read on a server.
-//! - [`kill()`] verifies the identity of a session and kills it.
+//! - [`read_lock_waits`] reads the lock waits and lock holders for the wait graph.
+//! - [`diagnose_node`] checks which data an account can read on a server.
+//! - [`kill_victim`] verifies the identity of a session and kills the session.
 //!
 //! Each read uses one connection and reads each system table once.
-//! Clew joins the tables in memory. DESIGN.md section 7 has the measurements.
-//! Every read has a timeout. Clew kills abandoned statements on the server.
+//! Clew joins the tables in memory. DESIGN.md section 7 contains the measurements.
+//! Every read has a timeout. Clew kills the statements of abandoned reads on the server.
 //! A process opens at most two connections to a node at a time.
 //!
-//! Authorization of callers and storage of results are in other crates.
+//! Other crates authorize callers and store results.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use clew_model::{NodeUrl, Selection};
-//! use clew_mysql::{Limits, OutputFormat, StatementText, take_snapshot};
+//! use clew_mysql::{OutputFormat, ReadLimits, StatementText, take_snapshot};
 //!
 //! let node: NodeUrl = "mysql://clew:secret@db.example.com/".parse()?;
 //! let format = OutputFormat::Csv { formula_guard: true };
-//! let mut snapshot = take_snapshot(&node, &Selection::default(), StatementText::Full, format, &Limits::default()).await?;
+//! let limits = ReadLimits::default();
+//! let mut snapshot = take_snapshot(&node, &Selection::default(), StatementText::Full, format, &limits).await?;
 //! snapshot.body.write_to(&mut std::io::stdout())?;
 //! # Ok(())
 //! # }
@@ -40,9 +41,10 @@ mod limits;
 mod locks;
 mod lost_instrumentation;
 mod own_sessions;
-mod party_collector;
+mod privileges;
 mod process_list;
 mod program_names;
+mod raw_connection;
 mod refused_logins;
 mod replication_appliers;
 mod rollbacks;
@@ -55,6 +57,7 @@ mod statement_ages;
 mod statement_digests;
 mod statements;
 mod transactions;
+mod wait_party_collector;
 
 pub use clock::{ClockHistory, ClockReading, UnreliableClock};
 pub use connection_limit::ConnectionPurpose;
@@ -69,7 +72,7 @@ pub use kill::{
 pub use kill_on_drop::wait_for_pending_kills;
 pub use limits::ReadLimits;
 pub use locks::{read_lock_waits, read_lock_waits_with_instance};
-pub use own_sessions::set_installation_token;
+pub use own_sessions::set_installation_marker;
 pub use rollbacks::{Rollback, read_rollbacks};
 pub use sampling::{SampleCache, SessionSample, sample_sessions};
 pub use server_instance::{InvalidServerInstance, ServerInstance};

@@ -1,21 +1,21 @@
-//! Time and size limits of a read.
+//! Defines the time and size limits for a read.
 
 use std::time::Duration;
 
-/// Time and size limits of a read from a node.
+/// Time and size limits for a read from a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadLimits {
-    /// Timeout of the complete read, from acquiring the permit to the last row.
+    /// Timeout for the complete read, from requesting the connection permit to the last row.
     pub read_timeout: Duration,
-    /// Timeout of connecting: DNS lookup, TCP, TLS and login. Included in `read_timeout`.
+    /// Timeout for connecting, which includes DNS lookup, TCP, TLS and login. Counts towards `read_timeout`.
     pub connect_timeout: Duration,
-    /// Maximum number of bytes received during the read. Protects memory and disk from malicious servers.
+    /// Maximum number of bytes that the client receives during the read. Limits the harm by malicious servers.
     pub max_bytes: u64,
 }
 
 impl ReadLimits {
-    /// Timeout for acquiring a connection permit: half of `read_timeout`, which leaves the other half for the read.
-    pub(crate) fn permit_timeout(&self) -> Duration {
+    /// Returns the timeout for acquiring a connection permit: half of `read_timeout`. The read can use the other half.
+    pub(crate) fn connection_permit_timeout(&self) -> Duration {
         self.read_timeout / 2
     }
 }

@@ -1,4 +1,4 @@
-//! Reads lock waits and lock holders of a node, which are the input of the wait graph.
+//! Reads the lock waits and lock holders of a node, from which the wait graph is built.
 
 mod capabilities;
 mod identifiers;
@@ -25,8 +25,8 @@ use crate::limits::ReadLimits;
 use crate::process_list::SessionMemoryCounter;
 use crate::server_instance::ServerInstance;
 use crate::statement_ages::{self, AgeCheckScope};
-use crate::transactions::TransactionsResult;
-use crate::{doctor, failure, lost_instrumentation, process_list, transactions};
+use crate::transactions::TransactionReadResult;
+use crate::{doctor, failure, lost_instrumentation, privileges, process_list, transactions};
 use capabilities::LockCapabilities;
 use metadata_locks::RawMetadataLock;
 use raw_row_wait::RawRowWait;
@@ -34,20 +34,22 @@ pub(crate) use session_role::classify_session;
 pub(crate) use threads::ThreadMap;
 use xa_prepared::PreparedTransaction;
 
-/// Maximum number of bytes stored per statement, enough to find the table names in a statement.
+/// Maximum number of bytes stored per statement, which is enough to find the table names in the statement.
 const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 
-/// Reads the lock waits of a node: each system table once, over one connection.
+/// Reads the lock waits of a node over one connection. Reads each system table once.
 /// [`clew_diagnose::waits::build_wait_graph`] builds the wait graph from the result.
 ///
-/// The limitations of the result name unreadable data.
-/// Fails after the read timeout. A failed or dropped read kills its running statement on the server.
+/// The `limitations` in the result describe data that could not be read.
+/// Fails after the read timeout. If the read fails or is dropped, Clew kills its running statement on the server.
 pub async fn read_lock_waits(node: &NodeUrl, limits: &ReadLimits) -> Result<LockObservations, Failure> {
-    run_with_timeout(node, limits, async { read_observations_and_close(Connection::open(node, limits).await?).await })
-        .await
+    run_with_timeout(node, limits, async {
+        read_lock_observations_and_close(Connection::open(node, limits).await?).await
+    })
+    .await
 }
 
-/// Reads lock waits and the server instance, for callers that kill sessions. See [`read_waits`].
+/// Reads lock waits and the server instance, for callers that kill sessions. See [`read_lock_waits`].
 pub async fn read_lock_waits_with_instance(
     node: &NodeUrl,
     limits: &ReadLimits,
@@ -55,7 +57,7 @@ pub async fn read_lock_waits_with_instance(
     let reading = async {
         let mut connection = Connection::open(node, limits).await?;
         let server = connection.read_server_instance().await?;
-        Ok((server, read_observations_and_close(connection).await?))
+        Ok((server, read_lock_observations_and_close(connection).await?))
     };
     run_with_timeout(node, limits, reading).await
 }
@@ -70,21 +72,21 @@ async fn run_with_timeout<T>(
         .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading lock waits", limits.read_timeout)))
 }
 
-async fn read_observations_and_close(mut connection: Connection) -> Result<LockObservations, Failure> {
+async fn read_lock_observations_and_close(mut connection: Connection) -> Result<LockObservations, Failure> {
     let observed = read_lock_observations(&mut connection, None).await?;
     connection.close().await;
     Ok(observed)
 }
 
 /// Reads the lock waits over an open connection.
-/// Also reads the latest statements of `extra_session`, even if `extra_session` does not block others.
+/// Also reads the latest statements of `extra_session`, even if `extra_session` does not block other sessions.
 pub(crate) async fn read_lock_observations(
     connection: &mut Connection,
     extra_session: Option<u64>,
 ) -> Result<LockObservations, Failure> {
     let limitations = doctor::read_process_list_limitations(connection).await?;
     let locks = LockTables::read(connection, limitations).await?;
-    let lock_waits = transactions::lock_wait_seconds(&locks.transactions);
+    let lock_waits = transactions::lock_wait_seconds_by_session(&locks.transactions);
     let sessions = read_observed_sessions(connection, &locks.threads, &lock_waits).await?;
     let capabilities = locks.capabilities;
     let (mut observed, threads) = locks.into_lock_observations(sessions);
@@ -94,7 +96,7 @@ pub(crate) async fn read_lock_observations(
     }
     let first = build_wait_graph(&observed);
     if !first.unexplained.is_empty() {
-        observed.limitations.extend(capabilities.stale_lock_modes_limitation());
+        observed.limitations.extend(capabilities.stale_lock_mode_limitation());
     }
     let idle_roots = first.idle_root_session_ids().into_iter().filter(|session| extra_session != Some(*session));
     let session_ids: Vec<u64> = extra_session.into_iter().chain(idle_roots).collect();
@@ -104,14 +106,14 @@ pub(crate) async fn read_lock_observations(
     Ok(observed)
 }
 
-/// Lock tables of a node, read before the process list so that the list contains every lock holder.
+/// Lock tables of a node. Clew reads them before the process list, so that the list contains every lock holder.
 #[derive(Debug)]
 pub(crate) struct LockTables {
     pub(crate) transactions: Vec<Transaction>,
     pub(crate) threads: ThreadMap,
     /// Limitations of the read.
     pub(crate) limitations: Vec<Limitation>,
-    /// Limitation if performance_schema is unreadable.
+    /// Limitation that explains why performance_schema is unreadable, or `None` if performance_schema is readable.
     pub(crate) unreadable: Option<Limitation>,
     capabilities: LockCapabilities,
     prepared: Vec<PreparedTransaction>,
@@ -120,9 +122,9 @@ pub(crate) struct LockTables {
 }
 
 impl LockTables {
-    /// Reads each lock table once. Appends limitations for unreadable data.
+    /// Reads each lock table once. Appends a limitation for each table that could not be read.
     pub(crate) async fn read(connection: &mut Connection, mut limitations: Vec<Limitation>) -> Result<Self, Failure> {
-        let account = doctor::read_account(connection).await?;
+        let account = privileges::read_current_account(connection).await?;
         let transactions = read_session_transactions(connection, &account, &mut limitations).await?;
         let (capabilities, unreadable) =
             capabilities::detect_lock_capabilities(connection, &account, &mut limitations).await?;
@@ -145,13 +147,13 @@ impl LockTables {
         Ok(Self { transactions, threads, limitations, unreadable, capabilities, prepared, row_waits, metadata_locks })
     }
 
-    /// Returns the limitation that may explain a wait without a known blocker.
-    pub(crate) fn stale_lock_modes_limitation(&self) -> Option<Limitation> {
-        self.capabilities.stale_lock_modes_limitation()
+    /// Returns a limitation that may explain why the blocker of a wait is unknown.
+    pub(crate) fn stale_lock_mode_limitation(&self) -> Option<Limitation> {
+        self.capabilities.stale_lock_mode_limitation()
     }
 
-    /// Returns the ids of sessions that wait or may block others, according to the lock tables.
-    /// Waits that are missing in the lock tables are detected by the session state.
+    /// Returns the ids of sessions that wait or may block other sessions, according to the lock tables.
+    /// Clew detects waits that are missing from the lock tables by the session state.
     pub(crate) fn waiting_or_blocking_session_ids(&self) -> HashSet<u64> {
         let waiting = self.transactions.iter().filter(|transaction| transaction.is_waiting_for_lock());
         let for_rows = self.row_waits.iter().flat_map(|wait| wait.session_ids(&self.threads));
@@ -159,7 +161,7 @@ impl LockTables {
         waiting.map(|transaction| transaction.session_id).chain(for_rows).chain(with_locks).collect()
     }
 
-    /// Joins the lock tables with the sessions. Returns the input of the wait graph and the thread map.
+    /// Joins the lock tables with the sessions. Returns the data for the wait graph, and the thread map.
     pub(crate) fn into_lock_observations(self, sessions: Vec<ObservedSession>) -> (LockObservations, ThreadMap) {
         let Self { transactions, threads, limitations, capabilities, prepared, row_waits, metadata_locks, .. } = self;
         let busy = transactions.iter().map(|transaction| transaction.session_id).collect();
@@ -188,20 +190,21 @@ async fn read_session_transactions(
     limitations: &mut Vec<Limitation>,
 ) -> Result<Vec<Transaction>, Failure> {
     match transactions::read_transactions(connection).await {
-        Ok(TransactionsResult::Readable(transactions)) => Ok(select_one_transaction_per_session(transactions)),
-        Ok(TransactionsResult::Hidden) => {
+        Ok(TransactionReadResult::Readable(transactions)) => Ok(select_one_transaction_per_session(transactions)),
+        Ok(TransactionReadResult::Hidden) => {
             limitations.extend(doctor::missing_process_privilege_limitations(account));
             Ok(Vec::new())
         }
-        Ok(TransactionsResult::FromStatus(transactions)) => {
-            limitations.push(doctor::incomplete_transactions_limitation());
+        Ok(TransactionReadResult::FromStatus(transactions)) => {
+            limitations.push(doctor::incomplete_transaction_data_limitation());
             Ok(select_one_transaction_per_session(transactions))
         }
         Err(error) => Err(connection.to_failure(&error)),
     }
 }
 
-/// Selects one transaction per session: a waiting transaction, else the one with more locks. DDL uses two.
+/// Selects one transaction per session, because DDL uses two transactions.
+/// Prefers a waiting transaction, and otherwise the transaction with more locks.
 fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
     let weight = |transaction: &Transaction| {
         (transaction.is_waiting_for_lock(), transaction.tables_locked, transaction.rows_locked, transaction.id)
@@ -224,8 +227,8 @@ fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Tra
     chosen
 }
 
-/// Returns whether any transaction may wait for a lock.
-/// Without PROCESS, MySQL hides transactions but not lock waits, and MariaDB hides both.
+/// Returns whether any transaction may be waiting for a lock.
+/// From an account without the PROCESS privilege, MySQL hides transactions but not lock waits. MariaDB hides both.
 fn may_have_lock_waits(transactions: &[Transaction]) -> bool {
     transactions.is_empty() || transactions.iter().any(Transaction::is_waiting_for_lock)
 }
@@ -256,8 +259,9 @@ async fn read_observed_sessions(
     let (flavor, own_id) = (connection.flavor, connection.id);
     let mut own = connection.own_session_filter();
     let read_failure = |error: crate::client::Error| failure::from_client_error(&error, &address);
-    let mut rows =
-        process_list::query_sessions(connection, MAX_STORED_STATEMENT_BYTES + (4 << 10)).await.map_err(read_failure)?;
+    let mut rows = process_list::query_sessions(&mut connection.raw.client, MAX_STORED_STATEMENT_BYTES + (4 << 10))
+        .await
+        .map_err(read_failure)?;
     let (mut found, mut memory) = (Vec::new(), SessionMemoryCounter::default());
     while let Some(mut session) = rows.next().await.map_err(read_failure)? {
         if let Some(statement) = &mut session.statement {
@@ -267,7 +271,7 @@ async fn read_observed_sessions(
         memory.add_session(&session).map_err(read_failure)?;
         found.push(session);
     }
-    let limitation = rows.clamped_ages_limitation();
+    let limitation = rows.clamped_age_limitation();
     connection.limitations.extend(limitation);
     let is_unverified = |session: &&mut Session| {
         let lock_wait = lock_waits.get(&session.id).copied();

@@ -1,7 +1,7 @@
-//! Detects lost instrumentation: objects that performance_schema did not record because a table was full.
+//! Detects lost instrumentation: performance_schema does not record an object if its table for such objects is full.
 //!
-//! The server counts lost objects since its start. A lost object may have ended in the meantime.
-//! A table of size 0 neither records objects nor counts losses.
+//! The server counts lost objects since its start. A lost object may no longer exist.
+//! If the size of a table is 0, the server neither records objects nor counts losses.
 
 use std::collections::HashMap;
 
@@ -11,18 +11,18 @@ use clew_model::{Failure, Limitation, LimitationKind};
 use crate::connection::Connection;
 use crate::{failure, statements};
 
-/// Status variable that counts losses, and the system variable that sets the table size.
+/// Pair of a status variable that counts lost objects and the system variable that sets the table size.
 struct LossCounter {
     counter: &'static str,
     size: &'static str,
     kind: LimitationKind,
-    /// Name of the lost objects in the limitation.
+    /// Name of the lost objects in the text of the limitation.
     objects: &'static str,
     /// Effect on the data that Clew reads.
     effect: &'static str,
 }
 
-/// Loss counters of the tables that Clew reads.
+/// Loss counters for the performance_schema tables that Clew reads.
 static LOSS_COUNTERS: [LossCounter; 6] = [
     LossCounter {
         counter: "Performance_schema_metadata_lock_lost",
@@ -68,14 +68,14 @@ static LOSS_COUNTERS: [LossCounter; 6] = [
     },
 ];
 
-/// Returns a limitation for each kind of lost object.
+/// Reads the loss counters. Returns a limitation for each kind of lost object.
 pub(crate) async fn read_loss_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
-    let counters = read_named_values(connection, statements::LOSS_COUNTERS_QUERY).await?;
-    let sizes = read_named_values(connection, statements::PERFORMANCE_SCHEMA_SIZES_QUERY).await?;
-    Ok(LOSS_COUNTERS.iter().filter_map(|loss| loss.find_limitation(&counters, &sizes)).collect())
+    let counters = read_numeric_variables(connection, statements::LOSS_COUNTERS_QUERY).await?;
+    let sizes = read_numeric_variables(connection, statements::PERFORMANCE_SCHEMA_SIZES_QUERY).await?;
+    Ok(LOSS_COUNTERS.iter().filter_map(|loss| loss.find_loss_limitation(&counters, &sizes)).collect())
 }
 
-/// Returns the limitations for lost threads, whose sessions are missing in performance_schema.
+/// Reads the loss counters. Returns limitations only for lost threads, whose sessions performance_schema does not list.
 pub(crate) async fn read_lost_thread_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     let mut losses = read_loss_limitations(connection).await?;
     losses.retain(|loss| loss.kind == LimitationKind::LostThreads);
@@ -85,7 +85,7 @@ pub(crate) async fn read_lost_thread_limitations(connection: &mut Connection) ->
 /// Numeric values by variable name in lower case.
 type NamedValues = HashMap<String, i64>;
 
-async fn read_named_values(connection: &mut Connection, statement: &str) -> Result<NamedValues, Failure> {
+async fn read_numeric_variables(connection: &mut Connection, statement: &str) -> Result<NamedValues, Failure> {
     let rows: Vec<(String, String)> = match connection.query_all(statement).await {
         Ok(rows) => rows,
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Vec::new(),
@@ -95,7 +95,7 @@ async fn read_named_values(connection: &mut Connection, statement: &str) -> Resu
 }
 
 impl LossCounter {
-    fn find_limitation(&self, counters: &NamedValues, sizes: &NamedValues) -> Option<Limitation> {
+    fn find_loss_limitation(&self, counters: &NamedValues, sizes: &NamedValues) -> Option<Limitation> {
         let lost = counters.get(&self.counter.to_ascii_lowercase()).copied().unwrap_or(0);
         let size = sizes.get(self.size).copied();
         let why = match (lost, size) {
@@ -141,11 +141,11 @@ mod tests {
             let counters: NamedValues = values(&[("performance_schema_metadata_lock_lost", lost)]);
             let sizes: NamedValues = values(&[("performance_schema_max_metadata_locks", size)]);
             assert_eq!(
-                loss.find_limitation(&counters, &sizes).map(|gap| gap.why).as_deref(),
+                loss.find_loss_limitation(&counters, &sizes).map(|gap| gap.why).as_deref(),
                 expected,
                 "{lost} {size}"
             );
         }
-        assert_eq!(loss.find_limitation(&NamedValues::new(), &NamedValues::new()), None, "an older server");
+        assert_eq!(loss.find_loss_limitation(&NamedValues::new(), &NamedValues::new()), None, "an older server");
     }
 }

@@ -1,10 +1,10 @@
 //! Recognises Clew's own sessions in process lists.
 //!
-//! A connection id alone does not identify a session of Clew.
-//! After a restart or behind a load balancer, the id may belong to another client.
+//! A connection id alone does not identify one of Clew's sessions.
+//! After a restart or behind a load balancer, the same connection id may belong to another client.
 //! A listed session belongs to Clew in two cases:
 //!
-//! - The session runs a statement with the installation's token under Clew's account.
+//! - The session runs a statement with the installation marker under Clew's account.
 //! - The session has the connection id and the client address of a connection of this process.
 
 use std::collections::{HashMap, HashSet};
@@ -16,27 +16,27 @@ use std::time::{Duration, Instant};
 use clew_model::Session;
 use uuid::Uuid;
 
-/// Retention time of closed connections in the registry. Servers list a closed connection slightly longer.
-const CLOSED_ENTRY_TTL: Duration = Duration::from_mins(1);
-/// Account name in the process list of connections that are not authenticated yet.
+/// Time for which a closed connection stays in the registry. Servers briefly list connections after they are closed.
+const CLOSED_CONNECTION_ENTRY_TTL: Duration = Duration::from_mins(1);
+/// Account name that the process list shows for connections that are not authenticated yet.
 const UNAUTHENTICATED_USER: &[u8] = b"unauthenticated user";
 
 static CONNECTION_REGISTRY: LazyLock<Mutex<ConnectionRegistry>> = LazyLock::new(Mutex::default);
 static NEXT_CONNECTION_NUMBER: AtomicU64 = AtomicU64::new(0);
-static INSTALLATION_TOKEN: OnceLock<String> = OnceLock::new();
+static INSTALLATION_MARKER: OnceLock<String> = OnceLock::new();
 
-/// Sets the token by which processes of one installation recognise each other's sessions.
-/// The token must be unguessable. Characters other than ASCII letters and digits are removed.
-/// Has no effect after the first connection to a server.
-/// If no token is set, the process generates a random token.
-pub fn set_installation_token(token: &str) {
-    let token: String = token.chars().filter(char::is_ascii_alphanumeric).collect();
-    let _ = INSTALLATION_TOKEN.set(token);
+/// Sets the marker by which the processes of one installation recognise each other's sessions.
+/// The marker must be unguessable. Removes all characters other than ASCII letters and digits.
+/// Setting the marker has no effect after the first connection to a server.
+/// If no marker is set, the process generates a random marker.
+pub fn set_installation_marker(marker: &str) {
+    let marker: String = marker.chars().filter(char::is_ascii_alphanumeric).collect();
+    let _ = INSTALLATION_MARKER.set(marker);
 }
 
-/// Returns the installation's token, which is part of each connection tag.
-pub(crate) fn session_token() -> &'static str {
-    INSTALLATION_TOKEN.get_or_init(|| Uuid::new_v4().simple().to_string())
+/// Returns the installation marker, which is part of each connection tag.
+pub(crate) fn installation_marker() -> &'static str {
+    INSTALLATION_MARKER.get_or_init(|| Uuid::new_v4().simple().to_string())
 }
 
 /// Registry of this process's open and recently closed connections.
@@ -44,15 +44,17 @@ pub(crate) fn session_token() -> &'static str {
 struct ConnectionRegistry {
     /// Registry entries by connection number.
     entries: HashMap<u64, ConnectionEntry>,
-    /// Connection numbers by connection id. Different servers may assign the same id.
+    /// Connection numbers by connection id. Different servers may assign the same connection id.
     by_id: HashMap<u64, HashSet<u64>>,
-    /// Numbers of connections whose connection id is not known yet.
+    /// Numbers of the connections whose connection ids are not known yet.
     without_id: HashSet<u64>,
 }
 
 impl ConnectionRegistry {
     fn add_connection(&mut self, number: u64, entry: ConnectionEntry) {
-        let expired = |entry: &ConnectionEntry| entry.closed.is_some_and(|closed| closed.elapsed() >= CLOSED_ENTRY_TTL);
+        let expired = |entry: &ConnectionEntry| {
+            entry.closed.is_some_and(|closed| closed.elapsed() >= CLOSED_CONNECTION_ENTRY_TTL)
+        };
         let numbers: Vec<u64> =
             self.entries.iter().filter(|(_, entry)| expired(entry)).map(|(number, _)| *number).collect();
         for number in numbers {
@@ -85,7 +87,7 @@ impl ConnectionRegistry {
         }
     }
 
-    /// Returns whether a session listed by the node at `address` is a registered connection.
+    /// Returns whether a session that the node at `address` lists is a registered connection.
     fn contains_session(&self, session: &Session, address: &str) -> bool {
         let matches =
             |number: &u64| self.entries.get(number).is_some_and(|entry| entry.matches_session(session, address));
@@ -102,7 +104,7 @@ struct ConnectionEntry {
     local: SocketAddr,
     /// Value of `CONNECTION_ID()`, or `None` before the first read.
     id: Option<u64>,
-    /// Client address in the process list, or `None` before it was read. Differs from `local` behind a proxy.
+    /// Client address in the process list, or `None` before the first read. Differs from `local` behind a proxy.
     listed: Option<Vec<u8>>,
     closed: Option<Instant>,
 }
@@ -131,7 +133,7 @@ impl ConnectionEntry {
     }
 
     /// Returns whether `host` is the local address of the connection.
-    /// A server that resolves client addresses lists host names. With `or_name`, any host name is accepted.
+    /// If `or_name` is true, accepts any host name, because a server that resolves client addresses lists host names.
     fn has_local_address(&self, host: &[u8], or_name: bool) -> bool {
         let Some((name, port)) = parse_client_address(host) else { return false };
         let local = self.local.ip().to_canonical();
@@ -147,7 +149,7 @@ fn parse_client_address(host: &[u8]) -> Option<(&str, u16)> {
     Some((name, port.parse().ok()?))
 }
 
-/// Registered connection of this process. Marked as closed on drop.
+/// Registered connection of this process. Dropping the value marks the connection as closed.
 #[derive(Debug)]
 pub(crate) struct OwnSession {
     number: u64,
@@ -155,29 +157,29 @@ pub(crate) struct OwnSession {
 }
 
 impl OwnSession {
-    /// Registers a connection from `local` to the node at `address`. Must be called before the login.
+    /// Registers a connection from `local` to the node at `address`. Callers must register it before the login.
     pub(crate) fn register(local: SocketAddr, account: &str, address: &str) -> Self {
         let number = NEXT_CONNECTION_NUMBER.fetch_add(1, Ordering::Relaxed);
-        let tag = format!("clew:{}.{}.{number}", session_token(), std::process::id());
+        let tag = format!("clew:{}.{}.{number}", installation_marker(), std::process::id());
         let (account, address) = (account.as_bytes().to_vec(), address.to_owned());
-        lock_registry()
+        lock_connection_registry()
             .add_connection(number, ConnectionEntry { account, address, local, id: None, listed: None, closed: None });
         Self { number, tag }
     }
 
-    /// Returns the connection tag, which is sent as a comment in each statement.
+    /// Returns the connection tag, which the client sends as a comment in each statement.
     pub(crate) fn connection_tag(&self) -> &str {
         &self.tag
     }
 
-    /// Sets the connection id, the value of `CONNECTION_ID()`.
+    /// Sets the connection id to the value of `CONNECTION_ID()`.
     pub(crate) fn set_connection_id(&self, id: u64) {
-        lock_registry().set_connection_id(self.number, Some(id));
+        lock_connection_registry().set_connection_id(self.number, Some(id));
     }
 
-    /// Marks the connection as closed. The server may list a closed connection slightly longer.
+    /// Marks the connection as closed. The server may briefly list the connection after it is closed.
     pub(crate) fn mark_closed(&self) {
-        if let Some(entry) = lock_registry().entries.get_mut(&self.number) {
+        if let Some(entry) = lock_connection_registry().entries.get_mut(&self.number) {
             entry.closed = Some(Instant::now());
         }
     }
@@ -195,7 +197,7 @@ pub(crate) struct OwnSessionFilter {
     account: Vec<u8>,
     number: u64,
     tag: Vec<u8>,
-    /// Prefix of all statements from this installation.
+    /// Prefix that all statements from this installation share.
     start: Vec<u8>,
     /// Address of the node.
     address: String,
@@ -203,25 +205,26 @@ pub(crate) struct OwnSessionFilter {
 }
 
 impl OwnSessionFilter {
-    /// Creates a filter for process lists that connection `own` reads from the node. `account` has no host part.
+    /// Creates a filter for process lists that Clew reads over the connection `own`. `account` has no host part.
     pub(crate) fn new(own: &OwnSession, account: &str, address: &str) -> Self {
         Self {
             account: account.as_bytes().to_vec(),
             number: own.number,
             tag: format!("/* {} */", own.tag).into_bytes(),
-            start: format!("/* clew:{}.", session_token()).into_bytes(),
+            start: format!("/* clew:{}.", installation_marker()).into_bytes(),
             address: address.to_owned(),
             listed: None,
         }
     }
 
-    /// Returns whether a session belongs to Clew. Records the id of the reading connection in the process list.
+    /// Returns whether a session belongs to Clew.
+    /// If the session is the reading connection itself, records the listed connection id.
     pub(crate) fn is_own_session(&mut self, session: &Session) -> bool {
         let statement = session.statement.as_deref().unwrap_or_default();
         if statement.starts_with(&self.start) && session.user == self.account {
             if statement.starts_with(&self.tag) && self.listed.is_none() {
                 self.listed = Some(session.id);
-                let mut registry = lock_registry();
+                let mut registry = lock_connection_registry();
                 registry.set_connection_id(self.number, Some(session.id));
                 if let Some(entry) = registry.entries.get_mut(&self.number) {
                     entry.listed = Some(session.host.clone());
@@ -229,17 +232,17 @@ impl OwnSessionFilter {
             }
             return true;
         }
-        lock_registry().contains_session(session, &self.address)
+        lock_connection_registry().contains_session(session, &self.address)
     }
 
-    /// Returns the id of the reading connection in the process list.
-    /// Returns `None` if the list does not contain the connection, as on another server or a proxy.
+    /// Returns the id that the process list shows for the reading connection.
+    /// Returns `None` if the process list does not contain the reading connection, as on another server or a proxy.
     pub(crate) fn listed_connection_id(&self) -> Option<u64> {
         self.listed
     }
 }
 
-fn lock_registry() -> MutexGuard<'static, ConnectionRegistry> {
+fn lock_connection_registry() -> MutexGuard<'static, ConnectionRegistry> {
     CONNECTION_REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

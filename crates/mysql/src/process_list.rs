@@ -1,50 +1,46 @@
-//! Streams sessions from `SHOW FULL PROCESSLIST` or from `performance_schema.processlist`.
+//! Reads sessions row by row from `SHOW FULL PROCESSLIST` or from `performance_schema.processlist`.
 
 use std::str::FromStr;
 
 use clew_diagnose::is_internal_session;
-use clew_model::{Failure, Limitation, LimitationKind, Session};
+use clew_model::{Limitation, LimitationKind, Session};
 
-use crate::client::{Client, Error, RowCells, Rows};
-use crate::connection::Connection;
-use crate::flavor::Flavor;
+use crate::client::{Client, Error, ResultSetRows, RowCells};
 use crate::statements;
 
-/// Maximum memory for sessions that a read stores, the same as for buffered results.
+/// Maximum memory in bytes for the sessions that one read stores. Buffered results have the same limit.
 const MAX_SESSION_MEMORY_BYTES: usize = 256 << 20;
-/// Memory of a session without its text columns, which are separate allocations.
+/// Memory in bytes of a session without its text columns, which are separate allocations.
 const SESSION_OVERHEAD_BYTES: usize = size_of::<Session>() + 5 * 16;
 
-/// Maximum number of bytes read per row. Statements above 64 MiB are truncated.
-pub(crate) const MAX_ROW_BYTES: usize = (64 << 20) + (4 << 10);
+/// Maximum number of bytes read per process list row. Clew truncates statements after 64 MiB.
+pub(crate) const MAX_SESSION_ROW_BYTES: usize = (64 << 20) + (4 << 10);
 
 /// Reader of process list rows.
 pub(crate) struct SessionRows<'a> {
-    rows: Rows<'a>,
+    rows: ResultSetRows<'a>,
     /// Number of truncated rows.
     truncated: u64,
-    /// Number of idle user sessions whose age was negative or implausible.
+    /// Number of idle user sessions whose ages were negative or implausible.
     clamped: u64,
 }
 
-/// Queries all sessions visible to the account, with at most `max_row` bytes per row.
-pub(crate) async fn query_sessions(connection: &mut Connection, max_row: usize) -> Result<SessionRows<'_>, Error> {
-    query_sessions_with_client(&mut connection.raw.client, max_row).await
+/// Queries all sessions visible to the account. Reads at most `max_row` bytes per row.
+pub(crate) async fn query_sessions(client: &mut Client, max_row: usize) -> Result<SessionRows<'_>, Error> {
+    query_session_rows(client, statements::PROCESS_LIST_QUERY, max_row).await
 }
 
-/// Queries all sessions over a client. See [`query_sessions`].
-pub(crate) async fn query_sessions_with_client(client: &mut Client, max_row: usize) -> Result<SessionRows<'_>, Error> {
-    Ok(SessionRows { rows: client.query(statements::PROCESS_LIST_QUERY, max_row).await?, truncated: 0, clamped: 0 })
-}
-
-/// Queries all sessions of MySQL from performance_schema, without a global lock.
-/// The statements are truncated at 1,024 bytes.
-pub(crate) async fn query_sessions_without_lock(
-    connection: &mut Connection,
+/// Queries all MySQL sessions from `performance_schema.processlist`, which does not acquire a global lock.
+/// The server truncates each statement after 1,024 bytes.
+pub(crate) async fn query_performance_schema_sessions(
+    client: &mut Client,
     max_row: usize,
 ) -> Result<SessionRows<'_>, Error> {
-    let rows = connection.raw.client.query(statements::LOCK_FREE_PROCESS_LIST_QUERY, max_row).await?;
-    Ok(SessionRows { rows, truncated: 0, clamped: 0 })
+    query_session_rows(client, statements::PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY, max_row).await
+}
+
+async fn query_session_rows<'a>(client: &'a mut Client, query: &str, max_row: usize) -> Result<SessionRows<'a>, Error> {
+    Ok(SessionRows { rows: client.query(query, max_row).await?, truncated: 0, clamped: 0 })
 }
 
 impl SessionRows<'_> {
@@ -64,8 +60,8 @@ impl SessionRows<'_> {
         self.truncated
     }
 
-    /// Returns a limitation if the ages of idle sessions were clamped to 0.
-    pub(crate) fn clamped_ages_limitation(&self) -> Option<Limitation> {
+    /// Returns a limitation if ages of idle sessions were invalid and replaced with 0.
+    pub(crate) fn clamped_age_limitation(&self) -> Option<Limitation> {
         (self.clamped > 0).then(|| Limitation {
             kind: LimitationKind::UnreliableAges,
             what: format!(
@@ -78,25 +74,12 @@ impl SessionRows<'_> {
     }
 }
 
-/// Returns whether the server truncates statements in `SHOW FULL PROCESSLIST`.
-/// MariaDB does not, and old MySQL versions without the system variable do not either.
-pub(crate) async fn truncates_statements(connection: &mut Connection) -> Result<bool, Failure> {
-    if connection.flavor != Flavor::MySql {
-        return Ok(false);
-    }
-    match connection.query_all::<Option<String>>(statements::PROCESS_LIST_SOURCE_QUERY).await {
-        Ok(rows) => Ok(rows.first().is_some_and(|value| matches!(value.as_deref(), Some("1" | "ON")))),
-        Err(Error::Server(_)) => Ok(false),
-        Err(error) => Err(connection.to_failure(&error)),
-    }
-}
-
-/// Counter of the memory for stored sessions. A short row takes more memory as a [`Session`] than on the wire.
+/// Counts the memory used by stored sessions. A short row takes more memory as a [`Session`] than on the wire.
 #[derive(Debug, Default)]
 pub(crate) struct SessionMemoryCounter(usize);
 
 impl SessionMemoryCounter {
-    /// Adds a session to the counter. Fails above [`MAX_SESSION_MEMORY_BYTES`].
+    /// Adds the memory of a session. Fails if the total exceeds [`MAX_SESSION_MEMORY_BYTES`].
     pub(crate) fn add_session(&mut self, session: &Session) -> Result<(), Error> {
         let Session { user, host, database, command, state, statement, .. } = session;
         let texts = [Some(user), Some(host), Some(command), database.as_ref(), state.as_ref(), statement.as_ref()];
@@ -111,8 +94,8 @@ impl SessionMemoryCounter {
     }
 }
 
-/// Parses a row with the text columns Id, User, Host, db, Command, Time, State, Info. MariaDB adds Progress.
-/// Also returns whether the session's age was clamped.
+/// Parses a row with the text columns Id, User, Host, db, Command, Time, State and Info. MariaDB adds Progress.
+/// Also returns whether the session's age was invalid and was replaced.
 fn parse_session(mut cells: RowCells<'_>) -> Result<(Session, bool), Error> {
     let mut cell = || cells.next_cell();
     let id = parse_number(cell()?).unwrap_or(0);
@@ -126,7 +109,7 @@ fn parse_session(mut cells: RowCells<'_>) -> Result<(Session, bool), Error> {
     Ok((Session { id, user, host, database, command, seconds, state, statement }, is_clamped))
 }
 
-/// Parses a decimal number. Returns `None` for malformed and out-of-range numbers.
+/// Parses a decimal number. Returns `None` if the number is malformed or out of range.
 fn parse_number<N: FromStr>(text: Option<&[u8]>) -> Option<N> {
     std::str::from_utf8(text?).ok()?.parse().ok()
 }
@@ -137,8 +120,8 @@ mod tests {
 
     #[test]
     fn short_rows_count_with_their_full_memory() {
-        let (session, mut kept) = (Session::default(), SessionMemoryCounter::default());
-        let count = (0..MAX_SESSION_MEMORY_BYTES).take_while(|_| kept.add_session(&session).is_ok()).count();
+        let (session, mut memory) = (Session::default(), SessionMemoryCounter::default());
+        let count = (0..MAX_SESSION_MEMORY_BYTES).take_while(|_| memory.add_session(&session).is_ok()).count();
         assert_eq!(count, MAX_SESSION_MEMORY_BYTES / SESSION_OVERHEAD_BYTES);
         let whole = Session { statement: Some(vec![b'x'; MAX_SESSION_MEMORY_BYTES]), ..Session::default() };
         assert!(matches!(SessionMemoryCounter::default().add_session(&whole), Err(Error::TooLarge { .. })));

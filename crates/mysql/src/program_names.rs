@@ -8,20 +8,20 @@ use clew_model::{Failure, Limitation, LimitationKind};
 use crate::connection::Connection;
 use crate::statements;
 
-/// Reads the program names of all sessions, by session id. Equal names share one allocation.
-/// Appends a limitation if program names are unreadable.
+/// Reads the program names of all sessions, by session id. Equal program names share one allocation.
+/// Appends a limitation if program names cannot be read.
 pub(crate) async fn read_all_program_names(
     connection: &mut Connection,
     unreadable: Option<&Limitation>,
     limitations: &mut Vec<Limitation>,
 ) -> Result<HashMap<u64, Arc<[u8]>>, Failure> {
     if let Some(gap) = unreadable {
-        limitations.push(no_program_names_limitation(gap.why.clone(), gap.remedy.clone()));
+        limitations.push(unreadable_program_name_limitation(gap.why.clone(), gap.remedy.clone()));
         return Ok(HashMap::new());
     }
-    let rows = query_name_rows(connection, statements::PROGRAM_NAMES_QUERY).await?;
-    if rows.is_empty() && are_attributes_disabled(connection).await? {
-        limitations.push(no_program_names_limitation(
+    let rows = query_program_name_rows(connection, statements::PROGRAM_NAMES_QUERY).await?;
+    if rows.is_empty() && are_connection_attributes_disabled(connection).await? {
+        limitations.push(unreadable_program_name_limitation(
             "The server stores no connection attributes, because performance_schema_session_connect_attrs_size is 0."
                 .to_owned(),
             Some("performance_schema_session_connect_attrs_size = 512, in the server's configuration file".to_owned()),
@@ -35,7 +35,7 @@ pub(crate) async fn read_program_names(
     connection: &mut Connection,
     sessions: &[u64],
 ) -> Result<HashMap<u64, Arc<[u8]>>, Failure> {
-    Ok(group_names_by_session(query_name_rows(connection, &statements::program_names_query(sessions)).await?))
+    Ok(group_names_by_session(query_program_name_rows(connection, &statements::program_names_query(sessions)).await?))
 }
 
 /// Queries the program names of the sessions. Returns the client error if the query fails.
@@ -49,7 +49,7 @@ pub(crate) async fn query_program_names(
 /// Session id and program name.
 type NameRow = (u64, Option<Vec<u8>>);
 
-async fn query_name_rows(connection: &mut Connection, statement: &str) -> Result<Vec<NameRow>, Failure> {
+async fn query_program_name_rows(connection: &mut Connection, statement: &str) -> Result<Vec<NameRow>, Failure> {
     connection.query_all(statement).await.map_err(|error| connection.to_failure(&error))
 }
 
@@ -68,7 +68,7 @@ fn group_names_by_session(rows: Vec<NameRow>) -> HashMap<u64, Arc<[u8]>> {
     by_session
 }
 
-async fn are_attributes_disabled(connection: &mut Connection) -> Result<bool, Failure> {
+async fn are_connection_attributes_disabled(connection: &mut Connection) -> Result<bool, Failure> {
     let size: Vec<i64> = connection
         .query_all(statements::CONNECTION_ATTRIBUTES_SIZE_QUERY)
         .await
@@ -76,7 +76,7 @@ async fn are_attributes_disabled(connection: &mut Connection) -> Result<bool, Fa
     Ok(size.first() == Some(&0))
 }
 
-fn no_program_names_limitation(why: String, remedy: Option<String>) -> Limitation {
+fn unreadable_program_name_limitation(why: String, remedy: Option<String>) -> Limitation {
     Limitation {
         kind: LimitationKind::NoProgramNames,
         what: "Program names of sessions cannot be read.".to_owned(),

@@ -1,8 +1,8 @@
-//! Shares the failure of a refused login between concurrent requests.
+//! Shares the failure of a refused login between concurrent requests for the same node.
 //!
 //! Concurrent requests for a node queue for a connection permit.
 //! After a refused login, each queued request would repeat the login, and the server could lock the account.
-//! Instead, the queued requests return the same failure.
+//! Instead of repeating the login, the queued requests return the same failure.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use clew_model::{Failure, NodeUrl};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Time for which a refused login is not repeated. Callers with their own back-off record refusals within this time.
-const REFUSAL_SHARE_DURATION: Duration = Duration::from_secs(1);
+/// Time during which Clew does not repeat a refused login.
+/// Callers with their own back-off record the refusal within this time.
+const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 
 /// Most recent refused login by node address.
 static REFUSED_LOGINS: LazyLock<Mutex<HashMap<String, RefusedLogin>>> = LazyLock::new(Mutex::default);
@@ -39,14 +40,14 @@ pub(crate) fn record_refused_login(node: &NodeUrl, failure: &Failure) {
     let (url, password) = (node.to_string(), node.password.clone());
     let refused = RefusedLogin { at: Instant::now(), node: url, password, failure: failure.clone() };
     let mut all = lock_refused_logins();
-    all.retain(|_, refused| refused.at.elapsed() < REFUSAL_SHARE_DURATION);
+    all.retain(|_, refused| refused.at.elapsed() < REFUSED_LOGIN_TTL);
     all.insert(node.address(), refused);
 }
 
-/// Returns the failure of the same login if it was refused after `requested` or at most one second before.
-pub(crate) fn find_shared_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
+/// Returns the failure of the same login if the server refused it after `requested` or up to one second earlier.
+pub(crate) fn find_refused_login_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
     let all = lock_refused_logins();
-    let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSAL_SHARE_DURATION)?;
+    let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSED_LOGIN_TTL)?;
     refused.is_same_login(node).then(|| refused.failure.clone())
 }
 
@@ -67,15 +68,15 @@ mod tests {
         let failure = Failure::new(FailureKind::AccessDenied, "error 1045");
         let before = Instant::now();
         record_refused_login(&refused, &failure);
-        assert_eq!(find_shared_failure(&refused, before), Some(failure.clone()));
-        assert_eq!(find_shared_failure(&refused, Instant::now() + REFUSAL_SHARE_DURATION), None, "later");
+        assert_eq!(find_refused_login_failure(&refused, before), Some(failure.clone()));
+        assert_eq!(find_refused_login_failure(&refused, Instant::now() + REFUSED_LOGIN_TTL), None, "later");
         for other in [
             "mysql://clew:new@refused.test:1/?tls=off",
             "mysql://other:old@refused.test:1/?tls=off",
             "mysql://clew:old@refused.test:1/?tls=required",
             "mysql://clew:old@other.test:1/?tls=off",
         ] {
-            assert_eq!(find_shared_failure(&node(other), before), None, "{other}");
+            assert_eq!(find_refused_login_failure(&node(other), before), None, "{other}");
         }
     }
 }

@@ -12,25 +12,25 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{failure, statements};
 
-/// Process list command of unauthenticated clients and of replication threads.
+/// Process list command that unauthenticated clients and replication threads have.
 const CONNECT_COMMAND: &[u8] = b"Connect";
 
 /// Returns the ids of replication appliers that [`is_internal_session`] does not detect.
-/// Queries the server only if one of the sessions may be an applier.
+/// Queries the server only if one of the sessions may be a replication applier.
 ///
-/// If performance_schema has no row, a session that runs a statement before its login counts as an applier.
+/// A session that performance_schema does not list counts as an applier if it runs a statement before its login.
 /// A client cannot run statements before its login.
-pub(crate) async fn find_appliers(
+pub(crate) async fn find_replication_appliers(
     connection: &mut Connection,
     sessions: impl Iterator<Item = &Session>,
 ) -> Result<HashSet<u64>, Failure> {
     let candidates: Vec<&Session> =
-        sessions.filter(|session| !is_internal_session(session) && may_be_applier(session)).collect();
+        sessions.filter(|session| !is_internal_session(session) && may_be_replication_applier(session)).collect();
     if connection.flavor == Flavor::MariaDb || candidates.is_empty() {
         return Ok(HashSet::new());
     }
     let ids: Vec<u64> = candidates.iter().map(|session| session.id).collect();
-    let rows: Vec<(u64, bool)> = match connection.query_all(&statements::applier_threads_query(&ids)).await {
+    let rows: Vec<(u64, bool)> = match connection.query_all(&statements::replication_applier_query(&ids)).await {
         Ok(rows) => rows,
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Vec::new(),
         Err(error) => return Err(connection.to_failure(&error)),
@@ -43,7 +43,7 @@ pub(crate) async fn find_appliers(
 }
 
 /// Returns whether a session may be a replication applier instead of a remote client.
-/// The process list has a port for each remote client, and authenticated clients never have the command `Connect`.
-fn may_be_applier(session: &Session) -> bool {
+/// The process list shows a port for each remote client. Authenticated clients never have the command `Connect`.
+fn may_be_replication_applier(session: &Session) -> bool {
     session.host_without_port().len() == session.host.len() || session.command == CONNECT_COMMAND
 }

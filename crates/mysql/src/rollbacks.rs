@@ -1,8 +1,8 @@
-//! Reads the progress of rollbacks and estimates their remaining time.
+//! Reads the progress of rollbacks, and estimates how long each rollback will take.
 //!
 //! During a rollback, InnoDB decrements the number of modified rows of the transaction.
-//! The remaining time is estimated from the rollback speed between two samples of this counter.
-//! The rollback speed varies. Rows with many indexes and pages read from disk take longer.
+//! Clew estimates the remaining time from the rollback speed, that is, from two samples of this number.
+//! The rollback speed varies. Rows with many indexes and pages that must be read from disk take longer.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -18,12 +18,12 @@ use tokio::time::{sleep, timeout};
 use crate::clock::{self, LocalTimeAge};
 use crate::connection::Connection;
 use crate::limits::ReadLimits;
-use crate::transactions::{self, CANNOT_CONVERT_TEXT_ERROR, MISSING_PRIVILEGE_ERROR, TransactionsResult};
-use crate::{doctor, failure, statements};
+use crate::transactions::{self, CANNOT_CONVERT_TEXT_ERROR, MISSING_PRIVILEGE_ERROR, TransactionReadResult};
+use crate::{failure, privileges, statements};
 
-/// Interval between samples. InnoDB refreshes `innodb_trx` only after 0.1 s without reads of the table.
+/// Interval between samples of rollbacks. InnoDB refreshes `innodb_trx` only after 0.1 s without reads of the table.
 const ROLLBACK_SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
-/// Maximum number of samples. Samples beyond the second distinguish slow rollbacks from stalled ones.
+/// Maximum number of samples per read. The samples after the second distinguish slow rollbacks from stalled rollbacks.
 const MAX_ROLLBACK_SAMPLES: u32 = 4;
 
 /// Transaction that the server is rolling back.
@@ -31,25 +31,25 @@ const MAX_ROLLBACK_SAMPLES: u32 = 4;
 pub struct Rollback {
     /// Transaction id.
     pub transaction_id: u64,
-    /// Session id, or 0 for a transaction that the server rolls back after a restart.
+    /// Session id, or 0 if the server rolls back the transaction after a restart.
     /// MySQL may have removed the session from the process list.
     pub session_id: u64,
     /// First 1,024 bytes of the session's statement, or `None` if the session is being killed.
     pub statement: Option<Vec<u8>>,
     /// Start of the transaction in the server's time zone, such as `2026-11-24 18:00:00`.
-    /// Empty if only the age of the transaction is known.
+    /// The text is empty if only the age of the transaction is known.
     pub started: String,
-    /// Number of changed rows that are left to roll back.
+    /// Number of modified rows that are not rolled back yet.
     pub rows_modified: u64,
-    /// Estimated seconds until the rollback completes, at least 1.
-    /// If no row was rolled back between samples, this is the age of the transaction.
+    /// Estimated number of seconds until the rollback completes, at least 1.
+    /// If no row was rolled back between the samples, the estimate is the age of the transaction.
     pub remaining_seconds: u64,
 }
 
-/// Reads the rollbacks of a node, sorted by transaction id. `wanted` restricts the transaction ids.
+/// Reads the rollbacks of a node, sorted by transaction id. `wanted` restricts the result to these transaction ids.
 ///
-/// Takes 0.25 to 1 s if rollbacks are in progress.
-/// Without the PROCESS privilege, the read fails, and the failure contains the `GRANT` statement.
+/// If rollbacks are in progress, the read takes 0.25 to 1 s.
+/// Fails if the account lacks the PROCESS privilege. The failure contains the required `GRANT` statement.
 pub async fn read_rollbacks(
     node: &NodeUrl,
     wanted: Option<&[u64]>,
@@ -108,7 +108,7 @@ impl RollbackSample {
         Ok(Self { read_at: Instant::now(), rollbacks })
     }
 
-    /// Returns the number of rows that a rollback has processed since this sample.
+    /// Returns the number of rows that the server has rolled back since this sample.
     fn rows_rolled_back_since(&self, now: &RollbackProgress) -> u64 {
         let before = self.rollbacks.iter().find(|before| before.is_same_transaction(now));
         before.map_or(0, |before| before.rollback.rows_modified.saturating_sub(now.rollback.rows_modified))
@@ -116,7 +116,7 @@ impl RollbackSample {
 }
 
 impl RollbackProgress {
-    /// Returns whether both samples are of the same transaction. Transaction ids are unique on a server.
+    /// Returns whether both samples belong to the same transaction. Transaction ids are unique on a server.
     fn is_same_transaction(&self, other: &Self) -> bool {
         self.rollback.transaction_id == other.rollback.transaction_id
     }
@@ -137,7 +137,7 @@ fn estimate_remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> 
     Some(u64::try_from(milliseconds.div_ceil(1000)).unwrap_or(u64::MAX))
 }
 
-/// Reads the progress of all rollbacks. Falls back to InnoDB's status if `innodb_trx` is unreadable.
+/// Reads the progress of all rollbacks. If `innodb_trx` is unreadable, reads the InnoDB status instead.
 async fn read_rollback_progress(connection: &mut Connection) -> Result<Vec<RollbackProgress>, Failure> {
     match connection.query_all::<RollbackRow>(statements::ROLLBACKS_QUERY).await {
         Ok(rows) => {
@@ -148,12 +148,12 @@ async fn read_rollback_progress(connection: &mut Connection) -> Result<Vec<Rollb
         Err(error) => return Err(connection.to_failure(&error)),
     }
     match transactions::read_transactions(connection).await.map_err(|error| connection.to_failure(&error))? {
-        TransactionsResult::Readable(all) | TransactionsResult::FromStatus(all) => {
+        TransactionReadResult::Readable(all) | TransactionReadResult::FromStatus(all) => {
             Ok(all.into_iter().filter(Transaction::is_rolling_back).map(RollbackProgress::from).collect())
         }
-        TransactionsResult::Hidden => {
-            let account = doctor::read_account(connection).await?;
-            Err(doctor::missing_privilege_failure(connection, "read transactions", "PROCESS", &account))
+        TransactionReadResult::Hidden => {
+            let account = privileges::read_current_account(connection).await?;
+            Err(privileges::missing_privilege_failure(connection, "read transactions", "PROCESS", &account))
         }
     }
 }
@@ -172,16 +172,17 @@ impl From<Transaction> for RollbackProgress {
     }
 }
 
-/// Computes the ages of transactions from the server's clock. For an ambiguous start, uses the smaller age.
+/// Computes transaction ages from the server's clock. If the start time is ambiguous, uses the smaller age.
 async fn compute_rollback_ages(
     connection: &mut Connection,
     rows: Vec<RollbackRow>,
 ) -> Result<Vec<RollbackProgress>, Error> {
-    let clock = if rows.is_empty() { None } else { clock::read_clock(connection).await? };
+    let clock = if rows.is_empty() { None } else { connection.read_clock().await? };
     let started = |row: &RollbackRow| clock::parse_local_time(&row.0.started);
     let ages = match &clock {
         Some(clock) => {
-            clock::compute_local_time_ages(connection, clock, rows.iter().filter_map(started).collect()).await?
+            clock::compute_local_time_ages(&mut connection.raw.client, clock, rows.iter().filter_map(started).collect())
+                .await?
         }
         None => HashMap::new(),
     };

@@ -1,8 +1,8 @@
-//! Samples the sessions of a node periodically, with low load on the server.
+//! Samples the sessions of a node periodically and causes little load on the server.
 //!
-//! Each sample reads the sessions with truncated statements, and the open transactions.
-//! Locks are read only if a session waits for a lock. Program names are read only for new sessions.
-//! Privileges and settings are checked once per minute.
+//! Each sample contains the sessions with truncated statements, and the open transactions.
+//! Clew reads locks only if a session waits for a lock, and reads program names only for new sessions.
+//! Clew checks privileges and settings once per minute.
 
 mod cache;
 
@@ -21,18 +21,18 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::locks::LockTables;
-use crate::party_collector::WaitPartyCollector;
 use crate::server_instance::ServerInstance;
 use crate::statement_ages::{self, AgeCheckScope};
-use crate::transactions::{TransactionsBySession, TransactionsResult};
-use crate::{clock, doctor, failure, lost_instrumentation, party_collector, process_list, transactions};
+use crate::transactions::{TransactionReadResult, TransactionsBySession};
+use crate::wait_party_collector::WaitPartyCollector;
+use crate::{doctor, failure, lost_instrumentation, process_list, transactions, wait_party_collector};
 pub use cache::SampleCache;
 
-/// Maximum number of idle sessions in a sample. With busy sessions, a sample stores up to twice this number.
+/// Maximum number of sessions in a sample, if all are idle. Including busy sessions, a sample has up to twice as many.
 const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
-/// Maximum number of bytes of a row, excluding the statement.
-const MAX_OTHER_COLUMN_BYTES: usize = 4 << 10;
+/// Maximum number of bytes per process list row, excluding the statement.
+const MAX_NON_STATEMENT_COLUMN_BYTES: usize = 4 << 10;
 
 /// Sample of a node's sessions.
 #[derive(Debug)]
@@ -45,14 +45,14 @@ pub struct SessionSample {
     pub counts: SessionCounts,
     /// Limitations of the sample.
     pub limitations: Vec<Limitation>,
-    /// Duration of the sample, from acquiring the permit to the last row.
+    /// Duration of the sample, from acquiring the connection permit to receiving the last row.
     pub duration: Duration,
 }
 
-/// Samples the sessions of a node. `cache` has the state that consecutive samples of the node share.
-/// `threshold` is the minimum age in seconds of a slow session and of a long transaction.
+/// Samples the sessions of a node. `cache` contains the state that consecutive samples of the node share.
+/// `threshold` is the minimum age in seconds of slow sessions and long transactions.
 ///
-/// Fails after the read timeout. A failed or dropped read kills its running statement on the server.
+/// Fails after the read timeout. If the read fails or is dropped, Clew kills its running statement on the server.
 pub async fn sample_sessions(
     node: &NodeUrl,
     cache: &mut SampleCache,
@@ -83,7 +83,7 @@ async fn take_sample(
             take_sample_with_locks(&mut connection, cache, threshold).await?
         } else {
             let limitations = cache.limitations.iter().chain(&gap).cloned().collect();
-            RawSample { found, waits: HashMap::new(), waits_masked: HashMap::new(), limitations }
+            RawSessionSample { found, waits: HashMap::new(), waits_masked: HashMap::new(), limitations }
         }
     };
     cache.has_waiters = sample.found.counts.waiting > 0;
@@ -95,7 +95,7 @@ async fn take_sample(
     Ok(sample.into_session_sample(server, cache, duration))
 }
 
-/// User sessions of a sample with their open transactions.
+/// User sessions in a sample, with their open transactions.
 #[derive(Debug, Default)]
 struct SampledSessions {
     open: TransactionsBySession,
@@ -105,7 +105,7 @@ struct SampledSessions {
 }
 
 impl SampledSessions {
-    /// Stores a session. If the sample is full, the session is only counted.
+    /// Stores a session. If the sample is full, only counts the session.
     fn add_session(&mut self, session: Session, threshold: u64) {
         let open = self.open.get(session.id);
         let is_busy = open.is_some() || !session.command.eq_ignore_ascii_case(b"Sleep");
@@ -123,7 +123,7 @@ impl SampledSessions {
         if clock.has_clock_steps() {
             // MariaDB computes ages from a monotonic timer.
             let of_wall_clock = self.sessions.iter_mut().filter(|_| flavor == Flavor::MySql);
-            of_wall_clock.for_each(|session| session.seconds = clock.adjust_seconds(session.seconds));
+            of_wall_clock.for_each(|session| session.seconds = clock.correct_age_seconds(session.seconds));
         }
         for session in &self.sessions {
             self.counts.count_session(session, self.open.get(session.id), threshold);
@@ -132,20 +132,20 @@ impl SampledSessions {
 }
 
 /// Data of one sample.
-struct RawSample {
+struct RawSessionSample {
     found: SampledSessions,
     /// Lock waits by session id.
     waits: HashMap<u64, SessionDetail>,
-    /// Lock waits by session id, with masked literals.
+    /// Lock waits by session id, with masked literals in statements.
     waits_masked: HashMap<u64, SessionDetail>,
     limitations: Vec<Limitation>,
 }
 
-impl RawSample {
+impl RawSessionSample {
     fn into_session_sample(mut self, server: ServerInstance, cache: &SampleCache, duration: Duration) -> SessionSample {
         let SampledSessions { open, sessions, counts, omitted } = self.found;
         if omitted > 0 {
-            self.limitations.push(omitted_sessions_limitation(omitted, counts.total));
+            self.limitations.push(omitted_session_limitation(omitted, counts.total));
         }
         let live = |session: Session| {
             let detail = self.waits.remove(&session.id).unwrap_or_default();
@@ -161,16 +161,16 @@ impl RawSample {
     }
 }
 
-/// Takes a full sample, which also reads the lock tables.
+/// Takes a full sample, which also includes the lock tables.
 async fn take_sample_with_locks(
     connection: &mut Connection,
     cache: &mut SampleCache,
     threshold: u64,
-) -> Result<RawSample, Failure> {
+) -> Result<RawSessionSample, Failure> {
     connection.clock = None;
     let mut locks = LockTables::read(connection, Vec::new()).await?;
     cache.record_clock_reading(connection);
-    cache.adjust_ages(&mut locks.transactions);
+    cache.correct_transaction_ages(&mut locks.transactions);
     let mut parties = WaitPartyCollector::new(locks.waiting_or_blocking_session_ids());
     let open = TransactionsBySession::new(locks.transactions.clone());
     let unreadable = locks.unreadable.take();
@@ -185,7 +185,7 @@ async fn take_sample_with_locks(
         cache.use_show_processlist |= cache.losses.iter().any(|loss| loss.kind == LimitationKind::LostThreads);
     }
     let found = read_sampled_sessions(connection, cache, open, threshold, Some(&mut parties)).await?;
-    let stale_modes = locks.stale_lock_modes_limitation();
+    let stale_modes = locks.stale_lock_mode_limitation();
     let facts = parties.into_observed_sessions(connection.own_session_filter(), &locks.threads);
     let (mut observed, _) = locks.into_lock_observations(facts);
     observed.limitations.extend_from_slice(&cache.losses);
@@ -196,7 +196,7 @@ async fn take_sample_with_locks(
     if !graph.unexplained.is_empty() {
         limitations.extend(stale_modes);
     }
-    Ok(RawSample {
+    Ok(RawSessionSample {
         found,
         waits: graph.session_details(),
         waits_masked: graph.with_masked_literals().session_details(),
@@ -210,17 +210,17 @@ async fn read_open_transactions(
     cache: &mut SampleCache,
 ) -> Result<(TransactionsBySession, Option<Limitation>), Failure> {
     let (mut open, gap) = match transactions::read_transactions(connection).await {
-        Ok(TransactionsResult::Readable(open)) => (open, None),
-        Ok(TransactionsResult::Hidden) => (Vec::new(), None),
-        Ok(TransactionsResult::FromStatus(open)) => (open, Some(doctor::incomplete_transactions_limitation())),
+        Ok(TransactionReadResult::Readable(open)) => (open, None),
+        Ok(TransactionReadResult::Hidden) => (Vec::new(), None),
+        Ok(TransactionReadResult::FromStatus(open)) => (open, Some(doctor::incomplete_transaction_data_limitation())),
         Err(error) => return Err(connection.to_failure(&error)),
     };
     cache.record_clock_reading(connection);
-    cache.adjust_ages(&mut open);
+    cache.correct_transaction_ages(&mut open);
     Ok((TransactionsBySession::new(open), gap))
 }
 
-/// Reads the user sessions. `parties` observes all sessions, including internal ones and Clew's own.
+/// Reads the user sessions. Passes all sessions to `parties`, including internal sessions and Clew's own sessions.
 async fn read_sampled_sessions(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -229,7 +229,7 @@ async fn read_sampled_sessions(
     mut parties: Option<&mut WaitPartyCollector>,
 ) -> Result<SampledSessions, Failure> {
     if connection.flavor == Flavor::MySql && connection.clock.is_none() {
-        clock::read_clock(connection).await.map_err(|error| connection.to_failure(&error))?;
+        connection.read_clock().await.map_err(|error| connection.to_failure(&error))?;
         cache.record_clock_reading(connection);
     }
     let mut found = SampledSessions { open, ..SampledSessions::default() };
@@ -249,7 +249,7 @@ async fn read_sampled_sessions(
             parties.reset();
         }
     }
-    let lock_waits = found.open.lock_wait_seconds();
+    let lock_waits = found.open.lock_wait_seconds_by_session();
     let flavor = connection.flavor;
     let is_unverified = |session: &&mut Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
@@ -264,7 +264,7 @@ async fn read_sampled_sessions(
     Ok(found)
 }
 
-/// Reads the process list. Returns whether the list contains this connection's statement.
+/// Reads the process list. Returns whether the list contains the statement that reads it.
 async fn read_process_list(
     found: &mut SampledSessions,
     connection: &mut Connection,
@@ -274,12 +274,13 @@ async fn read_process_list(
 ) -> Result<bool, Failure> {
     let (address, mut own) = (connection.address.clone(), connection.own_session_filter());
     let read_failure = |error: Error| failure::from_client_error(&error, &address);
-    let statement = if parties.is_some() { party_collector::MAX_STATEMENT_BYTES } else { MAX_STATEMENT_BYTES };
-    let max_row = statement + MAX_OTHER_COLUMN_BYTES;
+    let statement =
+        if parties.is_some() { wait_party_collector::MAX_PARTY_STATEMENT_BYTES } else { MAX_STATEMENT_BYTES };
+    let max_row = statement + MAX_NON_STATEMENT_COLUMN_BYTES;
     let reading = if without_lock {
-        process_list::query_sessions_without_lock(connection, max_row).await
+        process_list::query_performance_schema_sessions(&mut connection.raw.client, max_row).await
     } else {
-        process_list::query_sessions(connection, max_row).await
+        process_list::query_sessions(&mut connection.raw.client, max_row).await
     };
     let mut rows = match reading {
         Ok(rows) => rows,
@@ -300,12 +301,12 @@ async fn read_process_list(
         }
         found.add_session(session, threshold);
     }
-    let limitation = rows.clamped_ages_limitation();
+    let limitation = rows.clamped_age_limitation();
     connection.limitations.extend(limitation);
     Ok(own.listed_connection_id().is_some())
 }
 
-fn omitted_sessions_limitation(omitted: u64, total: u64) -> Limitation {
+fn omitted_session_limitation(omitted: u64, total: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::SessionsTruncated,
         what: format!("{omitted} of {total} sessions are not listed, but all sessions are counted."),

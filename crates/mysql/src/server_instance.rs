@@ -1,25 +1,24 @@
 //! Identifies server instances by server identity and start time.
 //!
-//! After a restart or a failover, or behind a load balancer, an address may lead to another instance.
-//! Different instances may assign the same connection ids.
-//! Before a kill, Clew compares the current instance with the instance that listed the victim.
+//! After a restart or a failover, or behind a load balancer, an address may lead to another server instance.
+//! Different server instances may assign the same connection ids.
+//! Before a kill, Clew compares the current server instance with the instance that listed the victim.
 
 use std::fmt;
 use std::str::FromStr;
 
 use clew_model::Failure;
 
-use crate::client::Error;
-use crate::connection::Connection;
+use crate::client::{Client, Error};
 use crate::flavor::Flavor;
-use crate::statements;
+use crate::{failure, statements};
 
-/// Server instance: identity and start time of a server process.
+/// Server instance, identified by the server identity and the start time of the server process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServerInstance {
-    /// `server_uuid` on MySQL; host name, port, server id and data directory on MariaDB.
+    /// The identity is `server_uuid` on MySQL, and host name, port, server id and data directory on MariaDB.
     identity: String,
-    /// Start of the process as a Unix timestamp in seconds: the server's current time minus its uptime.
+    /// Start time of the server process as a Unix timestamp in seconds: the server's current time minus its uptime.
     started: i64,
 }
 
@@ -30,7 +29,7 @@ impl ServerInstance {
     }
 }
 
-/// Separator between identity and start time in the text format.
+/// Separator between the server identity and the start time in the text format.
 const IDENTITY_SEPARATOR: char = '@';
 
 impl fmt::Display for ServerInstance {
@@ -49,30 +48,34 @@ impl FromStr for ServerInstance {
     }
 }
 
-/// Error for text that is not a valid server instance.
+/// Error for a text that does not describe a server instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("invalid server instance: use the value that Clew returned")]
 pub struct InvalidServerInstance;
 
-/// Reads the server instance. Tries `performance_schema` first on MySQL, then `information_schema`.
-pub(crate) async fn read_server_instance(connection: &mut Connection) -> Result<ServerInstance, Failure> {
-    let statements = match connection.flavor {
+/// Reads the server instance. On MySQL, tries `performance_schema` first and `information_schema` second.
+pub(crate) async fn read_server_instance(
+    client: &mut Client,
+    flavor: Flavor,
+    address: &str,
+) -> Result<ServerInstance, Failure> {
+    let statements = match flavor {
         Flavor::MySql => [statements::MYSQL_INSTANCE_QUERY, statements::LEGACY_MYSQL_INSTANCE_QUERY],
         Flavor::MariaDb => [statements::MARIADB_INSTANCE_QUERY, statements::MARIADB_INSTANCE_QUERY],
     };
     let mut failed = Error::Protocol("the server returned no uptime");
     for statement in statements {
-        match connection.query_all::<(String, Option<i64>)>(statement).await.map(Vec::into_iter) {
+        match client.query_all::<(String, Option<i64>)>(statement).await.map(Vec::into_iter) {
             Ok(mut rows) => {
                 if let Some((identity, Some(started))) = rows.next() {
                     return Ok(ServerInstance { identity, started });
                 }
             }
             Err(error @ Error::Server(_)) => failed = error,
-            Err(error) => return Err(connection.to_failure(&error)),
+            Err(error) => return Err(failure::from_client_error(&error, address)),
         }
     }
-    Err(connection.to_failure(&failed))
+    Err(failure::from_client_error(&failed, address))
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use crate::locks::read_lock_observations;
 use crate::statement_ages::{self, AgeCheckScope};
 use crate::{failure, process_list, statements};
 
-/// Maximum statement length in bytes. Longer statements are truncated.
-const MAX_STATEMENT_BYTES: usize = 8 << 20;
+/// Maximum length of a statement in bytes. Clew truncates longer statements.
+const MAX_DETAIL_STATEMENT_BYTES: usize = 8 << 20;
 
 /// Session with its transaction, statements, connection attributes and waits.
 #[derive(Debug)]
@@ -26,17 +26,17 @@ pub struct DetailedSession {
     /// Open transaction.
     pub transaction: Option<Transaction>,
     /// Latest statements of the open transaction, oldest first.
-    /// If the server does not record transactions, these are the latest statements of the session.
+    /// If the server does not record transactions, the list contains the latest statements of the session.
     pub last_statements: Vec<Vec<u8>>,
-    /// Connection attributes sent by the client.
+    /// Connection attributes that the client sent.
     pub attributes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-    /// Part of the wait graph that contains the session, with the limitations of the read.
+    /// Part of the wait graph that contains the session. Includes the limitations of the read.
     pub graph: WaitGraph,
 }
 
 /// Reads a session in detail. Returns `None` if no session with this id is visible to the account.
 ///
-/// Fails after the read timeout. A failed or dropped read kills its running statement on the server.
+/// Fails after the read timeout. If the read fails or is dropped, Clew kills its running statement on the server.
 pub async fn read_session_detail(
     node: &NodeUrl,
     id: u64,
@@ -81,20 +81,21 @@ async fn read_detailed_session(
 async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<Option<(Session, bool)>, Failure> {
     let address = connection.address.clone();
     let read_failure = |error: Error| failure::from_client_error(&error, &address);
-    let mut rows =
-        process_list::query_sessions(connection, MAX_STATEMENT_BYTES + (4 << 10)).await.map_err(read_failure)?;
+    let mut rows = process_list::query_sessions(&mut connection.raw.client, MAX_DETAIL_STATEMENT_BYTES + (4 << 10))
+        .await
+        .map_err(read_failure)?;
     let mut found = None;
     while let Some(mut session) = rows.next().await.map_err(read_failure)? {
         if session.id != id {
             continue;
         }
-        let is_cut = session.statement.as_ref().is_some_and(|statement| statement.len() > MAX_STATEMENT_BYTES);
+        let is_cut = session.statement.as_ref().is_some_and(|statement| statement.len() > MAX_DETAIL_STATEMENT_BYTES);
         if let Some(statement) = &mut session.statement {
-            statement.truncate(MAX_STATEMENT_BYTES);
+            statement.truncate(MAX_DETAIL_STATEMENT_BYTES);
         }
         found = Some((session, is_cut));
     }
-    let limitation = rows.clamped_ages_limitation();
+    let limitation = rows.clamped_age_limitation();
     connection.limitations.extend(limitation);
     let checked = found.iter_mut().map(|(session, _)| session).collect();
     statement_ages::check_session_ages(connection, checked, AgeCheckScope::All).await?;
@@ -112,7 +113,7 @@ async fn read_connection_attributes(
     }
 }
 
-/// Reduces the wait graph to the session, its direct and transitive blockers, and its waiters.
+/// Reduces the wait graph to the session, its direct and transitive blockers, and its direct and transitive waiters.
 fn reduce_graph_to_session(mut graph: WaitGraph, id: u64) -> WaitGraph {
     let session = WaitParty::Session(id);
     let mut pending = vec![session];

@@ -1,12 +1,12 @@
-//! Session variables that Clew sets on every connection to a watched server.
+//! Sets session variables on every connection to a watched server.
 //!
 //! Administrators or `init_connect` can change the defaults of session variables.
 //! Unexpected values could change the results of Clew's statements or make the statements fail.
 //!
-//! One statement sets all variables. Clew drops variables that the server does not know or refuses to set.
-//! Values are literals, because `DEFAULT` would select the server's global value.
+//! One statement sets all variables. Clew skips variables that are unknown to the server or that it refuses to set.
+//! Most values are literals, because `DEFAULT` would select the server's global value.
 //!
-//! The list is based on a review of all session variables of MariaDB 10.11 and MySQL 9.7.
+//! The list of variables is based on a review of all session variables of MariaDB 10.11 and MySQL 9.7.
 //! `docs/decisions/0049-session-variables.md` lists the omitted variables with reasons.
 
 use std::time::Duration;
@@ -26,7 +26,7 @@ enum ServerFamilies {
 
 /// Value of a session variable.
 #[derive(Debug, Clone, Copy)]
-enum VariableValue {
+enum SessionVariableValue {
     /// SQL literal.
     Literal(&'static str),
     /// Remaining time of the connection in whole seconds, rounded up.
@@ -43,27 +43,27 @@ pub(crate) struct SessionVariable {
     /// Name without scope.
     name: &'static str,
     servers: ServerFamilies,
-    setting: VariableValue,
-    /// Effect of unexpected values on Clew's statements.
+    setting: SessionVariableValue,
+    /// Effect that an unexpected value would have on Clew's statements.
     reason: &'static str,
 }
 
 const fn variable(
     name: &'static str,
     servers: ServerFamilies,
-    setting: VariableValue,
+    setting: SessionVariableValue,
     reason: &'static str,
 ) -> SessionVariable {
     SessionVariable { name, servers, setting, reason }
 }
 
 use ServerFamilies::{Both, MariaDb, MySql};
-use VariableValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, SecondsLeft};
+use SessionVariableValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, SecondsLeft};
 
-/// Maximum unsigned 64-bit value, which means no limit.
-const UNLIMITED_VALUE: VariableValue = Literal("18446744073709551615");
+/// Maximum unsigned 64-bit value, which the server interprets as no limit.
+const UNLIMITED_VALUE: SessionVariableValue = Literal("18446744073709551615");
 
-/// Session variables in the order of the `SET` statement. `max_join_size` must precede `sql_big_selects`.
+/// Session variables in the order in which Clew sets them. `max_join_size` must precede `sql_big_selects`.
 static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("time_zone", Both, Literal("'SYSTEM'"), "InnoDB reports times in the server's own time zone"),
     variable("timestamp", Both, Literal("DEFAULT"), "a fixed session time makes durations wrong"),
@@ -103,24 +103,25 @@ static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("wsrep_dirty_reads", MariaDb, Literal("1"), "a Galera node without a quorum refuses reads"),
 ];
 
-/// Setup of the session variables of one connection.
+/// Session variables that are to be set on one connection.
 #[derive(Debug)]
-pub(crate) struct SessionSetup {
+pub(crate) struct SessionVariableSetup {
     left: Duration,
     variables: Vec<&'static SessionVariable>,
-    /// Known variables that the server refused to set.
+    /// Variables that are known to the server but that the server refused to set.
     refused: Vec<&'static SessionVariable>,
-    /// True if each variable has its own statement, because the server did not name the refused variable.
+    /// True if Clew sets each variable in its own statement, because the server did not name a refused variable.
     one_by_one: bool,
 }
 
-/// Errors that name the variable: unknown, invalid value, wrong type, read-only, global only, wrong scope.
+/// Error codes of messages that name the variable.
+/// The variable is unknown, read-only, global only, or has an invalid value, type or scope.
 const VARIABLE_ERROR_CODES: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
 /// Error for an unknown system variable.
 const UNKNOWN_VARIABLE_ERROR: u16 = 1193;
 
-impl SessionSetup {
-    /// Creates the setup for a connection with the remaining time `left`.
+impl SessionVariableSetup {
+    /// Creates the setup for a connection that has the time `left` until its deadline.
     pub(crate) fn new(flavor: Flavor, left: Duration) -> Self {
         let servers = match flavor {
             Flavor::MySql => ServerFamilies::MySql,
@@ -134,8 +135,8 @@ impl SessionSetup {
     }
 
     /// Returns the statements that set the character set UTF-8 and all session variables.
-    /// Returns a single statement, unless the server refused a variable without naming the variable.
-    pub(crate) fn set_statements(&self) -> Vec<String> {
+    /// Returns a single statement, unless the server refused a variable without naming it.
+    pub(crate) fn build_set_statements(&self) -> Vec<String> {
         let set =
             |variable: &SessionVariable| format!("SESSION {} = {}", variable.name, self.format_value(variable.setting));
         let settings = self.variables.iter().map(|variable| set(variable));
@@ -149,11 +150,11 @@ impl SessionSetup {
         vec![format!("SET NAMES utf8mb4, {}", settings.join(", "))]
     }
 
-    /// Drops the session variable that caused the error of a `SET` statement.
+    /// Removes the session variable that caused a `SET` statement to fail.
     /// Returns false if no session variable caused the error.
     pub(crate) fn drop_refused_variable(&mut self, statement: &str, error: &Error) -> bool {
         let Error::Server(error) = error else { return false };
-        let at = self.variables.iter().position(|variable| is_error_about(variable, statement, error));
+        let at = self.variables.iter().position(|variable| is_error_about_variable(variable, statement, error));
         match at {
             Some(at) => {
                 let variable = self.variables.remove(at);
@@ -168,7 +169,7 @@ impl SessionSetup {
     }
 
     /// Returns a limitation for each refused session variable.
-    pub(crate) fn limitations(&self) -> Vec<Limitation> {
+    pub(crate) fn refused_variable_limitations(&self) -> Vec<Limitation> {
         let limitation = |variable: &&SessionVariable| Limitation {
             kind: LimitationKind::SettingRefused,
             what: format!("Results may be incomplete: {}.", variable.reason),
@@ -178,7 +179,7 @@ impl SessionSetup {
         self.refused.iter().map(limitation).collect()
     }
 
-    fn format_value(&self, setting: VariableValue) -> String {
+    fn format_value(&self, setting: SessionVariableValue) -> String {
         match setting {
             Literal(value) => value.to_owned(),
             SecondsLeft => (self.left.as_secs() + 1).to_string(),
@@ -189,8 +190,9 @@ impl SessionSetup {
     }
 }
 
-/// Returns whether a session variable caused the error: the only variable in the statement, or named in the message.
-fn is_error_about(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
+/// Returns whether the error is about `variable`.
+/// The variable must be the only one in the statement, or the error message must name it.
+fn is_error_about_variable(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
     let quoted = format!("'{}'", variable.name);
     let alone = statement
         .strip_prefix("SET SESSION ")
@@ -204,7 +206,8 @@ mod tests {
 
     use super::*;
     use crate::client::Client;
-    use crate::connection::{RawConnection, set_session_variables};
+    use crate::connection::set_session_variables;
+    use crate::raw_connection::RawConnection;
 
     static UNKNOWN_VARIABLE: SessionVariable = variable("no_such_variable", Both, Literal("1"), "it has no effect");
     static FORBIDDEN: SessionVariable = variable("sql_log_off", Both, Literal("0"), "statements are logged");
@@ -219,15 +222,15 @@ mod tests {
             let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
             server.run(&["CREATE USER clew@'%'", "SET GLOBAL sql_select_limit = 3"]).await.unwrap();
             let flavor = if flavor == clew_testkit::Flavor::MySql { Flavor::MySql } else { Flavor::MariaDb };
-            let set_up = SessionSetup::new(flavor, Duration::from_secs(10));
-            let statements = set_up.set_statements();
+            let set_up = SessionVariableSetup::new(flavor, Duration::from_secs(10));
+            let statements = set_up.build_set_statements();
             assert_eq!(statements.len(), 1);
             let mut client = connect(&server).await;
             client.execute(&statements[0]).await.unwrap();
 
             // Unknown and refused variables are dropped, and all others are set.
             let mut client = connect(&server).await;
-            let mut set_up = SessionSetup::new(flavor, Duration::from_secs(10));
+            let mut set_up = SessionVariableSetup::new(flavor, Duration::from_secs(10));
             set_up.variables.insert(0, &UNKNOWN_VARIABLE);
             set_up.variables.insert(1, &FORBIDDEN);
             let limitations = set_session_variables(&mut client, set_up).await.unwrap();
@@ -242,7 +245,7 @@ mod tests {
     #[test]
     fn every_variable_is_set_once_and_has_a_reason() {
         for flavor in [Flavor::MySql, Flavor::MariaDb] {
-            let mut names: Vec<&str> = SessionSetup::new(flavor, Duration::from_secs(1))
+            let mut names: Vec<&str> = SessionVariableSetup::new(flavor, Duration::from_secs(1))
                 .variables
                 .iter()
                 .map(|variable| variable.name)
@@ -257,7 +260,7 @@ mod tests {
 
     #[test]
     fn error_about_no_variable_is_returned() {
-        let mut set_up = SessionSetup::new(Flavor::MySql, Duration::from_secs(1));
+        let mut set_up = SessionVariableSetup::new(Flavor::MySql, Duration::from_secs(1));
         let error = || {
             let error = ServerError { code: 1064, message: "syntax".to_owned(), state: "42000".to_owned() };
             Error::Server(error)

@@ -17,10 +17,10 @@ use crate::failure;
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::server_instance::ServerInstance;
-use crate::transactions::{TransactionsBySession, TransactionsResult};
-use crate::{doctor, transactions};
+use crate::transactions::{TransactionReadResult, TransactionsBySession};
+use crate::{doctor, privileges, transactions};
 use detailed::SessionDetails;
-use encoder::{RowOptions, read_sorted_rows};
+use encoder::{RowEncodingOptions, read_sorted_rows};
 
 /// Output format of snapshot rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,17 +34,17 @@ pub enum OutputFormat {
     Json,
 }
 
-/// Statement text in a snapshot: complete statements or templates.
+/// Form of the statement text in a snapshot: complete statements or templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementText {
     /// Complete statements.
     Full,
-    /// Templates without literals, see [`clew_diagnose::template`]. The filter `sql_key` matches templates.
+    /// Templates without literals. See [`clew_diagnose::template`]. The filter `sql_key` matches templates.
     Templates,
 }
 
 impl StatementText {
-    /// Returns [`Self::Templates`] if `masked` is true, else [`Self::Full`].
+    /// Returns [`Self::Templates`] if `masked` is true, and [`Self::Full`] otherwise.
     #[must_use]
     pub fn from_masked(masked: bool) -> Self {
         if masked { Self::Templates } else { Self::Full }
@@ -56,11 +56,11 @@ impl StatementText {
 pub enum SessionScope {
     /// Sessions of users.
     Users,
-    /// All sessions, including internal sessions and Clew's own.
+    /// All sessions, including internal sessions and Clew's own sessions.
     All,
 }
 
-/// Server, row count and limitations of a snapshot.
+/// Summary of a snapshot: server, row count and limitations.
 #[derive(Debug, Clone, Serialize)]
 pub struct SnapshotSummary {
     /// Server family.
@@ -89,13 +89,13 @@ pub struct Snapshot {
 pub struct EncodedRows {
     rows: SortedRows<SpooledTempFile>,
     format: OutputFormat,
-    /// Details of each session, or `None` in a plain snapshot.
+    /// Details of each session, or `None` for a plain snapshot.
     details: Option<SessionDetails>,
 }
 
 impl EncodedRows {
-    /// Writes all rows, without a CSV header or JSON brackets.
-    /// Blocks the thread, so it must not be called on a thread of the async runtime.
+    /// Writes all rows without a CSV header row and without enclosing JSON brackets.
+    /// Blocks the current thread. Callers must not call this function on a thread of the async runtime.
     /// Fails if writing to `out` or reading the temporary file fails.
     pub fn write_to(&mut self, out: &mut dyn Write) -> io::Result<()> {
         self.write_row_range(0, usize::MAX, out)
@@ -118,8 +118,8 @@ impl EncodedRows {
 
 /// Takes a snapshot of a node's user sessions.
 ///
-/// Fails after the read timeout. A failed or dropped read kills its running statement in the background.
-/// [`crate::wait_for_pending_kills`] waits for these kills.
+/// Fails after the read timeout. If the read fails or is dropped, Clew kills its running statement in the background.
+/// [`crate::wait_for_pending_kills`] waits for kills that run in the background.
 pub async fn take_snapshot(
     node: &NodeUrl,
     selection: &Selection,
@@ -139,11 +139,11 @@ pub async fn take_snapshot_in_scope(
     format: OutputFormat,
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
-    let rows = RowOptions { selection: selection.clone(), statements, format, detailed: false };
+    let rows = RowEncodingOptions { selection: selection.clone(), statements, format, detailed: false };
     run_with_timeout(node, limits, Box::pin(open_and_read_snapshot(scope, node, rows, limits))).await
 }
 
-/// Takes a snapshot with the server instance, for callers that kill sessions. See [`take_snapshot`].
+/// Takes a snapshot that includes the server instance, for callers that kill sessions. See [`take_snapshot`].
 pub async fn take_snapshot_with_instance(
     node: &NodeUrl,
     selection: &Selection,
@@ -151,7 +151,7 @@ pub async fn take_snapshot_with_instance(
     format: OutputFormat,
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
-    let rows = RowOptions { selection: selection.clone(), statements, format, detailed: false };
+    let rows = RowEncodingOptions { selection: selection.clone(), statements, format, detailed: false };
     let reading = async {
         let mut connection = Connection::open(node, limits).await?;
         let server = connection.read_server_instance().await?;
@@ -161,7 +161,7 @@ pub async fn take_snapshot_with_instance(
 }
 
 /// Takes a snapshot with the additional columns [`clew_model::DETAIL_COLUMNS`]. See [`take_snapshot`].
-/// The additional columns are statement digest, program name and lock wait.
+/// The additional columns contain the statement digest, the program name and the lock wait.
 pub async fn take_detailed_snapshot(
     node: &NodeUrl,
     selection: &Selection,
@@ -169,7 +169,7 @@ pub async fn take_detailed_snapshot(
     format: OutputFormat,
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
-    let rows = RowOptions { selection: selection.clone(), statements, format, detailed: true };
+    let rows = RowEncodingOptions { selection: selection.clone(), statements, format, detailed: true };
     run_with_timeout(node, limits, Box::pin(detailed::read_detailed_snapshot(node, rows, limits))).await
 }
 
@@ -187,23 +187,28 @@ async fn run_with_timeout(
 async fn open_and_read_snapshot(
     scope: SessionScope,
     node: &NodeUrl,
-    rows: RowOptions,
+    rows: RowEncodingOptions,
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
     read_snapshot(Connection::open(node, limits).await?, scope, rows).await
 }
 
-async fn read_snapshot(mut connection: Connection, scope: SessionScope, rows: RowOptions) -> Result<Snapshot, Failure> {
+async fn read_snapshot(
+    mut connection: Connection,
+    scope: SessionScope,
+    rows: RowEncodingOptions,
+) -> Result<Snapshot, Failure> {
     let mut limitations = doctor::read_process_list_limitations(&mut connection).await?;
     let transactions = match transactions::read_transactions(&mut connection).await {
-        Ok(TransactionsResult::Readable(transactions)) => TransactionsBySession::new(transactions),
-        Ok(TransactionsResult::Hidden) => {
-            limitations
-                .extend(doctor::missing_process_privilege_limitations(&doctor::read_account(&mut connection).await?));
+        Ok(TransactionReadResult::Readable(transactions)) => TransactionsBySession::new(transactions),
+        Ok(TransactionReadResult::Hidden) => {
+            limitations.extend(doctor::missing_process_privilege_limitations(
+                &privileges::read_current_account(&mut connection).await?,
+            ));
             TransactionsBySession::default()
         }
-        Ok(TransactionsResult::FromStatus(transactions)) => {
-            limitations.push(doctor::incomplete_transactions_limitation());
+        Ok(TransactionReadResult::FromStatus(transactions)) => {
+            limitations.push(doctor::incomplete_transaction_data_limitation());
             TransactionsBySession::new(transactions)
         }
         Err(error) => return Err(connection.to_failure(&error)),
@@ -215,7 +220,7 @@ async fn read_snapshot(mut connection: Connection, scope: SessionScope, rows: Ro
     Ok(finish_snapshot(connection, body, limitations).await)
 }
 
-/// Creates the snapshot after all reads, and closes the connection.
+/// Creates the snapshot from the results of all reads, and closes the connection.
 async fn finish_snapshot(mut connection: Connection, body: EncodedRows, mut limitations: Vec<Limitation>) -> Snapshot {
     limitations.append(&mut connection.limitations);
     let summary = SnapshotSummary {

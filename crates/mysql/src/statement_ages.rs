@@ -1,11 +1,11 @@
-//! Replaces the ages of MySQL sessions by statement timers, which sessions cannot set.
+//! Replaces the ages of MySQL sessions with statement timers, which sessions cannot change.
 //!
 //! A session can falsify the column `Time` of MySQL's process list with `SET timestamp`.
 //! The statement timers of performance_schema are not affected by `SET timestamp`.
-//! Statement timers are read after the process list.
-//! If a session starts another statement in between, the resulting age is too low, never too high.
+//! Clew reads the statement timers after the process list.
+//! If a session starts another statement between the two reads, the resulting age is too low, never too high.
 //!
-//! An age that matches the session's lock wait in InnoDB is not checked.
+//! Clew does not check an age that matches the session's lock wait in InnoDB.
 //! MariaDB computes `Time` from a monotonic timer (observed on 10.11.19), so its ages are used unchanged.
 
 use std::collections::{HashMap, HashSet};
@@ -16,14 +16,14 @@ use clew_model::{Failure, Limitation, LimitationKind, Session};
 
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::{doctor, failure, lost_instrumentation, statements};
+use crate::{failure, lost_instrumentation, privileges, statements};
 
-/// Maximum number of sessions whose threads are looked up by id. For more sessions, all busy threads are read.
-const MAX_SESSIONS_BY_ID: usize = 16;
-/// Maximum number of threads whose statements are looked up by id. For more threads, a full read is cheaper.
-const MAX_THREADS_BY_ID: usize = 400;
-/// Tolerance between `Time` and a lock wait, in seconds. Both values are whole seconds.
-const AGE_TOLERANCE_SECONDS: u64 = 2;
+/// Maximum number of sessions whose threads Clew looks up by id. For more sessions, Clew reads all busy threads.
+const MAX_SESSION_ID_LOOKUPS: usize = 16;
+/// Maximum number of threads whose statements Clew looks up by id. For more threads, a full read is cheaper.
+const MAX_THREAD_ID_LOOKUPS: usize = 400;
+/// Tolerance in seconds for comparing `Time` with a lock wait. Both values are whole seconds.
+const LOCK_WAIT_AGE_TOLERANCE_SECONDS: u64 = 2;
 /// Picoseconds per second.
 const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 
@@ -32,7 +32,7 @@ const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 pub(crate) enum AgeCheckScope {
     /// Busy sessions.
     Busy,
-    /// All sessions, including the idle times of idle sessions.
+    /// Ages of all sessions, including the idle times of idle sessions.
     All,
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn needs_age_check(
         // A session cannot run `SET timestamp` before its login.
         && !session.command.eq_ignore_ascii_case(b"Connect")
         && !is_internal_session(session)
-        && lock_wait.is_none_or(|waited| waited.abs_diff(session.seconds) > AGE_TOLERANCE_SECONDS)
+        && lock_wait.is_none_or(|waited| waited.abs_diff(session.seconds) > LOCK_WAIT_AGE_TOLERANCE_SECONDS)
 }
 
 /// Age of a session.
@@ -67,7 +67,7 @@ impl SessionAge {
     }
 }
 
-/// Replaces the ages of sessions by checked ages. Returns the ids of sessions whose age could not be checked.
+/// Replaces the ages of sessions with checked ages. Returns the ids of the sessions whose ages could not be checked.
 pub(crate) async fn check_session_ages(
     connection: &mut Connection,
     sessions: Vec<&mut Session>,
@@ -77,16 +77,16 @@ pub(crate) async fn check_session_ages(
     let mut unverified = sessions;
     unverified.retain(|session| session.id == own || needs_age_check(flavor, session, None, checked));
     let mut ages: Vec<SessionAge> = unverified.iter().map(|session| SessionAge::from_session(session)).collect();
-    let unchecked = check_ages(connection, &mut ages, checked).await?;
+    let unchecked = replace_with_timer_ages(connection, &mut ages, checked).await?;
     for (session, age) in unverified.into_iter().zip(ages) {
         session.seconds = age.seconds;
     }
     Ok(unchecked)
 }
 
-/// Replaces the ages of MySQL sessions by statement timers.
-/// Returns the ids of sessions whose age could not be checked, and adds limitations to the connection.
-pub(crate) async fn check_ages(
+/// Replaces the ages of MySQL sessions with statement timers.
+/// Returns the ids of the sessions whose ages could not be checked, and adds limitations to the connection.
+pub(crate) async fn replace_with_timer_ages(
     connection: &mut Connection,
     sessions: &mut [SessionAge],
     checked: AgeCheckScope,
@@ -98,16 +98,16 @@ pub(crate) async fn check_ages(
     let timers = match read_statement_timers(connection, &ids, checked).await {
         Ok(timers) => timers,
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => {
-            let account = doctor::read_account(connection).await?;
-            connection
-                .limitations
-                .push(unreadable_timers_limitation(&doctor::no_performance_schema_privilege_limitation(&account)));
+            let account = privileges::read_current_account(connection).await?;
+            connection.limitations.push(unreadable_timer_limitation(
+                &privileges::missing_performance_schema_privilege_limitation(&account),
+            ));
             return Ok(ids.into_iter().collect());
         }
         Err(error) => return Err(connection.to_failure(&error)),
     };
     let Some(timers) = timers else {
-        let gap = missing_timers_limitation(connection).await?;
+        let gap = read_missing_timer_limitation(connection).await?;
         connection.limitations.push(gap);
         return Ok(ids.into_iter().collect());
     };
@@ -144,10 +144,10 @@ pub(crate) async fn check_ages(
         connection.limitations.extend(losses);
     }
     if negative > 0 {
-        connection.limitations.push(negative_ages_limitation(negative));
+        connection.limitations.push(negative_age_limitation(negative));
     }
     if untimed > 0 {
-        connection.limitations.push(untimed_sessions_limitation(untimed));
+        connection.limitations.push(untimed_session_limitation(untimed));
     }
     Ok(unchecked)
 }
@@ -175,7 +175,7 @@ struct StatementTimer {
 
 impl StatementTimers {
     /// Returns the duration of the session's statement or idle time in seconds.
-    /// The value is negative if the server's clock was set back in the meantime.
+    /// The result is negative if the server's clock was set back since the statement or the idle time began.
     fn age_seconds(&self, session: &SessionAge) -> Option<i64> {
         let timer = self.by_session.get(&session.id)?;
         let picoseconds = match (session.is_idle, timer.runs) {
@@ -189,13 +189,13 @@ impl StatementTimers {
     }
 }
 
-/// Row of statement timers: thread id, event id, whether the statement runs, end, duration.
+/// Row of statement timers: thread id, event id, whether the statement is running, end, and duration.
 type TimerRow = (u64, u64, bool, Option<u64>, Option<u64>);
 
-/// Session id by thread id, with a flag for threads whose statements the server records.
+/// Session ids by thread id, with a flag that is true if the server records the thread's statements.
 type SessionThreads = HashMap<u64, (u64, bool)>;
 
-/// Reads the threads of the sessions in `wanted`.
+/// Reads the threads of the sessions whose ids are in `wanted`.
 async fn read_session_threads(
     connection: &mut Connection,
     wanted: &HashSet<u64>,
@@ -207,17 +207,17 @@ async fn read_session_threads(
             threads.insert(thread, (session, instrumented));
         }
     };
-    connection.raw.client.query_each(statement, collect_row).await?;
+    connection.raw.client.query_each_row(statement, collect_row).await?;
     Ok(threads)
 }
 
-fn sort_ids(ids: &HashSet<u64>) -> Vec<u64> {
+fn to_sorted_ids(ids: &HashSet<u64>) -> Vec<u64> {
     let mut ids: Vec<u64> = ids.iter().copied().collect();
     ids.sort_unstable();
     ids
 }
 
-/// Reads the statement timers of sessions. Returns `None` if the server does not time this query itself.
+/// Reads the statement timers of sessions. Returns `None` if the server does not record the timer of this query itself.
 async fn read_statement_timers(
     connection: &mut Connection,
     sessions: &[u64],
@@ -226,19 +226,19 @@ async fn read_statement_timers(
     let mut wanted: HashSet<u64> = sessions.iter().copied().collect();
     wanted.insert(connection.id);
     let statement = match checked {
-        AgeCheckScope::Busy if wanted.len() > MAX_SESSIONS_BY_ID => statements::BUSY_THREADS_QUERY.to_owned(),
-        AgeCheckScope::All if wanted.len() > MAX_THREADS_BY_ID => statements::ALL_THREADS_QUERY.to_owned(),
-        _ => statements::threads_by_session_query(&sort_ids(&wanted)),
+        AgeCheckScope::Busy if wanted.len() > MAX_SESSION_ID_LOOKUPS => statements::BUSY_THREADS_QUERY.to_owned(),
+        AgeCheckScope::All if wanted.len() > MAX_THREAD_ID_LOOKUPS => statements::ALL_THREADS_QUERY.to_owned(),
+        _ => statements::threads_by_session_query(&to_sorted_ids(&wanted)),
     };
     let mut threads = read_session_threads(connection, &wanted, &statement).await?;
     // Look up sessions that have become idle since the process list was read.
-    if wanted.len() > MAX_SESSIONS_BY_ID && checked == AgeCheckScope::Busy && threads.len() < wanted.len() {
+    if wanted.len() > MAX_SESSION_ID_LOOKUPS && checked == AgeCheckScope::Busy && threads.len() < wanted.len() {
         let mut missing = wanted;
         for (session, _) in threads.values() {
             missing.remove(session);
         }
         threads.extend(
-            read_session_threads(connection, &missing, &statements::threads_by_session_query(&sort_ids(&missing)))
+            read_session_threads(connection, &missing, &statements::threads_by_session_query(&to_sorted_ids(&missing)))
                 .await?,
         );
     }
@@ -247,7 +247,7 @@ async fn read_statement_timers(
     }
     let ids: Vec<u64> = threads.keys().copied().collect();
     let query = match checked {
-        _ if ids.len() <= MAX_THREADS_BY_ID => statements::statement_timers_query(&ids),
+        _ if ids.len() <= MAX_THREAD_ID_LOOKUPS => statements::statement_timers_query(&ids),
         AgeCheckScope::Busy => statements::running_statement_timers_query(),
         AgeCheckScope::All => statements::STATEMENT_TIMERS_QUERY.to_owned(),
     };
@@ -264,7 +264,7 @@ async fn read_statement_timers(
             *latest = timer;
         }
     };
-    connection.raw.client.query_each(&query, collect_row).await?;
+    connection.raw.client.query_each_row(&query, collect_row).await?;
     for (session, timer) in &timers.by_session {
         if timer.runs {
             timers.ended.remove(session);
@@ -276,37 +276,39 @@ async fn read_statement_timers(
 }
 
 /// Returns the limitation that explains missing statement timers.
-async fn missing_timers_limitation(connection: &mut Connection) -> Result<Limitation, Failure> {
-    let account = doctor::read_account(connection).await?;
-    Ok(match doctor::check_performance_schema(connection, &account).await? {
-        Err(gap) => unreadable_timers_limitation(&gap),
-        Ok(()) => recording_disabled_limitation(),
+async fn read_missing_timer_limitation(connection: &mut Connection) -> Result<Limitation, Failure> {
+    let account = privileges::read_current_account(connection).await?;
+    Ok(match privileges::check_performance_schema_access(connection, &account).await? {
+        Err(gap) => unreadable_timer_limitation(&gap),
+        Ok(()) => disabled_statement_recording_limitation(),
     })
 }
 
 /// Checks whether the account can read statement timers.
-pub(crate) async fn check_statement_timers(connection: &mut Connection) -> Result<Result<(), Limitation>, Failure> {
+pub(crate) async fn check_statement_timer_access(
+    connection: &mut Connection,
+) -> Result<Result<(), Limitation>, Failure> {
     let own = SessionAge { id: connection.id, is_idle: false, seconds: 0 };
-    check_ages(connection, &mut [own], AgeCheckScope::Busy).await?;
+    replace_with_timer_ages(connection, &mut [own], AgeCheckScope::Busy).await?;
     let at = connection.limitations.iter().position(|gap| gap.kind == LimitationKind::UnreliableAges);
     Ok(at.map_or(Ok(()), |at| Err(connection.limitations.remove(at))))
 }
 
-const UNCHECKED_AGES_TEXT: &str = "Session durations may be wrong, and kill rules kill no session.";
+const UNCHECKED_AGE_MESSAGE: &str = "Session durations may be wrong, and kill rules kill no session.";
 
-fn unreadable_timers_limitation(gap: &Limitation) -> Limitation {
+fn unreadable_timer_limitation(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
-        what: UNCHECKED_AGES_TEXT.to_owned(),
+        what: UNCHECKED_AGE_MESSAGE.to_owned(),
         why: format!("Sessions can change their durations in MySQL's process list with SET timestamp. {}", gap.why),
         remedy: gap.remedy.clone(),
     }
 }
 
-fn recording_disabled_limitation() -> Limitation {
+fn disabled_statement_recording_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
-        what: UNCHECKED_AGES_TEXT.to_owned(),
+        what: UNCHECKED_AGE_MESSAGE.to_owned(),
         why: "Sessions can change their durations in MySQL's process list with SET timestamp, and the server does not record running statements.".to_owned(),
         remedy: Some(
             "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ('global_instrumentation', \
@@ -317,7 +319,7 @@ fn recording_disabled_limitation() -> Limitation {
     }
 }
 
-fn untimed_sessions_limitation(sessions: u64) -> Limitation {
+fn untimed_session_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: format!("Durations of {sessions} sessions may be wrong, and kill rules ignore these sessions."),
@@ -329,8 +331,8 @@ fn untimed_sessions_limitation(sessions: u64) -> Limitation {
     }
 }
 
-/// Limitation for busy sessions beyond the number that a snapshot checks.
-pub(crate) fn too_many_sessions_limitation(sessions: u64) -> Limitation {
+/// Creates the limitation that more sessions are busy than a snapshot checks.
+pub(crate) fn unchecked_busy_session_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: format!("Durations of {sessions} sessions may be wrong."),
@@ -339,7 +341,7 @@ pub(crate) fn too_many_sessions_limitation(sessions: u64) -> Limitation {
     }
 }
 
-fn negative_ages_limitation(sessions: u64) -> Limitation {
+fn negative_age_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: format!("Durations of {sessions} sessions are negative and are shown as 0."),

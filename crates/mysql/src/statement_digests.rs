@@ -11,29 +11,29 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::statements;
 
-/// Row of `events_statements_current`: thread id, event id, digest.
+/// Row of `events_statements_current`: thread id, event id, and digest.
 type StatementRow = (u64, u64, Option<Vec<u8>>);
 
-/// Consumers of performance_schema that are required for digests, each after its dependency.
-const REQUIRED_CONSUMERS: [&str; 4] =
+/// Consumers of performance_schema that digests require. Each consumer follows the consumers that it depends on.
+const REQUIRED_DIGEST_CONSUMERS: [&str; 4] =
     ["global_instrumentation", "thread_instrumentation", "events_statements_current", "statements_digest"];
 
-/// Reads the digests of running statements by thread id. Appends limitations for unreadable digests.
-/// For nested statements, such as in a stored procedure, returns the digest of the innermost one.
+/// Reads the digests of running statements by thread id. Appends limitations if digests are unreadable.
+/// For nested statements, such as in a stored procedure, returns the digest of the innermost statement.
 pub(crate) async fn read_statement_digests(
     connection: &mut Connection,
     unreadable: Option<&Limitation>,
     limitations: &mut Vec<Limitation>,
 ) -> Result<HashMap<u64, Vec<u8>>, Failure> {
     if connection.flavor == Flavor::MariaDb {
-        limitations.push(no_digests_limitation(
+        limitations.push(unreadable_digest_limitation(
             "MariaDB computes the digest of a statement when the statement ends.".to_owned(),
             None,
         ));
         return Ok(HashMap::new());
     }
     if let Some(gap) = unreadable {
-        limitations.push(no_digests_limitation(gap.why.clone(), gap.remedy.clone()));
+        limitations.push(unreadable_digest_limitation(gap.why.clone(), gap.remedy.clone()));
         return Ok(HashMap::new());
     }
     let rows: Vec<StatementRow> =
@@ -42,9 +42,9 @@ pub(crate) async fn read_statement_digests(
         .query_all(statements::ENABLED_CONSUMERS_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
-    let off: Vec<&str> = REQUIRED_CONSUMERS.into_iter().filter(|name| !on.iter().any(|on| on == name)).collect();
+    let off: Vec<&str> = REQUIRED_DIGEST_CONSUMERS.into_iter().filter(|name| !on.iter().any(|on| on == name)).collect();
     if !off.is_empty() {
-        limitations.push(consumers_off_limitation(&off));
+        limitations.push(disabled_consumer_limitation(&off));
     }
     let mut found: HashMap<u64, ThreadStatements> = HashMap::new();
     for (thread, event, digest) in rows {
@@ -56,7 +56,7 @@ pub(crate) async fn read_statement_digests(
         }
     }
     if found.values().any(|running| running.statements > 1 && running.digest.is_none()) {
-        limitations.push(no_digests_limitation(
+        limitations.push(unreadable_digest_limitation(
             "MySQL computes no digests for statements inside stored programs.".to_owned(),
             None,
         ));
@@ -64,24 +64,24 @@ pub(crate) async fn read_statement_digests(
     Ok(found.into_iter().filter_map(|(thread, running)| Some((thread, running.digest?))).collect())
 }
 
-/// Running statements of a thread, more than one if statements are nested.
+/// Running statements of a thread. A thread with nested statements has more than one.
 #[derive(Default)]
 struct ThreadStatements {
     statements: usize,
-    /// Event id of the innermost statement, which has the highest event id.
+    /// Event id of the innermost statement, which is the highest event id.
     innermost: u64,
     digest: Option<Vec<u8>>,
 }
 
-fn consumers_off_limitation(off: &[&str]) -> Limitation {
+fn disabled_consumer_limitation(off: &[&str]) -> Limitation {
     let names = off.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
-    no_digests_limitation(
+    unreadable_digest_limitation(
         "Consumers of performance_schema that are required for digests are disabled.".to_owned(),
         Some(format!("UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ({names});")),
     )
 }
 
-fn no_digests_limitation(why: String, remedy: Option<String>) -> Limitation {
+fn unreadable_digest_limitation(why: String, remedy: Option<String>) -> Limitation {
     Limitation {
         kind: LimitationKind::NoStatementDigests,
         what: "Some or all digests of running statements cannot be read.".to_owned(),

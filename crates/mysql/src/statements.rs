@@ -1,47 +1,48 @@
 //! SQL statements that Clew sends to watched servers, with cost and required privileges.
 //!
-//! Costs were measured with 10,000 sessions, 2,500 open transactions and 100 lock waiters (DESIGN.md section 7).
+//! Costs were measured on servers with 10,000 sessions, 2,500 open transactions and 100 lock waiters.
+//! DESIGN.md section 7 describes the measurements.
 
 use std::fmt::Write as _;
 
 use jiff::civil::DateTime;
 
-/// Reads the server version and the connection id. Negligible cost; no privilege needed.
+/// Reads the server version and the connection id. The cost is negligible. Requires no privilege.
 /// `LIMIT 1` overrides a `sql_select_limit` of 0, which Clew resets later.
 pub(crate) const SERVER_IDENTITY_QUERY: &str = "SELECT VERSION(), CONNECTION_ID() LIMIT 1";
 
-/// Reads whether `SHOW PROCESSLIST` uses performance_schema, which truncates statements at 1,024 bytes.
-/// Negligible cost; no privilege needed.
+/// Checks whether `SHOW PROCESSLIST` uses performance_schema, which truncates statements after 1,024 bytes.
+/// The cost is negligible. The query requires no privilege.
 /// Servers without this system variable return error 1193 and do not truncate statements.
 pub(crate) const PROCESS_LIST_SOURCE_QUERY: &str = "SELECT @@GLOBAL.performance_schema_show_processlist";
 
-/// Reads all open transactions. Takes 0.05 s on MySQL, 0.14 s on MariaDB.
-/// Needs PROCESS; without this privilege, the server returns error 1227.
+/// Reads all open transactions. Takes 0.05 s on MySQL and 0.14 s on MariaDB.
+/// The query requires the PROCESS privilege. Without the privilege, the server returns error 1227.
 ///
 /// InnoDB reports times in the server's time zone. Clew runs [`SERVER_CLOCK_QUERY`] immediately afterwards.
 pub(crate) const TRANSACTIONS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_id, trx_state, CAST(trx_started AS CHAR), \
      CAST(trx_wait_started AS CHAR), trx_rows_locked, trx_tables_locked, trx_rows_modified FROM information_schema.innodb_trx";
 
-/// Reads the transactions that the server is rolling back. Needs PROCESS.
-/// Costs as much as [`TRANSACTIONS_QUERY`], because the server generates the complete table first.
+/// Reads the transactions that the server is rolling back. Requires the PROCESS privilege.
+/// The query costs as much as [`TRANSACTIONS_QUERY`], because the server generates the complete table first.
 pub(crate) const ROLLBACKS_QUERY: &str = "SELECT trx_id, trx_mysql_thread_id, trx_query, CAST(trx_started AS CHAR), \
      trx_rows_modified FROM information_schema.innodb_trx \
      WHERE trx_state = 'ROLLING BACK'";
 
-/// Reads the InnoDB status, a text of up to 1 MiB that lists transactions. Needs PROCESS.
-/// Sent only if [`TRANSACTIONS_QUERY`] fails or an age is ambiguous.
+/// Reads the InnoDB status, a text of up to 1 MiB that lists transactions. Requires the PROCESS privilege.
+/// Clew sends this query only if [`TRANSACTIONS_QUERY`] fails or an age is ambiguous.
 pub(crate) const INNODB_STATUS_QUERY: &str = "SHOW ENGINE INNODB STATUS";
 
 /// Reads all sessions with complete statements. Takes 0.05 s.
-/// Without PROCESS, the server lists only sessions of the same account.
+/// Without the PROCESS privilege, the server lists only sessions of the same account.
 pub(crate) const PROCESS_LIST_QUERY: &str = "SHOW FULL PROCESSLIST";
 
 /// Reads all MySQL sessions without a global lock, with the first 1,024 bytes of each statement. Takes 0.06 s.
-/// Returns no rows if performance_schema is off. Needs the same privileges as [`PROCESS_LIST_QUERY`].
-pub(crate) const LOCK_FREE_PROCESS_LIST_QUERY: &str =
+/// The query returns no rows if performance_schema is off. Requires the same privileges as [`PROCESS_LIST_QUERY`].
+pub(crate) const PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY: &str =
     "SELECT id, user, host, db, command, time, state, info FROM performance_schema.processlist";
 
-/// Kills a connection. Takes 1 ms. No privilege needed for connections of the same account.
+/// Kills a connection. Takes 1 ms. Killing a connection of the same account requires no privilege.
 pub(crate) fn kill_connection_statement(connection: u64) -> String {
     format!("KILL {connection}")
 }
@@ -57,33 +58,34 @@ pub(crate) fn kill_query_id_statement(query: u64) -> String {
 }
 
 /// Reads the statement ids of sessions on MariaDB. Takes up to 0.1 s, because the server scans all sessions.
-/// Needs PROCESS for sessions of other accounts.
+/// The query requires the PROCESS privilege for sessions of other accounts.
 pub(crate) fn statement_ids_query(connections: &[u64]) -> String {
-    format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", join_numbers(connections))
+    format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", join_with_commas(connections))
 }
 
 /// Error `ER_NO_SUCH_THREAD`: the connection id does not exist.
 pub(crate) const NO_SUCH_THREAD_ERROR: u16 = 1094;
 
 /// Calls a kill procedure of a managed database service, for accounts that may not run `KILL`.
-/// Returns error 1305 if the procedure does not exist, and error 1370 if EXECUTE is missing.
-pub(crate) fn call_procedure_statement(procedure: &str, number: u64) -> String {
+/// The server returns error 1305 if the procedure does not exist.
+/// The server returns error 1370 if the account lacks the EXECUTE privilege.
+pub(crate) fn procedure_call_statement(procedure: &str, number: u64) -> String {
     format!("CALL {procedure}({number})")
 }
 
-/// Reads the sessions of the same account that have the installation's token in a connection attribute.
-/// Takes 0.1 s with 10,000 sessions, because the server scans the attributes of the account's sessions.
-/// Requires that performance_schema is on.
-pub(crate) fn sessions_with_token_query(token: &str) -> String {
+/// Reads the sessions of the same account that have the installation marker in a connection attribute.
+/// The query takes 0.1 s with 10,000 sessions, because the server scans the attributes of the account's sessions.
+/// The query requires that performance_schema is on.
+pub(crate) fn sessions_with_marker_query(marker: &str) -> String {
     format!(
         "SELECT processlist_id FROM performance_schema.session_account_connect_attrs \
-         WHERE attr_name = 'clew_connection' AND attr_value LIKE 'clew:{token}.%'"
+         WHERE attr_name = 'clew_connection' AND attr_value LIKE 'clew:{marker}.%'"
     )
 }
 
-/// Reads the server identity and the start time as a Unix timestamp. No privilege needed.
-/// The server evaluates current time and uptime at the start of the statement, so the difference is constant.
-/// Takes up to 0.03 s, because the server sums counters of all sessions.
+/// Reads the server identity and the start time as a Unix timestamp. Requires no privilege.
+/// The server evaluates the current time and its uptime when the statement starts, so their difference is constant.
+/// The query takes up to 0.03 s, because the server sums the counters of all sessions.
 pub(crate) const MYSQL_INSTANCE_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM performance_schema.global_status WHERE variable_name = 'Uptime'";
 
@@ -96,21 +98,22 @@ pub(crate) const MARIADB_INSTANCE_QUERY: &str = "SELECT CONCAT_WS('|', @@GLOBAL.
      UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM information_schema.global_status WHERE variable_name = 'Uptime'";
 
-/// Reads the account of the connection. Negligible cost; no privilege needed.
+/// Reads the account of the connection. The cost is negligible. Requires no privilege.
 pub(crate) const CURRENT_ACCOUNT_QUERY: &str = "SELECT CURRENT_USER()";
 
-/// Reads the TLS cipher of the connection, empty without TLS. Negligible cost; no privilege needed.
+/// Reads the TLS cipher of the connection.
+/// The cipher is empty without TLS. The cost is negligible. Requires no privilege.
 pub(crate) const TLS_CIPHER_QUERY: &str = "SHOW STATUS LIKE 'Ssl_cipher'";
 
-/// Reads the server's local time, Unix timestamp, and whether the UTC offset was the same one day ago.
-/// Negligible cost; no privilege needed.
+/// Reads the server's local time and Unix timestamp, and checks whether the UTC offset was the same one day ago.
+/// The cost is negligible. The query requires no privilege.
 /// `UNIX_TIMESTAMP()` without an argument is correct even if the local time is ambiguous.
 pub(crate) const SERVER_CLOCK_QUERY: &str = "SELECT CAST(NOW(6) AS CHAR), UNIX_TIMESTAMP(), \
      UNIX_TIMESTAMP() - UNIX_TIMESTAMP(NOW() - INTERVAL 1 DAY) = 86400";
 
-/// Converts local times to UTC, in the format `seconds,before,after;…`. Negligible cost; no privilege needed.
+/// Converts local times to UTC, in the format `seconds,before,after;…`. The cost is negligible. Requires no privilege.
 /// `before` and `after` are 1 if the same local time also occurs one hour earlier or later.
-pub(crate) fn convert_to_utc_query(times: &[DateTime]) -> String {
+pub(crate) fn utc_conversion_query(times: &[DateTime]) -> String {
     let convert = |time: &DateTime| {
         let time = format!("TIMESTAMP'{}'", time.strftime("%Y-%m-%d %H:%M:%S"));
         let other = |shift: &str| format!("FROM_UNIXTIME(UNIX_TIMESTAMP({time}) {shift} 3600) = {time}");
@@ -119,32 +122,34 @@ pub(crate) fn convert_to_utc_query(times: &[DateTime]) -> String {
     format!("SELECT CONCAT_WS(';', {})", times.iter().map(convert).collect::<Vec<_>>().join(", "))
 }
 
-/// Checks whether the account can read transactions. Costs as much as [`TRANSACTIONS_QUERY`]. Needs PROCESS.
-/// `LIMIT 0` would skip the privilege check.
+/// Checks whether the account can read transactions. Fails without the PROCESS privilege.
+/// The query costs as much as [`TRANSACTIONS_QUERY`].
+/// The query uses `LIMIT 1`, because `LIMIT 0` would skip the privilege check.
 pub(crate) const TRANSACTIONS_PROBE_QUERY: &str = "SELECT 1 FROM information_schema.innodb_trx LIMIT 1";
 
-/// Reads the grants of the account. Negligible cost; no privilege needed.
+/// Reads the grants of the account. The cost is negligible. Requires no privilege.
 pub(crate) const GRANTS_QUERY: &str = "SHOW GRANTS";
 
-/// Reads whether performance_schema is on. Negligible cost; no privilege needed.
+/// Checks whether performance_schema is on. The cost is negligible. Requires no privilege.
 pub(crate) const PERFORMANCE_SCHEMA_STATE_QUERY: &str = "SELECT @@GLOBAL.performance_schema";
 
-/// Checks whether the account can read metadata locks. Needs SELECT on performance_schema. Returns no rows.
+/// Checks whether the account can read metadata locks.
+/// The query fails without the SELECT privilege on performance_schema, and otherwise returns no rows.
 pub(crate) const METADATA_LOCKS_PROBE_QUERY: &str = "SELECT 1 FROM performance_schema.metadata_locks LIMIT 0";
 
-/// Reads whether the instrument for metadata locks is enabled. Needs SELECT on performance_schema.
+/// Checks whether the metadata lock instrument is enabled. Requires the SELECT privilege on performance_schema.
 pub(crate) const METADATA_LOCK_INSTRUMENT_QUERY: &str =
     "SELECT enabled FROM performance_schema.setup_instruments WHERE name = 'wait/lock/metadata/sql/mdl'";
 
-/// Reads InnoDB lock waits on MySQL. Takes 0.07 s for 5,051 waits. Needs SELECT on performance_schema.
-/// Sent only if a transaction may wait for a lock.
+/// Reads InnoDB lock waits on MySQL. Takes 0.07 s for 5,051 waits. Requires the SELECT privilege on performance_schema.
+/// Clew sends this query only if a transaction may wait for a lock.
 pub(crate) const MYSQL_ROW_WAITS_QUERY: &str = "SELECT requesting_engine_lock_id, requesting_engine_transaction_id, \
      requesting_thread_id, blocking_engine_lock_id, blocking_engine_transaction_id, blocking_thread_id \
      FROM performance_schema.data_lock_waits";
 
-/// Reads the locked objects of InnoDB locks by lock id. Needs SELECT on performance_schema.
+/// Reads the locked objects of InnoDB locks by lock id. Requires the SELECT privilege on performance_schema.
 /// `ids` must contain only digits and colons.
-/// Takes 0.3 s with 200,000 locks, because the server scans all locks once.
+/// The query takes 0.3 s with 200,000 locks, because the server scans all locks once.
 /// `CONCAT` prevents the use of an index, because MySQL 9.7 finds only the first id of a list through the index.
 pub(crate) fn data_locks_query(ids: &[&str]) -> String {
     format!(
@@ -155,39 +160,39 @@ pub(crate) fn data_locks_query(ids: &[&str]) -> String {
 }
 
 /// Reads the tables that transactions have locked, with the thread ids of the lock owners.
-/// Costs as much as [`data_locks_query`] and needs the same privileges.
-/// Sent only for transactions without a session.
+/// The query has the same cost and requires the same privileges as [`data_locks_query`].
+/// Clew sends this query only for transactions without a session.
 pub(crate) fn locked_tables_query(transactions: &[u64]) -> String {
     format!(
         "SELECT engine_transaction_id, thread_id, object_schema, object_name FROM performance_schema.data_locks \
          WHERE engine_transaction_id + 0 IN ({}) AND lock_type = 'TABLE'",
-        join_numbers(transactions)
+        join_with_commas(transactions)
     )
 }
 
-/// Reads InnoDB lock waits on MariaDB. Takes 0.02 s for 5,051 waits. Needs PROCESS.
-/// Sent only if a transaction may wait for a lock.
+/// Reads InnoDB lock waits on MariaDB. Takes 0.02 s for 5,051 waits. Requires the PROCESS privilege.
+/// Clew sends this query only if a transaction may wait for a lock.
 pub(crate) const MARIADB_ROW_WAITS_QUERY: &str = "SELECT requesting_trx_id, requested_lock_id, blocking_trx_id, \
      blocking_lock_id FROM information_schema.innodb_lock_waits";
 
-/// Reads the InnoDB locks of lock waits on MariaDB, with the locked objects.
-/// Costs as much as [`MARIADB_ROW_WAITS_QUERY`] and needs the same privileges.
+/// Reads the InnoDB locks that are part of lock waits on MariaDB, with the locked objects.
+/// The query has the same cost and requires the same privileges as [`MARIADB_ROW_WAITS_QUERY`].
 pub(crate) const MARIADB_ROW_LOCKS_QUERY: &str = "SELECT lock_id, lock_mode, lock_type, lock_table, lock_index, lock_data \
      FROM information_schema.innodb_locks";
 
 /// Reads the requested locks of waiting transactions that have no transaction id, on MariaDB.
-/// Costs as much as [`TRANSACTIONS_QUERY`]. Needs PROCESS.
-/// Sent only if a waiting transaction has no transaction id.
-pub(crate) const WAITERS_WITHOUT_ID_QUERY: &str = "SELECT trx_mysql_thread_id, trx_requested_lock_id \
+/// The query costs as much as [`TRANSACTIONS_QUERY`]. Requires the PROCESS privilege.
+/// Clew sends this query only if a waiting transaction has no transaction id.
+pub(crate) const WAITERS_WITHOUT_TRANSACTION_ID_QUERY: &str = "SELECT trx_mysql_thread_id, trx_requested_lock_id \
      FROM information_schema.innodb_trx WHERE trx_id = 0 AND trx_requested_lock_id IS NOT NULL";
 
 /// Reads granted and pending metadata locks. Takes 0.05 s with 2,500 open transactions.
-/// Needs SELECT on performance_schema.
+/// The query requires the SELECT privilege on performance_schema.
 pub(crate) const METADATA_LOCKS_QUERY: &str = "SELECT object_type, object_schema, object_name, lock_type, lock_status, \
      owner_thread_id, lock_duration FROM performance_schema.metadata_locks";
 
-/// Reads granted metadata locks from MariaDB's plugin `metadata_lock_info`. No privilege needed.
-/// Returns error 1109 if the plugin is not installed.
+/// Reads granted metadata locks from MariaDB's plugin `metadata_lock_info`. Requires no privilege.
+/// The server returns error 1109 if the plugin `metadata_lock_info` is not installed.
 pub(crate) const GRANTED_METADATA_LOCKS_QUERY: &str = "SELECT lock_type, table_schema, table_name, lock_mode, thread_id \
      FROM information_schema.metadata_lock_info";
 
@@ -196,48 +201,50 @@ pub(crate) const GRANTED_METADATA_LOCKS_PROBE_QUERY: &str =
     "SELECT 1 FROM information_schema.metadata_lock_info LIMIT 0";
 
 /// Reads the session id of each thread, with a flag for replication appliers.
-/// Takes 0.05 s on MariaDB, 0.07 s on MySQL. Needs SELECT on performance_schema.
+/// The query takes 0.05 s on MariaDB and 0.07 s on MySQL. Requires the SELECT privilege on performance_schema.
 pub(crate) const THREADS_QUERY: &str = "SELECT thread_id, processlist_id, name IN ('thread/sql/replica_sql', \
      'thread/sql/replica_worker', 'thread/sql/slave_sql', 'thread/sql/slave_worker') \
      FROM performance_schema.threads WHERE processlist_id IS NOT NULL";
 
-/// Reads whether sessions are replication appliers, by session id.
-/// Costs as much as [`THREADS_QUERY`] and needs the same privileges.
-/// Returns no rows if performance_schema is off.
-pub(crate) fn applier_threads_query(sessions: &[u64]) -> String {
+/// Checks by session id whether sessions are replication appliers.
+/// The query has the same cost and requires the same privileges as [`THREADS_QUERY`].
+/// The query returns no rows if performance_schema is off.
+pub(crate) fn replication_applier_query(sessions: &[u64]) -> String {
     format!(
         "SELECT processlist_id, name IN ('thread/sql/replica_sql', 'thread/sql/replica_worker', 'thread/sql/slave_sql', \
          'thread/sql/slave_worker') FROM performance_schema.threads WHERE processlist_id IN ({})",
-        join_numbers(sessions)
+        join_with_commas(sessions)
     )
 }
 
-/// Reads the XIDs of prepared XA transactions. Negligible cost; on MySQL, needs XA_RECOVER_ADMIN.
-/// Sent only if a transaction has no session.
+/// Reads the XIDs of prepared XA transactions.
+/// The cost is negligible. On MySQL, requires the XA_RECOVER_ADMIN privilege.
+/// Clew sends this query only if a transaction has no session.
 pub(crate) const XA_RECOVER_QUERY: &str = "XA RECOVER";
 
-/// Reads the open transactions of threads. Needs SELECT on performance_schema.
-/// Sent only for idle root blockers and for a session that is read in detail.
+/// Reads the open transactions of threads. Requires the SELECT privilege on performance_schema.
+/// Clew sends this query only for idle root blockers and for a session that is read in detail.
 pub(crate) fn open_transactions_query(threads: &[u64]) -> String {
     format!(
         "SELECT thread_id, event_id FROM performance_schema.events_transactions_current \
          WHERE state = 'ACTIVE' AND thread_id IN ({})",
-        join_numbers(threads)
+        join_with_commas(threads)
     )
 }
 
-/// Reads the latest statements of threads, by default 10 per thread. Needs SELECT on performance_schema.
-/// Sent only for idle root blockers and for a session that is read in detail.
+/// Reads the latest statements of threads, by default 10 per thread.
+/// The query requires the SELECT privilege on performance_schema.
+/// Clew sends this query only for idle root blockers and for a session that is read in detail.
 pub(crate) fn last_statements_query(threads: &[u64]) -> String {
     format!(
         "SELECT thread_id, event_id, nesting_event_id, nesting_event_type, sql_text \
          FROM performance_schema.events_statements_history WHERE thread_id IN ({}) ORDER BY thread_id, event_id",
-        join_numbers(threads)
+        join_with_commas(threads)
     )
 }
 
-/// Reads the connection attributes of a session. Needs SELECT on performance_schema.
-/// Sent only if a session is read in detail.
+/// Reads the connection attributes of a session. Requires the SELECT privilege on performance_schema.
+/// Clew sends this query only if a session is read in detail.
 pub(crate) fn connection_attributes_query(session: u64) -> String {
     format!(
         "SELECT attr_name, attr_value FROM performance_schema.session_connect_attrs WHERE processlist_id = {session} \
@@ -245,103 +252,106 @@ pub(crate) fn connection_attributes_query(session: u64) -> String {
     )
 }
 
-/// Reads the execution plan of a session's statement on MySQL. Needs the privileges of the statement.
-/// Negligible cost.
-/// Returns error 1094 if the session does not exist, and error 3012 if its statement has no plan.
-pub(crate) fn explain_mysql_statement(session: u64) -> String {
+/// Reads the execution plan of a session's statement on MySQL. Requires the privileges of that statement.
+/// The cost is negligible.
+/// The server returns error 1094 if the session does not exist, and error 3012 if its statement has no plan.
+pub(crate) fn mysql_explain_sql(session: u64) -> String {
     format!("EXPLAIN FORMAT = TRADITIONAL FOR CONNECTION {session}")
 }
 
 /// Reads the execution plan of a session's statement on MariaDB.
 /// The explained session itself generates the plan while it processes rows.
-/// Returns error 1933 if the session runs no statement with a plan.
-pub(crate) fn explain_mariadb_statement(session: u64) -> String {
+/// The server returns error 1933 if the session runs no statement with a plan.
+pub(crate) fn mariadb_explain_sql(session: u64) -> String {
     format!("SHOW EXPLAIN FOR {session}")
 }
 
-/// Sets the timeout for [`explain_mariadb_statement`]. Negligible cost; no privilege needed.
-/// A session that waits for a lock does not respond until the lock is granted.
-/// A session in `SLEEP` responds every 5 s.
+/// Sets the statement timeout for [`mariadb_explain_sql`]. The cost is negligible. Requires no privilege.
+/// An explained session that waits for a lock does not return its plan until the lock is granted.
+/// An explained session in `SLEEP` responds every 5 s.
 pub(crate) const SET_EXPLAIN_TIMEOUT_STATEMENT: &str = "SET SESSION max_statement_time = 7";
 
-/// Reads whether the statement history is enabled, and its size per session.
-/// Negligible cost; needs SELECT on performance_schema.
+/// Reads the size of the statement history per session, and checks whether the history is enabled.
+/// The cost is negligible. The query requires the SELECT privilege on performance_schema.
 pub(crate) const STATEMENT_HISTORY_SETTINGS_QUERY: &str = "SELECT enabled = 'YES', @@GLOBAL.performance_schema_events_statements_history_size \
      FROM performance_schema.setup_consumers WHERE name = 'events_statements_history'";
 
-/// Reads the counters of lost instrumentation in performance_schema. No privilege needed.
-/// Takes up to 0.03 s, because the server sums counters of all sessions.
+/// Reads the counters of lost instrumentation in performance_schema. Requires no privilege.
+/// The query takes up to 0.03 s, because the server sums the counters of all sessions.
 pub(crate) const LOSS_COUNTERS_QUERY: &str = "SHOW GLOBAL STATUS LIKE 'Performance\\_schema\\_%\\_lost'";
 
-/// Reads the table sizes of performance_schema. Takes 1 ms; no privilege needed.
+/// Reads the table sizes of performance_schema. Takes 1 ms. Requires no privilege.
 pub(crate) const PERFORMANCE_SCHEMA_SIZES_QUERY: &str = "SHOW GLOBAL VARIABLES LIKE 'performance\\_schema\\_%'";
 
-/// Reads the threads of busy sessions on MySQL. Takes 2 ms. Needs SELECT on performance_schema.
-/// Returns no rows if performance_schema is off.
+/// Reads the threads of busy sessions on MySQL. Takes 2 ms. Requires the SELECT privilege on performance_schema.
+/// The query returns no rows if performance_schema is off.
 pub(crate) const BUSY_THREADS_QUERY: &str = "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads \
      WHERE processlist_id IS NOT NULL AND processlist_command <> 'Sleep'";
 
 /// Reads the threads of all sessions on MySQL. Takes 4 ms with 10,000 sessions.
-/// Needs the same privileges as [`BUSY_THREADS_QUERY`].
+/// The query requires the same privileges as [`BUSY_THREADS_QUERY`].
 pub(crate) const ALL_THREADS_QUERY: &str = "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads \
      WHERE processlist_id IS NOT NULL";
 
 /// Reads the threads of sessions on MySQL by session id. Takes 0.1 ms per session.
-/// Needs the same privileges as [`BUSY_THREADS_QUERY`].
+/// The query requires the same privileges as [`BUSY_THREADS_QUERY`].
 pub(crate) fn threads_by_session_query(sessions: &[u64]) -> String {
     format!(
         "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads WHERE processlist_id IN ({})",
-        join_numbers(sessions)
+        join_with_commas(sessions)
     )
 }
 
 /// Reads the timers of the latest statements of threads on MySQL. Sessions cannot change these timers.
-/// Takes 0.1 ms per thread. Needs SELECT on performance_schema.
+/// The query takes 0.1 ms per thread. Requires the SELECT privilege on performance_schema.
 pub(crate) fn statement_timers_query(threads: &[u64]) -> String {
-    format!("{STATEMENT_TIMERS_QUERY} WHERE thread_id IN ({})", join_numbers(threads))
+    format!("{STATEMENT_TIMERS_QUERY} WHERE thread_id IN ({})", join_with_commas(threads))
 }
 
-/// Reads the timers of all running statements on MySQL. Needs SELECT on performance_schema.
-/// Takes 0.05 s, because the server prepares the digest of each session's latest statement.
+/// Reads the timers of all running statements on MySQL. Requires the SELECT privilege on performance_schema.
+/// The query takes 0.05 s, because the server prepares the digest of each session's latest statement.
 pub(crate) fn running_statement_timers_query() -> String {
     format!("{STATEMENT_TIMERS_QUERY} WHERE end_event_id IS NULL")
 }
 
 /// Reads the timers of the latest statements of all threads, including ended statements.
-/// Takes 0.06 s with 10,000 threads, because the server prepares a digest for each row.
+/// The query takes 0.06 s with 10,000 threads, because the server prepares a digest for each row.
 pub(crate) const STATEMENT_TIMERS_QUERY: &str = "SELECT thread_id, event_id, end_event_id IS NULL, timer_end, timer_wait \
      FROM performance_schema.events_statements_current";
 
 /// Reads the digests of running statements on MySQL by thread id, including nested statements.
-/// Takes 0.1 s. Needs SELECT on performance_schema. [`THREADS_QUERY`] maps thread ids to session ids.
+/// The query takes 0.1 s. Requires the SELECT privilege on performance_schema.
+/// [`THREADS_QUERY`] maps thread ids to session ids.
 pub(crate) const RUNNING_DIGESTS_QUERY: &str = "SELECT thread_id, event_id, digest \
      FROM performance_schema.events_statements_current WHERE end_event_id IS NULL";
 
-/// Reads the enabled consumers of performance_schema. Negligible cost; needs SELECT on performance_schema.
+/// Reads the enabled consumers of performance_schema.
+/// The cost is negligible. The query requires the SELECT privilege on performance_schema.
 pub(crate) const ENABLED_CONSUMERS_QUERY: &str =
     "SELECT name FROM performance_schema.setup_consumers WHERE enabled = 'YES'";
 
-/// Reads the program names of all sessions. Takes 0.1 s on MySQL. Needs SELECT on performance_schema.
+/// Reads the program names of all sessions. Takes 0.1 s on MySQL. Requires the SELECT privilege on performance_schema.
 pub(crate) const PROGRAM_NAMES_QUERY: &str = "SELECT processlist_id, attr_value FROM performance_schema.session_connect_attrs \
      WHERE attr_name = 'program_name'";
 
 /// Reads the program names of sessions by id. MySQL uses the primary key, and MariaDB scans all sessions.
-/// Needs the same privileges as [`PROGRAM_NAMES_QUERY`].
+/// The query requires the same privileges as [`PROGRAM_NAMES_QUERY`].
 pub(crate) fn program_names_query(sessions: &[u64]) -> String {
-    format!("{PROGRAM_NAMES_QUERY} AND processlist_id IN ({})", join_numbers(sessions))
+    format!("{PROGRAM_NAMES_QUERY} AND processlist_id IN ({})", join_with_commas(sessions))
 }
 
-/// Reads the buffer size for connection attributes. Negligible cost; no privilege needed.
+/// Reads the buffer size for connection attributes. The cost is negligible. Requires no privilege.
 pub(crate) const CONNECTION_ATTRIBUTES_SIZE_QUERY: &str =
     "SELECT @@GLOBAL.performance_schema_session_connect_attrs_size";
 
-/// Reads the storage engines of the server and their transaction support. Negligible cost; no privilege needed.
+/// Reads the storage engines of the server and their transaction support.
+/// The cost is negligible. The query requires no privilege.
 pub(crate) const STORAGE_ENGINES_QUERY: &str = "SELECT engine, transactions FROM information_schema.engines";
 
-/// Reads the storage engines of tables, by index in `tables`.
-/// Returns only tables on which the account has a privilege.
-/// Costs one data dictionary lookup per table on MySQL, or one table definition file on MariaDB.
-/// Waits up to 1 s for an exclusively locked table (`lock_wait_timeout`).
+/// Reads the storage engines of tables. The result identifies each table by its index in `tables`.
+/// The query returns only tables on which the account has a privilege.
+/// For each table, MySQL looks up the data dictionary, and MariaDB reads a table definition file.
+/// The query waits up to 1 s for an exclusively locked table (`lock_wait_timeout`).
 pub(crate) fn table_engines_query<'n>(tables: impl IntoIterator<Item = (&'n str, &'n str)>) -> String {
     let select = |(index, (schema, name)): (usize, (&str, &str))| {
         format!(
@@ -353,10 +363,11 @@ pub(crate) fn table_engines_query<'n>(tables: impl IntoIterator<Item = (&'n str,
     tables.into_iter().enumerate().map(select).collect::<Vec<_>>().join(" UNION ALL ")
 }
 
-/// Reads which tables are InnoDB tables. `names` has the format `schema/table`. Needs PROCESS.
+/// Checks which of the tables `names` are InnoDB tables.
+/// Each name has the format `schema/table`. Requires the PROCESS privilege.
 /// The server returns a partition as `schema/table#p#name`.
-/// The server scans all InnoDB tables. The timeout is 1 s.
-/// Sent only for tables that [`table_engines_query`] does not return.
+/// The server scans all InnoDB tables. The statement has a timeout of 1 s.
+/// Clew sends this query only for tables that [`table_engines_query`] does not return.
 pub(crate) fn innodb_tables_query<'n>(view: &str, is_mysql: bool, names: impl Iterator<Item = &'n str>) -> String {
     let names = names.map(format_hex_literal).collect::<Vec<_>>().join(",");
     let select = |hint: &str| {
@@ -380,6 +391,6 @@ fn format_hex_literal(text: &str) -> String {
     literal
 }
 
-fn join_numbers(numbers: &[u64]) -> String {
+fn join_with_commas(numbers: &[u64]) -> String {
     numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(",")
 }

@@ -16,47 +16,49 @@ use crate::clock::{self, LocalTimeAge};
 use crate::connection::Connection;
 use crate::{innodb_status, statements};
 
-/// Error for a missing privilege, such as PROCESS.
+/// Error code for a missing privilege, such as the PROCESS privilege.
 pub(crate) const MISSING_PRIVILEGE_ERROR: u16 = 1227;
 
-/// Error of MySQL for statement text that `innodb_trx` cannot represent.
+/// Error code of MySQL for statement text that `innodb_trx` cannot represent.
 /// The statement column of `innodb_trx` supports characters of up to three bytes.
 /// A single running statement with an emoji makes the table unreadable (observed on 9.7.4).
 pub(crate) const CANNOT_CONVERT_TEXT_ERROR: u16 = 3854;
 
 /// Result of reading open transactions.
 #[derive(Debug)]
-pub(crate) enum TransactionsResult {
+pub(crate) enum TransactionReadResult {
     /// All transactions.
     Readable(Vec<Transaction>),
-    /// The account lacks the PROCESS privilege to read transactions.
+    /// The account lacks the PROCESS privilege, which reading transactions requires.
     Hidden,
-    /// Transactions from InnoDB's status, read because of [`CANNOT_CONVERT_TEXT_ERROR`].
+    /// Transactions from the InnoDB status, which Clew reads because of [`CANNOT_CONVERT_TEXT_ERROR`].
     FromStatus(Vec<Transaction>),
 }
 
-/// Maximum number of attempts if reads fail with [`CANNOT_CONVERT_TEXT_ERROR`]. Most statements end soon.
-const MAX_READ_ATTEMPTS: u32 = 5;
-const READ_RETRY_DELAY: Duration = Duration::from_millis(50);
+/// Maximum number of read attempts after [`CANNOT_CONVERT_TEXT_ERROR`].
+/// Most of the statements that cause this error end soon.
+const MAX_TRANSACTION_READ_ATTEMPTS: u32 = 5;
+const TRANSACTION_READ_RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// Reads all open transactions. Falls back to InnoDB's status and adds limitations for uncertain ages.
-pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionsResult, Error> {
-    for attempt in 1..=MAX_READ_ATTEMPTS {
+/// Reads all open transactions. If `innodb_trx` stays unreadable, reads the InnoDB status instead.
+/// Adds limitations to the connection if transaction ages are uncertain.
+pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionReadResult, Error> {
+    for attempt in 1..=MAX_TRANSACTION_READ_ATTEMPTS {
         match connection.query_all::<TransactionRow>(statements::TRANSACTIONS_QUERY).await {
-            Ok(rows) => return Ok(TransactionsResult::Readable(compute_transaction_ages(connection, rows).await?)),
+            Ok(rows) => return Ok(TransactionReadResult::Readable(compute_transaction_ages(connection, rows).await?)),
             Err(Error::Server(error)) if error.code == MISSING_PRIVILEGE_ERROR => {
-                return Ok(TransactionsResult::Hidden);
+                return Ok(TransactionReadResult::Hidden);
             }
             Err(Error::Server(error)) if error.code == CANNOT_CONVERT_TEXT_ERROR => {
-                if attempt < MAX_READ_ATTEMPTS {
-                    sleep(READ_RETRY_DELAY).await;
+                if attempt < MAX_TRANSACTION_READ_ATTEMPTS {
+                    sleep(TRANSACTION_READ_RETRY_DELAY).await;
                 }
             }
             Err(error) => return Err(error),
         }
     }
-    clock::read_clock(connection).await?;
-    Ok(TransactionsResult::FromStatus(read_transactions_from_status(connection).await?))
+    connection.read_clock().await?;
+    Ok(TransactionReadResult::FromStatus(read_transactions_from_status(connection).await?))
 }
 
 async fn read_transactions_from_status(connection: &mut Connection) -> Result<Vec<Transaction>, Error> {
@@ -65,7 +67,7 @@ async fn read_transactions_from_status(connection: &mut Connection) -> Result<Ve
     Ok(innodb_status::parse_transactions(&text))
 }
 
-/// Computes the ages of transactions from the server's clock, which is read after the rows.
+/// Computes the ages of transactions from the server's clock, which Clew reads after the rows.
 async fn compute_transaction_ages(
     connection: &mut Connection,
     rows: Vec<TransactionRow>,
@@ -73,12 +75,12 @@ async fn compute_transaction_ages(
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let Some(clock) = clock::read_clock(connection).await? else {
-        connection.limitations.push(no_clock_limitation());
+    let Some(clock) = connection.read_clock().await? else {
+        connection.limitations.push(unreadable_clock_limitation());
         return Ok(rows.into_iter().map(|row| row.transaction).collect());
     };
     let times = rows.iter().flat_map(|row| [row.started, row.wait_started]).flatten().collect();
-    let ages = clock::compute_local_time_ages(connection, &clock, times).await?;
+    let ages = clock::compute_local_time_ages(&mut connection.raw.client, &clock, times).await?;
     let age = |time: Option<DateTime>| time.and_then(|time| ages.get(&time)).copied();
     let is_ambiguous = |time| matches!(age(time), Some(LocalTimeAge::Ambiguous(..)));
     let mut printed = HashMap::new();
@@ -86,30 +88,30 @@ async fn compute_transaction_ages(
         let listed = read_transactions_from_status(connection).await.unwrap_or_default();
         printed = listed.into_iter().map(|transaction| (transaction.session_id, transaction)).collect();
     }
-    let mut doubts = UncertainAgeCounter::default();
+    let mut uncertain_ages = UncertainAgeCounter::default();
     let mut transactions = Vec::with_capacity(rows.len());
     for row in rows {
         let mut transaction = row.transaction;
         let status = printed.get(&transaction.session_id);
         if let Some(age) = age(row.started) {
-            transaction.seconds = doubts.resolve_age(age, status.map(|status| status.seconds));
+            transaction.seconds = uncertain_ages.resolve_age(age, status.map(|status| status.seconds));
         }
         if let Some(age) = age(row.wait_started) {
             let waited = status.and_then(|status| status.lock_wait_seconds);
-            transaction.lock_wait_seconds = Some(doubts.resolve_age(age, waited));
+            transaction.lock_wait_seconds = Some(uncertain_ages.resolve_age(age, waited));
         }
         transactions.push(transaction);
     }
-    connection.limitations.extend(doubts.limitations());
+    connection.limitations.extend(uncertain_ages.uncertain_age_limitations());
     Ok(transactions)
 }
 
-/// Maximum number of seconds by which the start of a transaction may be in the future.
+/// Maximum number of seconds by which the start time of a transaction may be in the future.
 const FUTURE_START_TOLERANCE_SECONDS: i64 = 2;
 /// Maximum difference in seconds between a computed age and the age in InnoDB's status.
 const STATUS_AGE_TOLERANCE_SECONDS: u64 = 60;
 
-/// Counter of uncertain transaction ages.
+/// Counts uncertain transaction ages.
 #[derive(Debug, Default)]
 struct UncertainAgeCounter {
     negative: u64,
@@ -117,7 +119,7 @@ struct UncertainAgeCounter {
 }
 
 impl UncertainAgeCounter {
-    /// Returns an age in whole seconds. `printed` is the age in InnoDB's status, which resolves ambiguous ages.
+    /// Returns an age in whole seconds. `printed` is the age in the InnoDB status, which resolves ambiguous ages.
     fn resolve_age(&mut self, age: LocalTimeAge, printed: Option<u64>) -> u64 {
         let age = match age {
             LocalTimeAge::Exact(age) => age,
@@ -137,7 +139,7 @@ impl UncertainAgeCounter {
         Session::sanitize_seconds(age.into())
     }
 
-    fn limitations(&self) -> Vec<Limitation> {
+    fn uncertain_age_limitations(&self) -> Vec<Limitation> {
         let of = |count, what: &str, why: &str| {
             (count > 0).then(|| Limitation {
                 kind: LimitationKind::UnreliableAges,
@@ -160,7 +162,7 @@ impl UncertainAgeCounter {
     }
 }
 
-fn no_clock_limitation() -> Limitation {
+fn unreadable_clock_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: "Transaction durations are shown as 0.".to_owned(),
@@ -169,21 +171,22 @@ fn no_clock_limitation() -> Limitation {
     }
 }
 
-/// Transactions sorted by session id. A sorted list takes two thirds of the memory of a hash map.
+/// Transactions sorted by session id. A sorted list takes two thirds of the memory that a hash map would take.
 #[derive(Debug, Default)]
 pub(crate) struct TransactionsBySession(Vec<Transaction>);
 
 impl TransactionsBySession {
-    /// Sorts transactions by session id. If a session has two transactions, as during DDL, the later one is used.
+    /// Sorts transactions by session id.
+    /// If a session has two transactions, as during DDL, [`Self::get`] returns the later transaction.
     pub(crate) fn new(mut transactions: Vec<Transaction>) -> Self {
         transactions.sort_by_key(|transaction| transaction.session_id);
         transactions.shrink_to_fit();
         Self(transactions)
     }
 
-    /// Returns the duration of InnoDB lock waits in seconds, by session id.
-    pub(crate) fn lock_wait_seconds(&self) -> HashMap<u64, u64> {
-        lock_wait_seconds(&self.0)
+    /// Returns the durations of InnoDB lock waits in seconds, by session id.
+    pub(crate) fn lock_wait_seconds_by_session(&self) -> HashMap<u64, u64> {
+        lock_wait_seconds_by_session(&self.0)
     }
 
     /// Returns the transaction of a session.
@@ -193,13 +196,13 @@ impl TransactionsBySession {
     }
 }
 
-/// Returns the duration of InnoDB lock waits in seconds, by session id.
-pub(crate) fn lock_wait_seconds(transactions: &[Transaction]) -> HashMap<u64, u64> {
+/// Returns the durations of InnoDB lock waits in seconds, by session id.
+pub(crate) fn lock_wait_seconds_by_session(transactions: &[Transaction]) -> HashMap<u64, u64> {
     let waits = |transaction: &Transaction| Some((transaction.session_id, transaction.lock_wait_seconds?));
     transactions.iter().filter_map(waits).collect()
 }
 
-/// Row of `innodb_trx` before its local times are converted to ages.
+/// Row of `innodb_trx` whose local times are not converted to ages yet.
 struct TransactionRow {
     transaction: Transaction,
     started: Option<DateTime>,
@@ -253,15 +256,16 @@ mod tests {
 
     #[test]
     fn ambiguous_and_negative_ages_become_limitations() {
-        let mut doubts = UncertainAgeCounter::default();
+        let mut uncertain_ages = UncertainAgeCounter::default();
         let ambiguous = LocalTimeAge::Ambiguous(60, 3660);
-        assert_eq!(doubts.resolve_age(ambiguous, Some(3661)), 3660);
-        assert_eq!(doubts.resolve_age(ambiguous, Some(61)), 60);
-        assert_eq!(doubts.resolve_age(LocalTimeAge::Exact(-1), None), 0);
-        assert_eq!(doubts.limitations(), []);
-        assert_eq!(doubts.resolve_age(ambiguous, None), 60);
-        assert_eq!(doubts.resolve_age(LocalTimeAge::Exact(-3600), None), 0);
-        let kinds: Vec<_> = doubts.limitations().iter().map(|doubt| doubt.kind).collect();
+        assert_eq!(uncertain_ages.resolve_age(ambiguous, Some(3661)), 3660);
+        assert_eq!(uncertain_ages.resolve_age(ambiguous, Some(61)), 60);
+        assert_eq!(uncertain_ages.resolve_age(LocalTimeAge::Exact(-1), None), 0);
+        assert_eq!(uncertain_ages.uncertain_age_limitations(), []);
+        assert_eq!(uncertain_ages.resolve_age(ambiguous, None), 60);
+        assert_eq!(uncertain_ages.resolve_age(LocalTimeAge::Exact(-3600), None), 0);
+        let kinds: Vec<_> =
+            uncertain_ages.uncertain_age_limitations().iter().map(|limitation| limitation.kind).collect();
         assert_eq!(kinds, [LimitationKind::UnreliableAges; 2]);
     }
 }

@@ -221,7 +221,7 @@ impl IntelligentKillQueue {
             kind: KillTarget::Connection,
             victim_match: VictimMatchRule::Statement,
             // No request of the API opts in.
-            unsafe_victims: UnsafeVictimPolicy::Spare,
+            unsafe_victims: UnsafeVictimPolicy::Refuse,
             reason: "intelligent kill".to_owned(),
             list_read: read,
         };

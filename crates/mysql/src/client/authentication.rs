@@ -1,13 +1,13 @@
 //! Authenticates to a server without disclosing the password to an impostor.
 //!
 //! A challenge response does not reveal the password.
-//! Challenge-response plugins: `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519`, `parsec`.
+//! Plugins with challenge responses: `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519`, `parsec`.
 //!
-//! Other plugins request the plain password. The client sends the password in these cases only:
+//! Other plugins request the plain password. The client sends the plain password only in these cases:
 //!
 //! - The connection uses verified TLS.
 //! - The connection uses unverified TLS, and it is a loopback connection or `get-server-public-key` is on.
-//! - The password is encrypted with an RSA public key that the operator trusts.
+//! - The client encrypts the password with an RSA public key that the operator trusts.
 
 use clew_model::NodeUrl;
 use mysql_common::crypto;
@@ -16,19 +16,19 @@ use mysql_common::packets::{AuthPlugin, AuthSwitchRequest, HandshakePacket};
 
 use super::error::{Error, ServerError};
 use super::packets::PacketStream;
-use super::{ERROR_PACKET_HEADER, MAX_HANDSHAKE_PACKET_BYTES, read_file_with_limit, serialize_message};
+use super::{ERROR_PACKET_HEADER, MAX_HANDSHAKE_PACKET_BYTES, read_size_limited_file, serialize_message};
 
-/// Maximum number of packet exchanges during authentication. No supported plugin needs more.
+/// Maximum number of packet exchanges during authentication. Every supported plugin completes within this limit.
 const MAX_AUTH_ROUNDS: usize = 10;
-/// Maximum iteration factor of `parsec`: 65,536 iterations, 64 times MariaDB's default.
-/// The limit is needed because the key derivation blocks a thread of the async runtime.
+/// Maximum iteration factor for `parsec`: 65,536 iterations, which is 64 times MariaDB's default.
+/// Key derivation with more iterations would block a thread of the async runtime for too long.
 const MAX_PARSEC_ITERATION_FACTOR: u8 = 6;
-/// Length of the challenge of `ed25519` and `parsec`, in bytes.
+/// Length in bytes of `ed25519` and `parsec` challenges.
 const ED25519_NONCE_LEN: usize = 32;
-/// Length of a `mysql_native_password` challenge in bytes, without the terminating NUL byte.
-const NONCE_LEN: usize = 20;
+/// Length in bytes of a `mysql_native_password` challenge, without the terminating NUL byte.
+const NATIVE_PASSWORD_NONCE_LEN: usize = 20;
 
-/// Maximum size of a public key in PEM format. An RSA key of 16,384 bits takes 3 KiB.
+/// Maximum size in bytes of a public key in PEM format. An RSA key of 16,384 bits takes 3 KiB.
 const MAX_PUBLIC_KEY_SIZE: usize = 4 << 10;
 
 /// Security properties of the connection to the server.
@@ -64,21 +64,21 @@ impl<'a> AuthExchange<'a> {
             _ => AuthPlugin::MysqlNativePassword,
         };
         let mut nonce = greeting.nonce();
-        nonce.resize(NONCE_LEN, 0);
+        nonce.resize(NATIVE_PASSWORD_NONCE_LEN, 0);
         Self { node, password: password.filter(|password| !password.is_empty()), channel, plugin, nonce }
     }
 
-    /// Returns the authentication plugin in use.
-    pub(super) fn current_plugin(&self) -> AuthPlugin<'static> {
+    /// Returns the authentication plugin that the exchange currently uses.
+    pub(super) fn current_auth_plugin(&self) -> AuthPlugin<'static> {
         self.plugin.clone()
     }
 
-    /// Returns the challenge response for the handshake response packet, or `None` without a password.
-    pub(super) fn initial_response(&self) -> Option<Vec<u8>> {
-        self.compute_response()
+    /// Returns the challenge response for the handshake response packet, or `None` if the account has no password.
+    pub(super) fn initial_auth_response(&self) -> Option<Vec<u8>> {
+        self.compute_challenge_response()
     }
 
-    fn compute_response(&self) -> Option<Vec<u8>> {
+    fn compute_challenge_response(&self) -> Option<Vec<u8>> {
         self.plugin.gen_data(self.password.as_deref(), &self.nonce).map(|data| serialize_message(&data.into_owned()))
     }
 
@@ -90,7 +90,7 @@ impl<'a> AuthExchange<'a> {
             match (payload.first(), &self.plugin) {
                 (Some(0x00), _) => return Ok(()),
                 (Some(&ERROR_PACKET_HEADER), _) => return Err(Error::Server(ServerError::parse(&payload))),
-                (Some(0xfe), _) => self.switch_plugin(packets, &payload).await?,
+                (Some(0xfe), _) => self.switch_auth_plugin(packets, &payload).await?,
                 (Some(0x01), AuthPlugin::CachingSha2Password) => match payload.get(1) {
                     // The fast path succeeded: an OK packet follows.
                     Some(0x03) => {}
@@ -104,7 +104,7 @@ impl<'a> AuthExchange<'a> {
                         return Err(Error::Protocol("the parsec salt requests too many iterations"));
                     }
                     self.plugin.read_add_data(salt).ok_or(Error::Protocol("malformed parsec salt"))?;
-                    packets.write_packet(&self.compute_response().unwrap_or_default()).await?;
+                    packets.write_packet(&self.compute_challenge_response().unwrap_or_default()).await?;
                 }
                 _ => return Err(Error::Protocol("unknown packet during authentication")),
             }
@@ -112,7 +112,7 @@ impl<'a> AuthExchange<'a> {
         Err(Error::Protocol("the authentication exchange does not end"))
     }
 
-    async fn switch_plugin(&mut self, packets: &mut PacketStream, payload: &[u8]) -> Result<(), Error> {
+    async fn switch_auth_plugin(&mut self, packets: &mut PacketStream, payload: &[u8]) -> Result<(), Error> {
         // A packet with the single byte 0xfe requests the plugin of servers before MySQL 4.1.
         if payload.len() == 1 {
             return Err(Error::AuthenticationPlugin("mysql_old_password".to_owned()));
@@ -133,11 +133,12 @@ impl<'a> AuthExchange<'a> {
             AuthPlugin::Other(name) => Err(Error::AuthenticationPlugin(String::from_utf8_lossy(name).into_owned())),
             // The salt is in the next packet.
             AuthPlugin::MariadbParsec { .. } => packets.write_packet(&[]).await,
-            _ => packets.write_packet(&self.compute_response().unwrap_or_default()).await,
+            _ => packets.write_packet(&self.compute_challenge_response().unwrap_or_default()).await,
         }
     }
 
-    /// Sends the plain or RSA-encrypted password. `key_request` requests the public key; 0 if the plugin has none.
+    /// Sends the plain or RSA-encrypted password.
+    /// `key_request` is the byte that requests the server's public key, or 0 if the plugin has no such request.
     async fn send_password(&self, packets: &mut PacketStream, key_request: u8) -> Result<(), Error> {
         let mut password = self.password.clone().unwrap_or_default().into_bytes();
         password.push(0);
@@ -151,7 +152,7 @@ impl<'a> AuthExchange<'a> {
         }
         let key = match &self.node.server_public_key {
             _ if encrypted || key_request == 0 => return Err(Error::UnverifiedChannel { encrypted }),
-            Some(path) => read_file_with_limit(path, MAX_PUBLIC_KEY_SIZE)
+            Some(path) => read_size_limited_file(path, MAX_PUBLIC_KEY_SIZE)
                 .await
                 .map_err(|why| Error::PublicKey(format!("cannot read the public key {}: {why}", path.display())))?,
             None if self.node.get_server_public_key => {
@@ -161,7 +162,10 @@ impl<'a> AuthExchange<'a> {
             }
             None => return Err(Error::UnverifiedChannel { encrypted }),
         };
-        let nonce = self.nonce.get(..NONCE_LEN).ok_or(Error::Protocol("the authentication challenge is too short"))?;
+        let nonce = self
+            .nonce
+            .get(..NATIVE_PASSWORD_NONCE_LEN)
+            .ok_or(Error::Protocol("the authentication challenge is too short"))?;
         for (byte, mask) in password.iter_mut().zip(nonce.iter().cycle()) {
             *byte ^= mask;
         }
@@ -170,7 +174,7 @@ impl<'a> AuthExchange<'a> {
 }
 
 /// Encrypts the password with an RSA public key in PEM format.
-/// Runs on a blocking thread and catches panics, because the key parser panics on malformed keys.
+/// Runs on a blocking thread and catches panics, because the library's key parser panics on malformed keys.
 async fn encrypt_password(password: Vec<u8>, key: Vec<u8>) -> Result<Vec<u8>, Error> {
     if key.len() > MAX_PUBLIC_KEY_SIZE {
         return Err(Error::PublicKey(format!("the public key is longer than {MAX_PUBLIC_KEY_SIZE} bytes")));
@@ -227,7 +231,7 @@ mod tests {
         ] {
             assert!(matches!(encrypt_password(b"secret".to_vec(), key).await, Err(Error::PublicKey(_))));
         }
-        assert!(read_file_with_limit(Path::new("/dev/zero"), MAX_PUBLIC_KEY_SIZE).await.is_err());
+        assert!(read_size_limited_file(Path::new("/dev/zero"), MAX_PUBLIC_KEY_SIZE).await.is_err());
     }
 
     #[tokio::test]

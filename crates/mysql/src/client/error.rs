@@ -6,11 +6,11 @@ use std::io;
 /// Error packet of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerError {
-    /// Error number, as in the MySQL and MariaDB manuals.
+    /// Error number, as documented in the MySQL and MariaDB manuals.
     pub(crate) code: u16,
-    /// Error message. Invalid UTF-8 is replaced.
+    /// Error message, with invalid UTF-8 replaced.
     pub(crate) message: String,
-    /// SQLSTATE of the error, or `HY000` if the packet has none.
+    /// SQLSTATE of the error, or `HY000` if the packet contains no SQLSTATE.
     pub(crate) state: String,
 }
 
@@ -29,7 +29,7 @@ pub(crate) enum Error {
     /// The settings require TLS, but the server does not support TLS.
     #[error("the server does not offer TLS")]
     TlsNotOffered {
-        /// True if the TLS mode is `preferred`, which allows plain text only for accounts without a password.
+        /// True if the TLS mode is `preferred`. This mode allows plain text only for accounts without a password.
         preferred: bool,
     },
     /// The first bytes from the peer are not a MySQL handshake packet.
@@ -64,8 +64,8 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// Creates the error for a connection that the server closed.
-    pub(super) fn connection_closed() -> Self {
+    /// Creates the error that reports a connection closed by the server.
+    pub(super) fn connection_closed_error() -> Self {
         io::Error::from(io::ErrorKind::UnexpectedEof).into()
     }
 }
@@ -77,11 +77,11 @@ impl From<mysql_common::row::convert::FromRowError> for Error {
     }
 }
 
-/// Maximum stored length of an error message, in bytes. Servers send at most 512 bytes.
+/// Maximum length of a stored error message, in bytes. Servers send at most 512 bytes.
 const MAX_ERROR_MESSAGE_LEN: usize = 4 << 10;
 
 impl ServerError {
-    /// Parses an error packet: `0xff`, error number, optional `#` with SQLSTATE, and message.
+    /// Parses an error packet, which contains `0xff`, an error number, an optional `#` with SQLSTATE, and a message.
     pub(super) fn parse(payload: &[u8]) -> Self {
         let code = match payload {
             [_, low, high, ..] => u16::from_le_bytes([*low, *high]),

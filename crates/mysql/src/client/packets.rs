@@ -1,4 +1,4 @@
-//! Reads and writes packets of the MySQL client protocol, with limits on received data.
+//! Reads and writes packets of the MySQL client protocol, and limits the amount of received data.
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::error::Error;
 
-/// Maximum payload of one chunk, in bytes. A longer packet continues in the next chunk.
+/// Maximum payload of one packet chunk, in bytes. A longer packet continues in the next chunk.
 const MAX_CHUNK_SIZE: usize = (1 << 24) - 1;
 /// Length of a chunk header: 3 bytes of payload length and 1 byte of sequence number.
 const CHUNK_HEADER_LEN: usize = 4;
-/// Bytes requested per read from the stream.
+/// Number of bytes that the client requests per read from the stream.
 const READ_BUFFER_SIZE: usize = 64 << 10;
-/// Maximum size of a reassembly buffer that is reused for the next packet.
+/// Maximum size of a reassembly buffer that the client reuses for the next packet.
 const MAX_REUSED_BUFFER_SIZE: usize = 1 << 20;
 
 /// Byte stream to the server: TCP, or TLS over TCP.
@@ -25,7 +25,7 @@ impl<S: AsyncRead + AsyncWrite + fmt::Debug + Unpin + Send + Sync> ByteStream fo
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Packet<'a> {
     pub(super) payload: &'a [u8],
-    /// True if the packet exceeded the limit, so that the excess bytes were discarded.
+    /// True if the packet exceeded the limit and the excess bytes were discarded.
     pub(super) truncated: bool,
 }
 
@@ -34,9 +34,9 @@ pub(crate) struct Packet<'a> {
 pub(super) struct PacketStream {
     stream: Box<dyn ByteStream>,
     buffer: BytesMut,
-    /// Length of the last packet at the start of `buffer`, including the header; 0 if the packet is in `assembled`.
+    /// Length of the last packet at the start of `buffer`, including the header, or 0 if the packet is in `assembled`.
     consumed: usize,
-    /// Payload of the last packet, if the packet had several chunks or was truncated.
+    /// Payload of the last packet, if the packet consisted of several chunks or was truncated.
     assembled: Vec<u8>,
     truncated: bool,
     sequence: u8,
@@ -59,7 +59,7 @@ impl PacketStream {
         }
     }
 
-    /// Returns the byte stream for the TLS handshake and the next sequence number.
+    /// Returns the byte stream and the next sequence number, for the TLS handshake.
     /// Discards buffered bytes, which a server must not send before the TLS handshake.
     pub(super) fn into_parts(self) -> (Box<dyn ByteStream>, u8) {
         (self.stream, self.sequence)
@@ -72,7 +72,7 @@ impl PacketStream {
     }
 
     /// Returns at least `wanted` bytes without consuming them, or fewer if the server closes the connection.
-    pub(super) async fn peek(&mut self, wanted: usize) -> Result<&[u8], Error> {
+    pub(super) async fn peek_bytes(&mut self, wanted: usize) -> Result<&[u8], Error> {
         while self.buffer.len() < wanted {
             if self.fill_buffer().await? == 0 {
                 break;
@@ -81,7 +81,7 @@ impl PacketStream {
         Ok(&self.buffer)
     }
 
-    /// Reads the next packet, truncated to `limit` bytes. Excess bytes are discarded and never buffered as a whole.
+    /// Reads the next packet, truncated to `limit` bytes. Discards excess bytes without buffering them.
     pub(super) async fn read_packet(&mut self, limit: usize) -> Result<Packet<'_>, Error> {
         self.buffer.advance(self.consumed);
         self.consumed = 0;
@@ -147,7 +147,7 @@ impl PacketStream {
     }
 
     async fn fill_buffer_or_fail(&mut self) -> Result<(), Error> {
-        if self.fill_buffer().await? == 0 { Err(Error::connection_closed()) } else { Ok(()) }
+        if self.fill_buffer().await? == 0 { Err(Error::connection_closed_error()) } else { Ok(()) }
     }
 
     async fn fill_buffer(&mut self) -> Result<usize, Error> {

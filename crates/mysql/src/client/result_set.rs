@@ -12,50 +12,50 @@ use super::error::{Error, ServerError};
 use super::packets::{Packet, PacketStream};
 use super::{ERROR_PACKET_HEADER, InFlightFlag};
 
-/// Maximum number of columns in a result set, the limit of MySQL tables.
-const MAX_COLUMNS: u64 = 4096;
-/// Maximum size of a column definition packet.
+/// Maximum number of columns in a result set. MySQL tables have the same limit.
+const MAX_RESULT_SET_COLUMNS: u64 = 4096;
+/// Maximum size in bytes of a column definition packet.
 const MAX_COLUMN_DEFINITION_BYTES: usize = 8 << 10;
-/// Status flag `SERVER_MORE_RESULTS_EXISTS`.
-const MORE_RESULTS_FLAG: u16 = 0x0008;
+/// Status flag `SERVER_MORE_RESULTS_EXISTS`: another result set follows.
+const MORE_RESULTS_STATUS_FLAG: u16 = 0x0008;
 /// First byte of an EOF packet, which ends the column definitions and the rows.
 const EOF_PACKET_HEADER: u8 = 0xfe;
-/// Size limit of EOF packets. A longer packet that starts with 0xfe is a row.
+/// Size limit for EOF packets. A longer packet that starts with 0xfe is a row.
 const MAX_EOF_PACKET_SIZE: usize = 9;
 /// First byte of a `LOCAL INFILE` request.
-const LOCAL_INFILE_HEADER: u8 = 0xfb;
+const LOCAL_INFILE_PACKET_HEADER: u8 = 0xfb;
 /// First byte of a NULL cell.
 const NULL_CELL_MARKER: u8 = 0xfb;
 
-/// Rows of the first result set, empty if the statement returns no result set.
+/// Rows of a statement's first result set, empty if the statement returns no result set.
 #[derive(Debug)]
-pub(crate) struct Rows<'c> {
+pub(crate) struct ResultSetRows<'c> {
     packets: &'c mut PacketStream,
     in_flight: &'c InFlightFlag,
     columns: Arc<[Column]>,
     max_row: usize,
-    /// Total size in bytes of the rows that were read.
+    /// Total size in bytes of the rows read so far.
     size: usize,
     ended: bool,
 }
 
-impl<'c> Rows<'c> {
-    pub(super) async fn start(
+impl<'c> ResultSetRows<'c> {
+    pub(super) async fn start_reading(
         packets: &'c mut PacketStream,
         in_flight: &'c InFlightFlag,
         max_row: usize,
     ) -> Result<Self, Error> {
         let mut rows = Self { packets, in_flight, columns: Arc::from([]), max_row, size: 0, ended: false };
-        rows.read_header().await?;
+        rows.read_result_set_header().await?;
         Ok(rows)
     }
 
-    /// Returns the columns of the result set, or an empty slice without a result set.
+    /// Returns the columns of the result set, or an empty slice if there is no result set.
     pub(crate) fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// Returns the total size in bytes of the rows that were read.
+    /// Returns the total size in bytes of the rows read so far.
     pub(super) fn total_bytes(&self) -> usize {
         self.size
     }
@@ -74,7 +74,7 @@ impl<'c> Rows<'c> {
             }
             [EOF_PACKET_HEADER, ..] if payload.len() < MAX_EOF_PACKET_SIZE && !truncated => {
                 let status = parse_eof_packet_status(payload);
-                if status & MORE_RESULTS_FLAG != 0 {
+                if status & MORE_RESULTS_STATUS_FLAG != 0 {
                     self.skip_remaining_results().await?;
                 }
                 self.mark_finished();
@@ -107,7 +107,7 @@ impl<'c> Rows<'c> {
     }
 
     /// Reads the column definitions, or the OK packet of a statement without a result set.
-    async fn read_header(&mut self) -> Result<(), Error> {
+    async fn read_result_set_header(&mut self) -> Result<(), Error> {
         loop {
             let payload = self.packets.read_packet(MAX_COLUMN_DEFINITION_BYTES).await?.payload;
             match payload.first() {
@@ -117,12 +117,12 @@ impl<'c> Rows<'c> {
                     return Err(Error::Server(error));
                 }
                 Some(0x00) => {
-                    if parse_ok_packet_status(payload)? & MORE_RESULTS_FLAG == 0 {
+                    if parse_ok_packet_status(payload)? & MORE_RESULTS_STATUS_FLAG == 0 {
                         self.mark_finished();
                         return Ok(());
                     }
                 }
-                Some(&LOCAL_INFILE_HEADER) => {
+                Some(&LOCAL_INFILE_PACKET_HEADER) => {
                     return Err(Error::Protocol("the server requests a local file"));
                 }
                 _ => {
@@ -134,8 +134,8 @@ impl<'c> Rows<'c> {
     }
 
     async fn read_column_definitions(&mut self, count: u64) -> Result<(), Error> {
-        if count > MAX_COLUMNS {
-            return Err(Error::TooLarge { what: "columns in a result set", limit: MAX_COLUMNS });
+        if count > MAX_RESULT_SET_COLUMNS {
+            return Err(Error::TooLarge { what: "columns in a result set", limit: MAX_RESULT_SET_COLUMNS });
         }
         let mut columns = Vec::new();
         for _ in 0..count {
@@ -178,7 +178,7 @@ impl<'c> Rows<'c> {
                 }
                 _ => continue,
             };
-            if status & MORE_RESULTS_FLAG == 0 {
+            if status & MORE_RESULTS_STATUS_FLAG == 0 {
                 return Ok(());
             }
         }
@@ -189,12 +189,13 @@ impl<'c> Rows<'c> {
 #[derive(Debug)]
 pub(crate) struct RowCells<'a> {
     rest: &'a [u8],
-    /// True if the row exceeded the size limit. The last cell is then truncated and the remaining cells read as NULL.
+    /// True if the row exceeded the size limit.
+    /// In a truncated row, the last cell is incomplete and the remaining cells read as NULL.
     pub(crate) truncated: bool,
 }
 
 impl<'a> RowCells<'a> {
-    /// Returns the next cell, or `None` for NULL.
+    /// Returns the next cell, or `None` if the cell is NULL.
     pub(crate) fn next_cell(&mut self) -> Result<Option<&'a [u8]>, Error> {
         if self.rest.is_empty() && self.truncated {
             return Ok(None);

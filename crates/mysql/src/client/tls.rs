@@ -1,4 +1,4 @@
-//! Performs TLS handshakes. The verification modes are those of MySQL's client option `--ssl-mode`.
+//! Performs TLS handshakes with the verification modes of MySQL's client option `--ssl-mode`.
 
 use std::sync::Arc;
 
@@ -14,19 +14,19 @@ use tokio_rustls::client::TlsStream;
 
 use super::error::Error;
 use super::packets::ByteStream;
-use super::read_file_with_limit;
+use super::read_size_limited_file;
 
-/// Maximum size of a CA bundle, five times the size of a bundle with all public certificate authorities.
+/// Maximum size of a CA bundle: five times the size of a bundle that contains all public certificate authorities.
 const MAX_CA_BUNDLE_SIZE: usize = 1 << 20;
 
-/// Returns whether the TLS settings authenticate the server, so that the client may send a password.
-/// With public certificate authorities, authentication requires host name verification.
+/// Returns whether the TLS settings authenticate the server. The client may then send a plain password.
+/// If the client trusts public certificate authorities, authentication also requires host name verification.
 pub(super) fn authenticates_server(node: &NodeUrl) -> bool {
     node.tls == TlsMode::VerifyIdentity || (node.tls == TlsMode::VerifyCa && node.ca.is_some())
 }
 
 /// Upgrades the stream to TLS.
-pub(super) async fn perform_handshake(
+pub(super) async fn perform_tls_handshake(
     node: &NodeUrl,
     stream: Box<dyn ByteStream>,
 ) -> Result<TlsStream<Box<dyn ByteStream>>, Error> {
@@ -59,7 +59,7 @@ async fn build_tls_config(node: &NodeUrl) -> Result<ClientConfig, Error> {
     Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
-/// Loads the certificate authorities from the file `ca`, or the public ones without such a file.
+/// Loads the certificate authorities from the file `ca`, or the public certificate authorities if no file is set.
 async fn load_root_certificates(node: &NodeUrl) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     let Some(path) = &node.ca else {
@@ -69,7 +69,7 @@ async fn load_root_certificates(node: &NodeUrl) -> Result<RootCertStore, Error> 
     let failed = |error: &dyn std::fmt::Display| {
         Error::Tls(format!("cannot read the certificates of {}: {error}", path.display()))
     };
-    let bundle = read_file_with_limit(path, MAX_CA_BUNDLE_SIZE).await.map_err(|error| failed(&error))?;
+    let bundle = read_size_limited_file(path, MAX_CA_BUNDLE_SIZE).await.map_err(|error| failed(&error))?;
     for certificate in CertificateDer::pem_slice_iter(&bundle) {
         roots.add(certificate.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
     }
@@ -82,7 +82,7 @@ async fn load_root_certificates(node: &NodeUrl) -> Result<RootCertStore, Error> 
 /// Certificate verifier that ignores the host name.
 #[derive(Debug)]
 struct HostnameIgnoringVerifier {
-    /// Verifier of the certificate chain. Without a verifier, any certificate is accepted.
+    /// Verifier for the certificate chain, or `None` to accept any certificate.
     chain: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<CryptoProvider>,
 }

@@ -1,31 +1,33 @@
-//! Kills a batch of victims over one connection. Each victim is checked against a recent process list.
+//! Kills a batch of victims over one connection. Clew checks each victim against a recent process list.
 
 use std::time::Duration;
 
 use clew_diagnose::{ProtectedAccounts, is_internal_session, to_valid_utf8};
 use clew_model::{Failure, Session};
 
-use super::confirm::{PendingKill, poll_until_confirmed};
-use super::process_view::{ProcessView, read_clew_session_ids, require_complete_list};
-use super::risk::EngineLookup;
+use super::confirm::{PendingKill, poll_until_kills_confirmed};
+use super::process_view::{ProcessView, read_clew_session_ids, require_complete_process_list};
+use super::risk::StorageEngineLookup;
 use super::rollback_state::RollbackState;
 use super::send::send_kill;
 use super::victim::{has_pending_kill, is_idle};
 use super::{KillOutcome, KillRefusal, KillTarget, UnsafeVictimPolicy, Victim};
 use crate::connection::Connection;
 
-/// Maximum age of a process view for a kill. A kill takes less than 1 ms, reading the process list up to 50 ms.
+/// Maximum age of the process list data on which a kill is based.
+/// A kill takes less than 1 ms. Reading the process list takes up to 50 ms.
 const MAX_PROCESS_VIEW_AGE: Duration = Duration::from_millis(20);
-/// Victims per process view. Reading more session ages takes longer than [`MAX_PROCESS_VIEW_AGE`].
-const VICTIMS_PER_VIEW: usize = 100;
+/// Maximum number of victims per read of the process list.
+/// Reading the ages of more sessions takes longer than [`MAX_PROCESS_VIEW_AGE`].
+const MAX_VICTIMS_PER_PROCESS_VIEW: usize = 100;
 
-/// Batch of victims with the state of each kill.
+/// Batch of victims, with the state of the kill of each victim.
 pub(super) struct KillBatch<'a> {
     policy: KillPolicy<'a>,
     victims: Vec<(&'a Victim, KillStage)>,
 }
 
-/// Kill target and protection rules of a batch.
+/// Kill target and protection rules for a batch.
 #[derive(Clone, Copy)]
 struct KillPolicy<'a> {
     kind: KillTarget,
@@ -35,11 +37,11 @@ struct KillPolicy<'a> {
 
 /// State of a kill.
 enum KillStage {
-    /// Waiting for the check against a process list.
+    /// The victim waits for the check against a process list.
     Queued,
-    /// Kill statement sent, server response pending.
+    /// Clew sent the kill statement, and the server has not responded yet.
     Sending,
-    /// Kill accepted by the server, confirmation pending.
+    /// The server accepted the kill, and the effect is not confirmed yet.
     Sent(PendingKill),
     Finished(KillOutcome),
 }
@@ -55,19 +57,19 @@ impl<'a> KillBatch<'a> {
         Self { policy: KillPolicy { kind, protected, unsafe_victims }, victims }
     }
 
-    /// Sends a kill for each listed victim that is not protected.
-    /// After a connection error, the remaining victims are not killed.
+    /// Sends a kill for each victim that is in the process list and not protected.
+    /// If the connection fails, the remaining victims are not killed.
     pub(super) async fn send_kills(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let server = connection.read_server_instance().await?;
         let own = read_clew_session_ids(connection).await?;
         let policy = self.policy;
         let mut list_is_complete = false;
-        for chunk in self.victims.chunks_mut(VICTIMS_PER_VIEW) {
+        for chunk in self.victims.chunks_mut(MAX_VICTIMS_PER_PROCESS_VIEW) {
             let ids: Vec<u64> = chunk.iter().map(|(victim, _)| victim.id).collect();
             let mut view = ProcessView::read(connection, &ids, policy.kind).await?;
-            let mut engines = EngineLookup::default();
-            if policy.unsafe_victims == UnsafeVictimPolicy::Spare {
-                engines.load_engines(connection, view.sessions.values()).await?;
+            let mut engines = StorageEngineLookup::default();
+            if policy.unsafe_victims == UnsafeVictimPolicy::Refuse {
+                engines.load_storage_engines(connection, view.sessions.values()).await?;
             }
             for (at, (victim, stage)) in chunk.iter_mut().enumerate() {
                 if view.age() > MAX_PROCESS_VIEW_AGE {
@@ -85,7 +87,7 @@ impl<'a> KillBatch<'a> {
                 }
                 let Some(now) = view.sessions.get(&victim.id) else {
                     if !list_is_complete {
-                        require_complete_list(connection).await?;
+                        require_complete_process_list(connection).await?;
                         list_is_complete = true;
                     }
                     *stage = KillStage::Finished(match view.rollback_state(connection, victim.id).await? {
@@ -118,20 +120,20 @@ impl<'a> KillBatch<'a> {
         Ok(())
     }
 
-    /// Waits until the effects of all accepted kills are confirmed, or until the confirmation timeout.
+    /// Waits until all accepted kills are confirmed, or until the confirmation timeout.
     pub(super) async fn confirm_kills(&mut self, connection: Connection) -> Result<(), Failure> {
         let sent = self.victims.iter_mut().filter_map(|(_, stage)| match stage {
             KillStage::Sent(pending) => Some(pending),
             _ => None,
         });
-        poll_until_confirmed(connection, sent.collect(), self.policy.kind).await
+        poll_until_kills_confirmed(connection, sent.collect(), self.policy.kind).await
     }
 
     pub(super) fn has_sent_kill(&self) -> bool {
         self.victims.iter().any(|(_, stage)| matches!(stage, KillStage::Sending | KillStage::Sent(_)))
     }
 
-    /// Sets the outcome of each unfinished kill. `failure` is the error that ended the batch, if any.
+    /// Sets the outcome of each unfinished kill. `failure` is the error that stopped the batch, if any.
     pub(super) fn set_final_outcomes(&mut self, failure: Option<&Failure>) {
         for (_, stage) in &mut self.victims {
             let outcome = match (&mut *stage, failure) {
@@ -160,7 +162,7 @@ impl<'a> KillBatch<'a> {
 }
 
 impl KillPolicy<'_> {
-    /// Refuses a kill if the listed session is not the victim, or is internal, Clew's own or protected.
+    /// Refuses a kill if the listed session is not the victim, is internal, belongs to Clew, or is protected.
     fn check_victim_identity(&self, victim: &Victim, now: &Session, is_own: bool) -> Option<KillRefusal> {
         if !victim.matches_session(now) {
             return Some(KillRefusal::AnotherSession {
@@ -181,13 +183,13 @@ impl KillPolicy<'_> {
     }
 
     /// Refuses a kill if the victim's current state does not allow it.
-    /// A session with a pending kill is accepted, and no second kill is sent.
+    /// Accepts a session with a pending kill. Clew sends no second kill to such a session.
     fn check_victim_state(
         &self,
         victim: &Victim,
         now: &Session,
         view: &ProcessView,
-        engines: &EngineLookup,
+        engines: &StorageEngineLookup,
     ) -> Option<KillRefusal> {
         if view.appliers.contains(&victim.id) {
             return Some(KillRefusal::Internal);
@@ -198,13 +200,13 @@ impl KillPolicy<'_> {
         if self.kind == KillTarget::Query && is_idle(now) {
             return Some(KillRefusal::Idle);
         }
-        if !victim.is_still_running(now) {
+        if !victim.runs_expected_statement(now) {
             return Some(KillRefusal::AnotherStatement);
         }
-        if victim.was_chosen_by_age(self.kind) && view.unchecked.contains(&victim.id) {
+        if victim.was_selected_by_age(self.kind) && view.unchecked.contains(&victim.id) {
             return Some(KillRefusal::UnreliableAge);
         }
-        let spares = self.unsafe_victims == UnsafeVictimPolicy::Spare;
-        spares.then(|| engines.find_table_risk(now)).flatten().map(KillRefusal::Unsafe)
+        let refuses_unsafe = self.unsafe_victims == UnsafeVictimPolicy::Refuse;
+        refuses_unsafe.then(|| engines.find_table_risk(now)).flatten().map(KillRefusal::Unsafe)
     }
 }

@@ -15,10 +15,10 @@ use crate::connection::Connection;
 use crate::statement_ages::AgeCheckScope;
 
 /// Timeout for confirming all kills of a batch.
-const CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(1);
-/// Delay before the second poll. The delay doubles after each poll.
-const INITIAL_POLL_DELAY: Duration = Duration::from_millis(5);
-/// Delay before rollback states are read. Most killed sessions end within this delay.
+const KILL_CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(1);
+/// Delay between the first two polls of the process list. The delay doubles after each poll.
+const INITIAL_CONFIRMATION_POLL_DELAY: Duration = Duration::from_millis(5);
+/// Delay before Clew reads the rollback states of killed sessions. Most killed sessions end within this delay.
 const ROLLBACK_READ_DELAY: Duration = Duration::from_millis(100);
 
 /// Accepted kill whose effect is not confirmed yet.
@@ -29,12 +29,13 @@ pub(super) struct PendingKill {
 }
 
 impl PendingKill {
-    /// Creates a pending kill from the session as listed immediately before the kill.
+    /// Creates a pending kill. `before` is the session as listed immediately before the kill.
     pub(super) fn new(before: Session) -> Self {
         Self { before, last_state: "not confirmed".to_owned(), outcome: None }
     }
 
-    /// Returns the outcome. An unconfirmed kill is reported with the last session state or with `failure`.
+    /// Returns the outcome of the kill.
+    /// The outcome of an unconfirmed kill contains the last session state or `failure`.
     pub(super) fn take_outcome(&mut self, failure: Option<&Failure>) -> KillOutcome {
         let unconfirmed = || KillOutcome::Ending(failure.map_or_else(|| self.last_state.clone(), Failure::to_string));
         self.outcome.take().unwrap_or_else(unconfirmed)
@@ -67,14 +68,15 @@ impl PendingKill {
     }
 }
 
-/// Polls until each kill took effect or its rollback is visible, or until the confirmation timeout.
-pub(super) async fn poll_until_confirmed(
+/// Polls until each kill has taken effect or its rollback is visible, or until the confirmation timeout.
+pub(super) async fn poll_until_kills_confirmed(
     mut connection: Connection,
     mut kills: Vec<&mut PendingKill>,
     kind: KillTarget,
 ) -> Result<(), Failure> {
     // On timeout, dropping the connection kills a running poll statement.
-    let Ok(polled) = timeout(CONFIRMATION_TIMEOUT, poll_kill_effects(&mut connection, &mut kills, kind)).await else {
+    let Ok(polled) = timeout(KILL_CONFIRMATION_TIMEOUT, poll_kill_effects(&mut connection, &mut kills, kind)).await
+    else {
         return Ok(());
     };
     polled?;
@@ -88,7 +90,7 @@ async fn poll_kill_effects(
     kind: KillTarget,
 ) -> Result<(), Failure> {
     let started = Instant::now();
-    let mut pause = INITIAL_POLL_DELAY;
+    let mut pause = INITIAL_CONFIRMATION_POLL_DELAY;
     loop {
         let all = kills.iter_mut().map(|kill| &mut **kill);
         let mut pending: Vec<&mut PendingKill> = all.filter(|kill| kill.outcome.is_none()).collect();
@@ -126,8 +128,8 @@ fn is_same_client(before: &Session, now: &Session) -> bool {
     before.user == now.user && before.host == now.host
 }
 
-/// Returns whether the killed statement has ended, by comparing the session before and after the kill.
-/// `is_checked` is true if the age comes from a timer that the session cannot set.
+/// Compares the session before and after the kill. Returns whether the killed statement has ended.
+/// `is_checked` is true if the session's age comes from a timer that the session cannot change.
 fn has_statement_ended(before: &Session, now: &Session, is_checked: bool) -> bool {
     let is_younger = is_checked && now.seconds < before.seconds;
     !has_pending_kill(now) && (is_idle(now) || before.statement != now.statement || is_younger)

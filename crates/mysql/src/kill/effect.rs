@@ -1,4 +1,4 @@
-//! Measures the effect of kills on other sessions and on data, by reads before and after the kills.
+//! Reads lock waits before and after kills to measure the effect of the kills on other sessions and on data.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -11,18 +11,18 @@ use super::KillOutcome;
 use crate::limits::ReadLimits;
 use crate::locks::read_lock_waits;
 
-/// Timeout of one read of lock waits. Limits the delay of a kill on a slow server.
-const EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
-/// Maximum number of reads after the kills. Reading stops when all expected waiters are unblocked.
-/// The limit is needed because an unblocked waiter may block other waiters.
+/// Timeout for one read of lock waits. On a slow server, the read delays the kill by at most this time.
+const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
+/// Maximum number of reads after the kills. Clew stops reading when all expected waiters are unblocked.
+/// An unblocked waiter may block other waiters, so some expected waiters may stay blocked.
 const MAX_READS_AFTER_KILL: u32 = 5;
-/// Delay before the second read. The delay doubles after each read.
-const INITIAL_READ_DELAY: Duration = Duration::from_millis(50);
+/// Delay between the first two reads after the kills. The delay doubles after each read.
+const INITIAL_EFFECT_READ_DELAY: Duration = Duration::from_millis(50);
 
-/// Transactions and lock waits of a node immediately before a kill.
+/// Transactions and lock waits on a node immediately before a kill.
 #[derive(Debug)]
 pub struct StateBeforeKill {
-    /// Number of changed rows by session, or `None` if transactions are unreadable.
+    /// Number of modified rows by session id, or `None` if the account cannot read transactions.
     rows: Option<HashMap<u64, u64>>,
     graph: WaitGraph,
 }
@@ -30,29 +30,29 @@ pub struct StateBeforeKill {
 /// Effect of kills.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KillEffect {
-    /// Number of the killed sessions' changed rows that were rolled back at the last read.
-    /// `None` if transactions are unreadable.
+    /// Number of rows that the killed sessions had modified and that the server had rolled back by the last read.
+    /// The number is `None` if the account cannot read transactions.
     pub rows_rolled_back: Option<u64>,
-    /// Sessions that waited for a killed session, directly or transitively, and no longer wait.
+    /// Ids of sessions that waited for a killed session, directly or transitively, and no longer wait.
     pub unblocked: Vec<u64>,
-    /// Sessions that waited for a killed session and still wait.
+    /// Ids of sessions that waited for a killed session and still wait.
     pub still_waiting: Vec<u64>,
 }
 
 impl StateBeforeKill {
-    /// Reads transactions and lock waits. Callers continue with the kill even if this read fails.
+    /// Reads transactions and lock waits. If this read fails, callers continue with the kill.
     pub async fn read_state(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
-        let observed = read_lock_waits(node, &cap_timeouts(limits)).await?;
+        let observed = read_lock_waits(node, &cap_read_timeouts(limits)).await?;
         Ok(Self { rows: modified_rows_by_session(&observed), graph: build_wait_graph(&observed) })
     }
 
-    /// Returns the number of sessions that wait for this session, directly or transitively.
+    /// Returns the number of sessions that wait for `session`, directly or transitively.
     #[must_use]
     pub fn count_waiters(&self, session: u64) -> usize {
         self.graph.count_waiters(WaitParty::Session(session))
     }
 
-    /// Reads transactions and lock waits again after the kills, and returns the difference.
+    /// Reads transactions and lock waits again after the kills, and returns the changes.
     pub async fn measure_effect(
         &self,
         node: &NodeUrl,
@@ -69,9 +69,9 @@ impl StateBeforeKill {
         if waiters.is_empty() && rows_before.is_none_or(|rows| rows == 0) {
             return Ok(KillEffect { rows_rolled_back: rows_before, ..KillEffect::default() });
         }
-        let mut pause = INITIAL_READ_DELAY;
+        let mut pause = INITIAL_EFFECT_READ_DELAY;
         for read in 1.. {
-            let observed = read_lock_waits(node, &cap_timeouts(limits)).await?;
+            let observed = read_lock_waits(node, &cap_read_timeouts(limits)).await?;
             let waiting = find_waiting_sessions(&build_wait_graph(&observed));
             let (still_waiting, unblocked): (Vec<u64>, Vec<u64>) =
                 waiters.iter().copied().partition(|session| waiting.contains(session));
@@ -87,10 +87,10 @@ impl StateBeforeKill {
     }
 }
 
-fn cap_timeouts(limits: &ReadLimits) -> ReadLimits {
+fn cap_read_timeouts(limits: &ReadLimits) -> ReadLimits {
     ReadLimits {
-        read_timeout: limits.read_timeout.min(EFFECT_READ_TIMEOUT),
-        connect_timeout: limits.connect_timeout.min(EFFECT_READ_TIMEOUT),
+        read_timeout: limits.read_timeout.min(KILL_EFFECT_READ_TIMEOUT),
+        connect_timeout: limits.connect_timeout.min(KILL_EFFECT_READ_TIMEOUT),
         ..*limits
     }
 }

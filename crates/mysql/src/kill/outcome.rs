@@ -1,23 +1,23 @@
-//! Outcomes of kills and reasons for refusals.
+//! Defines the outcomes of kills and the reasons for refusing a kill.
 
 use std::fmt;
 
 use clew_diagnose::KillRisk;
 use clew_model::Failure;
 
-/// Outcome of a kill. The first four variants require no further action.
+/// Outcome of a kill. The outcomes from `Killed` to `AlreadyGone` require no further action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KillOutcome {
     /// The session or its statement has ended.
     Killed,
-    /// The server accepted this kill or a previous one and rolls back the transaction.
+    /// The server accepted this kill or a previous kill, and is rolling back the transaction.
     /// The server releases the session's locks after the rollback.
     /// During the rollback, MariaDB lists the session and MySQL does not.
     RollingBack {
-        /// Number of changed rows that are left to roll back.
+        /// Number of modified rows that are not rolled back yet.
         rows_modified: u64,
     },
-    /// The server accepted the kill, but the effect is not confirmed. Contains the last session state.
+    /// The server accepted the kill, but the effect is not confirmed. The text is the last session state.
     Ending(String),
     /// The session or its statement ended before the kill.
     AlreadyGone,
@@ -28,7 +28,7 @@ pub enum KillOutcome {
 }
 
 impl KillOutcome {
-    /// Returns the name in the metadata store, such as `killed` or `rolling_back`.
+    /// Returns the name of the outcome in the metadata store, such as `killed` or `rolling_back`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -41,13 +41,13 @@ impl KillOutcome {
         }
     }
 
-    /// Returns whether the server accepted this kill or a previous one.
+    /// Returns whether the server accepted this kill or a previous kill.
     #[must_use]
     pub fn was_accepted(&self) -> bool {
         matches!(self, Self::Killed | Self::RollingBack { .. } | Self::Ending(_))
     }
 
-    /// Returns whether the session or statement has ended or will end soon.
+    /// Returns whether the killed session or statement has ended or will end soon.
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.was_accepted() || *self == Self::AlreadyGone
@@ -57,7 +57,7 @@ impl KillOutcome {
 /// Reason for refusing a kill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KillRefusal {
-    /// The session is an internal server thread, such as replication or the event scheduler.
+    /// The session is an internal server thread, such as a replication thread or the event scheduler.
     Internal,
     /// The account is protected.
     Protected {
@@ -66,19 +66,19 @@ pub enum KillRefusal {
     },
     /// The session belongs to Clew.
     OwnSession,
-    /// The connection id belongs to another session now.
+    /// The victim's connection id now belongs to another session.
     AnotherSession {
         /// Account name.
         user: String,
         /// Client address.
         host: String,
     },
-    /// The server restarted after the victim was listed, or the address leads to another server.
-    /// The victim's connection id may belong to another client now.
+    /// The server restarted after the victim was listed, or the address now leads to another server.
+    /// On the other server instance, the victim's connection id may belong to another client.
     AnotherServer,
     /// Clew connects through a proxy, so listed sessions cannot be identified.
     Proxied,
-    /// The session does not run the expected statement any more.
+    /// The session no longer runs the expected statement.
     AnotherStatement,
     /// A kill rule selected the session by its age, and the age is unreliable.
     UnreliableAge,

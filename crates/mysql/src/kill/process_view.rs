@@ -1,4 +1,4 @@
-//! Reads the process list for kills: sessions by id, and candidate sessions for kill rules.
+//! Reads the process list for kills: finds sessions by id, and lists candidate sessions for kill rules.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -20,31 +20,32 @@ use crate::limits::ReadLimits;
 use crate::process_list::SessionMemoryCounter;
 use crate::server_instance::ServerInstance;
 use crate::statement_ages::{self, AgeCheckScope};
-use crate::{clock, doctor, failure, own_sessions, process_list, replication_appliers, statements};
+use crate::{doctor, failure, own_sessions, privileges, process_list, replication_appliers, statements};
 
 /// Sessions found by id.
 #[derive(Debug, Clone)]
 pub struct SessionLookup {
-    /// Process list read that returned the sessions.
+    /// Source of the sessions: the server instance and the time of the process list read.
     pub read: ProcessListSource,
-    /// Sessions that were found, with the first 64 KiB of each statement.
+    /// Sessions found by id, with the first 64 KiB of each statement.
     pub sessions: Vec<Session>,
 }
 
 /// Reads sessions by id, with the first 64 KiB of each statement.
 ///
-/// Without the PROCESS privilege, Clew cannot distinguish hidden sessions from ended sessions.
-/// If a session is not found and PROCESS is missing, the read fails with the `GRANT` statement.
-/// The read uses the permit for kills, so it does not queue behind other reads.
+/// Without the PROCESS privilege, Clew cannot distinguish a hidden session from an ended session.
+/// Fails if a session is not found and the account lacks the PROCESS privilege.
+/// The failure contains the required `GRANT` statement.
+/// The read uses the connection permit for kills and therefore does not queue behind other reads.
 pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> Result<SessionLookup, Failure> {
     run_with_timeout(node, limits, async {
         let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits).await?;
         let server = connection.read_server_instance().await?;
         let (SessionList { sessions, .. }, _) =
             list_sessions_with_ages(&mut connection, AgeCheckScope::All, |session| ids.contains(&session.id)).await?;
-        let read = new_process_list_read(server);
+        let read = new_process_list_source(server);
         if ids.iter().any(|id| sessions.iter().all(|session| session.id != *id)) {
-            require_complete_list(&mut connection).await?;
+            require_complete_process_list(&mut connection).await?;
         }
         connection.close().await;
         Ok(SessionLookup { read, sessions })
@@ -53,7 +54,7 @@ pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> 
 }
 
 /// Reads the sessions from which kill rules select victims.
-/// Without the PROCESS privilege, the read fails, and the failure contains the `GRANT` statement.
+/// Fails if the account lacks the PROCESS privilege. The failure contains the required `GRANT` statement.
 pub async fn read_user_sessions(
     node: &NodeUrl,
     purpose: ConnectionPurpose,
@@ -65,7 +66,7 @@ pub async fn read_user_sessions(
         let own_ids = read_clew_session_ids(&mut connection).await?;
         let (SessionList { sessions: listed, own, is_direct, .. }, unchecked) =
             list_sessions_with_ages(&mut connection, AgeCheckScope::All, |_| true).await?;
-        let read = new_process_list_read(server);
+        let read = new_process_list_source(server);
         if !is_direct {
             connection.limitations.push(doctor::indirect_connection_limitation());
         }
@@ -73,13 +74,13 @@ pub async fn read_user_sessions(
         connection.limitations.extend(missing.into_iter().filter(|gap| gap.kind == LimitationKind::LostThreads));
         // Clew's own statement is running. If the server does not time this statement, it does not time any.
         let no_timers = unchecked.contains(&connection.id);
-        let clock = clock::read_clock(&mut connection).await.map_err(|error| connection.to_failure(&error))?;
+        let clock = connection.read_clock().await.map_err(|error| connection.to_failure(&error))?;
         // An account that can list a session of another account has PROCESS.
         let account = listed.iter().find(|session| session.id == connection.id).map(|session| &session.user);
         if !listed.iter().any(|session| account.is_some_and(|account| *account != session.user)) {
             require_process_privilege(&mut connection).await?;
         }
-        let appliers = replication_appliers::find_appliers(&mut connection, listed.iter()).await?;
+        let appliers = replication_appliers::find_replication_appliers(&mut connection, listed.iter()).await?;
         let is_own = |session: &Session| own_ids.contains(&session.id) || own.contains(&session.id);
         let is_internal = |session: &Session| is_internal_session(session) || appliers.contains(&session.id);
         let users = |session: &Session| !is_internal(session) && !is_own(session);
@@ -105,16 +106,16 @@ async fn run_with_timeout<T>(
         .unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
 }
 
-/// Sessions of the process list that a kill selected by id.
+/// Process list data of the sessions that a kill selects by id.
 pub(super) struct ProcessView {
     listed_at: Instant,
     /// Sessions by id.
     pub(super) sessions: HashMap<u64, Session>,
-    /// Ids of sessions whose age could not be checked.
+    /// Ids of the sessions whose ages could not be checked.
     pub(super) unchecked: HashSet<u64>,
-    /// Replication appliers that neither account nor command identifies in the process list.
+    /// Ids of replication appliers that the process list does not identify by account or command.
     pub(super) appliers: HashSet<u64>,
-    /// Statement ids by session id, only on MariaDB and for kills of statements.
+    /// Statement ids by session id. The map is filled only on MariaDB, and only if the kill targets statements.
     pub(super) queries: HashMap<u64, u64>,
     /// Clew's own sessions.
     pub(super) own: HashSet<u64>,
@@ -124,14 +125,14 @@ pub(super) struct ProcessView {
 }
 
 impl ProcessView {
-    /// Reads statement ids first, then the process list.
-    /// If a session starts another statement in between, `KILL QUERY ID` with the stale id has no effect.
+    /// Reads the statement ids first and the process list afterwards.
+    /// If a session starts another statement between the two reads, `KILL QUERY ID` with the stale id has no effect.
     pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillTarget) -> Result<Self, Failure> {
-        let queries = read_query_ids(connection, ids, kind).await?;
+        let queries = read_statement_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
         let (SessionList { sessions: found, own, is_direct, listed_at }, unchecked) =
             list_sessions_with_ages(connection, AgeCheckScope::All, |session| ids.contains(&session.id)).await?;
-        let appliers = replication_appliers::find_appliers(connection, found.iter()).await?;
+        let appliers = replication_appliers::find_replication_appliers(connection, found.iter()).await?;
         let sessions = found.into_iter().map(|session| (session.id, session)).collect();
         Ok(Self { listed_at, sessions, unchecked, appliers, queries, own, is_direct, rollbacks: None })
     }
@@ -154,8 +155,8 @@ impl ProcessView {
     }
 }
 
-/// Creates a [`ProcessListRead`] with the current time as the time of the read.
-fn new_process_list_read(server: ServerInstance) -> ProcessListSource {
+/// Creates a [`ProcessListSource`] with the current time as the time of the read.
+fn new_process_list_source(server: ServerInstance) -> ProcessListSource {
     ProcessListSource { server, at: Instant::now(), reported: Arc::default() }
 }
 
@@ -169,7 +170,7 @@ pub(super) struct SessionList {
     listed_at: Instant,
 }
 
-/// Reads the process list and returns the sessions that match the predicate `wanted`.
+/// Reads the process list and returns the sessions for which the predicate `wanted` is true.
 pub(super) async fn list_sessions(
     connection: &mut Connection,
     wanted: impl Fn(&Session) -> bool,
@@ -177,7 +178,8 @@ pub(super) async fn list_sessions(
     let address = connection.address.clone();
     let mut filter = connection.own_session_filter();
     let read_failure = |error: Error| failure::from_client_error(&error, &address);
-    let mut rows = process_list::query_sessions(connection, MAX_VICTIM_ROW_BYTES).await.map_err(read_failure)?;
+    let mut rows =
+        process_list::query_sessions(&mut connection.raw.client, MAX_VICTIM_ROW_BYTES).await.map_err(read_failure)?;
     let (mut found, mut own, mut memory) = (Vec::new(), HashSet::new(), SessionMemoryCounter::default());
     while let Some(mut session) = rows.next().await.map_err(read_failure)? {
         let is_own = filter.is_own_session(&session);
@@ -194,14 +196,14 @@ pub(super) async fn list_sessions(
         memory.add_session(&session).map_err(read_failure)?;
         found.push(session);
     }
-    let limitation = rows.clamped_ages_limitation();
+    let limitation = rows.clamped_age_limitation();
     connection.limitations.extend(limitation);
     let listed_at = Instant::now();
     Ok(SessionList { sessions: found, own, is_direct: connection.raw.is_direct(&filter), listed_at })
 }
 
-/// Reads the process list and replaces ages by statement timers, which a session cannot set.
-/// Also returns the ids of sessions whose age could not be checked.
+/// Reads the process list and replaces its ages with statement timers, which a session cannot change.
+/// Also returns the ids of the sessions whose ages could not be checked.
 pub(super) async fn list_sessions_with_ages(
     connection: &mut Connection,
     checked: AgeCheckScope,
@@ -214,7 +216,7 @@ pub(super) async fn list_sessions_with_ages(
 }
 
 /// Reads the statement ids of sessions on MariaDB. MySQL has no statement ids.
-async fn read_query_ids(
+async fn read_statement_ids(
     connection: &mut Connection,
     ids: &[u64],
     kind: KillTarget,
@@ -226,12 +228,12 @@ async fn read_query_ids(
     Ok(numbers.map_err(|error| connection.to_failure(&error))?.into_iter().collect())
 }
 
-/// Reads the ids of sessions that have the installation's token in their connection attributes.
-/// Without performance_schema, connection attributes are not available.
-/// Clew then recognises only sessions of this process and sessions whose statement contains the token.
+/// Reads the ids of the sessions whose connection attributes contain the installation marker.
+/// Connection attributes are available only if performance_schema is on.
+/// Without connection attributes, Clew recognises sessions of this process and sessions whose statement has the marker.
 pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
     match connection
-        .query_all::<Option<u64>>(&statements::sessions_with_token_query(own_sessions::session_token()))
+        .query_all::<Option<u64>>(&statements::sessions_with_marker_query(own_sessions::installation_marker()))
         .await
     {
         Ok(ids) => Ok(ids.into_iter().flatten().collect()),
@@ -242,15 +244,15 @@ pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result
 
 /// Fails if the account lacks the PROCESS privilege.
 async fn require_process_privilege(connection: &mut Connection) -> Result<(), Failure> {
-    if doctor::run_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await? {
+    if privileges::run_privilege_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await? {
         return Ok(());
     }
-    let account = doctor::read_account(connection).await?;
-    Err(doctor::missing_privilege_failure(connection, "list sessions of other accounts", "PROCESS", &account))
+    let account = privileges::read_current_account(connection).await?;
+    Err(privileges::missing_privilege_failure(connection, "list sessions of other accounts", "PROCESS", &account))
 }
 
-/// Fails if the process list may be incomplete, due to a missing privilege or lost instrumentation.
-pub(super) async fn require_complete_list(connection: &mut Connection) -> Result<(), Failure> {
+/// Fails if the process list may be incomplete because of a missing privilege or lost instrumentation.
+pub(super) async fn require_complete_process_list(connection: &mut Connection) -> Result<(), Failure> {
     require_process_privilege(connection).await?;
     let missing = doctor::read_process_list_limitations(connection)
         .await?

@@ -1,7 +1,7 @@
-//! Reads the inputs of the risk assessment: storage engines of changed tables, and client program names.
+//! Reads the data for assessing kill risks: storage engines of modified tables, and client program names.
 //!
-//! Only tables that the running statements change are looked up, at most [`MAX_TABLE_LOOKUPS`].
-//! The storage engines of further tables remain unknown.
+//! Clew looks up only tables that a running statement modifies, at most [`MAX_TABLE_ENGINE_LOOKUPS`] tables.
+//! The storage engines of all other tables remain unknown.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -18,15 +18,15 @@ use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::{failure, program_names, statements};
 
-/// Maximum number of tables whose storage engines are looked up per kill.
-const MAX_TABLE_LOOKUPS: usize = 1024;
-/// Maximum number of tables per lookup statement.
-const TABLES_PER_LOOKUP: usize = 64;
+/// Maximum number of tables per kill whose storage engines are looked up.
+const MAX_TABLE_ENGINE_LOOKUPS: usize = 1024;
+/// Maximum number of tables per query for storage engines.
+const MAX_TABLES_PER_LOOKUP: usize = 64;
 
-/// Reads the kill risks of sessions, by session id. Sessions without risks are not in the map.
+/// Reads the kill risks of sessions. The result maps session ids to risks and omits sessions without risks.
 ///
-/// Storage engines and program names that the account cannot read count as unknown.
-/// Fails if the connection cannot be opened.
+/// Storage engines and program names are unknown if the account cannot read them.
+/// Fails if Clew cannot open a connection.
 #[allow(clippy::implicit_hasher, reason = "every caller has a map with the default hasher")]
 pub async fn read_kill_risks(
     node: &NodeUrl,
@@ -49,8 +49,8 @@ async fn assess_kill_risks(
     limits: &ReadLimits,
 ) -> Result<HashMap<u64, Vec<KillRisk>>, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let mut engines = EngineLookup::default();
-    engines.load_engines(&mut connection, sessions).await?;
+    let mut engines = StorageEngineLookup::default();
+    engines.load_storage_engines(&mut connection, sessions).await?;
     let programs = read_program_names(&mut connection, sessions).await?;
     connection.close().await;
     let risks = |session: &Session| {
@@ -61,25 +61,25 @@ async fn assess_kill_risks(
     Ok(sessions.iter().filter_map(risks).collect())
 }
 
-/// Reads the table risk of each session, for kill rules.
+/// Reads, for kill rules, the risk that the server cannot roll back the table changes of a session.
 ///
-/// Opens a connection only if a session changes a table. Fails if the connection cannot be opened.
+/// Opens a connection only if a session modifies a table. Fails if Clew cannot open the connection.
 pub async fn read_table_risks(
     node: &NodeUrl,
     sessions: &[Session],
     limits: &ReadLimits,
 ) -> Result<HashMap<u64, KillRisk>, Failure> {
-    let changing: Vec<Session> = sessions.iter().filter(|session| changes_tables(session)).cloned().collect();
+    let changing: Vec<Session> = sessions.iter().filter(|session| modifies_tables(session)).cloned().collect();
     let risks = read_kill_risks(node, &changing, &HashMap::new(), limits).await?;
     let first = |(id, risks): (u64, Vec<KillRisk>)| Some((id, risks.into_iter().find(KillRisk::is_unsafe)?));
     Ok(risks.into_iter().filter_map(first).collect())
 }
 
-fn changes_tables(session: &Session) -> bool {
-    find_changed_tables(session).is_some()
+fn modifies_tables(session: &Session) -> bool {
+    find_modified_tables(session).is_some()
 }
 
-fn find_changed_tables(session: &Session) -> Option<Vec<TableRef>> {
+fn find_modified_tables(session: &Session) -> Option<Vec<TableRef>> {
     let statement = session.statement.as_deref()?;
     Some(parse_changed_tables(statement, session.database.as_deref())?.tables)
 }
@@ -97,26 +97,26 @@ async fn read_program_names(
     }
 }
 
-/// Lookup of storage engines by table over one connection.
+/// Storage engines of tables, looked up over one connection.
 #[derive(Debug, Default)]
-pub(super) struct EngineLookup {
+pub(super) struct StorageEngineLookup {
     by_table: TableEngines,
-    /// Transaction support of storage engines, by engine name in lower case.
+    /// Transaction support of each storage engine, by engine name in lower case.
     kinds: Option<HashMap<String, EngineKind>>,
 }
 
-impl EngineLookup {
-    /// Reads the storage engines of the tables that the sessions change.
-    pub(super) async fn load_engines<'s>(
+impl StorageEngineLookup {
+    /// Reads the storage engines of the tables that the sessions modify.
+    pub(super) async fn load_storage_engines<'s>(
         &mut self,
         connection: &mut Connection,
         sessions: impl IntoIterator<Item = &'s Session>,
     ) -> Result<(), Failure> {
-        let named = sessions.into_iter().filter_map(find_changed_tables).flatten();
+        let named = sessions.into_iter().filter_map(find_modified_tables).flatten();
         let tables: BTreeSet<TableRef> = named.filter(|table| table.schema.is_some()).collect();
-        let tables: Vec<TableRef> = tables.into_iter().take(MAX_TABLE_LOOKUPS).collect();
-        for tables in tables.chunks(TABLES_PER_LOOKUP) {
-            self.read_visible_engines(connection, tables).await?;
+        let tables: Vec<TableRef> = tables.into_iter().take(MAX_TABLE_ENGINE_LOOKUPS).collect();
+        for tables in tables.chunks(MAX_TABLES_PER_LOOKUP) {
+            self.read_visible_table_engines(connection, tables).await?;
             let is_unknown = |table: &&TableRef| !self.by_table.contains(table);
             let unlisted: Vec<TableRef> = tables.iter().filter(is_unknown).cloned().collect();
             if !unlisted.is_empty() {
@@ -126,16 +126,20 @@ impl EngineLookup {
         Ok(())
     }
 
-    /// Returns the first table risk of a session. An unknown storage engine is a risk.
+    /// Returns the first risk among the tables that a session modifies. An unknown storage engine counts as a risk.
     pub(super) fn find_table_risk(&self, session: &Session) -> Option<KillRisk> {
         detect_table_risks(session, &self.by_table).into_iter().next()
     }
 
-    /// Reads storage engines from `information_schema.tables`, which lists the tables visible to the account.
-    async fn read_visible_engines(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
+    /// Reads storage engines from `information_schema.tables`, which lists only tables visible to the account.
+    async fn read_visible_table_engines(
+        &mut self,
+        connection: &mut Connection,
+        tables: &[TableRef],
+    ) -> Result<(), Failure> {
         let names = tables.iter().filter_map(|table| Some((table.schema.as_deref()?, table.name.as_str())));
         let statement = statements::table_engines_query(names);
-        let Some(rows) = query_if_allowed::<(u64, Option<String>)>(connection, &statement).await? else {
+        let Some(rows) = query_unless_refused::<(u64, Option<String>)>(connection, &statement).await? else {
             return Ok(());
         };
         for (index, engine) in rows {
@@ -148,7 +152,8 @@ impl EngineLookup {
         Ok(())
     }
 
-    /// Looks up hidden tables in InnoDB's table list. Needs PROCESS, but no privilege on the tables.
+    /// Looks up hidden tables in InnoDB's table list.
+    /// The lookup requires the PROCESS privilege, but no privilege on the tables.
     async fn read_innodb_tables(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
         let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let name = |table: &TableRef| {
@@ -166,7 +171,7 @@ impl EngineLookup {
         for view in views {
             let is_mysql = connection.flavor == Flavor::MySql;
             let statement = statements::innodb_tables_query(view, is_mysql, by_name.keys().map(String::as_str));
-            let Some(rows) = query_if_allowed::<String>(connection, &statement).await? else { continue };
+            let Some(rows) = query_unless_refused::<String>(connection, &statement).await? else { continue };
             for row in rows {
                 // InnoDB lists a partition as shop/orders#p#p0.
                 let listed = row.split('#').next().unwrap_or_default();
@@ -185,7 +190,7 @@ impl EngineLookup {
         engine: &str,
     ) -> Result<Option<EngineKind>, Failure> {
         if self.kinds.is_none() {
-            let rows = query_if_allowed::<(String, Option<String>)>(connection, statements::STORAGE_ENGINES_QUERY)
+            let rows = query_unless_refused::<(String, Option<String>)>(connection, statements::STORAGE_ENGINES_QUERY)
                 .await?
                 .unwrap_or_default();
             let kind = |(engine, transactions): (String, Option<String>)| {
@@ -202,8 +207,8 @@ impl EngineLookup {
     }
 }
 
-/// Runs a query. Returns `None` if the server returns an error, such as a missing privilege or a timeout.
-async fn query_if_allowed<T: mysql_common::prelude::FromRow + Send + 'static>(
+/// Runs a query. Returns `None` if the server reports an error, such as a missing privilege or a timeout.
+async fn query_unless_refused<T: mysql_common::prelude::FromRow + Send + 'static>(
     connection: &mut Connection,
     statement: &str,
 ) -> Result<Option<Vec<T>>, Failure> {

@@ -5,23 +5,23 @@ use std::collections::HashMap;
 use clew_model::Failure;
 
 use crate::connection::Connection;
-use crate::transactions::{self, TransactionsResult};
+use crate::transactions::{self, TransactionReadResult};
 
-/// Rollback state of a session. MySQL removes a killed session from the process list before the rollback.
+/// Rollback state of a session. MySQL removes a killed session from the process list before it starts the rollback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RollbackState {
-    /// The session has no transaction, or the account cannot read it.
+    /// The session has no transaction, or the account cannot read the transaction.
     NoTransaction,
     /// The session has an open transaction whose rollback has not started.
     NotStarted,
-    /// The transaction is rolling back. Contains the number of rows left to roll back.
+    /// The server is rolling back the transaction. The number counts the rows that are not rolled back yet.
     RollingBack(u64),
 }
 
 /// Reads the rollback state of each session with an open transaction.
 pub(super) async fn read_rollback_states(connection: &mut Connection) -> Result<HashMap<u64, RollbackState>, Failure> {
     let read = transactions::read_transactions(connection).await.map_err(|error| connection.to_failure(&error))?;
-    let (TransactionsResult::Readable(all) | TransactionsResult::FromStatus(all)) = read else {
+    let (TransactionReadResult::Readable(all) | TransactionReadResult::FromStatus(all)) = read else {
         return Ok(HashMap::new());
     };
     let mut states = HashMap::new();

@@ -1,4 +1,4 @@
-//! Sends a kill with the `KILL` statement or with a kill procedure of a managed database service.
+//! Sends a kill with the `KILL` statement or with the kill procedure of a managed database service.
 
 use crate::client::Error;
 use clew_model::Failure;
@@ -6,30 +6,31 @@ use clew_model::Failure;
 use super::KillTarget;
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::{doctor, statements};
+use crate::{privileges, statements};
 use statements::NO_SUCH_THREAD_ERROR;
 
-/// Errors if the target has already ended: unknown connection, or unknown query id on MariaDB.
-const TOO_LATE_ERROR_CODES: [u16; 2] = [NO_SUCH_THREAD_ERROR, 1957];
-/// Errors for a denied kill: not the session's owner, missing privilege, or not the query's owner (MariaDB).
-const DENIED_ERROR_CODES: [u16; 3] = [1095, 1227, 1979];
-/// Errors if a stored procedure does not exist or the account may not execute it.
-const NO_PROCEDURE_ERROR_CODES: [u16; 2] = [1305, 1370];
+/// Error codes for a target that has already ended: unknown connection id, or unknown query id on MariaDB.
+const TARGET_ENDED_ERROR_CODES: [u16; 2] = [NO_SUCH_THREAD_ERROR, 1957];
+/// Error codes for a denied kill.
+/// The account is not the session's owner, lacks a privilege, or is not the query's owner (MariaDB).
+const KILL_DENIED_ERROR_CODES: [u16; 3] = [1095, 1227, 1979];
+/// Error codes for a stored procedure that does not exist or that the account may not execute.
+const PROCEDURE_UNAVAILABLE_ERROR_CODES: [u16; 2] = [1305, 1370];
 
-/// Names of kill procedures of a managed database service, for accounts that may not run `KILL`.
+/// Names of the kill procedures of a managed database service. Accounts that may not run `KILL` call them instead.
 struct KillProcedureNames {
     connection: &'static str,
     query: &'static str,
 }
 
-/// Kill procedures of Amazon RDS and Aurora and of Azure, according to their manuals.
+/// Kill procedures of Amazon RDS and Aurora, and of Azure, as documented in their manuals.
 const KILL_PROCEDURES: [KillProcedureNames; 2] = [
     KillProcedureNames { connection: "mysql.rds_kill", query: "mysql.rds_kill_query" },
     KillProcedureNames { connection: "mysql.az_kill", query: "mysql.az_kill_query" },
 ];
 
-/// Sends a kill. Returns false if the session or statement has already ended.
-/// The inner error is the failure for a missing privilege, with the `GRANT` statement.
+/// Sends a kill. Returns false if the session or the statement has already ended.
+/// The inner error reports a missing privilege and contains the required `GRANT` statement.
 pub(super) async fn send_kill(
     connection: &mut Connection,
     id: u64,
@@ -41,8 +42,8 @@ pub(super) async fn send_kill(
         (KillTarget::Query, None) => statements::kill_query_statement(id),
         (KillTarget::Query, Some(query)) => statements::kill_query_id_statement(query),
     };
-    let Err(denied) = execute_kill(connection, &plain, &DENIED_ERROR_CODES).await? else { return Ok(Ok(true)) };
-    if TOO_LATE_ERROR_CODES.contains(&denied) {
+    let Err(denied) = execute_kill(connection, &plain, &KILL_DENIED_ERROR_CODES).await? else { return Ok(Ok(true)) };
+    if TARGET_ENDED_ERROR_CODES.contains(&denied) {
         return Ok(Ok(false));
     }
     for procedures in KILL_PROCEDURES {
@@ -50,18 +51,22 @@ pub(super) async fn send_kill(
             KillTarget::Connection => procedures.connection,
             KillTarget::Query => procedures.query,
         };
-        match execute_kill(connection, &statements::call_procedure_statement(procedure, id), &NO_PROCEDURE_ERROR_CODES)
-            .await?
+        match execute_kill(
+            connection,
+            &statements::procedure_call_statement(procedure, id),
+            &PROCEDURE_UNAVAILABLE_ERROR_CODES,
+        )
+        .await?
         {
             Ok(()) => return Ok(Ok(true)),
-            Err(code) if TOO_LATE_ERROR_CODES.contains(&code) => return Ok(Ok(false)),
+            Err(code) if TARGET_ENDED_ERROR_CODES.contains(&code) => return Ok(Ok(false)),
             Err(_) => {}
         }
     }
     Ok(Err(missing_kill_privilege_failure(connection).await?))
 }
 
-/// Executes a kill statement. The inner error is a code in [`TOO_LATE_ERROR_CODES`] or in `expected`.
+/// Executes a kill statement. The inner error is an error code from [`TARGET_ENDED_ERROR_CODES`] or `expected`.
 async fn execute_kill(
     connection: &mut Connection,
     statement: &str,
@@ -69,24 +74,26 @@ async fn execute_kill(
 ) -> Result<Result<(), u16>, Failure> {
     match connection.query_all::<mysql_common::Row>(statement).await {
         Ok(_) => Ok(Ok(())),
-        Err(Error::Server(error)) if TOO_LATE_ERROR_CODES.contains(&error.code) || expected.contains(&error.code) => {
+        Err(Error::Server(error))
+            if TARGET_ENDED_ERROR_CODES.contains(&error.code) || expected.contains(&error.code) =>
+        {
             Ok(Err(error.code))
         }
         Err(error) => Err(connection.to_failure(&error)),
     }
 }
 
-/// Returns the failure for a denied kill, which names the missing privilege.
-/// On MySQL, killing a session of an account with SYSTEM_USER requires SYSTEM_USER.
+/// Returns the failure for a denied kill. The failure names the missing privilege.
+/// On MySQL, killing a session of an account with the SYSTEM_USER privilege requires SYSTEM_USER.
 async fn missing_kill_privilege_failure(connection: &mut Connection) -> Result<Failure, Failure> {
-    let account = doctor::read_account(connection).await?;
-    let lacks_kill_privilege = !doctor::has_kill_privilege(connection).await?;
+    let account = privileges::read_current_account(connection).await?;
+    let lacks_kill_privilege = !privileges::has_kill_privilege(connection).await?;
     let privilege = match connection.flavor {
         Flavor::MariaDb => "CONNECTION ADMIN",
         Flavor::MySql if lacks_kill_privilege => "CONNECTION_ADMIN",
         Flavor::MySql => "SYSTEM_USER",
     };
-    Ok(doctor::missing_privilege_failure(connection, "kill sessions of the victim's account", privilege, &account))
+    Ok(privileges::missing_privilege_failure(connection, "kill sessions of the victim's account", privilege, &account))
 }
 
 #[cfg(test)]

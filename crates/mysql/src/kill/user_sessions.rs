@@ -1,4 +1,4 @@
-//! User sessions with checked ages, from which kill rules select victims.
+//! Provides user sessions with checked ages, from which kill rules select victims.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,41 +12,41 @@ use crate::clock::{ClockHistory, ClockReading, UnreliableClock};
 /// User sessions from which kill rules select victims.
 #[derive(Debug, Clone)]
 pub struct UserSessions {
-    /// Process list read that returned the sessions.
+    /// Source of the sessions: the server instance and the time of the process list read.
     pub read: ProcessListSource,
-    /// User sessions without Clew's own sessions, with the first 64 KiB of each statement.
+    /// User sessions, excluding Clew's own sessions, with the first 64 KiB of each statement.
     pub sessions: Vec<Session>,
-    /// Ids of sessions whose age could not be checked. Kill rules must not select these sessions.
+    /// Ids of the sessions whose ages could not be checked. Kill rules must not select these sessions.
     pub unchecked: HashSet<u64>,
-    /// True if ages come from a monotonic timer, which is unaffected by clock steps.
+    /// True if session ages come from a monotonic timer, which clock steps do not affect.
     pub is_monotonic: bool,
-    /// Reading of the server's clock immediately after the process list.
+    /// Server clock, read immediately after the process list.
     pub clock: Option<ClockReading>,
     /// Limitations of the read.
     pub limitations: Vec<Limitation>,
-    /// Duration of the read, from acquiring the permit to the last row.
+    /// Duration of the read, from acquiring the connection permit to receiving the last row.
     pub duration: Duration,
 }
 
 impl UserSessions {
     /// Compares the server's clock with previous readings and corrects ages after a clock step.
-    /// Returns a reason if automatic kills must not use this read.
+    /// Returns a reason if automatic kills must not use these sessions.
     pub fn correct_for_clock_steps(&mut self, history: &mut ClockHistory) -> Option<UnreliableClock> {
         let is_another = history.select_server(&self.read.server);
         let Some(clock) = self.clock else { return (!self.is_monotonic).then_some(UnreliableClock::Unreadable) };
-        let step = history.record_reading(clock);
+        let step = history.record_clock_reading(clock);
         if !self.is_monotonic && history.has_clock_steps() {
             let mut reported = HashMap::new();
             for session in &mut self.sessions {
                 reported.insert(session.id, session.seconds);
-                session.seconds = history.adjust_seconds(session.seconds);
+                session.seconds = history.correct_age_seconds(session.seconds);
             }
             self.read.reported = Arc::new(reported);
         }
-        step.map(UnreliableClock::Stepped).or(is_another.then_some(UnreliableClock::AnotherServer))
+        step.map(UnreliableClock::ClockChanged).or(is_another.then_some(UnreliableClock::AnotherServer))
     }
 
-    /// Returns the sessions with a checked age.
+    /// Returns only the sessions whose ages could be checked.
     #[must_use]
     pub fn into_checked_sessions(self) -> Vec<Session> {
         let unchecked = self.unchecked;

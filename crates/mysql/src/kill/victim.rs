@@ -1,4 +1,4 @@
-//! Victim of a kill, identified by the process list from which it was selected.
+//! Describes the victim of a kill, as selected from a process list.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,27 +9,27 @@ use clew_model::Session;
 use super::KillTarget;
 use crate::server_instance::ServerInstance;
 
-/// Maximum number of bytes of a statement that are stored and compared.
+/// Maximum number of bytes that Clew stores and compares per statement.
 pub(super) const MAX_COMPARED_STATEMENT_BYTES: usize = 64 << 10;
-/// Maximum number of bytes read per row when listing sessions for kills.
+/// Maximum number of bytes that Clew reads per process list row when it lists sessions for kills.
 pub(super) const MAX_VICTIM_ROW_BYTES: usize = MAX_COMPARED_STATEMENT_BYTES + (4 << 10);
-/// Tolerance for comparing ages, in seconds. Servers round ages to whole seconds.
+/// Tolerance in seconds for comparing ages. Servers round ages to whole seconds.
 const AGE_TOLERANCE_SECONDS: u64 = 2;
 
-/// Server instance and time of a process list read.
+/// Source of a process list: the server instance, and the time of the read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessListSource {
     /// Server instance that returned the process list.
     pub server: ServerInstance,
-    /// Local monotonic time at which the session ages were read.
+    /// Local monotonic time at which Clew read the session ages.
     pub at: Instant,
-    /// Ages in seconds before clock correction, by session id. Only sessions with a corrected age have an entry.
-    /// A kill compares the uncorrected age with the uncorrected age in a later process list.
+    /// Uncorrected ages in seconds, by session id. Only sessions whose age was corrected have an entry.
+    /// Before a kill, Clew compares the uncorrected ages from this process list and from a later process list.
     pub(super) reported: Arc<HashMap<u64, u64>>,
 }
 
 /// Session to kill, identified by server instance, connection id, account and client address.
-/// A connection id alone is not unique: other servers and a restarted server assign the same ids.
+/// A connection id alone is not unique, because other servers and a restarted server may assign the same id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Victim {
     /// Connection id.
@@ -40,21 +40,21 @@ pub struct Victim {
     pub host: Vec<u8>,
     /// Statement that the session must still run, or `None` to accept any statement.
     pub expected: Option<ExpectedStatement>,
-    /// Process list read from which the victim was selected.
+    /// Source of the process list from which the victim was selected.
     pub read: ProcessListSource,
 }
 
 /// Statement that a victim must still run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpectedStatement {
-    /// Statement text, possibly truncated. Empty for an idle session.
+    /// Statement text, possibly truncated. The text is empty for an idle session.
     pub statement: Vec<u8>,
     /// Age of the statement in seconds, as reported by the server.
     pub seconds: u64,
 }
 
 impl Victim {
-    /// Creates a victim that is killed regardless of its running statement.
+    /// Creates a victim that Clew kills regardless of its running statement.
     #[must_use]
     pub fn for_session(session: &Session, read: &ProcessListSource) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl Victim {
         }
     }
 
-    /// Creates a victim that is killed only while the same execution of its statement runs.
+    /// Creates a victim that Clew kills only while the same execution of its statement is running.
     #[must_use]
     pub fn for_statement(session: &Session, read: &ProcessListSource) -> Self {
         let statement = truncate_for_comparison(session.statement.as_deref().unwrap_or_default()).to_vec();
@@ -76,18 +76,18 @@ impl Victim {
     }
 
     /// Returns whether a kill rule selected the session by its age.
-    pub(super) fn was_chosen_by_age(&self, kind: KillTarget) -> bool {
+    pub(super) fn was_selected_by_age(&self, kind: KillTarget) -> bool {
         kind == KillTarget::Connection && self.expected.is_some()
     }
 
-    /// Returns whether the listed session with the victim's id has the victim's account and client address.
+    /// Returns whether the session `now` with the victim's id also has the victim's account and client address.
     pub(super) fn matches_session(&self, now: &Session) -> bool {
         self.user == now.user && self.host == now.host
     }
 
     /// Returns whether the session still runs the expected statement.
-    /// A later execution of the same statement is detected by its lower age.
-    pub(super) fn is_still_running(&self, now: &Session) -> bool {
+    /// A lower age reveals a later execution of the same statement.
+    pub(super) fn runs_expected_statement(&self, now: &Session) -> bool {
         self.expected.as_ref().is_none_or(|expected| {
             let statement = now.statement.as_deref().unwrap_or_default();
             let at_least = expected.seconds.saturating_add(self.read.at.elapsed().as_secs());
@@ -105,7 +105,7 @@ pub(super) fn is_idle(session: &Session) -> bool {
     session.command.eq_ignore_ascii_case(b"Sleep")
 }
 
-/// Returns whether a previous kill of the session is pending.
+/// Returns whether the session was killed before and has not ended yet.
 pub(super) fn has_pending_kill(session: &Session) -> bool {
     session.command.eq_ignore_ascii_case(b"Killed")
 }

@@ -1,12 +1,12 @@
-//! Detects which lock tables of a server are readable.
+//! Detects which lock tables the account can read on a server.
 
 use clew_model::{Failure, Limitation, LimitationKind};
 
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::{doctor, statements};
+use crate::{doctor, privileges, statements};
 
-/// Error for an unknown table in `information_schema`, if the plugin is not installed.
+/// Error code for an unknown table in `information_schema`. The table is unknown if its plugin is not installed.
 const UNKNOWN_TABLE_ERROR: u16 = 1109;
 
 /// Readable lock tables of a server.
@@ -16,16 +16,16 @@ pub(super) struct LockCapabilities {
     pub(super) performance_schema: bool,
     /// True if performance_schema is readable and records metadata locks.
     pub(super) metadata_locks: bool,
-    /// True if MariaDB's plugin `metadata_lock_info` is installed, which lists granted metadata locks.
+    /// True if MariaDB's plugin `metadata_lock_info` is installed. The plugin lists granted metadata locks.
     pub(super) plugin: bool,
     pub(super) flavor: Flavor,
 }
 
 impl LockCapabilities {
-    /// Returns the limitation that explains waits without a known blocker on MariaDB without the plugin.
-    /// MariaDB's performance_schema lists an upgraded metadata lock with its original mode.
-    /// Observed on 10.11: `FLUSH TABLES WITH READ LOCK`, `BACKUP STAGE`, `LOCK TABLES … READ`, `CREATE TABLE … SELECT`.
-    pub(super) fn stale_lock_modes_limitation(self) -> Option<Limitation> {
+    /// Returns a limitation that explains unknown blockers on MariaDB if the plugin is not installed.
+    /// MariaDB's performance_schema lists an upgraded metadata lock with its original lock mode.
+    /// Examples on 10.11: `FLUSH TABLES WITH READ LOCK`, `BACKUP STAGE`, `LOCK TABLES … READ`, `CREATE TABLE … SELECT`.
+    pub(super) fn stale_lock_mode_limitation(self) -> Option<Limitation> {
         let hidden = self.flavor == Flavor::MariaDb && self.metadata_locks && !self.plugin;
         hidden.then(|| Limitation {
             kind: LimitationKind::NoMetadataLocks,
@@ -36,14 +36,14 @@ impl LockCapabilities {
     }
 }
 
-/// Detects the readable lock tables and appends limitations for unreadable ones.
-/// Also returns the limitation if performance_schema is unreadable.
+/// Detects which lock tables are readable. Appends a limitation for each unreadable lock table.
+/// If performance_schema is unreadable, also returns the limitation that gives the reason.
 pub(super) async fn detect_lock_capabilities(
     connection: &mut Connection,
     account: &str,
     limitations: &mut Vec<Limitation>,
 ) -> Result<(LockCapabilities, Option<Limitation>), Failure> {
-    let readable = doctor::check_performance_schema(connection, account).await?;
+    let readable = privileges::check_performance_schema_access(connection, account).await?;
     let recorded = match &readable {
         Ok(()) => doctor::check_metadata_lock_instrument(connection).await?,
         Err(_) => Ok(()),
@@ -61,12 +61,16 @@ pub(super) async fn detect_lock_capabilities(
         (_, None) => {}
         (Flavor::MySql, Some(gap)) => {
             if !capabilities.performance_schema {
-                limitations.push(no_row_locks_limitation(&gap));
+                limitations.push(unreadable_row_lock_limitation(&gap));
             }
             limitations.push(gap);
         }
         (Flavor::MariaDb, Some(gap)) => {
-            limitations.push(if plugin { no_pending_locks_limitation(gap) } else { no_plugin_limitation(gap) });
+            limitations.push(if plugin {
+                unreadable_pending_lock_limitation(gap)
+            } else {
+                missing_metadata_lock_plugin_limitation(gap)
+            });
         }
     }
     Ok((capabilities, unreadable))
@@ -80,8 +84,8 @@ async fn has_metadata_lock_plugin(connection: &mut Connection) -> Result<bool, F
     }
 }
 
-/// Limitation for row locks on MySQL, which lists InnoDB lock waits only in performance_schema.
-fn no_row_locks_limitation(gap: &Limitation) -> Limitation {
+/// Creates the limitation that row locks are unreadable. MySQL lists InnoDB lock waits only in performance_schema.
+fn unreadable_row_lock_limitation(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::NoRowLocks,
         what: "Holders of InnoDB row locks cannot be read.".to_owned(),
@@ -90,16 +94,16 @@ fn no_row_locks_limitation(gap: &Limitation) -> Limitation {
     }
 }
 
-/// Limitation for pending metadata locks, which MariaDB's plugin does not list.
-fn no_pending_locks_limitation(gap: Limitation) -> Limitation {
+/// Creates the limitation that pending metadata locks are unreadable. MariaDB's plugin lists only granted locks.
+fn unreadable_pending_lock_limitation(gap: Limitation) -> Limitation {
     Limitation {
         what: "Pending metadata locks cannot be read and are inferred from session states and statements.".to_owned(),
         ..gap
     }
 }
 
-/// Adds the installation of MariaDB's plugin to the fix of a limitation.
-fn no_plugin_limitation(gap: Limitation) -> Limitation {
+/// Extends the suggested fix of a limitation with the installation of MariaDB's plugin.
+fn missing_metadata_lock_plugin_limitation(gap: Limitation) -> Limitation {
     Limitation {
         remedy: Some(match gap.remedy {
             Some(remedy) => format!("{remedy} -- or, for lock holders only: INSTALL SONAME 'metadata_lock_info';"),

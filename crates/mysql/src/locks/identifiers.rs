@@ -1,7 +1,7 @@
-//! Decodes text and identifiers from lock tables.
+//! Decodes text and identifiers that are read from lock tables.
 
-/// Decodes a text column as UTF-8. Replaces invalid bytes, which locked row data can contain.
-pub(super) fn decode_text(bytes: Vec<u8>) -> String {
+/// Decodes a text column as UTF-8. Replaces invalid bytes, because locked row data can contain such bytes.
+pub(super) fn decode_text_column(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
@@ -48,6 +48,6 @@ mod tests {
 
     #[test]
     fn invalid_utf8_is_replaced() {
-        assert_eq!(decode_text(b"'a', \xff".to_vec()), "'a', \u{fffd}");
+        assert_eq!(decode_text_column(b"'a', \xff".to_vec()), "'a', \u{fffd}");
     }
 }

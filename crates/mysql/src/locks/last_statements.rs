@@ -1,4 +1,4 @@
-//! Reads the latest statements of idle root blockers.
+//! Reads the latest statements of idle sessions that are root blockers.
 
 use std::collections::HashMap;
 
@@ -9,21 +9,21 @@ use super::threads::ThreadMap;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Maximum number of sessions whose latest statements are read.
-const MAX_SESSIONS_WITH_HISTORY: usize = 100;
+/// Maximum number of sessions whose latest statements Clew reads.
+const MAX_STATEMENT_HISTORY_SESSIONS: usize = 100;
 
-/// Row of `events_statements_history`: thread id, event id, parent event id and type, statement.
+/// Row of `events_statements_history`: thread id, event id, parent event id, parent event type, and statement.
 type StatementRow = (u64, u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// Reads the statements of the sessions' open transactions into `observed`, oldest first.
+/// Reads the statements of the sessions' open transactions. Adds the statements to `observed`, oldest first.
 pub(super) async fn read_last_statements(
     connection: &mut Connection,
     sessions: &[u64],
     threads: &ThreadMap,
     observed: &mut LockObservations,
 ) -> Result<(), Failure> {
-    let sessions = sessions.get(..MAX_SESSIONS_WITH_HISTORY).unwrap_or(sessions);
-    let threads = threads.threads_of_sessions(sessions);
+    let sessions = sessions.get(..MAX_STATEMENT_HISTORY_SESSIONS).unwrap_or(sessions);
+    let threads = threads.threads_for_sessions(sessions);
     if threads.is_empty() {
         return Ok(());
     }
@@ -38,7 +38,7 @@ pub(super) async fn read_last_statements(
         .await
         .map_err(|error| connection.to_failure(&error))?;
     if rows.is_empty() {
-        observed.limitations.extend(read_history_limitation(connection).await?);
+        observed.limitations.extend(read_statement_history_limitation(connection).await?);
     }
     for (thread, _, part_of, kind, statement) in rows {
         let (Some(&session), Some(statement)) = (threads.get(&thread), statement) else { continue };
@@ -55,7 +55,7 @@ pub(super) async fn read_last_statements(
 }
 
 /// Returns a limitation if the server does not record a statement history.
-async fn read_history_limitation(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
+async fn read_statement_history_limitation(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
     let rows: Vec<(bool, i64)> = connection
         .query_all(statements::STATEMENT_HISTORY_SETTINGS_QUERY)
         .await

@@ -5,21 +5,21 @@ use std::collections::{HashMap, HashSet};
 use clew_diagnose::waits::{LockStatus, LockedObject, MetadataLock, MetadataObjectKind, RowWait};
 use clew_model::{Failure, Transaction};
 
-use super::identifiers::{decode_text, parse_table_name};
+use super::identifiers::{decode_text_column, parse_table_name};
 use super::raw_row_wait::{RawLockOwner, RawRowWait};
 use crate::connection::Connection;
 use crate::statements;
 use crate::transactions::MISSING_PRIVILEGE_ERROR;
 
-/// Row of `innodb_lock_waits`: transaction id and lock id of the waiter, then of the blocker.
+/// Row of `innodb_lock_waits`: transaction id and lock id of the waiter, then those of the blocker.
 type WaitRow = (u64, Vec<u8>, u64, Vec<u8>);
-/// Row of `innodb_locks`: lock id, mode, type, table, index, data.
+/// Row of `innodb_locks`: lock id, lock mode, lock type, table, index, and locked data.
 type LockRow = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>);
 
 /// Reads all InnoDB lock waits.
 ///
-/// A waiting read-only transaction has no transaction id and is identified by its requested lock.
-/// All transactions that request the same lock have the same blockers.
+/// A waiting read-only transaction has no transaction id. Clew identifies such a transaction by its requested lock.
+/// All transactions that request the same row lock have the same blockers.
 pub(super) async fn read_row_waits(
     connection: &mut Connection,
     transactions: &[Transaction],
@@ -37,7 +37,7 @@ pub(super) async fn read_row_waits(
         .await
         .map_err(|error| connection.to_failure(&error))?;
     let locks: HashMap<Vec<u8>, LockedObject> = locks.into_iter().map(parse_lock_row).collect();
-    let unnumbered = read_waiters_without_id(connection, transactions).await?;
+    let unnumbered = read_waiters_without_transaction_id(connection, transactions).await?;
     let numbered: HashMap<u64, u64> = transactions
         .iter()
         .filter(|transaction| transaction.id != 0 && transaction.session_id != 0)
@@ -65,12 +65,12 @@ pub(super) async fn read_row_waits(
     Ok(waits)
 }
 
-/// Identifies blockers that are read-only transactions, which have no transaction id.
+/// Identifies blockers that are read-only transactions. Such transactions have no transaction id.
 ///
 /// The holder of a row lock also holds a metadata lock on the table.
-/// If exactly one read-only transaction holds a metadata lock on the table, this transaction is the blocker.
-/// If the metadata locks of any read-only transaction are unknown, no blocker is identified.
-/// Metadata locks are unknown if they were granted before the instrument was enabled.
+/// If exactly one read-only transaction holds a metadata lock on the table, the transaction is the blocker.
+/// If the metadata locks of any read-only transaction are unknown, Clew does not identify blockers.
+/// Metadata locks are unknown if the server granted them before the instrument was enabled.
 pub(super) fn identify_read_only_blockers(waits: &mut [RowWait], transactions: &[Transaction], locks: &[MetadataLock]) {
     let readers: HashSet<u64> = transactions
         .iter()
@@ -100,7 +100,7 @@ pub(super) fn identify_read_only_blockers(waits: &mut [RowWait], transactions: &
     }
 }
 
-async fn read_waiters_without_id(
+async fn read_waiters_without_transaction_id(
     connection: &mut Connection,
     transactions: &[Transaction],
 ) -> Result<HashMap<Vec<u8>, Vec<u64>>, Failure> {
@@ -109,7 +109,7 @@ async fn read_waiters_without_id(
         return Ok(waiters);
     }
     let rows: Vec<(u64, Vec<u8>)> = connection
-        .query_all(statements::WAITERS_WITHOUT_ID_QUERY)
+        .query_all(statements::WAITERS_WITHOUT_TRANSACTION_ID_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
     for (session, lock) in rows {
@@ -119,14 +119,14 @@ async fn read_waiters_without_id(
 }
 
 fn parse_lock_row((id, mode, kind, printed, index, data): LockRow) -> (Vec<u8>, LockedObject) {
-    let (schema, table) = parse_table_name(&decode_text(printed));
+    let (schema, table) = parse_table_name(&decode_text_column(printed));
     let object = LockedObject {
         schema,
         table,
-        index: index.map(decode_text),
-        mode: decode_text(mode),
+        index: index.map(decode_text_column),
+        mode: decode_text_column(mode),
         is_table_lock: kind == b"TABLE",
-        data: data.map(decode_text),
+        data: data.map(decode_text_column),
     };
     (id, object)
 }

@@ -6,24 +6,24 @@ use clew_diagnose::waits::{LockStatus, MetadataLock, MetadataLockMode, MetadataO
 use clew_model::Failure;
 
 use super::capabilities::LockCapabilities;
-use super::identifiers::decode_text;
+use super::identifiers::decode_text_column;
 use super::threads::ThreadMap;
 use super::xa_prepared::PreparedTransaction;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Metadata lock before its thread id is resolved to a session id.
+/// Metadata lock whose thread id is not resolved to a session id yet.
 #[derive(Debug)]
 pub(super) struct RawMetadataLock {
     lock: MetadataLock,
-    /// Thread id in performance_schema, or `None` if the row has a session id instead.
+    /// Thread id in performance_schema, or `None` if the source lists a session id instead.
     thread: Option<u64>,
     /// True if the server releases the lock at the end of the transaction.
-    of_transaction: bool,
+    has_transaction_duration: bool,
 }
 
 /// Reads all metadata locks from performance_schema and from MariaDB's plugin.
-/// The plugin also lists locks that were granted before the instrument was enabled.
+/// MariaDB's plugin also lists locks that the server granted before the instrument was enabled.
 pub(super) async fn read_metadata_locks(
     connection: &mut Connection,
     capabilities: LockCapabilities,
@@ -46,50 +46,50 @@ pub(super) async fn read_metadata_locks(
     Ok(locks)
 }
 
-/// Row of `metadata_locks`: object type, schema, name, lock mode, status, thread id, duration.
+/// Row of `metadata_locks`: object type, schema, name, lock mode, status, thread id, and duration.
 type LockRow = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Vec<u8>, Vec<u8>, Option<u64>, Vec<u8>);
 
 fn parse_lock_row((kind, schema, name, mode, status, thread, duration): LockRow) -> Option<RawMetadataLock> {
-    let kind = MetadataObjectKind::parse(&decode_text(kind));
+    let kind = MetadataObjectKind::parse(&decode_text_column(kind));
     Some(RawMetadataLock {
         lock: MetadataLock {
-            object: MetadataObject::new(kind, schema.map(decode_text), name.map(decode_text)),
-            mode: MetadataLockMode::parse(&decode_text(mode))?,
-            status: LockStatus::parse(&decode_text(status))?,
+            object: MetadataObject::new(kind, schema.map(decode_text_column), name.map(decode_text_column)),
+            mode: MetadataLockMode::parse(&decode_text_column(mode))?,
+            status: LockStatus::parse(&decode_text_column(status))?,
             session: None,
         },
         thread,
-        of_transaction: duration == b"TRANSACTION",
+        has_transaction_duration: duration == b"TRANSACTION",
     })
 }
 
-/// Row of `metadata_lock_info`: object type, schema, name, lock mode, session id.
+/// Row of `metadata_lock_info`: object type, schema, name, lock mode, and session id.
 type HeldRow = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, u64);
 
 fn parse_granted_lock_row((kind, schema, name, mode, session): HeldRow) -> Option<RawMetadataLock> {
-    let kind = MetadataObjectKind::parse(&decode_text(kind?));
+    let kind = MetadataObjectKind::parse(&decode_text_column(kind?));
     Some(RawMetadataLock {
         lock: MetadataLock {
-            object: MetadataObject::new(kind, schema.map(decode_text), name.map(decode_text)),
-            mode: MetadataLockMode::parse(&decode_text(mode?))?,
+            object: MetadataObject::new(kind, schema.map(decode_text_column), name.map(decode_text_column)),
+            mode: MetadataLockMode::parse(&decode_text_column(mode?))?,
             status: LockStatus::Granted,
             session: Some(session),
         },
         thread: None,
-        of_transaction: false,
+        has_transaction_duration: false,
     })
 }
 
 impl RawMetadataLock {
-    /// Returns the session id of the lock's listed owner.
+    /// Returns the session id of the lock owner that the server lists.
     pub(super) fn session_id(&self, threads: &ThreadMap) -> Option<u64> {
         self.lock.session.or_else(|| threads.session_id(self.thread?))
     }
 
-    /// Resolves the owner of the lock to a session. Returns `None` if the server has released the lock.
+    /// Resolves the lock owner to a session. Returns `None` if the server has released the lock.
     ///
     /// MySQL lists the locks of a prepared XA transaction under the thread that prepared the transaction.
-    /// The thread that prepared the transaction may have ended, or may run another statement.
+    /// A thread that prepared an XA transaction may have ended, or may be running another statement.
     /// If a thread has ended, the server has released its locks, except those of prepared XA transactions.
     pub(super) fn resolve_owner(
         mut self,
@@ -99,10 +99,10 @@ impl RawMetadataLock {
     ) -> Option<MetadataLock> {
         let Some(thread) = self.thread else { return Some(self.lock) };
         self.lock.session = threads.session_id(thread);
-        let left_behind = prepared.iter().any(|prepared| prepared.may_own_lock(thread, &self.lock.object));
+        let left_behind = prepared.iter().any(|prepared| prepared.may_own_metadata_lock(thread, &self.lock.object));
         match self.lock.session {
             None => left_behind.then_some(self.lock),
-            Some(session) if left_behind && self.of_transaction && !with_transaction.contains(&session) => {
+            Some(session) if left_behind && self.has_transaction_duration && !with_transaction.contains(&session) => {
                 Some(MetadataLock { session: None, ..self.lock })
             }
             Some(_) => Some(self.lock),

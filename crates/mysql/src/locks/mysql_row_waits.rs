@@ -5,17 +5,17 @@ use std::collections::{HashMap, HashSet};
 use clew_diagnose::waits::LockedObject;
 use clew_model::Failure;
 
-use super::identifiers::decode_text;
+use super::identifiers::decode_text_column;
 use super::raw_row_wait::{RawLockOwner, RawRowWait};
 use crate::connection::Connection;
 use crate::statements;
 
-/// Maximum number of locks looked up per query.
-const LOCK_IDS_PER_QUERY: usize = 500;
-/// Maximum number of locks looked up in total. Waits beyond this limit lack the locked object.
-const MAX_LOCK_IDS: usize = 5000;
+/// Maximum number of lock ids per query.
+const MAX_LOCK_IDS_PER_QUERY: usize = 500;
+/// Maximum number of lock ids that Clew looks up per read. The locked objects of further waits are unknown.
+const MAX_TOTAL_LOCK_IDS: usize = 5000;
 
-/// Row of `data_lock_waits`: lock id, transaction id and thread id of the waiter, then of the blocker.
+/// Row of `data_lock_waits`: lock id, transaction id and thread id of the waiter, then those of the blocker.
 type WaitRow = (Vec<u8>, u64, Option<u64>, Vec<u8>, u64, Option<u64>);
 
 /// Reads all InnoDB lock waits.
@@ -42,11 +42,11 @@ pub(super) async fn read_row_waits(connection: &mut Connection) -> Result<Vec<Ra
     Ok(rows.into_iter().map(wait).collect())
 }
 
-/// Row of `data_locks`: lock id, schema, table, index, mode, type, data.
+/// Row of `data_locks`: lock id, schema, table, index, lock mode, lock type, and locked data.
 type LockRow =
     (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// Reads the locked objects of lock waits by lock id, requested locks first.
+/// Reads the locked objects of lock waits. Looks up requested locks first, then held locks.
 async fn read_locked_objects(
     connection: &mut Connection,
     waits: &[WaitRow],
@@ -56,9 +56,9 @@ async fn read_locked_objects(
     let held_locks = waits.iter().map(|wait| wait.3.as_slice());
     let ids =
         requested_locks.chain(held_locks).filter_map(|id| std::str::from_utf8(id).ok().filter(|id| is_lock_id(id)));
-    let ids: Vec<&str> = ids.filter(|&id| unique.insert(id)).take(MAX_LOCK_IDS).collect();
+    let ids: Vec<&str> = ids.filter(|&id| unique.insert(id)).take(MAX_TOTAL_LOCK_IDS).collect();
     let mut locks = HashMap::new();
-    for ids in ids.chunks(LOCK_IDS_PER_QUERY) {
+    for ids in ids.chunks(MAX_LOCK_IDS_PER_QUERY) {
         let rows: Vec<LockRow> = connection
             .query_all(&statements::data_locks_query(ids))
             .await
@@ -68,19 +68,19 @@ async fn read_locked_objects(
     Ok(locks)
 }
 
-/// Returns whether a text is an InnoDB lock id: digits and colons, which are safe inside a SQL statement.
+/// Returns whether a text consists of digits and colons, as InnoDB lock ids do. Such a text is safe in a SQL statement.
 fn is_lock_id(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit() || byte == b':')
 }
 
 fn parse_lock_row((id, schema, table, index, mode, kind, data): LockRow) -> (Vec<u8>, LockedObject) {
     let object = LockedObject {
-        schema: schema.map(decode_text),
-        table: table.map(decode_text),
-        index: index.map(decode_text),
-        mode: mode.map(decode_text).unwrap_or_default(),
+        schema: schema.map(decode_text_column),
+        table: table.map(decode_text_column),
+        index: index.map(decode_text_column),
+        mode: mode.map(decode_text_column).unwrap_or_default(),
         is_table_lock: kind.as_deref() == Some(b"TABLE"),
-        data: data.map(decode_text),
+        data: data.map(decode_text_column),
     };
     (id, object)
 }

@@ -1,11 +1,11 @@
-//! Classifies sessions as user, Clew, replication applier or internal.
+//! Classifies sessions as user sessions, Clew's own sessions, replication appliers or internal sessions.
 
 use clew_diagnose::is_internal_session;
 use clew_diagnose::waits::SessionRole;
 use clew_model::Session;
 
 /// Process list commands of MariaDB's replication appliers.
-/// While an applier runs a trigger, its account is the trigger's definer (observed on 10.11).
+/// While a replication applier runs a trigger, its account is the trigger's definer (observed on 10.11).
 const APPLIER_COMMANDS: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
 
 /// Returns the role of a session. `is_applier` is true if the thread name identifies a replication applier.

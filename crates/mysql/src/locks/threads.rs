@@ -8,7 +8,7 @@ use super::capabilities::LockCapabilities;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Session ids by thread id, without ended threads and threads that have no session.
+/// Session ids by thread id. The map omits ended threads and threads without a session.
 #[derive(Debug, Default)]
 pub(crate) struct ThreadMap {
     sessions: HashMap<u64, u64>,
@@ -26,14 +26,14 @@ impl ThreadMap {
         self.appliers.contains(&session)
     }
 
-    /// Returns the threads of the sessions, with the session id by thread id.
-    pub(super) fn threads_of_sessions(&self, sessions: &[u64]) -> HashMap<u64, u64> {
+    /// Returns the threads of the sessions as a map from thread id to session id.
+    pub(super) fn threads_for_sessions(&self, sessions: &[u64]) -> HashMap<u64, u64> {
         let wanted = self.sessions.iter().filter(|(_, session)| sessions.contains(session));
         wanted.map(|(&thread, &session)| (thread, session)).collect()
     }
 }
 
-/// Reads the threads of all sessions. Must be called after reading the locks, to include every lock holder.
+/// Reads the threads of all sessions. Callers must read the locks first, so that the result contains every lock holder.
 pub(super) async fn read_threads(
     connection: &mut Connection,
     capabilities: LockCapabilities,

@@ -1,16 +1,16 @@
-//! Reads prepared XA transactions that have no session.
+//! Reads prepared XA transactions without a session.
 
 use std::collections::HashMap;
 
 use clew_diagnose::waits::{MetadataObject, MetadataObjectKind, TableName};
 use clew_model::{Failure, Limitation, LimitationKind, Transaction};
 
-use super::identifiers::decode_text;
+use super::identifiers::decode_text_column;
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::{doctor, statements};
+use crate::{privileges, statements};
 
-/// Prepared XA transaction that has no session.
+/// Prepared XA transaction without a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PreparedTransaction {
     /// Transaction id.
@@ -24,8 +24,8 @@ pub(super) struct PreparedTransaction {
 }
 
 impl PreparedTransaction {
-    /// Returns whether the transaction may own a metadata lock that is listed under the thread.
-    pub(super) fn may_own_lock(&self, thread: u64, object: &MetadataObject) -> bool {
+    /// Returns whether the transaction may own a metadata lock that the server lists under `thread`.
+    pub(super) fn may_own_metadata_lock(&self, thread: u64, object: &MetadataObject) -> bool {
         let on_table = match object {
             MetadataObject { kind: MetadataObjectKind::Table, schema: Some(schema), name: Some(name) } => {
                 self.tables.iter().any(|table| table.schema == *schema && table.table == *name)
@@ -36,12 +36,12 @@ impl PreparedTransaction {
     }
 }
 
-/// Row of `data_locks`: transaction id, thread id, schema, table.
+/// Row of `data_locks`: transaction id, thread id, schema, and table.
 type TableRow = (u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
-/// Row of `XA RECOVER`: format id, length of both parts of the XID, concatenated parts.
-type NameRow = (i64, usize, usize, Vec<u8>);
+/// Row of `XA RECOVER`: format id, the lengths of both parts of the XID, and the concatenated parts.
+type XidRow = (i64, usize, usize, Vec<u8>);
 
-/// Reads all prepared XA transactions. Sends queries only if a transaction has no session.
+/// Reads all prepared XA transactions without a session. Sends queries only if such a transaction exists.
 pub(super) async fn read_prepared_transactions(
     connection: &mut Connection,
     transactions: &[Transaction],
@@ -65,9 +65,11 @@ pub(super) async fn read_prepared_transactions(
     if connection.flavor == Flavor::MySql && locks_readable {
         read_locked_tables(connection, &mut prepared).await?;
     }
-    match connection.query_all::<NameRow>(statements::XA_RECOVER_QUERY).await {
-        Ok(names) => assign_xid(&mut prepared, &names),
-        Err(crate::client::Error::Server(error)) => limitations.push(no_xids_limitation(&error.message, account)),
+    match connection.query_all::<XidRow>(statements::XA_RECOVER_QUERY).await {
+        Ok(names) => assign_unambiguous_xid(&mut prepared, &names),
+        Err(crate::client::Error::Server(error)) => {
+            limitations.push(unreadable_xid_limitation(&error.message, account))
+        }
         Err(error) => return Err(connection.to_failure(&error)),
     }
     Ok(prepared)
@@ -86,7 +88,7 @@ async fn read_locked_tables(connection: &mut Connection, prepared: &mut [Prepare
             tables
                 .entry(transaction)
                 .or_default()
-                .push(TableName { schema: decode_text(schema), table: decode_text(table) });
+                .push(TableName { schema: decode_text_column(schema), table: decode_text_column(table) });
         }
         threads.insert(transaction, thread.filter(|&thread| thread != 0));
     }
@@ -97,15 +99,16 @@ async fn read_locked_tables(connection: &mut Connection, prepared: &mut [Prepare
     Ok(())
 }
 
-/// Assigns the XID if there is exactly one transaction and one XID. Servers do not map XIDs to transaction ids.
-fn assign_xid(prepared: &mut [PreparedTransaction], names: &[NameRow]) {
+/// Assigns the XID if the server lists exactly one transaction and one XID.
+/// Servers do not map XIDs to transaction ids.
+fn assign_unambiguous_xid(prepared: &mut [PreparedTransaction], names: &[XidRow]) {
     if let ([prepared], [name]) = (prepared, names) {
         prepared.xid = format_xid(name);
     }
 }
 
-/// Formats an XID as a SQL literal. Parts that are not printable ASCII are formatted as hexadecimal.
-fn format_xid((format, first, second, both): &NameRow) -> Option<String> {
+/// Formats an XID as a SQL literal. Formats a part as hexadecimal if it is not printable ASCII.
+fn format_xid((format, first, second, both): &XidRow) -> Option<String> {
     let (first, rest) = both.split_at_checked(*first)?;
     let second = rest.get(..*second)?;
     let mut printed = format_xid_part(first);
@@ -126,12 +129,12 @@ fn format_xid_part(bytes: &[u8]) -> String {
     }
 }
 
-fn no_xids_limitation(why: &str, account: &str) -> Limitation {
+fn unreadable_xid_limitation(why: &str, account: &str) -> Limitation {
     Limitation {
         kind: LimitationKind::NoPreparedNames,
         what: "XIDs of prepared XA transactions cannot be read.".to_owned(),
         why: format!("The server refused XA RECOVER: {why}"),
-        remedy: Some(format!("GRANT XA_RECOVER_ADMIN ON *.* TO {};", doctor::quote_account(account))),
+        remedy: Some(format!("GRANT XA_RECOVER_ADMIN ON *.* TO {};", privileges::quote_account_name(account))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Caches state between samples of a node to reduce reads from the server.
+//! Caches data between samples of a node so that Clew sends fewer queries to the server.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use crate::flavor::Flavor;
 use crate::program_names;
 use crate::server_instance::ServerInstance;
 
-/// Interval between full samples, which also check privileges and settings.
+/// Interval between full samples. A full sample also checks privileges and settings.
 const FULL_SAMPLE_INTERVAL: Duration = Duration::from_mins(1);
-/// Maximum number of new sessions whose program names are read per sample.
+/// Maximum number of new sessions per sample whose program names Clew reads.
 const MAX_NEW_PROGRAM_NAMES: usize = 200;
-/// Minimum interval between program name reads on MariaDB, which scans all sessions for each read.
+/// Minimum interval between reads of program names on MariaDB, because MariaDB scans all sessions for each read.
 const MARIADB_PROGRAM_NAME_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Cache for consecutive samples of a node.
 #[derive(Debug, Default)]
 pub struct SampleCache {
-    /// Server instance from which the cached data was read.
+    /// Server instance that returned the cached data.
     server: Option<ServerInstance>,
     /// True if the previous sample contained waiting sessions.
     pub(super) has_waiters: bool,
@@ -30,16 +30,16 @@ pub struct SampleCache {
     pub(super) use_show_processlist: bool,
     /// Clock readings and clock steps of the server.
     pub(super) clock: ClockHistory,
-    /// Limitations for lost instrumentation at the last full sample.
+    /// Limitations that describe lost instrumentation, from the last full sample.
     pub(super) losses: Vec<Limitation>,
-    /// Limitations of the last full sample.
+    /// Limitations that the last full sample reported.
     pub(super) limitations: Vec<Limitation>,
     full_sample_at: Option<Instant>,
     programs: HashMap<u64, Arc<[u8]>>,
-    /// Ids of sessions whose program name was read, including sessions without a program name.
+    /// Ids of the sessions whose program names were read, including sessions without a program name.
     programs_read: HashSet<u64>,
     programs_at: Option<Instant>,
-    /// Limitations for unreadable program names, empty if program names are readable.
+    /// Limitations that explain unreadable program names. The list is empty if program names are readable.
     program_name_limitations: Vec<Limitation>,
 }
 
@@ -53,22 +53,22 @@ impl SampleCache {
         self.clock.select_server(server);
     }
 
-    /// Records the clock reading of the connection, if any.
+    /// Records the connection's clock reading, if any.
     pub(super) fn record_clock_reading(&mut self, connection: &Connection) {
         if let Some(clock) = connection.clock {
-            self.clock.record_reading(clock);
+            self.clock.record_clock_reading(clock);
         }
     }
 
     /// Corrects the ages of transactions after clock steps.
-    pub(super) fn adjust_ages(&self, transactions: &mut [Transaction]) {
+    pub(super) fn correct_transaction_ages(&self, transactions: &mut [Transaction]) {
         if !self.clock.has_clock_steps() {
             return;
         }
         for transaction in transactions {
-            transaction.seconds = self.clock.adjust_seconds(transaction.seconds);
+            transaction.seconds = self.clock.correct_age_seconds(transaction.seconds);
             transaction.lock_wait_seconds =
-                transaction.lock_wait_seconds.map(|seconds| self.clock.adjust_seconds(seconds));
+                transaction.lock_wait_seconds.map(|seconds| self.clock.correct_age_seconds(seconds));
         }
     }
 
@@ -82,13 +82,13 @@ impl SampleCache {
         self.programs.get(&session).cloned()
     }
 
-    /// Returns the limitations for unreadable program names.
+    /// Returns the limitations that explain unreadable program names.
     pub(super) fn program_name_limitations(&self) -> &[Limitation] {
         &self.program_name_limitations
     }
 
-    /// Reads the program names of all sessions, or records a limitation if they are unreadable.
-    /// `unreadable` is the limitation for an unreadable performance_schema.
+    /// Reads the program names of all sessions. Records a limitation if program names are unreadable.
+    /// `unreadable` is the limitation that explains why performance_schema is unreadable, if so.
     pub(super) async fn refresh_all_program_names(
         &mut self,
         connection: &mut Connection,

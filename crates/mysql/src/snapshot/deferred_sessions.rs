@@ -9,12 +9,12 @@ use tokio::task::spawn_blocking;
 
 use crate::statement_ages::SessionAge;
 
-/// Maximum number of bytes in memory before the sessions spill to a temporary file.
-const MAX_IN_MEMORY_BYTES: usize = 64 << 10;
+/// Maximum number of bytes in memory. Further sessions spill to a temporary file.
+const MAX_IN_MEMORY_SESSION_BYTES: usize = 64 << 10;
 /// Length value that marks a NULL text.
-const NULL_TEXT_LENGTH: u64 = u64::MAX;
+const NULL_TEXT_LENGTH_MARKER: u64 = u64::MAX;
 
-/// Stored sessions in arrival order, with ages in memory and text columns in a spooled file.
+/// Sessions in arrival order. Ages are stored in memory, and text columns in a file that is in memory while small.
 #[derive(Debug)]
 pub(super) struct DeferredSessions {
     pub(super) ages: Vec<SessionAge>,
@@ -23,14 +23,14 @@ pub(super) struct DeferredSessions {
 
 impl Default for DeferredSessions {
     fn default() -> Self {
-        Self { ages: Vec::new(), texts: BufWriter::new(SpooledTempFile::new(MAX_IN_MEMORY_BYTES)) }
+        Self { ages: Vec::new(), texts: BufWriter::new(SpooledTempFile::new(MAX_IN_MEMORY_SESSION_BYTES)) }
     }
 }
 
 impl DeferredSessions {
-    /// Adds a session. Long statements are written on a blocking thread.
+    /// Adds a session. Writes long statements on a blocking thread.
     pub(super) async fn push(mut self, session: Session) -> io::Result<Self> {
-        if session.statement.as_ref().is_none_or(|statement| statement.len() <= MAX_IN_MEMORY_BYTES) {
+        if session.statement.as_ref().is_none_or(|statement| statement.len() <= MAX_IN_MEMORY_SESSION_BYTES) {
             return self.write_session(&session).map(|()| self);
         }
         spawn_blocking(move || self.write_session(&session).map(|()| self)).await.map_err(io::Error::other)?
@@ -41,14 +41,14 @@ impl DeferredSessions {
         let Session { user, host, database, command, state, statement, .. } = session;
         let texts = [Some(user), Some(host), Some(command), database.as_ref(), state.as_ref(), statement.as_ref()];
         for text in texts {
-            let length = text.map_or(NULL_TEXT_LENGTH, |text| text.len() as u64);
+            let length = text.map_or(NULL_TEXT_LENGTH_MARKER, |text| text.len() as u64);
             self.texts.write_all(&length.to_ne_bytes())?;
             self.texts.write_all(text.map_or(&[], Vec::as_slice))?;
         }
         Ok(())
     }
 
-    /// Returns a reader for the stored sessions, which takes the ages from `ages`.
+    /// Returns a reader for the stored sessions. The reader takes session ages from `ages`.
     pub(super) fn into_reader(self) -> io::Result<DeferredSessionReader> {
         let mut texts = self.texts.into_inner().map_err(io::IntoInnerError::into_error)?;
         texts.seek(SeekFrom::Start(0))?;
@@ -78,7 +78,7 @@ impl DeferredSessionReader {
         let mut length = [0; 8];
         self.texts.read_exact(&mut length)?;
         let length = u64::from_ne_bytes(length);
-        if length == NULL_TEXT_LENGTH {
+        if length == NULL_TEXT_LENGTH_MARKER {
             return Ok(None);
         }
         let mut text = vec![0; usize::try_from(length).map_err(io::Error::other)?];
@@ -103,7 +103,7 @@ mod tests {
             state: (id == 2).then(|| b"executing".to_vec()),
             statement: statement.map(<[u8]>::to_vec),
         };
-        let large = vec![b'x'; MAX_IN_MEMORY_BYTES + 1];
+        let large = vec![b'x'; MAX_IN_MEMORY_SESSION_BYTES + 1];
         for statements in [[Some(&b"SELECT 1"[..]), None, Some(b"")], [Some(&large), Some(b"DO 1"), None]] {
             let sessions: Vec<_> = (1..).zip(statements).map(|(id, statement)| session(id, statement)).collect();
             let mut deferred = DeferredSessions::default();

@@ -1,7 +1,7 @@
 //! Takes detailed snapshots.
 //!
-//! The base columns of a row are encoded while the process list streams in.
-//! The detail columns are appended when the rows are written.
+//! Clew encodes the base columns of a row while it receives the process list.
+//! Clew appends the detail columns when it writes the rows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use std::sync::Arc;
 use clew_diagnose::waits::build_wait_graph;
 use clew_model::{Failure, LimitationKind, NodeUrl, Session, SessionDetail};
 
-use super::encoder::{RowOptions, read_sorted_rows};
+use super::encoder::{RowEncodingOptions, read_sorted_rows};
 use super::{EncodedRows, Snapshot, StatementText, finish_snapshot};
 use crate::connection::Connection;
 use crate::limits::ReadLimits;
 use crate::locks::LockTables;
-use crate::party_collector::WaitPartyCollector;
 use crate::transactions::TransactionsBySession;
+use crate::wait_party_collector::WaitPartyCollector;
 use crate::{doctor, lost_instrumentation, program_names, statement_digests};
 
 pub(super) async fn read_detailed_snapshot(
     node: &NodeUrl,
-    rows: RowOptions,
+    rows: RowEncodingOptions,
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
     let mut connection = Connection::open(node, limits).await?;
@@ -42,7 +42,7 @@ pub(super) async fn read_detailed_snapshot(
         limitations
             .extend(losses.into_iter().filter(|loss| !named || loss.kind != LimitationKind::LostConnectAttributes));
     }
-    let stale_modes = locks.stale_lock_modes_limitation();
+    let stale_modes = locks.stale_lock_mode_limitation();
     let facts = collector.into_observed_sessions(connection.own_session_filter(), &locks.threads);
     let (observed, threads) = locks.into_lock_observations(facts);
     let wait_graph = build_wait_graph(&observed);
@@ -61,7 +61,7 @@ pub(super) async fn read_detailed_snapshot(
     Ok(finish_snapshot(connection, body, limitations).await)
 }
 
-/// Details by session id. Program names have their own map, because most sessions have no other details.
+/// Details by session id. A separate map stores program names, because most sessions have no other details.
 #[derive(Debug)]
 pub(super) struct SessionDetails {
     /// Details of sessions that wait or run a statement.

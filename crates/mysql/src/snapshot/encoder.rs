@@ -1,4 +1,4 @@
-//! Joins, filters, encodes and sorts the rows of a snapshot while the process list streams in.
+//! Joins, filters, encodes and sorts the rows of a snapshot while Clew receives the process list.
 
 use std::io;
 
@@ -15,33 +15,34 @@ use crate::statement_ages::{self, AgeCheckScope};
 use crate::transactions::TransactionsBySession;
 use crate::{doctor, failure, process_list};
 
-/// Maximum number of bytes in memory before encoded rows spill to a temporary file.
-const MAX_IN_MEMORY_BYTES: usize = 1 << 20;
-/// Maximum number of sessions in a batch for the blocking thread.
+/// Maximum number of bytes in memory. Further encoded rows spill to a temporary file.
+const MAX_IN_MEMORY_ROW_BYTES: usize = 1 << 20;
+/// Maximum number of sessions in a batch that a blocking thread encodes.
 const MAX_BATCH_ROWS: usize = 256;
 /// Approximate maximum number of statement bytes in a batch.
 const MAX_BATCH_BYTES: usize = 1 << 20;
-/// Maximum statement bytes of rows that are encoded on the reading thread. A thread handover costs two wake-ups.
+/// Maximum statement size in bytes for encoding on the reading thread.
+/// Handing a row to another thread costs two thread wake-ups.
 const MAX_INLINE_STATEMENT_BYTES: usize = 64 << 10;
 
-/// Maximum number of busy sessions whose ages are checked. Limits the memory of a snapshot.
-const MAX_CHECKED_SESSIONS: usize = 2_000;
+/// Maximum number of busy sessions whose ages are checked. The maximum limits the memory use of a snapshot.
+const MAX_AGE_CHECKED_SESSIONS: usize = 2_000;
 
 /// Selection and format of snapshot rows.
-pub(super) struct RowOptions {
+pub(super) struct RowEncodingOptions {
     pub(super) selection: Selection,
     pub(super) statements: StatementText,
     pub(super) format: OutputFormat,
-    /// True if detail columns are appended when the rows are written.
+    /// True if Clew appends detail columns when it writes the rows.
     pub(super) detailed: bool,
 }
 
 /// Reads all sessions over a connection and returns the encoded, sorted rows.
 /// If `own` is `None`, the rows include internal sessions and Clew's own sessions.
-/// `observe` is called with each session before the session is encoded.
+/// Calls `observe` with each session before encoding the session.
 pub(super) async fn read_sorted_rows(
     connection: &mut Connection,
-    rows: &RowOptions,
+    rows: &RowEncodingOptions,
     own: Option<OwnSessionFilter>,
     transactions: TransactionsBySession,
     mut observe: impl FnMut(&Session) -> Result<(), crate::client::Error>,
@@ -49,39 +50,40 @@ pub(super) async fn read_sorted_rows(
     let address = connection.address.clone();
     let (flavor, own_id) = (connection.flavor, connection.id);
     let read_failure = |error: crate::client::Error| failure::from_client_error(&error, &address);
-    let lock_waits = transactions.lock_wait_seconds();
+    let lock_waits = transactions.lock_wait_seconds_by_session();
     let is_deferred = |session: &Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
         session.id != own_id && statement_ages::needs_age_check(flavor, session, lock_wait, AgeCheckScope::Busy)
     };
-    let mut pipeline = EncodePipeline::new(Encoder::new(rows, own, transactions));
+    let mut pipeline = EncodePipeline::new(SessionEncoder::new(rows, own, transactions));
     let (mut deferred, mut unchecked) = (DeferredSessions::default(), 0);
-    let mut sessions =
-        process_list::query_sessions(connection, process_list::MAX_ROW_BYTES).await.map_err(read_failure)?;
+    let mut sessions = process_list::query_sessions(&mut connection.raw.client, process_list::MAX_SESSION_ROW_BYTES)
+        .await
+        .map_err(read_failure)?;
     while let Some(session) = sessions.next().await.map_err(read_failure)? {
         if is_deferred(&session) {
-            if deferred.ages.len() < MAX_CHECKED_SESSIONS {
-                deferred = deferred.push(session).await.map_err(spool_failure)?;
+            if deferred.ages.len() < MAX_AGE_CHECKED_SESSIONS {
+                deferred = deferred.push(session).await.map_err(temporary_file_failure)?;
                 continue;
             }
             unchecked += 1;
         }
         observe(&session).map_err(read_failure)?;
-        pipeline = pipeline.push(session).await.map_err(spool_failure)?;
+        pipeline = pipeline.push(session).await.map_err(temporary_file_failure)?;
     }
     let (limitation, too_long) =
-        (sessions.clamped_ages_limitation(), doctor::long_statements_limitation(sessions.truncated_row_count()));
+        (sessions.clamped_age_limitation(), doctor::long_statement_limitation(sessions.truncated_row_count()));
     connection.limitations.extend(limitation.into_iter().chain(too_long));
     if unchecked > 0 {
-        connection.limitations.push(statement_ages::too_many_sessions_limitation(unchecked));
+        connection.limitations.push(statement_ages::unchecked_busy_session_limitation(unchecked));
     }
-    statement_ages::check_ages(connection, &mut deferred.ages, AgeCheckScope::Busy).await?;
-    let mut deferred = deferred.into_reader().map_err(spool_failure)?;
-    while let Some(session) = deferred.next().map_err(spool_failure)? {
+    statement_ages::replace_with_timer_ages(connection, &mut deferred.ages, AgeCheckScope::Busy).await?;
+    let mut deferred = deferred.into_reader().map_err(temporary_file_failure)?;
+    while let Some(session) = deferred.next().map_err(temporary_file_failure)? {
         observe(&session).map_err(read_failure)?;
-        pipeline = pipeline.push(session).await.map_err(spool_failure)?;
+        pipeline = pipeline.push(session).await.map_err(temporary_file_failure)?;
     }
-    pipeline.finish().await.map_err(spool_failure)
+    pipeline.finish().await.map_err(temporary_file_failure)
 }
 
 /// Batch of sessions to encode.
@@ -93,7 +95,7 @@ struct SessionBatch {
 
 impl SessionBatch {
     fn push(&mut self, session: Session) {
-        self.bytes += statement_len(&session);
+        self.bytes += statement_byte_count(&session);
         self.sessions.push(session);
     }
 
@@ -102,13 +104,13 @@ impl SessionBatch {
     }
 }
 
-fn statement_len(session: &Session) -> usize {
+fn statement_byte_count(session: &Session) -> usize {
     session.statement.as_ref().map_or(0, Vec::len)
 }
 
-/// Pipeline that encodes sessions while further rows are read.
-/// Sessions with small statements are encoded on the reading thread.
-/// Sessions with large statements are encoded in batches on a blocking thread, one batch at a time.
+/// Pipeline that encodes sessions while Clew reads further rows.
+/// Encodes sessions with small statements on the reading thread.
+/// Encodes sessions with large statements in batches on a blocking thread, one batch at a time.
 struct EncodePipeline {
     encoder: EncoderState,
     batch: SessionBatch,
@@ -116,22 +118,22 @@ struct EncodePipeline {
 
 /// State of the encoder: idle, or encoding a batch on a blocking thread.
 enum EncoderState {
-    Idle(Box<Encoder>),
-    Encoding(JoinHandle<io::Result<Box<Encoder>>>),
+    Idle(Box<SessionEncoder>),
+    Encoding(JoinHandle<io::Result<Box<SessionEncoder>>>),
 }
 
 impl EncoderState {
     /// Waits for the current batch and returns the encoder.
-    async fn into_encoder(self) -> io::Result<Box<Encoder>> {
+    async fn wait_for_encoder(self) -> io::Result<Box<SessionEncoder>> {
         match self {
             Self::Idle(encoder) => Ok(encoder),
             Self::Encoding(task) => task.await.map_err(io::Error::other)?,
         }
     }
 
-    /// Encodes a small batch on this thread, or starts encoding a large batch on a blocking thread.
-    async fn start_batch(self, batch: SessionBatch) -> io::Result<Self> {
-        let mut encoder = self.into_encoder().await?;
+    /// Encodes a small batch on the current thread, or starts to encode a large batch on a blocking thread.
+    async fn start_encoding_batch(self, batch: SessionBatch) -> io::Result<Self> {
+        let mut encoder = self.wait_for_encoder().await?;
         if encoder.is_cheap_to_encode(batch.bytes) {
             encoder.encode_batch(batch)?;
             return Ok(Self::Idle(encoder));
@@ -141,27 +143,27 @@ impl EncoderState {
 }
 
 impl EncodePipeline {
-    fn new(encoder: Encoder) -> Self {
+    fn new(encoder: SessionEncoder) -> Self {
         Self { encoder: EncoderState::Idle(Box::new(encoder)), batch: SessionBatch::default() }
     }
 
     async fn push(mut self, session: Session) -> io::Result<Self> {
         if let EncoderState::Idle(encoder) = &mut self.encoder
-            && encoder.is_cheap_to_encode(statement_len(&session))
+            && encoder.is_cheap_to_encode(statement_byte_count(&session))
         {
             encoder.encode_session(session)?;
             return Ok(self);
         }
         self.batch.push(session);
         if self.batch.is_full() {
-            self.encoder = self.encoder.start_batch(std::mem::take(&mut self.batch)).await?;
+            self.encoder = self.encoder.start_encoding_batch(std::mem::take(&mut self.batch)).await?;
         }
         Ok(self)
     }
 
     /// Encodes the remaining sessions and returns the sorted rows.
     async fn finish(self) -> io::Result<SortedRows<SpooledTempFile>> {
-        let encoder = self.encoder.start_batch(self.batch).await?.into_encoder().await?;
+        let encoder = self.encoder.start_encoding_batch(self.batch).await?.wait_for_encoder().await?;
         if encoder.is_cheap_to_encode(0) {
             return encoder.sorter.into_sorted_rows();
         }
@@ -169,8 +171,8 @@ impl EncodePipeline {
     }
 }
 
-/// Encoder that filters sessions and encodes them as sortable rows.
-struct Encoder {
+/// Filters sessions and encodes them as sortable rows.
+struct SessionEncoder {
     statements: StatementText,
     format: OutputFormat,
     detailed: bool,
@@ -183,8 +185,8 @@ struct Encoder {
     encoded: Vec<u8>,
 }
 
-impl Encoder {
-    fn new(rows: &RowOptions, own: Option<OwnSessionFilter>, transactions: TransactionsBySession) -> Self {
+impl SessionEncoder {
+    fn new(rows: &RowEncodingOptions, own: Option<OwnSessionFilter>, transactions: TransactionsBySession) -> Self {
         let filter = SessionFilter::from_owned_selection(rows.selection.clone());
         let order = SortOrder::new(&rows.selection);
         Self {
@@ -195,17 +197,17 @@ impl Encoder {
             own,
             transactions,
             order,
-            sorter: RowSorter::new(SpooledTempFile::new(MAX_IN_MEMORY_BYTES)),
+            sorter: RowSorter::new(SpooledTempFile::new(MAX_IN_MEMORY_ROW_BYTES)),
             encoded: Vec::new(),
         }
     }
 
-    /// Returns whether encoding `bytes` statement bytes is cheap enough for a thread of the async runtime.
-    /// Cheap rows are copied to memory, without template generation and without spilling to disk.
+    /// Returns whether a thread of the async runtime can encode `bytes` bytes of statements without long blocking.
+    /// Rows are cheap if Clew copies them to memory without template generation and without spilling to disk.
     fn is_cheap_to_encode(&self, bytes: usize) -> bool {
         self.statements == StatementText::Full
             && bytes < MAX_INLINE_STATEMENT_BYTES
-            && self.sorter.total_bytes() < MAX_IN_MEMORY_BYTES.saturating_sub(MAX_INLINE_STATEMENT_BYTES) as u64
+            && self.sorter.total_bytes() < MAX_IN_MEMORY_ROW_BYTES.saturating_sub(MAX_INLINE_STATEMENT_BYTES) as u64
     }
 
     fn encode_batch(&mut self, batch: SessionBatch) -> io::Result<()> {
@@ -237,7 +239,7 @@ impl Encoder {
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "taken by `map_err`")]
-fn spool_failure(error: io::Error) -> Failure {
+fn temporary_file_failure(error: io::Error) -> Failure {
     Failure::new(
         FailureKind::StoreFailed,
         format!("cannot store rows in the temporary directory {}: {error}", tempfile::env::temp_dir().display()),

@@ -4,7 +4,7 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, FailureKind, NodeUrl, Session};
 use clew_mysql::{
     ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ReadLimits, Victim, find_sessions, kill_victims,
-    read_user_sessions, set_installation_token,
+    read_user_sessions, set_installation_marker,
 };
 use clew_testkit::{Flavor, RawSession, Server};
 use mysql_async::prelude::Queryable;
@@ -176,7 +176,7 @@ async fn denied_kill_does_not_stop_other_kills() {
 
 #[tokio::test]
 async fn kill_rules_select_only_user_sessions() {
-    set_installation_token(TOKEN);
+    set_installation_marker(TOKEN);
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         server.run(&["SET GLOBAL event_scheduler = ON"]).await.unwrap();

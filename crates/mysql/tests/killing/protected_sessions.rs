@@ -5,7 +5,7 @@ use std::time::Duration;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::NodeUrl;
 use clew_mysql::{
-    KillOutcome, KillRefusal, KillTarget, ReadLimits, find_sessions, kill_victim, set_installation_token,
+    KillOutcome, KillRefusal, KillTarget, ReadLimits, find_sessions, kill_victim, set_installation_marker,
 };
 use clew_testkit::{Flavor, Server};
 use mysql_async::prelude::Queryable;
@@ -93,7 +93,7 @@ async fn internal_threads_survive_without_protected_accounts() {
 
 #[tokio::test]
 async fn session_of_another_process_of_this_installation_is_not_killed() {
-    set_installation_token(TOKEN);
+    set_installation_marker(TOKEN);
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         let mut other = Conn::new(with_token(&server, TOKEN)).await.unwrap();

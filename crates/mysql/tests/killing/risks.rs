@@ -90,7 +90,7 @@ async fn unsafe_victims_are_refused(flavor: Flavor) {
     for (statement, kind, table) in cases {
         let (_raw, session) = changing_session(&server, statement).await;
         let victim = connection_victim(&server, &session).await;
-        let outcome = kill_with_policy(&server.url(), &victim, UnsafeVictimPolicy::Spare).await;
+        let outcome = kill_with_policy(&server.url(), &victim, UnsafeVictimPolicy::Refuse).await;
         let KillOutcome::Refused(KillRefusal::Unsafe(risk)) = &outcome else {
             panic!("{flavor} {statement}: {outcome}")
         };
@@ -107,7 +107,7 @@ async fn unsafe_victims_are_refused(flavor: Flavor) {
     let (_raw, session) = changing_session(&server, "UPDATE orders SET v = 1 WHERE id = 1").await;
     assert_eq!(risks_of(&server.url(), &session).await, [], "{flavor}");
     let outcome =
-        kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeVictimPolicy::Spare).await;
+        kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeVictimPolicy::Refuse).await;
     assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
     drop(holder);
 }
@@ -164,10 +164,10 @@ async fn engine_of_a_table_that_the_account_cannot_see_is_read_from_innodb_or_un
         assert_eq!(table_of(&risks[&on_myisam.id]), ("unknown_engine", "shop.log".to_owned()), "{flavor}");
         assert!(risks[&on_myisam.id].to_string().contains("engine is unknown"), "{risks:?}");
         let spared =
-            kill_with_policy(&url, &connection_victim(&server, &on_myisam).await, UnsafeVictimPolicy::Spare).await;
+            kill_with_policy(&url, &connection_victim(&server, &on_myisam).await, UnsafeVictimPolicy::Refuse).await;
         assert!(matches!(spared, KillOutcome::Refused(KillRefusal::Unsafe(_))), "{flavor}: {spared}");
         let killed =
-            kill_with_policy(&url, &connection_victim(&server, &on_innodb).await, UnsafeVictimPolicy::Spare).await;
+            kill_with_policy(&url, &connection_victim(&server, &on_innodb).await, UnsafeVictimPolicy::Refuse).await;
         assert_eq!(killed, KillOutcome::Killed, "{flavor}");
     }
 }
@@ -230,9 +230,12 @@ async fn change_by_a_procedure_or_a_prepared_statement_is_detected_on_a_server()
             };
             let risks = risks_of(&server.url(), &session).await;
             assert!(risks.iter().any(KillRisk::is_unsafe), "{flavor} {statement}: {session:?} {risks:?}");
-            let outcome =
-                kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeVictimPolicy::Spare)
-                    .await;
+            let outcome = kill_with_policy(
+                &server.url(),
+                &connection_victim(&server, &session).await,
+                UnsafeVictimPolicy::Refuse,
+            )
+            .await;
             assert!(matches!(outcome, KillOutcome::Refused(KillRefusal::Unsafe(_))), "{flavor} {statement}: {outcome}");
             assert!(
                 kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeVictimPolicy::Kill)

@@ -198,7 +198,7 @@ impl KillTaskTick {
             unsafe_victims: if task.criteria.include_unsafe {
                 UnsafeVictimPolicy::Kill
             } else {
-                UnsafeVictimPolicy::Spare
+                UnsafeVictimPolicy::Refuse
             },
             reason: format!("kill task {}", task.id),
             list_read: read.clone(),

@@ -1,4 +1,4 @@
-//! Collects the sessions from the process list that the wait graph needs.
+//! Collects from the process list the sessions that the wait graph needs.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,11 +11,11 @@ use crate::own_sessions::OwnSessionFilter;
 use crate::process_list::SessionMemoryCounter;
 
 /// Maximum number of bytes stored per statement of a waiting session.
-pub(crate) const MAX_STATEMENT_BYTES: usize = 64 << 10;
-/// Maximum number of bytes of all stored statements.
+pub(crate) const MAX_PARTY_STATEMENT_BYTES: usize = 64 << 10;
+/// Maximum total number of bytes for all stored statements.
 const MAX_TOTAL_STATEMENT_BYTES: usize = 16 << 20;
 
-/// Collector of sessions that wait or may block others. Only waiting sessions keep their statements.
+/// Collects sessions that wait or may block other sessions. Stores statements only for waiting sessions.
 #[derive(Default)]
 pub(crate) struct WaitPartyCollector {
     parties: HashSet<u64>,
@@ -25,19 +25,19 @@ pub(crate) struct WaitPartyCollector {
 }
 
 impl WaitPartyCollector {
-    /// Creates a collector. `parties` has the ids of sessions that wait or may block others.
+    /// Creates a collector. `parties` contains the ids of sessions that wait or may block other sessions.
     pub(crate) fn new(parties: HashSet<u64>) -> Self {
         Self { parties, ..Self::default() }
     }
 
-    /// Stores a session that the wait graph needs. Fails if the memory limit is exceeded.
+    /// Stores a session if the wait graph needs it. Fails if the memory limit is exceeded.
     pub(crate) fn observe_session(&mut self, session: &Session) -> Result<(), Error> {
         let waits = session.state.as_deref().is_some_and(is_wait_state);
         if !waits && !self.parties.contains(&session.id) {
             return Ok(());
         }
         let statement = session.statement.as_ref().filter(|_| waits).and_then(|whole| {
-            let prefix = whole.get(..MAX_STATEMENT_BYTES).unwrap_or(whole);
+            let prefix = whole.get(..MAX_PARTY_STATEMENT_BYTES).unwrap_or(whole);
             self.statement_bytes += prefix.len();
             (self.statement_bytes <= MAX_TOTAL_STATEMENT_BYTES).then(|| prefix.to_vec())
         });
@@ -56,7 +56,7 @@ impl WaitPartyCollector {
         Ok(())
     }
 
-    /// Replaces the ages of the stored sessions by checked ages.
+    /// Replaces the ages of the stored sessions with checked ages.
     pub(crate) fn replace_ages(&mut self, checked: &[Session]) {
         let seconds: HashMap<u64, u64> = checked.iter().map(|session| (session.id, session.seconds)).collect();
         for session in &mut self.sessions {
@@ -64,7 +64,7 @@ impl WaitPartyCollector {
         }
     }
 
-    /// Removes all stored sessions before the process list is read again.
+    /// Removes all stored sessions so that the process list can be read again.
     pub(crate) fn reset(&mut self) {
         self.sessions.clear();
         self.memory = SessionMemoryCounter::default();

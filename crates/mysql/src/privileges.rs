@@ -1,0 +1,108 @@
+//! Reads the account of a connection and checks its privileges.
+
+use clew_model::{Failure, FailureKind, Limitation, LimitationKind};
+
+use crate::connection::Connection;
+use crate::statements;
+use crate::transactions::CANNOT_CONVERT_TEXT_ERROR;
+
+/// Reads the account of the connection in the form `user@host`.
+pub(crate) async fn read_current_account(connection: &mut Connection) -> Result<String, Failure> {
+    query_single_value(connection, statements::CURRENT_ACCOUNT_QUERY).await.map(Option::unwrap_or_default)
+}
+
+/// Runs a query that returns a single value. Returns `None` if the server returns `NULL` or no row.
+pub(crate) async fn query_single_value<T>(connection: &mut Connection, statement: &str) -> Result<Option<T>, Failure>
+where
+    Option<T>: mysql_common::prelude::FromRow + Send + 'static,
+{
+    let rows = connection.query_all::<Option<T>>(statement).await.map_err(|error| connection.to_failure(&error))?;
+    Ok(rows.into_iter().next().flatten())
+}
+
+/// Runs a statement that succeeds only with a certain privilege. Returns false if the server returns an error.
+/// Treats [`CANNOT_CONVERT_TEXT_ERROR`] as success, because the server checks the privilege before this error.
+pub(crate) async fn run_privilege_probe(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
+    match connection.query_all::<mysql_common::Row>(probe).await {
+        Ok(_) => Ok(true),
+        Err(crate::client::Error::Server(error)) => Ok(error.code == CANNOT_CONVERT_TEXT_ERROR),
+        Err(error) => Err(connection.to_failure(&error)),
+    }
+}
+
+/// Checks whether the grants of the account allow killing sessions of other accounts.
+pub(crate) async fn has_kill_privilege(connection: &mut Connection) -> Result<bool, Failure> {
+    let grants: Vec<String> =
+        connection.query_all(statements::GRANTS_QUERY).await.map_err(|error| connection.to_failure(&error))?;
+    Ok(grants.iter().any(|grant| {
+        let grant = grant.to_ascii_uppercase().replace("CONNECTION ADMIN", "CONNECTION_ADMIN");
+        grant.contains(" ON *.* ")
+            && ["ALL PRIVILEGES", "CONNECTION_ADMIN", "SUPER"].iter().any(|privilege| grant.contains(privilege))
+    }))
+}
+
+/// Checks whether the account can read performance_schema.
+pub(crate) async fn check_performance_schema_access(
+    connection: &mut Connection,
+    account: &str,
+) -> Result<Result<(), Limitation>, Failure> {
+    let on: Option<String> = query_single_value(connection, statements::PERFORMANCE_SCHEMA_STATE_QUERY).await?;
+    if !matches!(on.as_deref(), Some("1" | "ON")) {
+        return Ok(Err(disabled_performance_schema_limitation()));
+    }
+    if !run_privilege_probe(connection, statements::METADATA_LOCKS_PROBE_QUERY).await? {
+        return Ok(Err(missing_performance_schema_privilege_limitation(account)));
+    }
+    Ok(Ok(()))
+}
+
+fn disabled_performance_schema_limitation() -> Limitation {
+    Limitation {
+        kind: LimitationKind::NoPerformanceSchema,
+        what: "Metadata locks and other waits outside InnoDB cannot be read.".to_owned(),
+        why: "performance_schema is OFF and can only be enabled at server start.".to_owned(),
+        remedy: Some("performance_schema = ON, in the server's configuration file".to_owned()),
+    }
+}
+
+pub(crate) fn missing_performance_schema_privilege_limitation(account: &str) -> Limitation {
+    Limitation {
+        kind: LimitationKind::NoMetadataLocks,
+        what: "Metadata locks cannot be read.".to_owned(),
+        why: "The account lacks the SELECT privilege on performance_schema.".to_owned(),
+        remedy: Some(format!("GRANT SELECT ON performance_schema.* TO {};", quote_account_name(account))),
+    }
+}
+
+/// Creates the failure for a missing privilege, with the `GRANT` statement that grants the privilege.
+pub(crate) fn missing_privilege_failure(
+    connection: &Connection,
+    doing: &str,
+    privilege: &str,
+    account: &str,
+) -> Failure {
+    let detail = format!(
+        "{}: the account {account} may not {doing}. fix: GRANT {privilege} ON *.* TO {};",
+        connection.address,
+        quote_account_name(account)
+    );
+    Failure::new(FailureKind::MissingPrivilege, detail)
+}
+
+/// Quotes `user@host` as an account name for SQL statements.
+pub(crate) fn quote_account_name(account: &str) -> String {
+    let (user, host) = account.rsplit_once('@').unwrap_or((account, "%"));
+    let quote = |text: &str| text.replace('\\', "\\\\").replace('\'', "''");
+    format!("'{}'@'{}'", quote(user), quote(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoted_account_is_valid_in_a_grant_statement() {
+        assert_eq!(quote_account_name("clew@%"), "'clew'@'%'");
+        assert_eq!(quote_account_name("o'brien@home@10.0.0.%"), "'o''brien@home'@'10.0.0.%'");
+    }
+}
