@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::lazy_args::LazyArgs;
 use crate::{audit, collect, completions, doctor, domain, enterprise_project, group, init, instance, key, kill, locks};
-use crate::{migrate, policy, project, ps, rule, secrets, serve, snapshot, store, user, worker};
+use crate::{master_key, metadata, migrate, policy, project, ps, rule, serve, snapshot, user, worker};
 
 /// Real-time session diagnosis for MySQL, MariaDB and TaurusDB.
 ///
@@ -51,9 +51,9 @@ pub(crate) enum Command {
     /// Migrate the metadata database to the schema of this version. Commands that open the database also migrate it.
     Migrate(LazyArgs<migrate::MigrateArgs>),
     /// Copy the metadata to another database.
-    Store(LazyArgs<store::StoreCommandArgs>),
+    Metadata(LazyArgs<metadata::MetadataCommandArgs>),
     /// Rotate the master key, which encrypts all stored secrets.
-    Secrets(LazyArgs<secrets::SecretsCommandArgs>),
+    MasterKey(LazyArgs<master_key::MasterKeyCommandArgs>),
     /// Register and manage database servers: instances and their nodes.
     Instance(LazyArgs<instance::InstanceCommandArgs>),
     /// Collect a session snapshot of a node through the API server, and download it as CSV.

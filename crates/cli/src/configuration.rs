@@ -20,7 +20,7 @@ pub(crate) struct Configuration {
     /// Data directory with metadata, results and the master key.
     pub(crate) data_dir: PathBuf,
     /// URL of the PostgreSQL database for metadata. An empty value selects SQLite in the data directory.
-    pub(crate) metadata: String,
+    pub(crate) metadata_url: String,
     /// Zones of this process.
     pub(crate) zones: Vec<Zone>,
     /// Address and port to listen on.
@@ -44,7 +44,7 @@ pub(crate) struct CollectionSettings {
     /// Maximum number of active collections.
     pub(crate) concurrency: usize,
     /// Maximum number of additional collections that wait for stalled nodes.
-    pub(crate) waiting: usize,
+    pub(crate) max_stalled: usize,
     /// Maximum number of running collections per node.
     pub(crate) per_node: u32,
     /// Maximum number of queued collections per node.
@@ -139,7 +139,7 @@ impl Default for Configuration {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from(DEFAULT_DATA_DIR),
-            metadata: String::new(),
+            metadata_url: String::new(),
             zones: Vec::new(),
             listen: DEFAULT_LISTEN_ADDRESS.to_owned(),
             allow_plain_http: false,
@@ -163,7 +163,7 @@ impl Default for CollectionSettings {
         let settings = clew_tasks::WorkerSettings::default();
         Self {
             concurrency: settings.concurrency,
-            waiting: settings.max_stalled,
+            max_stalled: settings.max_stalled,
             per_node: settings.max_running_per_node,
             queue_per_node: settings.max_queued_per_node,
         }
@@ -262,14 +262,14 @@ impl Configuration {
 
     /// Location of the data directory and the metadata database.
     pub(crate) fn store_location(&self) -> Result<StoreLocation, CliError> {
-        store_location(&self.data_dir, Some(&*self.metadata).filter(|url| !url.is_empty()))
+        store_location(&self.data_dir, Some(&*self.metadata_url).filter(|url| !url.is_empty()))
     }
 
     /// Settings of the worker. Fails if a duration or a count is out of range.
     pub(crate) fn worker_settings(&self) -> Result<clew_tasks::WorkerSettings, CliError> {
         Ok(clew_tasks::WorkerSettings {
             concurrency: require_at_least_one("collections.concurrency", self.collections.concurrency)?,
-            max_stalled: self.collections.waiting,
+            max_stalled: self.collections.max_stalled,
             max_running_per_node: require_at_least_one("collections.per_node", self.collections.per_node)?,
             max_queued_per_node: require_at_least_one("collections.queue_per_node", self.collections.queue_per_node)?,
             retention: require_positive_duration("results.retention", self.results.retention)?,

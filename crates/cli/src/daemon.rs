@@ -38,8 +38,8 @@ pub(crate) struct DaemonArgs {
     /// PostgreSQL database for the metadata, such as postgres://user@host/database?sslmode=verify-full.
     /// Set the database password in PGPASSWORD or ~/.pgpass, because other users can see command lines.
     /// The master key stays in the data directory
-    #[arg(long, value_name = "URL", env = "CLEW_METADATA", hide_env_values = true)]
-    metadata: Option<String>,
+    #[arg(long, value_name = "URL", env = "CLEW_METADATA_URL", hide_env_values = true)]
+    metadata_url: Option<String>,
     /// Location of results: s3://BUCKET/PREFIX [default: the data directory]
     #[arg(long, value_name = "URL", env = "CLEW_RESULTS")]
     results: Option<String>,
@@ -59,7 +59,7 @@ impl DaemonArgs {
     pub(crate) fn load_configuration(&mut self) -> Result<Configuration, CliError> {
         let mut configuration = Configuration::read_file(self.config.as_deref())?;
         configuration.data_dir = self.data_dir.take().unwrap_or(configuration.data_dir);
-        configuration.metadata = self.metadata.take().unwrap_or(configuration.metadata);
+        configuration.metadata_url = self.metadata_url.take().unwrap_or(configuration.metadata_url);
         configuration.results.location = self.results.take().unwrap_or(configuration.results.location);
         if !self.zones.is_empty() {
             configuration.zones = std::mem::take(&mut self.zones);
@@ -70,12 +70,12 @@ impl DaemonArgs {
 
 /// Fails unless PostgreSQL and S3 are configured, because separate servers and workers share metadata and results.
 pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(), CliError> {
-    if !configuration.metadata.is_empty() && !configuration.results.location.is_empty() {
+    if !configuration.metadata_url.is_empty() && !configuration.results.location.is_empty() {
         return Ok(());
     }
     let error = CliError::new_refusal("separate servers and workers require shared metadata and results");
     Err(error.with_fix(
-        "set --metadata postgres://… and --results s3://… for each process; or run clew serve with its embedded worker",
+        "set --metadata-url postgres://… and --results s3://… for each process; or run clew serve with its embedded worker",
     ))
 }
 

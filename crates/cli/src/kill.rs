@@ -19,7 +19,7 @@ use clew_store::StoreLocation;
 use crate::configuration::DEFAULT_DATA_DIR;
 use crate::confirm::ConfirmArgs;
 use crate::error::CliError;
-use crate::metadata_url::MetadataArgs;
+use crate::metadata_url::MetadataUrlArgs;
 use crate::node_url::NodeArgs;
 use crate::output::{self, Format};
 use audit::KillAudit;
@@ -52,17 +52,20 @@ pub(crate) struct KillArgs {
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
-    metadata: MetadataArgs,
+    metadata_url: MetadataUrlArgs,
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
     format: Format,
 }
 
 /// Returns the location of the store with the audit log.
-/// `None` if neither `--data-dir` nor `--metadata` is set.
-fn audit_store_location(data_dir: Option<&Path>, metadata: &MetadataArgs) -> Result<Option<StoreLocation>, CliError> {
-    let default = metadata.is_set().then_some(Path::new(DEFAULT_DATA_DIR));
-    data_dir.or(default).map(|folder| metadata.store_location(folder)).transpose()
+/// `None` if neither `--data-dir` nor `--metadata-url` is set.
+fn audit_store_location(
+    data_dir: Option<&Path>,
+    metadata_url: &MetadataUrlArgs,
+) -> Result<Option<StoreLocation>, CliError> {
+    let default = metadata_url.is_set().then_some(Path::new(DEFAULT_DATA_DIR));
+    data_dir.or(default).map(|data_dir| metadata_url.store_location(data_dir)).transpose()
 }
 
 const AFTER_HELP: &str = "\
@@ -105,7 +108,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
         arguments.confirmation.confirm_action(report.describe_action()).await?;
     }
     // Opened before the kills: if the audit log is not writable, nothing is killed.
-    let audit = match audit_store_location(arguments.data_dir.as_deref(), &arguments.metadata)? {
+    let audit = match audit_store_location(arguments.data_dir.as_deref(), &arguments.metadata_url)? {
         Some(location) => Some(KillAudit::open(location).await?),
         None => None,
     };

@@ -23,6 +23,8 @@ mod limitations;
 mod local_actor;
 mod locks;
 mod logs;
+mod master_key;
+mod metadata;
 mod metadata_url;
 mod migrate;
 mod new_password;
@@ -34,10 +36,8 @@ mod policy;
 mod project;
 mod ps;
 mod rule;
-mod secrets;
 mod serve;
 mod snapshot;
-mod store;
 mod store_args;
 mod text_table;
 mod time;
@@ -91,8 +91,8 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Doctor(arguments) => Box::pin(run_interruptible(doctor::run(arguments.into_inner()))).await,
             Command::Init(arguments) => init::run(arguments.into_inner()).await,
             Command::Migrate(arguments) => migrate::run(arguments.into_inner()).await,
-            Command::Secrets(arguments) => secrets::run(arguments.into_inner()).await,
-            Command::Store(arguments) => run_interruptible(store::run(arguments.into_inner())).await,
+            Command::MasterKey(arguments) => master_key::run(arguments.into_inner()).await,
+            Command::Metadata(arguments) => run_interruptible(metadata::run(arguments.into_inner())).await,
             Command::Serve(arguments) => serve::run(arguments.into_inner()).await,
             Command::Worker(arguments) => worker::run(arguments.into_inner()).await,
             Command::Domain(arguments) => run_interruptible(domain::run(arguments.into_inner())).await,

@@ -19,8 +19,8 @@ pub(crate) fn reject_passwords(matches: &ArgMatches) -> Result<(), CliError> {
                 id.as_str().replace('_', "-")
             ))
             .with_fix(
-                "omit the password and set PGPASSWORD or PGPASSFILE, or set the complete URL in CLEW_METADATA or in a configuration \
-                 file (metadata = …) that only Clew's account can read. Change the exposed password",
+                "omit the password and set PGPASSWORD or PGPASSFILE, or set the complete URL in CLEW_METADATA_URL or in a configuration \
+                 file (metadata_url = …) that only Clew's account can read. Change the exposed password",
             ));
         }
     }

@@ -37,7 +37,7 @@ pub(crate) struct ServeArgs {
 const AFTER_HELP: &str = "\
 Examples:
   clew init && clew serve
-  CLEW_METADATA=postgres://clew@db.example.com/clew?sslmode=verify-full clew serve
+  CLEW_METADATA_URL=postgres://clew@db.example.com/clew?sslmode=verify-full clew serve
   clew serve --no-worker --config /etc/clew/clew.toml      # with separate workers, on PostgreSQL and S3
   clew serve --data-dir /var/lib/clew --listen 0.0.0.0:8407 --tls-cert clew.pem --tls-key clew.key --log warn
 
@@ -51,13 +51,13 @@ installation.
 
 Configuration file with all keys at their defaults:
   data_dir = \"./clew-data\"
-  metadata = \"\"                # URL of a PostgreSQL database; \"\": SQLite in data_dir
+  metadata_url = \"\"            # URL of a PostgreSQL database; \"\": SQLite in data_dir
   zones = []                   # zones whose nodes this process reads, such as \"dmz\"
   listen = \"127.0.0.1:8407\"
   allow_plain_http = false
   [collections]
   concurrency = 64             # active collections
-  waiting = 256                # additional collections whose nodes have stalled
+  max_stalled = 256            # additional collections whose nodes have stalled
   per_node = 1                 # running collections per node
   queue_per_node = 32          # queued collections per node
   [nodes]

@@ -9,7 +9,7 @@ use crate::configuration::DEFAULT_DATA_DIR;
 use crate::error::CliError;
 use crate::identity_directory::{IdentityDirectory, find_domain, find_single_domain};
 use crate::local_actor;
-use crate::metadata_url::MetadataArgs;
+use crate::metadata_url::MetadataUrlArgs;
 use crate::output::Format;
 
 /// Location of the data directory and the metadata database.
@@ -19,7 +19,7 @@ pub(crate) struct StoreArgs {
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
     #[command(flatten)]
-    metadata: MetadataArgs,
+    metadata_url: MetadataUrlArgs,
 }
 
 /// Options that select the store and the output format.
@@ -44,7 +44,7 @@ pub(crate) struct DomainArgs {
 
 impl StoreArgs {
     pub(crate) fn store_location(&self) -> Result<StoreLocation, CliError> {
-        self.metadata.store_location(&self.data_dir)
+        self.metadata_url.store_location(&self.data_dir)
     }
 
     pub(crate) async fn open_store(&self) -> Result<Store, CliError> {

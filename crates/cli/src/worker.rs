@@ -22,7 +22,7 @@ pub(crate) struct WorkerArgs {
 const AFTER_HELP: &str = "\
 Examples:
   clew worker --config /etc/clew/clew.toml --listen 127.0.0.1:9407
-  CLEW_METADATA=postgres://clew@db.example.com/clew CLEW_RESULTS=s3://clew/results clew worker
+  CLEW_METADATA_URL=postgres://clew@db.example.com/clew CLEW_RESULTS=s3://clew/results clew worker
   clew worker --config /etc/clew/clew.toml --zone dmz --zone dmz-2
 
 A worker requires metadata and results on stores shared with the servers, and the same master key. Any number of workers share the work.

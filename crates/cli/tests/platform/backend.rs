@@ -44,7 +44,7 @@ impl Backend {
         let (key, secret) = S3Server::OWNER_KEY;
         vec![
             ("CLEW_DATA_DIR", self.dir.clone().into()),
-            ("CLEW_METADATA", self.metadata.url().into()),
+            ("CLEW_METADATA_URL", self.metadata.url().into()),
             ("CLEW_RESULTS", format!("s3://{}/clew", S3Server::BUCKET_NAME).into()),
             ("AWS_ENDPOINT_URL", self.results.endpoint().into()),
             ("AWS_REGION", "us-east-1".into()),

@@ -1,4 +1,4 @@
-//! `--metadata`: commands with the metadata in PostgreSQL.
+//! `--metadata-url`: commands with the metadata in PostgreSQL.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -9,10 +9,10 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::run::{CommandOutput, clew, run, run_command};
 
-/// Runs a command with the database URL in `CLEW_METADATA`, the recommended way to pass a password.
+/// Runs a command with the database URL in `CLEW_METADATA_URL`, the recommended way to pass a password.
 async fn with(database: &str, dir: &Path, arguments: &[&str]) -> CommandOutput {
     let mut command = clew(arguments);
-    command.args(["--data-dir", dir.to_str().unwrap()]).env("CLEW_METADATA", database);
+    command.args(["--data-dir", dir.to_str().unwrap()]).env("CLEW_METADATA_URL", database);
     run_command(command).await
 }
 
@@ -22,7 +22,7 @@ async fn commands_work_with_a_postgresql_database() {
     let (url, dir) = (server.url(), folder.path().join("data"));
     with(&url, &dir, &["migrate"]).await.assert_refused(&["is not initialised yet", "clew init"]);
     let made = with(&url, &dir, &["init"]).await;
-    assert!(made.code == Some(0) && made.stdout.contains("and the same --metadata"), "{made:?}");
+    assert!(made.code == Some(0) && made.stdout.contains("and the same --metadata-url"), "{made:?}");
     assert!(!dir.join("clew.db").exists() && dir.join("master.key").exists());
     let again = with(&url, &folder.path().join("other"), &["init"]).await;
     again.assert_refused(&["postgres://127.0.0.1:", "is already initialised"]);
@@ -35,14 +35,14 @@ async fn commands_work_with_a_postgresql_database() {
         (Some(0), true),
         "{migrated:?}"
     );
-    let typed = ["group", "list", "--data-dir", dir.to_str().unwrap(), "--metadata", &url];
+    let typed = ["group", "list", "--data-dir", dir.to_str().unwrap(), "--metadata-url", &url];
     let listed = run(&typed).await;
     assert!(listed.stdout.contains("dbas"), "{listed:?}");
     let verified = with(&url, &dir, &["audit", "verify"]).await;
     assert_eq!(verified.code, Some(0), "{verified:?}");
 
     let file = folder.path().join("clew.toml");
-    std::fs::write(&file, format!("metadata = {url:?}\ndata_dir = {dir:?}\nlisten = \"127.0.0.1:0\"\n")).unwrap();
+    std::fs::write(&file, format!("metadata_url = {url:?}\ndata_dir = {dir:?}\nlisten = \"127.0.0.1:0\"\n")).unwrap();
     let mut serving = clew(&["serve", "--config", file.to_str().unwrap()])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -77,16 +77,22 @@ async fn password_in_an_argument_is_rejected() {
     let dir = folder.path().join("data");
     let dir = dir.to_str().unwrap();
     let url = "postgres://clew:hunter2@127.0.0.1:1/clew";
-    let joined = format!("--metadata={url}");
+    let joined = format!("--metadata-url={url}");
     for arguments in [
-        vec!["init", "--data-dir", dir, "--metadata", url],
+        vec!["init", "--data-dir", dir, "--metadata-url", url],
         vec!["serve", "--data-dir", dir, &joined],
-        vec!["worker", "--metadata", "postgresql://clew@127.0.0.1:1/clew?password=hunter2", "--results", "s3://r/c"],
-        vec!["audit", "verify", "--data-dir", dir, "--metadata", url],
-        vec!["store", "copy", "--data-dir", dir, "--to", url],
+        vec![
+            "worker",
+            "--metadata-url",
+            "postgresql://clew@127.0.0.1:1/clew?password=hunter2",
+            "--results",
+            "s3://r/c",
+        ],
+        vec!["audit", "verify", "--data-dir", dir, "--metadata-url", url],
+        vec!["metadata", "copy", "--data-dir", dir, "--to", url],
     ] {
         let output = run(&arguments).await;
-        output.assert_refused(&["contains a password", "PGPASSWORD", "PGPASSFILE", "CLEW_METADATA"]);
+        output.assert_refused(&["contains a password", "PGPASSWORD", "PGPASSFILE", "CLEW_METADATA_URL"]);
         assert!(!output.stderr.contains("hunter2") && !folder.path().join("data").exists(), "{output:?}");
     }
     // Other accounts cannot see the environment, so a password in the URL is accepted.
