@@ -15,7 +15,7 @@ use crate::configuration::DEFAULT_LISTEN_ADDRESS;
 use crate::error::CliError;
 use crate::filters::FilterArgs;
 use crate::output::{self, Output, OutputTarget};
-use progress::Progress;
+use progress::CollectionProgress;
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -73,17 +73,20 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     arguments.filters.clone().into_selection()?;
     let client = arguments.server.build_client(Language::from_tag(&arguments.language).unwrap_or_default())?;
     let (instance, node) = (&arguments.instance, &arguments.node);
-    let progress = Progress::start();
+    let progress = CollectionProgress::start();
     let selection = arguments.filters.clone().into_selection_draft().into();
-    let request_id = client.start_collection(instance, node, &selection).await.map_err(from_client_error)?;
+    let request_id = client.start_collection(instance, node, &selection).await.map_err(convert_client_error)?;
     let limit = Duration::from_secs(arguments.timeout);
     progress.set_collecting_message();
-    let status =
-        client.wait_for_collection(instance, node, &request_id, limit, |_, _| {}).await.map_err(from_client_error)?;
+    let status = client
+        .wait_for_collection(instance, node, &request_id, limit, |_, _| {})
+        .await
+        .map_err(convert_client_error)?;
     match status {
         CollectionStatus::Finished => {}
         CollectionStatus::Error => {
-            let reason = client.failure_reason(instance, node, &request_id).await.map_err(from_client_error)?;
+            let reason =
+                client.collection_failure_reason(instance, node, &request_id).await.map_err(convert_client_error)?;
             let reason = to_single_line(&reason.unwrap_or_default());
             return Err(CliError::new_failure(format!("the collection failed: {reason}")));
         }
@@ -124,7 +127,7 @@ async fn download_to_terminal(
     client: &Client,
     arguments: &CollectArgs,
     request_id: &RequestId,
-    progress: Progress,
+    progress: CollectionProgress,
     mut terminal: Output,
 ) -> Result<(), CliError> {
     let file = tempfile::tempfile().map_err(|error| CliError::from_write_error("a temporary file", &error))?;
@@ -143,7 +146,7 @@ async fn download_result<T: clew_client::DownloadSink>(
     arguments: &CollectArgs,
     request_id: &RequestId,
     target: &mut T,
-    progress: &Progress,
+    progress: &CollectionProgress,
 ) -> Result<(), CliError> {
     client
         .download(&arguments.instance, &arguments.node, request_id, target, |bytes, total| {
@@ -151,7 +154,7 @@ async fn download_result<T: clew_client::DownloadSink>(
         })
         .await
         .map(|_| ())
-        .map_err(from_client_error)
+        .map_err(convert_client_error)
 }
 
 impl ServerArgs {
@@ -168,7 +171,7 @@ impl ServerArgs {
                     .with_fix("set CLEW_PROJECT_ID or CLEW_REGION; clew init --format env prints them"));
             }
         };
-        builder.build().map_err(from_client_error)
+        builder.build().map_err(convert_client_error)
     }
 
     fn read_credentials(&self) -> Result<Credentials, CliError> {
@@ -188,7 +191,7 @@ fn require_env_var(name: &str) -> Result<String, CliError> {
     std::env::var(name).map_err(|_| CliError::new_refusal(format!("{name} is not set")))
 }
 
-fn from_client_error(error: ClientError) -> CliError {
+fn convert_client_error(error: ClientError) -> CliError {
     match error {
         ClientError::Write(error) => CliError::from_write_error("the output", &error),
         ClientError::Setup(_) => CliError::new_refusal(error.to_string()),

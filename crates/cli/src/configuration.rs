@@ -236,7 +236,7 @@ impl Default for ClientLimitSettings {
 
 impl ClientLimitSettings {
     /// Converts the request rates to the type of the API.
-    pub(crate) fn request_rates(&self) -> RateSettings {
+    pub(crate) fn to_rate_settings(&self) -> RateSettings {
         RateSettings {
             principal_per_second: self.principal_per_second,
             principal_burst: self.principal_burst,
@@ -346,7 +346,7 @@ pub(crate) fn parse_configuration(text: &str) -> Result<Configuration, String> {
     .map_err(|error| format_toml_error(&error))?;
     match unknown {
         None => Ok(configuration),
-        Some(key) => Err(match find_nearest_key(&key) {
+        Some(key) => Err(match find_nearest_valid_key(&key) {
             Some(valid) => format!("unknown key {key}; did you mean {valid}?"),
             None => format!("unknown key {key}; valid keys: {}", list_valid_keys().join(", ")),
         }),
@@ -357,7 +357,7 @@ fn format_toml_error(error: &toml::de::Error) -> String {
     error.to_string().trim_end().to_owned()
 }
 
-fn find_nearest_key(key: &str) -> Option<String> {
+fn find_nearest_valid_key(key: &str) -> Option<String> {
     let distance = |valid: &String| strsim::damerau_levenshtein(valid, key);
     list_valid_keys().into_iter().min_by_key(distance).filter(|valid| distance(valid) <= key.len() / 2)
 }

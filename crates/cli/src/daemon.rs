@@ -123,7 +123,7 @@ impl Daemon {
         store.end_all_kill_task_leases(&lock).await?;
         let taken_over = store.end_all_leases(&lock).await?;
         if taken_over > 0 {
-            info!(tasks.taken_over = taken_over, "taking over collections of a server that is gone");
+            info!(tasks.taken_over = taken_over, "leases of the previous process ended");
         }
         let metrics = Metrics::default();
         let kills = KillExecutor::new(store.clone(), protected);
@@ -151,7 +151,7 @@ impl Daemon {
         tokio::spawn(async move {
             while shutdown.run_until_cancelled(tokio::time::sleep(MASTER_KEY_CHECK_INTERVAL)).await.is_some() {
                 if let Err(rotated @ StoreError::MasterKeyRotated) = store.check_health().await {
-                    error!(error = %rotated, "stopping");
+                    error!(error = %rotated, "process is shutting down");
                     shutdown.cancel();
                     return Err(rotated.into());
                 }
@@ -183,10 +183,10 @@ impl Daemon {
     }
 
     /// Builds the HTTP service.
-    pub(crate) fn build_service(&self, configuration: &Configuration, settings: ApiSettings) -> AppState {
+    pub(crate) fn build_http_service(&self, configuration: &Configuration, settings: ApiSettings) -> AppState {
         AppState::from(AppComponents {
             store: self.store.clone(),
-            limits: RateLimits::new(configuration.limits.request_rates(), self.metrics.clone()),
+            limits: RateLimits::new(configuration.limits.to_rate_settings(), self.metrics.clone()),
             collections: self.collections.clone(),
             node_reads: NodeReadLimits::new(self.settings.limits),
             kills: self.kills.clone(),
@@ -201,13 +201,13 @@ impl Daemon {
 /// If the loss cannot be recorded, the next check reports it again.
 async fn check_audit_log(store: &Store) {
     if let Err(error) = record_audit_loss(store).await {
-        warn!(%error, "could not compare the audit with what was seen of it; will try again");
+        warn!(%error, "could not check the audit log for removed rows; the next check retries");
     }
 }
 
 async fn record_audit_loss(store: &Store) -> Result<(), StoreError> {
     let Some(loss) = store.check_audit_growth().await? else { return Ok(()) };
-    error!(audit.problem = %loss, "rows of the audit were removed");
+    error!(audit.problem = %loss, "rows of the audit log were removed");
     let missing = AuditEvent {
         outcome: Outcome::Failed,
         detail: serde_json::json!({ "problem": loss.to_string() }),
@@ -238,20 +238,20 @@ fn raise_open_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     if let Err(error) = raised {
-        warn!(%error, "could not raise the limit of open files");
+        warn!(%error, "could not raise the limit for open files");
     }
 }
 
 /// Disables core dumps, which would contain passwords and the master key.
 fn disable_core_dumps() {
     if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
-        warn!(%error, "could not forbid core dumps");
+        warn!(%error, "could not disable core dumps");
     }
 }
 
 /// Returns a token that the first SIGINT or SIGTERM cancels. The second signal terminates the process.
 /// The signal handlers are installed before this function returns.
-pub(crate) fn shutdown_on_signals() -> Result<CancellationToken, CliError> {
+pub(crate) fn listen_for_shutdown_signals() -> Result<CancellationToken, CliError> {
     let listen =
         |kind| signal(kind).map_err(|error| CliError::new_failure(format!("could not listen for signals: {error}")));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
@@ -266,7 +266,7 @@ pub(crate) fn shutdown_on_signals() -> Result<CancellationToken, CliError> {
             if is_second {
                 std::process::exit(130);
             }
-            info!("stopping");
+            info!("shutdown started");
             token.cancel();
         }
     });

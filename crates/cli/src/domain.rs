@@ -70,7 +70,7 @@ pub(crate) async fn run(arguments: DomainCommandArgs) -> Result<(), CliError> {
 async fn create_domain(arguments: CreateArgs) -> Result<(), CliError> {
     let CreateArgs { name, admin, region_project, password, store_args } = arguments;
     let store = store_args.open_store().await?;
-    let password = password.read_or_generate(&admin).await?;
+    let password = password.read_or_generate_password(&admin).await?;
     let origin = local_actor::local_audit_origin();
     let project = region_project.unwrap_or_else(|| store.region().to_owned());
     let domain_id = store.create_domain(&origin, &name).await?;
@@ -90,7 +90,13 @@ async fn create_domain(arguments: CreateArgs) -> Result<(), CliError> {
         ])
     };
     store_args.format.print(
-        || format!("{}\n{}Next: clew key create {admin} --domain {name}\n", fields(), password.password_notice()),
+        || {
+            format!(
+                "{}\n{}Next: clew key create {admin} --domain {name}\n",
+                fields(),
+                password.format_password_notice()
+            )
+        },
         || {
             json!({
                 "domain_id": domain_id, "domain_name": name, "project_id": project_id, "project_name": project,

@@ -65,7 +65,7 @@ struct ShowArgs {
 #[command(after_help = "Example:\n  clew group add developers ada grace")]
 struct AddMembersArgs {
     #[command(flatten)]
-    members: MemberArgs,
+    members: GroupMemberArgs,
 }
 
 /// Remove users from a group.
@@ -73,12 +73,12 @@ struct AddMembersArgs {
 #[command(after_help = "Example:\n  clew group drop developers grace")]
 struct DropMembersArgs {
     #[command(flatten)]
-    members: MemberArgs,
+    members: GroupMemberArgs,
 }
 
 /// Arguments for adding users to a group or removing them.
 #[derive(Debug, Args)]
-struct MemberArgs {
+struct GroupMemberArgs {
     /// Name or id of the group
     group: String,
     /// Names or ids of the users
@@ -148,7 +148,7 @@ async fn show_group(arguments: ShowArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_directory().await?;
     let group = directory.find_group(&arguments.group).await?;
     let members = directory.store.list_group_members(&group.id).await?;
-    let policies = load_attachments(&directory, &group).await?;
+    let policies = load_policy_attachments(&directory, &group).await?;
     arguments.domain_args.output_format().print(
         || {
             let names = |names: Vec<String>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
@@ -175,7 +175,10 @@ async fn show_group(arguments: ShowArgs) -> Result<(), CliError> {
 }
 
 /// Loads the policy attachments of a group with the policy names.
-async fn load_attachments(directory: &IdentityDirectory, group: &Group) -> Result<Vec<(String, Attachment)>, CliError> {
+async fn load_policy_attachments(
+    directory: &IdentityDirectory,
+    group: &Group,
+) -> Result<Vec<(String, Attachment)>, CliError> {
     let mut policies = Vec::new();
     for attachment in directory.store.list_attachments_of_grantee(&Grantee::Group(group.id.clone())).await? {
         let name = match &attachment.policy {
@@ -189,8 +192,8 @@ async fn load_attachments(directory: &IdentityDirectory, group: &Group) -> Resul
     Ok(policies)
 }
 
-async fn change_members(arguments: MemberArgs, add: bool) -> Result<(), CliError> {
-    let MemberArgs { group, users, domain_args } = arguments;
+async fn change_members(arguments: GroupMemberArgs, add: bool) -> Result<(), CliError> {
+    let GroupMemberArgs { group, users, domain_args } = arguments;
     let directory = domain_args.open_directory().await?;
     let (store, origin) = (&directory.store, &directory.origin);
     let group = directory.find_group(&group).await?;

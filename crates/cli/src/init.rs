@@ -42,7 +42,7 @@ pub(crate) struct InitArgs {
     listen: String,
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
-    format: Format,
+    format: InitFormat,
 }
 
 /// Validates a listen address for use in URLs and shell commands.
@@ -71,7 +71,7 @@ The secret key and the password are shown only once: Clew stores an encrypted co
 Fails without any change if the data directory or the database is already initialised.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum InitFormat {
     /// Human-readable table
     Table,
     /// JSON object
@@ -110,11 +110,12 @@ pub(crate) async fn run(arguments: InitArgs) -> Result<(), CliError> {
                 .with_fix("start the server with clew serve, or select another data directory with --data-dir or another database with --metadata-url"),
             error => CliError::new_failure(error.to_string()),
         })?;
-    let credentials = build_credentials(&arguments, &ids, &secrets.password, &secrets.access_key, &secrets.secret_key);
+    let credentials =
+        build_client_credentials(&arguments, &ids, &secrets.password, &secrets.access_key, &secrets.secret_key);
     output::write_stdout(&match arguments.format {
-        Format::Table => render_table(&credentials, &arguments),
-        Format::Env => render_env_exports(&credentials),
-        Format::Json => output::to_json_text(&credentials)?,
+        InitFormat::Table => render_table(&credentials, &arguments),
+        InitFormat::Env => render_env_exports(&credentials),
+        InitFormat::Json => output::to_json_text(&credentials)?,
     })
 }
 
@@ -134,7 +135,7 @@ fn generate_secrets() -> Result<GeneratedSecrets, CliError> {
     Ok(GeneratedSecrets { password, password_hash, access_key: AccessKeyId::generate(), secret_key })
 }
 
-fn build_credentials(
+fn build_client_credentials(
     arguments: &InitArgs,
     ids: &InitialIds,
     password: &SecretString,

@@ -74,14 +74,18 @@ struct RemoveArgs {
 pub(crate) async fn run(arguments: KeyCommandArgs) -> Result<(), CliError> {
     match arguments.command {
         KeyCommand::Create(arguments) => create::run(arguments).await,
-        KeyCommand::List(arguments) => list_keys(arguments).await,
-        KeyCommand::Enable(arguments) => set_key_enabled(&arguments.domain_args, &arguments.access_key, true).await,
-        KeyCommand::Disable(arguments) => set_key_enabled(&arguments.domain_args, &arguments.access_key, false).await,
-        KeyCommand::Remove(arguments) => remove_key(arguments).await,
+        KeyCommand::List(arguments) => list_access_keys(arguments).await,
+        KeyCommand::Enable(arguments) => {
+            set_access_key_enabled(&arguments.domain_args, &arguments.access_key, true).await
+        }
+        KeyCommand::Disable(arguments) => {
+            set_access_key_enabled(&arguments.domain_args, &arguments.access_key, false).await
+        }
+        KeyCommand::Remove(arguments) => remove_access_key(arguments).await,
     }
 }
 
-async fn list_keys(arguments: ListArgs) -> Result<(), CliError> {
+async fn list_access_keys(arguments: ListArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_directory().await?;
     let users = match &arguments.user {
         Some(user) => vec![directory.find_user(user).await?],
@@ -92,14 +96,14 @@ async fn list_keys(arguments: ListArgs) -> Result<(), CliError> {
         keys.extend(directory.store.list_access_keys(&user.id).await?.into_iter().map(|key| (user.name.clone(), key)));
     }
     arguments.domain_args.output_format().print(
-        || render_table(&keys),
-        || json!({ "access_keys": keys.iter().map(|(user, key)| key_to_json(user, key)).collect::<Vec<_>>() }),
+        || render_access_key_table(&keys),
+        || json!({ "access_keys": keys.iter().map(|(user, key)| access_key_to_json(user, key)).collect::<Vec<_>>() }),
     )
 }
 
-async fn set_key_enabled(domain_args: &DomainArgs, id: &AccessKeyId, enabled: bool) -> Result<(), CliError> {
+async fn set_access_key_enabled(domain_args: &DomainArgs, id: &AccessKeyId, enabled: bool) -> Result<(), CliError> {
     let directory = domain_args.open_directory().await?;
-    let (user, _) = find_key(&directory, id).await?;
+    let (user, _) = find_access_key(&directory, id).await?;
     directory.store.set_access_key_enabled(&directory.origin, id, enabled).await?;
     domain_args.output_format().print(
         || format!("{} the access key {id} of {user}.\n", if enabled { "Enabled" } else { "Disabled" }),
@@ -107,10 +111,10 @@ async fn set_key_enabled(domain_args: &DomainArgs, id: &AccessKeyId, enabled: bo
     )
 }
 
-async fn remove_key(arguments: RemoveArgs) -> Result<(), CliError> {
+async fn remove_access_key(arguments: RemoveArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_directory().await?;
     let id = &arguments.access_key;
-    let (user, _) = find_key(&directory, id).await?;
+    let (user, _) = find_access_key(&directory, id).await?;
     arguments.confirmation.confirm_action(format!("remove the access key {id} of {user}")).await?;
     directory.store.remove_access_key(&directory.origin, id).await?;
     arguments
@@ -120,7 +124,10 @@ async fn remove_key(arguments: RemoveArgs) -> Result<(), CliError> {
 }
 
 /// Finds an access key in the domain, and returns it with the user name.
-async fn find_key(directory: &IdentityDirectory, id: &AccessKeyId) -> Result<(String, AccessKeyRecord), CliError> {
+async fn find_access_key(
+    directory: &IdentityDirectory,
+    id: &AccessKeyId,
+) -> Result<(String, AccessKeyRecord), CliError> {
     let unknown = || CliError::new_refusal(format!("there is no access key {id}")).with_fix("clew key list shows all");
     let key = directory.store.find_access_key_record(id).await?.ok_or_else(unknown)?;
     let user = directory.store.find_user(&key.user_id).await?.filter(|user| user.domain_id == directory.domain.id);
@@ -128,7 +135,7 @@ async fn find_key(directory: &IdentityDirectory, id: &AccessKeyId) -> Result<(St
 }
 
 /// Renders a table of access keys. Each element of `keys` is a user name and a key.
-pub(crate) fn render_table(keys: &[(String, AccessKeyRecord)]) -> String {
+pub(crate) fn render_access_key_table(keys: &[(String, AccessKeyRecord)]) -> String {
     let row = |(user, key): &(String, AccessKeyRecord)| {
         let last_used = key.last_used_at.map_or("never".to_owned(), time::format_unix_seconds);
         [
@@ -148,7 +155,7 @@ pub(crate) fn render_table(keys: &[(String, AccessKeyRecord)]) -> String {
 }
 
 /// Converts an access key to JSON, without the secret.
-pub(crate) fn key_to_json(user: &str, key: &AccessKeyRecord) -> Value {
+pub(crate) fn access_key_to_json(user: &str, key: &AccessKeyRecord) -> Value {
     json!({
         "access_key": key.id,
         "user": user,

@@ -22,8 +22,8 @@ use crate::error::CliError;
 use crate::metadata_url::MetadataUrlArgs;
 use crate::node_url::NodeArgs;
 use crate::output::{self, Format};
-use audit::KillAudit;
-use preview::{SelectedSessions, estimate_impact};
+use audit::KillAuditLog;
+use preview::{SelectedSessions, estimate_kill_impact};
 use report::KillReport;
 
 #[derive(Debug, Args)]
@@ -86,7 +86,7 @@ Examples:
 Exit codes: 0 all sessions have terminated or will terminate; 1 at least one session could not be killed; 2 refused, nothing was killed.";
 
 pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.resolve_node()?;
+    let (node, limits) = arguments.node.resolve_node_url()?;
     let kind = if arguments.query { KillTarget::Query } else { KillTarget::Connection };
     let protected = ProtectedAccounts::default().with_accounts(arguments.protect.iter().map(String::as_bytes));
     let mut seen = HashSet::new();
@@ -94,10 +94,10 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
 
     let SessionLookup { read, sessions } = find_sessions(&node, &ids, &limits).await?;
     let mut selected = SelectedSessions::new(ids.clone(), sessions);
-    reject_protected_sessions(&selected.sessions, kind, &protected)?;
+    reject_unkillable_sessions(&selected.sessions, kind, &protected)?;
     // With --yes no preview is shown, so an overloaded server is spared the additional reads.
     if !arguments.confirmation.skips_prompt() {
-        selected.impact = Some(estimate_impact(&node, &selected.sessions, &limits).await);
+        selected.impact = Some(estimate_kill_impact(&node, &selected.sessions, &limits).await);
     }
     let report = KillReport { address: node.address(), kind, reason: arguments.reason, selected };
     if arguments.dry_run {
@@ -109,7 +109,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     }
     // Opened before the kills: if the audit log is not writable, nothing is killed.
     let audit = match audit_store_location(arguments.data_dir.as_deref(), &arguments.metadata_url)? {
-        Some(location) => Some(KillAudit::open(location).await?),
+        Some(location) => Some(KillAuditLog::open(location).await?),
         None => None,
     };
     let before = if report.selected.sessions.is_empty() {
@@ -118,11 +118,11 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
         Some(StateBeforeKill::read_state(&node, &limits).await)
     };
     let outcomes = kill_sessions(&node, &report.selected.sessions, kind, &read, &protected, &limits).await?;
-    let outcomes = report.outcomes_for_all_ids(&outcomes);
+    let outcomes = report.outcomes_for_requested_ids(&outcomes);
     if let Some(audit) = audit {
         audit.record_kills(&report, &outcomes).await?;
     }
-    let effect = read_kill_effect(before, &node, &outcomes, &limits).await;
+    let effect = measure_kill_effect(before, &node, &outcomes, &limits).await;
     let effect = effect.as_ref();
     arguments
         .format
@@ -137,7 +137,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
 }
 
 /// Reads the effect of the kills on other sessions. Returns `None` if the server accepted no kill.
-async fn read_kill_effect(
+async fn measure_kill_effect(
     before: Option<Result<StateBeforeKill, Failure>>,
     node: &NodeUrl,
     outcomes: &[(u64, clew_mysql::KillOutcome)],
@@ -170,7 +170,7 @@ async fn kill_sessions(
 }
 
 /// Fails if a session in the list must not be killed. In this case, no session is killed.
-fn reject_protected_sessions(
+fn reject_unkillable_sessions(
     sessions: &[Session],
     kind: KillTarget,
     protected: &ProtectedAccounts,

@@ -20,7 +20,7 @@ pub(crate) struct LocksArgs {
     node: NodeArgs,
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "tree")]
-    format: Format,
+    format: LocksFormat,
     /// Mask literals: show statement templates with ? in place of literals, and omit locked values
     #[arg(long)]
     mask: bool,
@@ -38,7 +38,7 @@ Examples:
   clew locks mysql://clew@db.example.com/ --format dot | dot -Tsvg > locks.svg";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum LocksFormat {
     /// Human-readable tree
     Tree,
     /// JSON object with waits, root blockers, cycles and sessions
@@ -48,18 +48,18 @@ enum Format {
 }
 
 pub(crate) async fn run(arguments: LocksArgs) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.resolve_node()?;
+    let (node, limits) = arguments.node.resolve_node_url()?;
     let observed = read_lock_waits(&node, &limits).await?;
     let graph = waits::build_wait_graph(&observed);
     let graph = if arguments.mask { graph.with_masked_literals() } else { graph };
     match arguments.format {
-        Format::Tree => {
+        LocksFormat::Tree => {
             let colours = output::stdout_has_colours();
             let text = render_wait_graph(&graph, &node.address(), output::terminal_width(), colours);
             output::write_styled_stdout(&(text + &remedy::suggest_remedy(&graph, &node, colours)))?;
         }
-        Format::Json => output::write_stdout(&output::to_json_text(&graph)?)?,
-        Format::Dot => output::write_stdout(&waits::render_dot(&graph))?,
+        LocksFormat::Json => output::write_stdout(&output::to_json_text(&graph)?)?,
+        LocksFormat::Dot => output::write_stdout(&waits::render_dot(&graph))?,
     }
     output::write_stderr(&limitations::format_limitations(&graph.limitations));
     Ok(())

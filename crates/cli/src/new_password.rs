@@ -29,7 +29,7 @@ pub(crate) struct NewPassword {
 
 impl NewPasswordArgs {
     /// Generates a password for `user`, or reads it from stdin.
-    pub(crate) async fn read_or_generate(&self, user: &str) -> Result<NewPassword, CliError> {
+    pub(crate) async fn read_or_generate_password(&self, user: &str) -> Result<NewPassword, CliError> {
         let failed =
             |error: &dyn std::error::Error| CliError::new_failure(format!("could not process the password: {error}"));
         if !self.password_stdin {
@@ -67,7 +67,7 @@ impl NewPassword {
     }
 
     /// Formats the notice with the generated password. Empty if the password was read from stdin.
-    pub(crate) fn password_notice(&self) -> String {
+    pub(crate) fn format_password_notice(&self) -> String {
         self.generated.as_ref().map_or(String::new(), |password| {
             format!("The password is shown only once; store it now:\n\n  password  {}\n\n", password.expose_secret())
         })

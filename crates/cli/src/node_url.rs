@@ -28,7 +28,7 @@ pub(crate) struct NodeArgs {
 
 impl NodeArgs {
     /// Returns the node URL with its password, and the limits for read operations.
-    pub(crate) fn resolve_node(&self) -> Result<(NodeUrl, ReadLimits), CliError> {
+    pub(crate) fn resolve_node_url(&self) -> Result<(NodeUrl, ReadLimits), CliError> {
         let node = resolve_password(parse_node_url(&self.url)?)?;
         let timeout = Duration::from_secs(self.timeout);
         Ok((node, ReadLimits { read_timeout: timeout, connect_timeout: timeout / 2, ..ReadLimits::default() }))

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 
 use crate::error::CliError;
-pub(crate) use terminal::Sanitizer;
+pub(crate) use terminal::TerminalSanitizer;
 
 /// Name of stdout in error messages.
 const STDOUT_NAME: &str = "the output";
@@ -127,7 +127,7 @@ pub(crate) enum Output {
     /// A terminal: stdout or a device.
     Terminal {
         name: String,
-        terminal: BufWriter<Sanitizer<File>>,
+        terminal: BufWriter<TerminalSanitizer<File>>,
     },
     Device {
         path: PathBuf,
@@ -178,7 +178,7 @@ impl Output {
     }
 
     fn from_terminal(name: String, terminal: File, styled: bool) -> Self {
-        Self::Terminal { name, terminal: new_buffered_writer(Sanitizer::new(terminal, styled)) }
+        Self::Terminal { name, terminal: new_buffered_writer(TerminalSanitizer::new(terminal, styled)) }
     }
 
     /// Flushes the output, and renames a temporary file to its final path.

@@ -7,13 +7,13 @@ use crate::error::CliError;
 
 /// Fails if an argument of the command or a subcommand is a PostgreSQL URL with a password.
 /// URLs in environment variables and configuration files may contain a password.
-pub(crate) fn reject_passwords(matches: &ArgMatches) -> Result<(), CliError> {
+pub(crate) fn reject_url_passwords(matches: &ArgMatches) -> Result<(), CliError> {
     for id in matches.ids() {
         if matches.value_source(id.as_str()) != Some(ValueSource::CommandLine) {
             continue;
         }
         let values = matches.try_get_raw(id.as_str()).ok().flatten().into_iter().flatten();
-        if values.filter_map(|value| value.to_str()).any(url_has_password) {
+        if values.filter_map(|value| value.to_str()).any(postgres_url_has_password) {
             return Err(CliError::new_refusal(format!(
                 "the PostgreSQL URL in --{} contains a password, which other accounts of the machine can see in the process list",
                 id.as_str().replace('_', "-")
@@ -24,10 +24,10 @@ pub(crate) fn reject_passwords(matches: &ArgMatches) -> Result<(), CliError> {
             ));
         }
     }
-    matches.subcommand().map_or(Ok(()), |(_, matches)| reject_passwords(matches))
+    matches.subcommand().map_or(Ok(()), |(_, matches)| reject_url_passwords(matches))
 }
 
-fn url_has_password(address: &str) -> bool {
+fn postgres_url_has_password(address: &str) -> bool {
     let lowercase = address.to_ascii_lowercase();
     let Some(rest) = ["postgres://", "postgresql://"].iter().find_map(|scheme| lowercase.strip_prefix(scheme)) else {
         return false;
@@ -59,7 +59,7 @@ mod tests {
             ("mysql://clew:hunter2@db/", false),
             ("postgres", false),
         ] {
-            assert_eq!(url_has_password(address), expected, "{address}");
+            assert_eq!(postgres_url_has_password(address), expected, "{address}");
         }
     }
 }

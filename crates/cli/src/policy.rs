@@ -83,7 +83,7 @@ struct RemoveArgs {
 pub(crate) async fn run(arguments: PolicyCommandArgs) -> Result<(), CliError> {
     match arguments.command {
         PolicyCommand::Put(arguments) => put::run(arguments).await,
-        PolicyCommand::Validate(arguments) => document::validate_file(&arguments.file, arguments.format),
+        PolicyCommand::Validate(arguments) => document::validate_policy_file(&arguments.file, arguments.format),
         PolicyCommand::List(arguments) => list_policies(arguments).await,
         PolicyCommand::Show(arguments) => show_policy(arguments).await,
         PolicyCommand::Attach(arguments) => attach::attach_policy(arguments).await,
@@ -97,7 +97,7 @@ async fn list_policies(arguments: ListArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_directory().await?;
     let mut policies = Vec::new();
     for policy in directory.list_policies().await? {
-        let count = load_attachments(&directory, &policy).await?.len();
+        let count = load_policy_attachments(&directory, &policy).await?.len();
         policies.push((policy, count));
     }
     arguments.domain_args.output_format().print(
@@ -118,7 +118,7 @@ async fn list_policies(arguments: ListArgs) -> Result<(), CliError> {
 }
 
 /// Loads the attachments of a policy in this domain, without attachments of a system policy in other domains.
-async fn load_attachments(
+async fn load_policy_attachments(
     directory: &IdentityDirectory,
     policy: &NamedPolicy,
 ) -> Result<Vec<(AttachmentNames, Attachment)>, CliError> {
@@ -153,7 +153,7 @@ struct AttachmentNames {
 async fn show_policy(arguments: ShowArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_directory().await?;
     let policy = directory.find_policy(&arguments.policy).await?;
-    let attachments = load_attachments(&directory, &policy).await?;
+    let attachments = load_policy_attachments(&directory, &policy).await?;
     arguments.domain_args.output_format().print(
         || {
             let attached = attachments.iter().map(|(names, _)| match &names.project {

@@ -40,7 +40,7 @@ Examples:
 
 pub(crate) async fn run(arguments: PsArgs) -> Result<(), CliError> {
     let selection = arguments.filters.into_selection()?;
-    let (node, limits) = arguments.node.resolve_node()?;
+    let (node, limits) = arguments.node.resolve_node_url()?;
     let scope = if arguments.all { SessionScope::All } else { SessionScope::Users };
     let statements = StatementText::from_masked(arguments.mask);
     let mut snapshot =

@@ -9,7 +9,7 @@ use clap::builder::FalseyValueParser;
 use clew_api::Listener;
 use tracing::info;
 
-use crate::daemon::{self, Daemon, WorkerTasks, require_shared_stores, shutdown_on_signals};
+use crate::daemon::{self, Daemon, WorkerTasks, listen_for_shutdown_signals, require_shared_stores};
 use crate::error::CliError;
 
 #[derive(Debug, Args)]
@@ -103,12 +103,12 @@ pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
     }
     let api_settings = configuration.api_settings()?;
     let tls = configuration.tls.load_certificate()?;
-    let addresses = listener::resolve_addresses(&configuration, tls.is_some()).await?;
+    let addresses = listener::resolve_listen_addresses(&configuration, tls.is_some()).await?;
     let daemon = Daemon::open(&arguments.daemon, &configuration).await?;
     let listener = listener::bind_listener(&configuration.listen, &addresses).await?;
     let address = listener.local_addr().map_err(|error| CliError::new_failure(error.to_string()))?;
-    let service = daemon.build_service(&configuration, api_settings);
-    let shutdown = shutdown_on_signals()?;
+    let service = daemon.build_http_service(&configuration, api_settings);
+    let shutdown = listen_for_shutdown_signals()?;
     if let Some(tls) = &tls {
         listener::watch_certificate(tls, &shutdown)?;
     }
@@ -118,7 +118,7 @@ pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
     let worker_tasks = if arguments.no_worker { WorkerTasks::default() } else { daemon.start_worker(&shutdown) };
     let scheme = if tls.is_some() { "https" } else { "http" };
     crate::output::write_stdout(&format!("{scheme}://{address}\n"))?;
-    info!(clew.address = %address, clew.data_dir = %configuration.data_dir.display(), "serving");
+    info!(clew.address = %address, clew.data_dir = %configuration.data_dir.display(), "server started");
 
     let listener = match tls {
         Some(tls) => Listener::with_tls(listener, tls),
@@ -127,7 +127,7 @@ pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
     let result = clew_api::serve(service, listener, shutdown.clone()).await;
     shutdown.cancel();
     worker_tasks.join().await?;
-    info!("stopped");
+    info!("server stopped");
     result.map_err(|error| CliError::new_failure(error.to_string()))?;
     master_key_watch.await.unwrap_or(Ok(()))
 }

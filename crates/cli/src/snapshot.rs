@@ -25,7 +25,7 @@ pub(crate) struct SnapshotArgs {
     filters: FilterArgs,
     /// Output format [default: table on a terminal, csv otherwise]
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
-    format: Option<Format>,
+    format: Option<SnapshotFormat>,
     /// Add detail columns: statement digest, program, lock wait, blocker and root blocker
     #[arg(long, help_heading = "Output")]
     detail: bool,
@@ -54,7 +54,7 @@ Examples:
   clew snapshot mysql://clew@db.example.com/ --mask -o for-the-vendor.csv";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum SnapshotFormat {
     /// Human-readable table
     Table,
     /// CSV (RFC 4180), the format of the API
@@ -66,11 +66,11 @@ enum Format {
 pub(crate) async fn run(arguments: SnapshotArgs) -> Result<(), CliError> {
     let format = arguments.format.unwrap_or_else(|| default_format(arguments.output.is_some()));
     let selection = arguments.filters.clone().into_selection()?;
-    let (node, limits) = arguments.node.resolve_node()?;
+    let (node, limits) = arguments.node.resolve_node_url()?;
     let row_format = match format {
-        Format::Table => OutputFormat::Csv { formula_guard: false },
-        Format::Csv => OutputFormat::Csv { formula_guard: !arguments.no_formula_guard },
-        Format::Json => OutputFormat::Json,
+        SnapshotFormat::Table => OutputFormat::Csv { formula_guard: false },
+        SnapshotFormat::Csv => OutputFormat::Csv { formula_guard: !arguments.no_formula_guard },
+        SnapshotFormat::Json => OutputFormat::Json,
     };
     let statements = StatementText::from_masked(arguments.mask);
     let snapshot = if arguments.detail {
@@ -86,15 +86,15 @@ pub(crate) async fn run(arguments: SnapshotArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-fn default_format(to_file: bool) -> Format {
-    if !to_file && output::stdout_is_terminal() { Format::Table } else { Format::Csv }
+fn default_format(to_file: bool) -> SnapshotFormat {
+    if !to_file && output::stdout_is_terminal() { SnapshotFormat::Table } else { SnapshotFormat::Csv }
 }
 
-fn write_snapshot(arguments: &SnapshotArgs, format: Format, mut snapshot: Snapshot) -> Result<(), CliError> {
+fn write_snapshot(arguments: &SnapshotArgs, format: SnapshotFormat, mut snapshot: Snapshot) -> Result<(), CliError> {
     let file = arguments.output.as_deref();
-    let mut out = if format == Format::Table { Output::open_for_table(file)? } else { Output::open(file)? };
+    let mut out = if format == SnapshotFormat::Table { Output::open_for_table(file)? } else { Output::open(file)? };
     let written = match format {
-        Format::Csv => {
+        SnapshotFormat::Csv => {
             let language = Language::from_tag(&arguments.language).unwrap_or_default();
             let header = if arguments.detail {
                 csv::encode_detailed_header_row(language)
@@ -103,8 +103,8 @@ fn write_snapshot(arguments: &SnapshotArgs, format: Format, mut snapshot: Snapsh
             };
             out.write_all(&header).and_then(|()| snapshot.body.write_to(&mut out))
         }
-        Format::Json => write_json_snapshot(&mut snapshot, &mut out),
-        Format::Table => table::write_table(&mut snapshot, arguments.detail, &mut out),
+        SnapshotFormat::Json => write_json_snapshot(&mut snapshot, &mut out),
+        SnapshotFormat::Table => table::write_table(&mut snapshot, arguments.detail, &mut out),
     };
     written.map_err(|error| CliError::from_write_error(&out.display_name(), &error))?;
     out.finish()

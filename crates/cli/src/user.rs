@@ -78,7 +78,7 @@ async fn list_users(arguments: ListArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_directory().await?;
     let users = directory.store.list_users(&directory.domain.id).await?;
     arguments.domain_args.output_format().print(
-        || render::render_table(&users),
+        || render::render_user_table(&users),
         || json!({ "users": users.iter().map(render::user_to_json).collect::<Vec<_>>() }),
     )
 }

@@ -4,15 +4,15 @@ use clew_iam::name::{self, MAX_DESCRIPTION_LENGTH, NameRule};
 
 /// Validates the name of a domain, project, user or group.
 pub(crate) fn parse_name(name: &str) -> Result<String, String> {
-    check_name_rule(name::IDENTITY_NAME_RULE, name)
+    check_name_syntax(name::IDENTITY_NAME_RULE, name)
 }
 
 /// Validates the name of a policy.
 pub(crate) fn parse_policy_name(name: &str) -> Result<String, String> {
-    check_name_rule(name::POLICY_NAME_RULE, name)
+    check_name_syntax(name::POLICY_NAME_RULE, name)
 }
 
-fn check_name_rule(rule: NameRule, name: &str) -> Result<String, String> {
+fn check_name_syntax(rule: NameRule, name: &str) -> Result<String, String> {
     if rule.is_valid(name) { Ok(name.to_owned()) } else { Err(rule.to_string()) }
 }
 

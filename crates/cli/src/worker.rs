@@ -5,7 +5,7 @@ use clew_api::{AllowedHosts, ApiSettings};
 use tokio::net::TcpListener;
 use tracing::info;
 
-use crate::daemon::{self, Daemon, require_shared_stores, shutdown_on_signals};
+use crate::daemon::{self, Daemon, listen_for_shutdown_signals, require_shared_stores};
 use crate::error::CliError;
 use crate::output;
 
@@ -44,21 +44,23 @@ pub(crate) async fn run(mut arguments: WorkerArgs) -> Result<(), CliError> {
         None => None,
         Some(address) => Some(bind_listener(address).await?),
     };
-    let shutdown = shutdown_on_signals()?;
+    let shutdown = listen_for_shutdown_signals()?;
     daemon.listen_for_notifications(&shutdown);
     let master_key_watch = daemon.watch_master_key(&shutdown);
     daemon.watch_audit_log(&shutdown).await;
     let worker_tasks = daemon.start_worker(&shutdown);
     let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     output::write_stdout(&address.map_or("working\n".to_owned(), |address| format!("working http://{address}\n")))?;
-    info!("working");
+    info!("worker started");
     let result = match listener {
         None => Ok(()),
-        Some(listener) => clew_api::serve(daemon.build_service(&configuration, api), listener, shutdown.clone()).await,
+        Some(listener) => {
+            clew_api::serve(daemon.build_http_service(&configuration, api), listener, shutdown.clone()).await
+        }
     };
     result.map_err(|error| CliError::new_failure(error.to_string()))?;
     worker_tasks.join().await?;
-    info!("stopped");
+    info!("worker stopped");
     master_key_watch.await.unwrap_or(Ok(()))
 }
 

@@ -106,7 +106,7 @@ pub enum CollectionStatus {
     Running,
     /// The result is ready for download.
     Finished,
-    /// The collection failed; [`Client::failure_reason`] returns the reason.
+    /// The collection failed; [`Client::collection_failure_reason`] returns the reason.
     Error,
     /// The collection never existed or no longer exists.
     Unrecognized,
@@ -125,12 +125,12 @@ impl CollectionStatus {
 }
 
 #[derive(Deserialize)]
-struct CollectResponse {
+struct StartCollectionResponse {
     request_id: RequestId,
 }
 
 #[derive(Deserialize)]
-struct StatusResponse {
+struct CollectionStatusResponse {
     status: String,
 }
 
@@ -155,7 +155,7 @@ impl Client {
                 Vec::new(),
             )
         };
-        let response: CollectResponse = self.send_json(&request).await?;
+        let response: StartCollectionResponse = self.send_json(&request).await?;
         Ok(response.request_id)
     }
 
@@ -186,7 +186,7 @@ impl Client {
         if wait.as_secs() > 0 {
             request.unsigned_headers.push((PREFER_HEADER, format!("wait={}", wait.as_secs())));
         }
-        let response: StatusResponse = self.send_json(&request).await?;
+        let response: CollectionStatusResponse = self.send_json(&request).await?;
         CollectionStatus::from_name(&response.status).ok_or_else(|| {
             let why = format!("unknown state {:?}", sanitize_text(&response.status, 80));
             self.request_context(operation, &self.inner.endpoint.to_string()).invalid_response_error(why)

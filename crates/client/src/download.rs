@@ -64,8 +64,8 @@ impl Client {
         let mut progress = DownloadProgress::default();
         let mut interruptions = 0;
         loop {
-            let response = self.open_result(instance, node, request_id, target, &mut progress).await?;
-            let error = match self.stream_body(response, target, &mut progress, on_progress).await {
+            let response = self.open_result_stream(instance, node, request_id, target, &mut progress).await?;
+            let error = match self.write_body_to_sink(response, target, &mut progress, on_progress).await {
                 Ok(()) => return Ok(DownloadSummary { bytes: progress.received, etag: progress.etag }),
                 Err(error) => error,
             };
@@ -79,7 +79,7 @@ impl Client {
                 let last = Box::new(error);
                 return Err(ClientError::TooManyInterruptions { interruptions, received: progress.received, last });
             }
-            tracing::debug!(interruptions, received_bytes = progress.received, %error, "download broke off; going on");
+            tracing::debug!(interruptions, received_bytes = progress.received, %error, "download was interrupted; resuming");
             if let Some(pause) =
                 retry::compute_backoff(&self.inner.settings, interruptions, &error, retry::random_jitter())
             {
@@ -89,7 +89,7 @@ impl Client {
     }
 
     /// Returns the failure reason of a collection, or `None` if the result exists.
-    pub async fn failure_reason(
+    pub async fn collection_failure_reason(
         &self,
         instance: &InstanceId,
         node: &NodeId,
@@ -103,7 +103,7 @@ impl Client {
     }
 
     /// Requests the result from the current offset. Resets `target` and `progress` if the download cannot be resumed.
-    async fn open_result<T: DownloadSink>(
+    async fn open_result_stream<T: DownloadSink>(
         &self,
         instance: &InstanceId,
         node: &NodeId,
@@ -114,7 +114,9 @@ impl Client {
         let mut response = self.request_result(instance, node, request_id, progress).await;
         if progress.range_headers().is_some() {
             let refused = match &response {
-                Ok(response) => response.status() == StatusCode::PARTIAL_CONTENT && !progress.is_continued_by(response),
+                Ok(response) => {
+                    response.status() == StatusCode::PARTIAL_CONTENT && !progress.matches_partial_response(response)
+                }
                 Err(error) => error.http_status() == Some(StatusCode::RANGE_NOT_SATISFIABLE.as_u16()),
             };
             if refused {
@@ -163,7 +165,7 @@ impl Client {
     }
 
     /// Writes the response body to the target.
-    async fn stream_body<T: DownloadSink>(
+    async fn write_body_to_sink<T: DownloadSink>(
         &self,
         mut response: Response,
         target: &mut T,
@@ -201,7 +203,7 @@ impl DownloadProgress {
     }
 
     /// Returns true if the partial response has the same entity tag and starts at the current offset.
-    fn is_continued_by(&self, response: &Response) -> bool {
+    fn matches_partial_response(&self, response: &Response) -> bool {
         let content_range =
             response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let is_next = parse_content_range(content_range).is_some_and(|(first, total)| {

@@ -37,7 +37,7 @@ pub struct InstanceSummary {
     #[serde(default, deserialize_with = "null_as_default")]
     pub readonly_private_ips: Vec<String>,
     /// Port of the database.
-    #[serde(default, deserialize_with = "number_as_text")]
+    #[serde(default, deserialize_with = "text_or_number_as_text")]
     pub port: String,
     /// Kind and version of the database.
     #[serde(default, deserialize_with = "null_as_default")]
@@ -49,7 +49,7 @@ pub struct InstanceSummary {
     #[serde(default, deserialize_with = "null_as_default")]
     pub updated: String,
     /// Id of the enterprise project; `0` is the default enterprise project.
-    #[serde(default, deserialize_with = "number_as_text")]
+    #[serde(default, deserialize_with = "text_or_number_as_text")]
     pub enterprise_project_id: String,
     /// Tags.
     #[serde(default, deserialize_with = "null_as_default")]
@@ -63,7 +63,7 @@ pub struct Datastore {
     #[serde(default, rename = "type", deserialize_with = "null_as_default")]
     pub kind: String,
     /// Version.
-    #[serde(default, deserialize_with = "number_as_text")]
+    #[serde(default, deserialize_with = "text_or_number_as_text")]
     pub version: String,
 }
 
@@ -81,7 +81,7 @@ pub struct InstanceDetail {
     #[serde(default, deserialize_with = "null_as_default")]
     pub status: String,
     /// Port of the database.
-    #[serde(default, deserialize_with = "number_as_text")]
+    #[serde(default, deserialize_with = "text_or_number_as_text")]
     pub port: String,
     /// Kind and version of the database.
     #[serde(default, deserialize_with = "null_as_default")]
@@ -96,7 +96,7 @@ pub struct InstanceDetail {
     #[serde(default, deserialize_with = "null_as_default")]
     pub updated: String,
     /// Id of the enterprise project; `0` is the default enterprise project.
-    #[serde(default, deserialize_with = "number_as_text")]
+    #[serde(default, deserialize_with = "text_or_number_as_text")]
     pub enterprise_project_id: String,
     /// Tags.
     #[serde(default, deserialize_with = "null_as_default")]
@@ -118,7 +118,7 @@ pub struct InstanceNode {
     #[serde(default, deserialize_with = "null_as_default")]
     pub status: String,
     /// Port of the database.
-    #[serde(default, deserialize_with = "number_as_text")]
+    #[serde(default, deserialize_with = "text_or_number_as_text")]
     pub port: String,
     /// Addresses of the node.
     #[serde(default, deserialize_with = "null_as_default")]
@@ -131,7 +131,7 @@ fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(des
 }
 
 /// Deserializes text or a number as text, and null as empty text.
-fn number_as_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+fn text_or_number_as_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum TextOrNumber {
@@ -146,7 +146,7 @@ fn number_as_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, 
 }
 
 #[derive(Deserialize)]
-struct DetailResponse {
+struct InstanceDetailResponse {
     instance: InstanceDetail,
 }
 
@@ -179,7 +179,7 @@ impl Client {
     pub async fn show_instance(&self, instance: &InstanceId) -> Result<InstanceDetail, ClientError> {
         let project = self.project_id().await?;
         let path = format!("/v3.1/{project}/instances/{instance}");
-        let response: DetailResponse =
+        let response: InstanceDetailResponse =
             self.send_json(&self.build_get_request("showing an instance", project, path, Vec::new())).await?;
         Ok(response.instance)
     }

@@ -43,13 +43,15 @@ impl Client {
                     (ProjectRef::Region(_), Credentials::Password { .. }) => {
                         Ok(self.cached_or_new_token(None).await?.project)
                     }
-                    (ProjectRef::Region(region), Credentials::AccessKey { .. }) => self.find_project(region).await,
+                    (ProjectRef::Region(region), Credentials::AccessKey { .. }) => {
+                        self.find_project_by_region(region).await
+                    }
                 }
             })
             .await
     }
 
-    async fn find_project(&self, region: &str) -> Result<ProjectId, ClientError> {
+    async fn find_project_by_region(&self, region: &str) -> Result<ProjectId, ClientError> {
         let request = ApiRequest {
             operation: "looking up the project of the region",
             method: Method::GET,

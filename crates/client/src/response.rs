@@ -15,7 +15,7 @@ const MAX_JSON_BYTES: usize = 16 << 20;
 /// Maximum size of an error body, in bytes. The rest is discarded.
 const MAX_ERROR_BYTES: usize = 64 << 10;
 /// Maximum number of characters of server text in an error message.
-const MAX_EXCERPT_CHARS: usize = 200;
+const MAX_SERVER_TEXT_CHARS: usize = 200;
 
 /// Context of a request: operation, endpoint and timeout.
 #[derive(Debug, Clone, Copy)]
@@ -57,8 +57,10 @@ impl RequestContext<'_> {
         }
         if status.is_redirection() {
             let to = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("elsewhere");
-            return Err(self
-                .invalid_response_error(format!("a redirect ({status}) to {}", sanitize_text(to, MAX_EXCERPT_CHARS))));
+            return Err(self.invalid_response_error(format!(
+                "a redirect ({status}) to {}",
+                sanitize_text(to, MAX_SERVER_TEXT_CHARS)
+            )));
         }
         let headers = response.headers().clone();
         let body = read_body_prefix(response, MAX_ERROR_BYTES).await;
@@ -66,7 +68,7 @@ impl RequestContext<'_> {
     }
 
     /// Reads the body of a successful response as JSON.
-    pub(crate) async fn read_json<T: DeserializeOwned>(self, mut response: Response) -> Result<T, ClientError> {
+    pub(crate) async fn read_json_body<T: DeserializeOwned>(self, mut response: Response) -> Result<T, ClientError> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.transport_error(error))? {
             if body.len() + chunk.len() > MAX_JSON_BYTES {
@@ -75,7 +77,7 @@ impl RequestContext<'_> {
             body.extend_from_slice(&chunk);
         }
         serde_json::from_slice(&body).map_err(|error| {
-            let start = sanitize_text(&String::from_utf8_lossy(&body), MAX_EXCERPT_CHARS);
+            let start = sanitize_text(&String::from_utf8_lossy(&body), MAX_SERVER_TEXT_CHARS);
             self.invalid_response_error(format!("{error} in {start:?}"))
         })
     }
@@ -97,7 +99,7 @@ async fn read_body_prefix(mut response: Response, max_len: usize) -> Vec<u8> {
 fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, body: &[u8]) -> ClientError {
     let json: Option<Value> = serde_json::from_slice(body).ok();
     let (error_code, error_msg) = json.as_ref().and_then(|json| find_code_and_message(json, 4)).unwrap_or_else(|| {
-        let text = sanitize_text(String::from_utf8_lossy(body).trim(), MAX_EXCERPT_CHARS);
+        let text = sanitize_text(String::from_utf8_lossy(body).trim(), MAX_SERVER_TEXT_CHARS);
         (status.to_string(), if text.is_empty() { "no message".to_owned() } else { text })
     });
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -105,9 +107,9 @@ fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, bo
     ClientError::Api {
         operation,
         status,
-        error_code: sanitize_text(&error_code, MAX_EXCERPT_CHARS),
+        error_code: sanitize_text(&error_code, MAX_SERVER_TEXT_CHARS),
         error_msg: sanitize_text(&error_msg, MAX_ERROR_BYTES),
-        request_id: header("x-request-id").or_else(in_body).map(|id| sanitize_text(&id, MAX_EXCERPT_CHARS)),
+        request_id: header("x-request-id").or_else(in_body).map(|id| sanitize_text(&id, MAX_SERVER_TEXT_CHARS)),
         retry_after: headers
             .get(RETRY_AFTER)
             .and_then(|value| parse_retry_after(value.to_str().ok()?, Timestamp::now())),

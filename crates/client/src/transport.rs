@@ -85,7 +85,7 @@ impl Client {
     async fn send_json_once<T: DeserializeOwned>(&self, request: &ApiRequest<'_>) -> Result<T, ClientError> {
         let name = request.endpoint.to_string();
         let context = self.request_context(request.operation, &name);
-        let exchange = async { context.read_json(self.send_authenticated(request).await?).await };
+        let exchange = async { context.read_json_body(self.send_authenticated(request).await?).await };
         tokio::time::timeout(context.limit, exchange).await.map_err(|_| context.timeout_error())?
     }
 
@@ -118,7 +118,7 @@ impl Client {
         let Some(pause) = retry::compute_backoff(settings, attempt, &error, retry::random_jitter()) else {
             return Err(error);
         };
-        tracing::debug!(attempt, pause_ms = pause.as_millis(), %error, "request failed; trying again");
+        tracing::debug!(attempt, pause_ms = pause.as_millis(), %error, "request failed; retrying");
         tokio::time::sleep(pause).await;
         Ok(())
     }

@@ -38,7 +38,7 @@ pub(super) async fn run(arguments: CheckpointArgs) -> Result<(), CliError> {
 }
 
 /// Reads a checkpoint file.
-pub(super) fn read_checkpoint(path: &Path) -> Result<AuditCheckpoint, CliError> {
+pub(super) fn read_checkpoint_file(path: &Path) -> Result<AuditCheckpoint, CliError> {
     let name = path.display();
     let text = std::fs::read(path)
         .map_err(|error| CliError::new_refusal(format!("cannot read the checkpoint {name}: {error}")))?;

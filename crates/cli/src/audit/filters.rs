@@ -50,7 +50,7 @@ fn parse_outcome(name: &str) -> Result<Outcome, String> {
 
 impl AuditFilterArgs {
     /// Looks up the ids of the named objects.
-    pub(super) async fn resolve_filter(&self, store: &Store) -> Result<AuditFilter, CliError> {
+    pub(super) async fn resolve_audit_filter(&self, store: &Store) -> Result<AuditFilter, CliError> {
         let domain = match &self.domain {
             Some(domain) => Some(identity_directory::find_domain(store, domain).await?.id),
             None => None,
@@ -82,7 +82,7 @@ impl AuditFilterArgs {
 async fn find_project_id(store: &Store, name_or_id: &str) -> Result<ProjectId, CliError> {
     let projects = store.list_all_projects().await?.into_iter();
     let matches = projects.filter(|project| project.name == name_or_id).map(|project| project.id).collect();
-    resolve_unique_id(matches, "project", name_or_id)
+    resolve_single_id(matches, "project", name_or_id)
 }
 
 async fn find_instance_id(
@@ -93,12 +93,12 @@ async fn find_instance_id(
     let instances = store.list_all_instances().await?.into_iter();
     let matches =
         instances.filter(|it| it.name == name_or_id && project.is_none_or(|project| it.project_id == *project));
-    resolve_unique_id(matches.map(|instance| instance.id).collect(), "instance", name_or_id)
+    resolve_single_id(matches.map(|instance| instance.id).collect(), "instance", name_or_id)
 }
 
 /// Returns the only element of `ids`. If `ids` is empty, parses `name_or_id` as an id.
 /// Fails if `ids` has several elements.
-fn resolve_unique_id<T: std::str::FromStr + std::fmt::Display>(
+fn resolve_single_id<T: std::str::FromStr + std::fmt::Display>(
     mut ids: Vec<T>,
     kind: &str,
     name_or_id: &str,

@@ -8,7 +8,7 @@ use crate::text_table;
 use crate::time;
 
 /// Renders one line per row.
-pub(super) fn render_table(rows: &[AuditRecord]) -> String {
+pub(super) fn render_audit_table(rows: &[AuditRecord]) -> String {
     let row = |AuditRecord { seq, at, event, .. }: &AuditRecord| {
         [
             seq.to_string(),
@@ -34,7 +34,7 @@ fn format_operation(event: &AuditEvent) -> String {
 }
 
 /// Converts a row to JSON.
-pub(super) fn row_to_json(AuditRecord { seq, at, event, link }: &AuditRecord) -> Value {
+pub(super) fn audit_row_to_json(AuditRecord { seq, at, event, link }: &AuditRecord) -> Value {
     let actor = &event.origin.actor;
     json!({
         "seq": seq,
@@ -58,7 +58,7 @@ pub(super) fn row_to_json(AuditRecord { seq, at, event, link }: &AuditRecord) ->
 }
 
 /// Column names of the CSV export.
-pub(super) const CSV_HEADER: [&str; 17] = [
+pub(super) const AUDIT_CSV_HEADER: [&str; 17] = [
     "seq",
     "at",
     "actor_kind",
@@ -80,15 +80,15 @@ pub(super) const CSV_HEADER: [&str; 17] = [
 
 /// Converts an audit row to CSV fields. Text that a spreadsheet would interpret as a formula gets a leading `'`.
 /// The fields are untrusted, because unauthenticated clients can choose user names.
-pub(super) fn row_to_csv(record: &AuditRecord) -> Vec<String> {
-    let value = row_to_json(record);
+pub(super) fn audit_row_to_csv(record: &AuditRecord) -> Vec<String> {
+    let value = audit_row_to_json(record);
     let field = |name: &&str| match value.get(name) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}"),
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     };
-    CSV_HEADER.iter().map(field).collect()
+    AUDIT_CSV_HEADER.iter().map(field).collect()
 }
 
 fn actor_id(actor: &Actor) -> Option<&str> {
@@ -117,12 +117,12 @@ mod tests {
     #[test]
     fn csv_fields_match_json_and_formulas_are_escaped() {
         let record = record(Actor::Anonymous { claimed: "@SUM(A1)".into() });
-        let value = row_to_json(&record);
+        let value = audit_row_to_json(&record);
         let names: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
-        let mut header = CSV_HEADER;
+        let mut header = AUDIT_CSV_HEADER;
         header.sort_unstable();
         assert_eq!(names, header, "JSON objects are sorted");
-        let fields = row_to_csv(&record);
+        let fields = audit_row_to_csv(&record);
         assert_eq!((fields[3].as_str(), fields[12].as_str()), ("'@SUM(A1)", "'=HYPERLINK(1)"));
         assert_eq!((fields[0].as_str(), fields[5].as_str(), fields[13].as_str()), ("7", "192.0.2.7", "done"));
     }
@@ -130,14 +130,14 @@ mod tests {
     #[test]
     fn repeated_refusals_are_counted_in_the_table() {
         let mut record = record(Actor::Clew);
-        assert!(!render_table(std::slice::from_ref(&record)).contains('×'));
+        assert!(!render_audit_table(std::slice::from_ref(&record)).contains('×'));
         record.event.detail = json!({ "repeated": 999 });
-        assert!(render_table(&[record]).contains("CreateToken ×999"));
+        assert!(render_audit_table(&[record]).contains("CreateToken ×999"));
     }
 
     #[test]
     fn control_sequences_in_a_claimed_name_are_neutralised() {
-        let text = render_table(&[record(Actor::Anonymous { claimed: "\u{1b}]0;x\u{7}\nadmin".into() })]);
+        let text = render_audit_table(&[record(Actor::Anonymous { claimed: "\u{1b}]0;x\u{7}\nadmin".into() })]);
         assert!(!text.contains('\u{1b}') && text.lines().count() == 2, "{text:?}");
     }
 }

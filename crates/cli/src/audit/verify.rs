@@ -32,8 +32,11 @@ and a restore of an earlier state, are detected only with a checkpoint stored el
 serve compares the audit log every 10 seconds with the newest row that it has read, and logs an error if rows are missing.";
 
 pub(super) async fn run(arguments: VerifyArgs) -> Result<(), CliError> {
-    let checkpoints =
-        arguments.checkpoints.iter().map(|path| checkpoint::read_checkpoint(path)).collect::<Result<Vec<_>, _>>()?;
+    let checkpoints = arguments
+        .checkpoints
+        .iter()
+        .map(|path| checkpoint::read_checkpoint_file(path))
+        .collect::<Result<Vec<_>, _>>()?;
     let verification = arguments.store_args.open_store().await?.verify_audit(&checkpoints).await?;
     arguments.store_args.format.print(|| render_verification(&verification), || verification_to_json(&verification))?;
     if verification.is_intact() { Ok(()) } else { Err(CliError::NegativeResult) }

@@ -3,7 +3,7 @@
 use clap::Args as ClapArgs;
 use clew_model::{InstanceId, NewInstance, NewNode, NodeId, NodeRole, Tag, Zone};
 
-use super::{Inventory, ProjectArgs, parse_tag, render};
+use super::{InstanceInventory, ProjectArgs, parse_tag, render};
 use crate::error::CliError;
 use crate::output::Format;
 use crate::{identity_directory, node_url, output};
@@ -53,7 +53,7 @@ pub(crate) async fn run(arguments: AddArgs) -> Result<(), CliError> {
         )));
     }
     let nodes = parse_node_options(&arguments.nodes, &arguments.node_ids)?;
-    let Inventory { store, project, origin } = arguments.project_args.open_inventory().await?;
+    let InstanceInventory { store, project, origin } = arguments.project_args.open_inventory().await?;
     let enterprise_project =
         identity_directory::find_enterprise_project(&store, &project.domain_id, &arguments.enterprise_project).await?;
     let new = NewInstance {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::text_table;
 
 /// Renders instances as a table with one line per node.
-pub(super) fn render_table(instances: &[Instance]) -> String {
+pub(super) fn render_instance_table(instances: &[Instance]) -> String {
     let mut rows = Vec::new();
     for instance in instances {
         for node in &instance.nodes {

@@ -4,7 +4,7 @@ use clap::Args as ClapArgs;
 use clew_model::NodeId;
 use serde_json::json;
 
-use super::{Inventory, ProjectArgs, require_instance};
+use super::{InstanceInventory, ProjectArgs, require_instance};
 use crate::error::CliError;
 use crate::node_url;
 
@@ -46,7 +46,7 @@ pub(crate) async fn run(arguments: SetNodeArgs) -> Result<(), CliError> {
         }
     };
     let url = node_url::resolve_password(node_url::parse_node_url(&arguments.url)?)?;
-    let Inventory { store, project, origin } = &inventory;
+    let InstanceInventory { store, project, origin } = &inventory;
     if !store.set_node_url(origin, &project.id, &instance.id, &node.id, &url).await? {
         return Err(CliError::new_failure(format!("node {} was removed", node.id)));
     }

@@ -3,7 +3,7 @@
 use clap::Args;
 use clew_model::{Instance, Tag};
 
-use super::{Inventory, ProjectArgs, parse_tag, render, require_instance};
+use super::{InstanceInventory, ProjectArgs, parse_tag, render, require_instance};
 use crate::error::CliError;
 
 /// Maximum length of a tag key, in characters (spec section 3.5).
@@ -91,7 +91,7 @@ pub(super) async fn remove_tags(arguments: UntagArgs) -> Result<(), CliError> {
 /// Reads the instance again, and prints it.
 async fn print_instance(
     project_args: &ProjectArgs,
-    inventory: &Inventory,
+    inventory: &InstanceInventory,
     instance: &Instance,
 ) -> Result<(), CliError> {
     let instance = require_instance(inventory, instance.id.as_str()).await?;

@@ -17,7 +17,7 @@ use crate::text_table;
 use crate::time;
 
 /// Valid lifetimes of a temporary key, in seconds. The API has the same range.
-const LIFETIME_RANGE_SECONDS: std::ops::RangeInclusive<u64> = 900..=86_400;
+const TEMPORARY_KEY_LIFETIME_SECONDS: std::ops::RangeInclusive<u64> = 900..=86_400;
 
 /// Create an access key for a user. Prints the secret key once.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ pub(super) struct CreateArgs {
     /// Name or id of the user
     user: String,
     /// Create a temporary key with this lifetime (15m to 24h); requests with the key require its security token
-    #[arg(long, value_name = "DURATION", value_parser = parse_lifetime)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_temporary_key_lifetime)]
     temporary: Option<Duration>,
     #[command(flatten)]
     domain_args: DomainArgs,
@@ -39,9 +39,9 @@ Examples:
 
 Clew stores an encrypted copy of the secret, and only a hash of the security token.";
 
-fn parse_lifetime(text: &str) -> Result<Duration, String> {
+fn parse_temporary_key_lifetime(text: &str) -> Result<Duration, String> {
     let lifetime = time::parse_duration(text)?;
-    if LIFETIME_RANGE_SECONDS.contains(&lifetime.as_secs()) {
+    if TEMPORARY_KEY_LIFETIME_SECONDS.contains(&lifetime.as_secs()) {
         Ok(lifetime)
     } else {
         Err("expected 15m to 24h".to_owned())

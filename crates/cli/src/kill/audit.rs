@@ -11,13 +11,13 @@ use crate::error::CliError;
 use crate::local_actor;
 
 /// Audit log for kills, opened before the first kill to ensure that it is writable.
-pub(super) struct KillAudit {
+pub(super) struct KillAuditLog {
     store: Store,
     /// Domain of the audit rows: the only domain of the store, or `None` if the store has several domains.
     domain: Option<DomainId>,
 }
 
-impl KillAudit {
+impl KillAuditLog {
     pub(super) async fn open(location: StoreLocation) -> Result<Self, CliError> {
         let store = Store::open(location).await?;
         let mut domains = store.list_domains().await?;

@@ -43,14 +43,14 @@ impl SelectedSessions {
     }
 
     /// Selected session ids that match no session.
-    pub(super) fn missing_ids(&self) -> impl Iterator<Item = u64> {
+    pub(super) fn missing_session_ids(&self) -> impl Iterator<Item = u64> {
         self.ids.iter().copied().filter(|id| self.sessions.iter().all(|session| session.id != *id))
     }
 }
 
 /// Estimates the impact of a kill from transactions and lock waits.
 /// A failed read adds a note to the preview instead of an error, because the kill may still be possible.
-pub(super) async fn estimate_impact(node: &NodeUrl, sessions: &[Session], limits: &ReadLimits) -> KillImpact {
+pub(super) async fn estimate_kill_impact(node: &NodeUrl, sessions: &[Session], limits: &ReadLimits) -> KillImpact {
     let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
     let observed = match read_lock_waits(node, limits).await {
         Ok(observed) => observed,

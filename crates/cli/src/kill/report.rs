@@ -32,7 +32,7 @@ impl KillReport {
         for session in &self.selected.sessions {
             self.render_session(&mut text, session, width);
         }
-        for id in self.selected.missing_ids() {
+        for id in self.selected.missing_session_ids() {
             let _ = writeln!(text, "session {id}: already terminated\n");
         }
         if self.selected.sessions.is_empty() {
@@ -61,14 +61,14 @@ impl KillReport {
         let on =
             session.database.as_deref().map_or(String::new(), |name| format!(" on {}", bytes_to_single_line(name)));
         let (user, host) = (bytes_to_single_line(&session.user), bytes_to_single_line(&session.host));
-        let head = format!("session {}, {user}@{host}{on}, {}", session.id, format_activity(session));
+        let head = format!("session {}, {user}@{host}{on}, {}", session.id, format_session_activity(session));
         let _ = writeln!(text, "{}", truncate_to_width(&head, width));
         if let Some(statement) = &session.statement {
             let start = statement.get(..MAX_STATEMENT_BYTES).unwrap_or(statement);
             let _ = writeln!(text, "{}", truncate_to_width(&format!("  runs: {}", bytes_to_single_line(start)), width));
         }
         if let Some(impact) = &self.selected.impact {
-            let _ = writeln!(text, "  {}", self.format_rollback(impact, session.id));
+            let _ = writeln!(text, "  {}", self.format_open_transaction(impact, session.id));
             match impact.blocked_counts.get(&session.id) {
                 Some(1) => text.push_str("  blocks 1 session\n"),
                 Some(many) => {
@@ -89,7 +89,7 @@ impl KillReport {
         impact.risks.get(&id).into_iter().flatten().filter(applies)
     }
 
-    fn format_rollback(&self, impact: &KillImpact, id: u64) -> String {
+    fn format_open_transaction(&self, impact: &KillImpact, id: u64) -> String {
         let Some(transactions) = &impact.transactions else {
             return "uncommitted changes unknown: the account cannot list transactions".to_owned();
         };
@@ -119,7 +119,7 @@ impl KillReport {
     }
 
     /// Returns an outcome for each session id in the arguments. Ids without a session get `AlreadyGone`.
-    pub(super) fn outcomes_for_all_ids(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
+    pub(super) fn outcomes_for_requested_ids(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
         let outcome = |id: u64| outcomes.iter().find(|(other, _)| *other == id).map(|(_, outcome)| outcome.clone());
         self.selected.ids.iter().map(|&id| (id, outcome(id).unwrap_or(KillOutcome::AlreadyGone))).collect()
     }
@@ -191,7 +191,7 @@ pub(super) fn render_outcomes(outcomes: &[(u64, KillOutcome)], effect: Option<&R
     }
     match effect {
         None => {}
-        Some(Ok(effect)) => text.push_str(&format_effect(effect)),
+        Some(Ok(effect)) => text.push_str(&format_kill_effect(effect)),
         Some(Err(failure)) => {
             let _ = writeln!(text, "effect unknown: {failure}");
         }
@@ -200,7 +200,7 @@ pub(super) fn render_outcomes(outcomes: &[(u64, KillOutcome)], effect: Option<&R
 }
 
 /// Formats the effect, such as `1 row rolled back; 2 sessions unblocked, 1 still waiting`.
-fn format_effect(effect: &KillEffect) -> String {
+fn format_kill_effect(effect: &KillEffect) -> String {
     let count =
         |count: u64, one: &str, many: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {many}") };
     let rows = match effect.rows_rolled_back {
@@ -238,7 +238,7 @@ fn wrap_words(label: &str, words: &str, width: usize) -> String {
 }
 
 /// Formats the command, state and duration of a session.
-fn format_activity(session: &Session) -> String {
+fn format_session_activity(session: &Session) -> String {
     let state = bytes_to_single_line(session.state.as_deref().unwrap_or_default());
     let state = if state.is_empty() { state } else { format!(" ({state})") };
     format!("{}{state} for {} s", bytes_to_single_line(&session.command), session.seconds)

@@ -80,7 +80,7 @@ impl PolicyDocument {
 }
 
 /// Implements `clew policy validate`.
-pub(super) fn validate_file(path: &Path, format: Format) -> Result<(), CliError> {
+pub(super) fn validate_policy_file(path: &Path, format: Format) -> Result<(), CliError> {
     let document = PolicyDocument::read(path)?;
     let (errors, policy) = match document.parse() {
         Ok(policy) => (Vec::new(), Some(policy)),
@@ -94,10 +94,12 @@ pub(super) fn validate_file(path: &Path, format: Format) -> Result<(), CliError>
                     "{}: valid policy, version {}, {}, {}\n",
                     document.name,
                     policy.version(),
-                    format_count(policy.statements().len(), "statement"),
-                    format_count(warnings.len(), "warning")
+                    format_count_with_noun(policy.statements().len(), "statement"),
+                    format_count_with_noun(warnings.len(), "warning")
                 ),
-                None => format!("{}: invalid policy, {}\n", document.name, format_count(errors.len(), "error")),
+                None => {
+                    format!("{}: invalid policy, {}\n", document.name, format_count_with_noun(errors.len(), "error"))
+                }
             };
             document.format_diagnostics("error", &errors) + &document.format_diagnostics("warning", warnings) + &verdict
         },
@@ -115,7 +117,7 @@ pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, 
         }
         Err(errors) => {
             output::write_stderr(&document.format_diagnostics("error", errors.diagnostics()));
-            let errors = format_count(errors.diagnostics().len(), "error");
+            let errors = format_count_with_noun(errors.diagnostics().len(), "error");
             Err(CliError::new_refusal(format!(
                 "{} is not a valid policy: {errors}; nothing was changed",
                 document.name
@@ -125,7 +127,7 @@ pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, 
 }
 
 /// Formats a number with a noun in the singular or plural, such as `2 errors`.
-pub(super) fn format_count(number: usize, noun: &str) -> String {
+pub(super) fn format_count_with_noun(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 

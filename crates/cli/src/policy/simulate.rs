@@ -87,7 +87,7 @@ pub(super) async fn run(arguments: SimulateArgs) -> Result<(), CliError> {
         source_ip: arguments.source_ip,
         secure_transport: !arguments.plain_http,
     };
-    let simulation = report::Simulation {
+    let simulation = report::PolicySimulation {
         explanation: explain_decision(&principal, action, &resource, &environment),
         denial_reasons: find_denial_reasons(&user, project.as_ref()),
         action,
@@ -171,13 +171,13 @@ async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Pr
         scope: Scope::AccessKey,
         administrator: user.administrator,
         // As in the server, an unreadable policy disables all grants, because the policy may contain a Deny statement.
-        grants: grants.into_iter().map(parse_grant).collect::<Option<_>>().unwrap_or_default(),
+        grants: grants.into_iter().map(parse_stored_grant).collect::<Option<_>>().unwrap_or_default(),
         budget: Arc::default(),
     })
 }
 
 /// Parses a stored grant. If the policy is invalid, prints a note and returns `None`.
-fn parse_grant(stored: StoredGrant) -> Option<Grant> {
+fn parse_stored_grant(stored: StoredGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
         StoredPolicy::System { name } => {
             let policy = system::find_system_policy(&name).cloned();

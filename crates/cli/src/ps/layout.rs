@@ -60,10 +60,10 @@ pub(super) fn write_table(snapshot: &mut Snapshot, out: &mut Output) -> io::Resu
         statement: "STATEMENT".into(),
         is_waiting: false,
     };
-    write_line(out, &heading, &widths, width, style(Style::new().effects(Effects::BOLD)))?;
+    write_table_line(out, &heading, &widths, width, style(Style::new().effects(Effects::BOLD)))?;
     for line in &lines {
         let red = Style::new().fg_color(Some(AnsiColor::Red.into()));
-        write_line(out, line, &widths, width, if line.is_waiting { style(red) } else { Style::new() })?;
+        write_table_line(out, line, &widths, width, if line.is_waiting { style(red) } else { Style::new() })?;
     }
     let summary = &snapshot.summary;
     let version = bytes_to_single_line(summary.server_version.as_bytes());
@@ -131,7 +131,7 @@ fn fit_column_widths(lines: &[TableLine], width: usize) -> [usize; TABLE_COLUMNS
     widths
 }
 
-fn write_line(
+fn write_table_line(
     out: &mut Output,
     line: &TableLine,
     widths: &[usize; TABLE_COLUMNS.len()],

@@ -47,22 +47,22 @@ Examples:
 
 pub(super) fn run(arguments: &RuleTestArgs) -> Result<(), CliError> {
     let rules = rules_file::parse_rules(&read_text_file(&arguments.rules)?)
-        .map_err(|message| file_error(&arguments.rules, &message))?;
-    let sessions = snapshot_file::parse_sessions(&read_file(&arguments.snapshot)?)
-        .map_err(|message| file_error(&arguments.snapshot, &message))?;
+        .map_err(|message| input_file_error(&arguments.rules, &message))?;
+    let sessions = snapshot_file::parse_sessions(&read_input_file(&arguments.snapshot)?)
+        .map_err(|message| input_file_error(&arguments.snapshot, &message))?;
     let protected = ProtectedAccounts::default().with_accounts(arguments.protected.iter().map(String::as_str));
     let report = report::RuleReport::new(&rules, &sessions, &protected);
     arguments.format.print(|| report.render_text(), || report.to_json())
 }
 
-fn read_file(file: &Path) -> Result<Vec<u8>, CliError> {
+fn read_input_file(file: &Path) -> Result<Vec<u8>, CliError> {
     std::fs::read(file).map_err(|error| CliError::new_refusal(format!("could not read {}: {error}", file.display())))
 }
 
 fn read_text_file(file: &Path) -> Result<String, CliError> {
-    String::from_utf8(read_file(file)?).map_err(|_| file_error(file, "the file is not valid UTF-8"))
+    String::from_utf8(read_input_file(file)?).map_err(|_| input_file_error(file, "the file is not valid UTF-8"))
 }
 
-fn file_error(file: &Path, message: &str) -> CliError {
+fn input_file_error(file: &Path, message: &str) -> CliError {
     CliError::new_refusal(format!("{}: {message}", file.display()))
 }

@@ -18,7 +18,10 @@ const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Resolves the addresses of the `listen` setting.
 /// Fails on a non-loopback address without TLS, unless `allow_plain_http` is set.
-pub(super) async fn resolve_addresses(configuration: &Configuration, tls: bool) -> Result<Vec<SocketAddr>, CliError> {
+pub(super) async fn resolve_listen_addresses(
+    configuration: &Configuration,
+    tls: bool,
+) -> Result<Vec<SocketAddr>, CliError> {
     let listen = &configuration.listen;
     let addresses: Vec<_> = lookup_host(listen).await.map_err(|error| listen_error(listen, &error))?.collect();
     let public = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback());
@@ -71,7 +74,7 @@ pub(super) fn watch_certificate(tls: &TlsConfig, shutdown: &CancellationToken) -
         while hangup.recv().await.is_some() {
             let tls = tls.clone();
             if let Err(error) = spawn_blocking(move || tls.reload_and_log()).await {
-                warn!(%error, "could not look for a new certificate");
+                warn!(%error, "could not reload the TLS certificate");
             }
         }
     });

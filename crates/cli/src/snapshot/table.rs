@@ -31,14 +31,14 @@ const DETAIL_TABLE_COLUMNS: [TableColumn; 5] = [
     ("blocker_id", "BLOCKER", true),
     ("root_blocker_id", "ROOT", true),
     ("waits_for", "WAITS FOR", false),
-    (DIGEST_KEY, "DIGEST", false),
+    (DIGEST_COLUMN_KEY, "DIGEST", false),
 ];
 /// Statement column, which is the last one and gets the remaining width.
-const STATEMENT_COLUMN: TableColumn = (STATEMENT_KEY, "STATEMENT", false);
+const STATEMENT_COLUMN: TableColumn = (STATEMENT_COLUMN_KEY, "STATEMENT", false);
 /// Key of the statement column.
-const STATEMENT_KEY: &str = "sql_statement";
+const STATEMENT_COLUMN_KEY: &str = "sql_statement";
 /// Key of the digest column, which shows only a prefix of the digest.
-const DIGEST_KEY: &str = "statement_digest";
+const DIGEST_COLUMN_KEY: &str = "statement_digest";
 /// Length of the displayed digest prefix, in characters.
 const DIGEST_PREFIX_LENGTH: usize = 8;
 /// Maximum width of a cell, except in the statement column.
@@ -96,8 +96,10 @@ fn read_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Res
             String::from_utf8_lossy(record.get(index).unwrap_or_default())
         };
         let cell = |&(key, ..): &TableColumn| match key {
-            STATEMENT_KEY => to_truncated_line(&value(key), 4 * DEFAULT_STATEMENT_WIDTH),
-            DIGEST_KEY => to_truncated_line(&value(key), MAX_CELL_WIDTH).chars().take(DIGEST_PREFIX_LENGTH).collect(),
+            STATEMENT_COLUMN_KEY => to_truncated_line(&value(key), 4 * DEFAULT_STATEMENT_WIDTH),
+            DIGEST_COLUMN_KEY => {
+                to_truncated_line(&value(key), MAX_CELL_WIDTH).chars().take(DIGEST_PREFIX_LENGTH).collect()
+            }
             _ => to_truncated_line(&value(key), MAX_CELL_WIDTH),
         };
         lines.push(columns.iter().map(cell).collect());
@@ -121,13 +123,13 @@ fn build_heading_cell(heading: &str, is_number: bool, colours: bool) -> Cell {
     if colours { cell.add_attribute(Attribute::Bold) } else { cell }
 }
 
-fn build_row_cells(line: Line, columns: &[TableColumn], statement_width: usize, is_red: bool) -> Vec<Cell> {
+fn build_row_cells(line: Line, columns: &[TableColumn], statement_width: usize, is_highlighted: bool) -> Vec<Cell> {
     line.into_iter()
         .zip(columns)
         .map(|(text, &(key, _, is_number))| {
-            let text = if key == STATEMENT_KEY { to_truncated_line(&text, statement_width) } else { text };
+            let text = if key == STATEMENT_COLUMN_KEY { to_truncated_line(&text, statement_width) } else { text };
             let cell = Cell::new(text).set_alignment(cell_alignment(is_number));
-            if is_red { cell.fg(Color::Red) } else { cell }
+            if is_highlighted { cell.fg(Color::Red) } else { cell }
         })
         .collect()
 }

@@ -40,7 +40,7 @@ impl UserAccess {
 }
 
 /// Renders one line per user.
-pub(super) fn render_table(users: &[User]) -> String {
+pub(super) fn render_user_table(users: &[User]) -> String {
     let row = |user: &User| {
         let User { name, id, enabled, administrator, description, .. } = user;
         [name.clone(), id.to_string(), format_yes_no(*enabled), format_yes_no(*administrator), description.clone()]
@@ -79,7 +79,7 @@ pub(super) fn render_user_details(user: &User, access: &UserAccess) -> String {
     let grants = access.grants.iter().map(grant).collect();
     text.push_str(&text_table::render_rows(["POLICY", "ATTACHED TO", "PROJECT"], grants, none));
     text.push('\n');
-    text.push_str(&key::render_table(
+    text.push_str(&key::render_user_table(
         &access.keys.iter().map(|key| (user.name.clone(), key.clone())).collect::<Vec<_>>(),
     ));
     text

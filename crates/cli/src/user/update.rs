@@ -96,12 +96,12 @@ pub(super) async fn set_password(arguments: SetPasswordArgs) -> Result<(), CliEr
     let SetPasswordArgs { user, password, domain_args } = arguments;
     let directory = domain_args.open_directory().await?;
     let user = directory.find_user(&user).await?;
-    let password = password.read_or_generate(&user.name).await?;
+    let password = password.read_or_generate_password(&user.name).await?;
     let change = UserChange { password_hash: Some(password.hash.clone()), ..UserChange::default() };
     directory.store.update_user(&directory.origin, &user.id, &change).await?;
     domain_args.output_format().print(
         || {
-            let notice = password.password_notice();
+            let notice = password.format_password_notice();
             format!(
                 "Set a new password for {}, and revoked tokens and temporary keys. {}\n",
                 user.name,

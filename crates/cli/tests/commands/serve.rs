@@ -30,7 +30,7 @@ async fn server_prints_its_address_and_shuts_down_gracefully() {
         assert_eq!(output.status.code(), Some(0), "{signal}: {output:?}");
         let log = String::from_utf8(output.stderr).unwrap();
         let last = log.lines().last().unwrap();
-        assert_eq!(serde_json::from_str::<serde_json::Value>(last).unwrap()["message"], "stopped", "{log}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(last).unwrap()["message"], "server stopped", "{log}");
     }
 }
 
@@ -250,9 +250,9 @@ async fn server_reports_truncation_of_the_audit_log() {
         panic!("the log ended without the expected text");
     };
     let limit = Duration::from_mins(1);
-    let line = tokio::time::timeout(limit, logged("rows of the audit were removed")).await.unwrap();
+    let line = tokio::time::timeout(limit, logged("rows of the audit log were removed")).await.unwrap();
     assert!(line.contains("row 3 is missing") && line.contains("\"ERROR\""), "{line}");
-    tokio::time::timeout(limit, logged("could not compare the audit")).await.unwrap();
+    tokio::time::timeout(limit, logged("could not check the audit log")).await.unwrap();
     sqlx::query("DROP TRIGGER audit_is_full").execute(&pool).await.unwrap();
     let recorded = async {
         let dir = dir.to_str().unwrap();

@@ -66,6 +66,6 @@ async fn workers_share_a_directory_and_serve_only_operations_endpoints_on_a_serv
         let log = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(0), "{log}");
         let last = log.lines().last().unwrap();
-        assert_eq!(serde_json::from_str::<serde_json::Value>(last).unwrap()["message"], "stopped", "{log}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(last).unwrap()["message"], "worker stopped", "{log}");
     }
 }

@@ -25,7 +25,7 @@ async fn reason_of_failure(client: &Client, added: &Added, home: &Home) -> Strin
     let (instance, node) = (&added.instance, &added.nodes[0]);
     let id = client.start_collection(instance, node, &SelectionRequest::default()).await.unwrap();
     assert_eq!(wait_for_status(client, added, &id).await, CollectionStatus::Error, "{}", home.log());
-    client.failure_reason(instance, node, &id).await.unwrap().unwrap()
+    client.collection_failure_reason(instance, node, &id).await.unwrap().unwrap()
 }
 
 #[tokio::test]

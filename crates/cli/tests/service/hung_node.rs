@@ -36,7 +36,7 @@ async fn hung_node_fails_with_reason_and_does_not_delay_others() {
     for id in &stuck {
         let status = client.wait_for_collection(instance, &added.nodes[0], id, limit, |_, _| {}).await.unwrap();
         assert_eq!(status, CollectionStatus::Error, "{}", home.log());
-        let reason = client.failure_reason(instance, &added.nodes[0], id).await.unwrap().unwrap();
+        let reason = client.collection_failure_reason(instance, &added.nodes[0], id).await.unwrap().unwrap();
         assert!(reason.contains("did not respond in time"), "{reason}");
     }
 

@@ -11,7 +11,7 @@ use crate::output::merge_json_objects;
 use crate::text_table;
 
 /// Simulated request with its decision.
-pub(super) struct Simulation<'a> {
+pub(super) struct PolicySimulation<'a> {
     pub(super) explanation: Explanation,
     /// Reasons for denying the request before policy evaluation.
     pub(super) denial_reasons: Vec<String>,
@@ -21,7 +21,7 @@ pub(super) struct Simulation<'a> {
     pub(super) instance: Option<&'a Instance>,
 }
 
-impl Simulation<'_> {
+impl PolicySimulation<'_> {
     pub(super) fn is_allowed(&self) -> bool {
         self.denial_reasons.is_empty() && self.explanation.decision.is_allowed()
     }
@@ -38,7 +38,7 @@ impl Simulation<'_> {
                 "instance",
                 self.instance.map_or(String::new(), |instance| name_with_id(&instance.name, instance.id.as_str())),
             ),
-            ("decided by", self.explanation.deciding.as_ref().map_or(String::new(), format_statement)),
+            ("decided by", self.explanation.deciding.as_ref().map_or(String::new(), format_policy_statement)),
         ]));
         if self.explanation.statements.is_empty() {
             let _ = write!(text, "\nNo policy is attached to {} or to a group of the user.\n", self.user.name);
@@ -48,7 +48,7 @@ impl Simulation<'_> {
             let _ = write!(
                 text,
                 "\n{} ({:?}) {matches}\n",
-                text_table::sanitize_line(&format_statement(statement)),
+                text_table::sanitize_line(&format_policy_statement(statement)),
                 why.effect
             );
             for reason in &why.reasons {
@@ -82,12 +82,12 @@ impl Simulation<'_> {
             "instance_id": self.instance.map(|instance| &instance.id),
             "administrator": self.user.administrator,
             "deciding": self.explanation.deciding.as_ref().map(statement_ref_to_json),
-            "statements": self.explanation.statements.iter().map(statement_to_json).collect::<Vec<_>>(),
+            "statements": self.explanation.statements.iter().map(evaluated_statement_to_json).collect::<Vec<_>>(),
         })
     }
 }
 
-fn format_statement(statement: &StatementRef) -> String {
+fn format_policy_statement(statement: &StatementRef) -> String {
     let sid = statement.sid.as_ref().map_or(String::new(), |sid| format!(" {sid:?}"));
     let via = match &statement.via {
         GrantSource::User => "attached to the user".to_owned(),
@@ -106,7 +106,7 @@ fn statement_ref_to_json(statement: &StatementRef) -> Value {
 }
 
 /// Converts a statement reference and the result of its evaluation to one JSON object.
-fn statement_to_json((statement, why): &(StatementRef, StatementOutcome)) -> Value {
+fn evaluated_statement_to_json((statement, why): &(StatementRef, StatementOutcome)) -> Value {
     merge_json_objects(
         statement_ref_to_json(statement),
         json!({ "effect": why.effect, "matched": why.matched, "reasons": why.reasons }),
