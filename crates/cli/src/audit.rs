@@ -31,7 +31,7 @@ enum AuditCommand {
     Checkpoint(checkpoint::CheckpointArgs),
 }
 
-/// List the newest matching audit rows in chronological order.
+/// List the newest audit rows that match the filters, in chronological order.
 #[derive(Debug, Args)]
 #[command(after_help = LIST_AFTER_HELP)]
 struct ListArgs {
@@ -71,7 +71,7 @@ async fn list_audit_rows(arguments: ListArgs) -> Result<(), CliError> {
     )
 }
 
-/// Calls `handle` for each matching audit row, oldest first.
+/// Calls `handle` for each matching audit row, in order from oldest to newest.
 async fn for_each_audit_row(
     store: &Store,
     filter: &AuditFilter,

@@ -31,17 +31,17 @@ pub(crate) struct CollectArgs {
     /// Output file; - means stdout
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
-    /// Language of the header row and of messages
+    /// Language for the CSV header row and for messages
     #[arg(long, value_name = "LANGUAGE", default_value = "en-us", value_parser = ["en-us", "zh-cn"])]
     language: String,
-    /// Maximum time to wait for the collection, in seconds
+    /// Maximum time to wait until the collection completes, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
     #[command(flatten)]
     server: ServerArgs,
 }
 
-/// Endpoint and credentials of a Clew server. `clew init --format env` prints all values.
+/// Endpoint of a Clew server, and credentials. `clew init --format env` prints all values.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Server")]
 struct ServerArgs {
@@ -51,7 +51,7 @@ struct ServerArgs {
     /// Endpoint of IAM, if it differs
     #[arg(long, value_name = "URL", env = "CLEW_IAM_ENDPOINT")]
     iam_endpoint: Option<String>,
-    /// Id of the project [default: the project with the name of the region]
+    /// Id of the project [default: the project that is named like the region]
     #[arg(long, value_name = "ID", env = "CLEW_PROJECT_ID")]
     project: Option<ProjectId>,
     /// Name of the region
@@ -186,7 +186,7 @@ impl ServerArgs {
     }
 }
 
-/// Reads an environment variable. Fails if the variable is not set.
+/// Returns the value of an environment variable. Fails if the variable is not set.
 fn require_env_var(name: &str) -> Result<String, CliError> {
     std::env::var(name).map_err(|_| CliError::new_refusal(format!("{name} is not set")))
 }

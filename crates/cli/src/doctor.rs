@@ -38,10 +38,10 @@ pub(crate) async fn run(arguments: DoctorArgs) -> Result<(), CliError> {
     }
 }
 
-/// Maximum clock difference, in seconds, that is omitted from the report.
+/// Maximum clock difference between client and server, in seconds, that the report omits.
 const MAX_CLOCK_SKEW_SECONDS: f64 = 2.0;
 
-/// Renders the diagnosis as text, with colours if `colours` is true.
+/// Renders the diagnosis as text. Adds terminal colours if `colours` is true.
 pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colours: bool) -> String {
     let mut text = format!(
         "{} {}, connected as {}, {}\n",

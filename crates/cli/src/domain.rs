@@ -1,5 +1,5 @@
 //! `clew domain …`: creates and lists domains (tenants).
-//! Only the command line can create domains, because API callers are limited to their own domain.
+//! API callers have access only to their own domain, so the API cannot create domains.
 
 use clap::{Args, Subcommand};
 use clew_store::{Domain, NewUser};
@@ -24,7 +24,7 @@ enum DomainCommand {
     List(ListArgs),
 }
 
-/// Create a domain with a project and an administrator. Prints the administrator's password once.
+/// Create a domain with a project and an administrator, and print the administrator's password once.
 #[derive(Debug, Args)]
 #[command(after_help = CREATE_AFTER_HELP)]
 struct CreateArgs {

@@ -36,7 +36,7 @@ struct CreateArgs {
     domain_args: DomainArgs,
 }
 
-/// List enterprise projects, including the default "0".
+/// List enterprise projects, including the default enterprise project with the id "0".
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew enterprise-project list")]
 struct ListArgs {

@@ -10,11 +10,11 @@ use clew_store::StoreError;
 pub(crate) enum CliError {
     /// The operation failed. Exit code 1.
     Failed { what: String, fix: Option<String> },
-    /// The operation was not attempted, because of a usage error or a refusal. Exit code 2.
+    /// The command was refused or used incorrectly, and did not run. Exit code 2.
     Refused { what: String, fix: Option<String> },
-    /// A check completed with a negative result, which is already printed to stdout. Exit code 1.
+    /// The check completed, and its negative result was printed to stdout. Exit code 1.
     NegativeResult,
-    /// The reader of the output closed the pipe. Exit code 0.
+    /// The process that reads the output has closed the pipe. Exit code 0.
     OutputClosed,
     /// Interrupted by Ctrl-C. Exit code 130.
     Interrupted,
@@ -29,7 +29,7 @@ impl CliError {
         Self::Refused { what: what.into(), fix: None }
     }
 
-    /// Adds a fix, which is printed as `fix: …` below the error message.
+    /// Adds a suggested fix, which is printed as `fix: …` below the error message.
     pub(crate) fn with_fix(mut self, text: impl Into<String>) -> Self {
         if let Self::Failed { fix, .. } | Self::Refused { fix, .. } = &mut self {
             *fix = Some(text.into());
@@ -37,7 +37,7 @@ impl CliError {
         self
     }
 
-    /// Converts an I/O error from a write to `target`. A closed pipe counts as success.
+    /// Converts an I/O error for a write to `target`. A closed pipe becomes [`Self::OutputClosed`], a success.
     pub(crate) fn from_write_error(target: &str, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Self::OutputClosed,
@@ -54,7 +54,7 @@ impl CliError {
         })
     }
 
-    /// Error message for stderr. Empty if the command has already printed its result.
+    /// Returns the error message for stderr, or an empty text if the command has already printed its result.
     pub(crate) fn message(&self) -> String {
         match self {
             Self::Failed { what, fix } | Self::Refused { what, fix } => {
@@ -99,7 +99,7 @@ impl From<StoreError> for CliError {
     }
 }
 
-/// Returns the usual fix for a kind of failure.
+/// Returns the suggested fix for a kind of failure.
 fn suggest_fix(kind: FailureKind) -> Option<&'static str> {
     Some(match kind {
         FailureKind::Unreachable => "check host and port, and that the server runs",

@@ -1,4 +1,4 @@
-//! `clew group …`: manages user groups, which share policies.
+//! `clew group …`: manages user groups and the policies that apply to their members.
 
 use clap::{Args, Subcommand};
 use clew_store::{Attachment, Grantee, Group, PolicyRef, User};
@@ -76,7 +76,7 @@ struct DropMembersArgs {
     members: GroupMemberArgs,
 }
 
-/// Arguments for adding users to a group or removing them.
+/// Arguments for adding users to a group or removing users from a group.
 #[derive(Debug, Args)]
 struct GroupMemberArgs {
     /// Name or id of the group
@@ -88,7 +88,7 @@ struct GroupMemberArgs {
     domain_args: DomainArgs,
 }
 
-/// Delete a group. Its members lose the policies attached to it.
+/// Delete a group. The members of the group lose its policies.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew group remove developers --yes")]
 struct RemoveArgs {
@@ -174,7 +174,7 @@ async fn show_group(arguments: ShowArgs) -> Result<(), CliError> {
     )
 }
 
-/// Loads the policy attachments of a group with the policy names.
+/// Loads the policy attachments of a group, with the names of the policies.
 async fn load_policy_attachments(
     directory: &IdentityDirectory,
     group: &Group,

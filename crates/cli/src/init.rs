@@ -22,7 +22,7 @@ pub(crate) struct InitArgs {
     data_dir: PathBuf,
     #[command(flatten)]
     metadata_url: MetadataUrlArgs,
-    /// Name of the region and of the first project
+    /// Name for both the region and the first project
     #[arg(long, default_value = "local", value_parser = validators::parse_name)]
     region: String,
     /// Name of the domain (account)
@@ -76,7 +76,7 @@ enum InitFormat {
     Table,
     /// JSON object
     Json,
-    /// Shell export statements for clew collect and SDKs
+    /// Shell export statements that set the environment for clew collect and the SDKs
     Env,
 }
 

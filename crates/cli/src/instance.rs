@@ -1,4 +1,4 @@
-//! `clew instance …`: manages the inventory of instances (database servers).
+//! `clew instance …`: manages the inventory of instances and their nodes (database servers).
 
 mod add;
 mod check;
@@ -43,7 +43,7 @@ pub(crate) struct ProjectArgs {
     /// Name or id of the project [default: the only project]
     #[arg(long, value_name = "PROJECT", env = "CLEW_PROJECT_ID")]
     project: Option<String>,
-    /// Name or id of the domain that contains the project [default: any domain]
+    /// Name or id of the domain that contains the project [default: all domains are searched]
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
 }
@@ -66,7 +66,7 @@ struct ShowArgs {
     project_args: ProjectArgs,
 }
 
-/// Remove an instance from the inventory. The command does not change the database servers.
+/// Remove an instance from the inventory, without any change to its database servers.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew instance remove shop --yes")]
 struct RemoveArgs {
@@ -103,7 +103,7 @@ impl ProjectArgs {
         self.store_args.format
     }
 
-    /// Opens the store, and selects the project named by `--project` or the only project.
+    /// Opens the store, and selects the project from `--project`, or the only project if the option is not set.
     pub(crate) async fn open_inventory(&self) -> Result<InstanceInventory, CliError> {
         let store = self.store_args.open_store().await?;
         let projects = match &self.domain {
@@ -157,7 +157,7 @@ pub(crate) async fn find_instance(
     Ok(all.find(|instance| instance.project_id == *project && instance.name == name_or_id))
 }
 
-/// Finds an instance by id or name. Fails if it does not exist.
+/// Finds an instance by its id or name. Fails if the instance does not exist.
 async fn require_instance(inventory: &InstanceInventory, name_or_id: &str) -> Result<Instance, CliError> {
     let instance = find_instance(&inventory.store, &inventory.project.id, name_or_id).await?;
     instance.ok_or_else(|| {

@@ -31,24 +31,24 @@ use report::KillReport;
 pub(crate) struct KillArgs {
     #[command(flatten)]
     node: NodeArgs,
-    /// Ids of the sessions to kill; clew ps and clew locks show session ids
+    /// Ids of the sessions to kill, as shown by clew ps and clew locks
     #[arg(required = true, value_name = "ID", value_parser = clap::value_parser!(u64).range(1..))]
     ids: Vec<u64>,
-    /// Kill only the running statements, and keep the sessions with their transactions and locks
+    /// Kill only the running statements; the sessions keep their transactions and locks
     #[arg(long)]
     query: bool,
-    /// Reason for the kill, recorded in the JSON output and in the audit log
+    /// Reason for the kill, for the JSON output and the audit log
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
     #[command(flatten)]
     confirmation: ConfirmArgs,
-    /// Preview the impact without killing sessions
+    /// Show the impact without killing sessions
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
-    /// Protected account, in addition to system accounts and accounts of cloud vendors; repeatable
+    /// Account to protect from kills, in addition to system accounts and cloud vendor accounts (repeatable)
     #[arg(long, value_name = "NAME")]
     protect: Vec<String>,
-    /// Data directory created by clew init, whose audit log records the killed sessions, the reason and the outcome
+    /// Data directory created by clew init. Its audit log records the killed sessions, the reason and the outcomes
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -58,8 +58,8 @@ pub(crate) struct KillArgs {
     format: Format,
 }
 
-/// Returns the location of the store with the audit log.
-/// `None` if neither `--data-dir` nor `--metadata-url` is set.
+/// Returns the location of the store that contains the audit log.
+/// Returns `None` if neither `--data-dir` nor `--metadata-url` is set.
 fn audit_store_location(
     data_dir: Option<&Path>,
     metadata_url: &MetadataUrlArgs,
@@ -136,7 +136,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     }
 }
 
-/// Reads the effect of the kills on other sessions. Returns `None` if the server accepted no kill.
+/// Measures the effect of the kills on other sessions. Returns `None` if the server accepted no kill.
 async fn measure_kill_effect(
     before: Option<Result<StateBeforeKill, Failure>>,
     node: &NodeUrl,
@@ -150,7 +150,7 @@ async fn measure_kill_effect(
     })
 }
 
-/// Kill outcomes with their session ids.
+/// Outcomes of the kills, each with its session id.
 type Outcomes = Vec<(u64, clew_mysql::KillOutcome)>;
 
 async fn kill_sessions(
@@ -169,7 +169,7 @@ async fn kill_sessions(
     Ok(kill_victims(node, &victims, kind, protected, limits).await?)
 }
 
-/// Fails if a session in the list must not be killed. In this case, no session is killed.
+/// Fails if a session in `sessions` must not be killed.
 fn reject_unkillable_sessions(
     sessions: &[Session],
     kind: KillTarget,

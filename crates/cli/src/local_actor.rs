@@ -1,12 +1,13 @@
-//! Audit actor of the command line: the local operating system account.
+//! Audit actor for the command line: the local operating system account.
 
 use clew_model::Origin;
 
-/// Maximum number of characters taken from `SUDO_USER`.
+/// Maximum number of characters of `SUDO_USER` in the name of the actor.
 const MAX_SUDO_USER_CHARS: usize = 64;
 
 /// Returns the audit origin for the operating system account of this process.
-/// The account is looked up by user id, because environment variables can be forged. Root gets `SUDO_USER` appended.
+/// The account is looked up by its user id, because environment variables can be forged.
+/// For root, the value of `SUDO_USER` is appended to the account name.
 pub(crate) fn local_audit_origin() -> Origin {
     let id = rustix::process::getuid().as_raw().to_string();
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();

@@ -21,7 +21,7 @@ pub(crate) struct LocksArgs {
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "tree")]
     format: LocksFormat,
-    /// Mask literals: show statement templates with ? in place of literals, and omit locked values
+    /// Show ? in place of each literal in a statement, and omit locked values
     #[arg(long)]
     mask: bool,
 }
@@ -41,7 +41,7 @@ Examples:
 enum LocksFormat {
     /// Human-readable tree
     Tree,
-    /// JSON object with waits, root blockers, cycles and sessions
+    /// JSON object that contains the lock waits, root blockers, cycles and sessions
     Json,
     /// Graph for Graphviz
     Dot,
@@ -85,7 +85,7 @@ fn style_line(line: &TreeLine, colours: bool) -> String {
     format!("{style}{}{style:#}\n", line.text.trim_end())
 }
 
-/// Summarises the number of waiters and root blockers, with a note if the data is incomplete.
+/// Returns the numbers of waiters and root blockers as text, with a note if the data is incomplete.
 fn summarize_waits(graph: &WaitGraph, address: &str) -> String {
     let mut waiters: Vec<_> = graph.waits.iter().map(|wait| wait.waiter).collect();
     waiters.dedup();

@@ -1,4 +1,4 @@
-//! Logging to stderr: text on a terminal, JSON otherwise.
+//! Logs to stderr: text on a terminal, JSON otherwise.
 
 mod json_format;
 

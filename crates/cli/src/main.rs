@@ -1,4 +1,4 @@
-//! The `clew` binary. Each subcommand has a module that parses arguments and calls the library crates.
+//! The `clew` binary. Each subcommand has a module that parses the arguments and calls the library crates.
 
 mod audit;
 mod cli;
@@ -118,7 +118,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
 }
 
 /// Runs `work` until completion or Ctrl-C.
-/// Waits for pending kills of abandoned statements on watched servers before it returns.
+/// Before the function returns, it waits until abandoned statements on database servers have been killed.
 async fn run_interruptible(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     let outcome = tokio::select! {
         outcome = work => outcome,

@@ -1,4 +1,4 @@
-//! `clew metadata …`: copies the metadata.
+//! `clew metadata …`: copies the metadata to another database.
 
 mod copy;
 

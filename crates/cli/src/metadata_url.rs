@@ -1,4 +1,4 @@
-//! The `--metadata-url` option: URL of the metadata database.
+//! Defines the `--metadata-url` option, the URL of the metadata database.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use clew_store::{StoreError, StoreLocation};
 
 use crate::error::CliError;
 
-/// Command-line option for a PostgreSQL metadata database.
+/// Command-line option for storing the metadata in PostgreSQL.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MetadataUrlArgs {
     /// PostgreSQL database for the metadata, such as postgres://user@host/database?sslmode=verify-full.
@@ -30,7 +30,7 @@ impl MetadataUrlArgs {
 }
 
 /// Returns the store location from a data directory and an optional metadata URL.
-/// Errors omit an invalid URL, because the URL may contain a password.
+/// Error messages omit an invalid URL, because the URL may contain a password.
 pub(crate) fn store_location(data_dir: &Path, metadata_url: Option<&str>) -> Result<StoreLocation, CliError> {
     let metadata_url = metadata_url.map(str::parse).transpose();
     let metadata_url = metadata_url.map_err(|error: StoreError| CliError::new_refusal(error.to_string()))?;

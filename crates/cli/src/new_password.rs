@@ -1,4 +1,4 @@
-//! New password of a user, generated or read from stdin.
+//! Generates a new password for a user, or reads the password from stdin.
 
 use std::io::{self, BufRead, IsTerminal, Read};
 
@@ -8,22 +8,22 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::CliError;
 
-/// Maximum number of bytes of a password line on stdin.
+/// Maximum length of a password line on stdin, in bytes.
 const MAX_PASSWORD_LINE_BYTES: u64 = 1024;
 
-/// Options for the source of a new password.
+/// Options that select the source of a new password.
 #[derive(Debug, Args)]
 pub(crate) struct NewPasswordArgs {
-    /// Read the password from stdin (one line, without echo on a terminal) instead of generating a password
+    /// Read the password from one line on stdin instead of generating a password; a terminal does not echo the input
     #[arg(long)]
     password_stdin: bool,
 }
 
-/// New password that meets the password rules.
+/// New password that conforms to the password rules.
 pub(crate) struct NewPassword {
     /// Password hash as a PHC string.
     pub(crate) hash: String,
-    /// Generated password, which is printed once. `None` if the password was read from stdin.
+    /// Generated password, which is printed once, or `None` if the password was read from stdin.
     pub(crate) generated: Option<SecretString>,
 }
 
@@ -66,7 +66,7 @@ impl NewPassword {
         self.generated.as_ref().map(ExposeSecret::expose_secret).into()
     }
 
-    /// Formats the notice with the generated password. Empty if the password was read from stdin.
+    /// Formats the generated password for the output. Returns an empty text if the password was read from stdin.
     pub(crate) fn format_password_notice(&self) -> String {
         self.generated.as_ref().map_or(String::new(), |password| {
             format!("The password is shown only once; store it now:\n\n  password  {}\n\n", password.expose_secret())

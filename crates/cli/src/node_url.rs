@@ -1,4 +1,4 @@
-//! Node URL on the command line, and its password sources.
+//! Reads the node URL and its password from the command line, the environment or a prompt.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use crate::error::CliError;
 /// Environment variable that holds the password of a node.
 pub(crate) const PASSWORD_ENV_VAR: &str = "CLEW_DB_PASSWORD";
 
-/// Options for the node URL and the timeout.
+/// Arguments for the node URL and the timeout.
 #[derive(Debug, Args)]
 pub(crate) struct NodeArgs {
     /// mysql://user@host:port/?tls=off|preferred|required|verify-ca|verify-identity&ca=FILE
     ///
-    /// Set the password in CLEW_DB_PASSWORD or type it at the prompt, because other users can see command lines.
+    /// Set the password in CLEW_DB_PASSWORD or enter the password at the prompt: other users can see command lines.
     #[arg(value_name = "URL")]
     url: String,
     /// Timeout of a read operation in seconds
@@ -27,7 +27,7 @@ pub(crate) struct NodeArgs {
 }
 
 impl NodeArgs {
-    /// Returns the node URL with its password, and the limits for read operations.
+    /// Returns the node URL with the password, and the limits for read operations.
     pub(crate) fn resolve_node_url(&self) -> Result<(NodeUrl, ReadLimits), CliError> {
         let node = resolve_password(parse_node_url(&self.url)?)?;
         let timeout = Duration::from_secs(self.timeout);
@@ -64,8 +64,9 @@ fn redact_credentials(url: &str) -> String {
     }
 }
 
-/// Adds the password to a node URL. Sources in order: the URL, `CLEW_DB_PASSWORD`, a terminal prompt.
-/// Without a terminal, the password remains empty.
+/// Adds the password to a node URL, from the first available source.
+/// The sources are the URL, `CLEW_DB_PASSWORD` and a prompt on the terminal, in this order.
+/// The password remains empty if no source is available.
 pub(crate) fn resolve_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
     if node.password.is_some() {
         return Ok(node);

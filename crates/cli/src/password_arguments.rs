@@ -1,11 +1,11 @@
-//! Check for PostgreSQL passwords in command-line arguments, which other accounts of the machine can see.
+//! Rejects PostgreSQL passwords in command-line arguments, which other accounts on the machine can see.
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
 use crate::error::CliError;
 
-/// Fails if an argument of the command or a subcommand is a PostgreSQL URL with a password.
+/// Fails if an argument of the command or of a subcommand is a PostgreSQL URL with a password.
 /// URLs in environment variables and configuration files may contain a password.
 pub(crate) fn reject_url_passwords(matches: &ArgMatches) -> Result<(), CliError> {
     for id in matches.ids() {

@@ -37,7 +37,8 @@ enum PolicyCommand {
     Simulate(Box<simulate::SimulateArgs>),
 }
 
-/// Validate a policy document. Prints all errors with line and column, and exits with 1 if there are errors.
+/// Validate a policy document, and print each error with its line and column.
+/// The exit code is 1 if the document has errors.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  clew policy validate read-only.json\n  jq . read-only.json | clew policy validate - --format json"
@@ -117,7 +118,8 @@ async fn list_policies(arguments: ListArgs) -> Result<(), CliError> {
     )
 }
 
-/// Loads the attachments of a policy in this domain, without attachments of a system policy in other domains.
+/// Loads the attachments of a policy in this domain.
+/// A system policy can also have attachments in other domains, which are omitted.
 async fn load_policy_attachments(
     directory: &IdentityDirectory,
     policy: &NamedPolicy,
@@ -144,7 +146,7 @@ async fn load_policy_attachments(
     Ok(attachments)
 }
 
-/// Names of the grantee and the project of an attachment.
+/// Names of the grantee and the project of a policy attachment.
 struct AttachmentNames {
     grantee: String,
     project: Option<String>,

@@ -55,10 +55,10 @@ struct UpdateArgs {
     /// Enable the project
     #[arg(long, conflicts_with = "disable")]
     enable: bool,
-    /// Disable the project: every request for the project returns 403
+    /// Disable the project; every request for a disabled project returns HTTP status 403
     #[arg(long)]
     disable: bool,
-    /// Mask statements: users without permission for full statements get templates
+    /// Show statement templates without literals to users who lack the permission for full statements
     #[arg(long, conflicts_with = "no_mask")]
     mask: bool,
     /// Disable masking: show full statements

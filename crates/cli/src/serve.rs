@@ -17,19 +17,19 @@ use crate::error::CliError;
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     daemon: daemon::DaemonArgs,
-    /// Address and port to listen on; port 0 selects a free port [default: 127.0.0.1:8407]
+    /// Address and port for incoming connections; port 0 selects a free port [default: 127.0.0.1:8407]
     #[arg(long, value_name = "ADDRESS", env = "CLEW_LISTEN")]
     listen: Option<String>,
-    /// File with the TLS certificate and its intermediate certificates (PEM); reloaded when the file changes
+    /// PEM file with the TLS certificate and its intermediate certificates; reloaded when the file changes
     #[arg(long, value_name = "FILE", env = "CLEW_TLS_CERT")]
     tls_cert: Option<PathBuf>,
-    /// File with the private key of the certificate (PEM, unencrypted)
+    /// PEM file with the unencrypted private key of the TLS certificate
     #[arg(long, value_name = "FILE", env = "CLEW_TLS_KEY")]
     tls_key: Option<PathBuf>,
-    /// Allow plain HTTP on a non-loopback address; passwords and statements are sent unencrypted
+    /// Allow plain HTTP on a non-loopback address, although passwords and statements are then sent unencrypted
     #[arg(long, env = "CLEW_ALLOW_PLAIN_HTTP", value_parser = FalseyValueParser::new())]
     allow_plain_http: bool,
-    /// Run without the embedded worker; a separate clew worker runs collections, intelligent kills and kill tasks
+    /// Run without the embedded worker; use separate clew worker processes for collections and kills
     #[arg(long, env = "CLEW_NO_WORKER", value_parser = FalseyValueParser::new())]
     no_worker: bool,
 }

@@ -26,10 +26,10 @@ pub(crate) struct SnapshotArgs {
     /// Output format [default: table on a terminal, csv otherwise]
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
     format: Option<SnapshotFormat>,
-    /// Add detail columns: statement digest, program, lock wait, blocker and root blocker
+    /// Add columns for the statement digest, program, lock wait, blocker and root blocker
     #[arg(long, help_heading = "Output")]
     detail: bool,
-    /// Mask literals: show statement templates with ? in place of literals, and omit locked values
+    /// Show ? in place of each literal in a statement, and omit locked values
     #[arg(long, help_heading = "Output")]
     mask: bool,
     /// Output file [default: stdout]
@@ -38,7 +38,7 @@ pub(crate) struct SnapshotArgs {
     /// Language of the CSV header row
     #[arg(long, value_name = "LANGUAGE", default_value = "en-us", value_parser = ["en-us", "zh-cn"], help_heading = "Output")]
     language: String,
-    /// Do not escape text that a spreadsheet would interpret as a formula
+    /// Write text without a leading quote even if a spreadsheet would interpret the text as a formula
     #[arg(long, help_heading = "Output")]
     no_formula_guard: bool,
 }
@@ -59,7 +59,7 @@ enum SnapshotFormat {
     Table,
     /// CSV (RFC 4180), the format of the API
     Csv,
-    /// JSON object with a summary and the list of sessions
+    /// JSON object that contains a summary and the list of sessions
     Json,
 }
 

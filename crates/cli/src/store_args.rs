@@ -1,4 +1,4 @@
-//! Shared options of commands that open the store: location, domain and output format.
+//! Options for commands that open the store: location, domain and output format.
 
 use std::path::PathBuf;
 
@@ -63,7 +63,7 @@ impl DomainArgs {
         self.store_args.format
     }
 
-    /// Opens the store, and selects the domain named by `--domain` or the only domain.
+    /// Opens the store, and selects the domain from `--domain`, or the only domain if the option is not set.
     pub(crate) async fn open_directory(&self) -> Result<IdentityDirectory, CliError> {
         let store = self.store_args.open_store().await?;
         let domain = match &self.domain {

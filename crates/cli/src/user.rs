@@ -37,7 +37,7 @@ struct ListArgs {
     domain_args: DomainArgs,
 }
 
-/// Show a user with groups, policies and access keys.
+/// Show a user with the groups, policies and access keys of the user.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew user show ada")]
 struct ShowArgs {
@@ -47,7 +47,7 @@ struct ShowArgs {
     domain_args: DomainArgs,
 }
 
-/// Delete a user with all access keys and tokens of the user.
+/// Delete a user, and all access keys and tokens of the user.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  clew user remove ada --yes\n\nTo block a user without deleting data, use clew user disable."

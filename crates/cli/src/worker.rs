@@ -14,7 +14,7 @@ use crate::output;
 pub(crate) struct WorkerArgs {
     #[command(flatten)]
     daemon: daemon::DaemonArgs,
-    /// Address and port for /metrics, /healthz and /readyz; port 0 selects a free port [default: no listener]
+    /// Address and port that serve /metrics, /healthz and /readyz; port 0 selects a free port [default: no listener]
     #[arg(long, value_name = "ADDRESS", env = "CLEW_WORKER_LISTEN")]
     listen: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Downloads results, and resumes after a lost connection (spec section 1.4).
+//! Downloads results, and resumes a download after a lost connection (spec section 1.4).
 
 use clew_model::{InstanceId, NodeId};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
@@ -22,21 +22,21 @@ pub struct DownloadSummary {
     pub etag: Option<String>,
 }
 
-/// Progress of a download, with the data required for resumption.
+/// Progress of a download, with the data that is required to resume the download.
 #[derive(Debug, Default)]
 struct DownloadProgress {
     received: u64,
     total: Option<u64>,
-    /// Strong entity tag. A download without a strong entity tag cannot be resumed.
+    /// Strong entity tag of the result. Without a strong entity tag, the download cannot be resumed.
     etag: Option<String>,
 }
 
 impl Client {
     /// Downloads the result of a finished collection.
     ///
-    /// After a lost connection, the download resumes, or restarts if the result has changed.
+    /// After a lost connection, the download resumes. If the result has changed, the download restarts.
     /// The length of the result is verified.
-    /// `on_progress` receives the number of downloaded bytes, and the total if the server sent it.
+    /// `on_progress` receives the number of downloaded bytes, and the total number if the server sent a length.
     pub async fn download<T: DownloadSink>(
         &self,
         instance: &InstanceId,
@@ -88,7 +88,7 @@ impl Client {
         }
     }
 
-    /// Returns the failure reason of a collection, or `None` if the result exists.
+    /// Returns the reason why a collection failed, or `None` if the collection has a result.
     pub async fn collection_failure_reason(
         &self,
         instance: &InstanceId,
@@ -102,7 +102,8 @@ impl Client {
         }
     }
 
-    /// Requests the result from the current offset. Resets `target` and `progress` if the download cannot be resumed.
+    /// Requests the result, starting at the current offset.
+    /// Resets `target` and `progress` if the download cannot be resumed.
     async fn open_result_stream<T: DownloadSink>(
         &self,
         instance: &InstanceId,
@@ -196,7 +197,8 @@ impl Client {
 }
 
 impl DownloadProgress {
-    /// Returns the values of `Range` and `If-Range` for the missing bytes, or `None` if the download cannot be resumed.
+    /// Returns the values of the `Range` and `If-Range` headers for the missing bytes.
+    /// Returns `None` if the download cannot be resumed.
     fn range_headers(&self) -> Option<(String, &str)> {
         let etag = self.etag.as_deref().filter(|_| self.received > 0)?;
         Some((format!("bytes={}-", self.received), etag))
@@ -213,7 +215,8 @@ impl DownloadProgress {
     }
 }
 
-/// Parses `Content-Range`, such as `bytes 5-9/10`, into the first offset and the total. A total of `*` becomes `None`.
+/// Parses a `Content-Range` value such as `bytes 5-9/10`. Returns the first offset and the total length.
+/// The total length is `None` if the value contains `*` instead.
 fn parse_content_range(text: &str) -> Option<(u64, Option<u64>)> {
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;

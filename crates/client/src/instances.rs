@@ -1,7 +1,7 @@
-//! Lists and shows instances (spec sections 3.3 and 3.4).
+//! Lists instances, and shows the details of an instance (spec sections 3.3 and 3.4).
 //!
-//! Parsing accepts numbers as text, and missing or null fields, because the cloud's documentation varies.
-//! Ids and the list of instances are required; a response without them is rejected.
+//! The documentation of the cloud varies, so parsing accepts text or numbers, and missing or null fields.
+//! Ids and the list of instances are required. A response without these fields is rejected.
 
 use clew_model::{InstanceFilter, InstanceId, Pagination, Tag};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -27,7 +27,7 @@ pub struct InstanceSummary {
     pub id: String,
     /// Name.
     pub name: String,
-    /// Status: `normal`, `abnormal`, `creating` or `createfail`.
+    /// Status of the instance: `normal`, `abnormal`, `creating` or `createfail`.
     #[serde(default, deserialize_with = "null_as_default")]
     pub status: String,
     /// Addresses of the master.
@@ -42,13 +42,13 @@ pub struct InstanceSummary {
     /// Kind and version of the database.
     #[serde(default, deserialize_with = "null_as_default")]
     pub datastore: Datastore,
-    /// Creation time, in the format of the server.
+    /// Creation time, as text in the format of the server.
     #[serde(default, deserialize_with = "null_as_default")]
     pub created: String,
-    /// Time of the last change, in the format of the server.
+    /// Time of the last change, as text in the format of the server.
     #[serde(default, deserialize_with = "null_as_default")]
     pub updated: String,
-    /// Id of the enterprise project; `0` is the default enterprise project.
+    /// Id of the enterprise project. The id `0` is the default enterprise project.
     #[serde(default, deserialize_with = "text_or_number_as_text")]
     pub enterprise_project_id: String,
     /// Tags.
@@ -77,7 +77,7 @@ pub struct InstanceDetail {
     /// Id of the project that owns the instance.
     #[serde(default, deserialize_with = "null_as_default")]
     pub project_id: String,
-    /// Status; see [`InstanceSummary::status`].
+    /// Status of the instance, with the same values as [`InstanceSummary::status`].
     #[serde(default, deserialize_with = "null_as_default")]
     pub status: String,
     /// Port of the database.
@@ -89,13 +89,13 @@ pub struct InstanceDetail {
     /// Nodes.
     #[serde(default, deserialize_with = "null_as_default")]
     pub nodes: Vec<InstanceNode>,
-    /// Creation time, in the format of the server.
+    /// Creation time, as text in the format of the server.
     #[serde(default, deserialize_with = "null_as_default")]
     pub created: String,
-    /// Time of the last change, in the format of the server.
+    /// Time of the last change, as text in the format of the server.
     #[serde(default, deserialize_with = "null_as_default")]
     pub updated: String,
-    /// Id of the enterprise project; `0` is the default enterprise project.
+    /// Id of the enterprise project. The id `0` is the default enterprise project.
     #[serde(default, deserialize_with = "text_or_number_as_text")]
     pub enterprise_project_id: String,
     /// Tags.
@@ -151,7 +151,7 @@ struct InstanceDetailResponse {
 }
 
 impl Client {
-    /// Returns a page of the project's instances that match all filters.
+    /// Returns one page of the instances in the project that match all filters.
     pub async fn list_instances(&self, filter: &InstanceFilter, page: Pagination) -> Result<InstanceList, ClientError> {
         let project = self.project_id().await?;
         let mut query = vec![("offset", page.offset.to_string()), ("limit", page.limit.to_string())];

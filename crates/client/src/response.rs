@@ -1,4 +1,4 @@
-//! Parses JSON responses, and error responses in all formats of the cloud (spec section 8.4).
+//! Parses JSON responses, and error responses in all formats that the cloud uses (spec section 8.4).
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use serde_json::Value;
 
 use crate::error::ClientError;
 
-/// Maximum size of a JSON response, in bytes. A list of 100 instances has a few hundred KiB.
+/// Maximum size of a JSON response, in bytes. The size of a list of 100 instances is a few hundred KiB.
 const MAX_JSON_BYTES: usize = 16 << 20;
-/// Maximum size of an error body, in bytes. The rest is discarded.
+/// Maximum number of bytes that are read from the body of an error response.
 const MAX_ERROR_BYTES: usize = 64 << 10;
-/// Maximum number of characters of server text in an error message.
+/// Maximum number of characters from a server response in an error message.
 const MAX_SERVER_TEXT_CHARS: usize = 200;
 
-/// Context of a request: operation, endpoint and timeout.
+/// Context of a request for error messages: operation, endpoint and timeout.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestContext<'a> {
     pub(crate) operation: &'static str,
@@ -83,7 +83,8 @@ impl RequestContext<'_> {
     }
 }
 
-/// Reads up to `max_len` bytes of a body. Read errors are ignored, because the caller already has an error status.
+/// Reads up to `max_len` bytes from the body of an error response.
+/// Ignores read errors, because the error status is already known.
 async fn read_body_prefix(mut response: Response, max_len: usize) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
@@ -116,10 +117,10 @@ fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, bo
     }
 }
 
-/// Finds the error code and the message in an error body.
+/// Finds the error code and the error message in the body of an error response.
 ///
 /// Supported keys: `error_code` and `error_msg`, `errorCode` and `errorMsg`, `code` and `message`.
-/// Nested objects are searched up to `depth` levels.
+/// The function searches nested objects up to `depth` levels.
 fn find_code_and_message(json: &Value, depth: u8) -> Option<(String, String)> {
     let object = json.as_object()?;
     let text = |name: &str| match object.get(name)? {
@@ -145,7 +146,7 @@ fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
-/// Replaces control characters in server text with spaces, and truncates the text to `max_len` characters.
+/// Replaces control characters in text from a server with spaces, and truncates the text to `max_len` characters.
 pub(crate) fn sanitize_text(text: &str, max_len: usize) -> String {
     text.chars().take(max_len).map(|char| if char.is_control() { ' ' } else { char }).collect()
 }

@@ -11,7 +11,7 @@ use crate::output::{self, Output};
 use crate::store_args::StoreArgs;
 
 /// Write a checkpoint of the audit log: the position and the hash link of the newest row.
-/// With the checkpoint, clew audit verify detects the later removal of rows up to that position.
+/// With this file, clew audit verify can detect whether rows up to the checkpoint were removed later.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CheckpointArgs {

@@ -11,11 +11,11 @@ use super::checkpoint;
 use crate::error::CliError;
 use crate::store_args::StoreFormatArgs;
 
-/// Verify that no row of the audit log is missing or changed. Exits with 1 if a row is missing or changed.
+/// Verify that no row of the audit log is missing or changed. The exit code is 1 if the verification fails.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct VerifyArgs {
-    /// Checkpoint file: verify that all rows up to the checkpoint exist; repeatable
+    /// Checkpoint file; verify that all rows up to the checkpoint exist (repeatable)
     #[arg(long = "checkpoint", value_name = "FILE")]
     checkpoints: Vec<PathBuf>,
     #[command(flatten)]
@@ -60,7 +60,7 @@ fn render_verification(verification: &AuditVerification) -> String {
     text
 }
 
-/// Converts the verification result to JSON with the field names of the API.
+/// Converts the verification result to JSON, with the same field names as the API.
 fn verification_to_json(verification: &AuditVerification) -> Value {
     let problem = |problem: &AuditProblem| json!({ "position": problem.position, "what": problem.to_string() });
     json!({

@@ -1,10 +1,10 @@
-//! CollectionProgress display on stderr, hidden if stderr is not a terminal.
+//! Displays progress on stderr if stderr is a terminal.
 
 use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-/// CollectionProgress line of a collection, cleared on drop.
+/// Progress line for a collection. Dropping the value clears the line.
 #[derive(Debug)]
 pub(super) struct CollectionProgress {
     bar: ProgressBar,

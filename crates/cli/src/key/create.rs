@@ -16,16 +16,17 @@ use crate::store_args::DomainArgs;
 use crate::text_table;
 use crate::time;
 
-/// Valid lifetimes of a temporary key, in seconds. The API has the same range.
+/// Range of valid lifetimes for a temporary key, in seconds. The API accepts the same range.
 const TEMPORARY_KEY_LIFETIME_SECONDS: std::ops::RangeInclusive<u64> = 900..=86_400;
 
-/// Create an access key for a user. Prints the secret key once.
+/// Create an access key for a user, and print the secret key once.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CreateArgs {
     /// Name or id of the user
     user: String,
-    /// Create a temporary key with this lifetime (15m to 24h); requests with the key require its security token
+    /// Create a temporary key with this lifetime (15m to 24h).
+    /// Requests with a temporary key require its security token
     #[arg(long, value_name = "DURATION", value_parser = parse_temporary_key_lifetime)]
     temporary: Option<Duration>,
     #[command(flatten)]
@@ -48,11 +49,11 @@ fn parse_temporary_key_lifetime(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// New access key with its secrets, which are printed only once.
+/// New access key with its secrets. The secrets are printed only once.
 struct CreatedKey {
     id: AccessKeyId,
     secret: SecretString,
-    /// Security token of a temporary key, and its expiry as a Unix timestamp in seconds.
+    /// Security token of a temporary key, and the expiry time as a Unix timestamp in seconds.
     temporary: Option<(SecretString, i64)>,
 }
 

@@ -1,4 +1,4 @@
-//! Output of a kill: the preview, the outcomes and the effect.
+//! Formats the preview, the outcomes and the effect of a kill.
 
 use std::fmt::Write as _;
 
@@ -13,10 +13,10 @@ use super::Outcomes;
 use super::preview::{KillImpact, SelectedSessions};
 use crate::output::merge_json_objects;
 
-/// Maximum number of statement bytes that are formatted for one output line.
+/// Maximum number of bytes of a statement that are formatted for the preview.
 const MAX_STATEMENT_BYTES: usize = 4 << 10;
 
-/// Data for the preview and the result output of a kill.
+/// Data for the preview and the result of a kill.
 #[derive(Debug)]
 pub(super) struct KillReport {
     pub(super) address: String,
@@ -26,7 +26,7 @@ pub(super) struct KillReport {
 }
 
 impl KillReport {
-    /// Renders the preview: sessions with their transactions, blocked sessions and risks.
+    /// Renders a preview of the kill: the selected sessions with transactions, blocked sessions and risks.
     pub(super) fn render_preview(&self, width: usize) -> String {
         let mut text = String::new();
         for session in &self.selected.sessions {
@@ -107,7 +107,7 @@ impl KillReport {
         }
     }
 
-    /// Describes the action for the confirmation prompt.
+    /// Returns a description of the kill for the confirmation prompt.
     pub(super) fn describe_action(&self) -> String {
         let what = match (self.kind, self.selected.sessions.len()) {
             (KillTarget::Connection, 1) => "kill 1 session".to_owned(),
@@ -118,13 +118,14 @@ impl KillReport {
         format!("{what} on {}", self.address)
     }
 
-    /// Returns an outcome for each session id in the arguments. Ids without a session get `AlreadyGone`.
+    /// Returns an outcome for each session id in the arguments.
+    /// The outcome is `AlreadyGone` for an id without a session.
     pub(super) fn outcomes_for_requested_ids(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
         let outcome = |id: u64| outcomes.iter().find(|(other, _)| *other == id).map(|(_, outcome)| outcome.clone());
         self.selected.ids.iter().map(|&id| (id, outcome(id).unwrap_or(KillOutcome::AlreadyGone))).collect()
     }
 
-    /// Converts the kill result to JSON. Without outcomes, converts the preview.
+    /// Converts the report and the kill result to JSON. Without a result, the JSON contains only the preview.
     pub(super) fn to_json(&self, result: Option<(&Outcomes, Option<&Result<KillEffect, Failure>>)>) -> Value {
         let (outcomes, effect) = result.map_or((None, None), |(outcomes, effect)| (Some(outcomes), effect));
         let session_json = |id: &u64| {
@@ -182,7 +183,7 @@ fn transaction_to_json(open: &Transaction) -> Value {
     })
 }
 
-/// Renders one line per killed session, and a line with the effect on other sessions.
+/// Renders one line per kill outcome, and a line with the effect on other sessions.
 pub(super) fn render_outcomes(outcomes: &[(u64, KillOutcome)], effect: Option<&Result<KillEffect, Failure>>) -> String {
     let mut text = String::new();
     for (id, outcome) in outcomes {
@@ -199,7 +200,7 @@ pub(super) fn render_outcomes(outcomes: &[(u64, KillOutcome)], effect: Option<&R
     text
 }
 
-/// Formats the effect, such as `1 row rolled back; 2 sessions unblocked, 1 still waiting`.
+/// Formats the effect of a kill, such as `1 row rolled back; 2 sessions unblocked, 1 still waiting`.
 fn format_kill_effect(effect: &KillEffect) -> String {
     let count =
         |count: u64, one: &str, many: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {many}") };
@@ -215,7 +216,7 @@ fn format_kill_effect(effect: &KillEffect) -> String {
     format!("{rows}; {unblocked}{waiting}\n")
 }
 
-/// Wraps words at `width` columns. Continuation lines are indented by the width of the label.
+/// Wraps a text at `width` columns after a label. Continuation lines are indented by the width of the label.
 fn wrap_words(label: &str, words: &str, width: usize) -> String {
     let mut text = label.to_owned();
     let mut used = display_width(label);

@@ -1,4 +1,4 @@
-//! Suggested remedy for the first root blocker, printed below the lock tree.
+//! Suggests a remedy for the first root blocker, which is printed below the lock tree.
 
 use anstyle::{Effects, Style};
 use clew_diagnose::terminal::bytes_to_single_line;
@@ -7,7 +7,7 @@ use clew_model::NodeUrl;
 
 use crate::node_url;
 
-/// Renders the command that removes the first root blocker, and its impact.
+/// Renders the command that removes the first root blocker, with the impact of the command.
 /// Returns an empty string if no root blocker is known.
 pub(super) fn suggest_remedy(graph: &WaitGraph, node: &NodeUrl, colours: bool) -> String {
     let Some(root) = graph.roots.first() else { return String::new() };

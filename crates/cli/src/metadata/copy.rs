@@ -13,18 +13,18 @@ use crate::error::CliError;
 use crate::output::Format;
 use crate::{local_actor, text_table};
 
-/// Copy the metadata of a data directory to an empty PostgreSQL database, in one transaction.
+/// Copy the metadata from a data directory to an empty PostgreSQL database, in one transaction.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CopyArgs {
-    /// Data directory created by clew init. Stop its clew serve process before the copy
+    /// Data directory created by clew init. Stop the clew serve process that uses it before the copy
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
     /// Target PostgreSQL database, such as postgres://user@host/database?sslmode=verify-full.
     /// Set the database password in PGPASSWORD or ~/.pgpass, because other users can see command lines
     #[arg(long, value_name = "URL", env = "CLEW_METADATA_URL", hide_env_values = true)]
     to: String,
-    /// Only list the tables to copy, and check that the target database is empty
+    /// List the tables to copy and check that the target database is empty, without copying
     #[arg(long)]
     dry_run: bool,
     /// Output format
@@ -71,7 +71,7 @@ pub(super) async fn run(arguments: CopyArgs) -> Result<(), CliError> {
     arguments.format.print(|| render_copied_tables(&tables, &message), || copied_tables_to_json(&tables, true))
 }
 
-/// Creates a progress display on stderr, hidden if stderr is not a terminal.
+/// Creates a progress display on stderr, which is hidden if stderr is not a terminal.
 fn create_progress_bar() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {

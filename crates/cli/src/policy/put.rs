@@ -13,7 +13,8 @@ use crate::identity_directory::policy_model_name;
 use crate::store_args::DomainArgs;
 use crate::validators;
 
-/// Create a policy, or replace a policy with the same name. Changes apply immediately to all attachments.
+/// Create a policy, or replace the policy with the same name.
+/// The new version takes effect immediately for all users and groups with the policy.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct PutArgs {

@@ -20,16 +20,16 @@ use crate::identity_directory::{IdentityDirectory, find_nearest_name};
 use crate::store_args::DomainArgs;
 use crate::{instance, output, time};
 
-/// Simulate a request: show the decision, the deciding statement, and why other statements do not match.
+/// Simulate a request and explain the decision: show the deciding statement and why other statements do not match.
 ///
-/// Exits with 0 if the request would be allowed, otherwise with 1.
+/// The exit code is 0 if the request would be allowed, otherwise 1.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct SimulateArgs {
     /// Name or id of the user
     #[arg(long, value_name = "USER")]
     user: String,
-    /// Name of the action, as in identity policies or role policies
+    /// Name of the action, in the syntax of identity policies or role policies
     #[arg(long, value_name = "ACTION")]
     action: String,
     /// Name or id of the project [default: the only project]
@@ -41,13 +41,13 @@ pub(super) struct SimulateArgs {
     /// Source address of the request (g:SourceIp)
     #[arg(long, value_name = "ADDRESS")]
     source_ip: Option<IpAddr>,
-    /// Simulate a request without TLS (g:SecureTransport)
+    /// Simulate a request over plain HTTP, without TLS (g:SecureTransport)
     #[arg(long)]
     plain_http: bool,
     /// Time of the request (g:CurrentTime) [default: now]
     #[arg(long, value_name = "TIME", value_parser = time::parse_timestamp)]
     at: Option<Timestamp>,
-    /// Tag that the request adds or removes (g:RequestTag); repeatable
+    /// Tag that the request adds or removes (g:RequestTag; repeatable)
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = instance::parse_tag)]
     tags: Vec<Tag>,
     #[command(flatten)]
@@ -160,7 +160,7 @@ async fn find_single_project(directory: &IdentityDirectory) -> Result<Project, C
     }
 }
 
-/// Loads the user as a principal with the scope of an access key: the domain and all its projects.
+/// Loads a user as a principal. The scope is the domain with all projects, as for requests with an access key.
 async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
     let grants = directory.store.list_grants_of_user(&user.id).await?;
     Ok(Principal {
@@ -176,7 +176,7 @@ async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Pr
     })
 }
 
-/// Parses a stored grant. If the policy is invalid, prints a note and returns `None`.
+/// Parses the policy of a stored grant. If the policy is invalid, prints a note and returns `None`.
 fn parse_stored_grant(stored: StoredGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
         StoredPolicy::System { name } => {
@@ -199,7 +199,7 @@ fn parse_stored_grant(stored: StoredGrant) -> Option<Grant> {
     })
 }
 
-/// Lists the reasons for denying the request before policy evaluation.
+/// Lists reasons why the request is denied before any policy is evaluated.
 fn find_denial_reasons(user: &User, project: Option<&Project>) -> Vec<String> {
     let mut denial_reasons = Vec::new();
     if !user.enabled {

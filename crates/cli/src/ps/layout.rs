@@ -1,4 +1,4 @@
-//! Session table that fits the terminal width.
+//! Lays out a session table that fits the terminal width.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::output::{Output, stdout_has_colours, terminal_width};
 
-/// Columns before the statement column, each with heading, maximum width and minimum width.
+/// Columns before the statement column, each with a heading, a maximum width and a minimum width.
 const TABLE_COLUMNS: [(&str, usize, usize); 7] = [
     ("ID", 20, 20),
     ("USER", 24, 8),
@@ -25,10 +25,10 @@ const TABLE_COLUMNS: [(&str, usize, usize); 7] = [
 const NUMERIC_COLUMNS: [&str; 2] = ["ID", "TIME"];
 /// Width of the gap between two columns, in spaces.
 const COLUMN_GAP_WIDTH: usize = 2;
-/// Minimum width of the statement column while other columns can shrink.
+/// Minimum width of the statement column, as long as other columns can shrink.
 const MIN_STATEMENT_WIDTH: usize = 24;
 
-/// Fields of a snapshot row that the table shows.
+/// Fields from a snapshot row that the table uses.
 #[derive(Deserialize)]
 struct SessionRow {
     session_id: u64,
@@ -114,7 +114,7 @@ fn format_session_row(row: SessionRow, width: usize) -> TableLine {
     }
 }
 
-/// Computes the column widths from the widest cells.
+/// Computes the width of each column from its widest cell.
 /// The widest columns shrink until the statement column has its minimum width.
 fn fit_column_widths(lines: &[TableLine], width: usize) -> [usize; TABLE_COLUMNS.len()] {
     let mut widths = TABLE_COLUMNS.map(|(name, ..)| name.len());

@@ -1,4 +1,4 @@
-//! Report of sessions that kill rules would kill or spare, as text and JSON.
+//! Formats a report on the sessions that kill rules would kill or spare, as text and JSON.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use crate::text_table;
 /// Maximum length of a statement in the table, in characters.
 const MAX_STATEMENT_CHARS: usize = 60;
 
-/// Report of sessions that the rules would kill or spare.
+/// Report on the sessions that kill rules would kill or spare.
 pub(super) struct RuleReport<'a> {
     rules: &'a [NamedKillRule],
     total: usize,
@@ -104,14 +104,14 @@ impl<'a> RuleReport<'a> {
         })
     }
 
-    /// Returns the number of killed sessions and the number of spared sessions of a rule.
+    /// Returns the number of sessions that a rule kills and the number of sessions that it spares.
     fn count_killed_and_spared(&self, rule: usize) -> (usize, usize) {
         let kills = self.killed.iter().filter(|(index, _)| *index == rule).count();
         (kills, self.spared.iter().filter(|(index, ..)| *index == rule).count())
     }
 
-    /// Returns true if the decision of a kill task depends on the storage engine, which is not part of a snapshot.
-    /// The decision depends on the engine if the session changes a table and the rule does not include unsafe kills.
+    /// Returns true if a kill task needs the storage engine to decide on the session. A snapshot has no storage engine.
+    /// This is the case if the session changes a table and the rule does not include unsafe kills.
     fn depends_on_storage_engine(&self, rule: usize, session: &Session) -> bool {
         let opted_in = self.rules.get(rule).is_some_and(|rule| rule.include_unsafe);
         let changes = |statement| parse_changed_tables(statement, session.database.as_deref()).is_some();
@@ -153,7 +153,7 @@ impl<'a> RuleReport<'a> {
     }
 }
 
-/// Formats the statement as one line, truncated to the maximum length.
+/// Formats a statement as one line, truncated to [`MAX_STATEMENT_CHARS`].
 fn truncate_statement(session: &Session) -> String {
     let text = session.statement.as_deref().map(to_valid_utf8).unwrap_or_default();
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");

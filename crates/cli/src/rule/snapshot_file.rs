@@ -1,4 +1,4 @@
-//! Parser of saved snapshots: JSON, or CSV with an optional header row in English or Chinese.
+//! Parses saved snapshots in JSON, or in CSV with an optional header row in English or Chinese.
 
 use clew_model::{COLUMNS, Session};
 use csv::{ByteRecord, ReaderBuilder};
@@ -8,10 +8,10 @@ use serde::Deserialize;
 const REQUIRED_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
 const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
-/// First bytes of cells to which the formula guard adds a leading quote.
+/// The formula guard adds a leading quote to cells that start with one of these bytes.
 const FORMULA_FIRST_BYTES: &[u8] = b"=+-@\t\r";
 
-/// Parses the sessions of a snapshot file. Errors contain the line number.
+/// Parses the sessions in a snapshot file. Error messages contain the line number.
 pub(super) fn parse_sessions(bytes: &[u8]) -> Result<Vec<Session>, String> {
     let bytes = bytes.strip_prefix(UTF8_BOM).unwrap_or(bytes);
     match bytes.trim_ascii_start().first() {
@@ -22,7 +22,7 @@ pub(super) fn parse_sessions(bytes: &[u8]) -> Result<Vec<Session>, String> {
     }
 }
 
-/// JSON output of `clew snapshot --format json`.
+/// Output of `clew snapshot --format json`.
 #[derive(Deserialize)]
 struct JsonSnapshot {
     sessions: Vec<SnapshotRow>,
@@ -84,12 +84,12 @@ fn parse_csv(bytes: &[u8]) -> Result<Vec<Session>, String> {
     Ok(sessions)
 }
 
-/// Returns the positions of the required columns in a file without a header row.
+/// Returns the positions of the required columns for a file without a header row.
 fn default_column_positions() -> [usize; REQUIRED_COLUMNS.len()] {
     REQUIRED_COLUMNS.map(|key| COLUMNS.iter().position(|column| column.key == key).unwrap_or_default())
 }
 
-/// Returns the positions of the required columns from a header row, or `None` if the record is not a header row.
+/// Finds the positions of the required columns in a header row. Returns `None` if the record is not a header row.
 fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_COLUMNS.len()]>, String> {
     let is_name_of = |key: &str, cell: &[u8]| {
         let column = COLUMNS.iter().find(|column| column.key == key);
@@ -141,8 +141,8 @@ fn parse_csv_record(
     })
 }
 
-/// Removes the leading quote that the formula guard added.
-/// A statement that originally starts with `'=` also loses its quote, because the two cases are indistinguishable.
+/// Removes the leading quote that the formula guard adds to a cell.
+/// A statement that starts with `'=` also loses its quote, because the two cases look the same.
 fn strip_formula_guard(cell: &[u8]) -> Vec<u8> {
     match cell {
         [b'\'', rest @ ..] if rest.first().is_some_and(|first| FORMULA_FIRST_BYTES.contains(first)) => rest.to_vec(),

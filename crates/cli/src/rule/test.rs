@@ -9,19 +9,19 @@ use super::{report, rules_file, snapshot_file};
 use crate::error::CliError;
 use crate::output::Format;
 
-/// Test kill rules on a saved session snapshot: list the sessions that the rules would kill or spare.
+/// Test kill rules against a saved session snapshot: list the sessions that the rules would kill or spare.
 ///
-/// The command does not connect to a server. Kill tasks use the same matching code.
+/// The command does not connect to a server. Kill tasks match sessions with the same code.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct RuleTestArgs {
     /// Rules file (TOML)
     #[arg(value_name = "RULES.toml")]
     rules: PathBuf,
-    /// Snapshot file from clew snapshot or clew collect: CSV or JSON
+    /// Snapshot file (CSV or JSON) written by clew snapshot or clew collect
     #[arg(value_name = "SNAPSHOT")]
     snapshot: PathBuf,
-    /// Protected account, in addition to system accounts and accounts of cloud vendors; repeatable
+    /// Account to protect from kills, in addition to system accounts and cloud vendor accounts (repeatable)
     #[arg(long = "protect", value_name = "ACCOUNT")]
     protected: Vec<String>,
     /// Output format

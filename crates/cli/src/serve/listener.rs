@@ -1,4 +1,4 @@
-//! TCP listener of `clew serve`, with address resolution and TLS.
+//! TCP listener for `clew serve`, with address resolution and TLS.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use tracing::warn;
 use crate::configuration::{Configuration, TlsSettings};
 use crate::error::CliError;
 
-/// Poll interval for changes of the certificate files.
+/// Interval for polling the certificate files for changes.
 const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Resolves the addresses of the `listen` setting.
-/// Fails on a non-loopback address without TLS, unless `allow_plain_http` is set.
+/// Fails if an address is not a loopback address and TLS is disabled, unless `allow_plain_http` is set.
 pub(super) async fn resolve_listen_addresses(
     configuration: &Configuration,
     tls: bool,
@@ -37,7 +37,7 @@ pub(super) async fn resolve_listen_addresses(
     }
 }
 
-/// Binds the listener. `listen` is the configured address for error messages.
+/// Binds the listener to `addresses`. Error messages contain the configured address `listen`.
 pub(super) async fn bind_listener(listen: &str, addresses: &[SocketAddr]) -> Result<TcpListener, CliError> {
     TcpListener::bind(addresses).await.map_err(|error| listen_error(listen, &error))
 }
@@ -48,7 +48,7 @@ fn listen_error(listen: &str, error: &std::io::Error) -> CliError {
 }
 
 impl TlsSettings {
-    /// Loads the certificate and its private key. Returns `None` if TLS is disabled.
+    /// Loads the TLS certificate and its private key. Returns `None` if TLS is disabled.
     pub(super) fn load_certificate(&self) -> Result<Option<TlsConfig>, CliError> {
         match (self.cert.as_os_str().is_empty(), self.key.as_os_str().is_empty()) {
             (true, true) => Ok(None),
@@ -63,7 +63,7 @@ impl TlsSettings {
     }
 }
 
-/// Spawns tasks that reload the certificate when its files change and on SIGHUP.
+/// Spawns tasks that reload the TLS certificate on SIGHUP and when the files change.
 pub(super) fn watch_certificate(tls: &TlsConfig, shutdown: &CancellationToken) -> Result<(), CliError> {
     tls.warn_if_key_is_world_readable();
     let mut hangup = signal(SignalKind::hangup())

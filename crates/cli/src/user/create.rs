@@ -9,14 +9,14 @@ use crate::new_password::NewPasswordArgs;
 use crate::store_args::DomainArgs;
 use crate::validators;
 
-/// Create a user without permissions. Prints a generated password once.
+/// Create a user without permissions, and print the generated password once.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CreateArgs {
     /// Name, unique in the domain
     #[arg(value_parser = validators::parse_name)]
     name: String,
-    /// Grant full access to the domain, regardless of policies
+    /// Make the user an administrator with full access to the domain, regardless of policies
     #[arg(long)]
     administrator: bool,
     /// Description

@@ -1,4 +1,4 @@
-//! `clew user update`, `password`, `enable` and `disable`: change a user.
+//! `clew user update`, `clew user password`, `clew user enable` and `clew user disable`: change a user.
 
 use clap::Args;
 use clew_store::UserChange;
@@ -19,10 +19,10 @@ use crate::validators;
 pub(super) struct UpdateArgs {
     /// Name or id
     user: String,
-    /// Grant full access to the domain, regardless of policies
+    /// Make the user an administrator with full access to the domain, regardless of policies
     #[arg(long, conflicts_with = "no_administrator")]
     administrator: bool,
-    /// Limit access to the permissions of attached policies
+    /// Make the user a regular user, whose permissions come only from attached policies
     #[arg(long)]
     no_administrator: bool,
     /// Description
@@ -32,7 +32,7 @@ pub(super) struct UpdateArgs {
     domain_args: DomainArgs,
 }
 
-/// Reset the password of a user. Prints a generated password once. Revokes the user's tokens and temporary keys.
+/// Reset the password of a user, print a generated password once, and revoke the user's tokens and temporary keys.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  clew user password ada\n  clew user password ada --password-stdin < password.txt")]
 pub(super) struct SetPasswordArgs {
@@ -54,7 +54,7 @@ pub(super) struct EnableArgs {
     domain_args: DomainArgs,
 }
 
-/// Disable a user immediately: tokens and access keys stop working.
+/// Disable a user, and invalidate all tokens and access keys of the user immediately.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew user disable ada")]
 pub(super) struct DisableArgs {

@@ -9,8 +9,8 @@ async fn second_init_is_rejected_and_changes_nothing() {
     initialise(&dir).await;
     let database = std::fs::read(dir.join("clew.db")).unwrap();
     let key = std::fs::read(dir.join("master.key")).unwrap();
-    let again = run(&["init", "--data-dir", dir.to_str().unwrap()]).await;
-    again.assert_refused(&["is already initialised", "fix: start the server with clew serve"]);
+    let second_init = run(&["init", "--data-dir", dir.to_str().unwrap()]).await;
+    second_init.assert_refused(&["is already initialised", "fix: start the server with clew serve"]);
     assert_eq!(
         (std::fs::read(dir.join("clew.db")).unwrap(), std::fs::read(dir.join("master.key")).unwrap()),
         (database, key)
@@ -20,9 +20,9 @@ async fn second_init_is_rejected_and_changes_nothing() {
 #[tokio::test]
 async fn every_output_format_contains_all_credentials() {
     let folder = tempfile::tempdir().unwrap();
-    let made = initialise(&folder.path().join("a")).await;
+    let credentials = initialise(&folder.path().join("a")).await;
     for name in ["endpoint", "region", "domain_name", "project_id", "user", "password", "access_key", "secret_key"] {
-        assert!(made[name].as_str().is_some_and(|text| !text.is_empty()), "{name}");
+        assert!(credentials[name].as_str().is_some_and(|text| !text.is_empty()), "{name}");
     }
     let dir = folder.path().join("b");
     let arguments = ["init", "--format", "env", "--region", "eu-1", "--data-dir", dir.to_str().unwrap()];

@@ -37,20 +37,20 @@ async fn server_prints_its_address_and_shuts_down_gracefully() {
 #[tokio::test]
 async fn startup_errors_are_reported_with_a_fix() {
     let folder = tempfile::tempdir().unwrap();
-    let nowhere = folder.path().join("nowhere");
-    let output = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", nowhere.to_str().unwrap()]).await;
+    let missing_dir = folder.path().join("missing_dir");
+    let output = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", missing_dir.to_str().unwrap()]).await;
     output.assert_refused(&["is not initialised yet", "clew init"]);
 
     let dir = folder.path().join("data");
     initialise(&dir).await;
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
+    let occupied = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = occupied.local_addr().unwrap().to_string();
     let output = run(&["serve", "--listen", &address, "--data-dir", dir.to_str().unwrap()]).await;
     output.assert_failed(&["could not listen on", "--listen"]);
 
     let key = dir.join("master.key");
-    let kept = folder.path().join("kept");
-    std::fs::rename(&key, &kept).unwrap();
+    let backup = folder.path().join("backup");
+    std::fs::rename(&key, &backup).unwrap();
     let output = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", dir.to_str().unwrap()]).await;
     output.assert_failed(&["master key", "restore it from a backup"]);
 }
@@ -84,8 +84,8 @@ fn new_certificate(folder: &Path) -> reqwest::Certificate {
 async fn is_healthy(endpoint: &str, certificate: &reqwest::Certificate) -> bool {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([certificate.clone()]).build().unwrap();
-    let answer = client.get(format!("{endpoint}/healthz")).send().await;
-    answer.is_ok_and(|answer| answer.status() == 200)
+    let response = client.get(format!("{endpoint}/healthz")).send().await;
+    response.is_ok_and(|response| response.status() == 200)
 }
 
 /// Starts a server. Returns the process and the address that it prints.
@@ -114,12 +114,13 @@ async fn replaced_tls_certificate_is_reloaded() {
     assert!(endpoint.starts_with("https://127.0.0.1:"), "{endpoint}");
     assert!(is_healthy(&endpoint, &first).await);
 
-    let taken = || std::fs::read_to_string(at("log")).unwrap().matches("new connections get a new certificate").count();
-    assert_eq!(taken(), 0);
+    let reload_count =
+        || std::fs::read_to_string(at("log")).unwrap().matches("new connections get a new certificate").count();
+    assert_eq!(reload_count(), 0);
     // The files are unchanged, so only the signal can cause the reload.
     let pid = child.id().unwrap().to_string();
     assert!(std::process::Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
-    wait_until(async || taken() == 1).await;
+    wait_until(async || reload_count() == 1).await;
     assert!(is_healthy(&endpoint, &first).await);
 
     let second = new_certificate(folder.path());
@@ -177,7 +178,7 @@ async fn plain_http_on_public_addresses_requires_the_flag() {
     new_certificate(folder.path());
     let mut by_environment = serve("0.0.0.0:0", &[]);
     by_environment.env("CLEW_ALLOW_PLAIN_HTTP", "1");
-    for (mut command, said) in [
+    for (mut command, expected_prefix) in [
         (serve("0.0.0.0:0", &["--allow-plain-http"]), "http://0.0.0.0:"),
         (by_environment, "http://0.0.0.0:"),
         (serve("0.0.0.0:0", &["--tls-cert", &at("clew.pem"), "--tls-key", &at("clew.key")]), "https://0.0.0.0:"),
@@ -185,7 +186,7 @@ async fn plain_http_on_public_addresses_requires_the_flag() {
         (serve("127.8.9.1:0", &[]), "http://127.8.9.1:"),
     ] {
         let (mut child, endpoint) = start(&mut command).await;
-        assert!(endpoint.starts_with(said), "{command:?}: {endpoint}");
+        assert!(endpoint.starts_with(expected_prefix), "{command:?}: {endpoint}");
         child.kill().await.unwrap();
     }
 }

@@ -41,8 +41,8 @@ impl Tenant {
 
     /// Runs a command that must succeed, with `--format json`. Returns its parsed stdout.
     pub(crate) async fn json(&self, arguments: &[&str]) -> Value {
-        let said = self.run_ok(&[arguments, &["--format", "json"]].concat()).await;
-        serde_json::from_str(&said).unwrap()
+        let stdout = self.run_ok(&[arguments, &["--format", "json"]].concat()).await;
+        serde_json::from_str(&stdout).unwrap()
     }
 
     /// Runs `clew` with the data directory and the given stdin.

@@ -14,10 +14,11 @@ async fn workers_require_shared_stores() {
     let dir = folder.path().join("data");
     initialise(&dir).await;
     let dir = dir.to_str().unwrap();
-    for given in [&[][..], &["--metadata-url", "postgres://clew@127.0.0.1:1/clew"], &["--results", "s3://results/clew"]]
+    for options in
+        [&[][..], &["--metadata-url", "postgres://clew@127.0.0.1:1/clew"], &["--results", "s3://results/clew"]]
     {
         for command in [&["worker"][..], &["serve", "--no-worker", "--listen", "127.0.0.1:0"]] {
-            let output = run(&[command, &["--data-dir", dir], given].concat()).await;
+            let output = run(&[command, &["--data-dir", dir], options].concat()).await;
             output.assert_refused(&["require shared metadata and results", "--metadata-url", "--results"]);
         }
     }

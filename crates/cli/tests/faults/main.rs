@@ -18,7 +18,7 @@ async fn all_guarantees_hold_during_each_fault() {
         faults: Fault::ALL.into(),
         duration_per_fault: Duration::from_secs(8),
         requests_per_second: 8.0,
-        on_progress: |what| eprintln!("{what}"),
+        on_progress: |message| eprintln!("{message}"),
     };
     let report = run(options).await.unwrap();
     eprintln!("{report}");

@@ -9,7 +9,7 @@ use clew_store::StoreLocation;
 use clew_testkit::{Nginx, PostgreSql, S3Server};
 use sqlx::{Connection as _, PgConnection};
 
-use crate::harness::{Home, Started};
+use crate::harness::{Home, StartedProcesses};
 
 /// Number of worker processes.
 pub(crate) const WORKERS: u64 = 2;
@@ -72,7 +72,11 @@ impl Backend {
 }
 
 /// Starts servers and workers. Each process has its own data directory with only the master key, as on separate machines.
-pub(crate) async fn serve(home: &Home, clew: &dyn Fn() -> Command, processes: &mut Started) -> (String, LoadBalancer) {
+pub(crate) async fn serve(
+    home: &Home,
+    clew: &dyn Fn() -> Command,
+    processes: &mut StartedProcesses,
+) -> (String, LoadBalancer) {
     let mut start = |name: &str, arguments: &[&str]| {
         let dir = home.folder.path().join(name);
         std::fs::create_dir_all(&dir).unwrap();

@@ -9,7 +9,7 @@ use clew_store::StoreLocation;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 
-use crate::harness::{Home, Started};
+use crate::harness::{Home, StartedProcesses};
 
 /// Number of worker processes.
 pub(crate) const WORKERS: u64 = 1;
@@ -55,6 +55,10 @@ impl Backend {
 }
 
 /// Starts the server.
-pub(crate) fn serve(home: &Home, clew: &dyn Fn() -> Command, processes: &mut Started) -> Ready<(String, LoadBalancer)> {
+pub(crate) fn serve(
+    home: &Home,
+    clew: &dyn Fn() -> Command,
+    processes: &mut StartedProcesses,
+) -> Ready<(String, LoadBalancer)> {
     ready((home.start(clew(), &["serve", "--listen", "127.0.0.1:0"], home.dir(), processes), ()))
 }

@@ -24,13 +24,14 @@ pub(crate) struct Home {
 }
 
 /// A registered instance.
-pub(crate) struct Added {
+pub(crate) struct RegisteredInstance {
     pub(crate) instance: InstanceId,
     pub(crate) nodes: Vec<NodeId>,
 }
 
-/// A running service: one `clew serve`, or several processes behind one address. Dropping it kills them.
-pub(crate) struct Serving {
+/// Running service: one `clew serve` process, or several processes behind one address.
+/// Dropping the value kills the processes.
+pub(crate) struct RunningService {
     processes: Vec<Child>,
     pub(crate) endpoint: String,
     _load_balancer: backend::LoadBalancer,
@@ -78,7 +79,7 @@ impl Home {
     }
 
     /// Registers an instance. The first node is the master.
-    pub(crate) fn add_instance(&self, urls: &[&str]) -> Added {
+    pub(crate) fn add_instance(&self, urls: &[&str]) -> RegisteredInstance {
         let mut command = self.clew();
         command.args(["instance", "add", "--name", "test", "--format", "json", "--data-dir"]).arg(self.dir());
         command.env("CLEW_DB_PASSWORD", "");
@@ -89,19 +90,19 @@ impl Home {
         assert!(output.status.success(), "{output:?}");
         let added: Value = serde_json::from_slice(&output.stdout).unwrap();
         let id = |value: &Value| value.as_str().unwrap().to_owned();
-        Added {
+        RegisteredInstance {
             instance: id(&added["instance_id"]).parse().unwrap(),
             nodes: added["nodes"].as_array().unwrap().iter().map(|node| id(&node["id"]).parse().unwrap()).collect(),
         }
     }
 
     /// Starts the service, and waits for its address. The processes log to `serve.log` next to the data directory.
-    pub(crate) async fn serve(&self) -> Serving {
+    pub(crate) async fn serve(&self) -> RunningService {
         self.serve_with_command(|| Command::new(CLEW)).await
     }
 
     /// Starts the service with a configuration file.
-    pub(crate) async fn serve_with_config(&self, configuration: &Path) -> Serving {
+    pub(crate) async fn serve_with_config(&self, configuration: &Path) -> RunningService {
         self.serve_with_command(|| {
             let mut command = Command::new(CLEW);
             command.env("CLEW_CONFIG", configuration);
@@ -111,10 +112,10 @@ impl Home {
     }
 
     /// Starts the service with a custom command that accepts the arguments of `clew`.
-    pub(crate) async fn serve_with_command(&self, clew: impl Fn() -> Command) -> Serving {
-        let mut processes = Started::default();
+    pub(crate) async fn serve_with_command(&self, clew: impl Fn() -> Command) -> RunningService {
+        let mut processes = StartedProcesses::default();
         let (endpoint, load_balancer) = backend::serve(self, &clew, &mut processes).await;
-        Serving { processes: std::mem::take(&mut processes.0), endpoint, _load_balancer: load_balancer }
+        RunningService { processes: std::mem::take(&mut processes.0), endpoint, _load_balancer: load_balancer }
     }
 
     /// Starts a process, and waits for its first line on stdout.
@@ -123,7 +124,7 @@ impl Home {
         mut command: Command,
         arguments: &[&str],
         dir: &Path,
-        processes: &mut Started,
+        processes: &mut StartedProcesses,
     ) -> String {
         let log =
             std::fs::File::options().create(true).append(true).open(self.folder.path().join("serve.log")).unwrap();
@@ -136,7 +137,7 @@ impl Home {
         std::thread::spawn(move || sender.send(stdout.lines().next()));
         match receiver.recv_timeout(Duration::from_mins(1)).unwrap_or_default() {
             Some(Ok(line)) => line,
-            _ => panic!("clew {arguments:?} said nothing; its log:\n{}", self.log()),
+            _ => panic!("clew {arguments:?} printed no address; log:\n{}", self.log()),
         }
     }
 
@@ -183,7 +184,7 @@ impl Home {
     }
 
     /// API client with the access key of the administrator.
-    pub(crate) fn client(&self, serving: &Serving) -> Client {
+    pub(crate) fn client(&self, serving: &RunningService) -> Client {
         let id: AccessKeyId = self.credential("access_key").parse().unwrap();
         let project: ProjectId = self.credential("project_id").parse().unwrap();
         Client::builder(&serving.endpoint)
@@ -200,11 +201,11 @@ pub(crate) fn http() -> reqwest::Client {
     reqwest::Client::new()
 }
 
-/// Started processes. Dropping it kills them.
+/// Processes that the test has started. Dropping the value kills the processes.
 #[derive(Default)]
-pub(crate) struct Started(Vec<Child>);
+pub(crate) struct StartedProcesses(Vec<Child>);
 
-impl Drop for Started {
+impl Drop for StartedProcesses {
     fn drop(&mut self) {
         kill(&mut self.0);
     }
@@ -220,7 +221,7 @@ fn kill(processes: &mut [Child]) {
     }
 }
 
-impl Serving {
+impl RunningService {
     /// Kills all processes with SIGKILL, and waits for their exit.
     pub(crate) fn kill(&mut self) {
         kill(&mut self.processes);
@@ -237,7 +238,7 @@ impl Serving {
     }
 }
 
-impl Drop for Serving {
+impl Drop for RunningService {
     fn drop(&mut self) {
         self.kill();
     }

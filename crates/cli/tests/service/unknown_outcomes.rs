@@ -51,8 +51,8 @@ async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, killed: tokio:
     }
 }
 
-/// Session id, outcome and template of all recorded kills.
-async fn kills(home: &Home) -> Vec<(i64, Option<String>, String)> {
+/// Returns the session id, the outcome and the statement template of each recorded kill.
+async fn recorded_kills(home: &Home) -> Vec<(i64, Option<String>, String)> {
     let mut database = home.metadata().await;
     let all = sqlx::query_as("SELECT session_id, outcome, template FROM killed_sessions ORDER BY id");
     let all = all.fetch_all(&mut database).await.unwrap();
@@ -84,17 +84,17 @@ async fn lost_kill_outcome_is_recorded_as_unknown_after_restart() {
     let response = request.await.unwrap();
     assert!(!response.as_ref().is_ok_and(|response| response.status().is_success()), "{response:?}");
     let id = i64::try_from(victim.id).unwrap();
-    assert_eq!(kills(&home).await, [(id, None, "SELECT SLEEP(?), ?".to_owned())], "{}", home.log());
+    assert_eq!(recorded_kills(&home).await, [(id, None, "SELECT SLEEP(?), ?".to_owned())], "{}", home.log());
 
     // Backdates the kill by two minutes.
     let mut database = home.metadata().await;
     sqlx::query("UPDATE killed_sessions SET asked_at = asked_at - 120000").execute(&mut database).await.unwrap();
     database.close().await.unwrap();
     let _serving = home.serve().await;
-    while kills(&home).await[0].1.is_none() {
+    while recorded_kills(&home).await[0].1.is_none() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(kills(&home).await[0].1.as_deref(), Some("unknown"));
+    assert_eq!(recorded_kills(&home).await[0].1.as_deref(), Some("unknown"));
     let audit = home
         .clew()
         .args(["audit", "list", "--operation", "KillSession", "--format", "json", "--data-dir"])

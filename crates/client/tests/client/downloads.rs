@@ -143,7 +143,7 @@ async fn invalid_partial_response_is_not_written() {
         }),
         ("no such range", |_| Reply::new(416, r#"{"error_code":"X","error_msg":"no such range"}"#)),
     ];
-    for (what, part) in parts {
+    for (defect, part) in parts {
         let expected = content(50_000);
         let body = expected.clone();
         let server = Server::start(move |request, number| match number {
@@ -153,9 +153,9 @@ async fn invalid_partial_response_is_not_written() {
         })
         .await;
         let (downloaded, written) = download(&client(&server)).await;
-        assert_eq!(downloaded.unwrap().bytes, 50_000, "{what}");
-        assert!(written == expected, "{what}");
-        assert_eq!(ranges(&server), [None, Some(30_000), None], "{what}");
+        assert_eq!(downloaded.unwrap().bytes, 50_000, "{defect}");
+        assert!(written == expected, "{defect}");
+        assert_eq!(ranges(&server), [None, Some(30_000), None], "{defect}");
     }
 }
 
@@ -218,7 +218,7 @@ async fn download_fails_after_too_many_interruptions() {
         }
         other => panic!("{other:?}"),
     }
-    assert_eq!(written, content(100_000)[..40], "received bytes were not kept");
+    assert_eq!(written, content(100_000)[..40], "received bytes were not written");
     assert_eq!(server.requests().len(), 4);
 }
 
