@@ -32,7 +32,7 @@ Exit codes: 0 success, 1 failure, 2 usage error or refused, 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List all sessions of a server with their transactions.
+    /// List all sessions of a server with their open transactions.
     Snapshot(LazyArgs<snapshot::SnapshotArgs>),
     /// List the sessions of a server as a table that fits the terminal.
     Ps(LazyArgs<ps::PsArgs>),

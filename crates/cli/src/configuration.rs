@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::CliError;
-use crate::metadata_url::store_location;
+use crate::metadata_url::build_store_location;
 
 /// Contents of a configuration file. The fields of the default configuration define the valid keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ pub(crate) struct CollectionSettings {
     pub(crate) max_stalled: usize,
     /// Maximum number of running collections per node.
     pub(crate) per_node: u32,
-    /// Maximum number of queued collections per node.
+    /// Maximum number of collections in the queue of a node.
     pub(crate) queue_per_node: u32,
 }
 
@@ -109,7 +109,7 @@ pub(crate) struct HttpSettings {
     pub(crate) allowed_hosts: Vec<String>,
     /// If true, responses over TLS have a `Strict-Transport-Security` header.
     pub(crate) hsts: bool,
-    /// Timeout for reading the request headers.
+    /// Timeout for reading the headers of an HTTP request.
     pub(crate) header_timeout: SignedDuration,
     /// Timeout for reading the request body.
     pub(crate) body_timeout: SignedDuration,
@@ -265,7 +265,7 @@ impl Configuration {
 
     /// Returns the location of the data directory and of the metadata database.
     pub(crate) fn store_location(&self) -> Result<StoreLocation, CliError> {
-        store_location(&self.data_dir, Some(&*self.metadata_url).filter(|url| !url.is_empty()))
+        build_store_location(&self.data_dir, Some(&*self.metadata_url).filter(|url| !url.is_empty()))
     }
 
     /// Returns the worker settings. Fails if a duration or a count is out of range.

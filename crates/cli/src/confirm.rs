@@ -1,4 +1,4 @@
-//! Confirmation prompt for destructive commands.
+//! Prompts for confirmation before destructive commands.
 
 use std::io::{self, BufRead, IsTerminal};
 

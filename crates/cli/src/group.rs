@@ -105,15 +105,15 @@ pub(crate) async fn run(arguments: GroupCommandArgs) -> Result<(), CliError> {
         GroupCommand::Create(arguments) => create_group(arguments).await,
         GroupCommand::List(arguments) => list_groups(arguments).await,
         GroupCommand::Show(arguments) => show_group(arguments).await,
-        GroupCommand::Add(arguments) => change_members(arguments.members, true).await,
-        GroupCommand::Drop(arguments) => change_members(arguments.members, false).await,
+        GroupCommand::Add(arguments) => change_group_members(arguments.members, true).await,
+        GroupCommand::Drop(arguments) => change_group_members(arguments.members, false).await,
         GroupCommand::Remove(arguments) => remove_group(arguments).await,
     }
 }
 
 async fn create_group(arguments: CreateArgs) -> Result<(), CliError> {
     let CreateArgs { name, description, domain_args } = arguments;
-    let directory = domain_args.open_directory().await?;
+    let directory = domain_args.open_identity_directory().await?;
     let domain = &directory.domain;
     let id = directory.store.create_group(&directory.origin, &domain.id, &name, &description).await?;
     domain_args.output_format().print(
@@ -128,7 +128,7 @@ async fn create_group(arguments: CreateArgs) -> Result<(), CliError> {
 }
 
 async fn list_groups(arguments: ListArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let groups = directory.store.list_groups(&directory.domain.id).await?;
     let row = |group: &Group| [group.name.clone(), group.id.to_string(), group.description.clone()];
     arguments.domain_args.output_format().print(
@@ -145,7 +145,7 @@ async fn list_groups(arguments: ListArgs) -> Result<(), CliError> {
 }
 
 async fn show_group(arguments: ShowArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let group = directory.find_group(&arguments.group).await?;
     let members = directory.store.list_group_members(&group.id).await?;
     let policies = load_policy_attachments(&directory, &group).await?;
@@ -192,9 +192,9 @@ async fn load_policy_attachments(
     Ok(policies)
 }
 
-async fn change_members(arguments: GroupMemberArgs, add: bool) -> Result<(), CliError> {
+async fn change_group_members(arguments: GroupMemberArgs, add: bool) -> Result<(), CliError> {
     let GroupMemberArgs { group, users, domain_args } = arguments;
-    let directory = domain_args.open_directory().await?;
+    let directory = domain_args.open_identity_directory().await?;
     let (store, origin) = (&directory.store, &directory.origin);
     let group = directory.find_group(&group).await?;
     let mut resolved = Vec::new();
@@ -232,7 +232,7 @@ async fn change_members(arguments: GroupMemberArgs, add: bool) -> Result<(), Cli
 }
 
 async fn remove_group(arguments: RemoveArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let group = directory.find_group(&arguments.group).await?;
     let what = format!("remove the group {}; its members lose the policies attached to it", group.name);
     arguments.confirmation.confirm_action(what).await?;

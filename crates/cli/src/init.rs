@@ -80,7 +80,7 @@ enum InitFormat {
     Env,
 }
 
-/// Endpoint and credentials for API clients.
+/// API endpoint and credentials that an API client needs.
 #[derive(Serialize)]
 struct ClientCredentials {
     endpoint: String,

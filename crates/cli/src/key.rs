@@ -33,7 +33,7 @@ enum KeyCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  clew key list\n  clew key list ada")]
 struct ListArgs {
-    /// Name or id of a user [default: all users]
+    /// Name or id of the user whose keys are listed [default: all users]
     user: Option<String>,
     #[command(flatten)]
     domain_args: DomainArgs,
@@ -86,7 +86,7 @@ pub(crate) async fn run(arguments: KeyCommandArgs) -> Result<(), CliError> {
 }
 
 async fn list_access_keys(arguments: ListArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let users = match &arguments.user {
         Some(user) => vec![directory.find_user(user).await?],
         None => directory.store.list_users(&directory.domain.id).await?,
@@ -102,7 +102,7 @@ async fn list_access_keys(arguments: ListArgs) -> Result<(), CliError> {
 }
 
 async fn set_access_key_enabled(domain_args: &DomainArgs, id: &AccessKeyId, enabled: bool) -> Result<(), CliError> {
-    let directory = domain_args.open_directory().await?;
+    let directory = domain_args.open_identity_directory().await?;
     let (user, _) = find_access_key(&directory, id).await?;
     directory.store.set_access_key_enabled(&directory.origin, id, enabled).await?;
     domain_args.output_format().print(
@@ -112,7 +112,7 @@ async fn set_access_key_enabled(domain_args: &DomainArgs, id: &AccessKeyId, enab
 }
 
 async fn remove_access_key(arguments: RemoveArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let id = &arguments.access_key;
     let (user, _) = find_access_key(&directory, id).await?;
     arguments.confirmation.confirm_action(format!("remove the access key {id} of {user}")).await?;

@@ -105,7 +105,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     }
     if !report.selected.sessions.is_empty() && !arguments.confirmation.skips_prompt() {
         output::write_stderr(&format!("{}\n", report.render_preview(output::terminal_width())));
-        arguments.confirmation.confirm_action(report.describe_action()).await?;
+        arguments.confirmation.confirm_action(report.describe_kill()).await?;
     }
     // Opened before the kills: if the audit log is not writable, nothing is killed.
     let audit = match audit_store_location(arguments.data_dir.as_deref(), &arguments.metadata_url)? {
@@ -126,7 +126,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     let effect = effect.as_ref();
     arguments
         .format
-        .print(|| report::render_outcomes(&outcomes, effect), || report.to_json(Some((&outcomes, effect))))?;
+        .print(|| report::render_kill_outcomes(&outcomes, effect), || report.to_json(Some((&outcomes, effect))))?;
     match outcomes.iter().filter(|(_, outcome)| !outcome.is_success()).count() {
         0 => Ok(()),
         failures => {

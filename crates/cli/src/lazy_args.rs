@@ -4,7 +4,7 @@
 use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
-/// Arguments `T` of a subcommand, which clap builds on first use.
+/// Arguments `T` of a subcommand. Clap builds the arguments when the subcommand is first used.
 /// The doc comment of the enum variant is the help text of the subcommand.
 #[derive(Debug)]
 pub(crate) struct LazyArgs<T>(Box<T>);

@@ -25,13 +25,13 @@ impl MetadataUrlArgs {
 
     /// Returns the store location from the data directory and `--metadata-url`.
     pub(crate) fn store_location(&self, data_dir: &Path) -> Result<StoreLocation, CliError> {
-        store_location(data_dir, self.metadata_url.as_deref())
+        build_store_location(data_dir, self.metadata_url.as_deref())
     }
 }
 
-/// Returns the store location from a data directory and an optional metadata URL.
+/// Builds the store location from a data directory and an optional metadata URL.
 /// Error messages omit an invalid URL, because the URL may contain a password.
-pub(crate) fn store_location(data_dir: &Path, metadata_url: Option<&str>) -> Result<StoreLocation, CliError> {
+pub(crate) fn build_store_location(data_dir: &Path, metadata_url: Option<&str>) -> Result<StoreLocation, CliError> {
     let metadata_url = metadata_url.map(str::parse).transpose();
     let metadata_url = metadata_url.map_err(|error: StoreError| CliError::new_refusal(error.to_string()))?;
     Ok(StoreLocation { data_dir: data_dir.to_owned(), metadata_url })

@@ -28,7 +28,7 @@ pub(crate) struct NewPassword {
 }
 
 impl NewPasswordArgs {
-    /// Generates a password for `user`, or reads it from stdin.
+    /// Generates a password for `user`, or reads the password from stdin.
     pub(crate) async fn read_or_generate_password(&self, user: &str) -> Result<NewPassword, CliError> {
         let failed =
             |error: &dyn std::error::Error| CliError::new_failure(format!("could not process the password: {error}"));
@@ -48,7 +48,7 @@ impl NewPasswordArgs {
     }
 }
 
-/// Reads a password line without the line break. A terminal does not echo the input.
+/// Reads a password from one line, without the line break. A terminal does not echo the input.
 fn read_password_line(prompt: &str) -> io::Result<SecretString> {
     if io::stdin().is_terminal() {
         return rpassword::prompt_password(prompt).map(SecretString::from);
@@ -61,7 +61,7 @@ fn read_password_line(prompt: &str) -> io::Result<SecretString> {
 }
 
 impl NewPassword {
-    /// Returns the generated password as JSON, or null if the password was read from stdin.
+    /// Returns the generated password as a JSON string, or JSON null if the password was read from stdin.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         self.generated.as_ref().map(ExposeSecret::expose_secret).into()
     }

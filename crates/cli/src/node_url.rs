@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use crate::error::CliError;
 
-/// Environment variable that holds the password of a node.
+/// Name of the environment variable that contains the password for a node.
 pub(crate) const PASSWORD_ENV_VAR: &str = "CLEW_DB_PASSWORD";
 
 /// Arguments for the node URL and the timeout.
@@ -53,7 +53,7 @@ pub(crate) fn format_url_for_shell(node: &NodeUrl) -> String {
     }
 }
 
-/// Replaces the credentials of an invalid URL with an ellipsis.
+/// Replaces the credentials in an invalid URL with an ellipsis.
 fn redact_credentials(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme < at => {

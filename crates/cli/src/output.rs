@@ -51,7 +51,7 @@ impl Format {
     }
 }
 
-/// Serialises a value as indented JSON with a final line break.
+/// Serialises a value as indented JSON, followed by a line break.
 pub(crate) fn to_json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, CliError> {
     let json = clew_diagnose::json::to_string_pretty(value);
     json.map(|json| json + "\n").map_err(|error| CliError::new_failure(format!("could not write JSON: {error}")))
@@ -102,7 +102,7 @@ pub(crate) fn open_device(path: &Path) -> Result<File, CliError> {
         .map_err(|error| CliError::from_write_error(&path.display().to_string(), &error))
 }
 
-/// Creates a temporary file in the directory of `path`.
+/// Creates a temporary file in the directory that contains `path`.
 pub(crate) fn create_temporary_file(path: &Path) -> Result<NamedTempFile, CliError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     NamedTempFile::new_in(folder)

@@ -95,7 +95,7 @@ pub(crate) async fn run(arguments: PolicyCommandArgs) -> Result<(), CliError> {
 }
 
 async fn list_policies(arguments: ListArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let mut policies = Vec::new();
     for policy in directory.list_policies().await? {
         let count = load_policy_attachments(&directory, &policy).await?.len();
@@ -153,7 +153,7 @@ struct AttachmentNames {
 }
 
 async fn show_policy(arguments: ShowArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let policy = directory.find_policy(&arguments.policy).await?;
     let attachments = load_policy_attachments(&directory, &policy).await?;
     arguments.domain_args.output_format().print(
@@ -192,7 +192,7 @@ async fn show_policy(arguments: ShowArgs) -> Result<(), CliError> {
 }
 
 async fn remove_policy(arguments: RemoveArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let policy = directory.find_policy(&arguments.policy).await?;
     let PolicyRef::Custom(id) = &policy.reference else {
         return Err(CliError::new_refusal(format!("{} is a system policy and cannot be removed", policy.name)));

@@ -64,7 +64,7 @@ impl DomainArgs {
     }
 
     /// Opens the store, and selects the domain from `--domain`, or the only domain if the option is not set.
-    pub(crate) async fn open_directory(&self) -> Result<IdentityDirectory, CliError> {
+    pub(crate) async fn open_identity_directory(&self) -> Result<IdentityDirectory, CliError> {
         let store = self.store_args.open_store().await?;
         let domain = match &self.domain {
             Some(name_or_id) => find_domain(&store, name_or_id).await?,

@@ -28,7 +28,7 @@ pub(crate) fn render_fields(fields: &[(&str, String)]) -> String {
     fields.iter().filter(|(_, value)| !value.is_empty()).map(line).collect()
 }
 
-/// Sanitises text for a terminal, because some fields contain text from unauthenticated clients.
+/// Sanitises text for a terminal. Some fields contain text that unauthenticated clients have sent.
 pub(crate) fn sanitize_line(text: &str) -> String {
     clew_diagnose::terminal::bytes_to_single_line(text.as_bytes())
 }

@@ -75,7 +75,7 @@ pub(crate) async fn run(arguments: UserCommandArgs) -> Result<(), CliError> {
 }
 
 async fn list_users(arguments: ListArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let users = directory.store.list_users(&directory.domain.id).await?;
     arguments.domain_args.output_format().print(
         || render::render_user_table(&users),
@@ -84,7 +84,7 @@ async fn list_users(arguments: ListArgs) -> Result<(), CliError> {
 }
 
 async fn show_user(arguments: ShowArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let user = directory.find_user(&arguments.user).await?;
     let access = render::UserAccess::load(&directory, &user).await?;
     arguments
@@ -94,7 +94,7 @@ async fn show_user(arguments: ShowArgs) -> Result<(), CliError> {
 }
 
 async fn remove_user(arguments: RemoveArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let user = directory.find_user(&arguments.user).await?;
     arguments
         .confirmation

@@ -15,7 +15,7 @@ pub(super) fn render_audit_table(rows: &[AuditRecord]) -> String {
             time::format_unix_millis(*at),
             event.origin.actor.to_string(),
             event.origin.peer.map_or_else(String::new, |peer| peer.to_string()),
-            format_operation(event),
+            format_audited_operation(event),
             event.target.clone(),
             event.outcome.name().to_owned(),
             event.code.clone().unwrap_or_default(),
@@ -26,7 +26,7 @@ pub(super) fn render_audit_table(rows: &[AuditRecord]) -> String {
 }
 
 /// Formats the operation name, with the number of requests if the row counts repeated refusals.
-fn format_operation(event: &AuditEvent) -> String {
+fn format_audited_operation(event: &AuditEvent) -> String {
     match event.detail.get("repeated").and_then(Value::as_u64) {
         Some(repeated) => format!("{} ×{repeated}", event.operation),
         None => event.operation.clone(),

@@ -38,11 +38,14 @@ pub(super) async fn run(arguments: VerifyArgs) -> Result<(), CliError> {
         .map(|path| checkpoint::read_checkpoint_file(path))
         .collect::<Result<Vec<_>, _>>()?;
     let verification = arguments.store_args.open_store().await?.verify_audit(&checkpoints).await?;
-    arguments.store_args.format.print(|| render_verification(&verification), || verification_to_json(&verification))?;
+    arguments
+        .store_args
+        .format
+        .print(|| render_audit_verification(&verification), || audit_verification_to_json(&verification))?;
     if verification.is_intact() { Ok(()) } else { Err(CliError::NegativeResult) }
 }
 
-fn render_verification(verification: &AuditVerification) -> String {
+fn render_audit_verification(verification: &AuditVerification) -> String {
     let rows = match (verification.first, verification.last) {
         (Some(first), Some(last)) => format!("{} rows, {first} to {last}", verification.rows),
         _ => "no rows".to_owned(),
@@ -61,7 +64,7 @@ fn render_verification(verification: &AuditVerification) -> String {
 }
 
 /// Converts the verification result to JSON, with the same field names as the API.
-fn verification_to_json(verification: &AuditVerification) -> Value {
+fn audit_verification_to_json(verification: &AuditVerification) -> Value {
     let problem = |problem: &AuditProblem| json!({ "position": problem.position, "what": problem.to_string() });
     json!({
         "intact": verification.is_intact(),

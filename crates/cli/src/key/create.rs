@@ -50,7 +50,7 @@ fn parse_temporary_key_lifetime(text: &str) -> Result<Duration, String> {
 }
 
 /// New access key with its secrets. The secrets are printed only once.
-struct CreatedKey {
+struct CreatedAccessKey {
     id: AccessKeyId,
     secret: SecretString,
     /// Security token of a temporary key, and the expiry time as a Unix timestamp in seconds.
@@ -58,7 +58,7 @@ struct CreatedKey {
 }
 
 pub(super) async fn run(arguments: CreateArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let user = directory.find_user(&arguments.user).await?;
     let key = create_key(&directory, &user, arguments.temporary).await?;
     let (secret, temporary) = (key.secret.expose_secret(), key.temporary.as_ref());
@@ -90,13 +90,13 @@ async fn create_key(
     directory: &IdentityDirectory,
     user: &User,
     lifetime: Option<Duration>,
-) -> Result<CreatedKey, CliError> {
+) -> Result<CreatedAccessKey, CliError> {
     let failed = |error: SecretError| CliError::new_failure(format!("could not create an access key: {error}"));
     let (id, secret) = (AccessKeyId::generate(), access_key::generate_secret_key().map_err(failed)?);
     let (store, origin) = (&directory.store, &directory.origin);
     let Some(lifetime) = lifetime else {
         store.create_access_key(origin, &user.id, &id, &secret).await?;
-        return Ok(CreatedKey { id, secret, temporary: None });
+        return Ok(CreatedAccessKey { id, secret, temporary: None });
     };
     let token = token::generate_token().map_err(failed)?;
     let expires_at = Timestamp::now().as_second().saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX));
@@ -109,5 +109,5 @@ async fn create_key(
         issued_for: IssuingCredentials::CommandLine,
     };
     store.create_temporary_key(origin, &key).await?;
-    Ok(CreatedKey { id, secret, temporary: Some((token, expires_at)) })
+    Ok(CreatedAccessKey { id, secret, temporary: Some((token, expires_at)) })
 }

@@ -1,4 +1,4 @@
-//! Preview of a kill: the selected sessions and the estimated impact.
+//! Estimates the impact of a kill on the selected sessions, for a preview.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use clew_mysql::{ReadLimits, read_kill_risks, read_lock_waits};
 
 use crate::limitations;
 
-/// Sessions selected by command-line arguments.
+/// Sessions that the command-line arguments select.
 #[derive(Debug)]
 pub(super) struct SelectedSessions {
     /// Session ids in the order of the command-line arguments.

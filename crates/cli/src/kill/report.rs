@@ -108,7 +108,7 @@ impl KillReport {
     }
 
     /// Returns a description of the kill for the confirmation prompt.
-    pub(super) fn describe_action(&self) -> String {
+    pub(super) fn describe_kill(&self) -> String {
         let what = match (self.kind, self.selected.sessions.len()) {
             (KillTarget::Connection, 1) => "kill 1 session".to_owned(),
             (KillTarget::Connection, many) => format!("kill {many} sessions"),
@@ -184,7 +184,10 @@ fn transaction_to_json(open: &Transaction) -> Value {
 }
 
 /// Renders one line per kill outcome, and a line with the effect on other sessions.
-pub(super) fn render_outcomes(outcomes: &[(u64, KillOutcome)], effect: Option<&Result<KillEffect, Failure>>) -> String {
+pub(super) fn render_kill_outcomes(
+    outcomes: &[(u64, KillOutcome)],
+    effect: Option<&Result<KillEffect, Failure>>,
+) -> String {
     let mut text = String::new();
     for (id, outcome) in outcomes {
         // An outcome can contain a state text of the server.

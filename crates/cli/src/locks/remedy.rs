@@ -8,7 +8,7 @@ use clew_model::NodeUrl;
 use crate::node_url;
 
 /// Renders the command that removes the first root blocker, with the impact of the command.
-/// Returns an empty string if no root blocker is known.
+/// Returns an empty string if the graph has no root blocker.
 pub(super) fn suggest_remedy(graph: &WaitGraph, node: &NodeUrl, colours: bool) -> String {
     let Some(root) = graph.roots.first() else { return String::new() };
     let command = |command: String| {

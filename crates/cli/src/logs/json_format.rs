@@ -168,7 +168,7 @@ mod tests {
             .event_format(JsonFormat)
             .with_writer(move || writer.clone());
         tracing::subscriber::with_default(logs.finish(), || {
-            tracing::warn!(text = "a \"b\"\n", count = 3_u64, less = -1, right = true, seconds = 0.5, "said {}", 1);
+            tracing::warn!(text = "a \"b\"\n", count = 3_u64, less = -1, right = true, seconds = 0.5, "logged {}", 1);
             let outer = tracing::info_span!("outer", id = "x", late = tracing::field::Empty).entered();
             tracing::info!(error = %"no", list = ?["a"], "within");
             tracing::info_span!("bare").in_scope(|| tracing::info!("deep"));
@@ -184,7 +184,7 @@ mod tests {
         }
         let target = module_path!();
         let expected = json!([
-            { "level": "WARN", "message": "said 1", "text": "a \"b\"\n", "count": 3, "less": -1, "right": true, "seconds": 0.5, "target": target },
+            { "level": "WARN", "message": "logged 1", "text": "a \"b\"\n", "count": 3, "less": -1, "right": true, "seconds": 0.5, "target": target },
             { "level": "INFO", "message": "within", "error": "no", "list": "[\"a\"]", "target": target, "span": { "id": "x", "name": "outer" } },
             { "level": "INFO", "message": "deep", "target": target, "span": { "name": "bare" } },
             { "level": "INFO", "message": "recorded", "target": target, "span": { "id": "x", "late": 2, "name": "outer" } },

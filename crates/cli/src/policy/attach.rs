@@ -54,7 +54,7 @@ struct GranteeArgs {
     project: Option<String>,
 }
 
-/// Policy attachment with resolved policy, grantee and project.
+/// Policy attachment whose policy, grantee and project have been looked up.
 struct ResolvedAttachment {
     policy: NamedPolicy,
     grantee: Grantee,
@@ -108,7 +108,7 @@ impl ResolvedAttachment {
 }
 
 pub(super) async fn attach_policy(arguments: AttachArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let attachment = arguments.grantee.resolve_attachment(&directory, &arguments.policy).await?;
     attachment.validate()?;
     let ResolvedAttachment { policy, grantee, project, to } = &attachment;
@@ -123,7 +123,7 @@ pub(super) async fn attach_policy(arguments: AttachArgs) -> Result<(), CliError>
 }
 
 pub(super) async fn detach_policy(arguments: DetachArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let attachment = arguments.grantee.resolve_attachment(&directory, &arguments.policy).await?;
     let ResolvedAttachment { policy, grantee, project, to } = &attachment;
     let project = project.as_ref().map(|project| &project.id);

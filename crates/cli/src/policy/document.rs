@@ -126,7 +126,7 @@ pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, 
     }
 }
 
-/// Formats a number with a noun in the singular or plural, such as `2 errors`.
+/// Formats a number with a noun in the singular or plural form, such as `1 error` or `2 errors`.
 pub(super) fn format_count_with_noun(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

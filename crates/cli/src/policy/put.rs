@@ -55,7 +55,7 @@ pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
     }
     let document = PolicyDocument::read(&file)?;
     let policy = require_valid_policy(&document)?;
-    let directory = domain_args.open_directory().await?;
+    let directory = domain_args.open_identity_directory().await?;
     let (store, domain) = (&directory.store, &directory.domain.id);
     let model = policy_model_name(policy.model());
     let before = store.find_policy_by_name(domain, &name).await?;

@@ -38,13 +38,13 @@ pub(super) struct SimulateArgs {
     /// Name or id of the instance
     #[arg(long, value_name = "INSTANCE")]
     instance: Option<String>,
-    /// Source address of the request (g:SourceIp)
+    /// Source address of the simulated request (g:SourceIp)
     #[arg(long, value_name = "ADDRESS")]
     source_ip: Option<IpAddr>,
     /// Simulate a request over plain HTTP, without TLS (g:SecureTransport)
     #[arg(long)]
     plain_http: bool,
-    /// Time of the request (g:CurrentTime) [default: now]
+    /// Time of the simulated request (g:CurrentTime) [default: now]
     #[arg(long, value_name = "TIME", value_parser = time::parse_timestamp)]
     at: Option<Timestamp>,
     /// Tag that the request adds or removes (g:RequestTag; repeatable)
@@ -63,7 +63,7 @@ Examples:
 The simulation assumes a sign-in with the scope that the action requires: the project or the domain.";
 
 pub(super) async fn run(arguments: SimulateArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let user = directory.find_user(&arguments.user).await?;
     let action = find_action(&arguments.action)?;
     let (project, instance) = resolve_project_and_instance(&directory, &arguments, action).await?;
@@ -120,7 +120,8 @@ fn find_action(name: &str) -> Result<Action, CliError> {
     })
 }
 
-/// Finds the project and the instance of the request. Fails if an option does not apply to the action.
+/// Finds the project and the instance of the simulated request.
+/// Fails if a command-line option does not apply to the action.
 async fn resolve_project_and_instance(
     directory: &IdentityDirectory,
     arguments: &SimulateArgs,

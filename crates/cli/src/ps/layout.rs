@@ -115,7 +115,7 @@ fn format_session_row(row: SessionRow, width: usize) -> TableLine {
 }
 
 /// Computes the width of each column from its widest cell.
-/// The widest columns shrink until the statement column has its minimum width.
+/// If the statement column is narrower than its minimum width, the widest other columns shrink.
 fn fit_column_widths(lines: &[TableLine], width: usize) -> [usize; TABLE_COLUMNS.len()] {
     let mut widths = TABLE_COLUMNS.map(|(name, ..)| name.len());
     for line in lines {

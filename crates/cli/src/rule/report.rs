@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::rules_file::NamedKillRule;
 use crate::text_table;
 
-/// Maximum length of a statement in the table, in characters.
+/// Maximum length of a statement in the report table, in characters.
 const MAX_STATEMENT_CHARS: usize = 60;
 
 /// Report on the sessions that kill rules would kill or spare.
@@ -18,7 +18,7 @@ pub(super) struct RuleReport<'a> {
     total: usize,
     /// Sessions that would be killed, each with the index of the first matching rule.
     killed: Vec<(usize, &'a Session)>,
-    /// Sessions that match a rule but are spared, each with the index of the first matching rule.
+    /// Sessions that match a rule but would not be killed, each with the index of the first matching rule.
     spared: Vec<(usize, &'a Session, ExclusionReason)>,
 }
 
@@ -66,7 +66,7 @@ impl<'a> RuleReport<'a> {
             text.push('\n');
         }
         for (index, rule) in self.rules.iter().enumerate() {
-            let (kills, spares) = self.count_killed_and_spared(index);
+            let (kills, spares) = self.count_killed_and_spared_sessions(index);
             let _ = writeln!(text, "{}: kills {kills}, spares {spares}", text_table::sanitize_line(&rule.name));
         }
         for rule in self.rules.iter().filter(|rule| rule.is_duration_only) {
@@ -89,7 +89,7 @@ impl<'a> RuleReport<'a> {
 
     pub(super) fn to_json(&self) -> Value {
         let rule = |(index, rule): (usize, &NamedKillRule)| {
-            let (killed, spared) = self.count_killed_and_spared(index);
+            let (killed, spared) = self.count_killed_and_spared_sessions(index);
             json!({ "name": rule.name, "killed": killed, "spared": spared })
         };
         let killed = |(rule, session): &(usize, &Session)| self.session_to_json(*rule, session, None);
@@ -105,7 +105,7 @@ impl<'a> RuleReport<'a> {
     }
 
     /// Returns the number of sessions that a rule kills and the number of sessions that it spares.
-    fn count_killed_and_spared(&self, rule: usize) -> (usize, usize) {
+    fn count_killed_and_spared_sessions(&self, rule: usize) -> (usize, usize) {
         let kills = self.killed.iter().filter(|(index, _)| *index == rule).count();
         (kills, self.spared.iter().filter(|(index, ..)| *index == rule).count())
     }

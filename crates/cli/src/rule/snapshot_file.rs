@@ -16,9 +16,11 @@ pub(super) fn parse_sessions(bytes: &[u8]) -> Result<Vec<Session>, String> {
     let bytes = bytes.strip_prefix(UTF8_BOM).unwrap_or(bytes);
     match bytes.trim_ascii_start().first() {
         None => Err("the file is empty; a snapshot without sessions has at least a header row".to_owned()),
-        Some(b'{') => parse_json::<JsonSnapshot>(bytes).map(|snapshot| snapshot.sessions).map(rows_to_sessions),
-        Some(b'[') => parse_json::<Vec<SnapshotRow>>(bytes).map(rows_to_sessions),
-        Some(_) => parse_csv(bytes),
+        Some(b'{') => {
+            parse_json_snapshot::<JsonSnapshot>(bytes).map(|snapshot| snapshot.sessions).map(rows_to_sessions)
+        }
+        Some(b'[') => parse_json_snapshot::<Vec<SnapshotRow>>(bytes).map(rows_to_sessions),
+        Some(_) => parse_csv_snapshot(bytes),
     }
 }
 
@@ -40,7 +42,7 @@ struct SnapshotRow {
     state_duration: u64,
 }
 
-fn parse_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
+fn parse_json_snapshot<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
     serde_json::from_slice(bytes).map_err(|error| format!("not a snapshot: {error}"))
 }
 
@@ -58,7 +60,7 @@ fn rows_to_sessions(rows: Vec<SnapshotRow>) -> Vec<Session> {
     rows.into_iter().map(session).collect()
 }
 
-fn parse_csv(bytes: &[u8]) -> Result<Vec<Session>, String> {
+fn parse_csv_snapshot(bytes: &[u8]) -> Result<Vec<Session>, String> {
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     let (mut record, mut sessions) = (ByteRecord::new(), Vec::new());
     let (mut positions, mut width) = (default_column_positions(), 0);
@@ -109,7 +111,7 @@ fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_COLUM
 }
 
 /// Returns the line number of the record at a byte offset.
-/// The line number from the CSV reader is not used, because it is wrong by one after CR LF.
+/// The line number of the CSV reader is not used, because it is off by one after CR LF.
 fn line_number_at(bytes: &[u8], offset: u64) -> usize {
     let offset = usize::try_from(offset).unwrap_or(usize::MAX);
     let (before, after) = bytes.split_at_checked(offset).unwrap_or((bytes, &[]));

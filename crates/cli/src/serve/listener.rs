@@ -16,7 +16,7 @@ use crate::error::CliError;
 /// Interval for polling the certificate files for changes.
 const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Resolves the addresses of the `listen` setting.
+/// Resolves the `listen` setting to socket addresses.
 /// Fails if an address is not a loopback address and TLS is disabled, unless `allow_plain_http` is set.
 pub(super) async fn resolve_listen_addresses(
     configuration: &Configuration,

@@ -138,7 +138,7 @@ fn cell_alignment(is_number: bool) -> CellAlignment {
     if is_number { CellAlignment::Right } else { CellAlignment::Left }
 }
 
-/// Sanitises text as one line, truncated to `width`.
+/// Sanitises text, joins it into one line, and truncates the line to `width` columns.
 fn to_truncated_line(text: &str, width: usize) -> String {
     // The limit is larger than the width, because `one_line` collapses white space.
     let head: String = text.chars().take(8 * width).collect();

@@ -38,7 +38,7 @@ A password has 8 to 128 characters and must not be the name of the user. Clew st
 
 pub(super) async fn run(arguments: CreateArgs) -> Result<(), CliError> {
     let CreateArgs { name, administrator, description, password, domain_args } = arguments;
-    let directory = domain_args.open_directory().await?;
+    let directory = domain_args.open_identity_directory().await?;
     let password = password.read_or_generate_password(&name).await?;
     let user = NewUser { name: name.clone(), password_hash: password.hash.clone(), administrator, description };
     let domain = &directory.domain;

@@ -11,7 +11,7 @@ use crate::key;
 use crate::output::merge_json_objects;
 use crate::text_table::{self, format_yes_no};
 
-/// Groups, policy grants and access keys of a user.
+/// Groups of a user, and the policies and access keys that the user has.
 pub(super) struct UserAccess {
     groups: Vec<Group>,
     grants: Vec<(StoredGrant, Option<String>)>,

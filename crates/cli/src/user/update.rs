@@ -10,7 +10,7 @@ use crate::new_password::NewPasswordArgs;
 use crate::store_args::DomainArgs;
 use crate::validators;
 
-/// Change the administrator flag or the description of a user.
+/// Change the description of a user, or whether the user is an administrator.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  clew user update ada --administrator\n  clew user update ada --description \"on call\""
@@ -85,7 +85,7 @@ pub(super) async fn disable_user(arguments: DisableArgs) -> Result<(), CliError>
 }
 
 async fn apply_user_change(domain_args: &DomainArgs, name_or_id: &str, change: &UserChange) -> Result<(), CliError> {
-    let directory = domain_args.open_directory().await?;
+    let directory = domain_args.open_identity_directory().await?;
     let user = directory.find_user(name_or_id).await?;
     directory.store.update_user(&directory.origin, &user.id, change).await?;
     let user = directory.find_user(user.id.as_str()).await?;
@@ -94,7 +94,7 @@ async fn apply_user_change(domain_args: &DomainArgs, name_or_id: &str, change: &
 
 pub(super) async fn set_password(arguments: SetPasswordArgs) -> Result<(), CliError> {
     let SetPasswordArgs { user, password, domain_args } = arguments;
-    let directory = domain_args.open_directory().await?;
+    let directory = domain_args.open_identity_directory().await?;
     let user = directory.find_user(&user).await?;
     let password = password.read_or_generate_password(&user.name).await?;
     let change = UserChange { password_hash: Some(password.hash.clone()), ..UserChange::default() };

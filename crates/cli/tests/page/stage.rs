@@ -11,7 +11,7 @@ use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
-use crate::harness::{Added, CLEW, Home, Started};
+use crate::harness::{CLEW, Home, RegisteredInstance, StartedProcesses};
 
 /// Number of log lines of the service in the message of a failed test.
 const LOG_TAIL_LINES: usize = 20;
@@ -48,10 +48,10 @@ pub(crate) async fn run(suite: &str, flavor: Flavor) {
 struct Stage {
     server: Server,
     home: Home,
-    added: Added,
+    added: RegisteredInstance,
     /// Address of the service, unchanged by restarts.
     address: SocketAddr,
-    processes: Option<Started>,
+    processes: Option<StartedProcesses>,
     sessions: BTreeMap<u64, RawSession>,
 }
 
@@ -70,7 +70,7 @@ impl Stage {
     }
 
     fn start(&mut self) {
-        let mut processes = Started::default();
+        let mut processes = StartedProcesses::default();
         let listen = self.address.to_string();
         let arguments = ["serve", "--listen", &listen];
         let endpoint = self.home.start(Command::new(CLEW), &arguments, self.home.dir(), &mut processes);
