@@ -23,7 +23,7 @@ pub(crate) struct CheckArgs {
     project_args: ProjectArgs,
 }
 
-/// Checks each node of the instance. Fails if Clew cannot log in to a node or read its sessions.
+/// Checks each node of the instance. Fails if a node cannot be accessed.
 /// The command logs in even during a login back-off, because a user has requested the login.
 pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     let inventory = arguments.project_args.open_inventory().await?;

@@ -1,4 +1,4 @@
-//! End-to-end test of a tenant: access to instances by tag, and agreement of `clew policy simulate` with the decisions of the API.
+//! End-to-end tests with a tenant: `clew policy simulate` and the API make the same decisions, and keys sign requests.
 
 use std::process::Stdio;
 

@@ -2,7 +2,7 @@
 
 use crate::run::run;
 
-/// Names of the subcommands in a help text.
+/// Returns the names of the subcommands in a help text.
 fn subcommands(help: &str) -> Vec<String> {
     let after = help.split("Commands:\n").nth(1).unwrap_or_default();
     let lines = after.lines().take_while(|line| !line.is_empty());

@@ -47,7 +47,7 @@ async fn master_key_rotates_and_metadata_is_copied_to_postgresql() {
     assert!(checked.stdout.contains("Zone dmz has no running worker"), "{checked:?}");
 }
 
-/// A running worker exits after a rotation. After a restart it uses the next key from its data directory.
+/// A running worker exits after a key rotation. After a restart, the worker uses the next key from its data directory.
 #[tokio::test]
 async fn worker_exits_after_master_key_rotation() {
     let (metadata, results) = tokio::join!(PostgreSql::start(), S3Server::start());

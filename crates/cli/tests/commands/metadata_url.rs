@@ -1,4 +1,4 @@
-//! `--metadata-url`: commands with the metadata in PostgreSQL.
+//! `--metadata-url`: commands that store the metadata in PostgreSQL.
 
 use std::path::Path;
 use std::process::Stdio;

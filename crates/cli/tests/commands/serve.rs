@@ -72,8 +72,8 @@ async fn invalid_configuration_is_rejected() {
     run(&["serve", "--config", "/no/such/file"]).await.assert_refused(&["could not read the configuration"]);
 }
 
-/// Writes a new certificate for 127.0.0.1 and its key. Returns the certificate.
-fn new_certificate(folder: &Path) -> reqwest::Certificate {
+/// Writes a new certificate for 127.0.0.1 and the private key. Returns the certificate.
+fn write_new_certificate(folder: &Path) -> reqwest::Certificate {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     std::fs::write(folder.join("clew.key"), made.signing_key.serialize_pem()).unwrap();
     std::fs::write(folder.join("clew.pem"), made.cert.pem()).unwrap();
@@ -101,7 +101,7 @@ async fn replaced_tls_certificate_is_reloaded() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     initialise(Path::new(&at("data"))).await;
-    let first = new_certificate(folder.path());
+    let first = write_new_certificate(folder.path());
     let config = format!(
         "listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n[tls]\ncert = {:?}\nkey = {:?}\n",
         at("data"),
@@ -123,7 +123,7 @@ async fn replaced_tls_certificate_is_reloaded() {
     wait_until(async || reload_count() == 1).await;
     assert!(is_healthy(&endpoint, &first).await);
 
-    let second = new_certificate(folder.path());
+    let second = write_new_certificate(folder.path());
     wait_until(async || is_healthy(&endpoint, &second).await).await;
     assert!(!is_healthy(&endpoint, &first).await);
 }
@@ -142,7 +142,7 @@ async fn wait_until(condition: impl AsyncFn() -> bool) {
 async fn invalid_certificate_is_rejected_with_a_fix() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    new_certificate(folder.path());
+    write_new_certificate(folder.path());
     let (certificate, key) = (at("clew.pem"), at("clew.key"));
     let key_of_another = rcgen::generate_simple_self_signed(["x".to_owned()]).unwrap().signing_key.serialize_pem();
     std::fs::write(at("other.key"), key_of_another).unwrap();
@@ -175,7 +175,7 @@ async fn plain_http_on_public_addresses_requires_the_flag() {
         command.stderr(Stdio::null());
         command
     };
-    new_certificate(folder.path());
+    write_new_certificate(folder.path());
     let mut by_environment = serve("0.0.0.0:0", &[]);
     by_environment.env("CLEW_ALLOW_PLAIN_HTTP", "1");
     for (mut command, expected_prefix) in [

@@ -1,4 +1,5 @@
-//! Fault injection for two minutes: guarantees of Clew while its dependencies fail. `cargo xtask faults` runs it for a chosen time.
+//! Fault injection for two minutes: tests the guarantees of Clew while its dependencies fail.
+//! `cargo xtask faults` runs the same test for a configurable time.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 

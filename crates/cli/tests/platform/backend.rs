@@ -1,4 +1,4 @@
-//! Backend of the platform tests: PostgreSQL, S3, and four processes behind the load balancer of `docs/operations`.
+//! Backend for the platform tests: PostgreSQL, S3, and four processes behind the load balancer of `docs/operations`.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -13,12 +13,12 @@ use crate::harness::{Home, StartedProcesses};
 
 /// Number of worker processes.
 pub(crate) const WORKERS: u64 = 2;
-/// Part of the names of metadata files.
+/// Text that the names of metadata files contain.
 pub(crate) const METADATA: &str = "PostgreSQL";
-/// Load balancer configuration of the reference deployment.
+/// Load balancer configuration from the reference deployment.
 const NGINX: &str = include_str!("../../../../docs/operations/nginx/clew.conf");
 
-/// Load balancer of the servers.
+/// Load balancer for the servers.
 pub(crate) type LoadBalancer = Nginx;
 pub(crate) type Connection = PgConnection;
 
@@ -61,7 +61,7 @@ impl Backend {
         PgConnection::connect(&self.metadata.url()).await.unwrap()
     }
 
-    /// Directories of all stored data, with names.
+    /// Returns the directories of all stored data, with names.
     pub(crate) fn storage_dirs(&self) -> Vec<(&'static str, PathBuf)> {
         vec![
             ("data directory", self.dir.clone()),
@@ -71,7 +71,8 @@ impl Backend {
     }
 }
 
-/// Starts servers and workers. Each process has its own data directory with only the master key, as on separate machines.
+/// Starts servers and workers.
+/// Each process has its own data directory, which contains only the master key, as on separate machines.
 pub(crate) async fn serve(
     home: &Home,
     clew: &dyn Fn() -> Command,

@@ -1,4 +1,4 @@
-//! Backend of the tests on one machine: a data directory and one process.
+//! Backend for the service tests on one machine: a data directory and one process.
 
 use std::ffi::OsString;
 use std::future::{Ready, ready};
@@ -13,10 +13,10 @@ use crate::harness::{Home, StartedProcesses};
 
 /// Number of worker processes.
 pub(crate) const WORKERS: u64 = 1;
-/// Part of the names of metadata files.
+/// Text that the names of metadata files contain.
 pub(crate) const METADATA: &str = "clew.db";
 
-/// Load balancer; none on one machine.
+/// Placeholder for the load balancer, because one server needs none.
 pub(crate) type LoadBalancer = ();
 pub(crate) type Connection = SqliteConnection;
 
@@ -26,7 +26,7 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    /// Ready at once; the platform variant waits for servers.
+    /// Creates the backend. The future is ready immediately; the platform variant waits for servers.
     pub(crate) fn new(dir: PathBuf) -> Ready<Self> {
         ready(Self { dir })
     }
@@ -48,7 +48,7 @@ impl Backend {
         SqliteConnectOptions::new().filename(self.dir.join("clew.db")).connect().await.unwrap()
     }
 
-    /// Directories of all stored data, with names.
+    /// Returns the directories of all stored data, with names.
     pub(crate) fn storage_dirs(&self) -> Vec<(&'static str, PathBuf)> {
         vec![("data directory", self.dir.clone())]
     }

@@ -12,7 +12,7 @@ const ROWS: u64 = 10_000;
 /// Timeout for all collections to complete after a restart.
 const COMPLETION_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Twenty crash delays in irregular order, from before the start to after the end of a collection.
+/// Returns twenty crash delays in irregular order, from before the start to after the end of a collection.
 fn crash_delays() -> impl Iterator<Item = Duration> {
     (0..20_u64).map(|round| Duration::from_millis((round * 7919 + 13) % 400))
 }

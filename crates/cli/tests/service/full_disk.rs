@@ -1,4 +1,4 @@
-//! Write failures of results: the collection reports the reason, leaves no file, and later collections succeed.
+//! If a result cannot be written, the collection reports the reason and leaves no file. Later collections succeed.
 
 use std::process::Command;
 use std::time::Duration;
@@ -20,7 +20,7 @@ async fn wait_for_status(client: &Client, added: &RegisteredInstance, id: &Reque
     client.wait_for_collection(&added.instance, &added.nodes[0], id, Duration::from_mins(1), |_, _| {}).await.unwrap()
 }
 
-/// Runs a collection of all sessions, which must fail. Returns its error reason.
+/// Runs a collection that must fail. Returns the failure reason.
 async fn collect_and_return_failure_reason(client: &Client, added: &RegisteredInstance, home: &Home) -> String {
     let (instance, node) = (&added.instance, &added.nodes[0]);
     let id = client.start_collection(instance, node, &SelectionRequest::default()).await.unwrap();

@@ -48,7 +48,7 @@ impl Home {
         home
     }
 
-    /// Command `clew` with the environment of the backend.
+    /// Returns the `clew` command with the environment variables for the backend.
     pub(crate) fn clew(&self) -> Command {
         let mut command = Command::new(CLEW);
         command.envs(self.backend.environment());
@@ -59,7 +59,7 @@ impl Home {
         self.backend.dir()
     }
 
-    /// Location of the store.
+    /// Returns the location of the store.
     pub(crate) fn location(&self) -> StoreLocation {
         self.backend.location()
     }
@@ -69,7 +69,7 @@ impl Home {
         self.backend.connect().await
     }
 
-    /// Directories of all stored data, with names.
+    /// Returns the directories of all stored data, with names.
     pub(crate) fn storage_dirs(&self) -> Vec<(&'static str, PathBuf)> {
         self.backend.storage_dirs()
     }
@@ -145,17 +145,17 @@ impl Home {
         std::fs::read_to_string(self.folder.path().join("serve.log")).unwrap_or_default()
     }
 
-    /// Project token of the administrator.
+    /// Returns a project token of the administrator.
     pub(crate) async fn token(&self, endpoint: &str) -> String {
         self.sign_in(endpoint, json!({ "project": { "id": self.credential("project_id") } })).await
     }
 
-    /// Domain token of the administrator.
+    /// Returns a domain token of the administrator.
     pub(crate) async fn domain_token(&self, endpoint: &str) -> String {
         self.sign_in(endpoint, json!({ "domain": { "name": self.credential("domain_name") } })).await
     }
 
-    /// Domain token of the administrator from a console sign-in, which allows changes of identities.
+    /// Returns a domain token of the administrator from a console sign-in, which allows changes to identities.
     pub(crate) async fn console_token(&self, endpoint: &str) -> String {
         let session = format!("{endpoint}/clew/v1/console/session");
         let token = |response: &reqwest::Response| {
@@ -183,7 +183,7 @@ impl Home {
         response.headers()["x-subject-token"].to_str().unwrap().to_owned()
     }
 
-    /// API client with the access key of the administrator.
+    /// Returns an API client with the access key of the administrator.
     pub(crate) fn client(&self, serving: &RunningService) -> Client {
         let id: AccessKeyId = self.credential("access_key").parse().unwrap();
         let project: ProjectId = self.credential("project_id").parse().unwrap();
@@ -195,7 +195,7 @@ impl Home {
     }
 }
 
-/// HTTP client with the TLS provider installed.
+/// Returns an HTTP client, after installing the TLS provider.
 pub(crate) fn http() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
@@ -227,7 +227,7 @@ impl RunningService {
         kill(&mut self.processes);
     }
 
-    /// Maximum peak memory of a process in KiB.
+    /// Returns the maximum of the peak memory of all processes, in KiB.
     pub(crate) fn peak_kib(&self) -> u64 {
         let peak = |process: &Child| -> u64 {
             let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();

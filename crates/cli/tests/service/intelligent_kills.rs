@@ -1,4 +1,4 @@
-//! Crash of Clew during an intelligent kill: the kill runs at most once, and its outcome is recorded.
+//! If Clew crashes during an intelligent kill, the kill runs at most once, and the outcome is recorded.
 
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -69,7 +69,7 @@ async fn wait_for_history(home: &Home, serving: &RunningService, added: &Registe
 
 #[tokio::test]
 async fn interrupted_intelligent_kill_fails_and_is_not_repeated() {
-    // A listener without a protocol keeps the kill in progress.
+    // A listener that never responds keeps the kill in progress.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap();
     let home = Home::new().await;

@@ -55,7 +55,7 @@ async fn serve(home: &Home, configuration: &str) -> RunningService {
     home.serve_with_config(&file).await
 }
 
-/// Requests one collection of each node.
+/// Requests one collection from each node.
 async fn collect_each(client: &Client, nodes: &[Node]) -> Vec<(Node, RequestId)> {
     let mut callers = JoinSet::new();
     for share in nodes.chunks(nodes.len().div_ceil(CALLERS)) {
@@ -141,7 +141,7 @@ async fn a_hundred_hung_nodes_do_not_delay_others() {
     let urls: Vec<_> = hung.servers().iter().chain([&healthy]).map(FakeServer::url).collect();
     let mut nodes = register_instances(&home, &urls).await;
     let healthy = nodes.pop().unwrap();
-    // With these timeouts the collections of hung nodes outlast the test.
+    // With these timeouts, the collections from hung nodes run longer than the test.
     let serving =
         serve(&home, &format!("[nodes]\ntimeout = \"1h\"\nconnect_timeout = \"1h\"\n{UNLIMITED_CONFIGURATION}")).await;
     let client = home.client(&serving);

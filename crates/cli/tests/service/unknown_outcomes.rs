@@ -1,4 +1,4 @@
-//! Crash of Clew between a kill and its outcome: the intent is recorded, and the outcome becomes unknown.
+//! If Clew crashes between a kill and its outcome, the recorded outcome becomes unknown.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{Home, http};
 
-/// Starts a proxy that drops all responses on a connection after a `KILL`. Returns its port.
+/// Starts a proxy that drops all responses on a connection after a `KILL`. Returns the port of the proxy.
 async fn start_proxy_muted_by_kill(port: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let own = listener.local_addr().unwrap().port();

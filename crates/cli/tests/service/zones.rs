@@ -1,4 +1,4 @@
-//! Zones: a server reads only nodes of its zones, including live reads.
+//! A server reads only nodes in its zones. This also applies to live reads and kills.
 
 use std::process::Command;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{CLEW, Home, RegisteredInstance, RunningService, http};
 
-/// Live reads and kills of the server: method, path and body.
+/// Requests for live reads and kills, each with method, path and body.
 fn live_reads(session: u64) -> [(Method, &'static str, Option<Value>); 6] {
     [
         (Method::GET, "v3/{project}/instances/{instance}/nodes/{node}/processes?offset=0&limit=10", None),

@@ -1,4 +1,4 @@
-//! Downloads: complete, resumed, restarted after a change, and failed.
+//! Downloads that complete, resume, restart after a change, or fail.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::loopback_server::{Reply, Request, Server, builder, client, fast_setti
 const OLD: &str = "\"old\"";
 const NEW: &str = "\"new\"";
 
-/// Bytes without repetition, so that a chunk at the wrong offset is detected.
+/// Returns bytes without repetition, so that tests can detect a chunk at the wrong offset.
 fn content(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|at| u8::try_from((at * 7 + at / 251) % 256).unwrap()).collect()
 }
 
-/// First byte of the requested range.
+/// Returns the offset at which the requested range starts.
 fn range_start(request: &Request) -> Option<usize> {
     request.header("range")?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
 }
@@ -29,7 +29,7 @@ fn full_or_partial(request: &Request, content: &[u8], etag: &str) -> Reply {
     }
 }
 
-/// Downloads to a file, and returns its content.
+/// Downloads to a file. Returns the result of the download and the content of the file.
 async fn download(client: &Client) -> (Result<DownloadSummary, ClientError>, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("result.csv");
