@@ -113,7 +113,7 @@ pub(crate) async fn run(arguments: InitArgs) -> Result<(), CliError> {
     let credentials =
         build_client_credentials(&arguments, &ids, &secrets.password, &secrets.access_key, &secrets.secret_key);
     output::write_stdout(&match arguments.format {
-        InitFormat::Table => render_table(&credentials, &arguments),
+        InitFormat::Table => render_credentials_table(&credentials, &arguments),
         InitFormat::Env => render_env_exports(&credentials),
         InitFormat::Json => output::to_json_text(&credentials)?,
     })
@@ -155,7 +155,7 @@ fn build_client_credentials(
     }
 }
 
-fn render_table(credentials: &ClientCredentials, arguments: &InitArgs) -> String {
+fn render_credentials_table(credentials: &ClientCredentials, arguments: &InitArgs) -> String {
     let data_dir = arguments.data_dir.display();
     let listen = match arguments.listen.as_str() {
         DEFAULT_LISTEN_ADDRESS => String::new(),

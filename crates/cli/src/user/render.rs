@@ -103,7 +103,7 @@ pub(super) fn user_details_to_json(user: &User, access: &UserAccess) -> Value {
     let grant = |(grant, _): &(StoredGrant, Option<String>)| json!({ "policy": policy_name(grant), "group": grant.via_group, "project_id": grant.project });
     let groups: Vec<_> = access.groups.iter().map(group).collect();
     let policies: Vec<_> = access.grants.iter().map(grant).collect();
-    let keys: Vec<_> = access.keys.iter().map(|record| key::key_to_json(&user.name, record)).collect();
+    let keys: Vec<_> = access.keys.iter().map(|record| key::access_key_to_json(&user.name, record)).collect();
     merge_json_objects(user_to_json(user), json!({ "groups": groups, "policies": policies, "access_keys": keys }))
 }
 
