@@ -70,7 +70,7 @@ pub(crate) enum Command {
     Group(LazyArgs<group::GroupCommandArgs>),
     /// Manage access keys. A user has at most two permanent keys, plus temporary keys.
     Key(LazyArgs<key::KeyCommandArgs>),
-    /// Manage policies, and simulate authorization decisions.
+    /// Manage policies, and simulate the authorization decision for a request.
     Policy(LazyArgs<policy::PolicyCommandArgs>),
     /// Test kill rules against a saved session snapshot.
     Rule(LazyArgs<rule::RuleCommandArgs>),

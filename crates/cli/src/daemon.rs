@@ -146,7 +146,7 @@ impl Daemon {
         tokio::spawn(clew_tasks::listen_for_events(self.store.clone(), collections, kills, shutdown.clone()));
     }
 
-    /// Spawns a task that periodically checks whether the master key was rotated.
+    /// Spawns a task that periodically checks whether another process has rotated the master key.
     /// After a key rotation, the old key is invalid: the task cancels the `shutdown` token and returns an error.
     /// The cancelled token starts the shutdown of the process.
     pub(crate) fn watch_master_key(&self, shutdown: &CancellationToken) -> JoinHandle<Result<(), CliError>> {

@@ -9,9 +9,9 @@ use clew_store::StoreError;
 #[derive(Debug)]
 pub(crate) enum CliError {
     /// The operation failed. Exit code 1.
-    Failed { what: String, fix: Option<String> },
+    Failed { message: String, fix: Option<String> },
     /// The command was refused or used incorrectly, and did not run. Exit code 2.
-    Refused { what: String, fix: Option<String> },
+    Refused { message: String, fix: Option<String> },
     /// The check completed, and its negative result was printed to stdout. Exit code 1.
     NegativeResult,
     /// The process that reads the output has closed the pipe. Exit code 0.
@@ -21,12 +21,12 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
-    pub(crate) fn new_failure(what: impl Into<String>) -> Self {
-        Self::Failed { what: what.into(), fix: None }
+    pub(crate) fn new_failure(message: impl Into<String>) -> Self {
+        Self::Failed { message: message.into(), fix: None }
     }
 
-    pub(crate) fn new_refusal(what: impl Into<String>) -> Self {
-        Self::Refused { what: what.into(), fix: None }
+    pub(crate) fn new_refusal(message: impl Into<String>) -> Self {
+        Self::Refused { message: message.into(), fix: None }
     }
 
     /// Adds a suggested fix, which is printed as `fix: …` below the error message.
@@ -57,9 +57,9 @@ impl CliError {
     /// Returns the error message for stderr, or an empty text if the command has already printed its result.
     pub(crate) fn message(&self) -> String {
         match self {
-            Self::Failed { what, fix } | Self::Refused { what, fix } => {
+            Self::Failed { message, fix } | Self::Refused { message, fix } => {
                 let fix = fix.as_ref().map_or(String::new(), |fix| format!("  fix: {fix}\n"));
-                format!("error: {what}\n{fix}")
+                format!("error: {message}\n{fix}")
             }
             Self::Interrupted => "interrupted\n".to_owned(),
             Self::OutputClosed | Self::NegativeResult => String::new(),
@@ -79,13 +79,13 @@ impl From<Failure> for CliError {
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
-        let what = error.to_string();
+        let message = error.to_string();
         match error {
-            StoreError::NotInitialised { .. } => Self::new_refusal(what)
+            StoreError::NotInitialised { .. } => Self::new_refusal(message)
                 .with_fix("create it with clew init, or select another data directory with --data-dir"),
-            StoreError::AlreadyServing { .. } => Self::new_refusal(what)
+            StoreError::AlreadyServing { .. } => Self::new_refusal(message)
                 .with_fix("stop the other clew serve, or select another data directory with --data-dir"),
-            StoreError::NotEmpty { .. } => Self::new_refusal(what).with_fix("pass an empty database with --to"),
+            StoreError::NotEmpty { .. } => Self::new_refusal(message).with_fix("pass an empty database with --to"),
             StoreError::OpenToOthers { .. }
             | StoreError::AlreadyExists { .. }
             | StoreError::Unknown { .. }
@@ -93,8 +93,8 @@ impl From<StoreError> for CliError {
             | StoreError::TooManyKeys { .. }
             | StoreError::InUse { .. }
             | StoreError::TooManyTags { .. }
-            | StoreError::InvalidInstance { .. } => Self::new_refusal(what),
-            _ => Self::new_failure(what),
+            | StoreError::InvalidInstance { .. } => Self::new_refusal(message),
+            _ => Self::new_failure(message),
         }
     }
 }

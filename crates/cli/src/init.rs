@@ -1,4 +1,4 @@
-//! `clew init`: creates a store with the first domain, project, user and access key.
+//! `clew init`: creates a store with the first domain, project, administrator and access key.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `clew policy …`: manages policies and attachments, and simulates decisions.
+//! `clew policy …`: manages policies and their attachments, and simulates authorization decisions.
 
 mod attach;
 mod document;

@@ -12,7 +12,7 @@ use crate::local_actor;
 use crate::metadata_url::MetadataUrlArgs;
 use crate::output::Format;
 
-/// Location of the data directory and the metadata database.
+/// Options for the location of the data directory and of the metadata database.
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
     /// Data directory created by clew init; a running clew serve applies changes immediately

@@ -1,4 +1,4 @@
-//! Starts collections, and waits for their completion (spec sections 1.2 and 1.3).
+//! Starts collections, and waits until collections complete (spec sections 1.2 and 1.3).
 
 use std::fmt;
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl fmt::Display for RequestId {
 /// The server validates the values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SelectionRequest {
-    /// Class of sessions: `slow`, `active`, `total` or `long`.
+    /// Class of sessions to collect: `slow`, `active`, `total` or `long`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
     /// Minimum duration of a slow session, in seconds, from 1 to 86,400.

@@ -204,7 +204,7 @@ impl DownloadProgress {
         Some((format!("bytes={}-", self.received), etag))
     }
 
-    /// Returns true if the partial response has the same entity tag and starts at the current offset.
+    /// Returns true if a partial response has the entity tag of this download and starts at the current offset.
     fn matches_partial_response(&self, response: &Response) -> bool {
         let content_range =
             response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -31,7 +31,7 @@ impl Endpoint {
         Ok(Self { url })
     }
 
-    /// Returns the URL of a request. `path` and `query` must be percent-encoded.
+    /// Returns the URL for a request. `path` and `query` must be percent-encoded.
     pub(crate) fn request_url(&self, path: &str, query: &str) -> Url {
         let mut url = self.url.clone();
         url.set_path(path);

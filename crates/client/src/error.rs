@@ -47,7 +47,7 @@ pub enum ClientError {
         /// Timeout.
         limit: Duration,
     },
-    /// The connection was lost before the response was complete.
+    /// The connection was lost before the client received the complete response.
     #[error("{operation}: lost the connection to {endpoint}: {}", root_cause_message(source))]
     ConnectionLost {
         /// Operation that failed.

@@ -74,7 +74,7 @@ pub struct InstanceDetail {
     pub id: String,
     /// Name.
     pub name: String,
-    /// Id of the project that owns the instance.
+    /// Id of the project that contains the instance.
     #[serde(default, deserialize_with = "null_as_default")]
     pub project_id: String,
     /// Status of the instance, with the same values as [`InstanceSummary::status`].

@@ -1,6 +1,6 @@
 //! Typed client for the TaurusDB session API: instances, collections, and their states and results.
 //!
-//! The client works with Clew and with the TaurusDB API of the cloud, which has no official SDK for Rust.
+//! The client works with Clew and with the TaurusDB API in the cloud. The cloud has no official SDK for Rust.
 //! The client signs requests as the official SDKs do (spec section 8).
 //! The client retries idempotent requests, and resumes interrupted downloads.
 //!

@@ -49,7 +49,7 @@ impl RequestContext<'_> {
         }
     }
 
-    /// Returns a successful response, or converts an error response to an error.
+    /// Returns the response if it is successful. Converts an error response to an error.
     pub(crate) async fn check_status(self, response: Response) -> Result<Response, ClientError> {
         let status = response.status();
         if status.is_success() {
@@ -119,7 +119,7 @@ fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, bo
 
 /// Finds the error code and the error message in the body of an error response.
 ///
-/// Supported keys: `error_code` and `error_msg`, `errorCode` and `errorMsg`, `code` and `message`.
+/// The supported keys are `error_code` and `error_msg`, `errorCode` and `errorMsg`, and `code` and `message`.
 /// The function searches nested objects up to `depth` levels.
 fn find_code_and_message(json: &Value, depth: u8) -> Option<(String, String)> {
     let object = json.as_object()?;

@@ -104,7 +104,7 @@ impl Client {
         }
     }
 
-    /// Waits before the next attempt, or returns the error if the request must not be retried.
+    /// Waits before the next attempt of a request. Returns the error if the request must not be retried.
     async fn wait_before_retry(
         &self,
         idempotency: Idempotency,
@@ -127,7 +127,7 @@ impl Client {
         RequestContext { operation, endpoint, limit: self.inner.settings.response_timeout }
     }
 
-    /// Sends a request with authentication. After a 401 response, signs in again and resends the request.
+    /// Sends an authenticated request. If the server refuses the token, signs in again and repeats the request.
     async fn send_authenticated(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
         match &self.inner.credentials {
             Credentials::AccessKey { id, secret, security_token } => {
@@ -183,7 +183,7 @@ impl Client {
     }
 
     /// Returns the headers of a request, including a signature with the access key.
-    /// The signature covers all headers, as in the official SDKs (spec section 8.1).
+    /// As in the official SDKs, the signature covers all these headers (spec section 8.1).
     fn build_signed_headers(
         &self,
         request: &ApiRequest<'_>,

@@ -1,4 +1,4 @@
-//! `clew instance tag` and `clew instance untag`: add and remove tags of an instance.
+//! `clew instance tag` and `clew instance untag`: add tags to an instance, and remove tags.
 
 use clap::Args;
 use clew_model::{Instance, Tag};
