@@ -15,7 +15,7 @@ use crate::store_args::StoreFormatArgs;
 use filters::AuditFilterArgs;
 
 /// Maximum number of audit rows per database query.
-const AUDIT_BATCH_ROWS: u32 = 1000;
+const MAX_AUDIT_ROWS_PER_QUERY: u32 = 1000;
 
 #[derive(Debug, Args)]
 pub(crate) struct AuditCommandArgs {
@@ -31,7 +31,7 @@ enum AuditCommand {
     Checkpoint(checkpoint::CheckpointArgs),
 }
 
-/// List the newest matching audit rows in chronological order.
+/// List the newest audit rows that match the filters, in chronological order.
 #[derive(Debug, Args)]
 #[command(after_help = LIST_AFTER_HELP)]
 struct ListArgs {
@@ -61,25 +61,25 @@ pub(crate) async fn run(arguments: AuditCommandArgs) -> Result<(), CliError> {
 
 async fn list_audit_rows(arguments: ListArgs) -> Result<(), CliError> {
     let store = arguments.store_args.open_store().await?;
-    let filter = arguments.filters.resolve_filter(&store).await?;
+    let filter = arguments.filters.resolve_audit_filter(&store).await?;
     let mut newest = store.audit_rows_before(&filter, i64::MAX, arguments.limit).await?;
     // Chronological order: a terminal shows the last lines.
     newest.reverse();
     arguments.store_args.format.print(
-        || row::render_table(&newest),
-        || json!({ "rows": newest.iter().map(row::row_to_json).collect::<Vec<_>>() }),
+        || row::render_audit_table(&newest),
+        || json!({ "rows": newest.iter().map(row::audit_row_to_json).collect::<Vec<_>>() }),
     )
 }
 
-/// Calls `handle` for each matching audit row, oldest first.
-async fn for_each_row(
+/// Calls `handle` for each matching audit row, in order from oldest to newest.
+async fn for_each_audit_row(
     store: &Store,
     filter: &AuditFilter,
     mut handle: impl FnMut(AuditRecord) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     let mut after = 0;
     loop {
-        let rows = store.audit_rows_after(filter, after, AUDIT_BATCH_ROWS).await?;
+        let rows = store.audit_rows_after(filter, after, MAX_AUDIT_ROWS_PER_QUERY).await?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = last.seq;
         rows.into_iter().try_for_each(&mut handle)?;

@@ -1,15 +1,15 @@
-//! The command line: subcommands and their help.
+//! Definition of the command line: the subcommands and their help texts.
 
 use clap::{Parser, Subcommand};
 
 use crate::lazy_args::LazyArgs;
 use crate::{audit, collect, completions, doctor, domain, enterprise_project, group, init, instance, key, kill, locks};
-use crate::{migrate, policy, project, ps, rule, secrets, serve, snapshot, store, user, worker};
+use crate::{master_key, metadata, migrate, policy, project, ps, rule, serve, snapshot, user, worker};
 
 /// Real-time session diagnosis for MySQL, MariaDB and TaurusDB.
 ///
-/// Lists the sessions of a database server with their lock waits and durations, as a table, CSV or JSON.
-/// Works from the command line and through the TaurusDB API.
+/// Clew lists the sessions of a database server, with lock waits and durations, as a table, CSV or JSON.
+/// Use Clew from the command line or through the TaurusDB API.
 #[derive(Debug, Parser)]
 #[command(name = "clew", version, max_term_width = 110, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
@@ -32,49 +32,49 @@ Exit codes: 0 success, 1 failure, 2 usage error or refused, 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List all sessions of a server with their transactions.
+    /// List all sessions of a server with their open transactions.
     Snapshot(LazyArgs<snapshot::SnapshotArgs>),
-    /// List the sessions of a server, one line per session.
+    /// List the sessions of a server as a table that fits the terminal.
     Ps(LazyArgs<ps::PsArgs>),
-    /// Show lock waits as a tree, root blockers first.
+    /// Show lock waits as a tree with the root blockers at the top.
     Locks(LazyArgs<locks::LocksArgs>),
-    /// Kill sessions, or only their running statements.
+    /// Kill sessions, or kill only their running statements.
     Kill(LazyArgs<kill::KillArgs>),
-    /// Check the privileges of an account on a server, and print the missing GRANTs.
+    /// Check the privileges of an account on a server, and print GRANT statements for missing privileges.
     Doctor(LazyArgs<doctor::DoctorArgs>),
-    /// Create the first domain, project, administrator and access key. Prints the password and the secret key once.
+    /// Create the first domain, project, administrator and access key, and print the credentials once.
     Init(LazyArgs<init::InitArgs>),
     /// Run the API server with an embedded worker.
     Serve(LazyArgs<serve::ServeArgs>),
-    /// Run a worker for collections, intelligent kills and kill tasks.
+    /// Run a worker process for collections, intelligent kills and kill tasks.
     Worker(LazyArgs<worker::WorkerArgs>),
-    /// Migrate the metadata database to the schema of this version. Commands that open the database also migrate it.
+    /// Migrate the metadata database to the schema of this version, as every command does when it opens the database.
     Migrate(LazyArgs<migrate::MigrateArgs>),
-    /// Copy the metadata to another database.
-    Store(LazyArgs<store::StoreCommandArgs>),
-    /// Rotate the master key, which encrypts all stored secrets.
-    Secrets(LazyArgs<secrets::SecretsCommandArgs>),
-    /// Register and manage database servers: instances and their nodes.
+    /// Copy the metadata to a PostgreSQL database.
+    Metadata(LazyArgs<metadata::MetadataCommandArgs>),
+    /// Rotate the master key that encrypts all stored secrets.
+    MasterKey(LazyArgs<master_key::MasterKeyCommandArgs>),
+    /// Register and manage instances, which are groups of database servers (nodes).
     Instance(LazyArgs<instance::InstanceCommandArgs>),
-    /// Collect a session snapshot of a node through the API server, and download it as CSV.
+    /// Collect a session snapshot from a node through the API server, and download the snapshot as CSV.
     Collect(LazyArgs<collect::CollectArgs>),
-    /// Manage domains (tenants). Each domain has its own projects, users and policies.
+    /// Manage domains (tenants), which have separate projects, users and policies.
     Domain(LazyArgs<domain::DomainCommandArgs>),
-    /// Manage the projects of a domain. Each instance belongs to a project.
+    /// Manage the projects of a domain, which contain the instances.
     Project(LazyArgs<project::ProjectCommandArgs>),
-    /// Manage enterprise projects, which group instances for policy conditions (g:EnterpriseProjectId).
+    /// Manage enterprise projects, which group instances for the policy condition g:EnterpriseProjectId.
     EnterpriseProject(LazyArgs<enterprise_project::EnterpriseProjectCommandArgs>),
     /// Manage the users of a domain and their passwords.
     User(LazyArgs<user::UserCommandArgs>),
-    /// Manage groups of users. A policy attached to a group applies to its members.
+    /// Manage user groups. The policies of a group apply to its members.
     Group(LazyArgs<group::GroupCommandArgs>),
-    /// Manage access keys: at most two per user, plus temporary keys.
+    /// Manage access keys. A user has at most two permanent keys, plus temporary keys.
     Key(LazyArgs<key::KeyCommandArgs>),
-    /// Manage policies, and simulate authorization decisions.
+    /// Manage policies, and simulate the authorization decision for a request.
     Policy(LazyArgs<policy::PolicyCommandArgs>),
-    /// Test kill rules on a saved session snapshot.
+    /// Test kill rules against a saved session snapshot.
     Rule(LazyArgs<rule::RuleCommandArgs>),
-    /// List, export and verify the audit log: sign-ins, denials, collections, downloads and changes.
+    /// List, export and verify the audit log of sign-ins, denials, collections, downloads and changes.
     Audit(LazyArgs<audit::AuditCommandArgs>),
     /// Print the OpenAPI description of the HTTP API as JSON.
     Openapi,

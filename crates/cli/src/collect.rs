@@ -15,7 +15,7 @@ use crate::configuration::DEFAULT_LISTEN_ADDRESS;
 use crate::error::CliError;
 use crate::filters::FilterArgs;
 use crate::output::{self, Output, OutputTarget};
-use progress::Progress;
+use progress::CollectionProgress;
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -31,17 +31,17 @@ pub(crate) struct CollectArgs {
     /// Output file; - means stdout
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
-    /// Language of the header row and of messages
+    /// Language for the CSV header row and for messages
     #[arg(long, value_name = "LANGUAGE", default_value = "en-us", value_parser = ["en-us", "zh-cn"])]
     language: String,
-    /// Maximum time to wait for the collection, in seconds
+    /// Maximum time to wait until the collection completes, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
     #[command(flatten)]
     server: ServerArgs,
 }
 
-/// Endpoint and credentials of a Clew server. `clew init --format env` prints all values.
+/// Endpoint of a Clew server, and credentials. `clew init --format env` prints all values.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Server")]
 struct ServerArgs {
@@ -51,7 +51,7 @@ struct ServerArgs {
     /// Endpoint of IAM, if it differs
     #[arg(long, value_name = "URL", env = "CLEW_IAM_ENDPOINT")]
     iam_endpoint: Option<String>,
-    /// Id of the project [default: the project with the name of the region]
+    /// Id of the project [default: the project that is named like the region]
     #[arg(long, value_name = "ID", env = "CLEW_PROJECT_ID")]
     project: Option<ProjectId>,
     /// Name of the region
@@ -73,17 +73,20 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     arguments.filters.clone().into_selection()?;
     let client = arguments.server.build_client(Language::from_tag(&arguments.language).unwrap_or_default())?;
     let (instance, node) = (&arguments.instance, &arguments.node);
-    let progress = Progress::start();
+    let progress = CollectionProgress::start();
     let selection = arguments.filters.clone().into_selection_draft().into();
-    let request_id = client.start_collection(instance, node, &selection).await.map_err(from_client_error)?;
+    let request_id = client.start_collection(instance, node, &selection).await.map_err(convert_client_error)?;
     let limit = Duration::from_secs(arguments.timeout);
     progress.set_collecting_message();
-    let status =
-        client.wait_for_collection(instance, node, &request_id, limit, |_, _| {}).await.map_err(from_client_error)?;
+    let status = client
+        .wait_for_collection(instance, node, &request_id, limit, |_, _| {})
+        .await
+        .map_err(convert_client_error)?;
     match status {
         CollectionStatus::Finished => {}
         CollectionStatus::Error => {
-            let reason = client.failure_reason(instance, node, &request_id).await.map_err(from_client_error)?;
+            let reason =
+                client.collection_failure_reason(instance, node, &request_id).await.map_err(convert_client_error)?;
             let reason = to_single_line(&reason.unwrap_or_default());
             return Err(CliError::new_failure(format!("the collection failed: {reason}")));
         }
@@ -119,12 +122,12 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     }
 }
 
-/// Downloads the result to a temporary file, then copies the file to the terminal.
+/// Downloads the result to a temporary file, and then copies the contents of the file to the terminal.
 async fn download_to_terminal(
     client: &Client,
     arguments: &CollectArgs,
     request_id: &RequestId,
-    progress: Progress,
+    progress: CollectionProgress,
     mut terminal: Output,
 ) -> Result<(), CliError> {
     let file = tempfile::tempfile().map_err(|error| CliError::from_write_error("a temporary file", &error))?;
@@ -143,7 +146,7 @@ async fn download_result<T: clew_client::DownloadSink>(
     arguments: &CollectArgs,
     request_id: &RequestId,
     target: &mut T,
-    progress: &Progress,
+    progress: &CollectionProgress,
 ) -> Result<(), CliError> {
     client
         .download(&arguments.instance, &arguments.node, request_id, target, |bytes, total| {
@@ -151,7 +154,7 @@ async fn download_result<T: clew_client::DownloadSink>(
         })
         .await
         .map(|_| ())
-        .map_err(from_client_error)
+        .map_err(convert_client_error)
 }
 
 impl ServerArgs {
@@ -168,7 +171,7 @@ impl ServerArgs {
                     .with_fix("set CLEW_PROJECT_ID or CLEW_REGION; clew init --format env prints them"));
             }
         };
-        builder.build().map_err(from_client_error)
+        builder.build().map_err(convert_client_error)
     }
 
     fn read_credentials(&self) -> Result<Credentials, CliError> {
@@ -183,12 +186,12 @@ impl ServerArgs {
     }
 }
 
-/// Reads an environment variable. Fails if the variable is not set.
+/// Returns the value of an environment variable. Fails if the variable is not set.
 fn require_env_var(name: &str) -> Result<String, CliError> {
     std::env::var(name).map_err(|_| CliError::new_refusal(format!("{name} is not set")))
 }
 
-fn from_client_error(error: ClientError) -> CliError {
+fn convert_client_error(error: ClientError) -> CliError {
     match error {
         ClientError::Write(error) => CliError::from_write_error("the output", &error),
         ClientError::Setup(_) => CliError::new_refusal(error.to_string()),

@@ -1,4 +1,5 @@
-//! Settings of `clew serve` and `clew worker`. Precedence: flags, environment, configuration file, defaults.
+//! Settings for `clew serve` and `clew worker`.
+//! Precedence, from highest to lowest: flags, environment variables, configuration file, defaults.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,21 +12,21 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::CliError;
-use crate::metadata_url::store_location;
+use crate::metadata_url::build_store_location;
 
-/// Contents of a configuration file. The serialized default value defines the valid keys.
+/// Contents of a configuration file. The fields of the default configuration define the valid keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Configuration {
-    /// Data directory with metadata, results and the master key.
+    /// Data directory for the metadata, the results and the master key.
     pub(crate) data_dir: PathBuf,
-    /// URL of the PostgreSQL database for metadata. An empty value selects SQLite in the data directory.
-    pub(crate) metadata: String,
-    /// Zones of this process.
+    /// URL of the PostgreSQL database for metadata. If empty, metadata is stored in SQLite in the data directory.
+    pub(crate) metadata_url: String,
+    /// Zones whose nodes this process reads.
     pub(crate) zones: Vec<Zone>,
     /// Address and port to listen on.
     pub(crate) listen: String,
-    /// Allows plain HTTP on a non-loopback address.
+    /// Allows plain HTTP on addresses other than loopback addresses.
     pub(crate) allow_plain_http: bool,
     pub(crate) collections: CollectionSettings,
     pub(crate) nodes: NodeSettings,
@@ -43,11 +44,11 @@ pub(crate) struct Configuration {
 pub(crate) struct CollectionSettings {
     /// Maximum number of active collections.
     pub(crate) concurrency: usize,
-    /// Maximum number of additional collections that wait for stalled nodes.
-    pub(crate) waiting: usize,
+    /// Maximum number of collections on stalled nodes, in addition to the active collections.
+    pub(crate) max_stalled: usize,
     /// Maximum number of running collections per node.
     pub(crate) per_node: u32,
-    /// Maximum number of queued collections per node.
+    /// Maximum number of collections in the queue of a node.
     pub(crate) queue_per_node: u32,
 }
 
@@ -55,11 +56,11 @@ pub(crate) struct CollectionSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct NodeSettings {
-    /// Timeout for reading from a node, including the connection setup.
+    /// Timeout for a read operation on a node, including the connection setup.
     pub(crate) timeout: SignedDuration,
-    /// Timeout for the connection setup. `timeout` includes this time.
+    /// Timeout for the connection setup, which is a part of `timeout`.
     pub(crate) connect_timeout: SignedDuration,
-    /// Maximum number of bytes received from a node per read operation.
+    /// Maximum number of bytes that a read operation receives from a node.
     pub(crate) max_bytes: u64,
 }
 
@@ -67,11 +68,11 @@ pub(crate) struct NodeSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ResultSettings {
-    /// Location of results, such as `s3://bucket/prefix`. An empty value selects the data directory.
+    /// Location of results, such as `s3://bucket/prefix`. If empty, results are stored in the data directory.
     pub(crate) location: String,
     /// Retention period of results.
     pub(crate) retention: SignedDuration,
-    /// Escapes text that a spreadsheet would interpret as a formula.
+    /// If true, results escape text that a spreadsheet would interpret as a formula.
     pub(crate) formula_guard: bool,
 }
 
@@ -87,7 +88,7 @@ pub(crate) struct AuditSettings {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct KillSettings {
-    /// Protected account names, without hosts, in addition to the built-in list.
+    /// Names, without hosts, of protected accounts in addition to the built-in list.
     pub(crate) protected_accounts: Vec<String>,
 }
 
@@ -97,23 +98,24 @@ pub(crate) struct KillSettings {
 pub(crate) struct HttpSettings {
     /// Maximum number of client connections.
     pub(crate) connections: usize,
-    /// Number of additional connections, reserved for the operations endpoints (health and metrics).
+    /// Number of additional connections that are reserved for the health and metrics endpoints.
     pub(crate) reserved_connections: usize,
-    /// Maximum number of connections per client address; 0 means unlimited.
+    /// Maximum number of connections per client address. 0 disables the limit.
     pub(crate) connections_per_peer: usize,
-    /// Addresses and networks of proxies with trusted `X-Forwarded-…` headers.
+    /// Addresses and networks of proxies whose `X-Forwarded-…` headers are trusted.
     pub(crate) trusted_proxies: Vec<String>,
-    /// Accepted values of the `Host` header; a value without a port allows any port. An empty list allows any host.
+    /// Accepted values of the `Host` header. An empty list accepts any host.
+    /// A value without a port accepts any port.
     pub(crate) allowed_hosts: Vec<String>,
-    /// Sends `Strict-Transport-Security` on responses over TLS.
+    /// If true, responses over TLS have a `Strict-Transport-Security` header.
     pub(crate) hsts: bool,
-    /// Timeout for reading the request headers.
+    /// Timeout for reading the headers of an HTTP request.
     pub(crate) header_timeout: SignedDuration,
     /// Timeout for reading the request body.
     pub(crate) body_timeout: SignedDuration,
 }
 
-/// Rate limits, and limits for long-lived requests; 0 means unlimited.
+/// Request rate limits, and limits for event streams and long polls. 0 disables a limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ClientLimitSettings {
@@ -127,7 +129,7 @@ pub(crate) struct ClientLimitSettings {
     pub(crate) long_polls_per_principal: usize,
 }
 
-/// Paths of the TLS certificate and the private key. TLS requires both files; two empty paths disable TLS.
+/// Paths of the TLS certificate and its private key. TLS requires both files. TLS is disabled if both paths are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct TlsSettings {
@@ -139,7 +141,7 @@ impl Default for Configuration {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from(DEFAULT_DATA_DIR),
-            metadata: String::new(),
+            metadata_url: String::new(),
             zones: Vec::new(),
             listen: DEFAULT_LISTEN_ADDRESS.to_owned(),
             allow_plain_http: false,
@@ -163,7 +165,7 @@ impl Default for CollectionSettings {
         let settings = clew_tasks::WorkerSettings::default();
         Self {
             concurrency: settings.concurrency,
-            waiting: settings.max_stalled,
+            max_stalled: settings.max_stalled,
             per_node: settings.max_running_per_node,
             queue_per_node: settings.max_queued_per_node,
         }
@@ -235,8 +237,8 @@ impl Default for ClientLimitSettings {
 }
 
 impl ClientLimitSettings {
-    /// Converts the request rates to the type of the API.
-    pub(crate) fn request_rates(&self) -> RateSettings {
+    /// Converts the request rate limits to [`RateSettings`].
+    pub(crate) fn to_rate_settings(&self) -> RateSettings {
         RateSettings {
             principal_per_second: self.principal_per_second,
             principal_burst: self.principal_burst,
@@ -251,7 +253,8 @@ fn to_signed_duration(duration: Duration) -> SignedDuration {
 }
 
 impl Configuration {
-    /// Reads a configuration file. Missing keys get their defaults; `None` returns the default configuration.
+    /// Reads a configuration file. Missing keys get their default values.
+    /// Returns the default configuration if `file` is `None`.
     pub(crate) fn read_file(file: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = file else { return Ok(Self::default()) };
         let name = path.display();
@@ -260,16 +263,16 @@ impl Configuration {
         parse_configuration(&text).map_err(|error| CliError::new_refusal(format!("configuration {name}: {error}")))
     }
 
-    /// Location of the data directory and the metadata database.
+    /// Returns the location of the data directory and of the metadata database.
     pub(crate) fn store_location(&self) -> Result<StoreLocation, CliError> {
-        store_location(&self.data_dir, Some(&*self.metadata).filter(|url| !url.is_empty()))
+        build_store_location(&self.data_dir, Some(&*self.metadata_url).filter(|url| !url.is_empty()))
     }
 
-    /// Settings of the worker. Fails if a duration or a count is out of range.
+    /// Returns the worker settings. Fails if a duration or a count is out of range.
     pub(crate) fn worker_settings(&self) -> Result<clew_tasks::WorkerSettings, CliError> {
         Ok(clew_tasks::WorkerSettings {
             concurrency: require_at_least_one("collections.concurrency", self.collections.concurrency)?,
-            max_stalled: self.collections.waiting,
+            max_stalled: self.collections.max_stalled,
             max_running_per_node: require_at_least_one("collections.per_node", self.collections.per_node)?,
             max_queued_per_node: require_at_least_one("collections.queue_per_node", self.collections.queue_per_node)?,
             retention: require_positive_duration("results.retention", self.results.retention)?,
@@ -284,7 +287,7 @@ impl Configuration {
         })
     }
 
-    /// Protected accounts, whose sessions are never killed. Fails on invalid account names.
+    /// Returns the accounts whose sessions are never killed. Fails if an account name is invalid.
     pub(crate) fn protected_accounts(&self) -> Result<ProtectedAccounts, CliError> {
         let names = &self.kills.protected_accounts;
         if let Some(name) = names.iter().find(|name| name.is_empty() || name.contains('@')) {
@@ -295,7 +298,7 @@ impl Configuration {
         Ok(ProtectedAccounts::default().with_accounts(names.iter().map(String::as_bytes)))
     }
 
-    /// Settings of the HTTP server. Fails if an address is invalid or a duration is out of range.
+    /// Returns the settings of the HTTP server. Fails if an address is invalid or a duration is out of range.
     pub(crate) fn api_settings(&self) -> Result<ApiSettings, CliError> {
         let trusted_proxies = TrustedProxies::parse(&self.http.trusted_proxies).map_err(|text| {
             CliError::new_refusal(format!(
@@ -334,7 +337,7 @@ fn require_positive_duration(key: &str, duration: SignedDuration) -> Result<Dura
         .ok_or_else(|| CliError::new_refusal(format!("{key} must be longer than 0, such as \"10s\" or \"24h\"")))
 }
 
-/// Parses a configuration. The error for an unknown key suggests the most similar valid key.
+/// Parses a configuration. For an unknown key, the error message suggests the most similar valid key.
 pub(crate) fn parse_configuration(text: &str) -> Result<Configuration, String> {
     let mut unknown = None;
     let configuration = serde_ignored::deserialize(
@@ -346,7 +349,7 @@ pub(crate) fn parse_configuration(text: &str) -> Result<Configuration, String> {
     .map_err(|error| format_toml_error(&error))?;
     match unknown {
         None => Ok(configuration),
-        Some(key) => Err(match find_nearest_key(&key) {
+        Some(key) => Err(match find_nearest_valid_key(&key) {
             Some(valid) => format!("unknown key {key}; did you mean {valid}?"),
             None => format!("unknown key {key}; valid keys: {}", list_valid_keys().join(", ")),
         }),
@@ -357,7 +360,7 @@ fn format_toml_error(error: &toml::de::Error) -> String {
     error.to_string().trim_end().to_owned()
 }
 
-fn find_nearest_key(key: &str) -> Option<String> {
+fn find_nearest_valid_key(key: &str) -> Option<String> {
     let distance = |valid: &String| strsim::damerau_levenshtein(valid, key);
     list_valid_keys().into_iter().min_by_key(distance).filter(|valid| distance(valid) <= key.len() / 2)
 }

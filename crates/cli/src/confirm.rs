@@ -1,4 +1,4 @@
-//! Confirmation prompt for destructive commands.
+//! Prompts for confirmation before destructive commands.
 
 use std::io::{self, BufRead, IsTerminal};
 
@@ -21,9 +21,9 @@ impl ConfirmArgs {
         self.yes
     }
 
-    /// Prompts for confirmation on the terminal. Fails without a terminal, unless `--yes` is set.
+    /// Prompts for confirmation on the terminal, unless `--yes` is set. Fails if there is no terminal for the prompt.
     ///
-    /// The prompt inserts `action` into the sentence "This will …".
+    /// The prompt is the sentence "This will …" with `action`.
     pub(crate) async fn confirm_action(&self, action: String) -> Result<(), CliError> {
         if self.yes {
             return Ok(());

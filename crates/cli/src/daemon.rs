@@ -1,4 +1,4 @@
-//! Process setup and background tasks of `clew serve` and `clew worker`.
+//! Process setup and background tasks for `clew serve` and `clew worker`.
 
 mod result_store;
 
@@ -23,13 +23,13 @@ use crate::configuration::Configuration;
 use crate::error::CliError;
 use crate::logs;
 
-/// Interval of the checks for a rotated master key.
+/// Interval between checks for a master key rotation.
 const MASTER_KEY_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Interval of the checks for removed audit rows.
+/// Interval between checks for removed audit rows.
 const AUDIT_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Options of `clew serve` and `clew worker`.
+/// Options that `clew serve` and `clew worker` have in common.
 #[derive(Debug, Args)]
 pub(crate) struct DaemonArgs {
     /// Data directory created by clew init [default: ./clew-data]
@@ -38,28 +38,29 @@ pub(crate) struct DaemonArgs {
     /// PostgreSQL database for the metadata, such as postgres://user@host/database?sslmode=verify-full.
     /// Set the database password in PGPASSWORD or ~/.pgpass, because other users can see command lines.
     /// The master key stays in the data directory
-    #[arg(long, value_name = "URL", env = "CLEW_METADATA", hide_env_values = true)]
-    metadata: Option<String>,
+    #[arg(long, value_name = "URL", env = "CLEW_METADATA_URL", hide_env_values = true)]
+    metadata_url: Option<String>,
     /// Location of results: s3://BUCKET/PREFIX [default: the data directory]
     #[arg(long, value_name = "URL", env = "CLEW_RESULTS")]
     results: Option<String>,
-    /// Zone of this process; repeatable [default: none]. The process reads nodes in its zones and nodes without a zone
+    /// Zone of this process (repeatable) [default: none].
+    /// The process reads the nodes in its zones and the nodes without a zone
     #[arg(long = "zone", value_name = "ZONE", env = "CLEW_ZONES", value_delimiter = ',')]
     zones: Vec<Zone>,
-    /// Configuration file (TOML); flags and environment variables override it
+    /// Configuration file (TOML); flags and environment variables override its values
     #[arg(long, value_name = "FILE", env = "CLEW_CONFIG")]
     config: Option<PathBuf>,
-    /// Log filter: error, warn, info, debug, or a list such as info,clew_tasks=debug
+    /// Log filter: a level (error, warn, info, debug) or a list of levels such as info,clew_tasks=debug
     #[arg(long, value_name = "FILTER", env = "CLEW_LOG", default_value = "info")]
     log: String,
 }
 
 impl DaemonArgs {
-    /// Reads the configuration file, and overrides its values with command-line options.
+    /// Loads the configuration file, and overrides its values with the command-line options.
     pub(crate) fn load_configuration(&mut self) -> Result<Configuration, CliError> {
         let mut configuration = Configuration::read_file(self.config.as_deref())?;
         configuration.data_dir = self.data_dir.take().unwrap_or(configuration.data_dir);
-        configuration.metadata = self.metadata.take().unwrap_or(configuration.metadata);
+        configuration.metadata_url = self.metadata_url.take().unwrap_or(configuration.metadata_url);
         configuration.results.location = self.results.take().unwrap_or(configuration.results.location);
         if !self.zones.is_empty() {
             configuration.zones = std::mem::take(&mut self.zones);
@@ -68,19 +69,20 @@ impl DaemonArgs {
     }
 }
 
-/// Fails unless PostgreSQL and S3 are configured, because separate servers and workers share metadata and results.
+/// Fails unless the metadata is stored in PostgreSQL and the results in S3.
+/// Separate servers and workers must share these stores.
 pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(), CliError> {
-    if !configuration.metadata.is_empty() && !configuration.results.location.is_empty() {
+    if !configuration.metadata_url.is_empty() && !configuration.results.location.is_empty() {
         return Ok(());
     }
     let error = CliError::new_refusal("separate servers and workers require shared metadata and results");
     Err(error.with_fix(
-        "set --metadata postgres://… and --results s3://… for each process; or run clew serve with its embedded worker",
+        "set --metadata-url postgres://… and --results s3://… for each process; or run clew serve with its embedded worker",
     ))
 }
 
-/// Sets the directory for spilled rows: `TMPDIR` if it is set, otherwise `spill` in the data directory.
-/// The system's temporary directory is not used, because it is shared with other accounts.
+/// Sets the directory for spilled rows: `TMPDIR` if the variable is set, otherwise `spill` in the data directory.
+/// The temporary directory of the system is not used, because other accounts can access it.
 fn set_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     if std::env::var_os("TMPDIR").is_some() {
         return Ok(());
@@ -95,7 +97,7 @@ fn set_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Store and services of a `clew serve` or `clew worker` process.
+/// Store and services in a `clew serve` or `clew worker` process.
 pub(crate) struct Daemon {
     store: Store,
     settings: WorkerSettings,
@@ -107,7 +109,7 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Initialises logging, opens the store, and ends the leases of the previous process.
+    /// Initialises logging, opens the store, and ends the leases that the previous process held.
     pub(crate) async fn open(args: &DaemonArgs, configuration: &Configuration) -> Result<Self, CliError> {
         let (settings, protected) = (configuration.worker_settings()?, configuration.protected_accounts()?);
         let s3 = result_store::read_s3_settings(&configuration.results.location)?;
@@ -123,7 +125,7 @@ impl Daemon {
         store.end_all_kill_task_leases(&lock).await?;
         let taken_over = store.end_all_leases(&lock).await?;
         if taken_over > 0 {
-            info!(tasks.taken_over = taken_over, "taking over collections of a server that is gone");
+            info!(tasks.taken_over = taken_over, "leases of the previous process ended");
         }
         let metrics = Metrics::default();
         let kills = KillExecutor::new(store.clone(), protected);
@@ -138,20 +140,21 @@ impl Daemon {
         })
     }
 
-    /// Spawns a task that receives notifications from other processes until `shutdown`.
+    /// Spawns a task that receives notifications from other processes until `shutdown` is cancelled.
     pub(crate) fn listen_for_notifications(&self, shutdown: &CancellationToken) {
         let (collections, kills) = (self.collections.clone(), self.intelligent_kills.clone());
         tokio::spawn(clew_tasks::listen_for_events(self.store.clone(), collections, kills, shutdown.clone()));
     }
 
-    /// Spawns a task that periodically checks whether the master key was rotated.
-    /// After a rotation, the task cancels `shutdown` and returns an error, because the old key is no longer valid.
+    /// Spawns a task that periodically checks whether another process has rotated the master key.
+    /// After a key rotation, the old key is invalid: the task cancels the `shutdown` token and returns an error.
+    /// The cancelled token starts the shutdown of the process.
     pub(crate) fn watch_master_key(&self, shutdown: &CancellationToken) -> JoinHandle<Result<(), CliError>> {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         tokio::spawn(async move {
             while shutdown.run_until_cancelled(tokio::time::sleep(MASTER_KEY_CHECK_INTERVAL)).await.is_some() {
                 if let Err(rotated @ StoreError::MasterKeyRotated) = store.check_health().await {
-                    error!(error = %rotated, "stopping");
+                    error!(error = %rotated, "process is shutting down");
                     shutdown.cancel();
                     return Err(rotated.into());
                 }
@@ -160,7 +163,8 @@ impl Daemon {
         })
     }
 
-    /// Records the newest audit row, and spawns a task that periodically checks for removed rows until `shutdown`.
+    /// Records the newest audit row, and spawns a task that periodically checks whether audit rows were removed.
+    /// The task runs until `shutdown` is cancelled.
     pub(crate) async fn watch_audit_log(&self, shutdown: &CancellationToken) {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         check_audit_log(&store).await;
@@ -171,7 +175,8 @@ impl Daemon {
         });
     }
 
-    /// Spawns the worker tasks for collections, kill tasks and intelligent kills. The tasks run until `shutdown`.
+    /// Spawns the worker tasks for collections, kill tasks and intelligent kills.
+    /// The tasks run until `shutdown` is cancelled.
     pub(crate) fn start_worker(&self, shutdown: &CancellationToken) -> WorkerTasks {
         let (store, kills) = (self.store.clone(), self.kills.clone());
         let kill_tasks = KillTaskWorker::new(store, kills, &self.settings, Arc::new(self.metrics.clone()));
@@ -183,10 +188,10 @@ impl Daemon {
     }
 
     /// Builds the HTTP service.
-    pub(crate) fn build_service(&self, configuration: &Configuration, settings: ApiSettings) -> AppState {
+    pub(crate) fn build_http_service(&self, configuration: &Configuration, settings: ApiSettings) -> AppState {
         AppState::from(AppComponents {
             store: self.store.clone(),
-            limits: RateLimits::new(configuration.limits.request_rates(), self.metrics.clone()),
+            limits: RateLimits::new(configuration.limits.to_rate_settings(), self.metrics.clone()),
             collections: self.collections.clone(),
             node_reads: NodeReadLimits::new(self.settings.limits),
             kills: self.kills.clone(),
@@ -197,17 +202,17 @@ impl Daemon {
     }
 }
 
-/// Checks for removed audit rows, and logs and records the loss.
-/// If the loss cannot be recorded, the next check reports it again.
+/// Checks whether audit rows were removed. If so, logs the loss and records it in the audit log.
+/// If the loss cannot be recorded, the next check logs the same loss again.
 async fn check_audit_log(store: &Store) {
     if let Err(error) = record_audit_loss(store).await {
-        warn!(%error, "could not compare the audit with what was seen of it; will try again");
+        warn!(%error, "could not check the audit log for removed rows; the next check retries");
     }
 }
 
 async fn record_audit_loss(store: &Store) -> Result<(), StoreError> {
     let Some(loss) = store.check_audit_growth().await? else { return Ok(()) };
-    error!(audit.problem = %loss, "rows of the audit were removed");
+    error!(audit.problem = %loss, "rows of the audit log were removed");
     let missing = AuditEvent {
         outcome: Outcome::Failed,
         detail: serde_json::json!({ "problem": loss.to_string() }),
@@ -232,26 +237,26 @@ impl WorkerTasks {
     }
 }
 
-/// Raises the soft limit of open files to the hard limit.
-/// Client connections, node connections, results and the database each require file descriptors.
+/// Raises the soft limit for open files to the hard limit.
+/// Each client connection, node connection, result and database connection requires a file descriptor.
 fn raise_open_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     if let Err(error) = raised {
-        warn!(%error, "could not raise the limit of open files");
+        warn!(%error, "could not raise the limit for open files");
     }
 }
 
-/// Disables core dumps, which would contain passwords and the master key.
+/// Disables core dumps, because a core dump would contain passwords and the master key.
 fn disable_core_dumps() {
     if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
-        warn!(%error, "could not forbid core dumps");
+        warn!(%error, "could not disable core dumps");
     }
 }
 
-/// Returns a token that the first SIGINT or SIGTERM cancels. The second signal terminates the process.
-/// The signal handlers are installed before this function returns.
-pub(crate) fn shutdown_on_signals() -> Result<CancellationToken, CliError> {
+/// Installs signal handlers, and returns a token that the first SIGINT or SIGTERM cancels.
+/// A second signal terminates the process.
+pub(crate) fn listen_for_shutdown_signals() -> Result<CancellationToken, CliError> {
     let listen =
         |kind| signal(kind).map_err(|error| CliError::new_failure(format!("could not listen for signals: {error}")));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
@@ -266,7 +271,7 @@ pub(crate) fn shutdown_on_signals() -> Result<CancellationToken, CliError> {
             if is_second {
                 std::process::exit(130);
             }
-            info!("stopping");
+            info!("shutdown started");
             token.cancel();
         }
     });

@@ -18,11 +18,11 @@ pub(crate) struct DoctorArgs {
     node: NodeArgs,
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
-    format: Format,
+    format: DoctorFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum DoctorFormat {
     /// Human-readable text
     Text,
     /// JSON object
@@ -30,18 +30,18 @@ enum Format {
 }
 
 pub(crate) async fn run(arguments: DoctorArgs) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.resolve_node()?;
+    let (node, limits) = arguments.node.resolve_node_url()?;
     let diagnosis = diagnose_node(&node, &limits).await?;
     match arguments.format {
-        Format::Text => output::write_styled_stdout(&render_diagnosis(&diagnosis, output::stdout_has_colours())),
-        Format::Json => output::write_stdout(&output::to_json_text(&diagnosis)?),
+        DoctorFormat::Text => output::write_styled_stdout(&render_diagnosis(&diagnosis, output::stdout_has_colours())),
+        DoctorFormat::Json => output::write_stdout(&output::to_json_text(&diagnosis)?),
     }
 }
 
-/// Maximum clock difference, in seconds, that is omitted from the report.
+/// Maximum clock difference between client and server, in seconds, that the report omits.
 const MAX_CLOCK_SKEW_SECONDS: f64 = 2.0;
 
-/// Renders the diagnosis as text, with colours if `colours` is true.
+/// Renders the diagnosis as text. Adds terminal colours if `colours` is true.
 pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colours: bool) -> String {
     let mut text = format!(
         "{} {}, connected as {}, {}\n",

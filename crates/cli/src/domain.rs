@@ -1,5 +1,5 @@
 //! `clew domain …`: creates and lists domains (tenants).
-//! Only the command line can create domains, because API callers are limited to their own domain.
+//! API callers have access only to their own domain, so the API cannot create domains.
 
 use clap::{Args, Subcommand};
 use clew_store::{Domain, NewUser};
@@ -24,7 +24,7 @@ enum DomainCommand {
     List(ListArgs),
 }
 
-/// Create a domain with a project and an administrator. Prints the administrator's password once.
+/// Create a domain with a project and an administrator, and print the administrator's password once.
 #[derive(Debug, Args)]
 #[command(after_help = CREATE_AFTER_HELP)]
 struct CreateArgs {
@@ -34,7 +34,7 @@ struct CreateArgs {
     /// Name of the administrator
     #[arg(long, value_name = "USER", value_parser = validators::parse_name)]
     admin: String,
-    /// Name of the first project [default: the name of the region]
+    /// Name for the first project [default: the name of the region]
     #[arg(long, value_name = "NAME", value_parser = validators::parse_name)]
     region_project: Option<String>,
     #[command(flatten)]
@@ -70,7 +70,7 @@ pub(crate) async fn run(arguments: DomainCommandArgs) -> Result<(), CliError> {
 async fn create_domain(arguments: CreateArgs) -> Result<(), CliError> {
     let CreateArgs { name, admin, region_project, password, store_args } = arguments;
     let store = store_args.open_store().await?;
-    let password = password.read_or_generate(&admin).await?;
+    let password = password.read_or_generate_password(&admin).await?;
     let origin = local_actor::local_audit_origin();
     let project = region_project.unwrap_or_else(|| store.region().to_owned());
     let domain_id = store.create_domain(&origin, &name).await?;
@@ -90,7 +90,13 @@ async fn create_domain(arguments: CreateArgs) -> Result<(), CliError> {
         ])
     };
     store_args.format.print(
-        || format!("{}\n{}Next: clew key create {admin} --domain {name}\n", fields(), password.password_notice()),
+        || {
+            format!(
+                "{}\n{}Next: clew key create {admin} --domain {name}\n",
+                fields(),
+                password.format_password_notice()
+            )
+        },
         || {
             json!({
                 "domain_id": domain_id, "domain_name": name, "project_id": project_id, "project_name": project,

@@ -36,7 +36,7 @@ struct CreateArgs {
     domain_args: DomainArgs,
 }
 
-/// List enterprise projects, including the default "0".
+/// List enterprise projects, including the default enterprise project with the id "0".
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew enterprise-project list")]
 struct ListArgs {
@@ -74,7 +74,7 @@ pub(crate) async fn run(arguments: EnterpriseProjectCommandArgs) -> Result<(), C
 
 async fn create_enterprise_project(arguments: CreateArgs) -> Result<(), CliError> {
     let CreateArgs { name, description, domain_args } = arguments;
-    let directory = domain_args.open_directory().await?;
+    let directory = domain_args.open_identity_directory().await?;
     let domain = &directory.domain;
     let id = directory.store.create_enterprise_project(&directory.origin, &domain.id, &name, &description).await?;
     domain_args.output_format().print(
@@ -84,7 +84,7 @@ async fn create_enterprise_project(arguments: CreateArgs) -> Result<(), CliError
 }
 
 async fn list_enterprise_projects(arguments: ListArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let all = directory.store.list_enterprise_projects(&directory.domain.id).await?;
     let row = |project: &EnterpriseProject| {
         [project.name.clone(), project.id.clone(), format_yes_no(project.enabled), project.description.clone()]
@@ -100,7 +100,7 @@ async fn list_enterprise_projects(arguments: ListArgs) -> Result<(), CliError> {
 
 async fn update_enterprise_project(arguments: UpdateArgs) -> Result<(), CliError> {
     let UpdateArgs { enterprise_project, enable, disable, description, domain_args } = arguments;
-    let directory = domain_args.open_directory().await?;
+    let directory = domain_args.open_identity_directory().await?;
     let project = directory.find_enterprise_project(&enterprise_project).await?;
     let change = EnterpriseProjectChange { description, enabled: (enable || disable).then_some(enable) };
     let (store, domain) = (&directory.store, &directory.domain.id);

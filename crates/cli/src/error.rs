@@ -9,27 +9,27 @@ use clew_store::StoreError;
 #[derive(Debug)]
 pub(crate) enum CliError {
     /// The operation failed. Exit code 1.
-    Failed { what: String, fix: Option<String> },
-    /// The operation was not attempted, because of a usage error or a refusal. Exit code 2.
-    Refused { what: String, fix: Option<String> },
-    /// A check completed with a negative result, which is already printed to stdout. Exit code 1.
+    Failed { message: String, fix: Option<String> },
+    /// The command was refused or used incorrectly, and did not run. Exit code 2.
+    Refused { message: String, fix: Option<String> },
+    /// The check completed, and its negative result was printed to stdout. Exit code 1.
     NegativeResult,
-    /// The reader of the output closed the pipe. Exit code 0.
+    /// The process that reads the output has closed the pipe. Exit code 0.
     OutputClosed,
     /// Interrupted by Ctrl-C. Exit code 130.
     Interrupted,
 }
 
 impl CliError {
-    pub(crate) fn new_failure(what: impl Into<String>) -> Self {
-        Self::Failed { what: what.into(), fix: None }
+    pub(crate) fn new_failure(message: impl Into<String>) -> Self {
+        Self::Failed { message: message.into(), fix: None }
     }
 
-    pub(crate) fn new_refusal(what: impl Into<String>) -> Self {
-        Self::Refused { what: what.into(), fix: None }
+    pub(crate) fn new_refusal(message: impl Into<String>) -> Self {
+        Self::Refused { message: message.into(), fix: None }
     }
 
-    /// Adds a fix, which is printed as `fix: …` below the error message.
+    /// Adds a suggested fix, which is printed as `fix: …` below the error message.
     pub(crate) fn with_fix(mut self, text: impl Into<String>) -> Self {
         if let Self::Failed { fix, .. } | Self::Refused { fix, .. } = &mut self {
             *fix = Some(text.into());
@@ -37,7 +37,7 @@ impl CliError {
         self
     }
 
-    /// Converts an I/O error from a write to `target`. A closed pipe counts as success.
+    /// Converts an I/O error for a write to `target`. A closed pipe becomes [`Self::OutputClosed`], a success.
     pub(crate) fn from_write_error(target: &str, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Self::OutputClosed,
@@ -54,12 +54,12 @@ impl CliError {
         })
     }
 
-    /// Error message for stderr. Empty if the command has already printed its result.
+    /// Returns the error message for stderr, or an empty text if the command has already printed its result.
     pub(crate) fn message(&self) -> String {
         match self {
-            Self::Failed { what, fix } | Self::Refused { what, fix } => {
+            Self::Failed { message, fix } | Self::Refused { message, fix } => {
                 let fix = fix.as_ref().map_or(String::new(), |fix| format!("  fix: {fix}\n"));
-                format!("error: {what}\n{fix}")
+                format!("error: {message}\n{fix}")
             }
             Self::Interrupted => "interrupted\n".to_owned(),
             Self::OutputClosed | Self::NegativeResult => String::new(),
@@ -79,13 +79,13 @@ impl From<Failure> for CliError {
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
-        let what = error.to_string();
+        let message = error.to_string();
         match error {
-            StoreError::NotInitialised { .. } => Self::new_refusal(what)
+            StoreError::NotInitialised { .. } => Self::new_refusal(message)
                 .with_fix("create it with clew init, or select another data directory with --data-dir"),
-            StoreError::AlreadyServing { .. } => Self::new_refusal(what)
+            StoreError::AlreadyServing { .. } => Self::new_refusal(message)
                 .with_fix("stop the other clew serve, or select another data directory with --data-dir"),
-            StoreError::NotEmpty { .. } => Self::new_refusal(what).with_fix("pass an empty database with --to"),
+            StoreError::NotEmpty { .. } => Self::new_refusal(message).with_fix("pass an empty database with --to"),
             StoreError::OpenToOthers { .. }
             | StoreError::AlreadyExists { .. }
             | StoreError::Unknown { .. }
@@ -93,13 +93,13 @@ impl From<StoreError> for CliError {
             | StoreError::TooManyKeys { .. }
             | StoreError::InUse { .. }
             | StoreError::TooManyTags { .. }
-            | StoreError::InvalidInstance { .. } => Self::new_refusal(what),
-            _ => Self::new_failure(what),
+            | StoreError::InvalidInstance { .. } => Self::new_refusal(message),
+            _ => Self::new_failure(message),
         }
     }
 }
 
-/// Returns the usual fix for a kind of failure.
+/// Returns the suggested fix for a kind of failure.
 fn suggest_fix(kind: FailureKind) -> Option<&'static str> {
     Some(match kind {
         FailureKind::Unreachable => "check host and port, and that the server runs",

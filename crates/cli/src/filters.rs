@@ -1,4 +1,4 @@
-//! Filter and sort options with the same names as in the API.
+//! Filter and sort options, with the same names as in the API.
 
 use clap::Args;
 use clew_model::{Selection, SelectionDraft, SessionClass, SortDirection, SortKey};
@@ -9,24 +9,24 @@ use crate::error::CliError;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Filters (all must match)")]
 pub(crate) struct FilterArgs {
-    /// Class of sessions. slow: active, and in the current state for at least the threshold.
-    /// active: the command is not Sleep. total: all sessions except internal ones.
-    /// long: the transaction is open for at least the threshold
+    /// Class of sessions. slow: active sessions in the current state for at least the threshold.
+    /// active: sessions with a command other than Sleep. total: all sessions except internal sessions.
+    /// long: sessions with a transaction that has been open for at least the threshold
     #[arg(long, value_name = "CLASS", value_parser = clap::builder::PossibleValuesParser::new(SessionClass::NAMES), default_value = "total")]
     pub(crate) filter: Option<String>,
-    /// Minimum duration of slow sessions and long transactions in seconds, 1 to 86400 [default: 10]
+    /// Threshold for slow sessions and long transactions, in seconds, from 1 to 86400 [default: 10]
     #[arg(long, visible_alias = "slow-process-threshold", value_name = "SECONDS", allow_negative_numbers = true)]
     pub(crate) threshold: Option<i64>,
     /// Account name (exact match)
     #[arg(long)]
     pub(crate) user: Option<String>,
-    /// Client address: host or host:port, with IPv6 addresses in brackets
+    /// Client address: HOST or HOST:PORT, with an IPv6 address in brackets
     #[arg(long)]
     pub(crate) host: Option<String>,
     /// Default database (exact match)
     #[arg(long)]
     pub(crate) db: Option<String>,
-    /// Command: Sleep, Query, … (case-insensitive)
+    /// Command of the session, such as Sleep or Query (case-insensitive)
     #[arg(long)]
     pub(crate) command: Option<String>,
     /// Substring of the statement (case-insensitive)
@@ -35,13 +35,13 @@ pub(crate) struct FilterArgs {
     /// Sort key
     #[arg(long, visible_alias = "sort_key", value_name = "KEY", help_heading = "Order", value_parser = clap::builder::PossibleValuesParser::new(SortKey::NAMES), default_value = "id")]
     pub(crate) sort_key: Option<String>,
-    /// Sort direction; rows without a value are always last
+    /// Sort direction; rows without a value come last in both directions
     #[arg(long, visible_alias = "sort_dir", value_name = "DIRECTION", help_heading = "Order", value_parser = clap::builder::PossibleValuesParser::new(SortDirection::NAMES), default_value = "asc")]
     pub(crate) sort_dir: Option<String>,
 }
 
 impl FilterArgs {
-    /// Converts the options to the request fields of the API, without validation.
+    /// Converts the options to the fields of an API request, without validating the values.
     pub(crate) fn into_selection_draft(self) -> SelectionDraft {
         SelectionDraft {
             filter: self.filter,

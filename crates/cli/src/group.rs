@@ -1,4 +1,4 @@
-//! `clew group …`: manages user groups, which share policies.
+//! `clew group …`: manages user groups and the policies that apply to their members.
 
 use clap::{Args, Subcommand};
 use clew_store::{Attachment, Grantee, Group, PolicyRef, User};
@@ -65,7 +65,7 @@ struct ShowArgs {
 #[command(after_help = "Example:\n  clew group add developers ada grace")]
 struct AddMembersArgs {
     #[command(flatten)]
-    members: MemberArgs,
+    members: GroupMemberArgs,
 }
 
 /// Remove users from a group.
@@ -73,12 +73,12 @@ struct AddMembersArgs {
 #[command(after_help = "Example:\n  clew group drop developers grace")]
 struct DropMembersArgs {
     #[command(flatten)]
-    members: MemberArgs,
+    members: GroupMemberArgs,
 }
 
-/// Arguments for adding users to a group or removing them.
+/// Arguments for adding users to a group or removing users from a group.
 #[derive(Debug, Args)]
-struct MemberArgs {
+struct GroupMemberArgs {
     /// Name or id of the group
     group: String,
     /// Names or ids of the users
@@ -88,7 +88,7 @@ struct MemberArgs {
     domain_args: DomainArgs,
 }
 
-/// Delete a group. Its members lose the policies attached to it.
+/// Delete a group. The members of the group lose its policies.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew group remove developers --yes")]
 struct RemoveArgs {
@@ -105,15 +105,15 @@ pub(crate) async fn run(arguments: GroupCommandArgs) -> Result<(), CliError> {
         GroupCommand::Create(arguments) => create_group(arguments).await,
         GroupCommand::List(arguments) => list_groups(arguments).await,
         GroupCommand::Show(arguments) => show_group(arguments).await,
-        GroupCommand::Add(arguments) => change_members(arguments.members, true).await,
-        GroupCommand::Drop(arguments) => change_members(arguments.members, false).await,
+        GroupCommand::Add(arguments) => change_group_members(arguments.members, true).await,
+        GroupCommand::Drop(arguments) => change_group_members(arguments.members, false).await,
         GroupCommand::Remove(arguments) => remove_group(arguments).await,
     }
 }
 
 async fn create_group(arguments: CreateArgs) -> Result<(), CliError> {
     let CreateArgs { name, description, domain_args } = arguments;
-    let directory = domain_args.open_directory().await?;
+    let directory = domain_args.open_identity_directory().await?;
     let domain = &directory.domain;
     let id = directory.store.create_group(&directory.origin, &domain.id, &name, &description).await?;
     domain_args.output_format().print(
@@ -128,7 +128,7 @@ async fn create_group(arguments: CreateArgs) -> Result<(), CliError> {
 }
 
 async fn list_groups(arguments: ListArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let groups = directory.store.list_groups(&directory.domain.id).await?;
     let row = |group: &Group| [group.name.clone(), group.id.to_string(), group.description.clone()];
     arguments.domain_args.output_format().print(
@@ -145,10 +145,10 @@ async fn list_groups(arguments: ListArgs) -> Result<(), CliError> {
 }
 
 async fn show_group(arguments: ShowArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let group = directory.find_group(&arguments.group).await?;
     let members = directory.store.list_group_members(&group.id).await?;
-    let policies = load_attachments(&directory, &group).await?;
+    let policies = load_policy_attachments(&directory, &group).await?;
     arguments.domain_args.output_format().print(
         || {
             let names = |names: Vec<String>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
@@ -174,8 +174,11 @@ async fn show_group(arguments: ShowArgs) -> Result<(), CliError> {
     )
 }
 
-/// Loads the policy attachments of a group with the policy names.
-async fn load_attachments(directory: &IdentityDirectory, group: &Group) -> Result<Vec<(String, Attachment)>, CliError> {
+/// Loads the policy attachments of a group, with the names of the policies.
+async fn load_policy_attachments(
+    directory: &IdentityDirectory,
+    group: &Group,
+) -> Result<Vec<(String, Attachment)>, CliError> {
     let mut policies = Vec::new();
     for attachment in directory.store.list_attachments_of_grantee(&Grantee::Group(group.id.clone())).await? {
         let name = match &attachment.policy {
@@ -189,9 +192,9 @@ async fn load_attachments(directory: &IdentityDirectory, group: &Group) -> Resul
     Ok(policies)
 }
 
-async fn change_members(arguments: MemberArgs, add: bool) -> Result<(), CliError> {
-    let MemberArgs { group, users, domain_args } = arguments;
-    let directory = domain_args.open_directory().await?;
+async fn change_group_members(arguments: GroupMemberArgs, add: bool) -> Result<(), CliError> {
+    let GroupMemberArgs { group, users, domain_args } = arguments;
+    let directory = domain_args.open_identity_directory().await?;
     let (store, origin) = (&directory.store, &directory.origin);
     let group = directory.find_group(&group).await?;
     let mut resolved = Vec::new();
@@ -229,7 +232,7 @@ async fn change_members(arguments: MemberArgs, add: bool) -> Result<(), CliError
 }
 
 async fn remove_group(arguments: RemoveArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let group = directory.find_group(&arguments.group).await?;
     let what = format!("remove the group {}; its members lose the policies attached to it", group.name);
     arguments.confirmation.confirm_action(what).await?;

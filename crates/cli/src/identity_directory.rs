@@ -1,4 +1,4 @@
-//! Lookup of domains, users, groups, projects and policies by name or id.
+//! Looks up domains, users, groups, projects and policies by name or id.
 
 mod policy;
 
@@ -14,7 +14,7 @@ pub(crate) async fn find_domain(store: &Store, name_or_id: &str) -> Result<Domai
     find_by_id_or_name(store.list_domains().await?, "domain", name_or_id, |domain| (domain.id.as_str(), &domain.name))
 }
 
-/// Returns the only domain of the store. Fails if the store has several domains.
+/// Returns the only domain in the store. Fails if the store has several domains.
 pub(crate) async fn find_single_domain(store: &Store) -> Result<Domain, CliError> {
     let mut all = store.list_domains().await?;
     match (all.pop(), all.is_empty()) {
@@ -26,7 +26,7 @@ pub(crate) async fn find_single_domain(store: &Store) -> Result<Domain, CliError
     }
 }
 
-/// Lookup of users, groups, projects and policies in one domain.
+/// Looks up users, groups, projects and policies in one domain.
 pub(crate) struct IdentityDirectory {
     pub(crate) store: Store,
     pub(crate) domain: Domain,
@@ -64,7 +64,7 @@ pub(crate) async fn find_enterprise_project(
     find_by_id_or_name(projects, "enterprise project", name_or_id, |project| (&project.id, &project.name))
 }
 
-/// Finds an item by id, or by name if no id matches.
+/// Finds an item by its id, or by its name if no item has this id.
 fn find_by_id_or_name<T>(
     items: Vec<T>,
     kind: &str,
@@ -87,7 +87,7 @@ fn find_by_id_or_name<T>(
     }
 }
 
-/// Returns the most similar name, for "did you mean" hints.
+/// Returns the name that is most similar to `name`, for a "did you mean" hint.
 pub(crate) fn find_nearest_name<'a>(input: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |name: &str| strsim::damerau_levenshtein(name, input);
     names.min_by_key(|name| distance(name)).filter(|name| distance(name) <= input.chars().count() / 3)

@@ -1,4 +1,4 @@
-//! `clew init`: creates a store with the first domain, project, user and access key.
+//! `clew init`: creates a store with the first domain, project, administrator and access key.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::configuration::{DEFAULT_DATA_DIR, DEFAULT_LISTEN_ADDRESS};
 use crate::error::CliError;
-use crate::metadata_url::MetadataArgs;
+use crate::metadata_url::MetadataUrlArgs;
 use crate::{local_actor, output, validators};
 
 #[derive(Debug, Args)]
@@ -21,8 +21,8 @@ pub(crate) struct InitArgs {
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
     #[command(flatten)]
-    metadata: MetadataArgs,
-    /// Name of the region and of the first project
+    metadata_url: MetadataUrlArgs,
+    /// Name for both the region and the first project
     #[arg(long, default_value = "local", value_parser = validators::parse_name)]
     region: String,
     /// Name of the domain (account)
@@ -31,37 +31,56 @@ pub(crate) struct InitArgs {
     /// Name of the administrator
     #[arg(long, value_name = "NAME", default_value = "admin", value_parser = validators::parse_name)]
     user: String,
+    /// Listen address of the service, for the printed endpoint
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "CLEW_LISTEN",
+        default_value = DEFAULT_LISTEN_ADDRESS,
+        value_parser = parse_listen_address
+    )]
+    listen: String,
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
-    format: Format,
+    format: InitFormat,
+}
+
+/// Validates a listen address for use in URLs and shell commands.
+fn parse_listen_address(address: &str) -> Result<String, String> {
+    let is_host_char = |character: char| character.is_ascii_alphanumeric() || ".-:[]".contains(character);
+    let is_valid = address
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && host.chars().all(is_host_char) && port.parse::<u16>().is_ok());
+    if is_valid { Ok(address.to_owned()) } else { Err("expected HOST:PORT, such as 127.0.0.1:8407".to_owned()) }
 }
 
 impl InitArgs {
     fn store_location(&self) -> Result<StoreLocation, CliError> {
-        self.metadata.store_location(&self.data_dir)
+        self.metadata_url.store_location(&self.data_dir)
     }
 }
 
 const AFTER_HELP: &str = "\
 Examples:
   clew init
-  clew init --metadata postgres://clew@db.example.com/clew?sslmode=verify-full
+  clew init --listen 127.0.0.1:9000
+  clew init --metadata-url postgres://clew@db.example.com/clew?sslmode=verify-full
   eval \"$(clew init --format env)\" && clew serve
 
 The secret key and the password are shown only once: Clew stores an encrypted copy of the key and a hash of the password.
 Fails without any change if the data directory or the database is already initialised.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum InitFormat {
     /// Human-readable table
     Table,
     /// JSON object
     Json,
-    /// Shell export statements for clew collect and SDKs
+    /// Shell export statements that set the environment for clew collect and the SDKs
     Env,
 }
 
-/// Endpoint and credentials for API clients.
+/// API endpoint and credentials that an API client needs.
 #[derive(Serialize)]
 struct ClientCredentials {
     endpoint: String,
@@ -88,14 +107,15 @@ pub(crate) async fn run(arguments: InitArgs) -> Result<(), CliError> {
     let (_, ids) =
         Store::initialise(&local_actor::local_audit_origin(), arguments.store_location()?, tenant).await.map_err(|error| match error {
             StoreError::AlreadyInitialised { .. } => CliError::new_refusal(error.to_string())
-                .with_fix("start the server with clew serve, or select another data directory with --data-dir or another database with --metadata"),
+                .with_fix("start the server with clew serve, or select another data directory with --data-dir or another database with --metadata-url"),
             error => CliError::new_failure(error.to_string()),
         })?;
-    let credentials = build_credentials(&arguments, &ids, &secrets.password, &secrets.access_key, &secrets.secret_key);
+    let credentials =
+        build_client_credentials(&arguments, &ids, &secrets.password, &secrets.access_key, &secrets.secret_key);
     output::write_stdout(&match arguments.format {
-        Format::Table => render_table(&credentials, &arguments),
-        Format::Env => render_env_exports(&credentials),
-        Format::Json => output::to_json_text(&credentials)?,
+        InitFormat::Table => render_credentials_table(&credentials, &arguments),
+        InitFormat::Env => render_env_exports(&credentials),
+        InitFormat::Json => output::to_json_text(&credentials)?,
     })
 }
 
@@ -115,7 +135,7 @@ fn generate_secrets() -> Result<GeneratedSecrets, CliError> {
     Ok(GeneratedSecrets { password, password_hash, access_key: AccessKeyId::generate(), secret_key })
 }
 
-fn build_credentials(
+fn build_client_credentials(
     arguments: &InitArgs,
     ids: &InitialIds,
     password: &SecretString,
@@ -123,7 +143,7 @@ fn build_credentials(
     secret_key: &SecretString,
 ) -> ClientCredentials {
     ClientCredentials {
-        endpoint: format!("http://{DEFAULT_LISTEN_ADDRESS}"),
+        endpoint: format!("http://{}", arguments.listen),
         region: arguments.region.clone(),
         domain_id: ids.domain_id.to_string(),
         domain_name: arguments.domain.clone(),
@@ -135,13 +155,18 @@ fn build_credentials(
     }
 }
 
-fn render_table(credentials: &ClientCredentials, arguments: &InitArgs) -> String {
-    let folder = arguments.data_dir.display();
-    let database = if arguments.metadata.is_set() { " and the same --metadata" } else { "" };
+fn render_credentials_table(credentials: &ClientCredentials, arguments: &InitArgs) -> String {
+    let data_dir = arguments.data_dir.display();
+    let listen = match arguments.listen.as_str() {
+        DEFAULT_LISTEN_ADDRESS => String::new(),
+        address => format!(" --listen {address}"),
+    };
+    let database = if arguments.metadata_url.is_set() { " and the same --metadata-url" } else { "" };
     format!(
-        "Created {folder}. The credentials are shown only once; store them now:\n\n  \
-         domain      {} ({})\n  project     {} ({})\n  user        {}\n  password    {}\n  access key  {}\n  secret key  {}\n\n\
-         Next: clew serve --data-dir {folder}{database}\n",
+        "Created {data_dir}. The credentials are shown only once; store them now:\n\n  \
+         endpoint    {}\n  domain      {} ({})\n  project     {} ({})\n  user        {}\n  password    {}\n  access key  {}\n  secret key  {}\n\n\
+         Next: clew serve --data-dir {data_dir}{listen}{database}\n",
+        credentials.endpoint,
         credentials.domain_name,
         credentials.domain_id,
         credentials.region,

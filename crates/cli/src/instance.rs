@@ -1,4 +1,4 @@
-//! `clew instance …`: manages the inventory of instances (database servers).
+//! `clew instance …`: manages the inventory of instances and their nodes (database servers).
 
 mod add;
 mod check;
@@ -43,7 +43,7 @@ pub(crate) struct ProjectArgs {
     /// Name or id of the project [default: the only project]
     #[arg(long, value_name = "PROJECT", env = "CLEW_PROJECT_ID")]
     project: Option<String>,
-    /// Name or id of the domain that contains the project [default: any domain]
+    /// Name or id of the domain that contains the project [default: all domains are searched]
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
 }
@@ -66,7 +66,7 @@ struct ShowArgs {
     project_args: ProjectArgs,
 }
 
-/// Remove an instance from the inventory. The command does not change the database servers.
+/// Remove an instance from the inventory, without any change to its database servers.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew instance remove shop --yes")]
 struct RemoveArgs {
@@ -92,7 +92,7 @@ pub(crate) async fn run(arguments: InstanceCommandArgs) -> Result<(), CliError> 
 }
 
 /// Instance inventory of one project.
-pub(crate) struct Inventory {
+pub(crate) struct InstanceInventory {
     pub(crate) store: Store,
     pub(crate) project: Project,
     pub(crate) origin: Origin,
@@ -103,8 +103,8 @@ impl ProjectArgs {
         self.store_args.format
     }
 
-    /// Opens the store, and selects the project named by `--project` or the only project.
-    pub(crate) async fn open_inventory(&self) -> Result<Inventory, CliError> {
+    /// Opens the store, and selects the project from `--project`, or the only project if the option is not set.
+    pub(crate) async fn open_inventory(&self) -> Result<InstanceInventory, CliError> {
         let store = self.store_args.open_store().await?;
         let projects = match &self.domain {
             Some(name_or_id) => {
@@ -126,7 +126,9 @@ impl ProjectArgs {
             }
         };
         match (matches.as_slice(), &self.project) {
-            ([only], _) => Ok(Inventory { store, project: only.clone(), origin: local_actor::local_audit_origin() }),
+            ([only], _) => {
+                Ok(InstanceInventory { store, project: only.clone(), origin: local_actor::local_audit_origin() })
+            }
             (_, None) => {
                 Err(CliError::new_refusal(format!("select a project with --project: {}", format_list(&projects))))
             }
@@ -155,8 +157,8 @@ pub(crate) async fn find_instance(
     Ok(all.find(|instance| instance.project_id == *project && instance.name == name_or_id))
 }
 
-/// Finds an instance by id or name. Fails if it does not exist.
-async fn require_instance(inventory: &Inventory, name_or_id: &str) -> Result<Instance, CliError> {
+/// Finds an instance by its id or name. Fails if the instance does not exist.
+async fn require_instance(inventory: &InstanceInventory, name_or_id: &str) -> Result<Instance, CliError> {
     let instance = find_instance(&inventory.store, &inventory.project.id, name_or_id).await?;
     instance.ok_or_else(|| {
         CliError::new_failure(format!("there is no instance {name_or_id}")).with_fix("clew instance list shows all")
@@ -172,7 +174,7 @@ pub(crate) fn parse_tag(text: &str) -> Result<Tag, String> {
 }
 
 async fn list_instances(project_args: ProjectArgs) -> Result<(), CliError> {
-    let Inventory { store, project, .. } = project_args.open_inventory().await?;
+    let InstanceInventory { store, project, .. } = project_args.open_inventory().await?;
     let mut all = Vec::new();
     loop {
         let page = Pagination { offset: u32::try_from(all.len()).unwrap_or(u32::MAX), limit: 100 };
@@ -184,7 +186,7 @@ async fn list_instances(project_args: ProjectArgs) -> Result<(), CliError> {
         }
     }
     project_args.output_format().print(
-        || render::render_table(&all),
+        || render::render_instance_table(&all),
         || serde_json::json!({ "instances": all.iter().map(render::instance_to_json).collect::<Vec<_>>() }),
     )
 }

@@ -29,11 +29,11 @@ enum KeyCommand {
     Remove(RemoveArgs),
 }
 
-/// List access keys with the time of last use.
+/// List access keys, with the time when each key was last used.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  clew key list\n  clew key list ada")]
 struct ListArgs {
-    /// Name or id of a user [default: all users]
+    /// Name or id of the user whose keys are listed [default: all users]
     user: Option<String>,
     #[command(flatten)]
     domain_args: DomainArgs,
@@ -49,7 +49,7 @@ struct EnableArgs {
     domain_args: DomainArgs,
 }
 
-/// Disable an access key. Also revokes all tokens and temporary keys of the user.
+/// Disable an access key, and revoke all tokens and temporary keys of its user.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew key disable AKID")]
 struct DisableArgs {
@@ -59,7 +59,7 @@ struct DisableArgs {
     domain_args: DomainArgs,
 }
 
-/// Delete an access key. Also revokes all tokens and temporary keys of the user.
+/// Delete an access key, and revoke all tokens and temporary keys of its user.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew key remove AKID --yes")]
 struct RemoveArgs {
@@ -74,15 +74,19 @@ struct RemoveArgs {
 pub(crate) async fn run(arguments: KeyCommandArgs) -> Result<(), CliError> {
     match arguments.command {
         KeyCommand::Create(arguments) => create::run(arguments).await,
-        KeyCommand::List(arguments) => list_keys(arguments).await,
-        KeyCommand::Enable(arguments) => set_key_enabled(&arguments.domain_args, &arguments.access_key, true).await,
-        KeyCommand::Disable(arguments) => set_key_enabled(&arguments.domain_args, &arguments.access_key, false).await,
-        KeyCommand::Remove(arguments) => remove_key(arguments).await,
+        KeyCommand::List(arguments) => list_access_keys(arguments).await,
+        KeyCommand::Enable(arguments) => {
+            set_access_key_enabled(&arguments.domain_args, &arguments.access_key, true).await
+        }
+        KeyCommand::Disable(arguments) => {
+            set_access_key_enabled(&arguments.domain_args, &arguments.access_key, false).await
+        }
+        KeyCommand::Remove(arguments) => remove_access_key(arguments).await,
     }
 }
 
-async fn list_keys(arguments: ListArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+async fn list_access_keys(arguments: ListArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let users = match &arguments.user {
         Some(user) => vec![directory.find_user(user).await?],
         None => directory.store.list_users(&directory.domain.id).await?,
@@ -92,14 +96,14 @@ async fn list_keys(arguments: ListArgs) -> Result<(), CliError> {
         keys.extend(directory.store.list_access_keys(&user.id).await?.into_iter().map(|key| (user.name.clone(), key)));
     }
     arguments.domain_args.output_format().print(
-        || render_table(&keys),
-        || json!({ "access_keys": keys.iter().map(|(user, key)| key_to_json(user, key)).collect::<Vec<_>>() }),
+        || render_access_key_table(&keys),
+        || json!({ "access_keys": keys.iter().map(|(user, key)| access_key_to_json(user, key)).collect::<Vec<_>>() }),
     )
 }
 
-async fn set_key_enabled(domain_args: &DomainArgs, id: &AccessKeyId, enabled: bool) -> Result<(), CliError> {
-    let directory = domain_args.open_directory().await?;
-    let (user, _) = find_key(&directory, id).await?;
+async fn set_access_key_enabled(domain_args: &DomainArgs, id: &AccessKeyId, enabled: bool) -> Result<(), CliError> {
+    let directory = domain_args.open_identity_directory().await?;
+    let (user, _) = find_access_key(&directory, id).await?;
     directory.store.set_access_key_enabled(&directory.origin, id, enabled).await?;
     domain_args.output_format().print(
         || format!("{} the access key {id} of {user}.\n", if enabled { "Enabled" } else { "Disabled" }),
@@ -107,10 +111,10 @@ async fn set_key_enabled(domain_args: &DomainArgs, id: &AccessKeyId, enabled: bo
     )
 }
 
-async fn remove_key(arguments: RemoveArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+async fn remove_access_key(arguments: RemoveArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let id = &arguments.access_key;
-    let (user, _) = find_key(&directory, id).await?;
+    let (user, _) = find_access_key(&directory, id).await?;
     arguments.confirmation.confirm_action(format!("remove the access key {id} of {user}")).await?;
     directory.store.remove_access_key(&directory.origin, id).await?;
     arguments
@@ -119,16 +123,19 @@ async fn remove_key(arguments: RemoveArgs) -> Result<(), CliError> {
         .print(|| format!("Removed the access key {id} of {user}.\n"), || json!({ "removed": id }))
 }
 
-/// Finds an access key in the domain, and returns it with the user name.
-async fn find_key(directory: &IdentityDirectory, id: &AccessKeyId) -> Result<(String, AccessKeyRecord), CliError> {
+/// Finds an access key in the domain. Returns the key and the name of its user.
+async fn find_access_key(
+    directory: &IdentityDirectory,
+    id: &AccessKeyId,
+) -> Result<(String, AccessKeyRecord), CliError> {
     let unknown = || CliError::new_refusal(format!("there is no access key {id}")).with_fix("clew key list shows all");
     let key = directory.store.find_access_key_record(id).await?.ok_or_else(unknown)?;
     let user = directory.store.find_user(&key.user_id).await?.filter(|user| user.domain_id == directory.domain.id);
     user.map(|user| (user.name, key)).ok_or_else(unknown)
 }
 
-/// Renders a table of access keys. Each element of `keys` is a user name and a key.
-pub(crate) fn render_table(keys: &[(String, AccessKeyRecord)]) -> String {
+/// Renders a table of access keys. Each element of `keys` contains a user name and an access key.
+pub(crate) fn render_access_key_table(keys: &[(String, AccessKeyRecord)]) -> String {
     let row = |(user, key): &(String, AccessKeyRecord)| {
         let last_used = key.last_used_at.map_or("never".to_owned(), time::format_unix_seconds);
         [
@@ -147,8 +154,8 @@ pub(crate) fn render_table(keys: &[(String, AccessKeyRecord)]) -> String {
     )
 }
 
-/// Converts an access key to JSON, without the secret.
-pub(crate) fn key_to_json(user: &str, key: &AccessKeyRecord) -> Value {
+/// Converts an access key to JSON, without the secret key.
+pub(crate) fn access_key_to_json(user: &str, key: &AccessKeyRecord) -> Value {
     json!({
         "access_key": key.id,
         "user": user,

@@ -19,11 +19,11 @@ use clew_store::StoreLocation;
 use crate::configuration::DEFAULT_DATA_DIR;
 use crate::confirm::ConfirmArgs;
 use crate::error::CliError;
-use crate::metadata_url::MetadataArgs;
+use crate::metadata_url::MetadataUrlArgs;
 use crate::node_url::NodeArgs;
 use crate::output::{self, Format};
-use audit::KillAudit;
-use preview::{SelectedSessions, estimate_impact};
+use audit::KillAuditLog;
+use preview::{SelectedSessions, estimate_kill_impact};
 use report::KillReport;
 
 #[derive(Debug, Args)]
@@ -31,38 +31,41 @@ use report::KillReport;
 pub(crate) struct KillArgs {
     #[command(flatten)]
     node: NodeArgs,
-    /// Ids of the sessions to kill; clew ps and clew locks show session ids
+    /// Ids of the sessions to kill, as shown by clew ps and clew locks
     #[arg(required = true, value_name = "ID", value_parser = clap::value_parser!(u64).range(1..))]
     ids: Vec<u64>,
-    /// Kill only the running statements, and keep the sessions with their transactions and locks
+    /// Kill only the running statements; the sessions keep their transactions and locks
     #[arg(long)]
     query: bool,
-    /// Reason for the kill, recorded in the JSON output and in the audit log
+    /// Reason for the kill, for the JSON output and the audit log
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
     #[command(flatten)]
     confirmation: ConfirmArgs,
-    /// Preview the impact without killing sessions
+    /// Show the impact without killing sessions
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
-    /// Protected account, in addition to system accounts and accounts of cloud vendors; repeatable
+    /// Account to protect from kills, in addition to system accounts and cloud vendor accounts (repeatable)
     #[arg(long, value_name = "NAME")]
     protect: Vec<String>,
-    /// Data directory created by clew init, whose audit log records the killed sessions, the reason and the outcome
+    /// Data directory created by clew init. Its audit log records the killed sessions, the reason and the outcomes
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
-    metadata: MetadataArgs,
+    metadata_url: MetadataUrlArgs,
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
     format: Format,
 }
 
-/// Returns the location of the store with the audit log.
-/// `None` if neither `--data-dir` nor `--metadata` is set.
-fn audit_store_location(data_dir: Option<&Path>, metadata: &MetadataArgs) -> Result<Option<StoreLocation>, CliError> {
-    let default = metadata.is_set().then_some(Path::new(DEFAULT_DATA_DIR));
-    data_dir.or(default).map(|folder| metadata.store_location(folder)).transpose()
+/// Returns the location of the store that contains the audit log.
+/// Returns `None` if neither `--data-dir` nor `--metadata-url` is set.
+fn audit_store_location(
+    data_dir: Option<&Path>,
+    metadata_url: &MetadataUrlArgs,
+) -> Result<Option<StoreLocation>, CliError> {
+    let default = metadata_url.is_set().then_some(Path::new(DEFAULT_DATA_DIR));
+    data_dir.or(default).map(|data_dir| metadata_url.store_location(data_dir)).transpose()
 }
 
 const AFTER_HELP: &str = "\
@@ -83,7 +86,7 @@ Examples:
 Exit codes: 0 all sessions have terminated or will terminate; 1 at least one session could not be killed; 2 refused, nothing was killed.";
 
 pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.resolve_node()?;
+    let (node, limits) = arguments.node.resolve_node_url()?;
     let kind = if arguments.query { KillTarget::Query } else { KillTarget::Connection };
     let protected = ProtectedAccounts::default().with_accounts(arguments.protect.iter().map(String::as_bytes));
     let mut seen = HashSet::new();
@@ -91,10 +94,10 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
 
     let SessionLookup { read, sessions } = find_sessions(&node, &ids, &limits).await?;
     let mut selected = SelectedSessions::new(ids.clone(), sessions);
-    reject_protected_sessions(&selected.sessions, kind, &protected)?;
+    reject_unkillable_sessions(&selected.sessions, kind, &protected)?;
     // With --yes no preview is shown, so an overloaded server is spared the additional reads.
     if !arguments.confirmation.skips_prompt() {
-        selected.impact = Some(estimate_impact(&node, &selected.sessions, &limits).await);
+        selected.impact = Some(estimate_kill_impact(&node, &selected.sessions, &limits).await);
     }
     let report = KillReport { address: node.address(), kind, reason: arguments.reason, selected };
     if arguments.dry_run {
@@ -102,11 +105,11 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     }
     if !report.selected.sessions.is_empty() && !arguments.confirmation.skips_prompt() {
         output::write_stderr(&format!("{}\n", report.render_preview(output::terminal_width())));
-        arguments.confirmation.confirm_action(report.describe_action()).await?;
+        arguments.confirmation.confirm_action(report.describe_kill()).await?;
     }
     // Opened before the kills: if the audit log is not writable, nothing is killed.
-    let audit = match audit_store_location(arguments.data_dir.as_deref(), &arguments.metadata)? {
-        Some(location) => Some(KillAudit::open(location).await?),
+    let audit = match audit_store_location(arguments.data_dir.as_deref(), &arguments.metadata_url)? {
+        Some(location) => Some(KillAuditLog::open(location).await?),
         None => None,
     };
     let before = if report.selected.sessions.is_empty() {
@@ -115,15 +118,15 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
         Some(StateBeforeKill::read_state(&node, &limits).await)
     };
     let outcomes = kill_sessions(&node, &report.selected.sessions, kind, &read, &protected, &limits).await?;
-    let outcomes = report.outcomes_for_all_ids(&outcomes);
+    let outcomes = report.outcomes_for_requested_ids(&outcomes);
     if let Some(audit) = audit {
         audit.record_kills(&report, &outcomes).await?;
     }
-    let effect = read_kill_effect(before, &node, &outcomes, &limits).await;
+    let effect = measure_kill_effect(before, &node, &outcomes, &limits).await;
     let effect = effect.as_ref();
     arguments
         .format
-        .print(|| report::render_outcomes(&outcomes, effect), || report.to_json(Some((&outcomes, effect))))?;
+        .print(|| report::render_kill_outcomes(&outcomes, effect), || report.to_json(Some((&outcomes, effect))))?;
     match outcomes.iter().filter(|(_, outcome)| !outcome.is_success()).count() {
         0 => Ok(()),
         failures => {
@@ -133,8 +136,8 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     }
 }
 
-/// Reads the effect of the kills on other sessions. Returns `None` if the server accepted no kill.
-async fn read_kill_effect(
+/// Measures the effect of the kills on other sessions. Returns `None` if the server accepted no kill.
+async fn measure_kill_effect(
     before: Option<Result<StateBeforeKill, Failure>>,
     node: &NodeUrl,
     outcomes: &[(u64, clew_mysql::KillOutcome)],
@@ -147,7 +150,7 @@ async fn read_kill_effect(
     })
 }
 
-/// Kill outcomes with their session ids.
+/// Outcomes of the kills, each with its session id.
 type Outcomes = Vec<(u64, clew_mysql::KillOutcome)>;
 
 async fn kill_sessions(
@@ -166,8 +169,8 @@ async fn kill_sessions(
     Ok(kill_victims(node, &victims, kind, protected, limits).await?)
 }
 
-/// Fails if a session in the list must not be killed. In this case, no session is killed.
-fn reject_protected_sessions(
+/// Fails if a session in `sessions` must not be killed.
+fn reject_unkillable_sessions(
     sessions: &[Session],
     kind: KillTarget,
     protected: &ProtectedAccounts,

@@ -1,11 +1,11 @@
-//! Lazy construction of subcommand arguments.
-//! At startup, clap builds the options of one subcommand instead of about 200 options.
+//! Builds the arguments of a subcommand only when the subcommand is used.
+//! As a result, clap builds the options of one subcommand at startup, instead of about 200 options.
 
 use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
-/// Arguments `T` of a subcommand, which clap builds on first use.
-/// The enum variant contains the help text of the subcommand, because the command list does not build the arguments.
+/// Arguments `T` of a subcommand. Clap builds the arguments when the subcommand is first used.
+/// The doc comment of the enum variant is the help text of the subcommand.
 #[derive(Debug)]
 pub(crate) struct LazyArgs<T>(Box<T>);
 
@@ -25,8 +25,8 @@ impl<T: Args> Args for LazyArgs<T> {
     }
 }
 
-/// Adds arguments to a command, and restores the help text of the command.
-/// Flattened argument structs overwrite the help text with their doc comments.
+/// Adds the arguments of `T` to a command, and then restores the help text of the command.
+/// The doc comments of flattened argument structs would otherwise replace the help text.
 fn augment_and_restore_about(command: Command, augment: fn(Command) -> Command) -> Command {
     let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
     augment(command).about(Resettable::from(about)).long_about(Resettable::from(long_about))

@@ -1,12 +1,13 @@
-//! Audit actor of the command line: the local operating system account.
+//! Audit actor for the command line: the local operating system account.
 
 use clew_model::Origin;
 
-/// Maximum number of characters taken from `SUDO_USER`.
+/// Maximum number of characters of `SUDO_USER` in the name of the actor.
 const MAX_SUDO_USER_CHARS: usize = 64;
 
-/// Returns the audit origin for the operating system account of this process.
-/// The account is looked up by user id, because environment variables can be forged. Root gets `SUDO_USER` appended.
+/// Returns the audit origin for commands of the operating system account that runs this process.
+/// The account is looked up by its user id, because environment variables can be forged.
+/// For root, the value of `SUDO_USER` is appended to the account name.
 pub(crate) fn local_audit_origin() -> Origin {
     let id = rustix::process::getuid().as_raw().to_string();
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -23,7 +24,7 @@ fn sanitize_user_name(name: &str) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// Returns the account name for a user id. `accounts` has the format of `/etc/passwd`.
+/// Returns the account name for a user id. `accounts` is text in the format of `/etc/passwd`.
 fn find_account_name<'a>(accounts: &'a str, id: &str) -> Option<&'a str> {
     accounts.lines().find_map(|line| {
         let mut fields = line.split(':');

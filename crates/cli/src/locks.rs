@@ -20,8 +20,8 @@ pub(crate) struct LocksArgs {
     node: NodeArgs,
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "tree")]
-    format: Format,
-    /// Mask literals: show statement templates with ? in place of literals, and omit locked values
+    format: LocksFormat,
+    /// Show ? in place of each literal in a statement, and omit locked values
     #[arg(long)]
     mask: bool,
 }
@@ -38,28 +38,28 @@ Examples:
   clew locks mysql://clew@db.example.com/ --format dot | dot -Tsvg > locks.svg";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum LocksFormat {
     /// Human-readable tree
     Tree,
-    /// JSON object with waits, root blockers, cycles and sessions
+    /// JSON object that contains the lock waits, root blockers, cycles and sessions
     Json,
     /// Graph for Graphviz
     Dot,
 }
 
 pub(crate) async fn run(arguments: LocksArgs) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.resolve_node()?;
+    let (node, limits) = arguments.node.resolve_node_url()?;
     let observed = read_lock_waits(&node, &limits).await?;
     let graph = waits::build_wait_graph(&observed);
     let graph = if arguments.mask { graph.with_masked_literals() } else { graph };
     match arguments.format {
-        Format::Tree => {
+        LocksFormat::Tree => {
             let colours = output::stdout_has_colours();
             let text = render_wait_graph(&graph, &node.address(), output::terminal_width(), colours);
             output::write_styled_stdout(&(text + &remedy::suggest_remedy(&graph, &node, colours)))?;
         }
-        Format::Json => output::write_stdout(&output::to_json_text(&graph)?)?,
-        Format::Dot => output::write_stdout(&waits::render_dot(&graph))?,
+        LocksFormat::Json => output::write_stdout(&output::to_json_text(&graph)?)?,
+        LocksFormat::Dot => output::write_stdout(&waits::render_dot(&graph))?,
     }
     output::write_stderr(&limitations::format_limitations(&graph.limitations));
     Ok(())
@@ -67,14 +67,14 @@ pub(crate) async fn run(arguments: LocksArgs) -> Result<(), CliError> {
 
 fn render_wait_graph(graph: &WaitGraph, address: &str, width: usize, colours: bool) -> String {
     let lines = waits::render_tree(graph, TreeLayout { width, ..TreeLayout::default() });
-    let mut text: String = lines.iter().map(|line| style_line(line, colours)).collect();
+    let mut text: String = lines.iter().map(|line| apply_tree_line_style(line, colours)).collect();
     if !text.is_empty() {
         text.push('\n');
     }
     text + &summarize_waits(graph, address)
 }
 
-fn style_line(line: &TreeLine, colours: bool) -> String {
+fn apply_tree_line_style(line: &TreeLine, colours: bool) -> String {
     let style = match line.kind {
         _ if !colours => Style::new(),
         TreeLineKind::Root => Style::new().fg_color(Some(AnsiColor::Red.into())).effects(Effects::BOLD),
@@ -85,7 +85,7 @@ fn style_line(line: &TreeLine, colours: bool) -> String {
     format!("{style}{}{style:#}\n", line.text.trim_end())
 }
 
-/// Summarises the number of waiters and root blockers, with a note if the data is incomplete.
+/// Returns the numbers of waiters and root blockers as text, with a note if the data is incomplete.
 fn summarize_waits(graph: &WaitGraph, address: &str) -> String {
     let mut waiters: Vec<_> = graph.waits.iter().map(|wait| wait.waiter).collect();
     waiters.dedup();

@@ -1,4 +1,4 @@
-//! Logging to stderr: text on a terminal, JSON otherwise.
+//! Logs to stderr: text on a terminal, JSON otherwise.
 
 mod json_format;
 
@@ -7,7 +7,7 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 use crate::error::CliError;
-use crate::output::Sanitizer;
+use crate::output::TerminalSanitizer;
 use json_format::JsonFormat;
 
 /// Initialises logging. `filter` is a level or a comma-separated list of `target=level`.
@@ -17,7 +17,7 @@ pub(crate) fn init_logging(filter: &str) -> Result<(), CliError> {
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         // ANSI colours are disabled, because a field can contain a message from a server.
-        let writer = || Sanitizer::new(std::io::stderr(), false);
+        let writer = || TerminalSanitizer::new(std::io::stderr(), false);
         logs.with_target(false).with_ansi(false).with_writer(writer).init();
     } else {
         logs.fmt_fields(JsonFormat).event_format(JsonFormat).init();

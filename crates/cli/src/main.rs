@@ -1,4 +1,4 @@
-//! The `clew` binary. Each subcommand has a module that parses arguments and calls the library crates.
+//! The `clew` binary. Each subcommand has a module that parses the arguments and calls the library crates.
 
 mod audit;
 mod cli;
@@ -23,6 +23,8 @@ mod limitations;
 mod local_actor;
 mod locks;
 mod logs;
+mod master_key;
+mod metadata;
 mod metadata_url;
 mod migrate;
 mod new_password;
@@ -34,10 +36,8 @@ mod policy;
 mod project;
 mod ps;
 mod rule;
-mod secrets;
 mod serve;
 mod snapshot;
-mod store;
 mod store_args;
 mod text_table;
 mod time;
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
 /// Parses the command line. Exits the process with a usage error if the arguments are invalid.
 fn parse_command_line() -> Result<Cli, CliError> {
     let mut matches = Cli::command().get_matches();
-    password_arguments::reject_passwords(&matches)?;
+    password_arguments::reject_url_passwords(&matches)?;
     Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut Cli::command()).exit())
 }
 
@@ -91,8 +91,8 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Doctor(arguments) => Box::pin(run_interruptible(doctor::run(arguments.into_inner()))).await,
             Command::Init(arguments) => init::run(arguments.into_inner()).await,
             Command::Migrate(arguments) => migrate::run(arguments.into_inner()).await,
-            Command::Secrets(arguments) => secrets::run(arguments.into_inner()).await,
-            Command::Store(arguments) => run_interruptible(store::run(arguments.into_inner())).await,
+            Command::MasterKey(arguments) => master_key::run(arguments.into_inner()).await,
+            Command::Metadata(arguments) => run_interruptible(metadata::run(arguments.into_inner())).await,
             Command::Serve(arguments) => serve::run(arguments.into_inner()).await,
             Command::Worker(arguments) => worker::run(arguments.into_inner()).await,
             Command::Domain(arguments) => run_interruptible(domain::run(arguments.into_inner())).await,
@@ -118,7 +118,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
 }
 
 /// Runs `work` until completion or Ctrl-C.
-/// Waits for pending kills of abandoned statements on watched servers before it returns.
+/// Before the function returns, it waits until abandoned statements on database servers have been killed.
 async fn run_interruptible(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     let outcome = tokio::select! {
         outcome = work => outcome,

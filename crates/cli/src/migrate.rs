@@ -16,7 +16,7 @@ pub(crate) struct MigrateArgs {
 const AFTER_HELP: &str = "\
 Examples:
   clew migrate
-  clew migrate --metadata postgres://clew@db.example.com/clew?sslmode=verify-full
+  clew migrate --metadata-url postgres://clew@db.example.com/clew?sslmode=verify-full
 
 Fails if a newer version has already migrated the metadata.";
 

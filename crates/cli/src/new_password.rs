@@ -1,4 +1,4 @@
-//! New password of a user, generated or read from stdin.
+//! Generates a new password for a user, or reads the password from stdin.
 
 use std::io::{self, BufRead, IsTerminal, Read};
 
@@ -8,28 +8,28 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::CliError;
 
-/// Maximum number of bytes of a password line on stdin.
+/// Maximum length of a password line on stdin, in bytes.
 const MAX_PASSWORD_LINE_BYTES: u64 = 1024;
 
-/// Options for the source of a new password.
+/// Options that select the source of a new password.
 #[derive(Debug, Args)]
 pub(crate) struct NewPasswordArgs {
-    /// Read the password from stdin (one line, without echo on a terminal) instead of generating a password
+    /// Read the password from one line on stdin instead of generating a password; a terminal does not echo the input
     #[arg(long)]
     password_stdin: bool,
 }
 
-/// New password that meets the password rules.
+/// New password that conforms to the password rules.
 pub(crate) struct NewPassword {
     /// Password hash as a PHC string.
     pub(crate) hash: String,
-    /// Generated password, which is printed once. `None` if the password was read from stdin.
+    /// Generated password, which is printed once, or `None` if the password was read from stdin.
     pub(crate) generated: Option<SecretString>,
 }
 
 impl NewPasswordArgs {
-    /// Generates a password for `user`, or reads it from stdin.
-    pub(crate) async fn read_or_generate(&self, user: &str) -> Result<NewPassword, CliError> {
+    /// Generates a password for `user`, or reads the password from stdin.
+    pub(crate) async fn read_or_generate_password(&self, user: &str) -> Result<NewPassword, CliError> {
         let failed =
             |error: &dyn std::error::Error| CliError::new_failure(format!("could not process the password: {error}"));
         if !self.password_stdin {
@@ -48,7 +48,7 @@ impl NewPasswordArgs {
     }
 }
 
-/// Reads a password line without the line break. A terminal does not echo the input.
+/// Reads a password from one line, without the line break. A terminal does not echo the input.
 fn read_password_line(prompt: &str) -> io::Result<SecretString> {
     if io::stdin().is_terminal() {
         return rpassword::prompt_password(prompt).map(SecretString::from);
@@ -61,13 +61,13 @@ fn read_password_line(prompt: &str) -> io::Result<SecretString> {
 }
 
 impl NewPassword {
-    /// Returns the generated password as JSON, or null if the password was read from stdin.
+    /// Returns the generated password as a JSON string, or JSON null if the password was read from stdin.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         self.generated.as_ref().map(ExposeSecret::expose_secret).into()
     }
 
-    /// Formats the notice with the generated password. Empty if the password was read from stdin.
-    pub(crate) fn password_notice(&self) -> String {
+    /// Formats the generated password for the output. Returns an empty text if the password was read from stdin.
+    pub(crate) fn format_password_notice(&self) -> String {
         self.generated.as_ref().map_or(String::new(), |password| {
             format!("The password is shown only once; store it now:\n\n  password  {}\n\n", password.expose_secret())
         })

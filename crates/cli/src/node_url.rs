@@ -1,4 +1,4 @@
-//! Node URL on the command line, and its password sources.
+//! Reads the node URL and its password from the command line, the environment or a prompt.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use secrecy::SecretString;
 
 use crate::error::CliError;
 
-/// Environment variable that holds the password of a node.
+/// Name of the environment variable that contains the password for a node.
 pub(crate) const PASSWORD_ENV_VAR: &str = "CLEW_DB_PASSWORD";
 
-/// Options for the node URL and the timeout.
+/// Arguments for the node URL and the timeout.
 #[derive(Debug, Args)]
 pub(crate) struct NodeArgs {
     /// mysql://user@host:port/?tls=off|preferred|required|verify-ca|verify-identity&ca=FILE
     ///
-    /// Set the password in CLEW_DB_PASSWORD or type it at the prompt, because other users can see command lines.
+    /// Set the password in CLEW_DB_PASSWORD or enter the password at the prompt: other users can see command lines.
     #[arg(value_name = "URL")]
     url: String,
     /// Timeout of a read operation in seconds
@@ -27,8 +27,8 @@ pub(crate) struct NodeArgs {
 }
 
 impl NodeArgs {
-    /// Returns the node URL with its password, and the limits for read operations.
-    pub(crate) fn resolve_node(&self) -> Result<(NodeUrl, ReadLimits), CliError> {
+    /// Returns the node URL with the password, and the limits for read operations.
+    pub(crate) fn resolve_node_url(&self) -> Result<(NodeUrl, ReadLimits), CliError> {
         let node = resolve_password(parse_node_url(&self.url)?)?;
         let timeout = Duration::from_secs(self.timeout);
         Ok((node, ReadLimits { read_timeout: timeout, connect_timeout: timeout / 2, ..ReadLimits::default() }))
@@ -53,7 +53,7 @@ pub(crate) fn format_url_for_shell(node: &NodeUrl) -> String {
     }
 }
 
-/// Replaces the credentials of an invalid URL with an ellipsis.
+/// Replaces the credentials in an invalid URL with an ellipsis.
 fn redact_credentials(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme < at => {
@@ -64,8 +64,9 @@ fn redact_credentials(url: &str) -> String {
     }
 }
 
-/// Adds the password to a node URL. Sources in order: the URL, `CLEW_DB_PASSWORD`, a terminal prompt.
-/// Without a terminal, the password remains empty.
+/// Adds the password to a node URL, from the first available source.
+/// The sources are the URL, `CLEW_DB_PASSWORD` and a prompt on the terminal, in this order.
+/// The password remains empty if no source is available.
 pub(crate) fn resolve_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
     if node.password.is_some() {
         return Ok(node);

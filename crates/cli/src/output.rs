@@ -1,5 +1,5 @@
-//! Output to terminals, pipes, devices and files. Files are replaced atomically.
-//! Text and terminal output are sanitised by `clew_diagnose::terminal`. JSON output is escaped.
+//! Writes output to terminals, pipes, devices and files. Existing files are replaced atomically.
+//! `clew_diagnose::terminal` sanitises text. The JSON serializer escapes JSON output.
 
 mod terminal;
 
@@ -15,7 +15,7 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 
 use crate::error::CliError;
-pub(crate) use terminal::Sanitizer;
+pub(crate) use terminal::TerminalSanitizer;
 
 /// Name of stdout in error messages.
 const STDOUT_NAME: &str = "the output";
@@ -38,7 +38,7 @@ impl Format {
         }
     }
 
-    /// Prints the result to stdout in this format, and keeps the colours of a table.
+    /// Prints the result to stdout in this format. A table keeps its colours.
     pub(crate) fn print_styled(
         self,
         table: impl FnOnce() -> String,
@@ -51,13 +51,13 @@ impl Format {
     }
 }
 
-/// Serialises a value as indented JSON with a final line break.
+/// Serialises a value as indented JSON, followed by a line break.
 pub(crate) fn to_json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, CliError> {
     let json = clew_diagnose::json::to_string_pretty(value);
     json.map(|json| json + "\n").map_err(|error| CliError::new_failure(format!("could not write JSON: {error}")))
 }
 
-/// Adds the fields of the JSON object `more` to `value`.
+/// Adds the fields of the JSON object `more` to the JSON object `value`.
 pub(crate) fn merge_json_objects(value: Value, more: Value) -> Value {
     match (value, more) {
         (Value::Object(mut fields), Value::Object(more)) => {
@@ -73,9 +73,9 @@ pub(crate) fn merge_json_objects(value: Value, more: Value) -> Value {
 pub(crate) enum OutputTarget {
     /// The path `-`.
     Stdout,
-    /// An existing device or pipe, which is written in place.
+    /// An existing device or pipe, which is opened for writing.
     Device(PathBuf),
-    /// An existing or new regular file. A symbolic link is resolved to its target.
+    /// A regular file that exists or is created. A symbolic link is resolved to its target.
     File(PathBuf),
 }
 
@@ -102,20 +102,20 @@ pub(crate) fn open_device(path: &Path) -> Result<File, CliError> {
         .map_err(|error| CliError::from_write_error(&path.display().to_string(), &error))
 }
 
-/// Creates a temporary file in the directory of `path`.
+/// Creates a temporary file in the directory that contains `path`.
 pub(crate) fn create_temporary_file(path: &Path) -> Result<NamedTempFile, CliError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     NamedTempFile::new_in(folder)
         .map_err(|error| CliError::new_failure(format!("could not write in {}: {error}", folder.display())))
 }
 
-/// Renames a complete temporary file to `path`.
+/// Renames a completely written temporary file to `path`.
 pub(crate) fn persist_file(file: NamedTempFile, path: &Path) -> Result<(), CliError> {
     let persisted = file.persist(path).map(|_| ());
     persisted.map_err(|error| CliError::from_write_error(&path.display().to_string(), &error.error))
 }
 
-/// Creates a writer with a buffer of 64 KiB, the capacity of a pipe.
+/// Creates a writer with a buffer of 64 KiB, which is the capacity of a pipe on Linux.
 fn new_buffered_writer<W: Write>(out: W) -> BufWriter<W> {
     BufWriter::with_capacity(64 << 10, out)
 }
@@ -127,7 +127,7 @@ pub(crate) enum Output {
     /// A terminal: stdout or a device.
     Terminal {
         name: String,
-        terminal: BufWriter<Sanitizer<File>>,
+        terminal: BufWriter<TerminalSanitizer<File>>,
     },
     Device {
         path: PathBuf,
@@ -140,13 +140,14 @@ pub(crate) enum Output {
 }
 
 impl Output {
-    /// Opens a file or device, or stdout for `None` and `-`. Escape sequences are removed on a terminal.
+    /// Opens a file or device, or stdout if `file` is `None` or `-`.
+    /// If the output is a terminal, escape sequences are removed.
     pub(crate) fn open(file: Option<&Path>) -> Result<Self, CliError> {
         Self::open_with_style(file, false)
     }
 
-    /// Opens the output for a table, which may contain colours.
-    /// The caller must sanitise text from a server with `one_line`.
+    /// Opens the output for a table that may contain colours.
+    /// The caller must sanitise text from a server with [`clew_diagnose::terminal::bytes_to_single_line`].
     pub(crate) fn open_for_table(file: Option<&Path>) -> Result<Self, CliError> {
         Self::open_with_style(file, stdout_has_colours())
     }
@@ -169,7 +170,8 @@ impl Output {
         })
     }
 
-    /// Creates the output for an open device. Devices such as `/dev/stdout` and `/dev/tty` can be terminals.
+    /// Creates the output for an open device.
+    /// A device such as `/dev/stdout` or `/dev/tty` can be a terminal.
     pub(crate) fn from_device(path: PathBuf, device: File, styled: bool) -> Self {
         if device.is_terminal() {
             return Self::from_terminal(path.display().to_string(), device, styled);
@@ -178,10 +180,10 @@ impl Output {
     }
 
     fn from_terminal(name: String, terminal: File, styled: bool) -> Self {
-        Self::Terminal { name, terminal: new_buffered_writer(Sanitizer::new(terminal, styled)) }
+        Self::Terminal { name, terminal: new_buffered_writer(TerminalSanitizer::new(terminal, styled)) }
     }
 
-    /// Flushes the output, and renames a temporary file to its final path.
+    /// Flushes the output. If the output is a file, renames the temporary file to its final path.
     pub(crate) fn finish(mut self) -> Result<(), CliError> {
         let name = self.display_name();
         self.flush().map_err(|error| CliError::from_write_error(&name, &error))?;
@@ -189,7 +191,7 @@ impl Output {
         persist_file(temporary.into_inner().map_err(|error| CliError::from_write_error(&name, error.error()))?, &path)
     }
 
-    /// Name of the output in error messages.
+    /// Returns the name of the output for error messages.
     pub(crate) fn display_name(&self) -> String {
         match self {
             Self::Stdout(_) => STDOUT_NAME.to_owned(),
@@ -235,12 +237,13 @@ pub(crate) fn terminal_width() -> usize {
     width.filter(|&width| width > 0).map_or(80, usize::from)
 }
 
-/// Writes sanitised text to stdout.
+/// Sanitises text and writes it to stdout.
 pub(crate) fn write_stdout(text: &str) -> Result<(), CliError> {
     write_raw_stdout(&sanitize_multiline(text))
 }
 
-/// Writes text with colours to stdout. The caller must sanitise text from a server with `one_line`.
+/// Writes text with colours to stdout.
+/// The caller must sanitise text from a server with [`clew_diagnose::terminal::bytes_to_single_line`].
 pub(crate) fn write_styled_stdout(text: &str) -> Result<(), CliError> {
     write_raw_stdout(&if stdout_has_colours() { sanitize_styled_text(text) } else { sanitize_multiline(text) })
 }
@@ -253,7 +256,7 @@ fn write_raw_stdout(text: &str) -> Result<(), CliError> {
         .map_err(|error| CliError::from_write_error(STDOUT_NAME, &error))
 }
 
-/// Writes sanitised text to stderr. Write errors are ignored, because they cannot be reported.
+/// Sanitises text and writes it to stderr. Write errors are ignored, because they cannot be reported.
 pub(crate) fn write_stderr(text: &str) {
     let _ = io::stderr().lock().write_all(sanitize_multiline(text).as_bytes());
 }

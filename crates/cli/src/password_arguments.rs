@@ -1,33 +1,33 @@
-//! Check for PostgreSQL passwords in command-line arguments, which other accounts of the machine can see.
+//! Rejects PostgreSQL passwords in command-line arguments, which other accounts on the machine can see.
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
 use crate::error::CliError;
 
-/// Fails if an argument of the command or a subcommand is a PostgreSQL URL with a password.
+/// Fails if an argument of the command or of a subcommand is a PostgreSQL URL with a password.
 /// URLs in environment variables and configuration files may contain a password.
-pub(crate) fn reject_passwords(matches: &ArgMatches) -> Result<(), CliError> {
+pub(crate) fn reject_url_passwords(matches: &ArgMatches) -> Result<(), CliError> {
     for id in matches.ids() {
         if matches.value_source(id.as_str()) != Some(ValueSource::CommandLine) {
             continue;
         }
         let values = matches.try_get_raw(id.as_str()).ok().flatten().into_iter().flatten();
-        if values.filter_map(|value| value.to_str()).any(url_has_password) {
+        if values.filter_map(|value| value.to_str()).any(postgres_url_has_password) {
             return Err(CliError::new_refusal(format!(
                 "the PostgreSQL URL in --{} contains a password, which other accounts of the machine can see in the process list",
                 id.as_str().replace('_', "-")
             ))
             .with_fix(
-                "omit the password and set PGPASSWORD or PGPASSFILE, or set the complete URL in CLEW_METADATA or in a configuration \
-                 file (metadata = …) that only Clew's account can read. Change the exposed password",
+                "omit the password and set PGPASSWORD or PGPASSFILE, or set the complete URL in CLEW_METADATA_URL or in a configuration \
+                 file (metadata_url = …) that only Clew's account can read. Change the exposed password",
             ));
         }
     }
-    matches.subcommand().map_or(Ok(()), |(_, matches)| reject_passwords(matches))
+    matches.subcommand().map_or(Ok(()), |(_, matches)| reject_url_passwords(matches))
 }
 
-fn url_has_password(address: &str) -> bool {
+fn postgres_url_has_password(address: &str) -> bool {
     let lowercase = address.to_ascii_lowercase();
     let Some(rest) = ["postgres://", "postgresql://"].iter().find_map(|scheme| lowercase.strip_prefix(scheme)) else {
         return false;
@@ -59,7 +59,7 @@ mod tests {
             ("mysql://clew:hunter2@db/", false),
             ("postgres", false),
         ] {
-            assert_eq!(url_has_password(address), expected, "{address}");
+            assert_eq!(postgres_url_has_password(address), expected, "{address}");
         }
     }
 }

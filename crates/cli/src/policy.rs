@@ -1,4 +1,4 @@
-//! `clew policy …`: manages policies and attachments, and simulates decisions.
+//! `clew policy …`: manages policies and their attachments, and simulates authorization decisions.
 
 mod attach;
 mod document;
@@ -37,7 +37,8 @@ enum PolicyCommand {
     Simulate(Box<simulate::SimulateArgs>),
 }
 
-/// Validate a policy document. Prints all errors with line and column, and exits with 1 if there are errors.
+/// Validate a policy document, and print each error with its line and column.
+/// The exit code is 1 if the document has errors.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  clew policy validate read-only.json\n  jq . read-only.json | clew policy validate - --format json"
@@ -83,7 +84,7 @@ struct RemoveArgs {
 pub(crate) async fn run(arguments: PolicyCommandArgs) -> Result<(), CliError> {
     match arguments.command {
         PolicyCommand::Put(arguments) => put::run(arguments).await,
-        PolicyCommand::Validate(arguments) => document::validate_file(&arguments.file, arguments.format),
+        PolicyCommand::Validate(arguments) => document::validate_policy_file(&arguments.file, arguments.format),
         PolicyCommand::List(arguments) => list_policies(arguments).await,
         PolicyCommand::Show(arguments) => show_policy(arguments).await,
         PolicyCommand::Attach(arguments) => attach::attach_policy(arguments).await,
@@ -94,10 +95,10 @@ pub(crate) async fn run(arguments: PolicyCommandArgs) -> Result<(), CliError> {
 }
 
 async fn list_policies(arguments: ListArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let mut policies = Vec::new();
     for policy in directory.list_policies().await? {
-        let count = load_attachments(&directory, &policy).await?.len();
+        let count = load_policy_attachments(&directory, &policy).await?.len();
         policies.push((policy, count));
     }
     arguments.domain_args.output_format().print(
@@ -117,8 +118,9 @@ async fn list_policies(arguments: ListArgs) -> Result<(), CliError> {
     )
 }
 
-/// Loads the attachments of a policy in this domain, without attachments of a system policy in other domains.
-async fn load_attachments(
+/// Loads the attachments of a policy in this domain.
+/// A system policy can also have attachments in other domains, which are omitted.
+async fn load_policy_attachments(
     directory: &IdentityDirectory,
     policy: &NamedPolicy,
 ) -> Result<Vec<(AttachmentNames, Attachment)>, CliError> {
@@ -144,16 +146,16 @@ async fn load_attachments(
     Ok(attachments)
 }
 
-/// Names of the grantee and the project of an attachment.
+/// Names of the grantee and the project of a policy attachment.
 struct AttachmentNames {
     grantee: String,
     project: Option<String>,
 }
 
 async fn show_policy(arguments: ShowArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let policy = directory.find_policy(&arguments.policy).await?;
-    let attachments = load_attachments(&directory, &policy).await?;
+    let attachments = load_policy_attachments(&directory, &policy).await?;
     arguments.domain_args.output_format().print(
         || {
             let attached = attachments.iter().map(|(names, _)| match &names.project {
@@ -190,7 +192,7 @@ async fn show_policy(arguments: ShowArgs) -> Result<(), CliError> {
 }
 
 async fn remove_policy(arguments: RemoveArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let policy = directory.find_policy(&arguments.policy).await?;
     let PolicyRef::Custom(id) = &policy.reference else {
         return Err(CliError::new_refusal(format!("{} is a system policy and cannot be removed", policy.name)));

@@ -55,10 +55,10 @@ struct UpdateArgs {
     /// Enable the project
     #[arg(long, conflicts_with = "disable")]
     enable: bool,
-    /// Disable the project: every request for the project returns 403
+    /// Disable the project; every request for a disabled project returns HTTP status 403
     #[arg(long)]
     disable: bool,
-    /// Mask statements: users without permission for full statements get templates
+    /// Show statement templates without literals to users who lack the permission for full statements
     #[arg(long, conflicts_with = "no_mask")]
     mask: bool,
     /// Disable masking: show full statements
@@ -89,7 +89,7 @@ pub(crate) async fn run(arguments: ProjectCommandArgs) -> Result<(), CliError> {
 
 async fn create_project(arguments: CreateArgs) -> Result<(), CliError> {
     let CreateArgs { name, description, domain_args } = arguments;
-    let directory = domain_args.open_directory().await?;
+    let directory = domain_args.open_identity_directory().await?;
     let domain = &directory.domain;
     let id = directory.store.create_project(&directory.origin, &domain.id, &name, &description).await?;
     domain_args.output_format().print(
@@ -99,7 +99,7 @@ async fn create_project(arguments: CreateArgs) -> Result<(), CliError> {
 }
 
 async fn list_projects(arguments: ListArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let projects = directory.store.list_projects(&directory.domain.id).await?;
     let row = |project: &Project| {
         let Project { name, id, enabled, masking, description, .. } = project;
@@ -120,7 +120,7 @@ async fn list_projects(arguments: ListArgs) -> Result<(), CliError> {
 
 async fn update_project(arguments: UpdateArgs) -> Result<(), CliError> {
     let UpdateArgs { project, enable, disable, mask, no_mask, description, domain_args } = arguments;
-    let directory = domain_args.open_directory().await?;
+    let directory = domain_args.open_identity_directory().await?;
     let project = directory.find_project(&project).await?;
     let change = ProjectChange {
         description,

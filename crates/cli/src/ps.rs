@@ -18,13 +18,13 @@ pub(crate) struct PsArgs {
     node: NodeArgs,
     #[command(flatten)]
     filters: FilterArgs,
-    /// Include internal sessions: replication, server threads and this command
+    /// Include internal sessions: replication, server threads, and the session of this command
     #[arg(long, help_heading = "Filters (all must match)")]
     all: bool,
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table", help_heading = "Output")]
     format: Format,
-    /// Mask literals: show statement templates with ? in place of literals
+    /// Show ? in place of each literal in a statement
     #[arg(long, help_heading = "Output")]
     mask: bool,
 }
@@ -40,7 +40,7 @@ Examples:
 
 pub(crate) async fn run(arguments: PsArgs) -> Result<(), CliError> {
     let selection = arguments.filters.into_selection()?;
-    let (node, limits) = arguments.node.resolve_node()?;
+    let (node, limits) = arguments.node.resolve_node_url()?;
     let scope = if arguments.all { SessionScope::All } else { SessionScope::Users };
     let statements = StatementText::from_masked(arguments.mask);
     let mut snapshot =

@@ -1,4 +1,4 @@
-//! `clew rule …`: tests kill rules on saved snapshots.
+//! `clew rule …`: tests kill rules against saved snapshots.
 
 mod report;
 mod rules_file;

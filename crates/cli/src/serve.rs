@@ -9,7 +9,7 @@ use clap::builder::FalseyValueParser;
 use clew_api::Listener;
 use tracing::info;
 
-use crate::daemon::{self, Daemon, WorkerTasks, require_shared_stores, shutdown_on_signals};
+use crate::daemon::{self, Daemon, WorkerTasks, listen_for_shutdown_signals, require_shared_stores};
 use crate::error::CliError;
 
 #[derive(Debug, Args)]
@@ -17,19 +17,19 @@ use crate::error::CliError;
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     daemon: daemon::DaemonArgs,
-    /// Address and port to listen on; port 0 selects a free port [default: 127.0.0.1:8407]
+    /// Address and port for incoming connections; port 0 selects a free port [default: 127.0.0.1:8407]
     #[arg(long, value_name = "ADDRESS", env = "CLEW_LISTEN")]
     listen: Option<String>,
-    /// File with the TLS certificate and its intermediate certificates (PEM); reloaded when the file changes
+    /// PEM file with the TLS certificate and its intermediate certificates; reloaded when the file changes
     #[arg(long, value_name = "FILE", env = "CLEW_TLS_CERT")]
     tls_cert: Option<PathBuf>,
-    /// File with the private key of the certificate (PEM, unencrypted)
+    /// PEM file with the unencrypted private key of the TLS certificate
     #[arg(long, value_name = "FILE", env = "CLEW_TLS_KEY")]
     tls_key: Option<PathBuf>,
-    /// Allow plain HTTP on a non-loopback address; passwords and statements are sent unencrypted
+    /// Allow plain HTTP on a non-loopback address, although passwords and statements are then sent unencrypted
     #[arg(long, env = "CLEW_ALLOW_PLAIN_HTTP", value_parser = FalseyValueParser::new())]
     allow_plain_http: bool,
-    /// Run without the embedded worker; a separate clew worker runs collections, intelligent kills and kill tasks
+    /// Run without the embedded worker; use separate clew worker processes for collections and kills
     #[arg(long, env = "CLEW_NO_WORKER", value_parser = FalseyValueParser::new())]
     no_worker: bool,
 }
@@ -37,7 +37,7 @@ pub(crate) struct ServeArgs {
 const AFTER_HELP: &str = "\
 Examples:
   clew init && clew serve
-  CLEW_METADATA=postgres://clew@db.example.com/clew?sslmode=verify-full clew serve
+  CLEW_METADATA_URL=postgres://clew@db.example.com/clew?sslmode=verify-full clew serve
   clew serve --no-worker --config /etc/clew/clew.toml      # with separate workers, on PostgreSQL and S3
   clew serve --data-dir /var/lib/clew --listen 0.0.0.0:8407 --tls-cert clew.pem --tls-key clew.key --log warn
 
@@ -51,13 +51,13 @@ installation.
 
 Configuration file with all keys at their defaults:
   data_dir = \"./clew-data\"
-  metadata = \"\"                # URL of a PostgreSQL database; \"\": SQLite in data_dir
+  metadata_url = \"\"            # URL of a PostgreSQL database; \"\": SQLite in data_dir
   zones = []                   # zones whose nodes this process reads, such as \"dmz\"
   listen = \"127.0.0.1:8407\"
   allow_plain_http = false
   [collections]
   concurrency = 64             # active collections
-  waiting = 256                # additional collections whose nodes have stalled
+  max_stalled = 256            # additional collections whose nodes have stalled
   per_node = 1                 # running collections per node
   queue_per_node = 32          # queued collections per node
   [nodes]
@@ -103,12 +103,12 @@ pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
     }
     let api_settings = configuration.api_settings()?;
     let tls = configuration.tls.load_certificate()?;
-    let addresses = listener::resolve_addresses(&configuration, tls.is_some()).await?;
+    let addresses = listener::resolve_listen_addresses(&configuration, tls.is_some()).await?;
     let daemon = Daemon::open(&arguments.daemon, &configuration).await?;
     let listener = listener::bind_listener(&configuration.listen, &addresses).await?;
     let address = listener.local_addr().map_err(|error| CliError::new_failure(error.to_string()))?;
-    let service = daemon.build_service(&configuration, api_settings);
-    let shutdown = shutdown_on_signals()?;
+    let service = daemon.build_http_service(&configuration, api_settings);
+    let shutdown = listen_for_shutdown_signals()?;
     if let Some(tls) = &tls {
         listener::watch_certificate(tls, &shutdown)?;
     }
@@ -118,7 +118,7 @@ pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
     let worker_tasks = if arguments.no_worker { WorkerTasks::default() } else { daemon.start_worker(&shutdown) };
     let scheme = if tls.is_some() { "https" } else { "http" };
     crate::output::write_stdout(&format!("{scheme}://{address}\n"))?;
-    info!(clew.address = %address, clew.data_dir = %configuration.data_dir.display(), "serving");
+    info!(clew.address = %address, clew.data_dir = %configuration.data_dir.display(), "server started");
 
     let listener = match tls {
         Some(tls) => Listener::with_tls(listener, tls),
@@ -127,7 +127,7 @@ pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
     let result = clew_api::serve(service, listener, shutdown.clone()).await;
     shutdown.cancel();
     worker_tasks.join().await?;
-    info!("stopped");
+    info!("server stopped");
     result.map_err(|error| CliError::new_failure(error.to_string()))?;
     master_key_watch.await.unwrap_or(Ok(()))
 }

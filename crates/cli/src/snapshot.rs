@@ -25,11 +25,11 @@ pub(crate) struct SnapshotArgs {
     filters: FilterArgs,
     /// Output format [default: table on a terminal, csv otherwise]
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
-    format: Option<Format>,
-    /// Add detail columns: statement digest, program, lock wait, blocker and root blocker
+    format: Option<SnapshotFormat>,
+    /// Add columns for the statement digest, program, lock wait, blocker and root blocker
     #[arg(long, help_heading = "Output")]
     detail: bool,
-    /// Mask literals: show statement templates with ? in place of literals, and omit locked values
+    /// Show ? in place of each literal in a statement, and omit locked values
     #[arg(long, help_heading = "Output")]
     mask: bool,
     /// Output file [default: stdout]
@@ -38,7 +38,7 @@ pub(crate) struct SnapshotArgs {
     /// Language of the CSV header row
     #[arg(long, value_name = "LANGUAGE", default_value = "en-us", value_parser = ["en-us", "zh-cn"], help_heading = "Output")]
     language: String,
-    /// Do not escape text that a spreadsheet would interpret as a formula
+    /// Write text without a leading quote even if a spreadsheet would interpret the text as a formula
     #[arg(long, help_heading = "Output")]
     no_formula_guard: bool,
 }
@@ -54,23 +54,23 @@ Examples:
   clew snapshot mysql://clew@db.example.com/ --mask -o for-the-vendor.csv";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum SnapshotFormat {
     /// Human-readable table
     Table,
     /// CSV (RFC 4180), the format of the API
     Csv,
-    /// JSON object with a summary and the list of sessions
+    /// JSON object that contains a summary and the list of sessions
     Json,
 }
 
 pub(crate) async fn run(arguments: SnapshotArgs) -> Result<(), CliError> {
     let format = arguments.format.unwrap_or_else(|| default_format(arguments.output.is_some()));
     let selection = arguments.filters.clone().into_selection()?;
-    let (node, limits) = arguments.node.resolve_node()?;
+    let (node, limits) = arguments.node.resolve_node_url()?;
     let row_format = match format {
-        Format::Table => OutputFormat::Csv { formula_guard: false },
-        Format::Csv => OutputFormat::Csv { formula_guard: !arguments.no_formula_guard },
-        Format::Json => OutputFormat::Json,
+        SnapshotFormat::Table => OutputFormat::Csv { formula_guard: false },
+        SnapshotFormat::Csv => OutputFormat::Csv { formula_guard: !arguments.no_formula_guard },
+        SnapshotFormat::Json => OutputFormat::Json,
     };
     let statements = StatementText::from_masked(arguments.mask);
     let snapshot = if arguments.detail {
@@ -86,15 +86,15 @@ pub(crate) async fn run(arguments: SnapshotArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-fn default_format(to_file: bool) -> Format {
-    if !to_file && output::stdout_is_terminal() { Format::Table } else { Format::Csv }
+fn default_format(to_file: bool) -> SnapshotFormat {
+    if !to_file && output::stdout_is_terminal() { SnapshotFormat::Table } else { SnapshotFormat::Csv }
 }
 
-fn write_snapshot(arguments: &SnapshotArgs, format: Format, mut snapshot: Snapshot) -> Result<(), CliError> {
+fn write_snapshot(arguments: &SnapshotArgs, format: SnapshotFormat, mut snapshot: Snapshot) -> Result<(), CliError> {
     let file = arguments.output.as_deref();
-    let mut out = if format == Format::Table { Output::open_for_table(file)? } else { Output::open(file)? };
+    let mut out = if format == SnapshotFormat::Table { Output::open_for_table(file)? } else { Output::open(file)? };
     let written = match format {
-        Format::Csv => {
+        SnapshotFormat::Csv => {
             let language = Language::from_tag(&arguments.language).unwrap_or_default();
             let header = if arguments.detail {
                 csv::encode_header_row_with_details(language)
@@ -103,14 +103,14 @@ fn write_snapshot(arguments: &SnapshotArgs, format: Format, mut snapshot: Snapsh
             };
             out.write_all(&header).and_then(|()| snapshot.body.write_to(&mut out))
         }
-        Format::Json => write_json_snapshot(&mut snapshot, &mut out),
-        Format::Table => table::write_table(&mut snapshot, arguments.detail, &mut out),
+        SnapshotFormat::Json => write_json_snapshot(&mut snapshot, &mut out),
+        SnapshotFormat::Table => table::write_table(&mut snapshot, arguments.detail, &mut out),
     };
     written.map_err(|error| CliError::from_write_error(&out.display_name(), &error))?;
     out.finish()
 }
 
-/// Writes one JSON object with the summary and the list of sessions.
+/// Writes a JSON object that contains the summary and the list of sessions.
 pub(crate) fn write_json_snapshot(snapshot: &mut Snapshot, out: &mut Output) -> std::io::Result<()> {
     let summary = clew_diagnose::json::to_string(&snapshot.summary)?;
     write!(out, "{{\"summary\":{summary},\n\"sessions\":[\n")?;

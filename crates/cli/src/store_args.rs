@@ -1,4 +1,4 @@
-//! Shared options of commands that open the store: location, domain and output format.
+//! Options for commands that open the store: location, domain and output format.
 
 use std::path::PathBuf;
 
@@ -9,17 +9,17 @@ use crate::configuration::DEFAULT_DATA_DIR;
 use crate::error::CliError;
 use crate::identity_directory::{IdentityDirectory, find_domain, find_single_domain};
 use crate::local_actor;
-use crate::metadata_url::MetadataArgs;
+use crate::metadata_url::MetadataUrlArgs;
 use crate::output::Format;
 
-/// Location of the data directory and the metadata database.
+/// Options for the location of the data directory and of the metadata database.
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
     /// Data directory created by clew init; a running clew serve applies changes immediately
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
     #[command(flatten)]
-    metadata: MetadataArgs,
+    metadata_url: MetadataUrlArgs,
 }
 
 /// Options that select the store and the output format.
@@ -44,7 +44,7 @@ pub(crate) struct DomainArgs {
 
 impl StoreArgs {
     pub(crate) fn store_location(&self) -> Result<StoreLocation, CliError> {
-        self.metadata.store_location(&self.data_dir)
+        self.metadata_url.store_location(&self.data_dir)
     }
 
     pub(crate) async fn open_store(&self) -> Result<Store, CliError> {
@@ -63,8 +63,8 @@ impl DomainArgs {
         self.store_args.format
     }
 
-    /// Opens the store, and selects the domain named by `--domain` or the only domain.
-    pub(crate) async fn open_directory(&self) -> Result<IdentityDirectory, CliError> {
+    /// Opens the store, and selects the domain from `--domain`, or the only domain if the option is not set.
+    pub(crate) async fn open_identity_directory(&self) -> Result<IdentityDirectory, CliError> {
         let store = self.store_args.open_store().await?;
         let domain = match &self.domain {
             Some(name_or_id) => find_domain(&store, name_or_id).await?,

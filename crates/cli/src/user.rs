@@ -37,7 +37,7 @@ struct ListArgs {
     domain_args: DomainArgs,
 }
 
-/// Show a user with groups, policies and access keys.
+/// Show a user with the groups, policies and access keys of the user.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew user show ada")]
 struct ShowArgs {
@@ -47,7 +47,7 @@ struct ShowArgs {
     domain_args: DomainArgs,
 }
 
-/// Delete a user with all access keys and tokens of the user.
+/// Delete a user, and all access keys and tokens of the user.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  clew user remove ada --yes\n\nTo block a user without deleting data, use clew user disable."
@@ -75,16 +75,16 @@ pub(crate) async fn run(arguments: UserCommandArgs) -> Result<(), CliError> {
 }
 
 async fn list_users(arguments: ListArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let users = directory.store.list_users(&directory.domain.id).await?;
     arguments.domain_args.output_format().print(
-        || render::render_table(&users),
+        || render::render_user_table(&users),
         || json!({ "users": users.iter().map(render::user_to_json).collect::<Vec<_>>() }),
     )
 }
 
 async fn show_user(arguments: ShowArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let user = directory.find_user(&arguments.user).await?;
     let access = render::UserAccess::load(&directory, &user).await?;
     arguments
@@ -94,7 +94,7 @@ async fn show_user(arguments: ShowArgs) -> Result<(), CliError> {
 }
 
 async fn remove_user(arguments: RemoveArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let user = directory.find_user(&arguments.user).await?;
     arguments
         .confirmation

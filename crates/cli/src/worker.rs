@@ -5,7 +5,7 @@ use clew_api::{AllowedHosts, ApiSettings};
 use tokio::net::TcpListener;
 use tracing::info;
 
-use crate::daemon::{self, Daemon, require_shared_stores, shutdown_on_signals};
+use crate::daemon::{self, Daemon, listen_for_shutdown_signals, require_shared_stores};
 use crate::error::CliError;
 use crate::output;
 
@@ -14,7 +14,7 @@ use crate::output;
 pub(crate) struct WorkerArgs {
     #[command(flatten)]
     daemon: daemon::DaemonArgs,
-    /// Address and port for /metrics, /healthz and /readyz; port 0 selects a free port [default: no listener]
+    /// Address and port that serve /metrics, /healthz and /readyz; port 0 selects a free port [default: no listener]
     #[arg(long, value_name = "ADDRESS", env = "CLEW_WORKER_LISTEN")]
     listen: Option<String>,
 }
@@ -22,7 +22,7 @@ pub(crate) struct WorkerArgs {
 const AFTER_HELP: &str = "\
 Examples:
   clew worker --config /etc/clew/clew.toml --listen 127.0.0.1:9407
-  CLEW_METADATA=postgres://clew@db.example.com/clew CLEW_RESULTS=s3://clew/results clew worker
+  CLEW_METADATA_URL=postgres://clew@db.example.com/clew CLEW_RESULTS=s3://clew/results clew worker
   clew worker --config /etc/clew/clew.toml --zone dmz --zone dmz-2
 
 A worker requires metadata and results on stores shared with the servers, and the same master key. Any number of workers share the work.
@@ -44,21 +44,23 @@ pub(crate) async fn run(mut arguments: WorkerArgs) -> Result<(), CliError> {
         None => None,
         Some(address) => Some(bind_listener(address).await?),
     };
-    let shutdown = shutdown_on_signals()?;
+    let shutdown = listen_for_shutdown_signals()?;
     daemon.listen_for_notifications(&shutdown);
     let master_key_watch = daemon.watch_master_key(&shutdown);
     daemon.watch_audit_log(&shutdown).await;
     let worker_tasks = daemon.start_worker(&shutdown);
     let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     output::write_stdout(&address.map_or("working\n".to_owned(), |address| format!("working http://{address}\n")))?;
-    info!("working");
+    info!("worker started");
     let result = match listener {
         None => Ok(()),
-        Some(listener) => clew_api::serve(daemon.build_service(&configuration, api), listener, shutdown.clone()).await,
+        Some(listener) => {
+            clew_api::serve(daemon.build_http_service(&configuration, api), listener, shutdown.clone()).await
+        }
     };
     result.map_err(|error| CliError::new_failure(error.to_string()))?;
     worker_tasks.join().await?;
-    info!("stopped");
+    info!("worker stopped");
     master_key_watch.await.unwrap_or(Ok(()))
 }
 

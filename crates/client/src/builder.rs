@@ -13,7 +13,7 @@ use crate::project::ProjectRef;
 use crate::settings::Settings;
 use crate::{Client, ClientInner};
 
-/// Builder of a [`Client`]. Requires credentials, and a project or a region. Other options have defaults.
+/// Builds a [`Client`]. Credentials, and either a project or a region, are required. Other options have defaults.
 #[derive(Debug, Clone)]
 pub struct ClientBuilder {
     endpoint: String,
@@ -64,14 +64,14 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the region. The first request looks up the project of the region.
+    /// Sets the region. The client looks up the project of the region before its first request.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.project_ref = Some(ProjectRef::Region(region.into()));
         self
     }
 
-    /// Sets the language of error messages and of the header row of results.
+    /// Sets the language for error messages and for the header row of results.
     #[must_use]
     pub fn language(mut self, language: Language) -> Self {
         self.language = Some(language);
@@ -85,14 +85,14 @@ impl ClientBuilder {
         self
     }
 
-    /// Trusts the CA certificates of a PEM bundle in addition to the system certificates.
+    /// Trusts the CA certificates in a PEM bundle, in addition to the system certificates.
     #[must_use]
     pub fn ca_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.ca_certificates.push(pem.into());
         self
     }
 
-    /// Sets timeouts, retries and the poll interval.
+    /// Sets the timeouts, the retry limits and the poll interval.
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
@@ -164,7 +164,7 @@ impl ClientBuilder {
     }
 }
 
-/// Installs the process-wide crypto provider of rustls unless one is installed.
+/// Installs the process-wide crypto provider for rustls, unless a provider is already installed.
 fn install_crypto_provider() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // An error means that another thread has installed one.

@@ -1,4 +1,4 @@
-//! Starts collections, and waits for their completion (spec sections 1.2 and 1.3).
+//! Starts collections, and waits until collections complete (spec sections 1.2 and 1.3).
 
 use std::fmt;
 use std::time::Duration;
@@ -50,14 +50,14 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Filter and sort order of a collection. The server applies its default to an absent field.
+/// Filter and sort order for a collection. The server uses its default for an absent field.
 /// The server validates the values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SelectionRequest {
-    /// Class of sessions: `slow`, `active`, `total` or `long`.
+    /// Class of sessions to collect: `slow`, `active`, `total` or `long`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
-    /// Minimum duration of a slow session, in seconds: 1 to 86,400.
+    /// Minimum duration of a slow session, in seconds, from 1 to 86,400.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow_process_threshold: Option<i64>,
     /// Account name.
@@ -75,7 +75,7 @@ pub struct SelectionRequest {
     /// Substring of the statement.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sql_key: Option<String>,
-    /// Column to sort by: `id`, `state_duration`, `trx_executed_time`, …
+    /// Column to sort by, such as `id`, `state_duration` or `trx_executed_time`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sort_key: Option<String>,
     /// Sort order: `asc` or `desc`.
@@ -106,9 +106,9 @@ pub enum CollectionStatus {
     Running,
     /// The result is ready for download.
     Finished,
-    /// The collection failed; [`Client::failure_reason`] returns the reason.
+    /// The collection failed. [`Client::collection_failure_reason`] returns the reason.
     Error,
-    /// The collection never existed or no longer exists.
+    /// The server does not know the collection: it never existed or was deleted.
     Unrecognized,
 }
 
@@ -125,17 +125,17 @@ impl CollectionStatus {
 }
 
 #[derive(Deserialize)]
-struct CollectResponse {
+struct StartCollectionResponse {
     request_id: RequestId,
 }
 
 #[derive(Deserialize)]
-struct StatusResponse {
+struct CollectionStatusResponse {
     status: String,
 }
 
 impl Client {
-    /// Starts a collection. Retries only if the server has not started the collection.
+    /// Starts a collection. The request is retried only if the server did not start the collection.
     pub async fn start_collection(
         &self,
         instance: &InstanceId,
@@ -155,7 +155,7 @@ impl Client {
                 Vec::new(),
             )
         };
-        let response: CollectResponse = self.send_json(&request).await?;
+        let response: StartCollectionResponse = self.send_json(&request).await?;
         Ok(response.request_id)
     }
 
@@ -170,7 +170,7 @@ impl Client {
     }
 
     /// Returns the state of a collection.
-    /// With long polling, the server responds when the collection completes, or after `wait` rounded down to seconds.
+    /// A server with long polling responds when the collection completes, or after `wait`, rounded down to seconds.
     async fn long_poll_status(
         &self,
         instance: &InstanceId,
@@ -186,20 +186,20 @@ impl Client {
         if wait.as_secs() > 0 {
             request.unsigned_headers.push((PREFER_HEADER, format!("wait={}", wait.as_secs())));
         }
-        let response: StatusResponse = self.send_json(&request).await?;
+        let response: CollectionStatusResponse = self.send_json(&request).await?;
         CollectionStatus::from_name(&response.status).ok_or_else(|| {
             let why = format!("unknown state {:?}", sanitize_text(&response.status, 80));
             self.request_context(operation, &self.inner.endpoint.to_string()).invalid_response_error(why)
         })
     }
 
-    /// Waits until the collection is no longer running, and returns its final state.
+    /// Waits until the collection completes, and returns the final state of the collection.
     ///
     /// Uses long polling (`Prefer: wait`, RFC 7240) if the server supports it.
-    /// Without long polling, as in the cloud, the client polls at intervals.
-    /// `on_progress` receives each polled state, and the elapsed time since the call.
+    /// If the server does not support long polling, as in the cloud, the client polls at intervals.
+    /// `on_progress` receives each polled state, and the time since the start of the wait.
     ///
-    /// Fails with [`ClientError::StillRunning`] after `limit`, but the collection continues.
+    /// Fails with [`ClientError::StillRunning`] after `limit`. The collection continues on the server.
     pub async fn wait_for_collection(
         &self,
         instance: &InstanceId,

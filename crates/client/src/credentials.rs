@@ -5,7 +5,7 @@ use std::fmt;
 use clew_model::AccessKeyId;
 use secrecy::SecretString;
 
-/// Client credentials: an access key that signs each request, or a password that is exchanged for a token.
+/// Client credentials: an access key for signing each request, or a password for requesting a token.
 #[derive(Clone)]
 pub enum Credentials {
     /// Access key.

@@ -1,4 +1,4 @@
-//! Downloads results, and resumes after a lost connection (spec section 1.4).
+//! Downloads results, and resumes a download after a lost connection (spec section 1.4).
 
 use clew_model::{InstanceId, NodeId};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
@@ -22,21 +22,21 @@ pub struct DownloadSummary {
     pub etag: Option<String>,
 }
 
-/// Progress of a download, with the data required for resumption.
+/// Progress of a download, with the data that is required to resume the download.
 #[derive(Debug, Default)]
 struct DownloadProgress {
     received: u64,
     total: Option<u64>,
-    /// Strong entity tag. A download without a strong entity tag cannot be resumed.
+    /// Strong entity tag of the result. Without a strong entity tag, the download cannot be resumed.
     etag: Option<String>,
 }
 
 impl Client {
     /// Downloads the result of a finished collection.
     ///
-    /// After a lost connection, the download resumes, or restarts if the result has changed.
+    /// After a lost connection, the download resumes. If the result has changed, the download restarts.
     /// The length of the result is verified.
-    /// `on_progress` receives the number of downloaded bytes, and the total if the server sent it.
+    /// `on_progress` receives the number of downloaded bytes, and the total number if the server sent a length.
     pub async fn download<T: DownloadSink>(
         &self,
         instance: &InstanceId,
@@ -64,8 +64,8 @@ impl Client {
         let mut progress = DownloadProgress::default();
         let mut interruptions = 0;
         loop {
-            let response = self.open_result(instance, node, request_id, target, &mut progress).await?;
-            let error = match self.stream_body(response, target, &mut progress, on_progress).await {
+            let response = self.open_result_stream(instance, node, request_id, target, &mut progress).await?;
+            let error = match self.write_body_to_sink(response, target, &mut progress, on_progress).await {
                 Ok(()) => return Ok(DownloadSummary { bytes: progress.received, etag: progress.etag }),
                 Err(error) => error,
             };
@@ -79,7 +79,7 @@ impl Client {
                 let last = Box::new(error);
                 return Err(ClientError::TooManyInterruptions { interruptions, received: progress.received, last });
             }
-            tracing::debug!(interruptions, received_bytes = progress.received, %error, "download broke off; going on");
+            tracing::debug!(interruptions, received_bytes = progress.received, %error, "download was interrupted; resuming");
             if let Some(pause) =
                 retry::compute_backoff(&self.inner.settings, interruptions, &error, retry::random_jitter())
             {
@@ -88,8 +88,8 @@ impl Client {
         }
     }
 
-    /// Returns the failure reason of a collection, or `None` if the result exists.
-    pub async fn failure_reason(
+    /// Returns the reason why a collection failed, or `None` if the collection has a result.
+    pub async fn collection_failure_reason(
         &self,
         instance: &InstanceId,
         node: &NodeId,
@@ -102,8 +102,9 @@ impl Client {
         }
     }
 
-    /// Requests the result from the current offset. Resets `target` and `progress` if the download cannot be resumed.
-    async fn open_result<T: DownloadSink>(
+    /// Requests the result, starting at the current offset.
+    /// Resets `target` and `progress` if the download cannot be resumed.
+    async fn open_result_stream<T: DownloadSink>(
         &self,
         instance: &InstanceId,
         node: &NodeId,
@@ -114,7 +115,9 @@ impl Client {
         let mut response = self.request_result(instance, node, request_id, progress).await;
         if progress.range_headers().is_some() {
             let refused = match &response {
-                Ok(response) => response.status() == StatusCode::PARTIAL_CONTENT && !progress.is_continued_by(response),
+                Ok(response) => {
+                    response.status() == StatusCode::PARTIAL_CONTENT && !progress.matches_partial_response(response)
+                }
                 Err(error) => error.http_status() == Some(StatusCode::RANGE_NOT_SATISFIABLE.as_u16()),
             };
             if refused {
@@ -163,7 +166,7 @@ impl Client {
     }
 
     /// Writes the response body to the target.
-    async fn stream_body<T: DownloadSink>(
+    async fn write_body_to_sink<T: DownloadSink>(
         &self,
         mut response: Response,
         target: &mut T,
@@ -194,14 +197,15 @@ impl Client {
 }
 
 impl DownloadProgress {
-    /// Returns the values of `Range` and `If-Range` for the missing bytes, or `None` if the download cannot be resumed.
+    /// Returns the values of the `Range` and `If-Range` headers for the missing bytes.
+    /// Returns `None` if the download cannot be resumed.
     fn range_headers(&self) -> Option<(String, &str)> {
         let etag = self.etag.as_deref().filter(|_| self.received > 0)?;
         Some((format!("bytes={}-", self.received), etag))
     }
 
-    /// Returns true if the partial response has the same entity tag and starts at the current offset.
-    fn is_continued_by(&self, response: &Response) -> bool {
+    /// Returns true if a partial response has the entity tag of this download and starts at the current offset.
+    fn matches_partial_response(&self, response: &Response) -> bool {
         let content_range =
             response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let is_next = parse_content_range(content_range).is_some_and(|(first, total)| {
@@ -211,7 +215,8 @@ impl DownloadProgress {
     }
 }
 
-/// Parses `Content-Range`, such as `bytes 5-9/10`, into the first offset and the total. A total of `*` becomes `None`.
+/// Parses a `Content-Range` value such as `bytes 5-9/10`. Returns the first offset and the total length.
+/// The total length is `None` if the value contains `*` instead.
 fn parse_content_range(text: &str) -> Option<(u64, Option<u64>)> {
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;

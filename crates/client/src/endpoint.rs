@@ -13,7 +13,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Parses a URL such as `https://host` or `http://host:port`. `what` names the setting in errors.
+    /// Parses a URL such as `https://host` or `http://host:port`. `what` is the name of the setting in error messages.
     pub(crate) fn parse(what: &str, given: &str) -> Result<Self, ClientError> {
         let wrong = |why: &str| ClientError::Setup(format!("{what} {given:?} {why}; expected https://host:port"));
         let url = Url::parse(given.trim()).map_err(|error| wrong(&format!("is not a URL ({error})")))?;
@@ -31,7 +31,7 @@ impl Endpoint {
         Ok(Self { url })
     }
 
-    /// Returns the URL of a request. `path` and `query` must be percent-encoded.
+    /// Returns the URL for a request. `path` and `query` must be percent-encoded.
     pub(crate) fn request_url(&self, path: &str, query: &str) -> Url {
         let mut url = self.url.clone();
         url.set_path(path);
@@ -39,7 +39,7 @@ impl Endpoint {
         url
     }
 
-    /// Returns the value of the `Host` header, with the port unless it is the default port of the scheme.
+    /// Returns the value of the `Host` header. The port is omitted if it is the default port of the scheme.
     pub(crate) fn host_header(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
@@ -49,7 +49,7 @@ impl Endpoint {
         self.url.scheme() == "https"
     }
 
-    /// Returns true if the host is the local machine. Requests to loopback addresses bypass proxies.
+    /// Returns true if the host is the local machine. Requests to the local machine bypass proxies.
     pub(crate) fn is_loopback(&self) -> bool {
         match self.url.host() {
             Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

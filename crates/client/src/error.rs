@@ -15,16 +15,16 @@ pub enum ClientError {
         operation: &'static str,
         /// HTTP status.
         status: u16,
-        /// Error code of the service, such as `DBS.280001`; the HTTP status if the body contains no code.
+        /// Error code of the service, such as `DBS.280001`, or the HTTP status if the body contains no code.
         error_code: String,
         /// Error message of the service.
         error_msg: String,
-        /// Request id from the server, to be quoted in support requests.
+        /// Request id from the server. Include the id in support requests.
         request_id: Option<String>,
-        /// Requested delay before the next attempt (`Retry-After`).
+        /// Delay before the next attempt that the server requested in `Retry-After`.
         retry_after: Option<Duration>,
     },
-    /// The connection failed: refused, unknown host, or TLS error.
+    /// The connection could not be established: refused, unknown host, or TLS error.
     #[error(
         "{operation}: cannot connect to {endpoint}: {}; check the endpoint, the network and, for https, the certificate",
         root_cause_message(source)
@@ -37,7 +37,7 @@ pub enum ClientError {
         /// Cause.
         source: reqwest::Error,
     },
-    /// The response was not complete within the timeout.
+    /// The client did not receive a complete response within the timeout.
     #[error("{operation}: {endpoint} did not respond within {limit:?}")]
     Timeout {
         /// Operation that failed.
@@ -47,7 +47,7 @@ pub enum ClientError {
         /// Timeout.
         limit: Duration,
     },
-    /// The connection was lost before the response was complete.
+    /// The connection was lost before the client received the complete response.
     #[error("{operation}: lost the connection to {endpoint}: {}", root_cause_message(source))]
     ConnectionLost {
         /// Operation that failed.
@@ -57,7 +57,7 @@ pub enum ClientError {
         /// Cause.
         source: reqwest::Error,
     },
-    /// The response does not conform to the API.
+    /// The response does not conform to the API specification.
     #[error("{operation}: invalid response from {endpoint}: {why}; check the endpoint")]
     InvalidResponse {
         /// Operation that failed.
@@ -67,7 +67,7 @@ pub enum ClientError {
         /// Reason why the response is invalid.
         why: String,
     },
-    /// The region does not have exactly one project for the credentials.
+    /// The credentials have access to no project, or to more than one project, in the region.
     #[error("looking up the project of region {region}: expected one project, but {found}; set the project id instead")]
     ProjectLookup {
         /// Region.
@@ -75,7 +75,7 @@ pub enum ClientError {
         /// Description of the matching projects.
         found: String,
     },
-    /// The wait for a collection timed out, but the collection continues on the server.
+    /// The client stopped waiting for a collection, but the collection continues on the server.
     #[error("the collection {request_id} is still running after {limit:?}; request its state again later")]
     StillRunning {
         /// Id of the collection.
@@ -83,7 +83,7 @@ pub enum ClientError {
         /// Duration of the wait.
         limit: Duration,
     },
-    /// The number of interruptions of a download exceeded the maximum.
+    /// The download was interrupted more often than the settings allow.
     #[error("downloading a result: interrupted {interruptions} times, last after {received} bytes: {last}")]
     TooManyInterruptions {
         /// Number of interruptions.
@@ -93,7 +93,7 @@ pub enum ClientError {
         /// Error of the last interruption.
         last: Box<ClientError>,
     },
-    /// The length of the result differs from the length that the server sent in `Content-Length`.
+    /// The number of downloaded bytes differs from the `Content-Length` of the response.
     #[error("downloading a result: received {received} bytes, expected {total}")]
     LengthMismatch {
         /// Number of bytes received.
@@ -107,7 +107,7 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// HTTP status of an error response; `None` for other errors.
+    /// Returns the HTTP status of an error response, or `None` for other errors.
     #[must_use]
     pub fn http_status(&self) -> Option<u16> {
         match self {
@@ -117,7 +117,7 @@ impl ClientError {
     }
 }
 
-/// Returns the message of the innermost cause, because the outer messages of reqwest describe only the context.
+/// Returns the message of the innermost cause. The outer messages from reqwest describe only the context.
 pub(crate) fn root_cause_message(error: &reqwest::Error) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {

@@ -1,7 +1,7 @@
-//! Lists and shows instances (spec sections 3.3 and 3.4).
+//! Lists instances, and shows the details of an instance (spec sections 3.3 and 3.4).
 //!
-//! Parsing accepts numbers as text, and missing or null fields, because the cloud's documentation varies.
-//! Ids and the list of instances are required; a response without them is rejected.
+//! The documentation of the cloud varies, so parsing accepts text or numbers, and missing or null fields.
+//! Ids and the list of instances are required. A response without these fields is rejected.
 
 use clew_model::{InstanceFilter, InstanceId, Pagination, Tag};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -27,7 +27,7 @@ pub struct InstanceSummary {
     pub id: String,
     /// Name.
     pub name: String,
-    /// Status: `normal`, `abnormal`, `creating` or `createfail`.
+    /// Status of the instance: `normal`, `abnormal`, `creating` or `createfail`.
     #[serde(default, deserialize_with = "null_as_default")]
     pub status: String,
     /// Addresses of the master.
@@ -37,19 +37,19 @@ pub struct InstanceSummary {
     #[serde(default, deserialize_with = "null_as_default")]
     pub readonly_private_ips: Vec<String>,
     /// Port of the database.
-    #[serde(default, deserialize_with = "number_as_text")]
+    #[serde(default, deserialize_with = "text_or_number_as_text")]
     pub port: String,
     /// Kind and version of the database.
     #[serde(default, deserialize_with = "null_as_default")]
     pub datastore: Datastore,
-    /// Creation time, in the format of the server.
+    /// Creation time, as text in the format of the server.
     #[serde(default, deserialize_with = "null_as_default")]
     pub created: String,
-    /// Time of the last change, in the format of the server.
+    /// Time of the last change, as text in the format of the server.
     #[serde(default, deserialize_with = "null_as_default")]
     pub updated: String,
-    /// Id of the enterprise project; `0` is the default enterprise project.
-    #[serde(default, deserialize_with = "number_as_text")]
+    /// Id of the enterprise project. The id `0` is the default enterprise project.
+    #[serde(default, deserialize_with = "text_or_number_as_text")]
     pub enterprise_project_id: String,
     /// Tags.
     #[serde(default, deserialize_with = "null_as_default")]
@@ -63,7 +63,7 @@ pub struct Datastore {
     #[serde(default, rename = "type", deserialize_with = "null_as_default")]
     pub kind: String,
     /// Version.
-    #[serde(default, deserialize_with = "number_as_text")]
+    #[serde(default, deserialize_with = "text_or_number_as_text")]
     pub version: String,
 }
 
@@ -74,14 +74,14 @@ pub struct InstanceDetail {
     pub id: String,
     /// Name.
     pub name: String,
-    /// Id of the project that owns the instance.
+    /// Id of the project that contains the instance.
     #[serde(default, deserialize_with = "null_as_default")]
     pub project_id: String,
-    /// Status; see [`InstanceSummary::status`].
+    /// Status of the instance, with the same values as [`InstanceSummary::status`].
     #[serde(default, deserialize_with = "null_as_default")]
     pub status: String,
     /// Port of the database.
-    #[serde(default, deserialize_with = "number_as_text")]
+    #[serde(default, deserialize_with = "text_or_number_as_text")]
     pub port: String,
     /// Kind and version of the database.
     #[serde(default, deserialize_with = "null_as_default")]
@@ -89,14 +89,14 @@ pub struct InstanceDetail {
     /// Nodes.
     #[serde(default, deserialize_with = "null_as_default")]
     pub nodes: Vec<InstanceNode>,
-    /// Creation time, in the format of the server.
+    /// Creation time, as text in the format of the server.
     #[serde(default, deserialize_with = "null_as_default")]
     pub created: String,
-    /// Time of the last change, in the format of the server.
+    /// Time of the last change, as text in the format of the server.
     #[serde(default, deserialize_with = "null_as_default")]
     pub updated: String,
-    /// Id of the enterprise project; `0` is the default enterprise project.
-    #[serde(default, deserialize_with = "number_as_text")]
+    /// Id of the enterprise project. The id `0` is the default enterprise project.
+    #[serde(default, deserialize_with = "text_or_number_as_text")]
     pub enterprise_project_id: String,
     /// Tags.
     #[serde(default, deserialize_with = "null_as_default")]
@@ -118,7 +118,7 @@ pub struct InstanceNode {
     #[serde(default, deserialize_with = "null_as_default")]
     pub status: String,
     /// Port of the database.
-    #[serde(default, deserialize_with = "number_as_text")]
+    #[serde(default, deserialize_with = "text_or_number_as_text")]
     pub port: String,
     /// Addresses of the node.
     #[serde(default, deserialize_with = "null_as_default")]
@@ -131,7 +131,7 @@ fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(des
 }
 
 /// Deserializes text or a number as text, and null as empty text.
-fn number_as_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+fn text_or_number_as_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum TextOrNumber {
@@ -146,12 +146,12 @@ fn number_as_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, 
 }
 
 #[derive(Deserialize)]
-struct DetailResponse {
+struct InstanceDetailResponse {
     instance: InstanceDetail,
 }
 
 impl Client {
-    /// Returns a page of the project's instances that match all filters.
+    /// Returns one page of the instances in the project that match all filters.
     pub async fn list_instances(&self, filter: &InstanceFilter, page: Pagination) -> Result<InstanceList, ClientError> {
         let project = self.project_id().await?;
         let mut query = vec![("offset", page.offset.to_string()), ("limit", page.limit.to_string())];
@@ -179,7 +179,7 @@ impl Client {
     pub async fn show_instance(&self, instance: &InstanceId) -> Result<InstanceDetail, ClientError> {
         let project = self.project_id().await?;
         let path = format!("/v3.1/{project}/instances/{instance}");
-        let response: DetailResponse =
+        let response: InstanceDetailResponse =
             self.send_json(&self.build_get_request("showing an instance", project, path, Vec::new())).await?;
         Ok(response.instance)
     }

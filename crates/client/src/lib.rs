@@ -1,9 +1,10 @@
-//! Typed client of the TaurusDB session API: instances, collections, their states and results.
+//! Typed client for the TaurusDB session API: instances, collections, and their states and results.
 //!
-//! The client works with Clew and with the TaurusDB API of the cloud, which has no official SDK for Rust.
-//! The client signs requests like the official SDKs (spec section 8), retries safe requests, and resumes downloads.
+//! The client works with Clew and with the TaurusDB API in the cloud. The cloud has no official SDK for Rust.
+//! The client signs requests as the official SDKs do (spec section 8).
+//! The client retries idempotent requests, and resumes interrupted downloads.
 //!
-//! The client does not cover Clew's extensions of the API and APIs unrelated to sessions.
+//! The client supports neither Clew's extensions to the API nor APIs that are unrelated to sessions.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -55,7 +56,7 @@ pub use instances::{Datastore, InstanceDetail, InstanceList, InstanceNode, Insta
 pub use settings::Settings;
 pub use sink::{DownloadSink, FileSink, StreamSink};
 
-/// Client of one project. Clones are cheap and share connections, token and project.
+/// Client for one project. Clones are cheap, and share the connections, the token and the project.
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: Arc<ClientInner>,

@@ -1,4 +1,4 @@
-//! Lookup of the project of a region: `GET {iam}/v3/projects?name=<region>` (spec section 8.3).
+//! Looks up the project of a region with `GET {iam}/v3/projects?name=<region>` (spec section 8.3).
 
 use clew_model::ProjectId;
 use reqwest::Method;
@@ -11,7 +11,7 @@ use crate::response::sanitize_text;
 use crate::retry::Idempotency;
 use crate::transport::ApiRequest;
 
-/// Reference to a project by its id or its region.
+/// Reference to a project, by project id or by region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ProjectRef {
     /// Id of the project.
@@ -33,7 +33,7 @@ struct Project {
 }
 
 impl Client {
-    /// Returns the project id of this client. A successful lookup by region is cached.
+    /// Returns the id of the project of this client. If the project is looked up by region, the id is cached.
     pub async fn project_id(&self) -> Result<&ProjectId, ClientError> {
         self.inner
             .project
@@ -43,13 +43,15 @@ impl Client {
                     (ProjectRef::Region(_), Credentials::Password { .. }) => {
                         Ok(self.cached_or_new_token(None).await?.project)
                     }
-                    (ProjectRef::Region(region), Credentials::AccessKey { .. }) => self.find_project(region).await,
+                    (ProjectRef::Region(region), Credentials::AccessKey { .. }) => {
+                        self.find_project_by_region(region).await
+                    }
                 }
             })
             .await
     }
 
-    async fn find_project(&self, region: &str) -> Result<ProjectId, ClientError> {
+    async fn find_project_by_region(&self, region: &str) -> Result<ProjectId, ClientError> {
         let request = ApiRequest {
             operation: "looking up the project of the region",
             method: Method::GET,

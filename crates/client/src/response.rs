@@ -1,4 +1,4 @@
-//! Parses JSON responses, and error responses in all formats of the cloud (spec section 8.4).
+//! Parses JSON responses, and error responses in all formats that the cloud uses (spec section 8.4).
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use serde_json::Value;
 
 use crate::error::ClientError;
 
-/// Maximum size of a JSON response, in bytes. A list of 100 instances has a few hundred KiB.
+/// Maximum size of a JSON response, in bytes. The size of a list of 100 instances is a few hundred KiB.
 const MAX_JSON_BYTES: usize = 16 << 20;
-/// Maximum size of an error body, in bytes. The rest is discarded.
+/// Maximum number of bytes that are read from the body of an error response.
 const MAX_ERROR_BYTES: usize = 64 << 10;
-/// Maximum number of characters of server text in an error message.
-const MAX_EXCERPT_CHARS: usize = 200;
+/// Maximum number of characters from a server response in an error message.
+const MAX_SERVER_TEXT_CHARS: usize = 200;
 
-/// Context of a request: operation, endpoint and timeout.
+/// Context of a request for error messages: operation, endpoint and timeout.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestContext<'a> {
     pub(crate) operation: &'static str,
@@ -49,7 +49,7 @@ impl RequestContext<'_> {
         }
     }
 
-    /// Returns a successful response, or converts an error response to an error.
+    /// Returns the response if it is successful. Converts an error response to an error.
     pub(crate) async fn check_status(self, response: Response) -> Result<Response, ClientError> {
         let status = response.status();
         if status.is_success() {
@@ -57,8 +57,10 @@ impl RequestContext<'_> {
         }
         if status.is_redirection() {
             let to = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("elsewhere");
-            return Err(self
-                .invalid_response_error(format!("a redirect ({status}) to {}", sanitize_text(to, MAX_EXCERPT_CHARS))));
+            return Err(self.invalid_response_error(format!(
+                "a redirect ({status}) to {}",
+                sanitize_text(to, MAX_SERVER_TEXT_CHARS)
+            )));
         }
         let headers = response.headers().clone();
         let body = read_body_prefix(response, MAX_ERROR_BYTES).await;
@@ -66,7 +68,7 @@ impl RequestContext<'_> {
     }
 
     /// Reads the body of a successful response as JSON.
-    pub(crate) async fn read_json<T: DeserializeOwned>(self, mut response: Response) -> Result<T, ClientError> {
+    pub(crate) async fn read_json_body<T: DeserializeOwned>(self, mut response: Response) -> Result<T, ClientError> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.transport_error(error))? {
             if body.len() + chunk.len() > MAX_JSON_BYTES {
@@ -75,13 +77,14 @@ impl RequestContext<'_> {
             body.extend_from_slice(&chunk);
         }
         serde_json::from_slice(&body).map_err(|error| {
-            let start = sanitize_text(&String::from_utf8_lossy(&body), MAX_EXCERPT_CHARS);
+            let start = sanitize_text(&String::from_utf8_lossy(&body), MAX_SERVER_TEXT_CHARS);
             self.invalid_response_error(format!("{error} in {start:?}"))
         })
     }
 }
 
-/// Reads up to `max_len` bytes of a body. Read errors are ignored, because the caller already has an error status.
+/// Reads up to `max_len` bytes from the body of an error response.
+/// Ignores read errors, because the error status is already known.
 async fn read_body_prefix(mut response: Response, max_len: usize) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
@@ -97,7 +100,7 @@ async fn read_body_prefix(mut response: Response, max_len: usize) -> Vec<u8> {
 fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, body: &[u8]) -> ClientError {
     let json: Option<Value> = serde_json::from_slice(body).ok();
     let (error_code, error_msg) = json.as_ref().and_then(|json| find_code_and_message(json, 4)).unwrap_or_else(|| {
-        let text = sanitize_text(String::from_utf8_lossy(body).trim(), MAX_EXCERPT_CHARS);
+        let text = sanitize_text(String::from_utf8_lossy(body).trim(), MAX_SERVER_TEXT_CHARS);
         (status.to_string(), if text.is_empty() { "no message".to_owned() } else { text })
     });
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -105,19 +108,19 @@ fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, bo
     ClientError::Api {
         operation,
         status,
-        error_code: sanitize_text(&error_code, MAX_EXCERPT_CHARS),
+        error_code: sanitize_text(&error_code, MAX_SERVER_TEXT_CHARS),
         error_msg: sanitize_text(&error_msg, MAX_ERROR_BYTES),
-        request_id: header("x-request-id").or_else(in_body).map(|id| sanitize_text(&id, MAX_EXCERPT_CHARS)),
+        request_id: header("x-request-id").or_else(in_body).map(|id| sanitize_text(&id, MAX_SERVER_TEXT_CHARS)),
         retry_after: headers
             .get(RETRY_AFTER)
             .and_then(|value| parse_retry_after(value.to_str().ok()?, Timestamp::now())),
     }
 }
 
-/// Finds the error code and the message in an error body.
+/// Finds the error code and the error message in the body of an error response.
 ///
-/// Supported keys: `error_code` and `error_msg`, `errorCode` and `errorMsg`, `code` and `message`.
-/// Nested objects are searched up to `depth` levels.
+/// The supported keys are `error_code` and `error_msg`, `errorCode` and `errorMsg`, and `code` and `message`.
+/// The function searches nested objects up to `depth` levels.
 fn find_code_and_message(json: &Value, depth: u8) -> Option<(String, String)> {
     let object = json.as_object()?;
     let text = |name: &str| match object.get(name)? {
@@ -143,7 +146,7 @@ fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
-/// Replaces control characters in server text with spaces, and truncates the text to `max_len` characters.
+/// Replaces control characters in text from a server with spaces, and truncates the text to `max_len` characters.
 pub(crate) fn sanitize_text(text: &str, max_len: usize) -> String {
     text.chars().take(max_len).map(|char| if char.is_control() { ' ' } else { char }).collect()
 }

@@ -1,4 +1,4 @@
-//! Retry policy: retryable errors, and back-off between attempts.
+//! Retry policy: classifies retryable errors, and computes the back-off between attempts.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -7,16 +7,16 @@ use std::time::Duration;
 use crate::error::ClientError;
 use crate::settings::Settings;
 
-/// Effect of sending the same request twice.
+/// Idempotency of a request, which decides whether the request can be retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Idempotency {
-    /// A repeated request has no additional effect.
+    /// Sending the request again has no additional effect.
     Idempotent,
-    /// A repeated request has an additional effect.
+    /// Sending the request again has an additional effect.
     NonIdempotent,
 }
 
-/// Returns true if the request may be retried after the error.
+/// Returns true if a request can be retried after the error.
 pub(crate) fn is_retryable(error: &ClientError, idempotency: Idempotency) -> bool {
     match error {
         // The server rejected the request or never received it: it was not executed.
@@ -28,12 +28,12 @@ pub(crate) fn is_retryable(error: &ClientError, idempotency: Idempotency) -> boo
     }
 }
 
-/// Returns the back-off after failed attempt number `attempt`, counted from 1.
+/// Returns the delay after a failed attempt. `attempt` is the number of the attempt, starting at 1.
 ///
 /// Returns `None` if the server requests a longer delay than [`Settings::max_backoff`].
 ///
-/// `jitter` is between 0 and 1, and shortens the back-off by up to half.
-/// Random jitter spreads the retries of clients that failed at the same time.
+/// `jitter` is a number from 0 to 1 that shortens the delay by up to half.
+/// Random jitter distributes over time the retries of clients whose requests failed at the same time.
 pub(crate) fn compute_backoff(settings: &Settings, attempt: u32, error: &ClientError, jitter: f64) -> Option<Duration> {
     if let ClientError::Api { retry_after: Some(retry_after), .. } = error {
         return Some(*retry_after).filter(|retry_after| *retry_after <= settings.max_backoff);
@@ -43,7 +43,7 @@ pub(crate) fn compute_backoff(settings: &Settings, attempt: u32, error: &ClientE
     Some(doubled.min(settings.max_backoff).mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 2.0))
 }
 
-/// Returns a random number between 0 and 1, derived from the random key of a hasher.
+/// Returns a random number from 0 to 1. The source of randomness is the random key of a hasher.
 pub(crate) fn random_jitter() -> f64 {
     let random = RandomState::new().build_hasher().finish();
     let top: u32 = u32::try_from(random >> 32).unwrap_or(u32::MAX);

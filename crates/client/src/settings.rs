@@ -1,25 +1,25 @@
-//! Settings of the client: timeouts, retries and poll interval.
+//! Settings for the client: timeouts, retries and the poll interval.
 
 use std::time::Duration;
 
-/// Settings of the client. The defaults suit interactive commands and scripts.
+/// Settings for the client. The defaults are suitable for interactive commands and scripts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Timeout of a connection attempt, including the TLS handshake.
+    /// Timeout for a connection attempt, including the TLS handshake.
     pub connect_timeout: Duration,
-    /// Timeout of a request until the response is complete. In a download, the timeout applies to each chunk.
+    /// Timeout for a request, until the response is complete. In a download, the timeout applies to each chunk.
     pub response_timeout: Duration,
-    /// Maximum number of attempts per request, including the first one.
+    /// Maximum number of attempts per request, including the first attempt.
     pub max_attempts: u32,
-    /// Back-off before the second attempt. Each further attempt doubles the back-off.
-    /// Random jitter shortens each back-off by up to half.
+    /// Delay before the second attempt of a request. The delay doubles with each further attempt.
+    /// Random jitter shortens each delay by up to half.
     pub initial_backoff: Duration,
-    /// Maximum back-off. If `Retry-After` is longer, the request is not retried.
+    /// Maximum delay between two attempts. If `Retry-After` is longer, the request is not retried.
     pub max_backoff: Duration,
-    /// Maximum number of resumptions of a download.
+    /// Maximum number of times that an interrupted download is resumed.
     pub max_interruptions: u32,
-    /// Initial poll interval for the state of a collection, for servers without long polling.
-    /// The interval increases up to eight times this value.
+    /// Initial interval for polling the state of a collection, if the server does not support long polling.
+    /// The interval increases to at most eight times the initial interval.
     pub poll_interval: Duration,
 }
 

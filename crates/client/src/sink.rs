@@ -7,13 +7,13 @@ use std::path::Path;
 use tokio::fs::File;
 use tokio::io::{AsyncSeekExt, AsyncWrite, AsyncWriteExt};
 
-/// Sink of a download, which can discard written bytes if the download restarts.
+/// Sink for downloaded bytes, which can discard the bytes if the download restarts.
 pub trait DownloadSink: Send {
     /// Appends bytes.
     fn append(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
-    /// Discards all bytes, because the download restarts.
+    /// Discards all written bytes, because the download restarts.
     fn restart(&mut self) -> impl Future<Output = io::Result<()>> + Send;
-    /// Completes the sink. Called once at the end of each download, including failed downloads.
+    /// Flushes the sink. The client calls this function once per download, even if the download fails.
     fn finish(&mut self) -> impl Future<Output = io::Result<()>> + Send;
 }
 
@@ -24,7 +24,7 @@ pub struct FileSink {
 }
 
 impl FileSink {
-    /// Creates the file, or truncates an existing one.
+    /// Creates a file, or truncates an existing file.
     pub async fn create(path: impl AsRef<Path>) -> io::Result<Self> {
         Ok(Self { file: File::create(path).await? })
     }
@@ -53,7 +53,7 @@ impl DownloadSink for FileSink {
     }
 }
 
-/// Sink that writes to a stream, such as standard output. Written bytes cannot be discarded.
+/// Sink that writes to a stream, such as standard output. A stream cannot discard written bytes.
 #[derive(Debug)]
 pub struct StreamSink<W> {
     stream: W,

@@ -47,22 +47,22 @@ struct PasswordBody<'a> {
 struct UserBody<'a> {
     name: &'a str,
     password: &'a str,
-    domain: DomainName<'a>,
+    domain: DomainBody<'a>,
 }
 
 #[derive(Serialize)]
-struct DomainName<'a> {
+struct DomainBody<'a> {
     name: &'a str,
 }
 
 #[derive(Serialize)]
 struct ScopeBody<'a> {
-    project: ScopeProject<'a>,
+    project: ProjectScopeBody<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
-enum ScopeProject<'a> {
+enum ProjectScopeBody<'a> {
     Id(&'a str),
     Name(&'a str),
 }
@@ -83,7 +83,7 @@ struct TokenProject {
 }
 
 impl Client {
-    /// Returns the cached token, or a new token if the server refused the cached token.
+    /// Returns the cached token. Signs in to get a new token if no token is cached, or if the server refused the token.
     ///
     /// Concurrent callers share one sign-in.
     pub(crate) async fn cached_or_new_token(&self, refused: Option<&Token>) -> Result<Token, ClientError> {
@@ -118,7 +118,7 @@ impl Client {
         let value = http_response.headers().get("x-subject-token").and_then(|value| value.to_str().ok());
         let value =
             value.map(SecretString::from).ok_or_else(|| context.invalid_response_error("no X-Subject-Token header"))?;
-        let response: TokenResponse = context.read_json(http_response).await?;
+        let response: TokenResponse = context.read_json_body(http_response).await?;
         let project =
             response.token.project.ok_or_else(|| context.invalid_response_error("the token has no project"))?.id;
         Ok(Token { value, project })
@@ -136,14 +136,14 @@ impl Client {
                         user: UserBody {
                             name: user,
                             password: password.expose_secret(),
-                            domain: DomainName { name: domain },
+                            domain: DomainBody { name: domain },
                         },
                     },
                 },
                 scope: ScopeBody {
                     project: match &self.inner.project_ref {
-                        ProjectRef::Project(id) => ScopeProject::Id(id.as_str()),
-                        ProjectRef::Region(name) => ScopeProject::Name(name),
+                        ProjectRef::Project(id) => ProjectScopeBody::Id(id.as_str()),
+                        ProjectRef::Region(name) => ProjectScopeBody::Name(name),
                     },
                 },
             },

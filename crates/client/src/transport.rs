@@ -1,4 +1,4 @@
-//! Transport layer: authenticates, sends and retries API requests.
+//! Authenticates, sends and retries API requests.
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Method, Response};
@@ -19,7 +19,7 @@ use crate::retry::{self, Idempotency};
 /// API request without credentials.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiRequest<'a> {
-    /// Name of the operation in error messages, such as "listing instances".
+    /// Name of the operation for error messages, such as "listing instances".
     pub(crate) operation: &'static str,
     pub(crate) method: Method,
     pub(crate) endpoint: &'a Endpoint,
@@ -29,13 +29,13 @@ pub(crate) struct ApiRequest<'a> {
     pub(crate) content_type: Option<&'static str>,
     pub(crate) body: String,
     pub(crate) project: Option<&'a ProjectId>,
-    /// Headers that the signature does not cover.
+    /// Headers that the request signature does not cover.
     pub(crate) unsigned_headers: Vec<(HeaderName, String)>,
     pub(crate) idempotency: Idempotency,
 }
 
 impl ApiRequest<'_> {
-    /// Returns the query string, sorted and percent-encoded as required by the signature.
+    /// Returns the query string, sorted and percent-encoded as the request signature requires.
     fn encode_query(&self) -> String {
         let mut pairs: Vec<&(&str, String)> = self.query.iter().collect();
         pairs.sort();
@@ -85,11 +85,11 @@ impl Client {
     async fn send_json_once<T: DeserializeOwned>(&self, request: &ApiRequest<'_>) -> Result<T, ClientError> {
         let name = request.endpoint.to_string();
         let context = self.request_context(request.operation, &name);
-        let exchange = async { context.read_json(self.send_authenticated(request).await?).await };
+        let exchange = async { context.read_json_body(self.send_authenticated(request).await?).await };
         tokio::time::timeout(context.limit, exchange).await.map_err(|_| context.timeout_error())?
     }
 
-    /// Sends a request with retries, and returns the response before the body is read.
+    /// Sends a request with retries, and returns the response without reading the body.
     pub(crate) async fn send_streaming(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
         let mut attempt = 1;
         loop {
@@ -104,7 +104,7 @@ impl Client {
         }
     }
 
-    /// Waits before the next attempt, or returns the error if the request must not be retried.
+    /// Waits before the next attempt of a request. Returns the error if the request must not be retried.
     async fn wait_before_retry(
         &self,
         idempotency: Idempotency,
@@ -118,7 +118,7 @@ impl Client {
         let Some(pause) = retry::compute_backoff(settings, attempt, &error, retry::random_jitter()) else {
             return Err(error);
         };
-        tracing::debug!(attempt, pause_ms = pause.as_millis(), %error, "request failed; trying again");
+        tracing::debug!(attempt, pause_ms = pause.as_millis(), %error, "request failed; retrying");
         tokio::time::sleep(pause).await;
         Ok(())
     }
@@ -127,7 +127,7 @@ impl Client {
         RequestContext { operation, endpoint, limit: self.inner.settings.response_timeout }
     }
 
-    /// Sends a request with authentication. After a 401 response, signs in again and resends the request.
+    /// Sends an authenticated request. If the server refuses the token, signs in again and repeats the request.
     async fn send_authenticated(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
         match &self.inner.credentials {
             Credentials::AccessKey { id, secret, security_token } => {
@@ -167,7 +167,7 @@ impl Client {
         context.check_status(response).await
     }
 
-    /// Returns the headers of a request, without authentication.
+    /// Returns the headers of a request, except those for authentication.
     pub(crate) fn base_headers(&self, request: &ApiRequest<'_>) -> Vec<(String, String)> {
         let mut headers = vec![
             (HOST.to_string(), request.endpoint.host_header()),
@@ -182,8 +182,8 @@ impl Client {
         headers
     }
 
-    /// Returns the headers of a request with a signature by the access key.
-    /// The signature covers all headers, as in the official SDKs (spec section 8.1).
+    /// Returns the headers of a request, including a signature with the access key.
+    /// As in the official SDKs, the signature covers all these headers (spec section 8.1).
     fn build_signed_headers(
         &self,
         request: &ApiRequest<'_>,
@@ -222,7 +222,7 @@ impl Client {
     }
 }
 
-/// Converts header names and values to a header map. Fails on invalid names and values.
+/// Converts header names and values to a header map. Fails if a name or a value is invalid.
 pub(crate) fn to_header_map(headers: &[(String, String)]) -> Result<HeaderMap, ClientError> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
@@ -234,7 +234,7 @@ pub(crate) fn to_header_map(headers: &[(String, String)]) -> Result<HeaderMap, C
     Ok(map)
 }
 
-/// Converts a header value. Errors omit the value, because it may be a secret.
+/// Converts text to a header value. Error messages omit the value, because the value may be a secret.
 fn to_header_value(name: &str, value: &str) -> Result<HeaderValue, ClientError> {
     let mut value = HeaderValue::from_str(value).map_err(|_| {
         ClientError::Setup(format!("the value for {name} contains characters that are invalid in a header"))

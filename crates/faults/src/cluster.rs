@@ -223,7 +223,7 @@ impl CliContext<'_> {
         let (key, secret) = S3Server::OWNER_KEY;
         vec![
             ("CLEW_DATA_DIR", self.directory.join(dir).into()),
-            ("CLEW_METADATA", metadata.into()),
+            ("CLEW_METADATA_URL", metadata.into()),
             ("CLEW_RESULTS", format!("s3://{}/{RESULT_KEY_PREFIX}", S3Server::BUCKET_NAME).into()),
             ("CLEW_CONFIG", self.directory.join("clew.toml").into()),
             ("AWS_ENDPOINT_URL", format!("http://{}", self.results).into()),

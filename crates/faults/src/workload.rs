@@ -201,7 +201,7 @@ impl CollectionRecord {
     /// Reads the failure reason of a collection. Returns false if the request to the server failed.
     async fn read_failure_reason(&mut self, client: &Client) -> bool {
         let AcceptedCollection { id, node } = &self.accepted;
-        match client.failure_reason(&node.instance, &node.id, id).await {
+        match client.collection_failure_reason(&node.instance, &node.id, id).await {
             Ok(Some(reason)) => self.reason = Some(reason),
             Ok(None) => {
                 self.violations.push("it failed and has a result later".to_owned());

@@ -10,8 +10,8 @@ use crate::error::CliError;
 use crate::output::{self, Output};
 use crate::store_args::StoreArgs;
 
-/// Write a checkpoint of the audit log: the position and the hash link of the newest row.
-/// With the checkpoint, clew audit verify detects the later removal of rows up to that position.
+/// Write a checkpoint of the audit log, which contains the position and the hash link of the newest row.
+/// With this file, clew audit verify can detect whether rows up to the checkpoint were removed later.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CheckpointArgs {
@@ -38,7 +38,7 @@ pub(super) async fn run(arguments: CheckpointArgs) -> Result<(), CliError> {
 }
 
 /// Reads a checkpoint file.
-pub(super) fn read_checkpoint(path: &Path) -> Result<AuditCheckpoint, CliError> {
+pub(super) fn read_checkpoint_file(path: &Path) -> Result<AuditCheckpoint, CliError> {
     let name = path.display();
     let text = std::fs::read(path)
         .map_err(|error| CliError::new_refusal(format!("cannot read the checkpoint {name}: {error}")))?;

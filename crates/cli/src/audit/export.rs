@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use clew_store::AuditRecord;
 
-use super::{filters::AuditFilterArgs, for_each_row, row};
+use super::{filters::AuditFilterArgs, for_each_audit_row, row};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::store_args::StoreArgs;
@@ -42,32 +42,32 @@ enum ExportFormat {
 }
 
 /// Writer of rows in the export format.
-enum RowWriter {
+enum AuditRowWriter {
     Ndjson(Output),
     Csv(Box<csv::Writer<Output>>),
 }
 
 pub(super) async fn run(arguments: ExportArgs) -> Result<(), CliError> {
     let store = arguments.store_args.open_store().await?;
-    let filter = arguments.filters.resolve_filter(&store).await?;
+    let filter = arguments.filters.resolve_audit_filter(&store).await?;
     let out = Output::open(Some(&arguments.output))?;
     let name = out.display_name();
     let mut writer =
-        RowWriter::new(out, arguments.format).map_err(|error| CliError::from_write_error(&name, &error))?;
-    for_each_row(&store, &filter, |record| {
+        AuditRowWriter::new(out, arguments.format).map_err(|error| CliError::from_write_error(&name, &error))?;
+    for_each_audit_row(&store, &filter, |record| {
         writer.write_row(&record).map_err(|error| CliError::from_write_error(&name, &error))
     })
     .await?;
     writer.finish().map_err(|error| CliError::from_write_error(&name, &error))?.finish()
 }
 
-impl RowWriter {
+impl AuditRowWriter {
     fn new(out: Output, format: ExportFormat) -> std::io::Result<Self> {
         match format {
             ExportFormat::Ndjson => Ok(Self::Ndjson(out)),
             ExportFormat::Csv => {
                 let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
-                writer.write_record(row::CSV_HEADER)?;
+                writer.write_record(row::AUDIT_CSV_HEADER)?;
                 Ok(Self::Csv(Box::new(writer)))
             }
         }
@@ -75,8 +75,8 @@ impl RowWriter {
 
     fn write_row(&mut self, record: &AuditRecord) -> std::io::Result<()> {
         match self {
-            Self::Ndjson(out) => writeln!(out, "{}", clew_diagnose::json::to_string(&row::row_to_json(record))?),
-            Self::Csv(writer) => Ok(writer.write_record(row::row_to_csv(record))?),
+            Self::Ndjson(out) => writeln!(out, "{}", clew_diagnose::json::to_string(&row::audit_row_to_json(record))?),
+            Self::Csv(writer) => Ok(writer.write_record(row::audit_row_to_csv(record))?),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Filter options for rows of the audit log.
+//! Options that filter the rows of the audit log.
 
 use clap::Args;
 use clew_model::{InstanceId, NodeId, Outcome, ProjectId};
@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use crate::error::CliError;
 use crate::{identity_directory, time};
 
-/// Filters of audit rows. Removed projects and instances are selected by id.
+/// Filters for audit rows. A removed project or instance can be selected only by its id.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Filters (all must match)")]
 pub(super) struct AuditFilterArgs {
-    /// Start time (inclusive): 2026-06-12T10:00:00Z, 2026-06-12 (UTC), or a duration before now such as 24h
+    /// Start time (inclusive): 2026-06-12T10:00:00Z, 2026-06-12 (UTC), or 24h for the last 24 hours
     #[arg(long, value_name = "TIME", value_parser = time::parse_timestamp)]
     from: Option<Timestamp>,
     /// End time (exclusive)
@@ -21,13 +21,13 @@ pub(super) struct AuditFilterArgs {
     /// Name or id of the actor
     #[arg(long, value_name = "NAME")]
     actor: Option<String>,
-    /// Name of the operation: CreateToken, CollectRealtimeSession, PutPolicy, …
+    /// Name of the audited operation, such as CreateToken, CollectRealtimeSession or PutPolicy
     #[arg(long, value_name = "NAME")]
     operation: Option<String>,
     /// Outcome: done, denied or failed
     #[arg(long, value_parser = parse_outcome)]
     outcome: Option<Outcome>,
-    /// Name or id of a domain: operations on the domain, or by users of the domain
+    /// Name or id of a domain: select operations on the domain or by its users
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
     /// Name or id of the project
@@ -39,7 +39,7 @@ pub(super) struct AuditFilterArgs {
     /// Id of the node
     #[arg(long, value_name = "ID")]
     node: Option<NodeId>,
-    /// Request id from the X-Request-Id response header
+    /// Id of the API request, from the X-Request-Id response header
     #[arg(long, value_name = "ID")]
     request_id: Option<String>,
 }
@@ -50,7 +50,7 @@ fn parse_outcome(name: &str) -> Result<Outcome, String> {
 
 impl AuditFilterArgs {
     /// Looks up the ids of the named objects.
-    pub(super) async fn resolve_filter(&self, store: &Store) -> Result<AuditFilter, CliError> {
+    pub(super) async fn resolve_audit_filter(&self, store: &Store) -> Result<AuditFilter, CliError> {
         let domain = match &self.domain {
             Some(domain) => Some(identity_directory::find_domain(store, domain).await?.id),
             None => None,
@@ -78,11 +78,12 @@ impl AuditFilterArgs {
     }
 }
 
-/// Finds the id of a project by name. Accepts any valid id, because the project may have been removed.
+/// Finds the id of a project by its name.
+/// Also accepts an id without a project, because the project may have been removed.
 async fn find_project_id(store: &Store, name_or_id: &str) -> Result<ProjectId, CliError> {
     let projects = store.list_all_projects().await?.into_iter();
     let matches = projects.filter(|project| project.name == name_or_id).map(|project| project.id).collect();
-    resolve_unique_id(matches, "project", name_or_id)
+    resolve_single_id(matches, "project", name_or_id)
 }
 
 async fn find_instance_id(
@@ -93,12 +94,13 @@ async fn find_instance_id(
     let instances = store.list_all_instances().await?.into_iter();
     let matches =
         instances.filter(|it| it.name == name_or_id && project.is_none_or(|project| it.project_id == *project));
-    resolve_unique_id(matches.map(|instance| instance.id).collect(), "instance", name_or_id)
+    resolve_single_id(matches.map(|instance| instance.id).collect(), "instance", name_or_id)
 }
 
-/// Returns the only element of `ids`. If `ids` is empty, parses `name_or_id` as an id.
-/// Fails if `ids` has several elements.
-fn resolve_unique_id<T: std::str::FromStr + std::fmt::Display>(
+/// Returns the only element of `ids`.
+/// If `ids` is empty, parses `name_or_id` as an id.
+/// Fails if `ids` has more than one element.
+fn resolve_single_id<T: std::str::FromStr + std::fmt::Display>(
     mut ids: Vec<T>,
     kind: &str,
     name_or_id: &str,

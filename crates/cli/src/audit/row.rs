@@ -1,4 +1,4 @@
-//! Output of audit rows as a table, JSON or CSV, with the field names of the API.
+//! Formats audit rows as a table, JSON or CSV, with the same field names as the API.
 
 use clew_model::{Actor, AuditEvent};
 use clew_store::AuditRecord;
@@ -8,14 +8,14 @@ use crate::text_table;
 use crate::time;
 
 /// Renders one line per row.
-pub(super) fn render_table(rows: &[AuditRecord]) -> String {
+pub(super) fn render_audit_table(rows: &[AuditRecord]) -> String {
     let row = |AuditRecord { seq, at, event, .. }: &AuditRecord| {
         [
             seq.to_string(),
             time::format_unix_millis(*at),
             event.origin.actor.to_string(),
             event.origin.peer.map_or_else(String::new, |peer| peer.to_string()),
-            format_operation(event),
+            format_audited_operation(event),
             event.target.clone(),
             event.outcome.name().to_owned(),
             event.code.clone().unwrap_or_default(),
@@ -25,8 +25,8 @@ pub(super) fn render_table(rows: &[AuditRecord]) -> String {
     text_table::render_rows(headings, rows.iter().map(row).collect(), "No rows.")
 }
 
-/// Formats the operation name. A row for repeated refusals also gets the number of requests.
-fn format_operation(event: &AuditEvent) -> String {
+/// Formats the operation name, with the number of requests if the row counts repeated refusals.
+fn format_audited_operation(event: &AuditEvent) -> String {
     match event.detail.get("repeated").and_then(Value::as_u64) {
         Some(repeated) => format!("{} ×{repeated}", event.operation),
         None => event.operation.clone(),
@@ -34,7 +34,7 @@ fn format_operation(event: &AuditEvent) -> String {
 }
 
 /// Converts a row to JSON.
-pub(super) fn row_to_json(AuditRecord { seq, at, event, link }: &AuditRecord) -> Value {
+pub(super) fn audit_row_to_json(AuditRecord { seq, at, event, link }: &AuditRecord) -> Value {
     let actor = &event.origin.actor;
     json!({
         "seq": seq,
@@ -58,7 +58,7 @@ pub(super) fn row_to_json(AuditRecord { seq, at, event, link }: &AuditRecord) ->
 }
 
 /// Column names of the CSV export.
-pub(super) const CSV_HEADER: [&str; 17] = [
+pub(super) const AUDIT_CSV_HEADER: [&str; 17] = [
     "seq",
     "at",
     "actor_kind",
@@ -78,17 +78,18 @@ pub(super) const CSV_HEADER: [&str; 17] = [
     "link",
 ];
 
-/// Converts an audit row to CSV fields. Text that a spreadsheet would interpret as a formula gets a leading `'`.
-/// The fields are untrusted, because unauthenticated clients can choose user names.
-pub(super) fn row_to_csv(record: &AuditRecord) -> Vec<String> {
-    let value = row_to_json(record);
+/// Converts an audit row to CSV fields.
+/// Adds a leading `'` to text that a spreadsheet would interpret as a formula.
+/// The text is untrusted, because unauthenticated clients can send any user name.
+pub(super) fn audit_row_to_csv(record: &AuditRecord) -> Vec<String> {
+    let value = audit_row_to_json(record);
     let field = |name: &&str| match value.get(name) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}"),
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     };
-    CSV_HEADER.iter().map(field).collect()
+    AUDIT_CSV_HEADER.iter().map(field).collect()
 }
 
 fn actor_id(actor: &Actor) -> Option<&str> {
@@ -117,12 +118,12 @@ mod tests {
     #[test]
     fn csv_fields_match_json_and_formulas_are_escaped() {
         let record = record(Actor::Anonymous { claimed: "@SUM(A1)".into() });
-        let value = row_to_json(&record);
+        let value = audit_row_to_json(&record);
         let names: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
-        let mut header = CSV_HEADER;
+        let mut header = AUDIT_CSV_HEADER;
         header.sort_unstable();
         assert_eq!(names, header, "JSON objects are sorted");
-        let fields = row_to_csv(&record);
+        let fields = audit_row_to_csv(&record);
         assert_eq!((fields[3].as_str(), fields[12].as_str()), ("'@SUM(A1)", "'=HYPERLINK(1)"));
         assert_eq!((fields[0].as_str(), fields[5].as_str(), fields[13].as_str()), ("7", "192.0.2.7", "done"));
     }
@@ -130,14 +131,14 @@ mod tests {
     #[test]
     fn repeated_refusals_are_counted_in_the_table() {
         let mut record = record(Actor::Clew);
-        assert!(!render_table(std::slice::from_ref(&record)).contains('×'));
+        assert!(!render_audit_table(std::slice::from_ref(&record)).contains('×'));
         record.event.detail = json!({ "repeated": 999 });
-        assert!(render_table(&[record]).contains("CreateToken ×999"));
+        assert!(render_audit_table(&[record]).contains("CreateToken ×999"));
     }
 
     #[test]
     fn control_sequences_in_a_claimed_name_are_neutralised() {
-        let text = render_table(&[record(Actor::Anonymous { claimed: "\u{1b}]0;x\u{7}\nadmin".into() })]);
+        let text = render_audit_table(&[record(Actor::Anonymous { claimed: "\u{1b}]0;x\u{7}\nadmin".into() })]);
         assert!(!text.contains('\u{1b}') && text.lines().count() == 2, "{text:?}");
     }
 }

@@ -11,11 +11,11 @@ use super::checkpoint;
 use crate::error::CliError;
 use crate::store_args::StoreFormatArgs;
 
-/// Verify that no row of the audit log is missing or changed. Exits with 1 if a row is missing or changed.
+/// Verify that no row of the audit log is missing or changed. The exit code is 1 if the verification fails.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct VerifyArgs {
-    /// Checkpoint file: verify that all rows up to the checkpoint exist; repeatable
+    /// Checkpoint file; verify that all rows up to the checkpoint exist (repeatable)
     #[arg(long = "checkpoint", value_name = "FILE")]
     checkpoints: Vec<PathBuf>,
     #[command(flatten)]
@@ -32,14 +32,20 @@ and a restore of an earlier state, are detected only with a checkpoint stored el
 serve compares the audit log every 10 seconds with the newest row that it has read, and logs an error if rows are missing.";
 
 pub(super) async fn run(arguments: VerifyArgs) -> Result<(), CliError> {
-    let checkpoints =
-        arguments.checkpoints.iter().map(|path| checkpoint::read_checkpoint(path)).collect::<Result<Vec<_>, _>>()?;
+    let checkpoints = arguments
+        .checkpoints
+        .iter()
+        .map(|path| checkpoint::read_checkpoint_file(path))
+        .collect::<Result<Vec<_>, _>>()?;
     let verification = arguments.store_args.open_store().await?.verify_audit(&checkpoints).await?;
-    arguments.store_args.format.print(|| render_verification(&verification), || verification_to_json(&verification))?;
+    arguments
+        .store_args
+        .format
+        .print(|| render_audit_verification(&verification), || audit_verification_to_json(&verification))?;
     if verification.is_intact() { Ok(()) } else { Err(CliError::NegativeResult) }
 }
 
-fn render_verification(verification: &AuditVerification) -> String {
+fn render_audit_verification(verification: &AuditVerification) -> String {
     let rows = match (verification.first, verification.last) {
         (Some(first), Some(last)) => format!("{} rows, {first} to {last}", verification.rows),
         _ => "no rows".to_owned(),
@@ -57,8 +63,8 @@ fn render_verification(verification: &AuditVerification) -> String {
     text
 }
 
-/// Converts the verification result to JSON with the field names of the API.
-fn verification_to_json(verification: &AuditVerification) -> Value {
+/// Converts the verification result to JSON, with the same field names as the API.
+fn audit_verification_to_json(verification: &AuditVerification) -> Value {
     let problem = |problem: &AuditProblem| json!({ "position": problem.position, "what": problem.to_string() });
     json!({
         "intact": verification.is_intact(),

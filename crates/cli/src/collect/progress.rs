@@ -1,16 +1,16 @@
-//! Progress display on stderr, hidden if stderr is not a terminal.
+//! Displays progress on stderr if stderr is a terminal.
 
 use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-/// Progress line of a collection, cleared on drop.
+/// Progress line for a collection. Dropping the value clears the line.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct CollectionProgress {
     bar: ProgressBar,
 }
 
-impl Progress {
+impl CollectionProgress {
     pub(super) fn start() -> Self {
         let bar = ProgressBar::new_spinner();
         // The elapsed time updates on a timer, because a long poll may return no event before the collection completes.
@@ -32,7 +32,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for CollectionProgress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

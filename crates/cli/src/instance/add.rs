@@ -3,21 +3,21 @@
 use clap::Args as ClapArgs;
 use clew_model::{InstanceId, NewInstance, NewNode, NodeId, NodeRole, Tag, Zone};
 
-use super::{Inventory, ProjectArgs, parse_tag, render};
+use super::{InstanceInventory, ProjectArgs, parse_tag, render};
 use crate::error::CliError;
 use crate::output::Format;
 use crate::{identity_directory, node_url, output};
 
-/// Register an instance: a master node and its replicas.
+/// Register an instance with a master node and optional replicas.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct AddArgs {
     /// Name, unique in the project
     #[arg(long)]
     name: String,
-    /// Node: URL with optional suffixes ,role=master or ,role=slave and ,zone=ZONE; repeatable.
-    /// A node with a zone is read only by workers in that zone.
-    /// The first node is the master unless another node has role=master
+    /// Node URL, with optional suffixes: ,role=master or ,role=slave, and ,zone=ZONE (repeatable).
+    /// Only workers in the zone of a node read the node.
+    /// The first node is the master, unless another node has role=master
     #[arg(long = "node", value_name = "URL[,role=ROLE][,zone=ZONE]", required = true)]
     nodes: Vec<String>,
     /// Tag; repeatable
@@ -26,10 +26,10 @@ pub(crate) struct AddArgs {
     /// Name or id of the enterprise project
     #[arg(long, value_name = "NAME", default_value = "0")]
     enterprise_project: String,
-    /// Id of the instance [default: a generated id]
+    /// Id for the new instance [default: a generated id]
     #[arg(long, value_name = "ID")]
     id: Option<InstanceId>,
-    /// Id of a node, in the order of --node; repeatable [default: generated ids]
+    /// Id for a node, in the order of the --node options (repeatable) [default: generated ids]
     #[arg(long = "node-id", value_name = "ID")]
     node_ids: Vec<NodeId>,
     #[command(flatten)]
@@ -53,7 +53,7 @@ pub(crate) async fn run(arguments: AddArgs) -> Result<(), CliError> {
         )));
     }
     let nodes = parse_node_options(&arguments.nodes, &arguments.node_ids)?;
-    let Inventory { store, project, origin } = arguments.project_args.open_inventory().await?;
+    let InstanceInventory { store, project, origin } = arguments.project_args.open_inventory().await?;
     let enterprise_project =
         identity_directory::find_enterprise_project(&store, &project.domain_id, &arguments.enterprise_project).await?;
     let new = NewInstance {
@@ -107,7 +107,7 @@ struct NodeSpec<'a> {
 }
 
 /// Parses a `--node` option: a URL with optional `,role=` and `,zone=` suffixes in any order.
-/// Suffixes are parsed from the end, because a URL can contain commas.
+/// The suffixes are parsed from right to left, because a URL can contain commas.
 fn parse_node_option(text: &str) -> Result<NodeSpec<'_>, CliError> {
     let mut node = NodeSpec { url: text, ..NodeSpec::default() };
     while let Some((url, last)) = node.url.rsplit_once(',') {

@@ -1,4 +1,4 @@
-//! `clew instance check`: logs in to the nodes of an instance and reports missing privileges.
+//! `clew instance check`: logs in to each node of an instance and reports missing privileges.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use super::{ProjectArgs, require_instance};
 use crate::error::CliError;
 use crate::{doctor, output};
 
-/// Check the login to each node of an instance, and report missing privileges.
+/// Log in to each node of an instance, and report missing privileges.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  clew instance check shop")]
 pub(crate) struct CheckArgs {
@@ -23,8 +23,8 @@ pub(crate) struct CheckArgs {
     project_args: ProjectArgs,
 }
 
-/// Checks each node of the instance. Fails if a node is not accessible.
-/// The check logs in even during a login back-off, because a user requested the check.
+/// Checks each node of the instance. Fails if a node cannot be accessed.
+/// The command logs in even during a login back-off, because a user has requested the login.
 pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     let inventory = arguments.project_args.open_inventory().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
@@ -79,8 +79,8 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     }
 }
 
-/// Updates the login back-off of a node after a check, and returns the new back-off.
-/// A successful login clears the back-off; a refused login extends it.
+/// Updates the login back-off of a node after a login attempt, and returns the new back-off.
+/// A successful login clears the back-off. A refused login extends the back-off.
 async fn update_login_backoff(
     store: &Store,
     node: &Node,
@@ -101,7 +101,7 @@ async fn update_login_backoff(
     }
 }
 
-/// Formats a Unix timestamp in milliseconds as RFC 3339, rounded to seconds.
+/// Formats a Unix timestamp in milliseconds as an RFC 3339 timestamp in seconds.
 fn format_retry_time(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map_or_else(|_| milliseconds.to_string(), |at| format!("{at:.0}"))
 }

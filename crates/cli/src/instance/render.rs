@@ -1,4 +1,4 @@
-//! Output of instances as text and JSON, without passwords.
+//! Formats instances as text and JSON, without passwords.
 
 use std::fmt::Write as _;
 
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::text_table;
 
-/// Renders instances as a table with one line per node.
-pub(super) fn render_table(instances: &[Instance]) -> String {
+/// Renders instances as a table that has one line per node.
+pub(super) fn render_instance_table(instances: &[Instance]) -> String {
     let mut rows = Vec::new();
     for instance in instances {
         for node in &instance.nodes {

@@ -4,11 +4,11 @@ use clap::Args as ClapArgs;
 use clew_model::NodeId;
 use serde_json::json;
 
-use super::{Inventory, ProjectArgs, require_instance};
+use super::{InstanceInventory, ProjectArgs, require_instance};
 use crate::error::CliError;
 use crate::node_url;
 
-/// Change the address, account or password of a node, and clear its login back-off.
+/// Change the address, account or password of a node, and clear the login back-off of the node.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct SetNodeArgs {
@@ -46,7 +46,7 @@ pub(crate) async fn run(arguments: SetNodeArgs) -> Result<(), CliError> {
         }
     };
     let url = node_url::resolve_password(node_url::parse_node_url(&arguments.url)?)?;
-    let Inventory { store, project, origin } = &inventory;
+    let InstanceInventory { store, project, origin } = &inventory;
     if !store.set_node_url(origin, &project.id, &instance.id, &node.id, &url).await? {
         return Err(CliError::new_failure(format!("node {} was removed", node.id)));
     }

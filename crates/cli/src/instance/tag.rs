@@ -1,9 +1,9 @@
-//! `clew instance tag` and `clew instance untag`: add and remove tags of an instance.
+//! `clew instance tag` and `clew instance untag`: add tags to an instance, and remove tags.
 
 use clap::Args;
 use clew_model::{Instance, Tag};
 
-use super::{Inventory, ProjectArgs, parse_tag, render, require_instance};
+use super::{InstanceInventory, ProjectArgs, parse_tag, render, require_instance};
 use crate::error::CliError;
 
 /// Maximum length of a tag key, in characters (spec section 3.5).
@@ -11,7 +11,8 @@ const MAX_TAG_KEY_CHARS: usize = 36;
 /// Maximum length of a tag value, in characters (spec section 3.5).
 const MAX_TAG_VALUE_CHARS: usize = 43;
 
-/// Add tags to an instance, or replace the values of existing tags. Policy conditions can match tags (g:ResourceTag).
+/// Add tags to an instance, or replace the values of existing tags.
+/// The policy condition g:ResourceTag matches tags.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew instance tag shop env=test team=payments")]
 pub(super) struct TagArgs {
@@ -32,14 +33,14 @@ pub(super) struct TagArgs {
 pub(super) struct UntagArgs {
     /// Name or id
     instance: String,
-    /// Tag keys to remove; KEY=VALUE removes the tag only if the value matches
+    /// Keys of the tags to remove; KEY=VALUE removes a tag only if its value matches
     #[arg(value_name = "KEY[=VALUE]", required = true)]
     tags: Vec<String>,
     #[command(flatten)]
     project_args: ProjectArgs,
 }
 
-/// Parses a tag, and validates its length and characters by the rules of the API.
+/// Parses a tag, and validates its length and characters as the API does.
 fn parse_new_tag(text: &str) -> Result<Tag, String> {
     let tag = parse_tag(text)?;
     let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '\u{4e00}'..='\u{9fff}');
@@ -64,7 +65,7 @@ pub(super) async fn add_tags(arguments: TagArgs) -> Result<(), CliError> {
     let inventory = project_args.open_inventory().await?;
     let instance = require_instance(&inventory, &instance).await?;
     inventory.store.add_tags(&inventory.origin, &inventory.project.id, &instance.id, &tags).await?;
-    print_instance(&project_args, &inventory, &instance).await
+    reload_and_print_instance(&project_args, &inventory, &instance).await
 }
 
 pub(super) async fn remove_tags(arguments: UntagArgs) -> Result<(), CliError> {
@@ -85,13 +86,13 @@ pub(super) async fn remove_tags(arguments: UntagArgs) -> Result<(), CliError> {
         return Err(CliError::new_refusal(format!("{} has no tag {tag:?}; nothing was changed", instance.name)));
     }
     inventory.store.remove_tags(&inventory.origin, &inventory.project.id, &instance.id, &tags).await?;
-    print_instance(&project_args, &inventory, &instance).await
+    reload_and_print_instance(&project_args, &inventory, &instance).await
 }
 
-/// Reads the instance again, and prints it.
-async fn print_instance(
+/// Reads the instance from the store, and prints the instance.
+async fn reload_and_print_instance(
     project_args: &ProjectArgs,
-    inventory: &Inventory,
+    inventory: &InstanceInventory,
     instance: &Instance,
 ) -> Result<(), CliError> {
     let instance = require_instance(inventory, instance.id.as_str()).await?;

@@ -16,17 +16,18 @@ use crate::store_args::DomainArgs;
 use crate::text_table;
 use crate::time;
 
-/// Valid lifetimes of a temporary key, in seconds. The API has the same range.
-const LIFETIME_RANGE_SECONDS: std::ops::RangeInclusive<u64> = 900..=86_400;
+/// Range of valid lifetimes for a temporary key, in seconds. The API accepts the same range.
+const TEMPORARY_KEY_LIFETIME_SECONDS: std::ops::RangeInclusive<u64> = 900..=86_400;
 
-/// Create an access key for a user. Prints the secret key once.
+/// Create an access key for a user, and print the secret key once.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CreateArgs {
     /// Name or id of the user
     user: String,
-    /// Create a temporary key with this lifetime (15m to 24h); requests with the key require its security token
-    #[arg(long, value_name = "DURATION", value_parser = parse_lifetime)]
+    /// Create a temporary key with this lifetime (15m to 24h).
+    /// Requests with a temporary key require its security token
+    #[arg(long, value_name = "DURATION", value_parser = parse_temporary_key_lifetime)]
     temporary: Option<Duration>,
     #[command(flatten)]
     domain_args: DomainArgs,
@@ -39,25 +40,25 @@ Examples:
 
 Clew stores an encrypted copy of the secret, and only a hash of the security token.";
 
-fn parse_lifetime(text: &str) -> Result<Duration, String> {
+fn parse_temporary_key_lifetime(text: &str) -> Result<Duration, String> {
     let lifetime = time::parse_duration(text)?;
-    if LIFETIME_RANGE_SECONDS.contains(&lifetime.as_secs()) {
+    if TEMPORARY_KEY_LIFETIME_SECONDS.contains(&lifetime.as_secs()) {
         Ok(lifetime)
     } else {
         Err("expected 15m to 24h".to_owned())
     }
 }
 
-/// New access key with its secrets, which are printed only once.
-struct CreatedKey {
+/// New access key with its secrets. The secrets are printed only once.
+struct CreatedAccessKey {
     id: AccessKeyId,
     secret: SecretString,
-    /// Security token of a temporary key, and its expiry as a Unix timestamp in seconds.
+    /// Security token of a temporary key, and the expiry time as a Unix timestamp in seconds.
     temporary: Option<(SecretString, i64)>,
 }
 
 pub(super) async fn run(arguments: CreateArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let user = directory.find_user(&arguments.user).await?;
     let key = create_key(&directory, &user, arguments.temporary).await?;
     let (secret, temporary) = (key.secret.expose_secret(), key.temporary.as_ref());
@@ -89,13 +90,13 @@ async fn create_key(
     directory: &IdentityDirectory,
     user: &User,
     lifetime: Option<Duration>,
-) -> Result<CreatedKey, CliError> {
+) -> Result<CreatedAccessKey, CliError> {
     let failed = |error: SecretError| CliError::new_failure(format!("could not create an access key: {error}"));
     let (id, secret) = (AccessKeyId::generate(), access_key::generate_secret_key().map_err(failed)?);
     let (store, origin) = (&directory.store, &directory.origin);
     let Some(lifetime) = lifetime else {
         store.create_access_key(origin, &user.id, &id, &secret).await?;
-        return Ok(CreatedKey { id, secret, temporary: None });
+        return Ok(CreatedAccessKey { id, secret, temporary: None });
     };
     let token = token::generate_token().map_err(failed)?;
     let expires_at = Timestamp::now().as_second().saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX));
@@ -108,5 +109,5 @@ async fn create_key(
         issued_for: IssuingCredentials::CommandLine,
     };
     store.create_temporary_key(origin, &key).await?;
-    Ok(CreatedKey { id, secret, temporary: Some((token, expires_at)) })
+    Ok(CreatedAccessKey { id, secret, temporary: Some((token, expires_at)) })
 }

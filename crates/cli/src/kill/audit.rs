@@ -1,4 +1,4 @@
-//! Audit rows for kills from the command line.
+//! Records kills from the command line in the audit log.
 
 use clew_diagnose::{build_statement_template, to_valid_utf8};
 use clew_model::{AuditEvent, DomainId, Outcome, Session};
@@ -10,14 +10,14 @@ use super::report::KillReport;
 use crate::error::CliError;
 use crate::local_actor;
 
-/// Audit log for kills, opened before the first kill to ensure that it is writable.
-pub(super) struct KillAudit {
+/// Audit log for kills. Opening the log before the first kill ensures that the log is writable.
+pub(super) struct KillAuditLog {
     store: Store,
-    /// Domain of the audit rows: the only domain of the store, or `None` if the store has several domains.
+    /// Domain of the audit rows: the only domain in the store, or `None` if the store has several domains.
     domain: Option<DomainId>,
 }
 
-impl KillAudit {
+impl KillAuditLog {
     pub(super) async fn open(location: StoreLocation) -> Result<Self, CliError> {
         let store = Store::open(location).await?;
         let mut domains = store.list_domains().await?;
@@ -25,7 +25,7 @@ impl KillAudit {
         Ok(Self { store, domain })
     }
 
-    /// Records one audit row with the outcome per existing session.
+    /// Records one audit row for each session that existed, with the outcome of the kill.
     pub(super) async fn record_kills(
         &self,
         report: &KillReport,
@@ -46,8 +46,9 @@ impl KillAudit {
     }
 }
 
-/// Details of an audit row. Same fields as for kills through the API, with the server address in place of the node id.
-/// The statement is recorded as a template without literals.
+/// Builds the details of an audit row.
+/// The fields are the same as for kills through the API, but the server address replaces the node id.
+/// The audit row contains the statement as a template without literals.
 fn build_audit_detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
     let text = |text: &Option<Vec<u8>>| text.as_deref().map(to_valid_utf8);
     json!({

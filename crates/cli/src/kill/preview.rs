@@ -1,4 +1,4 @@
-//! Preview of a kill: the selected sessions and the estimated impact.
+//! Estimates the impact of a kill on the selected sessions, for a preview.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -10,28 +10,28 @@ use clew_mysql::{ReadLimits, read_kill_risks, read_lock_waits};
 
 use crate::limitations;
 
-/// Sessions selected by command-line arguments.
+/// Sessions that the command-line arguments select.
 #[derive(Debug)]
 pub(super) struct SelectedSessions {
     /// Session ids in the order of the command-line arguments.
     pub(super) ids: Vec<u64>,
-    /// Existing sessions in the order of `ids`.
+    /// Sessions that exist on the server, in the order of `ids`.
     pub(super) sessions: Vec<Session>,
     pub(super) impact: Option<KillImpact>,
 }
 
-/// Estimated impact of a kill: rollbacks, risks and unblocked sessions.
+/// Estimated impact of a kill: transactions to roll back, risks, and blocked sessions.
 #[derive(Debug, Default)]
 pub(super) struct KillImpact {
-    /// Open transactions by session id. `None` if the account lacks the privilege to list transactions.
+    /// Open transactions by session id, or `None` if the account lacks the privilege to list transactions.
     pub(super) transactions: Option<HashMap<u64, Transaction>>,
-    /// Number of directly and indirectly blocked sessions, by id of the blocking session.
+    /// Number of sessions that each selected session blocks directly or indirectly, by session id.
     pub(super) blocked_counts: HashMap<u64, usize>,
     /// Risks by session id.
     pub(super) risks: HashMap<u64, Vec<KillRisk>>,
-    /// Warnings about root blockers that are not among the selected sessions.
+    /// Warnings about root blockers that are not selected.
     pub(super) warnings: Vec<String>,
-    /// Notes about data that the preview could not read.
+    /// Notes for the user about data that could not be read.
     pub(super) notes: String,
 }
 
@@ -42,15 +42,15 @@ impl SelectedSessions {
         Self { ids, sessions, impact: None }
     }
 
-    /// Selected session ids that match no session.
-    pub(super) fn missing_ids(&self) -> impl Iterator<Item = u64> {
+    /// Returns the selected session ids without a session on the server.
+    pub(super) fn missing_session_ids(&self) -> impl Iterator<Item = u64> {
         self.ids.iter().copied().filter(|id| self.sessions.iter().all(|session| session.id != *id))
     }
 }
 
-/// Estimates the impact of a kill from transactions and lock waits.
-/// A failed read adds a note to the preview instead of an error, because the kill may still be possible.
-pub(super) async fn estimate_impact(node: &NodeUrl, sessions: &[Session], limits: &ReadLimits) -> KillImpact {
+/// Estimates the impact of a kill from the transactions and lock waits of the sessions.
+/// If the data cannot be read, the result contains a note instead of an error, because a kill is still possible.
+pub(super) async fn estimate_kill_impact(node: &NodeUrl, sessions: &[Session], limits: &ReadLimits) -> KillImpact {
     let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
     let observed = match read_lock_waits(node, limits).await {
         Ok(observed) => observed,

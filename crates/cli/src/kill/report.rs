@@ -1,4 +1,4 @@
-//! Output of a kill: the preview, the outcomes and the effect.
+//! Formats the preview, the outcomes and the effect of a kill.
 
 use std::fmt::Write as _;
 
@@ -13,10 +13,10 @@ use super::Outcomes;
 use super::preview::{KillImpact, SelectedSessions};
 use crate::output::merge_json_objects;
 
-/// Maximum number of statement bytes that are formatted for one output line.
+/// Maximum number of bytes of a statement that are formatted for the preview.
 const MAX_STATEMENT_BYTES: usize = 4 << 10;
 
-/// Data for the preview and the result output of a kill.
+/// Data for the preview and the result of a kill.
 #[derive(Debug)]
 pub(super) struct KillReport {
     pub(super) address: String,
@@ -26,13 +26,13 @@ pub(super) struct KillReport {
 }
 
 impl KillReport {
-    /// Renders the preview: sessions with their transactions, blocked sessions and risks.
+    /// Renders a preview of the kill: the selected sessions with transactions, blocked sessions and risks.
     pub(super) fn render_preview(&self, width: usize) -> String {
         let mut text = String::new();
         for session in &self.selected.sessions {
             self.render_session(&mut text, session, width);
         }
-        for id in self.selected.missing_ids() {
+        for id in self.selected.missing_session_ids() {
             let _ = writeln!(text, "session {id}: already terminated\n");
         }
         if self.selected.sessions.is_empty() {
@@ -61,14 +61,14 @@ impl KillReport {
         let on =
             session.database.as_deref().map_or(String::new(), |name| format!(" on {}", bytes_to_single_line(name)));
         let (user, host) = (bytes_to_single_line(&session.user), bytes_to_single_line(&session.host));
-        let head = format!("session {}, {user}@{host}{on}, {}", session.id, format_activity(session));
+        let head = format!("session {}, {user}@{host}{on}, {}", session.id, format_session_activity(session));
         let _ = writeln!(text, "{}", truncate_to_width(&head, width));
         if let Some(statement) = &session.statement {
             let start = statement.get(..MAX_STATEMENT_BYTES).unwrap_or(statement);
             let _ = writeln!(text, "{}", truncate_to_width(&format!("  runs: {}", bytes_to_single_line(start)), width));
         }
         if let Some(impact) = &self.selected.impact {
-            let _ = writeln!(text, "  {}", self.format_rollback(impact, session.id));
+            let _ = writeln!(text, "  {}", self.format_open_transaction(impact, session.id));
             match impact.blocked_counts.get(&session.id) {
                 Some(1) => text.push_str("  blocks 1 session\n"),
                 Some(many) => {
@@ -89,7 +89,7 @@ impl KillReport {
         impact.risks.get(&id).into_iter().flatten().filter(applies)
     }
 
-    fn format_rollback(&self, impact: &KillImpact, id: u64) -> String {
+    fn format_open_transaction(&self, impact: &KillImpact, id: u64) -> String {
         let Some(transactions) = &impact.transactions else {
             return "uncommitted changes unknown: the account cannot list transactions".to_owned();
         };
@@ -107,8 +107,8 @@ impl KillReport {
         }
     }
 
-    /// Describes the action for the confirmation prompt.
-    pub(super) fn describe_action(&self) -> String {
+    /// Returns a description of the kill for the confirmation prompt.
+    pub(super) fn describe_kill(&self) -> String {
         let what = match (self.kind, self.selected.sessions.len()) {
             (KillTarget::Connection, 1) => "kill 1 session".to_owned(),
             (KillTarget::Connection, many) => format!("kill {many} sessions"),
@@ -118,13 +118,14 @@ impl KillReport {
         format!("{what} on {}", self.address)
     }
 
-    /// Returns an outcome for each session id in the arguments. Ids without a session get `AlreadyGone`.
-    pub(super) fn outcomes_for_all_ids(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
+    /// Returns an outcome for each session id in the arguments.
+    /// The outcome is `AlreadyGone` for an id without a session.
+    pub(super) fn outcomes_for_requested_ids(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
         let outcome = |id: u64| outcomes.iter().find(|(other, _)| *other == id).map(|(_, outcome)| outcome.clone());
         self.selected.ids.iter().map(|&id| (id, outcome(id).unwrap_or(KillOutcome::AlreadyGone))).collect()
     }
 
-    /// Converts the kill result to JSON. Without outcomes, converts the preview.
+    /// Converts the report and the kill result to JSON. Without a result, the JSON contains only the preview.
     pub(super) fn to_json(&self, result: Option<(&Outcomes, Option<&Result<KillEffect, Failure>>)>) -> Value {
         let (outcomes, effect) = result.map_or((None, None), |(outcomes, effect)| (Some(outcomes), effect));
         let session_json = |id: &u64| {
@@ -182,8 +183,11 @@ fn transaction_to_json(open: &Transaction) -> Value {
     })
 }
 
-/// Renders one line per killed session, and a line with the effect on other sessions.
-pub(super) fn render_outcomes(outcomes: &[(u64, KillOutcome)], effect: Option<&Result<KillEffect, Failure>>) -> String {
+/// Renders one line per kill outcome, and a line with the effect on other sessions.
+pub(super) fn render_kill_outcomes(
+    outcomes: &[(u64, KillOutcome)],
+    effect: Option<&Result<KillEffect, Failure>>,
+) -> String {
     let mut text = String::new();
     for (id, outcome) in outcomes {
         // An outcome can contain a state text of the server.
@@ -191,7 +195,7 @@ pub(super) fn render_outcomes(outcomes: &[(u64, KillOutcome)], effect: Option<&R
     }
     match effect {
         None => {}
-        Some(Ok(effect)) => text.push_str(&format_effect(effect)),
+        Some(Ok(effect)) => text.push_str(&format_kill_effect(effect)),
         Some(Err(failure)) => {
             let _ = writeln!(text, "effect unknown: {failure}");
         }
@@ -199,8 +203,8 @@ pub(super) fn render_outcomes(outcomes: &[(u64, KillOutcome)], effect: Option<&R
     text
 }
 
-/// Formats the effect, such as `1 row rolled back; 2 sessions unblocked, 1 still waiting`.
-fn format_effect(effect: &KillEffect) -> String {
+/// Formats the effect of a kill, such as `1 row rolled back; 2 sessions unblocked, 1 still waiting`.
+fn format_kill_effect(effect: &KillEffect) -> String {
     let count =
         |count: u64, one: &str, many: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {many}") };
     let rows = match effect.rows_rolled_back {
@@ -215,7 +219,7 @@ fn format_effect(effect: &KillEffect) -> String {
     format!("{rows}; {unblocked}{waiting}\n")
 }
 
-/// Wraps words at `width` columns. Continuation lines are indented by the width of the label.
+/// Wraps a text at `width` columns after a label. Continuation lines are indented by the width of the label.
 fn wrap_words(label: &str, words: &str, width: usize) -> String {
     let mut text = label.to_owned();
     let mut used = display_width(label);
@@ -238,7 +242,7 @@ fn wrap_words(label: &str, words: &str, width: usize) -> String {
 }
 
 /// Formats the command, state and duration of a session.
-fn format_activity(session: &Session) -> String {
+fn format_session_activity(session: &Session) -> String {
     let state = bytes_to_single_line(session.state.as_deref().unwrap_or_default());
     let state = if state.is_empty() { state } else { format!(" ({state})") };
     format!("{}{state} for {} s", bytes_to_single_line(&session.command), session.seconds)

@@ -1,4 +1,4 @@
-//! Suggested remedy for the first root blocker, printed below the lock tree.
+//! Suggests a remedy for the first root blocker, which is printed below the lock tree.
 
 use anstyle::{Effects, Style};
 use clew_diagnose::terminal::bytes_to_single_line;
@@ -7,8 +7,8 @@ use clew_model::NodeUrl;
 
 use crate::node_url;
 
-/// Renders the command that removes the first root blocker, and its impact.
-/// Returns an empty string if no root blocker is known.
+/// Renders the command that removes the first root blocker, with the impact of the command.
+/// Returns an empty string if the graph has no root blocker.
 pub(super) fn suggest_remedy(graph: &WaitGraph, node: &NodeUrl, colours: bool) -> String {
     let Some(root) = graph.roots.first() else { return String::new() };
     let command = |command: String| {
@@ -20,25 +20,25 @@ pub(super) fn suggest_remedy(graph: &WaitGraph, node: &NodeUrl, colours: bool) -
         Some(Remedy::Kill(id)) => {
             let cycle_note = if root.parties.len() > 1 { " of the cycle" } else { "" };
             let kill = format!("clew kill {} {id}", node_url::format_url_for_shell(node));
-            format_impact(&format!("Killing session {id}{cycle_note}"), root) + ":\n" + &command(kill)
+            format_kill_impact(&format!("Killing session {id}{cycle_note}"), root) + ":\n" + &command(kill)
         }
         Some(Remedy::RollBack(Some(xid))) => {
             let rollback = format!("XA ROLLBACK {};", bytes_to_single_line(xid.as_bytes()));
-            format_impact("Rolling back the prepared transaction", root) + ":\n" + &command(rollback)
+            format_kill_impact("Rolling back the prepared transaction", root) + ":\n" + &command(rollback)
         }
         Some(Remedy::RollBack(None)) => {
-            format_impact("Rolling back the prepared transaction", root)
+            format_kill_impact("Rolling back the prepared transaction", root)
                 + ": find its name with XA RECOVER, and roll it back with XA ROLLBACK.\n"
         }
         Some(Remedy::Wait) => {
             "The first root blocker is being rolled back: wait until the rollback completes.\n".to_owned()
         }
-        Some(Remedy::DoNotKill(id, role)) => explain_unkillable(id, role),
+        Some(Remedy::DoNotKill(id, role)) => explain_unkillable_blocker(id, role),
         Some(Remedy::Refresh) => "The first root blocker no longer exists: run the command again.\n".to_owned(),
     }
 }
 
-fn format_impact(action: &str, root: &RootBlocker) -> String {
+fn format_kill_impact(action: &str, root: &RootBlocker) -> String {
     match root.frees {
         0 => format!("{action} alone unblocks no session, because other sessions block the same waiters"),
         1 => format!("{action} unblocks up to 1 session"),
@@ -47,7 +47,7 @@ fn format_impact(action: &str, root: &RootBlocker) -> String {
 }
 
 /// Explains why Clew does not kill a root blocker.
-fn explain_unkillable(id: u64, role: SessionRole) -> String {
+fn explain_unkillable_blocker(id: u64, role: SessionRole) -> String {
     match role {
         SessionRole::Applier => {
             format!("Session {id} applies replication and is never killed: wait, or stop replication on the server.\n")

@@ -1,5 +1,5 @@
-//! JSON format of log lines, optimised because each request writes a log line.
-//! The JSON formatter of `tracing-subscriber` builds a tree of the span fields, parses it again and writes each token separately.
+//! JSON format for log lines, optimised for speed because each request writes a log line.
+//! The JSON formatter of `tracing-subscriber` is slower: it parses the span fields and writes each token separately.
 
 use std::fmt;
 
@@ -14,12 +14,13 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Initial buffer capacity in bytes, sufficient for the log line of a request.
+/// Initial buffer capacity in bytes, which is sufficient for the log line of a request.
 const INITIAL_BUFFER_BYTES: usize = 512;
-/// Printer of timestamps in UTC with microseconds.
+/// Prints timestamps with microseconds.
 const TIMESTAMP_PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
-/// Log format with one JSON object per line: timestamp, level, event fields, target and current span.
+/// Log format with one JSON object per line.
+/// The object contains the timestamp, the level, the event fields, the target and the current span.
 pub(super) struct JsonFormat;
 
 impl<'w> FormatFields<'w> for JsonFormat {
@@ -72,7 +73,7 @@ impl JsonObject {
         Self(text)
     }
 
-    /// Reopens a finished object for more fields.
+    /// Reopens a finished JSON object to add fields.
     fn reopen(object: &str) -> Self {
         Self(object.strip_suffix('}').unwrap_or("{").as_bytes().to_vec())
     }
@@ -85,7 +86,7 @@ impl JsonObject {
         }
     }
 
-    /// Writes a serialised JSON object, and adds a text field to the object.
+    /// Writes a field with a serialised JSON object, to which a text field is added.
     fn write_object_field(&mut self, name: &str, object: &str, extra_name: &str, extra_value: &str) {
         self.write_field_name(name);
         self.0.extend_from_slice(object.strip_suffix('}').unwrap_or("{").as_bytes());
@@ -167,7 +168,7 @@ mod tests {
             .event_format(JsonFormat)
             .with_writer(move || writer.clone());
         tracing::subscriber::with_default(logs.finish(), || {
-            tracing::warn!(text = "a \"b\"\n", count = 3_u64, less = -1, right = true, seconds = 0.5, "said {}", 1);
+            tracing::warn!(text = "a \"b\"\n", count = 3_u64, less = -1, right = true, seconds = 0.5, "logged {}", 1);
             let outer = tracing::info_span!("outer", id = "x", late = tracing::field::Empty).entered();
             tracing::info!(error = %"no", list = ?["a"], "within");
             tracing::info_span!("bare").in_scope(|| tracing::info!("deep"));
@@ -183,7 +184,7 @@ mod tests {
         }
         let target = module_path!();
         let expected = json!([
-            { "level": "WARN", "message": "said 1", "text": "a \"b\"\n", "count": 3, "less": -1, "right": true, "seconds": 0.5, "target": target },
+            { "level": "WARN", "message": "logged 1", "text": "a \"b\"\n", "count": 3, "less": -1, "right": true, "seconds": 0.5, "target": target },
             { "level": "INFO", "message": "within", "error": "no", "list": "[\"a\"]", "target": target, "span": { "id": "x", "name": "outer" } },
             { "level": "INFO", "message": "deep", "target": target, "span": { "name": "bare" } },
             { "level": "INFO", "message": "recorded", "target": target, "span": { "id": "x", "late": 2, "name": "outer" } },

@@ -4,19 +4,19 @@ use std::io::{self, Write};
 
 use clew_diagnose::terminal::{sanitize_multiline, sanitize_styled_text};
 
-/// Maximum number of buffered bytes of an incomplete escape sequence or UTF-8 character.
+/// Maximum number of bytes to buffer for an incomplete escape sequence or UTF-8 character.
 const MAX_INCOMPLETE_BYTES: usize = 16;
 
 /// Writer that sanitises text and replaces invalid UTF-8 bytes with `\xNN`.
 #[derive(Debug)]
-pub(crate) struct Sanitizer<W: Write> {
+pub(crate) struct TerminalSanitizer<W: Write> {
     inner: W,
-    /// Keeps escape sequences for colours and bold text.
+    /// If true, the writer keeps escape sequences for colours and bold text.
     styled: bool,
     incomplete: Vec<u8>,
 }
 
-impl<W: Write> Sanitizer<W> {
+impl<W: Write> TerminalSanitizer<W> {
     pub(crate) fn new(inner: W, styled: bool) -> Self {
         Self { inner, styled, incomplete: Vec::new() }
     }
@@ -28,7 +28,7 @@ impl<W: Write> Sanitizer<W> {
     }
 }
 
-/// Returns the length of the prefix that ends before an incomplete character, line break or escape sequence.
+/// Returns the length of `bytes` without an incomplete character, line break or escape sequence at the end.
 fn complete_prefix_len(bytes: &[u8]) -> usize {
     let tail_start = bytes.len().saturating_sub(MAX_INCOMPLETE_BYTES);
     let tail = bytes.get(tail_start..).unwrap_or_default();
@@ -44,7 +44,7 @@ fn complete_prefix_len(bytes: &[u8]) -> usize {
     }
 }
 
-impl<W: Write> Write for Sanitizer<W> {
+impl<W: Write> Write for TerminalSanitizer<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut all = std::mem::take(&mut self.incomplete);
         all.extend_from_slice(bytes);
@@ -66,7 +66,7 @@ mod tests {
 
     fn write_in_chunks(text: &[u8], styled: bool, size: usize) -> String {
         let mut out = Vec::new();
-        let mut writer = Sanitizer::new(&mut out, styled);
+        let mut writer = TerminalSanitizer::new(&mut out, styled);
         text.chunks(size).for_each(|chunk| writer.write_all(chunk).unwrap());
         writer.flush().unwrap();
         drop(writer);

@@ -1,4 +1,4 @@
-//! `clew policy attach` and `clew policy detach`: grant and revoke policies.
+//! `clew policy attach` and `clew policy detach`: attach policies to users and groups, and detach policies.
 
 use clap::Args;
 use clew_store::Grantee;
@@ -8,7 +8,7 @@ use crate::error::CliError;
 use crate::identity_directory::{IdentityDirectory, NamedPolicy};
 use crate::store_args::DomainArgs;
 
-/// Attach a policy to a user or a group. Takes effect immediately.
+/// Attach a policy to a user or a group, with immediate effect.
 #[derive(Debug, Args)]
 #[command(after_help = ATTACH_AFTER_HELP)]
 pub(super) struct AttachArgs {
@@ -28,7 +28,7 @@ Examples:
 Identity policies (version 5.0) can be attached to users and groups. Role policies (versions 1.0 and 1.1) can be attached to groups,
 for one project or for all.";
 
-/// Detach a policy from a user or a group. Takes effect immediately.
+/// Detach a policy from a user or a group, with immediate effect.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew policy detach read-test --user ada")]
 pub(super) struct DetachArgs {
@@ -40,7 +40,7 @@ pub(super) struct DetachArgs {
     domain_args: DomainArgs,
 }
 
-/// Options for the grantee of a policy and the project of a role policy.
+/// Options that select the grantee of a policy and the project of a role policy.
 #[derive(Debug, Args)]
 struct GranteeArgs {
     /// Name or id of a user
@@ -49,17 +49,17 @@ struct GranteeArgs {
     /// Name or id of a group
     #[arg(long, value_name = "GROUP")]
     group: Option<String>,
-    /// Name or id of the project of a role policy [default: all projects]
+    /// Name or id of the project to which a role policy applies [default: all projects]
     #[arg(long, value_name = "PROJECT")]
     project: Option<String>,
 }
 
-/// Policy attachment with resolved policy, grantee and project.
+/// Policy attachment whose policy, grantee and project have been looked up.
 struct ResolvedAttachment {
     policy: NamedPolicy,
     grantee: Grantee,
     project: Option<clew_store::Project>,
-    /// Description of the grantee and the project for messages.
+    /// Grantee and project as text, for messages.
     to: String,
 }
 
@@ -90,7 +90,7 @@ impl GranteeArgs {
 }
 
 impl ResolvedAttachment {
-    /// Validates the attachment: only groups can have role policies, and only role policies can have a project.
+    /// Checks that a role policy is attached to a group, and that only a role policy has a project.
     fn validate(&self) -> Result<(), CliError> {
         let name = &self.policy.name;
         match (self.policy.model, &self.grantee, &self.project) {
@@ -108,7 +108,7 @@ impl ResolvedAttachment {
 }
 
 pub(super) async fn attach_policy(arguments: AttachArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let attachment = arguments.grantee.resolve_attachment(&directory, &arguments.policy).await?;
     attachment.validate()?;
     let ResolvedAttachment { policy, grantee, project, to } = &attachment;
@@ -123,7 +123,7 @@ pub(super) async fn attach_policy(arguments: AttachArgs) -> Result<(), CliError>
 }
 
 pub(super) async fn detach_policy(arguments: DetachArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let attachment = arguments.grantee.resolve_attachment(&directory, &arguments.policy).await?;
     let ResolvedAttachment { policy, grantee, project, to } = &attachment;
     let project = project.as_ref().map(|project| &project.id);

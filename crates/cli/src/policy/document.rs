@@ -1,4 +1,4 @@
-//! Input of policy documents, and output of their errors in the style of a compiler.
+//! Reads policy documents, and prints their errors with source lines, as a compiler does.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -12,10 +12,10 @@ use crate::error::CliError;
 use crate::output::{self, Format};
 use crate::text_table;
 
-/// Maximum number of characters in the excerpt of a document line.
+/// Maximum number of characters in an excerpt from a line of the document.
 const MAX_EXCERPT_CHARS: usize = 100;
 
-/// Text of a policy document, with the file name for messages.
+/// Text of a policy document, and the file name for messages.
 pub(super) struct PolicyDocument {
     pub(super) name: String,
     pub(super) text: String,
@@ -49,7 +49,7 @@ impl PolicyDocument {
         Policy::parse(&self.text)
     }
 
-    /// Formats errors or warnings with the source line and a caret below the column.
+    /// Formats each error or warning with its source line and a caret below the column.
     pub(super) fn format_diagnostics(&self, kind: &str, diagnostics: &[Diagnostic]) -> String {
         diagnostics.iter().fold(String::new(), |mut text, diagnostic| {
             let Diagnostic { line, column, path, message } = diagnostic;
@@ -68,7 +68,7 @@ impl PolicyDocument {
         })
     }
 
-    /// Returns an excerpt of a line around a column, and a second line with a caret below the column.
+    /// Returns the part of a line around a column, and a second line with a caret below the column.
     fn format_excerpt(&self, line: usize, column: usize) -> Option<(String, String)> {
         let chars: Vec<char> = self.text.lines().nth(line.checked_sub(1)?)?.chars().collect();
         let index = column.checked_sub(1)?;
@@ -80,7 +80,7 @@ impl PolicyDocument {
 }
 
 /// Implements `clew policy validate`.
-pub(super) fn validate_file(path: &Path, format: Format) -> Result<(), CliError> {
+pub(super) fn validate_policy_file(path: &Path, format: Format) -> Result<(), CliError> {
     let document = PolicyDocument::read(path)?;
     let (errors, policy) = match document.parse() {
         Ok(policy) => (Vec::new(), Some(policy)),
@@ -94,10 +94,12 @@ pub(super) fn validate_file(path: &Path, format: Format) -> Result<(), CliError>
                     "{}: valid policy, version {}, {}, {}\n",
                     document.name,
                     policy.version(),
-                    format_count(policy.statements().len(), "statement"),
-                    format_count(warnings.len(), "warning")
+                    format_count_with_noun(policy.statements().len(), "statement"),
+                    format_count_with_noun(warnings.len(), "warning")
                 ),
-                None => format!("{}: invalid policy, {}\n", document.name, format_count(errors.len(), "error")),
+                None => {
+                    format!("{}: invalid policy, {}\n", document.name, format_count_with_noun(errors.len(), "error"))
+                }
             };
             document.format_diagnostics("error", &errors) + &document.format_diagnostics("warning", warnings) + &verdict
         },
@@ -106,7 +108,7 @@ pub(super) fn validate_file(path: &Path, format: Format) -> Result<(), CliError>
     if policy.is_some() { Ok(()) } else { Err(CliError::NegativeResult) }
 }
 
-/// Parses a policy document, and prints errors and warnings to stderr. Fails if the document has errors.
+/// Parses a policy document, and prints its errors and warnings to stderr. Fails if the document has errors.
 pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, CliError> {
     match document.parse() {
         Ok(policy) => {
@@ -115,7 +117,7 @@ pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, 
         }
         Err(errors) => {
             output::write_stderr(&document.format_diagnostics("error", errors.diagnostics()));
-            let errors = format_count(errors.diagnostics().len(), "error");
+            let errors = format_count_with_noun(errors.diagnostics().len(), "error");
             Err(CliError::new_refusal(format!(
                 "{} is not a valid policy: {errors}; nothing was changed",
                 document.name
@@ -124,8 +126,8 @@ pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, 
     }
 }
 
-/// Formats a number with a noun in the singular or plural, such as `2 errors`.
-pub(super) fn format_count(number: usize, noun: &str) -> String {
+/// Formats a number with a noun in the singular or plural form, such as `1 error` or `2 errors`.
+pub(super) fn format_count_with_noun(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 

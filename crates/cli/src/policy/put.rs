@@ -7,13 +7,14 @@ use clew_iam::policy::system;
 use clew_store::PolicyRef;
 use serde_json::json;
 
-use super::document::{PolicyDocument, format_count, require_valid_policy};
+use super::document::{PolicyDocument, format_count_with_noun, require_valid_policy};
 use crate::error::CliError;
 use crate::identity_directory::policy_model_name;
 use crate::store_args::DomainArgs;
 use crate::validators;
 
-/// Create a policy, or replace a policy with the same name. Changes apply immediately to all attachments.
+/// Create a policy, or replace the policy with the same name.
+/// The new version takes effect immediately for all users and groups with the policy.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct PutArgs {
@@ -54,7 +55,7 @@ pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
     }
     let document = PolicyDocument::read(&file)?;
     let policy = require_valid_policy(&document)?;
-    let directory = domain_args.open_directory().await?;
+    let directory = domain_args.open_identity_directory().await?;
     let (store, domain) = (&directory.store, &directory.domain.id);
     let model = policy_model_name(policy.model());
     let before = store.find_policy_by_name(domain, &name).await?;
@@ -62,7 +63,7 @@ pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
         // The model restricts the grantee and the project of attachments, so an attached policy cannot change its model.
         let times = store.list_attachments_of_policy(&PolicyRef::Custom(before.id.clone())).await?.len();
         if times > 0 {
-            let times = format_count(times, "time");
+            let times = format_count_with_noun(times, "time");
             return Err(CliError::new_refusal(format!(
                 "{name} has the policy model {} and is attached {times}; a policy with the model {model} cannot replace it",
                 before.model
@@ -77,7 +78,7 @@ pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
     domain_args.output_format().print(
         || {
             let verb = if replaced { "Replaced" } else { "Created" };
-            let statements = format_count(policy.statements().len(), "statement");
+            let statements = format_count_with_noun(policy.statements().len(), "statement");
             let line = format!("{verb} the policy {name} ({id}): version {version}, {statements}.\n");
             if replaced { line } else { format!("{line}Next: clew policy attach {name} --group GROUP\n") }
         },

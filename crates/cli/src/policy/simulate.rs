@@ -20,16 +20,16 @@ use crate::identity_directory::{IdentityDirectory, find_nearest_name};
 use crate::store_args::DomainArgs;
 use crate::{instance, output, time};
 
-/// Simulate a request: show the decision, the deciding statement, and why other statements do not match.
+/// Simulate a request and explain the decision: show the deciding statement and why other statements do not match.
 ///
-/// Exits with 0 if the request would be allowed, otherwise with 1.
+/// The exit code is 0 if the request would be allowed, otherwise 1.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct SimulateArgs {
     /// Name or id of the user
     #[arg(long, value_name = "USER")]
     user: String,
-    /// Name of the action, as in identity policies or role policies
+    /// Name of the action, in the syntax of identity policies or role policies
     #[arg(long, value_name = "ACTION")]
     action: String,
     /// Name or id of the project [default: the only project]
@@ -38,16 +38,16 @@ pub(super) struct SimulateArgs {
     /// Name or id of the instance
     #[arg(long, value_name = "INSTANCE")]
     instance: Option<String>,
-    /// Source address of the request (g:SourceIp)
+    /// Source address of the simulated request (g:SourceIp)
     #[arg(long, value_name = "ADDRESS")]
     source_ip: Option<IpAddr>,
-    /// Simulate a request without TLS (g:SecureTransport)
+    /// Simulate a request over plain HTTP, without TLS (g:SecureTransport)
     #[arg(long)]
     plain_http: bool,
-    /// Time of the request (g:CurrentTime) [default: now]
+    /// Time of the simulated request (g:CurrentTime) [default: now]
     #[arg(long, value_name = "TIME", value_parser = time::parse_timestamp)]
     at: Option<Timestamp>,
-    /// Tag that the request adds or removes (g:RequestTag); repeatable
+    /// Tag that the request adds or removes (g:RequestTag; repeatable)
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = instance::parse_tag)]
     tags: Vec<Tag>,
     #[command(flatten)]
@@ -63,7 +63,7 @@ Examples:
 The simulation assumes a sign-in with the scope that the action requires: the project or the domain.";
 
 pub(super) async fn run(arguments: SimulateArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_directory().await?;
+    let directory = arguments.domain_args.open_identity_directory().await?;
     let user = directory.find_user(&arguments.user).await?;
     let action = find_action(&arguments.action)?;
     let (project, instance) = resolve_project_and_instance(&directory, &arguments, action).await?;
@@ -87,7 +87,7 @@ pub(super) async fn run(arguments: SimulateArgs) -> Result<(), CliError> {
         source_ip: arguments.source_ip,
         secure_transport: !arguments.plain_http,
     };
-    let simulation = report::Simulation {
+    let simulation = report::PolicySimulation {
         explanation: explain_decision(&principal, action, &resource, &environment),
         denial_reasons: find_denial_reasons(&user, project.as_ref()),
         action,
@@ -120,7 +120,8 @@ fn find_action(name: &str) -> Result<Action, CliError> {
     })
 }
 
-/// Finds the project and the instance of the request. Fails if an option does not apply to the action.
+/// Finds the project and the instance of the simulated request.
+/// Fails if a command-line option does not apply to the action.
 async fn resolve_project_and_instance(
     directory: &IdentityDirectory,
     arguments: &SimulateArgs,
@@ -160,7 +161,7 @@ async fn find_single_project(directory: &IdentityDirectory) -> Result<Project, C
     }
 }
 
-/// Loads the user as a principal with the scope of an access key: the domain and all its projects.
+/// Loads a user as a principal. The scope is the domain with all projects, as for requests with an access key.
 async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
     let grants = directory.store.list_grants_of_user(&user.id).await?;
     Ok(Principal {
@@ -171,13 +172,13 @@ async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Pr
         scope: CredentialScope::AccessKey,
         administrator: user.administrator,
         // As in the server, an unreadable policy disables all grants, because the policy may contain a Deny statement.
-        grants: grants.into_iter().map(parse_grant).collect::<Option<_>>().unwrap_or_default(),
+        grants: grants.into_iter().map(parse_stored_grant).collect::<Option<_>>().unwrap_or_default(),
         budget: Arc::default(),
     })
 }
 
-/// Parses a stored grant. If the policy is invalid, prints a note and returns `None`.
-fn parse_grant(stored: StoredGrant) -> Option<Grant> {
+/// Parses the policy of a stored grant. If the policy is invalid, prints a note and returns `None`.
+fn parse_stored_grant(stored: StoredGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
         StoredPolicy::System { name } => {
             let policy = system::find_system_policy(&name).cloned();
@@ -199,7 +200,7 @@ fn parse_grant(stored: StoredGrant) -> Option<Grant> {
     })
 }
 
-/// Lists the reasons for denying the request before policy evaluation.
+/// Lists reasons why the request is denied before any policy is evaluated.
 fn find_denial_reasons(user: &User, project: Option<&Project>) -> Vec<String> {
     let mut denial_reasons = Vec::new();
     if !user.enabled {

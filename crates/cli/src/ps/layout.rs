@@ -1,4 +1,4 @@
-//! Session table that fits the terminal width.
+//! Lays out a session table that fits the terminal width.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::output::{Output, stdout_has_colours, terminal_width};
 
-/// Columns before the statement column, each with heading, maximum width and minimum width.
+/// Columns before the statement column, each with a heading, a maximum width and a minimum width.
 const TABLE_COLUMNS: [(&str, usize, usize); 7] = [
     ("ID", 20, 20),
     ("USER", 24, 8),
@@ -25,10 +25,10 @@ const TABLE_COLUMNS: [(&str, usize, usize); 7] = [
 const NUMERIC_COLUMNS: [&str; 2] = ["ID", "TIME"];
 /// Width of the gap between two columns, in spaces.
 const COLUMN_GAP_WIDTH: usize = 2;
-/// Minimum width of the statement column while other columns can shrink.
+/// Minimum width of the statement column, as long as other columns can shrink.
 const MIN_STATEMENT_WIDTH: usize = 24;
 
-/// Fields of a snapshot row that the table shows.
+/// Fields from a snapshot row that the table uses.
 #[derive(Deserialize)]
 struct SessionRow {
     session_id: u64,
@@ -60,10 +60,10 @@ pub(super) fn write_table(snapshot: &mut Snapshot, out: &mut Output) -> io::Resu
         statement: "STATEMENT".into(),
         is_waiting: false,
     };
-    write_line(out, &heading, &widths, width, style(Style::new().effects(Effects::BOLD)))?;
+    write_table_line(out, &heading, &widths, width, style(Style::new().effects(Effects::BOLD)))?;
     for line in &lines {
         let red = Style::new().fg_color(Some(AnsiColor::Red.into()));
-        write_line(out, line, &widths, width, if line.is_waiting { style(red) } else { Style::new() })?;
+        write_table_line(out, line, &widths, width, if line.is_waiting { style(red) } else { Style::new() })?;
     }
     let summary = &snapshot.summary;
     let version = bytes_to_single_line(summary.server_version.as_bytes());
@@ -114,8 +114,8 @@ fn format_session_row(row: SessionRow, width: usize) -> TableLine {
     }
 }
 
-/// Computes the column widths from the widest cells.
-/// The widest columns shrink until the statement column has its minimum width.
+/// Computes the width of each column from its widest cell.
+/// If the statement column is narrower than its minimum width, the widest other columns shrink.
 fn fit_column_widths(lines: &[TableLine], width: usize) -> [usize; TABLE_COLUMNS.len()] {
     let mut widths = TABLE_COLUMNS.map(|(name, ..)| name.len());
     for line in lines {
@@ -131,7 +131,7 @@ fn fit_column_widths(lines: &[TableLine], width: usize) -> [usize; TABLE_COLUMNS
     widths
 }
 
-fn write_line(
+fn write_table_line(
     out: &mut Output,
     line: &TableLine,
     widths: &[usize; TABLE_COLUMNS.len()],

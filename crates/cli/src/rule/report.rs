@@ -1,4 +1,4 @@
-//! Report of sessions that kill rules would kill or spare, as text and JSON.
+//! Formats a report on the sessions that kill rules would kill or spare, as text and JSON.
 
 use std::fmt::Write as _;
 
@@ -6,24 +6,24 @@ use clew_diagnose::{ExclusionReason, KillVerdict, ProtectedAccounts, parse_chang
 use clew_model::Session;
 use serde_json::{Value, json};
 
-use super::rules_file::Rule;
+use super::rules_file::NamedKillRule;
 use crate::text_table;
 
-/// Maximum length of a statement in the table, in characters.
+/// Maximum length of a statement in the report table, in characters.
 const MAX_STATEMENT_CHARS: usize = 60;
 
-/// Report of sessions that the rules would kill or spare.
+/// Report on the sessions that kill rules would kill or spare.
 pub(super) struct RuleReport<'a> {
-    rules: &'a [Rule],
+    rules: &'a [NamedKillRule],
     total: usize,
     /// Sessions that would be killed, each with the index of the first matching rule.
     killed: Vec<(usize, &'a Session)>,
-    /// Sessions that match a rule but are spared, each with the index of the first matching rule.
+    /// Sessions that match a rule but would not be killed, each with the index of the first matching rule.
     spared: Vec<(usize, &'a Session, ExclusionReason)>,
 }
 
 impl<'a> RuleReport<'a> {
-    pub(super) fn new(rules: &'a [Rule], sessions: &'a [Session], protected: &ProtectedAccounts) -> Self {
+    pub(super) fn new(rules: &'a [NamedKillRule], sessions: &'a [Session], protected: &ProtectedAccounts) -> Self {
         let (mut killed, mut spared) = (Vec::new(), Vec::new());
         for session in sessions {
             // The first matching rule decides, because the reason for sparing a session does not depend on the rule.
@@ -43,7 +43,7 @@ impl<'a> RuleReport<'a> {
             let rows = self
                 .killed
                 .iter()
-                .map(|(rule, session)| self.format_table_row(*rule, session, format_statement(session)));
+                .map(|(rule, session)| self.format_table_row(*rule, session, truncate_statement(session)));
             text += "Would be killed:\n";
             text += &text_table::render_rows(
                 ["RULE", "ID", "USER", "HOST", "DB", "COMMAND", "TIME", "STATEMENT"],
@@ -54,7 +54,7 @@ impl<'a> RuleReport<'a> {
         }
         if !self.spared.is_empty() {
             let row = |(rule, session, reason): &(usize, &Session, ExclusionReason)| {
-                self.format_table_row(*rule, session, describe_spare_reason(*reason).to_owned())
+                self.format_table_row(*rule, session, describe_exclusion_reason(*reason).to_owned())
             };
             let rows = self.spared.iter().map(row);
             text += "Would be spared:\n";
@@ -66,7 +66,7 @@ impl<'a> RuleReport<'a> {
             text.push('\n');
         }
         for (index, rule) in self.rules.iter().enumerate() {
-            let (kills, spares) = self.count_sessions(index);
+            let (kills, spares) = self.count_killed_and_spared_sessions(index);
             let _ = writeln!(text, "{}: kills {kills}, spares {spares}", text_table::sanitize_line(&rule.name));
         }
         for rule in self.rules.iter().filter(|rule| rule.is_duration_only) {
@@ -88,8 +88,8 @@ impl<'a> RuleReport<'a> {
     }
 
     pub(super) fn to_json(&self) -> Value {
-        let rule = |(index, rule): (usize, &Rule)| {
-            let (killed, spared) = self.count_sessions(index);
+        let rule = |(index, rule): (usize, &NamedKillRule)| {
+            let (killed, spared) = self.count_killed_and_spared_sessions(index);
             json!({ "name": rule.name, "killed": killed, "spared": spared })
         };
         let killed = |(rule, session): &(usize, &Session)| self.session_to_json(*rule, session, None);
@@ -104,14 +104,14 @@ impl<'a> RuleReport<'a> {
         })
     }
 
-    /// Returns the number of killed sessions and the number of spared sessions of a rule.
-    fn count_sessions(&self, rule: usize) -> (usize, usize) {
+    /// Returns the number of sessions that a rule kills and the number of sessions that it spares.
+    fn count_killed_and_spared_sessions(&self, rule: usize) -> (usize, usize) {
         let kills = self.killed.iter().filter(|(index, _)| *index == rule).count();
         (kills, self.spared.iter().filter(|(index, ..)| *index == rule).count())
     }
 
-    /// Returns true if the decision of a kill task depends on the storage engine, which is not part of a snapshot.
-    /// The decision depends on the engine if the session changes a table and the rule does not include unsafe kills.
+    /// Returns true if a kill task needs the storage engine to decide on the session. A snapshot has no storage engine.
+    /// This is the case if the session changes a table and the rule does not include unsafe kills.
     fn depends_on_storage_engine(&self, rule: usize, session: &Session) -> bool {
         let opted_in = self.rules.get(rule).is_some_and(|rule| rule.include_unsafe);
         let changes = |statement| parse_changed_tables(statement, session.database.as_deref()).is_some();
@@ -153,8 +153,8 @@ impl<'a> RuleReport<'a> {
     }
 }
 
-/// Formats the statement as one line, truncated to the maximum length.
-fn format_statement(session: &Session) -> String {
+/// Formats a statement as one line, truncated to [`MAX_STATEMENT_CHARS`].
+fn truncate_statement(session: &Session) -> String {
     let text = session.statement.as_deref().map(to_valid_utf8).unwrap_or_default();
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= MAX_STATEMENT_CHARS {
@@ -164,7 +164,7 @@ fn format_statement(session: &Session) -> String {
     }
 }
 
-fn describe_spare_reason(reason: ExclusionReason) -> &'static str {
+fn describe_exclusion_reason(reason: ExclusionReason) -> &'static str {
     match reason {
         ExclusionReason::Internal => "internal: a server thread",
         ExclusionReason::Protected => "protected: sessions of the account are never killed",

@@ -12,19 +12,19 @@ const RULE_KEYS: [&str; 8] = ["name", "user", "host", "db", "command", "sql", "s
 /// Name of the TOML table of a rule.
 const RULE_TABLE_NAME: &str = "rule";
 
-/// Kill rule of a rules file, with its name and options.
+/// Kill rule from a rules file, with its name and options.
 #[derive(Debug)]
 #[allow(clippy::struct_field_names, reason = "the field holds the rule itself")]
-pub(super) struct Rule {
+pub(super) struct NamedKillRule {
     pub(super) name: String,
     pub(super) rule: KillRule,
-    /// True if `seconds` is the only criterion, so that the rule matches every user session.
+    /// True if `seconds` is the only criterion, so that the rule can match the sessions of all users.
     pub(super) is_duration_only: bool,
-    /// True if the rule also kills sessions when the kill can damage a non-transactional table.
+    /// True if the rule also kills sessions whose kill can damage a non-transactional table.
     pub(super) include_unsafe: bool,
 }
 
-/// Keys and values of a rule with their positions in the file.
+/// Keys and values of a rule, with the positions in the file.
 type Fields = BTreeMap<Spanned<String>, Spanned<Value>>;
 
 #[derive(Deserialize)]
@@ -33,8 +33,8 @@ struct RulesFile {
     rule: Vec<Spanned<Fields>>,
 }
 
-/// Parses the rules of a rules file. Errors contain the line number.
-pub(super) fn parse_rules(text: &str) -> Result<Vec<Rule>, String> {
+/// Parses the rules in a rules file. Error messages contain the line number.
+pub(super) fn parse_rules(text: &str) -> Result<Vec<NamedKillRule>, String> {
     let format_error = |error: toml::de::Error| error.to_string().trim_end().to_owned();
     let tables: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(format_error)?;
     if let Some(unknown) = tables.keys().find(|key| key.get_ref() != RULE_TABLE_NAME) {
@@ -45,7 +45,7 @@ pub(super) fn parse_rules(text: &str) -> Result<Vec<Rule>, String> {
     if file.rule.is_empty() {
         return Err("the file has no rules; a rule begins with [[rule]]".to_owned());
     }
-    let mut rules: Vec<Rule> = Vec::with_capacity(file.rule.len());
+    let mut rules: Vec<NamedKillRule> = Vec::with_capacity(file.rule.len());
     for (index, fields) in file.rule.iter().enumerate() {
         let rule = parse_rule(text, index + 1, fields)?;
         if rules.iter().any(|previous| previous.name == rule.name) {
@@ -57,7 +57,7 @@ pub(super) fn parse_rules(text: &str) -> Result<Vec<Rule>, String> {
     Ok(rules)
 }
 
-fn parse_rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Rule, String> {
+fn parse_rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<NamedKillRule, String> {
     let (mut texts, mut seconds, mut include_unsafe) = (BTreeMap::<&str, String>::new(), None, false);
     for (key, value) in fields.get_ref() {
         let line = format_line_number(text, key.span().start);
@@ -100,7 +100,12 @@ fn parse_rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Rul
         seconds,
         include_unsafe,
     };
-    Ok(Rule { name, rule: KillRule::new(&criteria), is_duration_only: criteria.is_duration_only(), include_unsafe })
+    Ok(NamedKillRule {
+        name,
+        rule: KillRule::new(&criteria),
+        is_duration_only: criteria.is_duration_only(),
+        include_unsafe,
+    })
 }
 
 fn unknown_key_error(key: &str, valid_keys: &[&str]) -> String {
@@ -112,7 +117,7 @@ fn unknown_key_error(key: &str, valid_keys: &[&str]) -> String {
     }
 }
 
-/// Formats the line number at a byte offset.
+/// Formats the number of the line at a byte offset.
 fn format_line_number(text: &str, offset: usize) -> String {
     format!("line {}", text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1)
 }

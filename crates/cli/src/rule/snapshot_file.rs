@@ -1,4 +1,4 @@
-//! Parser of saved snapshots: JSON, or CSV with an optional header row in English or Chinese.
+//! Parses saved snapshots in JSON, or in CSV with an optional header row in English or Chinese.
 
 use clew_model::{SNAPSHOT_COLUMNS, Session};
 use csv::{ByteRecord, ReaderBuilder};
@@ -8,21 +8,23 @@ use serde::Deserialize;
 const REQUIRED_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
 const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
-/// First bytes of cells to which the formula guard adds a leading quote.
+/// The formula guard adds a leading quote to cells that start with one of these bytes.
 const FORMULA_FIRST_BYTES: &[u8] = b"=+-@\t\r";
 
-/// Parses the sessions of a snapshot file. Errors contain the line number.
+/// Parses the sessions in a snapshot file. Error messages contain the line number.
 pub(super) fn parse_sessions(bytes: &[u8]) -> Result<Vec<Session>, String> {
     let bytes = bytes.strip_prefix(UTF8_BOM).unwrap_or(bytes);
     match bytes.trim_ascii_start().first() {
         None => Err("the file is empty; a snapshot without sessions has at least a header row".to_owned()),
-        Some(b'{') => parse_json::<JsonSnapshot>(bytes).map(|snapshot| snapshot.sessions).map(rows_to_sessions),
-        Some(b'[') => parse_json::<Vec<SnapshotRow>>(bytes).map(rows_to_sessions),
-        Some(_) => parse_csv(bytes),
+        Some(b'{') => {
+            parse_json_snapshot::<JsonSnapshot>(bytes).map(|snapshot| snapshot.sessions).map(rows_to_sessions)
+        }
+        Some(b'[') => parse_json_snapshot::<Vec<SnapshotRow>>(bytes).map(rows_to_sessions),
+        Some(_) => parse_csv_snapshot(bytes),
     }
 }
 
-/// JSON output of `clew snapshot --format json`.
+/// Output of `clew snapshot --format json`.
 #[derive(Deserialize)]
 struct JsonSnapshot {
     sessions: Vec<SnapshotRow>,
@@ -40,7 +42,7 @@ struct SnapshotRow {
     state_duration: u64,
 }
 
-fn parse_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
+fn parse_json_snapshot<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
     serde_json::from_slice(bytes).map_err(|error| format!("not a snapshot: {error}"))
 }
 
@@ -58,7 +60,7 @@ fn rows_to_sessions(rows: Vec<SnapshotRow>) -> Vec<Session> {
     rows.into_iter().map(session).collect()
 }
 
-fn parse_csv(bytes: &[u8]) -> Result<Vec<Session>, String> {
+fn parse_csv_snapshot(bytes: &[u8]) -> Result<Vec<Session>, String> {
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     let (mut record, mut sessions) = (ByteRecord::new(), Vec::new());
     let (mut positions, mut width) = (default_column_positions(), 0);
@@ -84,12 +86,12 @@ fn parse_csv(bytes: &[u8]) -> Result<Vec<Session>, String> {
     Ok(sessions)
 }
 
-/// Returns the positions of the required columns in a file without a header row.
+/// Returns the positions of the required columns for a file without a header row.
 fn default_column_positions() -> [usize; REQUIRED_COLUMNS.len()] {
     REQUIRED_COLUMNS.map(|key| SNAPSHOT_COLUMNS.iter().position(|column| column.key == key).unwrap_or_default())
 }
 
-/// Returns the positions of the required columns from a header row, or `None` if the record is not a header row.
+/// Finds the positions of the required columns in a header row. Returns `None` if the record is not a header row.
 fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_COLUMNS.len()]>, String> {
     let is_name_of = |key: &str, cell: &[u8]| {
         let column = SNAPSHOT_COLUMNS.iter().find(|column| column.key == key);
@@ -109,7 +111,7 @@ fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_COLUM
 }
 
 /// Returns the line number of the record at a byte offset.
-/// The line number from the CSV reader is not used, because it is wrong by one after CR LF.
+/// The line number of the CSV reader is not used, because it is off by one after CR LF.
 fn line_number_at(bytes: &[u8], offset: u64) -> usize {
     let offset = usize::try_from(offset).unwrap_or(usize::MAX);
     let (before, after) = bytes.split_at_checked(offset).unwrap_or((bytes, &[]));
@@ -141,8 +143,8 @@ fn parse_csv_record(
     })
 }
 
-/// Removes the leading quote that the formula guard added.
-/// A statement that originally starts with `'=` also loses its quote, because the two cases are indistinguishable.
+/// Removes the leading quote that the formula guard adds to a cell.
+/// A statement that starts with `'=` also loses its quote, because the two cases look the same.
 fn strip_formula_guard(cell: &[u8]) -> Vec<u8> {
     match cell {
         [b'\'', rest @ ..] if rest.first().is_some_and(|first| FORMULA_FIRST_BYTES.contains(first)) => rest.to_vec(),

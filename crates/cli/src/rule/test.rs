@@ -9,19 +9,19 @@ use super::{report, rules_file, snapshot_file};
 use crate::error::CliError;
 use crate::output::Format;
 
-/// Test kill rules on a saved session snapshot: list the sessions that the rules would kill or spare.
+/// Test kill rules against a saved session snapshot: list the sessions that the rules would kill or spare.
 ///
-/// The command does not connect to a server. Kill tasks use the same matching code.
+/// The command does not connect to a server. Kill tasks match sessions with the same code.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct RuleTestArgs {
     /// Rules file (TOML)
     #[arg(value_name = "RULES.toml")]
     rules: PathBuf,
-    /// Snapshot file from clew snapshot or clew collect: CSV or JSON
+    /// Snapshot file (CSV or JSON) written by clew snapshot or clew collect
     #[arg(value_name = "SNAPSHOT")]
     snapshot: PathBuf,
-    /// Protected account, in addition to system accounts and accounts of cloud vendors; repeatable
+    /// Account to protect from kills, in addition to system accounts and cloud vendor accounts (repeatable)
     #[arg(long = "protect", value_name = "ACCOUNT")]
     protected: Vec<String>,
     /// Output format
@@ -47,22 +47,22 @@ Examples:
 
 pub(super) fn run(arguments: &RuleTestArgs) -> Result<(), CliError> {
     let rules = rules_file::parse_rules(&read_text_file(&arguments.rules)?)
-        .map_err(|message| file_error(&arguments.rules, &message))?;
-    let sessions = snapshot_file::parse_sessions(&read_file(&arguments.snapshot)?)
-        .map_err(|message| file_error(&arguments.snapshot, &message))?;
+        .map_err(|message| input_file_error(&arguments.rules, &message))?;
+    let sessions = snapshot_file::parse_sessions(&read_input_file(&arguments.snapshot)?)
+        .map_err(|message| input_file_error(&arguments.snapshot, &message))?;
     let protected = ProtectedAccounts::default().with_accounts(arguments.protected.iter().map(String::as_str));
     let report = report::RuleReport::new(&rules, &sessions, &protected);
     arguments.format.print(|| report.render_text(), || report.to_json())
 }
 
-fn read_file(file: &Path) -> Result<Vec<u8>, CliError> {
+fn read_input_file(file: &Path) -> Result<Vec<u8>, CliError> {
     std::fs::read(file).map_err(|error| CliError::new_refusal(format!("could not read {}: {error}", file.display())))
 }
 
 fn read_text_file(file: &Path) -> Result<String, CliError> {
-    String::from_utf8(read_file(file)?).map_err(|_| file_error(file, "the file is not valid UTF-8"))
+    String::from_utf8(read_input_file(file)?).map_err(|_| input_file_error(file, "the file is not valid UTF-8"))
 }
 
-fn file_error(file: &Path, message: &str) -> CliError {
+fn input_file_error(file: &Path, message: &str) -> CliError {
     CliError::new_refusal(format!("{}: {message}", file.display()))
 }

@@ -1,4 +1,4 @@
-//! TCP listener of `clew serve`, with address resolution and TLS.
+//! TCP listener for `clew serve`, with address resolution and TLS.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,12 +13,15 @@ use tracing::warn;
 use crate::configuration::{Configuration, TlsSettings};
 use crate::error::CliError;
 
-/// Poll interval for changes of the certificate files.
+/// Interval for polling the certificate files for changes.
 const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Resolves the addresses of the `listen` setting.
-/// Fails on a non-loopback address without TLS, unless `allow_plain_http` is set.
-pub(super) async fn resolve_addresses(configuration: &Configuration, tls: bool) -> Result<Vec<SocketAddr>, CliError> {
+/// Resolves the `listen` setting to socket addresses.
+/// Fails if an address is not a loopback address and TLS is disabled, unless `allow_plain_http` is set.
+pub(super) async fn resolve_listen_addresses(
+    configuration: &Configuration,
+    tls: bool,
+) -> Result<Vec<SocketAddr>, CliError> {
     let listen = &configuration.listen;
     let addresses: Vec<_> = lookup_host(listen).await.map_err(|error| listen_error(listen, &error))?.collect();
     let public = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback());
@@ -34,7 +37,7 @@ pub(super) async fn resolve_addresses(configuration: &Configuration, tls: bool) 
     }
 }
 
-/// Binds the listener. `listen` is the configured address for error messages.
+/// Binds the listener to `addresses`. Error messages contain the configured address `listen`.
 pub(super) async fn bind_listener(listen: &str, addresses: &[SocketAddr]) -> Result<TcpListener, CliError> {
     TcpListener::bind(addresses).await.map_err(|error| listen_error(listen, &error))
 }
@@ -45,7 +48,7 @@ fn listen_error(listen: &str, error: &std::io::Error) -> CliError {
 }
 
 impl TlsSettings {
-    /// Loads the certificate and its private key. Returns `None` if TLS is disabled.
+    /// Loads the TLS certificate and its private key. Returns `None` if TLS is disabled.
     pub(super) fn load_certificate(&self) -> Result<Option<TlsConfig>, CliError> {
         match (self.cert.as_os_str().is_empty(), self.key.as_os_str().is_empty()) {
             (true, true) => Ok(None),
@@ -60,7 +63,7 @@ impl TlsSettings {
     }
 }
 
-/// Spawns tasks that reload the certificate when its files change and on SIGHUP.
+/// Spawns tasks that reload the TLS certificate on SIGHUP and when the files change.
 pub(super) fn watch_certificate(tls: &TlsConfig, shutdown: &CancellationToken) -> Result<(), CliError> {
     tls.warn_if_key_is_world_readable();
     let mut hangup = signal(SignalKind::hangup())
@@ -71,7 +74,7 @@ pub(super) fn watch_certificate(tls: &TlsConfig, shutdown: &CancellationToken) -
         while hangup.recv().await.is_some() {
             let tls = tls.clone();
             if let Err(error) = spawn_blocking(move || tls.reload_and_log()).await {
-                warn!(%error, "could not look for a new certificate");
+                warn!(%error, "could not reload the TLS certificate");
             }
         }
     });

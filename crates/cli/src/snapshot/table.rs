@@ -1,4 +1,4 @@
-//! Snapshot table with one line per session, most important columns first.
+//! Renders a snapshot as a table with one line per session. The most important columns come first.
 
 use std::io::{self, Write};
 
@@ -9,10 +9,10 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 
 use crate::output::{Output, stdout_has_colours};
 
-/// Table column: key of the snapshot column, heading, and true for a numeric column.
+/// Key of the snapshot column, heading of the table column, and a flag that is true for numbers.
 type TableColumn = (&'static str, &'static str, bool);
 
-/// Columns of every table, except the statement column.
+/// Columns in every table, except the statement column.
 const TABLE_COLUMNS: [TableColumn; 10] = [
     ("session_id", "ID", true),
     ("user", "USER", false),
@@ -31,17 +31,17 @@ const DETAIL_TABLE_COLUMNS: [TableColumn; 5] = [
     ("blocker_id", "BLOCKER", true),
     ("root_blocker_id", "ROOT", true),
     ("waits_for", "WAITS FOR", false),
-    (DIGEST_KEY, "DIGEST", false),
+    (DIGEST_COLUMN_KEY, "DIGEST", false),
 ];
-/// Statement column, which is the last one and gets the remaining width.
-const STATEMENT_COLUMN: TableColumn = (STATEMENT_KEY, "STATEMENT", false);
+/// Statement column, which is the last column and uses the remaining width.
+const STATEMENT_COLUMN: TableColumn = (STATEMENT_COLUMN_KEY, "STATEMENT", false);
 /// Key of the statement column.
-const STATEMENT_KEY: &str = "sql_statement";
-/// Key of the digest column, which shows only a prefix of the digest.
-const DIGEST_KEY: &str = "statement_digest";
-/// Length of the displayed digest prefix, in characters.
+const STATEMENT_COLUMN_KEY: &str = "sql_statement";
+/// Key of the statement digest column, which shows only a prefix of the digest.
+const DIGEST_COLUMN_KEY: &str = "statement_digest";
+/// Length of the digest prefix in the table, in characters.
 const DIGEST_PREFIX_LENGTH: usize = 8;
-/// Maximum width of a cell, except in the statement column.
+/// Maximum width of a cell outside the statement column.
 const MAX_CELL_WIDTH: usize = 28;
 /// Width of the statement column if the terminal width is unknown.
 const DEFAULT_STATEMENT_WIDTH: usize = 80;
@@ -80,7 +80,7 @@ fn select_columns(detailed: bool) -> Vec<TableColumn> {
     TABLE_COLUMNS.into_iter().chain(detail_columns).chain([STATEMENT_COLUMN]).collect()
 }
 
-/// Reads the cells of all rows, with a flag per row that is true if the session waits for a lock.
+/// Reads the cells of all rows, and one flag per row that is true if the session waits for a lock.
 fn read_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Result<(Vec<Line>, Vec<bool>)> {
     let keys: Vec<&str> = SNAPSHOT_COLUMNS
         .iter()
@@ -99,8 +99,10 @@ fn read_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Res
             String::from_utf8_lossy(record.get(index).unwrap_or_default())
         };
         let cell = |&(key, ..): &TableColumn| match key {
-            STATEMENT_KEY => to_truncated_line(&value(key), 4 * DEFAULT_STATEMENT_WIDTH),
-            DIGEST_KEY => to_truncated_line(&value(key), MAX_CELL_WIDTH).chars().take(DIGEST_PREFIX_LENGTH).collect(),
+            STATEMENT_COLUMN_KEY => to_truncated_line(&value(key), 4 * DEFAULT_STATEMENT_WIDTH),
+            DIGEST_COLUMN_KEY => {
+                to_truncated_line(&value(key), MAX_CELL_WIDTH).chars().take(DIGEST_PREFIX_LENGTH).collect()
+            }
             _ => to_truncated_line(&value(key), MAX_CELL_WIDTH),
         };
         lines.push(columns.iter().map(cell).collect());
@@ -109,7 +111,7 @@ fn read_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Res
     Ok((lines, waiting))
 }
 
-/// Computes the remaining width for the statement column.
+/// Computes the width that remains for the statement column.
 fn compute_statement_width(lines: &[Line], columns: &[TableColumn], terminal: usize) -> usize {
     let widest = |column: usize| {
         let cells = lines.iter().filter_map(|line| Some(line.get(column)?.chars().count())).max().unwrap_or(0);
@@ -124,13 +126,13 @@ fn build_heading_cell(heading: &str, is_number: bool, colours: bool) -> Cell {
     if colours { cell.add_attribute(Attribute::Bold) } else { cell }
 }
 
-fn build_row_cells(line: Line, columns: &[TableColumn], statement_width: usize, is_red: bool) -> Vec<Cell> {
+fn build_row_cells(line: Line, columns: &[TableColumn], statement_width: usize, is_highlighted: bool) -> Vec<Cell> {
     line.into_iter()
         .zip(columns)
         .map(|(text, &(key, _, is_number))| {
-            let text = if key == STATEMENT_KEY { to_truncated_line(&text, statement_width) } else { text };
+            let text = if key == STATEMENT_COLUMN_KEY { to_truncated_line(&text, statement_width) } else { text };
             let cell = Cell::new(text).set_alignment(cell_alignment(is_number));
-            if is_red { cell.fg(Color::Red) } else { cell }
+            if is_highlighted { cell.fg(Color::Red) } else { cell }
         })
         .collect()
 }
@@ -139,7 +141,7 @@ fn cell_alignment(is_number: bool) -> CellAlignment {
     if is_number { CellAlignment::Right } else { CellAlignment::Left }
 }
 
-/// Sanitises text as one line, truncated to `width`.
+/// Sanitises text, joins it into one line, and truncates the line to `width` columns.
 fn to_truncated_line(text: &str, width: usize) -> String {
     // The limit is larger than the width, because `one_line` collapses white space.
     let head: String = text.chars().take(8 * width).collect();

@@ -9,14 +9,14 @@ use crate::new_password::NewPasswordArgs;
 use crate::store_args::DomainArgs;
 use crate::validators;
 
-/// Create a user without permissions. Prints a generated password once.
+/// Create a user without permissions, and print the generated password once.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CreateArgs {
     /// Name, unique in the domain
     #[arg(value_parser = validators::parse_name)]
     name: String,
-    /// Grant full access to the domain, regardless of policies
+    /// Make the user an administrator with full access to the domain, regardless of policies
     #[arg(long)]
     administrator: bool,
     /// Description
@@ -38,8 +38,8 @@ A password has 8 to 128 characters and must not be the name of the user. Clew st
 
 pub(super) async fn run(arguments: CreateArgs) -> Result<(), CliError> {
     let CreateArgs { name, administrator, description, password, domain_args } = arguments;
-    let directory = domain_args.open_directory().await?;
-    let password = password.read_or_generate(&name).await?;
+    let directory = domain_args.open_identity_directory().await?;
+    let password = password.read_or_generate_password(&name).await?;
     let user = NewUser { name: name.clone(), password_hash: password.hash.clone(), administrator, description };
     let domain = &directory.domain;
     let id = directory.store.create_user(&directory.origin, &domain.id, &user).await?;
@@ -54,7 +54,7 @@ pub(super) async fn run(arguments: CreateArgs) -> Result<(), CliError> {
             format!(
                 "Created the {kind} {name} ({id}) in the domain {}. {}Next: {next}\n",
                 domain.name,
-                password.password_notice()
+                password.format_password_notice()
             )
         },
         || {

@@ -1,4 +1,4 @@
-//! Output of users as text and JSON, without passwords and password hashes.
+//! Formats users as text and JSON, without passwords and password hashes.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::key;
 use crate::output::merge_json_objects;
 use crate::text_table::{self, format_yes_no};
 
-/// Groups, policy grants and access keys of a user.
+/// Groups of a user, and the policies and access keys that the user has.
 pub(super) struct UserAccess {
     groups: Vec<Group>,
     grants: Vec<(StoredGrant, Option<String>)>,
@@ -40,7 +40,7 @@ impl UserAccess {
 }
 
 /// Renders one line per user.
-pub(super) fn render_table(users: &[User]) -> String {
+pub(super) fn render_user_table(users: &[User]) -> String {
     let row = |user: &User| {
         let User { name, id, enabled, administrator, description, .. } = user;
         [name.clone(), id.to_string(), format_yes_no(*enabled), format_yes_no(*administrator), description.clone()]
@@ -60,7 +60,7 @@ pub(super) fn render_user(user: &User) -> String {
     ])
 }
 
-/// Renders one user with groups, policies and access keys.
+/// Renders one user, with the groups, policies and access keys of the user.
 pub(super) fn render_user_details(user: &User, access: &UserAccess) -> String {
     let groups: Vec<_> = access.groups.iter().map(|group| group.name.as_str()).collect();
     let groups = if groups.is_empty() { "none".to_owned() } else { groups.join(", ") };
@@ -79,7 +79,7 @@ pub(super) fn render_user_details(user: &User, access: &UserAccess) -> String {
     let grants = access.grants.iter().map(grant).collect();
     text.push_str(&text_table::render_rows(["POLICY", "ATTACHED TO", "PROJECT"], grants, none));
     text.push('\n');
-    text.push_str(&key::render_table(
+    text.push_str(&key::render_user_table(
         &access.keys.iter().map(|key| (user.name.clone(), key.clone())).collect::<Vec<_>>(),
     ));
     text
@@ -97,13 +97,13 @@ pub(super) fn user_to_json(user: &User) -> Value {
     })
 }
 
-/// Converts a user to JSON, with groups, policies and access keys.
+/// Converts a user to JSON, with the groups, policies and access keys of the user.
 pub(super) fn user_details_to_json(user: &User, access: &UserAccess) -> Value {
     let group = |group: &Group| json!({ "id": group.id, "name": group.name });
     let grant = |(grant, _): &(StoredGrant, Option<String>)| json!({ "policy": policy_name(grant), "group": grant.via_group, "project_id": grant.project });
     let groups: Vec<_> = access.groups.iter().map(group).collect();
     let policies: Vec<_> = access.grants.iter().map(grant).collect();
-    let keys: Vec<_> = access.keys.iter().map(|record| key::key_to_json(&user.name, record)).collect();
+    let keys: Vec<_> = access.keys.iter().map(|record| key::access_key_to_json(&user.name, record)).collect();
     merge_json_objects(user_to_json(user), json!({ "groups": groups, "policies": policies, "access_keys": keys }))
 }
 

@@ -1,4 +1,4 @@
-//! `clew user update`, `password`, `enable` and `disable`: change a user.
+//! `clew user update`, `clew user password`, `clew user enable` and `clew user disable`: change a user.
 
 use clap::Args;
 use clew_store::UserChange;
@@ -10,7 +10,7 @@ use crate::new_password::NewPasswordArgs;
 use crate::store_args::DomainArgs;
 use crate::validators;
 
-/// Change the administrator flag or the description of a user.
+/// Change the description of a user, or whether the user is an administrator.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  clew user update ada --administrator\n  clew user update ada --description \"on call\""
@@ -19,10 +19,10 @@ use crate::validators;
 pub(super) struct UpdateArgs {
     /// Name or id
     user: String,
-    /// Grant full access to the domain, regardless of policies
+    /// Make the user an administrator with full access to the domain, regardless of policies
     #[arg(long, conflicts_with = "no_administrator")]
     administrator: bool,
-    /// Limit access to the permissions of attached policies
+    /// Make the user a regular user, whose permissions come only from attached policies
     #[arg(long)]
     no_administrator: bool,
     /// Description
@@ -32,7 +32,7 @@ pub(super) struct UpdateArgs {
     domain_args: DomainArgs,
 }
 
-/// Reset the password of a user. Prints a generated password once. Revokes the user's tokens and temporary keys.
+/// Reset the password of a user, print a generated password once, and revoke the user's tokens and temporary keys.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  clew user password ada\n  clew user password ada --password-stdin < password.txt")]
 pub(super) struct SetPasswordArgs {
@@ -54,7 +54,7 @@ pub(super) struct EnableArgs {
     domain_args: DomainArgs,
 }
 
-/// Disable a user immediately: tokens and access keys stop working.
+/// Disable a user, and invalidate all tokens and access keys of the user immediately.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew user disable ada")]
 pub(super) struct DisableArgs {
@@ -85,7 +85,7 @@ pub(super) async fn disable_user(arguments: DisableArgs) -> Result<(), CliError>
 }
 
 async fn apply_user_change(domain_args: &DomainArgs, name_or_id: &str, change: &UserChange) -> Result<(), CliError> {
-    let directory = domain_args.open_directory().await?;
+    let directory = domain_args.open_identity_directory().await?;
     let user = directory.find_user(name_or_id).await?;
     directory.store.update_user(&directory.origin, &user.id, change).await?;
     let user = directory.find_user(user.id.as_str()).await?;
@@ -94,14 +94,14 @@ async fn apply_user_change(domain_args: &DomainArgs, name_or_id: &str, change: &
 
 pub(super) async fn set_password(arguments: SetPasswordArgs) -> Result<(), CliError> {
     let SetPasswordArgs { user, password, domain_args } = arguments;
-    let directory = domain_args.open_directory().await?;
+    let directory = domain_args.open_identity_directory().await?;
     let user = directory.find_user(&user).await?;
-    let password = password.read_or_generate(&user.name).await?;
+    let password = password.read_or_generate_password(&user.name).await?;
     let change = UserChange { password_hash: Some(password.hash.clone()), ..UserChange::default() };
     directory.store.update_user(&directory.origin, &user.id, &change).await?;
     domain_args.output_format().print(
         || {
-            let notice = password.password_notice();
+            let notice = password.format_password_notice();
             format!(
                 "Set a new password for {}, and revoked tokens and temporary keys. {}\n",
                 user.name,

@@ -35,7 +35,7 @@ async fn rows_are_filtered_and_listed_in_order() {
         (vec!["--domain", "clew"], 5),
         (vec!["--outcome", "done"], 5),
         (vec!["--outcome", "denied"], 0),
-        (vec!["--actor", "nobody at all"], 0),
+        (vec!["--actor", "no-such-user"], 0),
         (vec!["--from", "1h"], 5),
         (vec!["--to", "2020-01-01"], 0),
         (vec!["--request-id", "none"], 0),
@@ -77,13 +77,13 @@ async fn rows_are_exported_as_ndjson_or_csv() {
 
     let file = tenant.folder.path().join("audit.csv");
     let path = file.to_str().unwrap();
-    let said = tenant.run_ok(&["audit", "export", "--format", "csv", "--operation", "CreateUser", "-o", path]).await;
-    assert_eq!(said, "");
+    let stdout = tenant.run_ok(&["audit", "export", "--format", "csv", "--operation", "CreateUser", "-o", path]).await;
+    assert_eq!(stdout, "");
     let text = std::fs::read_to_string(&file).unwrap();
     assert_eq!(text.matches("\r\n").count(), 4, "{text}");
     assert!(text.starts_with("seq,at,actor_kind,actor,") && text.contains(",CreateUser,"), "{text}");
-    let nowhere = tenant.folder.path().join("no/such/folder/audit.csv");
-    tenant.run(&["audit", "export", "-o", nowhere.to_str().unwrap()]).await.assert_failed(&["could not write"]);
+    let missing_dir = tenant.folder.path().join("no/such/folder/audit.csv");
+    tenant.run(&["audit", "export", "-o", missing_dir.to_str().unwrap()]).await.assert_failed(&["could not write"]);
 }
 
 #[tokio::test]
@@ -115,8 +115,8 @@ async fn changed_and_removed_rows_are_detected() {
     let removed = ["DROP TRIGGER audit_is_kept", "DELETE FROM audit WHERE seq = 4"];
     for (statements, position, words) in [(changed, 3, "row 3 was changed"), (removed, 4, "row 4 is missing")] {
         let tenant = tenant().await;
-        let sound = tenant.run_ok(&["audit", "verify"]).await;
-        assert!(sound.contains("The audit log is intact: 5 rows, 1 to 5."), "{sound}");
+        let intact = tenant.run_ok(&["audit", "verify"]).await;
+        assert!(intact.contains("The audit log is intact: 5 rows, 1 to 5."), "{intact}");
         assert_eq!(tenant.json(&["audit", "verify"]).await["intact"], true);
         tamper(&tenant, &statements).await;
         let output = tenant.run(&["audit", "verify"]).await;
@@ -155,7 +155,10 @@ async fn checkpoint_detects_truncation_with_the_chain_head() {
         ],
     )
     .await;
-    assert!(tenant.run_ok(&["audit", "verify"]).await.contains("5 rows, 1 to 5"), "nothing in the folder shows it");
+    assert!(
+        tenant.run_ok(&["audit", "verify"]).await.contains("5 rows, 1 to 5"),
+        "the data directory does not show the truncation"
+    );
     let output = tenant.run(&verify).await;
     assert!(output.code == Some(1) && output.stdout.contains("row 6 is missing"), "{output:?}");
     let other = tenant.file("other.json", "{}");
@@ -163,5 +166,8 @@ async fn checkpoint_detects_truncation_with_the_chain_head() {
         .run(&["audit", "verify", "--checkpoint", &other])
         .await
         .assert_refused(&["is not an audit checkpoint", "fix: "]);
-    tenant.run(&["audit", "verify", "--checkpoint", "/nowhere"]).await.assert_refused(&["cannot read the checkpoint"]);
+    tenant
+        .run(&["audit", "verify", "--checkpoint", "/no/such/file"])
+        .await
+        .assert_refused(&["cannot read the checkpoint"]);
 }

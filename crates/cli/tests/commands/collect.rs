@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 
 use crate::run::{clew, initialise, run, run_command};
 
-/// A running server with one instance of one node.
+/// Running server with one instance that has one node.
 pub(crate) struct Service {
     _process: Child,
     _folder: tempfile::TempDir,
@@ -94,7 +94,7 @@ async fn failed_collection_reports_the_reason_and_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.csv");
     let output = run_command(service.with_key(&["-o", path.to_str().unwrap()])).await;
-    // The fake server may be gone at that time; both possible reasons mention the node.
+    // The fake server may have terminated by then. Both possible failure reasons mention the node.
     output.assert_failed(&["the collection failed", "node"]);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -6,7 +6,7 @@ use crate::tenant::Tenant;
 async fn domains_are_created_with_project_and_administrator_and_isolated() {
     let tenant = Tenant::new().await;
     let made = tenant.json(&["domain", "create", "acme", "--admin", "alice"]).await;
-    assert_eq!(made["project_name"], "local", "named like the region");
+    assert_eq!(made["project_name"], "local", "the project has the name of the region");
     assert_eq!(made["password"].as_str().unwrap().len(), 24);
     let listed = tenant.json(&["domain", "list"]).await;
     let names: Vec<_> = listed["domains"].as_array().unwrap().iter().map(|domain| &domain["name"]).collect();
@@ -45,7 +45,7 @@ async fn invalid_or_existing_domain_is_not_created() {
     let output =
         tenant.run_with_stdin(&["domain", "create", "acme", "--admin", "alice", "--password-stdin"], "alice\n").await;
     output.assert_refused(&["8 to 128 characters"]);
-    assert!(!tenant.run_ok(&["domain", "list"]).await.contains("acme"), "nothing was begun");
+    assert!(!tenant.run_ok(&["domain", "list"]).await.contains("acme"), "the domain was not created");
     let output = tenant
         .run_with_stdin(&["domain", "create", "acme", "--admin", "alice", "--password-stdin"], "long enough\n")
         .await;

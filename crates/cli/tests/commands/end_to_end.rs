@@ -1,4 +1,4 @@
-//! End-to-end test of a tenant: access to instances by tag, and agreement of `clew policy simulate` with the decisions of the API.
+//! End-to-end tests with a tenant: `clew policy simulate` and the API make the same decisions, and keys sign requests.
 
 use std::process::Stdio;
 
@@ -24,20 +24,20 @@ const READ_POLICY: &str = r#"{"Version":"5.0","Statement":[
 struct Api {
     endpoint: String,
     client: Client,
-    _serving: Child,
+    _process: Child,
 }
 
 impl Api {
     async fn serve(tenant: &Tenant) -> Self {
-        let mut serving = clew(&["serve", "--listen", "127.0.0.1:0", "--data-dir", tenant.dir().to_str().unwrap()])
+        let mut process = clew(&["serve", "--listen", "127.0.0.1:0", "--data-dir", tenant.dir().to_str().unwrap()])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(serving.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { endpoint: line.trim().to_owned(), client: Client::new(), _serving: serving }
+        Self { endpoint: line.trim().to_owned(), client: Client::new(), _process: process }
     }
 
     async fn sign_in(&self, user: &str, password: &str, project: &str) -> Result<String, StatusCode> {
@@ -58,15 +58,15 @@ impl Api {
         (response.status(), response.json().await.unwrap_or_default())
     }
 
-    async fn collect(&self, token: &str, project: &str, added: &Added) -> StatusCode {
-        let Added { instance, node, .. } = added;
+    async fn collect(&self, token: &str, project: &str, added: &RegisteredInstance) -> StatusCode {
+        let RegisteredInstance { instance, node, .. } = added;
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session");
         let request = self.client.post(format!("{}{path}", self.endpoint)).header("X-Auth-Token", token);
         request.json(&json!({})).send().await.unwrap().status()
     }
 }
 
-struct Added {
+struct RegisteredInstance {
     name: &'static str,
     instance: String,
     node: String,
@@ -101,22 +101,30 @@ async fn api_decisions_match_simulated_decisions() {
         }
         let added = tenant.json(&add).await;
         let id = |value: &Value| value.as_str().unwrap().to_owned();
-        instances.push(Added { name, instance: id(&added["instance_id"]), node: id(&added["nodes"][0]["id"]) });
+        instances.push(RegisteredInstance {
+            name,
+            instance: id(&added["instance_id"]),
+            node: id(&added["nodes"][0]["id"]),
+        });
     }
     let password =
         tenant.json(&["user", "create", "ada", "--domain", "acme"]).await["password"].as_str().unwrap().to_owned();
     tenant.run_ok(&["group", "create", "developers", "--domain", "acme"]).await;
     tenant.run_ok(&["group", "add", "developers", "ada", "--domain", "acme"]).await;
-    let file = tenant.file("look.json", READ_POLICY);
-    tenant.run_ok(&["policy", "put", "look", &file, "--domain", "acme"]).await;
+    let file = tenant.file("readonly.json", READ_POLICY);
+    tenant.run_ok(&["policy", "put", "readonly", &file, "--domain", "acme"]).await;
     let api = Api::serve(&tenant).await;
 
-    let nothing_yet = api.sign_in("ada", &password, project).await.unwrap();
-    assert_eq!(api.get(&nothing_yet, &format!("/v3/{project}/instances")).await.0, 403);
+    let token_before_attachment = api.sign_in("ada", &password, project).await.unwrap();
+    assert_eq!(api.get(&token_before_attachment, &format!("/v3/{project}/instances")).await.0, 403);
     assert!(!is_simulated_as_allowed(&tenant, "gaussdbformysql:instance:list", "shop").await);
 
-    tenant.run_ok(&["policy", "attach", "look", "--group", "developers", "--domain", "acme"]).await;
-    assert_eq!(api.get(&nothing_yet, &format!("/v3/{project}/instances")).await.0, 401, "its policies have changed");
+    tenant.run_ok(&["policy", "attach", "readonly", "--group", "developers", "--domain", "acme"]).await;
+    assert_eq!(
+        api.get(&token_before_attachment, &format!("/v3/{project}/instances")).await.0,
+        401,
+        "a policy change revokes the token"
+    );
     let token = api.sign_in("ada", &password, project).await.unwrap();
     let (status, listed) = api.get(&token, &format!("/v3/{project}/instances")).await;
     assert_eq!(status, 200, "{listed}");
@@ -127,8 +135,8 @@ async fn api_decisions_match_simulated_decisions() {
         let list = is_simulated_as_allowed(&tenant, "gaussdbformysql:instance:list", added.name).await;
         assert_eq!(listed.contains(&added.name), list, "{}", added.name);
         let collect = is_simulated_as_allowed(&tenant, "gaussdbformysql:instance:getRealtimeSession", added.name).await;
-        let answered = api.collect(&token, project, added).await;
-        assert_eq!(answered, if collect { 202 } else { 403 }, "{}", added.name);
+        let status = api.collect(&token, project, added).await;
+        assert_eq!(status, if collect { 202 } else { 403 }, "{}", added.name);
         let tags = is_simulated_as_allowed(&tenant, "gaussdb:tag:list", added.name).await;
         let path = format!("/v3/{project}/instances/{}/tags", added.instance);
         assert_eq!(api.get(&token, &path).await.0, if tags { 200 } else { 403 }, "{}", added.name);
@@ -138,7 +146,7 @@ async fn api_decisions_match_simulated_decisions() {
 
     tenant.run_ok(&["instance", "tag", "shop", "env=prod", "--domain", "acme"]).await;
     assert!(!is_simulated_as_allowed(&tenant, "gaussdbformysql:instance:getRealtimeSession", "shop").await);
-    assert_eq!(api.collect(&token, project, &instances[0]).await, 403, "tags count at once");
+    assert_eq!(api.collect(&token, project, &instances[0]).await, 403, "a tag change takes effect immediately");
 
     let foreign = tenant.made["project_id"].as_str().unwrap();
     assert_eq!(api.get(&token, &format!("/v3/{foreign}/instances")).await.0, 403);
@@ -176,7 +184,7 @@ async fn created_keys_sign_requests_until_revoked() {
     let token = temporary["security_token"].as_str().unwrap();
     assert_eq!(lists(&permanent, None).await, None);
     assert_eq!(lists(&temporary, Some(token)).await, None);
-    assert_eq!(lists(&temporary, None).await, Some(401), "good only with its token");
+    assert_eq!(lists(&temporary, None).await, Some(401), "a temporary key requires its security token");
     let listed = tenant.json(&["key", "list", "alice", "--domain", "acme"]).await;
     assert!(listed["access_keys"][0]["last_used_at"].is_string(), "{listed}");
 

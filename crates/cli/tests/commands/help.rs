@@ -2,7 +2,7 @@
 
 use crate::run::run;
 
-/// Names of the subcommands in a help text.
+/// Returns the names of the subcommands in a help text.
 fn subcommands(help: &str) -> Vec<String> {
     let after = help.split("Commands:\n").nth(1).unwrap_or_default();
     let lines = after.lines().take_while(|line| !line.is_empty());
@@ -13,17 +13,17 @@ fn subcommands(help: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn every_command_help_has_an_example() {
-    let mut left = vec![Vec::<String>::new()];
+    let mut pending = vec![Vec::<String>::new()];
     let mut seen = Vec::new();
-    while let Some(command) = left.pop() {
-        let typed: Vec<_> = command.iter().map(String::as_str).chain(["--help"]).collect();
-        let output = run(&typed).await;
+    while let Some(command) = pending.pop() {
+        let arguments: Vec<_> = command.iter().map(String::as_str).chain(["--help"]).collect();
+        let output = run(&arguments).await;
         assert_eq!(output.code, Some(0), "{output:?}");
         let inner = subcommands(&output.stdout);
         if inner.is_empty() && command != ["openapi"] {
             assert!(output.stdout.contains("Example") && output.stdout.contains("  clew "), "{command:?}: {output:?}");
         }
-        left.extend(inner.into_iter().map(|name| [command.as_slice(), &[name]].concat()));
+        pending.extend(inner.into_iter().map(|name| [command.as_slice(), &[name]].concat()));
         seen.push(command.join(" "));
     }
     for command in ["", "snapshot", "instance untag", "policy simulate", "audit verify", "enterprise-project update"] {
@@ -52,5 +52,5 @@ async fn configuration_file_in_the_help_is_valid() {
     let config = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(config.path(), file.join("\n").replace("./clew-data", "/no/such/folder")).unwrap();
     let output = run(&["serve", "--config", config.path().to_str().unwrap()]).await;
-    assert!(output.stderr.contains("/no/such/folder"), "every key is known: {output:?}");
+    assert!(output.stderr.contains("/no/such/folder"), "the configuration contains only known keys: {output:?}");
 }

@@ -20,7 +20,7 @@ async fn secret_key_is_shown_once_and_stored_encrypted() {
         }
     }
     let listed = tenant.json(&["key", "list", "ada"]).await;
-    assert_eq!(listed["access_keys"].as_array().unwrap().len(), 1, "temporary keys end by themselves: {listed}");
+    assert_eq!(listed["access_keys"].as_array().unwrap().len(), 1, "temporary keys are not listed: {listed}");
     assert_eq!(listed["access_keys"][0]["last_used_at"], Value::Null);
 }
 

@@ -26,7 +26,7 @@ async fn open_session(server: &Server, user: &str) -> RawSession {
     RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap()
 }
 
-/// Opens a session that runs a statement, and waits until the server lists it.
+/// Opens a session that runs a statement, and waits until the server lists the statement.
 async fn start_busy_session(server: &Server, user: &str, statement: &str) -> RawSession {
     let mut session = open_session(server, user).await;
     session.send_statement(statement.as_bytes()).await.unwrap();
@@ -40,7 +40,7 @@ async fn wait_until_running(server: &Server, id: u64, statement: &str) {
     }
 }
 
-/// Statement of a session; the outer `None` means that the session does not exist.
+/// Returns the statement that a session runs. The outer `None` means that the session does not exist.
 async fn running_statement(server: &Server, id: u64) -> Option<Option<String>> {
     let mut root = server.connect().await.unwrap();
     let info = format!("SELECT info FROM information_schema.processlist WHERE id = {id}");
@@ -149,7 +149,7 @@ async fn preview_lists_risks_and_surviving_root_blockers_on_a_mysql_server() {
     preview_lists_risks_and_surviving_root_blockers(Flavor::MySql).await;
 }
 
-/// Connection limit of the full server.
+/// Connection limit of the server in the tests with a full server.
 const MAX_CONNECTIONS: u32 = 10;
 
 /// Opens sessions of an unprivileged account until the server rejects new connections.

@@ -23,7 +23,7 @@ async fn policy_errors_are_reported_with_line_and_column() {
     let tenant = Tenant::new().await;
     let bad = READ_POLICY.replace("Allow", "Alow").replace("StringEquals", "StringLike");
     let file = tenant.file("bad.json", &bad);
-    let put = tenant.run(&["policy", "put", "look", &file]).await;
+    let put = tenant.run(&["policy", "put", "readonly", &file]).await;
     put.assert_refused(&[
         "bad.json:5:17: error: ",
         "  5 |       \"Effect\": \"Alow\",\n    |                 ^\n",
@@ -32,7 +32,7 @@ async fn policy_errors_are_reported_with_line_and_column() {
         "$.Statement[0].Effect",
         "bad.json is not a valid policy: 2 errors; nothing was changed",
     ]);
-    assert!(!tenant.run_ok(&["policy", "list"]).await.contains("look"));
+    assert!(!tenant.run_ok(&["policy", "list"]).await.contains("readonly"));
 
     let validated = crate::run::run(&["policy", "validate", &file]).await;
     assert_eq!((validated.code, validated.stderr.as_str()), (Some(1), ""), "{validated:?}");
@@ -64,7 +64,7 @@ async fn unreadable_documents_are_rejected() {
         (tenant.folder.path().to_str().unwrap().to_owned(), "could not read"),
         ("/no/such/file".to_owned(), "could not read /no/such/file"),
     ] {
-        tenant.run(&["policy", "put", "look", &path]).await.assert_refused(&[words]);
+        tenant.run(&["policy", "put", "readonly", &path]).await.assert_refused(&[words]);
     }
 }
 
@@ -72,7 +72,7 @@ async fn unreadable_documents_are_rejected() {
 async fn control_sequences_in_findings_are_neutralised() {
     let tenant = Tenant::new().await;
     let file = tenant.file("odd.json", "{\"Version\": \"\u{1b}[2J\", \"\u{9b}x\": 1}");
-    let output = tenant.run(&["policy", "put", "look", &file]).await;
+    let output = tenant.run(&["policy", "put", "readonly", &file]).await;
     assert_eq!(output.code, Some(2), "{output:?}");
     assert!(!output.stderr.contains(['\u{1b}', '\u{9b}']), "{output:?}");
 }
@@ -80,16 +80,16 @@ async fn control_sequences_in_findings_are_neutralised() {
 #[tokio::test]
 async fn policy_is_created_from_a_file_and_replaced_from_stdin() {
     let tenant = Tenant::new().await;
-    let file = tenant.file("look.json", READ_POLICY);
-    let made = tenant.json(&["policy", "put", "look", &file, "--description", "the test instances"]).await;
+    let file = tenant.file("readonly.json", READ_POLICY);
+    let made = tenant.json(&["policy", "put", "readonly", &file, "--description", "the test instances"]).await;
     assert_eq!((&made["model"], &made["version"]), (&json!("identity"), &json!("5.0")));
     let again =
-        tenant.run_with_stdin(&["policy", "put", "look", "-"], &READ_POLICY.replace("\"test\"", "\"prod\"")).await;
-    assert!(again.code == Some(0) && again.stdout.contains("Replaced the policy look"), "{again:?}");
-    let shown = tenant.json(&["policy", "show", "look"]).await;
+        tenant.run_with_stdin(&["policy", "put", "readonly", "-"], &READ_POLICY.replace("\"test\"", "\"prod\"")).await;
+    assert!(again.code == Some(0) && again.stdout.contains("Replaced the policy readonly"), "{again:?}");
+    let shown = tenant.json(&["policy", "show", "readonly"]).await;
     assert_eq!((&shown["id"], &shown["description"]), (&made["id"], &json!("the test instances")), "it stays");
     assert_eq!(shown["document"]["Statement"][0]["Condition"]["StringEquals"]["g:ResourceTag/env"], "prod");
-    assert!(tenant.run_ok(&["policy", "show", "look"]).await.contains("attached to  none"));
+    assert!(tenant.run_ok(&["policy", "show", "readonly"]).await.contains("attached to  none"));
 
     let warned = tenant
         .run_with_stdin(&["policy", "put", "odd", "-"], &READ_POLICY.replace("instance:list", "instance:lost"))
@@ -100,7 +100,7 @@ async fn policy_is_created_from_a_file_and_replaced_from_stdin() {
 #[tokio::test]
 async fn system_policies_cannot_be_changed() {
     let tenant = Tenant::new().await;
-    let file = tenant.file("look.json", READ_POLICY);
+    let file = tenant.file("readonly.json", READ_POLICY);
     let put = tenant.run(&["policy", "put", "TaurusDBReadOnlyAccessPolicy", &file]).await;
     put.assert_refused(&["is a system policy", "another name"]);
     let removed = tenant.run(&["policy", "remove", "TaurusDB ReadOnlyAccess", "--yes"]).await;
@@ -116,38 +116,38 @@ async fn attachments_follow_the_rules_of_the_policy_model() {
     let tenant = Tenant::new().await;
     tenant.run_ok(&["user", "create", "ada"]).await;
     tenant.run_ok(&["group", "create", "devs"]).await;
-    let (look, role) = (tenant.file("look.json", READ_POLICY), tenant.file("role.json", ROLE_POLICY));
-    tenant.run_ok(&["policy", "put", "look", &look]).await;
+    let (readonly, role) = (tenant.file("readonly.json", READ_POLICY), tenant.file("role.json", ROLE_POLICY));
+    tenant.run_ok(&["policy", "put", "readonly", &readonly]).await;
     tenant.run_ok(&["policy", "put", "role", &role]).await;
     for (arguments, words) in [
         (vec!["attach", "role", "--user", "ada"], "only to groups"),
         (vec!["attach", "TaurusDB ReadOnlyAccess", "--user", "ada"], "only to groups"),
-        (vec!["attach", "look", "--group", "devs", "--project", "local"], "applies to all projects"),
-        (vec!["attach", "look"], "--user"),
-        (vec!["attach", "look", "--user", "ada", "--group", "devs"], "cannot be used with"),
-        (vec!["attach", "lok", "--user", "ada"], "did you mean \"look\"?"),
-        (vec!["attach", "look", "--user", "adda"], "did you mean ada?"),
+        (vec!["attach", "readonly", "--group", "devs", "--project", "local"], "applies to all projects"),
+        (vec!["attach", "readonly"], "--user"),
+        (vec!["attach", "readonly", "--user", "ada", "--group", "devs"], "cannot be used with"),
+        (vec!["attach", "readonl", "--user", "ada"], "did you mean \"readonly\"?"),
+        (vec!["attach", "readonly", "--user", "adda"], "did you mean ada?"),
         (vec!["attach", "role", "--group", "devs", "--project", "lokal"], "did you mean local?"),
     ] {
         tenant.run(&[&["policy"], arguments.as_slice()].concat()).await.assert_refused(&[words]);
     }
     tenant.run_ok(&["policy", "attach", "role", "--group", "devs", "--project", "local"]).await;
-    tenant.run_ok(&["policy", "attach", "look", "--user", "ada"]).await;
-    let again = tenant.run_ok(&["policy", "attach", "look", "--user", "ada"]).await;
+    tenant.run_ok(&["policy", "attach", "readonly", "--user", "ada"]).await;
+    let again = tenant.run_ok(&["policy", "attach", "readonly", "--user", "ada"]).await;
     assert!(again.contains("is already attached"), "{again}");
     let shown = tenant.json(&["policy", "show", "role"]).await;
     assert_eq!(shown["attachments"][0]["project_id"], tenant.made["project_id"]);
 
     // Attachment rules depend on the model, so an attached policy cannot change its model.
-    tenant.run(&["policy", "put", "look", &role]).await.assert_refused(&["attached 1 time", "detach it first"]);
-    tenant.run(&["policy", "remove", "look", "--yes"]).await.assert_refused(&["attached 1 times; detach it first"]);
+    tenant.run(&["policy", "put", "readonly", &role]).await.assert_refused(&["attached 1 time", "detach it first"]);
+    tenant.run(&["policy", "remove", "readonly", "--yes"]).await.assert_refused(&["attached 1 times; detach it first"]);
     tenant
         .run(&["policy", "detach", "role", "--group", "devs"])
         .await
         .assert_refused(&["is not attached to the group devs"]);
     tenant.run_ok(&["policy", "detach", "role", "--group", "devs", "--project", "local"]).await;
-    tenant.run_ok(&["policy", "detach", "look", "--user", "ada"]).await;
-    tenant.run_ok(&["policy", "remove", "look", "--yes"]).await;
+    tenant.run_ok(&["policy", "detach", "readonly", "--user", "ada"]).await;
+    tenant.run_ok(&["policy", "remove", "readonly", "--yes"]).await;
     let operations = tenant.operations().await;
     for (operation, times) in [("PutPolicy", 2), ("AttachPolicy", 2), ("DetachPolicy", 2), ("DeletePolicy", 1)] {
         assert_eq!(operations.iter().filter(|done| *done == operation).count(), times, "{operation}: {operations:?}");

@@ -14,7 +14,11 @@ async fn project_lifecycle() {
     let masked = tenant.json(&["project", "update", "shop", "--mask"]).await;
     assert_eq!((&masked["masking"], &masked["enabled"]), (&true.into(), &true.into()));
     let disabled = tenant.json(&["project", "update", id, "--disable", "--description", ""]).await;
-    assert_eq!((&disabled["masking"], &disabled["enabled"]), (&true.into(), &false.into()), "what is not named stays");
+    assert_eq!(
+        (&disabled["masking"], &disabled["enabled"]),
+        (&true.into(), &false.into()),
+        "an option that is not set changes nothing"
+    );
     assert_eq!(disabled["description"], "");
     let mended = tenant.json(&["project", "update", "shop", "--enable", "--no-mask"]).await;
     assert_eq!((&mended["masking"], &mended["enabled"]), (&false.into(), &true.into()));

@@ -15,7 +15,7 @@ pub(crate) struct CommandOutput {
     pub(crate) stderr: String,
 }
 
-/// Command `clew` without `CLEW_…` variables from the environment of the test.
+/// Returns the `clew` command without the `CLEW_…` variables of the test environment.
 pub(crate) fn clew(arguments: &[&str]) -> Command {
     let mut command = Command::new(CLEW);
     command.args(arguments).kill_on_drop(true);

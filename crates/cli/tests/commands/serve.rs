@@ -30,27 +30,27 @@ async fn server_prints_its_address_and_shuts_down_gracefully() {
         assert_eq!(output.status.code(), Some(0), "{signal}: {output:?}");
         let log = String::from_utf8(output.stderr).unwrap();
         let last = log.lines().last().unwrap();
-        assert_eq!(serde_json::from_str::<serde_json::Value>(last).unwrap()["message"], "stopped", "{log}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(last).unwrap()["message"], "server stopped", "{log}");
     }
 }
 
 #[tokio::test]
 async fn startup_errors_are_reported_with_a_fix() {
     let folder = tempfile::tempdir().unwrap();
-    let nowhere = folder.path().join("nowhere");
-    let output = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", nowhere.to_str().unwrap()]).await;
+    let missing_dir = folder.path().join("missing_dir");
+    let output = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", missing_dir.to_str().unwrap()]).await;
     output.assert_refused(&["is not initialised yet", "clew init"]);
 
     let dir = folder.path().join("data");
     initialise(&dir).await;
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
+    let occupied = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = occupied.local_addr().unwrap().to_string();
     let output = run(&["serve", "--listen", &address, "--data-dir", dir.to_str().unwrap()]).await;
     output.assert_failed(&["could not listen on", "--listen"]);
 
     let key = dir.join("master.key");
-    let kept = folder.path().join("kept");
-    std::fs::rename(&key, &kept).unwrap();
+    let backup = folder.path().join("backup");
+    std::fs::rename(&key, &backup).unwrap();
     let output = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", dir.to_str().unwrap()]).await;
     output.assert_failed(&["master key", "restore it from a backup"]);
 }
@@ -72,8 +72,8 @@ async fn invalid_configuration_is_rejected() {
     run(&["serve", "--config", "/no/such/file"]).await.assert_refused(&["could not read the configuration"]);
 }
 
-/// Writes a new certificate for 127.0.0.1 and its key. Returns the certificate.
-fn new_certificate(folder: &Path) -> reqwest::Certificate {
+/// Writes a new certificate for 127.0.0.1 and the private key. Returns the certificate.
+fn write_new_certificate(folder: &Path) -> reqwest::Certificate {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     std::fs::write(folder.join("clew.key"), made.signing_key.serialize_pem()).unwrap();
     std::fs::write(folder.join("clew.pem"), made.cert.pem()).unwrap();
@@ -84,8 +84,8 @@ fn new_certificate(folder: &Path) -> reqwest::Certificate {
 async fn is_healthy(endpoint: &str, certificate: &reqwest::Certificate) -> bool {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([certificate.clone()]).build().unwrap();
-    let answer = client.get(format!("{endpoint}/healthz")).send().await;
-    answer.is_ok_and(|answer| answer.status() == 200)
+    let response = client.get(format!("{endpoint}/healthz")).send().await;
+    response.is_ok_and(|response| response.status() == 200)
 }
 
 /// Starts a server. Returns the process and the address that it prints.
@@ -101,7 +101,7 @@ async fn replaced_tls_certificate_is_reloaded() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     initialise(Path::new(&at("data"))).await;
-    let first = new_certificate(folder.path());
+    let first = write_new_certificate(folder.path());
     let config = format!(
         "listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n[tls]\ncert = {:?}\nkey = {:?}\n",
         at("data"),
@@ -114,15 +114,16 @@ async fn replaced_tls_certificate_is_reloaded() {
     assert!(endpoint.starts_with("https://127.0.0.1:"), "{endpoint}");
     assert!(is_healthy(&endpoint, &first).await);
 
-    let taken = || std::fs::read_to_string(at("log")).unwrap().matches("new connections get a new certificate").count();
-    assert_eq!(taken(), 0);
+    let reload_count =
+        || std::fs::read_to_string(at("log")).unwrap().matches("new connections get a new certificate").count();
+    assert_eq!(reload_count(), 0);
     // The files are unchanged, so only the signal can cause the reload.
     let pid = child.id().unwrap().to_string();
     assert!(std::process::Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
-    wait_until(async || taken() == 1).await;
+    wait_until(async || reload_count() == 1).await;
     assert!(is_healthy(&endpoint, &first).await);
 
-    let second = new_certificate(folder.path());
+    let second = write_new_certificate(folder.path());
     wait_until(async || is_healthy(&endpoint, &second).await).await;
     assert!(!is_healthy(&endpoint, &first).await);
 }
@@ -141,7 +142,7 @@ async fn wait_until(condition: impl AsyncFn() -> bool) {
 async fn invalid_certificate_is_rejected_with_a_fix() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    new_certificate(folder.path());
+    write_new_certificate(folder.path());
     let (certificate, key) = (at("clew.pem"), at("clew.key"));
     let key_of_another = rcgen::generate_simple_self_signed(["x".to_owned()]).unwrap().signing_key.serialize_pem();
     std::fs::write(at("other.key"), key_of_another).unwrap();
@@ -174,10 +175,10 @@ async fn plain_http_on_public_addresses_requires_the_flag() {
         command.stderr(Stdio::null());
         command
     };
-    new_certificate(folder.path());
+    write_new_certificate(folder.path());
     let mut by_environment = serve("0.0.0.0:0", &[]);
     by_environment.env("CLEW_ALLOW_PLAIN_HTTP", "1");
-    for (mut command, said) in [
+    for (mut command, expected_prefix) in [
         (serve("0.0.0.0:0", &["--allow-plain-http"]), "http://0.0.0.0:"),
         (by_environment, "http://0.0.0.0:"),
         (serve("0.0.0.0:0", &["--tls-cert", &at("clew.pem"), "--tls-key", &at("clew.key")]), "https://0.0.0.0:"),
@@ -185,7 +186,7 @@ async fn plain_http_on_public_addresses_requires_the_flag() {
         (serve("127.8.9.1:0", &[]), "http://127.8.9.1:"),
     ] {
         let (mut child, endpoint) = start(&mut command).await;
-        assert!(endpoint.starts_with(said), "{command:?}: {endpoint}");
+        assert!(endpoint.starts_with(expected_prefix), "{command:?}: {endpoint}");
         child.kill().await.unwrap();
     }
 }
@@ -250,9 +251,9 @@ async fn server_reports_truncation_of_the_audit_log() {
         panic!("the log ended without the expected text");
     };
     let limit = Duration::from_mins(1);
-    let line = tokio::time::timeout(limit, logged("rows of the audit were removed")).await.unwrap();
+    let line = tokio::time::timeout(limit, logged("rows of the audit log were removed")).await.unwrap();
     assert!(line.contains("row 3 is missing") && line.contains("\"ERROR\""), "{line}");
-    tokio::time::timeout(limit, logged("could not compare the audit")).await.unwrap();
+    tokio::time::timeout(limit, logged("could not check the audit log")).await.unwrap();
     sqlx::query("DROP TRIGGER audit_is_full").execute(&pool).await.unwrap();
     let recorded = async {
         let dir = dir.to_str().unwrap();

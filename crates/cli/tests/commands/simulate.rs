@@ -10,7 +10,7 @@ const URL: &str = "mysql://clew:hunter2@127.0.0.1:1/";
 
 /// Allows access to instances tagged env=test. Denies requests from 192.0.2.0/24, requests before 2020, and requests without TLS.
 const READ_POLICY: &str = r#"{"Version":"5.0","Statement":[
-    {"Sid":"look","Effect":"Allow","Action":["gaussdbformysql:instance:*"],
+    {"Sid":"readonly","Effect":"Allow","Action":["gaussdbformysql:instance:*"],
      "Condition":{"StringEquals":{"g:ResourceTag/env":"test"}}},
     {"Sid":"elsewhere","Effect":"Deny","Action":["*"],"Condition":{"IpAddress":{"g:SourceIp":"192.0.2.0/24"}}},
     {"Sid":"night","Effect":"Deny","Action":["*"],"Condition":{"DateLessThan":{"g:CurrentTime":"2020-01-01T00:00:00Z"}}},
@@ -23,9 +23,9 @@ async fn tenant() -> Tenant {
     for (name, tag) in [("shop", "env=test"), ("bank", "env=prod")] {
         tenant.run_ok(&["instance", "add", "--name", name, "--node", URL, "--tag", tag]).await;
     }
-    let file = tenant.file("look.json", READ_POLICY);
-    tenant.run_ok(&["policy", "put", "look", &file]).await;
-    tenant.run_ok(&["policy", "attach", "look", "--user", "ada"]).await;
+    let file = tenant.file("readonly.json", READ_POLICY);
+    tenant.run_ok(&["policy", "put", "readonly", &file]).await;
+    tenant.run_ok(&["policy", "attach", "readonly", "--user", "ada"]).await;
     tenant
 }
 
@@ -38,9 +38,11 @@ async fn simulation_explains_the_deciding_statement() {
     let tenant = tenant().await;
     let allowed = simulate(&tenant, &["--action", COLLECT, "--instance", "shop"]).await;
     assert_eq!(allowed.code, Some(0), "{allowed:?}");
-    for words in
-        ["ALLOWED", "decided by  statement 1 \"look\" of the policy look, attached to the user", "does not match"]
-    {
+    for words in [
+        "ALLOWED",
+        "decided by  statement 1 \"readonly\" of the policy readonly, attached to the user",
+        "does not match",
+    ] {
         assert!(allowed.stdout.contains(words), "no {words:?} in {}", allowed.stdout);
     }
     let denied = simulate(&tenant, &["--action", COLLECT, "--instance", "bank"]).await;
@@ -52,7 +54,10 @@ async fn simulation_explains_the_deciding_statement() {
     let value: Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!((json.code, &value["decision"], &value["deciding"]), (Some(1), &"deny".into(), &Value::Null));
     assert_eq!(value["statements"].as_array().unwrap().len(), 4, "{value}");
-    assert_eq!((&value["statements"][0]["sid"], &value["statements"][0]["matched"]), (&"look".into(), &false.into()));
+    assert_eq!(
+        (&value["statements"][0]["sid"], &value["statements"][0]["matched"]),
+        (&"readonly".into(), &false.into())
+    );
 }
 
 #[tokio::test]

@@ -67,7 +67,7 @@ async fn output_file_is_replaced_atomically() {
     let output = run(&["snapshot", &dying.url(), "-o", file]).await;
     output.assert_failed(&["connection lost"]);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file was left");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file remains");
     let output = run(&["snapshot", &well.url(), "-o", "/no/such/folder/x.csv"]).await;
     output.assert_failed(&["could not write in /no/such/folder"]);
 }

@@ -1,4 +1,4 @@
-//! A tenant in its own data directory, for tests of management commands.
+//! Tenant in its own data directory, for tests of management commands.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -32,17 +32,17 @@ impl Tenant {
         run(&[arguments, &["--data-dir", self.dir().to_str().unwrap()]].concat()).await
     }
 
-    /// Runs a command that must succeed. Returns its stdout.
+    /// Runs a command that must succeed. Returns the text on stdout.
     pub(crate) async fn run_ok(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments).await;
         assert_eq!(output.code, Some(0), "{arguments:?}: {output:?}");
         output.stdout
     }
 
-    /// Runs a command that must succeed, with `--format json`. Returns its parsed stdout.
+    /// Runs a command that must succeed, with `--format json`. Returns the parsed output.
     pub(crate) async fn json(&self, arguments: &[&str]) -> Value {
-        let said = self.run_ok(&[arguments, &["--format", "json"]].concat()).await;
-        serde_json::from_str(&said).unwrap()
+        let stdout = self.run_ok(&[arguments, &["--format", "json"]].concat()).await;
+        serde_json::from_str(&stdout).unwrap()
     }
 
     /// Runs `clew` with the data directory and the given stdin.
@@ -69,7 +69,7 @@ impl Tenant {
         path.to_str().unwrap().to_owned()
     }
 
-    /// Operations in the audit log, oldest first.
+    /// Returns the operations in the audit log, oldest first.
     pub(crate) async fn operations(&self) -> Vec<String> {
         let listed = self.json(&["audit", "list"]).await;
         listed["rows"].as_array().unwrap().iter().map(|row| row["operation"].as_str().unwrap().to_owned()).collect()

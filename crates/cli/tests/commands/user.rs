@@ -20,8 +20,8 @@ async fn generated_password_is_shown_once_and_not_stored() {
     assert!(signs_in(&tenant, "ada", password).await);
     assert!(is_absent_from(&tenant.dir(), password));
     for arguments in [vec!["user", "list"], vec!["user", "show", "ada"], vec!["audit", "list", "--format", "json"]] {
-        let said = tenant.run_ok(&arguments).await;
-        assert!(!said.contains(password) && !said.contains("argon2"), "{said}");
+        let stdout = tenant.run_ok(&arguments).await;
+        assert!(!stdout.contains(password) && !stdout.contains("argon2"), "{stdout}");
     }
     let next = tenant.json(&["user", "password", "ada"]).await;
     assert!(signs_in(&tenant, "ada", next["password"].as_str().unwrap()).await);
@@ -38,7 +38,7 @@ async fn password_from_stdin_is_validated_and_not_echoed() {
     let output =
         tenant.run_with_stdin(&["user", "create", "gracehopper", "--password-stdin"], "café au lait\r\n").await;
     assert!(output.code == Some(0) && !output.stdout.contains("café"), "{output:?}");
-    assert!(signs_in(&tenant, "gracehopper", "café au lait").await, "without the end of the line");
+    assert!(signs_in(&tenant, "gracehopper", "café au lait").await, "the password does not include the line break");
     let again = tenant.run_with_stdin(&["user", "password", "gracehopper", "--password-stdin"], "another one").await;
     assert!(again.code == Some(0) && signs_in(&tenant, "gracehopper", "another one").await, "{again:?}");
 }

@@ -14,10 +14,12 @@ async fn workers_require_shared_stores() {
     let dir = folder.path().join("data");
     initialise(&dir).await;
     let dir = dir.to_str().unwrap();
-    for given in [&[][..], &["--metadata", "postgres://clew@127.0.0.1:1/clew"], &["--results", "s3://results/clew"]] {
+    for options in
+        [&[][..], &["--metadata-url", "postgres://clew@127.0.0.1:1/clew"], &["--results", "s3://results/clew"]]
+    {
         for command in [&["worker"][..], &["serve", "--no-worker", "--listen", "127.0.0.1:0"]] {
-            let output = run(&[command, &["--data-dir", dir], given].concat()).await;
-            output.assert_refused(&["require shared metadata and results", "--metadata", "--results"]);
+            let output = run(&[command, &["--data-dir", dir], options].concat()).await;
+            output.assert_refused(&["require shared metadata and results", "--metadata-url", "--results"]);
         }
     }
 }
@@ -33,7 +35,7 @@ async fn workers_share_a_directory_and_serve_only_operations_endpoints_on_a_serv
         let mut command = clew(arguments);
         command
             .env("CLEW_DATA_DIR", &dir)
-            .env("CLEW_METADATA", metadata.url())
+            .env("CLEW_METADATA_URL", metadata.url())
             .env("CLEW_RESULTS", "s3://results/clew");
         command.env("AWS_ENDPOINT_URL", results.endpoint()).env("AWS_REGION", "us-east-1");
         command.env("AWS_ACCESS_KEY_ID", key).env("AWS_SECRET_ACCESS_KEY", secret);
@@ -65,6 +67,6 @@ async fn workers_share_a_directory_and_serve_only_operations_endpoints_on_a_serv
         let log = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(0), "{log}");
         let last = log.lines().last().unwrap();
-        assert_eq!(serde_json::from_str::<serde_json::Value>(last).unwrap()["message"], "stopped", "{log}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(last).unwrap()["message"], "worker stopped", "{log}");
     }
 }

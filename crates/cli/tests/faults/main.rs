@@ -1,4 +1,5 @@
-//! Fault injection for two minutes: guarantees of Clew while its dependencies fail. `cargo xtask faults` runs it for a chosen time.
+//! Fault injection for two minutes: tests the guarantees of Clew while its dependencies fail.
+//! `cargo xtask faults` runs the same test for a configurable time.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
@@ -18,7 +19,7 @@ async fn all_guarantees_hold_during_each_fault() {
         faults: Fault::ALL.into(),
         duration_per_fault: Duration::from_secs(8),
         requests_per_second: 8.0,
-        on_progress: |what| eprintln!("{what}"),
+        on_progress: |message| eprintln!("{message}"),
     };
     let report = run(options).await.unwrap();
     eprintln!("{report}");

@@ -1,5 +1,6 @@
-//! End-to-end tests of the page in Debian's Chromium, against a real `clew serve` and real servers. The tests are in `web/browser/e2e`.
-//! Each file gets a database server and a service of its own, which it controls through the stage.
+//! End-to-end tests for the web page in Debian's Chromium, with a real `clew serve` process and real database servers.
+//! The tests are in `web/browser/e2e`.
+//! Each test file has its own database server and its own service, and controls both through a stage.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout, reason = "shows the output of the browser tests on failure")]

@@ -1,4 +1,4 @@
-//! Stage of a browser test: a database server, a service, and the commands of the test.
+//! Stage for a browser test: a database server, a service, and the commands that the test can run.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,14 +11,14 @@ use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
-use crate::harness::{Added, CLEW, Home, Started};
+use crate::harness::{CLEW, Home, RegisteredInstance, StartedProcesses};
 
-/// Number of log lines of the service in the message of a failed test.
+/// Number of lines from the service log in the message of a failed test.
 const LOG_TAIL_LINES: usize = 20;
-/// Timeout until the server reports a lock wait.
+/// Timeout for waiting until the server reports a lock wait.
 const LOCK_WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Runs a file of `web/browser/e2e` with its own stage. Panics if a test fails.
+/// Runs a test file from `web/browser/e2e` with its own stage. Panics if a test fails.
 pub(crate) async fn run(suite: &str, flavor: Flavor) {
     let mut stage = Stage::new(flavor).await;
     let web = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../web");
@@ -48,10 +48,10 @@ pub(crate) async fn run(suite: &str, flavor: Flavor) {
 struct Stage {
     server: Server,
     home: Home,
-    added: Added,
-    /// Address of the service, unchanged by restarts.
+    added: RegisteredInstance,
+    /// Address of the service. A restart keeps the address.
     address: SocketAddr,
-    processes: Option<Started>,
+    processes: Option<StartedProcesses>,
     sessions: BTreeMap<u64, RawSession>,
 }
 
@@ -70,7 +70,7 @@ impl Stage {
     }
 
     fn start(&mut self) {
-        let mut processes = Started::default();
+        let mut processes = StartedProcesses::default();
         let listen = self.address.to_string();
         let arguments = ["serve", "--listen", &listen];
         let endpoint = self.home.start(Command::new(CLEW), &arguments, self.home.dir(), &mut processes);
@@ -78,7 +78,7 @@ impl Stage {
         self.processes = Some(processes);
     }
 
-    /// Settings for the browser test: addresses, credentials and ids.
+    /// Returns the settings for the browser test: addresses, credentials and ids.
     fn settings(&self) -> Value {
         json!({
             "endpoint": format!("http://{}", self.address),
@@ -106,7 +106,7 @@ impl Stage {
             "end_all_sessions" => {
                 let ids: Vec<u64> = std::mem::take(&mut self.sessions).into_keys().collect();
                 for id in ids {
-                    // Some have already ended.
+                    // Some sessions have already terminated.
                     let _ = self.root(&format!("KILL {id}")).await;
                 }
                 json!({})
@@ -138,7 +138,7 @@ impl Stage {
             .unwrap()
     }
 
-    /// Starts a session that runs a statement. Returns its id.
+    /// Starts a session that runs a statement. Returns the id of the session.
     async fn start_session(&mut self, user: &str, sql: &str) -> u64 {
         let mut session = self.open(user).await;
         session.send_statement(sql.as_bytes()).await.unwrap();
@@ -147,10 +147,11 @@ impl Stage {
         id
     }
 
-    /// Starts three sessions: the second waits for the first, the third for the second. Returns their ids, the root blocker first.
+    /// Starts three sessions: the second waits for the first, and the third waits for the second.
+    /// Returns the session ids. The root blocker is the first.
     async fn create_lock_chain(&mut self) -> [u64; 3] {
         let table = [
-            // Longer than the test.
+            // The sleep is longer than the test.
             "SET GLOBAL innodb_lock_wait_timeout = 3600",
             "CREATE DATABASE IF NOT EXISTS shop",
             "CREATE OR REPLACE TABLE shop.tree_of_three (id INT PRIMARY KEY, v INT)",
@@ -200,7 +201,7 @@ impl Stage {
         json!({ "alive": command.is_some(), "command": command })
     }
 
-    /// Runs a statement as root. Returns the first value.
+    /// Runs a statement as root. Returns the first value of the result.
     async fn root(&self, sql: &str) -> Option<Value> {
         let mut root = self.server.connect().await.unwrap();
         let value = root.query_first::<mysql_async::Value, _>(sql).await;

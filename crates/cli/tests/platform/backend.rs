@@ -1,4 +1,4 @@
-//! Backend of the platform tests: PostgreSQL, S3, and four processes behind the load balancer of `docs/operations`.
+//! Backend for the platform tests: PostgreSQL, S3, and four processes behind the load balancer of `docs/operations`.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -9,16 +9,16 @@ use clew_store::StoreLocation;
 use clew_testkit::{Nginx, PostgreSql, S3Server};
 use sqlx::{Connection as _, PgConnection};
 
-use crate::harness::{Home, Started};
+use crate::harness::{Home, StartedProcesses};
 
 /// Number of worker processes.
 pub(crate) const WORKERS: u64 = 2;
-/// Part of the names of metadata files.
+/// Text that the names of metadata files contain.
 pub(crate) const METADATA: &str = "PostgreSQL";
-/// Load balancer configuration of the reference deployment.
+/// Load balancer configuration from the reference deployment.
 const NGINX: &str = include_str!("../../../../docs/operations/nginx/clew.conf");
 
-/// Load balancer of the servers.
+/// Load balancer for the servers.
 pub(crate) type LoadBalancer = Nginx;
 pub(crate) type Connection = PgConnection;
 
@@ -44,7 +44,7 @@ impl Backend {
         let (key, secret) = S3Server::OWNER_KEY;
         vec![
             ("CLEW_DATA_DIR", self.dir.clone().into()),
-            ("CLEW_METADATA", self.metadata.url().into()),
+            ("CLEW_METADATA_URL", self.metadata.url().into()),
             ("CLEW_RESULTS", format!("s3://{}/clew", S3Server::BUCKET_NAME).into()),
             ("AWS_ENDPOINT_URL", self.results.endpoint().into()),
             ("AWS_REGION", "us-east-1".into()),
@@ -61,7 +61,7 @@ impl Backend {
         PgConnection::connect(&self.metadata.url()).await.unwrap()
     }
 
-    /// Directories of all stored data, with names.
+    /// Returns the directories of all stored data, with names.
     pub(crate) fn storage_dirs(&self) -> Vec<(&'static str, PathBuf)> {
         vec![
             ("data directory", self.dir.clone()),
@@ -71,8 +71,13 @@ impl Backend {
     }
 }
 
-/// Starts servers and workers. Each process has its own data directory with only the master key, as on separate machines.
-pub(crate) async fn serve(home: &Home, clew: &dyn Fn() -> Command, processes: &mut Started) -> (String, LoadBalancer) {
+/// Starts servers and workers.
+/// Each process has its own data directory, which contains only the master key, as on separate machines.
+pub(crate) async fn serve(
+    home: &Home,
+    clew: &dyn Fn() -> Command,
+    processes: &mut StartedProcesses,
+) -> (String, LoadBalancer) {
     let mut start = |name: &str, arguments: &[&str]| {
         let dir = home.folder.path().join(name);
         std::fs::create_dir_all(&dir).unwrap();

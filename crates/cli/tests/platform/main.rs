@@ -1,4 +1,4 @@
-//! Service tests on a platform: metadata in PostgreSQL, results on S3, two servers and two workers behind nginx.
+//! Service tests for a distributed deployment: metadata in PostgreSQL, results on S3, two servers and two workers behind nginx.
 //! Runs the tests of `tests/service` unchanged.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]

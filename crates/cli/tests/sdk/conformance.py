@@ -193,7 +193,7 @@ def live(sdk):
     assert (cause.lock_db, cause.lock_table, cause.lock_index) == ("shop", "t", "PRIMARY"), wait
     assert (cause.blocker_pid, cause.blocker_state, cause.blocker_command) == (sleeping.id, "RUNNING", "Query"), wait
     assert cause.blocker_current_sql == ["SELECT SLEEP(1000)"] and cause.lock_mode.startswith("S"), wait
-    assert lock_wait(sdk, sleeping.id) is None, "who waits for nobody"
+    assert lock_wait(sdk, sleeping.id) is None, "a session that waits for no lock has no lock wait"
     refused("DBS.290013", 404, lock_wait, sdk, 4_000_000_000)
     refused("DBS.280001", 400, lock_wait, sdk, 0)
     refused("DBS.280001", 400, processes, sdk, limit=101)
@@ -253,7 +253,7 @@ def kills(sdk):
     assert kill(sdk, [nobody, waiting, waiting]) == ([waiting], [nobody])
     left = [one.id for one in processes(sdk).processes]
     assert sleeping in left and waiting not in left, left
-    assert kill(sdk, [waiting]) == ([], [waiting]), "what is gone is not found"
+    assert kill(sdk, [waiting]) == ([], [waiting]), "a terminated session is not found"
     assert kill(sdk, [sleeping]) == ([sleeping], [])
     while {sleeping, waiting} & {one.id for one in processes(sdk).processes}:
         time.sleep(0.1)

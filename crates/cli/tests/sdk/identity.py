@@ -116,7 +116,7 @@ def keystoneauth():
 
     revoked = keystone.delete(f"{ENDPOINT}/v3/auth/tokens", headers={"X-Subject-Token": first})
     assert revoked.status_code == 204, revoked
-    assert keystone.get(url).json()["total_count"] >= 1, "keystoneauth1 signs in again once its token is refused"
+    assert keystone.get(url).json()["total_count"] >= 1, "keystoneauth1 must sign in again after a refused token"
     second = keystone.get_token()
     assert second != first
     try:

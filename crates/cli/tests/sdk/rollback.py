@@ -47,7 +47,7 @@ def main():
     while found := progress(sdk, transaction_ids=[item.trx_id, "1"], limit=1).transactions:
         assert found[0].trx_id == item.trx_id and found[0].trx_rows_modified <= rows, found
         rows = found[0].trx_rows_modified
-    assert rows < item.trx_rows_modified, "it was never seen to go on"
+    assert rows < item.trx_rows_modified, "the rollback made no progress"
     try:
         progress(sdk, node=REPLICA)
         raise AssertionError("only the master is asked")

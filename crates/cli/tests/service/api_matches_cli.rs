@@ -1,4 +1,4 @@
-//! Results of the API equal the output of `clew snapshot` byte by byte, except for durations.
+//! The API and `clew snapshot` return identical results, except for durations.
 
 use std::process::Command;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use clew_testkit::{Flavor, KnownSessions, Server, ServerOptions};
 
 use crate::harness::{CLEW, Home};
 
-/// CSV records without durations: state_duration, transaction_duration, transaction_lock_wait_time.
+/// Parses CSV records, and removes the columns state_duration, transaction_duration and transaction_lock_wait_time.
 fn without_durations(csv: &[u8]) -> Vec<Vec<String>> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(csv);
     let lasts = |(column, cell): (usize, &str)| (![7, 8, 10].contains(&column)).then(|| cell.to_owned());

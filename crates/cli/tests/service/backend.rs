@@ -1,4 +1,4 @@
-//! Backend of the tests on one machine: a data directory and one process.
+//! Backend for the service tests on one machine: a data directory and one process.
 
 use std::ffi::OsString;
 use std::future::{Ready, ready};
@@ -9,14 +9,14 @@ use clew_store::StoreLocation;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 
-use crate::harness::{Home, Started};
+use crate::harness::{Home, StartedProcesses};
 
 /// Number of worker processes.
 pub(crate) const WORKERS: u64 = 1;
-/// Part of the names of metadata files.
+/// Text that the names of metadata files contain.
 pub(crate) const METADATA: &str = "clew.db";
 
-/// Load balancer; none on one machine.
+/// Placeholder for the load balancer, because one server needs none.
 pub(crate) type LoadBalancer = ();
 pub(crate) type Connection = SqliteConnection;
 
@@ -26,7 +26,7 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    /// Ready at once; the platform variant waits for servers.
+    /// Creates the backend. The future is ready immediately; the platform variant waits for servers.
     pub(crate) fn new(dir: PathBuf) -> Ready<Self> {
         ready(Self { dir })
     }
@@ -48,13 +48,17 @@ impl Backend {
         SqliteConnectOptions::new().filename(self.dir.join("clew.db")).connect().await.unwrap()
     }
 
-    /// Directories of all stored data, with names.
+    /// Returns the directories of all stored data, with names.
     pub(crate) fn storage_dirs(&self) -> Vec<(&'static str, PathBuf)> {
         vec![("data directory", self.dir.clone())]
     }
 }
 
 /// Starts the server.
-pub(crate) fn serve(home: &Home, clew: &dyn Fn() -> Command, processes: &mut Started) -> Ready<(String, LoadBalancer)> {
+pub(crate) fn serve(
+    home: &Home,
+    clew: &dyn Fn() -> Command,
+    processes: &mut StartedProcesses,
+) -> Ready<(String, LoadBalancer)> {
     ready((home.start(clew(), &["serve", "--listen", "127.0.0.1:0"], home.dir(), processes), ()))
 }

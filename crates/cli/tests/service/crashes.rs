@@ -6,18 +6,22 @@ use std::time::{Duration, Instant};
 use clew_client::{Client, ClientError, CollectionStatus, RequestId, SelectionRequest, StreamSink};
 use clew_testkit::{FakeOptions, FakeServer, Fault};
 
-use crate::harness::{Added, Home};
+use crate::harness::{Home, RegisteredInstance};
 
 const ROWS: u64 = 10_000;
 /// Timeout for all collections to complete after a restart.
 const COMPLETION_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Twenty crash delays in irregular order, from before the start to after the end of a collection.
+/// Returns twenty crash delays in irregular order, from before the start to after the end of a collection.
 fn crash_delays() -> impl Iterator<Item = Duration> {
     (0..20_u64).map(|round| Duration::from_millis((round * 7919 + 13) % 400))
 }
 
-async fn download(client: &Client, added: &Added, id: &RequestId) -> Result<(Vec<u8>, Option<String>), ClientError> {
+async fn download(
+    client: &Client,
+    added: &RegisteredInstance,
+    id: &RequestId,
+) -> Result<(Vec<u8>, Option<String>), ClientError> {
     let mut target = StreamSink::new(Vec::new());
     let downloaded = client.download(&added.instance, &added.nodes[0], id, &mut target, |_, _| {}).await?;
     Ok((target.into_inner(), downloaded.etag))
@@ -76,6 +80,6 @@ async fn collections_survive_twenty_crashes_without_partial_results() {
     let client = home.client(&serving);
     for id in &all {
         let (bytes, _) = download(&client, &added, id).await.unwrap();
-        assert!(Some(bytes) == expected, "{id} is not what it was");
+        assert!(Some(bytes) == expected, "{id} has a different result after the crash");
     }
 }

@@ -24,13 +24,14 @@ pub(crate) struct Home {
 }
 
 /// A registered instance.
-pub(crate) struct Added {
+pub(crate) struct RegisteredInstance {
     pub(crate) instance: InstanceId,
     pub(crate) nodes: Vec<NodeId>,
 }
 
-/// A running service: one `clew serve`, or several processes behind one address. Dropping it kills them.
-pub(crate) struct Serving {
+/// Running service: one `clew serve` process, or several processes behind one address.
+/// Dropping the value kills the processes.
+pub(crate) struct RunningService {
     processes: Vec<Child>,
     pub(crate) endpoint: String,
     _load_balancer: backend::LoadBalancer,
@@ -47,7 +48,7 @@ impl Home {
         home
     }
 
-    /// Command `clew` with the environment of the backend.
+    /// Returns the `clew` command with the environment variables for the backend.
     pub(crate) fn clew(&self) -> Command {
         let mut command = Command::new(CLEW);
         command.envs(self.backend.environment());
@@ -58,7 +59,7 @@ impl Home {
         self.backend.dir()
     }
 
-    /// Location of the store.
+    /// Returns the location of the store.
     pub(crate) fn location(&self) -> StoreLocation {
         self.backend.location()
     }
@@ -68,7 +69,7 @@ impl Home {
         self.backend.connect().await
     }
 
-    /// Directories of all stored data, with names.
+    /// Returns the directories of all stored data, with names.
     pub(crate) fn storage_dirs(&self) -> Vec<(&'static str, PathBuf)> {
         self.backend.storage_dirs()
     }
@@ -78,7 +79,7 @@ impl Home {
     }
 
     /// Registers an instance. The first node is the master.
-    pub(crate) fn add_instance(&self, urls: &[&str]) -> Added {
+    pub(crate) fn add_instance(&self, urls: &[&str]) -> RegisteredInstance {
         let mut command = self.clew();
         command.args(["instance", "add", "--name", "test", "--format", "json", "--data-dir"]).arg(self.dir());
         command.env("CLEW_DB_PASSWORD", "");
@@ -89,19 +90,19 @@ impl Home {
         assert!(output.status.success(), "{output:?}");
         let added: Value = serde_json::from_slice(&output.stdout).unwrap();
         let id = |value: &Value| value.as_str().unwrap().to_owned();
-        Added {
+        RegisteredInstance {
             instance: id(&added["instance_id"]).parse().unwrap(),
             nodes: added["nodes"].as_array().unwrap().iter().map(|node| id(&node["id"]).parse().unwrap()).collect(),
         }
     }
 
     /// Starts the service, and waits for its address. The processes log to `serve.log` next to the data directory.
-    pub(crate) async fn serve(&self) -> Serving {
+    pub(crate) async fn serve(&self) -> RunningService {
         self.serve_with_command(|| Command::new(CLEW)).await
     }
 
     /// Starts the service with a configuration file.
-    pub(crate) async fn serve_with_config(&self, configuration: &Path) -> Serving {
+    pub(crate) async fn serve_with_config(&self, configuration: &Path) -> RunningService {
         self.serve_with_command(|| {
             let mut command = Command::new(CLEW);
             command.env("CLEW_CONFIG", configuration);
@@ -111,10 +112,10 @@ impl Home {
     }
 
     /// Starts the service with a custom command that accepts the arguments of `clew`.
-    pub(crate) async fn serve_with_command(&self, clew: impl Fn() -> Command) -> Serving {
-        let mut processes = Started::default();
+    pub(crate) async fn serve_with_command(&self, clew: impl Fn() -> Command) -> RunningService {
+        let mut processes = StartedProcesses::default();
         let (endpoint, load_balancer) = backend::serve(self, &clew, &mut processes).await;
-        Serving { processes: std::mem::take(&mut processes.0), endpoint, _load_balancer: load_balancer }
+        RunningService { processes: std::mem::take(&mut processes.0), endpoint, _load_balancer: load_balancer }
     }
 
     /// Starts a process, and waits for its first line on stdout.
@@ -123,7 +124,7 @@ impl Home {
         mut command: Command,
         arguments: &[&str],
         dir: &Path,
-        processes: &mut Started,
+        processes: &mut StartedProcesses,
     ) -> String {
         let log =
             std::fs::File::options().create(true).append(true).open(self.folder.path().join("serve.log")).unwrap();
@@ -136,7 +137,7 @@ impl Home {
         std::thread::spawn(move || sender.send(stdout.lines().next()));
         match receiver.recv_timeout(Duration::from_mins(1)).unwrap_or_default() {
             Some(Ok(line)) => line,
-            _ => panic!("clew {arguments:?} said nothing; its log:\n{}", self.log()),
+            _ => panic!("clew {arguments:?} printed no address; log:\n{}", self.log()),
         }
     }
 
@@ -144,17 +145,17 @@ impl Home {
         std::fs::read_to_string(self.folder.path().join("serve.log")).unwrap_or_default()
     }
 
-    /// Project token of the administrator.
+    /// Returns a project token of the administrator.
     pub(crate) async fn token(&self, endpoint: &str) -> String {
         self.sign_in(endpoint, json!({ "project": { "id": self.credential("project_id") } })).await
     }
 
-    /// Domain token of the administrator.
+    /// Returns a domain token of the administrator.
     pub(crate) async fn domain_token(&self, endpoint: &str) -> String {
         self.sign_in(endpoint, json!({ "domain": { "name": self.credential("domain_name") } })).await
     }
 
-    /// Domain token of the administrator from a console sign-in, which allows changes of identities.
+    /// Returns a domain token of the administrator from a console sign-in, which allows changes to identities.
     pub(crate) async fn console_token(&self, endpoint: &str) -> String {
         let session = format!("{endpoint}/clew/v1/console/session");
         let token = |response: &reqwest::Response| {
@@ -182,8 +183,8 @@ impl Home {
         response.headers()["x-subject-token"].to_str().unwrap().to_owned()
     }
 
-    /// API client with the access key of the administrator.
-    pub(crate) fn client(&self, serving: &Serving) -> Client {
+    /// Returns an API client with the access key of the administrator.
+    pub(crate) fn client(&self, serving: &RunningService) -> Client {
         let id: AccessKeyId = self.credential("access_key").parse().unwrap();
         let project: ProjectId = self.credential("project_id").parse().unwrap();
         Client::builder(&serving.endpoint)
@@ -194,17 +195,17 @@ impl Home {
     }
 }
 
-/// HTTP client with the TLS provider installed.
+/// Returns an HTTP client, after installing the TLS provider.
 pub(crate) fn http() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
 }
 
-/// Started processes. Dropping it kills them.
+/// Processes that the test has started. Dropping the value kills the processes.
 #[derive(Default)]
-pub(crate) struct Started(Vec<Child>);
+pub(crate) struct StartedProcesses(Vec<Child>);
 
-impl Drop for Started {
+impl Drop for StartedProcesses {
     fn drop(&mut self) {
         kill(&mut self.0);
     }
@@ -220,13 +221,13 @@ fn kill(processes: &mut [Child]) {
     }
 }
 
-impl Serving {
+impl RunningService {
     /// Kills all processes with SIGKILL, and waits for their exit.
     pub(crate) fn kill(&mut self) {
         kill(&mut self.processes);
     }
 
-    /// Maximum peak memory of a process in KiB.
+    /// Returns the maximum of the peak memory of all processes, in KiB.
     pub(crate) fn peak_kib(&self) -> u64 {
         let peak = |process: &Child| -> u64 {
             let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
@@ -237,7 +238,7 @@ impl Serving {
     }
 }
 
-impl Drop for Serving {
+impl Drop for RunningService {
     fn drop(&mut self) {
         self.kill();
     }

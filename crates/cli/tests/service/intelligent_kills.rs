@@ -1,4 +1,4 @@
-//! Crash of Clew during an intelligent kill: the kill runs at most once, and its outcome is recorded.
+//! If Clew crashes during an intelligent kill, the kill runs at most once, and the outcome is recorded.
 
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sqlx::Connection;
 use tokio::net::TcpListener;
 
-use crate::harness::{Added, Home, Serving, http};
+use crate::harness::{Home, RegisteredInstance, RunningService, http};
 
 async fn execute_sql(home: &Home, statement: &str) {
     let mut database = home.metadata().await;
@@ -25,26 +25,40 @@ async fn is_running(home: &Home) -> bool {
     status == ["running"]
 }
 
-fn path(home: &Home, serving: &Serving, added: &Added, rest: &str) -> String {
+fn intelligent_kill_path(home: &Home, serving: &RunningService, added: &RegisteredInstance, rest: &str) -> String {
     let project = home.credential("project_id");
     format!("{}/v3/{project}/instances/{}/intelligent-kill-session{rest}", serving.endpoint, added.instance)
 }
 
-async fn start_intelligent_kill(home: &Home, serving: &Serving, added: &Added, node: usize) -> String {
+async fn start_intelligent_kill(
+    home: &Home,
+    serving: &RunningService,
+    added: &RegisteredInstance,
+    node: usize,
+) -> String {
     let token = home.token(&serving.endpoint).await;
     let body = json!({ "node_id": added.nodes[node].as_str() });
-    let response = http().post(path(home, serving, added, "")).header("x-auth-token", token).json(&body).send().await;
+    let response = http()
+        .post(intelligent_kill_path(home, serving, added, ""))
+        .header("x-auth-token", token)
+        .json(&body)
+        .send()
+        .await;
     let json: Value = response.unwrap().error_for_status().unwrap().json().await.unwrap();
     json["task_id"].as_str().unwrap().to_owned()
 }
 
 /// Waits for the only intelligent kill of a node to complete. Returns its history entry.
-async fn wait_for_history(home: &Home, serving: &Serving, added: &Added, node: usize) -> Value {
+async fn wait_for_history(home: &Home, serving: &RunningService, added: &RegisteredInstance, node: usize) -> Value {
     let token = home.token(&serving.endpoint).await;
     let query = format!("/history?node_id={}&start_time=0&end_time=9999999999999", added.nodes[node]);
     loop {
-        let response =
-            http().get(path(home, serving, added, &query)).header("x-auth-token", &token).send().await.unwrap();
+        let response = http()
+            .get(intelligent_kill_path(home, serving, added, &query))
+            .header("x-auth-token", &token)
+            .send()
+            .await
+            .unwrap();
         let json: Value = response.error_for_status().unwrap().json().await.unwrap();
         if let [entry] = &json["intelligent_kill_session_histories"].as_array().unwrap()[..] {
             return entry.clone();
@@ -55,7 +69,7 @@ async fn wait_for_history(home: &Home, serving: &Serving, added: &Added, node: u
 
 #[tokio::test]
 async fn interrupted_intelligent_kill_fails_and_is_not_repeated() {
-    // A listener without a protocol keeps the kill in progress.
+    // A listener that never responds keeps the kill in progress.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap();
     let home = Home::new().await;
@@ -101,10 +115,10 @@ async fn queued_intelligent_kill_runs_after_restart_only_if_recent() {
     let entry = wait_for_history(&home, &serving, &added, 1).await;
     assert!(entry["reason"].as_str().unwrap().contains("was not started"), "{entry}");
     serving.kill();
-    assert!(seconds(&server, victim.id).await.is_some(), "{}", home.log());
+    assert!(session_seconds(&server, victim.id).await.is_some(), "{}", home.log());
 
     execute_sql(&home, requeue).await;
-    while seconds(&server, victim.id).await.is_none_or(|seconds| seconds < 2) {
+    while session_seconds(&server, victim.id).await.is_none_or(|seconds| seconds < 2) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
@@ -117,8 +131,8 @@ async fn queued_intelligent_kill_runs_after_restart_only_if_recent() {
     assert!(victim.wait_for_response().await.is_err() || victim.execute("DO 1").await.is_err());
 }
 
-/// Seconds of a session in its current state; `None` if the session does not exist.
-async fn seconds(server: &Server, id: u64) -> Option<u64> {
+/// Returns how many seconds a session has been in its current state, or `None` if the session does not exist.
+async fn session_seconds(server: &Server, id: u64) -> Option<u64> {
     let mut root = server.connect().await.unwrap();
     let statement = format!("SELECT time FROM information_schema.processlist WHERE id = {id}");
     let seconds = root.query_first(statement).await.unwrap();

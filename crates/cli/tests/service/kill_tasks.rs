@@ -8,12 +8,19 @@ use mysql_async::prelude::Queryable;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Added, Home, Serving, http};
+use crate::harness::{Home, RegisteredInstance, RunningService, http};
 
-/// Timeout for the death of a session; reached only if the kill task does not run.
+/// Timeout until a kill task kills a session. The timeout expires only if the kill task does not run.
 const KILL_TIMEOUT: Duration = Duration::from_mins(1);
 
-async fn send_request(home: &Home, serving: &Serving, added: &Added, method: Method, rest: &str, body: Value) -> Value {
+async fn send_request(
+    home: &Home,
+    serving: &RunningService,
+    added: &RegisteredInstance,
+    method: Method,
+    rest: &str,
+    body: Value,
+) -> Value {
     let endpoint = &serving.endpoint;
     let path = format!("/v3/{}/instances/{}/process/{rest}", home.credential("project_id"), added.instance);
     let token = home.token(endpoint).await;
@@ -24,7 +31,7 @@ async fn send_request(home: &Home, serving: &Serving, added: &Added, method: Met
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-async fn busy(server: &Server, user: &str) -> RawSession {
+async fn start_busy_session(server: &Server, user: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut session = RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap();
     session.send_statement(b"SELECT SLEEP(600)").await.unwrap();
@@ -57,25 +64,26 @@ async fn kill_tasks_resume_after_a_crash(flavor: Flavor) {
     send_request(&home, &serving, &added, Method::PUT, "task/switch", json!({ "status": "ON" })).await;
     let task = json!({ "user": "app", "time": 1, "task_type": "auto", "task_duration": 3600 });
     let task = send_request(&home, &serving, &added, Method::POST, "task", task).await["task_id"].clone();
-    let first = busy(&server, "app").await;
+    let first = start_busy_session(&server, "app").await;
     wait_until_killed(&server, &first).await;
 
     serving.kill();
-    let (while_dead, other) = (busy(&server, "app").await, busy(&server, "web").await);
+    let (opened_during_outage, other) =
+        (start_busy_session(&server, "app").await, start_busy_session(&server, "web").await);
     let serving = home.serve().await;
-    wait_until_killed(&server, &while_dead).await;
+    wait_until_killed(&server, &opened_during_outage).await;
     assert!(is_alive(&server, &other).await);
     let history = send_request(&home, &serving, &added, Method::GET, "kill/history", Value::Null).await;
     let killed: Vec<_> =
         history["killed_sessions"].as_array().unwrap().iter().map(|kill| &kill["session_id"]).collect();
-    assert_eq!(killed, [&json!(while_dead.id), &json!(first.id)], "{history}");
+    assert_eq!(killed, [&json!(opened_during_outage.id), &json!(first.id)], "{history}");
 
     send_request(&home, &serving, &added, Method::PUT, "task", json!({ "task_id": task })).await;
     let listed = send_request(&home, &serving, &added, Method::GET, "task", Value::Null).await;
     assert_eq!(listed["processes"][0]["task_state"], "stopped");
     drop(serving);
     let serving = home.serve().await;
-    let spared = busy(&server, "app").await;
+    let spared = start_busy_session(&server, "app").await;
     send_request(
         &home,
         &serving,

@@ -1,4 +1,4 @@
-//! Collections of a thousand nodes: bounded memory, bounded connections, no connections left open.
+//! Collections for a thousand nodes use bounded memory and connections, and leave no connection open.
 
 use std::time::{Duration, Instant};
 
@@ -10,21 +10,21 @@ use mysql_async::prelude::Queryable;
 use tokio::task::JoinSet;
 
 use crate::backend;
-use crate::harness::{Home, Serving, http};
+use crate::harness::{Home, RunningService, http};
 
-const NODES: usize = 1_000;
+const NODE_COUNT: usize = 1_000;
 const NODES_PER_INSTANCE: usize = 10;
-const SESSIONS: usize = 20;
+const SESSIONS_PER_NODE: usize = 20;
 /// Number of concurrent callers.
 const CALLERS: usize = 16;
-const LIMIT_KIB: u64 = 128 * 1024;
+const MAX_PEAK_KIB: u64 = 128 * 1024;
 /// Configuration without rate limits for one caller.
-const UNLIMITED: &str = "[limits]\nprincipal_per_second = 0\nlong_polls_per_principal = 0";
+const UNLIMITED_CONFIGURATION: &str = "[limits]\nprincipal_per_second = 0\nlong_polls_per_principal = 0";
 
 type Node = (InstanceId, NodeId);
 
 /// Registers instances directly in the store, because a thousand `clew` processes would be too slow.
-async fn register(home: &Home, urls: &[String]) -> Vec<Node> {
+async fn register_instances(home: &Home, urls: &[String]) -> Vec<Node> {
     let store = Store::open(home.location()).await.unwrap();
     let mut nodes = Vec::new();
     for (at, urls) in urls.chunks(NODES_PER_INSTANCE).enumerate() {
@@ -49,13 +49,13 @@ async fn register(home: &Home, urls: &[String]) -> Vec<Node> {
 }
 
 /// Starts a server with a configuration.
-async fn serve(home: &Home, configuration: &str) -> Serving {
+async fn serve(home: &Home, configuration: &str) -> RunningService {
     let file = home.folder.path().join("clew.toml");
     std::fs::write(&file, configuration).unwrap();
     home.serve_with_config(&file).await
 }
 
-/// Requests one collection of each node.
+/// Requests one collection from each node.
 async fn collect_each(client: &Client, nodes: &[Node]) -> Vec<(Node, RequestId)> {
     let mut callers = JoinSet::new();
     for share in nodes.chunks(nodes.len().div_ceil(CALLERS)) {
@@ -72,21 +72,21 @@ async fn collect_each(client: &Client, nodes: &[Node]) -> Vec<(Node, RequestId)>
     callers.join_all().await.into_iter().flatten().collect()
 }
 
-/// Number of tasks with a status, from the metrics of the server.
-async fn tasks(serving: &Serving, status: &str) -> usize {
+/// Returns the number of tasks with a status, from the metrics of the server.
+async fn count_tasks(serving: &RunningService, status: &str) -> usize {
     let text = http().get(format!("{}/metrics", serving.endpoint)).send().await.unwrap().text().await.unwrap();
     let line = format!("clew_tasks{{status=\"{status}\"}} ");
     text.lines().find_map(|of| of.strip_prefix(&line)).map_or(0, |count| count.parse().unwrap())
 }
 
 /// Waits until all collections have completed.
-async fn wait_for_completion(serving: &Serving, count: usize) {
-    while tasks(serving, "finished").await + tasks(serving, "error").await < count {
+async fn wait_for_completion(serving: &RunningService, count: usize) {
+    while count_tasks(serving, "finished").await + count_tasks(serving, "error").await < count {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// Number of sessions in a result.
+/// Returns the number of sessions in a result.
 async fn count_rows(client: &Client, (instance, node): &Node, id: &RequestId) -> usize {
     let mut target = StreamSink::new(Vec::new());
     client.download(instance, node, id, &mut target, |_, _| {}).await.unwrap();
@@ -95,32 +95,37 @@ async fn count_rows(client: &Client, (instance, node): &Node, id: &RequestId) ->
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_thousand_nodes_are_collected_in_bounded_memory() {
-    let options = FakeOptions { sessions: SESSIONS as u64, transactions: 5, fault: Fault::None };
-    let fleet = FakeFleet::start(NODES, options).await.unwrap();
+    let options = FakeOptions { sessions: SESSIONS_PER_NODE as u64, transactions: 5, fault: Fault::None };
+    let fleet = FakeFleet::start(NODE_COUNT, options).await.unwrap();
     let home = Home::new().await;
     let urls: Vec<_> = fleet.servers().iter().map(FakeServer::url).collect();
-    let nodes = register(&home, &urls).await;
-    let serving = serve(&home, UNLIMITED).await;
+    let nodes = register_instances(&home, &urls).await;
+    let serving = serve(&home, UNLIMITED_CONFIGURATION).await;
     let client = home.client(&serving);
 
     let start = Instant::now();
     let requested = collect_each(&client, &nodes).await;
     let accepted = start.elapsed();
-    wait_for_completion(&serving, NODES).await;
-    println!("{NODES} nodes: accepted after {accepted:.2?}, ended after {:.2?}", start.elapsed());
+    wait_for_completion(&serving, NODE_COUNT).await;
+    println!("{NODE_COUNT} nodes: accepted after {accepted:.2?}, completed after {:.2?}", start.elapsed());
     println!("peak {} KiB, {} connections at most", serving.peak_kib(), fleet.max_open_connections());
 
     for (node, id) in requested.iter().step_by(50) {
-        assert_eq!(count_rows(&client, node, id).await, SESSIONS);
+        assert_eq!(count_rows(&client, node, id).await, SESSIONS_PER_NODE);
     }
-    assert_eq!((tasks(&serving, "finished").await, tasks(&serving, "error").await), (NODES, 0), "{}", home.log());
-    assert_eq!(fleet.accepted_connections(), NODES as u64);
+    assert_eq!(
+        (count_tasks(&serving, "finished").await, count_tasks(&serving, "error").await),
+        (NODE_COUNT, 0),
+        "{}",
+        home.log()
+    );
+    assert_eq!(fleet.accepted_connections(), NODE_COUNT as u64);
     assert!(
         fleet.max_open_connections() <= backend::WORKERS * (64 + 256),
         "{} connections at once",
         fleet.max_open_connections()
     );
-    assert!(serving.peak_kib() < LIMIT_KIB, "{} KiB", serving.peak_kib());
+    assert!(serving.peak_kib() < MAX_PEAK_KIB, "{} KiB", serving.peak_kib());
     while fleet.open_connections() > 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -128,16 +133,17 @@ async fn a_thousand_nodes_are_collected_in_bounded_memory() {
 
 #[tokio::test]
 async fn a_hundred_hung_nodes_do_not_delay_others() {
-    const HUNG: usize = 100;
+    const HUNG_NODES: usize = 100;
     let hung =
-        FakeFleet::start(HUNG, FakeOptions { fault: Fault::NoGreeting, ..FakeOptions::default() }).await.unwrap();
+        FakeFleet::start(HUNG_NODES, FakeOptions { fault: Fault::NoGreeting, ..FakeOptions::default() }).await.unwrap();
     let healthy = FakeServer::start(FakeOptions::default()).await.unwrap();
     let home = Home::new().await;
     let urls: Vec<_> = hung.servers().iter().chain([&healthy]).map(FakeServer::url).collect();
-    let mut nodes = register(&home, &urls).await;
+    let mut nodes = register_instances(&home, &urls).await;
     let healthy = nodes.pop().unwrap();
-    // With these timeouts the collections of hung nodes outlast the test.
-    let serving = serve(&home, &format!("[nodes]\ntimeout = \"1h\"\nconnect_timeout = \"1h\"\n{UNLIMITED}")).await;
+    // With these timeouts, the collections from hung nodes run longer than the test.
+    let serving =
+        serve(&home, &format!("[nodes]\ntimeout = \"1h\"\nconnect_timeout = \"1h\"\n{UNLIMITED_CONFIGURATION}")).await;
     let client = home.client(&serving);
     let stuck = collect_each(&client, &nodes).await;
     for _ in 0..3 {
@@ -149,42 +155,42 @@ async fn a_hundred_hung_nodes_do_not_delay_others() {
     for ((instance, node), id) in &stuck {
         assert_eq!(client.collection_status(instance, node, id).await.unwrap(), CollectionStatus::Running);
     }
-    while hung.open_connections() < HUNG as u64 {
+    while hung.open_connections() < HUNG_NODES as u64 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(hung.max_open_connections(), HUNG as u64);
+    assert_eq!(hung.max_open_connections(), HUNG_NODES as u64);
 }
 
 #[tokio::test]
 async fn servers_registered_many_times_keep_no_connections() {
-    const TIMES: usize = 100;
+    const REGISTRATIONS_PER_SERVER: usize = 100;
     let mut servers = Vec::new();
     let mut urls = Vec::new();
     for flavor in Flavor::ALL {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-        let sessions = open_idle_sessions(&server, SESSIONS).await.unwrap();
-        urls.extend(std::iter::repeat_n(server.url(), TIMES));
+        let sessions = open_idle_sessions(&server, SESSIONS_PER_NODE).await.unwrap();
+        urls.extend(std::iter::repeat_n(server.url(), REGISTRATIONS_PER_SERVER));
         servers.push((server, sessions));
     }
     let home = Home::new().await;
-    let nodes = register(&home, &urls).await;
-    let serving = serve(&home, UNLIMITED).await;
+    let nodes = register_instances(&home, &urls).await;
+    let serving = serve(&home, UNLIMITED_CONFIGURATION).await;
     let client = home.client(&serving);
     let start = Instant::now();
     let requested = collect_each(&client, &nodes).await;
     wait_for_completion(&serving, requested.len()).await;
-    println!("{} nodes of {} servers ended after {:.2?}", requested.len(), servers.len(), start.elapsed());
-    assert_eq!(tasks(&serving, "error").await, 0, "{}", home.log());
+    println!("{} nodes of {} servers completed after {:.2?}", requested.len(), servers.len(), start.elapsed());
+    assert_eq!(count_tasks(&serving, "error").await, 0, "{}", home.log());
     for (node, id) in requested.iter().step_by(10) {
         // A worker can list the connection of another worker as a session, because each server is registered many times.
-        let expected = SESSIONS..SESSIONS + usize::try_from(backend::WORKERS).unwrap();
+        let expected = SESSIONS_PER_NODE..SESSIONS_PER_NODE + usize::try_from(backend::WORKERS).unwrap();
         assert!(expected.contains(&count_rows(&client, node, id).await), "{expected:?}");
     }
     for (server, _sessions) in &servers {
         let mut connection = server.connect().await.unwrap();
         let others =
             "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'root' AND id <> CONNECTION_ID()";
-        while connection.query_first::<usize, _>(others).await.unwrap() != Some(SESSIONS) {
+        while connection.query_first::<usize, _>(others).await.unwrap() != Some(SESSIONS_PER_NODE) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         connection.disconnect().await.unwrap();

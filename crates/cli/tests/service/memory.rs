@@ -7,7 +7,7 @@ use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, Server, ServerOptions
 
 use crate::harness::Home;
 
-/// Number of rows in the result, and the peak memory of the server in KiB.
+/// Returns the number of rows in the result, and the peak memory of the server in KiB.
 async fn collect_and_download(url: &str) -> (usize, u64) {
     let home = Home::new().await;
     let added = home.add_instance(&[url]);
@@ -26,8 +26,8 @@ async fn collect_and_download(url: &str) -> (usize, u64) {
 
 #[tokio::test]
 async fn memory_stays_bounded_for_100_000_sessions() {
-    const LIMIT_KIB: u64 = 64 * 1024;
-    const GROWTH_KIB: u64 = 8 * 1024;
+    const MAX_PEAK_KIB: u64 = 64 * 1024;
+    const MAX_GROWTH_KIB: u64 = 8 * 1024;
     let mut largest = 0;
     for flavor in Flavor::ALL {
         let options = ServerOptions { max_connections: 10_100, ..ServerOptions::default() };
@@ -35,7 +35,7 @@ async fn memory_stays_bounded_for_100_000_sessions() {
         let sessions = open_idle_sessions(&server, 10_000).await.unwrap();
         let (rows, peak) = collect_and_download(&server.url()).await;
         assert_eq!(rows, sessions.sessions.len(), "{flavor}");
-        assert!(peak < LIMIT_KIB, "{flavor}: {peak} KiB");
+        assert!(peak < MAX_PEAK_KIB, "{flavor}: {peak} KiB");
         println!("{flavor}: {rows} real sessions, peak {peak} KiB");
         largest = largest.max(peak);
     }
@@ -45,11 +45,11 @@ async fn memory_stays_bounded_for_100_000_sessions() {
         let fake = FakeServer::start(options).await.unwrap();
         let (rows, peak) = collect_and_download(&fake.url()).await;
         assert_eq!(rows as u64, sessions);
-        assert!(peak < LIMIT_KIB, "fake: {peak} KiB");
+        assert!(peak < MAX_PEAK_KIB, "fake: {peak} KiB");
         println!("fake: {rows} sessions, peak {peak} KiB");
         if sessions == 10_000 {
             largest = largest.max(peak);
         }
-        assert!(peak < largest + GROWTH_KIB, "{peak} KiB for 100,000 sessions, {largest} KiB for 10,000");
+        assert!(peak < largest + MAX_GROWTH_KIB, "{peak} KiB for 100,000 sessions, {largest} KiB for 10,000");
     }
 }

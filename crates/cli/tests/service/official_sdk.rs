@@ -6,7 +6,7 @@ use std::process::Command;
 
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions, open_big_transaction, toolchain};
 
-use crate::harness::{Added, Home};
+use crate::harness::{Home, RegisteredInstance};
 
 async fn official_sdk_is_conformant(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
@@ -17,7 +17,7 @@ async fn official_sdk_is_conformant(flavor: Flavor) {
     assert_conformant(&home, "conformance.py", &added).await;
 }
 
-async fn assert_conformant(home: &Home, program: &str, added: &Added) {
+async fn assert_conformant(home: &Home, program: &str, added: &RegisteredInstance) {
     let serving = home.serve().await;
     let python = toolchain::client_python_path();
     assert!(python.exists(), "the official SDK is not installed ({}); run cargo xtask test", python.display());

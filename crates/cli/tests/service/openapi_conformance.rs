@@ -5,7 +5,7 @@ use std::process::Command;
 use clew_testkit::{FakeOptions, FakeServer, Fault, toolchain};
 use serde_json::Value;
 
-use crate::harness::{Home, Serving};
+use crate::harness::{Home, RunningService};
 
 /// Minimum number of test cases.
 const MIN_CASES: u64 = 2_000;
@@ -66,7 +66,7 @@ async fn every_response_conforms_to_the_openapi_document() {
 }
 
 /// Runs schemathesis. Returns the number of generated test cases.
-fn run_schemathesis(home: &Home, serving: &Serving, more: &[&str]) -> u64 {
+fn run_schemathesis(home: &Home, serving: &RunningService, more: &[&str]) -> u64 {
     let report = home.folder.path().join("report.json");
     let output = Command::new(toolchain::client_python_path())
         .args(["-m", "schemathesis.cli", "--config-file", "schemathesis.toml"])

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use crate::backend;
 use crate::harness::{CLEW, Home, http};
 
-/// Password of a watched database, known only to the command line and the worker.
+/// Password of a database server. Only the command line and the worker use the password.
 const DATABASE_PASSWORD: &str = "planted-password-of-the-database";
-/// A mistyped password; it is secret too, because it resembles the correct one.
+/// Mistyped password. The password is secret, because it resembles the correct password.
 const MISTYPED: &str = "planted-password-with-a-slip";
 /// A literal in the statement filter of a collection.
 const FILTER_LITERAL: &str = "planted-literal-4929";
@@ -158,7 +158,7 @@ async fn no_secret_is_stored_logged_or_returned_in_clear_text() {
         ("token of the domain", of_domain.into_bytes()),
         ("password of a database", DATABASE_PASSWORD.into()),
         ("mistyped password", MISTYPED.into()),
-        ("master key as it is kept", master_key.trim_ascii().to_vec()),
+        ("master key as stored", master_key.trim_ascii().to_vec()),
     ];
     let digits = String::from_utf8_lossy(master_key.trim_ascii()).into_owned();
     let bytes = (0..digits.len() / 2).map(|at| u8::from_str_radix(&digits[at * 2..at * 2 + 2], 16).unwrap()).collect();

@@ -1,4 +1,4 @@
-//! Crash of Clew between a kill and its outcome: the intent is recorded, and the outcome becomes unknown.
+//! If Clew crashes between a kill and its outcome, the recorded outcome becomes unknown.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{Home, http};
 
-/// Starts a proxy that drops all responses on a connection after a `KILL`. Returns its port.
+/// Starts a proxy that drops all responses on a connection after a `KILL`. Returns the port of the proxy.
 async fn start_proxy_muted_by_kill(port: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let own = listener.local_addr().unwrap().port();
@@ -51,8 +51,8 @@ async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, killed: tokio:
     }
 }
 
-/// Session id, outcome and template of all recorded kills.
-async fn kills(home: &Home) -> Vec<(i64, Option<String>, String)> {
+/// Returns the session id, the outcome and the statement template of each recorded kill.
+async fn recorded_kills(home: &Home) -> Vec<(i64, Option<String>, String)> {
     let mut database = home.metadata().await;
     let all = sqlx::query_as("SELECT session_id, outcome, template FROM killed_sessions ORDER BY id");
     let all = all.fetch_all(&mut database).await.unwrap();
@@ -84,17 +84,17 @@ async fn lost_kill_outcome_is_recorded_as_unknown_after_restart() {
     let response = request.await.unwrap();
     assert!(!response.as_ref().is_ok_and(|response| response.status().is_success()), "{response:?}");
     let id = i64::try_from(victim.id).unwrap();
-    assert_eq!(kills(&home).await, [(id, None, "SELECT SLEEP(?), ?".to_owned())], "{}", home.log());
+    assert_eq!(recorded_kills(&home).await, [(id, None, "SELECT SLEEP(?), ?".to_owned())], "{}", home.log());
 
     // Backdates the kill by two minutes.
     let mut database = home.metadata().await;
     sqlx::query("UPDATE killed_sessions SET asked_at = asked_at - 120000").execute(&mut database).await.unwrap();
     database.close().await.unwrap();
     let _serving = home.serve().await;
-    while kills(&home).await[0].1.is_none() {
+    while recorded_kills(&home).await[0].1.is_none() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(kills(&home).await[0].1.as_deref(), Some("unknown"));
+    assert_eq!(recorded_kills(&home).await[0].1.as_deref(), Some("unknown"));
     let audit = home
         .clew()
         .args(["audit", "list", "--operation", "KillSession", "--format", "json", "--data-dir"])

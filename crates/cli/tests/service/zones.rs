@@ -1,4 +1,4 @@
-//! Zones: a server reads only nodes of its zones, including live reads.
+//! A server reads only nodes in its zones. This also applies to live reads and kills.
 
 use std::process::Command;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use mysql_async::prelude::Queryable;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Added, CLEW, Home, Serving, http};
+use crate::harness::{CLEW, Home, RegisteredInstance, RunningService, http};
 
-/// Live reads and kills of the server: method, path and body.
+/// Requests for live reads and kills, each with method, path and body.
 fn live_reads(session: u64) -> [(Method, &'static str, Option<Value>); 6] {
     [
         (Method::GET, "v3/{project}/instances/{instance}/nodes/{node}/processes?offset=0&limit=10", None),
@@ -32,8 +32,8 @@ fn live_reads(session: u64) -> [(Method, &'static str, Option<Value>); 6] {
 
 async fn send_request(
     home: &Home,
-    serving: &Serving,
-    added: &Added,
+    serving: &RunningService,
+    added: &RegisteredInstance,
     session: u64,
     (method, path, body): &(Method, &str, Option<Value>),
 ) -> (StatusCode, String) {
@@ -78,5 +78,5 @@ async fn live_reads_and_kills_are_limited_to_the_zone() {
         let (status, response) = send_request(&home, &inside, &added, session, &read).await;
         assert!(status.is_success(), "{read:?}: {status} {response}");
     }
-    assert!(victim.query_drop("DO 1").await.is_err(), "the last of them ended it");
+    assert!(victim.query_drop("DO 1").await.is_err(), "the last request killed the session");
 }

@@ -1,4 +1,4 @@
-//! Downloads: complete, resumed, restarted after a change, and failed.
+//! Downloads that complete, resume, restart after a change, or fail.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::loopback_server::{Reply, Request, Server, builder, client, fast_setti
 const OLD: &str = "\"old\"";
 const NEW: &str = "\"new\"";
 
-/// Bytes without repetition, so that a chunk at the wrong offset is detected.
+/// Returns bytes without repetition, so that tests can detect a chunk at the wrong offset.
 fn content(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|at| u8::try_from((at * 7 + at / 251) % 256).unwrap()).collect()
 }
 
-/// First byte of the requested range.
+/// Returns the offset at which the requested range starts.
 fn range_start(request: &Request) -> Option<usize> {
     request.header("range")?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
 }
@@ -29,7 +29,7 @@ fn full_or_partial(request: &Request, content: &[u8], etag: &str) -> Reply {
     }
 }
 
-/// Downloads to a file, and returns its content.
+/// Downloads to a file. Returns the result of the download and the content of the file.
 async fn download(client: &Client) -> (Result<DownloadSummary, ClientError>, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("result.csv");
@@ -143,7 +143,7 @@ async fn invalid_partial_response_is_not_written() {
         }),
         ("no such range", |_| Reply::new(416, r#"{"error_code":"X","error_msg":"no such range"}"#)),
     ];
-    for (what, part) in parts {
+    for (defect, part) in parts {
         let expected = content(50_000);
         let body = expected.clone();
         let server = Server::start(move |request, number| match number {
@@ -153,9 +153,9 @@ async fn invalid_partial_response_is_not_written() {
         })
         .await;
         let (downloaded, written) = download(&client(&server)).await;
-        assert_eq!(downloaded.unwrap().bytes, 50_000, "{what}");
-        assert!(written == expected, "{what}");
-        assert_eq!(ranges(&server), [None, Some(30_000), None], "{what}");
+        assert_eq!(downloaded.unwrap().bytes, 50_000, "{defect}");
+        assert!(written == expected, "{defect}");
+        assert_eq!(ranges(&server), [None, Some(30_000), None], "{defect}");
     }
 }
 
@@ -218,7 +218,7 @@ async fn download_fails_after_too_many_interruptions() {
         }
         other => panic!("{other:?}"),
     }
-    assert_eq!(written, content(100_000)[..40], "received bytes were not kept");
+    assert_eq!(written, content(100_000)[..40], "received bytes were not written");
     assert_eq!(server.requests().len(), 4);
 }
 
@@ -258,11 +258,11 @@ async fn rejected_download_returns_the_reason_and_writes_nothing() {
     }
     assert_eq!((written.len(), server.requests().len()), (0, 1));
 
-    let reason = client(&server).failure_reason(&instance(), &node(), &request_id()).await.unwrap();
+    let reason = client(&server).collection_failure_reason(&instance(), &node(), &request_id()).await.unwrap();
     assert_eq!(reason.as_deref(), Some("The collection failed: the node did not answer."));
 
     let server = Server::with_replies(vec![Reply::new(200, "1,root\r\n")]).await;
-    let reason = client(&server).failure_reason(&instance(), &node(), &request_id()).await.unwrap();
+    let reason = client(&server).collection_failure_reason(&instance(), &node(), &request_id()).await.unwrap();
     assert_eq!(reason, None);
 }
 

@@ -30,7 +30,7 @@ impl Request {
     }
 }
 
-/// Reply, and a fault of the connection.
+/// Scripted reply, with an optional connection fault.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
     status: u16,
@@ -103,7 +103,7 @@ impl Server {
         Self { endpoint, requests, accepting }
     }
 
-    /// Starts a server that sends the replies in order, and then repeats the last one.
+    /// Starts a server that sends the replies in order, and then repeats the last reply.
     pub(crate) async fn with_replies(replies: Vec<Reply>) -> Self {
         Self::start(move |_, number| replies[number.min(replies.len() - 1)].clone()).await
     }
@@ -196,7 +196,7 @@ pub(crate) fn access_key() -> Credentials {
     Credentials::access_key(ACCESS_KEY.parse().unwrap(), SECRET_KEY.into())
 }
 
-/// Settings with short back-offs, and timeouts that suit a busy machine.
+/// Returns settings with short delays, and with timeouts that are suitable for a busy machine.
 pub(crate) fn fast_settings() -> Settings {
     Settings {
         connect_timeout: Duration::from_secs(20),

@@ -1,4 +1,4 @@
-//! Tests of the client with a loopback server, and with recorded requests of the official SDK.
+//! Tests for the client with a loopback server, and with recorded requests from the official SDK.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // A test fails by panicking.
 
 mod downloads;

@@ -1,4 +1,4 @@
-//! Error responses, invalid responses, and invalid configurations of the client.
+//! Error responses, invalid responses, and invalid client configurations.
 
 use clew_client::{Client, ClientError, Credentials};
 use clew_model::{InstanceFilter, Pagination};

@@ -1,6 +1,6 @@
-//! Recorded requests of the official Python SDK 3.1.219 (`tests/fixtures/sdk`, recorded by `record.py` there).
+//! Recorded requests from the official Python SDK 3.1.219. `tests/fixtures/sdk/record.py` records the requests.
 //!
-//! clew-iam verifies them and creates the same signatures; the client sends equal requests.
+//! clew-iam verifies the requests and creates the same signatures. The client sends the same requests.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -107,9 +107,10 @@ fn recorded_requests_verify_and_have_the_same_signature() {
     }
 }
 
-/// Checks that a request of the client equals the request of the SDK.
+/// Checks that the client sends the same request as the SDK.
 ///
-/// This covers the request line, the signed headers (except for sender-specific values), the body, and a valid signature.
+/// Compares the request line, the body, and the signed headers without sender-specific values.
+/// The signature must be valid.
 fn assert_same(sent: &Request, name: &str) {
     let recorded = Recorded::read(name);
     assert_eq!((&sent.method, &sent.target), (&recorded.method, &recorded.target), "{name}");

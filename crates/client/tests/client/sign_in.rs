@@ -1,4 +1,4 @@
-//! Password authentication: request, reuse and expiry of tokens.
+//! Password authentication: how the client requests, reuses and replaces tokens.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -82,7 +82,7 @@ pub(super) async fn measure_workers(bench: &BenchContext) -> Result<Vec<Measurem
 fn backend_environment_variables(metadata: &PostgreSql, results: &S3Server) -> Vec<(&'static str, String)> {
     let (key, secret) = S3Server::OWNER_KEY;
     vec![
-        ("CLEW_METADATA", metadata.url()),
+        ("CLEW_METADATA_URL", metadata.url()),
         ("CLEW_RESULTS", format!("s3://{}/clew", S3Server::BUCKET_NAME)),
         ("AWS_ENDPOINT_URL", results.endpoint()),
         ("AWS_REGION", "us-east-1".to_owned()),

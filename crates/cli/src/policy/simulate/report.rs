@@ -1,4 +1,4 @@
-//! Output of a simulated request and its decision as text and JSON.
+//! Formats a simulated request and the authorization decision as text and JSON.
 
 use std::fmt::Write as _;
 
@@ -11,9 +11,9 @@ use crate::output::merge_json_objects;
 use crate::text_table;
 
 /// Simulated request with its decision.
-pub(super) struct Simulation<'a> {
+pub(super) struct PolicySimulation<'a> {
     pub(super) explanation: Explanation,
-    /// Reasons for denying the request before policy evaluation.
+    /// Reasons why the request is denied before any policy is evaluated.
     pub(super) denial_reasons: Vec<String>,
     pub(super) action: Action,
     pub(super) user: &'a User,
@@ -21,7 +21,7 @@ pub(super) struct Simulation<'a> {
     pub(super) instance: Option<&'a Instance>,
 }
 
-impl Simulation<'_> {
+impl PolicySimulation<'_> {
     pub(super) fn is_allowed(&self) -> bool {
         self.denial_reasons.is_empty() && self.explanation.decision.is_allowed()
     }
@@ -38,7 +38,7 @@ impl Simulation<'_> {
                 "instance",
                 self.instance.map_or(String::new(), |instance| name_with_id(&instance.name, instance.id.as_str())),
             ),
-            ("decided by", self.explanation.deciding.as_ref().map_or(String::new(), format_statement)),
+            ("decided by", self.explanation.deciding.as_ref().map_or(String::new(), format_policy_statement)),
         ]));
         if self.explanation.statements.is_empty() {
             let _ = write!(text, "\nNo policy is attached to {} or to a group of the user.\n", self.user.name);
@@ -48,7 +48,7 @@ impl Simulation<'_> {
             let _ = write!(
                 text,
                 "\n{} ({:?}) {matches}\n",
-                text_table::sanitize_line(&format_statement(statement)),
+                text_table::sanitize_line(&format_policy_statement(statement)),
                 why.effect
             );
             for reason in &why.reasons {
@@ -82,12 +82,12 @@ impl Simulation<'_> {
             "instance_id": self.instance.map(|instance| &instance.id),
             "administrator": self.user.administrator,
             "deciding": self.explanation.deciding.as_ref().map(statement_ref_to_json),
-            "statements": self.explanation.statements.iter().map(statement_to_json).collect::<Vec<_>>(),
+            "statements": self.explanation.statements.iter().map(evaluated_statement_to_json).collect::<Vec<_>>(),
         })
     }
 }
 
-fn format_statement(statement: &StatementRef) -> String {
+fn format_policy_statement(statement: &StatementRef) -> String {
     let sid = statement.sid.as_ref().map_or(String::new(), |sid| format!(" {sid:?}"));
     let via = match &statement.via {
         GrantSource::User => "attached to the user".to_owned(),
@@ -96,7 +96,7 @@ fn format_statement(statement: &StatementRef) -> String {
     format!("statement {}{sid} of the policy {}, {via}", statement.statement, statement.policy)
 }
 
-/// Converts a statement reference to JSON, with the field names of the API.
+/// Converts a reference to a policy statement to JSON, with the same field names as the API.
 fn statement_ref_to_json(statement: &StatementRef) -> Value {
     let group = match &statement.via {
         GrantSource::User => None,
@@ -105,8 +105,8 @@ fn statement_ref_to_json(statement: &StatementRef) -> Value {
     json!({ "policy": statement.policy, "group": group, "statement": statement.statement, "sid": statement.sid })
 }
 
-/// Converts a statement reference and the result of its evaluation to one JSON object.
-fn statement_to_json((statement, why): &(StatementRef, StatementOutcome)) -> Value {
+/// Converts a reference to a policy statement, and the evaluation result of the statement, to one JSON object.
+fn evaluated_statement_to_json((statement, why): &(StatementRef, StatementOutcome)) -> Value {
     merge_json_objects(
         statement_ref_to_json(statement),
         json!({ "effect": why.effect, "matched": why.matched, "reasons": why.reasons }),

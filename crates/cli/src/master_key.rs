@@ -1,4 +1,4 @@
-//! `clew secrets …`: rotates the master key.
+//! `clew master-key …`: rotates the master key.
 
 use clap::{Args, Subcommand};
 use clew_store::Store;
@@ -10,23 +10,23 @@ use crate::output::{self, Format};
 use crate::store_args::StoreArgs;
 
 #[derive(Debug, Args)]
-pub(crate) struct SecretsCommandArgs {
+pub(crate) struct MasterKeyCommandArgs {
     #[command(subcommand)]
-    command: SecretsCommand,
+    command: MasterKeyCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum SecretsCommand {
+enum MasterKeyCommand {
     Rotate(RotateArgs),
 }
 
-/// Rotate the master key: encrypt every stored secret with a new key.
+/// Rotate the master key: encrypt all stored secrets with a new key.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 struct RotateArgs {
     #[command(flatten)]
     store_args: StoreArgs,
-    /// Only create the next key (master.key.next), to be copied to the other machines before the rotation
+    /// Only create the next key (master.key.next), so that you can copy it to the other machines before the rotation
     #[arg(long)]
     prepare: bool,
     /// Output format
@@ -36,9 +36,9 @@ struct RotateArgs {
 
 const AFTER_HELP: &str = "\
 Examples:
-  clew secrets rotate
-  clew secrets rotate --prepare --metadata postgres://clew@db.example.com/clew    # then copy master.key.next next to each master.key
-  clew secrets rotate --metadata postgres://clew@db.example.com/clew
+  clew master-key rotate
+  clew master-key rotate --prepare --metadata-url postgres://clew@db.example.com/clew    # then copy master.key.next next to each master.key
+  clew master-key rotate --metadata-url postgres://clew@db.example.com/clew
 
 With a data directory, stop clew serve during the rotation. With a shared database, servers and workers may run: they detect the new key
 within 5 seconds, write nothing with the old key, and exit. After a restart, each uses the master.key.next next to its master.key. If the
@@ -48,13 +48,13 @@ The next key is written to disk before it encrypts anything, and all secrets are
 same command again. The old key is kept as master.key.before-…, because older backups require it: delete it together with those backups.
 The rotation also clears lockouts after failed sign-ins, and invalidates links to kill histories.";
 
-pub(crate) async fn run(arguments: SecretsCommandArgs) -> Result<(), CliError> {
-    let SecretsCommand::Rotate(RotateArgs { store_args, prepare, format }) = arguments.command;
+pub(crate) async fn run(arguments: MasterKeyCommandArgs) -> Result<(), CliError> {
+    let MasterKeyCommand::Rotate(RotateArgs { store_args, prepare, format }) = arguments.command;
     let location = store_args.store_location()?;
     if prepare {
         let file = Store::prepare_rotation(location)?.display().to_string();
         return format.print(
-            || format!("The next key is in {file}. Copy it to the other machines, then run clew secrets rotate.\n"),
+            || format!("The next key is in {file}. Copy it to the other machines, then run clew master-key rotate.\n"),
             || json!({ "next": file }),
         );
     }

@@ -1,4 +1,4 @@
-//! `clew secrets rotate` and `clew store copy`: rotation of the master key, and the copy to PostgreSQL.
+//! `clew master-key rotate` and `clew metadata copy`: rotation of the master key, and the copy to PostgreSQL.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -18,33 +18,36 @@ async fn master_key_rotates_and_metadata_is_copied_to_postgresql() {
     assert_eq!(run(&added).await.code, Some(0));
     let key = || std::fs::read_to_string(dir.join("master.key")).unwrap();
     let before = key();
-    let rotated = run(&["secrets", "rotate", "--data-dir", at]).await;
+    let rotated = run(&["master-key", "rotate", "--data-dir", at]).await;
     assert_eq!((rotated.code, rotated.stdout.contains("2 secrets were re-encrypted")), (Some(0), true), "{rotated:?}");
     assert_ne!(key(), before);
     assert_eq!(run(&["audit", "verify", "--data-dir", at]).await.code, Some(0));
-    let mut given = clew(&["secrets", "rotate", "--data-dir", at]);
-    given.env("CLEW_MASTER_KEY", key().trim());
-    run_command(given).await.assert_failed(&["CLEW_NEW_MASTER_KEY", "openssl rand -hex 32"]);
+    let mut with_key_in_environment = clew(&["master-key", "rotate", "--data-dir", at]);
+    with_key_in_environment.env("CLEW_MASTER_KEY", key().trim());
+    run_command(with_key_in_environment).await.assert_failed(&["CLEW_NEW_MASTER_KEY", "openssl rand -hex 32"]);
 
     let server = PostgreSql::start().await.unwrap();
     let url = server.url();
-    let copy = ["store", "copy", "--data-dir", at, "--to", &url];
+    let copy = ["metadata", "copy", "--data-dir", at, "--to", &url];
     let preview = run(&[&copy[..], &["--dry-run"]].concat()).await;
     assert!(preview.code == Some(0) && preview.stdout.contains("nothing was changed"), "{preview:?}");
-    run(&["instance", "list", "--data-dir", at, "--metadata", &url]).await.assert_refused(&["is not initialised yet"]);
+    run(&["instance", "list", "--data-dir", at, "--metadata-url", &url])
+        .await
+        .assert_refused(&["is not initialised yet"]);
     let copied = run(&[&copy[..], &["--format", "json"]].concat()).await;
     let tables: serde_json::Value = serde_json::from_str(&copied.stdout).unwrap();
     assert!(tables["copied"] == true && tables["tables"].as_array().unwrap().len() > 20, "{copied:?}");
     run(&copy).await.assert_refused(&["is not empty", "--to"]);
-    let there = |command: &'static [&'static str]| [command, &["--data-dir", at, "--metadata", &url]].concat();
-    let listed = run(&there(&["instance", "list"])).await;
+    let with_postgresql =
+        |command: &'static [&'static str]| [command, &["--data-dir", at, "--metadata-url", &url]].concat();
+    let listed = run(&with_postgresql(&["instance", "list"])).await;
     assert!(listed.stdout.contains("shop") && listed.stdout.contains("dmz"), "{listed:?}");
-    assert_eq!(run(&there(&["audit", "verify"])).await.code, Some(0));
-    let checked = run(&there(&["instance", "check", "shop"])).await;
+    assert_eq!(run(&with_postgresql(&["audit", "verify"])).await.code, Some(0));
+    let checked = run(&with_postgresql(&["instance", "check", "shop"])).await;
     assert!(checked.stdout.contains("Zone dmz has no running worker"), "{checked:?}");
 }
 
-/// A running worker exits after a rotation. After a restart it uses the next key from its data directory.
+/// A running worker exits after a key rotation. After a restart, the worker uses the next key from its data directory.
 #[tokio::test]
 async fn worker_exits_after_master_key_rotation() {
     let (metadata, results) = tokio::join!(PostgreSql::start(), S3Server::start());
@@ -54,12 +57,15 @@ async fn worker_exits_after_master_key_rotation() {
     let with = |arguments: &[&str], dir: &std::path::Path| {
         let (key, secret) = S3Server::OWNER_KEY;
         let mut command = clew(arguments);
-        command.env("CLEW_DATA_DIR", dir).env("CLEW_METADATA", metadata.url()).env("CLEW_RESULTS", "s3://results/clew");
+        command
+            .env("CLEW_DATA_DIR", dir)
+            .env("CLEW_METADATA_URL", metadata.url())
+            .env("CLEW_RESULTS", "s3://results/clew");
         command.env("AWS_ENDPOINT_URL", results.endpoint()).env("AWS_REGION", "us-east-1");
         command.env("AWS_ACCESS_KEY_ID", key).env("AWS_SECRET_ACCESS_KEY", secret);
         command
     };
-    let begin = async || {
+    let start_worker = async || {
         let mut worker =
             with(&["worker", "--zone", "dmz"], &dirs[1]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -70,24 +76,24 @@ async fn worker_exits_after_master_key_rotation() {
     };
     assert_eq!(run_command(with(&["init"], &dirs[0])).await.code, Some(0));
     std::fs::create_dir(&dirs[1]).unwrap();
-    let bring = |name: &str| std::fs::copy(dirs[0].join(name), dirs[1].join(name)).unwrap();
-    bring("master.key");
-    let worker = begin().await;
-    let prepared = run_command(with(&["secrets", "rotate", "--prepare"], &dirs[0])).await;
+    let copy_key_file = |name: &str| std::fs::copy(dirs[0].join(name), dirs[1].join(name)).unwrap();
+    copy_key_file("master.key");
+    let worker = start_worker().await;
+    let prepared = run_command(with(&["master-key", "rotate", "--prepare"], &dirs[0])).await;
     assert!(prepared.code == Some(0) && prepared.stdout.contains("master.key.next"), "{prepared:?}");
-    bring("master.key.next");
-    let rotated = run_command(with(&["secrets", "rotate"], &dirs[0])).await;
+    copy_key_file("master.key.next");
+    let rotated = run_command(with(&["master-key", "rotate"], &dirs[0])).await;
     assert_eq!(rotated.code, Some(0), "{rotated:?}");
     let output = tokio::time::timeout(Duration::from_mins(1), worker.wait_with_output()).await.unwrap().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.code() == Some(1) && said.contains("the master key was rotated"), "{said}");
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && log.contains("the master key was rotated"), "{log}");
 
-    let again = begin().await;
+    let restarted = start_worker().await;
     let key = |dir: &std::path::Path| std::fs::read_to_string(dir.join("master.key")).unwrap();
     assert_eq!(key(&dirs[0]), key(&dirs[1]));
-    let pid = again.id().unwrap().to_string();
+    let pid = restarted.id().unwrap().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    let output = tokio::time::timeout(Duration::from_mins(1), again.wait_with_output()).await.unwrap().unwrap();
+    let output = tokio::time::timeout(Duration::from_mins(1), restarted.wait_with_output()).await.unwrap().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let verified = run_command(with(&["audit", "verify"], &dirs[0])).await;
     assert_eq!(verified.code, Some(0), "{verified:?}");

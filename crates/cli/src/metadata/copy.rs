@@ -1,4 +1,4 @@
-//! `clew store copy`: copies the metadata to PostgreSQL.
+//! `clew metadata copy`: copies the metadata to PostgreSQL.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,18 +13,18 @@ use crate::error::CliError;
 use crate::output::Format;
 use crate::{local_actor, text_table};
 
-/// Copy the metadata of a data directory to an empty PostgreSQL database, in one transaction.
+/// Copy the metadata from a data directory to an empty PostgreSQL database, in one transaction.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CopyArgs {
-    /// Data directory created by clew init. Stop its clew serve process before the copy
+    /// Data directory created by clew init. Stop the clew serve process that uses it before the copy
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
     /// Target PostgreSQL database, such as postgres://user@host/database?sslmode=verify-full.
     /// Set the database password in PGPASSWORD or ~/.pgpass, because other users can see command lines
-    #[arg(long, value_name = "URL", env = "CLEW_METADATA", hide_env_values = true)]
+    #[arg(long, value_name = "URL", env = "CLEW_METADATA_URL", hide_env_values = true)]
     to: String,
-    /// Only list the tables to copy, and check that the target database is empty
+    /// List the tables to copy and check that the target database is empty, without copying
     #[arg(long)]
     dry_run: bool,
     /// Output format
@@ -34,13 +34,13 @@ pub(super) struct CopyArgs {
 
 const AFTER_HELP: &str = "\
 Examples:
-  clew store copy --to postgres://clew@db.example.com/clew?sslmode=verify-full --dry-run
-  clew store copy --data-dir /var/lib/clew --to postgres://clew@db.example.com/clew?sslmode=verify-full
+  clew metadata copy --to postgres://clew@db.example.com/clew?sslmode=verify-full --dry-run
+  clew metadata copy --data-dir /var/lib/clew --to postgres://clew@db.example.com/clew?sslmode=verify-full
 
 The copy is one transaction, committed only after every table was read back with the same rows and contents. A copy that fails or is
 interrupted leaves nothing behind and can be repeated. A database that already contains Clew tables is refused.
 
-The data directory is not changed. After the copy, pass --metadata to every command, and do not serve the data directory without it:
+The data directory is not changed. After the copy, pass --metadata-url to every command, and do not serve the data directory without it:
 the two stores would diverge. The master key stays the same. Results are not copied: a server that uses the data directory still serves
 them. A server with results on S3 cannot; repeat those collections.";
 
@@ -65,13 +65,13 @@ pub(super) async fn run(arguments: CopyArgs) -> Result<(), CliError> {
     let tables = copied?;
     let message = format!(
         "Copied to {to}; each table was read back and is identical.\n\
-         Next: pass --metadata to clew serve and to every other command. The master key stays in {}.\n",
+         Next: pass --metadata-url to clew serve and to every other command. The master key stays in {}.\n",
         arguments.data_dir.display()
     );
     arguments.format.print(|| render_copied_tables(&tables, &message), || copied_tables_to_json(&tables, true))
 }
 
-/// Creates a progress display on stderr, hidden if stderr is not a terminal.
+/// Creates a progress display on stderr, which is hidden if stderr is not a terminal.
 fn create_progress_bar() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {
