@@ -250,7 +250,7 @@ impl SignedRequest {
         let user = require_enabled_user(&self.key.user)?;
         if let Err(error) = service.store.record_access_key_use(&self.key).await {
             // The time of the last use is informational, so the request succeeds without the update.
-            warn!(%error, "could not note that an access key was used");
+            warn!(%error, "cannot record the last use of an access key");
         }
         if !self.subject.is_address_up_to_date {
             let peer = limits::client_ip(&parts.extensions);

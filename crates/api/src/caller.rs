@@ -289,7 +289,7 @@ impl Caller {
 
     /// Builds the error for a denied action. The error does not reveal whether a project of another domain exists.
     fn build_denial_error(&self, action: Action, reason: &DenyReason) -> ApiError {
-        debug!(user.id = %self.principal.user_id, action = action.name, %reason, "denied");
+        debug!(user.id = %self.principal.user_id, action = action.name, %reason, "action denied");
         if *reason == DenyReason::WorkBudget && self.principal.budget.is_rate_limited() {
             return ApiError::rate_limit_exceeded(BUDGET_RETRY_DELAY);
         }

@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn only_a_trusted_proxy_sets_the_scheme() {
-        for (socket, tls, lines, said) in [
+        for (socket, tls, lines, is_tls) in [
             ("198.51.100.1", false, vec!["https"], false),
             ("198.51.100.1", true, vec!["http"], true),
             ("10.0.0.1", false, vec!["https"], true),
@@ -189,7 +189,7 @@ mod tests {
         ] {
             let socket = ClientAddr { ip: socket.parse().unwrap(), tls };
             let found = ClientAddr::resolve(socket, &headers(&FORWARDED_PROTO_HEADER, &lines), &trusted());
-            assert_eq!(found, ClientAddr { tls: said, ..socket }, "{lines:?}");
+            assert_eq!(found, ClientAddr { tls: is_tls, ..socket }, "{lines:?}");
         }
     }
 

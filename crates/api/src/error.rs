@@ -134,7 +134,7 @@ impl ApiError {
 
     /// Creates the error for an internal failure. The cause is logged and not sent to the client.
     pub(crate) fn internal_error(cause: &dyn std::fmt::Display) -> Self {
-        error!(error = %cause, "could not answer");
+        error!(error = %cause, "request failed with an internal error");
         Self::new(ErrorEntry::INTERNAL)
     }
 
@@ -205,11 +205,11 @@ impl From<StoreError> for ApiError {
                 Self::with_detail(ErrorEntry::QUEUE_FULL, "queue-full-detail", vec![("limit", limit.to_string())])
             }
             StoreError::ResultMissing { .. } | StoreError::ResultCorrupt { .. } => {
-                error!(%error, "a result is damaged");
+                error!(%error, "stored result is damaged");
                 Self::with_detail(ErrorEntry::INTERNAL, "result-damaged", Vec::new())
             }
             StoreError::S3 { .. } => {
-                error!(%error, "a result cannot be read");
+                error!(%error, "cannot read a stored result");
                 Self::with_detail(ErrorEntry::INTERNAL, "result-unreachable", Vec::new())
             }
             StoreError::AlreadyExists { name, .. } => {

@@ -19,7 +19,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
                     .into_response()
             }
             Err(error) => {
-                error!(%error, "could not serialise a response");
+                error!(%error, "cannot serialize a response body");
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }
         }

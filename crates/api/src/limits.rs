@@ -102,7 +102,7 @@ impl RateLimits {
         if let Some(failures) = &self.0.failures
             && failures.check(&peer.into()).is_err()
         {
-            debug!(net.peer = %peer, "a peer fails to authenticate again and again");
+            debug!(net.peer = %peer, "peer exceeded the limit for failed authentications");
         }
     }
 

@@ -95,7 +95,7 @@ pub(crate) async fn handle_request(
     let (status, seconds) = (response.status().as_u16(), start.elapsed().as_secs_f64());
     {
         let _entered = span.enter();
-        info!(http.method = %method, http.route = &*route, http.status = status, http.seconds = seconds, "answered");
+        info!(http.method = %method, http.route = &*route, http.status = status, http.seconds = seconds, "request completed");
     }
     service.metrics.record_response(&method, route, status, seconds);
     response
@@ -121,7 +121,7 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
     match timeout(limit, AssertUnwindSafe(response).catch_unwind()).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
-            error!("a handler panicked");
+            error!("request handler panicked");
             ApiError::new(ErrorEntry::INTERNAL).into_response()
         }
         Err(_) => {

@@ -83,7 +83,7 @@ pub async fn serve(
             accepted = limits.accept_connection(&tcp) => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    warn!(%error, "could not accept a connection; will try again");
+                    warn!(%error, "cannot accept a connection; the server retries");
                     sleep(ACCEPT_RETRY_DELAY).await;
                     continue;
                 }
@@ -102,13 +102,13 @@ pub async fn serve(
     drop(tcp);
     collections.close_waiters();
     watch_registry.close();
-    info!(http.connections = connections.count(), "stopping: no more connections are taken");
+    info!(http.connections = connections.count(), "shutdown started; new connections are refused");
     if timeout(settings.shutdown_grace_period, connections.shutdown()).await.is_err() {
-        warn!("answers were still under way at the end");
+        warn!("shutdown grace period expired before all responses were sent");
     }
     drop(requests_done);
     if let Err(error) = refusals.await {
-        warn!(%error, "could not record repeated refusals in the audit");
+        warn!(%error, "cannot record repeated refusals in the audit log");
     }
     Ok(())
 }
@@ -194,7 +194,7 @@ impl ConnectionLimits {
             _peer: peer,
         });
         if admitted.is_none() {
-            debug!(net.peer = %peer, "closed a connection: the peer has too many, or all are in use");
+            debug!(net.peer = %peer, "connection closed because a connection limit is reached");
         }
         admitted
     }

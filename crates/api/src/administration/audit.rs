@@ -31,7 +31,7 @@ pub(crate) struct AuditPage {
 
 /// Result of an audit verification.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct AuditVerificationAnswer {
+pub(crate) struct AuditVerificationResponse {
     /// True if no audit row is missing or modified
     intact: bool,
     /// Number of rows
@@ -98,11 +98,11 @@ pub(crate) async fn export_audit(
 ///
 /// The verification also checks that the newest row that this process has read is still present.
 #[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration",
-    responses((status = 200, description = "The result", body = AuditVerificationAnswer)))]
+    responses((status = 200, description = "The result", body = AuditVerificationResponse)))]
 pub(crate) async fn verify_audit(
     State(service): State<AppState>,
     caller: Caller,
-) -> Result<Json<AuditVerificationAnswer>, ApiError> {
+) -> Result<Json<AuditVerificationResponse>, ApiError> {
     caller.require_domain_action(&service, Action::READ_AUDIT)?;
     require_administrator(&caller)?;
     let report = service.store.verify_audit(&[]).await?;
@@ -110,7 +110,7 @@ pub(crate) async fn verify_audit(
     let problems = report.problems.iter();
     let view =
         |problem: &clew_store::AuditProblem| AuditProblemView { position: problem.position, what: problem.to_string() };
-    Ok(Json(AuditVerificationAnswer {
+    Ok(Json(AuditVerificationResponse {
         intact,
         rows: report.rows,
         first: report.first,

@@ -64,7 +64,7 @@ pub(crate) struct SimulatedTag {
 
 /// Result of a simulation.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct SimulationAnswer {
+pub(crate) struct SimulationResponse {
     /// Decision: allow or deny
     decision: SimulatedDecision,
     /// Reason of a denial
@@ -119,14 +119,14 @@ pub(crate) enum StatementEffect {
 #[utoipa::path(post, path = "/clew/v1/policies/simulate", tag = "administration",
     request_body(content = Simulation, content_type = "application/json"),
     responses(
-        (status = 200, description = "The decision and the reasons of each statement", body = SimulationAnswer),
+        (status = 200, description = "The decision and the reasons of each statement", body = SimulationResponse),
         (status = 404, description = "An object in the body does not exist", body = ErrorBody)
     ))]
 pub(crate) async fn simulate_request(
     State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
-) -> Result<Json<SimulationAnswer>, ApiError> {
+) -> Result<Json<SimulationResponse>, ApiError> {
     require_read_permission(&service, &caller)?;
     let fields =
         ["user_id", "action", "project_id", "instance_id", "source_ip", "time", "secure_transport", "request_tags"];
@@ -156,7 +156,7 @@ pub(crate) async fn simulate_request(
     };
     let deciding = explained.deciding.map(build_statement_name);
     let statements = explained.statements.into_iter().map(build_statement_view).collect();
-    Ok(Json(SimulationAnswer { decision, reason, administrator, deciding, statements }))
+    Ok(Json(SimulationResponse { decision, reason, administrator, deciding, statements }))
 }
 
 fn parse_action(body: &Body) -> Result<Action, ApiError> {

@@ -140,7 +140,7 @@ impl RepeatedRefusals {
             if let Err(error) = store.append_audit_event(&event).await {
                 let mut state = self.lock_state();
                 state.pending.push_front(event);
-                warn!(%error, events = state.pending.len(), "could not record repeated refusals in the audit");
+                warn!(%error, events = state.pending.len(), "cannot record repeated refusals in the audit log");
                 return;
             }
         }
@@ -191,7 +191,7 @@ impl OpenWindows {
                 let count = event.detail.get("repeated").and_then(serde_json::Value::as_u64);
                 warn!(
                     audit.operation = event.operation,
-                    count, "could not record repeated refusals: the queue is full"
+                    count, "repeated refusals dropped because the audit queue is full"
                 );
             }
         }

@@ -32,14 +32,14 @@ use crate::json::Json;
 use crate::kill_risks::KillRiskView;
 use crate::statement_text::visible_statement;
 use effect::KillEffectView;
-use preview::KillCosts;
+use preview::KillImpact;
 use request::{KillBody, SelectedSession, SessionKillRequest};
 
 /// Results of killing the selected sessions, or of the preview.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct KillAnswer {
+pub(crate) struct KillResponse {
     /// Results, in the order of the request
-    sessions: Vec<KillOfSession>,
+    sessions: Vec<SessionKillOutcome>,
     /// Reason if the costs cannot be read; only in a preview
     #[schema(required)]
     costs_unknown: Option<String>,
@@ -52,7 +52,7 @@ pub(crate) struct KillAnswer {
 
 /// Result of killing one session, or of the preview.
 #[derive(Serialize, ToSchema)]
-struct KillOfSession {
+struct SessionKillOutcome {
     id: u64,
     /// Outcome: would_kill, killed, rolling_back, ending, gone, refused or failed
     outcome: &'static str,
@@ -60,12 +60,12 @@ struct KillOfSession {
     message: String,
     /// Current state of the session; null if it has ended
     #[schema(required)]
-    session: Option<SeenSession>,
+    session: Option<CurrentSession>,
 }
 
 /// Current state of a session.
 #[derive(Serialize, ToSchema)]
-struct SeenSession {
+struct CurrentSession {
     user: String,
     host: String,
     #[schema(required)]
@@ -80,7 +80,7 @@ struct SeenSession {
     statement: Option<String>,
     /// Open transaction, which a kill of the connection rolls back; null if there is none and outside a preview
     #[schema(required)]
-    transaction: Option<preview::TransactionCost>,
+    transaction: Option<preview::RollbackCost>,
     /// Thread ids of the sessions that the kill can unblock; one of them may then block the others; only in a preview
     frees: Vec<u64>,
     /// Number of sessions that wait for this session, directly or indirectly; only in a preview
@@ -97,7 +97,7 @@ struct SeenSession {
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
     request_body(content = KillBody, content_type = "application/json"),
     responses(
-        (status = 200, description = "What became of each, or would", body = KillAnswer),
+        (status = 200, description = "What became of each, or would", body = KillResponse),
         (status = 400, description = "Invalid field value; nothing was killed", body = ErrorBody),
         (status = 500, description = "The node cannot be asked; nothing was killed, and the message says why", body = ErrorBody)
     )
@@ -108,7 +108,7 @@ pub(crate) async fn kill_sessions(
     Path(path): Path<(String, String, String)>,
     Extension(language): Extension<Language>,
     body: Bytes,
-) -> Result<Json<KillAnswer>, ApiError> {
+) -> Result<Json<KillResponse>, ApiError> {
     let request = SessionKillRequest::parse(&body);
     if request.as_ref().is_ok_and(|request| request.preview) {
         caller.audit.set_operation("PreviewKillSessions");
@@ -130,7 +130,7 @@ pub(crate) async fn kill_sessions(
     let age = i64::try_from(read.at.elapsed().as_secs()).unwrap_or_default();
     let mut mismatches = request.find_mismatches(&found, &read.server, Timestamp::now().as_second() - age);
     let (costs, mut outcomes, effect) = if request.preview {
-        (Some(preview::read_kill_costs(&service, &target.node, &found).await), HashMap::new(), None)
+        (Some(preview::read_kill_impact(&service, &target.node, &found).await), HashMap::new(), None)
     } else {
         let victims: Vec<Session> = request.matching_sessions(&found, &mismatches).into_iter().cloned().collect();
         let before = if victims.is_empty() {
@@ -169,9 +169,9 @@ pub(crate) async fn kill_sessions(
         let session = current
             .filter(|current| selected.matches_session(current))
             .map(|current| build_session_view(current, masked, &request, costs.as_ref(), language));
-        KillOfSession { id: selected.id, outcome, message, session }
+        SessionKillOutcome { id: selected.id, outcome, message, session }
     };
-    let sessions: Vec<KillOfSession> = request.sessions.iter().map(view).collect();
+    let sessions: Vec<SessionKillOutcome> = request.sessions.iter().map(view).collect();
     let ids_with = |outcome: &str| -> Vec<u64> {
         sessions.iter().filter(|session| session.outcome == outcome).map(|session| session.id).collect()
     };
@@ -183,7 +183,7 @@ pub(crate) async fn kill_sessions(
     }
     let victims = [ids_with("would_kill"), request.other_victims].concat();
     let warnings = costs.as_ref().map(|costs| costs.blocker_warnings(&victims, language)).unwrap_or_default();
-    Ok(Json(KillAnswer { sessions, costs_unknown: costs.and_then(|costs| costs.unknown), warnings, effect }))
+    Ok(Json(KillResponse { sessions, costs_unknown: costs.and_then(|costs| costs.unknown), warnings, effect }))
 }
 
 /// Kills the matching sessions.
@@ -237,11 +237,11 @@ fn build_session_view(
     current: &Session,
     masked: bool,
     request: &SessionKillRequest,
-    costs: Option<&KillCosts>,
+    costs: Option<&KillImpact>,
     language: Language,
-) -> SeenSession {
+) -> CurrentSession {
     let text = |statement: &[u8]| visible_statement(statement, masked);
-    SeenSession {
+    CurrentSession {
         user: to_valid_utf8(&current.user),
         host: to_valid_utf8(&current.host),
         db: current.database.as_deref().map(to_valid_utf8),
@@ -249,7 +249,7 @@ fn build_session_view(
         state: current.state.as_deref().map(to_valid_utf8),
         time: current.seconds,
         statement: current.statement.as_deref().map(text),
-        transaction: costs.and_then(|costs| costs.transaction_cost(current.id)),
+        transaction: costs.and_then(|costs| costs.rollback_cost(current.id)),
         frees: costs.map(|costs| costs.unblocked_sessions(current.id)).unwrap_or_default(),
         holds_up: costs.map_or(0, |costs| costs.count_waiters(current.id)),
         risks: costs.map(|costs| costs.kill_risks(current.id, request.kind, language)).unwrap_or_default(),

@@ -59,7 +59,8 @@ struct NodeKill {
     #[schema(required)]
     sql_template: Option<String>,
     /// Time of the kill request (UTC)
-    asked_at: String,
+    #[serde(rename = "asked_at")]
+    requested_at: String,
     #[schema(required)]
     ended_at: Option<String>,
     /// Outcome: killed, rolling_back, ending, already_gone, refused, failed or unknown; null while the kill is pending
@@ -108,7 +109,7 @@ pub(crate) async fn list_kills(
         time: kill.seconds,
         state: kill.state,
         sql_template: kill.template,
-        asked_at: format_utc_millis(kill.requested_at),
+        requested_at: format_utc_millis(kill.requested_at),
         ended_at: kill.ended_at.map(format_utc_millis),
         outcome: kill.outcome.map(RecordedKillOutcome::name),
         message: kill.detail,

@@ -66,7 +66,7 @@ pub(crate) async fn create_session(
         &service,
         &trail,
         limits::client_ip(&parts.extensions),
-        &sign_in.who,
+        &sign_in.user,
         sign_in.password,
     )
     .await?;
@@ -75,7 +75,7 @@ pub(crate) async fn create_session(
         sort_projects_by_name(load_usable_projects(&service, &user.domain_id, user.administrator, &grants).await?);
     let project = projects.first();
     let issued = issue_token(&service, &user, project, TokenOrigin::Console, "password", None).await?;
-    info!(user.id = %user.id, "signed in to the page");
+    info!(user.id = %user.id, "user signed in on the web page");
     trail.add_detail("scope", describe_scope(project));
     let cookie = build_session_cookie(&issued, &parts.headers, parts.extensions.get())?;
     let (headers, session) = build_session_response(&issued, &user, project, &projects, cookie);

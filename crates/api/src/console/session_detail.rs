@@ -149,7 +149,7 @@ fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
 
 /// Execution plan of a statement, or the server's reason for not returning a plan.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct ExplainAnswer {
+pub(crate) struct ExplainResponse {
     /// Format of the plan: text, which is a table with one line per row
     format: &'static str,
     #[schema(required)]
@@ -169,7 +169,7 @@ pub(crate) struct ExplainAnswer {
         ("session_id" = u64, Path, description = "Thread id")
     ),
     responses(
-        (status = 200, description = "The plan, or why there is none", body = ExplainAnswer),
+        (status = 200, description = "The plan, or why there is none", body = ExplainResponse),
         (status = 403, description = "No policy allows it, or plans are not shown where statements are masked", body = ErrorBody),
         (status = 404, description = "The node, or the session, is not there", body = ErrorBody),
         (status = 500, description = "The node cannot be asked; the message says why", body = ErrorBody)
@@ -179,7 +179,7 @@ pub(crate) async fn explain_statement(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance, node, session)): Path<SessionPath>,
-) -> Result<Json<ExplainAnswer>, ApiError> {
+) -> Result<Json<ExplainResponse>, ApiError> {
     let target =
         NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node))
             .await?;
@@ -191,9 +191,9 @@ pub(crate) async fn explain_statement(
     let explained =
         service.read_node(&target.node, async |limits| explain_session(&target.node.url, id, &limits).await).await?;
     match explained {
-        ExplainOutcome::Plan(plan) => Ok(Json(ExplainAnswer { format: "text", plan: Some(plan), refused: None })),
+        ExplainOutcome::Plan(plan) => Ok(Json(ExplainResponse { format: "text", plan: Some(plan), refused: None })),
         ExplainOutcome::NoPlan(refused) => {
-            Ok(Json(ExplainAnswer { format: "text", plan: None, refused: Some(refused) }))
+            Ok(Json(ExplainResponse { format: "text", plan: None, refused: Some(refused) }))
         }
         ExplainOutcome::NoSession => Err(no_such_session_error(id)),
     }

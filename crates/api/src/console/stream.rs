@@ -52,7 +52,7 @@ pub(crate) struct StreamParameters {
 /// Watch the sessions of a node.
 ///
 /// Event types: `snapshot` (all sessions), `changes` (changes since the previous event),
-/// `limitations` (data that the server hides), `trouble` (failed read of the node) and `end` (reason for the end).
+/// `limitations` (data that the server hides), `read-error` (failed read of the node) and `end` (reason for the end).
 #[utoipa::path(
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/stream",

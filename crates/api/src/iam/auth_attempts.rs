@@ -108,6 +108,6 @@ fn address_subject(address: &str, name: &str) -> String {
 pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
     let Some(peer) = peer else { return };
     if let Err(error) = store.record_address(user, ClientSubnet::from(peer).address()).await {
-        warn!(%error, user.id = %user, "could not record the address of a user");
+        warn!(%error, user.id = %user, "cannot record the client address of a user");
     }
 }

@@ -20,22 +20,22 @@ pub(crate) async fn authenticate_by_password(
     service: &AppState,
     trail: &AuditContext,
     peer: Option<IpAddr>,
-    who: &UserRef,
+    user_ref: &UserRef,
     password: SecretString,
 ) -> Result<User, ApiError> {
-    let user = match who {
+    let user = match user_ref {
         UserRef::Id(id) => match id.parse() {
             Ok(id) => service.store.find_user(&id).await?,
             Err(_) => None,
         },
         UserRef::Name { domain, user } => service.store.find_user_by_name(domain, user).await?,
     };
-    let name = match (&user, who) {
+    let name = match (&user, user_ref) {
         (Some(user), _) => format!("{}/{}", user.domain_name, user.name),
         (None, UserRef::Name { domain, user }) => format!("{domain}/{user}"),
         (None, UserRef::Id(id)) => id.clone(),
     };
-    match (&user, who) {
+    match (&user, user_ref) {
         (Some(user), _) => {
             trail.set_domain(&user.domain_id);
             trail.set_claimed_identity(&user.name);

@@ -58,6 +58,6 @@ pub(crate) fn describe_scope(project: Option<&Project>) -> String {
 /// The delay allows error messages to distinguish expired tokens from unknown tokens.
 async fn remove_expired_tokens(service: &AppState, now: i64) {
     if let Err(error) = service.store.remove_tokens_expired_before(now - 24 * 3600).await {
-        tracing::warn!(%error, "could not remove old tokens");
+        tracing::warn!(%error, "cannot remove expired tokens");
     }
 }

@@ -50,7 +50,7 @@ pub(crate) async fn create_token(
     let project = resolve_requested_scope(&service, &user, &sign_in.scope).await?;
     let IssuedToken { secret, methods, issued_at, expires_at } =
         issue_token(&service, &user, project.as_ref(), TokenOrigin::Api, "password", None).await?;
-    info!(user.id = %user.id, "signed in");
+    info!(user.id = %user.id, "user signed in");
     trail.add_detail("scope", describe_scope(project.as_ref()));
     let grants = policy_cache::load_policies(&service.store, &user.id).await?;
     let details =

@@ -21,7 +21,7 @@ pub(crate) async fn check_alive() -> &'static str {
 ))]
 pub(crate) async fn check_ready(State(service): State<AppState>) -> Result<String, ApiError> {
     let not_ready = |error: StoreError| {
-        warn!(%error, "not ready");
+        warn!(%error, "readiness check failed");
         ApiError::new(ErrorEntry::UNAVAILABLE)
     };
     service.store.check_health().await.map_err(not_ready)?;

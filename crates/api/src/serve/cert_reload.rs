@@ -46,8 +46,8 @@ impl TlsConfig {
     pub fn reload_and_log(&self) {
         let certificate = self.files.certificate.display();
         match self.reload() {
-            Ok(()) => info!(tls.certificate = %certificate, "new connections get a new certificate"),
-            Err(error) => warn!(%error, "a new certificate was not taken; connections go on with the old one"),
+            Ok(()) => info!(tls.certificate = %certificate, "TLS certificate reloaded"),
+            Err(error) => warn!(%error, "cannot reload the TLS certificate; the previous certificate stays in use"),
         }
         self.warn_if_key_is_world_readable();
     }
@@ -56,7 +56,7 @@ impl TlsConfig {
     pub fn warn_if_key_is_world_readable(&self) {
         if self.is_key_world_readable() {
             let key = self.files.key.display();
-            warn!(tls.key = %key, "everybody on this machine may read the TLS key; take that away (chmod o-r)");
+            warn!(tls.key = %key, "all users of this machine can read the TLS key. fix: chmod o-r");
         }
     }
 }

@@ -87,8 +87,8 @@ impl ConnectionHandler {
         };
         match outcome {
             Ok(Ok(stream)) => return Some(stream),
-            Ok(Err(error)) => debug!(net.peer = %peer, %error, "no TLS with a peer"),
-            Err(_) => debug!(net.peer = %peer, "a peer took too long for its TLS handshake"),
+            Ok(Err(error)) => debug!(net.peer = %peer, %error, "TLS handshake failed"),
+            Err(_) => debug!(net.peer = %peer, "TLS handshake timed out"),
         }
         None
     }
@@ -124,7 +124,7 @@ impl ConnectionHandler {
         let http = if admission == Admission::Regular { &self.http } else { &self.reserved_http };
         let connection = watcher.watch(http.serve_connection(TokioIo::new(stream), service));
         if let Err(error) = connection.await {
-            debug!(net.peer = %socket.ip, %error, "a connection ended early");
+            debug!(net.peer = %socket.ip, %error, "connection failed");
         }
     }
 }

@@ -137,7 +137,7 @@ impl<S> ErrorRewrite<S> {
             http.request_id = request_id,
             http.route = "none",
             http.status = status.as_u16(),
-            "refused what is no request"
+            "malformed request rejected"
         );
         let headers = head.lines().skip(1).filter(|line| !line.to_ascii_lowercase().starts_with("content-length:"));
         let headers: String = headers.flat_map(|line| [line, "\r\n"]).collect();

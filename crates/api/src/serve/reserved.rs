@@ -47,7 +47,7 @@ fn build_refusal_response<B>(request: &Request<B>, metrics: &Metrics, hsts: bool
     let refusal = ApiError::with_detail(ErrorEntry::UNAVAILABLE, "no-free-connection", Vec::new());
     let status = refusal.status();
     metrics.record_response(request.method(), "none", status.as_u16(), 0.0);
-    info!(http.request_id = request_id, http.route = "none", http.status = status.as_u16(), "no free connection");
+    info!(http.request_id = request_id, http.route = "none", http.status = status.as_u16(), "request refused on a reserved connection");
     let body = Json(refusal.build_body(language.unwrap_or_default(), &request_id));
     let mut response = (status, body).into_response();
     response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS.into());

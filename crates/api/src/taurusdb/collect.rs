@@ -79,7 +79,7 @@ fn nullable_enum_schema(names: &[&str], default: &str) -> Object {
 
 /// Queued collection.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Collecting {
+pub(crate) struct QueuedCollection {
     /// Id of the collection
     #[schema(example = "realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9")]
     request_id: String,
@@ -93,7 +93,7 @@ pub(crate) struct Collecting {
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
     request_body(content = Option<RealtimeSessionRequest>, content_type = "application/json"),
     responses(
-        (status = 202, description = "Queued", body = Collecting),
+        (status = 202, description = "Queued", body = QueuedCollection),
         (status = 400, description = "Invalid field value", body = ErrorBody),
         (status = 409, description = "The node's queue of collections is full", body = ErrorBody)
     )
@@ -103,7 +103,7 @@ pub(crate) async fn collect_sessions(
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     body: Bytes,
-) -> Result<(StatusCode, Json<Collecting>), ApiError> {
+) -> Result<(StatusCode, Json<QueuedCollection>), ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let draft = parse_selection_draft(&body)?;
     caller.audit.add_detail("asked", build_audit_detail(&draft));
@@ -113,7 +113,7 @@ pub(crate) async fn collect_sessions(
     let request_id = service.collections.submit_collection(project, instance, target.node, selection, masked).await?;
     caller.audit.add_detail("collection", request_id.as_str());
     caller.audit.add_detail("masked", masked);
-    Ok((StatusCode::ACCEPTED, Json(Collecting { request_id: request_id.to_string() })))
+    Ok((StatusCode::ACCEPTED, Json(QueuedCollection { request_id: request_id.to_string() })))
 }
 
 /// Returns the request fields for the audit log, with a placeholder for the statement substring.

@@ -13,7 +13,7 @@ use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::Query;
-use wire::{InstanceAnswer, InstanceListAnswer, StatusNames};
+use wire::{InstanceResponse, InstanceListResponse, StatusNames};
 
 /// Filters and page parameters of the instance list (spec section 3.3).
 #[derive(IntoParams)]
@@ -55,7 +55,7 @@ struct ListParameters {
     tag = "instances",
     params(("project_id" = String, Path), ListParameters),
     responses(
-        (status = 200, description = "A page of instances", body = InstanceListAnswer),
+        (status = 200, description = "A page of instances", body = InstanceListResponse),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
@@ -64,7 +64,7 @@ pub(crate) async fn list_instances_v3(
     caller: Caller,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<InstanceListAnswer>, ApiError> {
+) -> Result<Json<InstanceListResponse>, ApiError> {
     list_instances(&service, &caller, &project, query, StatusNames::V3).await
 }
 
@@ -75,7 +75,7 @@ pub(crate) async fn list_instances_v3(
     tag = "instances",
     params(("project_id" = String, Path), ListParameters),
     responses(
-        (status = 200, description = "A page of instances", body = InstanceListAnswer),
+        (status = 200, description = "A page of instances", body = InstanceListResponse),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
@@ -84,7 +84,7 @@ pub(crate) async fn list_instances_v3_1(
     caller: Caller,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<InstanceListAnswer>, ApiError> {
+) -> Result<Json<InstanceListResponse>, ApiError> {
     list_instances(&service, &caller, &project, query, StatusNames::V3_1).await
 }
 
@@ -94,13 +94,13 @@ pub(crate) async fn list_instances_v3_1(
     path = "/v3/{project_id}/instances/{instance_id}",
     tag = "instances",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    responses((status = 200, description = "The instance", body = InstanceAnswer), (status = 404, description = "Not found", body = ErrorBody))
+    responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "Not found", body = ErrorBody))
 )]
 pub(crate) async fn show_instance_v3(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String)>,
-) -> Result<Json<InstanceAnswer>, ApiError> {
+) -> Result<Json<InstanceResponse>, ApiError> {
     show_instance(&service, &caller, &path, StatusNames::V3).await
 }
 
@@ -110,13 +110,13 @@ pub(crate) async fn show_instance_v3(
     path = "/v3.1/{project_id}/instances/{instance_id}",
     tag = "instances",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    responses((status = 200, description = "The instance", body = InstanceAnswer), (status = 404, description = "Not found", body = ErrorBody))
+    responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "Not found", body = ErrorBody))
 )]
 pub(crate) async fn show_instance_v3_1(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String)>,
-) -> Result<Json<InstanceAnswer>, ApiError> {
+) -> Result<Json<InstanceResponse>, ApiError> {
     show_instance(&service, &caller, &path, StatusNames::V3_1).await
 }
 
@@ -126,7 +126,7 @@ async fn list_instances(
     project: &str,
     query: Option<String>,
     names: StatusNames,
-) -> Result<Json<InstanceListAnswer>, ApiError> {
+) -> Result<Json<InstanceListResponse>, ApiError> {
     let project = caller.require_action_on_any_instance(Action::LIST_INSTANCES, project).await?;
     let query = Query::parse(query.as_deref())?;
     let page = Pagination {
@@ -176,7 +176,7 @@ async fn show_instance(
     caller: &Caller,
     (project, instance): &(String, String),
     names: StatusNames,
-) -> Result<Json<InstanceAnswer>, ApiError> {
+) -> Result<Json<InstanceResponse>, ApiError> {
     let (_, instance) = caller.require_instance_action(service, Action::GET_INSTANCE, (project, instance), &[]).await?;
     Ok(Json(wire::build_detail_response(&instance, names)))
 }

@@ -19,7 +19,7 @@ use crate::query::Query;
 
 /// Status of a collection.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct TaskStatusAnswer {
+pub(crate) struct TaskStatusResponse {
     /// Status: running, finished, error or unrecognized
     #[schema(example = "finished")]
     status: &'static str,
@@ -40,7 +40,7 @@ pub(crate) struct TaskStatusAnswer {
     ),
     responses(
         (
-            status = 200, description = "The status; unrecognized for an unknown or expired collection", body = TaskStatusAnswer,
+            status = 200, description = "The status; unrecognized for an unknown or expired collection", body = TaskStatusResponse,
             headers(("Preference-Applied" = String, description = "wait=SECONDS after a long poll"))
         ),
         (status = 400, description = "Invalid parameter value", body = ErrorBody),
@@ -54,7 +54,7 @@ pub(crate) async fn show_task_status(
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<(Option<[(HeaderName, String); 1]>, Json<TaskStatusAnswer>), ApiError> {
+) -> Result<(Option<[(HeaderName, String); 1]>, Json<TaskStatusResponse>), ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let task = super::find_collection_task(&caller, &target, &Query::parse(query.as_deref())?).await?;
     let mut status = task.as_ref().map(|task| task.status);
@@ -64,7 +64,7 @@ pub(crate) async fn show_task_status(
         status = Box::pin(wait_for_completion(&service, &unfinished, wait, disconnect)).await?;
     }
     let status = status.map_or("unrecognized", TaskStatus::api_name);
-    Ok((wait.map(LongPoll::preference_applied_header), Json(TaskStatusAnswer { status })))
+    Ok((wait.map(LongPoll::preference_applied_header), Json(TaskStatusResponse { status })))
 }
 
 /// Returns the status when the collection completes, the wait expires or the client disconnects.

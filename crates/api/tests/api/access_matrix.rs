@@ -18,7 +18,7 @@ use crate::server::{REGION, Server, new_instance, test_origin};
 ///
 /// | column | caller |
 /// |---|---|
-/// | nobody | without credentials |
+/// | `nobody` | without credentials |
 /// | expired, revoked | the administrator, with an expired or revoked token |
 /// | domain | the administrator of another domain |
 /// | project | the administrator, with a token of another project |

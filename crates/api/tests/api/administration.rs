@@ -40,9 +40,9 @@ impl Server {
         self.send_as_admin(Method::POST, path, body).await.expect_status(201)
     }
 
-    /// Sends a request signed by `who`.
-    async fn send_as(&self, who: &Signer, method: Method, path: &str, body: Value) -> Answer {
-        who.sign(call(self, method, path, &body)).send().await
+    /// Sends a request signed by `signer`.
+    async fn send_as(&self, signer: &Signer, method: Method, path: &str, body: Value) -> Answer {
+        signer.sign(call(self, method, path, &body)).send().await
     }
 
     /// Creates a user with an access key who may perform the actions.

@@ -60,7 +60,7 @@ async fn connections_per_peer_are_limited() {
     assert!(get_health(&server, &mut other).await.ends_with("ok\n"));
     other.write_all(server.raw("GET /metrics", "\r\n").as_bytes()).await.unwrap();
     let metrics = read_response(&mut other).await;
-    assert!(metrics.contains("clew_http_over_limit_total{limit=\"connections\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("clew_http_rate_limited_total{limit=\"connections\"} 1\n"), "{metrics}");
     // A closed connection releases its slot once the server has detected the close.
     drop(held.pop());
     let mut again = false;

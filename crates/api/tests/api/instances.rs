@@ -152,12 +152,12 @@ async fn status_names_follow_the_api_version() {
         assert_eq!(detailed["private_write_ips"], json!(["shop-master.example"]));
         assert_eq!(detailed["node_count"], 2);
         let nodes = detailed["nodes"].as_array().unwrap();
-        for ((node, kept), (role, host)) in nodes
+        for ((node, stored), (role, host)) in nodes
             .iter()
             .zip(&instance.nodes)
             .zip([("master", "shop-master.example"), ("slave", "shop-replica.example")])
         {
-            assert_eq!((&node["id"], &node["name"]), (&json!(kept.id.as_str()), &json!(kept.name)));
+            assert_eq!((&node["id"], &node["name"]), (&json!(stored.id.as_str()), &json!(stored.name)));
             assert_eq!((&node["type"], &node["status"], &node["port"]), (&json!(role), &json!(working), &json!(3307)));
             assert_eq!(node["private_read_ips"], json!([host]));
         }

@@ -105,14 +105,14 @@ impl Server {
     }
 
     async fn start_storing(
-        kept: impl FnOnce(Store) -> Store,
+        modify_store: impl FnOnce(Store) -> Store,
         listener: impl FnOnce(TcpListener) -> Listener,
         rates: RateSettings,
         change: impl FnOnce(&mut ApiSettings, &mut WorkerSettings),
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let location = folder.path().join("data").into();
-        Self::start_at(location, folder, kept, listener, rates, change).await
+        Self::start_at(location, folder, modify_store, listener, rates, change).await
     }
 
     /// Starts a server with its metadata in a PostgreSQL database.
@@ -133,14 +133,14 @@ impl Server {
         let key = location.data_dir.join("master.key");
         std::fs::copy(self.folder.path().join("data/master.key"), key).unwrap();
         let store = Store::open(location).await.unwrap();
-        let founded = (store, self.tenant.clone(), self.access_key.clone(), self.secret_key.clone());
-        Self::serve(founded, self.instance.clone(), folder, Listener::from, NO_RATES, |_, _| {}).await
+        let initial = (store, self.tenant.clone(), self.access_key.clone(), self.secret_key.clone());
+        Self::serve(initial, self.instance.clone(), folder, Listener::from, NO_RATES, |_, _| {}).await
     }
 
     async fn start_at(
         location: StoreLocation,
         folder: TempDir,
-        kept: impl FnOnce(Store) -> Store,
+        modify_store: impl FnOnce(Store) -> Store,
         listener: impl FnOnce(TcpListener) -> Listener,
         rates: RateSettings,
         change: impl FnOnce(&mut ApiSettings, &mut WorkerSettings),
@@ -155,10 +155,10 @@ impl Server {
             secret_key: secret_key.clone(),
         };
         let (store, tenant) = Store::initialise(&test_origin(), location, tenant).await.unwrap();
-        let store = kept(store);
+        let store = modify_store(store);
         let instance = store.add_instance(&test_origin(), new_instance(&tenant.project_id, "shop")).await.unwrap();
-        let founded = (store, tenant, access_key, secret_key);
-        Self::serve(founded, instance, folder, listener, rates, change).await
+        let initial = (store, tenant, access_key, secret_key);
+        Self::serve(initial, instance, folder, listener, rates, change).await
     }
 
     async fn serve(

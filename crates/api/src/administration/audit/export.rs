@@ -48,6 +48,6 @@ fn encode_json_lines(rows: Vec<AuditRecord>) -> io::Result<Bytes> {
 }
 
 fn log_export_error(error: StoreError) -> io::Error {
-    error!(%error, "the export of the audit broke off");
+    error!(%error, "audit export failed");
     io::Error::other(error)
 }

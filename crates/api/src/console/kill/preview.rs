@@ -15,8 +15,7 @@ use crate::kill_risks::KillRiskView;
 
 /// Open transaction of a session to kill.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Undone)]
-pub(super) struct TransactionCost {
+pub(super) struct RollbackCost {
     /// Age of the transaction, in seconds
     seconds: u64,
     rows_modified: u64,
@@ -25,7 +24,7 @@ pub(super) struct TransactionCost {
 
 /// Costs and effects of killing the selected sessions.
 #[derive(Default)]
-pub(super) struct KillCosts {
+pub(super) struct KillImpact {
     transactions: HashMap<u64, Transaction>,
     graph: WaitGraph,
     risks: HashMap<u64, Vec<KillRisk>>,
@@ -36,11 +35,11 @@ pub(super) struct KillCosts {
 /// Reads the costs of killing these sessions.
 ///
 /// A failed read is not an error, because the kill itself may still succeed.
-pub(super) async fn read_kill_costs(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillCosts {
+pub(super) async fn read_kill_impact(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillImpact {
     let read = async |limits| read_lock_waits(&node.url, &limits).await;
     let observed = match service.try_read_node(node, read).await {
         Ok(observed) => observed,
-        Err(failure) => return KillCosts { unknown: Some(failure.to_string()), ..KillCosts::default() },
+        Err(failure) => return KillImpact { unknown: Some(failure.to_string()), ..KillImpact::default() },
     };
     let graph = waits::build_wait_graph(&observed);
     let transactions = observed.transactions.into_iter().map(|facts| facts.transaction);
@@ -54,7 +53,7 @@ pub(super) async fn read_kill_costs(service: &AppState, node: &Node, found: &Has
         Err(failure) => (HashMap::new(), Some(failure.to_string())),
     };
     let limitation = observed.limitations.iter().find(|limitation| limitation.kind == LimitationKind::NoTransactions);
-    KillCosts {
+    KillImpact {
         transactions,
         graph,
         risks,
@@ -62,9 +61,9 @@ pub(super) async fn read_kill_costs(service: &AppState, node: &Node, found: &Has
     }
 }
 
-impl KillCosts {
-    pub(super) fn transaction_cost(&self, id: u64) -> Option<TransactionCost> {
-        self.transactions.get(&id).map(|transaction| TransactionCost {
+impl KillImpact {
+    pub(super) fn rollback_cost(&self, id: u64) -> Option<RollbackCost> {
+        self.transactions.get(&id).map(|transaction| RollbackCost {
             seconds: transaction.seconds,
             rows_modified: transaction.rows_modified,
             rows_locked: transaction.rows_locked,

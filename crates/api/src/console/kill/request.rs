@@ -43,7 +43,6 @@ pub(crate) struct KillBody {
 
 /// Session that the user selected from a list.
 #[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = Chosen)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SelectedSession {
     /// Thread id

@@ -31,7 +31,7 @@ pub(crate) struct ProjectChoice {
 }
 
 pub(super) struct SignInRequest {
-    pub(super) who: UserRef,
+    pub(super) user: UserRef,
     pub(super) password: SecretString,
 }
 
@@ -41,7 +41,7 @@ pub(super) fn parse_sign_in(body: &[u8]) -> Result<SignInRequest, ApiError> {
         || ApiError::with_detail(ErrorEntry::IAM_MISSING_FIELD, "iam-field", vec![("field", "password".into())]);
     let password = body.get_secret("password")?.ok_or_else(missing)?;
     Ok(SignInRequest {
-        who: UserRef::Name { domain: body.get_required("domain")?, user: body.get_required("user")? },
+        user: UserRef::Name { domain: body.get_required("domain")?, user: body.get_required("user")? },
         password,
     })
 }

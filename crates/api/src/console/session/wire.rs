@@ -9,12 +9,12 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Session {
     user: SessionUser,
-    domain: Named,
+    domain: IdAndName,
     /// Project of the session; null for a domain session
     #[schema(required)]
-    project: Option<Named>,
+    project: Option<IdAndName>,
     /// Projects that the user can select for the session, sorted by name
-    projects: Vec<Named>,
+    projects: Vec<IdAndName>,
     /// Expiry of the session (UTC)
     #[schema(example = "2026-11-28T12:00:00Z")]
     expires_at: String,
@@ -33,7 +33,7 @@ struct SessionUser {
 
 /// Id and name of a domain or project.
 #[derive(Serialize, ToSchema)]
-struct Named {
+struct IdAndName {
     id: String,
     name: String,
 }
@@ -46,12 +46,12 @@ impl Session {
         expires_at: i64,
         csrf_token: &str,
     ) -> Self {
-        let named = |project: &Project| Named { id: project.id.to_string(), name: project.name.clone() };
+        let to_id_and_name = |project: &Project| IdAndName { id: project.id.to_string(), name: project.name.clone() };
         Self {
             user: SessionUser { id: user.id.to_string(), name: user.name.clone(), administrator: user.administrator },
-            domain: Named { id: user.domain_id.to_string(), name: user.domain_name.clone() },
-            project: project.map(named),
-            projects: projects.iter().map(named).collect(),
+            domain: IdAndName { id: user.domain_id.to_string(), name: user.domain_name.clone() },
+            project: project.map(to_id_and_name),
+            projects: projects.iter().map(to_id_and_name).collect(),
             expires_at: Timestamp::from_second(expires_at)
                 .map_or_else(|_| String::new(), |timestamp| timestamp.to_string()),
             csrf_token: csrf_token.to_owned(),

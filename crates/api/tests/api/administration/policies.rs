@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{call, done, names, text};
 use crate::server::Server;
 
-fn look() -> Value {
+fn list_policy() -> Value {
     json!({ "Version": "5.0", "Statement": [{ "Effect": "Allow", "Action": ["gaussdbformysql:instance:list"] }] })
 }
 
@@ -14,11 +14,11 @@ fn look() -> Value {
 async fn policy_is_created_shown_replaced_and_deleted() {
     let server = Server::start().await;
     let put = server
-        .send_as_admin(Method::PUT, "policies/look", json!({ "document": look(), "description": "Looks" }))
+        .send_as_admin(Method::PUT, "policies/look", json!({ "document": list_policy(), "description": "Looks" }))
         .await
         .expect_status(200);
     assert_eq!((&put["name"], &put["model"], &put["system"]), (&json!("look"), &json!("identity"), &json!(false)));
-    assert_eq!((&put["description"], &put["document"], &put["warnings"]), (&json!("Looks"), &look(), &json!([])));
+    assert_eq!((&put["description"], &put["document"], &put["warnings"]), (&json!("Looks"), &list_policy(), &json!([])));
     assert_eq!(server.get_json("policies/look").await, put);
 
     let role = r#"{"Version":"1.1","Statement":[{"Effect":"Allow","Action":["gaussdb:instance:list"]}]}"#;
@@ -95,7 +95,7 @@ async fn system_policies_are_immutable() {
     let shown = server.get_json(path).await;
     assert_eq!((&shown["system"], &shown["model"], &shown["updated_at"]), (&json!(true), &json!("role"), &Value::Null));
     assert_eq!(shown["document"]["Version"], "1.1");
-    server.send_as_admin(Method::PUT, path, json!({ "document": look() })).await.expect_error(409, "IAM.0005");
+    server.send_as_admin(Method::PUT, path, json!({ "document": list_policy() })).await.expect_error(409, "IAM.0005");
     server.send_as_admin(Method::DELETE, path, Value::Null).await.expect_error(409, "IAM.0005");
 }
 
@@ -104,17 +104,17 @@ async fn invalid_policy_names_are_rejected() {
     let server = Server::start().await;
     for name in ["a_+=.@-Z9", &*"x".repeat(128)] {
         server
-            .send_as_admin(Method::PUT, &format!("policies/{name}"), json!({ "document": look() }))
+            .send_as_admin(Method::PUT, &format!("policies/{name}"), json!({ "document": list_policy() }))
             .await
             .expect_status(200);
     }
     for name in ["a%20b", "%C3%A9", "a%00", "a%2Fb", &*"x".repeat(129)] {
         let answer =
-            server.send_as_admin(Method::PUT, &format!("policies/{name}"), json!({ "document": look() })).await;
+            server.send_as_admin(Method::PUT, &format!("policies/{name}"), json!({ "document": list_policy() })).await;
         answer.expect_error(400, "IAM.0007");
     }
     server
-        .send_as_admin(Method::PUT, "policies/validate", json!({ "document": look() }))
+        .send_as_admin(Method::PUT, "policies/validate", json!({ "document": list_policy() }))
         .await
         .expect_error(404, "APIGW.0101");
 }
@@ -123,12 +123,12 @@ async fn invalid_policy_names_are_rejected() {
 async fn policies_of_other_domains_are_not_found() {
     let server = Server::start().await;
     let foreign_admin = server.foreign_admin().await;
-    server.send_as_admin(Method::PUT, "policies/look", json!({ "document": look() })).await.expect_status(200);
+    server.send_as_admin(Method::PUT, "policies/look", json!({ "document": list_policy() })).await.expect_status(200);
     for method in [Method::GET, Method::DELETE] {
         server.send_as(&foreign_admin, method, "policies/look", Value::Null).await.expect_error(404, "IAM.0004");
     }
     server
-        .send_as(&foreign_admin, Method::PUT, "policies/look", json!({ "document": look() }))
+        .send_as(&foreign_admin, Method::PUT, "policies/look", json!({ "document": list_policy() }))
         .await
         .expect_status(200);
     assert_eq!(server.get_json("policies?limit=1").await["total_count"], 7);

@@ -14,9 +14,9 @@ async fn simulate(server: &Server, body: Value) -> Value {
 }
 
 /// Returns true if the real request succeeds.
-async fn may_show(server: &Server, who: &Signer) -> bool {
+async fn may_show(server: &Server, signer: &Signer) -> bool {
     let path = format!("/v3/{}/instances/{}", server.tenant.project_id, server.instance.id);
-    who.sign(server.call(Method::GET, &path)).send().await.status.is_success()
+    signer.sign(server.call(Method::GET, &path)).send().await.status.is_success()
 }
 
 #[tokio::test]
@@ -32,9 +32,9 @@ async fn simulation_matches_real_decisions_and_lists_reasons() {
     };
     let grace = server.key_of(&server.user_with("grace", statements("shop")).await).await;
     let alan = server.key_of(&server.user_with("alan", statements("bank")).await).await;
-    let about = |who: &Signer| {
+    let about = |signer: &Signer| {
         json!({
-            "user_id": who.user, "action": LIST,
+            "user_id": signer.user, "action": LIST,
             "project_id": server.tenant.project_id, "instance_id": server.instance.id
         })
     };

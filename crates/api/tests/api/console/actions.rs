@@ -163,7 +163,7 @@ async fn permissions_report_denied_actions() {
     let server = Server::start().await;
     let permissions = format!("/clew/v1/{}/instances/{}/permissions", server.tenant.project_id, server.instance.id);
     let reader = server.project_token(&server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await).await;
-    let nobody = server.project_token(&server.user("nobody").await).await;
+    let unprivileged = server.project_token(&server.user("nobody").await).await;
     let all = server.get(&permissions).await.expect_status(200);
     assert!(all["permissions"].as_object().unwrap().values().all(|one| one["allowed"] == true), "{all}");
     let call = || server.call(Method::GET, &permissions);
@@ -181,9 +181,9 @@ async fn permissions_report_denied_actions() {
     assert_eq!(call().token(&reader).send().await.expect_status(200)["masked"], true);
     // Without any permission, the error is the same as for a missing instance.
     let absent = permissions.replace(server.instance.id.as_str(), clew_model::InstanceId::generate().as_str());
-    let closed = call().token(&nobody).send().await;
+    let closed = call().token(&unprivileged).send().await;
     closed.expect_error(403, "DBS.280015");
-    assert_eq!(closed.body, server.call(Method::GET, &absent).token(&nobody).send().await.body);
+    assert_eq!(closed.body, server.call(Method::GET, &absent).token(&unprivileged).send().await.body);
     server.get(&absent).await.expect_error(404, "DBS.200002");
 }
 
