@@ -28,7 +28,7 @@ use crate::iam::auth_attempts::{self, FailureSubject};
 use crate::iam::security_token;
 use crate::{ApiSettings, AppState, limits};
 
-/// Header of the security token that a temporary key requires.
+/// Request header with the security token, which a temporary access key requires.
 const SECURITY_TOKEN_HEADER: &str = "x-security-token";
 
 /// Authenticates a request, reads its body and calls the handler with a [`Caller`] extension.
@@ -75,13 +75,13 @@ struct AuthenticatedIdentity {
     proof: CredentialRef,
     /// Expiry of the credentials, if any.
     expires_at: Option<i64>,
-    /// View of the metadata, opened after the complete request was received.
+    /// View of the metadata that was opened after the complete request had been received.
     view: CachedView,
 }
 
 /// Identifies the caller and reads the request body.
 ///
-/// The bodies of unauthenticated requests are not read, because many such requests could exhaust the memory.
+/// The body of an unauthenticated request is not read, because many such bodies could exhaust the memory.
 async fn identify_caller(
     service: &AppState,
     trail: &AuditContext,
@@ -166,14 +166,14 @@ async fn identify_by_token(
     Ok(AuthenticatedIdentity { user, scope, credentials, proof, expires_at: Some(expires_at), view })
 }
 
-/// Signed request with an existing access key and an unverified signature.
+/// Request that is signed with an existing access key. The signature is not verified yet.
 struct SignedRequest {
     authorization: Authorization,
     key: Arc<AccessKey>,
     view: CachedView,
-    /// Subject of the failure counter for this request.
+    /// Subject whose failed authentication attempts are counted for this request.
     subject: FailureSubject,
-    /// True if failed attempts are recorded, which a success deletes.
+    /// True if failed attempts are recorded. A successful authentication deletes these records.
     has_failures: bool,
 }
 
@@ -205,8 +205,8 @@ impl SignedRequest {
         Ok(Self { authorization, key, view, subject, has_failures })
     }
 
-    /// Verifies the signature, and then checks the state of the access key.
-    /// The order ensures that only the holder of the key receives an error about the state of the key.
+    /// Verifies the signature first, and then checks the state of the access key.
+    /// This order ensures that only the holder of the secret key receives an error about the state of the key.
     async fn verify_signature(
         self,
         service: &AppState,

@@ -1,4 +1,4 @@
-//! Strict parser for JSON request bodies, which rejects unknown and repeated fields.
+//! Strict parser for JSON request bodies. The parser rejects unknown and repeated fields.
 
 use std::collections::HashSet;
 use std::fmt;

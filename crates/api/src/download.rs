@@ -1,4 +1,4 @@
-//! Download of a stored result with a header row, with support for ranges, entity tags and compression.
+//! Download of a stored result as CSV with a header row. Ranges, entity tags and compression are supported.
 //!
 //! Response bodies are streamed in chunks.
 
@@ -31,7 +31,7 @@ use encoding::Encoding;
 pub(crate) use encoding::accepts_encoding;
 use range::{ByteRange, RangeRequest};
 
-/// Stored result that is sent after a header row as one response body.
+/// Stored result that is sent in one response body, after a header row.
 #[derive(Debug)]
 pub(crate) struct Download {
     pub(crate) header: Vec<u8>,

@@ -1,4 +1,4 @@
-//! JSON response bodies, in which control characters and invisible characters are escaped to protect terminals.
+//! JSON response bodies. Control characters and invisible characters are escaped to protect terminals.
 
 use axum::response::{IntoResponse, Response};
 use clew_diagnose::json;

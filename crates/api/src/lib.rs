@@ -110,7 +110,7 @@ impl AppState {
         &self.0.policy_cache
     }
 
-    /// Returns the server instances of the latest session lists.
+    /// Returns the server instances that the latest session lists came from.
     pub(crate) fn listed_servers(&self) -> &ListedServers {
         &self.0.listed_servers
     }
@@ -152,7 +152,7 @@ impl AppState {
         &self.0.watch_registry
     }
 
-    /// Returns the counter of repeated refusals for the audit log.
+    /// Returns the counter of repeated refusals, which are recorded in the audit log.
     pub(crate) fn repeated_refusals(&self) -> &RepeatedRefusals {
         &self.0.repeated_refusals
     }
@@ -210,7 +210,7 @@ pub struct AppComponents {
 pub struct ApiSettings {
     /// Maximum size of a request body, in bytes.
     pub max_body_bytes: usize,
-    /// Timeout for the head of a request, which also applies to idle keep-alive connections.
+    /// Timeout for receiving the head of a request. The timeout also applies to idle keep-alive connections.
     pub header_read_timeout: Duration,
     /// Timeout for receiving a complete request body.
     pub body_read_timeout: Duration,
@@ -222,10 +222,10 @@ pub struct ApiSettings {
     pub tls_handshake_timeout: Duration,
     /// Maximum number of regular connections. Further connections use the reserved connections.
     pub max_connections: usize,
-    /// Number of additional connections for operations endpoints.
+    /// Number of additional connections that are reserved for operations endpoints.
     ///
     /// Each reserved connection serves one request to `/healthz`, `/readyz` or `/metrics` and refuses other requests.
-    /// If this setting is 0, excess connections wait in the accept queue.
+    /// If the number is 0, excess connections wait in the accept queue of the operating system.
     pub max_reserved_connections: usize,
     /// Maximum number of open event streams per principal. 0 disables the limit.
     pub max_streams_per_principal: usize,
@@ -246,9 +246,9 @@ pub struct ApiSettings {
     pub shutdown_grace_period: Duration,
     /// Lifetime of a token (spec section 3.2: 24 hours).
     pub token_lifetime: Duration,
-    /// Restricts the server to health and metrics. Other paths return the error "no such API".
+    /// Restricts the server to the health and metrics endpoints. Other paths return the error "no such API".
     pub operations_only: bool,
-    /// Time window in which repeated refusals of a caller for a reason are counted and recorded as one audit event.
+    /// Time window for repeated refusals of a caller for the same reason. One audit event records all of them.
     pub refusal_count_window: Duration,
 }
 

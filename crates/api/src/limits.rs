@@ -1,11 +1,11 @@
-//! Rate limits per principal, and per peer address before authentication.
+//! Rate limits per principal, and, before authentication, per peer address.
 //!
-//! Each peer has two quotas of the same size.
-//! The first quota limits sign-ins; if it is exhausted, only sign-ins are refused.
+//! Each peer address has two quotas of the same size.
+//! The first quota limits sign-ins. If the first quota is exhausted, only sign-ins are refused.
 //! The second quota limits failed authentications of any kind.
-//! If the second quota is exhausted, all requests that require authentication are refused without checking credentials.
-//! An address that guesses secrets is blocked completely, because each checked guess would help the attacker.
-//! Successful requests consume no peer quota, because thousands of users can share one address.
+//! If the second quota is exhausted, all requests with credentials are refused, and the credentials are not checked.
+//! An address that guesses secrets is blocked completely, because every checked guess would help the attacker.
+//! A successful request consumes no quota of its peer address, because thousands of users can share one address.
 
 mod keyed_limiter;
 pub(crate) mod keyed_slots;
@@ -34,9 +34,9 @@ pub struct RateSettings {
     pub principal_per_second: u32,
     /// Burst size of requests per principal.
     pub principal_burst: u32,
-    /// Sustained rate of sign-ins per peer, per second; also the rate of failed authentications.
+    /// Sustained rate of sign-ins per peer, per second. The same rate applies to failed authentications.
     pub peer_per_second: u32,
-    /// Burst size of sign-ins per peer; also the burst size of failed authentications.
+    /// Burst size of sign-ins per peer. The same burst size applies to failed authentications.
     pub peer_burst: u32,
 }
 
@@ -46,16 +46,16 @@ impl Default for RateSettings {
     }
 }
 
-/// Policy size, in bytes, whose evaluation is charged as one additional request.
+/// Each time a policy evaluation covers this number of bytes, one additional request is charged.
 const POLICY_BYTES_PER_REQUEST: usize = 32 << 10;
-/// Size of a policy document, in bytes, whose parsing is charged as one additional request.
+/// For each block of this number of bytes in a parsed policy document, one additional request is charged.
 ///
-/// Parsing is expensive, because the parser compares each unknown word with all known words.
+/// Parsing can be expensive, because the parser compares each unknown word with all valid words.
 const DOCUMENT_BYTES_PER_REQUEST: usize = 4 << 10;
-/// Evaluation work, in units of [`clew_iam::decision::WorkBudget`], that is charged as one additional request.
+/// For each block of this number of [`clew_iam::decision::WorkBudget`] units, one additional request is charged.
 const WORK_UNITS_PER_REQUEST: u64 = 1 << 20;
 
-/// Rate limiters for all principals and peers. Clones share the quotas.
+/// Rate limiters for principals and peers. Clones share the quotas.
 #[derive(Debug, Clone)]
 pub struct RateLimits(Arc<Limiters>);
 
@@ -114,15 +114,15 @@ impl RateLimits {
             .map_err(|wait| self.reject_request(ClientLimit::Principal, wait))
     }
 
-    /// Charges a request that evaluates policies of `bytes` bytes to the principal's quota.
+    /// Charges the principal's quota for a request that evaluates policies of `bytes` bytes.
     ///
-    /// Large policies are charged as several requests.
-    /// A refused request consumes no quota, so that a client can succeed with a later retry.
+    /// A request that evaluates large policies is charged as several requests.
+    /// A refused request consumes no quota, so that a later retry can succeed.
     pub(crate) fn charge_request(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         self.charge_principal(user, 1 + bytes / POLICY_BYTES_PER_REQUEST)
     }
 
-    /// Charges the parsing of a policy document of `bytes` bytes to the principal's quota.
+    /// Charges the principal's quota for parsing a policy document of `bytes` bytes.
     ///
     /// One request is charged per [`DOCUMENT_BYTES_PER_REQUEST`].
     pub(crate) fn charge_document(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
@@ -135,7 +135,7 @@ impl RateLimits {
     /// Creates the work budget for evaluating the policies of one request.
     ///
     /// Each block of [`WORK_UNITS_PER_REQUEST`] units is charged immediately as one additional request.
-    /// Immediate charging ensures that concurrent requests share the remaining quota.
+    /// Because each block is charged immediately, concurrent requests share the remaining quota.
     pub(crate) fn create_work_budget(&self, user: &UserId) -> Arc<WorkBudget> {
         if self.0.principals.is_none() {
             return Arc::default();
@@ -159,7 +159,7 @@ impl RateLimits {
     }
 }
 
-/// Middleware of the sign-in routes, which checks the sign-in limit and counts failures.
+/// Middleware for the sign-in routes, which checks the sign-in limit and counts failed sign-ins.
 pub(crate) async fn limit_sign_ins(service: &AppState, request: Request, next: Next) -> Response {
     let peer = client_ip(request.extensions());
     if let Some(peer) = peer
@@ -176,7 +176,7 @@ pub(crate) async fn limit_sign_ins(service: &AppState, request: Request, next: N
     response
 }
 
-/// Returns the client address of a request, or `None` if a test calls the router directly.
+/// Returns the client address of a request, or `None` in a test that calls the router directly.
 pub(crate) fn client_ip(extensions: &Extensions) -> Option<IpAddr> {
     extensions.get::<ClientAddr>().map(|connection| connection.ip)
 }

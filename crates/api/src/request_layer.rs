@@ -36,13 +36,13 @@ const HEALTH_ROUTES: [&str; 2] = ["/healthz", "/readyz"];
 pub(crate) enum RouteAuth {
     /// No authentication.
     Public,
-    /// No authentication; the route signs users in and has a rate limit per peer.
+    /// The route requires no authentication, because it signs users in. A rate limit per peer applies.
     SignIn,
     /// Valid credentials.
     Authenticated,
 }
 
-/// Handles a request as the middleware around its route.
+/// Middleware function that handles a request around its route.
 pub(crate) async fn handle_request(
     State((service, auth)): State<(AppState, RouteAuth)>,
     mut request: Request,
@@ -131,7 +131,7 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
     }
 }
 
-/// Returns the error for a request that axum itself rejected, such as a path that is not UTF-8.
+/// Returns the error for a request that axum itself rejected, such as a request whose path is not UTF-8.
 ///
 /// The conversion ensures that every error response has the same body format.
 fn framework_error(status: StatusCode) -> Option<ApiError> {

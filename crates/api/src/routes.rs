@@ -1,4 +1,4 @@
-//! Routes of the server, which the router and the OpenAPI document share.
+//! Routes of the server, from which the router and the OpenAPI document are built.
 
 use axum::Router;
 use axum::handler::Handler;

@@ -1,4 +1,4 @@
-//! Accept loop with connection limits and graceful shutdown. `serve/connection.rs` serves one connection.
+//! Accept loop with connection limits and graceful shutdown. The module `serve/connection.rs` serves one connection.
 
 mod cert_reload;
 mod connection;
@@ -52,7 +52,7 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// Delay after a failed accept, which usually means that the process has no free file descriptor.
+/// Delay after a failed accept. Usually, an accept fails because the process has no free file descriptor.
 const ACCEPT_RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// Serves requests until `shutdown` is cancelled, and then drains responses in progress.

@@ -23,7 +23,7 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::ApiError;
 use crate::query::Query;
 
-/// Returns the collection with the `request_id` of the query, or `None` if the target node has no such collection.
+/// Returns the collection whose `request_id` is in the query, or `None` if the target node has no such collection.
 async fn find_collection_task(
     caller: &Caller,
     target: &NodeTarget,

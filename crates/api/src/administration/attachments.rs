@@ -1,4 +1,4 @@
-//! Attachments of policies to users and groups.
+//! Attachment of policies to users and groups.
 
 use std::collections::HashMap;
 
@@ -35,7 +35,7 @@ pub(crate) struct AttachmentView {
     group_id: Option<String>,
     /// Name of the user or group
     name: String,
-    /// Project of the attachment; null for all projects
+    /// Project to which the attachment applies; null for all projects
     project_id: Option<String>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct UserAttachment {
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct GroupAttachment {
     group_id: String,
-    /// Project of the attachment; only for roles and role-based policies
+    /// Project to which the attachment applies; only for role-based policies
     project_id: Option<String>,
 }
 
@@ -78,7 +78,7 @@ pub(crate) enum GranteeKind {
 /// List the attachments of a policy.
 #[utoipa::path(get, path = "/clew/v1/policies/{name}/attachments", tag = "administration",
     params(("name" = String, Path), PageParameters),
-    responses((status = 200, description = "A page of users and groups", body = AttachmentPage)))]
+    responses((status = 200, description = "Page of users and groups", body = AttachmentPage)))]
 pub(crate) async fn list_attachments(
     State(service): State<AppState>,
     caller: Caller,
@@ -98,8 +98,8 @@ pub(crate) async fn list_attachments(
     params(("name" = String, Path)),
     request_body(content = AttachmentCreation, content_type = "application/json"),
     responses(
-        (status = 204, description = "Attached"),
-        (status = 409, description = "A user or group would exceed the policy limits", body = ErrorBody)
+        (status = 204, description = "The policy is attached"),
+        (status = 409, description = "The attachment would exceed the policy limit of a user or group", body = ErrorBody)
     ))]
 pub(crate) async fn attach_policy(
     State(service): State<AppState>,
@@ -127,9 +127,9 @@ pub(crate) async fn attach_policy(
         ("name" = String, Path),
         ("kind" = inline(GranteeKind), Path, description = "Kind of the grantee"),
         ("id" = String, Path, description = "Id of the user or group"),
-        ("project_id" = Option<String>, Query, description = "Project of the attachment")
+        ("project_id" = Option<String>, Query, description = "Project to which the attachment applies")
     ),
-    responses((status = 204, description = "Detached")))]
+    responses((status = 204, description = "The policy is detached")))]
 pub(crate) async fn detach_policy(
     State(service): State<AppState>,
     caller: Caller,
@@ -162,10 +162,10 @@ async fn find_optional_project(
     }
 }
 
-/// Checks that the policy model permits the attachment (spec section 4.1).
+/// Checks whether the policy model permits the attachment (spec section 4.1).
 ///
-/// A role-based policy can be attached only to groups, either for all projects or for one project.
-/// An identity policy can be attached to users and groups, but only for all projects.
+/// A role-based policy can be attached only to a group, either for all projects or for one project.
+/// An identity policy can be attached to a user or group, but only for all projects.
 fn check_policy_model(policy: &ResolvedPolicy, grantee: &Grantee, project: Option<&ProjectId>) -> Result<(), ApiError> {
     match (policy.policy_model(), grantee, project) {
         (PolicyModel::RoleBased, Grantee::User(_), _) => {
@@ -178,8 +178,8 @@ fn check_policy_model(policy: &ResolvedPolicy, grantee: &Grantee, project: Optio
     }
 }
 
-/// Returns the attachments of a policy to users and groups of the domain.
-/// Attachments of a system policy in other domains are omitted.
+/// Returns the users and groups of the domain that a policy is attached to.
+/// For a system policy, users and groups of other domains are omitted.
 async fn load_attachment_views(
     service: &AppState,
     domain: &DomainId,

@@ -1,4 +1,4 @@
-//! Audit log of the domain: events that affect the domain and events that its users cause.
+//! Audit log of a domain, which contains events that affect the domain and events that users of the domain cause.
 
 mod export;
 mod query;
@@ -25,7 +25,7 @@ use wire::AuditRow;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditPage {
     rows: Vec<AuditRow>,
-    /// Value of `after` for the next page; null on the last page
+    /// Value of the parameter `after` for the next page; null on the last page
     next_after: Option<i64>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct AuditVerificationResponse {
     first: Option<i64>,
     /// Position of the last row
     last: Option<i64>,
-    /// Newest link of the hash chain; a copy stored elsewhere reveals a rollback of the store to a previous state
+    /// Newest link of the hash chain. A copy stored elsewhere reveals a rollback of the store to a previous state
     newest: String,
     /// Detected problems in row order
     problems: Vec<AuditProblemView>,
@@ -59,7 +59,7 @@ pub(crate) struct AuditProblemView {
 
 /// List audit rows.
 #[utoipa::path(get, path = "/clew/v1/audit", tag = "administration", params(AuditParameters, RowsParameters),
-    responses((status = 200, description = "A page of rows", body = AuditPage)))]
+    responses((status = 200, description = "Page of audit rows", body = AuditPage)))]
 pub(crate) async fn list_audit_rows(
     State(service): State<AppState>,
     caller: Caller,
@@ -81,7 +81,7 @@ pub(crate) async fn list_audit_rows(
 
 /// Export the matching audit rows as JSON Lines.
 #[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration", params(AuditParameters),
-    responses((status = 200, description = "Rows, oldest first", body = AuditRow, content_type = "application/x-ndjson")))]
+    responses((status = 200, description = "Audit rows as JSON Lines, oldest first", body = AuditRow, content_type = "application/x-ndjson")))]
 pub(crate) async fn export_audit(
     State(service): State<AppState>,
     caller: Caller,
@@ -96,9 +96,9 @@ pub(crate) async fn export_audit(
 
 /// Verify the audit log of all domains. Requires an administrator.
 ///
-/// The verification also checks that the newest row that this process has read is still present.
+/// The verification also checks whether the newest row that this process has read still exists.
 #[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration",
-    responses((status = 200, description = "The result", body = AuditVerificationResponse)))]
+    responses((status = 200, description = "Result of the verification", body = AuditVerificationResponse)))]
 pub(crate) async fn verify_audit(
     State(service): State<AppState>,
     caller: Caller,
@@ -121,7 +121,7 @@ pub(crate) async fn verify_audit(
     }))
 }
 
-/// Builds the audit filter for the caller's domain, or returns an error if the caller may not read the audit log.
+/// Builds the audit filter for the caller's domain. Returns an error if the caller may not read the audit log.
 fn build_domain_filter(service: &AppState, caller: &Caller) -> Result<AuditFilter, ApiError> {
     caller.require_domain_action(service, Action::READ_AUDIT)?;
     Ok(AuditFilter { domain: Some(caller.principal.domain_id.clone()), ..AuditFilter::default() })

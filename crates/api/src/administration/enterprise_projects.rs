@@ -1,4 +1,4 @@
-//! Enterprise projects of the domain, which label instances for use in policy conditions.
+//! Enterprise projects of a domain. An enterprise project is a label for instances that policy conditions can refer to.
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
@@ -44,7 +44,7 @@ pub(crate) struct EnterpriseProjectCreation {
     description: Option<String>,
 }
 
-/// Changes to an enterprise project. Omitted fields are unchanged.
+/// Changes to an enterprise project. Omitted fields stay unchanged.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
@@ -57,7 +57,7 @@ pub(crate) struct EnterpriseProjectUpdate {
 
 /// List the enterprise projects of the domain.
 #[utoipa::path(get, path = "/clew/v1/enterprise-projects", tag = "administration", params(PageParameters),
-    responses((status = 200, description = "A page of enterprise projects: the default one first, then by name", body = EnterpriseProjectPage)))]
+    responses((status = 200, description = "Page of enterprise projects: the default enterprise project first, then the others by name", body = EnterpriseProjectPage)))]
 pub(crate) async fn list_enterprise_projects(
     State(service): State<AppState>,
     caller: Caller,
@@ -78,7 +78,7 @@ pub(crate) async fn list_enterprise_projects(
     request_body(content = EnterpriseProjectCreation, content_type = "application/json"),
     responses(
         (status = 201, description = "The enterprise project", body = EnterpriseProjectView),
-        (status = 409, description = "The name is in use", body = ErrorBody)
+        (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_enterprise_project(
     State(service): State<AppState>,

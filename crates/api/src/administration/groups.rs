@@ -59,7 +59,7 @@ pub(crate) struct GroupCreation {
 
 /// List the groups of the domain.
 #[utoipa::path(get, path = "/clew/v1/groups", tag = "administration", params(PageParameters),
-    responses((status = 200, description = "A page of groups, ordered by name", body = GroupPage)))]
+    responses((status = 200, description = "Page of groups, sorted by name", body = GroupPage)))]
 pub(crate) async fn list_groups(
     State(service): State<AppState>,
     caller: Caller,
@@ -77,7 +77,7 @@ pub(crate) async fn list_groups(
     request_body(content = GroupCreation, content_type = "application/json"),
     responses(
         (status = 201, description = "The group", body = GroupView),
-        (status = 409, description = "The name is in use", body = ErrorBody)
+        (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_group(
     State(service): State<AppState>,

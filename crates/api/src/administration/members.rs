@@ -12,8 +12,8 @@ use crate::error::{ApiError, ErrorBody};
 #[utoipa::path(put, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
     params(("group_id" = String, Path), ("user_id" = String, Path)),
     responses(
-        (status = 204, description = "The user is a member"),
-        (status = 409, description = "The user would exceed the policy limits", body = ErrorBody)
+        (status = 204, description = "The user is a member of the group"),
+        (status = 409, description = "The membership would exceed the policy limit of the user", body = ErrorBody)
     ))]
 pub(crate) async fn add_member(
     State(service): State<AppState>,
@@ -30,7 +30,7 @@ pub(crate) async fn add_member(
 /// Remove a user from a group.
 #[utoipa::path(delete, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
     params(("group_id" = String, Path), ("user_id" = String, Path)),
-    responses((status = 204, description = "The user is not a member")))]
+    responses((status = 204, description = "The user is not a member of the group")))]
 pub(crate) async fn remove_member(
     State(service): State<AppState>,
     caller: Caller,

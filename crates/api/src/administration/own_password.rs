@@ -23,17 +23,17 @@ use crate::{AppState, passwords};
 pub(crate) struct PasswordChange {
     /// Current password
     old: String,
-    /// New password; must differ from the user name and the current password
+    /// New password, which must differ from the user name and the current password
     #[schema(min_length = 8, max_length = 128)]
     new: String,
 }
 
 /// Change the caller's password.
 ///
-/// The change revokes all tokens and temporary keys of the caller, including the token of this request.
+/// The change revokes all tokens and temporary access keys of the caller, including the token of this request.
 #[utoipa::path(post, path = "/clew/v1/password", tag = "administration",
     request_body(content = PasswordChange, content_type = "application/json"),
-    responses((status = 204, description = "Changed")))]
+    responses((status = 204, description = "The password is changed")))]
 pub(crate) async fn change_own_password(
     State(service): State<AppState>,
     caller: Caller,

@@ -75,7 +75,7 @@ pub(crate) struct PolicyPut {
 
 /// List the policies of the domain and the system policies.
 #[utoipa::path(get, path = "/clew/v1/policies", tag = "administration", params(PageParameters),
-    responses((status = 200, description = "A page of policies: the domain's by name, then the system policies", body = PolicyPage)))]
+    responses((status = 200, description = "Page of policies: custom policies of the domain, sorted by name, then system policies", body = PolicyPage)))]
 pub(crate) async fn list_policies(
     State(service): State<AppState>,
     caller: Caller,
@@ -105,13 +105,13 @@ pub(crate) async fn show_policy(
 
 /// Create or replace a policy.
 ///
-/// An error response lists all errors of the document with their positions.
-/// A change revokes the tokens of the affected users.
+/// An error response lists all errors in the document with their positions.
+/// Changing a policy revokes the tokens of the affected users.
 #[utoipa::path(put, path = "/clew/v1/policies/{name}", tag = "administration", params(("name" = String, Path)),
     request_body(content = PolicyPut, content_type = "application/json"),
     responses(
         (status = 200, description = "The policy", body = PolicyWithDocument),
-        (status = 409, description = "A system policy has this name, the model of an attached policy would change, or a user or group would exceed the policy limits", body = ErrorBody)
+        (status = 409, description = "A system policy has this name, the policy model of an attached policy would change, or a user or group would exceed the policy limit", body = ErrorBody)
     ))]
 pub(crate) async fn put_policy(
     State(service): State<AppState>,
@@ -146,7 +146,7 @@ pub(crate) async fn put_policy(
 #[utoipa::path(delete, path = "/clew/v1/policies/{name}", tag = "administration", params(("name" = String, Path)),
     responses(
         (status = 204, description = "Deleted"),
-        (status = 409, description = "The policy has attachments or is a system policy", body = ErrorBody)
+        (status = 409, description = "The policy is attached, or it is a system policy", body = ErrorBody)
     ))]
 pub(crate) async fn delete_policy(
     State(service): State<AppState>,
@@ -169,7 +169,7 @@ pub(super) enum ResolvedPolicy {
     System(&'static system::SystemPolicy),
 }
 
-/// Finds a system policy, or a custom policy of the domain, by name.
+/// Finds a policy by name among the system policies and the custom policies of the domain.
 pub(super) async fn find_policy(service: &AppState, domain: &DomainId, name: &str) -> Result<ResolvedPolicy, ApiError> {
     if let Some(policy) = system::ALL.iter().find(|policy| policy.name == name) {
         return Ok(ResolvedPolicy::System(policy));
@@ -217,7 +217,7 @@ impl ResolvedPolicy {
 /// Parses a policy document on a blocking thread.
 ///
 /// The size of the document is charged to the caller's rate limit.
-/// Parsing is expensive, because the parser compares each unknown word with all valid words.
+/// Parsing can be expensive, because the parser compares each unknown word with all valid words.
 async fn parse_policy_document(
     service: &AppState,
     caller: &Caller,

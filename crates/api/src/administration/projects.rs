@@ -45,7 +45,7 @@ pub(crate) struct ProjectCreation {
     description: Option<String>,
 }
 
-/// Changes to a project. Omitted fields are unchanged.
+/// Changes to a project. Omitted fields stay unchanged.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
@@ -60,7 +60,7 @@ pub(crate) struct ProjectUpdate {
 
 /// List the projects of the domain.
 #[utoipa::path(get, path = "/clew/v1/projects", tag = "administration", params(PageParameters),
-    responses((status = 200, description = "A page of projects, ordered by name", body = ProjectPage)))]
+    responses((status = 200, description = "Page of projects, sorted by name", body = ProjectPage)))]
 pub(crate) async fn list_projects(
     State(service): State<AppState>,
     caller: Caller,
@@ -78,7 +78,7 @@ pub(crate) async fn list_projects(
     request_body(content = ProjectCreation, content_type = "application/json"),
     responses(
         (status = 201, description = "The project", body = ProjectView),
-        (status = 409, description = "The name is in use", body = ErrorBody)
+        (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_project(
     State(service): State<AppState>,

@@ -32,7 +32,7 @@ pub(crate) struct UserView {
     description: String,
     /// True if the user can sign in
     enabled: bool,
-    /// True if the user is an administrator, who may perform every action in the domain regardless of policies
+    /// True if the user is an administrator, who may perform every action in the domain, regardless of policies
     administrator: bool,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct UserView {
 pub(crate) struct CreatedUser {
     #[serde(flatten)]
     user: UserView,
-    /// Generated password, returned only in this response
+    /// Generated password, which only this response contains
     #[serde(skip_serializing_if = "Option::is_none")]
     password: Option<String>,
 }
@@ -53,27 +53,27 @@ pub(crate) struct CreatedUser {
 pub(crate) struct UserCreation {
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
     name: String,
-    /// Password; must differ from the user name; generated if omitted
+    /// Password, which must differ from the user name. If the field is omitted, Clew generates a password
     #[schema(min_length = 8, max_length = 128)]
     password: Option<String>,
-    /// True if the user is an administrator, who may perform every action in the domain regardless of policies
+    /// True if the user is an administrator, who may perform every action in the domain, regardless of policies
     #[schema(default = false)]
     administrator: Option<bool>,
     #[schema(max_length = 1000)]
     description: Option<String>,
 }
 
-/// Changes to a user. Omitted fields are unchanged.
+/// Changes to a user. Omitted fields stay unchanged.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct UserUpdate {
-    /// New password; must differ from the user name. A change revokes the user's tokens and temporary keys
+    /// New password, which must differ from the user name. The change revokes the user's tokens and temporary keys
     #[schema(min_length = 8, max_length = 128)]
     password: Option<String>,
     /// True if the user can sign in
     enabled: Option<bool>,
-    /// True if the user is an administrator, who may perform every action in the domain regardless of policies
+    /// True if the user is an administrator, who may perform every action in the domain, regardless of policies
     administrator: Option<bool>,
     #[schema(max_length = 1000)]
     description: Option<String>,
@@ -81,7 +81,7 @@ pub(crate) struct UserUpdate {
 
 /// List the users of the domain.
 #[utoipa::path(get, path = "/clew/v1/users", tag = "administration", params(PageParameters),
-    responses((status = 200, description = "A page of users, ordered by name", body = UserPage)))]
+    responses((status = 200, description = "Page of users, sorted by name", body = UserPage)))]
 pub(crate) async fn list_users(
     State(service): State<AppState>,
     caller: Caller,
@@ -98,7 +98,7 @@ pub(crate) async fn list_users(
     request_body(content = UserCreation, content_type = "application/json"),
     responses(
         (status = 201, description = "The user", body = CreatedUser),
-        (status = 409, description = "The name is in use", body = ErrorBody)
+        (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_user(
     State(service): State<AppState>,
@@ -146,7 +146,7 @@ pub(crate) async fn show_user(
     request_body(content = UserUpdate, content_type = "application/json"),
     responses(
         (status = 200, description = "The user", body = UserView),
-        (status = 409, description = "The user is the last administrator", body = ErrorBody)
+        (status = 409, description = "The user is the last enabled administrator", body = ErrorBody)
     ))]
 pub(crate) async fn update_user(
     State(service): State<AppState>,
@@ -173,11 +173,11 @@ pub(crate) async fn update_user(
     Ok(Json(build_user_view(find_user(&service, &caller, &id).await?)))
 }
 
-/// Delete a user, including all access keys, tokens and group memberships.
+/// Delete a user with all access keys, tokens and group memberships of the user.
 #[utoipa::path(delete, path = "/clew/v1/users/{user_id}", tag = "administration", params(("user_id" = String, Path)),
     responses(
         (status = 204, description = "Deleted"),
-        (status = 409, description = "The user is the last administrator", body = ErrorBody)
+        (status = 409, description = "The user is the last enabled administrator", body = ErrorBody)
     ))]
 pub(crate) async fn delete_user(
     State(service): State<AppState>,

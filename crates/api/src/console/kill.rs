@@ -1,4 +1,4 @@
-//! Kill of selected sessions, and preview of the kill.
+//! Kills of selected sessions, and previews of such kills.
 //!
 //! The page sends the user and host of each selected session.
 //! A session that reuses the thread id of a selected session is not killed.
@@ -35,22 +35,22 @@ use effect::KillEffectView;
 use preview::KillImpact;
 use request::{KillBody, SelectedSession, SessionKillRequest};
 
-/// Results of killing the selected sessions, or of the preview.
+/// Results of killing the selected sessions, or results of the preview.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillResponse {
     /// Results, in the order of the request
     sessions: Vec<SessionKillOutcome>,
-    /// Reason if the costs cannot be read; only in a preview
+    /// Reason why the impact of the kills is unknown; null if it is known; only in a preview
     #[schema(required)]
     costs_unknown: Option<String>,
     /// Warnings about the selection, such as an unselected root blocker; only in a preview
     warnings: Vec<String>,
-    /// Effect of the kills; null in a preview and if no session was killed
+    /// Effect of the kills; null in a preview, or if no session was killed
     #[schema(required)]
     effect: Option<KillEffectView>,
 }
 
-/// Result of killing one session, or of the preview.
+/// Result of killing one session, or result of the preview for one session.
 #[derive(Serialize, ToSchema)]
 struct SessionKillOutcome {
     id: u64,
@@ -75,13 +75,13 @@ struct CurrentSession {
     state: Option<String>,
     /// Time in the current state, in seconds
     time: u64,
-    /// Statement, or its SQL template if the project masks statements or the caller may not list sessions
+    /// Statement; replaced by its SQL template if the project masks statements or the caller may not list sessions
     #[schema(required)]
     statement: Option<String>,
-    /// Open transaction, which a kill of the connection rolls back; null if there is none and outside a preview
+    /// Open transaction, which a kill of the connection rolls back; null without an open transaction; only in a preview
     #[schema(required)]
     transaction: Option<preview::RollbackCost>,
-    /// Thread ids of the sessions that the kill can unblock; one of them may then block the others; only in a preview
+    /// Thread ids of the sessions that the kill can unblock, one of which may then block the others; only in a preview
     frees: Vec<u64>,
     /// Number of sessions that wait for this session, directly or indirectly; only in a preview
     holds_up: usize,
@@ -97,9 +97,9 @@ struct CurrentSession {
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
     request_body(content = KillBody, content_type = "application/json"),
     responses(
-        (status = 200, description = "What became of each, or would", body = KillResponse),
-        (status = 400, description = "Invalid field value; nothing was killed", body = ErrorBody),
-        (status = 500, description = "The node cannot be asked; nothing was killed, and the message says why", body = ErrorBody)
+        (status = 200, description = "Result for each session, or the expected result in a preview", body = KillResponse),
+        (status = 400, description = "Invalid field value; no session was killed", body = ErrorBody),
+        (status = 500, description = "The node cannot be queried, and no session was killed; the message states the reason", body = ErrorBody)
     )
 )]
 pub(crate) async fn kill_sessions(
@@ -217,10 +217,10 @@ async fn execute_kills(
     service.kills.execute_kills(order, victims, limits).await
 }
 
-/// Outcome and message of a session that does not match the selected session.
+/// Outcome and message for a session that does not match the selected session.
 type Mismatch = (&'static str, String);
 
-/// Returns the name and message of an outcome for the response.
+/// Returns the name and message with which the response describes an outcome.
 fn describe_outcome(outcome: &KillOutcome) -> (&'static str, String) {
     let name = match outcome {
         KillOutcome::AlreadyGone => "gone",
@@ -257,12 +257,12 @@ fn build_session_view(
 }
 
 impl SelectedSession {
-    /// Returns whether a session with the same thread id is the selected session.
+    /// Returns whether `current`, which has the same thread id, is the selected session.
     fn matches_session(&self, current: &Session) -> bool {
         to_valid_utf8(&current.user) == self.user && to_valid_utf8(&current.host) == self.host
     }
 
-    /// Compares the selected session with the session list and returns the reason if the session must not be killed.
+    /// Compares the selected session with the session list. Returns the reason if the session must not be killed.
     ///
     /// Possible reasons: the session has ended, another session has its id, or it runs another statement.
     /// `listed_at` is the time of the list, as a Unix timestamp in seconds.

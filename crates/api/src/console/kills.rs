@@ -16,7 +16,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
 
-/// Maximum number of audit rows that are searched for the users who requested the kills on a page.
+/// Maximum number of audit rows that are searched for the names of the users who requested the kills on a page.
 const MAX_AUDIT_ROWS: u32 = 1000;
 
 /// Page of kills on a node.
@@ -37,7 +37,7 @@ struct NodeKill {
     /// Id of the intelligent kill or kill task
     #[schema(required)]
     task_id: Option<String>,
-    /// Name of the user who requested the kill; null while the kill is in progress or if its audit row is missing
+    /// Name of the user who requested the kill; null while the kill is in progress, or if its audit row is missing
     #[schema(required)]
     by: Option<String>,
     /// Target of the kill: connection or query
@@ -78,7 +78,7 @@ struct NodeKill {
     tag = "console",
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path), PageParameters),
     responses(
-        (status = 200, description = "A page of kills", body = NodeKills),
+        (status = 200, description = "Page of kills", body = NodeKills),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
@@ -117,9 +117,9 @@ pub(crate) async fn list_kills(
     Ok(Json(NodeKills { kills: kills.into_iter().map(view).collect(), total_count }))
 }
 
-/// Returns the names of the users who requested these kills, by thread id and request time.
+/// Returns the name of the user who requested each kill, by thread id and request time.
 ///
-/// The audit rows of the kill outcomes contain the names.
+/// The names come from the audit rows that record the outcomes of the kills.
 async fn load_actor_names(
     service: &AppState,
     node: &NodeId,

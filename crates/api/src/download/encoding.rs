@@ -21,13 +21,13 @@ impl Encoding {
     }
 }
 
-/// Chooses the content encoding: zstd or gzip, in this order, if the client accepts it, otherwise identity.
+/// Chooses the content encoding: zstd or else gzip if the client accepts it, and otherwise identity.
 pub(super) fn choose_encoding(headers: &HeaderMap) -> Encoding {
     let accepted = |encoding: &Encoding| accepts_encoding(headers, encoding.name());
     [Encoding::Zstd, Encoding::Gzip].into_iter().find(accepted).unwrap_or(Encoding::Identity)
 }
 
-/// Returns whether `Accept-Encoding` contains an encoding by name.
+/// Returns whether `Accept-Encoding` lists the encoding by name.
 pub(crate) fn accepts_encoding(headers: &HeaderMap, encoding: &str) -> bool {
     headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|value| {
         value.split(',').any(|part| {
@@ -37,7 +37,7 @@ pub(crate) fn accepts_encoding(headers: &HeaderMap, encoding: &str) -> bool {
     })
 }
 
-/// Returns whether a weight is `q=0`, which excludes the encoding.
+/// Returns whether a weight is zero (`q=0`), which excludes the encoding.
 fn is_zero_weight(weight: &str) -> bool {
     let value = weight.trim().strip_prefix("q=").or_else(|| weight.trim().strip_prefix("Q="));
     value.and_then(|value| value.trim().parse::<f32>().ok()).is_some_and(|value| value <= 0.0)

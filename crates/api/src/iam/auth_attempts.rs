@@ -1,8 +1,8 @@
-//! Authentication attempts: subjects of the failure counters, and the password check.
+//! Authentication attempts, the counters of failed attempts, and the password check.
 //!
 //! A successful authentication records the client address for the user.
 //! Each recorded address of a user has its own failure counter; all other addresses share one counter.
-//! Failed attempts from other addresses do not lock the user for the recorded addresses.
+//! Failed attempts from other addresses do not lock the user out at the recorded addresses.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::client_addr::ClientSubnet;
 use crate::error::ApiError;
 use crate::{AppState, passwords};
 
-/// Maximum wait for concurrent attempts on the same subject by other server processes.
+/// Maximum time to wait for concurrent attempts on the same subject in other server processes.
 const MAX_ATTEMPT_WAIT: Duration = Duration::from_secs(10);
 const RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -26,7 +26,7 @@ const RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 pub(crate) enum PasswordCheck {
     Right,
     Wrong,
-    /// The subject is locked after too many failures, so the password was not compared.
+    /// The subject is locked because of too many failed attempts. The password was not compared.
     Locked,
 }
 
@@ -73,13 +73,13 @@ async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreErro
 /// Subject of a failure counter.
 pub(crate) struct FailureSubject {
     pub(crate) name: String,
-    /// True if the recorded address does not need an update after a successful authentication.
+    /// True if a successful authentication does not have to update the recorded address.
     pub(crate) is_address_up_to_date: bool,
 }
 
 /// Returns the subject of the failure counter that applies to a user and a client address.
 ///
-/// The user name is the last part of the subject, so that a name cannot imitate another subject.
+/// The user name is the last part of the subject, so that a crafted name cannot produce another subject.
 pub(crate) async fn find_failure_subject(
     store: &Store,
     name: String,
@@ -104,7 +104,7 @@ fn address_subject(address: &str, name: &str) -> String {
 
 /// Records the client address of a successful authentication, which gives the address its own failure counter.
 ///
-/// A store error is only logged, and the address remains unrecorded.
+/// If the store fails, the error is only logged, and the address remains unrecorded.
 pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
     let Some(peer) = peer else { return };
     if let Err(error) = store.record_address(user, ClientSubnet::from(peer).address()).await {

@@ -14,8 +14,8 @@ use crate::iam::sign_in::UserRef;
 
 /// Authenticates a user by password and records the user in the audit context.
 ///
-/// Duration and error are the same for a missing user and a wrong password.
-/// Repeated failures also lock the names of missing users.
+/// A missing user and a wrong password cause the same error after the same time.
+/// Repeated failures also lock the name of a user that does not exist.
 pub(crate) async fn authenticate_by_password(
     service: &AppState,
     trail: &AuditContext,

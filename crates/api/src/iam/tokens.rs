@@ -32,7 +32,7 @@ use crate::{AppState, limits, policy_cache};
     responses(
         (status = 201, description = "The token is in X-Subject-Token", body = TokenResponse, headers(("X-Subject-Token" = String))),
         (status = 400, description = "A field is missing or invalid", body = ErrorBody),
-        (status = 401, description = "User name or password is wrong, or the user is locked", body = ErrorBody),
+        (status = 401, description = "The user name or password is wrong, or the user is locked", body = ErrorBody),
         (status = 403, description = "The user has no access to the scope", body = ErrorBody)
     )
 )]

@@ -13,9 +13,9 @@ use governor::state::StateStore;
 use governor::state::keyed::{HashMapStateStore, ShrinkableKeyedStateStore};
 use governor::{Quota, RateLimiter};
 
-/// Number of checks between two sweeps that remove keys with a full quota.
+/// Number of checks after which keys with a full quota are removed.
 ///
-/// The sweeps limit the memory if requests come from many addresses.
+/// The removal limits the memory usage when requests come from many addresses.
 const CHECKS_BETWEEN_SWEEPS: u32 = 4096;
 
 /// Rate limiter with a separate quota per key.
@@ -55,7 +55,7 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> KeyedLimiter<K, C> {
         self.check_key(&KeyCheck { key: key.clone(), consumes: true })
     }
 
-    /// Consumes `count` permits, or no permit if too few are available. The count is capped at the burst size.
+    /// Consumes `count` permits, at most the burst size. If too few permits are available, consumes none.
     pub(super) fn check_n(&self, key: &K, count: u32) -> Result<(), Duration> {
         let count = NonZeroU32::new(count.min(self.burst.get())).unwrap_or(NonZeroU32::MIN);
         let outcome = self.limiter.check_key_n(&KeyCheck { key: key.clone(), consumes: true }, count);
@@ -83,16 +83,16 @@ impl<K: Hash + Eq + Clone, C: Clock> fmt::Debug for KeyedLimiter<K, C> {
     }
 }
 
-/// Check of a key that optionally consumes a permit.
+/// Key of the rate limiter, and whether the check consumes a permit.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct KeyCheck<K> {
     key: K,
     consumes: bool,
 }
 
-/// State store that supports checks without consuming a permit, which `governor` does not support.
+/// State store for checks that consume no permit. The crate `governor` itself does not support such checks.
 ///
-/// A check without consumption leaves the state of the key unchanged.
+/// A check that consumes no permit leaves the state of the key unchanged.
 struct PeekableStore<K: Hash + Eq + Clone>(HashMapStateStore<K>);
 
 impl<K: Hash + Eq + Clone> StateStore for PeekableStore<K> {

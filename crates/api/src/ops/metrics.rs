@@ -134,11 +134,7 @@ impl Default for Metrics {
         let collected_rows = Counter::default();
         registry.register("collected_rows", "Rows in the results of finished collections", collected_rows.clone());
         let node_errors = Family::default();
-        registry.register(
-            "collection_failures",
-            "Failed collections by kind of failure",
-            node_errors.clone(),
-        );
+        registry.register("collection_failures", "Failed collections by kind of failure", node_errors.clone());
         let tasks = Family::default();
         registry.register("tasks", "Stored collections by status", tasks.clone());
         let workers = Family::default();
@@ -221,7 +217,7 @@ impl WorkerObserver for Metrics {
 }
 
 /// Show the metrics of this process.
-#[utoipa::path(get, path = "/metrics", operation_id = "ShowMetrics", tag = "operations", security(()), responses((status = 200, description = "OpenMetrics text", body = str, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
+#[utoipa::path(get, path = "/metrics", operation_id = "ShowMetrics", tag = "operations", security(()), responses((status = 200, description = "Metrics in the OpenMetrics text format", body = str, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
 pub(crate) async fn show_metrics(State(service): State<AppState>) -> Result<Response, ApiError> {
     let metrics = &service.metrics;
     let read = async { tokio::try_join!(service.store.count_tasks_by_status(), service.store.list_zones()) };
@@ -249,7 +245,7 @@ fn to_gauge_value(count: u64) -> i64 {
 mod tests {
     use super::*;
 
-    /// The series names in the operators' files exist. A series name can have a suffix that is not part of the family name.
+    /// The series names in the operators' files exist. Some series names have a suffix after the family name.
     #[test]
     fn metrics_in_dashboards_and_alerts_exist() {
         let metrics = Metrics::default();

@@ -1,7 +1,7 @@
-//! Reload of the TLS certificate when its files change.
+//! Reloads of the TLS certificate after its files have changed.
 //!
-//! The files are polled, because file system notifications do not cover all ways to renew a certificate.
-//! For example, a renewal can replace the files, overwrite the files or change a symbolic link to their folder.
+//! The server polls the files, because file system notifications do not cover all ways to renew a certificate.
+//! For example, a renewal can replace the files, overwrite them, or change a symbolic link to their folder.
 
 use std::time::Duration;
 

@@ -23,7 +23,7 @@ impl PerPeerLimit {
         Self { slots: KeyedSlots::new(limit), exempt }
     }
 
-    /// Acquires a slot for a connection of the peer, or returns `None` if the peer has reached the limit.
+    /// Acquires a slot for a connection of the peer. Returns `None` if the peer has reached the limit.
     pub(super) fn acquire(&self, peer: IpAddr) -> Option<PeerSlot> {
         if self.exempt.contains(peer) {
             return Some(None);

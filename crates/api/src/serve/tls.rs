@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 use super::error::ServeError;
 use super::file_fingerprint::FileFingerprint;
 
-/// TLS settings with a certificate and private key from files. Clones share the certificate.
+/// TLS settings with a certificate and a private key from files. Clones share the certificate.
 #[derive(Clone)]
 pub struct TlsConfig {
     acceptor: TlsAcceptor,
@@ -31,7 +31,7 @@ pub struct TlsConfig {
 pub(super) struct CertificateFiles {
     pub(super) certificate: PathBuf,
     pub(super) key: PathBuf,
-    /// Fingerprints of both files before they were first loaded.
+    /// Fingerprints of both files, read before the files were first loaded.
     pub(super) initial: [Option<FileFingerprint>; 2],
 }
 
@@ -46,7 +46,7 @@ impl ResolvesServerCert for CurrentCertificate {
 }
 
 impl TlsConfig {
-    /// Loads a certificate chain, leaf first, and its private key in PEM format. One file may contain both.
+    /// Loads a certificate chain, leaf first, and its private key, both in PEM format. One file may contain both.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, ServeError> {
         let initial = [FileFingerprint::read_metadata(certificate), FileFingerprint::read_metadata(key)];
         let files = CertificateFiles { certificate: certificate.to_owned(), key: key.to_owned(), initial };

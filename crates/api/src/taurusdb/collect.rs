@@ -21,7 +21,7 @@ use crate::json::Json;
 use crate::query::truncate_text;
 use crate::statement_text::MASKED_FRAGMENT;
 
-/// Filters and sort order of the collected sessions. Every field is optional; filters are combined with AND.
+/// Filters and sort order of the collected sessions. Every field is optional, and filters are combined with AND.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
@@ -41,10 +41,10 @@ pub(crate) struct RealtimeSessionRequest {
     /// Default database, exact match
     #[schema(min_length = 1, max_length = 255)]
     db: Option<String>,
-    /// Command type, case-insensitive: Sleep, Query, …
+    /// Command type, such as Sleep or Query. Case is ignored
     #[schema(min_length = 1, max_length = 255)]
     command: Option<String>,
-    /// Substring of the statement, case-insensitive
+    /// Substring of the statement. Case is ignored
     #[schema(min_length = 1, max_length = 1024)]
     sql_key: Option<String>,
     /// Column to sort by
@@ -93,9 +93,9 @@ pub(crate) struct QueuedCollection {
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
     request_body(content = Option<RealtimeSessionRequest>, content_type = "application/json"),
     responses(
-        (status = 202, description = "Queued", body = QueuedCollection),
+        (status = 202, description = "The collection is queued", body = QueuedCollection),
         (status = 400, description = "Invalid field value", body = ErrorBody),
-        (status = 409, description = "The node's queue of collections is full", body = ErrorBody)
+        (status = 409, description = "The collection queue of the node is full", body = ErrorBody)
     )
 )]
 pub(crate) async fn collect_sessions(
@@ -142,7 +142,7 @@ fn build_audit_detail(draft: &SelectionDraft) -> Value {
 
 /// Parses the request body.
 ///
-/// An empty body selects all defaults; the value `null` selects the default of a field.
+/// An empty body selects the defaults of all fields. The value `null` selects the default of a field.
 fn parse_selection_draft(body: &[u8]) -> Result<SelectionDraft, ApiError> {
     let mut draft = SelectionDraft::default();
     if body.trim_ascii().is_empty() {

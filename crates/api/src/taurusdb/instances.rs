@@ -13,16 +13,16 @@ use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::Query;
-use wire::{InstanceResponse, InstanceListResponse, StatusNames};
+use wire::{InstanceListResponse, InstanceResponse, StatusNames};
 
 /// Filters and page parameters of the instance list (spec section 3.3).
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
 struct ListParameters {
-    /// Instance id, exact match; with the prefix *, substring match
+    /// Instance id. The id must match exactly, or contain the text that follows the prefix *
     id: Option<String>,
-    /// Instance name, exact match; with the prefix *, substring match
+    /// Instance name. The name must match exactly, or contain the text that follows the prefix *
     name: Option<String>,
     /// Instance type; only Cluster is supported
     r#type: Option<String>,
@@ -44,7 +44,7 @@ struct ListParameters {
     /// Maximum number of instances to return
     #[param(minimum = 1, maximum = 100, default = 100)]
     limit: Option<u32>,
-    /// Comma-separated list of key=value; an instance must have all tags
+    /// Comma-separated list of tags in the form key=value. An instance must have all tags
     tags: Option<String>,
 }
 
@@ -55,7 +55,7 @@ struct ListParameters {
     tag = "instances",
     params(("project_id" = String, Path), ListParameters),
     responses(
-        (status = 200, description = "A page of instances", body = InstanceListResponse),
+        (status = 200, description = "Page of instances", body = InstanceListResponse),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
@@ -75,7 +75,7 @@ pub(crate) async fn list_instances_v3(
     tag = "instances",
     params(("project_id" = String, Path), ListParameters),
     responses(
-        (status = 200, description = "A page of instances", body = InstanceListResponse),
+        (status = 200, description = "Page of instances", body = InstanceListResponse),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
@@ -94,7 +94,7 @@ pub(crate) async fn list_instances_v3_1(
     path = "/v3/{project_id}/instances/{instance_id}",
     tag = "instances",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "Not found", body = ErrorBody))
+    responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
 )]
 pub(crate) async fn show_instance_v3(
     State(service): State<AppState>,
@@ -110,7 +110,7 @@ pub(crate) async fn show_instance_v3(
     path = "/v3.1/{project_id}/instances/{instance_id}",
     tag = "instances",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "Not found", body = ErrorBody))
+    responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
 )]
 pub(crate) async fn show_instance_v3_1(
     State(service): State<AppState>,
@@ -144,7 +144,7 @@ async fn list_instances(
     Ok(Json(wire::build_list_response(&instances, total, service.store.region(), names)))
 }
 
-/// Returns a page and the total number of the instances that the caller may list.
+/// Returns one page of the instances that the caller may list, and the total number of these instances.
 async fn list_visible_instances(
     service: &AppState,
     caller: &Caller,

@@ -1,4 +1,4 @@
-//! Kill tasks of an instance (spec section 2.8): switch, tasks, preview and history.
+//! Kill tasks of an instance (spec section 2.8): the switch, the tasks, their preview and their history.
 //!
 //! `docs/decisions/0012-kill-tasks.md` documents the decisions on open points of the spec.
 
@@ -48,7 +48,7 @@ const MANUAL_TASK_TYPE: &str = "manual";
     responses(
         (status = 200, description = "The task is running", body = KillTaskAdded),
         (status = 400, description = "Invalid field value", body = ErrorBody),
-        (status = 409, description = "The switch is off, or five tasks are running", body = ErrorBody)
+        (status = 409, description = "The kill task switch is off, or the maximum number of tasks is running", body = ErrorBody)
     )
 )]
 pub(crate) async fn add_kill_task(
@@ -112,7 +112,7 @@ fn parse_new_task(body: &[u8]) -> Result<NewTaskRequest, ApiError> {
     Ok(NewTaskRequest { criteria, duration, confirmed: body.get("confirmed_instance_name")? })
 }
 
-/// Stop a kill task. Stopping a completed task has no effect.
+/// Stop a kill task. If the task has already ended, the request has no effect.
 #[utoipa::path(
     put,
     path = "/v3/{project_id}/instances/{instance_id}/process/task",
@@ -122,7 +122,7 @@ fn parse_new_task(body: &[u8]) -> Result<NewTaskRequest, ApiError> {
     responses(
         (status = 200, description = "The task is stopped", body = Success),
         (status = 400, description = "Invalid field value", body = ErrorBody),
-        (status = 404, description = "The instance has no such task", body = ErrorBody)
+        (status = 404, description = "The instance does not have this task", body = ErrorBody)
     )
 )]
 pub(crate) async fn stop_kill_task(
@@ -153,7 +153,7 @@ pub(crate) async fn stop_kill_task(
     path = "/v3/{project_id}/instances/{instance_id}/process/task",
     tag = "kill tasks",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    responses((status = 200, description = "The tasks, newest first", body = KillTasks))
+    responses((status = 200, description = "Kill tasks, newest first", body = KillTasks))
 )]
 pub(crate) async fn list_kill_tasks(
     State(service): State<AppState>,

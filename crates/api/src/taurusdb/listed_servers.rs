@@ -1,9 +1,9 @@
-//! Server instances that returned the latest session lists, by user and node.
+//! Server instances that the latest session lists came from, by user and node.
 //!
 //! `DELETE …/processes` identifies sessions only by thread id.
 //! A thread id can be reused when a server restarts or when an address moves to another server.
-//! The ids of a recent list are not applied to a different server instance.
-//! Old lists are ignored, because the ids may come from another server process or from the web page.
+//! Thread ids from a recent list are therefore not applied to a different server instance.
+//! Old lists are ignored, because the thread ids may come from another Clew server process or from the web page.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +16,7 @@ use lru::LruCache;
 /// Maximum number of entries, one per user and node. The least recently used entry is evicted.
 const MAX_STORED_LISTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
-/// Maximum age of an entry that is compared with the current server instance.
+/// Maximum age of an entry. Older entries are not compared with the current server instance.
 const MAX_LIST_AGE: Duration = Duration::from_mins(10);
 
 /// Server instance and read time of a session list.
@@ -26,7 +26,7 @@ struct ListedServer {
     read_at: Instant,
 }
 
-/// Server instances of the latest session lists, by user and node.
+/// Server instances that the latest session lists came from, by user and node.
 #[derive(Debug)]
 pub(crate) struct ListedServers(Mutex<LruCache<(UserId, NodeId), ListedServer>>);
 
@@ -37,12 +37,12 @@ impl Default for ListedServers {
 }
 
 impl ListedServers {
-    /// Records the server instance of a session list that a user received.
+    /// Records the server instance that a user's session list came from.
     pub(super) fn record_list(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
         self.record_list_at(user, node, server, Instant::now());
     }
 
-    /// Returns true if the user's latest list of the node is recent and came from a different server instance.
+    /// Returns whether the user's latest list for the node is recent and came from a different server instance.
     pub(super) fn is_different_server(&self, user: &UserId, node: &NodeId, server: &ServerInstance) -> bool {
         self.is_different_server_at(user, node, server, Instant::now())
     }

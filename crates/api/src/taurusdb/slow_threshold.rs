@@ -31,7 +31,7 @@ pub(crate) struct SlowProcessThreshold {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct BatchSlowProcessThreshold {
-    /// Ids of instances of the project; the change applies to all instances or to none
+    /// Ids of instances in the project. The change applies either to all of these instances or to none
     #[schema(min_items = 1, max_items = 100)]
     instance_ids: Vec<String>,
     /// Threshold in seconds
@@ -45,7 +45,7 @@ pub(crate) struct BatchSlowProcessThreshold {
     path = "/v3/{project_id}/instances/{instance_id}/slow-process-threshold",
     tag = "sessions",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    responses((status = 200, description = "The threshold", body = SlowProcessThreshold))
+    responses((status = 200, description = "Slow session threshold of the instance", body = SlowProcessThreshold))
 )]
 pub(crate) async fn show_slow_threshold(
     State(service): State<AppState>,
@@ -66,9 +66,9 @@ pub(crate) async fn show_slow_threshold(
     params(("project_id" = String, Path)),
     request_body(content = BatchSlowProcessThreshold, content_type = "application/json"),
     responses(
-        (status = 200, description = "The threshold of all instances is set"),
-        (status = 400, description = "Invalid field value; nothing was changed", body = ErrorBody),
-        (status = 404, description = "One of the instances is not in the project; nothing was changed", body = ErrorBody)
+        (status = 200, description = "The slow session threshold is set for all instances"),
+        (status = 400, description = "Invalid field value; no threshold was changed", body = ErrorBody),
+        (status = 404, description = "An instance does not belong to the project; no threshold was changed", body = ErrorBody)
     )
 )]
 pub(crate) async fn set_slow_threshold(

@@ -31,7 +31,7 @@ pub(crate) struct TransactionProgressRequest {
     /// Always rollback
     #[schema(pattern = "^rollback$")]
     action: String,
-    /// Ids of the transactions to list; without ids, all rollbacks are listed page by page
+    /// Ids of the transactions to list. Without ids, all rollbacks are listed page by page
     #[schema(max_items = 100)]
     transaction_ids: Option<Vec<String>>,
     /// Maximum number of transactions to return; only without transaction_ids
@@ -61,14 +61,14 @@ pub(crate) struct RollingBackTransaction {
     /// Estimated time to completion at the recent rollback rate, in seconds
     #[schema(minimum = 1)]
     estimated_remaining_time: u64,
-    /// Thread id of the session, which the list of sessions may not contain
+    /// Thread id of the session. The list of sessions may not contain this session
     trx_mysql_thread_id: u64,
-    /// Current statement, or its SQL template if the project masks statements; empty for a killed session
+    /// Current statement; replaced by its SQL template if the project masks statements; empty for a killed session
     trx_query: String,
     /// Start time in the server's time zone
     #[schema(example = "2026-11-24 18:00:00")]
     trx_started: String,
-    /// Number of modified rows that are not yet rolled back
+    /// Number of modified rows that have not been rolled back yet
     trx_rows_modified: u64,
 }
 
@@ -80,9 +80,9 @@ pub(crate) struct RollingBackTransaction {
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
     request_body(content = TransactionProgressRequest, content_type = "application/json"),
     responses(
-        (status = 200, description = "The transactions that are being rolled back", body = TransactionProgress),
+        (status = 200, description = "Transactions that are being rolled back", body = TransactionProgress),
         (status = 400, description = "Invalid field value", body = ErrorBody),
-        (status = 409, description = "The node is not the master", body = ErrorBody),
+        (status = 409, description = "The node is a read replica", body = ErrorBody),
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
@@ -120,7 +120,7 @@ fn build_rollback_entry(rollback: Rollback, masked: bool) -> RollingBackTransact
 
 /// Parsed body of a request.
 struct ProgressRequest {
-    /// Ids of the requested transactions; `None` for all transactions.
+    /// Ids of the requested transactions; `None` to list all transactions.
     ids: Option<Vec<u64>>,
     page: Pagination,
 }

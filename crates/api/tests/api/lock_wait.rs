@@ -77,7 +77,8 @@ async fn chain_is_followed_to_its_root_blocker_on_a_mysql_server() {
             continue;
         }
         let built = scenario.build(&node).await.unwrap();
-        let root: Vec<u64> = scenario.expected_root_blockers()[0].iter().map(|index| built.thread_ids()[*index]).collect();
+        let root: Vec<u64> =
+            scenario.expected_root_blockers()[0].iter().map(|index| built.thread_ids()[*index]).collect();
         for (waiter, _) in scenario.expected_waits() {
             let path = server.node_path(&format!("process/lock-wait?pid={}", built.thread_ids()[waiter]));
             let answer = server.get(&path).await.expect_status(200);

@@ -1,5 +1,5 @@
 //! Streaming export of the audit log as JSON Lines.
-//! The stream reads the next batch from the store only after the client has read the previous one.
+//! The stream reads the next batch from the store only after the client has read the previous batch.
 
 use std::io;
 
@@ -23,7 +23,7 @@ struct ExportState {
 }
 
 /// Returns a stream of audit rows as JSON Lines.
-/// An error in the first batch is returned to the caller; a later error aborts the stream.
+/// If reading the first batch fails, the error is returned to the caller. A later error aborts the stream.
 pub(super) async fn stream_audit_rows(
     store: Store,
     filter: AuditFilter,

@@ -36,7 +36,7 @@ pub(crate) struct AuditRow {
     code: Option<String>,
     /// Details of the operation
     detail: Value,
-    /// Link of the hash chain; a copy stored elsewhere proves later that this row and all previous rows are unmodified
+    /// Link of the hash chain. A copy stored elsewhere can prove that this row and all previous rows are unmodified
     link: String,
 }
 

@@ -30,7 +30,7 @@ pub(crate) enum Document {
 #[allow(dead_code, reason = "schema of a document that `clew_iam` parses")]
 pub(crate) struct PolicyDocument {
     version: PolicyVersion,
-    /// Policy statements: Effect and Action or NotAction, optionally Resource or NotResource, Condition and Sid
+    /// Policy statements with Effect and Action or NotAction, optionally Resource or NotResource, Condition and Sid
     #[schema(min_items = 1)]
     statement: Vec<Map<String, Value>>,
 }
@@ -72,7 +72,7 @@ pub(crate) struct Validation {
 /// Validate a policy document and list all errors.
 #[utoipa::path(post, path = "/clew/v1/policies/validate", tag = "administration",
     request_body(content = PolicyValidation, content_type = "application/json"),
-    responses((status = 200, description = "The result", body = Validation)))]
+    responses((status = 200, description = "Result of the validation", body = Validation)))]
 pub(crate) async fn validate_policy(
     State(service): State<AppState>,
     caller: Caller,

@@ -1,4 +1,4 @@
-//! Preview of a kill: expected outcome, rolled-back changes, unblocked sessions and risks.
+//! Preview of a kill with the expected outcome, the rolled-back changes, the unblocked sessions and the risks.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use super::describe_refusal;
 use crate::AppState;
 use crate::kill_risks::KillRiskView;
 
-/// Open transaction of a session to kill.
+/// Open transaction that a kill of the connection rolls back.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RollbackCost {
     /// Age of the transaction, in seconds
@@ -22,19 +22,19 @@ pub(super) struct RollbackCost {
     rows_locked: u64,
 }
 
-/// Costs and effects of killing the selected sessions.
+/// Impact of killing the selected sessions.
 #[derive(Default)]
 pub(super) struct KillImpact {
     transactions: HashMap<u64, Transaction>,
     graph: WaitGraph,
     risks: HashMap<u64, Vec<KillRisk>>,
-    /// Reason if the costs are missing or incomplete.
+    /// Reason why the impact is missing or incomplete.
     pub(super) unknown: Option<String>,
 }
 
-/// Reads the costs of killing these sessions.
+/// Reads the impact of killing these sessions.
 ///
-/// A failed read is not an error, because the kill itself may still succeed.
+/// A failed read does not return an error, because the kill itself may still succeed.
 pub(super) async fn read_kill_impact(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillImpact {
     let read = async |limits| read_lock_waits(&node.url, &limits).await;
     let observed = match service.try_read_node(node, read).await {
@@ -84,7 +84,7 @@ impl KillImpact {
         risks.map(|risk| KillRiskView::new(risk, language)).collect()
     }
 
-    /// Returns warnings about root blockers that block the victims and are not victims themselves.
+    /// Returns warnings about root blockers that block the victims but are not victims themselves.
     pub(super) fn blocker_warnings(&self, victims: &[u64], language: Language) -> Vec<String> {
         self.graph.surviving_blockers(victims).iter().map(|blocker| blocker.warning_text(language)).collect()
     }
@@ -94,9 +94,9 @@ impl KillImpact {
     }
 }
 
-/// Returns the expected outcome of killing a matching session.
+/// Returns the expected outcome of killing a session that matches its selection.
 ///
-/// The kill itself also refuses Clew's own sessions, which a preview does not detect.
+/// A real kill also refuses Clew's own sessions, which a preview does not detect.
 pub(super) fn predict_outcome(
     current: &Session,
     kind: KillTarget,

@@ -14,11 +14,11 @@ use crate::query::truncate_text;
 
 /// Maximum number of sessions in a request.
 const MAX_REQUEST_SESSIONS: usize = 1000;
-/// Maximum number of victims in other requests for the same selection.
+/// Maximum number of victims that other requests for the same selection contain.
 const MAX_OTHER_VICTIMS: usize = 100_000;
 /// Maximum length of the kill reason, in characters.
 const MAX_REASON_CHARS: usize = 255;
-/// Tolerance for start times, in seconds, because servers round to seconds and clocks differ.
+/// Tolerance when comparing statement start times, in seconds. Servers round to seconds, and clocks differ.
 pub(super) const START_TIME_TOLERANCE_SECONDS: i64 = 3;
 
 /// Sessions to kill.
@@ -34,9 +34,9 @@ pub(crate) struct KillBody {
     /// Reason for the audit log
     #[schema(max_length = 255)]
     reason: Option<String>,
-    /// True to preview the kill without killing a session
+    /// If true, the kill is only previewed, and no session is killed
     preview: Option<bool>,
-    /// Thread ids that other requests for the same selection kill; warnings treat them as victims; only in a preview
+    /// Thread ids of victims in other requests for the same selection, for the warnings; only in a preview
     #[schema(max_items = 100_000)]
     other_victims: Option<Vec<u64>>,
 }
@@ -49,9 +49,9 @@ pub(crate) struct SelectedSession {
     pub(super) id: u64,
     pub(super) user: String,
     pub(super) host: String,
-    /// Start of the statement, as a Unix timestamp in milliseconds; with `query`, a later statement is not killed
+    /// Start time of the statement, as a Unix timestamp in milliseconds. With `query`, a later statement is not killed
     pub(super) since: Option<i64>,
-    /// Server instance from the session list; after a restart or failover, the session is not killed
+    /// Server instance from the session list. After a restart or failover, the session is not killed
     pub(super) server: Option<String>,
 }
 
@@ -87,7 +87,7 @@ impl SessionKillRequest {
         Ok(Self { sessions, kind, reason, preview: body.get("preview")?.unwrap_or(false), other_victims })
     }
 
-    /// Returns the selected sessions that do not match the session list, by thread id.
+    /// Returns the selected sessions that do not match the session list, with the reasons, by thread id.
     ///
     /// `listed_at` is the time of the list, as a Unix timestamp in seconds.
     pub(super) fn find_mismatches(

@@ -10,15 +10,15 @@ use utoipa::ToSchema;
 pub(crate) struct Session {
     user: SessionUser,
     domain: IdAndName,
-    /// Project of the session; null for a domain session
+    /// Project that the session is scoped to; null if it is scoped to the domain
     #[schema(required)]
     project: Option<IdAndName>,
-    /// Projects that the user can select for the session, sorted by name
+    /// Projects to which the user can switch the session, sorted by name
     projects: Vec<IdAndName>,
     /// Expiry of the session (UTC)
     #[schema(example = "2026-11-28T12:00:00Z")]
     expires_at: String,
-    /// CSRF token, which requests with changes must contain in X-Clew-Csrf
+    /// CSRF token. Requests that change data must contain this token in X-Clew-Csrf
     csrf_token: String,
     /// Version of Clew
     version: &'static str,

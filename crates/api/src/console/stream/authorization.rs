@@ -13,7 +13,7 @@ use crate::AppState;
 use crate::caller::{Caller, CredentialRef, NodeTarget};
 use crate::error::ApiError;
 
-/// Interval of policy checks without a policy change: policy conditions can depend on the time of day.
+/// Interval at which unchanged policies are evaluated again, because policy conditions can depend on the time of day.
 const POLICY_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Reason for the end of an event stream.
@@ -23,14 +23,14 @@ pub(super) enum StreamEndReason {
     Shutdown,
     /// The credentials have expired or were revoked.
     Token,
-    /// The policies no longer allow the subscriber to list the sessions.
+    /// The policies no longer permit the subscriber to list the sessions.
     Forbidden,
     /// The node was removed.
     Gone,
 }
 
 impl StreamEndReason {
-    /// Returns the value of `reason` in the `end` event.
+    /// Returns the value of the field `reason` in the `end` event.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Shutdown => "shutdown",
@@ -52,13 +52,13 @@ pub(super) struct StreamAuthorization {
 }
 
 impl StreamAuthorization {
-    /// Creates the authorization for a caller who is allowed to list the sessions of the target.
+    /// Creates the authorization for a caller who is permitted to list the sessions of the target.
     pub(super) fn new(service: AppState, caller: Caller, path: (String, String, String), target: &NodeTarget) -> Self {
         let masked = target.is_masked_by_project_for_caller(&service, &caller);
         Self { service, caller, path, masked, decided_at: Instant::now() }
     }
 
-    /// Returns whether statements are masked for the subscriber.
+    /// Returns whether the statements are masked for the subscriber.
     pub(super) fn is_masked(&self) -> bool {
         self.masked
     }

@@ -1,4 +1,4 @@
-//! Parser for the criteria of a kill task, which have the same names in request bodies and queries.
+//! Parser for the criteria of a kill task. Criteria have the same names in request bodies and in query strings.
 
 use clew_model::{HostPattern, KillCriteria};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::error::ApiError;
 use crate::query::{Query, truncate_text};
 use crate::statement_text::MASKED_FRAGMENT;
 
-/// Field names of the criteria. `include_unsafe` is a Clew extension.
+/// Field names of the criteria. The field `include_unsafe` is a Clew extension to the TaurusDB API.
 pub(super) const CRITERIA_FIELDS: [&str; 7] = ["user", "host", "db", "command", "info", "time", INCLUDE_UNSAFE_FIELD];
 const INCLUDE_UNSAFE_FIELD: &str = "include_unsafe";
 
@@ -96,7 +96,7 @@ pub(super) fn parse_integer(name: &'static str, given: &str, min: u32, max: u32)
         .ok_or_else(|| ApiError::value_out_of_range(name, truncate_text(given), &(min.into()..=max.into())))
 }
 
-/// Returns an error if a name is empty, too long or contains characters other than letters, digits, `-` and `_`.
+/// Returns an error if a name is empty or too long, or contains characters other than letters, digits, `-` and `_`.
 fn check_name(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, ApiError> {
     let Some(given) = given else { return Ok(None) };
     let is_allowed = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);

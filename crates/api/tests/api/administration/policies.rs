@@ -18,7 +18,10 @@ async fn policy_is_created_shown_replaced_and_deleted() {
         .await
         .expect_status(200);
     assert_eq!((&put["name"], &put["model"], &put["system"]), (&json!("look"), &json!("identity"), &json!(false)));
-    assert_eq!((&put["description"], &put["document"], &put["warnings"]), (&json!("Looks"), &list_policy(), &json!([])));
+    assert_eq!(
+        (&put["description"], &put["document"], &put["warnings"]),
+        (&json!("Looks"), &list_policy(), &json!([]))
+    );
     assert_eq!(server.get_json("policies/look").await, put);
 
     let role = r#"{"Version":"1.1","Statement":[{"Effect":"Allow","Action":["gaussdb:instance:list"]}]}"#;
