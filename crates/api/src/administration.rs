@@ -60,20 +60,23 @@ pub(crate) fn administration_routes() -> OpenApiRouter<AppState> {
 }
 
 /// Returns the caller's domain. Returns an error if the caller may not list the identities of the domain.
-fn require_read_permission<'a>(service: &AppState, caller: &'a Caller) -> Result<&'a DomainId, ApiError> {
+fn require_identity_read_permission<'a>(service: &AppState, caller: &'a Caller) -> Result<&'a DomainId, ApiError> {
     caller.require_domain_action(service, Action::LIST_IDENTITIES)?;
     Ok(&caller.principal.domain_id)
 }
 
 /// Returns the caller's domain and audit origin. Returns an error if the caller may not change identities.
-fn require_write_permission<'a>(service: &AppState, caller: &'a Caller) -> Result<(&'a DomainId, Origin), ApiError> {
+fn require_identity_write_permission<'a>(
+    service: &AppState,
+    caller: &'a Caller,
+) -> Result<(&'a DomainId, Origin), ApiError> {
     caller.require_domain_action(service, Action::MANAGE_IDENTITIES)?;
     caller.check_permanent_credentials()?;
     Ok((&caller.principal.domain_id, caller.audit_origin()))
 }
 
 /// Returns whether `id` is the caller's user id and the caller's credentials are not limited to a project.
-fn is_own_user(service: &AppState, caller: &Caller, id: &str) -> bool {
+fn is_callers_user_id(service: &AppState, caller: &Caller, id: &str) -> bool {
     let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
     id == caller.principal.user_id.as_str()
         && check_scope(&caller.principal, Action::MANAGE_IDENTITIES, &resource).is_ok()

@@ -39,7 +39,7 @@ pub(crate) async fn authenticate_request(
 ) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
     let peer = limits::client_ip(&parts.extensions);
-    peer.map_or(Ok(()), |peer| service.limits.check_authentication(peer))?;
+    peer.map_or(Ok(()), |peer| service.limits.check_failed_authentication_limit(peer))?;
     let trail = parts.extensions.get::<AuditContext>().cloned().unwrap_or_else(|| AuditContext::new(peer, ""));
     let outcome = identify_caller(service, &trail, &parts, body).await;
     if let (Some(peer), Err(refusal)) = (peer, &outcome)
@@ -50,9 +50,9 @@ pub(crate) async fn authenticate_request(
     let (identity, body) = outcome?;
     trail.set_actor(&identity.user);
     let user = identity.user.id.clone();
-    service.limits.check_principal(&user)?;
+    service.limits.check_principal_limit(&user)?;
     let principal = build_principal(service, &identity).await?;
-    service.limits.charge_request(&user, principal.total_policy_bytes())?;
+    service.limits.charge_policy_evaluation(&user, principal.total_policy_bytes())?;
     let caller = Caller {
         credentials: identity.credentials,
         credential: identity.proof.clone(),
@@ -98,21 +98,21 @@ async fn identify_caller(
     };
     let has_body = !body.is_end_stream();
     if let Some(token) = header.or(cookie) {
-        let mut identity = identify_by_token(service, trail, token).await?;
+        let mut identity = authenticate_by_token(service, trail, token).await?;
         if cookie.is_some() {
-            csrf::check_csrf(parts, token)?;
+            csrf::check_csrf_protection(parts, token)?;
         }
         let body = read_request_body(body, &service.settings).await?;
         if has_body {
             // The token may have been revoked while the client sent the body.
-            identity = identify_by_token(service, trail, token).await?;
+            identity = authenticate_by_token(service, trail, token).await?;
         }
         return Ok((identity, body));
     }
-    let mut signed = SignedRequest::load_from_headers(service, trail, parts).await?;
+    let mut signed = SignedRequest::load_signed_request(service, trail, parts).await?;
     let body = read_request_body(body, &service.settings).await?;
     if has_body {
-        signed = SignedRequest::load_from_headers(service, trail, parts).await?;
+        signed = SignedRequest::load_signed_request(service, trail, parts).await?;
     }
     Ok((signed.verify_signature(service, parts, &body).await?, body))
 }
@@ -139,7 +139,7 @@ pub(crate) async fn read_request_body(body: Body, settings: &ApiSettings) -> Res
     }
 }
 
-async fn identify_by_token(
+async fn authenticate_by_token(
     service: &AppState,
     trail: &AuditContext,
     token: &str,
@@ -178,7 +178,7 @@ struct SignedRequest {
 }
 
 impl SignedRequest {
-    async fn load_from_headers(service: &AppState, trail: &AuditContext, parts: &Parts) -> Result<Self, ApiError> {
+    async fn load_signed_request(service: &AppState, trail: &AuditContext, parts: &Parts) -> Result<Self, ApiError> {
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
             return Err(not_authenticated_error("auth-token-missing", Vec::new()));
         };

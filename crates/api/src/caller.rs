@@ -134,7 +134,7 @@ impl Caller {
     /// Returns an error if the caller's temporary access key expires before background work of this duration ends.
     ///
     /// `seconds` is the duration of the work, or `None` for work of unlimited duration.
-    pub(crate) fn check_valid_for(&self, seconds: Option<u64>) -> Result<(), ApiError> {
+    pub(crate) fn check_credential_lifetime(&self, seconds: Option<u64>) -> Result<(), ApiError> {
         let (CredentialKind::TemporaryKey, Some(expires_at)) = (self.credentials, self.expires_at) else {
             return Ok(());
         };

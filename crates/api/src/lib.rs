@@ -12,7 +12,7 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::{path::Path, sync::Arc};
-//! use clew_api::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimits, Rates};
+//! use clew_api::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimits, RateSettings};
 //! use clew_tasks::{CollectionQueue, IntelligentKills, KillExecutor, Settings};
 //! use tokio_util::sync::CancellationToken;
 //!
@@ -20,7 +20,7 @@
 //! let metrics = Metrics::default();
 //! let collections = CollectionQueue::new(store.clone(), Settings::default(), Arc::new(metrics.clone()));
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8407").await?;
-//! let limits = RateLimits::new(Rates::default(), metrics.clone());
+//! let limits = RateLimits::new(RateSettings::default(), metrics.clone());
 //! let (settings, node_reads) = (ApiSettings::default(), NodeReadLimits::default());
 //! let kills = KillExecutor::new(store.clone(), Default::default());
 //! let intelligent_kills = IntelligentKills::new(store.clone(), kills.clone(), &Settings::default());
@@ -77,7 +77,7 @@ use iam::attempt_locks::AttemptLocks;
 use limits::keyed_slots::{KeyedSlots, Slot};
 use ops::metrics::ClientLimit;
 use policy_cache::PolicyCache;
-use taurusdb::listed_servers::ListedServers;
+use taurusdb::session_list_servers::SessionListServers;
 
 pub use allowed_hosts::AllowedHosts;
 pub use client_addr::{ClientAddr, TrustedProxies};
@@ -101,7 +101,7 @@ struct SharedState {
     repeated_refusals: RepeatedRefusals,
     policy_cache: PolicyCache,
     attempt_locks: AttemptLocks,
-    listed_servers: ListedServers,
+    session_list_servers: SessionListServers,
 }
 
 impl AppState {
@@ -111,8 +111,8 @@ impl AppState {
     }
 
     /// Returns the server instances that the latest session lists came from.
-    pub(crate) fn listed_servers(&self) -> &ListedServers {
-        &self.0.listed_servers
+    pub(crate) fn session_list_servers(&self) -> &SessionListServers {
+        &self.0.session_list_servers
     }
 
     /// Returns the locks that serialize password checks.
@@ -171,7 +171,7 @@ impl From<AppComponents> for AppState {
             repeated_refusals,
             policy_cache: PolicyCache::default(),
             attempt_locks: AttemptLocks::default(),
-            listed_servers: ListedServers::default(),
+            session_list_servers: SessionListServers::default(),
         }))
     }
 }

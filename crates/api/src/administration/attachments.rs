@@ -12,7 +12,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::policies::{self, ResolvedPolicy};
-use super::{groups, not_found_error, projects, require_read_permission, require_write_permission, users};
+use super::{
+    groups, not_found_error, projects, require_identity_read_permission, require_identity_write_permission, users,
+};
 use crate::AppState;
 use crate::body::Body;
 use crate::caller::Caller;
@@ -85,7 +87,7 @@ pub(crate) async fn list_attachments(
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AttachmentPage>, ApiError> {
-    let domain = require_read_permission(&service, &caller)?;
+    let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let policy = policies::find_policy(&service, domain, &name).await?.policy_ref();
     let attachments = load_attachment_views(&service, domain, &policy).await?;
@@ -107,7 +109,7 @@ pub(crate) async fn attach_policy(
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
-    let (domain, origin) = require_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     let body = Body::parse(&body, &["user_id", "group_id", "project_id"])?;
     let policy = policies::find_policy(&service, domain, &name).await?;
     let grantee = match (body.get::<String>("user_id")?, body.get::<String>("group_id")?) {
@@ -136,7 +138,7 @@ pub(crate) async fn detach_policy(
     Path((name, kind, id)): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ApiError> {
-    let (domain, origin) = require_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     let query = Query::parse(query.as_deref())?;
     let policy = policies::find_policy(&service, domain, &name).await?.policy_ref();
     let grantee = match kind.as_str() {

@@ -18,7 +18,7 @@ use crate::AppState;
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::json::Json;
-use query::{AuditParameters, RowsParameters, RowsQuery};
+use query::{AuditParameters, AuditRowsParameters, AuditRowsQuery};
 use wire::AuditRow;
 
 /// Page of audit rows.
@@ -58,15 +58,15 @@ pub(crate) struct AuditProblemView {
 }
 
 /// List audit rows.
-#[utoipa::path(get, path = "/clew/v1/audit", tag = "administration", params(AuditParameters, RowsParameters),
+#[utoipa::path(get, path = "/clew/v1/audit", tag = "administration", params(AuditParameters, AuditRowsParameters),
     responses((status = 200, description = "Page of audit rows", body = AuditPage)))]
 pub(crate) async fn list_audit_rows(
     State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AuditPage>, ApiError> {
-    let filter = build_domain_filter(&service, &caller)?;
-    let RowsQuery { filter, newest_first, after, limit } = query::parse_rows_query(query.as_deref(), filter)?;
+    let filter = build_domain_audit_filter(&service, &caller)?;
+    let AuditRowsQuery { filter, newest_first, after, limit } = query::parse_rows_query(query.as_deref(), filter)?;
     // One extra row shows whether another page exists.
     let mut records = if newest_first {
         service.store.audit_rows_before(&filter, after.unwrap_or(i64::MAX), limit + 1).await?
@@ -87,7 +87,7 @@ pub(crate) async fn export_audit(
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let filter = query::parse_filter(query.as_deref(), build_domain_filter(&service, &caller)?)?;
+    let filter = query::parse_audit_filter(query.as_deref(), build_domain_audit_filter(&service, &caller)?)?;
     let lines = export::stream_audit_rows(service.store.clone(), filter).await?;
     let headers =
         [(CONTENT_TYPE, "application/x-ndjson"), (CONTENT_DISPOSITION, "attachment; filename=\"audit.ndjson\"")];
@@ -122,7 +122,7 @@ pub(crate) async fn verify_audit(
 }
 
 /// Builds the audit filter for the caller's domain. Returns an error if the caller may not read the audit log.
-fn build_domain_filter(service: &AppState, caller: &Caller) -> Result<AuditFilter, ApiError> {
+fn build_domain_audit_filter(service: &AppState, caller: &Caller) -> Result<AuditFilter, ApiError> {
     caller.require_domain_action(service, Action::READ_AUDIT)?;
     Ok(AuditFilter { domain: Some(caller.principal.domain_id.clone()), ..AuditFilter::default() })
 }

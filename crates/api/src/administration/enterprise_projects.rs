@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{not_found_error, require_read_permission, require_write_permission, validation};
+use super::{not_found_error, require_identity_read_permission, require_identity_write_permission, validation};
 use crate::AppState;
 use crate::body::Body;
 use crate::caller::Caller;
@@ -63,7 +63,7 @@ pub(crate) async fn list_enterprise_projects(
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<EnterpriseProjectPage>, ApiError> {
-    let domain = require_read_permission(&service, &caller)?;
+    let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (enterprise_projects, total_count) = pagination::slice_page(
         service.store.list_enterprise_projects(domain).await?,
@@ -85,7 +85,7 @@ pub(crate) async fn create_enterprise_project(
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<EnterpriseProjectView>), ApiError> {
-    let (domain, origin) = require_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     let body = Body::parse(&body, &["name", "description"])?;
     let (name, description) =
         (validation::parse_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
@@ -107,7 +107,7 @@ pub(crate) async fn update_enterprise_project(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<EnterpriseProjectView>, ApiError> {
-    let (domain, origin) = require_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     let body = Body::parse(&body, &["description", "enabled"])?;
     let change =
         EnterpriseProjectChange { description: validation::parse_description(&body)?, enabled: body.get("enabled")? };

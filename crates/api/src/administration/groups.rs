@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{not_found_error, require_read_permission, require_write_permission, validation};
+use super::{not_found_error, require_identity_read_permission, require_identity_write_permission, validation};
 use crate::AppState;
 use crate::body::Body;
 use crate::caller::Caller;
@@ -65,7 +65,7 @@ pub(crate) async fn list_groups(
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<GroupPage>, ApiError> {
-    let domain = require_read_permission(&service, &caller)?;
+    let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (groups, total_count) =
         pagination::slice_page(service.store.list_groups(domain).await?, page, build_group_view);
@@ -84,7 +84,7 @@ pub(crate) async fn create_group(
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<GroupView>), ApiError> {
-    let (domain, origin) = require_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     let body = Body::parse(&body, &["name", "description"])?;
     let (name, description) =
         (validation::parse_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
@@ -100,7 +100,7 @@ pub(crate) async fn show_group(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<GroupWithMembers>, ApiError> {
-    require_read_permission(&service, &caller)?;
+    require_identity_read_permission(&service, &caller)?;
     let group = find_group(&service, &caller, &id).await?;
     let members = service.store.list_group_members(&group.id).await?;
     Ok(Json(GroupWithMembers {
@@ -117,7 +117,7 @@ pub(crate) async fn delete_group(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let (_, origin) = require_write_permission(&service, &caller)?;
+    let (_, origin) = require_identity_write_permission(&service, &caller)?;
     let group = find_group(&service, &caller, &id).await?;
     service.store.remove_group(&origin, &group.id).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use http::StatusCode;
 
-use super::{groups, not_found_error, require_write_permission, users};
+use super::{groups, not_found_error, require_identity_write_permission, users};
 use crate::AppState;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
@@ -20,7 +20,7 @@ pub(crate) async fn add_member(
     caller: Caller,
     Path((group, user)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let (_, origin) = require_write_permission(&service, &caller)?;
+    let (_, origin) = require_identity_write_permission(&service, &caller)?;
     let group = groups::find_group(&service, &caller, &group).await?;
     let user = users::find_user(&service, &caller, &user).await?;
     service.store.add_group_member(&origin, &group.id, &user.id).await?;
@@ -36,7 +36,7 @@ pub(crate) async fn remove_member(
     caller: Caller,
     Path((group, user)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let (_, origin) = require_write_permission(&service, &caller)?;
+    let (_, origin) = require_identity_write_permission(&service, &caller)?;
     let group = groups::find_group(&service, &caller, &group).await?;
     let user = users::find_user(&service, &caller, &user).await?;
     if !service.store.remove_group_member(&origin, &group.id, &user.id).await? {

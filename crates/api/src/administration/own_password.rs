@@ -9,11 +9,11 @@ use http::StatusCode;
 use secrecy::ExposeSecret;
 use utoipa::ToSchema;
 
-use super::{is_own_user, users, validation};
+use super::{is_callers_user_id, users, validation};
 use crate::body::{self, Body};
 use crate::caller::Caller;
 use crate::error::ApiError;
-use crate::iam::auth_attempts::{self, PasswordCheck};
+use crate::iam::auth_attempts::{self, PasswordCheckOutcome};
 use crate::{AppState, passwords};
 
 /// New password of the caller.
@@ -40,7 +40,7 @@ pub(crate) async fn change_own_password(
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
     let id = caller.principal.user_id.to_string();
-    if !is_own_user(&service, &caller, &id) {
+    if !is_callers_user_id(&service, &caller, &id) {
         caller.require_domain_action(&service, Action::MANAGE_IDENTITIES)?;
     }
     let user = users::find_user(&service, &caller, &id).await?;
@@ -54,11 +54,11 @@ pub(crate) async fn change_own_password(
     // The number of failed attempts is limited, so that the holder of a stolen token cannot guess the password.
     let (name, peer) = (format!("{}/{}", user.domain_name, user.name), caller.client.map(|connection| connection.ip));
     match auth_attempts::check_password_attempt(&service, &name, Some(&user), peer, old).await? {
-        PasswordCheck::Right => {}
-        PasswordCheck::Wrong => {
+        PasswordCheckOutcome::Right => {}
+        PasswordCheckOutcome::Wrong => {
             return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "password-old", Vec::new()));
         }
-        PasswordCheck::Locked => return Err(ApiError::new(ErrorEntry::IAM_LOCKED)),
+        PasswordCheckOutcome::Locked => return Err(ApiError::new(ErrorEntry::IAM_LOCKED)),
     }
     let change = UserChange { password_hash: Some(passwords::hash_password(new).await?), ..UserChange::default() };
     service.store.update_user(&caller.audit_origin(), &user.id, &change).await?;

@@ -13,7 +13,9 @@ use serde_json::value::RawValue;
 use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
-use super::{format_timestamp, not_found_error, require_read_permission, require_write_permission, validation};
+use super::{
+    format_timestamp, not_found_error, require_identity_read_permission, require_identity_write_permission, validation,
+};
 use crate::AppState;
 use crate::body::Body;
 use crate::caller::Caller;
@@ -81,11 +83,11 @@ pub(crate) async fn list_policies(
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<PolicyPage>, ApiError> {
-    let domain = require_read_permission(&service, &caller)?;
+    let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let custom = service.store.list_policies(domain).await?.into_iter().map(ResolvedPolicy::Custom);
     let all: Vec<_> = custom.chain(system::ALL.iter().map(ResolvedPolicy::System)).collect();
-    let (policies, total_count) = pagination::slice_page(all, page, |policy| policy.to_view());
+    let (policies, total_count) = pagination::slice_page(all, page, |policy| policy.build_policy_view());
     Ok(Json(PolicyPage { policies, total_count }))
 }
 
@@ -97,7 +99,7 @@ pub(crate) async fn show_policy(
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<Json<PolicyWithDocument>, ApiError> {
-    let domain = require_read_permission(&service, &caller)?;
+    let domain = require_identity_read_permission(&service, &caller)?;
     let resolved = find_policy(&service, domain, &name).await?;
     let parsed = parse_policy_document(&service, &caller, resolved.document_text().to_owned()).await?;
     build_policy_response(&resolved, parsed.map(|policy| build_finding_views(policy.warnings())).unwrap_or_default())
@@ -119,7 +121,7 @@ pub(crate) async fn put_policy(
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<Json<PolicyWithDocument>, ApiError> {
-    let (domain, origin) = require_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     if system::find_system_policy(&name).is_some() {
         return Err(system_policy_error());
     }
@@ -153,7 +155,7 @@ pub(crate) async fn delete_policy(
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let (domain, origin) = require_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     match find_policy(&service, domain, &name).await? {
         ResolvedPolicy::System(_) => Err(system_policy_error()),
         ResolvedPolicy::Custom(record) => {
@@ -203,7 +205,7 @@ impl ResolvedPolicy {
         }
     }
 
-    fn to_view(&self) -> PolicyView {
+    fn build_policy_view(&self) -> PolicyView {
         let (name, description, updated_at) = match self {
             Self::Custom(record) => {
                 (record.name.clone(), record.description.clone(), Some(format_timestamp(record.updated_at)))
@@ -223,7 +225,7 @@ async fn parse_policy_document(
     caller: &Caller,
     text: String,
 ) -> Result<Result<Policy, PolicyErrors>, ApiError> {
-    service.limits.charge_document(&caller.principal.user_id, text.len())?;
+    service.limits.charge_policy_document(&caller.principal.user_id, text.len())?;
     spawn_blocking(move || Policy::parse(&text)).await.map_err(|error| ApiError::internal_error(&error))
 }
 
@@ -233,7 +235,7 @@ fn build_policy_response(
 ) -> Result<Json<PolicyWithDocument>, ApiError> {
     let document = RawValue::from_string(policy.document_text().trim().to_owned());
     let document = document.map_err(|error| ApiError::internal_error(&error))?;
-    Ok(Json(PolicyWithDocument { policy: policy.to_view(), document, warnings }))
+    Ok(Json(PolicyWithDocument { policy: policy.build_policy_view(), document, warnings }))
 }
 
 /// Returns the name of a policy model in the store.

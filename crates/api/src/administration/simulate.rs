@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{not_found_error, projects, require_read_permission, users};
+use super::{not_found_error, projects, require_identity_read_permission, users};
 use crate::AppState;
 use crate::body::{Body, check_entry_count, missing_field_error};
 use crate::caller::Caller;
@@ -127,7 +127,7 @@ pub(crate) async fn simulate_request(
     caller: Caller,
     body: Bytes,
 ) -> Result<Json<SimulationResponse>, ApiError> {
-    require_read_permission(&service, &caller)?;
+    require_identity_read_permission(&service, &caller)?;
     let fields =
         ["user_id", "action", "project_id", "instance_id", "source_ip", "time", "secure_transport", "request_tags"];
     let body = Body::parse(&body, &fields)?;

@@ -9,7 +9,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{not_found_error, require_administrator, require_read_permission, require_write_permission, validation};
+use super::{
+    not_found_error, require_administrator, require_identity_read_permission, require_identity_write_permission,
+    validation,
+};
 use crate::body::Body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
@@ -87,7 +90,7 @@ pub(crate) async fn list_users(
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<UserPage>, ApiError> {
-    let domain = require_read_permission(&service, &caller)?;
+    let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (users, total_count) = pagination::slice_page(service.store.list_users(domain).await?, page, build_user_view);
     Ok(Json(UserPage { users, total_count }))
@@ -105,7 +108,7 @@ pub(crate) async fn create_user(
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<CreatedUser>), ApiError> {
-    let (domain, origin) = require_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     let body = Body::parse(&body, &["name", "password", "administrator", "description"])?;
     let (name, description) =
         (validation::parse_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
@@ -137,7 +140,7 @@ pub(crate) async fn show_user(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<UserView>, ApiError> {
-    require_read_permission(&service, &caller)?;
+    require_identity_read_permission(&service, &caller)?;
     Ok(Json(build_user_view(find_user(&service, &caller, &id).await?)))
 }
 
@@ -154,7 +157,7 @@ pub(crate) async fn update_user(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<UserView>, ApiError> {
-    let (_, origin) = require_write_permission(&service, &caller)?;
+    let (_, origin) = require_identity_write_permission(&service, &caller)?;
     let body = Body::parse(&body, &["password", "enabled", "administrator", "description"])?;
     let mut change = UserChange {
         password_hash: None,
@@ -184,7 +187,7 @@ pub(crate) async fn delete_user(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let (_, origin) = require_write_permission(&service, &caller)?;
+    let (_, origin) = require_identity_write_permission(&service, &caller)?;
     let user = find_user(&service, &caller, &id).await?;
     if user.administrator {
         require_administrator(&caller)?;

@@ -112,7 +112,7 @@ impl RepeatedRefusals {
         let (caller, kind) = state.window_key(event, reason);
         let window = state.windows.get_mut(&caller).and_then(|kinds| kinds.get_mut(&kind));
         if let Some(window) = window.filter(|window| window.ends > now) {
-            window.record_repeat(event);
+            window.record_repeated_refusal(event);
             return None;
         }
         state.close_window(&caller, &kind);
@@ -236,7 +236,7 @@ impl RefusalWindow {
         window
     }
 
-    fn record_repeat(&mut self, event: &AuditEvent) {
+    fn record_repeated_refusal(&mut self, event: &AuditEvent) {
         self.repeated += 1;
         self.last_at = Timestamp::now();
         self.record_distinct_values(event);

@@ -17,7 +17,7 @@ const CSRF_HEADER: &str = "x-clew-csrf";
 const FETCH_SITE_HEADER: &str = "sec-fetch-site";
 
 /// Returns an error if the request was not sent by Clew's own web page.
-pub(crate) fn check_csrf(parts: &Parts, token: &str) -> Result<(), ApiError> {
+pub(crate) fn check_csrf_protection(parts: &Parts, token: &str) -> Result<(), ApiError> {
     check_request_origin(&parts.method, &parts.headers)?;
     if is_safe_method(&parts.method) {
         return Ok(());

@@ -182,7 +182,7 @@ pub(crate) async fn kill_sessions(
         }
     }
     let victims = [ids_with("would_kill"), request.other_victims].concat();
-    let warnings = costs.as_ref().map(|costs| costs.blocker_warnings(&victims, language)).unwrap_or_default();
+    let warnings = costs.as_ref().map(|costs| costs.surviving_blocker_warnings(&victims, language)).unwrap_or_default();
     Ok(Json(KillResponse { sessions, costs_unknown: costs.and_then(|costs| costs.unknown), warnings, effect }))
 }
 

@@ -17,7 +17,7 @@ use crate::json::Json;
 use crate::pagination::{self, PageParameters};
 
 /// Maximum number of audit rows that are searched for the names of the users who requested the kills on a page.
-const MAX_AUDIT_ROWS: u32 = 1000;
+const MAX_SEARCHED_AUDIT_ROWS: u32 = 1000;
 
 /// Page of kills on a node.
 #[derive(Serialize, ToSchema)]
@@ -134,7 +134,7 @@ async fn load_actor_names(
         to: Some(last.saturating_add(1)),
         ..AuditFilter::default()
     };
-    let rows = service.store.audit_rows_after(&filter, 0, MAX_AUDIT_ROWS).await?;
+    let rows = service.store.audit_rows_after(&filter, 0, MAX_SEARCHED_AUDIT_ROWS).await?;
     let named = rows.into_iter().filter_map(|row| {
         let name = match row.event.origin.actor {
             Actor::User { name, .. } => name,

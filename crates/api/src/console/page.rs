@@ -96,7 +96,7 @@ pub(crate) async fn serve_index(headers: HeaderMap) -> Response {
 }
 
 /// Fallback handler, which serves a file or view of the web page, or returns the error "no such API".
-pub(crate) async fn serve_or_not_found(request: Request) -> Response {
+pub(crate) async fn serve_page_or_not_found(request: Request) -> Response {
     let found = WEB_PAGE.find_response(request.method(), request.uri().path(), request.headers());
     found.map_or_else(|| ApiError::new(ErrorEntry::NO_SUCH_API).into_response(), add_page_headers)
 }

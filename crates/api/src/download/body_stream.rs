@@ -62,7 +62,7 @@ impl BodyStream {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a result became shorter while it was sent"));
         }
         self.offset += length as u64;
-        Ok(self.pool.share_prefix(buffer, length))
+        Ok(self.pool.share_buffer_prefix(buffer, length))
     }
 }
 
@@ -110,7 +110,7 @@ impl BufferPool {
 
     /// Returns the first `length` bytes of a buffer as a chunk.
     /// The buffer can be reused after the chunk is dropped.
-    fn share_prefix(&mut self, buffer: BytesMut, length: usize) -> Bytes {
+    fn share_buffer_prefix(&mut self, buffer: BytesMut, length: usize) -> Bytes {
         let buffer = buffer.freeze();
         let chunk = buffer.slice(..length.min(buffer.len()));
         self.shared.push_back(buffer);
@@ -207,7 +207,7 @@ mod tests {
         let mut share = |byte| {
             let mut buffer = pool.acquire(u64::MAX);
             buffer[0] = byte;
-            pool.share_prefix(buffer, CHUNK_SIZE)
+            pool.share_buffer_prefix(buffer, CHUNK_SIZE)
         };
         let (first, second) = (share(1), share(2));
         let address = first.as_ptr();

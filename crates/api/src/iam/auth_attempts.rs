@@ -18,12 +18,12 @@ use crate::error::ApiError;
 use crate::{AppState, passwords};
 
 /// Maximum time to wait for concurrent attempts on the same subject in other server processes.
-const MAX_ATTEMPT_WAIT: Duration = Duration::from_secs(10);
+const MAX_RESERVATION_WAIT: Duration = Duration::from_secs(10);
 const RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Outcome of a password check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PasswordCheck {
+pub(crate) enum PasswordCheckOutcome {
     Right,
     Wrong,
     /// The subject is locked because of too many failed attempts. The password was not compared.
@@ -39,21 +39,21 @@ pub(crate) async fn check_password_attempt(
     user: Option<&User>,
     peer: Option<IpAddr>,
     password: SecretString,
-) -> Result<PasswordCheck, ApiError> {
+) -> Result<PasswordCheckOutcome, ApiError> {
     let subject =
         find_failure_subject(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?.name;
     let _lock = service.attempt_locks().lock_subject(&subject).await;
     if !reserve_attempt(&service.store, &subject).await? {
-        return Ok(PasswordCheck::Locked);
+        return Ok(PasswordCheckOutcome::Locked);
     }
     let is_correct = passwords::verify_password(password, user.map(|user| user.password_hash.clone())).await?;
     let Some(user) = user.filter(|user| is_correct && user.enabled) else {
         service.store.confirm_auth_failure(&subject).await?;
-        return Ok(PasswordCheck::Wrong);
+        return Ok(PasswordCheckOutcome::Wrong);
     };
     service.store.clear_auth_failures(&subject).await?;
     record_client_address(&service.store, &user.id, peer).await;
-    Ok(PasswordCheck::Right)
+    Ok(PasswordCheckOutcome::Right)
 }
 
 /// Reserves an attempt before the password is compared. Returns `false` if the subject is locked.
@@ -62,7 +62,7 @@ async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreErro
     loop {
         match store.reserve_auth_attempt(subject).await? {
             AuthAttemptReservation::Granted => return Ok(true),
-            AuthAttemptReservation::Busy if start.elapsed() < MAX_ATTEMPT_WAIT => {
+            AuthAttemptReservation::Busy if start.elapsed() < MAX_RESERVATION_WAIT => {
                 sleep(RESERVATION_POLL_INTERVAL).await;
             }
             AuthAttemptReservation::Busy | AuthAttemptReservation::Locked => return Ok(false),

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use crate::AppState;
 use crate::audit::AuditContext;
 use crate::error::ApiError;
-use crate::iam::auth_attempts::{self, PasswordCheck};
+use crate::iam::auth_attempts::{self, PasswordCheckOutcome};
 use crate::iam::sign_in::UserRef;
 
 /// Authenticates a user by password and records the user in the audit context.
@@ -53,11 +53,15 @@ pub(crate) async fn authenticate_by_password(
     }
     let check = auth_attempts::check_password_attempt(service, &name, user.as_ref(), peer, password).await?;
     match (check, user) {
-        (PasswordCheck::Right, Some(user)) => {
+        (PasswordCheckOutcome::Right, Some(user)) => {
             trail.set_actor(&user);
             Ok(user)
         }
-        (PasswordCheck::Locked, _) => Err(ApiError::with_detail(ErrorEntry::IAM_LOCKED, "iam-locked-for", Vec::new())),
-        (PasswordCheck::Right | PasswordCheck::Wrong, _) => Err(ApiError::new(ErrorEntry::IAM_WRONG_PASSWORD)),
+        (PasswordCheckOutcome::Locked, _) => {
+            Err(ApiError::with_detail(ErrorEntry::IAM_LOCKED, "iam-locked-for", Vec::new()))
+        }
+        (PasswordCheckOutcome::Right | PasswordCheckOutcome::Wrong, _) => {
+            Err(ApiError::new(ErrorEntry::IAM_WRONG_PASSWORD))
+        }
     }
 }

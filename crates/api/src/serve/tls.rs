@@ -52,7 +52,7 @@ impl TlsConfig {
         let files = CertificateFiles { certificate: certificate.to_owned(), key: key.to_owned(), initial };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let current = Arc::new(CurrentCertificate(RwLock::new(Arc::new(files.load_certified_key(&provider)?))));
-        let unusable = |cause| files.unusable_error(cause);
+        let unusable = |cause| files.unusable_certificate_error(cause);
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(unusable)?
@@ -73,8 +73,8 @@ impl TlsConfig {
     #[must_use]
     pub fn is_key_world_readable(&self) -> bool {
         use std::os::unix::fs::PermissionsExt;
-        const OTHERS_READ_MODE: u32 = 0o004;
-        self.files.key.metadata().is_ok_and(|key| key.permissions().mode() & OTHERS_READ_MODE != 0)
+        const OTHERS_READ_PERMISSION: u32 = 0o004;
+        self.files.key.metadata().is_ok_and(|key| key.permissions().mode() & OTHERS_READ_PERMISSION != 0)
     }
 
     pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
@@ -96,7 +96,7 @@ impl CertificateFiles {
             Error::InconsistentKeys(_) => {
                 ServeError::KeyMismatch { certificate: self.certificate.clone(), key: self.key.clone() }
             }
-            cause => self.unusable_error(cause),
+            cause => self.unusable_certificate_error(cause),
         })
     }
 
@@ -120,7 +120,7 @@ impl CertificateFiles {
             .map_err(|_| ServeError::NotPem { what: "private key", path: self.key.clone() })
     }
 
-    fn unusable_error(&self, cause: Error) -> ServeError {
+    fn unusable_certificate_error(&self, cause: Error) -> ServeError {
         ServeError::Unusable { certificate: self.certificate.clone(), key: self.key.clone(), cause }
     }
 }

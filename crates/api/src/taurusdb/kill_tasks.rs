@@ -62,7 +62,7 @@ pub(crate) async fn add_kill_task(
     let (project, instance) =
         caller.require_project_action_on_instance(&service, Action::MODIFY_INSTANCE, path).await?;
     let NewTaskRequest { criteria, duration, confirmed } = parse_new_task(&body)?;
-    caller.check_valid_for(duration.map(|duration| duration.as_secs()))?;
+    caller.check_credential_lifetime(duration.map(|duration| duration.as_secs()))?;
     let must_confirm = criteria.is_duration_only() && cookie::is_cookie_authenticated(&headers, caller.client.as_ref());
     if confirmed.as_deref().map_or(must_confirm, |name| name != instance.name) {
         return Err(ApiError::invalid_parameter("kill-task-confirmation", vec![("name", instance.name.clone())]));

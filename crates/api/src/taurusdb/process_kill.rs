@@ -25,7 +25,7 @@ use crate::json::Json;
 use crate::nodes;
 
 /// Maximum number of sessions in a request.
-const MAX_REQUEST_SESSIONS: usize = 20;
+const MAX_SESSIONS_PER_REQUEST: usize = 20;
 /// Maximum length of the kill reason, in characters.
 const MAX_REASON_CHARS: usize = 255;
 
@@ -104,7 +104,7 @@ async fn kill_existing_sessions(
     let start = Instant::now();
     let SessionLookup { read, sessions } =
         find_sessions(&target.node.url, &request.ids, &limits).await.map_err(KillError::Node)?;
-    if service.listed_servers().is_different_server(&caller.principal.user_id, &target.node.id, &read.server) {
+    if service.session_list_servers().is_different_server(&caller.principal.user_id, &target.node.id, &read.server) {
         let refused = |session: &Session| (session.id, KillOutcome::Refused(Reason::AnotherServer));
         return Ok(sessions.iter().map(refused).collect());
     }
@@ -139,7 +139,7 @@ impl ProcessKillRequest {
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = Body::parse(body, &["processes", "reason"])?;
         let given: Vec<i64> = body.get_required("processes")?;
-        check_entry_count("processes", given.len(), 1, MAX_REQUEST_SESSIONS)?;
+        check_entry_count("processes", given.len(), 1, MAX_SESSIONS_PER_REQUEST)?;
         let mut seen = HashSet::new();
         let mut ids = Vec::with_capacity(given.len());
         for id in given {
@@ -165,7 +165,7 @@ impl ProcessKillRequest {
         for &id in &self.ids {
             match outcomes.iter().find(|(session, _)| *session == id).map(|(_, outcome)| outcome) {
                 Some(outcome) if outcome.was_accepted() => killed.processes_killed.push(id),
-                Some(outcome) if outcome_failure(outcome).is_some() => {}
+                Some(outcome) if find_outcome_failure(outcome).is_some() => {}
                 _ => killed.processes_not_found.push(id),
             }
         }
@@ -174,7 +174,7 @@ impl ProcessKillRequest {
 }
 
 /// Returns the failure of a kill. A failure to identify the session through the node's address is included.
-fn outcome_failure(outcome: &KillOutcome) -> Option<Failure> {
+fn find_outcome_failure(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),
         KillOutcome::Refused(Reason::Proxied | Reason::AnotherServer) => {
@@ -188,7 +188,7 @@ fn outcome_failure(outcome: &KillOutcome) -> Option<Failure> {
 /// The client can repeat the request.
 fn summarize_failures(outcomes: &[(u64, KillOutcome)], killed: &SessionKillResult) -> Option<Failure> {
     let failures: Vec<(u64, Failure)> =
-        outcomes.iter().filter_map(|(id, outcome)| Some((*id, outcome_failure(outcome)?))).collect();
+        outcomes.iter().filter_map(|(id, outcome)| Some((*id, find_outcome_failure(outcome)?))).collect();
     let (_, first) = failures.first()?;
     let list = |ids: &mut dyn Iterator<Item = u64>| {
         let ids: Vec<String> = ids.map(|id| id.to_string()).collect();

@@ -78,7 +78,7 @@ pub(crate) async fn list_processes(
     };
     let mut snapshot = service.read_node(node, read).await?;
     if let Some(server) = snapshot.server.take() {
-        service.listed_servers().record_list(&caller.principal.user_id, &node.id, server);
+        service.session_list_servers().record_list(&caller.principal.user_id, &node.id, server);
     }
     let slicing = tokio::task::spawn_blocking(move || read_snapshot_page(snapshot, page)).await;
     let processes = slicing.map_err(|error| ApiError::internal_error(&error))?;

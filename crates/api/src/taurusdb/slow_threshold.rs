@@ -16,7 +16,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 
 /// Maximum number of instances in a request.
-const MAX_REQUEST_INSTANCES: usize = 100;
+const MAX_INSTANCES_PER_REQUEST: usize = 100;
 
 /// Minimum duration of a slow session.
 #[derive(Serialize, ToSchema)]
@@ -91,7 +91,7 @@ pub(crate) async fn set_slow_threshold(
 fn parse_threshold_body(body: &[u8]) -> Result<(Vec<InstanceId>, SlowThreshold), ApiError> {
     let body = Body::parse(body, &["instance_ids", "slow_process_threshold"])?;
     let ids: Vec<String> = body.get_required("instance_ids")?;
-    check_entry_count("instance_ids", ids.len(), 1, MAX_REQUEST_INSTANCES)?;
+    check_entry_count("instance_ids", ids.len(), 1, MAX_INSTANCES_PER_REQUEST)?;
     let ids = ids.iter().map(|id| caller::parse_instance_id(id)).collect::<Result<_, _>>()?;
     let seconds: i64 = body.get_required("slow_process_threshold")?;
     let threshold = SlowThreshold::new(seconds).ok_or_else(|| {

@@ -20,7 +20,7 @@ use crate::pagination::{self, PageParameters};
 use crate::query::truncate_text;
 
 /// Maximum number of tags in a request.
-const MAX_REQUEST_TAGS: usize = 20;
+const MAX_TAGS_PER_REQUEST: usize = 20;
 /// Maximum length of a tag key, in characters.
 const MAX_TAG_KEY_LEN: usize = 36;
 /// Maximum length of a tag value, in characters.
@@ -168,7 +168,7 @@ fn parse_tag_action(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>), ApiEr
     let body = Body::parse(body, &["action", "tags"])?;
     let operation: TagOperation = body.get_required("action")?;
     let tags: Vec<TagChange> = body.get_required("tags")?;
-    check_entry_count("tags", tags.len(), 1, MAX_REQUEST_TAGS)?;
+    check_entry_count("tags", tags.len(), 1, MAX_TAGS_PER_REQUEST)?;
     let mut keys = HashSet::new();
     for tag in &tags {
         check_tag(tag, operation)?;

@@ -143,12 +143,12 @@ async fn malformed_request_gets_a_complete_error_response() {
         (
             uri(0x11000),
             "414 URI Too Long",
-            "Request URI too large. Path and query exceed the maximum length of 32768 bytes.",
+            "Request URI too large. The path and query exceed the maximum length of 32768 bytes.",
         ),
         (
             uri(0x80000),
             "414 URI Too Long",
-            "Request URI too large. Path and query exceed the maximum length of 32768 bytes.",
+            "Request URI too large. The path and query exceed the maximum length of 32768 bytes.",
         ),
         (
             format!("GET / HTTP/1.1\r\n{host}x: {}\r\n\r\n", "a".repeat(0x80000)),

@@ -16,7 +16,7 @@ use crate::error::ApiError;
 const READ_BATCH_ROWS: u32 = 1000;
 
 /// State of an audit export: the next batch of rows and the source of further batches.
-struct ExportState {
+struct AuditExportState {
     store: Store,
     filter: AuditFilter,
     rows: Vec<AuditRecord>,
@@ -29,7 +29,7 @@ pub(super) async fn stream_audit_rows(
     filter: AuditFilter,
 ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send, ApiError> {
     let rows = store.audit_rows_after(&filter, 0, READ_BATCH_ROWS).await?;
-    Ok(stream::try_unfold(ExportState { store, filter, rows }, |mut state| async move {
+    Ok(stream::try_unfold(AuditExportState { store, filter, rows }, |mut state| async move {
         let Some(last) = state.rows.last().map(|row| row.seq) else { return Ok(None) };
         let next =
             state.store.audit_rows_after(&state.filter, last, READ_BATCH_ROWS).await.map_err(log_export_error)?;

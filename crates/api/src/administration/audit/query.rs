@@ -53,7 +53,7 @@ pub(crate) struct AuditParameters {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
-pub(crate) struct RowsParameters {
+pub(crate) struct AuditRowsParameters {
     /// Order of the rows
     #[param(inline, default = "oldest")]
     order: Option<RowOrder>,
@@ -85,7 +85,7 @@ pub(crate) enum OutcomeName {
 }
 
 /// Parsed query for a page of audit rows.
-pub(super) struct RowsQuery {
+pub(super) struct AuditRowsQuery {
     pub(super) filter: AuditFilter,
     pub(super) newest_first: bool,
     /// Position of the last row on the previous page; `None` for the first page.
@@ -94,14 +94,14 @@ pub(super) struct RowsQuery {
 }
 
 /// Parses the filter parameters of a query string and adds the filters to `base`.
-pub(super) fn parse_filter(query: Option<&str>, base: AuditFilter) -> Result<AuditFilter, ApiError> {
+pub(super) fn parse_audit_filter(query: Option<&str>, base: AuditFilter) -> Result<AuditFilter, ApiError> {
     let query = Query::parse(query)?;
     query.reject_unknown(&FILTER_PARAMETERS)?;
-    build_filter(&query, base)
+    build_audit_filter(&query, base)
 }
 
 /// Parses the filter, order and page parameters of a query string, and adds the filters to `base`.
-pub(super) fn parse_rows_query(query: Option<&str>, base: AuditFilter) -> Result<RowsQuery, ApiError> {
+pub(super) fn parse_rows_query(query: Option<&str>, base: AuditFilter) -> Result<AuditRowsQuery, ApiError> {
     let query = Query::parse(query)?;
     let names: Vec<_> = FILTER_PARAMETERS.into_iter().chain(["order", "after", "limit"]).collect();
     query.reject_unknown(&names)?;
@@ -115,10 +115,10 @@ pub(super) fn parse_rows_query(query: Option<&str>, base: AuditFilter) -> Result
         return Err(Query::invalid_value_error("after", &negative.to_string()));
     }
     let limit = query.get_number("limit", 1, MAX_RESPONSE_ROWS, 100)?;
-    Ok(RowsQuery { filter: build_filter(&query, base)?, newest_first, after, limit })
+    Ok(AuditRowsQuery { filter: build_audit_filter(&query, base)?, newest_first, after, limit })
 }
 
-fn build_filter(query: &Query, base: AuditFilter) -> Result<AuditFilter, ApiError> {
+fn build_audit_filter(query: &Query, base: AuditFilter) -> Result<AuditFilter, ApiError> {
     let text = |name: &str| query.get(name).map(ToOwned::to_owned);
     let outcome = |given| Outcome::from_name(given).ok_or_else(|| Query::invalid_value_error("outcome", given));
     Ok(AuditFilter {

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::{ModelName, parse_policy_document};
 use crate::AppState;
-use crate::administration::require_read_permission;
+use crate::administration::require_identity_read_permission;
 use crate::body::{Body, invalid_field_error, missing_field_error};
 use crate::caller::Caller;
 use crate::error::{ApiError, FindingView};
@@ -78,7 +78,7 @@ pub(crate) async fn validate_policy(
     caller: Caller,
     body: Bytes,
 ) -> Result<Json<Validation>, ApiError> {
-    require_read_permission(&service, &caller)?;
+    require_identity_read_permission(&service, &caller)?;
     let text = extract_document_text(&Body::parse(&body, &["document"])?)?;
     Ok(Json(match parse_policy_document(&service, &caller, text).await? {
         Ok(policy) => Validation {

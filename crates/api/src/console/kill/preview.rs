@@ -85,7 +85,7 @@ impl KillImpact {
     }
 
     /// Returns warnings about root blockers that block the victims but are not victims themselves.
-    pub(super) fn blocker_warnings(&self, victims: &[u64], language: Language) -> Vec<String> {
+    pub(super) fn surviving_blocker_warnings(&self, victims: &[u64], language: Language) -> Vec<String> {
         self.graph.surviving_blockers(victims).iter().map(|blocker| blocker.warning_text(language)).collect()
     }
 

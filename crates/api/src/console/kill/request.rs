@@ -13,9 +13,9 @@ use crate::error::ApiError;
 use crate::query::truncate_text;
 
 /// Maximum number of sessions in a request.
-const MAX_REQUEST_SESSIONS: usize = 1000;
+const MAX_SESSIONS_PER_REQUEST: usize = 1000;
 /// Maximum number of victims that other requests for the same selection contain.
-const MAX_OTHER_VICTIMS: usize = 100_000;
+const MAX_VICTIMS_IN_OTHER_REQUESTS: usize = 100_000;
 /// Maximum length of the kill reason, in characters.
 const MAX_REASON_CHARS: usize = 255;
 /// Tolerance when comparing statement start times, in seconds. Servers round to seconds, and clocks differ.
@@ -68,7 +68,7 @@ impl SessionKillRequest {
     pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = Body::parse(body, &["sessions", "what", "reason", "preview", "other_victims"])?;
         let mut sessions: Vec<SelectedSession> = body.get_required("sessions")?;
-        check_entry_count("sessions", sessions.len(), 1, MAX_REQUEST_SESSIONS)?;
+        check_entry_count("sessions", sessions.len(), 1, MAX_SESSIONS_PER_REQUEST)?;
         let mut ids = HashSet::new();
         sessions.retain(|selected| ids.insert(selected.id));
         // The field has no default, because the default would have to be the more destructive kind.
@@ -83,7 +83,7 @@ impl SessionKillRequest {
             return Err(invalid_field_error("reason", &reason));
         }
         let other_victims: Vec<u64> = body.get("other_victims")?.unwrap_or_default();
-        check_entry_count("other_victims", other_victims.len(), 0, MAX_OTHER_VICTIMS)?;
+        check_entry_count("other_victims", other_victims.len(), 0, MAX_VICTIMS_IN_OTHER_REQUESTS)?;
         Ok(Self { sessions, kind, reason, preview: body.get("preview")?.unwrap_or(false), other_victims })
     }
 
@@ -172,7 +172,7 @@ mod tests {
             r#"{"sessions":[7],"what":"query"}"#.into(),
             r#"{"sessions":[{"id":7}],"what":"query"}"#.into(),
             r#"{"sessions":[{"id":-7,"user":"a","host":"b"}],"what":"query"}"#.into(),
-            format!(r#"{{"sessions":[{}],"what":"query"}}"#, vec![right; MAX_REQUEST_SESSIONS + 1].join(",")),
+            format!(r#"{{"sessions":[{}],"what":"query"}}"#, vec![right; MAX_SESSIONS_PER_REQUEST + 1].join(",")),
         ] {
             assert!(SessionKillRequest::parse(body.as_bytes()).is_err(), "{}", &body[..body.len().min(200)]);
         }

@@ -84,7 +84,7 @@ impl StreamAuthorization {
     async fn revalidate(&mut self) -> Result<Result<(), StreamEndReason>, ApiError> {
         let view = self.service.store.cached_view().await?;
         if view.access_version() != self.caller.view.access_version() {
-            if !self.credentials_are_valid(&view).await? {
+            if !self.are_credentials_valid(&view).await? {
                 return Ok(Err(StreamEndReason::Token));
             }
             let user = &self.caller.principal.user_id;
@@ -103,7 +103,7 @@ impl StreamAuthorization {
 
     /// Returns whether the credentials are still valid and the user is enabled.
     /// Updates the administrator flag of the principal.
-    async fn credentials_are_valid(&mut self, view: &CachedView) -> Result<bool, ApiError> {
+    async fn are_credentials_valid(&mut self, view: &CachedView) -> Result<bool, ApiError> {
         let user = match &self.caller.credential {
             CredentialRef::Token(token) => {
                 let stored = view.find_token(&token.hash).await?;

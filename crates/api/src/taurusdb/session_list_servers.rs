@@ -21,22 +21,22 @@ const MAX_LIST_AGE: Duration = Duration::from_mins(10);
 
 /// Server instance and read time of a session list.
 #[derive(Debug)]
-struct ListedServer {
+struct SessionListServer {
     server: ServerInstance,
     read_at: Instant,
 }
 
 /// Server instances that the latest session lists came from, by user and node.
 #[derive(Debug)]
-pub(crate) struct ListedServers(Mutex<LruCache<(UserId, NodeId), ListedServer>>);
+pub(crate) struct SessionListServers(Mutex<LruCache<(UserId, NodeId), SessionListServer>>);
 
-impl Default for ListedServers {
+impl Default for SessionListServers {
     fn default() -> Self {
         Self(Mutex::new(LruCache::new(MAX_STORED_LISTS)))
     }
 }
 
-impl ListedServers {
+impl SessionListServers {
     /// Records the server instance that a user's session list came from.
     pub(super) fn record_list(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
         self.record_list_at(user, node, server, Instant::now());
@@ -49,7 +49,7 @@ impl ListedServers {
 
     fn record_list_at(&self, user: &UserId, node: &NodeId, server: ServerInstance, read_at: Instant) {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lists.put((user.clone(), node.clone()), ListedServer { server, read_at });
+        lists.put((user.clone(), node.clone()), SessionListServer { server, read_at });
     }
 
     fn is_different_server_at(&self, user: &UserId, node: &NodeId, server: &ServerInstance, now: Instant) -> bool {
@@ -68,7 +68,7 @@ mod tests {
         let [one, other]: [ServerInstance; 2] =
             ["uuid@1790000000", "uuid@1790000001"].map(|server| server.parse().unwrap());
         let (user, node) = (UserId::generate(), NodeId::generate());
-        let (lists, read_at) = (ListedServers::default(), Instant::now());
+        let (lists, read_at) = (SessionListServers::default(), Instant::now());
         lists.record_list_at(&user, &node, one, read_at);
         let is_different_server =
             |after: u64| lists.is_different_server_at(&user, &node, &other, read_at + Duration::from_secs(after));
