@@ -80,7 +80,7 @@ impl RateLimits {
         }))
     }
 
-    /// Checks whether the peer may authenticate, without consuming its quota.
+    /// Checks whether the peer may authenticate. Does not consume the quota of the peer.
     pub(crate) fn check_failed_authentication_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
         let failures = self.0.failures.as_ref();
         failures
@@ -88,7 +88,7 @@ impl RateLimits {
             .map_err(|wait| self.record_and_build_rejection(ClientLimit::Failures, wait))
     }
 
-    /// Checks whether the peer may sign in, and consumes one sign-in of its quota.
+    /// Checks whether the peer may sign in. Consumes one sign-in from the quota of the peer.
     pub(crate) fn check_sign_in_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
         self.check_failed_authentication_limit(peer)?;
         let sign_ins = self.0.sign_ins.as_ref();
@@ -97,7 +97,7 @@ impl RateLimits {
             .map_err(|wait| self.record_and_build_rejection(ClientLimit::SignIns, wait))
     }
 
-    /// Consumes one failure of the peer's quota. An exhausted quota affects only later requests.
+    /// Charges one failed authentication to the quota of the peer. An exhausted quota affects only later requests.
     pub(crate) fn record_auth_failure(&self, peer: IpAddr) {
         if let Some(failures) = &self.0.failures
             && failures.check(&peer.into()).is_err()
@@ -106,7 +106,7 @@ impl RateLimits {
         }
     }
 
-    /// Checks whether the principal may make a request, without consuming its quota.
+    /// Checks whether the principal may send a request. Does not consume the quota of the principal.
     pub(crate) fn check_principal_limit(&self, user: &UserId) -> Result<(), ApiError> {
         let principals = self.0.principals.as_ref();
         principals

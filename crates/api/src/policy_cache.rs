@@ -85,7 +85,10 @@ fn parse_grant(user: &UserId, stored: StoredGrant) -> Option<Grant> {
         }
     };
     let Some(policy) = policy else {
-        error!(user.id = %user, policy = policy_name, "cannot parse a stored policy; its users have no permissions until the policy is replaced");
+        error!(
+            user.id = %user, policy = policy_name,
+            "cannot parse a stored policy; its users have no permissions until the policy is replaced"
+        );
         return None;
     };
     Some(Grant {

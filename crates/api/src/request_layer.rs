@@ -95,7 +95,10 @@ pub(crate) async fn handle_request(
     let (status, seconds) = (response.status().as_u16(), start.elapsed().as_secs_f64());
     {
         let _entered = span.enter();
-        info!(http.method = %method, http.route = &*route, http.status = status, http.seconds = seconds, "request completed");
+        info!(
+            http.method = %method, http.route = &*route, http.status = status, http.seconds = seconds,
+            "request completed"
+        );
     }
     service.metrics.record_response(&method, route, status, seconds);
     response

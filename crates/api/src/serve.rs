@@ -102,7 +102,7 @@ pub async fn serve(
     drop(tcp);
     collections.close_waiters();
     watch_registry.close();
-    info!(http.connections = connections.count(), "shutdown started; new connections are refused");
+    info!(http.connections = connections.count(), "shutdown started; no new connections are accepted");
     if timeout(settings.shutdown_grace_period, connections.shutdown()).await.is_err() {
         warn!("shutdown grace period expired before all responses were sent");
     }
@@ -113,7 +113,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// Limits on the number of open connections.
+/// Limits for the number of open connections.
 struct ConnectionLimits {
     regular: Arc<Semaphore>,
     reserved: Arc<Semaphore>,

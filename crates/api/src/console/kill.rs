@@ -43,7 +43,7 @@ pub(crate) struct KillResponse {
     /// Reason why the impact of the kills is unknown; null if it is known; only in a preview
     #[schema(required)]
     costs_unknown: Option<String>,
-    /// Warnings about the selection, such as an unselected root blocker; only in a preview
+    /// Warnings about the selection, for example that a root blocker is not selected; only in a preview
     warnings: Vec<String>,
     /// Effect of the kills; null in a preview, or if no session was killed
     #[schema(required)]

@@ -42,7 +42,7 @@ struct NodeKill {
     by: Option<String>,
     /// Target of the kill: connection or query
     what: String,
-    /// Reason that the user entered; may be empty
+    /// Reason that the user entered for the kill; may be empty
     reason: String,
     /// Thread id
     session_id: u64,
@@ -51,7 +51,7 @@ struct NodeKill {
     #[schema(required)]
     db: Option<String>,
     command: String,
-    /// Time in the last state before the kill, in seconds
+    /// Time that the session spent in its last state before the kill, in seconds
     time: u64,
     #[schema(required)]
     state: Option<String>,

@@ -163,7 +163,7 @@ impl KeySource {
     }
 }
 
-/// Returns the key source for a valid token of the caller.
+/// Returns the credentials that belong to a valid token of the caller.
 async fn find_token_source(service: &AppState, caller: &Caller, token: &str) -> Result<KeySource, ApiError> {
     let hash = token::hash_token(token);
     let stored = service.store.find_token(&hash).await?;

@@ -84,7 +84,7 @@ struct TokenUser {
     domain: TokenDomain,
 }
 
-/// Source data of a token response. Times are Unix timestamps in seconds.
+/// Data from which a token response is built. Times are Unix timestamps in seconds.
 pub(super) struct TokenDetails<'a> {
     pub(super) user: &'a User,
     pub(super) project: Option<&'a Project>,

@@ -63,7 +63,7 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> KeyedLimiter<K, C> {
         outcome.map_or(Ok(()), |outcome| outcome.map_err(|until| until.wait_time_from(self.clock.now())))
     }
 
-    /// Checks whether a permit is available without consuming it.
+    /// Checks whether a permit is available, but does not consume the permit.
     pub(super) fn peek(&self, key: &K) -> Result<(), Duration> {
         self.check_key(&KeyLimitCheck { key: key.clone(), consumes: false })
     }

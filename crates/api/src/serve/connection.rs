@@ -1,4 +1,4 @@
-//! HTTP service for one connection, from the TLS handshake to the close.
+//! HTTP service for one connection, from the TLS handshake until the connection is closed.
 
 use std::convert::Infallible;
 use std::net::IpAddr;

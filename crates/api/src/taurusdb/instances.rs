@@ -28,15 +28,15 @@ struct ListParameters {
     r#type: Option<String>,
     /// Datastore type; only gaussdb-mysql is supported
     datastore_type: Option<String>,
-    /// Accepted for compatibility; matches no instance
+    /// Accepted for compatibility. If the parameter is set, no instance matches
     vpc_id: Option<String>,
-    /// Accepted for compatibility; matches no instance
+    /// Accepted for compatibility. If the parameter is set, no instance matches
     subnet_id: Option<String>,
     /// Host of the master node
     private_ip: Option<String>,
     /// Host of a replica node
     readonly_private_ip: Option<String>,
-    /// Accepted for compatibility; matches no instance
+    /// Accepted for compatibility. If the parameter is set, no instance matches
     proxy_ip: Option<String>,
     /// Number of instances to skip
     #[param(minimum = 0, default = 0)]

@@ -50,11 +50,11 @@ pub(crate) struct IntelligentKillStatistic {
     /// Thread ids of the sessions
     ids: Vec<u64>,
     count: u64,
-    /// Total duration of all sessions, in seconds
+    /// Total duration of the sessions in the group, in seconds
     total_time: f64,
-    /// Mean duration of the sessions, in seconds
+    /// Mean duration of the sessions in the group, in seconds
     avg_time: f64,
-    /// Maximum duration of a session, in seconds
+    /// Maximum duration of a session in the group, in seconds
     max_time: f64,
     /// Strategy: top3_time, top3_count or top3_avg_time. A group is listed once per strategy that selects it
     #[schema(value_type = String, example = "top3_time")]

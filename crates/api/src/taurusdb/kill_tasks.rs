@@ -33,9 +33,9 @@ const MIN_TASK_SECONDS: u32 = 10;
 /// Maximum duration of an automatic task, in seconds: one second less than a year.
 const MAX_TASK_SECONDS: u32 = 31_535_999;
 
-/// Type of a task that stops after a specified duration.
+/// Name of the task type for a kill task that stops after a specified duration.
 const AUTO_TASK_TYPE: &str = "auto";
-/// Type of a task that runs until a user stops it.
+/// Name of the task type for a kill task that runs until a user stops it.
 const MANUAL_TASK_TYPE: &str = "manual";
 
 /// Add a task that automatically kills matching sessions of an instance.

@@ -73,7 +73,10 @@ impl StreamAuthorization {
         match Box::pin(self.revalidate()).await {
             Ok(outcome) => outcome,
             Err(refusal) if refusal.status().is_server_error() => {
-                warn!(user.id = %self.caller.principal.user_id, "cannot revalidate the permissions of a stream subscriber");
+                warn!(
+                    user.id = %self.caller.principal.user_id,
+                    "cannot revalidate the permissions of a stream subscriber"
+                );
                 Ok(())
             }
             Err(refusal) if refusal.status() == StatusCode::NOT_FOUND => Err(StreamEndReason::Gone),

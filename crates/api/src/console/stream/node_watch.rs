@@ -200,7 +200,8 @@ impl NodeWatch {
     fn record_sample_duration(&self, sampling_interval: &mut AdaptiveInterval, duration: Duration) {
         match sampling_interval.record_read_duration(duration) {
             Some(IntervalChange::Lengthened(interval)) => info!(
-                node.id = %self.node, sample.seconds = duration.as_secs_f64(), sample.interval_seconds = interval.as_secs_f64(),
+                node.id = %self.node, sample.seconds = duration.as_secs_f64(),
+                sample.interval_seconds = interval.as_secs_f64(),
                 "sampling interval lengthened because the node responds slowly"
             ),
             Some(IntervalChange::Restored) => {

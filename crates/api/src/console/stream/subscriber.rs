@@ -35,7 +35,7 @@ pub(super) struct Subscriber {
     position: Option<FeedPosition>,
     /// True if the statements in the last sent session list were masked.
     masked: bool,
-    /// Sequence number of the last sent failure.
+    /// Sequence number of the last sent read error.
     last_failure: u64,
     state: StreamState,
     /// True if the feed contains an update that has not been sent to the subscriber yet.
@@ -90,7 +90,7 @@ impl Subscriber {
     }
 
     /// Returns the next chunk of the stream.
-    /// Events are rendered on demand, so that slow clients need no buffer.
+    /// Events are rendered on demand, so that a slow client needs no buffer.
     pub(super) async fn next_chunk(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         match self.state {
             StreamState::Ended => return None,

@@ -34,12 +34,12 @@ pub(crate) struct IntelligentKillHistory {
     start_time: i64,
     /// Completion time, as a Unix timestamp in seconds
     end_time: i64,
-    /// Link to a CSV with the outcome for each session. Do not share the link: it works without credentials for an hour
+    /// Link to a CSV with the outcome for each session. Keep it secret: for up to an hour, it needs no credentials
     download_link: String,
     /// Status: finished or error. Clew extension to the TaurusDB API
     #[schema(value_type = String, example = "finished")]
     status: &'static str,
-    /// Reason if the kill was incomplete. Clew extension
+    /// Reason why the kill was incomplete; omitted if it was complete. Clew extension
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
@@ -52,8 +52,8 @@ pub(crate) struct IntelligentKillHistory {
     params(
         ("project_id" = String, Path), ("instance_id" = String, Path),
         ("node_id" = String, Query, description = "Id of the node"),
-        ("start_time" = i64, Query, description = "Start of the range of request times, inclusive, as a Unix timestamp in milliseconds"),
-        ("end_time" = i64, Query, description = "End of the range of request times, exclusive, as a Unix timestamp in milliseconds"),
+        ("start_time" = i64, Query, description = "Start of the range of request times (inclusive), as a Unix timestamp in milliseconds"),
+        ("end_time" = i64, Query, description = "End of the range of request times (exclusive), as a Unix timestamp in milliseconds"),
         ("limit" = Option<String>, Query, description = "Maximum number of entries to return: 1 to 100; default 100"),
         ("offset" = Option<String>, Query, description = "Number of entries to skip; default 0")
     ),

@@ -22,7 +22,7 @@ pub(crate) struct IntelligentKillWarning {
     session_id: Option<u64>,
 }
 
-/// Returns the warnings about killing the victims.
+/// Returns the warnings about an intelligent kill of these victims.
 ///
 /// A failed read is converted into a warning, so that the preview succeeds.
 pub(super) async fn read_warnings(

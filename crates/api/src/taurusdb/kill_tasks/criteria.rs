@@ -16,7 +16,7 @@ const INCLUDE_UNSAFE_FIELD: &str = "include_unsafe";
 const MAX_USER_LEN: usize = 32;
 /// Maximum length of a database name, in characters.
 const MAX_DATABASE_LEN: usize = 64;
-/// Maximum length of host and command, in characters, as in the filters of a collection.
+/// Maximum length of a host or command, in characters. Collection filters have the same maximum.
 const MAX_HOST_AND_COMMAND_LEN: usize = 255;
 /// Maximum length of a statement substring, in characters.
 const MAX_INFO_LEN: usize = 1024;

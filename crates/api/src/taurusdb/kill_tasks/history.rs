@@ -21,10 +21,10 @@ const MAX_LISTED_KILLS: u32 = 500;
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
 pub(crate) struct HistoryParameters {
-    /// Start of the time range, inclusive, as a Unix timestamp in milliseconds
+    /// Start of the time range (inclusive), as a Unix timestamp in milliseconds
     #[param(minimum = 0)]
     start_time: Option<i64>,
-    /// End of the time range, exclusive, as a Unix timestamp in milliseconds
+    /// End of the time range (exclusive), as a Unix timestamp in milliseconds
     #[param(minimum = 0)]
     end_time: Option<i64>,
     /// Page number, starting at 1; 0 selects page 1
@@ -59,7 +59,7 @@ pub(crate) struct KilledSessionView {
     #[schema(required)]
     db: Option<String>,
     command: String,
-    /// Time in the last state before the kill, in seconds
+    /// Time that the session spent in its last state before the kill, in seconds
     time: u64,
     #[schema(required)]
     state: Option<String>,
