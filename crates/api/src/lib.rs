@@ -74,7 +74,7 @@ use audit::RepeatedRefusals;
 use console::stream::WatchRegistry;
 use error::ApiError;
 use iam::attempt_locks::AttemptLocks;
-use limits::keyed_slots::{KeyedSlots, Slot};
+use limits::keyed_slots::{KeyedSlot, KeyedSlots};
 use ops::metrics::ClientLimit;
 use policy_cache::PolicyCache;
 use taurusdb::session_list_servers::SessionListServers;
@@ -123,14 +123,14 @@ impl AppState {
     /// Acquires a slot for an event stream of a principal.
     ///
     /// Returns an error if the principal has [`ApiSettings::max_streams_per_principal`] streams.
-    pub(crate) fn acquire_stream_slot(&self, user: &UserId) -> Result<Slot<UserId>, ApiError> {
+    pub(crate) fn acquire_stream_slot(&self, user: &UserId) -> Result<KeyedSlot<UserId>, ApiError> {
         self.acquire_slot(&self.0.stream_slots, user, ClientLimit::Streams, "too-many-streams")
     }
 
     /// Acquires a slot for a long poll of a principal.
     ///
     /// Returns an error if the principal has [`ApiSettings::max_long_polls_per_principal`] long polls.
-    pub(crate) fn acquire_long_poll_slot(&self, user: &UserId) -> Result<Slot<UserId>, ApiError> {
+    pub(crate) fn acquire_long_poll_slot(&self, user: &UserId) -> Result<KeyedSlot<UserId>, ApiError> {
         self.acquire_slot(&self.0.long_poll_slots, user, ClientLimit::LongPolls, "too-many-long-polls")
     }
 
@@ -140,7 +140,7 @@ impl AppState {
         user: &UserId,
         limit: ClientLimit,
         message: &'static str,
-    ) -> Result<Slot<UserId>, ApiError> {
+    ) -> Result<KeyedSlot<UserId>, ApiError> {
         slots.acquire(user.clone()).ok_or_else(|| {
             self.metrics.record_rejection(limit);
             ApiError::concurrency_limit_exceeded(message, slots.limit())

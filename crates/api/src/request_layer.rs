@@ -79,7 +79,7 @@ pub(crate) async fn handle_request(
         }
     };
     let mut response = response.instrument(span.clone()).await;
-    let refusal = response.extensions_mut().remove::<ApiError>().or_else(|| framework_error(response.status()));
+    let refusal = response.extensions_mut().remove::<ApiError>().or_else(|| build_framework_error(response.status()));
     if let Some(refusal) = refusal {
         let body = Json(refusal.build_body(language, &request_id));
         let mut headers = std::mem::take(response.headers_mut());
@@ -137,7 +137,7 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
 /// Returns the error for a request that axum itself rejected, such as a request whose path is not UTF-8.
 ///
 /// The conversion ensures that every error response has the same body format.
-fn framework_error(status: StatusCode) -> Option<ApiError> {
+fn build_framework_error(status: StatusCode) -> Option<ApiError> {
     let entry = if status.is_client_error() { ErrorEntry::BAD_REQUEST } else { ErrorEntry::INTERNAL };
     (status.is_client_error() || status.is_server_error()).then(|| ApiError::new(entry))
 }

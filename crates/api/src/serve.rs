@@ -28,7 +28,7 @@ use crate::{ApiSettings, AppState, Metrics, TrustedProxies};
 use connection::ConnectionHandler;
 pub use error::ServeError;
 use per_peer_limit::{PeerSlot, PerPeerLimit};
-use reserved::Admission;
+use reserved::ConnectionAdmission;
 pub use tls::TlsConfig;
 
 /// Listening socket, with or without TLS.
@@ -129,7 +129,7 @@ enum ConnectionPermit {
 
 /// Admitted connection, which holds its permits until it is dropped.
 struct AdmittedConnection {
-    admission: Admission,
+    admission: ConnectionAdmission,
     _permit: OwnedSemaphorePermit,
     _peer: PeerSlot,
 }
@@ -178,7 +178,11 @@ impl ConnectionLimits {
         let reserved = match permit {
             ConnectionPermit::Regular(permit) => {
                 if let Some(peer) = self.per_peer.acquire(peer) {
-                    return Some(AdmittedConnection { admission: Admission::Regular, _permit: permit, _peer: peer });
+                    return Some(AdmittedConnection {
+                        admission: ConnectionAdmission::Regular,
+                        _permit: permit,
+                        _peer: peer,
+                    });
                 }
                 metrics.record_rejection(ClientLimit::Connections);
                 self.reserved.clone().try_acquire_owned().ok()
@@ -189,7 +193,7 @@ impl ConnectionLimits {
             }
         };
         let admitted = reserved.zip(self.reserved_per_peer.acquire(peer)).map(|(permit, peer)| AdmittedConnection {
-            admission: Admission::OperationsOnly,
+            admission: ConnectionAdmission::OperationsOnly,
             _permit: permit,
             _peer: peer,
         });

@@ -16,7 +16,7 @@ use super::{
     groups, not_found_error, projects, require_identity_read_permission, require_identity_write_permission, users,
 };
 use crate::AppState;
-use crate::body::Body;
+use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -110,7 +110,7 @@ pub(crate) async fn attach_policy(
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
-    let body = Body::parse(&body, &["user_id", "group_id", "project_id"])?;
+    let body = JsonBody::parse(&body, &["user_id", "group_id", "project_id"])?;
     let policy = policies::find_policy(&service, domain, &name).await?;
     let grantee = match (body.get::<String>("user_id")?, body.get::<String>("group_id")?) {
         (Some(id), None) => Grantee::User(users::find_user(&service, &caller, &id).await?.id),

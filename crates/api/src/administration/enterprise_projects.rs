@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::{not_found_error, require_identity_read_permission, require_identity_write_permission, validation};
 use crate::AppState;
-use crate::body::Body;
+use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -86,7 +86,7 @@ pub(crate) async fn create_enterprise_project(
     body: Bytes,
 ) -> Result<(StatusCode, Json<EnterpriseProjectView>), ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
-    let body = Body::parse(&body, &["name", "description"])?;
+    let body = JsonBody::parse(&body, &["name", "description"])?;
     let (name, description) =
         (validation::parse_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
     let id = service.store.create_enterprise_project(&origin, domain, &name, &description).await?;
@@ -108,7 +108,7 @@ pub(crate) async fn update_enterprise_project(
     body: Bytes,
 ) -> Result<Json<EnterpriseProjectView>, ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
-    let body = Body::parse(&body, &["description", "enabled"])?;
+    let body = JsonBody::parse(&body, &["description", "enabled"])?;
     let change =
         EnterpriseProjectChange { description: validation::parse_description(&body)?, enabled: body.get("enabled")? };
     if !service.store.update_enterprise_project(&origin, domain, &id, &change).await? {

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::{not_found_error, require_identity_read_permission, require_identity_write_permission, validation};
 use crate::AppState;
-use crate::body::Body;
+use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -85,7 +85,7 @@ pub(crate) async fn create_group(
     body: Bytes,
 ) -> Result<(StatusCode, Json<GroupView>), ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
-    let body = Body::parse(&body, &["name", "description"])?;
+    let body = JsonBody::parse(&body, &["name", "description"])?;
     let (name, description) =
         (validation::parse_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
     let id = service.store.create_group(&origin, domain, &name, &description).await?;

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::{format_timestamp, is_callers_user_id, not_found_error, require_administrator, users};
 use crate::AppState;
-use crate::body::Body;
+use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -98,7 +98,7 @@ pub(crate) async fn update_access_key(
     body: Bytes,
 ) -> Result<Json<KeyView>, ApiError> {
     let user = find_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
-    let enabled = Body::parse(&body, &["enabled"])?.get_required("enabled")?;
+    let enabled = JsonBody::parse(&body, &["enabled"])?.get_required("enabled")?;
     if enabled {
         caller.check_permanent_credentials()?;
     }

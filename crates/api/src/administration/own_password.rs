@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use utoipa::ToSchema;
 
 use super::{is_callers_user_id, users, validation};
-use crate::body::{self, Body};
+use crate::body::{self, JsonBody};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::iam::auth_attempts::{self, PasswordCheckOutcome};
@@ -44,7 +44,7 @@ pub(crate) async fn change_own_password(
         caller.require_domain_action(&service, Action::MANAGE_IDENTITIES)?;
     }
     let user = users::find_user(&service, &caller, &id).await?;
-    let body = Body::parse(&body, &["old", "new"])?;
+    let body = JsonBody::parse(&body, &["old", "new"])?;
     let old = body.get_secret("old")?.ok_or_else(|| body::missing_field_error("old"))?;
     let new = body.get_secret("new")?.ok_or_else(|| body::missing_field_error("new"))?;
     validation::check_new_password(&user.name, &new)?;

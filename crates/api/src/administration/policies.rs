@@ -17,7 +17,7 @@ use super::{
     format_timestamp, not_found_error, require_identity_read_permission, require_identity_write_permission, validation,
 };
 use crate::AppState;
-use crate::body::Body;
+use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody, FindingView};
 use crate::json::Json;
@@ -126,7 +126,7 @@ pub(crate) async fn put_policy(
         return Err(system_policy_error());
     }
     validation::check_policy_name(&name)?;
-    let body = Body::parse(&body, &["document", "description"])?;
+    let body = JsonBody::parse(&body, &["document", "description"])?;
     let description = validation::parse_description(&body)?.unwrap_or_default();
     let text = extract_document_text(&body)?;
     let policy = parse_policy_document(&service, &caller, text.clone())

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::{not_found_error, require_identity_read_permission, require_identity_write_permission, validation};
 use crate::AppState;
-use crate::body::Body;
+use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -86,7 +86,7 @@ pub(crate) async fn create_project(
     body: Bytes,
 ) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
-    let body = Body::parse(&body, &["name", "description"])?;
+    let body = JsonBody::parse(&body, &["name", "description"])?;
     let (name, description) =
         (validation::parse_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
     let id = service.store.create_project(&origin, domain, &name, &description).await?;
@@ -105,7 +105,7 @@ pub(crate) async fn update_project(
     body: Bytes,
 ) -> Result<Json<ProjectView>, ApiError> {
     let (_, origin) = require_identity_write_permission(&service, &caller)?;
-    let body = Body::parse(&body, &["description", "enabled", "masking"])?;
+    let body = JsonBody::parse(&body, &["description", "enabled", "masking"])?;
     let change = ProjectChange {
         description: validation::parse_description(&body)?,
         enabled: body.get("enabled")?,

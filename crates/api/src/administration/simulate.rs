@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 
 use super::{not_found_error, projects, require_identity_read_permission, users};
 use crate::AppState;
-use crate::body::{Body, check_entry_count, missing_field_error};
+use crate::body::{JsonBody, check_entry_count, missing_field_error};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -130,7 +130,7 @@ pub(crate) async fn simulate_request(
     require_identity_read_permission(&service, &caller)?;
     let fields =
         ["user_id", "action", "project_id", "instance_id", "source_ip", "time", "secure_transport", "request_tags"];
-    let body = Body::parse(&body, &fields)?;
+    let body = JsonBody::parse(&body, &fields)?;
     let action = parse_action(&body)?;
     let environment = Environment {
         now: body.get("time")?.unwrap_or_else(Timestamp::now),
@@ -159,13 +159,13 @@ pub(crate) async fn simulate_request(
     Ok(Json(SimulationResponse { decision, reason, administrator, deciding, statements }))
 }
 
-fn parse_action(body: &Body) -> Result<Action, ApiError> {
+fn parse_action(body: &JsonBody) -> Result<Action, ApiError> {
     let name: String = body.get_required("action")?;
     Action::find_by_name(&name)
         .ok_or_else(|| ApiError::invalid_parameter("action-unknown", vec![("given", truncate_text(&name))]))
 }
 
-fn parse_request_tags(body: &Body) -> Result<Vec<Tag>, ApiError> {
+fn parse_request_tags(body: &JsonBody) -> Result<Vec<Tag>, ApiError> {
     let tags: Vec<SimulatedTag> = body.get("request_tags")?.unwrap_or_default();
     check_entry_count("request_tags", tags.len(), 0, 20)?;
     Ok(tags.into_iter().map(|tag| Tag { key: tag.key, value: tag.value }).collect())
@@ -175,7 +175,7 @@ fn parse_request_tags(body: &Body) -> Result<Vec<Tag>, ApiError> {
 async fn find_simulated_target(
     service: &AppState,
     caller: &Caller,
-    body: &Body,
+    body: &JsonBody,
 ) -> Result<(Option<Project>, Option<Instance>), ApiError> {
     let instance_id: Option<String> = body.get("instance_id")?;
     let Some(project_id) = body.get::<String>("project_id")? else {

@@ -13,7 +13,7 @@ use super::{
     not_found_error, require_administrator, require_identity_read_permission, require_identity_write_permission,
     validation,
 };
-use crate::body::Body;
+use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -109,7 +109,7 @@ pub(crate) async fn create_user(
     body: Bytes,
 ) -> Result<(StatusCode, Json<CreatedUser>), ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
-    let body = Body::parse(&body, &["name", "password", "administrator", "description"])?;
+    let body = JsonBody::parse(&body, &["name", "password", "administrator", "description"])?;
     let (name, description) =
         (validation::parse_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
     let administrator = body.get("administrator")?.unwrap_or(false);
@@ -158,7 +158,7 @@ pub(crate) async fn update_user(
     body: Bytes,
 ) -> Result<Json<UserView>, ApiError> {
     let (_, origin) = require_identity_write_permission(&service, &caller)?;
-    let body = Body::parse(&body, &["password", "enabled", "administrator", "description"])?;
+    let body = JsonBody::parse(&body, &["password", "enabled", "administrator", "description"])?;
     let mut change = UserChange {
         password_hash: None,
         enabled: body.get("enabled")?,
@@ -206,7 +206,7 @@ pub(super) async fn find_user(service: &AppState, caller: &Caller, id: &str) -> 
 }
 
 /// Returns the validated value of the optional field `password`.
-fn parse_optional_password(body: &Body, user: &str) -> Result<Option<SecretString>, ApiError> {
+fn parse_optional_password(body: &JsonBody, user: &str) -> Result<Option<SecretString>, ApiError> {
     let Some(password) = body.get_secret("password")? else { return Ok(None) };
     validation::check_new_password(user, &password)?;
     Ok(Some(password))

@@ -24,14 +24,14 @@ pub(super) const RESERVED_CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Requests that a connection may serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Admission {
+pub(super) enum ConnectionAdmission {
     /// Any number of requests to any route.
     Regular,
     /// One request to an operations endpoint.
     OperationsOnly,
 }
 
-impl Admission {
+impl ConnectionAdmission {
     /// Returns the error response if the connection does not serve the request.
     ///
     /// The parameter `hsts` is passed to [`security_headers::add_security_headers`].

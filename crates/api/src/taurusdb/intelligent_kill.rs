@@ -19,7 +19,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::Body;
+use crate::body::JsonBody;
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -154,7 +154,7 @@ pub(crate) async fn execute_intelligent_kill(
     Path(path): Path<(String, String)>,
     body: Bytes,
 ) -> Result<Json<IntelligentKillTask>, ApiError> {
-    let node = || Body::parse(&body, &["node_id"])?.get_required::<String>("node_id");
+    let node = || JsonBody::parse(&body, &["node_id"])?.get_required::<String>("node_id");
     let target = resolve_node_target(&service, &caller, Action::EXECUTE_INTELLIGENT_KILL, path, node).await?;
     caller.audit.add_detail("node", target.node.id.as_str());
     let new = NewIntelligentKill {

@@ -19,7 +19,7 @@ use http::HeaderMap;
 use serde_json::json;
 
 use crate::AppState;
-use crate::body::{Body, missing_field_error};
+use crate::body::{JsonBody, missing_field_error};
 use crate::caller::Caller;
 use crate::console::cookie;
 use crate::error::{ApiError, ErrorBody};
@@ -89,7 +89,7 @@ struct NewTaskRequest {
 fn parse_new_task(body: &[u8]) -> Result<NewTaskRequest, ApiError> {
     let mut fields = CRITERIA_FIELDS.to_vec();
     fields.extend(["task_type", "task_duration", "confirmed_instance_name"]);
-    let body = Body::parse(body, &fields)?;
+    let body = JsonBody::parse(body, &fields)?;
     let criteria = RawCriteria::from_body(&body)?.parse()?;
     let kind: String = body.get_required("task_type")?;
     let duration = criteria::read_number_text(&body, "task_duration");
@@ -134,7 +134,7 @@ pub(crate) async fn stop_kill_task(
     let path = (project.as_str(), instance.as_str());
     let (project, instance) =
         caller.require_project_action_on_instance(&service, Action::MODIFY_INSTANCE, path).await?;
-    let body = Body::parse(&body, &["task_id"])?;
+    let body = JsonBody::parse(&body, &["task_id"])?;
     let given = criteria::read_number_text(&body, "task_id").ok_or_else(|| missing_field_error("task_id"))?;
     let id: Option<i64> = given.parse().ok();
     let stopped = match id {

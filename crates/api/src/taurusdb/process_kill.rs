@@ -18,7 +18,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{Body, check_entry_count, invalid_field_error};
+use crate::body::{JsonBody, check_entry_count, invalid_field_error};
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -137,7 +137,7 @@ struct ProcessKillRequest {
 
 impl ProcessKillRequest {
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        let body = Body::parse(body, &["processes", "reason"])?;
+        let body = JsonBody::parse(body, &["processes", "reason"])?;
         let given: Vec<i64> = body.get_required("processes")?;
         check_entry_count("processes", given.len(), 1, MAX_SESSIONS_PER_REQUEST)?;
         let mut seen = HashSet::new();

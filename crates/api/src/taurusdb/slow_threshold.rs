@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{Body, check_entry_count};
+use crate::body::{JsonBody, check_entry_count};
 use crate::caller::{self, Caller};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -89,7 +89,7 @@ pub(crate) async fn set_slow_threshold(
 }
 
 fn parse_threshold_body(body: &[u8]) -> Result<(Vec<InstanceId>, SlowThreshold), ApiError> {
-    let body = Body::parse(body, &["instance_ids", "slow_process_threshold"])?;
+    let body = JsonBody::parse(body, &["instance_ids", "slow_process_threshold"])?;
     let ids: Vec<String> = body.get_required("instance_ids")?;
     check_entry_count("instance_ids", ids.len(), 1, MAX_INSTANCES_PER_REQUEST)?;
     let ids = ids.iter().map(|id| caller::parse_instance_id(id)).collect::<Result<_, _>>()?;

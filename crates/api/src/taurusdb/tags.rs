@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{Body, check_entry_count, missing_field_error};
+use crate::body::{JsonBody, check_entry_count, missing_field_error};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::json::Json;
@@ -165,7 +165,7 @@ pub(crate) async fn apply_tag_action(
 }
 
 fn parse_tag_action(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>), ApiError> {
-    let body = Body::parse(body, &["action", "tags"])?;
+    let body = JsonBody::parse(body, &["action", "tags"])?;
     let operation: TagOperation = body.get_required("action")?;
     let tags: Vec<TagChange> = body.get_required("tags")?;
     check_entry_count("tags", tags.len(), 1, MAX_TAGS_PER_REQUEST)?;

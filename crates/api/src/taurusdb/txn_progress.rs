@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{Body, check_entry_count, invalid_field_error};
+use crate::body::{JsonBody, check_entry_count, invalid_field_error};
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -127,7 +127,7 @@ struct ProgressRequest {
 
 impl ProgressRequest {
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        let body = Body::parse(body, &["action", "transaction_ids", "limit", "offset"])?;
+        let body = JsonBody::parse(body, &["action", "transaction_ids", "limit", "offset"])?;
         let action: String = body.get_required("action")?;
         if action != ROLLBACK_ACTION {
             return Err(invalid_field_error("action", &action));
@@ -147,11 +147,11 @@ impl ProgressRequest {
     }
 }
 
-fn parse_limit(body: &Body) -> Result<u32, ApiError> {
+fn parse_limit(body: &JsonBody) -> Result<u32, ApiError> {
     Ok(parse_bounded_number(body, "limit", 1, 100)?.unwrap_or(100))
 }
 
-fn parse_bounded_number(body: &Body, name: &'static str, min: u32, max: u32) -> Result<Option<u32>, ApiError> {
+fn parse_bounded_number(body: &JsonBody, name: &'static str, min: u32, max: u32) -> Result<Option<u32>, ApiError> {
     let Some(given) = body.get::<u32>(name)? else { return Ok(None) };
     if (min..=max).contains(&given) { Ok(Some(given)) } else { Err(invalid_field_error(name, &given.to_string())) }
 }

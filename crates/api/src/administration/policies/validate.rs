@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{ModelName, parse_policy_document};
 use crate::AppState;
 use crate::administration::require_identity_read_permission;
-use crate::body::{Body, invalid_field_error, missing_field_error};
+use crate::body::{JsonBody, invalid_field_error, missing_field_error};
 use crate::caller::Caller;
 use crate::error::{ApiError, FindingView};
 use crate::json::Json;
@@ -79,7 +79,7 @@ pub(crate) async fn validate_policy(
     body: Bytes,
 ) -> Result<Json<Validation>, ApiError> {
     require_identity_read_permission(&service, &caller)?;
-    let text = extract_document_text(&Body::parse(&body, &["document"])?)?;
+    let text = extract_document_text(&JsonBody::parse(&body, &["document"])?)?;
     Ok(Json(match parse_policy_document(&service, &caller, text).await? {
         Ok(policy) => Validation {
             valid: true,
@@ -97,7 +97,7 @@ pub(crate) async fn validate_policy(
 }
 
 /// Returns the policy text from the field `document` of a request body.
-pub(super) fn extract_document_text(body: &Body) -> Result<String, ApiError> {
+pub(super) fn extract_document_text(body: &JsonBody) -> Result<String, ApiError> {
     let raw = body.raw_json("document").ok_or_else(|| missing_field_error("document"))?;
     match raw.as_bytes().first() {
         Some(b'{') => Ok(raw.to_owned()),

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Mismatch;
-use crate::body::{Body, check_entry_count, invalid_field_error, missing_field_error};
+use crate::body::{JsonBody, check_entry_count, invalid_field_error, missing_field_error};
 use crate::error::ApiError;
 use crate::query::truncate_text;
 
@@ -66,7 +66,7 @@ pub(super) struct SessionKillRequest {
 
 impl SessionKillRequest {
     pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        let body = Body::parse(body, &["sessions", "what", "reason", "preview", "other_victims"])?;
+        let body = JsonBody::parse(body, &["sessions", "what", "reason", "preview", "other_victims"])?;
         let mut sessions: Vec<SelectedSession> = body.get_required("sessions")?;
         check_entry_count("sessions", sessions.len(), 1, MAX_SESSIONS_PER_REQUEST)?;
         let mut ids = HashSet::new();

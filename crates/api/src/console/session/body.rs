@@ -4,7 +4,7 @@ use clew_model::ErrorEntry;
 use secrecy::SecretString;
 use utoipa::ToSchema;
 
-use crate::body::Body;
+use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::iam::sign_in::UserRef;
 
@@ -36,7 +36,7 @@ pub(super) struct SignInRequest {
 }
 
 pub(super) fn parse_sign_in(body: &[u8]) -> Result<SignInRequest, ApiError> {
-    let body = Body::parse(body, &["domain", "user", "password"])?;
+    let body = JsonBody::parse(body, &["domain", "user", "password"])?;
     let missing =
         || ApiError::with_detail(ErrorEntry::IAM_MISSING_FIELD, "iam-field", vec![("field", "password".into())]);
     let password = body.get_secret("password")?.ok_or_else(missing)?;
@@ -47,5 +47,5 @@ pub(super) fn parse_sign_in(body: &[u8]) -> Result<SignInRequest, ApiError> {
 }
 
 pub(super) fn parse_project_choice(body: &[u8]) -> Result<Option<String>, ApiError> {
-    Body::parse(body, &["project_id"])?.get("project_id")
+    JsonBody::parse(body, &["project_id"])?.get("project_id")
 }

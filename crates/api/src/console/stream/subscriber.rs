@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::authorization::{StreamAuthorization, StreamEndReason};
 use super::event::{self, FeedPosition};
 use super::node_watch::{FeedUpdate, Subscription};
-use crate::limits::keyed_slots::Slot;
+use crate::limits::keyed_slots::KeyedSlot;
 
 /// Interval between keep-alive comments, which prevent proxies and browsers from closing the idle connection.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
@@ -27,7 +27,7 @@ pub(super) struct Subscriber {
     authorization: StreamAuthorization,
     subscription: Subscription,
     /// Slot of the stream, which counts towards the stream limit of the principal.
-    _slot: Slot<UserId>,
+    _slot: KeyedSlot<UserId>,
     updates: watch::Receiver<FeedUpdate>,
     shutdown: CancellationToken,
     interval: Duration,
@@ -63,7 +63,7 @@ enum WakeReason {
 impl Subscriber {
     pub(super) fn new(
         authorization: StreamAuthorization,
-        (subscription, slot): (Subscription, Slot<UserId>),
+        (subscription, slot): (Subscription, KeyedSlot<UserId>),
         interval: Duration,
         position: Option<FeedPosition>,
         shutdown: CancellationToken,

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::report_link;
 use crate::AppState;
 use crate::audit::AuditContext;
-use crate::download::Download;
+use crate::download::ResultDownload;
 use crate::error::{ApiError, ErrorBody};
 use crate::query::Query;
 
@@ -76,7 +76,7 @@ pub(crate) async fn download_report(
         trail.set_domain(domain_id);
     }
     let (file, file_bytes, hash) = write_report(&service, &kill).await?;
-    let download = Download {
+    let download = ResultDownload {
         header: build_header_row(language),
         stored: StoredResult::File(file),
         stored_bytes: file_bytes,

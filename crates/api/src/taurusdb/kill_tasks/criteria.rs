@@ -3,7 +3,7 @@
 use clew_model::{HostPattern, KillCriteria};
 use serde_json::{Value, json};
 
-use crate::body::{Body, missing_field_error};
+use crate::body::{JsonBody, missing_field_error};
 use crate::error::ApiError;
 use crate::query::{Query, truncate_text};
 use crate::statement_text::MASKED_FRAGMENT;
@@ -34,7 +34,7 @@ pub(super) struct RawCriteria {
 }
 
 impl RawCriteria {
-    pub(super) fn from_body(body: &Body) -> Result<Self, ApiError> {
+    pub(super) fn from_body(body: &JsonBody) -> Result<Self, ApiError> {
         Ok(Self {
             user: body.get("user")?,
             host: body.get("host")?,
@@ -84,7 +84,7 @@ fn parse_include_unsafe(given: Option<&str>) -> Result<bool, ApiError> {
 }
 
 /// Returns the text of a numeric field. Clients of the cloud send numbers with and without quotes.
-pub(super) fn read_number_text(body: &Body, name: &str) -> Option<String> {
+pub(super) fn read_number_text(body: &JsonBody, name: &str) -> Option<String> {
     body.raw_json(name).map(|raw| raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw).to_owned())
 }
 

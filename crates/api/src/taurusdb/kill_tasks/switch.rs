@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::Body;
+use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -67,7 +67,7 @@ pub(crate) async fn set_kill_switch(
     let path = (project.as_str(), instance.as_str());
     let (project, instance) =
         caller.require_project_action_on_instance(&service, Action::MODIFY_INSTANCE, path).await?;
-    let status: String = Body::parse(&body, &["status"])?.get_required("status")?;
+    let status: String = JsonBody::parse(&body, &["status"])?.get_required("status")?;
     let on = match status.as_str() {
         SWITCH_ON => true,
         SWITCH_OFF => false,
