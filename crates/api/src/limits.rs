@@ -3,7 +3,7 @@
 //! Each peer address has two quotas of the same size.
 //! The first quota limits sign-ins. If the first quota is exhausted, only sign-ins are refused.
 //! The second quota limits failed authentications of any kind.
-//! If the second quota is exhausted, all requests with credentials are refused, and the credentials are not checked.
+//! If the second quota is exhausted, requests that require authentication are refused before the credential check.
 //! An address that guesses secrets is blocked completely, because every checked guess would help the attacker.
 //! A successful request consumes no quota of its peer address, because thousands of users can share one address.
 
@@ -46,7 +46,7 @@ impl Default for RateSettings {
     }
 }
 
-/// Each time a policy evaluation covers this number of bytes, one additional request is charged.
+/// For each block of this number of bytes in the evaluated policies, one additional request is charged.
 const POLICY_BYTES_PER_CHARGED_REQUEST: usize = 32 << 10;
 /// For each block of this number of bytes in a parsed policy document, one additional request is charged.
 ///

@@ -126,7 +126,7 @@ pub(crate) async fn kill_sessions(
         service.read_node(&target.node, async |limits| find_sessions(&target.node.url, &ids, &limits).await).await?;
     let SessionLookup { read, sessions } = found;
     let found: HashMap<u64, Session> = sessions.into_iter().map(|session| (session.id, session)).collect();
-    // The sessions are compared only once, because reading the costs and killing take seconds.
+    // The sessions are compared only once, because reading the impact and killing take seconds.
     let age = i64::try_from(read.at.elapsed().as_secs()).unwrap_or_default();
     let mut mismatches = request.find_mismatches(&found, &read.server, Timestamp::now().as_second() - age);
     let (costs, mut outcomes, effect) = if request.preview {

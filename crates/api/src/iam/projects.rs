@@ -55,7 +55,7 @@ pub(crate) struct ProjectEntry {
     path = "/v3/projects",
     tag = "identity",
     params(
-        ("name" = Option<String>, Query, description = "Region name, which equals the project name"),
+        ("name" = Option<String>, Query, description = "Project name; the SDKs of the cloud send a region name"),
         ("domain_id" = Option<String>, Query), ("parent_id" = Option<String>, Query),
         ("enabled" = Option<bool>, Query), ("is_domain" = Option<bool>, Query),
         ("page" = Option<u32>, Query, description = "Page number, starting at 1; requires per_page"),
@@ -107,7 +107,7 @@ pub(crate) async fn list_caller_projects(
 }
 
 /// Returns the enabled projects of the domain to which the grants apply.
-/// For an administrator, returns all enabled projects.
+/// For an administrator, returns all enabled projects of the domain.
 pub(crate) async fn load_usable_projects(
     service: &AppState,
     domain: &DomainId,

@@ -76,7 +76,7 @@ pub(crate) struct Preview {
     spared_count: usize,
 }
 
-/// Data that a node does not expose, with the reason.
+/// Data that a node does not expose to Clew.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NodeLimitation {
     node_id: String,
