@@ -1,7 +1,7 @@
 //! Embeds the built web page (`web/dist`) in the program, compressed with gzip.
 //! Without a built page, the program shows build instructions instead.
 //!
-//! Existing crates that embed folders store the files uncompressed or depend on a crate with an unsuitable licence.
+//! Existing crates that embed folders store the files uncompressed or have a dependency with an unsuitable licence.
 #![allow(clippy::print_stdout, reason = "it is how a build script talks to cargo")]
 
 use std::fmt::Write;
@@ -34,7 +34,7 @@ fn main() -> io::Result<()> {
     fs::write(out.join("page.rs"), render_file_table(&paths))
 }
 
-/// Compresses all files of a folder except source maps into another folder, and collects their paths.
+/// Compresses all files in a folder except source maps, writes them to another folder, and collects their paths.
 fn compress_folder(from: &Path, to: &Path, prefix: &str, paths: &mut Vec<String>) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let from = entry?.path();
@@ -53,7 +53,7 @@ fn compress_folder(from: &Path, to: &Path, prefix: &str, paths: &mut Vec<String>
     Ok(())
 }
 
-/// Renders a Rust expression with the paths and contents of the files.
+/// Renders a Rust expression that contains the paths and contents of the files.
 fn render_file_table(paths: &[String]) -> String {
     let mut table = String::from("&[\n");
     for path in paths {

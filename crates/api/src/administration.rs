@@ -1,7 +1,7 @@
-//! Administration API of a domain: projects, users, groups, access keys, policies and the audit log.
+//! Administration API for a domain: projects, users, groups, access keys, policies and the audit log.
 //!
-//! All routes are limited to the caller's own domain.
-//! Requests for objects of other domains return 404, as for missing objects.
+//! A caller can access only objects in the caller's own domain.
+//! A request for an object in another domain returns 404, as if the object did not exist.
 //!
 //! Read requests require [`Action::LIST_IDENTITIES`]; write requests require [`Action::MANAGE_IDENTITIES`].
 //! `MANAGE_IDENTITIES` is as powerful as the administrator role, because it permits attaching any policy to any user.
@@ -59,28 +59,31 @@ pub(crate) fn administration_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(audit::verify_audit))
 }
 
-/// Returns the caller's domain, or an error if the caller may not list its identities.
-fn require_read_permission<'a>(service: &AppState, caller: &'a Caller) -> Result<&'a DomainId, ApiError> {
+/// Returns the caller's domain. Returns an error if the caller may not list the identities of the domain.
+fn require_identity_read_permission<'a>(service: &AppState, caller: &'a Caller) -> Result<&'a DomainId, ApiError> {
     caller.require_domain_action(service, Action::LIST_IDENTITIES)?;
     Ok(&caller.principal.domain_id)
 }
 
-/// Returns the caller's domain and audit origin, or an error if the caller may not change identities.
-fn require_write_permission<'a>(service: &AppState, caller: &'a Caller) -> Result<(&'a DomainId, Origin), ApiError> {
+/// Returns the caller's domain and audit origin. Returns an error if the caller may not change identities.
+fn require_identity_write_permission<'a>(
+    service: &AppState,
+    caller: &'a Caller,
+) -> Result<(&'a DomainId, Origin), ApiError> {
     caller.require_domain_action(service, Action::MANAGE_IDENTITIES)?;
     caller.check_permanent_credentials()?;
     Ok((&caller.principal.domain_id, caller.audit_origin()))
 }
 
-/// Returns true if `id` is the caller's user id and the credentials are not limited to a project.
-fn is_own_user(service: &AppState, caller: &Caller, id: &str) -> bool {
+/// Returns whether `id` is the caller's user id and the caller's credentials are not limited to a project.
+fn is_callers_user_id(service: &AppState, caller: &Caller, id: &str) -> bool {
     let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
     id == caller.principal.user_id.as_str()
         && check_credential_scope(&caller.principal, Action::MANAGE_IDENTITIES, &resource).is_ok()
 }
 
 /// Returns an error if the caller is not an administrator.
-/// This check prevents privilege escalation through changes to administrators.
+/// Without this check, a caller could gain administrator privileges by changing an administrator.
 fn require_administrator(caller: &Caller) -> Result<(), ApiError> {
     if caller.principal.administrator {
         return Ok(());

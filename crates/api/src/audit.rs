@@ -1,6 +1,6 @@
-//! Audit of requests: sign-ins, refusals, collections and downloads.
+//! Audit of requests, including sign-ins, refusals, collections and downloads.
 //!
-//! The module `audit/repeated_refusals.rs` counts repeated refusals of a caller.
+//! The module `audit/repeated_refusals.rs` counts repeated refusals for each caller.
 //!
 //! The audit event is recorded before the response is sent.
 //! If the event cannot be recorded, the request fails with an internal error.
@@ -28,9 +28,9 @@ pub(crate) use repeated_refusals::RepeatedRefusals;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-/// Audit fields of a request, which the handler fills in. Clones share the fields.
+/// Audit fields of a request, which the request handler sets. Clones share the fields.
 ///
-/// Handlers extract the context from the extensions of the request.
+/// Request handlers extract this context from the extensions of the request.
 #[derive(Debug, Clone)]
 pub(crate) struct AuditContext(Arc<Mutex<AuditFields>>);
 
@@ -45,7 +45,7 @@ struct AuditFields {
 }
 
 impl AuditContext {
-    /// Creates the audit fields of a request before its caller is authenticated.
+    /// Creates the audit fields of a request whose caller is not authenticated yet.
     pub(crate) fn new(peer: Option<IpAddr>, request_id: &str) -> Self {
         let actor = Actor::Anonymous { claimed: String::new() };
         let origin = Origin { actor, peer, request_id: request_id.to_owned() };
@@ -58,12 +58,12 @@ impl AuditContext {
         })))
     }
 
-    /// Sets the identity that the caller claims and that is not verified yet.
+    /// Sets the identity that the caller claims, which is not verified yet.
     pub(crate) fn set_claimed_identity(&self, claimed: &str) {
         self.lock_fields().origin.actor = Actor::Anonymous { claimed: truncate_text(claimed) };
     }
 
-    /// Sets the domain whose audit log contains the event, even if the claimed identity is false.
+    /// Sets the domain whose audit log receives the event, even if the claimed identity is false.
     pub(crate) fn set_domain(&self, domain: &DomainId) {
         self.lock_fields().domain_id = Some(domain.clone());
     }
@@ -75,7 +75,7 @@ impl AuditContext {
             Actor::User { id: user.id.clone(), name: user.name.clone(), domain_id: user.domain_id.clone() };
     }
 
-    /// Replaces the operation name of the route, for example for a preview.
+    /// Replaces the operation name of the route. For example, a preview has its own operation name.
     pub(crate) fn set_operation(&self, operation: &'static str) {
         self.lock_fields().operation = Some(operation);
     }
@@ -86,7 +86,7 @@ impl AuditContext {
     }
 
     /// Adds a detail field to the audit event.
-    /// The value must not contain a secret; instead of a statement, it contains the SQL template.
+    /// The value must not contain a secret. In place of a statement, the value must contain the SQL template.
     pub(crate) fn add_detail(&self, name: &str, value: impl Into<Value>) {
         self.lock_fields().detail.insert(name.to_owned(), value.into());
     }
@@ -104,7 +104,7 @@ impl AuditContext {
 /// Cancellation token that is cancelled when the client disconnects.
 ///
 /// The extensions of every audited request with a `Prefer` header contain this token.
-/// A long poll without this token would continue after its connection is closed.
+/// Without this token, a long poll would continue after its connection is closed.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientDisconnect(pub(crate) CancellationToken);
 

@@ -28,7 +28,7 @@ use crate::iam::auth_attempts::{self, FailureSubject};
 use crate::iam::security_token;
 use crate::{ApiSettings, AppState, limits};
 
-/// Header of the security token that a temporary key requires.
+/// Request header with the security token, which a temporary access key requires.
 const SECURITY_TOKEN_HEADER: &str = "x-security-token";
 
 /// Authenticates a request, reads its body and calls the handler with a [`Caller`] extension.
@@ -39,7 +39,7 @@ pub(crate) async fn authenticate_request(
 ) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
     let peer = limits::client_ip(&parts.extensions);
-    peer.map_or(Ok(()), |peer| service.limits.check_authentication(peer))?;
+    peer.map_or(Ok(()), |peer| service.limits.check_failed_authentication_limit(peer))?;
     let trail = parts.extensions.get::<AuditContext>().cloned().unwrap_or_else(|| AuditContext::new(peer, ""));
     let outcome = identify_caller(service, &trail, &parts, body).await;
     if let (Some(peer), Err(refusal)) = (peer, &outcome)
@@ -50,9 +50,9 @@ pub(crate) async fn authenticate_request(
     let (identity, body) = outcome?;
     trail.set_actor(&identity.user);
     let user = identity.user.id.clone();
-    service.limits.check_principal(&user)?;
+    service.limits.check_principal_limit(&user)?;
     let principal = build_principal(service, &identity).await?;
-    service.limits.charge_request(&user, principal.total_policy_bytes())?;
+    service.limits.charge_policy_evaluation(&user, principal.total_policy_bytes())?;
     let caller = Caller {
         credentials: identity.credentials,
         credential: identity.proof.clone(),
@@ -75,13 +75,13 @@ struct AuthenticatedIdentity {
     proof: CredentialRef,
     /// Expiry of the credentials, if any.
     expires_at: Option<i64>,
-    /// View of the metadata, opened after the complete request was received.
+    /// View of the metadata that was opened after the complete request had been received.
     view: CachedView,
 }
 
 /// Identifies the caller and reads the request body.
 ///
-/// The bodies of unauthenticated requests are not read, because many such requests could exhaust the memory.
+/// The body of an unauthenticated request is not read, because many such bodies could exhaust the memory.
 async fn identify_caller(
     service: &AppState,
     trail: &AuditContext,
@@ -98,21 +98,21 @@ async fn identify_caller(
     };
     let has_body = !body.is_end_stream();
     if let Some(token) = header.or(cookie) {
-        let mut identity = identify_by_token(service, trail, token).await?;
+        let mut identity = authenticate_by_token(service, trail, token).await?;
         if cookie.is_some() {
-            csrf::check_csrf(parts, token)?;
+            csrf::check_csrf_protection(parts, token)?;
         }
         let body = read_request_body(body, &service.settings).await?;
         if has_body {
             // The token may have been revoked while the client sent the body.
-            identity = identify_by_token(service, trail, token).await?;
+            identity = authenticate_by_token(service, trail, token).await?;
         }
         return Ok((identity, body));
     }
-    let mut signed = SignedRequest::load_from_headers(service, trail, parts).await?;
+    let mut signed = SignedRequest::load_signed_request(service, trail, parts).await?;
     let body = read_request_body(body, &service.settings).await?;
     if has_body {
-        signed = SignedRequest::load_from_headers(service, trail, parts).await?;
+        signed = SignedRequest::load_signed_request(service, trail, parts).await?;
     }
     Ok((signed.verify_signature(service, parts, &body).await?, body))
 }
@@ -139,7 +139,7 @@ pub(crate) async fn read_request_body(body: Body, settings: &ApiSettings) -> Res
     }
 }
 
-async fn identify_by_token(
+async fn authenticate_by_token(
     service: &AppState,
     trail: &AuditContext,
     token: &str,
@@ -166,19 +166,19 @@ async fn identify_by_token(
     Ok(AuthenticatedIdentity { user, scope, credentials, proof, expires_at: Some(expires_at), view })
 }
 
-/// Signed request with an existing access key and an unverified signature.
+/// Request that is signed with an existing access key. The signature is not verified yet.
 struct SignedRequest {
     authorization: Authorization,
     key: Arc<AccessKey>,
     view: CachedView,
-    /// Subject of the failure counter for this request.
+    /// Subject whose failed authentication attempts are counted for this request.
     subject: FailureSubject,
-    /// True if failed attempts are recorded, which a success deletes.
+    /// True if failed attempts are recorded. A successful authentication deletes these records.
     has_failures: bool,
 }
 
 impl SignedRequest {
-    async fn load_from_headers(service: &AppState, trail: &AuditContext, parts: &Parts) -> Result<Self, ApiError> {
+    async fn load_signed_request(service: &AppState, trail: &AuditContext, parts: &Parts) -> Result<Self, ApiError> {
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
             return Err(not_authenticated_error("auth-token-missing", Vec::new()));
         };
@@ -205,8 +205,8 @@ impl SignedRequest {
         Ok(Self { authorization, key, view, subject, has_failures })
     }
 
-    /// Verifies the signature, and then checks the state of the access key.
-    /// The order ensures that only the holder of the key receives an error about the state of the key.
+    /// Verifies the signature first, and then checks the state of the access key.
+    /// This order ensures that only the holder of the secret key receives an error about the state of the key.
     async fn verify_signature(
         self,
         service: &AppState,
@@ -250,7 +250,7 @@ impl SignedRequest {
         let user = require_enabled_user(&self.key.user)?;
         if let Err(error) = service.store.record_access_key_use(&self.key).await {
             // The time of the last use is informational, so the request succeeds without the update.
-            warn!(%error, "could not note that an access key was used");
+            warn!(%error, "cannot record the last use of an access key");
         }
         if !self.subject.is_address_up_to_date {
             let peer = limits::client_ip(&parts.extensions);

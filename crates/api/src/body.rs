@@ -1,4 +1,4 @@
-//! Strict parser for JSON request bodies, which rejects unknown and repeated fields.
+//! Strict parser for JSON request bodies. The parser rejects unknown and repeated fields.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -11,18 +11,18 @@ use crate::error::ApiError;
 use crate::query::{truncate_text, unknown_field_error};
 
 /// Fields of a JSON request body. A field with the value `null` is treated as absent.
-pub(crate) struct Body {
+pub(crate) struct JsonBody {
     fields: Vec<(String, Box<RawValue>)>,
 }
 
 // The debug output omits the values, which may be secrets.
-impl fmt::Debug for Body {
+impl fmt::Debug for JsonBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.fields.iter().map(|(name, _)| name)).finish()
     }
 }
 
-impl Body {
+impl JsonBody {
     /// Parses a JSON object and rejects fields that `known` does not contain.
     pub(crate) fn parse(text: &[u8], known: &[&'static str]) -> Result<Self, ApiError> {
         let unreadable = |reason: String| ApiError::invalid_parameter("parameter-body", vec![("reason", reason)]);
@@ -85,23 +85,23 @@ pub(crate) fn invalid_field_error(name: &'static str, given: &str) -> ApiError {
     ApiError::invalid_parameter("parameter-form", vec![("field", name.into()), ("given", truncate_text(given))])
 }
 
-impl<'de> Deserialize<'de> for Body {
+impl<'de> Deserialize<'de> for JsonBody {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct ObjectVisitor;
 
         impl<'de> Visitor<'de> for ObjectVisitor {
-            type Value = Body;
+            type Value = JsonBody;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Body, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<JsonBody, A::Error> {
                 let mut fields = Vec::new();
                 while let Some(field) = object.next_entry()? {
                     fields.push(field);
                 }
-                Ok(Body { fields })
+                Ok(JsonBody { fields })
             }
         }
 
@@ -116,13 +116,13 @@ mod tests {
     use super::*;
 
     fn refused(text: &str) -> String {
-        let refusal = Body::parse(text.as_bytes(), &["name", "enabled"]).unwrap_err();
+        let refusal = JsonBody::parse(text.as_bytes(), &["name", "enabled"]).unwrap_err();
         refusal.build_body(Language::EnUs, "").error_msg
     }
 
     #[test]
     fn fields_keep_their_values_and_null_is_absent() {
-        let body = Body::parse(br#" {"name": "a\u0062", "enabled" : null} "#, &["name", "enabled"]).unwrap();
+        let body = JsonBody::parse(br#" {"name": "a\u0062", "enabled" : null} "#, &["name", "enabled"]).unwrap();
         assert_eq!(body.get_required::<String>("name").unwrap(), "ab");
         assert_eq!(body.raw_json("name"), Some(r#""a\u0062""#));
         assert_eq!((body.get::<bool>("enabled").unwrap(), body.raw_json("enabled")), (None, None));
@@ -147,14 +147,14 @@ mod tests {
             let message = refused(text);
             assert!(message.contains(reason), "{text}: {message}");
         }
-        assert!(Body::parse(b"{\"name\":\"\xff\"}", &["name"]).is_err());
-        let body = Body::parse(br#"{"name":12345678}"#, &["name"]).unwrap();
+        assert!(JsonBody::parse(b"{\"name\":\"\xff\"}", &["name"]).is_err());
+        let body = JsonBody::parse(br#"{"name":12345678}"#, &["name"]).unwrap();
         let secret = body.get_secret("name").unwrap_err().build_body(Language::EnUs, "").error_msg;
         assert!(secret.contains("name must be a string") && !secret.contains("1234"), "{secret}");
         assert_eq!(format!("{body:?}"), r#"["name"]"#);
-        let lone = Body::parse(br#"{"name":"\ud800"}"#, &["name"]);
+        let lone = JsonBody::parse(br#"{"name":"\ud800"}"#, &["name"]);
         assert!(lone.and_then(|body| body.get_required::<String>("name")).is_err());
         let deep = format!("{{\"name\":{}}}", "[".repeat(100_000));
-        assert!(Body::parse(deep.as_bytes(), &["name"]).is_err());
+        assert!(JsonBody::parse(deep.as_bytes(), &["name"]).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Authorization of a request. The order of the checks is fixed: project, ids, instance, policies, node.
 //!
-//! Missing and forbidden objects cause different errors only if the caller may access all such objects.
-//! Policies are also evaluated for a missing instance, without instance attributes.
+//! Errors for missing and forbidden objects differ only if the caller may access all objects of this kind.
+//! If an instance does not exist, policies are still evaluated, but without instance attributes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +38,7 @@ pub(crate) enum CredentialKind {
     TemporaryKey,
 }
 
-/// Reference to the credentials of a caller, used to revalidate them later.
+/// Reference to the credentials of a caller, with which they can be revalidated later.
 #[derive(Debug, Clone)]
 pub(crate) enum CredentialRef {
     /// A token.
@@ -60,7 +60,7 @@ pub(crate) struct TokenInfo {
     pub(crate) csrf: String,
 }
 
-/// Authenticated caller of a request, set by [`crate::authentication`] and extracted by handlers.
+/// Authenticated caller of a request, which [`crate::authentication`] adds to the request and handlers extract.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     /// User, domain and policies.
@@ -71,13 +71,13 @@ pub(crate) struct Caller {
     pub(crate) credential: CredentialRef,
     /// Expiry of the credentials, as a Unix timestamp in seconds; `None` for a permanent access key.
     pub(crate) expires_at: Option<i64>,
-    /// Address and transport of the client; `None` if a test calls the router directly.
+    /// Address and transport of the client; `None` in a test that calls the router directly.
     pub(crate) client: Option<ClientAddr>,
     /// Request id, which the response contains in `X-Request-Id`.
     pub(crate) request_id: String,
     /// Audit fields of the request.
     pub(crate) audit: AuditContext,
-    /// View of the metadata, opened after the request was received.
+    /// View of the metadata that was opened after the request had been received.
     pub(crate) view: CachedView,
 }
 
@@ -106,7 +106,7 @@ impl Caller {
         }
     }
 
-    /// Returns the environment for policy conditions: time, source address and transport.
+    /// Returns the values for policy conditions: time, source address and transport.
     pub(crate) fn policy_environment(&self) -> RequestEnvironment {
         RequestEnvironment {
             now: Timestamp::now(),
@@ -131,10 +131,10 @@ impl Caller {
         }
     }
 
-    /// Returns an error if a temporary access key expires before background work of this duration ends.
+    /// Returns an error if the caller's temporary access key expires before background work of this duration ends.
     ///
-    /// `seconds` is the duration of the work; `None` means an unlimited duration.
-    pub(crate) fn check_valid_for(&self, seconds: Option<u64>) -> Result<(), ApiError> {
+    /// `seconds` is the duration of the work, or `None` for work of unlimited duration.
+    pub(crate) fn check_credential_lifetime(&self, seconds: Option<u64>) -> Result<(), ApiError> {
         let (CredentialKind::TemporaryKey, Some(expires_at)) = (self.credentials, self.expires_at) else {
             return Ok(());
         };
@@ -146,7 +146,7 @@ impl Caller {
         Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "kill-task-outlives", arguments))
     }
 
-    /// Returns an error if the caller may not perform the action in their domain.
+    /// Returns an error if the caller may not perform the action in the caller's domain.
     pub(crate) fn require_domain_action(&self, service: &AppState, action: Action) -> Result<(), ApiError> {
         let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
         match self.decide_action(action, &resource) {
@@ -155,7 +155,7 @@ impl Caller {
         }
     }
 
-    /// Returns the project of a path if a policy could allow the action on at least one instance of the project.
+    /// Returns the project in a path if a policy could allow the action on at least one instance of the project.
     ///
     /// The handler must call [`Caller::is_action_allowed`] for each instance.
     pub(crate) async fn require_action_on_any_instance(
@@ -171,7 +171,7 @@ impl Caller {
         Err(self.build_denial_error(action, if exhausted { &DenyReason::WorkBudget } else { &DenyReason::NoPolicy }))
     }
 
-    /// Returns the project of a path if the caller may perform a project-level action.
+    /// Returns the project in a path if the caller may perform a project-level action.
     ///
     /// Policies cannot limit a project-level action to some instances of the project.
     pub(crate) async fn require_project_action(
@@ -190,7 +190,7 @@ impl Caller {
         }
     }
 
-    /// Returns the project and instance of a path if the caller may perform a project-level action.
+    /// Returns the project and instance in a path if the caller may perform a project-level action.
     pub(crate) async fn require_project_action_on_instance(
         &self,
         service: &AppState,
@@ -203,7 +203,7 @@ impl Caller {
         Ok((project, instance.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?))
     }
 
-    /// Returns the project and instance of a path if the caller may perform the action on the instance.
+    /// Returns the project and instance in a path if the caller may perform the action on the instance.
     ///
     /// `tags` are the tags that the request adds or removes.
     pub(crate) async fn require_instance_action(
@@ -231,7 +231,7 @@ impl Caller {
 
     /// Returns whether the caller may perform the action on an instance.
     ///
-    /// Returns an error if the evaluation exceeds the work budget: a list without the instance would look complete.
+    /// Returns an error if the evaluation exceeds the work budget. A list without the instance would appear complete.
     pub(crate) fn is_action_allowed(
         &self,
         service: &AppState,
@@ -250,7 +250,7 @@ impl Caller {
         }
     }
 
-    /// Returns whether the caller gets SQL templates instead of the statements of an instance.
+    /// Returns whether the caller receives SQL templates instead of the statements of an instance.
     ///
     /// Returns true if the caller may not list sessions, or if the project masks statements for the caller.
     pub(crate) fn gets_sql_templates(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
@@ -260,13 +260,13 @@ impl Caller {
 
     /// Returns whether the project masks the statements of an instance for the caller.
     ///
-    /// Requires that an action that permits reading statements was checked: listing or collecting sessions.
+    /// The caller must already be authorized to read statements, that is, to list or collect sessions.
     fn is_masked_by_project(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         project.masking
             && !self.is_action_allowed(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
     }
 
-    /// Returns the project of a path if the project is within the scope of the caller's credentials.
+    /// Returns the project in a path if the project is within the scope of the caller's credentials.
     /// Policies are not evaluated.
     async fn find_project_in_scope(&self, action: Action, id: &str) -> Result<Arc<Project>, ApiError> {
         let foreign = || ApiError::new(ErrorEntry::FOREIGN_PROJECT);
@@ -292,7 +292,7 @@ impl Caller {
 
     /// Builds the error for a denied action. The error does not reveal whether a project of another domain exists.
     fn build_denial_error(&self, action: Action, reason: &DenyReason) -> ApiError {
-        debug!(user.id = %self.principal.user_id, action = action.name, %reason, "denied");
+        debug!(user.id = %self.principal.user_id, action = action.name, %reason, "action denied");
         if *reason == DenyReason::WorkBudget && self.principal.budget.is_rate_limited() {
             return ApiError::rate_limit_exceeded(BUDGET_RETRY_DELAY);
         }
@@ -357,7 +357,7 @@ fn find_node_id(instance: &Instance, node: &str) -> Result<NodeId, ApiError> {
     if exists { Ok(id) } else { Err(ApiError::new(ErrorEntry::UNKNOWN_NODE)) }
 }
 
-/// Target node of a request. `N` is the node id, or the node with its decrypted password.
+/// Target of a request to a node. `N` is the node id, or the node with its decrypted password.
 #[derive(Debug)]
 pub(crate) struct NodeTarget<N = NodeId> {
     pub(crate) project: Arc<Project>,
@@ -369,7 +369,7 @@ pub(crate) struct NodeTarget<N = NodeId> {
 type NodePath = (String, String, String);
 
 impl NodeTarget {
-    /// Returns the node id of a path if the caller may perform the action on the instance.
+    /// Returns the node id in a path if the caller may perform the action on the instance.
     pub(crate) async fn resolve(
         service: &AppState,
         caller: &Caller,
@@ -397,14 +397,14 @@ impl NodeTarget<Node> {
 }
 
 impl<N> NodeTarget<N> {
-    /// Returns whether the caller gets SQL templates instead of the statements of this node.
+    /// Returns whether the caller receives SQL templates instead of the statements of this node.
     pub(crate) fn is_masked_for_caller(&self, service: &AppState, caller: &Caller) -> bool {
         caller.gets_sql_templates(service, &self.project, &self.instance)
     }
 
     /// Returns whether the project masks the statements of this node for the caller.
     ///
-    /// Requires that an action that permits reading statements was checked: listing or collecting sessions.
+    /// The caller must already be authorized to read statements, that is, to list or collect sessions.
     pub(crate) fn is_masked_by_project_for_caller(&self, service: &AppState, caller: &Caller) -> bool {
         caller.is_masked_by_project(service, &self.project, &self.instance)
     }

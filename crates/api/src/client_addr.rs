@@ -1,4 +1,4 @@
-//! Client address of a request: the peer of the socket, or the address that a trusted proxy forwards.
+//! Client address of a request, which is the peer of the socket or the address that a trusted proxy forwards.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -12,7 +12,7 @@ use ipnet::IpNet;
 pub struct ClientAddr {
     /// Address of the client. IPv4-mapped IPv6 addresses are converted to IPv4.
     pub ip: IpAddr,
-    /// True if the client's connection to Clew or to a trusted proxy uses TLS.
+    /// True if the client connected with TLS, either to Clew or to a trusted proxy.
     pub tls: bool,
 }
 
@@ -32,8 +32,8 @@ impl ClientAddr {
 
 /// Returns the base URL of this server for links in responses.
 ///
-/// The scheme is that of the client's connection, as reported by trusted proxies.
-/// The host is the `Host` header of the request, which is safe because only the sender receives the link.
+/// The scheme is the scheme of the client's connection, as reported by trusted proxies.
+/// The host is the value of the `Host` header, which is safe because only the sender of the request receives the link.
 pub(crate) fn server_base_url(connection: Option<&ClientAddr>, headers: &HeaderMap) -> String {
     let scheme = if connection.is_some_and(|connection| connection.tls) { "https" } else { "http" };
     let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
@@ -46,7 +46,7 @@ const FORWARDED_PROTO_HEADER: HeaderName = HeaderName::from_static("x-forwarded-
 /// Returns the client address of a forwarded request.
 ///
 /// Each proxy appends the address of its client to `X-Forwarded-For`.
-/// The client is the last address that is not a trusted proxy, because previous entries can be forged.
+/// The client is the last address that is not a trusted proxy, because a client can forge the previous addresses.
 fn resolve_client_address(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let mut hop = socket;
     for text in header_elements_reversed(headers, &FORWARDED_FOR_HEADER) {
@@ -59,8 +59,8 @@ fn resolve_client_address(socket: IpAddr, headers: &HeaderMap, trusted: &Trusted
     hop
 }
 
-/// Iterates over the elements of a header with several lines, last element first.
-/// A line that is not ASCII text yields `?`, which does not parse as an address.
+/// Iterates over the elements of a header that may have several lines, last element first.
+/// For a line that is not ASCII text, yields `?`, which is not a valid address.
 fn header_elements_reversed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines: Vec<&str> = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?")).collect();
     lines.into_iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim)
@@ -77,13 +77,13 @@ fn parse_ip_address(text: &str) -> Option<IpAddr> {
     address.map(|address: IpAddr| address.to_canonical())
 }
 
-/// Networks of proxies whose forwarding headers are trusted. Empty by default.
+/// Networks of the proxies whose forwarding headers are trusted. The default is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
     /// Parses networks such as `10.0.0.0/8` and single addresses.
-    /// Returns the first invalid network as the error.
+    /// If a network is invalid, returns it as the error.
     pub fn parse(networks: &[String]) -> Result<Self, String> {
         let network = |text: &String| {
             let address = || text.parse::<IpAddr>().map(IpNet::from);
@@ -104,7 +104,7 @@ impl TrustedProxies {
 pub(crate) struct ClientSubnet(IpAddr);
 
 impl ClientSubnet {
-    /// Returns the IPv4 address, or the first address of the /64 prefix.
+    /// Returns the IPv4 address, or the first address in the IPv6 /64 prefix.
     pub(crate) fn address(self) -> IpAddr {
         self.0
     }
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn only_a_trusted_proxy_sets_the_scheme() {
-        for (socket, tls, lines, said) in [
+        for (socket, tls, lines, is_tls) in [
             ("198.51.100.1", false, vec!["https"], false),
             ("198.51.100.1", true, vec!["http"], true),
             ("10.0.0.1", false, vec!["https"], true),
@@ -189,7 +189,7 @@ mod tests {
         ] {
             let socket = ClientAddr { ip: socket.parse().unwrap(), tls };
             let found = ClientAddr::resolve(socket, &headers(&FORWARDED_PROTO_HEADER, &lines), &trusted());
-            assert_eq!(found, ClientAddr { tls: said, ..socket }, "{lines:?}");
+            assert_eq!(found, ClientAddr { tls: is_tls, ..socket }, "{lines:?}");
         }
     }
 

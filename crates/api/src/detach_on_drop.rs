@@ -8,7 +8,7 @@ use tracing::Instrument;
 
 /// Future that continues in a spawned task if it is dropped before completion.
 ///
-/// A request needs a separate task only if its client disconnects.
+/// The separate task is needed only if the client of the request disconnects.
 pub(crate) struct DetachOnDrop<F>(Option<Pin<Box<F>>>)
 where
     F: Future<Output: Send> + Send + 'static;

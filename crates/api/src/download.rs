@@ -1,4 +1,4 @@
-//! Download of a stored result with a header row, with support for ranges, entity tags and compression.
+//! Download of a stored result as CSV with a header row. Ranges, entity tags and compression are supported.
 //!
 //! Response bodies are streamed in chunks.
 
@@ -27,13 +27,13 @@ use tokio_util::io::{ReaderStream, StreamReader};
 
 use crate::error::ApiError;
 use body_stream::{BodyStream, CHUNK_SIZE};
-use encoding::Encoding;
+use encoding::ContentEncoding;
 pub(crate) use encoding::accepts_encoding;
 use range::{ByteRange, RangeRequest};
 
-/// Stored result that is sent after a header row as one response body.
+/// Stored result that is sent in one response body, after a header row.
 #[derive(Debug)]
-pub(crate) struct Download {
+pub(crate) struct ResultDownload {
     pub(crate) header: Vec<u8>,
     pub(crate) stored: StoredResult,
     pub(crate) stored_bytes: u64,
@@ -42,7 +42,7 @@ pub(crate) struct Download {
     pub(crate) file_name: String,
 }
 
-impl Download {
+impl ResultDownload {
     /// Builds the response to a request with this method and these headers.
     ///
     /// The `Range` header applies only to GET requests (RFC 9110, section 14.2).
@@ -58,10 +58,10 @@ impl Download {
         let encoding = if matches!(requested, RangeRequest::Full) {
             encoding::choose_encoding(headers)
         } else {
-            Encoding::Identity
+            ContentEncoding::Identity
         };
         let tag = match encoding {
-            Encoding::Identity => plain_tag,
+            ContentEncoding::Identity => plain_tag,
             // The tag is weak, because the compressed bytes depend on the sizes of the reads.
             encoding => format!("W/\"{}-{}\"", self.tag, encoding.name()),
         };
@@ -91,17 +91,17 @@ impl Download {
                 let full = ByteRange { first: 0, last: length.saturating_sub(1) };
                 let stream = self.stream_range(full);
                 let body = match encoding {
-                    Encoding::Identity => {
+                    ContentEncoding::Identity => {
                         response_headers.push((CONTENT_LENGTH, length.to_string()));
                         Body::from_stream(stream)
                     }
-                    Encoding::Gzip => build_encoded_body(GzipEncoder::with_quality(
+                    ContentEncoding::Gzip => build_encoded_body(GzipEncoder::with_quality(
                         StreamReader::new(stream),
                         async_compression::Level::Fastest,
                     )),
-                    Encoding::Zstd => build_encoded_body(ZstdEncoder::new(StreamReader::new(stream))),
+                    ContentEncoding::Zstd => build_encoded_body(ZstdEncoder::new(StreamReader::new(stream))),
                 };
-                if encoding != Encoding::Identity {
+                if encoding != ContentEncoding::Identity {
                     response_headers.push((CONTENT_ENCODING, encoding.name().to_owned()));
                 }
                 build_response(StatusCode::OK, response_headers, body)

@@ -1,4 +1,4 @@
-//! Error responses, which contain an entry of the error catalogue and details in the language of the request.
+//! Error responses. The body contains the code from the error catalogue and a message in the language of the request.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use crate::messages::format_message;
 /// Maximum length of the path and query of a request, in bytes (spec section 5.3).
 pub(crate) const MAX_URI_BYTES: usize = 32 << 10;
 
-/// `Retry-After` value for a request above a concurrency limit, in seconds.
+/// `Retry-After` value for a request that exceeds a concurrency limit, in seconds.
 pub(crate) const RETRY_AFTER_SECONDS: u64 = 5;
 
-/// Error of a request. [`crate::request_layer`] adds the body in the language of the request.
+/// Error that fails a request. [`crate::request_layer`] adds the response body in the language of the request.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
     pub(crate) entry: ErrorEntry,
@@ -35,7 +35,7 @@ pub(crate) struct ApiError {
 /// Details of an error.
 #[derive(Debug, Clone)]
 pub(crate) enum ErrorDetail {
-    /// Id of a catalogue message and the values of its variables.
+    /// Id of a message in the message catalogue, and the values of its variables.
     Message(&'static str, Vec<(&'static str, String)>),
     /// Failure of a node read.
     Failure(Failure),
@@ -99,13 +99,13 @@ impl ApiError {
         Self::with_detail(ErrorEntry::INVALID_PARAMETER, id, arguments)
     }
 
-    /// Creates the error for a parameter or field with a value that is not allowed.
+    /// Creates the error for a parameter or field whose value is not allowed.
     pub(crate) fn value_not_allowed(field: &'static str, given: String, allowed: &[&str]) -> Self {
         let arguments = vec![("field", field.into()), ("given", given), ("allowed", allowed.join(", "))];
         Self::invalid_parameter("parameter-not-one-of", arguments)
     }
 
-    /// Creates the error for a parameter or field with a number out of range.
+    /// Creates the error for a parameter or field whose number is out of range.
     pub(crate) fn value_out_of_range(field: &'static str, given: String, range: &RangeInclusive<i64>) -> Self {
         let (min, max) = (range.start().to_string(), range.end().to_string());
         let arguments = vec![("field", field.into()), ("given", given), ("min", min), ("max", max)];
@@ -132,9 +132,9 @@ impl ApiError {
         Self { retry_after: Some(RETRY_AFTER_SECONDS), ..detail }
     }
 
-    /// Creates the error for an internal failure. The cause is logged and not sent to the client.
+    /// Creates the error for an internal failure. The cause is logged but not sent to the client.
     pub(crate) fn internal_error(cause: &dyn std::fmt::Display) -> Self {
-        error!(error = %cause, "could not answer");
+        error!(error = %cause, "request failed with an internal error");
         Self::new(ErrorEntry::INTERNAL)
     }
 
@@ -205,11 +205,11 @@ impl From<StoreError> for ApiError {
                 Self::with_detail(ErrorEntry::QUEUE_FULL, "queue-full-detail", vec![("limit", limit.to_string())])
             }
             StoreError::ResultMissing { .. } | StoreError::ResultCorrupt { .. } => {
-                error!(%error, "a result is damaged");
+                error!(%error, "stored result is damaged");
                 Self::with_detail(ErrorEntry::INTERNAL, "result-damaged", Vec::new())
             }
             StoreError::S3 { .. } => {
-                error!(%error, "a result cannot be read");
+                error!(%error, "cannot read a stored result");
                 Self::with_detail(ErrorEntry::INTERNAL, "result-unreachable", Vec::new())
             }
             StoreError::AlreadyExists { name, .. } => {

@@ -1,4 +1,4 @@
-//! Identity API for the SDKs of the cloud (spec sections 3.1, 3.2 and 8.3).
+//! Identity API, as the SDKs of the cloud require it (spec sections 3.1, 3.2 and 8.3).
 
 pub(crate) mod attempt_locks;
 pub(crate) mod auth_attempts;

@@ -1,4 +1,4 @@
-//! JSON response bodies, in which control characters and invisible characters are escaped to protect terminals.
+//! JSON response bodies. Control characters and invisible characters are escaped to protect terminals.
 
 use axum::response::{IntoResponse, Response};
 use clew_diagnose::json;
@@ -19,7 +19,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
                     .into_response()
             }
             Err(error) => {
-                error!(%error, "could not serialise a response");
+                error!(%error, "cannot serialize a response body");
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }
         }

@@ -13,7 +13,7 @@ pub(crate) struct KillRiskView {
     kind: &'static str,
     /// Description of the possible damage, in the language of X-Language
     message: String,
-    /// True if kill tasks and intelligent kills spare the session because of this risk
+    /// True if kill tasks and intelligent kills do not kill the session because of this risk
     #[serde(rename = "unsafe")]
     is_unsafe: bool,
 }

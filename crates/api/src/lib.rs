@@ -12,7 +12,7 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::{path::Path, sync::Arc};
-//! use clew_api::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimits, Rates};
+//! use clew_api::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimits, RateSettings};
 //! use clew_tasks::{CollectionQueue, IntelligentKills, KillExecutor, Settings};
 //! use tokio_util::sync::CancellationToken;
 //!
@@ -20,7 +20,7 @@
 //! let metrics = Metrics::default();
 //! let collections = CollectionQueue::new(store.clone(), Settings::default(), Arc::new(metrics.clone()));
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8407").await?;
-//! let limits = RateLimits::new(Rates::default(), metrics.clone());
+//! let limits = RateLimits::new(RateSettings::default(), metrics.clone());
 //! let (settings, node_reads) = (ApiSettings::default(), NodeReadLimits::default());
 //! let kills = KillExecutor::new(store.clone(), Default::default());
 //! let intelligent_kills = IntelligentKills::new(store.clone(), kills.clone(), &Settings::default());
@@ -74,10 +74,10 @@ use audit::RepeatedRefusals;
 use console::stream::WatchRegistry;
 use error::ApiError;
 use iam::attempt_locks::AttemptLocks;
-use limits::keyed_slots::{KeyedSlots, Slot};
+use limits::keyed_slots::{KeyedSlot, KeyedSlots};
 use ops::metrics::ClientLimit;
 use policy_cache::PolicyCache;
-use taurusdb::listed_servers::ListedServers;
+use taurusdb::session_list_servers::SessionListServers;
 
 pub use allowed_hosts::AllowedHosts;
 pub use client_addr::{ClientAddr, TrustedProxies};
@@ -101,7 +101,7 @@ struct SharedState {
     repeated_refusals: RepeatedRefusals,
     policy_cache: PolicyCache,
     attempt_locks: AttemptLocks,
-    listed_servers: ListedServers,
+    session_list_servers: SessionListServers,
 }
 
 impl AppState {
@@ -110,9 +110,9 @@ impl AppState {
         &self.0.policy_cache
     }
 
-    /// Returns the server instances of the latest session lists.
-    pub(crate) fn listed_servers(&self) -> &ListedServers {
-        &self.0.listed_servers
+    /// Returns the server instances that the latest session lists came from.
+    pub(crate) fn session_list_servers(&self) -> &SessionListServers {
+        &self.0.session_list_servers
     }
 
     /// Returns the locks that serialize password checks.
@@ -123,14 +123,14 @@ impl AppState {
     /// Acquires a slot for an event stream of a principal.
     ///
     /// Returns an error if the principal has [`ApiSettings::max_streams_per_principal`] streams.
-    pub(crate) fn acquire_stream_slot(&self, user: &UserId) -> Result<Slot<UserId>, ApiError> {
+    pub(crate) fn acquire_stream_slot(&self, user: &UserId) -> Result<KeyedSlot<UserId>, ApiError> {
         self.acquire_slot(&self.0.stream_slots, user, ClientLimit::Streams, "too-many-streams")
     }
 
     /// Acquires a slot for a long poll of a principal.
     ///
     /// Returns an error if the principal has [`ApiSettings::max_long_polls_per_principal`] long polls.
-    pub(crate) fn acquire_long_poll_slot(&self, user: &UserId) -> Result<Slot<UserId>, ApiError> {
+    pub(crate) fn acquire_long_poll_slot(&self, user: &UserId) -> Result<KeyedSlot<UserId>, ApiError> {
         self.acquire_slot(&self.0.long_poll_slots, user, ClientLimit::LongPolls, "too-many-long-polls")
     }
 
@@ -140,7 +140,7 @@ impl AppState {
         user: &UserId,
         limit: ClientLimit,
         message: &'static str,
-    ) -> Result<Slot<UserId>, ApiError> {
+    ) -> Result<KeyedSlot<UserId>, ApiError> {
         slots.acquire(user.clone()).ok_or_else(|| {
             self.metrics.record_rejection(limit);
             ApiError::concurrency_limit_exceeded(message, slots.limit())
@@ -152,7 +152,7 @@ impl AppState {
         &self.0.watch_registry
     }
 
-    /// Returns the counter of repeated refusals for the audit log.
+    /// Returns the counter of repeated refusals, which are recorded in the audit log.
     pub(crate) fn repeated_refusals(&self) -> &RepeatedRefusals {
         &self.0.repeated_refusals
     }
@@ -171,7 +171,7 @@ impl From<AppComponents> for AppState {
             repeated_refusals,
             policy_cache: PolicyCache::default(),
             attempt_locks: AttemptLocks::default(),
-            listed_servers: ListedServers::default(),
+            session_list_servers: SessionListServers::default(),
         }))
     }
 }
@@ -210,7 +210,7 @@ pub struct AppComponents {
 pub struct ApiSettings {
     /// Maximum size of a request body, in bytes.
     pub max_body_bytes: usize,
-    /// Timeout for the head of a request, which also applies to idle keep-alive connections.
+    /// Timeout for receiving the head of a request. The timeout also applies to idle keep-alive connections.
     pub header_read_timeout: Duration,
     /// Timeout for receiving a complete request body.
     pub body_read_timeout: Duration,
@@ -222,10 +222,10 @@ pub struct ApiSettings {
     pub tls_handshake_timeout: Duration,
     /// Maximum number of regular connections. Further connections use the reserved connections.
     pub max_connections: usize,
-    /// Number of additional connections for operations endpoints.
+    /// Number of additional connections that are reserved for operations endpoints.
     ///
     /// Each reserved connection serves one request to `/healthz`, `/readyz` or `/metrics` and refuses other requests.
-    /// If this setting is 0, excess connections wait in the accept queue.
+    /// If the number is 0, excess connections wait in the accept queue of the operating system.
     pub max_reserved_connections: usize,
     /// Maximum number of open event streams per principal. 0 disables the limit.
     pub max_streams_per_principal: usize,
@@ -246,9 +246,9 @@ pub struct ApiSettings {
     pub shutdown_grace_period: Duration,
     /// Lifetime of a token (spec section 3.2: 24 hours).
     pub token_lifetime: Duration,
-    /// Restricts the server to health and metrics. Other paths return the error "no such API".
+    /// Restricts the server to the health and metrics endpoints. Other paths return the error "no such API".
     pub operations_only: bool,
-    /// Time window in which repeated refusals of a caller for a reason are counted and recorded as one audit event.
+    /// Time window for repeated refusals of a caller for the same reason. One audit event records all of them.
     pub refusal_count_window: Duration,
 }
 

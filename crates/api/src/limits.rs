@@ -1,11 +1,11 @@
-//! Rate limits per principal, and per peer address before authentication.
+//! Rate limits per principal, and, before authentication, per peer address.
 //!
-//! Each peer has two quotas of the same size.
-//! The first quota limits sign-ins; if it is exhausted, only sign-ins are refused.
+//! Each peer address has two quotas of the same size.
+//! The first quota limits sign-ins. If the first quota is exhausted, only sign-ins are refused.
 //! The second quota limits failed authentications of any kind.
-//! If the second quota is exhausted, all requests that require authentication are refused without checking credentials.
-//! An address that guesses secrets is blocked completely, because each checked guess would help the attacker.
-//! Successful requests consume no peer quota, because thousands of users can share one address.
+//! If the second quota is exhausted, requests that require authentication are refused before the credential check.
+//! An address that guesses secrets is blocked completely, because every checked guess would help the attacker.
+//! A successful request consumes no quota of its peer address, because thousands of users can share one address.
 
 mod keyed_limiter;
 pub(crate) mod keyed_slots;
@@ -34,9 +34,9 @@ pub struct RateSettings {
     pub principal_per_second: u32,
     /// Burst size of requests per principal.
     pub principal_burst: u32,
-    /// Sustained rate of sign-ins per peer, per second; also the rate of failed authentications.
+    /// Sustained rate of sign-ins per peer, per second. The same rate applies to failed authentications.
     pub peer_per_second: u32,
-    /// Burst size of sign-ins per peer; also the burst size of failed authentications.
+    /// Burst size of sign-ins per peer. The same burst size applies to failed authentications.
     pub peer_burst: u32,
 }
 
@@ -46,16 +46,16 @@ impl Default for RateSettings {
     }
 }
 
-/// Policy size, in bytes, whose evaluation is charged as one additional request.
-const POLICY_BYTES_PER_REQUEST: usize = 32 << 10;
-/// Size of a policy document, in bytes, whose parsing is charged as one additional request.
+/// For each block of this number of bytes in the evaluated policies, one additional request is charged.
+const POLICY_BYTES_PER_CHARGED_REQUEST: usize = 32 << 10;
+/// For each block of this number of bytes in a parsed policy document, one additional request is charged.
 ///
-/// Parsing is expensive, because the parser compares each unknown word with all known words.
-const DOCUMENT_BYTES_PER_REQUEST: usize = 4 << 10;
-/// Evaluation work, in units of [`clew_iam::decision::WorkBudget`], that is charged as one additional request.
-const WORK_UNITS_PER_REQUEST: u64 = 1 << 20;
+/// Parsing can be expensive, because the parser compares each unknown word with all valid words.
+const DOCUMENT_BYTES_PER_CHARGED_REQUEST: usize = 4 << 10;
+/// For each block of this number of [`clew_iam::decision::WorkBudget`] units, one additional request is charged.
+const WORK_UNITS_PER_CHARGED_REQUEST: u64 = 1 << 20;
 
-/// Rate limiters for all principals and peers. Clones share the quotas.
+/// Rate limiters for principals and peers. Clones share the quotas.
 #[derive(Debug, Clone)]
 pub struct RateLimits(Arc<Limiters>);
 
@@ -80,53 +80,53 @@ impl RateLimits {
         }))
     }
 
-    /// Checks whether the peer may authenticate, without consuming its quota.
-    pub(crate) fn check_authentication(&self, peer: IpAddr) -> Result<(), ApiError> {
+    /// Checks whether the peer may authenticate. Does not consume the quota of the peer.
+    pub(crate) fn check_failed_authentication_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
         let failures = self.0.failures.as_ref();
         failures
             .map_or(Ok(()), |failures| failures.peek(&peer.into()))
-            .map_err(|wait| self.reject_request(ClientLimit::Failures, wait))
+            .map_err(|wait| self.record_and_build_rejection(ClientLimit::Failures, wait))
     }
 
-    /// Checks whether the peer may sign in, and consumes one sign-in of its quota.
-    pub(crate) fn check_sign_in(&self, peer: IpAddr) -> Result<(), ApiError> {
-        self.check_authentication(peer)?;
+    /// Checks whether the peer may sign in. Consumes one sign-in from the quota of the peer.
+    pub(crate) fn check_sign_in_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
+        self.check_failed_authentication_limit(peer)?;
         let sign_ins = self.0.sign_ins.as_ref();
         sign_ins
             .map_or(Ok(()), |sign_ins| sign_ins.check(&peer.into()))
-            .map_err(|wait| self.reject_request(ClientLimit::SignIns, wait))
+            .map_err(|wait| self.record_and_build_rejection(ClientLimit::SignIns, wait))
     }
 
-    /// Consumes one failure of the peer's quota. An exhausted quota affects only later requests.
+    /// Charges one failed authentication to the quota of the peer. An exhausted quota affects only later requests.
     pub(crate) fn record_auth_failure(&self, peer: IpAddr) {
         if let Some(failures) = &self.0.failures
             && failures.check(&peer.into()).is_err()
         {
-            debug!(net.peer = %peer, "a peer fails to authenticate again and again");
+            debug!(net.peer = %peer, "peer exceeded the limit for failed authentications");
         }
     }
 
-    /// Checks whether the principal may make a request, without consuming its quota.
-    pub(crate) fn check_principal(&self, user: &UserId) -> Result<(), ApiError> {
+    /// Checks whether the principal may send a request. Does not consume the quota of the principal.
+    pub(crate) fn check_principal_limit(&self, user: &UserId) -> Result<(), ApiError> {
         let principals = self.0.principals.as_ref();
         principals
             .map_or(Ok(()), |principals| principals.peek(user))
-            .map_err(|wait| self.reject_request(ClientLimit::Principal, wait))
+            .map_err(|wait| self.record_and_build_rejection(ClientLimit::Principal, wait))
     }
 
-    /// Charges a request that evaluates policies of `bytes` bytes to the principal's quota.
+    /// Charges the principal's quota for a request that evaluates policies of `bytes` bytes.
     ///
-    /// Large policies are charged as several requests.
-    /// A refused request consumes no quota, so that a client can succeed with a later retry.
-    pub(crate) fn charge_request(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
-        self.charge_principal(user, 1 + bytes / POLICY_BYTES_PER_REQUEST)
+    /// A request that evaluates large policies is charged as several requests.
+    /// A refused request consumes no quota, so that a later retry can succeed.
+    pub(crate) fn charge_policy_evaluation(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
+        self.charge_principal(user, 1 + bytes / POLICY_BYTES_PER_CHARGED_REQUEST)
     }
 
-    /// Charges the parsing of a policy document of `bytes` bytes to the principal's quota.
+    /// Charges the principal's quota for parsing a policy document of `bytes` bytes.
     ///
-    /// One request is charged per [`DOCUMENT_BYTES_PER_REQUEST`].
-    pub(crate) fn charge_document(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
-        match bytes / DOCUMENT_BYTES_PER_REQUEST {
+    /// One request is charged per [`DOCUMENT_BYTES_PER_CHARGED_REQUEST`].
+    pub(crate) fn charge_policy_document(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
+        match bytes / DOCUMENT_BYTES_PER_CHARGED_REQUEST {
             0 => Ok(()),
             count => self.charge_principal(user, count),
         }
@@ -134,36 +134,36 @@ impl RateLimits {
 
     /// Creates the work budget for evaluating the policies of one request.
     ///
-    /// Each block of [`WORK_UNITS_PER_REQUEST`] units is charged immediately as one additional request.
-    /// Immediate charging ensures that concurrent requests share the remaining quota.
+    /// Each block of [`WORK_UNITS_PER_CHARGED_REQUEST`] units is charged immediately as one additional request.
+    /// Because each block is charged immediately, concurrent requests share the remaining quota.
     pub(crate) fn create_work_budget(&self, user: &UserId) -> Arc<WorkBudget> {
         if self.0.principals.is_none() {
             return Arc::default();
         }
         let (limits, user) = (self.clone(), user.clone());
         let charge = move |steps| limits.charge_principal(&user, usize::try_from(steps).unwrap_or(usize::MAX)).is_ok();
-        Arc::new(WorkBudget::with_rate_limit(WORK_UNITS_PER_REQUEST, charge))
+        Arc::new(WorkBudget::with_rate_limit(WORK_UNITS_PER_CHARGED_REQUEST, charge))
     }
 
     fn charge_principal(&self, user: &UserId, count: usize) -> Result<(), ApiError> {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let principals = self.0.principals.as_ref();
         principals
-            .map_or(Ok(()), |principals| principals.check_n(user, count))
-            .map_err(|wait| self.reject_request(ClientLimit::Principal, wait))
+            .map_or(Ok(()), |principals| principals.consume_permits(user, count))
+            .map_err(|wait| self.record_and_build_rejection(ClientLimit::Principal, wait))
     }
 
-    fn reject_request(&self, limit: ClientLimit, wait: std::time::Duration) -> ApiError {
+    fn record_and_build_rejection(&self, limit: ClientLimit, wait: std::time::Duration) -> ApiError {
         self.0.metrics.record_rejection(limit);
         ApiError::rate_limit_exceeded(wait)
     }
 }
 
-/// Middleware of the sign-in routes, which checks the sign-in limit and counts failures.
+/// Middleware for the sign-in routes, which checks the sign-in limit and counts failed sign-ins.
 pub(crate) async fn limit_sign_ins(service: &AppState, request: Request, next: Next) -> Response {
     let peer = client_ip(request.extensions());
     if let Some(peer) = peer
-        && let Err(refusal) = service.limits.check_sign_in(peer)
+        && let Err(refusal) = service.limits.check_sign_in_limit(peer)
     {
         return refusal.into_response();
     }
@@ -176,7 +176,7 @@ pub(crate) async fn limit_sign_ins(service: &AppState, request: Request, next: N
     response
 }
 
-/// Returns the client address of a request, or `None` if a test calls the router directly.
+/// Returns the client address of a request, or `None` in a test that calls the router directly.
 pub(crate) fn client_ip(extensions: &Extensions) -> Option<IpAddr> {
     extensions.get::<ClientAddr>().map(|connection| connection.ip)
 }
@@ -202,55 +202,68 @@ mod tests {
     #[test]
     fn sign_in_limit_affects_only_sign_ins() {
         let limits = limits(1, 2);
-        assert!(limits.check_sign_in(PEER).is_ok() && limits.check_sign_in(PEER).is_ok());
-        assert!(limits.check_sign_in(PEER).is_err());
-        assert!(limits.check_authentication(PEER).is_ok());
-        assert!(limits.check_sign_in(OTHER).is_ok());
+        assert!(limits.check_sign_in_limit(PEER).is_ok() && limits.check_sign_in_limit(PEER).is_ok());
+        assert!(limits.check_sign_in_limit(PEER).is_err());
+        assert!(limits.check_failed_authentication_limit(PEER).is_ok());
+        assert!(limits.check_sign_in_limit(OTHER).is_ok());
     }
 
     #[test]
     fn peer_with_too_many_failures_is_refused() {
         let limits = limits(1, 2);
         limits.record_auth_failure(PEER);
-        assert!(limits.check_authentication(PEER).is_ok());
+        assert!(limits.check_failed_authentication_limit(PEER).is_ok());
         limits.record_auth_failure(PEER);
-        assert!(limits.check_authentication(PEER).is_err() && limits.check_sign_in(PEER).is_err());
-        assert!(limits.check_authentication(OTHER).is_ok() && limits.check_sign_in(OTHER).is_ok());
+        assert!(limits.check_failed_authentication_limit(PEER).is_err() && limits.check_sign_in_limit(PEER).is_err());
+        assert!(limits.check_failed_authentication_limit(OTHER).is_ok() && limits.check_sign_in_limit(OTHER).is_ok());
     }
 
     #[test]
     fn principals_have_separate_quotas() {
         let limits = limits(1, 1);
         let (one, other) = (UserId::generate(), UserId::generate());
-        assert!(limits.charge_request(&one, 0).is_ok() && limits.charge_request(&one, 0).is_err());
-        assert!(limits.check_principal(&one).is_err() && limits.check_principal(&other).is_ok());
-        assert!(limits.charge_request(&other, 0).is_ok());
+        assert!(limits.charge_policy_evaluation(&one, 0).is_ok() && limits.charge_policy_evaluation(&one, 0).is_err());
+        assert!(limits.check_principal_limit(&one).is_err() && limits.check_principal_limit(&other).is_ok());
+        assert!(limits.charge_policy_evaluation(&other, 0).is_ok());
     }
 
     #[test]
     fn large_policies_and_documents_count_as_more_requests() {
         let limits = limits(10, 1);
         let user = UserId::generate();
-        assert!(limits.charge_request(&user, 32 << 10).is_ok() && limits.charge_request(&user, (32 << 10) - 1).is_ok());
-        assert!(limits.charge_request(&user, 256 << 10).is_err(), "nine requests exceed the remaining quota of seven");
         assert!(
-            limits.charge_request(&user, 192 << 10).is_ok(),
+            limits.charge_policy_evaluation(&user, 32 << 10).is_ok()
+                && limits.charge_policy_evaluation(&user, (32 << 10) - 1).is_ok()
+        );
+        assert!(
+            limits.charge_policy_evaluation(&user, 256 << 10).is_err(),
+            "nine requests exceed the remaining quota of seven"
+        );
+        assert!(
+            limits.charge_policy_evaluation(&user, 192 << 10).is_ok(),
             "the refused request consumed no quota, so seven remain"
         );
-        assert!(limits.charge_request(&user, 0).is_err());
+        assert!(limits.charge_policy_evaluation(&user, 0).is_err());
         let other = UserId::generate();
         assert!(
-            limits.charge_request(&other, 5 << 20).is_ok() && limits.charge_request(&other, 0).is_err(),
+            limits.charge_policy_evaluation(&other, 5 << 20).is_ok()
+                && limits.charge_policy_evaluation(&other, 0).is_err(),
             "at most the burst"
         );
         let third = UserId::generate();
-        assert!(limits.charge_document(&third, 4095).is_ok() && limits.charge_document(&third, 36 << 10).is_ok());
-        assert!(limits.charge_document(&third, 8 << 10).is_err() && limits.charge_document(&third, 4 << 10).is_ok());
+        assert!(
+            limits.charge_policy_document(&third, 4095).is_ok()
+                && limits.charge_policy_document(&third, 36 << 10).is_ok()
+        );
+        assert!(
+            limits.charge_policy_document(&third, 8 << 10).is_err()
+                && limits.charge_policy_document(&third, 4 << 10).is_ok()
+        );
     }
 
     /// Spends the units of `requests` requests, a quarter of a request at a time.
     fn spend(budget: &WorkBudget, requests: u64) -> bool {
-        (0..requests * 4).all(|_| budget.charge_units(WORK_UNITS_PER_REQUEST / 4))
+        (0..requests * 4).all(|_| budget.charge_units(WORK_UNITS_PER_CHARGED_REQUEST / 4))
     }
 
     #[test]
@@ -260,7 +273,7 @@ mod tests {
         let (one, other) = (limits.create_work_budget(&user), limits.create_work_budget(&user));
         assert!(spend(&one, 6) && spend(&other, 4));
         assert!(!spend(&one, 1) && one.is_rate_limited() && !spend(&other, 1));
-        assert!(limits.check_principal(&user).is_err());
+        assert!(limits.check_principal_limit(&user).is_err());
         assert!(spend(&limits.create_work_budget(&UserId::generate()), 10), "another principal");
     }
 
@@ -271,7 +284,9 @@ mod tests {
         let user = UserId::generate();
         for _ in 0..1000 {
             limits.record_auth_failure(PEER);
-            assert!(limits.check_sign_in(PEER).is_ok() && limits.charge_request(&user, usize::MAX).is_ok());
+            assert!(
+                limits.check_sign_in_limit(PEER).is_ok() && limits.charge_policy_evaluation(&user, usize::MAX).is_ok()
+            );
             assert!(spend(&limits.create_work_budget(&user), 60));
         }
     }

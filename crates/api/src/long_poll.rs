@@ -5,10 +5,10 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName};
 
 const PREFER_HEADER: &str = "prefer";
-/// Response header with the applied preferences.
+/// Response header that lists the applied preferences.
 pub(crate) const PREFERENCE_APPLIED_HEADER: HeaderName = HeaderName::from_static("preference-applied");
 
-/// Maximum wait, in seconds. Many proxies close idle connections after about a minute.
+/// Maximum wait of a long poll, in seconds. Many proxies close idle connections after about a minute.
 const MAX_WAIT_SECONDS: u64 = 30;
 
 /// Duration of a long poll, in seconds.
@@ -16,7 +16,7 @@ const MAX_WAIT_SECONDS: u64 = 30;
 pub(crate) struct LongPoll(u64);
 
 impl LongPoll {
-    /// Returns the requested duration, limited to [`MAX_WAIT_SECONDS`] and half of the request timeout.
+    /// Returns the requested wait, limited to [`MAX_WAIT_SECONDS`] and to half of the request timeout.
     ///
     /// An invalid preference is ignored, as the RFC requires.
     pub(crate) fn from_headers(headers: &HeaderMap, request_timeout: Duration) -> Option<Self> {

@@ -1,4 +1,4 @@
-//! Node reads during a request, with time limits. `clew-mysql` limits the number of concurrent reads per node.
+//! Node reads during a request, with time limits. The crate `clew-mysql` limits the concurrent reads per node.
 
 use std::future::Future;
 
@@ -17,7 +17,7 @@ pub struct NodeReadLimits {
 }
 
 impl NodeReadLimits {
-    /// Creates the settings with the limits of a single read.
+    /// Creates the settings from the limits for a single read.
     #[must_use]
     pub fn new(limits: ReadLimits) -> Self {
         Self { limits }
@@ -38,10 +38,10 @@ impl AppState {
         self.try_read_node(node, read).await.map_err(node_failure_error)
     }
 
-    /// Reads a node within the limits. Unlike with `read_node`, a failure does not fail the request.
+    /// Reads a node within the limits. Unlike `read_node`, returns the failure instead of an error response.
     ///
-    /// All node reads during requests use this method, which delays the next login after a refused login.
-    /// The delay prevents repeated requests from locking the database account.
+    /// All node reads during requests use this method. After a refused login, the method delays the next login.
+    /// Without this delay, repeated requests could lock the database account.
     pub(crate) async fn try_read_node<T, F>(
         &self,
         node: &Node,

@@ -1,4 +1,4 @@
-//! OpenAPI document of the API: the descriptions of the routes and the parts that all routes share.
+//! OpenAPI document of the API, which describes the routes and the parts that all routes share.
 
 use clew_model::ErrorEntry;
 use utoipa::OpenApi;
@@ -13,8 +13,8 @@ use crate::operations::{self, Operation};
 #[openapi(
     info(
         title = "Clew",
-        description = "Real-time session diagnosis, in the words of the TaurusDB API. Requests carry X-Auth-Token, or are signed with \
-            an access key (SDK-HMAC-SHA256). X-Language (en-us, zh-cn) chooses the language of messages and header rows.",
+        description = "Real-time session diagnosis, compatible with the TaurusDB API. A request contains X-Auth-Token or is signed with \
+            an access key (SDK-HMAC-SHA256). X-Language (en-us or zh-cn) selects the language of messages and CSV header rows.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     components(schemas(ErrorBody)),
@@ -31,16 +31,21 @@ impl utoipa::Modify for SecuritySchemes {
             SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, description)))
         };
         let components = openapi.components.get_or_insert_default();
-        components
-            .add_security_scheme("token", header("X-Auth-Token", "What POST /v3/auth/tokens gives in X-Subject-Token"));
+        components.add_security_scheme(
+            "token",
+            header("X-Auth-Token", "Token from the header X-Subject-Token in the response of POST /v3/auth/tokens"),
+        );
         let cookie = ApiKeyValue::with_description(
             "clew_session",
-            "What POST /clew/v1/console/session sets; over TLS its name is __Host-clew_session_ and the port. A change needs X-Clew-Csrf too",
+            "Session cookie, which POST /clew/v1/console/session sets. Over TLS, the cookie name is __Host-clew_session_ followed by the port. Requests that change data also require X-Clew-Csrf",
         );
         components.add_security_scheme("browser", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
         components.add_security_scheme(
             "access_key",
-            header("Authorization", "SDK-HMAC-SHA256 Access=…, SignedHeaders=…, Signature=…"),
+            header(
+                "Authorization",
+                "Signature with an access key: SDK-HMAC-SHA256 Access=…, SignedHeaders=…, Signature=…",
+            ),
         );
     }
 }
@@ -48,21 +53,21 @@ impl utoipa::Modify for SecuritySchemes {
 /// Error responses of every operation.
 const COMMON_ERRORS: [(ErrorEntry, &str); 5] = [
     (ErrorEntry::BAD_REQUEST, "Invalid parameter or header value"),
-    (ErrorEntry::URI_TOO_LONG, "Path and query are too long"),
-    (ErrorEntry::HEADERS_TOO_LARGE, "The headers are too large"),
-    (ErrorEntry::INTERNAL, "Clew itself failed"),
-    (ErrorEntry::UNAVAILABLE, "Clew is stopping, or too busy"),
+    (ErrorEntry::URI_TOO_LONG, "The path and query exceed the maximum length"),
+    (ErrorEntry::HEADERS_TOO_LARGE, "The request line and headers exceed the maximum size"),
+    (ErrorEntry::INTERNAL, "Internal error of Clew"),
+    (ErrorEntry::UNAVAILABLE, "Clew is shutting down or overloaded, or the request timed out"),
 ];
 /// Additional error responses of operations that require authentication.
 const AUTHENTICATED_ERRORS: [(ErrorEntry, &str); 5] = [
-    (ErrorEntry::NOT_AUTHENTICATED, "The credentials are missing, wrong, or no longer good"),
-    (ErrorEntry::FOREIGN_PROJECT, "No policy allows it, or one denies it"),
-    (ErrorEntry::REQUEST_TIMEOUT, "The body did not come in time"),
-    (ErrorEntry::BODY_TOO_LARGE, "The body is too large"),
-    (ErrorEntry::TOO_MANY_REQUESTS, "The caller asks too often; Retry-After says when to ask again"),
+    (ErrorEntry::NOT_AUTHENTICATED, "The credentials are missing, invalid or expired"),
+    (ErrorEntry::FOREIGN_PROJECT, "No policy allows the action, or a policy denies it"),
+    (ErrorEntry::REQUEST_TIMEOUT, "The request body was not received in time"),
+    (ErrorEntry::BODY_TOO_LARGE, "The request body exceeds the maximum size"),
+    (ErrorEntry::TOO_MANY_REQUESTS, "The rate limit is exceeded; Retry-After contains the time to wait, in seconds"),
 ];
 /// Additional error response of operations with a path parameter.
-const NOT_FOUND_ERROR: (ErrorEntry, &str) = (ErrorEntry::UNKNOWN_NODE, "What the path names is not there");
+const NOT_FOUND_ERROR: (ErrorEntry, &str) = (ErrorEntry::UNKNOWN_NODE, "An object in the path does not exist");
 
 /// Adds operation ids and common error responses to the operations of an OpenAPI document.
 pub(crate) fn complete_document(openapi: &mut utoipa::openapi::OpenApi) {
@@ -114,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    /// Method and path of every route that authenticates its caller: by credentials, a password or the signature of a link.
+    /// Method and path of every route that authenticates its caller by credentials, a password or a signed link.
     fn routes() -> BTreeSet<(String, String)> {
         let openapi: Value = serde_json::from_str(&crate::openapi_json()).unwrap();
         let mut routes = BTreeSet::new();

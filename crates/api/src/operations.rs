@@ -8,7 +8,7 @@ use http::{Method, Request};
 pub(crate) enum AuditMode {
     /// Every outcome.
     Always,
-    /// Denials only, because the store records successful changes in the transaction of the change.
+    /// Only denials are audited, because the store records a successful change in the transaction of the change.
     DenialsOnly,
 }
 
@@ -25,21 +25,21 @@ const fn operation(method: &'static str, path: &'static str, name: &'static str,
     Operation { method, path, name, audit_mode }
 }
 
-/// Builds a path below a node in the TaurusDB API.
+/// Builds a route path below a node in the TaurusDB API.
 macro_rules! node {
     ($rest:literal) => {
         concat!("/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/", $rest)
     };
 }
 
-/// Builds a path below a node in Clew's own API.
+/// Builds a route path below a node in Clew's own API.
 macro_rules! console_node {
     ($rest:literal) => {
         concat!("/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/", $rest)
     };
 }
 
-/// Builds a path below an instance in the TaurusDB API.
+/// Builds a route path below an instance in the TaurusDB API.
 macro_rules! instance {
     ($rest:literal) => {
         concat!("/v3/{project_id}/instances/{instance_id}/", $rest)

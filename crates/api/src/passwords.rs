@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 
 use crate::error::ApiError;
 
-/// Permits for password hashing, which takes 19 MiB and a CPU core and can be started by unauthenticated clients.
+/// Permits for password hashing. Each hash uses 19 MiB and a CPU core, and unauthenticated clients can trigger hashing.
 static HASHING_PERMITS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
 
 /// Hashes a password into a PHC string.
@@ -19,7 +19,7 @@ pub(crate) async fn hash_password(password: SecretString) -> Result<String, ApiE
         .map_err(|error| ApiError::internal_error(&error))
 }
 
-/// Verifies a password against a PHC string. The duration is the same if there is no hash.
+/// Verifies a password against a PHC string. Without a hash, the check fails after the same time.
 pub(crate) async fn verify_password(given: SecretString, hash: Option<String>) -> Result<bool, ApiError> {
     run_with_hashing_permit(move || {
         if let Some(hash) = hash {

@@ -13,7 +13,7 @@ use tracing::error;
 /// Maximum number of users in the cache.
 const MAX_CACHED_USERS: usize = 1024;
 
-/// Cache of the policies of users, which is valid until identities or policies change. Clones share the cache.
+/// Cache of user policies. An entry is valid until identities or policies change. Clones share the cache.
 #[derive(Debug, Clone)]
 pub(crate) struct PolicyCache(Arc<VersionedCache<UserId, Arc<[Grant]>>>);
 
@@ -24,7 +24,7 @@ impl Default for PolicyCache {
 }
 
 impl PolicyCache {
-    /// Returns the policies that apply to a user, from the cache or the store.
+    /// Returns the policies that apply to a user. Policies that are not cached are loaded from the store.
     pub(crate) async fn get_or_load(
         &self,
         store: &Store,
@@ -43,7 +43,7 @@ impl PolicyCache {
 
 /// Minimum policy size, in bytes, for which parsing and evaluation run outside the async threads.
 const LARGE_POLICY_BYTES: usize = 8 << 10;
-/// Work units of a request after which further evaluations run outside the async threads.
+/// After a request has used this number of work units, its further evaluations run outside the async threads.
 const LARGE_WORK_UNITS: u64 = 64 << 10;
 
 /// Runs an evaluation of a principal's policies.
@@ -60,7 +60,7 @@ pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnc
 
 /// Loads and parses the policies that apply to a user.
 ///
-/// If a policy cannot be parsed, no policy of the user applies, because the policy could contain a Deny statement.
+/// If one policy cannot be parsed, no policy of the user applies, because that policy could contain a Deny statement.
 pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
     let (stored, user) = (store.list_grants_of_user(user).await?, user.clone());
     let bytes: usize = stored.iter().map(StoredGrant::document_len).sum();
@@ -85,7 +85,10 @@ fn parse_grant(user: &UserId, stored: StoredGrant) -> Option<Grant> {
         }
     };
     let Some(policy) = policy else {
-        error!(user.id = %user, policy = policy_name, "a policy cannot be read: its users may do nothing until it is put again");
+        error!(
+            user.id = %user, policy = policy_name,
+            "cannot parse a stored policy; its users have no permissions until the policy is replaced"
+        );
         return None;
     };
     Some(Grant {

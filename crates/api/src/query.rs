@@ -1,4 +1,4 @@
-//! Strict parser for query strings, which rejects repeated parameters.
+//! Strict parser for query strings. The parser rejects repeated parameters.
 
 use clew_model::ErrorEntry;
 use url::form_urlencoded;
@@ -29,7 +29,7 @@ impl Query {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Returns an error if `known` does not contain a parameter, so that a misspelt parameter is not ignored.
+    /// Returns an error if `known` does not contain a parameter, so that no misspelled parameter is ignored.
     pub(crate) fn reject_unknown(&self, known: &[&'static str]) -> Result<(), ApiError> {
         match self.parameters.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, _)) => Err(unknown_field_error(name, known)),
@@ -37,7 +37,7 @@ impl Query {
         }
     }
 
-    /// Returns the query string with one value replaced.
+    /// Returns the query string with one parameter value replaced.
     pub(crate) fn with_replaced_value(&self, name: &str, value: &str) -> String {
         let pairs = self.parameters.iter().map(|(key, old)| (key, if key == name { value } else { old.as_str() }));
         form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
@@ -82,7 +82,7 @@ pub(crate) fn unknown_field_error(name: &str, known: &[&'static str]) -> ApiErro
     }
 }
 
-/// Truncates a text from a client to 80 characters for a message.
+/// Truncates text from a client to 80 characters for use in a message.
 pub(crate) fn truncate_text(text: &str) -> String {
     text.chars().take(80).collect()
 }

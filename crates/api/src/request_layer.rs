@@ -36,13 +36,13 @@ const HEALTH_ROUTES: [&str; 2] = ["/healthz", "/readyz"];
 pub(crate) enum RouteAuth {
     /// No authentication.
     Public,
-    /// No authentication; the route signs users in and has a rate limit per peer.
+    /// The route requires no authentication, because it signs users in. A rate limit per peer applies.
     SignIn,
     /// Valid credentials.
     Authenticated,
 }
 
-/// Handles a request as the middleware around its route.
+/// Middleware function that handles a request around its route.
 pub(crate) async fn handle_request(
     State((service, auth)): State<(AppState, RouteAuth)>,
     mut request: Request,
@@ -79,7 +79,7 @@ pub(crate) async fn handle_request(
         }
     };
     let mut response = response.instrument(span.clone()).await;
-    let refusal = response.extensions_mut().remove::<ApiError>().or_else(|| framework_error(response.status()));
+    let refusal = response.extensions_mut().remove::<ApiError>().or_else(|| build_framework_error(response.status()));
     if let Some(refusal) = refusal {
         let body = Json(refusal.build_body(language, &request_id));
         let mut headers = std::mem::take(response.headers_mut());
@@ -95,7 +95,10 @@ pub(crate) async fn handle_request(
     let (status, seconds) = (response.status().as_u16(), start.elapsed().as_secs_f64());
     {
         let _entered = span.enter();
-        info!(http.method = %method, http.route = &*route, http.status = status, http.seconds = seconds, "answered");
+        info!(
+            http.method = %method, http.route = &*route, http.status = status, http.seconds = seconds,
+            "request completed"
+        );
     }
     service.metrics.record_response(&method, route, status, seconds);
     response
@@ -121,7 +124,7 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
     match timeout(limit, AssertUnwindSafe(response).catch_unwind()).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
-            error!("a handler panicked");
+            error!("request handler panicked");
             ApiError::new(ErrorEntry::INTERNAL).into_response()
         }
         Err(_) => {
@@ -131,10 +134,10 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
     }
 }
 
-/// Returns the error for a request that axum itself rejected, such as a path that is not UTF-8.
+/// Returns the error for a request that axum itself rejected, such as a request whose path is not UTF-8.
 ///
 /// The conversion ensures that every error response has the same body format.
-fn framework_error(status: StatusCode) -> Option<ApiError> {
+fn build_framework_error(status: StatusCode) -> Option<ApiError> {
     let entry = if status.is_client_error() { ErrorEntry::BAD_REQUEST } else { ErrorEntry::INTERNAL };
     (status.is_client_error() || status.is_server_error()).then(|| ApiError::new(entry))
 }

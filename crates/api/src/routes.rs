@@ -1,4 +1,4 @@
-//! Routes of the server, which the router and the OpenAPI document share.
+//! Routes of the server, from which the router and the OpenAPI document are built.
 
 use axum::Router;
 use axum::handler::Handler;
@@ -119,7 +119,7 @@ pub(crate) fn build_router(service: AppState) -> Router {
     let router = if operations_only {
         router.fallback(respond_no_such_api.layer(layer(RouteAuth::Public)))
     } else {
-        router.fallback(console::page::serve_or_not_found.layer(layer(RouteAuth::Public)))
+        router.fallback(console::page::serve_page_or_not_found.layer(layer(RouteAuth::Public)))
     };
     router.method_not_allowed_fallback(respond_no_such_api.layer(layer(RouteAuth::Public))).with_state(service)
 }

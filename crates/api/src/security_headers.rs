@@ -1,4 +1,4 @@
-//! Security headers of responses, which disable caching of JSON and content sniffing and enable HSTS.
+//! Security headers of responses. The headers disable content sniffing and the caching of JSON, and enable HSTS.
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue};

@@ -1,4 +1,4 @@
-//! Accept loop with connection limits and graceful shutdown. `serve/connection.rs` serves one connection.
+//! Accept loop with connection limits and graceful shutdown. The module `serve/connection.rs` serves one connection.
 
 mod cert_reload;
 mod connection;
@@ -28,7 +28,7 @@ use crate::{ApiSettings, AppState, Metrics, TrustedProxies};
 use connection::ConnectionHandler;
 pub use error::ServeError;
 use per_peer_limit::{PeerSlot, PerPeerLimit};
-use reserved::Admission;
+use reserved::ConnectionAdmission;
 pub use tls::TlsConfig;
 
 /// Listening socket, with or without TLS.
@@ -52,7 +52,7 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// Delay after a failed accept, which usually means that the process has no free file descriptor.
+/// Delay after a failed accept. Usually, an accept fails because the process has no free file descriptor.
 const ACCEPT_RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// Serves requests until `shutdown` is cancelled, and then drains responses in progress.
@@ -83,7 +83,7 @@ pub async fn serve(
             accepted = limits.accept_connection(&tcp) => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    warn!(%error, "could not accept a connection; will try again");
+                    warn!(%error, "cannot accept a connection; the server retries");
                     sleep(ACCEPT_RETRY_DELAY).await;
                     continue;
                 }
@@ -102,18 +102,18 @@ pub async fn serve(
     drop(tcp);
     collections.close_waiters();
     watch_registry.close();
-    info!(http.connections = connections.count(), "stopping: no more connections are taken");
+    info!(http.connections = connections.count(), "shutdown started; no new connections are accepted");
     if timeout(settings.shutdown_grace_period, connections.shutdown()).await.is_err() {
-        warn!("answers were still under way at the end");
+        warn!("shutdown grace period expired before all responses were sent");
     }
     drop(requests_done);
     if let Err(error) = refusals.await {
-        warn!(%error, "could not record repeated refusals in the audit");
+        warn!(%error, "cannot record repeated refusals in the audit log");
     }
     Ok(())
 }
 
-/// Limits on the number of open connections.
+/// Limits for the number of open connections.
 struct ConnectionLimits {
     regular: Arc<Semaphore>,
     reserved: Arc<Semaphore>,
@@ -129,7 +129,7 @@ enum ConnectionPermit {
 
 /// Admitted connection, which holds its permits until it is dropped.
 struct AdmittedConnection {
-    admission: Admission,
+    admission: ConnectionAdmission,
     _permit: OwnedSemaphorePermit,
     _peer: PeerSlot,
 }
@@ -178,7 +178,11 @@ impl ConnectionLimits {
         let reserved = match permit {
             ConnectionPermit::Regular(permit) => {
                 if let Some(peer) = self.per_peer.acquire(peer) {
-                    return Some(AdmittedConnection { admission: Admission::Regular, _permit: permit, _peer: peer });
+                    return Some(AdmittedConnection {
+                        admission: ConnectionAdmission::Regular,
+                        _permit: permit,
+                        _peer: peer,
+                    });
                 }
                 metrics.record_rejection(ClientLimit::Connections);
                 self.reserved.clone().try_acquire_owned().ok()
@@ -189,12 +193,12 @@ impl ConnectionLimits {
             }
         };
         let admitted = reserved.zip(self.reserved_per_peer.acquire(peer)).map(|(permit, peer)| AdmittedConnection {
-            admission: Admission::OperationsOnly,
+            admission: ConnectionAdmission::OperationsOnly,
             _permit: permit,
             _peer: peer,
         });
         if admitted.is_none() {
-            debug!(net.peer = %peer, "closed a connection: the peer has too many, or all are in use");
+            debug!(net.peer = %peer, "connection closed because a connection limit is reached");
         }
         admitted
     }

@@ -1,10 +1,10 @@
-//! Statement text in responses and in the audit log: full text, SQL template or placeholder.
+//! Statement text in responses and in the audit log, which is the full text, the SQL template or a placeholder.
 
 use clew_diagnose::{build_statement_template, to_valid_utf8};
 
 /// Placeholder for a statement fragment in a filter.
 ///
-/// An SQL template cannot mask a fragment: the template of `4111x` is `4111x`.
+/// An SQL template cannot mask a fragment. For example, the template of `4111x` is `4111x`.
 pub(crate) const MASKED_FRAGMENT: &str = "***";
 
 /// Returns a statement, or its SQL template if `masked` is true.

@@ -5,10 +5,10 @@ pub(crate) mod download;
 pub(crate) mod instances;
 pub(crate) mod intelligent_kill;
 pub(crate) mod kill_tasks;
-pub(crate) mod listed_servers;
 pub(crate) mod lock_wait;
 pub(crate) mod process_kill;
 pub(crate) mod processes;
+pub(crate) mod session_list_servers;
 pub(crate) mod slow_threshold;
 pub(crate) mod tags;
 pub(crate) mod task_status;
@@ -23,7 +23,7 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::ApiError;
 use crate::query::Query;
 
-/// Returns the collection with the `request_id` of the query, or `None` if the target node has no such collection.
+/// Returns the collection whose `request_id` is in the query, or `None` if the target node has no such collection.
 async fn find_collection_task(
     caller: &Caller,
     target: &NodeTarget,

@@ -94,7 +94,8 @@ impl CollectionJob {
         let task = &self.claimed.task;
         let mut selection = task.selection.clone();
         if selection.threshold.is_none() {
-            let threshold = self.query_store_with_retries(|| self.store.find_slow_session_threshold(&task.instance_id)).await;
+            let threshold =
+                self.query_store_with_retries(|| self.store.find_slow_session_threshold(&task.instance_id)).await;
             selection.threshold = threshold.map_err(|error| {
                 let detail = format!("could not look up the slow threshold of instance {}: {error}", task.instance_id);
                 Failure::new(FailureKind::StoreFailed, detail)

@@ -31,10 +31,10 @@ export const attachments = (name: string, signal?: AbortSignal) =>
 export const attach = (name: string, to: Api.AttachmentCreation) => request<void>("POST", `/clew/v1/policies/${encodeURIComponent(name)}/attachments`, to);
 export const detach = (name: string, kind: "user" | "group", id: string, project: string | null) =>
   request<void>("DELETE", `/clew/v1/policies/${encodeURIComponent(name)}/attachments/${kind}/${id}${queryString({ project_id: project })}`);
-export const simulate = (simulation: Api.Simulation) => request<Api.SimulationAnswer>("POST", "/clew/v1/policies/simulate", simulation);
+export const simulate = (simulation: Api.Simulation) => request<Api.SimulationResponse>("POST", "/clew/v1/policies/simulate", simulation);
 
 export type AuditQuery = Record<string, string>;
 export const audit = (query: AuditQuery, after: number | null, signal?: AbortSignal) =>
   request<Api.AuditPage>("GET", `/clew/v1/audit${queryString({ ...query, order: "newest", after, limit: 100 })}`, undefined, signal);
 export const auditExport = (query: AuditQuery) => `/clew/v1/audit/export${queryString(query)}`;
-export const verifyAudit = () => request<Api.AuditVerificationAnswer>("GET", "/clew/v1/audit/verify");
+export const verifyAudit = () => request<Api.AuditVerificationResponse>("GET", "/clew/v1/audit/verify");

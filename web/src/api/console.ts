@@ -22,9 +22,9 @@ export type SessionDetail = Omit<Api.SessionDetail, "waits" | "limitations"> & {
 
 export type KillScope = "connection" | "query";
 export type KillOutcome = "would_kill" | "killed" | "gone" | "rolling_back" | "ending" | "refused" | "failed";
-export type KillResult = Omit<Api.KillOfSession, "outcome"> & { outcome: KillOutcome };
+export type KillResult = Omit<Api.SessionKillOutcome, "outcome"> & { outcome: KillOutcome };
 /** Identity of a session to kill. The server rejects a session that has the same id but a different identity. */
-export type Victim = Api.Chosen;
+export type Victim = Api.SelectedSession;
 export type KillEffect = Api.KillEffectView;
 export type Collection = Api.NodeCollection;
 export type Kill = Api.NodeKill;
@@ -41,17 +41,17 @@ export const signOut = () => request<void>("DELETE", SESSION_PATH);
 export const setProject = (project: string | null) => request<Session>("POST", `${SESSION_PATH}/project`, { project_id: project });
 
 export const instances = (project: string, offset: number, signal?: AbortSignal) =>
-  request<Api.InstanceListAnswer>("GET", `/v3.1/${project}/instances${queryString({ offset, limit: 100 })}`, undefined, signal);
-export const instance = (project: string, id: string, signal?: AbortSignal) => request<Api.InstanceAnswer>("GET", `/v3.1/${project}/instances/${id}`, undefined, signal);
+  request<Api.InstanceListResponse>("GET", `/v3.1/${project}/instances${queryString({ offset, limit: 100 })}`, undefined, signal);
+export const instance = (project: string, id: string, signal?: AbortSignal) => request<Api.InstanceResponse>("GET", `/v3.1/${project}/instances/${id}`, undefined, signal);
 export const permissions = (project: string, id: string) => request<Api.Permissions>("GET", `${instancePath({ project, instance: id })}/permissions`);
 export const threshold = (project: string, id: string) => request<Api.SlowProcessThreshold>("GET", `${taurusInstancePath({ project, instance: id })}/slow-process-threshold`);
 
 export const streamUrl = (nodeRef: NodeRef, seconds: number) => `${nodePath(nodeRef)}/stream${queryString({ interval: seconds })}`;
 export const sessionOf = (nodeRef: NodeRef, id: number, signal?: AbortSignal) => request<SessionDetail>("GET", `${nodePath(nodeRef)}/sessions/${id}`, undefined, signal);
-export const explain = (nodeRef: NodeRef, id: number) => request<Api.ExplainAnswer>("POST", `${nodePath(nodeRef)}/sessions/${id}/explain`);
+export const explain = (nodeRef: NodeRef, id: number) => request<Api.ExplainResponse>("POST", `${nodePath(nodeRef)}/sessions/${id}/explain`);
 export const locks = (nodeRef: NodeRef, signal?: AbortSignal) => request<WaitGraph & { server: string }>("GET", `${nodePath(nodeRef)}/locks`, undefined, signal);
 
-type KillResponse = Omit<Api.KillAnswer, "sessions"> & { sessions: KillResult[] };
+type KillResponse = Omit<Api.KillResponse, "sessions"> & { sessions: KillResult[] };
 
 /** Maximum number of sessions in a kill request. */
 const MAX_KILL_BATCH = 1000;
@@ -101,7 +101,7 @@ export const stopKillTask = (nodeRef: NodeRef, id: string) => request<Api.Succes
 export const previewKillTask = (nodeRef: NodeRef, task: Record<string, string | number | boolean | null>) =>
   request<Api.Preview>("GET", `${taurusInstancePath(nodeRef)}/process/task/preview${queryString(task)}`);
 
-export const collect = (nodeRef: NodeRef, filters: Record<string, unknown>) => request<Api.Collecting>("POST", `${taurusNodePath(nodeRef)}/realtime-session`, filters);
+export const collect = (nodeRef: NodeRef, filters: Record<string, unknown>) => request<Api.QueuedCollection>("POST", `${taurusNodePath(nodeRef)}/realtime-session`, filters);
 export const resultUrl = (nodeRef: NodeRef, id: string) => `${taurusNodePath(nodeRef)}/realtime-session-result${queryString({ request_id: id })}`;
 export const collections = (nodeRef: NodeRef, signal?: AbortSignal) => request<Api.NodeCollections>("GET", `${nodePath(nodeRef)}/collections`, undefined, signal);
 export const deleteCollection = (nodeRef: NodeRef, id: string) => request<void>("DELETE", `${nodePath(nodeRef)}/collections/${id}`);

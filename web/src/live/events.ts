@@ -64,8 +64,8 @@ export type StreamEvent =
   | { type: "snapshot"; data: Snapshot }
   | { type: "changes"; data: Changes }
   | { type: "limitations"; data: Limitation[] }
-  | { type: "trouble"; data: SampleError }
+  | { type: "read-error"; data: SampleError }
   | { type: "end"; data: StreamEnd };
 
 /** Event names. */
-export const EVENT_TYPES = ["snapshot", "changes", "limitations", "trouble", "end"] as const;
+export const EVENT_TYPES = ["snapshot", "changes", "limitations", "read-error", "end"] as const;

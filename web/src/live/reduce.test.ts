@@ -85,7 +85,7 @@ describe("reduce", () => {
   });
 
   test("failed sample keeps the sessions and is cleared by the next changes", () => {
-    const stale = reduce(initial, { type: "trouble", data: { at: 12_000, kind: "hung", reason: "no answer in 10 s" } });
+    const stale = reduce(initial, { type: "read-error", data: { at: 12_000, kind: "hung", reason: "no answer in 10 s" } });
     expect(stale.sessions.size).toBe(2);
     expect(stale.sampleError?.kind).toBe("hung");
     expect(reduce(stale, change({})).sampleError).toBeNull();

@@ -62,7 +62,7 @@ export function reduce(state: LiveState, event: StreamEvent): LiveState {
       return state.empty ? state : changes(state, event.data);
     case "limitations":
       return { ...state, limitations: event.data };
-    case "trouble":
+    case "read-error":
       return { ...state, sampleError: event.data };
     case "end":
       return event.data.reason === "shutdown" ? state : { ...state, ended: event.data.reason };

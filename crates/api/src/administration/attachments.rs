@@ -1,4 +1,4 @@
-//! Attachments of policies to users and groups.
+//! Attachment of policies to users and groups.
 
 use std::collections::HashMap;
 
@@ -12,9 +12,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::policies::{self, ResolvedPolicy};
-use super::{groups, not_found_error, projects, require_read_permission, require_write_permission, users};
+use super::{
+    groups, not_found_error, projects, require_identity_read_permission, require_identity_write_permission, users,
+};
 use crate::AppState;
-use crate::body::Body;
+use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -35,7 +37,7 @@ pub(crate) struct AttachmentView {
     group_id: Option<String>,
     /// Name of the user or group
     name: String,
-    /// Project of the attachment; null for all projects
+    /// Project to which the attachment applies; null for all projects
     project_id: Option<String>,
 }
 
@@ -62,7 +64,7 @@ pub(crate) struct UserAttachment {
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct GroupAttachment {
     group_id: String,
-    /// Project of the attachment; only for roles and role-based policies
+    /// Project to which the attachment applies; only for role-based policies
     project_id: Option<String>,
 }
 
@@ -78,14 +80,14 @@ pub(crate) enum GranteeKind {
 /// List the attachments of a policy.
 #[utoipa::path(get, path = "/clew/v1/policies/{name}/attachments", tag = "administration",
     params(("name" = String, Path), PageParameters),
-    responses((status = 200, description = "A page of users and groups", body = AttachmentPage)))]
+    responses((status = 200, description = "Page of users and groups", body = AttachmentPage)))]
 pub(crate) async fn list_attachments(
     State(service): State<AppState>,
     caller: Caller,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AttachmentPage>, ApiError> {
-    let domain = require_read_permission(&service, &caller)?;
+    let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let policy = policies::find_policy(&service, domain, &name).await?.policy_ref();
     let attachments = load_attachment_views(&service, domain, &policy).await?;
@@ -98,8 +100,8 @@ pub(crate) async fn list_attachments(
     params(("name" = String, Path)),
     request_body(content = AttachmentCreation, content_type = "application/json"),
     responses(
-        (status = 204, description = "Attached"),
-        (status = 409, description = "A user or group would exceed the policy limits", body = ErrorBody)
+        (status = 204, description = "The policy is attached"),
+        (status = 409, description = "The attachment would exceed the policy limit of a user or group", body = ErrorBody)
     ))]
 pub(crate) async fn attach_policy(
     State(service): State<AppState>,
@@ -107,8 +109,8 @@ pub(crate) async fn attach_policy(
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
-    let (domain, origin) = require_write_permission(&service, &caller)?;
-    let body = Body::parse(&body, &["user_id", "group_id", "project_id"])?;
+    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
+    let body = JsonBody::parse(&body, &["user_id", "group_id", "project_id"])?;
     let policy = policies::find_policy(&service, domain, &name).await?;
     let grantee = match (body.get::<String>("user_id")?, body.get::<String>("group_id")?) {
         (Some(id), None) => Grantee::User(users::find_user(&service, &caller, &id).await?.id),
@@ -127,16 +129,16 @@ pub(crate) async fn attach_policy(
         ("name" = String, Path),
         ("kind" = inline(GranteeKind), Path, description = "Kind of the grantee"),
         ("id" = String, Path, description = "Id of the user or group"),
-        ("project_id" = Option<String>, Query, description = "Project of the attachment")
+        ("project_id" = Option<String>, Query, description = "Project to which the attachment applies")
     ),
-    responses((status = 204, description = "Detached")))]
+    responses((status = 204, description = "The policy is detached")))]
 pub(crate) async fn detach_policy(
     State(service): State<AppState>,
     caller: Caller,
     Path((name, kind, id)): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ApiError> {
-    let (domain, origin) = require_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     let query = Query::parse(query.as_deref())?;
     let policy = policies::find_policy(&service, domain, &name).await?.policy_ref();
     let grantee = match kind.as_str() {
@@ -162,10 +164,10 @@ async fn find_optional_project(
     }
 }
 
-/// Checks that the policy model permits the attachment (spec section 4.1).
+/// Checks whether the policy model permits the attachment (spec section 4.1).
 ///
-/// A role-based policy can be attached only to groups, either for all projects or for one project.
-/// An identity policy can be attached to users and groups, but only for all projects.
+/// A role-based policy can be attached only to a group, either for all projects or for one project.
+/// An identity policy can be attached to a user or group, but only for all projects.
 fn check_policy_model(policy: &ResolvedPolicy, grantee: &Grantee, project: Option<&ProjectId>) -> Result<(), ApiError> {
     match (policy.policy_model(), grantee, project) {
         (PolicyModel::RoleBased, Grantee::User(_), _) => {
@@ -178,8 +180,8 @@ fn check_policy_model(policy: &ResolvedPolicy, grantee: &Grantee, project: Optio
     }
 }
 
-/// Returns the attachments of a policy to users and groups of the domain.
-/// Attachments of a system policy in other domains are omitted.
+/// Returns the users and groups of the domain that a policy is attached to.
+/// For a system policy, users and groups of other domains are omitted.
 async fn load_attachment_views(
     service: &AppState,
     domain: &DomainId,

@@ -1,4 +1,4 @@
-//! Audit log of the domain: events that affect the domain and events that its users cause.
+//! Audit log of a domain, which contains events that affect the domain and events that users of the domain cause.
 
 mod export;
 mod query;
@@ -18,20 +18,20 @@ use crate::AppState;
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::json::Json;
-use query::{AuditParameters, RowsParameters, RowsQuery};
+use query::{AuditParameters, AuditRowsParameters, AuditRowsQuery};
 use wire::AuditRow;
 
 /// Page of audit rows.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditPage {
     rows: Vec<AuditRow>,
-    /// Value of `after` for the next page; null on the last page
+    /// Value of the parameter `after` for the next page; null on the last page
     next_after: Option<i64>,
 }
 
 /// Result of an audit verification.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct AuditVerificationAnswer {
+pub(crate) struct AuditVerificationResponse {
     /// True if no audit row is missing or modified
     intact: bool,
     /// Number of rows
@@ -40,7 +40,7 @@ pub(crate) struct AuditVerificationAnswer {
     first: Option<i64>,
     /// Position of the last row
     last: Option<i64>,
-    /// Newest link of the hash chain; a copy stored elsewhere reveals a rollback of the store to a previous state
+    /// Newest link of the hash chain. A copy stored elsewhere reveals a rollback of the store to a previous state
     newest: String,
     /// Detected problems in row order
     problems: Vec<AuditProblemView>,
@@ -58,15 +58,15 @@ pub(crate) struct AuditProblemView {
 }
 
 /// List audit rows.
-#[utoipa::path(get, path = "/clew/v1/audit", tag = "administration", params(AuditParameters, RowsParameters),
-    responses((status = 200, description = "A page of rows", body = AuditPage)))]
+#[utoipa::path(get, path = "/clew/v1/audit", tag = "administration", params(AuditParameters, AuditRowsParameters),
+    responses((status = 200, description = "Page of audit rows", body = AuditPage)))]
 pub(crate) async fn list_audit_rows(
     State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AuditPage>, ApiError> {
-    let filter = build_domain_filter(&service, &caller)?;
-    let RowsQuery { filter, newest_first, after, limit } = query::parse_rows_query(query.as_deref(), filter)?;
+    let filter = build_domain_audit_filter(&service, &caller)?;
+    let AuditRowsQuery { filter, newest_first, after, limit } = query::parse_rows_query(query.as_deref(), filter)?;
     // One extra row shows whether another page exists.
     let mut records = if newest_first {
         service.store.audit_rows_before(&filter, after.unwrap_or(i64::MAX), limit + 1).await?
@@ -81,13 +81,13 @@ pub(crate) async fn list_audit_rows(
 
 /// Export the matching audit rows as JSON Lines.
 #[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration", params(AuditParameters),
-    responses((status = 200, description = "Rows, oldest first", body = AuditRow, content_type = "application/x-ndjson")))]
+    responses((status = 200, description = "Audit rows as JSON Lines, oldest first", body = AuditRow, content_type = "application/x-ndjson")))]
 pub(crate) async fn export_audit(
     State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let filter = query::parse_filter(query.as_deref(), build_domain_filter(&service, &caller)?)?;
+    let filter = query::parse_audit_filter(query.as_deref(), build_domain_audit_filter(&service, &caller)?)?;
     let lines = export::stream_audit_rows(service.store.clone(), filter).await?;
     let headers =
         [(CONTENT_TYPE, "application/x-ndjson"), (CONTENT_DISPOSITION, "attachment; filename=\"audit.ndjson\"")];
@@ -96,13 +96,13 @@ pub(crate) async fn export_audit(
 
 /// Verify the audit log of all domains. Requires an administrator.
 ///
-/// The verification also checks that the newest row that this process has read is still present.
+/// The verification also checks whether the newest row that this process has read still exists.
 #[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration",
-    responses((status = 200, description = "The result", body = AuditVerificationAnswer)))]
+    responses((status = 200, description = "Result of the verification", body = AuditVerificationResponse)))]
 pub(crate) async fn verify_audit(
     State(service): State<AppState>,
     caller: Caller,
-) -> Result<Json<AuditVerificationAnswer>, ApiError> {
+) -> Result<Json<AuditVerificationResponse>, ApiError> {
     caller.require_domain_action(&service, Action::READ_AUDIT)?;
     require_administrator(&caller)?;
     let report = service.store.verify_audit(&[]).await?;
@@ -110,7 +110,7 @@ pub(crate) async fn verify_audit(
     let problems = report.problems.iter();
     let view =
         |problem: &clew_store::AuditProblem| AuditProblemView { position: problem.position, what: problem.to_string() };
-    Ok(Json(AuditVerificationAnswer {
+    Ok(Json(AuditVerificationResponse {
         intact,
         rows: report.rows,
         first: report.first,
@@ -121,8 +121,8 @@ pub(crate) async fn verify_audit(
     }))
 }
 
-/// Builds the audit filter for the caller's domain, or returns an error if the caller may not read the audit log.
-fn build_domain_filter(service: &AppState, caller: &Caller) -> Result<AuditFilter, ApiError> {
+/// Builds the audit filter for the caller's domain. Returns an error if the caller may not read the audit log.
+fn build_domain_audit_filter(service: &AppState, caller: &Caller) -> Result<AuditFilter, ApiError> {
     caller.require_domain_action(service, Action::READ_AUDIT)?;
     Ok(AuditFilter { domain: Some(caller.principal.domain_id.clone()), ..AuditFilter::default() })
 }

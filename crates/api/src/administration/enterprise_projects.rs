@@ -1,4 +1,4 @@
-//! Enterprise projects of the domain, which label instances for use in policy conditions.
+//! Enterprise projects of a domain. An enterprise project is a label for instances that policy conditions can refer to.
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
@@ -7,9 +7,9 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{not_found_error, require_read_permission, require_write_permission, validation};
+use super::{not_found_error, require_identity_read_permission, require_identity_write_permission, validation};
 use crate::AppState;
-use crate::body::Body;
+use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -44,7 +44,7 @@ pub(crate) struct EnterpriseProjectCreation {
     description: Option<String>,
 }
 
-/// Changes to an enterprise project. Omitted fields are unchanged.
+/// Changes to an enterprise project. Omitted fields stay unchanged.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
@@ -57,13 +57,13 @@ pub(crate) struct EnterpriseProjectUpdate {
 
 /// List the enterprise projects of the domain.
 #[utoipa::path(get, path = "/clew/v1/enterprise-projects", tag = "administration", params(PageParameters),
-    responses((status = 200, description = "A page of enterprise projects: the default one first, then by name", body = EnterpriseProjectPage)))]
+    responses((status = 200, description = "Page of enterprise projects: the default enterprise project first, then the others by name", body = EnterpriseProjectPage)))]
 pub(crate) async fn list_enterprise_projects(
     State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<EnterpriseProjectPage>, ApiError> {
-    let domain = require_read_permission(&service, &caller)?;
+    let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (enterprise_projects, total_count) = pagination::slice_page(
         service.store.list_enterprise_projects(domain).await?,
@@ -78,15 +78,15 @@ pub(crate) async fn list_enterprise_projects(
     request_body(content = EnterpriseProjectCreation, content_type = "application/json"),
     responses(
         (status = 201, description = "The enterprise project", body = EnterpriseProjectView),
-        (status = 409, description = "The name is in use", body = ErrorBody)
+        (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_enterprise_project(
     State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<EnterpriseProjectView>), ApiError> {
-    let (domain, origin) = require_write_permission(&service, &caller)?;
-    let body = Body::parse(&body, &["name", "description"])?;
+    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
+    let body = JsonBody::parse(&body, &["name", "description"])?;
     let (name, description) =
         (validation::parse_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
     let id = service.store.create_enterprise_project(&origin, domain, &name, &description).await?;
@@ -107,8 +107,8 @@ pub(crate) async fn update_enterprise_project(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<EnterpriseProjectView>, ApiError> {
-    let (domain, origin) = require_write_permission(&service, &caller)?;
-    let body = Body::parse(&body, &["description", "enabled"])?;
+    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
+    let body = JsonBody::parse(&body, &["description", "enabled"])?;
     let change =
         EnterpriseProjectChange { description: validation::parse_description(&body)?, enabled: body.get("enabled")? };
     if !service.store.update_enterprise_project(&origin, domain, &id, &change).await? {

@@ -7,9 +7,9 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{not_found_error, require_read_permission, require_write_permission, validation};
+use super::{not_found_error, require_identity_read_permission, require_identity_write_permission, validation};
 use crate::AppState;
-use crate::body::Body;
+use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -59,13 +59,13 @@ pub(crate) struct GroupCreation {
 
 /// List the groups of the domain.
 #[utoipa::path(get, path = "/clew/v1/groups", tag = "administration", params(PageParameters),
-    responses((status = 200, description = "A page of groups, ordered by name", body = GroupPage)))]
+    responses((status = 200, description = "Page of groups, sorted by name", body = GroupPage)))]
 pub(crate) async fn list_groups(
     State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<GroupPage>, ApiError> {
-    let domain = require_read_permission(&service, &caller)?;
+    let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (groups, total_count) =
         pagination::slice_page(service.store.list_groups(domain).await?, page, build_group_view);
@@ -77,15 +77,15 @@ pub(crate) async fn list_groups(
     request_body(content = GroupCreation, content_type = "application/json"),
     responses(
         (status = 201, description = "The group", body = GroupView),
-        (status = 409, description = "The name is in use", body = ErrorBody)
+        (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_group(
     State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<GroupView>), ApiError> {
-    let (domain, origin) = require_write_permission(&service, &caller)?;
-    let body = Body::parse(&body, &["name", "description"])?;
+    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
+    let body = JsonBody::parse(&body, &["name", "description"])?;
     let (name, description) =
         (validation::parse_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
     let id = service.store.create_group(&origin, domain, &name, &description).await?;
@@ -100,7 +100,7 @@ pub(crate) async fn show_group(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<GroupWithMembers>, ApiError> {
-    require_read_permission(&service, &caller)?;
+    require_identity_read_permission(&service, &caller)?;
     let group = find_group(&service, &caller, &id).await?;
     let members = service.store.list_group_members(&group.id).await?;
     Ok(Json(GroupWithMembers {
@@ -117,7 +117,7 @@ pub(crate) async fn delete_group(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let (_, origin) = require_write_permission(&service, &caller)?;
+    let (_, origin) = require_identity_write_permission(&service, &caller)?;
     let group = find_group(&service, &caller, &id).await?;
     service.store.remove_group(&origin, &group.id).await?;
     Ok(StatusCode::NO_CONTENT)

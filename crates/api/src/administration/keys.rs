@@ -11,14 +11,14 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{format_timestamp, is_own_user, not_found_error, require_administrator, users};
+use super::{format_timestamp, is_callers_user_id, not_found_error, require_administrator, users};
 use crate::AppState;
-use crate::body::Body;
+use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 
-/// Access keys of a user. A user has at most two.
+/// Access keys of a user. A user has at most two access keys.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KeyList {
     keys: Vec<KeyView>,
@@ -49,13 +49,13 @@ pub(crate) struct CreatedKey {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct KeyUpdate {
-    /// False disables the key and revokes the user's tokens and temporary keys
+    /// False disables the access key and revokes the user's tokens and temporary access keys
     enabled: bool,
 }
 
 /// List the access keys of a user.
 #[utoipa::path(get, path = "/clew/v1/users/{user_id}/keys", tag = "administration", params(("user_id" = String, Path)),
-    responses((status = 200, description = "The keys, oldest first", body = KeyList)))]
+    responses((status = 200, description = "Access keys of the user, oldest first", body = KeyList)))]
 pub(crate) async fn list_access_keys(
     State(service): State<AppState>,
     caller: Caller,
@@ -69,7 +69,7 @@ pub(crate) async fn list_access_keys(
 /// Create an access key.
 #[utoipa::path(post, path = "/clew/v1/users/{user_id}/keys", tag = "administration", params(("user_id" = String, Path)),
     responses(
-        (status = 201, description = "The key with its secret", body = CreatedKey),
+        (status = 201, description = "The access key with its secret", body = CreatedKey),
         (status = 409, description = "The user has the maximum number of keys", body = ErrorBody)
     ))]
 pub(crate) async fn create_access_key(
@@ -90,7 +90,7 @@ pub(crate) async fn create_access_key(
 #[utoipa::path(patch, path = "/clew/v1/users/{user_id}/keys/{access_key}", tag = "administration",
     params(("user_id" = String, Path), ("access_key" = String, Path)),
     request_body(content = KeyUpdate, content_type = "application/json"),
-    responses((status = 200, description = "The key", body = KeyView)))]
+    responses((status = 200, description = "The access key", body = KeyView)))]
 pub(crate) async fn update_access_key(
     State(service): State<AppState>,
     caller: Caller,
@@ -98,7 +98,7 @@ pub(crate) async fn update_access_key(
     body: Bytes,
 ) -> Result<Json<KeyView>, ApiError> {
     let user = find_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
-    let enabled = Body::parse(&body, &["enabled"])?.get_required("enabled")?;
+    let enabled = JsonBody::parse(&body, &["enabled"])?.get_required("enabled")?;
     if enabled {
         caller.check_permanent_credentials()?;
     }
@@ -122,9 +122,9 @@ pub(crate) async fn delete_access_key(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Returns the owner of the access keys, or an error if the caller may not perform the action on these keys.
+/// Returns the owner of the access keys. Returns an error if the caller may not perform the action on these keys.
 async fn find_key_owner(service: &AppState, caller: &Caller, action: Action, id: &str) -> Result<User, ApiError> {
-    if is_own_user(service, caller, id) {
+    if is_callers_user_id(service, caller, id) {
         return users::find_user(service, caller, id).await;
     }
     caller.require_domain_action(service, action)?;

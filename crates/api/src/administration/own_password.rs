@@ -9,11 +9,11 @@ use http::StatusCode;
 use secrecy::ExposeSecret;
 use utoipa::ToSchema;
 
-use super::{is_own_user, users, validation};
-use crate::body::{self, Body};
+use super::{is_callers_user_id, users, validation};
+use crate::body::{self, JsonBody};
 use crate::caller::Caller;
 use crate::error::ApiError;
-use crate::iam::auth_attempts::{self, PasswordCheck};
+use crate::iam::auth_attempts::{self, PasswordCheckOutcome};
 use crate::{AppState, passwords};
 
 /// New password of the caller.
@@ -23,28 +23,28 @@ use crate::{AppState, passwords};
 pub(crate) struct PasswordChange {
     /// Current password
     old: String,
-    /// New password; must differ from the user name and the current password
+    /// New password, which must differ from the user name and the current password
     #[schema(min_length = 8, max_length = 128)]
     new: String,
 }
 
 /// Change the caller's password.
 ///
-/// The change revokes all tokens and temporary keys of the caller, including the token of this request.
+/// The change revokes all tokens and temporary access keys of the caller, including the token of this request.
 #[utoipa::path(post, path = "/clew/v1/password", tag = "administration",
     request_body(content = PasswordChange, content_type = "application/json"),
-    responses((status = 204, description = "Changed")))]
+    responses((status = 204, description = "The password is changed")))]
 pub(crate) async fn change_own_password(
     State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
     let id = caller.principal.user_id.to_string();
-    if !is_own_user(&service, &caller, &id) {
+    if !is_callers_user_id(&service, &caller, &id) {
         caller.require_domain_action(&service, Action::MANAGE_IDENTITIES)?;
     }
     let user = users::find_user(&service, &caller, &id).await?;
-    let body = Body::parse(&body, &["old", "new"])?;
+    let body = JsonBody::parse(&body, &["old", "new"])?;
     let old = body.get_secret("old")?.ok_or_else(|| body::missing_field_error("old"))?;
     let new = body.get_secret("new")?.ok_or_else(|| body::missing_field_error("new"))?;
     validation::check_new_password(&user.name, &new)?;
@@ -54,11 +54,11 @@ pub(crate) async fn change_own_password(
     // The number of failed attempts is limited, so that the holder of a stolen token cannot guess the password.
     let (name, peer) = (format!("{}/{}", user.domain_name, user.name), caller.client.map(|connection| connection.ip));
     match auth_attempts::check_password_attempt(&service, &name, Some(&user), peer, old).await? {
-        PasswordCheck::Right => {}
-        PasswordCheck::Wrong => {
+        PasswordCheckOutcome::Right => {}
+        PasswordCheckOutcome::Wrong => {
             return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "password-old", Vec::new()));
         }
-        PasswordCheck::Locked => return Err(ApiError::new(ErrorEntry::IAM_LOCKED)),
+        PasswordCheckOutcome::Locked => return Err(ApiError::new(ErrorEntry::IAM_LOCKED)),
     }
     let change = UserChange { password_hash: Some(passwords::hash_password(new).await?), ..UserChange::default() };
     service.store.update_user(&caller.audit_origin(), &user.id, &change).await?;

@@ -13,9 +13,11 @@ use serde_json::value::RawValue;
 use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
-use super::{format_timestamp, not_found_error, require_read_permission, require_write_permission, validation};
+use super::{
+    format_timestamp, not_found_error, require_identity_read_permission, require_identity_write_permission, validation,
+};
 use crate::AppState;
-use crate::body::Body;
+use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody, FindingView};
 use crate::json::Json;
@@ -75,17 +77,17 @@ pub(crate) struct PolicyPut {
 
 /// List the policies of the domain and the system policies.
 #[utoipa::path(get, path = "/clew/v1/policies", tag = "administration", params(PageParameters),
-    responses((status = 200, description = "A page of policies: the domain's by name, then the system policies", body = PolicyPage)))]
+    responses((status = 200, description = "Page of policies: custom policies of the domain, sorted by name, then system policies", body = PolicyPage)))]
 pub(crate) async fn list_policies(
     State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<PolicyPage>, ApiError> {
-    let domain = require_read_permission(&service, &caller)?;
+    let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let custom = service.store.list_policies(domain).await?.into_iter().map(ResolvedPolicy::Custom);
     let all: Vec<_> = custom.chain(system::SYSTEM_POLICIES.iter().map(ResolvedPolicy::System)).collect();
-    let (policies, total_count) = pagination::slice_page(all, page, |policy| policy.to_view());
+    let (policies, total_count) = pagination::slice_page(all, page, |policy| policy.build_policy_view());
     Ok(Json(PolicyPage { policies, total_count }))
 }
 
@@ -97,7 +99,7 @@ pub(crate) async fn show_policy(
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<Json<PolicyWithDocument>, ApiError> {
-    let domain = require_read_permission(&service, &caller)?;
+    let domain = require_identity_read_permission(&service, &caller)?;
     let resolved = find_policy(&service, domain, &name).await?;
     let parsed = parse_policy_document(&service, &caller, resolved.document_text().to_owned()).await?;
     build_policy_response(&resolved, parsed.map(|policy| build_finding_views(policy.warnings())).unwrap_or_default())
@@ -105,13 +107,13 @@ pub(crate) async fn show_policy(
 
 /// Create or replace a policy.
 ///
-/// An error response lists all errors of the document with their positions.
-/// A change revokes the tokens of the affected users.
+/// An error response lists all errors in the document with their positions.
+/// Changing a policy revokes the tokens of the affected users.
 #[utoipa::path(put, path = "/clew/v1/policies/{name}", tag = "administration", params(("name" = String, Path)),
     request_body(content = PolicyPut, content_type = "application/json"),
     responses(
         (status = 200, description = "The policy", body = PolicyWithDocument),
-        (status = 409, description = "A system policy has this name, the model of an attached policy would change, or a user or group would exceed the policy limits", body = ErrorBody)
+        (status = 409, description = "A system policy has this name, the policy model of an attached policy would change, or a user or group would exceed the policy limit", body = ErrorBody)
     ))]
 pub(crate) async fn put_policy(
     State(service): State<AppState>,
@@ -119,12 +121,12 @@ pub(crate) async fn put_policy(
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<Json<PolicyWithDocument>, ApiError> {
-    let (domain, origin) = require_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     if system::find_system_policy(&name).is_some() {
         return Err(system_policy_error());
     }
     validation::check_policy_name(&name)?;
-    let body = Body::parse(&body, &["document", "description"])?;
+    let body = JsonBody::parse(&body, &["document", "description"])?;
     let description = validation::parse_description(&body)?.unwrap_or_default();
     let text = extract_document_text(&body)?;
     let policy = parse_policy_document(&service, &caller, text.clone())
@@ -146,14 +148,14 @@ pub(crate) async fn put_policy(
 #[utoipa::path(delete, path = "/clew/v1/policies/{name}", tag = "administration", params(("name" = String, Path)),
     responses(
         (status = 204, description = "Deleted"),
-        (status = 409, description = "The policy has attachments or is a system policy", body = ErrorBody)
+        (status = 409, description = "The policy is attached, or it is a system policy", body = ErrorBody)
     ))]
 pub(crate) async fn delete_policy(
     State(service): State<AppState>,
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let (domain, origin) = require_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     match find_policy(&service, domain, &name).await? {
         ResolvedPolicy::System(_) => Err(system_policy_error()),
         ResolvedPolicy::Custom(record) => {
@@ -169,7 +171,7 @@ pub(super) enum ResolvedPolicy {
     System(&'static system::SystemPolicy),
 }
 
-/// Finds a system policy, or a custom policy of the domain, by name.
+/// Finds a policy by name among the system policies and the custom policies of the domain.
 pub(super) async fn find_policy(service: &AppState, domain: &DomainId, name: &str) -> Result<ResolvedPolicy, ApiError> {
     if let Some(policy) = system::SYSTEM_POLICIES.iter().find(|policy| policy.name == name) {
         return Ok(ResolvedPolicy::System(policy));
@@ -203,7 +205,7 @@ impl ResolvedPolicy {
         }
     }
 
-    fn to_view(&self) -> PolicyView {
+    fn build_policy_view(&self) -> PolicyView {
         let (name, description, updated_at) = match self {
             Self::Custom(record) => {
                 (record.name.clone(), record.description.clone(), Some(format_timestamp(record.updated_at)))
@@ -217,13 +219,13 @@ impl ResolvedPolicy {
 /// Parses a policy document on a blocking thread.
 ///
 /// The size of the document is charged to the caller's rate limit.
-/// Parsing is expensive, because the parser compares each unknown word with all valid words.
+/// Parsing can be expensive, because the parser compares each unknown word with all valid words.
 async fn parse_policy_document(
     service: &AppState,
     caller: &Caller,
     text: String,
 ) -> Result<Result<Policy, PolicyErrors>, ApiError> {
-    service.limits.charge_document(&caller.principal.user_id, text.len())?;
+    service.limits.charge_policy_document(&caller.principal.user_id, text.len())?;
     spawn_blocking(move || Policy::parse(&text)).await.map_err(|error| ApiError::internal_error(&error))
 }
 
@@ -233,7 +235,7 @@ fn build_policy_response(
 ) -> Result<Json<PolicyWithDocument>, ApiError> {
     let document = RawValue::from_string(policy.document_text().trim().to_owned());
     let document = document.map_err(|error| ApiError::internal_error(&error))?;
-    Ok(Json(PolicyWithDocument { policy: policy.to_view(), document, warnings }))
+    Ok(Json(PolicyWithDocument { policy: policy.build_policy_view(), document, warnings }))
 }
 
 /// Returns the name of a policy model in the store.

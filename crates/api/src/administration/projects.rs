@@ -7,9 +7,9 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{not_found_error, require_read_permission, require_write_permission, validation};
+use super::{not_found_error, require_identity_read_permission, require_identity_write_permission, validation};
 use crate::AppState;
-use crate::body::Body;
+use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -45,7 +45,7 @@ pub(crate) struct ProjectCreation {
     description: Option<String>,
 }
 
-/// Changes to a project. Omitted fields are unchanged.
+/// Changes to a project. Omitted fields stay unchanged.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
@@ -60,13 +60,13 @@ pub(crate) struct ProjectUpdate {
 
 /// List the projects of the domain.
 #[utoipa::path(get, path = "/clew/v1/projects", tag = "administration", params(PageParameters),
-    responses((status = 200, description = "A page of projects, ordered by name", body = ProjectPage)))]
+    responses((status = 200, description = "Page of projects, sorted by name", body = ProjectPage)))]
 pub(crate) async fn list_projects(
     State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ProjectPage>, ApiError> {
-    let domain = require_read_permission(&service, &caller)?;
+    let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (projects, total_count) =
         pagination::slice_page(service.store.list_projects(domain).await?, page, build_project_view);
@@ -78,15 +78,15 @@ pub(crate) async fn list_projects(
     request_body(content = ProjectCreation, content_type = "application/json"),
     responses(
         (status = 201, description = "The project", body = ProjectView),
-        (status = 409, description = "The name is in use", body = ErrorBody)
+        (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_project(
     State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
-    let (domain, origin) = require_write_permission(&service, &caller)?;
-    let body = Body::parse(&body, &["name", "description"])?;
+    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
+    let body = JsonBody::parse(&body, &["name", "description"])?;
     let (name, description) =
         (validation::parse_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
     let id = service.store.create_project(&origin, domain, &name, &description).await?;
@@ -104,8 +104,8 @@ pub(crate) async fn update_project(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<ProjectView>, ApiError> {
-    let (_, origin) = require_write_permission(&service, &caller)?;
-    let body = Body::parse(&body, &["description", "enabled", "masking"])?;
+    let (_, origin) = require_identity_write_permission(&service, &caller)?;
+    let body = JsonBody::parse(&body, &["description", "enabled", "masking"])?;
     let change = ProjectChange {
         description: validation::parse_description(&body)?,
         enabled: body.get("enabled")?,

@@ -1,4 +1,4 @@
-//! Policy simulation: the decision for a hypothetical request, with the reasons from every policy statement.
+//! Policy simulation, which returns the decision for a hypothetical request, with reasons from every policy statement.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{not_found_error, projects, require_read_permission, users};
+use super::{not_found_error, projects, require_identity_read_permission, users};
 use crate::AppState;
-use crate::body::{Body, check_entry_count, missing_field_error};
+use crate::body::{JsonBody, check_entry_count, missing_field_error};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -30,12 +30,12 @@ use crate::query::truncate_text;
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct Simulation {
-    /// Id of the user who sends the simulated request, which is signed with an access key
+    /// Id of the user who sends the simulated request. The request counts as signed with an access key
     user_id: String,
-    /// Name or alias of the action, case-insensitive
+    /// Name or alias of the action. Case is ignored
     #[schema(example = "gaussdbformysql:instance:getRealtimeSession")]
     action: String,
-    /// Id of the project; omitted for an action on the domain
+    /// Id of the project. Omit the field for an action on the domain
     project_id: Option<String>,
     /// Id of the instance; requires project_id
     instance_id: Option<String>,
@@ -48,7 +48,7 @@ pub(crate) struct Simulation {
     /// True if the request is sent over TLS
     #[schema(default = true)]
     secure_transport: Option<bool>,
-    /// Instance tags that the request adds or removes
+    /// Instance tags that the simulated request adds or removes
     #[schema(max_items = 20)]
     request_tags: Option<Vec<SimulatedTag>>,
 }
@@ -64,16 +64,16 @@ pub(crate) struct SimulatedTag {
 
 /// Result of a simulation.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct SimulationAnswer {
+pub(crate) struct SimulationResponse {
     /// Decision: allow or deny
     decision: SimulatedDecision,
     /// Reason of a denial
     reason: Option<String>,
-    /// True if the user is an administrator, for whom policies are not evaluated
+    /// True if the user is an administrator. Policies are not evaluated for administrators
     administrator: bool,
-    /// Statement that determined the decision: the first matching Deny, otherwise the first matching Allow
+    /// Statement that determined the decision: the first matching Deny statement or else the first matching Allow
     deciding: Option<StatementName>,
-    /// All statements of the policies that apply to the user
+    /// All statements in the policies that apply to the user
     statements: Vec<StatementView>,
 }
 
@@ -91,7 +91,7 @@ pub(crate) struct StatementName {
     policy: String,
     /// Name of the group that the policy is attached to; null if it is attached to the user
     group: Option<String>,
-    /// Number of the statement within the policy, starting at 1
+    /// Number of the statement in the policy, starting at 1
     statement: usize,
     sid: Option<String>,
 }
@@ -119,18 +119,18 @@ pub(crate) enum StatementEffect {
 #[utoipa::path(post, path = "/clew/v1/policies/simulate", tag = "administration",
     request_body(content = Simulation, content_type = "application/json"),
     responses(
-        (status = 200, description = "The decision and the reasons of each statement", body = SimulationAnswer),
-        (status = 404, description = "An object in the body does not exist", body = ErrorBody)
+        (status = 200, description = "Decision, with the reasons for each policy statement", body = SimulationResponse),
+        (status = 404, description = "An object that the body references does not exist", body = ErrorBody)
     ))]
 pub(crate) async fn simulate_request(
     State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
-) -> Result<Json<SimulationAnswer>, ApiError> {
-    require_read_permission(&service, &caller)?;
+) -> Result<Json<SimulationResponse>, ApiError> {
+    require_identity_read_permission(&service, &caller)?;
     let fields =
         ["user_id", "action", "project_id", "instance_id", "source_ip", "time", "secure_transport", "request_tags"];
-    let body = Body::parse(&body, &fields)?;
+    let body = JsonBody::parse(&body, &fields)?;
     let action = parse_action(&body)?;
     let environment = RequestEnvironment {
         now: body.get("time")?.unwrap_or_else(Timestamp::now),
@@ -156,26 +156,26 @@ pub(crate) async fn simulate_request(
     };
     let deciding = explained.deciding.map(build_statement_name);
     let statements = explained.statements.into_iter().map(build_statement_view).collect();
-    Ok(Json(SimulationAnswer { decision, reason, administrator, deciding, statements }))
+    Ok(Json(SimulationResponse { decision, reason, administrator, deciding, statements }))
 }
 
-fn parse_action(body: &Body) -> Result<Action, ApiError> {
+fn parse_action(body: &JsonBody) -> Result<Action, ApiError> {
     let name: String = body.get_required("action")?;
     Action::find_action_by_name(&name)
         .ok_or_else(|| ApiError::invalid_parameter("action-unknown", vec![("given", truncate_text(&name))]))
 }
 
-fn parse_request_tags(body: &Body) -> Result<Vec<Tag>, ApiError> {
+fn parse_request_tags(body: &JsonBody) -> Result<Vec<Tag>, ApiError> {
     let tags: Vec<SimulatedTag> = body.get("request_tags")?.unwrap_or_default();
     check_entry_count("request_tags", tags.len(), 0, 20)?;
     Ok(tags.into_iter().map(|tag| Tag { key: tag.key, value: tag.value }).collect())
 }
 
-/// Returns the project and instance of the simulated request.
+/// Returns the project and instance that the simulated request targets.
 async fn find_simulated_target(
     service: &AppState,
     caller: &Caller,
-    body: &Body,
+    body: &JsonBody,
 ) -> Result<(Option<Project>, Option<Instance>), ApiError> {
     let instance_id: Option<String> = body.get("instance_id")?;
     let Some(project_id) = body.get::<String>("project_id")? else {

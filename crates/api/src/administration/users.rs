@@ -9,8 +9,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{not_found_error, require_administrator, require_read_permission, require_write_permission, validation};
-use crate::body::Body;
+use super::{
+    not_found_error, require_administrator, require_identity_read_permission, require_identity_write_permission,
+    validation,
+};
+use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -32,7 +35,7 @@ pub(crate) struct UserView {
     description: String,
     /// True if the user can sign in
     enabled: bool,
-    /// True if the user is an administrator, who may perform every action in the domain regardless of policies
+    /// True if the user is an administrator, who may perform every action in the domain, regardless of policies
     administrator: bool,
 }
 
@@ -41,7 +44,7 @@ pub(crate) struct UserView {
 pub(crate) struct CreatedUser {
     #[serde(flatten)]
     user: UserView,
-    /// Generated password, returned only in this response
+    /// Generated password, which only this response contains
     #[serde(skip_serializing_if = "Option::is_none")]
     password: Option<String>,
 }
@@ -53,27 +56,27 @@ pub(crate) struct CreatedUser {
 pub(crate) struct UserCreation {
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
     name: String,
-    /// Password; must differ from the user name; generated if omitted
+    /// Password, which must differ from the user name. If the field is omitted, Clew generates a password
     #[schema(min_length = 8, max_length = 128)]
     password: Option<String>,
-    /// True if the user is an administrator, who may perform every action in the domain regardless of policies
+    /// True if the user is an administrator, who may perform every action in the domain, regardless of policies
     #[schema(default = false)]
     administrator: Option<bool>,
     #[schema(max_length = 1000)]
     description: Option<String>,
 }
 
-/// Changes to a user. Omitted fields are unchanged.
+/// Changes to a user. Omitted fields stay unchanged.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct UserUpdate {
-    /// New password; must differ from the user name. A change revokes the user's tokens and temporary keys
+    /// New password, which must differ from the user name. The change revokes the user's tokens and temporary keys
     #[schema(min_length = 8, max_length = 128)]
     password: Option<String>,
     /// True if the user can sign in
     enabled: Option<bool>,
-    /// True if the user is an administrator, who may perform every action in the domain regardless of policies
+    /// True if the user is an administrator, who may perform every action in the domain, regardless of policies
     administrator: Option<bool>,
     #[schema(max_length = 1000)]
     description: Option<String>,
@@ -81,13 +84,13 @@ pub(crate) struct UserUpdate {
 
 /// List the users of the domain.
 #[utoipa::path(get, path = "/clew/v1/users", tag = "administration", params(PageParameters),
-    responses((status = 200, description = "A page of users, ordered by name", body = UserPage)))]
+    responses((status = 200, description = "Page of users, sorted by name", body = UserPage)))]
 pub(crate) async fn list_users(
     State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<UserPage>, ApiError> {
-    let domain = require_read_permission(&service, &caller)?;
+    let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (users, total_count) = pagination::slice_page(service.store.list_users(domain).await?, page, build_user_view);
     Ok(Json(UserPage { users, total_count }))
@@ -98,15 +101,15 @@ pub(crate) async fn list_users(
     request_body(content = UserCreation, content_type = "application/json"),
     responses(
         (status = 201, description = "The user", body = CreatedUser),
-        (status = 409, description = "The name is in use", body = ErrorBody)
+        (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_user(
     State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<CreatedUser>), ApiError> {
-    let (domain, origin) = require_write_permission(&service, &caller)?;
-    let body = Body::parse(&body, &["name", "password", "administrator", "description"])?;
+    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
+    let body = JsonBody::parse(&body, &["name", "password", "administrator", "description"])?;
     let (name, description) =
         (validation::parse_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
     let administrator = body.get("administrator")?.unwrap_or(false);
@@ -137,7 +140,7 @@ pub(crate) async fn show_user(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<UserView>, ApiError> {
-    require_read_permission(&service, &caller)?;
+    require_identity_read_permission(&service, &caller)?;
     Ok(Json(build_user_view(find_user(&service, &caller, &id).await?)))
 }
 
@@ -146,7 +149,7 @@ pub(crate) async fn show_user(
     request_body(content = UserUpdate, content_type = "application/json"),
     responses(
         (status = 200, description = "The user", body = UserView),
-        (status = 409, description = "The user is the last administrator", body = ErrorBody)
+        (status = 409, description = "The user is the last enabled administrator", body = ErrorBody)
     ))]
 pub(crate) async fn update_user(
     State(service): State<AppState>,
@@ -154,8 +157,8 @@ pub(crate) async fn update_user(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<UserView>, ApiError> {
-    let (_, origin) = require_write_permission(&service, &caller)?;
-    let body = Body::parse(&body, &["password", "enabled", "administrator", "description"])?;
+    let (_, origin) = require_identity_write_permission(&service, &caller)?;
+    let body = JsonBody::parse(&body, &["password", "enabled", "administrator", "description"])?;
     let mut change = UserChange {
         password_hash: None,
         enabled: body.get("enabled")?,
@@ -173,18 +176,18 @@ pub(crate) async fn update_user(
     Ok(Json(build_user_view(find_user(&service, &caller, &id).await?)))
 }
 
-/// Delete a user, including all access keys, tokens and group memberships.
+/// Delete a user with all access keys, tokens and group memberships of the user.
 #[utoipa::path(delete, path = "/clew/v1/users/{user_id}", tag = "administration", params(("user_id" = String, Path)),
     responses(
         (status = 204, description = "Deleted"),
-        (status = 409, description = "The user is the last administrator", body = ErrorBody)
+        (status = 409, description = "The user is the last enabled administrator", body = ErrorBody)
     ))]
 pub(crate) async fn delete_user(
     State(service): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let (_, origin) = require_write_permission(&service, &caller)?;
+    let (_, origin) = require_identity_write_permission(&service, &caller)?;
     let user = find_user(&service, &caller, &id).await?;
     if user.administrator {
         require_administrator(&caller)?;
@@ -203,7 +206,7 @@ pub(super) async fn find_user(service: &AppState, caller: &Caller, id: &str) -> 
 }
 
 /// Returns the validated value of the optional field `password`.
-fn parse_optional_password(body: &Body, user: &str) -> Result<Option<SecretString>, ApiError> {
+fn parse_optional_password(body: &JsonBody, user: &str) -> Result<Option<SecretString>, ApiError> {
     let Some(password) = body.get_secret("password")? else { return Ok(None) };
     validation::check_new_password(user, &password)?;
     Ok(Some(password))

@@ -1,15 +1,15 @@
-//! Validation of fields that occur in several request bodies.
+//! Validation of fields that several request bodies contain.
 
 use clew_iam::name::{self, MAX_DESCRIPTION_LENGTH, NameRule};
 use clew_iam::password::{self, MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, PasswordError};
 use secrecy::SecretString;
 
-use crate::body::Body;
+use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::query::truncate_text;
 
 /// Returns the validated value of the required field `name`.
-pub(super) fn parse_name(body: &Body) -> Result<String, ApiError> {
+pub(super) fn parse_name(body: &JsonBody) -> Result<String, ApiError> {
     let name: String = body.get_required("name")?;
     check_name(name::IDENTITY_NAME_RULE, &name)?;
     Ok(name)
@@ -33,7 +33,7 @@ fn check_name(rule: NameRule, name: &str) -> Result<(), ApiError> {
 }
 
 /// Returns the validated value of the optional field `description`.
-pub(super) fn parse_description(body: &Body) -> Result<Option<String>, ApiError> {
+pub(super) fn parse_description(body: &JsonBody) -> Result<Option<String>, ApiError> {
     let Some(description) = body.get::<String>("description")? else { return Ok(None) };
     let length = description.chars().count();
     if length > MAX_DESCRIPTION_LENGTH {
@@ -51,7 +51,7 @@ pub(super) fn parse_description(body: &Body) -> Result<Option<String>, ApiError>
     Ok(Some(description))
 }
 
-/// Validates a new password of the user named `user`.
+/// Validates a new password for the user named `user`.
 pub(super) fn check_new_password(user: &str, chosen: &SecretString) -> Result<(), ApiError> {
     password::check_password_rules(chosen, user).map_err(|rule| {
         let id = match rule {

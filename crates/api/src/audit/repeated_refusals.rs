@@ -1,4 +1,4 @@
-//! Aggregation of repeated refusals, so that a caller cannot fill the disk with audit rows.
+//! Aggregation of repeated refusals, which prevents a caller from filling the disk with audit rows.
 //!
 //! The first refusal of a caller for a reason is recorded before the response is sent.
 //! Further refusals in the same time window are counted and recorded as one event at the end of the window.
@@ -17,24 +17,24 @@ use tracing::warn;
 
 use crate::client_addr::ClientSubnet;
 
-/// Maximum number of refusal kinds with their own window per caller. Further kinds share one window.
+/// Maximum number of refusal kinds per caller that have their own window. Further kinds share one window.
 const MAX_REFUSAL_KINDS: usize = 16;
-/// Maximum number of callers with their own windows. Further callers share one window per domain.
+/// Maximum number of callers that have their own windows. Further callers share one window per domain.
 const MAX_TRACKED_CALLERS: usize = 256;
-/// Maximum number of distinct values per list in an event: targets, names, operations, users and addresses.
+/// Maximum number of distinct values in each list of an event, such as the list of targets or of client addresses.
 const MAX_LISTED_VALUES: usize = 16;
-/// Maximum number of events in the queue for the database.
+/// Maximum number of events that wait to be written to the database.
 const MAX_PENDING_EVENTS: usize = 8192;
-/// Interval between two flushes of ended windows to the database.
+/// Interval at which the events of ended windows are written to the database.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
-/// Operation name of an event that counts refusals of several operations.
+/// Operation name of an event that counts the refusals of several different operations.
 const MIXED_OPERATIONS_NAME: &str = "RefusedRequests";
 
 /// Key of a caller: a user, or the subnet of an unauthenticated client.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum CallerKey {
     User(UserId),
-    /// The claimed name is part of the key only if its domain exists: each request could claim a new name.
+    /// The claimed name is part of the key only if its domain exists, because each request could claim a new name.
     Unknown {
         peer: Option<ClientSubnet>,
         claimed: Option<(DomainId, String)>,
@@ -53,11 +53,11 @@ type RefusalKind = Option<(String, Outcome, Option<String>, &'static str)>;
 #[derive(Debug)]
 struct RefusalWindow {
     ends: Instant,
-    /// Number of refusals after the first one, which is recorded separately.
+    /// Number of refusals after the first refusal, which is recorded separately.
     repeated: u64,
     first_at: Timestamp,
     last_at: Timestamp,
-    /// Event with the field values that are the same in all refusals of the window.
+    /// Event that contains the field values that all refusals in the window share.
     event: AuditEvent,
     targets: BTreeSet<String>,
     claimed: BTreeSet<String>,
@@ -81,12 +81,12 @@ pub(crate) struct RepeatedRefusals {
 }
 
 impl RepeatedRefusals {
-    /// Creates a counter with the duration of a time window, which starts at the first refusal of a caller and kind.
+    /// Creates a counter with a window duration. A window starts at the first refusal for a caller and kind.
     pub(crate) fn new(window: Duration) -> Self {
         Self { window, state: Mutex::default() }
     }
 
-    /// Records the first refusal of a kind, or counts a repeated one.
+    /// Records the first refusal of a kind, or counts a repeated refusal.
     ///
     /// `reason` is the id of the error's detail message, which is more specific than the error code.
     pub(crate) async fn record_refusal(
@@ -112,7 +112,7 @@ impl RepeatedRefusals {
         let (caller, kind) = state.window_key(event, reason);
         let window = state.windows.get_mut(&caller).and_then(|kinds| kinds.get_mut(&kind));
         if let Some(window) = window.filter(|window| window.ends > now) {
-            window.record_repeat(event);
+            window.record_repeated_refusal(event);
             return None;
         }
         state.close_window(&caller, &kind);
@@ -121,9 +121,9 @@ impl RepeatedRefusals {
         Some((caller, kind))
     }
 
-    /// Records ended windows every [`FLUSH_INTERVAL`] until `end` is cancelled, and then all open windows.
+    /// Records ended windows every [`FLUSH_INTERVAL`]. When `end` is cancelled, records all open windows and returns.
     ///
-    /// A single task records the windows, because concurrent writers could lose an event.
+    /// Only a single task records the windows, because concurrent writers could lose an event.
     pub(crate) async fn run(&self, store: &Store, end: &CancellationToken) {
         while end.run_until_cancelled(sleep(FLUSH_INTERVAL)).await.is_some() {
             let now = Instant::now();
@@ -132,7 +132,7 @@ impl RepeatedRefusals {
         self.flush(store, |_| true).await;
     }
 
-    /// Records the events of ended windows. The next flush retries an event that the database rejects.
+    /// Records the events of ended windows. If the database rejects an event, the next flush retries the event.
     async fn flush(&self, store: &Store, has_ended: impl Fn(&RefusalWindow) -> bool) {
         self.lock_state().close_windows(has_ended);
         loop {
@@ -140,7 +140,7 @@ impl RepeatedRefusals {
             if let Err(error) = store.append_audit_event(&event).await {
                 let mut state = self.lock_state();
                 state.pending.push_front(event);
-                warn!(%error, events = state.pending.len(), "could not record repeated refusals in the audit");
+                warn!(%error, events = state.pending.len(), "cannot record repeated refusals in the audit log");
                 return;
             }
         }
@@ -153,7 +153,7 @@ impl RepeatedRefusals {
 
 impl OpenWindows {
     /// Returns the window key of a refusal.
-    /// Beyond [`MAX_TRACKED_CALLERS`] and [`MAX_REFUSAL_KINDS`], refusals share a key.
+    /// Refusals beyond [`MAX_TRACKED_CALLERS`] or [`MAX_REFUSAL_KINDS`] share a key.
     fn window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerKey, RefusalKind) {
         let caller = build_caller_key(event);
         let kind = Some((event.operation.clone(), event.outcome, event.code.clone(), reason));
@@ -191,7 +191,7 @@ impl OpenWindows {
                 let count = event.detail.get("repeated").and_then(serde_json::Value::as_u64);
                 warn!(
                     audit.operation = event.operation,
-                    count, "could not record repeated refusals: the queue is full"
+                    count, "repeated refusals dropped because the audit queue is full"
                 );
             }
         }
@@ -208,7 +208,7 @@ fn build_caller_key(event: &AuditEvent) -> CallerKey {
     }
 }
 
-/// Returns the domain whose audit log contains a refusal.
+/// Returns the domain whose audit log receives the refusal.
 fn find_audit_domain(event: &AuditEvent) -> Option<DomainId> {
     let actor_domain = match &event.origin.actor {
         Actor::User { domain_id, .. } => Some(domain_id),
@@ -236,7 +236,7 @@ impl RefusalWindow {
         window
     }
 
-    fn record_repeat(&mut self, event: &AuditEvent) {
+    fn record_repeated_refusal(&mut self, event: &AuditEvent) {
         self.repeated += 1;
         self.last_at = Timestamp::now();
         self.record_distinct_values(event);
@@ -276,7 +276,7 @@ impl RefusalWindow {
         }
     }
 
-    /// Builds the event for the repeated refusals of the window, or returns `None` if no refusal was repeated.
+    /// Builds the event for the repeated refusals in the window. Returns `None` if no refusal was repeated.
     /// The lists of the event also include the values of the first refusal.
     fn into_audit_event(self) -> Option<AuditEvent> {
         let several = self.operations.len() > 1;
@@ -300,7 +300,7 @@ fn clear_if_different<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
     }
 }
 
-/// Compares two actors. Users are compared by id, because a user can be renamed.
+/// Returns whether two actors are the same. Users are compared by id, because a user can be renamed.
 fn is_same_actor(one: &Actor, other: &Actor) -> bool {
     match (one, other) {
         (Actor::User { id: one, .. }, Actor::User { id: other, .. }) => one == other,

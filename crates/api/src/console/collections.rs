@@ -38,14 +38,14 @@ struct NodeCollection {
     rows: Option<u64>,
     #[schema(required)]
     bytes: Option<u64>,
-    /// Filters and sort order; unset fields are absent. If the project masks statements, `sql_key` is ***
+    /// Filters and sort order, without unset fields. If the project masks statements, `sql_key` is ***
     #[schema(value_type = Object)]
     filter: Selection,
     /// True if the result contains SQL templates instead of statements
     masked: bool,
-    /// True if the caller may download the result; a result with full statements may require a permission
+    /// True if the caller may download the result. A result with full statements may require a permission
     readable: bool,
-    /// Reason for the failure; null if the collection did not fail
+    /// Reason why the collection failed; null if it did not fail
     #[schema(required)]
     reason: Option<String>,
 }
@@ -56,7 +56,7 @@ struct NodeCollection {
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections",
     tag = "console",
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
-    responses((status = 200, description = "The newest collections", body = NodeCollections))
+    responses((status = 200, description = "The newest collections of the node", body = NodeCollections))
 )]
 pub(crate) async fn list_collections(
     State(service): State<AppState>,
@@ -82,9 +82,9 @@ pub(crate) async fn list_collections(
         ("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path), ("request_id" = String, Path)
     ),
     responses(
-        (status = 204, description = "It is gone"),
-        (status = 400, description = "The node has no such collection", body = ErrorBody),
-        (status = 409, description = "It has not ended", body = ErrorBody)
+        (status = 204, description = "The collection is deleted"),
+        (status = 400, description = "The node does not have this collection", body = ErrorBody),
+        (status = 409, description = "The collection has not finished", body = ErrorBody)
     )
 )]
 pub(crate) async fn delete_collection(

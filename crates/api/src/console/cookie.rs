@@ -1,8 +1,8 @@
 //! Session cookie of a browser. The cookie contains the token and has the attributes `HttpOnly` and `SameSite=Strict`.
 //!
 //! Over TLS, the cookie name has the prefix `__Host-`.
-//! The prefix prevents other hosts of the domain and connections without TLS from setting the cookie.
-//! The cookie name ends with the port, because all ports of a host share their cookies.
+//! With this prefix, browsers reject a cookie that another host of the domain or a connection without TLS sets.
+//! The cookie name ends with the port, because browsers share cookies among all ports of a host.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ const SESSION_COOKIE_NAME: &str = "clew_session";
 /// Default port of HTTPS.
 const DEFAULT_HTTPS_PORT: u16 = 443;
 
-/// Builds the cookie name for the host, port and transport of a request.
+/// Builds the name of the session cookie from the host, port and transport of a request.
 fn build_cookie_name(headers: &HeaderMap, connection: Option<&ClientAddr>) -> Cow<'static, str> {
     if !connection.is_some_and(|connection| connection.tls) {
         return Cow::Borrowed(SESSION_COOKIE_NAME);

@@ -13,11 +13,11 @@ use crate::error::ApiError;
 
 /// Request header with the CSRF token of the session.
 const CSRF_HEADER: &str = "x-clew-csrf";
-/// Fetch metadata header, which scripts cannot set. Browsers send the header over TLS and to localhost.
+/// Fetch metadata header, which scripts cannot set. Browsers send this header only over TLS and to localhost.
 const FETCH_SITE_HEADER: &str = "sec-fetch-site";
 
-/// Returns an error if Clew's own web page did not send the request.
-pub(crate) fn check_csrf(parts: &Parts, token: &str) -> Result<(), ApiError> {
+/// Returns an error if the request was not sent by Clew's own web page.
+pub(crate) fn check_csrf_protection(parts: &Parts, token: &str) -> Result<(), ApiError> {
     check_request_origin(&parts.method, &parts.headers)?;
     if is_safe_method(&parts.method) {
         return Ok(());
@@ -29,7 +29,7 @@ pub(crate) fn check_csrf(parts: &Parts, token: &str) -> Result<(), ApiError> {
     }
 }
 
-/// Returns an error if another site sent the request, according to the headers that the browser sets.
+/// Returns an error if the headers that the browser sets indicate that another site sent the request.
 pub(super) fn check_request_origin(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
     if let Some(site) = headers.get(FETCH_SITE_HEADER) {
         // `none` means that the user entered the URL, which causes a GET request.

@@ -1,4 +1,4 @@
-//! Kill of selected sessions, and preview of the kill.
+//! Kills of selected sessions, and previews of such kills.
 //!
 //! The page sends the user and host of each selected session.
 //! A session that reuses the thread id of a selected session is not killed.
@@ -32,27 +32,27 @@ use crate::json::Json;
 use crate::kill_risks::KillRiskView;
 use crate::statement_text::visible_statement;
 use effect::KillEffectView;
-use preview::KillCosts;
+use preview::KillImpact;
 use request::{KillBody, SelectedSession, SessionKillRequest};
 
-/// Results of killing the selected sessions, or of the preview.
+/// Results of killing the selected sessions, or results of the preview.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct KillAnswer {
+pub(crate) struct KillResponse {
     /// Results, in the order of the request
-    sessions: Vec<KillOfSession>,
-    /// Reason if the costs cannot be read; only in a preview
+    sessions: Vec<SessionKillOutcome>,
+    /// Reason why the impact of the kills is unknown; null if it is known; only in a preview
     #[schema(required)]
     costs_unknown: Option<String>,
-    /// Warnings about the selection, such as an unselected root blocker; only in a preview
+    /// Warnings about the selection, for example that a root blocker is not selected; only in a preview
     warnings: Vec<String>,
-    /// Effect of the kills; null in a preview and if no session was killed
+    /// Effect of the kills; null in a preview, or if no session was killed
     #[schema(required)]
     effect: Option<KillEffectView>,
 }
 
-/// Result of killing one session, or of the preview.
+/// Result of killing one session, or result of the preview for one session.
 #[derive(Serialize, ToSchema)]
-struct KillOfSession {
+struct SessionKillOutcome {
     id: u64,
     /// Outcome: would_kill, killed, rolling_back, ending, gone, refused or failed
     outcome: &'static str,
@@ -60,12 +60,12 @@ struct KillOfSession {
     message: String,
     /// Current state of the session; null if it has ended
     #[schema(required)]
-    session: Option<SeenSession>,
+    session: Option<CurrentSession>,
 }
 
 /// Current state of a session.
 #[derive(Serialize, ToSchema)]
-struct SeenSession {
+struct CurrentSession {
     user: String,
     host: String,
     #[schema(required)]
@@ -75,13 +75,13 @@ struct SeenSession {
     state: Option<String>,
     /// Time in the current state, in seconds
     time: u64,
-    /// Statement, or its SQL template if the project masks statements or the caller may not list sessions
+    /// Statement; replaced by its SQL template if the project masks statements or the caller may not list sessions
     #[schema(required)]
     statement: Option<String>,
-    /// Open transaction, which a kill of the connection rolls back; null if there is none and outside a preview
+    /// Open transaction, which a kill of the connection rolls back; null without an open transaction; only in a preview
     #[schema(required)]
-    transaction: Option<preview::TransactionCost>,
-    /// Thread ids of the sessions that the kill can unblock; one of them may then block the others; only in a preview
+    transaction: Option<preview::RollbackCost>,
+    /// Thread ids of the sessions that the kill can unblock, one of which may then block the others; only in a preview
     frees: Vec<u64>,
     /// Number of sessions that wait for this session, directly or indirectly; only in a preview
     holds_up: usize,
@@ -97,9 +97,9 @@ struct SeenSession {
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
     request_body(content = KillBody, content_type = "application/json"),
     responses(
-        (status = 200, description = "What became of each, or would", body = KillAnswer),
-        (status = 400, description = "Invalid field value; nothing was killed", body = ErrorBody),
-        (status = 500, description = "The node cannot be asked; nothing was killed, and the message says why", body = ErrorBody)
+        (status = 200, description = "Result for each session, or the expected result in a preview", body = KillResponse),
+        (status = 400, description = "Invalid field value; no session was killed", body = ErrorBody),
+        (status = 500, description = "The node cannot be queried, and no session was killed; the message states the reason", body = ErrorBody)
     )
 )]
 pub(crate) async fn kill_sessions(
@@ -108,7 +108,7 @@ pub(crate) async fn kill_sessions(
     Path(path): Path<(String, String, String)>,
     Extension(language): Extension<Language>,
     body: Bytes,
-) -> Result<Json<KillAnswer>, ApiError> {
+) -> Result<Json<KillResponse>, ApiError> {
     let request = SessionKillRequest::parse(&body);
     if request.as_ref().is_ok_and(|request| request.preview) {
         caller.audit.set_operation("PreviewKillSessions");
@@ -126,11 +126,11 @@ pub(crate) async fn kill_sessions(
         service.read_node(&target.node, async |limits| find_sessions(&target.node.url, &ids, &limits).await).await?;
     let SessionLookup { read, sessions } = found;
     let found: HashMap<u64, Session> = sessions.into_iter().map(|session| (session.id, session)).collect();
-    // The sessions are compared only once, because reading the costs and killing take seconds.
+    // The sessions are compared only once, because reading the impact and killing take seconds.
     let age = i64::try_from(read.at.elapsed().as_secs()).unwrap_or_default();
     let mut mismatches = request.find_mismatches(&found, &read.server, Timestamp::now().as_second() - age);
     let (costs, mut outcomes, effect) = if request.preview {
-        (Some(preview::read_kill_costs(&service, &target.node, &found).await), HashMap::new(), None)
+        (Some(preview::read_kill_impact(&service, &target.node, &found).await), HashMap::new(), None)
     } else {
         let victims: Vec<Session> = request.matching_sessions(&found, &mismatches).into_iter().cloned().collect();
         let before = if victims.is_empty() {
@@ -169,9 +169,9 @@ pub(crate) async fn kill_sessions(
         let session = current
             .filter(|current| selected.matches_session(current))
             .map(|current| build_session_view(current, masked, &request, costs.as_ref(), language));
-        KillOfSession { id: selected.id, outcome, message, session }
+        SessionKillOutcome { id: selected.id, outcome, message, session }
     };
-    let sessions: Vec<KillOfSession> = request.sessions.iter().map(view).collect();
+    let sessions: Vec<SessionKillOutcome> = request.sessions.iter().map(view).collect();
     let ids_with = |outcome: &str| -> Vec<u64> {
         sessions.iter().filter(|session| session.outcome == outcome).map(|session| session.id).collect()
     };
@@ -182,8 +182,8 @@ pub(crate) async fn kill_sessions(
         }
     }
     let victims = [ids_with("would_kill"), request.other_victims].concat();
-    let warnings = costs.as_ref().map(|costs| costs.blocker_warnings(&victims, language)).unwrap_or_default();
-    Ok(Json(KillAnswer { sessions, costs_unknown: costs.and_then(|costs| costs.unknown), warnings, effect }))
+    let warnings = costs.as_ref().map(|costs| costs.surviving_blocker_warnings(&victims, language)).unwrap_or_default();
+    Ok(Json(KillResponse { sessions, costs_unknown: costs.and_then(|costs| costs.unknown), warnings, effect }))
 }
 
 /// Kills the matching sessions.
@@ -217,10 +217,10 @@ async fn execute_kills(
     service.kills.execute_kills(order, victims, limits).await
 }
 
-/// Outcome and message of a session that does not match the selected session.
+/// Outcome and message for a session that does not match the selected session.
 type Mismatch = (&'static str, String);
 
-/// Returns the name and message of an outcome for the response.
+/// Returns the name and message with which the response describes an outcome.
 fn describe_outcome(outcome: &KillOutcome) -> (&'static str, String) {
     let name = match outcome {
         KillOutcome::AlreadyGone => "gone",
@@ -237,11 +237,11 @@ fn build_session_view(
     current: &Session,
     masked: bool,
     request: &SessionKillRequest,
-    costs: Option<&KillCosts>,
+    costs: Option<&KillImpact>,
     language: Language,
-) -> SeenSession {
+) -> CurrentSession {
     let text = |statement: &[u8]| visible_statement(statement, masked);
-    SeenSession {
+    CurrentSession {
         user: to_valid_utf8(&current.user),
         host: to_valid_utf8(&current.host),
         db: current.database.as_deref().map(to_valid_utf8),
@@ -249,7 +249,7 @@ fn build_session_view(
         state: current.state.as_deref().map(to_valid_utf8),
         time: current.seconds,
         statement: current.statement.as_deref().map(text),
-        transaction: costs.and_then(|costs| costs.transaction_cost(current.id)),
+        transaction: costs.and_then(|costs| costs.rollback_cost(current.id)),
         frees: costs.map(|costs| costs.unblocked_sessions(current.id)).unwrap_or_default(),
         holds_up: costs.map_or(0, |costs| costs.count_waiters(current.id)),
         risks: costs.map(|costs| costs.kill_risks(current.id, request.kind, language)).unwrap_or_default(),
@@ -257,12 +257,12 @@ fn build_session_view(
 }
 
 impl SelectedSession {
-    /// Returns whether a session with the same thread id is the selected session.
+    /// Returns whether `current`, which has the same thread id, is the selected session.
     fn matches_session(&self, current: &Session) -> bool {
         to_valid_utf8(&current.user) == self.user && to_valid_utf8(&current.host) == self.host
     }
 
-    /// Compares the selected session with the session list and returns the reason if the session must not be killed.
+    /// Compares the selected session with the session list. Returns the reason if the session must not be killed.
     ///
     /// Possible reasons: the session has ended, another session has its id, or it runs another statement.
     /// `listed_at` is the time of the list, as a Unix timestamp in seconds.

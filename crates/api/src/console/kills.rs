@@ -16,8 +16,8 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
 
-/// Maximum number of audit rows that are searched for the users who requested the kills on a page.
-const MAX_AUDIT_ROWS: u32 = 1000;
+/// Maximum number of audit rows that are searched for the names of the users who requested the kills on a page.
+const MAX_SEARCHED_AUDIT_ROWS: u32 = 1000;
 
 /// Page of kills on a node.
 #[derive(Serialize, ToSchema)]
@@ -37,12 +37,12 @@ struct NodeKill {
     /// Id of the intelligent kill or kill task
     #[schema(required)]
     task_id: Option<String>,
-    /// Name of the user who requested the kill; null while the kill is in progress or if its audit row is missing
+    /// Name of the user who requested the kill; null while the kill is in progress, or if its audit row is missing
     #[schema(required)]
     by: Option<String>,
     /// Target of the kill: connection or query
     what: String,
-    /// Reason that the user entered; may be empty
+    /// Reason that the user entered for the kill; may be empty
     reason: String,
     /// Thread id
     session_id: u64,
@@ -51,7 +51,7 @@ struct NodeKill {
     #[schema(required)]
     db: Option<String>,
     command: String,
-    /// Time in the last state before the kill, in seconds
+    /// Time that the session spent in its last state before the kill, in seconds
     time: u64,
     #[schema(required)]
     state: Option<String>,
@@ -59,7 +59,8 @@ struct NodeKill {
     #[schema(required)]
     sql_template: Option<String>,
     /// Time of the kill request (UTC)
-    asked_at: String,
+    #[serde(rename = "asked_at")]
+    requested_at: String,
     #[schema(required)]
     ended_at: Option<String>,
     /// Outcome: killed, rolling_back, ending, already_gone, refused, failed or unknown; null while the kill is pending
@@ -77,7 +78,7 @@ struct NodeKill {
     tag = "console",
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path), PageParameters),
     responses(
-        (status = 200, description = "A page of kills", body = NodeKills),
+        (status = 200, description = "Page of kills", body = NodeKills),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
@@ -108,7 +109,7 @@ pub(crate) async fn list_kills(
         time: kill.seconds,
         state: kill.state,
         sql_template: kill.template,
-        asked_at: format_utc_millis(kill.requested_at),
+        requested_at: format_utc_millis(kill.requested_at),
         ended_at: kill.ended_at.map(format_utc_millis),
         outcome: kill.outcome.map(RecordedKillOutcome::name),
         message: kill.detail,
@@ -116,9 +117,9 @@ pub(crate) async fn list_kills(
     Ok(Json(NodeKills { kills: kills.into_iter().map(view).collect(), total_count }))
 }
 
-/// Returns the names of the users who requested these kills, by thread id and request time.
+/// Returns the name of the user who requested each kill, by thread id and request time.
 ///
-/// The audit rows of the kill outcomes contain the names.
+/// The names come from the audit rows that record the outcomes of the kills.
 async fn load_actor_names(
     service: &AppState,
     node: &NodeId,
@@ -133,7 +134,7 @@ async fn load_actor_names(
         to: Some(last.saturating_add(1)),
         ..AuditFilter::default()
     };
-    let rows = service.store.audit_rows_after(&filter, 0, MAX_AUDIT_ROWS).await?;
+    let rows = service.store.audit_rows_after(&filter, 0, MAX_SEARCHED_AUDIT_ROWS).await?;
     let named = rows.into_iter().filter_map(|row| {
         let name = match row.event.origin.actor {
             Actor::User { name, .. } => name,

@@ -11,10 +11,10 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 
-/// Wait graph of a node, with the server instance that reported the waits.
+/// Wait graph of a node, with the server instance that reported the lock waits.
 #[derive(Serialize)]
 pub(crate) struct NodeLocks {
-    /// Server instance, which a request to kill one of the sessions must contain.
+    /// Server instance. A request to kill one of the sessions must contain this value.
     server: String,
     #[serde(flatten)]
     graph: WaitGraph,
@@ -27,8 +27,8 @@ pub(crate) struct NodeLocks {
     tag = "console",
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
     responses(
-        (status = 200, description = "Waits, roots, cycles, everybody in them, and what could not be read", body = Object),
-        (status = 500, description = "The node cannot be read; the message says why", body = ErrorBody)
+        (status = 200, description = "Wait graph: lock waits, root blockers, deadlock cycles, involved sessions, and limitations of the data", body = Object),
+        (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
 pub(crate) async fn show_locks(

@@ -1,4 +1,4 @@
-//! Permissions of the caller on an instance, with the reason for each denied action.
+//! Permissions of the caller on an instance, with the reason why an action is denied.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::json::Json;
 pub(crate) struct Permissions {
     /// Permissions by action name
     permissions: BTreeMap<&'static str, Permission>,
-    /// True if the caller gets SQL templates instead of statements
+    /// True if the caller receives SQL templates instead of statements
     masked: bool,
 }
 
@@ -39,8 +39,8 @@ struct Permission {
     tag = "console",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
     responses(
-        (status = 200, description = "For each action on an instance or its project, whether it is allowed", body = Permissions),
-        (status = 403, description = "The caller may do nothing there", body = ErrorBody)
+        (status = 200, description = "Permission for each action on the instance and its project", body = Permissions),
+        (status = 403, description = "The caller has no permission on the instance", body = ErrorBody)
     )
 )]
 pub(crate) async fn show_permissions(

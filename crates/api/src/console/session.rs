@@ -1,4 +1,4 @@
-//! Browser sessions, which consist of a token in a cookie.
+//! Browser sessions. The token of a browser session is stored in a cookie.
 
 mod body;
 mod wire;
@@ -32,7 +32,7 @@ use wire::Session;
 
 /// Header `Cache-Control: no-store`.
 type NoStoreHeader = [(HeaderName, HeaderValue); 1];
-/// Headers `Cache-Control: no-store` and `Set-Cookie`.
+/// Response headers `Cache-Control: no-store` and `Set-Cookie`.
 type SessionHeaders = [(HeaderName, HeaderValue); 2];
 
 fn no_store_header() -> (HeaderName, HeaderValue) {
@@ -47,10 +47,10 @@ fn no_store_header() -> (HeaderName, HeaderValue) {
     security(()),
     request_body(content = SignInBody, content_type = "application/json"),
     responses(
-        (status = 201, description = "Signed in, for the first project by name that the user can use, or for the domain", body = Session, headers(("Set-Cookie" = String))),
-        (status = 400, description = "A field is missing or wrong", body = ErrorBody),
-        (status = 401, description = "User name or password is wrong, or the user is locked", body = ErrorBody),
-        (status = 403, description = "Another site asks", body = ErrorBody)
+        (status = 201, description = "Session for the user's first project by name, or for the domain if the user can access no project", body = Session, headers(("Set-Cookie" = String))),
+        (status = 400, description = "A field is missing or invalid", body = ErrorBody),
+        (status = 401, description = "The user name or password is wrong, or the user is locked", body = ErrorBody),
+        (status = 403, description = "The request comes from another site", body = ErrorBody)
     )
 )]
 pub(crate) async fn create_session(
@@ -66,7 +66,7 @@ pub(crate) async fn create_session(
         &service,
         &trail,
         limits::client_ip(&parts.extensions),
-        &sign_in.who,
+        &sign_in.user,
         sign_in.password,
     )
     .await?;
@@ -75,7 +75,7 @@ pub(crate) async fn create_session(
         sort_projects_by_name(load_usable_projects(&service, &user.domain_id, user.administrator, &grants).await?);
     let project = projects.first();
     let issued = issue_token(&service, &user, project, TokenOrigin::Console, "password", None).await?;
-    info!(user.id = %user.id, "signed in to the page");
+    info!(user.id = %user.id, "user signed in on the web page");
     trail.add_detail("scope", describe_scope(project));
     let cookie = build_session_cookie(&issued, &parts.headers, parts.extensions.get())?;
     let (headers, session) = build_session_response(&issued, &user, project, &projects, cookie);
@@ -88,8 +88,8 @@ pub(crate) async fn create_session(
     path = "/clew/v1/console/session",
     tag = "console",
     responses(
-        (status = 200, description = "The session", body = Session),
-        (status = 403, description = "The request is signed with an access key, or another site asks", body = ErrorBody)
+        (status = 200, description = "The browser session", body = Session),
+        (status = 403, description = "The request is signed with an access key or comes from another site", body = ErrorBody)
     )
 )]
 pub(crate) async fn show_session(
@@ -114,7 +114,7 @@ pub(crate) async fn show_session(
     tag = "console",
     responses(
         (status = 204, description = "Signed out", headers(("Set-Cookie" = String))),
-        (status = 403, description = "The request is signed with an access key, or does not come from the page", body = ErrorBody)
+        (status = 403, description = "The request is signed with an access key or does not come from Clew's web page", body = ErrorBody)
     )
 )]
 pub(crate) async fn delete_session(
@@ -131,16 +131,16 @@ pub(crate) async fn delete_session(
 /// Change the scope of the session to another project or to the domain.
 ///
 /// The session gets a new token with the same expiry.
-/// The session must have been created on the page: a token from POST /v3/auth/tokens cannot change its scope.
+/// The session must have been created on the web page. A token from POST /v3/auth/tokens cannot change its scope.
 #[utoipa::path(
     post,
     path = "/clew/v1/console/session/project",
     tag = "console",
     request_body(content = ProjectChoice, content_type = "application/json"),
     responses(
-        (status = 200, description = "The session", body = Session, headers(("Set-Cookie" = String))),
-        (status = 400, description = "A field is missing or wrong", body = ErrorBody),
-        (status = 403, description = "The user cannot use the project, the session did not begin on the page, or the request does not come from it", body = ErrorBody)
+        (status = 200, description = "The browser session", body = Session, headers(("Set-Cookie" = String))),
+        (status = 400, description = "A field is missing or invalid", body = ErrorBody),
+        (status = 403, description = "The user cannot access the project, the session was not created on the web page, or the request does not come from the web page", body = ErrorBody)
     )
 )]
 pub(crate) async fn change_project(

@@ -1,4 +1,4 @@
-//! Routes for the details of a session and the execution plan of its statement.
+//! Routes that show the details of a session and the execution plan of its statement.
 
 use axum::extract::{Path, State};
 use clew_diagnose::waits::WaitGraph;
@@ -34,26 +34,26 @@ pub(crate) struct SessionDetail {
     time: u64,
     #[schema(required)]
     state: Option<String>,
-    /// Full statement, or its SQL template if statements are masked
+    /// Full statement; replaced by its SQL template if statements are masked
     #[schema(required)]
     statement: Option<String>,
-    /// True if the statement was truncated at 8 MiB
+    /// True if the statement was truncated to 8 MiB
     statement_cut: bool,
     #[schema(required)]
     sql_template: Option<String>,
-    /// True if literals are masked in all fields
+    /// True if the literals in all fields are masked
     masked: bool,
     /// Open transaction of the session
     #[schema(required)]
     transaction: Option<OpenTransaction>,
-    /// Last statements of the transaction, or their SQL templates if statements are masked; oldest first
+    /// Last statements of the transaction, oldest first; replaced by their SQL templates if statements are masked
     last_statements: Vec<String>,
     /// Connection attributes of the client, by name
     attributes: Vec<Attribute>,
     /// Wait graph of the session, in the same format as the wait graph of a node
     #[schema(value_type = Object)]
     waits: WaitGraph,
-    /// Data that could not be read, with reasons
+    /// Data that could not be read, with the reasons
     #[schema(value_type = Vec<Object>)]
     limitations: Vec<Limitation>,
 }
@@ -91,9 +91,9 @@ struct Attribute {
         ("session_id" = u64, Path, description = "Thread id")
     ),
     responses(
-        (status = 200, description = "The session", body = SessionDetail),
-        (status = 404, description = "The node, or the session, is not there", body = ErrorBody),
-        (status = 500, description = "The node cannot be read; the message says why", body = ErrorBody)
+        (status = 200, description = "Details of the session", body = SessionDetail),
+        (status = 404, description = "The node or session does not exist", body = ErrorBody),
+        (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
 pub(crate) async fn show_session_detail(
@@ -149,8 +149,8 @@ fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
 
 /// Execution plan of a statement, or the server's reason for not returning a plan.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct ExplainAnswer {
-    /// Format of the plan: text, which is a table with one line per row
+pub(crate) struct ExplainResponse {
+    /// Format of the plan; always text, which is a table with one line per row
     format: &'static str,
     #[schema(required)]
     plan: Option<String>,
@@ -169,17 +169,17 @@ pub(crate) struct ExplainAnswer {
         ("session_id" = u64, Path, description = "Thread id")
     ),
     responses(
-        (status = 200, description = "The plan, or why there is none", body = ExplainAnswer),
-        (status = 403, description = "No policy allows it, or plans are not shown where statements are masked", body = ErrorBody),
-        (status = 404, description = "The node, or the session, is not there", body = ErrorBody),
-        (status = 500, description = "The node cannot be asked; the message says why", body = ErrorBody)
+        (status = 200, description = "Execution plan, or the server's reason for not returning a plan", body = ExplainResponse),
+        (status = 403, description = "No policy allows the action, or the project masks the literals that execution plans contain", body = ErrorBody),
+        (status = 404, description = "The node or session does not exist", body = ErrorBody),
+        (status = 500, description = "The node cannot be queried; the message states the reason", body = ErrorBody)
     )
 )]
 pub(crate) async fn explain_statement(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance, node, session)): Path<SessionPath>,
-) -> Result<Json<ExplainAnswer>, ApiError> {
+) -> Result<Json<ExplainResponse>, ApiError> {
     let target =
         NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node))
             .await?;
@@ -191,9 +191,9 @@ pub(crate) async fn explain_statement(
     let explained =
         service.read_node(&target.node, async |limits| explain_session(&target.node.url, id, &limits).await).await?;
     match explained {
-        ExplainOutcome::Plan(plan) => Ok(Json(ExplainAnswer { format: "text", plan: Some(plan), refused: None })),
+        ExplainOutcome::Plan(plan) => Ok(Json(ExplainResponse { format: "text", plan: Some(plan), refused: None })),
         ExplainOutcome::NoPlan(refused) => {
-            Ok(Json(ExplainAnswer { format: "text", plan: None, refused: Some(refused) }))
+            Ok(Json(ExplainResponse { format: "text", plan: None, refused: Some(refused) }))
         }
         ExplainOutcome::NoSession => Err(no_such_session_error(id)),
     }

@@ -34,7 +34,7 @@ use event::FeedPosition;
 pub(crate) use registry::WatchRegistry;
 use subscriber::Subscriber;
 
-/// Range of allowed intervals between two events, in seconds.
+/// Allowed values for the minimum interval between two events, in seconds.
 const ALLOWED_INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
 
 /// Query parameters of an event stream.
@@ -42,7 +42,7 @@ const ALLOWED_INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]
 pub(crate) struct StreamParameters {
-    /// Minimum interval between two events, in seconds; longer if sampling the node is slow
+    /// Minimum interval between two events, in seconds. The actual interval is longer if sampling the node is slow
     #[param(minimum = 1, maximum = 60, default = 1)]
     interval: Option<u32>,
     /// Id of the last received event, as an alternative to the header Last-Event-ID
@@ -52,19 +52,19 @@ pub(crate) struct StreamParameters {
 /// Watch the sessions of a node.
 ///
 /// Event types: `snapshot` (all sessions), `changes` (changes since the previous event),
-/// `limitations` (data that the server hides), `trouble` (failed read of the node) and `end` (reason for the end).
+/// `limitations` (data that the server hides), `read-error` (failed read of the node) and `end` (end of the stream).
 #[utoipa::path(
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/stream",
     tag = "console",
     params(
         ("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path), StreamParameters,
-        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was seen: what changed since is told")
+        ("Last-Event-ID" = Option<String>, Header, description = "Id of the last received event; the stream resumes with the changes since that event")
     ),
     responses(
-        (status = 200, description = "Events without end", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "Stream of events, which stays open", body = String, content_type = "text/event-stream"),
         (status = 400, description = "Invalid parameter value", body = ErrorBody),
-        (status = 429, description = "The caller has as many event streams as one may have", body = ErrorBody)
+        (status = 429, description = "The caller has the maximum number of event streams", body = ErrorBody)
     )
 )]
 pub(crate) async fn watch_sessions(

@@ -1,7 +1,7 @@
-//! Body stream of a download: a byte range of a header row and of the following result file.
+//! Body stream of a download, which is a byte range of the header row followed by the result file.
 //!
-//! Bytes in the page cache are read on the async thread, because such a read only copies memory.
-//! Bytes on disk are read on a blocking thread.
+//! Data in the page cache is read on the async thread, because such a read only copies memory.
+//! Data that is only on disk is read on a blocking thread.
 //! `docs/decisions/0018-downloads-and-long-polling.md` contains the measurements.
 
 use std::collections::VecDeque;
@@ -17,7 +17,7 @@ use futures_util::Stream;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// Maximum size of a chunk, in bytes. The HTTP library buffers about six chunks.
+/// Maximum size of a chunk, in bytes. The HTTP library buffers about six chunks per response.
 pub(super) const CHUNK_SIZE: usize = 64 * 1024;
 
 /// Stream of the chunks of a download. The stream ends after the last byte of the range or with an error.
@@ -62,7 +62,7 @@ impl BodyStream {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a result became shorter while it was sent"));
         }
         self.offset += length as u64;
-        Ok(self.pool.share_prefix(buffer, length))
+        Ok(self.pool.share_buffer_prefix(buffer, length))
     }
 }
 
@@ -90,15 +90,15 @@ impl Stream for BodyStream {
     }
 }
 
-/// Pool of buffers that are reused after their chunk is sent, so that they stay in the CPU cache.
+/// Pool of buffers. A buffer is reused after its chunk has been sent, so that the buffer stays in the CPU cache.
 #[derive(Debug, Default)]
 struct BufferPool {
-    /// Buffers of chunks in use, oldest first, because chunks are dropped in this order.
+    /// Buffers of the chunks in use, oldest first, because chunks are dropped in this order.
     shared: VecDeque<Bytes>,
 }
 
 impl BufferPool {
-    /// Returns a buffer for the remaining bytes with a size of at most [`CHUNK_SIZE`].
+    /// Returns a buffer for the remaining bytes. The buffer has at most [`CHUNK_SIZE`] bytes.
     fn acquire(&mut self, left: u64) -> BytesMut {
         let length = usize::try_from(left).unwrap_or(CHUNK_SIZE).min(CHUNK_SIZE);
         let returned =
@@ -110,7 +110,7 @@ impl BufferPool {
 
     /// Returns the first `length` bytes of a buffer as a chunk.
     /// The buffer can be reused after the chunk is dropped.
-    fn share_prefix(&mut self, buffer: BytesMut, length: usize) -> Bytes {
+    fn share_buffer_prefix(&mut self, buffer: BytesMut, length: usize) -> Bytes {
         let buffer = buffer.freeze();
         let chunk = buffer.slice(..length.min(buffer.len()));
         self.shared.push_back(buffer);
@@ -207,7 +207,7 @@ mod tests {
         let mut share = |byte| {
             let mut buffer = pool.acquire(u64::MAX);
             buffer[0] = byte;
-            pool.share_prefix(buffer, CHUNK_SIZE)
+            pool.share_buffer_prefix(buffer, CHUNK_SIZE)
         };
         let (first, second) = (share(1), share(2));
         let address = first.as_ptr();

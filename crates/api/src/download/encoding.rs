@@ -5,13 +5,13 @@ use http::header::ACCEPT_ENCODING;
 
 /// Content encoding of a response body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(super) enum ContentEncoding {
     Identity,
     Gzip,
     Zstd,
 }
 
-impl Encoding {
+impl ContentEncoding {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Identity => "identity",
@@ -21,13 +21,13 @@ impl Encoding {
     }
 }
 
-/// Chooses the content encoding: zstd or gzip, in this order, if the client accepts it, otherwise identity.
-pub(super) fn choose_encoding(headers: &HeaderMap) -> Encoding {
-    let accepted = |encoding: &Encoding| accepts_encoding(headers, encoding.name());
-    [Encoding::Zstd, Encoding::Gzip].into_iter().find(accepted).unwrap_or(Encoding::Identity)
+/// Chooses the content encoding: zstd or else gzip if the client accepts it, and otherwise identity.
+pub(super) fn choose_encoding(headers: &HeaderMap) -> ContentEncoding {
+    let accepted = |encoding: &ContentEncoding| accepts_encoding(headers, encoding.name());
+    [ContentEncoding::Zstd, ContentEncoding::Gzip].into_iter().find(accepted).unwrap_or(ContentEncoding::Identity)
 }
 
-/// Returns whether `Accept-Encoding` contains an encoding by name.
+/// Returns whether `Accept-Encoding` lists the encoding by name.
 pub(crate) fn accepts_encoding(headers: &HeaderMap, encoding: &str) -> bool {
     headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|value| {
         value.split(',').any(|part| {
@@ -37,7 +37,7 @@ pub(crate) fn accepts_encoding(headers: &HeaderMap, encoding: &str) -> bool {
     })
 }
 
-/// Returns whether a weight is `q=0`, which excludes the encoding.
+/// Returns whether a weight is zero (`q=0`), which excludes the encoding.
 fn is_zero_weight(weight: &str) -> bool {
     let value = weight.trim().strip_prefix("q=").or_else(|| weight.trim().strip_prefix("Q="));
     value.and_then(|value| value.trim().parse::<f32>().ok()).is_some_and(|value| value <= 0.0)
@@ -50,18 +50,18 @@ mod tests {
     #[test]
     fn only_encodings_named_by_the_client_are_used() {
         for (header, expected) in [
-            ("gzip, deflate", Encoding::Gzip),
-            ("gzip, zstd", Encoding::Zstd),
-            ("zstd;q=0, gzip;q=0.5", Encoding::Gzip),
-            ("GZIP", Encoding::Gzip),
-            ("identity", Encoding::Identity),
-            ("*", Encoding::Identity),
-            ("gzip;q=0", Encoding::Identity),
-            ("x-gzip", Encoding::Identity),
+            ("gzip, deflate", ContentEncoding::Gzip),
+            ("gzip, zstd", ContentEncoding::Zstd),
+            ("zstd;q=0, gzip;q=0.5", ContentEncoding::Gzip),
+            ("GZIP", ContentEncoding::Gzip),
+            ("identity", ContentEncoding::Identity),
+            ("*", ContentEncoding::Identity),
+            ("gzip;q=0", ContentEncoding::Identity),
+            ("x-gzip", ContentEncoding::Identity),
         ] {
             let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, header.parse().unwrap())]);
             assert_eq!(choose_encoding(&headers), expected, "{header}");
         }
-        assert_eq!(choose_encoding(&HeaderMap::new()), Encoding::Identity);
+        assert_eq!(choose_encoding(&HeaderMap::new()), ContentEncoding::Identity);
     }
 }

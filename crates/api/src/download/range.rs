@@ -22,7 +22,7 @@ pub(super) enum RangeRequest {
     Full,
     /// A byte range.
     Partial(ByteRange),
-    /// A range that starts beyond the end of the content.
+    /// The range starts after the end of the content.
     Unsatisfiable,
 }
 

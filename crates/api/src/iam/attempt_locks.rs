@@ -1,6 +1,6 @@
-//! Locks that serialize the password checks of a subject within a server process.
+//! Locks that serialize the password checks for a subject within a server process.
 //!
-//! Serialization ensures that concurrent successful checks do not consume attempts.
+//! Serialization ensures that concurrent successful checks do not count as failed attempts.
 //! The store limits the number of failed attempts across all server processes.
 
 use std::collections::HashMap;
@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Mutex as SubjectLock, OwnedMutexGuard};
 
-/// Locks of the subjects with a running password check.
+/// Locks of the subjects that have a running password check.
 #[derive(Debug, Default)]
 pub(crate) struct AttemptLocks(Mutex<HashMap<String, Arc<SubjectLock<()>>>>);
 
 impl AttemptLocks {
-    /// Waits for a running check of the subject and locks the subject until the guard is dropped.
+    /// Waits until no other password check runs for the subject. Locks the subject until the returned guard is dropped.
     pub(crate) async fn lock_subject(&self, subject: &str) -> OwnedMutexGuard<()> {
         let subject_lock = {
             let mut subjects = self.0.lock().unwrap_or_else(PoisonError::into_inner);

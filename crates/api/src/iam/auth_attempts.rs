@@ -1,8 +1,8 @@
-//! Authentication attempts: subjects of the failure counters, and the password check.
+//! Authentication attempts, the counters of failed attempts, and the password check.
 //!
 //! A successful authentication records the client address for the user.
 //! Each recorded address of a user has its own failure counter; all other addresses share one counter.
-//! Failed attempts from other addresses do not lock the user for the recorded addresses.
+//! Failed attempts from other addresses do not lock the user out at the recorded addresses.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -17,16 +17,16 @@ use crate::client_addr::ClientSubnet;
 use crate::error::ApiError;
 use crate::{AppState, passwords};
 
-/// Maximum wait for concurrent attempts on the same subject by other server processes.
-const MAX_ATTEMPT_WAIT: Duration = Duration::from_secs(10);
+/// Maximum time to wait for concurrent attempts on the same subject in other server processes.
+const MAX_RESERVATION_WAIT: Duration = Duration::from_secs(10);
 const RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Outcome of a password check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PasswordCheck {
+pub(crate) enum PasswordCheckOutcome {
     Right,
     Wrong,
-    /// The subject is locked after too many failures, so the password was not compared.
+    /// The subject is locked because of too many failed attempts. The password was not compared.
     Locked,
 }
 
@@ -39,21 +39,21 @@ pub(crate) async fn check_password_attempt(
     user: Option<&User>,
     peer: Option<IpAddr>,
     password: SecretString,
-) -> Result<PasswordCheck, ApiError> {
+) -> Result<PasswordCheckOutcome, ApiError> {
     let subject =
         find_failure_subject(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?.name;
     let _lock = service.attempt_locks().lock_subject(&subject).await;
     if !reserve_attempt(&service.store, &subject).await? {
-        return Ok(PasswordCheck::Locked);
+        return Ok(PasswordCheckOutcome::Locked);
     }
     let is_correct = passwords::verify_password(password, user.map(|user| user.password_hash.clone())).await?;
     let Some(user) = user.filter(|user| is_correct && user.enabled) else {
         service.store.confirm_auth_failure(&subject).await?;
-        return Ok(PasswordCheck::Wrong);
+        return Ok(PasswordCheckOutcome::Wrong);
     };
     service.store.clear_auth_failures(&subject).await?;
     record_client_address(&service.store, &user.id, peer).await;
-    Ok(PasswordCheck::Right)
+    Ok(PasswordCheckOutcome::Right)
 }
 
 /// Reserves an attempt before the password is compared. Returns `false` if the subject is locked.
@@ -62,7 +62,7 @@ async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreErro
     loop {
         match store.reserve_auth_attempt(subject).await? {
             AuthAttemptReservation::Granted => return Ok(true),
-            AuthAttemptReservation::Busy if start.elapsed() < MAX_ATTEMPT_WAIT => {
+            AuthAttemptReservation::Busy if start.elapsed() < MAX_RESERVATION_WAIT => {
                 sleep(RESERVATION_POLL_INTERVAL).await;
             }
             AuthAttemptReservation::Busy | AuthAttemptReservation::Locked => return Ok(false),
@@ -73,13 +73,13 @@ async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreErro
 /// Subject of a failure counter.
 pub(crate) struct FailureSubject {
     pub(crate) name: String,
-    /// True if the recorded address does not need an update after a successful authentication.
+    /// True if a successful authentication does not have to update the recorded address.
     pub(crate) is_address_up_to_date: bool,
 }
 
 /// Returns the subject of the failure counter that applies to a user and a client address.
 ///
-/// The user name is the last part of the subject, so that a name cannot imitate another subject.
+/// The user name is the last part of the subject, so that a crafted name cannot produce another subject.
 pub(crate) async fn find_failure_subject(
     store: &Store,
     name: String,
@@ -104,10 +104,10 @@ fn address_subject(address: &str, name: &str) -> String {
 
 /// Records the client address of a successful authentication, which gives the address its own failure counter.
 ///
-/// A store error is only logged, and the address remains unrecorded.
+/// If the store fails, the error is only logged, and the address remains unrecorded.
 pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
     let Some(peer) = peer else { return };
     if let Err(error) = store.record_user_address(user, ClientSubnet::from(peer).address()).await {
-        warn!(%error, user.id = %user, "could not record the address of a user");
+        warn!(%error, user.id = %user, "cannot record the client address of a user");
     }
 }

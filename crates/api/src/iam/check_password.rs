@@ -9,33 +9,33 @@ use secrecy::SecretString;
 use crate::AppState;
 use crate::audit::AuditContext;
 use crate::error::ApiError;
-use crate::iam::auth_attempts::{self, PasswordCheck};
+use crate::iam::auth_attempts::{self, PasswordCheckOutcome};
 use crate::iam::sign_in::UserRef;
 
 /// Authenticates a user by password and records the user in the audit context.
 ///
-/// Duration and error are the same for a missing user and a wrong password.
-/// Repeated failures also lock the names of missing users.
+/// A missing user and a wrong password cause the same error after the same time.
+/// Repeated failures also lock the name of a user that does not exist.
 pub(crate) async fn authenticate_by_password(
     service: &AppState,
     trail: &AuditContext,
     peer: Option<IpAddr>,
-    who: &UserRef,
+    user_ref: &UserRef,
     password: SecretString,
 ) -> Result<User, ApiError> {
-    let user = match who {
+    let user = match user_ref {
         UserRef::Id(id) => match id.parse() {
             Ok(id) => service.store.find_user(&id).await?,
             Err(_) => None,
         },
         UserRef::Name { domain, user } => service.store.find_user_by_name(domain, user).await?,
     };
-    let name = match (&user, who) {
+    let name = match (&user, user_ref) {
         (Some(user), _) => format!("{}/{}", user.domain_name, user.name),
         (None, UserRef::Name { domain, user }) => format!("{domain}/{user}"),
         (None, UserRef::Id(id)) => id.clone(),
     };
-    match (&user, who) {
+    match (&user, user_ref) {
         (Some(user), _) => {
             trail.set_domain(&user.domain_id);
             trail.set_claimed_identity(&user.name);
@@ -53,11 +53,15 @@ pub(crate) async fn authenticate_by_password(
     }
     let check = auth_attempts::check_password_attempt(service, &name, user.as_ref(), peer, password).await?;
     match (check, user) {
-        (PasswordCheck::Right, Some(user)) => {
+        (PasswordCheckOutcome::Right, Some(user)) => {
             trail.set_actor(&user);
             Ok(user)
         }
-        (PasswordCheck::Locked, _) => Err(ApiError::with_detail(ErrorEntry::IAM_LOCKED, "iam-locked-for", Vec::new())),
-        (PasswordCheck::Right | PasswordCheck::Wrong, _) => Err(ApiError::new(ErrorEntry::IAM_WRONG_PASSWORD)),
+        (PasswordCheckOutcome::Locked, _) => {
+            Err(ApiError::with_detail(ErrorEntry::IAM_LOCKED, "iam-locked-for", Vec::new()))
+        }
+        (PasswordCheckOutcome::Right | PasswordCheckOutcome::Wrong, _) => {
+            Err(ApiError::new(ErrorEntry::IAM_WRONG_PASSWORD))
+        }
     }
 }

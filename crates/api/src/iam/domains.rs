@@ -1,4 +1,4 @@
-//! Domain lookup for the SDKs of the cloud (spec sections 3.1 and 8.3).
+//! List of domains, as the SDKs of the cloud require it (spec sections 3.1 and 8.3).
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -25,7 +25,7 @@ pub(crate) struct DomainEntry {
 }
 
 /// List the caller's domains. A caller belongs to exactly one domain.
-#[utoipa::path(get, path = "/v3/auth/domains", tag = "identity", responses((status = 200, description = "Domains", body = DomainList)))]
+#[utoipa::path(get, path = "/v3/auth/domains", tag = "identity", responses((status = 200, description = "Domain of the caller", body = DomainList)))]
 pub(crate) async fn list_domains(Caller { principal, .. }: Caller) -> Json<DomainList> {
     let domain = DomainEntry {
         enabled: true,

@@ -55,14 +55,14 @@ pub(crate) struct ProjectEntry {
     path = "/v3/projects",
     tag = "identity",
     params(
-        ("name" = Option<String>, Query, description = "Name of a region"),
+        ("name" = Option<String>, Query, description = "Project name; the SDKs of the cloud send a region name"),
         ("domain_id" = Option<String>, Query), ("parent_id" = Option<String>, Query),
         ("enabled" = Option<bool>, Query), ("is_domain" = Option<bool>, Query),
-        ("page" = Option<u32>, Query, description = "Page number from 1; requires per_page"),
-        ("per_page" = Option<u32>, Query, description = "Page size from 1 to 5000; requires page")
+        ("page" = Option<u32>, Query, description = "Page number, starting at 1; requires per_page"),
+        ("per_page" = Option<u32>, Query, description = "Number of projects per page, from 1 to 5000; requires page")
     ),
     responses(
-        (status = 200, description = "Projects", body = ProjectList),
+        (status = 200, description = "List of projects", body = ProjectList),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
@@ -94,8 +94,8 @@ pub(crate) async fn list_projects(
     Ok(Json(ProjectList { links, projects: projects.into_iter().map(build_project_entry).collect() }))
 }
 
-/// List the projects that the caller's policies apply to. Administrators get all projects of the domain.
-#[utoipa::path(get, path = "/v3/auth/projects", tag = "identity", responses((status = 200, description = "Projects", body = ProjectList)))]
+/// List the projects that the caller's policies apply to. For an administrator, lists all projects of the domain.
+#[utoipa::path(get, path = "/v3/auth/projects", tag = "identity", responses((status = 200, description = "List of projects", body = ProjectList)))]
 pub(crate) async fn list_caller_projects(
     State(service): State<AppState>,
     Caller { principal, .. }: Caller,
@@ -106,8 +106,8 @@ pub(crate) async fn list_caller_projects(
     Ok(Json(ProjectList { links, projects: projects.into_iter().map(build_project_entry).collect() }))
 }
 
-/// Returns the enabled projects of the domain that the grants apply to.
-/// For an administrator, returns all enabled projects.
+/// Returns the enabled projects of the domain to which the grants apply.
+/// For an administrator, returns all enabled projects of the domain.
 pub(crate) async fn load_usable_projects(
     service: &AppState,
     domain: &DomainId,
@@ -135,7 +135,7 @@ fn build_project_entry(project: Project) -> ProjectEntry {
     }
 }
 
-/// Parses the parameters `page`, which starts at 1, and `per_page`. Each parameter requires the other.
+/// Parses the parameters `page` and `per_page`. Pages are numbered from 1, and each parameter requires the other.
 fn parse_page_parameters(query: &Query) -> Result<Option<(usize, usize)>, ApiError> {
     match (query.get("page"), query.get("per_page")) {
         (None, None) => Ok(None),

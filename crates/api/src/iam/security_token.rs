@@ -1,8 +1,8 @@
 //! Security tokens of temporary access keys.
 //!
 //! The suffix of a security token encodes the scope of its access key.
-//! The store contains the hash of the complete token, so that the suffix cannot be modified.
-//! For example, an access key that was issued for a project token is limited to the project.
+//! The store contains the hash of the complete token, so that a modified suffix is detected.
+//! For example, an access key that was issued for a project token is limited to that project.
 
 use clew_iam::decision::CredentialScope;
 use clew_iam::{SecretError, token};
@@ -25,7 +25,7 @@ pub(crate) fn generate_security_token(scope: &CredentialScope) -> Result<SecretS
 
 /// Parses the scope from a security token.
 ///
-/// The scope is trustworthy only if the hash of the token equals the stored hash.
+/// The returned scope can be trusted only if the hash of the token equals the stored hash.
 pub(crate) fn parse_scope(security_token: &str) -> Option<CredentialScope> {
     match security_token.split_once('.') {
         None => Some(CredentialScope::AccessKey),

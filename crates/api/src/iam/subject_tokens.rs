@@ -18,7 +18,7 @@ use crate::{AppState, policy_cache};
 
 const SUBJECT_TOKEN_HEADER: &str = "x-subject-token";
 
-/// Validate a token and show its details. Tokens of other users require permission to list identities.
+/// Validate a token and show its details. For a token of another user, the caller needs permission to list identities.
 #[utoipa::path(
     get,
     path = "/v3/auth/tokens",
@@ -57,7 +57,7 @@ pub(crate) async fn show_token(
     Ok(response)
 }
 
-/// Revoke a token. Tokens of other users require permission to manage identities.
+/// Revoke a token. For a token of another user, the caller needs permission to manage identities.
 #[utoipa::path(
     delete,
     path = "/v3/auth/tokens",
@@ -81,8 +81,8 @@ pub(crate) async fn revoke_token(
 
 /// Finds the valid token in `X-Subject-Token`.
 ///
-/// The token must belong to the caller, or to a user of the caller's domain if the caller may perform the action.
-/// The error is the same for all other tokens, including unknown tokens.
+/// The token must belong to the caller, or to another user of the domain if the caller may perform the action.
+/// All other tokens, including unknown tokens, cause the same error.
 async fn find_subject_token(
     service: &AppState,
     caller: &Caller,

@@ -39,11 +39,11 @@ struct TemporaryKeyAuth {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TemporaryKeyIdentity {
-    /// Authentication methods; only token is supported
+    /// Authentication methods; must contain only token
     #[schema(min_items = 1, max_items = 1, example = json!(["token"]))]
     methods: Vec<String>,
     token: Option<TemporaryKeyToken>,
-    /// Not supported, because a key has the permissions of its token
+    /// Not supported, because a temporary access key always has the permissions of its token
     #[schema(value_type = Option<Object>)]
     policy: Option<Value>,
 }
@@ -51,9 +51,9 @@ struct TemporaryKeyIdentity {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TemporaryKeyToken {
-    /// Token of the caller that determines the scope of the key; defaults to the credentials of the request
+    /// Token of the caller that determines the scope of the access key; defaults to the credentials of the request
     id: Option<String>,
-    /// Lifetime of the key, in seconds. The key expires no later than its token
+    /// Lifetime of the access key, in seconds. The key expires no later than its token
     #[schema(minimum = 900, maximum = 86_400, default = 900)]
     duration_seconds: Option<i64>,
 }
@@ -80,9 +80,9 @@ struct TemporaryKey {
     tag = "identity",
     request_body(content = TemporaryKeyRequest, content_type = "application/json"),
     responses(
-        (status = 201, description = "The key", body = TemporaryKeyResponse),
+        (status = 201, description = "The access key", body = TemporaryKeyResponse),
         (status = 400, description = "A field is missing or invalid", body = ErrorBody),
-        (status = 403, description = "The request was signed with a temporary key", body = ErrorBody)
+        (status = 403, description = "The request was signed with a temporary access key", body = ErrorBody)
     )
 )]
 pub(crate) async fn create_temporary_key(
@@ -146,7 +146,7 @@ fn parse_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, ApiError> {
     Ok(identity)
 }
 
-/// Credentials that a temporary key is issued for. The key inherits their scope and maximum expiry.
+/// Credentials for which a temporary access key is issued. The key inherits their scope and maximum expiry time.
 struct KeySource {
     scope: CredentialScope,
     issued_for: IssuingCredentials,
@@ -163,7 +163,7 @@ impl KeySource {
     }
 }
 
-/// Returns the key source for a valid token of the caller.
+/// Returns the credentials that belong to a valid token of the caller.
 async fn find_token_source(service: &AppState, caller: &Caller, token: &str) -> Result<KeySource, ApiError> {
     let hash = token::hash_token(token);
     let stored = service.store.find_token(&hash).await?;

@@ -18,7 +18,7 @@ pub(crate) struct IssuedToken {
 
 /// Issues a token that is scoped to the project, or to the domain if `project` is `None`.
 ///
-/// The token expires after the configured token lifetime, but not after `latest`.
+/// The token expires after the configured token lifetime, but no later than `latest`.
 pub(crate) async fn issue_token(
     service: &AppState,
     user: &User,
@@ -55,9 +55,9 @@ pub(crate) fn describe_scope(project: Option<&Project>) -> String {
 }
 
 /// Removes tokens one day after their expiry.
-/// The delay allows error messages to distinguish expired tokens from unknown tokens.
+/// During this day, error messages can distinguish expired tokens from unknown tokens.
 async fn remove_expired_tokens(service: &AppState, now: i64) {
     if let Err(error) = service.store.remove_tokens_expired_before(now - 24 * 3600).await {
-        tracing::warn!(%error, "could not remove old tokens");
+        tracing::warn!(%error, "cannot remove expired tokens");
     }
 }

@@ -30,10 +30,10 @@ struct Token {
     catalog: Option<Vec<CatalogEntry>>,
     /// Role-based policies of the user in this scope
     roles: Vec<Role>,
-    /// Project, in the response for a project token
+    /// Project of a project token; absent for a domain token
     #[serde(skip_serializing_if = "Option::is_none")]
     project: Option<TokenProject>,
-    /// Domain, in the response for a domain token
+    /// Domain of a domain token; absent for a project token
     #[serde(skip_serializing_if = "Option::is_none")]
     domain: Option<TokenDomain>,
     user: TokenUser,
@@ -84,7 +84,7 @@ struct TokenUser {
     domain: TokenDomain,
 }
 
-/// Source data of a token response. Times are Unix timestamps in seconds.
+/// Data from which a token response is built. Times are Unix timestamps in seconds.
 pub(super) struct TokenDetails<'a> {
     pub(super) user: &'a User,
     pub(super) project: Option<&'a Project>,
@@ -94,7 +94,7 @@ pub(super) struct TokenDetails<'a> {
     pub(super) expires_at: i64,
 }
 
-/// Public URL of the server, which is the base of the endpoints in the service catalog.
+/// Public URL of the server, which is the base URL of the endpoints in the service catalog.
 pub(super) struct ServerUrl(String);
 
 impl ServerUrl {
@@ -104,7 +104,7 @@ impl ServerUrl {
 }
 
 impl TokenResponse {
-    /// Creates the response body. The catalog is included only if a server URL is passed.
+    /// Creates the response body. The body contains the service catalog only if a server URL is passed.
     pub(super) fn new(
         service: &AppState,
         details: TokenDetails<'_>,

@@ -32,7 +32,7 @@ use crate::{AppState, limits, policy_cache};
     responses(
         (status = 201, description = "The token is in X-Subject-Token", body = TokenResponse, headers(("X-Subject-Token" = String))),
         (status = 400, description = "A field is missing or invalid", body = ErrorBody),
-        (status = 401, description = "User name or password is wrong, or the user is locked", body = ErrorBody),
+        (status = 401, description = "The user name or password is wrong, or the user is locked", body = ErrorBody),
         (status = 403, description = "The user has no access to the scope", body = ErrorBody)
     )
 )]
@@ -50,7 +50,7 @@ pub(crate) async fn create_token(
     let project = resolve_requested_scope(&service, &user, &sign_in.scope).await?;
     let IssuedToken { secret, methods, issued_at, expires_at } =
         issue_token(&service, &user, project.as_ref(), TokenOrigin::Api, "password", None).await?;
-    info!(user.id = %user.id, "signed in");
+    info!(user.id = %user.id, "user signed in");
     trail.add_detail("scope", describe_scope(project.as_ref()));
     let grants = policy_cache::load_policies(&service.store, &user.id).await?;
     let details =

@@ -13,9 +13,9 @@ use governor::state::StateStore;
 use governor::state::keyed::{HashMapStateStore, ShrinkableKeyedStateStore};
 use governor::{Quota, RateLimiter};
 
-/// Number of checks between two sweeps that remove keys with a full quota.
+/// Number of checks after which keys with a full quota are removed.
 ///
-/// The sweeps limit the memory if requests come from many addresses.
+/// The removal limits the memory usage when requests come from many addresses.
 const CHECKS_BETWEEN_SWEEPS: u32 = 4096;
 
 /// Rate limiter with a separate quota per key.
@@ -27,7 +27,7 @@ pub(super) struct KeyedLimiter<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
 }
 
 type Limiter<K, C> =
-    RateLimiter<KeyCheck<K>, PeekableStore<K>, C, governor::middleware::NoOpMiddleware<<C as Clock>::Instant>>;
+    RateLimiter<KeyLimitCheck<K>, PeekableStore<K>, C, governor::middleware::NoOpMiddleware<<C as Clock>::Instant>>;
 
 impl<K: Hash + Eq + Clone> KeyedLimiter<K> {
     /// Creates a limiter with a sustained rate and a burst. Returns `None` (no limit) if one of them is 0.
@@ -52,23 +52,23 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> KeyedLimiter<K, C> {
 
     /// Consumes one permit. If no permit is available, returns the time until the next permit.
     pub(super) fn check(&self, key: &K) -> Result<(), Duration> {
-        self.check_key(&KeyCheck { key: key.clone(), consumes: true })
+        self.check_key(&KeyLimitCheck { key: key.clone(), consumes: true })
     }
 
-    /// Consumes `count` permits, or no permit if too few are available. The count is capped at the burst size.
-    pub(super) fn check_n(&self, key: &K, count: u32) -> Result<(), Duration> {
+    /// Consumes `count` permits, at most the burst size. If too few permits are available, consumes none.
+    pub(super) fn consume_permits(&self, key: &K, count: u32) -> Result<(), Duration> {
         let count = NonZeroU32::new(count.min(self.burst.get())).unwrap_or(NonZeroU32::MIN);
-        let outcome = self.limiter.check_key_n(&KeyCheck { key: key.clone(), consumes: true }, count);
+        let outcome = self.limiter.check_key_n(&KeyLimitCheck { key: key.clone(), consumes: true }, count);
         // `InsufficientCapacity` cannot occur, because the count is at most the burst size.
         outcome.map_or(Ok(()), |outcome| outcome.map_err(|until| until.wait_time_from(self.clock.now())))
     }
 
-    /// Checks whether a permit is available without consuming it.
+    /// Checks whether a permit is available, but does not consume the permit.
     pub(super) fn peek(&self, key: &K) -> Result<(), Duration> {
-        self.check_key(&KeyCheck { key: key.clone(), consumes: false })
+        self.check_key(&KeyLimitCheck { key: key.clone(), consumes: false })
     }
 
-    fn check_key(&self, check: &KeyCheck<K>) -> Result<(), Duration> {
+    fn check_key(&self, check: &KeyLimitCheck<K>) -> Result<(), Duration> {
         if self.checks.fetch_add(1, Ordering::Relaxed) % CHECKS_BETWEEN_SWEEPS == CHECKS_BETWEEN_SWEEPS - 1 {
             self.limiter.retain_recent();
             self.limiter.shrink_to_fit();
@@ -83,22 +83,22 @@ impl<K: Hash + Eq + Clone, C: Clock> fmt::Debug for KeyedLimiter<K, C> {
     }
 }
 
-/// Check of a key that optionally consumes a permit.
+/// Key of the rate limiter, and whether the check consumes a permit.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct KeyCheck<K> {
+struct KeyLimitCheck<K> {
     key: K,
     consumes: bool,
 }
 
-/// State store that supports checks without consuming a permit, which `governor` does not support.
+/// State store for checks that consume no permit. The crate `governor` itself does not support such checks.
 ///
-/// A check without consumption leaves the state of the key unchanged.
+/// A check that consumes no permit leaves the state of the key unchanged.
 struct PeekableStore<K: Hash + Eq + Clone>(HashMapStateStore<K>);
 
 impl<K: Hash + Eq + Clone> StateStore for PeekableStore<K> {
-    type Key = KeyCheck<K>;
+    type Key = KeyLimitCheck<K>;
 
-    fn measure_and_replace<T, F, E>(&self, check: &KeyCheck<K>, measure: F) -> Result<T, E>
+    fn measure_and_replace<T, F, E>(&self, check: &KeyLimitCheck<K>, measure: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
@@ -114,7 +114,7 @@ impl<K: Hash + Eq + Clone> StateStore for PeekableStore<K> {
     }
 }
 
-impl<K: Hash + Eq + Clone> ShrinkableKeyedStateStore<KeyCheck<K>> for PeekableStore<K> {
+impl<K: Hash + Eq + Clone> ShrinkableKeyedStateStore<KeyLimitCheck<K>> for PeekableStore<K> {
     fn retain_recent(&self, drop_below: Nanos) {
         self.0.retain_recent(drop_below);
     }
@@ -170,10 +170,10 @@ mod tests {
         let (limiter, clock) = limiter(4);
         assert_eq!(limiter.check(&1), Ok(()));
         for _ in 0..3 {
-            assert_eq!(limiter.check_n(&1, 4), Err(PERIOD), "a refused check consumes nothing");
+            assert_eq!(limiter.consume_permits(&1, 4), Err(PERIOD), "a refused check consumes nothing");
         }
         clock.advance(PERIOD);
-        assert_eq!(limiter.check_n(&1, 9), Ok(()), "at most the burst");
+        assert_eq!(limiter.consume_permits(&1, 9), Ok(()), "at most the burst");
         assert_eq!(limiter.check(&1), Err(PERIOD));
     }
 

@@ -14,7 +14,7 @@ pub(crate) struct KeyedSlots<K: Hash + Eq + Clone> {
 
 /// Acquired slot, which is released on drop.
 #[derive(Debug)]
-pub(crate) struct Slot<K: Hash + Eq + Clone> {
+pub(crate) struct KeyedSlot<K: Hash + Eq + Clone> {
     slots: Arc<KeyedSlots<K>>,
     key: K,
 }
@@ -29,18 +29,18 @@ impl<K: Hash + Eq + Clone> KeyedSlots<K> {
     }
 
     /// Acquires a slot for the key. Returns `None` if the limit is reached.
-    pub(crate) fn acquire(self: &Arc<Self>, key: K) -> Option<Slot<K>> {
+    pub(crate) fn acquire(self: &Arc<Self>, key: K) -> Option<KeyedSlot<K>> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let count = held.entry(key.clone()).or_default();
         if self.limit > 0 && *count >= self.limit {
             return None;
         }
         *count += 1;
-        Some(Slot { slots: self.clone(), key })
+        Some(KeyedSlot { slots: self.clone(), key })
     }
 }
 
-impl<K: Hash + Eq + Clone> Drop for Slot<K> {
+impl<K: Hash + Eq + Clone> Drop for KeyedSlot<K> {
     fn drop(&mut self) {
         let mut held = self.slots.held.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = held.get_mut(&self.key) {

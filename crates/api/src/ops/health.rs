@@ -9,19 +9,19 @@ use crate::AppState;
 use crate::error::ApiError;
 
 /// Check that the process responds.
-#[utoipa::path(get, path = "/healthz", operation_id = "CheckAlive", tag = "operations", security(()), responses((status = 200, description = "Alive", body = str)))]
+#[utoipa::path(get, path = "/healthz", operation_id = "CheckAlive", tag = "operations", security(()), responses((status = 200, description = "The process is running", body = str)))]
 pub(crate) async fn check_alive() -> &'static str {
     "ok\n"
 }
 
 /// Check that the store responds.
 #[utoipa::path(get, path = "/readyz", operation_id = "CheckReady", tag = "operations", security(()), responses(
-    (status = 200, description = "Ready", body = str),
-    (status = 503, description = "Not ready", body = crate::error::ErrorBody)
+    (status = 200, description = "The service is ready", body = str),
+    (status = 503, description = "The service is not ready", body = crate::error::ErrorBody)
 ))]
 pub(crate) async fn check_ready(State(service): State<AppState>) -> Result<String, ApiError> {
     let not_ready = |error: StoreError| {
-        warn!(%error, "not ready");
+        warn!(%error, "readiness check failed");
         ApiError::new(ErrorEntry::UNAVAILABLE)
     };
     service.store.check_health().await.map_err(not_ready)?;

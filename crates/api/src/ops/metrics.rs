@@ -58,7 +58,7 @@ struct LimitLabel {
     limit: &'static str,
 }
 
-/// Limit on clients, used as the label of rejected requests and connections.
+/// Limit on clients, which labels the rejected requests and connections in the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClientLimit {
     /// Request rate of a principal.
@@ -96,9 +96,9 @@ impl ClientLimit {
 pub struct Metrics {
     registry: Arc<Registry>,
     requests: Family<RequestLabels, Counter>,
-    request_seconds: Family<RouteLabel, Histogram>,
-    over_limit: Family<LimitLabel, Counter>,
-    collection_seconds: Histogram,
+    request_durations: Family<RouteLabel, Histogram>,
+    rejections: Family<LimitLabel, Counter>,
+    collection_durations: Histogram,
     collected_rows: Counter,
     node_errors: Family<KindLabel, Counter>,
     tasks: Family<StatusLabel, Gauge>,
@@ -110,42 +110,43 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("clew");
         let requests = Family::default();
-        registry.register("http_requests", "Answered requests by method, route and status", requests.clone());
-        let request_seconds = Family::new_with_constructor(new_request_histogram as fn() -> Histogram);
-        registry.register_with_unit("http_request", "Time to an answer", Unit::Seconds, request_seconds.clone());
-        let over_limit = Family::default();
-        registry.register(
-            "http_over_limit",
-            "Requests and connections of clients that were refused because there were too many, by limit",
-            over_limit.clone(),
-        );
-        let collection_seconds = Histogram::new(exponential_buckets(0.01, 3.0, 9));
+        registry.register("http_requests", "Completed requests by method, route and status", requests.clone());
+        let request_durations = Family::new_with_constructor(new_request_histogram as fn() -> Histogram);
         registry.register_with_unit(
-            "collection",
-            "Time from taking a collection up to its end",
+            "http_request_duration",
+            "Duration of requests by route",
             Unit::Seconds,
-            collection_seconds.clone(),
+            request_durations.clone(),
+        );
+        let rejections = Family::default();
+        registry.register(
+            "http_rate_limited",
+            "Requests and connections that were rejected because a limit was exceeded, by limit",
+            rejections.clone(),
+        );
+        let collection_durations = Histogram::new(exponential_buckets(0.01, 3.0, 9));
+        registry.register_with_unit(
+            "collection_duration",
+            "Duration of finished collections, from the claim to the stored result",
+            Unit::Seconds,
+            collection_durations.clone(),
         );
         let collected_rows = Counter::default();
-        registry.register("collected_rows", "Rows of finished collections", collected_rows.clone());
+        registry.register("collected_rows", "Rows in the results of finished collections", collected_rows.clone());
         let node_errors = Family::default();
-        registry.register(
-            "collection_failures",
-            "Collections that ended without a result, by kind of failure",
-            node_errors.clone(),
-        );
+        registry.register("collection_failures", "Failed collections by kind of failure", node_errors.clone());
         let tasks = Family::default();
-        registry.register("tasks", "Tasks that are kept, by status", tasks.clone());
+        registry.register("tasks", "Stored collections by status", tasks.clone());
         let workers = Family::default();
         registry.register(
             "workers",
-            "Workers at work that read the nodes of a zone, or those of none, by zone",
+            "Running workers by zone; the zone is empty for nodes without a zone",
             workers.clone(),
         );
         let poll_intervals = Family::default();
         registry.register_with_unit(
-            "kill_task_look_interval",
-            "Time between two looks of kill tasks at a node, of those nodes only where a look takes so long that it comes less often",
+            "kill_task_poll_interval",
+            "Poll interval of kill tasks for a node that responds slowly, by node",
             Unit::Seconds,
             poll_intervals.clone(),
         );
@@ -153,9 +154,9 @@ impl Default for Metrics {
         Self {
             registry,
             requests,
-            request_seconds,
-            over_limit,
-            collection_seconds,
+            request_durations,
+            rejections,
+            collection_durations,
             collected_rows,
             node_errors,
             tasks,
@@ -173,19 +174,19 @@ impl Metrics {
         let route = route.into();
         let method = METHODS_WITH_SERIES.iter().find(|counted| *counted == method).map_or("other", Method::as_str);
         self.requests.get_or_create(&RequestLabels { method, route: route.clone(), status }).inc();
-        self.request_seconds.get_or_create(&RouteLabel { route }).observe(seconds);
+        self.request_durations.get_or_create(&RouteLabel { route }).observe(seconds);
     }
 
     pub(crate) fn record_rejection(&self, limit: ClientLimit) {
-        self.over_limit.get_or_create(&LimitLabel { limit: limit.name() }).inc();
+        self.rejections.get_or_create(&LimitLabel { limit: limit.name() }).inc();
     }
 }
 
-/// HTTP methods with their own series. Other methods are counted as `other`.
+/// HTTP methods that have their own series. Requests with other methods are counted as `other`.
 static METHODS_WITH_SERIES: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS];
 
-/// Timeout for the store reads of a metrics scrape.
+/// Timeout for reading the store during a metrics scrape.
 const STORE_READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn new_request_histogram() -> Histogram {
@@ -195,7 +196,7 @@ fn new_request_histogram() -> Histogram {
 impl WorkerObserver for Metrics {
     fn collection_finished(&self, rows: u64, seconds: f64) {
         self.collected_rows.inc_by(rows);
-        self.collection_seconds.observe(seconds);
+        self.collection_durations.observe(seconds);
     }
 
     fn collection_failed(&self, kind: FailureKind) {
@@ -216,7 +217,7 @@ impl WorkerObserver for Metrics {
 }
 
 /// Show the metrics of this process.
-#[utoipa::path(get, path = "/metrics", operation_id = "ShowMetrics", tag = "operations", security(()), responses((status = 200, description = "OpenMetrics text", body = str, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
+#[utoipa::path(get, path = "/metrics", operation_id = "ShowMetrics", tag = "operations", security(()), responses((status = 200, description = "Metrics in the OpenMetrics text format", body = str, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
 pub(crate) async fn show_metrics(State(service): State<AppState>) -> Result<Response, ApiError> {
     let metrics = &service.metrics;
     let read = async { tokio::try_join!(service.store.count_tasks_by_status(), service.store.list_zones()) };
@@ -244,7 +245,7 @@ fn to_gauge_value(count: u64) -> i64 {
 mod tests {
     use super::*;
 
-    /// Series names in the operators' files exist. They have suffixes that are not part of the family name.
+    /// The series names in the operators' files exist. Some series names have a suffix after the family name.
     #[test]
     fn metrics_in_dashboards_and_alerts_exist() {
         let metrics = Metrics::default();
@@ -279,7 +280,7 @@ mod tests {
         let is_exported = || {
             let mut text = String::new();
             encode(&mut text, &metrics.registry).unwrap();
-            text.contains(&format!("clew_kill_task_look_interval_seconds{{node=\"{node}\"}} 4.5\n"))
+            text.contains(&format!("clew_kill_task_poll_interval_seconds{{node=\"{node}\"}} 4.5\n"))
         };
         metrics.poll_interval_changed(&node, Some(Duration::from_millis(4500)));
         assert!(is_exported());

@@ -6,11 +6,11 @@ use axum::body::Bytes;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 
-/// Cached OpenAPI document. Each generation takes 14 MiB of memory, and clients need no credentials to request it.
+/// Cached OpenAPI document. Generating it takes 14 MiB of memory, and clients can request it without credentials.
 static OPENAPI_DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| crate::openapi_json().into());
 
 /// Show the OpenAPI document.
-#[utoipa::path(get, path = "/openapi.json", operation_id = "ShowDescription", tag = "operations", security(()), responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)))]
+#[utoipa::path(get, path = "/openapi.json", operation_id = "ShowDescription", tag = "operations", security(()), responses((status = 200, description = "OpenAPI 3.1 document", body = serde_json::Value)))]
 pub(crate) async fn show_openapi_document() -> Response {
     ([(CONTENT_TYPE, "application/json")], OPENAPI_DOCUMENT.clone()).into_response()
 }

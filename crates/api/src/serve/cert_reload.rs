@@ -1,7 +1,7 @@
-//! Reload of the TLS certificate when its files change.
+//! Reloads of the TLS certificate after its files have changed.
 //!
-//! The files are polled, because file system notifications do not cover all ways to renew a certificate.
-//! For example, a renewal can replace the files, overwrite the files or change a symbolic link to their folder.
+//! The server polls the files, because file system notifications do not cover all ways to renew a certificate.
+//! For example, a renewal can replace the files, overwrite them, or change a symbolic link to their folder.
 
 use std::time::Duration;
 
@@ -46,8 +46,8 @@ impl TlsConfig {
     pub fn reload_and_log(&self) {
         let certificate = self.files.certificate.display();
         match self.reload() {
-            Ok(()) => info!(tls.certificate = %certificate, "new connections get a new certificate"),
-            Err(error) => warn!(%error, "a new certificate was not taken; connections go on with the old one"),
+            Ok(()) => info!(tls.certificate = %certificate, "TLS certificate reloaded"),
+            Err(error) => warn!(%error, "cannot reload the TLS certificate; the previous certificate stays in use"),
         }
         self.warn_if_key_is_world_readable();
     }
@@ -56,7 +56,7 @@ impl TlsConfig {
     pub fn warn_if_key_is_world_readable(&self) {
         if self.is_key_world_readable() {
             let key = self.files.key.display();
-            warn!(tls.key = %key, "everybody on this machine may read the TLS key; take that away (chmod o-r)");
+            warn!(tls.key = %key, "all users of this machine can read the TLS key. fix: chmod o-r");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! HTTP service for one connection, from the TLS handshake to the close.
+//! HTTP service for one connection, from the TLS handshake until the connection is closed.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -20,7 +20,7 @@ use tracing::debug;
 use super::error_rewrite::{ErrorRewrite, ResponseTracker};
 use super::head::MAX_HEAD_BYTES;
 use super::linger::LingeringStream;
-use super::reserved::{self, Admission};
+use super::reserved::{self, ConnectionAdmission};
 use super::tls::TlsConfig;
 use super::write_timeout::WriteTimeout;
 use crate::client_addr::ClientAddr;
@@ -57,7 +57,7 @@ impl ConnectionHandler {
         &self,
         stream: TcpStream,
         peer: IpAddr,
-        admission: Admission,
+        admission: ConnectionAdmission,
         watcher: Watcher,
     ) {
         match &self.tls {
@@ -75,11 +75,13 @@ impl ConnectionHandler {
         tls: &TlsConfig,
         stream: TcpStream,
         peer: IpAddr,
-        admission: Admission,
+        admission: ConnectionAdmission,
     ) -> Option<TlsStream<TcpStream>> {
         let limit = match admission {
-            Admission::Regular => self.settings.tls_handshake_timeout,
-            Admission::OperationsOnly => self.settings.tls_handshake_timeout.min(reserved::RESERVED_CONNECTION_TIMEOUT),
+            ConnectionAdmission::Regular => self.settings.tls_handshake_timeout,
+            ConnectionAdmission::OperationsOnly => {
+                self.settings.tls_handshake_timeout.min(reserved::RESERVED_CONNECTION_TIMEOUT)
+            }
         };
         let outcome = tokio::select! {
             () = self.shutdown.cancelled() => return None,
@@ -87,13 +89,13 @@ impl ConnectionHandler {
         };
         match outcome {
             Ok(Ok(stream)) => return Some(stream),
-            Ok(Err(error)) => debug!(net.peer = %peer, %error, "no TLS with a peer"),
-            Err(_) => debug!(net.peer = %peer, "a peer took too long for its TLS handshake"),
+            Ok(Err(error)) => debug!(net.peer = %peer, %error, "TLS handshake failed"),
+            Err(_) => debug!(net.peer = %peer, "TLS handshake timed out"),
         }
         None
     }
 
-    async fn serve_http<S>(&self, stream: S, socket: ClientAddr, admission: Admission, watcher: Watcher)
+    async fn serve_http<S>(&self, stream: S, socket: ClientAddr, admission: ConnectionAdmission, watcher: Watcher)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -121,10 +123,10 @@ impl ConnectionHandler {
                 Ok::<_, Infallible>(response.map(|body| tracker.track_body(body)))
             }
         });
-        let http = if admission == Admission::Regular { &self.http } else { &self.reserved_http };
+        let http = if admission == ConnectionAdmission::Regular { &self.http } else { &self.reserved_http };
         let connection = watcher.watch(http.serve_connection(TokioIo::new(stream), service));
         if let Err(error) = connection.await {
-            debug!(net.peer = %socket.ip, %error, "a connection ended early");
+            debug!(net.peer = %socket.ip, %error, "connection failed");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Error while starting the server or loading a certificate.
+/// Error that occurred while the server started or loaded a certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The maximum number of connections is 0.
@@ -22,7 +22,7 @@ pub enum ServeError {
     /// The file contains no certificate or private key in PEM format.
     #[error("{path} holds no {what} in PEM form (-----BEGIN …)", path = path.display())]
     NotPem {
-        /// Missing object: certificate or private key.
+        /// Name of the missing object: certificate or private key.
         what: &'static str,
         /// Path of the file.
         path: PathBuf,

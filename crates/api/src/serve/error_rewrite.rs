@@ -1,7 +1,7 @@
-//! Error bodies for requests that hyper itself rejects because of malformed HTTP or an oversized head.
+//! Error bodies for requests that hyper itself rejects because the HTTP is malformed or the head is too large.
 //!
-//! Hyper writes a response without a body and has no hook to change the response.
-//! This stream replaces the response of hyper with a JSON error that contains a request id.
+//! For such a request, hyper writes a response without a body and offers no hook to change the response.
+//! The stream in this module replaces hyper's response with a JSON error that contains a request id.
 
 use std::io;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ use super::head::{MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::Metrics;
 use crate::error::ApiError;
 
-/// Progress of the latest request of a connection, which the service and the stream share.
+/// Progress of the latest request on a connection. The service and the stream share this state.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ResponseTracker(Arc<RequestProgress>);
 
@@ -29,7 +29,7 @@ pub(super) struct ResponseTracker(Arc<RequestProgress>);
 struct RequestProgress {
     /// True while the response body is incomplete.
     in_progress: AtomicBool,
-    /// True while a part of the response may be unflushed.
+    /// True while a part of the response may not have been flushed.
     unflushed: AtomicBool,
 }
 
@@ -137,7 +137,7 @@ impl<S> ErrorRewrite<S> {
             http.request_id = request_id,
             http.route = "none",
             http.status = status.as_u16(),
-            "refused what is no request"
+            "malformed request rejected"
         );
         let headers = head.lines().skip(1).filter(|line| !line.to_ascii_lowercase().starts_with("content-length:"));
         let headers: String = headers.flat_map(|line| [line, "\r\n"]).collect();

@@ -16,7 +16,7 @@ pub(super) struct FileFingerprint {
 impl FileFingerprint {
     /// Reads the metadata of a file.
     ///
-    /// Returns `None` if the file does not exist, for example while it is being replaced.
+    /// Returns `None` if the file does not exist, for example during its replacement.
     pub(super) fn read_metadata(path: &Path) -> Option<Self> {
         let file = path.metadata().ok()?;
         Some(Self {

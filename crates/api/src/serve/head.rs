@@ -4,5 +4,5 @@
 pub(super) const MAX_HEAD_BYTES: usize = 96 << 10;
 /// Maximum number of headers of a request.
 ///
-/// This is the default of hyper, which is cheaper than an explicit setting of the same number.
+/// Hyper's default limit is the same number. Relying on the default is cheaper than setting the limit explicitly.
 pub(super) const MAX_HEADERS: usize = 100;

@@ -1,7 +1,7 @@
 //! Lingering close of a connection while the peer is still sending.
 //!
 //! Closing a socket with unread bytes resets the connection, and the peer loses the unread part of the response.
-//! For example, a client that sends an oversized body would get a connection reset instead of the error response.
+//! For example, a client that sends an oversized body would receive a connection reset instead of the error response.
 
 use std::future::Future;
 use std::io;
@@ -12,13 +12,13 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Maximum time for the peer to read the response and close the connection.
+/// Maximum time that the peer has to read the response and close the connection.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Stream with a shutdown in two steps.
 ///
-/// The first step shuts down the write side.
-/// The second step discards incoming bytes until the peer closes the connection or [`LINGER_TIMEOUT`] elapses.
+/// First, the server shuts down the write side of the connection.
+/// Then the server discards incoming bytes until the peer closes the connection or [`LINGER_TIMEOUT`] elapses.
 #[derive(Debug)]
 pub(super) struct LingeringStream<S> {
     stream: S,

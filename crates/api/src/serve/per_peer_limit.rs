@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::client_addr::{ClientSubnet, TrustedProxies};
-use crate::limits::keyed_slots::{KeyedSlots, Slot};
+use crate::limits::keyed_slots::{KeyedSlot, KeyedSlots};
 
 /// Number of open connections per peer.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(super) struct PerPeerLimit {
 }
 
 /// Slot of one connection, which is released on drop. `None` for an exempt peer.
-pub(super) type PeerSlot = Option<Slot<ClientSubnet>>;
+pub(super) type PeerSlot = Option<KeyedSlot<ClientSubnet>>;
 
 impl PerPeerLimit {
     /// Creates a limit per peer. 0 disables the limit.
@@ -23,7 +23,7 @@ impl PerPeerLimit {
         Self { slots: KeyedSlots::new(limit), exempt }
     }
 
-    /// Acquires a slot for a connection of the peer, or returns `None` if the peer has reached the limit.
+    /// Acquires a slot for a connection of the peer. Returns `None` if the peer has reached the limit.
     pub(super) fn acquire(&self, peer: IpAddr) -> Option<PeerSlot> {
         if self.exempt.contains(peer) {
             return Some(None);

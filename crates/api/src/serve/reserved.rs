@@ -16,7 +16,7 @@ use crate::error::{ApiError, RETRY_AFTER_SECONDS};
 use crate::json::Json;
 use crate::security_headers;
 
-/// Paths that a reserved connection serves.
+/// Paths of the requests that a reserved connection serves.
 const OPERATIONS_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// Timeout of the TLS handshake and of the request head on a reserved connection.
@@ -24,17 +24,17 @@ pub(super) const RESERVED_CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Requests that a connection may serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Admission {
+pub(super) enum ConnectionAdmission {
     /// Any number of requests to any route.
     Regular,
     /// One request to an operations endpoint.
     OperationsOnly,
 }
 
-impl Admission {
+impl ConnectionAdmission {
     /// Returns the error response if the connection does not serve the request.
     ///
-    /// `hsts` is passed to [`security_headers::add_security_headers`].
+    /// The parameter `hsts` is passed to [`security_headers::add_security_headers`].
     pub(super) fn refusal_response<B>(self, request: &Request<B>, metrics: &Metrics, hsts: bool) -> Option<Response> {
         let is_allowed = self == Self::Regular || OPERATIONS_PATHS.contains(&request.uri().path());
         (!is_allowed).then(|| build_refusal_response(request, metrics, hsts))
@@ -47,7 +47,12 @@ fn build_refusal_response<B>(request: &Request<B>, metrics: &Metrics, hsts: bool
     let refusal = ApiError::with_detail(ErrorEntry::UNAVAILABLE, "no-free-connection", Vec::new());
     let status = refusal.status();
     metrics.record_response(request.method(), "none", status.as_u16(), 0.0);
-    info!(http.request_id = request_id, http.route = "none", http.status = status.as_u16(), "no free connection");
+    info!(
+        http.request_id = request_id,
+        http.route = "none",
+        http.status = status.as_u16(),
+        "request refused on a reserved connection"
+    );
     let body = Json(refusal.build_body(language.unwrap_or_default(), &request_id));
     let mut response = (status, body).into_response();
     response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS.into());

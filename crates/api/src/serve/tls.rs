@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 use super::error::ServeError;
 use super::file_fingerprint::FileFingerprint;
 
-/// TLS settings with a certificate and private key from files. Clones share the certificate.
+/// TLS settings with a certificate and a private key from files. Clones share the certificate.
 #[derive(Clone)]
 pub struct TlsConfig {
     acceptor: TlsAcceptor,
@@ -31,7 +31,7 @@ pub struct TlsConfig {
 pub(super) struct CertificateFiles {
     pub(super) certificate: PathBuf,
     pub(super) key: PathBuf,
-    /// Fingerprints of both files before they were first loaded.
+    /// Fingerprints of both files, read before the files were first loaded.
     pub(super) initial: [Option<FileFingerprint>; 2],
 }
 
@@ -46,13 +46,13 @@ impl ResolvesServerCert for CurrentCertificate {
 }
 
 impl TlsConfig {
-    /// Loads a certificate chain, leaf first, and its private key in PEM format. One file may contain both.
+    /// Loads a certificate chain, leaf first, and its private key, both in PEM format. One file may contain both.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, ServeError> {
         let initial = [FileFingerprint::read_metadata(certificate), FileFingerprint::read_metadata(key)];
         let files = CertificateFiles { certificate: certificate.to_owned(), key: key.to_owned(), initial };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let current = Arc::new(CurrentCertificate(RwLock::new(Arc::new(files.load_certified_key(&provider)?))));
-        let unusable = |cause| files.unusable_error(cause);
+        let unusable = |cause| files.unusable_certificate_error(cause);
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(unusable)?
@@ -73,8 +73,8 @@ impl TlsConfig {
     #[must_use]
     pub fn is_key_world_readable(&self) -> bool {
         use std::os::unix::fs::PermissionsExt;
-        const OTHERS_READ_MODE: u32 = 0o004;
-        self.files.key.metadata().is_ok_and(|key| key.permissions().mode() & OTHERS_READ_MODE != 0)
+        const OTHERS_READ_PERMISSION: u32 = 0o004;
+        self.files.key.metadata().is_ok_and(|key| key.permissions().mode() & OTHERS_READ_PERMISSION != 0)
     }
 
     pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
@@ -96,7 +96,7 @@ impl CertificateFiles {
             Error::InconsistentKeys(_) => {
                 ServeError::KeyMismatch { certificate: self.certificate.clone(), key: self.key.clone() }
             }
-            cause => self.unusable_error(cause),
+            cause => self.unusable_certificate_error(cause),
         })
     }
 
@@ -120,7 +120,7 @@ impl CertificateFiles {
             .map_err(|_| ServeError::NotPem { what: "private key", path: self.key.clone() })
     }
 
-    fn unusable_error(&self, cause: Error) -> ServeError {
+    fn unusable_certificate_error(&self, cause: Error) -> ServeError {
         ServeError::Unusable { certificate: self.certificate.clone(), key: self.key.clone(), cause }
     }
 }

@@ -21,7 +21,7 @@ use crate::json::Json;
 use crate::query::truncate_text;
 use crate::statement_text::MASKED_FRAGMENT;
 
-/// Filters and sort order of the collected sessions. Every field is optional; filters are combined with AND.
+/// Filters and sort order of the collected sessions. Every field is optional, and filters are combined with AND.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
@@ -41,10 +41,10 @@ pub(crate) struct RealtimeSessionRequest {
     /// Default database, exact match
     #[schema(min_length = 1, max_length = 255)]
     db: Option<String>,
-    /// Command type, case-insensitive: Sleep, Query, …
+    /// Command type, such as Sleep or Query. Case is ignored
     #[schema(min_length = 1, max_length = 255)]
     command: Option<String>,
-    /// Substring of the statement, case-insensitive
+    /// Substring of the statement. Case is ignored
     #[schema(min_length = 1, max_length = 1024)]
     sql_key: Option<String>,
     /// Column to sort by
@@ -79,7 +79,7 @@ fn nullable_enum_schema(names: &[&str], default: &str) -> Object {
 
 /// Queued collection.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Collecting {
+pub(crate) struct QueuedCollection {
     /// Id of the collection
     #[schema(example = "realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9")]
     request_id: String,
@@ -93,9 +93,9 @@ pub(crate) struct Collecting {
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
     request_body(content = Option<RealtimeSessionRequest>, content_type = "application/json"),
     responses(
-        (status = 202, description = "Queued", body = Collecting),
+        (status = 202, description = "The collection is queued", body = QueuedCollection),
         (status = 400, description = "Invalid field value", body = ErrorBody),
-        (status = 409, description = "The node's queue of collections is full", body = ErrorBody)
+        (status = 409, description = "The collection queue of the node is full", body = ErrorBody)
     )
 )]
 pub(crate) async fn collect_sessions(
@@ -103,7 +103,7 @@ pub(crate) async fn collect_sessions(
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     body: Bytes,
-) -> Result<(StatusCode, Json<Collecting>), ApiError> {
+) -> Result<(StatusCode, Json<QueuedCollection>), ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let draft = parse_selection_draft(&body)?;
     caller.audit.add_detail("asked", build_audit_detail(&draft));
@@ -113,7 +113,7 @@ pub(crate) async fn collect_sessions(
     let request_id = service.collections.submit_collection(project, instance, target.node, selection, masked).await?;
     caller.audit.add_detail("collection", request_id.as_str());
     caller.audit.add_detail("masked", masked);
-    Ok((StatusCode::ACCEPTED, Json(Collecting { request_id: request_id.to_string() })))
+    Ok((StatusCode::ACCEPTED, Json(QueuedCollection { request_id: request_id.to_string() })))
 }
 
 /// Returns the request fields for the audit log, with a placeholder for the statement substring.
@@ -142,7 +142,7 @@ fn build_audit_detail(draft: &SelectionDraft) -> Value {
 
 /// Parses the request body.
 ///
-/// An empty body selects all defaults; the value `null` selects the default of a field.
+/// An empty body selects the defaults of all fields. The value `null` selects the default of a field.
 fn parse_selection_draft(body: &[u8]) -> Result<SelectionDraft, ApiError> {
     let mut draft = SelectionDraft::default();
     if body.trim_ascii().is_empty() {

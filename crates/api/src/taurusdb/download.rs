@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use crate::AppState;
 use crate::caller::{Caller, NodeTarget};
-use crate::download::Download;
+use crate::download::ResultDownload;
 use crate::error::{ApiError, ErrorBody, ErrorDetail};
 use crate::query::Query;
 
@@ -26,16 +26,16 @@ use crate::query::Query;
         ("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path),
         ("request_id" = String, Query, description = "Id of the collection"),
         ("X-Language" = Option<String>, Header, description = "Language of the header row: en-us or zh-cn"),
-        ("Range" = Option<String>, Header, description = "One range of bytes"),
-        ("If-Range" = Option<String>, Header, description = "ETag that the range belongs to"),
-        ("Accept-Encoding" = Option<String>, Header, description = "gzip and zstd are supported")
+        ("Range" = Option<String>, Header, description = "A single byte range"),
+        ("If-Range" = Option<String>, Header, description = "ETag of the content that the range refers to"),
+        ("Accept-Encoding" = Option<String>, Header, description = "Accepted encodings; gzip and zstd are supported")
     ),
     responses(
-        (status = 200, description = "The whole CSV", body = str, content_type = "text/csv; charset=utf-8; header=present"),
+        (status = 200, description = "The complete CSV", body = str, content_type = "text/csv; charset=utf-8; header=present"),
         (status = 206, description = "The requested range", body = str, content_type = "text/csv; charset=utf-8; header=present"),
         (status = 304, description = "The ETag matches If-None-Match"),
         (status = 400, description = "No result is available; the message states the reason", body = ErrorBody),
-        (status = 416, description = "The range is outside the CSV", body = ErrorBody)
+        (status = 416, description = "The range starts after the end of the CSV", body = ErrorBody)
     )
 )]
 pub(crate) async fn download_result(
@@ -61,7 +61,7 @@ pub(crate) async fn download_result(
     if headers.contains_key(RANGE) {
         stored.verify_content().await?;
     }
-    let download = Download {
+    let download = ResultDownload {
         header: csv::encode_header_row(language),
         stored,
         stored_bytes: result.bytes,

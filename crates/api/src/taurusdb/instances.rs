@@ -13,30 +13,30 @@ use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::Query;
-use wire::{InstanceAnswer, InstanceListAnswer, StatusNames};
+use wire::{InstanceListResponse, InstanceResponse, StatusNames};
 
 /// Filters and page parameters of the instance list (spec section 3.3).
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
 struct ListParameters {
-    /// Instance id, exact match; with the prefix *, substring match
+    /// Instance id. The id must match exactly, or contain the text that follows the prefix *
     id: Option<String>,
-    /// Instance name, exact match; with the prefix *, substring match
+    /// Instance name. The name must match exactly, or contain the text that follows the prefix *
     name: Option<String>,
     /// Instance type; only Cluster is supported
     r#type: Option<String>,
     /// Datastore type; only gaussdb-mysql is supported
     datastore_type: Option<String>,
-    /// Accepted for compatibility; matches no instance
+    /// Accepted for compatibility. If the parameter is set, no instance matches
     vpc_id: Option<String>,
-    /// Accepted for compatibility; matches no instance
+    /// Accepted for compatibility. If the parameter is set, no instance matches
     subnet_id: Option<String>,
     /// Host of the master node
     private_ip: Option<String>,
     /// Host of a replica node
     readonly_private_ip: Option<String>,
-    /// Accepted for compatibility; matches no instance
+    /// Accepted for compatibility. If the parameter is set, no instance matches
     proxy_ip: Option<String>,
     /// Number of instances to skip
     #[param(minimum = 0, default = 0)]
@@ -44,7 +44,7 @@ struct ListParameters {
     /// Maximum number of instances to return
     #[param(minimum = 1, maximum = 100, default = 100)]
     limit: Option<u32>,
-    /// Comma-separated list of key=value; an instance must have all tags
+    /// Comma-separated list of tags in the form key=value. An instance must have all tags
     tags: Option<String>,
 }
 
@@ -55,7 +55,7 @@ struct ListParameters {
     tag = "instances",
     params(("project_id" = String, Path), ListParameters),
     responses(
-        (status = 200, description = "A page of instances", body = InstanceListAnswer),
+        (status = 200, description = "Page of instances", body = InstanceListResponse),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
@@ -64,7 +64,7 @@ pub(crate) async fn list_instances_v3(
     caller: Caller,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<InstanceListAnswer>, ApiError> {
+) -> Result<Json<InstanceListResponse>, ApiError> {
     list_instances(&service, &caller, &project, query, StatusNames::V3).await
 }
 
@@ -75,7 +75,7 @@ pub(crate) async fn list_instances_v3(
     tag = "instances",
     params(("project_id" = String, Path), ListParameters),
     responses(
-        (status = 200, description = "A page of instances", body = InstanceListAnswer),
+        (status = 200, description = "Page of instances", body = InstanceListResponse),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
@@ -84,7 +84,7 @@ pub(crate) async fn list_instances_v3_1(
     caller: Caller,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<InstanceListAnswer>, ApiError> {
+) -> Result<Json<InstanceListResponse>, ApiError> {
     list_instances(&service, &caller, &project, query, StatusNames::V3_1).await
 }
 
@@ -94,13 +94,13 @@ pub(crate) async fn list_instances_v3_1(
     path = "/v3/{project_id}/instances/{instance_id}",
     tag = "instances",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    responses((status = 200, description = "The instance", body = InstanceAnswer), (status = 404, description = "Not found", body = ErrorBody))
+    responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
 )]
 pub(crate) async fn show_instance_v3(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String)>,
-) -> Result<Json<InstanceAnswer>, ApiError> {
+) -> Result<Json<InstanceResponse>, ApiError> {
     show_instance(&service, &caller, &path, StatusNames::V3).await
 }
 
@@ -110,13 +110,13 @@ pub(crate) async fn show_instance_v3(
     path = "/v3.1/{project_id}/instances/{instance_id}",
     tag = "instances",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    responses((status = 200, description = "The instance", body = InstanceAnswer), (status = 404, description = "Not found", body = ErrorBody))
+    responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
 )]
 pub(crate) async fn show_instance_v3_1(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String)>,
-) -> Result<Json<InstanceAnswer>, ApiError> {
+) -> Result<Json<InstanceResponse>, ApiError> {
     show_instance(&service, &caller, &path, StatusNames::V3_1).await
 }
 
@@ -126,7 +126,7 @@ async fn list_instances(
     project: &str,
     query: Option<String>,
     names: StatusNames,
-) -> Result<Json<InstanceListAnswer>, ApiError> {
+) -> Result<Json<InstanceListResponse>, ApiError> {
     let project = caller.require_action_on_any_instance(Action::LIST_INSTANCES, project).await?;
     let query = Query::parse(query.as_deref())?;
     let page = Pagination {
@@ -144,7 +144,7 @@ async fn list_instances(
     Ok(Json(wire::build_list_response(&instances, total, service.store.region(), names)))
 }
 
-/// Returns a page and the total number of the instances that the caller may list.
+/// Returns one page of the instances that the caller may list, and the total number of these instances.
 async fn list_visible_instances(
     service: &AppState,
     caller: &Caller,
@@ -176,7 +176,7 @@ async fn show_instance(
     caller: &Caller,
     (project, instance): &(String, String),
     names: StatusNames,
-) -> Result<Json<InstanceAnswer>, ApiError> {
+) -> Result<Json<InstanceResponse>, ApiError> {
     let (_, instance) = caller.require_instance_action(service, Action::GET_INSTANCE, (project, instance), &[]).await?;
     Ok(Json(wire::build_detail_response(&instance, names)))
 }

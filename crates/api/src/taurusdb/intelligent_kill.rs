@@ -19,7 +19,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::Body;
+use crate::body::JsonBody;
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -33,7 +33,7 @@ pub(crate) struct IntelligentKillStatistics {
     /// Session groups with the highest ranks per strategy, in rank order
     #[schema(max_items = 9)]
     statistics: Vec<IntelligentKillStatistic>,
-    /// Warnings about surviving root blockers and spared sessions; omitted if empty. Clew extension
+    /// Warnings about surviving root blockers and spared sessions; omitted if empty. Clew extension to the TaurusDB API
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     warnings: Vec<IntelligentKillWarning>,
@@ -42,19 +42,19 @@ pub(crate) struct IntelligentKillStatistics {
 /// Group of sessions whose statements differ only in literals, and the strategy that selects the group.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillStatistic {
-    /// Keywords of the statement for a SQL throttling rule, joined by ~; may be empty
+    /// Keywords of the statement, joined by ~, for use in an SQL throttling rule; may be empty
     #[schema(example = "SELECT~COUNT~FROM~t1~WHERE~id")]
     keyword: String,
-    /// Statement of the first session, or its SQL template if statements are masked or the caller may not list sessions
+    /// Statement of the first session; an SQL template if statements are masked or the caller may not list sessions
     example_sql_text: String,
     /// Thread ids of the sessions
     ids: Vec<u64>,
     count: u64,
-    /// Total duration of all sessions, in seconds
+    /// Total duration of the sessions in the group, in seconds
     total_time: f64,
-    /// Mean duration of the sessions, in seconds
+    /// Mean duration of the sessions in the group, in seconds
     avg_time: f64,
-    /// Maximum duration of a session, in seconds
+    /// Maximum duration of a session in the group, in seconds
     max_time: f64,
     /// Strategy: top3_time, top3_count or top3_avg_time. A group is listed once per strategy that selects it
     #[schema(value_type = String, example = "top3_time")]
@@ -88,7 +88,7 @@ pub(crate) struct IntelligentKillTask {
         ("node_id" = String, Query, description = "Id of the node")
     ),
     responses(
-        (status = 200, description = "The groups that an intelligent kill would kill now", body = IntelligentKillStatistics),
+        (status = 200, description = "Session groups that an intelligent kill would kill now", body = IntelligentKillStatistics),
         (status = 400, description = "Invalid parameter value", body = ErrorBody),
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
@@ -143,9 +143,9 @@ fn build_group_statistic(strategy: RankingStrategy, group: &SessionGroup, masked
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
     request_body(content = ExecuteIntelligentKill, content_type = "application/json"),
     responses(
-        (status = 200, description = "Queued; the history lists it after completion", body = IntelligentKillTask),
+        (status = 200, description = "The intelligent kill is queued; the history lists it after its completion", body = IntelligentKillTask),
         (status = 400, description = "Invalid field value", body = ErrorBody),
-        (status = 409, description = "The node's queue of intelligent kills is full", body = ErrorBody)
+        (status = 409, description = "The intelligent kill queue of the node is full", body = ErrorBody)
     )
 )]
 pub(crate) async fn execute_intelligent_kill(
@@ -154,7 +154,7 @@ pub(crate) async fn execute_intelligent_kill(
     Path(path): Path<(String, String)>,
     body: Bytes,
 ) -> Result<Json<IntelligentKillTask>, ApiError> {
-    let node = || Body::parse(&body, &["node_id"])?.get_required::<String>("node_id");
+    let node = || JsonBody::parse(&body, &["node_id"])?.get_required::<String>("node_id");
     let target = resolve_node_target(&service, &caller, Action::EXECUTE_INTELLIGENT_KILL, path, node).await?;
     caller.audit.add_detail("node", target.node.id.as_str());
     let new = NewIntelligentKill {
@@ -176,7 +176,7 @@ pub(crate) async fn execute_intelligent_kill(
     }
 }
 
-/// Authorizes the action on the instance, and then resolves the node id from the query or body.
+/// Authorizes the action on the instance first, and then resolves the node id from the query or body.
 async fn resolve_node_target(
     service: &AppState,
     caller: &Caller,

@@ -1,4 +1,4 @@
-//! Kill tasks of an instance (spec section 2.8): switch, tasks, preview and history.
+//! Kill tasks of an instance (spec section 2.8): the switch, the tasks, their preview and their history.
 //!
 //! `docs/decisions/0012-kill-tasks.md` documents the decisions on open points of the spec.
 
@@ -19,7 +19,7 @@ use http::HeaderMap;
 use serde_json::json;
 
 use crate::AppState;
-use crate::body::{Body, missing_field_error};
+use crate::body::{JsonBody, missing_field_error};
 use crate::caller::Caller;
 use crate::console::cookie;
 use crate::error::{ApiError, ErrorBody};
@@ -33,9 +33,9 @@ const MIN_TASK_SECONDS: u32 = 10;
 /// Maximum duration of an automatic task, in seconds: one second less than a year.
 const MAX_TASK_SECONDS: u32 = 31_535_999;
 
-/// Type of a task that stops after a specified duration.
+/// Name of the task type for a kill task that stops after a specified duration.
 const AUTO_TASK_TYPE: &str = "auto";
-/// Type of a task that runs until a user stops it.
+/// Name of the task type for a kill task that runs until a user stops it.
 const MANUAL_TASK_TYPE: &str = "manual";
 
 /// Add a task that automatically kills matching sessions of an instance.
@@ -48,7 +48,7 @@ const MANUAL_TASK_TYPE: &str = "manual";
     responses(
         (status = 200, description = "The task is running", body = KillTaskAdded),
         (status = 400, description = "Invalid field value", body = ErrorBody),
-        (status = 409, description = "The switch is off, or five tasks are running", body = ErrorBody)
+        (status = 409, description = "The kill task switch is off, or the maximum number of tasks is running", body = ErrorBody)
     )
 )]
 pub(crate) async fn add_kill_task(
@@ -62,7 +62,7 @@ pub(crate) async fn add_kill_task(
     let (project, instance) =
         caller.require_project_action_on_instance(&service, Action::MODIFY_INSTANCE, path).await?;
     let NewTaskRequest { criteria, duration, confirmed } = parse_new_task(&body)?;
-    caller.check_valid_for(duration.map(|duration| duration.as_secs()))?;
+    caller.check_credential_lifetime(duration.map(|duration| duration.as_secs()))?;
     let must_confirm = criteria.is_duration_only() && cookie::is_cookie_authenticated(&headers, caller.client.as_ref());
     if confirmed.as_deref().map_or(must_confirm, |name| name != instance.name) {
         return Err(ApiError::invalid_parameter("kill-task-confirmation", vec![("name", instance.name.clone())]));
@@ -89,7 +89,7 @@ struct NewTaskRequest {
 fn parse_new_task(body: &[u8]) -> Result<NewTaskRequest, ApiError> {
     let mut fields = CRITERIA_FIELDS.to_vec();
     fields.extend(["task_type", "task_duration", "confirmed_instance_name"]);
-    let body = Body::parse(body, &fields)?;
+    let body = JsonBody::parse(body, &fields)?;
     let criteria = RawCriteria::from_body(&body)?.parse()?;
     let kind: String = body.get_required("task_type")?;
     let duration = criteria::read_number_text(&body, "task_duration");
@@ -112,7 +112,7 @@ fn parse_new_task(body: &[u8]) -> Result<NewTaskRequest, ApiError> {
     Ok(NewTaskRequest { criteria, duration, confirmed: body.get("confirmed_instance_name")? })
 }
 
-/// Stop a kill task. Stopping a completed task has no effect.
+/// Stop a kill task. If the task has already ended, the request has no effect.
 #[utoipa::path(
     put,
     path = "/v3/{project_id}/instances/{instance_id}/process/task",
@@ -122,7 +122,7 @@ fn parse_new_task(body: &[u8]) -> Result<NewTaskRequest, ApiError> {
     responses(
         (status = 200, description = "The task is stopped", body = Success),
         (status = 400, description = "Invalid field value", body = ErrorBody),
-        (status = 404, description = "The instance has no such task", body = ErrorBody)
+        (status = 404, description = "The instance does not have this task", body = ErrorBody)
     )
 )]
 pub(crate) async fn stop_kill_task(
@@ -134,7 +134,7 @@ pub(crate) async fn stop_kill_task(
     let path = (project.as_str(), instance.as_str());
     let (project, instance) =
         caller.require_project_action_on_instance(&service, Action::MODIFY_INSTANCE, path).await?;
-    let body = Body::parse(&body, &["task_id"])?;
+    let body = JsonBody::parse(&body, &["task_id"])?;
     let given = criteria::read_number_text(&body, "task_id").ok_or_else(|| missing_field_error("task_id"))?;
     let id: Option<i64> = given.parse().ok();
     let stopped = match id {
@@ -153,7 +153,7 @@ pub(crate) async fn stop_kill_task(
     path = "/v3/{project_id}/instances/{instance_id}/process/task",
     tag = "kill tasks",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    responses((status = 200, description = "The tasks, newest first", body = KillTasks))
+    responses((status = 200, description = "Kill tasks, newest first", body = KillTasks))
 )]
 pub(crate) async fn list_kill_tasks(
     State(service): State<AppState>,

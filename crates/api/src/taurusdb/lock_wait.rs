@@ -73,13 +73,13 @@ pub(crate) struct LockRootCause {
     blocker_rows_locked: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_rows_modified: Option<u64>,
-    /// Current statement of the root blocker; if it is idle, the last statements of its transaction, oldest first
+    /// Current statement of the root blocker; for an idle root blocker, the last statements of its transaction
     blocker_current_sql: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_host: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_command: Option<String>,
-    /// Thread id for a KILL statement; equal to blocker_pid
+    /// Thread id for use in a KILL statement; equal to blocker_pid
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_thread_id: Option<u64>,
 }
@@ -91,7 +91,7 @@ pub(crate) struct LockRootCause {
     tag = "sessions",
     params(
         ("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path),
-        ("pid" = u64, Query, minimum = 1, description = "The session")
+        ("pid" = u64, Query, minimum = 1, description = "Thread id of the waiting session")
     ),
     responses(
         (status = 200, description = "The lock wait; an empty object if the session does not wait", body = LockWaitResponse),

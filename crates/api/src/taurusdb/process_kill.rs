@@ -18,14 +18,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{Body, check_entry_count, invalid_field_error};
+use crate::body::{JsonBody, check_entry_count, invalid_field_error};
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::nodes;
 
 /// Maximum number of sessions in a request.
-const MAX_REQUEST_SESSIONS: usize = 20;
+const MAX_SESSIONS_PER_REQUEST: usize = 20;
 /// Maximum length of the kill reason, in characters.
 const MAX_REASON_CHARS: usize = 255;
 
@@ -34,10 +34,10 @@ const MAX_REASON_CHARS: usize = 255;
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct DeleteProcesses {
-    /// Thread ids from the list of processes; duplicates are ignored
+    /// Thread ids from the list of processes. Duplicates are ignored
     #[schema(min_items = 1, max_items = 20, minimum = 0)]
     processes: Vec<i64>,
-    /// Reason for the audit log. Clew extension
+    /// Reason for the kill, for the audit log. Clew extension to the TaurusDB API
     #[schema(max_length = 255)]
     reason: Option<String>,
 }
@@ -48,7 +48,7 @@ pub(crate) struct SessionKillResult {
     /// Thread ids of killed sessions, including sessions that are still rolling back their changes
     #[schema(max_items = 20)]
     processes_killed: Vec<u64>,
-    /// Thread ids of missing, internal, protected and Clew's own sessions, which the audit log distinguishes
+    /// Thread ids of sessions that are missing, internal, protected or Clew's own. The audit log states the reasons
     #[schema(max_items = 20)]
     processes_not_found: Vec<u64>,
 }
@@ -61,9 +61,9 @@ pub(crate) struct SessionKillResult {
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
     request_body(content = DeleteProcesses, content_type = "application/json"),
     responses(
-        (status = 200, description = "The result for each session", body = SessionKillResult),
-        (status = 400, description = "Invalid field value; nothing was killed", body = ErrorBody),
-        (status = 500, description = "Some sessions could not be killed; the message states the reason and the killed sessions", body = ErrorBody)
+        (status = 200, description = "Result for each session", body = SessionKillResult),
+        (status = 400, description = "Invalid field value; no session was killed", body = ErrorBody),
+        (status = 500, description = "At least one kill failed; the message states the reason and lists the killed sessions", body = ErrorBody)
     )
 )]
 pub(crate) async fn kill_processes(
@@ -104,7 +104,7 @@ async fn kill_existing_sessions(
     let start = Instant::now();
     let SessionLookup { read, sessions } =
         find_sessions(&target.node.url, &request.ids, &limits).await.map_err(KillError::Node)?;
-    if service.listed_servers().is_different_server(&caller.principal.user_id, &target.node.id, &read.server) {
+    if service.session_list_servers().is_different_server(&caller.principal.user_id, &target.node.id, &read.server) {
         let refused = |session: &Session| (session.id, KillOutcome::Refused(Reason::AnotherServer));
         return Ok(sessions.iter().map(refused).collect());
     }
@@ -137,9 +137,9 @@ struct ProcessKillRequest {
 
 impl ProcessKillRequest {
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        let body = Body::parse(body, &["processes", "reason"])?;
+        let body = JsonBody::parse(body, &["processes", "reason"])?;
         let given: Vec<i64> = body.get_required("processes")?;
-        check_entry_count("processes", given.len(), 1, MAX_REQUEST_SESSIONS)?;
+        check_entry_count("processes", given.len(), 1, MAX_SESSIONS_PER_REQUEST)?;
         let mut seen = HashSet::new();
         let mut ids = Vec::with_capacity(given.len());
         for id in given {
@@ -159,13 +159,13 @@ impl ProcessKillRequest {
         Ok(Self { ids, reason })
     }
 
-    /// Assigns the sessions to the two lists of the response. A session whose kill failed is in neither list.
+    /// Assigns each session to one of the two lists in the response. A session whose kill failed is in neither list.
     fn classify_outcomes(&self, outcomes: &[(u64, KillOutcome)]) -> SessionKillResult {
         let mut killed = SessionKillResult { processes_killed: Vec::new(), processes_not_found: Vec::new() };
         for &id in &self.ids {
             match outcomes.iter().find(|(session, _)| *session == id).map(|(_, outcome)| outcome) {
                 Some(outcome) if outcome.was_accepted() => killed.processes_killed.push(id),
-                Some(outcome) if outcome_failure(outcome).is_some() => {}
+                Some(outcome) if find_outcome_failure(outcome).is_some() => {}
                 _ => killed.processes_not_found.push(id),
             }
         }
@@ -173,8 +173,8 @@ impl ProcessKillRequest {
     }
 }
 
-/// Returns the failure of a kill, including a failure to identify the session through the address of the node.
-fn outcome_failure(outcome: &KillOutcome) -> Option<Failure> {
+/// Returns the failure of a kill. A failure to identify the session through the node's address is included.
+fn find_outcome_failure(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),
         KillOutcome::Refused(Reason::Proxied | Reason::AnotherServer) => {
@@ -184,11 +184,11 @@ fn outcome_failure(outcome: &KillOutcome) -> Option<Failure> {
     }
 }
 
-/// Returns the first failure, with the thread ids of the killed and remaining sessions in its details.
+/// Returns the first failure. Its details contain the thread ids of the killed and remaining sessions.
 /// The client can repeat the request.
 fn summarize_failures(outcomes: &[(u64, KillOutcome)], killed: &SessionKillResult) -> Option<Failure> {
     let failures: Vec<(u64, Failure)> =
-        outcomes.iter().filter_map(|(id, outcome)| Some((*id, outcome_failure(outcome)?))).collect();
+        outcomes.iter().filter_map(|(id, outcome)| Some((*id, find_outcome_failure(outcome)?))).collect();
     let (_, first) = failures.first()?;
     let list = |ids: &mut dyn Iterator<Item = u64>| {
         let ids: Vec<String> = ids.map(|id| id.to_string()).collect();

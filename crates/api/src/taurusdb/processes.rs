@@ -45,7 +45,7 @@ pub(crate) struct Process {
     #[schema(required)]
     #[serde(rename(deserialize = "execution_status"))]
     state: Option<String>,
-    /// Current statement, or its SQL template if the project masks statements
+    /// Current statement; replaced by its SQL template if the project masks statements
     #[schema(required)]
     #[serde(rename(deserialize = "sql_statement"))]
     info: Option<String>,
@@ -58,7 +58,7 @@ pub(crate) struct Process {
     tag = "sessions",
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path), PageParameters),
     responses(
-        (status = 200, description = "A page of sessions without internal sessions", body = Processes),
+        (status = 200, description = "Page of sessions, excluding internal sessions", body = Processes),
         (status = 400, description = "Invalid parameter value", body = ErrorBody),
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
@@ -78,14 +78,14 @@ pub(crate) async fn list_processes(
     };
     let mut snapshot = service.read_node(node, read).await?;
     if let Some(server) = snapshot.server.take() {
-        service.listed_servers().record_list(&caller.principal.user_id, &node.id, server);
+        service.session_list_servers().record_list(&caller.principal.user_id, &node.id, server);
     }
     let slicing = tokio::task::spawn_blocking(move || read_snapshot_page(snapshot, page)).await;
     let processes = slicing.map_err(|error| ApiError::internal_error(&error))?;
     processes.map(Json).map_err(|error| ApiError::internal_error(&error))
 }
 
-/// Reads one page of a snapshot, which may be larger than memory.
+/// Reads one page of a snapshot. The snapshot may be larger than the available memory.
 fn read_snapshot_page(mut snapshot: Snapshot, page: Pagination) -> std::io::Result<Processes> {
     let mut list = b"[".to_vec();
     snapshot.body.write_row_range(page.offset as usize, page.limit as usize, &mut list)?;

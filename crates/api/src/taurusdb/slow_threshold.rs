@@ -10,13 +10,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{Body, check_entry_count};
+use crate::body::{JsonBody, check_entry_count};
 use crate::caller::{self, Caller};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 
 /// Maximum number of instances in a request.
-const MAX_REQUEST_INSTANCES: usize = 100;
+const MAX_INSTANCES_PER_REQUEST: usize = 100;
 
 /// Minimum duration of a slow session.
 #[derive(Serialize, ToSchema)]
@@ -31,7 +31,7 @@ pub(crate) struct SlowProcessThreshold {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct BatchSlowProcessThreshold {
-    /// Ids of instances of the project; the change applies to all instances or to none
+    /// Ids of instances in the project. The change applies either to all of these instances or to none
     #[schema(min_items = 1, max_items = 100)]
     instance_ids: Vec<String>,
     /// Threshold in seconds
@@ -45,7 +45,7 @@ pub(crate) struct BatchSlowProcessThreshold {
     path = "/v3/{project_id}/instances/{instance_id}/slow-process-threshold",
     tag = "sessions",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    responses((status = 200, description = "The threshold", body = SlowProcessThreshold))
+    responses((status = 200, description = "Slow session threshold of the instance", body = SlowProcessThreshold))
 )]
 pub(crate) async fn show_slow_threshold(
     State(service): State<AppState>,
@@ -66,9 +66,9 @@ pub(crate) async fn show_slow_threshold(
     params(("project_id" = String, Path)),
     request_body(content = BatchSlowProcessThreshold, content_type = "application/json"),
     responses(
-        (status = 200, description = "The threshold of all instances is set"),
-        (status = 400, description = "Invalid field value; nothing was changed", body = ErrorBody),
-        (status = 404, description = "One of the instances is not in the project; nothing was changed", body = ErrorBody)
+        (status = 200, description = "The slow session threshold is set for all instances"),
+        (status = 400, description = "Invalid field value; no threshold was changed", body = ErrorBody),
+        (status = 404, description = "An instance does not belong to the project; no threshold was changed", body = ErrorBody)
     )
 )]
 pub(crate) async fn set_slow_threshold(
@@ -89,9 +89,9 @@ pub(crate) async fn set_slow_threshold(
 }
 
 fn parse_threshold_body(body: &[u8]) -> Result<(Vec<InstanceId>, SlowThreshold), ApiError> {
-    let body = Body::parse(body, &["instance_ids", "slow_process_threshold"])?;
+    let body = JsonBody::parse(body, &["instance_ids", "slow_process_threshold"])?;
     let ids: Vec<String> = body.get_required("instance_ids")?;
-    check_entry_count("instance_ids", ids.len(), 1, MAX_REQUEST_INSTANCES)?;
+    check_entry_count("instance_ids", ids.len(), 1, MAX_INSTANCES_PER_REQUEST)?;
     let ids = ids.iter().map(|id| caller::parse_instance_id(id)).collect::<Result<_, _>>()?;
     let seconds: i64 = body.get_required("slow_process_threshold")?;
     let threshold = SlowThreshold::new(seconds).ok_or_else(|| {

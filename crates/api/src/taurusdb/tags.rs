@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{Body, check_entry_count, missing_field_error};
+use crate::body::{JsonBody, check_entry_count, missing_field_error};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::json::Json;
@@ -20,7 +20,7 @@ use crate::pagination::{self, PageParameters};
 use crate::query::truncate_text;
 
 /// Maximum number of tags in a request.
-const MAX_REQUEST_TAGS: usize = 20;
+const MAX_TAGS_PER_REQUEST: usize = 20;
 /// Maximum length of a tag key, in characters.
 const MAX_TAG_KEY_LEN: usize = 36;
 /// Maximum length of a tag value, in characters.
@@ -70,7 +70,7 @@ pub(crate) struct TagAction {
 #[derive(Deserialize, ToSchema, Clone, Copy, PartialEq)]
 #[serde(rename_all = "lowercase")]
 enum TagOperation {
-    /// Add tags; an existing key is assigned the new value
+    /// Add tags. For an existing key, the new value replaces the existing value
     Create,
     /// Remove tags by key, or by key and value
     Delete,
@@ -82,7 +82,7 @@ enum TagOperation {
 struct TagChange {
     #[schema(min_length = 1, max_length = 36, pattern = "^[0-9A-Za-z_\\-\\u4e00-\\u9fff]+$")]
     key: String,
-    /// Tag value; may be empty; required to add a tag
+    /// Tag value, which may be empty. Required when adding a tag
     #[schema(max_length = 43, pattern = "^[0-9A-Za-z_.\\-\\u4e00-\\u9fff]*$")]
     value: Option<String>,
 }
@@ -93,7 +93,7 @@ struct TagChange {
     path = "/v3/{project_id}/instances/{instance_id}/tags",
     tag = "tags",
     params(("project_id" = String, Path), ("instance_id" = String, Path), PageParameters),
-    responses((status = 200, description = "A page of tags, ordered by key", body = InstanceTags))
+    responses((status = 200, description = "Page of tags, sorted by key", body = InstanceTags))
 )]
 pub(crate) async fn list_instance_tags(
     State(service): State<AppState>,
@@ -114,7 +114,7 @@ pub(crate) async fn list_instance_tags(
     path = "/v3/{project_id}/tags",
     tag = "tags",
     params(("project_id" = String, Path), PageParameters),
-    responses((status = 200, description = "A page of tag keys with their values", body = ProjectTags))
+    responses((status = 200, description = "Page of tag keys with their values", body = ProjectTags))
 )]
 pub(crate) async fn list_project_tags(
     State(service): State<AppState>,
@@ -136,7 +136,7 @@ pub(crate) async fn list_project_tags(
     tag = "tags",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
     request_body(content = TagAction, content_type = "application/json"),
-    responses((status = 200, description = "Done"))
+    responses((status = 200, description = "The tags are changed"))
 )]
 pub(crate) async fn apply_tag_action(
     State(service): State<AppState>,
@@ -165,10 +165,10 @@ pub(crate) async fn apply_tag_action(
 }
 
 fn parse_tag_action(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>), ApiError> {
-    let body = Body::parse(body, &["action", "tags"])?;
+    let body = JsonBody::parse(body, &["action", "tags"])?;
     let operation: TagOperation = body.get_required("action")?;
     let tags: Vec<TagChange> = body.get_required("tags")?;
-    check_entry_count("tags", tags.len(), 1, MAX_REQUEST_TAGS)?;
+    check_entry_count("tags", tags.len(), 1, MAX_TAGS_PER_REQUEST)?;
     let mut keys = HashSet::new();
     for tag in &tags {
         check_tag(tag, operation)?;
@@ -199,9 +199,9 @@ fn check_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError> {
     Err(ApiError::invalid_parameter("tag-value-form", arguments))
 }
 
-/// Returns the tag keys of a project with their values, both sorted.
+/// Returns the sorted tag keys of a project, each with its sorted values.
 ///
-/// Only instances whose tags the caller may list are included.
+/// The result covers only the instances whose tags the caller may list.
 async fn load_visible_tags(
     service: &AppState,
     caller: &Caller,

@@ -19,7 +19,7 @@ use crate::query::Query;
 
 /// Status of a collection.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct TaskStatusAnswer {
+pub(crate) struct TaskStatusResponse {
     /// Status: running, finished, error or unrecognized
     #[schema(example = "finished")]
     status: &'static str,
@@ -35,16 +35,16 @@ pub(crate) struct TaskStatusAnswer {
         ("request_id" = String, Query, description = "Id of the collection"),
         (
             "Prefer" = Option<String>, Header,
-            description = "wait=SECONDS (RFC 7240): long poll until the collection completes, for up to 30 seconds"
+            description = "wait=SECONDS (RFC 7240): the response waits until the collection completes, for at most 30 seconds"
         )
     ),
     responses(
         (
-            status = 200, description = "The status; unrecognized for an unknown or expired collection", body = TaskStatusAnswer,
-            headers(("Preference-Applied" = String, description = "wait=SECONDS after a long poll"))
+            status = 200, description = "Status of the collection; `unrecognized` for an unknown or expired collection", body = TaskStatusResponse,
+            headers(("Preference-Applied" = String, description = "wait=SECONDS if the response waited for completion"))
         ),
         (status = 400, description = "Invalid parameter value", body = ErrorBody),
-        (status = 429, description = "The caller has too many long polls", body = ErrorBody)
+        (status = 429, description = "The caller has the maximum number of long polls", body = ErrorBody)
     )
 )]
 pub(crate) async fn show_task_status(
@@ -54,7 +54,7 @@ pub(crate) async fn show_task_status(
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<(Option<[(HeaderName, String); 1]>, Json<TaskStatusAnswer>), ApiError> {
+) -> Result<(Option<[(HeaderName, String); 1]>, Json<TaskStatusResponse>), ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let task = super::find_collection_task(&caller, &target, &Query::parse(query.as_deref())?).await?;
     let mut status = task.as_ref().map(|task| task.status);
@@ -64,10 +64,10 @@ pub(crate) async fn show_task_status(
         status = Box::pin(wait_for_completion(&service, &unfinished, wait, disconnect)).await?;
     }
     let status = status.map_or("unrecognized", TaskStatus::api_name);
-    Ok((wait.map(LongPoll::preference_applied_header), Json(TaskStatusAnswer { status })))
+    Ok((wait.map(LongPoll::preference_applied_header), Json(TaskStatusResponse { status })))
 }
 
-/// Returns the status when the collection completes, the wait expires or the client disconnects.
+/// Returns the status as soon as the collection completes, the wait expires, or the client disconnects.
 async fn wait_for_completion(
     service: &AppState,
     task: &CollectionTask,

@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{Body, check_entry_count, invalid_field_error};
+use crate::body::{JsonBody, check_entry_count, invalid_field_error};
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -31,7 +31,7 @@ pub(crate) struct TransactionProgressRequest {
     /// Always rollback
     #[schema(pattern = "^rollback$")]
     action: String,
-    /// Ids of the transactions to list; without ids, all rollbacks are listed page by page
+    /// Ids of the transactions to list. Without ids, all rollbacks are listed page by page
     #[schema(max_items = 100)]
     transaction_ids: Option<Vec<String>>,
     /// Maximum number of transactions to return; only without transaction_ids
@@ -61,14 +61,14 @@ pub(crate) struct RollingBackTransaction {
     /// Estimated time to completion at the recent rollback rate, in seconds
     #[schema(minimum = 1)]
     estimated_remaining_time: u64,
-    /// Thread id of the session, which the list of sessions may not contain
+    /// Thread id of the session. The list of sessions may not contain this session
     trx_mysql_thread_id: u64,
-    /// Current statement, or its SQL template if the project masks statements; empty for a killed session
+    /// Current statement; replaced by its SQL template if the project masks statements; empty for a killed session
     trx_query: String,
     /// Start time in the server's time zone
     #[schema(example = "2026-11-24 18:00:00")]
     trx_started: String,
-    /// Number of modified rows that are not yet rolled back
+    /// Number of modified rows that have not been rolled back yet
     trx_rows_modified: u64,
 }
 
@@ -80,9 +80,9 @@ pub(crate) struct RollingBackTransaction {
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
     request_body(content = TransactionProgressRequest, content_type = "application/json"),
     responses(
-        (status = 200, description = "The transactions that are being rolled back", body = TransactionProgress),
+        (status = 200, description = "Transactions that are being rolled back", body = TransactionProgress),
         (status = 400, description = "Invalid field value", body = ErrorBody),
-        (status = 409, description = "The node is not the master", body = ErrorBody),
+        (status = 409, description = "The node is a read replica", body = ErrorBody),
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
@@ -120,14 +120,14 @@ fn build_rollback_entry(rollback: Rollback, masked: bool) -> RollingBackTransact
 
 /// Parsed body of a request.
 struct ProgressRequest {
-    /// Ids of the requested transactions; `None` for all transactions.
+    /// Ids of the requested transactions; `None` to list all transactions.
     ids: Option<Vec<u64>>,
     page: Pagination,
 }
 
 impl ProgressRequest {
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        let body = Body::parse(body, &["action", "transaction_ids", "limit", "offset"])?;
+        let body = JsonBody::parse(body, &["action", "transaction_ids", "limit", "offset"])?;
         let action: String = body.get_required("action")?;
         if action != ROLLBACK_ACTION {
             return Err(invalid_field_error("action", &action));
@@ -147,11 +147,11 @@ impl ProgressRequest {
     }
 }
 
-fn parse_limit(body: &Body) -> Result<u32, ApiError> {
+fn parse_limit(body: &JsonBody) -> Result<u32, ApiError> {
     Ok(parse_bounded_number(body, "limit", 1, 100)?.unwrap_or(100))
 }
 
-fn parse_bounded_number(body: &Body, name: &'static str, min: u32, max: u32) -> Result<Option<u32>, ApiError> {
+fn parse_bounded_number(body: &JsonBody, name: &'static str, min: u32, max: u32) -> Result<Option<u32>, ApiError> {
     let Some(given) = body.get::<u32>(name)? else { return Ok(None) };
     if (min..=max).contains(&given) { Ok(Some(given)) } else { Err(invalid_field_error(name, &given.to_string())) }
 }

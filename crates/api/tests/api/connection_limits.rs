@@ -60,7 +60,7 @@ async fn connections_per_peer_are_limited() {
     assert!(get_health(&server, &mut other).await.ends_with("ok\n"));
     other.write_all(server.raw("GET /metrics", "\r\n").as_bytes()).await.unwrap();
     let metrics = read_response(&mut other).await;
-    assert!(metrics.contains("clew_http_over_limit_total{limit=\"connections\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("clew_http_rate_limited_total{limit=\"connections\"} 1\n"), "{metrics}");
     // A closed connection releases its slot once the server has detected the close.
     drop(held.pop());
     let mut again = false;
@@ -143,12 +143,12 @@ async fn malformed_request_gets_a_complete_error_response() {
         (
             uri(0x11000),
             "414 URI Too Long",
-            "Request URI too large. Path and query exceed the maximum length of 32768 bytes.",
+            "Request URI too large. The path and query exceed the maximum length of 32768 bytes.",
         ),
         (
             uri(0x80000),
             "414 URI Too Long",
-            "Request URI too large. Path and query exceed the maximum length of 32768 bytes.",
+            "Request URI too large. The path and query exceed the maximum length of 32768 bytes.",
         ),
         (
             format!("GET / HTTP/1.1\r\n{host}x: {}\r\n\r\n", "a".repeat(0x80000)),

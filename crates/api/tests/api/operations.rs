@@ -37,8 +37,8 @@ async fn metrics_count_responses_and_tasks() {
     ] {
         assert!(text.lines().any(|known| known == line), "no line {line} in\n{text}");
     }
-    assert!(text.contains("clew_http_request_seconds_count"), "{text}");
-    assert!(text.contains("clew_collection_seconds_count 0"), "{text}");
+    assert!(text.contains("clew_http_request_duration_seconds_count"), "{text}");
+    assert!(text.contains("clew_collection_duration_seconds_count 0"), "{text}");
 }
 
 #[tokio::test]

@@ -88,7 +88,7 @@ async fn principal_over_the_rate_limit_gets_429_with_retry_after() {
     assert_ne!(valid_request(&server, PEER).token(&other).send().await.status, 429);
     repeat_until_granted(|| valid_request(&server, PEER)).await.expect_status(200);
     let metrics = server.get("/metrics").await.text();
-    assert!(metrics.contains("clew_http_over_limit_total{limit=\"principal\"}"), "{metrics}");
+    assert!(metrics.contains("clew_http_rate_limited_total{limit=\"principal\"}"), "{metrics}");
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn failed_authentications_rate_limit_the_subnet() {
         repeat_until_granted(|| valid_request(&server, PEER)).await.expect_status(200);
     }
     let metrics = server.get("/metrics").await.text();
-    assert!(metrics.contains("clew_http_over_limit_total{limit=\"failures\"}"), "{metrics}");
+    assert!(metrics.contains("clew_http_rate_limited_total{limit=\"failures\"}"), "{metrics}");
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn sign_ins_have_their_own_rate_limit() {
     valid_request(&server, PEER).send().await.expect_status(200);
     assert_eq!(sign_in(&server, ELSEWHERE).send().await.status, 401);
     let metrics = server.get("/metrics").await.text();
-    assert!(metrics.contains("clew_http_over_limit_total{limit=\"sign_ins\"}"), "{metrics}");
+    assert!(metrics.contains("clew_http_rate_limited_total{limit=\"sign_ins\"}"), "{metrics}");
 }
 
 #[tokio::test]

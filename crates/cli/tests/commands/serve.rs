@@ -114,8 +114,7 @@ async fn replaced_tls_certificate_is_reloaded() {
     assert!(endpoint.starts_with("https://127.0.0.1:"), "{endpoint}");
     assert!(is_healthy(&endpoint, &first).await);
 
-    let reload_count =
-        || std::fs::read_to_string(at("log")).unwrap().matches("new connections get a new certificate").count();
+    let reload_count = || std::fs::read_to_string(at("log")).unwrap().matches("TLS certificate reloaded").count();
     assert_eq!(reload_count(), 0);
     // The files are unchanged, so only the signal can cause the reload.
     let pid = child.id().unwrap().to_string();

@@ -170,7 +170,7 @@ async fn no_secret_is_stored_logged_or_returned_in_clear_text() {
     for (part, known) in [
         (backend::METADATA, "planted"),
         ("audit", "CollectRealtimeSession"),
-        ("log", "answered"),
+        ("log", "request completed"),
         ("response to users", "bob"),
     ] {
         let found = contents

@@ -2,7 +2,7 @@
 
 import { useDeferredValue, useMemo, useState } from "react";
 import * as api from "../../api/administration.ts";
-import type { AuditRow, AuditVerificationAnswer } from "../../api/schema.ts";
+import type { AuditRow, AuditVerificationResponse } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
 import { Empty, Failure, Loading, Note } from "../../components/status.tsx";
 import { showToast } from "../../components/toasts.tsx";
@@ -34,7 +34,7 @@ export function Audit({ search }: { search: string }) {
   const [after, setAfter] = useState<number[]>([]);
   const from = after.at(-1) ?? null;
   const { value, error, loading, refetch } = useQuery(`audit ${key} ${from ?? ""}`, (signal) => api.audit(query, from, signal));
-  const [verified, setVerified] = useState<AuditVerificationAnswer | null>(null);
+  const [verified, setVerified] = useState<AuditVerificationResponse | null>(null);
   const verify = () => api.verifyAudit().then(setVerified, (error: Error) => showToast(error.message));
   return (
     <>

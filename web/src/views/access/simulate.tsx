@@ -3,7 +3,7 @@
 import { type FormEvent, useState } from "react";
 import * as api from "../../api/administration.ts";
 import { ACTIONS } from "../../api/console.ts";
-import type { Simulation, SimulationAnswer } from "../../api/schema.ts";
+import type { Simulation, SimulationResponse } from "../../api/schema.ts";
 import { useAuth } from "../../auth.tsx";
 import { Button } from "../../components/button.tsx";
 import { Note } from "../../components/status.tsx";
@@ -18,7 +18,7 @@ export function Simulate() {
   const [action, setAction] = useState<string>(ACTIONS.kill);
   const [project, setProject] = useState("");
   const [instance, setInstance] = useState("");
-  const [result, setResult] = useState<SimulationAnswer | null>(null);
+  const [result, setResult] = useState<SimulationResponse | null>(null);
   const [failed, setFailed] = useState<string | null>(null);
   const selectedUser = user || users.value?.users[0]?.id || "";
   const scope = project || session.projects[0]?.id || "";
@@ -81,7 +81,7 @@ export function Simulate() {
   );
 }
 
-function Decision({ result }: { result: SimulationAnswer }) {
+function Decision({ result }: { result: SimulationResponse }) {
   const t = useTranslation();
   const { deciding } = result;
   return (

@@ -1,5 +1,5 @@
 //! Streaming export of the audit log as JSON Lines.
-//! The stream reads the next batch from the store only after the client has read the previous one.
+//! The stream reads the next batch from the store only after the client has read the previous batch.
 
 use std::io;
 
@@ -16,20 +16,20 @@ use crate::error::ApiError;
 const READ_BATCH_ROWS: u32 = 1000;
 
 /// State of an audit export: the next batch of rows and the source of further batches.
-struct ExportState {
+struct AuditExportState {
     store: Store,
     filter: AuditFilter,
     rows: Vec<AuditRecord>,
 }
 
 /// Returns a stream of audit rows as JSON Lines.
-/// An error in the first batch is returned to the caller; a later error aborts the stream.
+/// If reading the first batch fails, the error is returned to the caller. A later error aborts the stream.
 pub(super) async fn stream_audit_rows(
     store: Store,
     filter: AuditFilter,
 ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send, ApiError> {
     let rows = store.audit_rows_after(&filter, 0, READ_BATCH_ROWS).await?;
-    Ok(stream::try_unfold(ExportState { store, filter, rows }, |mut state| async move {
+    Ok(stream::try_unfold(AuditExportState { store, filter, rows }, |mut state| async move {
         let Some(last) = state.rows.last().map(|row| row.seq) else { return Ok(None) };
         let next =
             state.store.audit_rows_after(&state.filter, last, READ_BATCH_ROWS).await.map_err(log_export_error)?;
@@ -48,6 +48,6 @@ fn encode_json_lines(rows: Vec<AuditRecord>) -> io::Result<Bytes> {
 }
 
 fn log_export_error(error: StoreError) -> io::Error {
-    error!(%error, "the export of the audit broke off");
+    error!(%error, "audit export failed");
     io::Error::other(error)
 }

@@ -14,16 +14,16 @@ use crate::query::Query;
 const MAX_RESPONSE_ROWS: u32 = 1000;
 
 /// Names of the filter parameters.
-/// Unknown names are rejected, because a misspelt filter that is ignored would return too many rows.
+/// Unknown parameters are rejected. Ignoring a misspelled filter would return too many rows.
 const FILTER_PARAMETERS: [&str; 9] =
     ["from", "to", "actor", "operation", "project_id", "instance_id", "node_id", "outcome", "request_id"];
 
-/// Filters of audit rows, combined with AND.
+/// Filters for audit rows, combined with AND.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
 pub(crate) struct AuditParameters {
-    /// Start of the time range, inclusive: 2026-11-24T08:00:00Z
+    /// Start of the time range, inclusive; example: 2026-11-24T08:00:00Z
     #[param(value_type = Option<String>, format = DateTime)]
     from: Option<String>,
     /// End of the time range, exclusive
@@ -31,7 +31,7 @@ pub(crate) struct AuditParameters {
     to: Option<String>,
     /// Name or id of the actor
     actor: Option<String>,
-    /// Name of the operation: CollectRealtimeSession, CreateUser, …
+    /// Name of the operation, such as CollectRealtimeSession or CreateUser
     operation: Option<String>,
     /// Id of the project
     #[param(pattern = "^[A-Za-z0-9]{32}$")]
@@ -53,11 +53,11 @@ pub(crate) struct AuditParameters {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
-pub(crate) struct RowsParameters {
+pub(crate) struct AuditRowsParameters {
     /// Order of the rows
     #[param(inline, default = "oldest")]
     order: Option<RowOrder>,
-    /// Position of the last row of the previous page, in the selected order
+    /// Position of the last row on the previous page, in the selected order
     #[param(minimum = 0)]
     after: Option<i64>,
     /// Maximum number of rows to return
@@ -85,23 +85,23 @@ pub(crate) enum OutcomeName {
 }
 
 /// Parsed query for a page of audit rows.
-pub(super) struct RowsQuery {
+pub(super) struct AuditRowsQuery {
     pub(super) filter: AuditFilter,
     pub(super) newest_first: bool,
-    /// Position of the last row of the previous page; `None` for the first page.
+    /// Position of the last row on the previous page; `None` for the first page.
     pub(super) after: Option<i64>,
     pub(super) limit: u32,
 }
 
-/// Parses the filter parameters of a query and adds the filters to `base`.
-pub(super) fn parse_filter(query: Option<&str>, base: AuditFilter) -> Result<AuditFilter, ApiError> {
+/// Parses the filter parameters of a query string and adds the filters to `base`.
+pub(super) fn parse_audit_filter(query: Option<&str>, base: AuditFilter) -> Result<AuditFilter, ApiError> {
     let query = Query::parse(query)?;
     query.reject_unknown(&FILTER_PARAMETERS)?;
-    build_filter(&query, base)
+    build_audit_filter(&query, base)
 }
 
-/// Parses the filter, order and page parameters of a query and adds the filters to `base`.
-pub(super) fn parse_rows_query(query: Option<&str>, base: AuditFilter) -> Result<RowsQuery, ApiError> {
+/// Parses the filter, order and page parameters of a query string, and adds the filters to `base`.
+pub(super) fn parse_rows_query(query: Option<&str>, base: AuditFilter) -> Result<AuditRowsQuery, ApiError> {
     let query = Query::parse(query)?;
     let names: Vec<_> = FILTER_PARAMETERS.into_iter().chain(["order", "after", "limit"]).collect();
     query.reject_unknown(&names)?;
@@ -115,10 +115,10 @@ pub(super) fn parse_rows_query(query: Option<&str>, base: AuditFilter) -> Result
         return Err(Query::invalid_value_error("after", &negative.to_string()));
     }
     let limit = query.get_number("limit", 1, MAX_RESPONSE_ROWS, 100)?;
-    Ok(RowsQuery { filter: build_filter(&query, base)?, newest_first, after, limit })
+    Ok(AuditRowsQuery { filter: build_audit_filter(&query, base)?, newest_first, after, limit })
 }
 
-fn build_filter(query: &Query, base: AuditFilter) -> Result<AuditFilter, ApiError> {
+fn build_audit_filter(query: &Query, base: AuditFilter) -> Result<AuditFilter, ApiError> {
     let text = |name: &str| query.get(name).map(ToOwned::to_owned);
     let outcome = |given| Outcome::from_name(given).ok_or_else(|| Query::invalid_value_error("outcome", given));
     Ok(AuditFilter {

@@ -14,7 +14,7 @@ pub(crate) struct AuditRow {
     seq: i64,
     /// Write time
     at: String,
-    /// Kind of the actor: user, local (command line on the data directory), clew or nobody (unauthenticated)
+    /// Kind of the actor: `user`, `local` (command line on the data directory), `clew` or `nobody` (unauthenticated)
     actor_kind: &'static str,
     /// Name of the actor; unverified if the actor is unauthenticated
     actor: String,
@@ -36,7 +36,7 @@ pub(crate) struct AuditRow {
     code: Option<String>,
     /// Details of the operation
     detail: Value,
-    /// Link of the hash chain; a copy stored elsewhere proves later that this row and all previous rows are unmodified
+    /// Link of the hash chain. A copy stored elsewhere can prove that this row and all previous rows are unmodified
     link: String,
 }
 

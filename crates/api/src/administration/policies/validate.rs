@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use super::{ModelName, parse_policy_document};
 use crate::AppState;
-use crate::administration::require_read_permission;
-use crate::body::{Body, invalid_field_error, missing_field_error};
+use crate::administration::require_identity_read_permission;
+use crate::body::{JsonBody, invalid_field_error, missing_field_error};
 use crate::caller::Caller;
 use crate::error::{ApiError, FindingView};
 use crate::json::Json;
@@ -30,7 +30,7 @@ pub(crate) enum Document {
 #[allow(dead_code, reason = "schema of a document that `clew_iam` parses")]
 pub(crate) struct PolicyDocument {
     version: PolicyVersion,
-    /// Policy statements: Effect and Action or NotAction, optionally Resource or NotResource, Condition and Sid
+    /// Policy statements with Effect and Action or NotAction, optionally Resource or NotResource, Condition and Sid
     #[schema(min_items = 1)]
     statement: Vec<Map<String, Value>>,
 }
@@ -72,14 +72,14 @@ pub(crate) struct Validation {
 /// Validate a policy document and list all errors.
 #[utoipa::path(post, path = "/clew/v1/policies/validate", tag = "administration",
     request_body(content = PolicyValidation, content_type = "application/json"),
-    responses((status = 200, description = "The result", body = Validation)))]
+    responses((status = 200, description = "Result of the validation", body = Validation)))]
 pub(crate) async fn validate_policy(
     State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<Json<Validation>, ApiError> {
-    require_read_permission(&service, &caller)?;
-    let text = extract_document_text(&Body::parse(&body, &["document"])?)?;
+    require_identity_read_permission(&service, &caller)?;
+    let text = extract_document_text(&JsonBody::parse(&body, &["document"])?)?;
     Ok(Json(match parse_policy_document(&service, &caller, text).await? {
         Ok(policy) => Validation {
             valid: true,
@@ -97,7 +97,7 @@ pub(crate) async fn validate_policy(
 }
 
 /// Returns the policy text from the field `document` of a request body.
-pub(super) fn extract_document_text(body: &Body) -> Result<String, ApiError> {
+pub(super) fn extract_document_text(body: &JsonBody) -> Result<String, ApiError> {
     let raw = body.raw_json("document").ok_or_else(|| missing_field_error("document"))?;
     match raw.as_bytes().first() {
         Some(b'{') => Ok(raw.to_owned()),

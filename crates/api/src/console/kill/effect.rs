@@ -1,4 +1,4 @@
-//! Effect of kills on data and on other sessions, for the web page.
+//! Effect of kills on data and on other sessions, as shown on the web page.
 
 use clew_model::{Failure, Node};
 use clew_mysql::{KillEffect, KillOutcome, StateBeforeKill};
@@ -7,23 +7,23 @@ use utoipa::ToSchema;
 
 use crate::AppState;
 
-/// Effect of kills, derived from the transactions and lock waits before and after the kills.
+/// Effect of kills, calculated from the transactions and lock waits before and after the kills.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillEffectView {
-    /// Number of modified rows of the killed sessions that are rolled back; null if unknown
+    /// Number of rows that the killed sessions modified and that are rolled back; null if unknown
     #[schema(required)]
     rows_rolled_back: Option<u64>,
     /// Thread ids of sessions that waited for a killed session and no longer wait
     unblocked: Vec<u64>,
     /// Thread ids of sessions that waited for a killed session and still wait
     still_waiting: Vec<u64>,
-    /// Reason if the effect is unknown; otherwise null
+    /// Reason why the effect is unknown; null if the effect is known
     #[schema(required)]
     unknown: Option<String>,
 }
 
 impl KillEffectView {
-    /// Reads the effect of kills with these outcomes. Returns `None` if the server accepted no kill.
+    /// Reads the effect of the kills that have these outcomes. Returns `None` if the server accepted no kill.
     pub(super) async fn read_effect(
         service: &AppState,
         node: &Node,

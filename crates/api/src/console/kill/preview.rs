@@ -1,4 +1,4 @@
-//! Preview of a kill: expected outcome, rolled-back changes, unblocked sessions and risks.
+//! Preview of a kill with the expected outcome, the rolled-back changes, the unblocked sessions and the risks.
 
 use std::collections::HashMap;
 
@@ -13,34 +13,33 @@ use super::describe_refusal;
 use crate::AppState;
 use crate::kill_risks::KillRiskView;
 
-/// Open transaction of a session to kill.
+/// Open transaction that a kill of the connection rolls back.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Undone)]
-pub(super) struct TransactionCost {
+pub(super) struct RollbackCost {
     /// Age of the transaction, in seconds
     seconds: u64,
     rows_modified: u64,
     rows_locked: u64,
 }
 
-/// Costs and effects of killing the selected sessions.
+/// Impact of killing the selected sessions.
 #[derive(Default)]
-pub(super) struct KillCosts {
+pub(super) struct KillImpact {
     transactions: HashMap<u64, Transaction>,
     graph: WaitGraph,
     risks: HashMap<u64, Vec<KillRisk>>,
-    /// Reason if the costs are missing or incomplete.
+    /// Reason why the impact is missing or incomplete.
     pub(super) unknown: Option<String>,
 }
 
-/// Reads the costs of killing these sessions.
+/// Reads the impact of killing these sessions.
 ///
-/// A failed read is not an error, because the kill itself may still succeed.
-pub(super) async fn read_kill_costs(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillCosts {
+/// A failed read does not return an error, because the kill itself may still succeed.
+pub(super) async fn read_kill_impact(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillImpact {
     let read = async |limits| read_lock_waits(&node.url, &limits).await;
     let observed = match service.try_read_node(node, read).await {
         Ok(observed) => observed,
-        Err(failure) => return KillCosts { unknown: Some(failure.to_string()), ..KillCosts::default() },
+        Err(failure) => return KillImpact { unknown: Some(failure.to_string()), ..KillImpact::default() },
     };
     let graph = waits::build_wait_graph(&observed);
     let transactions = observed.transactions.into_iter().map(|facts| facts.transaction);
@@ -54,7 +53,7 @@ pub(super) async fn read_kill_costs(service: &AppState, node: &Node, found: &Has
         Err(failure) => (HashMap::new(), Some(failure.to_string())),
     };
     let limitation = observed.limitations.iter().find(|limitation| limitation.kind == LimitationKind::NoTransactions);
-    KillCosts {
+    KillImpact {
         transactions,
         graph,
         risks,
@@ -62,9 +61,9 @@ pub(super) async fn read_kill_costs(service: &AppState, node: &Node, found: &Has
     }
 }
 
-impl KillCosts {
-    pub(super) fn transaction_cost(&self, id: u64) -> Option<TransactionCost> {
-        self.transactions.get(&id).map(|transaction| TransactionCost {
+impl KillImpact {
+    pub(super) fn rollback_cost(&self, id: u64) -> Option<RollbackCost> {
+        self.transactions.get(&id).map(|transaction| RollbackCost {
             seconds: transaction.seconds,
             rows_modified: transaction.rows_modified,
             rows_locked: transaction.rows_locked,
@@ -85,8 +84,8 @@ impl KillCosts {
         risks.map(|risk| KillRiskView::new(risk, language)).collect()
     }
 
-    /// Returns warnings about root blockers that block the victims and are not victims themselves.
-    pub(super) fn blocker_warnings(&self, victims: &[u64], language: Language) -> Vec<String> {
+    /// Returns warnings about root blockers that block the victims but are not victims themselves.
+    pub(super) fn surviving_blocker_warnings(&self, victims: &[u64], language: Language) -> Vec<String> {
         self.graph.surviving_blockers(victims).iter().map(|blocker| blocker.warning_text(language)).collect()
     }
 
@@ -95,9 +94,9 @@ impl KillCosts {
     }
 }
 
-/// Returns the expected outcome of killing a matching session.
+/// Returns the expected outcome of killing a session that matches its selection.
 ///
-/// The kill itself also refuses Clew's own sessions, which a preview does not detect.
+/// A real kill also refuses Clew's own sessions, which a preview does not detect.
 pub(super) fn predict_outcome(
     current: &Session,
     kind: KillTarget,

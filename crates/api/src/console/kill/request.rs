@@ -8,17 +8,17 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Mismatch;
-use crate::body::{Body, check_entry_count, invalid_field_error, missing_field_error};
+use crate::body::{JsonBody, check_entry_count, invalid_field_error, missing_field_error};
 use crate::error::ApiError;
 use crate::query::truncate_text;
 
 /// Maximum number of sessions in a request.
-const MAX_REQUEST_SESSIONS: usize = 1000;
-/// Maximum number of victims in other requests for the same selection.
-const MAX_OTHER_VICTIMS: usize = 100_000;
+const MAX_SESSIONS_PER_REQUEST: usize = 1000;
+/// Maximum number of victims that other requests for the same selection contain.
+const MAX_VICTIMS_IN_OTHER_REQUESTS: usize = 100_000;
 /// Maximum length of the kill reason, in characters.
 const MAX_REASON_CHARS: usize = 255;
-/// Tolerance for start times, in seconds, because servers round to seconds and clocks differ.
+/// Tolerance when comparing statement start times, in seconds. Servers round to seconds, and clocks differ.
 pub(super) const START_TIME_TOLERANCE_SECONDS: i64 = 3;
 
 /// Sessions to kill.
@@ -34,25 +34,24 @@ pub(crate) struct KillBody {
     /// Reason for the audit log
     #[schema(max_length = 255)]
     reason: Option<String>,
-    /// True to preview the kill without killing a session
+    /// If true, the kill is only previewed, and no session is killed
     preview: Option<bool>,
-    /// Thread ids that other requests for the same selection kill; warnings treat them as victims; only in a preview
+    /// Thread ids of victims in other requests for the same selection, for the warnings; only in a preview
     #[schema(max_items = 100_000)]
     other_victims: Option<Vec<u64>>,
 }
 
 /// Session that the user selected from a list.
 #[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = Chosen)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SelectedSession {
     /// Thread id
     pub(super) id: u64,
     pub(super) user: String,
     pub(super) host: String,
-    /// Start of the statement, as a Unix timestamp in milliseconds; with `query`, a later statement is not killed
+    /// Start time of the statement, as a Unix timestamp in milliseconds. With `query`, a later statement is not killed
     pub(super) since: Option<i64>,
-    /// Server instance from the session list; after a restart or failover, the session is not killed
+    /// Server instance from the session list. After a restart or failover, the session is not killed
     pub(super) server: Option<String>,
 }
 
@@ -67,9 +66,9 @@ pub(super) struct SessionKillRequest {
 
 impl SessionKillRequest {
     pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        let body = Body::parse(body, &["sessions", "what", "reason", "preview", "other_victims"])?;
+        let body = JsonBody::parse(body, &["sessions", "what", "reason", "preview", "other_victims"])?;
         let mut sessions: Vec<SelectedSession> = body.get_required("sessions")?;
-        check_entry_count("sessions", sessions.len(), 1, MAX_REQUEST_SESSIONS)?;
+        check_entry_count("sessions", sessions.len(), 1, MAX_SESSIONS_PER_REQUEST)?;
         let mut ids = HashSet::new();
         sessions.retain(|selected| ids.insert(selected.id));
         // The field has no default, because the default would have to be the more destructive kind.
@@ -84,11 +83,11 @@ impl SessionKillRequest {
             return Err(invalid_field_error("reason", &reason));
         }
         let other_victims: Vec<u64> = body.get("other_victims")?.unwrap_or_default();
-        check_entry_count("other_victims", other_victims.len(), 0, MAX_OTHER_VICTIMS)?;
+        check_entry_count("other_victims", other_victims.len(), 0, MAX_VICTIMS_IN_OTHER_REQUESTS)?;
         Ok(Self { sessions, kind, reason, preview: body.get("preview")?.unwrap_or(false), other_victims })
     }
 
-    /// Returns the selected sessions that do not match the session list, by thread id.
+    /// Returns the selected sessions that do not match the session list, with the reasons, by thread id.
     ///
     /// `listed_at` is the time of the list, as a Unix timestamp in seconds.
     pub(super) fn find_mismatches(
@@ -173,7 +172,7 @@ mod tests {
             r#"{"sessions":[7],"what":"query"}"#.into(),
             r#"{"sessions":[{"id":7}],"what":"query"}"#.into(),
             r#"{"sessions":[{"id":-7,"user":"a","host":"b"}],"what":"query"}"#.into(),
-            format!(r#"{{"sessions":[{}],"what":"query"}}"#, vec![right; MAX_REQUEST_SESSIONS + 1].join(",")),
+            format!(r#"{{"sessions":[{}],"what":"query"}}"#, vec![right; MAX_SESSIONS_PER_REQUEST + 1].join(",")),
         ] {
             assert!(SessionKillRequest::parse(body.as_bytes()).is_err(), "{}", &body[..body.len().min(200)]);
         }

@@ -4,7 +4,7 @@ use clew_model::ErrorEntry;
 use secrecy::SecretString;
 use utoipa::ToSchema;
 
-use crate::body::Body;
+use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::iam::sign_in::UserRef;
 
@@ -25,27 +25,27 @@ pub(crate) struct SignInBody {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
 pub(crate) struct ProjectChoice {
-    /// Project id; null for the domain, which contains identities, policies and the audit log
+    /// Project id, or null for the domain, which contains identities, policies and the audit log
     #[schema(required)]
     project_id: Option<String>,
 }
 
 pub(super) struct SignInRequest {
-    pub(super) who: UserRef,
+    pub(super) user: UserRef,
     pub(super) password: SecretString,
 }
 
 pub(super) fn parse_sign_in(body: &[u8]) -> Result<SignInRequest, ApiError> {
-    let body = Body::parse(body, &["domain", "user", "password"])?;
+    let body = JsonBody::parse(body, &["domain", "user", "password"])?;
     let missing =
         || ApiError::with_detail(ErrorEntry::IAM_MISSING_FIELD, "iam-field", vec![("field", "password".into())]);
     let password = body.get_secret("password")?.ok_or_else(missing)?;
     Ok(SignInRequest {
-        who: UserRef::Name { domain: body.get_required("domain")?, user: body.get_required("user")? },
+        user: UserRef::Name { domain: body.get_required("domain")?, user: body.get_required("user")? },
         password,
     })
 }
 
 pub(super) fn parse_project_choice(body: &[u8]) -> Result<Option<String>, ApiError> {
-    Body::parse(body, &["project_id"])?.get("project_id")
+    JsonBody::parse(body, &["project_id"])?.get("project_id")
 }

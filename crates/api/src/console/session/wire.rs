@@ -9,16 +9,16 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Session {
     user: SessionUser,
-    domain: Named,
-    /// Project of the session; null for a domain session
+    domain: IdAndName,
+    /// Project that the session is scoped to; null if it is scoped to the domain
     #[schema(required)]
-    project: Option<Named>,
-    /// Projects that the user can select for the session, sorted by name
-    projects: Vec<Named>,
+    project: Option<IdAndName>,
+    /// Projects to which the user can switch the session, sorted by name
+    projects: Vec<IdAndName>,
     /// Expiry of the session (UTC)
     #[schema(example = "2026-11-28T12:00:00Z")]
     expires_at: String,
-    /// CSRF token, which requests with changes must contain in X-Clew-Csrf
+    /// CSRF token. Requests that change data must contain this token in X-Clew-Csrf
     csrf_token: String,
     /// Version of Clew
     version: &'static str,
@@ -33,7 +33,7 @@ struct SessionUser {
 
 /// Id and name of a domain or project.
 #[derive(Serialize, ToSchema)]
-struct Named {
+struct IdAndName {
     id: String,
     name: String,
 }
@@ -46,12 +46,12 @@ impl Session {
         expires_at: i64,
         csrf_token: &str,
     ) -> Self {
-        let named = |project: &Project| Named { id: project.id.to_string(), name: project.name.clone() };
+        let to_id_and_name = |project: &Project| IdAndName { id: project.id.to_string(), name: project.name.clone() };
         Self {
             user: SessionUser { id: user.id.to_string(), name: user.name.clone(), administrator: user.administrator },
-            domain: Named { id: user.domain_id.to_string(), name: user.domain_name.clone() },
-            project: project.map(named),
-            projects: projects.iter().map(named).collect(),
+            domain: IdAndName { id: user.domain_id.to_string(), name: user.domain_name.clone() },
+            project: project.map(to_id_and_name),
+            projects: projects.iter().map(to_id_and_name).collect(),
             expires_at: Timestamp::from_second(expires_at)
                 .map_or_else(|_| String::new(), |timestamp| timestamp.to_string()),
             csrf_token: csrf_token.to_owned(),

@@ -13,7 +13,7 @@ use crate::AppState;
 use crate::caller::{Caller, CredentialRef, NodeTarget};
 use crate::error::ApiError;
 
-/// Interval of policy checks without a policy change: policy conditions can depend on the time of day.
+/// Interval at which unchanged policies are evaluated again, because policy conditions can depend on the time of day.
 const POLICY_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Reason for the end of an event stream.
@@ -23,14 +23,14 @@ pub(super) enum StreamEndReason {
     Shutdown,
     /// The credentials have expired or were revoked.
     Token,
-    /// The policies no longer allow the subscriber to list the sessions.
+    /// The policies no longer permit the subscriber to list the sessions.
     Forbidden,
     /// The node was removed.
     Gone,
 }
 
 impl StreamEndReason {
-    /// Returns the value of `reason` in the `end` event.
+    /// Returns the value of the field `reason` in the `end` event.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Shutdown => "shutdown",
@@ -52,13 +52,13 @@ pub(super) struct StreamAuthorization {
 }
 
 impl StreamAuthorization {
-    /// Creates the authorization for a caller who is allowed to list the sessions of the target.
+    /// Creates the authorization for a caller who is permitted to list the sessions of the target.
     pub(super) fn new(service: AppState, caller: Caller, path: (String, String, String), target: &NodeTarget) -> Self {
         let masked = target.is_masked_by_project_for_caller(&service, &caller);
         Self { service, caller, path, masked, decided_at: Instant::now() }
     }
 
-    /// Returns whether statements are masked for the subscriber.
+    /// Returns whether the statements are masked for the subscriber.
     pub(super) fn is_masked(&self) -> bool {
         self.masked
     }
@@ -73,7 +73,10 @@ impl StreamAuthorization {
         match Box::pin(self.revalidate()).await {
             Ok(outcome) => outcome,
             Err(refusal) if refusal.status().is_server_error() => {
-                warn!(user.id = %self.caller.principal.user_id, "could not check the permission of a subscriber");
+                warn!(
+                    user.id = %self.caller.principal.user_id,
+                    "cannot revalidate the permissions of a stream subscriber"
+                );
                 Ok(())
             }
             Err(refusal) if refusal.status() == StatusCode::NOT_FOUND => Err(StreamEndReason::Gone),
@@ -84,7 +87,7 @@ impl StreamAuthorization {
     async fn revalidate(&mut self) -> Result<Result<(), StreamEndReason>, ApiError> {
         let view = self.service.store.cached_view().await?;
         if view.access_version() != self.caller.view.access_version() {
-            if !self.credentials_are_valid(&view).await? {
+            if !self.are_credentials_valid(&view).await? {
                 return Ok(Err(StreamEndReason::Token));
             }
             let user = &self.caller.principal.user_id;
@@ -103,7 +106,7 @@ impl StreamAuthorization {
 
     /// Returns whether the credentials are still valid and the user is enabled.
     /// Updates the administrator flag of the principal.
-    async fn credentials_are_valid(&mut self, view: &CachedView) -> Result<bool, ApiError> {
+    async fn are_credentials_valid(&mut self, view: &CachedView) -> Result<bool, ApiError> {
         let user = match &self.caller.credential {
             CredentialRef::Token(token) => {
                 let stored = view.find_token(&token.hash).await?;

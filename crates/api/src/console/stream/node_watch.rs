@@ -1,4 +1,4 @@
-//! Watch of a node, which samples the sessions of the node periodically for all subscribers.
+//! Node watch, which periodically samples the sessions of a node for all subscribers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,17 +14,17 @@ use serde_json::json;
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 use uuid::Uuid;
 
 use super::event::{self, FeedPosition};
 use super::feed::Feed;
-use super::registry::WatchRegistry;
 use crate::AppState;
 
-/// Lifetime of a watch without subscribers, so that a reconnecting client can resume its stream.
+/// Time for which a watch without subscribers stays active, so that a reconnecting client can resume its stream.
 const IDLE_WATCH_TTL: Duration = Duration::from_secs(30);
-/// Minimum number of sessions for which a list is processed on a blocking thread.
+/// Minimum number of sessions in a list that is processed on a blocking thread.
 const LARGE_LIST_SESSIONS: usize = 500;
 
 #[derive(Debug)]
@@ -33,25 +33,25 @@ pub(super) struct NodeWatch {
     node: NodeId,
     feed: Mutex<Feed>,
     subscriptions: Mutex<Subscriptions>,
-    /// Notifies the watch about new and dropped subscriptions.
+    /// Notifies the watch when a subscription is added or dropped.
     subscriptions_changed: Notify,
-    /// Notifies the subscribers about updates of the feed.
+    /// Notifies the subscribers when the feed is updated.
     updates: watch::Sender<FeedUpdate>,
 }
 
 /// Summary of the latest update of a feed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FeedUpdate {
-    /// Number of samples since the start of the watch.
+    /// Number of samples since the watch started.
     pub(super) version: u32,
     /// Number of sessions in the feed.
     sessions: usize,
-    /// Sequence number and rendered event of the current failure; `None` if the node can be read.
+    /// Sequence number and rendered event of the current read error; `None` if the last read succeeded.
     pub(super) failure: Option<(u64, Bytes)>,
     failures: u64,
 }
 
-/// Sampling intervals that the subscribers requested, by subscription id.
+/// Requested sampling intervals, by subscription id.
 #[derive(Debug, Default)]
 struct Subscriptions {
     next_id: u64,
@@ -77,7 +77,7 @@ impl Subscription {
         self.watch.updates.subscribe()
     }
 
-    /// Renders the events for a subscriber at the position `since`.
+    /// Renders the events that a subscriber at the position `since` has not received.
     pub(super) async fn render_events(
         &self,
         update: &FeedUpdate,
@@ -120,51 +120,58 @@ impl NodeWatch {
         self.lock_subscriptions().intervals.is_empty()
     }
 
-    /// Samples the node until the watch has had no subscribers for [`IDLE_WATCH_TTL`] or the server shuts down.
-    pub(super) async fn run(self: Arc<Self>, service: AppState, registry: WatchRegistry) {
-        debug!(node.id = %self.node, "a node is watched");
-        let shutdown = registry.shutdown_token();
-        let _ = shutdown.run_until_cancelled(self.sample_until_unused(&service, &registry)).await;
-        debug!(node.id = %self.node, "a node is watched no more");
+    /// Samples the node until `shutdown` is cancelled or the watch is removed.
+    ///
+    /// The watch calls `remove_if_unused` once it has had no subscribers for [`IDLE_WATCH_TTL`].
+    /// If `remove_if_unused` returns `false`, a client has subscribed in the meantime, and sampling continues.
+    pub(super) async fn run(
+        self: Arc<Self>,
+        service: AppState,
+        shutdown: CancellationToken,
+        remove_if_unused: impl Fn(&Self) -> bool,
+    ) {
+        debug!(node.id = %self.node, "node watch started");
+        let _ = shutdown.run_until_cancelled(self.sample_until_removed(&service, &remove_if_unused)).await;
+        debug!(node.id = %self.node, "node watch stopped");
     }
 
-    async fn sample_until_unused(self: &Arc<Self>, service: &AppState, registry: &WatchRegistry) {
-        let (mut pace, mut cache) = (AdaptiveInterval::default(), SampleCache::default());
+    async fn sample_until_removed(self: &Arc<Self>, service: &AppState, remove_if_unused: &impl Fn(&Self) -> bool) {
+        let (mut sampling_interval, mut cache) = (AdaptiveInterval::default(), SampleCache::default());
         // A user who opens the page requests the first sample.
         let mut cause = LoginTrigger::Requested;
         loop {
             let Some(interval) = self.min_requested_interval() else {
                 cause = LoginTrigger::Requested;
                 let is_idle = timeout(IDLE_WATCH_TTL, self.subscriptions_changed.notified()).await.is_err();
-                if is_idle && registry.remove_if_unused(self) {
+                if is_idle && remove_if_unused(self) {
                     return;
                 }
                 continue;
             };
-            pace.set_target_interval(interval);
+            sampling_interval.set_target_interval(interval);
             let started_at = Instant::now();
             let outcome = self.sample_node(service, &mut cache, cause).await;
             cause = LoginTrigger::Automatic;
             // The duration of a failed sample was not measured on the node.
-            let took = outcome.as_ref().map_or_else(|_| started_at.elapsed(), |sample| sample.duration);
-            self.record_sample_duration(&mut pace, took);
+            let duration = outcome.as_ref().map_or_else(|_| started_at.elapsed(), |sample| sample.duration);
+            self.record_sample_duration(&mut sampling_interval, duration);
             match outcome {
-                Ok(sample) => self.publish_sample(sample, pace.current_interval()).await,
+                Ok(sample) => self.publish_sample(sample, sampling_interval.current_interval()).await,
                 Err(failure) => {
                     cache = SampleCache::default();
                     self.publish_failure(&failure);
                 }
             }
-            self.wait_for_next_sample(&mut pace, started_at).await;
+            self.wait_for_next_sample(&mut sampling_interval, started_at).await;
         }
     }
 
     /// Waits until the next sample is due or the last subscription has been dropped.
-    async fn wait_for_next_sample(&self, pace: &mut AdaptiveInterval, started_at: Instant) {
+    async fn wait_for_next_sample(&self, sampling_interval: &mut AdaptiveInterval, started_at: Instant) {
         while let Some(interval) = self.min_requested_interval() {
-            pace.set_target_interval(interval);
+            sampling_interval.set_target_interval(interval);
             tokio::select! {
-                () = sleep_until(started_at + pace.current_interval()) => return,
+                () = sleep_until(started_at + sampling_interval.current_interval()) => return,
                 // A new subscriber may have requested a shorter interval.
                 () = self.subscriptions_changed.notified() => {}
             }
@@ -190,14 +197,15 @@ impl NodeWatch {
         outcome
     }
 
-    fn record_sample_duration(&self, pace: &mut AdaptiveInterval, took: Duration) {
-        match pace.record_read_duration(took) {
+    fn record_sample_duration(&self, sampling_interval: &mut AdaptiveInterval, duration: Duration) {
+        match sampling_interval.record_read_duration(duration) {
             Some(IntervalChange::Lengthened(interval)) => info!(
-                node.id = %self.node, look.seconds = took.as_secs_f64(), look.interval_seconds = interval.as_secs_f64(),
-                "a look at a node takes long; those who watch it see it less often"
+                node.id = %self.node, sample.seconds = duration.as_secs_f64(),
+                sample.interval_seconds = interval.as_secs_f64(),
+                "sampling interval lengthened because the node responds slowly"
             ),
             Some(IntervalChange::Restored) => {
-                info!(node.id = %self.node, "a node is watched as often as is wanted again");
+                info!(node.id = %self.node, "sampling interval restored");
             }
             None => {}
         }
@@ -220,11 +228,11 @@ impl NodeWatch {
     }
 
     fn publish_failure(&self, failure: &Failure) {
-        debug!(node.id = %self.node, %failure, "a node that is watched cannot be read");
+        debug!(node.id = %self.node, %failure, "cannot sample the node");
         let at = Timestamp::now().as_millisecond();
         let mut text = String::new();
         let data = json!({ "at": at, "kind": failure.kind.name(), "reason": failure.detail });
-        event::append_event(&mut text, None, "trouble", &data.to_string());
+        event::append_event(&mut text, None, "read-error", &data.to_string());
         self.updates.send_modify(|update| {
             update.failures += 1;
             update.failure = Some((update.failures, text.into()));

@@ -1,4 +1,4 @@
-//! Registry of watched nodes, which are nodes with current or recent subscribers.
+//! Registry of node watches. A node is watched while it has subscribers, and for a short time afterwards.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::node_watch::{NodeWatch, Subscription};
 use crate::AppState;
 
-/// Registry of all node watches of this process. Clones share the registry.
+/// Registry of all node watches in this process. Clones share the registry.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WatchRegistry(Arc<RegistryState>);
 
@@ -21,7 +21,7 @@ struct RegistryState {
 }
 
 impl WatchRegistry {
-    /// Subscribes to the feed of a node and starts a watch if the node has none.
+    /// Subscribes to the feed of a node. Starts a watch if the node is not watched yet.
     pub(super) fn subscribe(
         &self,
         service: &AppState,
@@ -32,14 +32,18 @@ impl WatchRegistry {
         let mut watches = self.0.watches.lock().unwrap_or_else(PoisonError::into_inner);
         let watch = watches.entry(node.clone()).or_insert_with(|| {
             let watch = NodeWatch::new(instance.clone(), node.clone());
-            tokio::spawn(watch.clone().run(service.clone(), self.clone()));
+            let registry = self.clone();
+            let remove_if_unused = move |watch: &NodeWatch| registry.remove_if_unused(watch);
+            tokio::spawn(watch.clone().run(service.clone(), self.shutdown_token(), remove_if_unused));
             watch
         });
         watch.subscribe(interval)
     }
 
-    /// Removes the watch of a node if the watch has no subscribers. Returns whether it was removed.
-    pub(super) fn remove_if_unused(&self, watch: &NodeWatch) -> bool {
+    /// Removes a watch if it has no subscribers. Returns whether the watch was removed.
+    ///
+    /// No subscriber can be added during the check, because [`WatchRegistry::subscribe`] holds the same lock.
+    fn remove_if_unused(&self, watch: &NodeWatch) -> bool {
         let mut watches = self.0.watches.lock().unwrap_or_else(PoisonError::into_inner);
         let removed = watch.is_unused();
         if removed {
@@ -53,7 +57,7 @@ impl WatchRegistry {
         self.0.shutdown.clone()
     }
 
-    /// Ends all watches and event streams.
+    /// Stops all watches and event streams.
     pub(crate) fn close(&self) {
         self.0.shutdown.cancel();
     }

@@ -1,4 +1,4 @@
-//! Subscriber of the feed of a node, which produces the event stream of one response.
+//! Subscriber to the feed of a node. A subscriber produces the event stream of one response.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -12,22 +12,22 @@ use tokio_util::sync::CancellationToken;
 use super::authorization::{StreamAuthorization, StreamEndReason};
 use super::event::{self, FeedPosition};
 use super::node_watch::{FeedUpdate, Subscription};
-use crate::limits::keyed_slots::Slot;
+use crate::limits::keyed_slots::KeyedSlot;
 
-/// Interval between keep-alive comments, because proxies and browsers close idle connections.
+/// Interval between keep-alive comments, which prevent proxies and browsers from closing the idle connection.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// Maximum interval between two authorization checks of a subscriber.
 const AUTHORIZATION_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// First part of every stream: a comment that flushes the response head, and the reconnection delay in milliseconds.
+/// First part of every stream. It consists of a comment, which flushes the response head, and the reconnection delay.
 const STREAM_PREAMBLE: &str = ": clew\nretry: 2000\n\n";
 
 #[derive(Debug)]
 pub(super) struct Subscriber {
     authorization: StreamAuthorization,
     subscription: Subscription,
-    /// Slot that counts the stream towards the limit of the principal.
-    _slot: Slot<UserId>,
+    /// Slot of the stream, which counts towards the stream limit of the principal.
+    _slot: KeyedSlot<UserId>,
     updates: watch::Receiver<FeedUpdate>,
     shutdown: CancellationToken,
     interval: Duration,
@@ -35,10 +35,10 @@ pub(super) struct Subscriber {
     position: Option<FeedPosition>,
     /// True if the statements in the last sent session list were masked.
     masked: bool,
-    /// Sequence number of the last sent failure.
+    /// Sequence number of the last sent read error.
     last_failure: u64,
     state: StreamState,
-    /// True if an update has not been sent yet.
+    /// True if the feed contains an update that has not been sent to the subscriber yet.
     pending: bool,
     /// Earliest time of the next event.
     due: Instant,
@@ -63,7 +63,7 @@ enum WakeReason {
 impl Subscriber {
     pub(super) fn new(
         authorization: StreamAuthorization,
-        (subscription, slot): (Subscription, Slot<UserId>),
+        (subscription, slot): (Subscription, KeyedSlot<UserId>),
         interval: Duration,
         position: Option<FeedPosition>,
         shutdown: CancellationToken,
@@ -90,7 +90,7 @@ impl Subscriber {
     }
 
     /// Returns the next chunk of the stream.
-    /// Events are rendered on demand, so that slow clients need no buffer.
+    /// Events are rendered on demand, so that a slow client needs no buffer.
     pub(super) async fn next_chunk(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         match self.state {
             StreamState::Ended => return None,
@@ -132,7 +132,7 @@ impl Subscriber {
         }
     }
 
-    /// Renders the events since the last sent session list. Returns `None` if nothing changed.
+    /// Renders the events since the last sent session list. Returns `None` if there are no events.
     async fn render_update(&mut self) -> Option<Bytes> {
         self.pending = false;
         let update = self.updates.borrow_and_update().clone();

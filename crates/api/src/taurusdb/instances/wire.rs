@@ -26,14 +26,14 @@ impl StatusNames {
 
 /// A page of instances.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct InstanceListAnswer {
+pub(crate) struct InstanceListResponse {
     instances: Vec<ListedInstance>,
     total_count: u64,
 }
 
 /// An instance.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct InstanceAnswer {
+pub(crate) struct InstanceResponse {
     instance: DetailedInstance,
 }
 
@@ -127,15 +127,15 @@ pub(super) fn build_list_response(
     total_count: u64,
     region: &str,
     names: StatusNames,
-) -> InstanceListAnswer {
-    InstanceListAnswer {
+) -> InstanceListResponse {
+    InstanceListResponse {
         instances: instances.iter().map(|instance| build_list_entry(instance, region, names)).collect(),
         total_count,
     }
 }
 
-pub(super) fn build_detail_response(instance: &Instance, names: StatusNames) -> InstanceAnswer {
-    InstanceAnswer {
+pub(super) fn build_detail_response(instance: &Instance, names: StatusNames) -> InstanceResponse {
+    InstanceResponse {
         instance: DetailedInstance {
             id: instance.id.to_string(),
             name: instance.name.clone(),

@@ -34,12 +34,12 @@ pub(crate) struct IntelligentKillHistory {
     start_time: i64,
     /// Completion time, as a Unix timestamp in seconds
     end_time: i64,
-    /// Link to a CSV of the session outcomes. The link is valid for up to an hour without credentials: do not share it
+    /// Link to a CSV with the outcome for each session. Keep it secret: for up to an hour, it needs no credentials
     download_link: String,
-    /// Status: finished or error. Clew extension
+    /// Status: finished or error. Clew extension to the TaurusDB API
     #[schema(value_type = String, example = "finished")]
     status: &'static str,
-    /// Reason if the kill was incomplete. Clew extension
+    /// Reason why the kill was incomplete; omitted if it was complete. Clew extension
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
@@ -52,13 +52,13 @@ pub(crate) struct IntelligentKillHistory {
     params(
         ("project_id" = String, Path), ("instance_id" = String, Path),
         ("node_id" = String, Query, description = "Id of the node"),
-        ("start_time" = i64, Query, description = "Earliest request time, in milliseconds since 1970 (UTC)"),
-        ("end_time" = i64, Query, description = "End of the time range, exclusive, after start_time"),
-        ("limit" = Option<String>, Query, description = "Maximum number of entries to return: 1 to 100, by default 100"),
-        ("offset" = Option<String>, Query, description = "Number of entries to skip, by default 0")
+        ("start_time" = i64, Query, description = "Start of the range of request times (inclusive), as a Unix timestamp in milliseconds"),
+        ("end_time" = i64, Query, description = "End of the range of request times (exclusive), as a Unix timestamp in milliseconds"),
+        ("limit" = Option<String>, Query, description = "Maximum number of entries to return: 1 to 100; default 100"),
+        ("offset" = Option<String>, Query, description = "Number of entries to skip; default 0")
     ),
     responses(
-        (status = 200, description = "A page of completed intelligent kills", body = IntelligentKillHistories),
+        (status = 200, description = "Page of completed intelligent kills", body = IntelligentKillHistories),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]

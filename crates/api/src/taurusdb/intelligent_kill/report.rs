@@ -1,4 +1,4 @@
-//! Report of an intelligent kill, which is a CSV with the outcome of each selected session.
+//! Report of an intelligent kill. The report is a CSV that contains the outcome for each selected session.
 
 use std::fs::File;
 use std::io::Write;
@@ -16,11 +16,11 @@ use sha2::{Digest, Sha256};
 use super::report_link;
 use crate::AppState;
 use crate::audit::AuditContext;
-use crate::download::Download;
+use crate::download::ResultDownload;
 use crate::error::{ApiError, ErrorBody};
 use crate::query::Query;
 
-/// Number of rows per store read, which limits memory usage.
+/// Number of rows that one read of the store returns. The number limits memory usage.
 const READ_BATCH_ROWS: u32 = 500;
 
 /// English and Chinese column names.
@@ -47,17 +47,17 @@ const REPORT_COLUMN_NAMES: [(&str, &str); 11] = [
     security(()),
     params(
         ("task_id" = String, Path, description = "Id of the intelligent kill"),
-        ("expires" = i64, Query, description = "Expiry from the link"),
-        ("signature" = String, Query, description = "Signature from the link"),
+        ("expires" = i64, Query, description = "Expiry time from the download link"),
+        ("signature" = String, Query, description = "Signature from the download link"),
         ("X-Language" = Option<String>, Header, description = "Language of the header row: en-us or zh-cn")
     ),
     responses(
-        (status = 200, description = "The whole CSV", body = str, content_type = "text/csv; charset=utf-8; header=present"),
+        (status = 200, description = "The complete CSV", body = str, content_type = "text/csv; charset=utf-8; header=present"),
         (status = 206, description = "The requested range", body = str, content_type = "text/csv; charset=utf-8; header=present"),
         (status = 304, description = "The ETag matches If-None-Match"),
         (status = 400, description = "The intelligent kill is no longer stored", body = ErrorBody),
         (status = 403, description = "The link is invalid or expired", body = ErrorBody),
-        (status = 416, description = "The range is outside the CSV", body = ErrorBody)
+        (status = 416, description = "The range starts after the end of the CSV", body = ErrorBody)
     )
 )]
 pub(crate) async fn download_report(
@@ -76,7 +76,7 @@ pub(crate) async fn download_report(
         trail.set_domain(domain_id);
     }
     let (file, file_bytes, hash) = write_report(&service, &kill).await?;
-    let download = Download {
+    let download = ResultDownload {
         header: build_header_row(language),
         stored: StoredResult::File(file),
         stored_bytes: file_bytes,

@@ -1,4 +1,4 @@
-//! Warnings in the preview of an intelligent kill about surviving root blockers and spared sessions.
+//! Warnings about surviving root blockers and spared sessions, for the preview of an intelligent kill.
 
 use clew_diagnose::waits;
 use clew_model::{Language, Node, Session};
@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::AppState;
 
-/// Warning about an intelligent kill. Clew extension.
+/// Warning about an intelligent kill. Clew extension to the TaurusDB API.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillWarning {
     /// Kind: surviving_root_blocker, not_read or the risk that causes a session to be spared, such as table_damage
@@ -17,12 +17,12 @@ pub(crate) struct IntelligentKillWarning {
     /// Message in the language of X-Language
     #[schema(example = "8 of 8 wait for session 70, app@10.0.0.7, idle for 35 s, which is not among the victims")]
     message: String,
-    /// Thread id of the root blocker or the spared session
+    /// Thread id of the root blocker or of the spared session
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<u64>,
 }
 
-/// Returns the warnings about killing the victims.
+/// Returns the warnings about an intelligent kill of these victims.
 ///
 /// A failed read is converted into a warning, so that the preview succeeds.
 pub(super) async fn read_warnings(

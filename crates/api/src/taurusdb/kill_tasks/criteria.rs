@@ -1,14 +1,14 @@
-//! Parser for the criteria of a kill task, which have the same names in request bodies and queries.
+//! Parser for the criteria of a kill task. Criteria have the same names in request bodies and in query strings.
 
 use clew_model::{HostPattern, KillCriteria};
 use serde_json::{Value, json};
 
-use crate::body::{Body, missing_field_error};
+use crate::body::{JsonBody, missing_field_error};
 use crate::error::ApiError;
 use crate::query::{Query, truncate_text};
 use crate::statement_text::MASKED_FRAGMENT;
 
-/// Field names of the criteria. `include_unsafe` is a Clew extension.
+/// Field names of the criteria. The field `include_unsafe` is a Clew extension to the TaurusDB API.
 pub(super) const CRITERIA_FIELDS: [&str; 7] = ["user", "host", "db", "command", "info", "time", INCLUDE_UNSAFE_FIELD];
 const INCLUDE_UNSAFE_FIELD: &str = "include_unsafe";
 
@@ -16,7 +16,7 @@ const INCLUDE_UNSAFE_FIELD: &str = "include_unsafe";
 const MAX_USER_LEN: usize = 32;
 /// Maximum length of a database name, in characters.
 const MAX_DATABASE_LEN: usize = 64;
-/// Maximum length of host and command, in characters, as in the filters of a collection.
+/// Maximum length of a host or command, in characters. Collection filters have the same maximum.
 const MAX_HOST_AND_COMMAND_LEN: usize = 255;
 /// Maximum length of a statement substring, in characters.
 const MAX_INFO_LEN: usize = 1024;
@@ -34,7 +34,7 @@ pub(super) struct RawCriteria {
 }
 
 impl RawCriteria {
-    pub(super) fn from_body(body: &Body) -> Result<Self, ApiError> {
+    pub(super) fn from_body(body: &JsonBody) -> Result<Self, ApiError> {
         Ok(Self {
             user: body.get("user")?,
             host: body.get("host")?,
@@ -84,7 +84,7 @@ fn parse_include_unsafe(given: Option<&str>) -> Result<bool, ApiError> {
 }
 
 /// Returns the text of a numeric field. Clients of the cloud send numbers with and without quotes.
-pub(super) fn read_number_text(body: &Body, name: &str) -> Option<String> {
+pub(super) fn read_number_text(body: &JsonBody, name: &str) -> Option<String> {
     body.raw_json(name).map(|raw| raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw).to_owned())
 }
 
@@ -96,7 +96,7 @@ pub(super) fn parse_integer(name: &'static str, given: &str, min: u32, max: u32)
         .ok_or_else(|| ApiError::value_out_of_range(name, truncate_text(given), &(min.into()..=max.into())))
 }
 
-/// Returns an error if a name is empty, too long or contains characters other than letters, digits, `-` and `_`.
+/// Returns an error if a name is empty or too long, or contains characters other than letters, digits, `-` and `_`.
 fn check_name(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, ApiError> {
     let Some(given) = given else { return Ok(None) };
     let is_allowed = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);

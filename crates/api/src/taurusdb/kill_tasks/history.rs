@@ -13,7 +13,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::{Query, truncate_text};
 
-/// Maximum number of listed kills per time range (spec section 2.8). The newest kills are listed.
+/// Maximum number of kills that are listed for a time range (spec section 2.8). The newest kills are listed.
 const MAX_LISTED_KILLS: u32 = 500;
 
 /// Time range and page of the history.
@@ -21,10 +21,10 @@ const MAX_LISTED_KILLS: u32 = 500;
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
 pub(crate) struct HistoryParameters {
-    /// Start of the time range, inclusive, as a Unix timestamp in milliseconds
+    /// Start of the time range (inclusive), as a Unix timestamp in milliseconds
     #[param(minimum = 0)]
     start_time: Option<i64>,
-    /// End of the time range, exclusive, as a Unix timestamp in milliseconds
+    /// End of the time range (exclusive), as a Unix timestamp in milliseconds
     #[param(minimum = 0)]
     end_time: Option<i64>,
     /// Page number, starting at 1; 0 selects page 1
@@ -59,7 +59,7 @@ pub(crate) struct KilledSessionView {
     #[schema(required)]
     db: Option<String>,
     command: String,
-    /// Time in the last state before the kill, in seconds
+    /// Time that the session spent in its last state before the kill, in seconds
     time: u64,
     #[schema(required)]
     state: Option<String>,
@@ -70,7 +70,7 @@ pub(crate) struct KilledSessionView {
     kill_time: i64,
     /// Source of the kill: manual, intelligent or task
     killed_source: &'static str,
-    /// Outcome: killed, rolling_back, ending, already_gone, refused, failed or unknown; null while pending. Clew extension
+    /// Outcome: killed, rolling_back, ending, already_gone, refused, failed, unknown, or null (pending). Clew extension
     #[schema(required)]
     outcome: Option<&'static str>,
 }
@@ -82,7 +82,7 @@ pub(crate) struct KilledSessionView {
     tag = "kill tasks",
     params(("project_id" = String, Path), ("instance_id" = String, Path), HistoryParameters),
     responses(
-        (status = 200, description = "A page of killed sessions", body = KillHistory),
+        (status = 200, description = "Page of killed sessions", body = KillHistory),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]

@@ -1,4 +1,4 @@
-//! Preview of a kill task: matching sessions on all nodes of an instance, selected by the same rules as in the worker.
+//! Preview of a kill task, which lists the matching sessions on all nodes of an instance by the worker's rules.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ use crate::kill_risks::KillRiskView;
 use crate::query::Query;
 use crate::statement_text::visible_statement;
 
-/// Maximum number of sessions per list in a response. Further sessions are only counted.
+/// Maximum number of sessions in each list of a response. Further sessions are only counted.
 const MAX_LISTED_SESSIONS: usize = 500;
 /// Maximum length of a statement in a response, in characters.
 const MAX_STATEMENT_CHARS: usize = 4096;
@@ -47,7 +47,7 @@ pub(crate) struct PreviewParameters {
     /// Command type, case-insensitive
     #[param(min_length = 1, max_length = 255)]
     command: Option<String>,
-    /// Substring of the statement, case-insensitive
+    /// Substring of the statement. Case is ignored
     #[param(min_length = 1, max_length = 1024)]
     info: Option<String>,
     /// True to include sessions whose kill can damage or partially change a non-transactional table. Clew extension
@@ -57,26 +57,26 @@ pub(crate) struct PreviewParameters {
 /// Preview of a kill task.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Preview {
-    /// Matching sessions, sorted by descending time in the current state
+    /// Matching sessions, sorted by time in the current state, longest first
     #[schema(max_items = 500)]
     processes: Vec<PreviewedProcess>,
     /// Number of matching sessions
     total_count: usize,
     /// Time of the read, as a Unix timestamp in milliseconds
     data_sync_time: i64,
-    /// Data limitations that may hide sessions of a node from the preview and from kills
+    /// Limitations of the data, which can hide sessions of a node from the preview and from kills
     limitations: Vec<NodeLimitation>,
-    /// Matching sessions that the task spares because their kill can damage a table; omitted if empty. Clew extension
+    /// Matching sessions that are spared because a kill could damage a table; omitted if empty. Clew extension
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, max_items = 500)]
     spared: Vec<SparedProcess>,
-    /// Number of spared sessions; omitted if zero. Clew extension
+    /// Number of spared sessions; omitted if zero. Clew extension to the TaurusDB API
     #[serde(skip_serializing_if = "is_zero")]
     #[schema(required = false)]
     spared_count: usize,
 }
 
-/// Limitation of the data that a node exposes.
+/// Data that a node does not expose to Clew.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NodeLimitation {
     node_id: String,
@@ -84,7 +84,7 @@ pub(crate) struct NodeLimitation {
     what: String,
     /// Reason
     why: String,
-    /// Statement or setting that makes the data available
+    /// Statement or setting that makes the missing data available
     #[schema(required)]
     remedy: Option<String>,
 }
@@ -115,7 +115,7 @@ pub(crate) struct PreviewedProcess {
     #[schema(required)]
     db: Option<String>,
     command: String,
-    /// Statement, possibly truncated, or its SQL template if statements are masked or the caller may not list sessions
+    /// Statement, possibly truncated; an SQL template if statements are masked or the caller may not list sessions
     #[schema(required)]
     sql_info: Option<String>,
     /// Time in the current state, in seconds
@@ -124,14 +124,14 @@ pub(crate) struct PreviewedProcess {
     state: Option<String>,
 }
 
-/// Preview the sessions that a kill task would kill now.
+/// Preview the sessions that a kill task with these criteria would kill now.
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/process/task/preview",
     tag = "kill tasks",
     params(("project_id" = String, Path), ("instance_id" = String, Path), PreviewParameters),
     responses(
-        (status = 200, description = "The matching sessions", body = Preview),
+        (status = 200, description = "Sessions that match the criteria", body = Preview),
         (status = 400, description = "Invalid parameter value", body = ErrorBody),
         (status = 500, description = "A node cannot be read; the message states the reason", body = ErrorBody)
     )
@@ -185,7 +185,7 @@ pub(crate) async fn preview_kill_task(
     Ok(Json(build_preview(killed, spared, limitations, data_sync_time, (masked, language))))
 }
 
-/// Sorts and counts the sessions, and lists up to [`MAX_LISTED_SESSIONS`] killed and spared sessions each.
+/// Sorts and counts the sessions. Each list contains at most [`MAX_LISTED_SESSIONS`] sessions.
 fn build_preview(
     mut killed: Vec<(&NodeId, Session)>,
     mut spared: Vec<(&NodeId, Session, KillRisk)>,

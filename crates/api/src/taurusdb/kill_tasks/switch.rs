@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::Body;
+use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -33,7 +33,7 @@ pub(crate) struct KillSwitch {
     path = "/v3/{project_id}/instances/{instance_id}/process/task/switch",
     tag = "kill tasks",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    responses((status = 200, description = "The switch", body = KillSwitch))
+    responses((status = 200, description = "State of the kill task switch", body = KillSwitch))
 )]
 pub(crate) async fn show_kill_switch(
     State(service): State<AppState>,
@@ -54,7 +54,7 @@ pub(crate) async fn show_kill_switch(
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
     request_body(content = KillSwitch, content_type = "application/json"),
     responses(
-        (status = 200, description = "The switch is set"),
+        (status = 200, description = "The kill task switch is set"),
         (status = 400, description = "Invalid field value", body = ErrorBody)
     )
 )]
@@ -67,7 +67,7 @@ pub(crate) async fn set_kill_switch(
     let path = (project.as_str(), instance.as_str());
     let (project, instance) =
         caller.require_project_action_on_instance(&service, Action::MODIFY_INSTANCE, path).await?;
-    let status: String = Body::parse(&body, &["status"])?.get_required("status")?;
+    let status: String = JsonBody::parse(&body, &["status"])?.get_required("status")?;
     let on = match status.as_str() {
         SWITCH_ON => true,
         SWITCH_OFF => false,

@@ -22,26 +22,26 @@ pub(crate) struct AddKillTask {
     /// Default database, exact match
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_\\-]+$")]
     db: Option<String>,
-    /// Command type, case-insensitive: Sleep, Query, …
+    /// Command type, such as Sleep or Query. Case is ignored
     #[schema(min_length = 1, max_length = 255)]
     command: Option<String>,
-    /// Substring of the statement, case-insensitive
+    /// Substring of the statement. Case is ignored
     #[schema(min_length = 1, max_length = 1024)]
     info: Option<String>,
     /// Minimum time in the current state, in seconds, as a number or a string of digits
     #[schema(minimum = 1, maximum = 2_147_483_647)]
     time: i32,
-    /// Type: an auto task stops after task_duration, a manual task runs until a user stops it
+    /// Type: auto or manual. An auto task stops after task_duration; a manual task runs until a user stops the task
     #[schema(example = "auto")]
     task_type: String,
     /// Duration of an auto task, in seconds, as a number or a string of digits; not allowed for a manual task
     #[schema(minimum = 10, maximum = 31_535_999)]
     task_duration: Option<i32>,
     /// True to include sessions whose kill can damage or partially change a non-transactional table.
-    /// Examples are REPAIR, ALTER and UPDATE of a MyISAM table. Clew extension
+    /// Examples are REPAIR, ALTER and UPDATE of a MyISAM table. Clew extension to the TaurusDB API
     include_unsafe: Option<bool>,
-    /// Instance name that confirms a task without user, host, db, command and info, which kills all user sessions.
-    /// The field is required in a browser session and optional for other clients. Clew extension
+    /// Instance name, which confirms a task without user, host, db, command and info that kills all user sessions.
+    /// For such a task, the field is required in a browser session and optional for other clients. Clew extension
     confirmed_instance_name: Option<String>,
 }
 
@@ -90,7 +90,7 @@ pub(crate) struct KillTaskView {
     db: Option<String>,
     #[schema(required)]
     command: Option<String>,
-    /// Substring of the statement, or *** if statements are masked or the caller may not list sessions
+    /// Substring of the statement; replaced by *** if statements are masked or the caller may not list sessions
     #[schema(required)]
     info: Option<String>,
     /// Minimum time in the current state, in seconds
@@ -107,9 +107,9 @@ pub(crate) struct KillTaskView {
     /// Actual or planned end time, as a Unix timestamp in milliseconds; null for a running manual task
     #[schema(required)]
     end_time: Option<i64>,
-    /// Nodes on which a running task kills no sessions, because they refuse Clew's login. Clew extension
+    /// Nodes that refuse Clew's login, so that the running task kills no sessions on these nodes. Clew extension
     refused_nodes: Vec<RefusedNode>,
-    /// True if the task also kills unsafe sessions; otherwise omitted. Clew extension
+    /// True if the task also kills sessions whose kill can damage a table; otherwise omitted. Clew extension
     #[serde(skip_serializing_if = "is_false")]
     #[schema(required = false)]
     include_unsafe: bool,
@@ -123,7 +123,7 @@ pub(crate) struct RefusedNode {
     reason: String,
     /// Number of consecutive refused logins
     refused_logins: u32,
-    /// Time of the next automatic login, as a Unix timestamp in milliseconds
+    /// Time of the next automatic login attempt, as a Unix timestamp in milliseconds
     next_attempt_time: i64,
 }
 
@@ -144,7 +144,7 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl KillTaskView {
-    /// Creates the view of a task. `refused` contains the nodes of the instance that refuse the login.
+    /// Creates the response entry for a task. `refused` contains the nodes of the instance that refuse Clew's login.
     ///
     /// If `masked` is true, a placeholder replaces the statement substring.
     pub(super) fn new(task: KillTask, masked: bool, refused: &[RefusedNode]) -> Self {

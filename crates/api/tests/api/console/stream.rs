@@ -284,7 +284,7 @@ async fn stream_ends_with_the_permission_and_with_the_instance() {
     events.expect("snapshot", &[]).await;
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
     assert!(server.store.remove_instance(&test_origin(), project, instance).await.unwrap());
-    assert_eq!(events.expect("end", &["changes", "limitations", "trouble"]).await.data["reason"], "gone");
+    assert_eq!(events.expect("end", &["changes", "limitations", "read-error"]).await.data["reason"], "gone");
 }
 
 #[tokio::test]
@@ -306,11 +306,11 @@ async fn failures_to_read_the_node_are_streamed_repeatedly() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let server = watching(&format!("mysql://root@127.0.0.1:{port}/?tls=off")).await;
     let mut events = watch(&server).await;
-    let failure = events.expect("trouble", &[]).await;
-    assert_eq!(failure.data["kind"], "unreachable", "{failure:?}");
-    assert!(failure.data["reason"].as_str().unwrap().contains("127.0.0.1") && failure.data["at"].is_u64());
-    assert!(!failure.text.contains("nodepass"));
-    assert_eq!(events.expect("trouble", &[]).await.data["kind"], "unreachable", "sampling must be retried");
+    let error = events.expect("read-error", &[]).await;
+    assert_eq!(error.data["kind"], "unreachable", "{error:?}");
+    assert!(error.data["reason"].as_str().unwrap().contains("127.0.0.1") && error.data["at"].is_u64());
+    assert!(!error.text.contains("nodepass"));
+    assert_eq!(events.expect("read-error", &[]).await.data["kind"], "unreachable", "sampling must be retried");
 }
 
 /// Returns the node's own count of failed logins since its start.
@@ -329,14 +329,14 @@ async fn feed_backs_off_after_refused_logins(flavor: Flavor) {
     let server = watching(&format!("{}?tls={tls}", node.url_for("clew", "old"))).await;
     let before = failed_logins(&node).await;
     let mut events = watch(&server).await;
-    let first = events.expect("trouble", &[]).await;
+    let first = events.expect("read-error", &[]).await;
     assert_eq!(first.data["kind"], "access-denied", "{first:?}");
     // Simulates several refusals, so that the back-off does not end during the test.
     let refused = server.store.find_node_with_password(&server.node()).await.unwrap().unwrap();
     let failure = Failure::new(FailureKind::AccessDenied, "error 1045");
     server.store.record_login_refusal(&refused, 9, &failure).await.unwrap();
     for _ in 0..3 {
-        let further = events.expect("trouble", &[]).await;
+        let further = events.expect("read-error", &[]).await;
         let reason = further.data["reason"].as_str().unwrap();
         assert!(reason.contains("times in a row"), "{flavor}: {reason}");
     }

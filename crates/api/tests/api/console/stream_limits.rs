@@ -58,7 +58,7 @@ async fn event_streams_per_principal_are_limited() {
     // Other requests are not affected.
     server.get(&format!("/v3/{}/instances", server.tenant.project_id)).await.expect_status(200);
     let counted = metrics(&server).await;
-    assert!(counted.contains("clew_http_over_limit_total{limit=\"streams\"} 3\n"), "{counted}");
+    assert!(counted.contains("clew_http_rate_limited_total{limit=\"streams\"} 3\n"), "{counted}");
     drop(open.pop());
     let mut accepted = false;
     for _ in 0..1000 {
@@ -103,7 +103,7 @@ async fn expensive_policies_of_an_event_stream_count_as_requests() {
     let mut events = Events::open(server.call(Method::GET, &path(&server, "stream")).token(&token)).await;
     // A change of identities makes the stream decide again: another 32, more than the rest of the quota.
     server.user("grace").await;
-    assert_eq!(events.expect("end", &["trouble", "snapshot"]).await.data["reason"], "forbidden");
+    assert_eq!(events.expect("end", &["read-error", "snapshot"]).await.data["reason"], "forbidden");
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn operations_endpoints_work_while_all_connections_are_in_use() {
     assert!(message.contains("only /healthz, /readyz and /metrics are served"), "{message}");
     assert_eq!(refused.header("retry-after"), "5");
     let counted = metrics(&server).await;
-    assert!(counted.contains("clew_http_over_limit_total{limit=\"all_connections\"}"), "{counted}");
+    assert!(counted.contains("clew_http_rate_limited_total{limit=\"all_connections\"}"), "{counted}");
     drop(open.pop());
     let mut accepted = false;
     for _ in 0..1000 {

@@ -1,9 +1,9 @@
-//! Server instances that returned the latest session lists, by user and node.
+//! Server instances that the latest session lists came from, by user and node.
 //!
 //! `DELETE …/processes` identifies sessions only by thread id.
 //! A thread id can be reused when a server restarts or when an address moves to another server.
-//! The ids of a recent list are not applied to a different server instance.
-//! Old lists are ignored, because the ids may come from another server process or from the web page.
+//! Thread ids from a recent list are therefore not applied to a different server instance.
+//! Old lists are ignored, because the thread ids may come from another Clew server process or from the web page.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -16,40 +16,40 @@ use lru::LruCache;
 /// Maximum number of entries, one per user and node. The least recently used entry is evicted.
 const MAX_STORED_LISTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
-/// Maximum age of an entry that is compared with the current server instance.
+/// Maximum age of an entry. Older entries are not compared with the current server instance.
 const MAX_LIST_AGE: Duration = Duration::from_mins(10);
 
 /// Server instance and read time of a session list.
 #[derive(Debug)]
-struct ListedServer {
+struct SessionListServer {
     server: ServerInstance,
     read_at: Instant,
 }
 
-/// Server instances of the latest session lists, by user and node.
+/// Server instances that the latest session lists came from, by user and node.
 #[derive(Debug)]
-pub(crate) struct ListedServers(Mutex<LruCache<(UserId, NodeId), ListedServer>>);
+pub(crate) struct SessionListServers(Mutex<LruCache<(UserId, NodeId), SessionListServer>>);
 
-impl Default for ListedServers {
+impl Default for SessionListServers {
     fn default() -> Self {
         Self(Mutex::new(LruCache::new(MAX_STORED_LISTS)))
     }
 }
 
-impl ListedServers {
-    /// Records the server instance of a session list that a user received.
+impl SessionListServers {
+    /// Records the server instance that a user's session list came from.
     pub(super) fn record_list(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
         self.record_list_at(user, node, server, Instant::now());
     }
 
-    /// Returns true if the user's latest list of the node is recent and came from a different server instance.
+    /// Returns whether the user's latest list for the node is recent and came from a different server instance.
     pub(super) fn is_different_server(&self, user: &UserId, node: &NodeId, server: &ServerInstance) -> bool {
         self.is_different_server_at(user, node, server, Instant::now())
     }
 
     fn record_list_at(&self, user: &UserId, node: &NodeId, server: ServerInstance, read_at: Instant) {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lists.put((user.clone(), node.clone()), ListedServer { server, read_at });
+        lists.put((user.clone(), node.clone()), SessionListServer { server, read_at });
     }
 
     fn is_different_server_at(&self, user: &UserId, node: &NodeId, server: &ServerInstance, now: Instant) -> bool {
@@ -68,7 +68,7 @@ mod tests {
         let [one, other]: [ServerInstance; 2] =
             ["uuid@1790000000", "uuid@1790000001"].map(|server| server.parse().unwrap());
         let (user, node) = (UserId::generate(), NodeId::generate());
-        let (lists, read_at) = (ListedServers::default(), Instant::now());
+        let (lists, read_at) = (SessionListServers::default(), Instant::now());
         lists.record_list_at(&user, &node, one, read_at);
         let is_different_server =
             |after: u64| lists.is_different_server_at(&user, &node, &other, read_at + Duration::from_secs(after));
