@@ -148,7 +148,7 @@ async fn kill_with_retries(abandoned: AbandonedStatement) {
                 return;
             }
             Ok(Err(error)) => {
-                debug!(mysql.address = address, %error, "kill of abandoned statement failed; the kill is retried")
+                debug!(mysql.address = address, %error, "kill of abandoned statement failed; the kill is retried");
             }
             Err(_) => {
                 // A hung `SHOW PROCESSLIST` occupies a connection. Each further attempt would occupy another one.

@@ -197,7 +197,7 @@ impl IntelligentKillQueue {
             }
             Ok(false) => warn!(intelligent_kill.id = %id, node.id = %node, "intelligent kill exceeded its time limit"),
             Err(error) => {
-                error!(intelligent_kill.id = %id, %error, "could not record the outcome of an intelligent kill")
+                error!(intelligent_kill.id = %id, %error, "could not record the outcome of an intelligent kill");
             }
         }
     }

@@ -180,7 +180,7 @@ impl CollectionJob {
             Ok(true) => info!(task.request_id = %request_id, "collection released"),
             Ok(false) => debug!(task.request_id = %request_id, "collection not released, because its lease was lost"),
             Err(error) => {
-                warn!(task.request_id = %request_id, %error, "could not release the collection; its lease will expire")
+                warn!(task.request_id = %request_id, %error, "could not release the collection; its lease will expire");
             }
         }
     }

@@ -79,7 +79,7 @@ pub(super) fn render_user_details(user: &User, access: &UserAccess) -> String {
     let grants = access.grants.iter().map(grant).collect();
     text.push_str(&text_table::render_rows(["POLICY", "ATTACHED TO", "PROJECT"], grants, none));
     text.push('\n');
-    text.push_str(&key::render_user_table(
+    text.push_str(&key::render_access_key_table(
         &access.keys.iter().map(|key| (user.name.clone(), key.clone())).collect::<Vec<_>>(),
     ));
     text

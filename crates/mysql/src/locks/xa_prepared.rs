@@ -68,7 +68,7 @@ pub(super) async fn read_prepared_transactions(
     match connection.query_all::<XidRow>(statements::XA_RECOVER_QUERY).await {
         Ok(names) => assign_unambiguous_xid(&mut prepared, &names),
         Err(crate::client::Error::Server(error)) => {
-            limitations.push(unreadable_xid_limitation(&error.message, account))
+            limitations.push(unreadable_xid_limitation(&error.message, account));
         }
         Err(error) => return Err(connection.to_failure(&error)),
     }

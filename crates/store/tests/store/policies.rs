@@ -57,7 +57,7 @@ async fn policy_applies_directly_and_through_groups() {
         assert!(!store.attach_policy(&origin(), policy, &to, project).await.unwrap(), "the policy is already attached");
     }
     let own_policy = StoredPolicy::Custom { name: "viewer".into(), document: "{viewer}".into() };
-    let system_policy = StoredPolicy::System { name: "TaurusDB ReadOnlyAccess".into() };
+    let stored_system_policy = StoredPolicy::System { name: "TaurusDB ReadOnlyAccess".into() };
     let grant = |policy: &StoredPolicy, via_group: Option<&str>, project: Option<&ProjectId>| StoredGrant {
         policy: policy.clone(),
         via_group: via_group.map(str::to_owned),
@@ -67,11 +67,11 @@ async fn policy_applies_directly_and_through_groups() {
         store.list_grants_of_user(&ada).await.unwrap(),
         [
             grant(&own_policy, None, None),
-            grant(&system_policy, Some("dbas"), None),
+            grant(&stored_system_policy, Some("dbas"), None),
             grant(&own_policy, Some("dbas"), Some(project)),
         ]
     );
-    assert_eq!(store.list_grants_of_user(&grace).await.unwrap(), [grant(&system_policy, None, None)]);
+    assert_eq!(store.list_grants_of_user(&grace).await.unwrap(), [grant(&stored_system_policy, None, None)]);
     assert!(store.list_grants_of_user(&fixture.initial_ids.user_id).await.unwrap().is_empty());
 
     let attached = Attachment { policy: own.clone(), grantee: Grantee::User(ada.clone()), project: None };

@@ -118,7 +118,7 @@ impl KillTaskTick {
                 "reads of a node are slow; kill tasks increased the read interval"
             ),
             Some(IntervalChange::Restored) => {
-                info!(node.id = %node, "reads of a node are fast again; kill tasks restored the read interval")
+                info!(node.id = %node, "reads of a node are fast again; kill tasks restored the read interval");
             }
             None => {}
         }

@@ -16,9 +16,10 @@ impl DocumentParser<'_> {
         schema: &DocumentSchema,
     ) -> Option<Vec<Condition>> {
         let operators = ObjectElements::parse(self, at)?;
-        let mut is_valid = self.check_max_count(at, operators.iter().count(), schema.limits.operators, "operators");
+        let mut is_valid =
+            self.check_max_count(at, operators.iter_elements().count(), schema.limits.operators, "operators");
         let mut conditions = Vec::new();
-        for (name, at, start) in operators.iter() {
+        for (name, at, start) in operators.iter_elements() {
             let test = match ParsedOperator::parse(name) {
                 Ok(test) => test,
                 Err(message) => {
@@ -31,8 +32,8 @@ impl DocumentParser<'_> {
                 is_valid = false;
                 continue;
             };
-            is_valid &= self.check_max_count(&at, keys.iter().count(), schema.limits.keys, "keys");
-            for (key, at, start) in keys.iter() {
+            is_valid &= self.check_max_count(&at, keys.iter_elements().count(), schema.limits.keys, "keys");
+            for (key, at, start) in keys.iter_elements() {
                 match self.parse_condition(name, test, key, (&at, start), schema) {
                     Some(condition) => conditions.push(condition),
                     None => is_valid = false,
