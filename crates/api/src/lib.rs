@@ -6,14 +6,14 @@
 //! - `ops/` implements the endpoints for operators.
 //!
 //! A handler parses the request, calls the lower-level crates and builds the response.
-//! `clew_iam::decision` evaluates policies, and `clew_tasks` schedules collections.
+//! `clew_iam::decision` evaluates policies, and `clew_worker` schedules collections.
 //! The crate `clew-mysql` reads the database servers, and `clew-store` implements the storage.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::{path::Path, sync::Arc};
 //! use clew_api::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimits, RateSettings};
-//! use clew_tasks::{CollectionQueue, IntelligentKills, KillExecutor, Settings};
+//! use clew_worker::{CollectionQueue, IntelligentKills, KillExecutor, Settings};
 //! use tokio_util::sync::CancellationToken;
 //!
 //! let store = clew_store::Store::open(Path::new("clew-data")).await?;
@@ -68,7 +68,7 @@ use std::time::Duration;
 
 use clew_model::UserId;
 use clew_store::Store;
-use clew_tasks::{CollectionQueue, IntelligentKillQueue, KillExecutor};
+use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor};
 
 use audit::RepeatedRefusals;
 use console::stream::WatchRegistry;

@@ -5,7 +5,7 @@ use std::future::Future;
 use clew_model::{ErrorEntry, Failure, FailureKind, Node};
 use clew_mysql::ReadLimits;
 use clew_store::LoginTrigger;
-use clew_tasks::LoginAttempt;
+use clew_worker::LoginAttempt;
 
 use crate::AppState;
 use crate::error::{ApiError, ErrorDetail};

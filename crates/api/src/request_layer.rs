@@ -157,7 +157,7 @@ mod tests {
     use axum::routing::get;
     use clew_model::AccessKeyId;
     use clew_store::{InitialTenant, Store};
-    use clew_tasks::{CollectionQueue, IntelligentKillQueue, KillExecutor, WorkerSettings};
+    use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor, WorkerSettings};
     use http_body_util::BodyExt;
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;

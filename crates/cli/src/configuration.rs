@@ -162,7 +162,7 @@ pub(crate) const DEFAULT_LISTEN_ADDRESS: &str = "127.0.0.1:8407";
 
 impl Default for CollectionSettings {
     fn default() -> Self {
-        let settings = clew_tasks::WorkerSettings::default();
+        let settings = clew_worker::WorkerSettings::default();
         Self {
             concurrency: settings.concurrency,
             max_stalled: settings.max_stalled,
@@ -185,7 +185,7 @@ impl Default for NodeSettings {
 
 impl Default for ResultSettings {
     fn default() -> Self {
-        let settings = clew_tasks::WorkerSettings::default();
+        let settings = clew_worker::WorkerSettings::default();
         Self {
             location: String::new(),
             retention: to_signed_duration(settings.retention),
@@ -196,7 +196,7 @@ impl Default for ResultSettings {
 
 impl Default for AuditSettings {
     fn default() -> Self {
-        Self { retention: to_signed_duration(clew_tasks::WorkerSettings::default().audit_retention) }
+        Self { retention: to_signed_duration(clew_worker::WorkerSettings::default().audit_retention) }
     }
 }
 
@@ -269,8 +269,8 @@ impl Configuration {
     }
 
     /// Returns the worker settings. Fails if a duration or a count is out of range.
-    pub(crate) fn worker_settings(&self) -> Result<clew_tasks::WorkerSettings, CliError> {
-        Ok(clew_tasks::WorkerSettings {
+    pub(crate) fn worker_settings(&self) -> Result<clew_worker::WorkerSettings, CliError> {
+        Ok(clew_worker::WorkerSettings {
             concurrency: require_at_least_one("collections.concurrency", self.collections.concurrency)?,
             max_stalled: self.collections.max_stalled,
             max_running_per_node: require_at_least_one("collections.per_node", self.collections.per_node)?,
@@ -283,7 +283,7 @@ impl Configuration {
                 connect_timeout: require_positive_duration("nodes.connect_timeout", self.nodes.connect_timeout)?,
                 max_bytes: require_at_least_one("nodes.max_bytes", self.nodes.max_bytes)?,
             },
-            ..clew_tasks::WorkerSettings::default()
+            ..clew_worker::WorkerSettings::default()
         })
     }
 

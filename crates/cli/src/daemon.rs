@@ -12,7 +12,7 @@ use clap::Args;
 use clew_api::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimits};
 use clew_model::{AuditEvent, Origin, Outcome, Zone};
 use clew_store::{ServingLock, Store, StoreError};
-use clew_tasks::{CollectionQueue, IntelligentKillQueue, KillExecutor, KillTaskWorker, WorkerSettings};
+use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor, KillTaskWorker, WorkerSettings};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -50,7 +50,7 @@ pub(crate) struct DaemonArgs {
     /// Configuration file (TOML); flags and environment variables override its values
     #[arg(long, value_name = "FILE", env = "CLEW_CONFIG")]
     config: Option<PathBuf>,
-    /// Log filter: a level (error, warn, info, debug) or a list of levels such as info,clew_tasks=debug
+    /// Log filter: a level (error, warn, info, debug) or a list of levels such as info,clew_worker=debug
     #[arg(long, value_name = "FILTER", env = "CLEW_LOG", default_value = "info")]
     log: String,
 }
@@ -143,7 +143,7 @@ impl Daemon {
     /// Spawns a task that receives notifications from other processes until `shutdown` is cancelled.
     pub(crate) fn listen_for_notifications(&self, shutdown: &CancellationToken) {
         let (collections, kills) = (self.collections.clone(), self.intelligent_kills.clone());
-        tokio::spawn(clew_tasks::listen_for_events(self.store.clone(), collections, kills, shutdown.clone()));
+        tokio::spawn(clew_worker::listen_for_events(self.store.clone(), collections, kills, shutdown.clone()));
     }
 
     /// Spawns a task that periodically checks whether another process has rotated the master key.

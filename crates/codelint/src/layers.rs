@@ -7,9 +7,9 @@ const CRATE_LAYERS: [&[&str]; 7] = [
     &["clew-codelint", "clew-model", "clew-testkit", "xtask"],
     &["clew-diagnose", "clew-iam"],
     &["clew-client", "clew-mysql", "clew-store"],
-    &["clew-tasks"],
+    &["clew-worker"],
     &["clew-api"],
-    &["clew", "clew-faults"],
+    &["clew", "clew-chaos"],
     &["clew-devtools"],
 ];
 

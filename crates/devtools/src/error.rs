@@ -58,7 +58,7 @@ pub(crate) enum DevtoolsError {
     #[error("{cause}. Last lines of the server's log:\n{log}")]
     Request { cause: Box<clew_client::ClientError>, log: String },
     #[error(transparent)]
-    Faults(#[from] clew_faults::FaultsError),
+    Faults(#[from] clew_chaos::ChaosError),
     #[error("{violations} invariants were violated")]
     InvariantsViolated { violations: usize },
     #[error("interrupted")]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use clew_faults::{Fault, RunOptions};
+use clew_chaos::{Fault, RunOptions};
 
 use crate::error::DevtoolsError;
 use crate::progress::{self, print_line};
@@ -46,7 +46,7 @@ async fn inject_faults(arguments: FaultsArgs) -> Result<(), DevtoolsError> {
         None => workspace::build_clew(&workspace::DEVTOOLS_PACKAGE_ARGUMENTS).await?,
     };
     let failed = |cause| DevtoolsError::File { operation: "create a directory in", path: std::env::temp_dir(), cause };
-    let logs = tempfile::Builder::new().prefix("clew-faults-").tempdir().map_err(failed)?;
+    let logs = tempfile::Builder::new().prefix("clew-chaos-").tempdir().map_err(failed)?;
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let faults = if arguments.only.is_empty() { Fault::ALL.into() } else { arguments.only };
     progress::print_heading("Fault injection");
@@ -59,7 +59,7 @@ async fn inject_faults(arguments: FaultsArgs) -> Result<(), DevtoolsError> {
         requests_per_second: arguments.rate.clamp(0.1, 1_000.0),
         on_progress: print_line,
     };
-    let report = clew_faults::run(options).await;
+    let report = clew_chaos::run(options).await;
     // The log files of a failed run are kept for analysis.
     if report.as_ref().map_or(true, |report| !report.violations().is_empty()) {
         print_line(&format!("Log files: {}", logs.keep().display()));

@@ -5,7 +5,7 @@
 //! Several processes can open a data directory, but only one can serve it (see [`Store::lock_for_serving`]).
 //! Several data directories can share a PostgreSQL database instead of `clew.db` (see [`StoreLocation`]).
 //!
-//! The crate `clew-iam` authorizes requests, `clew-tasks` schedules tasks, and `clew-mysql` collects sessions.
+//! The crate `clew-iam` authorizes requests, `clew-worker` schedules tasks, and `clew-mysql` collects sessions.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), clew_store::StoreError> {

@@ -20,7 +20,7 @@ use clew_mysql::{
     StateBeforeKill, UnsafeVictimPolicy, find_sessions,
 };
 use clew_store::{KillSource, StoreError};
-use clew_tasks::{KillError, KillRequest, VictimMatchRule};
+use clew_worker::{KillError, KillRequest, VictimMatchRule};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use clew_model::{FailureKind, NodeId};
-use clew_tasks::WorkerObserver;
+use clew_worker::WorkerObserver;
 use http::Method;
 use http::header::CONTENT_TYPE;
 use prometheus_client::encoding::EncodeLabelSet;

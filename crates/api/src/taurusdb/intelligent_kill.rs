@@ -14,7 +14,7 @@ use clew_diagnose::{RankingStrategy, SessionGroup};
 use clew_iam::decision::Action;
 use clew_model::{ErrorEntry, Language, Node};
 use clew_store::{NewIntelligentKill, StoreError};
-use clew_tasks::KillError;
+use clew_worker::KillError;
 use serde::Serialize;
 use utoipa::ToSchema;
 

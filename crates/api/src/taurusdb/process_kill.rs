@@ -13,7 +13,7 @@ use clew_mysql::{
     KillOutcome, KillRefusal as Reason, KillTarget, ReadLimits, SessionLookup, UnsafeVictimPolicy, find_sessions,
 };
 use clew_store::{KillSource, StoreError};
-use clew_tasks::{KillError, KillRequest, VictimMatchRule};
+use clew_worker::{KillError, KillRequest, VictimMatchRule};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clew_api::{ApiSettings, TrustedProxies};
-use clew_tasks::WorkerSettings;
 use clew_testkit::PostgreSql;
+use clew_worker::WorkerSettings;
 use http::Method;
 use jiff::SignedDuration;
 use serde_json::json;

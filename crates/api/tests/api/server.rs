@@ -20,8 +20,8 @@ use clew_store::{
     ClaimRequest, ClaimedTask, Clock, InitialIds, InitialTenant, NewCollectionTask, NewIntelligentKill, NewToken,
     ResultStore, Store, StoreLocation, TokenOrigin,
 };
-use clew_tasks::{CollectionQueue, IntelligentKillQueue, KillExecutor, WorkerSettings};
 use clew_testkit::PostgreSql;
+use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor, WorkerSettings};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clew_faults::{Fault, RunOptions, run};
+use clew_chaos::{Fault, RunOptions, run};
 
 #[tokio::test]
 async fn all_guarantees_hold_during_each_fault() {

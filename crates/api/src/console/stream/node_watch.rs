@@ -8,7 +8,7 @@ use bytes::Bytes;
 use clew_model::{Failure, FailureKind, InstanceId, NodeId};
 use clew_mysql::{SampleCache, SessionSample, sample_sessions};
 use clew_store::LoginTrigger;
-use clew_tasks::{AdaptiveInterval, IntervalChange, LoginAttempt};
+use clew_worker::{AdaptiveInterval, IntervalChange, LoginAttempt};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::{Notify, watch};

@@ -1,0 +1,316 @@
+//! Test cluster with PostgreSQL, an S3 server, three Clew servers, four Clew workers and monitored nodes.
+
+use std::ffi::OsString;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use clew_client::{Client, Credentials, Settings};
+use clew_store::{ResultStore, S3Settings, Store, StoreLocation};
+use clew_testkit::{FaultProxy, PostgreSql, S3Server, toolchain};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::error::{ChaosError, io_error};
+use crate::nodes::{MonitoredNodes, NodeInventory, NodeKind, RegisteredNode};
+use crate::process::ClewProcess;
+
+const SERVER_COUNT: usize = 3;
+const WORKER_COUNT: usize = 4;
+/// Index of the worker whose clock the run can shift.
+pub(crate) const CLOCK_WORKER_INDEX: usize = 2;
+/// Index of the worker whose disk the run can fill.
+pub(crate) const DISK_WORKER_INDEX: usize = 3;
+/// Key prefix of the result objects on S3.
+pub(crate) const RESULT_KEY_PREFIX: &str = "clew";
+/// Clew configuration without rate and connection limits, because all clients share one IP address.
+const CLEW_CONFIGURATION: &str = "[limits]
+principal_per_second = 0
+peer_per_second = 0
+streams_per_principal = 0
+long_polls_per_principal = 0
+[http]
+connections_per_peer = 0
+";
+
+/// A running test cluster. Dropping the cluster stops all processes and removes their data.
+pub(crate) struct TestCluster {
+    // Fields are dropped in this order: processes before their dependencies.
+    pub(crate) servers: Vec<ClewProcess>,
+    pub(crate) workers: Vec<ClewProcess>,
+    /// Proxies between the workers and PostgreSQL, one proxy per worker.
+    pub(crate) metadata_proxies: Vec<FaultProxy>,
+    /// Proxy between all Clew processes and S3.
+    pub(crate) results_proxy: FaultProxy,
+    pub(crate) metadata: PostgreSql,
+    pub(crate) results: S3Server,
+    pub(crate) inventory: NodeInventory,
+    addresses: Vec<String>,
+    tenant: InitOutput,
+    _monitored: MonitoredNodes,
+    directory: TempDir,
+}
+
+/// Output of `clew init --format json`. The struct contains only the fields that the run uses.
+#[derive(Debug, Clone, Deserialize)]
+struct InitOutput {
+    project_id: String,
+    access_key: String,
+    secret_key: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct AddInstanceOutput {
+    instance_id: String,
+    nodes: Vec<AddNodeOutput>,
+}
+
+#[derive(Debug, Deserialize)]
+struct AddNodeOutput {
+    id: String,
+}
+
+impl TestCluster {
+    /// Starts the cluster. The kernel kills the cluster's processes when the calling thread exits.
+    pub(crate) async fn start(clew: &Path, logs: &Path) -> Result<Self, ChaosError> {
+        let directory = tempfile::tempdir().map_err(io_error("create a directory"))?;
+        let (metadata, results, monitored) = tokio::try_join!(
+            async { Ok(PostgreSql::start().await?) },
+            async { Ok(S3Server::start().await?) },
+            MonitoredNodes::start()
+        )?;
+        let results_proxy = FaultProxy::start(results.address()).await.map_err(io_error("start a proxy to S3"))?;
+        let mut metadata_proxies = Vec::new();
+        for _ in 0..WORKER_COUNT {
+            let metadata = SocketAddr::from(([127, 0, 0, 1], metadata.port()));
+            metadata_proxies.push(FaultProxy::start(metadata).await.map_err(io_error("start a proxy to PostgreSQL"))?);
+        }
+        let configuration = directory.path().join("clew.toml");
+        fs::write(&configuration, CLEW_CONFIGURATION).map_err(io_error("write a configuration"))?;
+
+        let cli = CliContext { clew, directory: directory.path(), results: results_proxy.address() };
+        let init = cli.build_process_environment(&metadata.url(), "data");
+        let tenant: InitOutput = cli.run_json_command(&["init", "--format", "json"], &init).await?;
+        let mut inventory = NodeInventory::default();
+        for (number, nodes) in monitored.nodes_by_instance()?.into_iter().enumerate() {
+            inventory.add_instance(cli.add_instance(&format!("watched-{number}"), &nodes, &init).await?);
+        }
+        let mut cluster = Self {
+            servers: Vec::new(),
+            workers: Vec::new(),
+            metadata_proxies,
+            results_proxy,
+            metadata,
+            results,
+            inventory,
+            addresses: Vec::new(),
+            tenant,
+            _monitored: monitored,
+            directory,
+        };
+        for number in 0..SERVER_COUNT {
+            cluster.start_server(number, clew, logs).await?;
+        }
+        for number in 0..WORKER_COUNT {
+            cluster.start_worker(number, clew, logs).await?;
+        }
+        Ok(cluster)
+    }
+
+    fn create_cli_context<'a>(&'a self, clew: &'a Path) -> CliContext<'a> {
+        CliContext { clew, directory: self.directory.path(), results: self.results_proxy.address() }
+    }
+
+    /// Starts a server. The first start selects a free port, and all restarts use the same port.
+    async fn start_server(&mut self, number: usize, clew: &Path, logs: &Path) -> Result<(), ChaosError> {
+        let name = format!("server-{}", number + 1);
+        let environment =
+            self.create_cli_context(clew).build_environment_with_master_key(&self.metadata.url(), &name)?;
+        let with_address = |address: &str| {
+            let arguments = ["serve", "--no-worker", "--listen", address];
+            ClewProcess::new(&name, wrap_with_death_signal(clew, &arguments), environment.clone(), logs)
+        };
+        let mut first = with_address("127.0.0.1:0");
+        let address = first.start().await?;
+        first.kill().await?;
+        let mut server = with_address(address.trim_start_matches("http://"));
+        self.addresses.push(server.start().await?);
+        self.servers.push(server);
+        Ok(())
+    }
+
+    async fn start_worker(&mut self, number: usize, clew: &Path, logs: &Path) -> Result<(), ChaosError> {
+        let name = format!("worker-{}", number + 1);
+        let port = self.metadata_proxies.get(number).map_or(self.metadata.port(), |proxy| proxy.address().port());
+        let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
+        let mut environment = self.create_cli_context(clew).build_environment_with_master_key(&url, &name)?;
+        let mut command = wrap_with_death_signal(clew, &["worker"]);
+        if number == CLOCK_WORKER_INDEX {
+            command = build_worker_command_with_clock_offset(clew)?;
+            fs::write(self.clock_file_path(), "+0\n").map_err(io_error("write a clock"))?;
+            environment.push(("FAKETIME_TIMESTAMP_FILE", self.clock_file_path().into()));
+            environment.push(("FAKETIME_CACHE_DURATION", "1".into()));
+            // A clock change does not affect the monotonic clock.
+            environment.push(("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()));
+        }
+        if number == DISK_WORKER_INDEX {
+            fs::create_dir_all(self.tmpfs_path()).map_err(io_error("create a directory"))?;
+            command = wrap_with_private_tmpfs(&self.tmpfs_path(), command);
+            environment.push(("TMPDIR", self.tmpfs_path().into()));
+        }
+        let mut worker = ClewProcess::new(&name, command, environment, logs);
+        worker.start().await?;
+        self.workers.push(worker);
+        Ok(())
+    }
+
+    /// Returns the path of the file that contains the clock offset for the worker [`CLOCK_WORKER_INDEX`].
+    pub(crate) fn clock_file_path(&self) -> PathBuf {
+        self.directory.path().join("clock")
+    }
+
+    /// Returns the mount point of the disk for the worker [`DISK_WORKER_INDEX`]. Only this worker can see the disk.
+    pub(crate) fn tmpfs_path(&self) -> PathBuf {
+        self.directory.path().join("disk")
+    }
+
+    /// Creates an API client for each Clew server.
+    pub(crate) fn create_clients(&self, settings: &Settings) -> Result<Vec<Client>, ChaosError> {
+        let clients = self.addresses.iter().map(|address| {
+            let key = parse_id(&self.tenant.access_key)?;
+            let client = Client::builder(address)
+                .credentials(Credentials::access_key(key, self.tenant.secret_key.clone().into()))
+                .project(parse_id(&self.tenant.project_id)?)
+                .settings(settings.clone())
+                .build()?;
+            Ok(client)
+        });
+        clients.collect()
+    }
+
+    /// Opens the store directly instead of through the fault proxies.
+    pub(crate) async fn open_store(&self) -> Result<Store, ChaosError> {
+        let (key, secret) = S3Server::OWNER_KEY;
+        let location = StoreLocation {
+            data_dir: self.directory.path().join("data"),
+            metadata_url: Some(self.metadata.url().parse()?),
+        };
+        let invalid = |reason: String| io_error("configure the result store")(std::io::Error::other(reason));
+        let settings = S3Settings::new(
+            &format!("s3://{}/{RESULT_KEY_PREFIX}", S3Server::BUCKET_NAME),
+            Some(self.results.endpoint()),
+            "us-east-1".to_owned(),
+            key.to_owned(),
+            secret.to_owned().into(),
+        );
+        let results = ResultStore::connect_s3(&settings.map_err(invalid)?).await?;
+        Ok(Store::open(location).await?.with_results(results))
+    }
+}
+
+/// Settings that all Clew processes share.
+struct CliContext<'a> {
+    clew: &'a Path,
+    directory: &'a Path,
+    results: SocketAddr,
+}
+
+impl CliContext<'_> {
+    fn build_process_environment(&self, metadata: &str, dir: &str) -> Vec<(&'static str, OsString)> {
+        let (key, secret) = S3Server::OWNER_KEY;
+        vec![
+            ("CLEW_DATA_DIR", self.directory.join(dir).into()),
+            ("CLEW_METADATA_URL", metadata.into()),
+            ("CLEW_RESULTS", format!("s3://{}/{RESULT_KEY_PREFIX}", S3Server::BUCKET_NAME).into()),
+            ("CLEW_CONFIG", self.directory.join("clew.toml").into()),
+            ("AWS_ENDPOINT_URL", format!("http://{}", self.results).into()),
+            ("AWS_REGION", "us-east-1".into()),
+            ("AWS_ACCESS_KEY_ID", key.into()),
+            ("AWS_SECRET_ACCESS_KEY", secret.into()),
+        ]
+    }
+
+    /// Returns the environment for a process with its own data directory. The directory contains only the master key.
+    fn build_environment_with_master_key(
+        &self,
+        metadata: &str,
+        name: &str,
+    ) -> Result<Vec<(&'static str, OsString)>, ChaosError> {
+        let dir = self.directory.join(name);
+        let copied = fs::create_dir_all(&dir)
+            .and_then(|()| fs::copy(self.directory.join("data").join("master.key"), dir.join("master.key")));
+        copied.map_err(io_error("copy the master key"))?;
+        Ok(self.build_process_environment(metadata, name))
+    }
+
+    /// Runs a `clew` command and parses its JSON output.
+    async fn run_json_command<T: DeserializeOwned>(
+        &self,
+        arguments: &[&str],
+        environment: &[(&'static str, OsString)],
+    ) -> Result<T, ChaosError> {
+        let mut command = Command::new(self.clew);
+        command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
+        // `init` and `instance add` accept fewer settings than servers and workers.
+        command.env_remove("CLEW_CONFIG").env("CLEW_DB_PASSWORD", "");
+        let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.map_err(io_error("start clew"))?;
+        serde_json::from_slice(&output.stdout).map_err(|_| {
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+            io_error("register the nodes")(std::io::Error::other(stderr))
+        })
+    }
+
+    async fn add_instance(
+        &self,
+        name: &str,
+        nodes: &[(String, NodeKind)],
+        environment: &[(&'static str, OsString)],
+    ) -> Result<Vec<RegisteredNode>, ChaosError> {
+        let mut arguments = vec!["instance", "add", "--name", name, "--format", "json"];
+        arguments.extend(nodes.iter().flat_map(|(url, _)| ["--node", url.as_str()]));
+        let added: AddInstanceOutput = self.run_json_command(&arguments, environment).await?;
+        let ids = added.nodes.iter().zip(nodes);
+        let to_node = |(added_node, (_, kind)): (&AddNodeOutput, &(String, NodeKind))| {
+            let (instance, id) = (parse_id(&added.instance_id)?, parse_id(&added_node.id)?);
+            Ok(RegisteredNode { kind: *kind, instance, id })
+        };
+        ids.map(to_node).collect()
+    }
+}
+
+/// Wraps a command so that the kernel kills its process when the thread that started the process exits.
+fn wrap_with_death_signal(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
+    let mut command: Vec<OsString> = ["setpriv", "--pdeathsig", "KILL", "--"].map(OsString::from).into();
+    command.push(clew.into());
+    command.extend(arguments.iter().map(OsString::from));
+    command
+}
+
+/// Wraps a command in a mount namespace with a small tmpfs at `disk`. The mount is removed when the process exits.
+fn wrap_with_private_tmpfs(disk: &Path, command: Vec<OsString>) -> Vec<OsString> {
+    const MOUNT_SCRIPT: &str = "mount -t tmpfs -o size=64m clew-chaos \"$0\" && exec \"$@\"";
+    let mut wrapped: Vec<OsString> =
+        ["unshare", "--user", "--map-root-user", "--mount", "--", "sh", "-c", MOUNT_SCRIPT].map(OsString::from).into();
+    wrapped.push(disk.into());
+    wrapped.extend(command);
+    wrapped
+}
+
+/// Returns a worker command whose process reads its clock offset from the clock file.
+/// The command has a private `/dev/shm`, because libfaketime leaks shared memory when its process is killed.
+fn build_worker_command_with_clock_offset(clew: &Path) -> Result<Vec<OsString>, ChaosError> {
+    let missing = || io_error("find libfaketime (Debian package faketime)")(std::io::ErrorKind::NotFound.into());
+    let mut preload = OsString::from("LD_PRELOAD=");
+    preload.push(toolchain::libfaketime_path().ok_or_else(missing)?);
+    let mut command = wrap_with_death_signal(Path::new("env"), &[]);
+    command.extend([preload, clew.into(), "worker".into()]);
+    Ok(wrap_with_private_tmpfs(Path::new("/dev/shm"), command))
+}
+
+/// Parses an id that a Clew command printed.
+fn parse_id<T: std::str::FromStr>(id: &str) -> Result<T, ChaosError> {
+    id.parse().map_err(|_| io_error("parse the output of clew")(std::io::Error::other(id.to_owned())))
+}

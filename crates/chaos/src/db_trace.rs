@@ -1,0 +1,78 @@
+//! Reads the database rows of all tasks, and the completions that a test trigger has recorded.
+
+use sqlx::postgres::PgRow;
+use sqlx::{Connection, FromRow, PgConnection, Row};
+
+use crate::error::{ChaosError, database_error};
+
+const COMPLETION_TRIGGER_STATEMENTS: [&str; 5] = [
+    "CREATE SCHEMA witness",
+    "CREATE TABLE witness.ends (at BIGINT GENERATED ALWAYS AS IDENTITY, request_id TEXT NOT NULL, fence BIGINT NOT NULL)",
+    "CREATE FUNCTION witness.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         INSERT INTO witness.ends (request_id, fence) VALUES (NEW.request_id, NEW.fence); RETURN NULL; END $$",
+    "CREATE TRIGGER witness AFTER INSERT OR UPDATE ON tasks FOR EACH ROW \
+         WHEN (NEW.status IN ('finished', 'error')) EXECUTE FUNCTION witness.note()",
+    "CREATE INDEX ON witness.ends (request_id)",
+];
+const TASKS_QUERY: &str = "SELECT request_id, status, fence, attempts, failure_kind, failure_detail, result_name, result_rows, \
+         result_bytes, result_sha256, created_at, ended_at, \
+         (SELECT COUNT(*) FROM witness.ends WHERE ends.request_id = tasks.request_id) AS completions \
+     FROM tasks ORDER BY rowid";
+
+/// Row of a collection in the database.
+#[derive(Debug, Clone)]
+pub(crate) struct TaskRow {
+    pub(crate) request_id: String,
+    pub(crate) status: String,
+    pub(crate) fence: i64,
+    pub(crate) attempts: i64,
+    pub(crate) failure_kind: Option<String>,
+    pub(crate) failure_detail: Option<String>,
+    pub(crate) result_name: Option<String>,
+    pub(crate) result_rows: Option<i64>,
+    pub(crate) result_bytes: Option<i64>,
+    pub(crate) result_sha256: Option<String>,
+    pub(crate) created_at: i64,
+    pub(crate) ended_at: Option<i64>,
+    /// Number of completions that the test trigger recorded.
+    pub(crate) completions: i64,
+}
+
+impl FromRow<'_, PgRow> for TaskRow {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            request_id: row.try_get("request_id")?,
+            status: row.try_get("status")?,
+            fence: row.try_get("fence")?,
+            attempts: row.try_get("attempts")?,
+            failure_kind: row.try_get("failure_kind")?,
+            failure_detail: row.try_get("failure_detail")?,
+            result_name: row.try_get("result_name")?,
+            result_rows: row.try_get("result_rows")?,
+            result_bytes: row.try_get("result_bytes")?,
+            result_sha256: row.try_get("result_sha256")?,
+            created_at: row.try_get("created_at")?,
+            ended_at: row.try_get("ended_at")?,
+            completions: row.try_get("completions")?,
+        })
+    }
+}
+
+/// Installs the test trigger that records each completion of a task.
+pub(crate) async fn install_completion_trigger(url: &str) -> Result<(), ChaosError> {
+    let failed = || database_error("install a trigger on the tasks");
+    let mut connection = PgConnection::connect(url).await.map_err(failed())?;
+    for statement in COMPLETION_TRIGGER_STATEMENTS {
+        sqlx::query(statement).execute(&mut connection).await.map_err(failed())?;
+    }
+    connection.close().await.map_err(failed())
+}
+
+/// Reads the database rows of all tasks, from the oldest task to the newest task.
+pub(crate) async fn read_task_rows(url: &str) -> Result<Vec<TaskRow>, ChaosError> {
+    let failed = || database_error("read the tasks");
+    let mut connection = PgConnection::connect(url).await.map_err(failed())?;
+    let rows = sqlx::query_as(TASKS_QUERY).fetch_all(&mut connection).await.map_err(failed())?;
+    connection.close().await.map_err(failed())?;
+    Ok(rows)
+}

@@ -1,0 +1,242 @@
+//! Injects faults into a test cluster and removes the faults again.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clew_testkit::TrafficMode;
+use fastrand::Rng;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::cluster::{CLOCK_WORKER_INDEX, DISK_WORKER_INDEX, TestCluster};
+use crate::error::{ChaosError, io_error};
+use crate::fault::Fault;
+use crate::process::ClewProcess;
+use crate::timeline::{FaultTimeline, current_unix_millis};
+
+/// Maximum duration of a fault. A fault with a longer minimum duration exceeds this maximum.
+const MAX_FAULT_DURATION: Duration = Duration::from_secs(15);
+/// Duration of the lease for a collection (`docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`).
+const COLLECTION_LEASE_DURATION: Duration = Duration::from_secs(10);
+/// Maximum time until the log of a worker shows a shifted clock or a full disk.
+const FAULT_EFFECT_TIMEOUT: Duration = Duration::from_mins(1);
+/// Error message of the operating system for a full disk.
+const DISK_FULL_MESSAGE: &str = "No space left on device";
+
+/// Injects faults with random parameters into a test cluster.
+pub(crate) struct FaultInjector<'a> {
+    pub(crate) cluster: &'a mut TestCluster,
+    pub(crate) rng: Rng,
+    pub(crate) timeline: FaultTimeline,
+}
+
+impl FaultInjector<'_> {
+    /// Injects a fault once, and removes the fault after a random time of at most about `max_duration`.
+    pub(crate) async fn inject_fault(&mut self, fault: Fault, max_duration: Duration) -> Result<(), ChaosError> {
+        let max_millis = u64::try_from(max_duration.min(MAX_FAULT_DURATION).as_millis()).unwrap_or(u64::MAX).max(2_000);
+        let duration = Duration::from_millis(self.rng.u64(1_000..max_millis));
+        match fault {
+            Fault::Kill => self.kill_processes(duration.min(Duration::from_secs(6))).await,
+            Fault::PostgresRestart => self.restart_postgres(duration.min(Duration::from_secs(8))).await,
+            Fault::PostgresPause => self.pause_postgres(duration).await,
+            Fault::S3Stop => self.stop_object_storage(duration).await,
+            Fault::S3Slow => self.throttle_object_storage(duration).await,
+            Fault::NetworkPartition => self.partition_network().await,
+            Fault::ClockShift => self.shift_clock(duration.max(Duration::from_secs(5))).await,
+            Fault::DiskFull => self.fill_disk(duration.max(Duration::from_secs(4))).await,
+        }
+    }
+
+    /// Kills one or two random workers, and in half of the cases also a server.
+    async fn kill_processes(&mut self, duration: Duration) -> Result<(), ChaosError> {
+        let (workers, servers) = (self.cluster.workers.len(), self.cluster.servers.len());
+        let mut victims = vec![self.rng.usize(..workers)];
+        if self.rng.bool() {
+            victims.push(self.rng.usize(..workers));
+        }
+        victims.dedup();
+        let server = self.rng.bool().then(|| self.rng.usize(..servers));
+        let TestCluster { workers, servers, .. } = &mut *self.cluster;
+        let killed_workers =
+            workers.iter_mut().enumerate().filter(|(at, _)| victims.contains(at)).map(|(_, worker)| worker);
+        let killed_servers =
+            servers.iter_mut().enumerate().filter(|(at, _)| Some(*at) == server).map(|(_, server)| server);
+        let mut killed: Vec<&mut ClewProcess> = killed_workers.chain(killed_servers).collect();
+        let names: Vec<&str> = killed.iter().map(|process| process.name.as_str()).collect();
+        self.timeline
+            .record_fault_begin(Fault::Kill, &format!("{} for {:.1} s", names.join(", "), duration.as_secs_f64()));
+        for process in &mut killed {
+            process.kill().await?;
+        }
+        sleep(duration).await;
+        for process in &mut killed {
+            process.start().await?;
+        }
+        self.timeline.record_fault_end(Fault::Kill);
+        Ok(())
+    }
+
+    async fn restart_postgres(&mut self, duration: Duration) -> Result<(), ChaosError> {
+        let graceful = self.rng.bool();
+        let how = if graceful { "graceful stop" } else { "crash" };
+        self.timeline
+            .record_fault_begin(Fault::PostgresRestart, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
+        let metadata = &mut self.cluster.metadata;
+        let result = if graceful { metadata.stop() } else { metadata.crash() };
+        result.map_err(io_error("stop PostgreSQL"))?;
+        sleep(duration).await;
+        metadata.restart().await?;
+        self.timeline.record_fault_end(Fault::PostgresRestart);
+        Ok(())
+    }
+
+    async fn pause_postgres(&mut self, duration: Duration) -> Result<(), ChaosError> {
+        self.timeline.record_fault_begin(Fault::PostgresPause, &format!("for {:.1} s", duration.as_secs_f64()));
+        self.cluster.metadata.pause().map_err(io_error("pause PostgreSQL"))?;
+        sleep(duration).await;
+        self.cluster.metadata.resume().map_err(io_error("resume PostgreSQL"))?;
+        self.timeline.record_fault_end(Fault::PostgresPause);
+        Ok(())
+    }
+
+    async fn stop_object_storage(&mut self, duration: Duration) -> Result<(), ChaosError> {
+        let graceful = self.rng.bool();
+        let how = if graceful { "graceful stop" } else { "SIGKILL" };
+        self.timeline.record_fault_begin(Fault::S3Stop, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
+        let results = &mut self.cluster.results;
+        let result = if graceful { results.stop() } else { results.kill() };
+        result.map_err(io_error("stop the S3 server"))?;
+        sleep(duration).await;
+        results.restart().await?;
+        self.timeline.record_fault_end(Fault::S3Stop);
+        Ok(())
+    }
+
+    async fn throttle_object_storage(&mut self, duration: Duration) -> Result<(), ChaosError> {
+        let (traffic, how) = if self.rng.bool() {
+            let pause = Duration::from_millis(self.rng.u64(100..800));
+            (TrafficMode::Throttle(pause), format!("{} ms per 16 KiB", pause.as_millis()))
+        } else {
+            (TrafficMode::Stall, "no traffic".to_owned())
+        };
+        self.timeline.record_fault_begin(Fault::S3Slow, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
+        self.cluster.results_proxy.set_traffic_mode(traffic);
+        sleep(duration).await;
+        self.cluster.results_proxy.set_traffic_mode(TrafficMode::Forward);
+        self.timeline.record_fault_end(Fault::S3Slow);
+        Ok(())
+    }
+
+    /// Blocks the traffic between a worker and PostgreSQL for longer than a lease.
+    /// During the partition, other workers claim the collections of the disconnected worker.
+    async fn partition_network(&mut self) -> Result<(), ChaosError> {
+        let duration = COLLECTION_LEASE_DURATION + Duration::from_millis(self.rng.u64(1_000..8_000));
+        let worker = self.rng.usize(..self.cluster.metadata_proxies.len());
+        let Some(proxy) = self.cluster.metadata_proxies.get(worker) else { return Ok(()) };
+        let details = format!("worker-{} from PostgreSQL, for {:.1} s", worker + 1, duration.as_secs_f64());
+        self.timeline.record_fault_begin(Fault::NetworkPartition, &details);
+        proxy.set_traffic_mode(TrafficMode::Stall);
+        sleep(duration).await;
+        proxy.set_traffic_mode(TrafficMode::Forward);
+        self.timeline.record_fault_end(Fault::NetworkPartition);
+        Ok(())
+    }
+
+    async fn shift_clock(&mut self, duration: Duration) -> Result<(), ChaosError> {
+        let Some(worker) = self.cluster.workers.get(CLOCK_WORKER_INDEX) else { return Ok(()) };
+        let (offset, seconds) = if self.rng.bool() { ("+1h", 3600) } else { ("-1h", -3600) };
+        self.timeline.record_fault_begin(
+            Fault::ClockShift,
+            &format!("{} by {offset}, for {:.1} s", worker.name, duration.as_secs_f64()),
+        );
+        let log_start = worker.log_length_bytes();
+        let write_offset = |offset: &str| {
+            fs::write(self.cluster.clock_file_path(), format!("{offset}\n")).map_err(io_error("set a clock"))
+        };
+        write_offset(offset)?;
+        wait_for_log_clock_offset(worker, log_start, seconds, "timestamp shifted by one hour").await?;
+        sleep(duration).await;
+        let log_start = worker.log_length_bytes();
+        write_offset("+0")?;
+        // A worker that S3 rejects retries every two seconds and does not log other messages in between.
+        // This wait ensures that the log also shows the effect of the next fault.
+        wait_for_log_clock_offset(worker, log_start, 0, "correct timestamp").await?;
+        self.timeline.record_fault_end(Fault::ClockShift);
+        Ok(())
+    }
+
+    async fn fill_disk(&mut self, duration: Duration) -> Result<(), ChaosError> {
+        let Some(worker) = self.cluster.workers.get(DISK_WORKER_INDEX) else { return Ok(()) };
+        let Some(pid) = worker.pid() else { return Err(worker.process_error("it is not running")) };
+        // Only the worker process sees the mount, so the path starts at the root of the process in `/proc`.
+        let mut filler = PathBuf::from(format!("/proc/{pid}/root"));
+        filler.push(self.cluster.tmpfs_path().strip_prefix("/").unwrap_or(&self.cluster.tmpfs_path()));
+        filler.push("filler");
+        self.timeline.record_fault_begin(
+            Fault::DiskFull,
+            &format!("disk of {}, for {:.1} s", worker.name, duration.as_secs_f64()),
+        );
+        let (started, log_start) = (Instant::now(), worker.log_length_bytes());
+        // Refills the space that collections free until the worker logs the error.
+        while started.elapsed() < duration || !worker.read_log_from(log_start).contains(DISK_FULL_MESSAGE) {
+            check_effect_timeout(started, Fault::DiskFull, worker, DISK_FULL_MESSAGE)?;
+            fill_until_disk_full(&filler)?;
+            sleep(Duration::from_millis(100)).await;
+        }
+        fs::remove_file(&filler).map_err(io_error("free the disk space"))?;
+        self.timeline.record_fault_end(Fault::DiskFull);
+        Ok(())
+    }
+}
+
+/// Returns an error if the effect of a fault is not logged within [`FAULT_EFFECT_TIMEOUT`].
+fn check_effect_timeout(started: Instant, fault: Fault, worker: &ClewProcess, effect: &str) -> Result<(), ChaosError> {
+    if started.elapsed() < FAULT_EFFECT_TIMEOUT {
+        return Ok(());
+    }
+    let reason =
+        format!("the log of {} does not contain {effect:?} after {} s", worker.name, FAULT_EFFECT_TIMEOUT.as_secs());
+    Err(ChaosError::NoEffect { fault: fault.name(), reason })
+}
+
+/// Appends to the file `filler` until the disk is full.
+fn fill_until_disk_full(filler: &Path) -> Result<(), ChaosError> {
+    let mut file = File::options().create(true).append(true).open(filler).map_err(io_error("fill a disk"))?;
+    let chunk = vec![0; 64 << 10];
+    loop {
+        match file.write(&chunk) {
+            Ok(_) => {}
+            Err(full) if full.kind() == ErrorKind::StorageFull => return Ok(()),
+            Err(error) => return Err(io_error("fill a disk")(error)),
+        }
+    }
+}
+
+/// Waits until the worker logs a timestamp that differs from the real time by about `seconds`.
+async fn wait_for_log_clock_offset(
+    worker: &ClewProcess,
+    log_start: u64,
+    seconds: i64,
+    effect: &str,
+) -> Result<(), ChaosError> {
+    let started = Instant::now();
+    while !has_logged_clock_offset(worker, log_start, seconds) {
+        check_effect_timeout(started, Fault::ClockShift, worker, effect)?;
+        sleep(Duration::from_millis(250)).await;
+    }
+    Ok(())
+}
+
+/// Returns true if a timestamp after the log offset `log_start` differs from the real time by about `seconds`.
+fn has_logged_clock_offset(worker: &ClewProcess, log_start: u64, seconds: i64) -> bool {
+    let lines = worker.read_log_from(log_start);
+    let timestamps = lines.lines().filter_map(|line| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        line.get("timestamp")?.as_str()?.parse::<Timestamp>().ok()
+    });
+    let mut offsets = timestamps.map(|timestamp| timestamp.as_millisecond() / 1000 - current_unix_millis() / 1000);
+    offsets.any(|offset| (offset - seconds).abs() < 600)
+}

@@ -1,0 +1,135 @@
+//! Monitored nodes of a run: fleets of fake servers with different behaviors, and a real MariaDB server.
+
+use std::time::Duration;
+
+use clew_client::RequestId;
+use clew_model::{InstanceId, NodeId};
+use clew_testkit::{FakeFleet, FakeOptions, Fault, Flavor, IdleSessions, Server, ServerOptions, open_idle_sessions};
+use fastrand::Rng;
+use tokio::net::TcpSocket;
+
+use crate::error::{ChaosError, io_error};
+
+/// Kind of a node. The kind determines how the node behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NodeKind {
+    /// Fake server with exactly this number of sessions.
+    Fake(u64),
+    /// Real server with at least this number of sessions, which the test process holds open.
+    Real(u64),
+    /// Fake server that closes each connection after accepting it.
+    ClosesConnections,
+    /// Port on which no server listens.
+    Unreachable,
+}
+
+/// A registered node.
+#[derive(Debug, Clone)]
+pub(crate) struct RegisteredNode {
+    pub(crate) kind: NodeKind,
+    pub(crate) instance: InstanceId,
+    pub(crate) id: NodeId,
+}
+
+/// An accepted collection.
+#[derive(Debug, Clone)]
+pub(crate) struct AcceptedCollection {
+    pub(crate) id: RequestId,
+    pub(crate) node: RegisteredNode,
+}
+
+/// Running servers that the Clew cluster monitors.
+pub(crate) struct MonitoredNodes {
+    fleets: Vec<(FakeFleet, NodeKind)>,
+    real_server: Server,
+    _sessions: IdleSessions,
+    /// Socket that is bound but not listening, so that no other process can listen on the port.
+    unreachable: TcpSocket,
+}
+
+/// Fleets of fake servers: number of servers, sessions per server, fault, and share of requests in percent.
+const FAKE_SERVER_FLEETS: [(usize, u64, Fault, usize); 5] = [
+    (24, 20, Fault::None, 65),
+    // More rows than a worker keeps in memory, so they spill to the disk.
+    (8, 12_000, Fault::None, 10),
+    // Results of more than one part on S3.
+    (2, 40_000, Fault::None, 2),
+    // Reads of five seconds, so that a lease holder is still reading when another worker returns.
+    (12, 20, Fault::DelayPerRow(Duration::from_millis(250)), 9),
+    (1, 0, Fault::CloseOnConnect, 4),
+];
+/// Number of sessions that the run opens on the real server.
+const REAL_SERVER_SESSIONS: usize = 10;
+/// Percentage of requests that collect from the real server.
+const REAL_SERVER_SHARE_PERCENT: usize = 8;
+/// Percentage of requests that collect from the unreachable node.
+const UNREACHABLE_NODE_SHARE_PERCENT: usize = 2;
+
+impl MonitoredNodes {
+    pub(crate) async fn start() -> Result<Self, ChaosError> {
+        let mut fleets = Vec::new();
+        for (nodes, sessions, fault, _) in FAKE_SERVER_FLEETS {
+            let options = FakeOptions { sessions, transactions: sessions / 4, fault };
+            let fleet = FakeFleet::start(nodes, options).await.map_err(io_error("start fake nodes"))?;
+            let kind =
+                if fault == Fault::CloseOnConnect { NodeKind::ClosesConnections } else { NodeKind::Fake(sessions) };
+            fleets.push((fleet, kind));
+        }
+        let real_server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await?;
+        let sessions =
+            open_idle_sessions(&real_server, REAL_SERVER_SESSIONS).await.map_err(io_error("open sessions"))?;
+        let unreachable = TcpSocket::new_v4().map_err(io_error("find a free port"))?;
+        unreachable.bind(([127, 0, 0, 1], 0).into()).map_err(io_error("find a free port"))?;
+        Ok(Self { fleets, real_server, _sessions: sessions, unreachable })
+    }
+
+    /// Returns the URLs and kinds of all nodes, grouped by instance.
+    pub(crate) fn nodes_by_instance(&self) -> Result<Vec<Vec<(String, NodeKind)>>, ChaosError> {
+        let nodes_of =
+            |(fleet, kind): &(FakeFleet, NodeKind)| fleet.servers().iter().map(|node| (node.url(), *kind)).collect();
+        let mut instances: Vec<Vec<(String, NodeKind)>> = self.fleets.iter().map(nodes_of).collect();
+        instances.push(vec![(self.real_server.url(), NodeKind::Real(REAL_SERVER_SESSIONS as u64))]);
+        let port = self.unreachable.local_addr().map_err(io_error("find a free port"))?.port();
+        instances.push(vec![(format!("mysql://clew@127.0.0.1:{port}/?tls=off"), NodeKind::Unreachable)]);
+        Ok(instances)
+    }
+}
+
+/// Registered nodes by instance, with each instance's share of the requests.
+#[derive(Debug, Default)]
+pub(crate) struct NodeInventory(Vec<(Vec<RegisteredNode>, usize)>);
+
+impl NodeInventory {
+    /// Adds the nodes of the next instance, in the order of [`MonitoredNodes::nodes_by_instance`].
+    pub(crate) fn add_instance(&mut self, nodes: Vec<RegisteredNode>) {
+        let shares = FAKE_SERVER_FLEETS
+            .iter()
+            .map(|(.., share)| *share)
+            .chain([REAL_SERVER_SHARE_PERCENT, UNREACHABLE_NODE_SHARE_PERCENT]);
+        let share = shares.into_iter().nth(self.0.len()).unwrap_or_default();
+        self.0.push((nodes, share));
+    }
+
+    /// Chooses a random node. The probability depends on the instance's share of the requests.
+    pub(crate) fn choose_node(&self, rng: &mut Rng) -> Option<RegisteredNode> {
+        let mut at = rng.usize(..self.0.iter().map(|(_, share)| share).sum::<usize>());
+        for (nodes, share) in &self.0 {
+            if at < *share {
+                return rng.choice(nodes).cloned();
+            }
+            at -= share;
+        }
+        None
+    }
+}
+
+impl NodeKind {
+    /// Returns true if a complete result from a node of this kind can have this number of rows.
+    pub(crate) fn allows_row_count(self, rows: u64) -> bool {
+        match self {
+            Self::Fake(sessions) => rows == sessions,
+            Self::Real(sessions) => rows >= sessions,
+            Self::ClosesConnections | Self::Unreachable => false,
+        }
+    }
+}

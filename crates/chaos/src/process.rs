@@ -1,0 +1,104 @@
+//! Clew processes. A run can kill a process and restart the process with the same command.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use crate::error::{ChaosError, io_error};
+
+/// Timeout for starting a process, and for a graceful shutdown of a process.
+const PROCESS_START_STOP_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// A Clew process that a run can restart. Dropping the value kills the process.
+#[derive(Debug)]
+pub(crate) struct ClewProcess {
+    pub(crate) name: String,
+    /// Program and arguments, including wrappers such as `unshare`.
+    command: Vec<OsString>,
+    environment: Vec<(&'static str, OsString)>,
+    log: PathBuf,
+    child: Option<Child>,
+}
+
+impl ClewProcess {
+    /// Creates a process that is not running yet.
+    pub(crate) fn new(
+        name: &str,
+        command: Vec<OsString>,
+        environment: Vec<(&'static str, OsString)>,
+        logs: &Path,
+    ) -> Self {
+        let log = logs.join(format!("{name}.log"));
+        Self { name: name.to_owned(), command, environment, log, child: None }
+    }
+
+    /// Starts the process and returns its first line of output.
+    /// The kernel kills the process when the calling thread exits.
+    pub(crate) async fn start(&mut self) -> Result<String, ChaosError> {
+        let (program, arguments) =
+            self.command.split_first().ok_or_else(|| self.process_error("the command is empty"))?;
+        let log = File::options().create(true).append(true).open(&self.log).map_err(io_error("write a log"))?;
+        let mut command = Command::new(program);
+        command.args(arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
+        let mut child = command.spawn().map_err(io_error("start clew"))?;
+        let stdout = child.stdout.take();
+        self.child = Some(child);
+        let Some(stdout) = stdout else { return Err(self.process_error("its stdout is not captured")) };
+        let mut lines = BufReader::new(stdout).lines();
+        match timeout(PROCESS_START_STOP_TIMEOUT, lines.next_line()).await {
+            Ok(Ok(Some(line))) => Ok(line),
+            _ => Err(self.process_error("it did not start in time")),
+        }
+    }
+
+    /// Kills the process (SIGKILL) and waits for its exit.
+    pub(crate) async fn kill(&mut self) -> Result<(), ChaosError> {
+        if let Some(mut child) = self.child.take() {
+            child.kill().await.map_err(io_error("kill a process"))?;
+        }
+        Ok(())
+    }
+
+    /// Requests a graceful shutdown (SIGTERM). Returns true if the process exits successfully before the timeout.
+    pub(crate) async fn stop(&mut self) -> bool {
+        let Some(mut child) = self.child.take() else { return true };
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let signaled = pid.is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok());
+        signaled
+            && matches!(timeout(PROCESS_START_STOP_TIMEOUT, child.wait()).await, Ok(Ok(status)) if status.success())
+    }
+
+    /// Returns the process id if the process is running.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.as_ref().and_then(Child::id)
+    }
+
+    /// Returns the current length of the log in bytes.
+    pub(crate) fn log_length_bytes(&self) -> u64 {
+        self.log.metadata().map_or(0, |log| log.len())
+    }
+
+    /// Returns the log from a byte offset to the end, with replacement characters for invalid UTF-8.
+    pub(crate) fn read_log_from(&self, offset: u64) -> String {
+        let mut bytes = Vec::new();
+        let read = File::open(&self.log).and_then(|mut log| log.read_to_end(&mut bytes));
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        read.map_or_else(
+            |_| String::new(),
+            |_| String::from_utf8_lossy(bytes.get(offset..).unwrap_or_default()).into_owned(),
+        )
+    }
+
+    pub(crate) fn process_error(&self, reason: &str) -> ChaosError {
+        ChaosError::Process { name: self.name.clone(), reason: reason.to_owned(), log: self.log.clone() }
+    }
+}

@@ -1,0 +1,220 @@
+//! Runs the fault injection, from the start of the test cluster to the invariant checks.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use serde_json::Value;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::cluster::{RESULT_KEY_PREFIX, TestCluster};
+use crate::db_trace::{self, TaskRow};
+use crate::error::ChaosError;
+use crate::failure_attribution::format_failure_label;
+use crate::fault::Fault;
+use crate::injector::FaultInjector;
+use crate::invariants::{self, RunEvidence};
+use crate::nodes::AcceptedCollection;
+use crate::report::{FaultSummary, RunReport};
+use crate::timeline::FaultTimeline;
+use crate::workload::{self, ClientPool, DownloadedResult, STALL_TIMEOUT, Workload, accepted_records};
+
+/// Time for which the workload runs before the first fault.
+const WARM_UP_DURATION: Duration = Duration::from_secs(5);
+/// Maximum number of concurrent downloads at the end of a run.
+const MAX_CONCURRENT_DOWNLOADS: usize = 16;
+/// Key prefix under which the S3 server stores incomplete multipart uploads.
+const INCOMPLETE_UPLOADS_PREFIX: &str = ".uploads";
+
+/// Options for a run.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// Path of the `clew` program.
+    pub clew: PathBuf,
+    /// Existing directory for the logs of the Clew processes.
+    pub logs: PathBuf,
+    /// Seed for the random choice of times, processes and requests.
+    pub seed: u64,
+    /// Faults to inject, in this order.
+    pub faults: Vec<Fault>,
+    /// Time for which each fault is injected repeatedly. Each fault is injected at least once.
+    pub duration_per_fault: Duration,
+    /// Number of collections that the workload requests per second.
+    pub requests_per_second: f64,
+    /// Function that the run calls with each progress message.
+    pub on_progress: fn(&str),
+}
+
+/// Injects faults under load and checks all invariants.
+/// The kernel kills the cluster's processes when the calling thread exits.
+pub async fn run(options: RunOptions) -> Result<RunReport, ChaosError> {
+    let RunOptions {
+        clew,
+        logs,
+        seed,
+        faults,
+        duration_per_fault: fault_duration,
+        requests_per_second: per_second,
+        on_progress,
+    } = options;
+    let timeline = FaultTimeline::new(on_progress);
+    let mut rng = Rng::with_seed(seed);
+    timeline.print_progress(&format!("seed {seed}; logs in {}", logs.display()));
+    let mut cluster = TestCluster::start(&clew, &logs).await?;
+    db_trace::install_completion_trigger(&cluster.metadata.url()).await?;
+    timeline.print_progress("the cluster is running; starting the workload");
+    let clients = cluster.create_clients(&workload::client_settings())?;
+    let pool = ClientPool::new(clients, std::mem::take(&mut cluster.inventory));
+    let workload = Workload::start(pool.clone(), per_second, rng.fork());
+
+    // All workers are busy after the warm-up.
+    sleep(WARM_UP_DURATION).await;
+    let mut injector = FaultInjector { cluster: &mut cluster, rng: rng.fork(), timeline: timeline.clone() };
+    for (phase, fault) in faults.iter().enumerate() {
+        workload.set_fault_index(phase);
+        let until = Instant::now() + fault_duration;
+        while {
+            let pause = Duration::from_millis(injector.rng.u64(1_000..4_000));
+            sleep(pause).await;
+            injector.inject_fault(*fault, fault_duration).await?;
+            Instant::now() < until
+        } {}
+    }
+    timeline.print_progress("stopping the workload; waiting for the accepted collections");
+    let requests = workload.stop().await;
+    let rows = wait_for_collections(&cluster).await?;
+
+    timeline.print_progress("downloading all results again");
+    let finished: Vec<AcceptedCollection> = accepted_records(&requests)
+        .filter(|(_, record)| {
+            rows.iter().any(|row| row.request_id == record.accepted.id.as_str() && row.status == "finished")
+        })
+        .map(|(_, record)| record.accepted.clone())
+        .collect();
+    let downloads = download_all_results(&pool, finished, &mut rng).await;
+
+    let mut violations = stop_all_processes(&mut cluster).await;
+    let logs = parse_process_logs(&cluster);
+    timeline.print_progress("removing orphaned results");
+    let before = find_orphaned_objects(&cluster, &rows).await?;
+    let store = cluster.open_store().await?;
+    let known = store.list_referenced_result_names().await?;
+    store.results().collect_garbage(known, Duration::ZERO).await?;
+    let after = find_orphaned_objects(&cluster, &rows).await?;
+    violations.extend(after.iter().map(|orphan| format!("{orphan} remains on S3 and belongs to no collection")));
+    let events = timeline.events();
+    let evidence = RunEvidence {
+        requests: &requests,
+        rows: &rows,
+        downloads: &downloads,
+        events: &events,
+        logged_completions: &logs.completions,
+    };
+    violations.extend(invariants::find_invariant_violations(&evidence));
+    violations.extend(logs.panics);
+    let mut failures = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.status == "error") {
+        *failures.entry(format_failure_label(row)).or_default() += 1;
+    }
+    Ok(RunReport {
+        seed,
+        failures,
+        summaries: FaultSummary::summarize_faults(&faults, &requests, &rows, &events),
+        unconfirmed: rows.len().saturating_sub(accepted_records(&requests).count()),
+        downloaded: downloads.values().filter(|download| download.is_ok()).count(),
+        orphans: (before.len(), after.len()),
+        swept: logs.swept,
+        violations,
+    })
+}
+
+/// Waits until all collections have completed, or until no collection has completed for [`STALL_TIMEOUT`].
+/// Returns the database rows of all collections.
+async fn wait_for_collections(cluster: &TestCluster) -> Result<Vec<TaskRow>, ChaosError> {
+    let (mut open, mut last_completion) = (usize::MAX, Instant::now());
+    loop {
+        let rows = db_trace::read_task_rows(&cluster.metadata.url()).await?;
+        let still_open = rows.iter().filter(|row| row.ended_at.is_none()).count();
+        if still_open < open {
+            (open, last_completion) = (still_open, Instant::now());
+        }
+        if open == 0 || last_completion.elapsed() > STALL_TIMEOUT {
+            return Ok(rows);
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+}
+
+async fn download_all_results(
+    pool: &Arc<ClientPool>,
+    collections: Vec<AcceptedCollection>,
+    rng: &mut Rng,
+) -> HashMap<String, Result<DownloadedResult, String>> {
+    let mut downloads = HashMap::new();
+    let mut running = JoinSet::new();
+    for collection in collections {
+        if running.len() >= MAX_CONCURRENT_DOWNLOADS
+            && let Some(Ok((id, download))) = running.join_next().await
+        {
+            downloads.insert(id, download);
+        }
+        let (pool, mut rng) = (pool.clone(), rng.fork());
+        running.spawn(async move {
+            let download = pool.download_result_again(&collection, &mut rng).await;
+            (collection.id.as_str().to_owned(), download)
+        });
+    }
+    downloads.extend(running.join_all().await);
+    downloads
+}
+
+/// Stops all Clew processes gracefully. Returns a violation for each process that did not stop gracefully.
+async fn stop_all_processes(cluster: &mut TestCluster) -> Vec<String> {
+    let mut violations = Vec::new();
+    for process in cluster.workers.iter_mut().chain(&mut cluster.servers) {
+        if !process.stop().await {
+            violations.push(format!("{} did not shut down gracefully", process.name));
+        }
+    }
+    violations
+}
+
+/// Returns the results on S3 that no collection references, and all incomplete uploads.
+async fn find_orphaned_objects(cluster: &TestCluster, rows: &[TaskRow]) -> Result<Vec<String>, ChaosError> {
+    let objects = cluster.results.list_objects(RESULT_KEY_PREFIX).await?;
+    let mut orphans: Vec<String> =
+        invariants::find_orphaned_objects(&objects, rows).into_iter().map(str::to_owned).collect();
+    let uploads = cluster.results.list_objects(INCOMPLETE_UPLOADS_PREFIX).await?;
+    orphans.extend(uploads.into_iter().map(|upload| format!("the upload {upload}")));
+    Ok(orphans)
+}
+
+/// Summary of the logs of all Clew processes.
+#[derive(Default)]
+struct LogSummary {
+    /// Number of completions in the logs, by collection id.
+    completions: HashMap<String, usize>,
+    swept: u64,
+    panics: Vec<String>,
+}
+
+fn parse_process_logs(cluster: &TestCluster) -> LogSummary {
+    let mut summary = LogSummary::default();
+    for process in cluster.workers.iter().chain(&cluster.servers) {
+        for line in process.read_log_from(0).lines() {
+            if line.contains("panicked at") {
+                summary.panics.push(format!("{}: {line}", process.name));
+            }
+            let Ok(line) = serde_json::from_str::<Value>(line) else { continue };
+            let text = |key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default();
+            if matches!(text("message"), "collection completed" | "collection failed") {
+                *summary.completions.entry(text("task.request_id").to_owned()).or_default() += 1;
+            }
+            summary.swept += line.get("results.swept").and_then(Value::as_u64).unwrap_or_default();
+        }
+    }
+    summary
+}

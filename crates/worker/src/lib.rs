@@ -1,0 +1,79 @@
+//! Durable queue for collections, a worker that runs the collections, and the execution of kills.
+//!
+//! The queue stores a collection in the database before it returns the id of the collection to the caller.
+//! A worker claims a collection and receives a lease of some seconds and a monotonically increasing fencing token.
+//! The worker reads the node and writes the result of the collection.
+//! Only the worker with the newest fencing token can record the completion of the collection.
+//! After a worker crashes, each of its collections is either finished or claimed again by another worker.
+//! `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md` explains this design.
+//!
+//! The crate `clew-mysql` reads servers, `clew-store` stores rows, and `clew-api` checks authorization.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::path::Path;
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use clew_model::{FailureKind, NodeId, Selection};
+//! use clew_store::Store;
+//! use clew_worker::{CollectionQueue, WorkerObserver, WorkerSettings};
+//! use tokio_util::sync::CancellationToken;
+//!
+//! struct NoMetrics;
+//!
+//! impl WorkerObserver for NoMetrics {
+//!     fn collection_finished(&self, _rows: u64, _seconds: f64) {}
+//!     fn collection_failed(&self, _kind: FailureKind) {}
+//!     fn poll_interval_changed(&self, _node: &NodeId, _interval: Option<Duration>) {}
+//! }
+//!
+//! let store = Store::open(Path::new("clew-data")).await?;
+//! let collections = CollectionQueue::new(store.clone(), WorkerSettings::default(), Arc::new(NoMetrics));
+//! let shutdown = CancellationToken::new();
+//! let worker = tokio::spawn(collections.clone().run(shutdown.clone()));
+//!
+//! let instance = store.list_all_instances().await?.remove(0);
+//! let node = instance.nodes[0].id.clone();
+//! let id = collections
+//!     .submit_collection(instance.project_id, instance.id, node, Selection::default(), false)
+//!     .await?;
+//! let ended = collections.wait_for_completion(&id, std::time::Duration::from_secs(30)).await?;
+//! println!("{id}: {:?}", ended.map(|task| task.status));
+//!
+//! shutdown.cancel();
+//! worker.await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod adaptive_interval;
+mod completion;
+mod concurrency;
+mod heartbeat;
+mod intelligent_kills;
+mod job;
+mod kill_tasks;
+mod kills;
+mod lease;
+mod listen_state;
+mod logins;
+mod notifications;
+mod observer;
+mod queue;
+mod reader;
+mod result_file;
+mod retention;
+mod settings;
+mod worker;
+
+pub use adaptive_interval::{AdaptiveInterval, IntervalChange};
+pub use intelligent_kills::IntelligentKillQueue;
+pub use kill_tasks::KillTaskWorker;
+pub use kills::{KillError, KillExecutor, KillRequest, VictimMatchRule};
+pub use logins::LoginAttempt;
+pub use notifications::listen_for_events;
+pub use observer::WorkerObserver;
+pub use queue::CollectionQueue;
+pub use reader::{NodeReader, NodeRows, ReadFuture};
+pub use settings::WorkerSettings;
