@@ -48,7 +48,7 @@ impl Fault {
             Self::PostgresPause => "postgresql-pause",
             Self::S3Stop => "s3-stop",
             Self::S3Slow => "s3-slow",
-            Self::NetworkPartition => "cut",
+            Self::NetworkPartition => "network-partition",
             Self::ClockShift => "clock",
             Self::DiskFull => "disk-full",
         }

@@ -19,7 +19,7 @@ pub(crate) struct FaultsArgs {
     /// Seed for random choices of times, processes and requests [default: the current time]
     #[arg(long)]
     seed: Option<u64>,
-    /// Inject only these faults: kill postgresql-restart postgresql-pause s3-stop s3-slow cut clock disk-full
+    /// Inject only these faults: kill postgresql-restart postgresql-pause s3-stop s3-slow network-partition clock disk-full
     #[arg(long, value_name = "FAULT", num_args = 1..)]
     only: Vec<Fault>,
     /// Number of collections to request per second
