@@ -39,7 +39,7 @@ pub enum OutputFormat {
 pub enum StatementText {
     /// Complete statements.
     Full,
-    /// Templates without literals. See [`clew_diagnose::template`]. The filter `sql_key` matches templates.
+    /// Templates without literals. See [`clew_diagnose::build_statement_template`]. The filter `sql_key` matches templates.
     Templates,
 }
 

@@ -92,7 +92,7 @@ async fn five_wrong_signatures_lock_only_that_key() {
     list(&signer).await.expect_status(200);
     for _ in 0..5 {
         let message = list(&wrong).await.expect_error(401, "APIGW.0301");
-        assert!(message.contains("the signature does not fit"), "{message}");
+        assert!(message.contains("the signature does not match the request"), "{message}");
     }
     for signer in [&signer, &wrong] {
         let message = list(signer).await.expect_error(401, "APIGW.0301");

@@ -29,10 +29,10 @@ async fn metrics_count_responses_and_tasks() {
     for line in [
         r#"clew_http_requests_total{method="GET",route="/v3/projects",status="200"} 2"#,
         &format!(r#"clew_http_requests_total{{method="GET",route="{route}",status="400"}} 1"#),
-        r#"clew_worker{status="finished"} 1"#,
-        r#"clew_worker{status="queued"} 1"#,
-        r#"clew_worker{status="running"} 0"#,
-        r#"clew_worker{status="error"} 0"#,
+        r#"clew_tasks{status="finished"} 1"#,
+        r#"clew_tasks{status="queued"} 1"#,
+        r#"clew_tasks{status="running"} 0"#,
+        r#"clew_tasks{status="error"} 0"#,
         "# EOF",
     ] {
         assert!(text.lines().any(|known| known == line), "no line {line} in\n{text}");

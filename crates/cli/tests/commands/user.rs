@@ -31,7 +31,8 @@ async fn generated_password_is_shown_once_and_not_stored() {
 #[tokio::test]
 async fn password_from_stdin_is_validated_and_not_echoed() {
     let tenant = Tenant::new().await;
-    for (password, words) in [("short\n", "8 to 128"), ("", "8 to 128"), ("GraceHopper\n", "name of its user")] {
+    for (password, words) in [("short\n", "8 to 128"), ("", "8 to 128"), ("GraceHopper\n", "differ from the user name")]
+    {
         let create = ["user", "create", "gracehopper", "--password-stdin"];
         tenant.run_with_stdin(&create, password).await.assert_refused(&[words]);
     }

@@ -45,7 +45,7 @@ async fn run_readme(flavor: Flavor) {
     assert!(commands.contains(SERVER_URL_LINE), "the README sets the server URL in another way");
     let commands = commands.replace(SERVER_URL_LINE, &format!("DB={}\n", server.url()));
     // The service ends with the shell, also after a failed command.
-    let script = format!("trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n{commands}");
+    let script = format!("trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT\n{commands}");
     let directory = tempfile::tempdir().unwrap();
     let programs = Path::new(env!("CARGO_BIN_EXE_clew")).parent().unwrap();
     let output = Command::new("timeout")

@@ -75,7 +75,7 @@ async fn collect_each(client: &Client, nodes: &[Node]) -> Vec<(Node, RequestId)>
 /// Returns the number of tasks with a status, from the metrics of the server.
 async fn count_tasks(serving: &RunningService, status: &str) -> usize {
     let text = http().get(format!("{}/metrics", serving.endpoint)).send().await.unwrap().text().await.unwrap();
-    let line = format!("clew_worker{{status=\"{status}\"}} ");
+    let line = format!("clew_tasks{{status=\"{status}\"}} ");
     text.lines().find_map(|of| of.strip_prefix(&line)).map_or(0, |count| count.parse().unwrap())
 }
 

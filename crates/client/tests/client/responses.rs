@@ -109,7 +109,7 @@ async fn invalid_configuration_is_rejected_before_a_request() {
         ),
         (Client::builder("http://127.0.0.1:1").credentials(access_key()), "a project id or a region"),
         (complete().user_agent("two\nlines"), "user agent"),
-        (complete().ca_certificates("no PEM"), "certificates"),
+        (complete().ca_certificates("no PEM"), "contains no PEM certificate"),
     ] {
         let message = broken.build().unwrap_err().to_string();
         assert!(message.contains(why), "{message}");

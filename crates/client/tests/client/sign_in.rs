@@ -120,7 +120,7 @@ async fn wrong_password_is_reported_and_not_retried() {
 async fn invalid_token_response_is_rejected() {
     for (reply, why) in [
         (Reply::new(201, r#"{"token":{"project":{"id":"054e292c9880d4992f02c0196d3ea468"}}}"#), "no X-Subject-Token"),
-        (Reply::new(201, r#"{"token":{}}"#).header("x-subject-token", "t"), "for no project"),
+        (Reply::new(201, r#"{"token":{}}"#).header("x-subject-token", "t"), "the token has no project"),
         (Reply::new(201, "hello").header("x-subject-token", "t"), "expected value"),
     ] {
         let server = Server::with_replies(vec![reply]).await;

@@ -124,7 +124,7 @@ impl fmt::Display for KillOutcome {
                 write!(f, "killed; rolling back {rows_modified} changed rows; locks are released after the rollback")
             }
             Self::Ending(state) => write!(f, "kill sent, not confirmed yet: {state}"),
-            Self::AlreadyGone => f.write_str("already gone"),
+            Self::AlreadyGone => f.write_str("already terminated"),
             Self::Refused(why) => write!(f, "not killed: {why}"),
             Self::Failed(failure) => write!(f, "kill failed: {failure}"),
         }

@@ -104,7 +104,7 @@ async fn attached_policy_cannot_be_deleted_or_change_its_model() {
     assert!(message.contains("different policy model"), "{message}");
     server.send_as_admin(Method::PUT, "policies/all", identity.clone()).await.expect_status(200);
     let message = server.send_as_admin(Method::DELETE, "policies/all", Value::Null).await.expect_error(409, "IAM.0005");
-    assert!(message.contains("attached 1 times"), "{message}");
+    assert!(message.contains("attachments: 1"), "{message}");
 }
 
 #[tokio::test]

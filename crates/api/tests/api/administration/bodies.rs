@@ -16,7 +16,7 @@ async fn invalid_field_is_named_in_the_error() {
         ("projects", json!({ "name": 7 }), "Invalid value of name: \"7\""),
         ("projects", json!({ "name": "" }), "Invalid name \"\". fix: use 1 to 64 letters"),
         ("projects", json!({ "name": long }), "fix: use 1 to 64 letters"),
-        ("projects", json!({ "name": "a b" }), "letters, digits and -_."),
+        ("projects", json!({ "name": "a b" }), "letters, digits and the characters -_."),
         ("projects", json!({ "name": "a\u{0}" }), "Invalid name"),
         ("projects", json!({ "name": ".." }), "Invalid name \"..\""),
         ("projects", json!({ "name": "a", "descripton": "" }), "Unknown field: descripton. Did you mean description?"),
