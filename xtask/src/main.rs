@@ -22,7 +22,8 @@ fn main() -> ExitCode {
     let profile = if arguments.first().is_some_and(|task| task == "demo") { "demo" } else { "dev" };
     let root = workspace_root();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = workspace_command(&cargo, &root);
+    let mut build = command_without_cargo_variables(&cargo);
+    build.current_dir(&root);
     build.args(["build", "--locked", "--profile", profile]).args(BUILD_PACKAGES).args(["--bin", "devtools"]);
     match build.status() {
         Ok(status) if status.success() => {}
@@ -33,7 +34,9 @@ fn main() -> ExitCode {
         return report_start_error("devtools", &std::io::Error::from(std::io::ErrorKind::NotFound));
     };
     // The tools replace the launcher, so that Ctrl-C reaches only the tools, which stop their servers.
-    report_start_error("devtools", &workspace_command(tools.as_os_str(), &root).args(arguments).exec())
+    // They keep the working directory of the caller, to which paths in the arguments are relative.
+    let mut task = command_without_cargo_variables(tools.as_os_str());
+    report_start_error("devtools", &task.env("CLEW_WORKSPACE_ROOT", root).args(arguments).exec())
 }
 
 /// Returns the workspace root, read at run time if possible, because another clone may have compiled the launcher.
@@ -49,10 +52,9 @@ fn devtools_path(profile: &str) -> Option<PathBuf> {
     Some(launcher.parent()?.parent()?.join(directory).join("devtools"))
 }
 
-/// Returns a command that runs in the workspace root, without the environment variables of `cargo run`.
-fn workspace_command(program: &OsStr, root: &Path) -> Command {
+/// Returns a command without the environment variables of `cargo run`.
+fn command_without_cargo_variables(program: &OsStr) -> Command {
     let mut command = Command::new(program);
-    command.current_dir(root);
     for (name, _) in std::env::vars_os() {
         let is_set_by_cargo_run =
             name.to_str().is_some_and(|name| CARGO_RUN_VARIABLES.iter().any(|prefix| name.starts_with(prefix)));

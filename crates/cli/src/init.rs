@@ -1,5 +1,6 @@
 //! `clew init`: creates a store with the first domain, project, administrator and access key.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -52,6 +53,15 @@ fn parse_listen_address(address: &str) -> Result<String, String> {
         .rsplit_once(':')
         .is_some_and(|(host, port)| !host.is_empty() && host.chars().all(is_host_char) && port.parse::<u16>().is_ok());
     if is_valid { Ok(address.to_owned()) } else { Err("expected HOST:PORT, such as 127.0.0.1:8407".to_owned()) }
+}
+
+/// Builds the URL at which local clients reach a service with this listen address.
+fn build_endpoint_url(listen_address: &str) -> String {
+    match listen_address.parse::<SocketAddr>() {
+        Ok(SocketAddr::V4(address)) if address.ip().is_unspecified() => format!("http://127.0.0.1:{}", address.port()),
+        Ok(SocketAddr::V6(address)) if address.ip().is_unspecified() => format!("http://[::1]:{}", address.port()),
+        _ => format!("http://{listen_address}"),
+    }
 }
 
 impl InitArgs {
@@ -143,7 +153,7 @@ fn build_client_credentials(
     secret_key: &SecretString,
 ) -> ClientCredentials {
     ClientCredentials {
-        endpoint: format!("http://{}", arguments.listen),
+        endpoint: build_endpoint_url(&arguments.listen),
         region: arguments.region.clone(),
         domain_id: ids.domain_id.to_string(),
         domain_name: arguments.domain.clone(),

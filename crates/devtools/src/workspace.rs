@@ -16,10 +16,10 @@ const BUILD_TIMEOUT: Duration = Duration::from_mins(45);
 /// The launcher selects the same packages, so that both builds share compiled dependencies.
 pub(crate) const DEVTOOLS_PACKAGE_ARGUMENTS: [&str; 2] = ["--package", "clew-devtools"];
 
-/// Returns the workspace root directory, in which the launcher starts this program.
+/// Returns the workspace root directory, which the launcher passes in `CLEW_WORKSPACE_ROOT`.
 /// The directory cannot be known at compile time, because another clone may have compiled this program.
 pub(crate) fn root_dir() -> PathBuf {
-    std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."))
+    std::env::var_os("CLEW_WORKSPACE_ROOT").map_or_else(|| PathBuf::from("."), PathBuf::from)
 }
 
 /// Returns a cargo command that runs in the workspace root.

@@ -31,12 +31,15 @@ pub const MARIADB_PACKAGES: [DebianPackage; 2] = [
     DebianPackage { name: "mariadb-client-core", file: "/usr/bin/my_print_defaults" },
 ];
 /// Additional packages for the tests. Installing the nginx package would start a system-wide server.
-pub const TEST_PACKAGES: [DebianPackage; 5] = [
+pub const TEST_PACKAGES: [DebianPackage; 7] = [
     DebianPackage { name: "postgresql-15", file: "/usr/lib/postgresql/15/bin/postgres" },
     DebianPackage { name: "debootstrap", file: "/usr/sbin/debootstrap" },
     DebianPackage { name: "faketime", file: "/usr/bin/faketime" },
     DebianPackage { name: "python3-venv", file: "/usr/lib/python3.11/ensurepip/__init__.py" },
     DebianPackage { name: "chromium", file: "/usr/bin/chromium" },
+    // For the commands of the README.
+    DebianPackage { name: "curl", file: "/usr/bin/curl" },
+    DebianPackage { name: "jq", file: "/usr/bin/jq" },
 ];
 
 /// Additional packages for the benchmark.

@@ -72,6 +72,14 @@ async fn printed_endpoint_has_the_listen_address() {
         assert!(output.stdout.contains(&format!("export {name}='http://localhost:9000'\n")), "{output:?}");
     }
 
+    for (address, endpoint) in [("0.0.0.0:9000", "http://127.0.0.1:9000"), ("[::]:9000", "http://[::1]:9000")] {
+        let mut json = init(&format!("unspecified{}", address.len()), "json");
+        json.args(["--listen", address]);
+        let output = run_command(json).await;
+        let credentials: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+        assert_eq!(credentials["endpoint"], endpoint, "{output:?}");
+    }
+
     let output = run_command(init("default", "table")).await;
     assert!(output.stdout.contains("endpoint    http://127.0.0.1:8407\n"), "{output:?}");
     assert!(!output.stdout.contains("--listen"), "{output:?}");
