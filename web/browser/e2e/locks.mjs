@@ -7,7 +7,7 @@ export const tests = {
   "no lock waits": () =>
     withPage({}, async (page) => {
       await open(page, nodePath("locks"));
-      await page.getByText("No lock waits").waitFor();
+      await page.getByText("No lock waits", { exact: true }).waitFor();
     }),
 
   "lock chain is displayed as a tree, and a kill of its root blocker unblocks it": () =>

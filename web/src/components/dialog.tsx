@@ -7,12 +7,14 @@ import { Button } from "./button.tsx";
 interface DialogProps {
   title: string;
   narrow?: boolean;
+  /** Makes the body focusable, so that the keyboard can scroll a body without controls. */
+  focusableBody?: boolean;
   onClose: () => void;
   children: ReactNode;
   footer?: ReactNode;
 }
 
-export function Dialog({ title, narrow, onClose, children, footer }: DialogProps) {
+export function Dialog({ title, narrow, focusableBody, onClose, children, footer }: DialogProps) {
   const t = useTranslation();
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
@@ -44,7 +46,9 @@ export function Dialog({ title, narrow, onClose, children, footer }: DialogProps
         <h1 id={heading}>{title}</h1>
         <Button kind="bare" icon="close" label={t("close")} className="push" onClick={onClose} />
       </header>
-      <div className="body">{children}</div>
+      <div className="body" tabIndex={focusableBody ? 0 : undefined}>
+        {children}
+      </div>
       {footer && <footer>{footer}</footer>}
     </dialog>
   );

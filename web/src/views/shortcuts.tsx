@@ -7,7 +7,7 @@ import { useTranslation } from "../i18n/translate.ts";
 export function ShortcutsDialog({ onClose }: { onClose: () => void }) {
   const t = useTranslation();
   return (
-    <Dialog title={t("keys")} narrow onClose={onClose}>
+    <Dialog title={t("keys")} narrow focusableBody onClose={onClose}>
       {SHORTCUTS.map(({ scope, shortcuts }) => (
         <section key={scope} className="stack">
           <h2>{t(scope)}</h2>

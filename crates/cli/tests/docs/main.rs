@@ -35,6 +35,7 @@ async fn run_readme(flavor: Flavor) {
         ])
         .await
         .unwrap();
+    let _idle = server.connect().await.unwrap();
     let mut blocker = server.connect().await.unwrap();
     blocker.query_drop("BEGIN").await.unwrap();
     blocker.query_drop("UPDATE shop.orders SET status = 'paid' WHERE id = 42").await.unwrap();
