@@ -42,7 +42,7 @@ pub(crate) enum RouteAuth {
     Authenticated,
 }
 
-/// Middleware function that handles a request around its route.
+/// Middleware function that runs code before and after the handler of every route.
 pub(crate) async fn handle_request(
     State((service, auth)): State<(AppState, RouteAuth)>,
     mut request: Request,

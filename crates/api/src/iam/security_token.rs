@@ -1,7 +1,7 @@
 //! Security tokens of temporary access keys.
 //!
 //! The suffix of a security token encodes the scope of its access key.
-//! The store contains the hash of the complete token, so that a modified suffix is detected.
+//! The stored hash covers the complete token, so that Clew detects a modified suffix.
 //! For example, an access key that was issued for a project token is limited to that project.
 
 use clew_iam::decision::CredentialScope;
@@ -25,7 +25,7 @@ pub(crate) fn generate_security_token(scope: &CredentialScope) -> Result<SecretS
 
 /// Parses the scope from a security token.
 ///
-/// The returned scope can be trusted only if the hash of the token equals the stored hash.
+/// Trust the returned scope only if the hash of the token equals the stored hash.
 pub(crate) fn parse_scope(security_token: &str) -> Option<CredentialScope> {
     match security_token.split_once('.') {
         None => Some(CredentialScope::AccessKey),
