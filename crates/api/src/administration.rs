@@ -5,7 +5,7 @@
 //!
 //! Read requests require [`Action::LIST_IDENTITIES`]; write requests require [`Action::MANAGE_IDENTITIES`].
 //! `MANAGE_IDENTITIES` is as powerful as the administrator role, because it permits attaching any policy to any user.
-//! Only administrators can change administrators.
+//! Only administrators can change the account of an administrator.
 //!
 //! Temporary credentials cannot create permanent objects; see [`Caller::check_permanent_credentials`].
 
@@ -65,7 +65,7 @@ fn require_identity_read_permission<'a>(service: &AppState, caller: &'a Caller) 
     Ok(&caller.principal.domain_id)
 }
 
-/// Returns the caller's domain and audit origin, or an error if the caller may not change the domain's identities.
+/// Returns the caller's domain and audit event origin, or an error if the caller may not change identities.
 fn require_identity_write_permission<'a>(
     service: &AppState,
     caller: &'a Caller,

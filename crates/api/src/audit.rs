@@ -4,7 +4,7 @@
 //!
 //! The server records the audit event of a request before it sends the response.
 //! If the audit event cannot be recorded, the request fails with an internal error.
-//! The store records a change to identities, policies or the inventory in the transaction of the change.
+//! For a change to identities, policies or the inventory, the store records the event in the change's transaction.
 
 mod repeated_refusals;
 
@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Fields of an audit event, which the request handler sets. Clones share the fields.
 ///
-/// Request handlers extract this context from the request's extensions.
+/// Request handlers extract the audit context from the request's extensions.
 #[derive(Debug, Clone)]
 pub(crate) struct AuditContext(Arc<Mutex<AuditFields>>);
 

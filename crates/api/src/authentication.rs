@@ -171,7 +171,7 @@ struct SignedRequest {
     authorization: Authorization,
     key: Arc<AccessKey>,
     view: CachedView,
-    /// Subject of the failure counter that a failed authentication of this request increments.
+    /// Subject whose failure counter is incremented if the authentication of this request fails.
     subject: FailureSubject,
     /// True if the store contains failed attempts of the subject. A successful authentication deletes them.
     has_failures: bool,

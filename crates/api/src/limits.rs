@@ -4,7 +4,7 @@
 //! The first quota limits sign-ins. If the first quota is exhausted, only sign-ins are refused.
 //! The second quota limits failed authentications of any kind.
 //! If the second quota is exhausted, requests that require authentication are refused before the credential check.
-//! The refused requests include valid credentials, because every checked guess would help an attacker.
+//! Even requests with valid credentials are refused, because every checked guess would help an attacker.
 //! A successful request consumes no quota of its peer address, because thousands of users can share one address.
 
 mod keyed_limiter;
@@ -88,7 +88,7 @@ impl RateLimits {
             .map_err(|wait| self.record_and_build_rejection(ClientLimit::Failures, wait))
     }
 
-    /// Consumes one sign-in from the peer's quota. Returns an error if the peer has exhausted a quota.
+    /// Consumes one sign-in from the peer's quota. Returns an error if the peer has no quota left.
     pub(crate) fn check_sign_in_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
         self.check_failed_authentication_limit(peer)?;
         let sign_ins = self.0.sign_ins.as_ref();

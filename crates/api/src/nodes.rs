@@ -40,7 +40,7 @@ impl AppState {
 
     /// Reads a node like `read_node`, but returns the failure instead of an error response.
     ///
-    /// All node reads of requests use this method, because it delays the next login after a refused login.
+    /// All node reads of requests use this method, because the method delays the next login after a refused login.
     /// Without this delay, repeated requests could lock the database account.
     pub(crate) async fn try_read_node<T, F>(
         &self,

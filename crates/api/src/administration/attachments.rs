@@ -164,7 +164,7 @@ async fn find_optional_project(
     }
 }
 
-/// Returns an error if a policy of this model cannot be attached to this grantee (spec section 4.1).
+/// Returns an error if the policy model does not permit the attachment to this user or group (spec section 4.1).
 ///
 /// A role-based policy can be attached only to a group, either for all projects or for one project.
 /// An identity policy can be attached to a user or group, but only for all projects.

@@ -1,4 +1,4 @@
-//! Route that simulates a request: it returns the access decision, with reasons from every policy statement.
+//! Route that simulates a request and returns the access decision, with reasons from every policy statement.
 
 use std::net::IpAddr;
 use std::sync::Arc;

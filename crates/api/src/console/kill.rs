@@ -1,6 +1,6 @@
 //! Route that kills selected sessions or previews the kills.
 //!
-//! The page sends the user and host of each selected session.
+//! The web page sends the user and host of each selected session.
 //! Clew does not kill another session that has reused the thread id of a selected session.
 
 mod effect;

@@ -1,4 +1,4 @@
-//! Files of the web page, which are embedded in the program with gzip compression.
+//! Gzip-compressed files of the web page, which are embedded in the program.
 
 mod asset;
 

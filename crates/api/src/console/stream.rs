@@ -4,8 +4,8 @@
 //!
 //! The registry (`registry`) starts one watch (`node_watch`) per node, which samples the node for all subscribers.
 //! The feed (`feed`) renders session list snapshots and changes as server-sent events.
-//! Each subscriber (`subscriber`) sends the changes since its last event at the speed at which the client reads.
-//! While a stream is open, `authorization` checks the permissions of its subscriber again.
+//! Each subscriber (`subscriber`) sends the changes since its last event as fast as the client reads them.
+//! While a stream is open, the module `authorization` regularly checks the permissions of the stream's subscriber.
 
 mod authorization;
 mod event;

@@ -2,7 +2,7 @@
 //!
 //! The suffix of a security token encodes the scope of its access key.
 //! The stored hash covers the complete token, so that Clew detects a modified suffix.
-//! For example, an access key that was issued for a project token is limited to that project.
+//! For example, an access key that is issued for a project-scoped token is limited to that project.
 
 use clew_iam::decision::CredentialScope;
 use clew_iam::{SecretError, token};
@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 const DOMAIN_SCOPE_SUFFIX: &str = "domain";
 
-/// Generates a security token for an access key with this scope.
+/// Generates a security token that encodes the scope of its access key.
 ///
 /// A security token without a suffix, as created by `clew key create`, has the scope of a permanent key.
 pub(crate) fn generate_security_token(scope: &CredentialScope) -> Result<SecretString, SecretError> {

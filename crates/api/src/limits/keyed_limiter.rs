@@ -15,7 +15,7 @@ use governor::{Quota, RateLimiter};
 
 /// Number of checks between two removals of the keys that have a full quota.
 ///
-/// The removal limits the memory usage when requests come from many addresses.
+/// Removing these keys limits the memory usage when requests come from many addresses.
 const CHECKS_BETWEEN_SWEEPS: u32 = 4096;
 
 /// Rate limiter with a separate quota per key.

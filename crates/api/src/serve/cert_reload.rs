@@ -14,7 +14,7 @@ use super::file_fingerprint::FileFingerprint;
 use super::tls::TlsConfig;
 
 impl TlsConfig {
-    /// Until `shutdown` is cancelled, polls the certificate and key files every `poll_interval` and reloads changed files.
+    /// Reloads changed certificate and key files. Polls the files every `poll_interval` until `shutdown` is cancelled.
     ///
     /// If the new certificate is invalid, a warning is logged and the old certificate stays in use.
     pub async fn poll_and_reload_files(self, poll_interval: Duration, shutdown: CancellationToken) {

@@ -159,7 +159,7 @@ impl ProcessKillRequest {
         Ok(Self { ids, reason })
     }
 
-    /// Lists the killed sessions and the sessions that were not found. A session whose kill failed is in neither list.
+    /// Builds the lists of killed sessions and of sessions not found. Sessions whose kill failed are in neither list.
     fn classify_outcomes(&self, outcomes: &[(u64, KillOutcome)]) -> SessionKillResult {
         let mut killed = SessionKillResult { processes_killed: Vec::new(), processes_not_found: Vec::new() };
         for &id in &self.ids {
@@ -173,7 +173,7 @@ impl ProcessKillRequest {
     }
 }
 
-/// Returns the failure of a kill. A refusal also counts as a failure if the node address leads to another server.
+/// Returns the failure of a kill. A refusal counts as a failure if the node address leads to a proxy or another server.
 fn find_outcome_failure(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),

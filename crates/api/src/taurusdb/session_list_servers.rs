@@ -3,7 +3,7 @@
 //! `DELETE …/processes` identifies sessions only by thread id.
 //! A thread id can be reused when a server restarts or when an address moves to another server.
 //! Therefore, Clew kills no session if the user's recent session list came from a different server instance.
-//! Old lists are ignored, because the thread ids may come from another Clew server process or from the web page.
+//! Old lists are ignored, because the request's thread ids may come from another Clew process or from the web page.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};

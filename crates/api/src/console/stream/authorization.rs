@@ -1,4 +1,4 @@
-//! Authorization of an event stream, which is revalidated while the stream is open.
+//! Authorization of an event stream's subscriber, which is checked again while the stream is open.
 
 use std::time::Duration;
 
@@ -105,7 +105,7 @@ impl StreamAuthorization {
     }
 
     /// Returns whether the credentials are still valid and the user is enabled.
-    /// Updates the administrator flag of the principal.
+    /// Also updates the principal's administrator flag.
     async fn are_credentials_valid(&mut self, view: &CachedView) -> Result<bool, ApiError> {
         let user = match &self.caller.credential {
             CredentialRef::Token(token) => {

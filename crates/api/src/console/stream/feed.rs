@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::event::{self, FeedPosition};
 
-/// Maximum number of rendered events in the cache. A few suffice, because most subscribers are at the same version.
+/// Maximum number of cached events. A small cache suffices, because most subscribers are at the same version.
 const MAX_CACHED_EVENTS: usize = 8;
 
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(super) struct Feed {
     list: SessionFeed,
     counts: SessionCounts,
     limitations: Vec<Limitation>,
-    /// Version of the feed at which the limitations last changed.
+    /// Version of the feed at which the list of data limitations last changed.
     limitations_changed: u32,
     interval_ms: u64,
     /// Rendered events, by the version of the subscriber (0 if none) and whether statements are masked.
