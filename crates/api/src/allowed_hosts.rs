@@ -1,4 +1,4 @@
-//! Check of the `Host` header, which protects against DNS rebinding and against links with a forged host.
+//! Validation of the `Host` header, to prevent DNS rebinding and links with a forged host.
 
 use clew_model::ErrorEntry;
 use http::header::HOST;
@@ -8,13 +8,13 @@ use http::{HeaderMap, Uri};
 use crate::error::ApiError;
 use crate::query::truncate_text;
 
-/// Allowed host names, each with a specific port or for every port. An empty list allows every host.
+/// Allowed host names, each for one port or for every port. An empty list allows every host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AllowedHosts(Vec<(String, Option<u16>)>);
 
 impl AllowedHosts {
     /// Parses host names and addresses such as `clew.example.com`, `clew.example.com:8407` and `[::1]`.
-    /// If a host is invalid, returns it as the error.
+    /// Returns the first invalid host as the error.
     pub fn parse(hosts: &[String]) -> Result<Self, String> {
         let host = |text: &String| {
             let authority: Authority = text.parse().map_err(|_| text.clone())?;
@@ -28,7 +28,7 @@ impl AllowedHosts {
     }
 
     /// Returns an error if the host of a request is not allowed.
-    /// A request URI in absolute form takes precedence over the `Host` header (RFC 9112, section 3.2.2).
+    /// The host in an absolute request URI takes precedence over the `Host` header (RFC 9112, section 3.2.2).
     pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
         if self.0.is_empty() {
             return Ok(());

@@ -1,10 +1,10 @@
-//! Audit of requests, including sign-ins, refusals, collections and downloads.
+//! Records audit events for requests such as sign-ins, collections and downloads, including refused requests.
 //!
-//! The module `audit/repeated_refusals.rs` counts repeated refusals for each caller.
+//! The module `audit/repeated_refusals.rs` counts each caller's repeated refused requests.
 //!
-//! The audit event is recorded before the response is sent.
-//! If the event cannot be recorded, the request fails with an internal error.
-//! The store records changes to identities, policies and the inventory in the same transaction as the change.
+//! The server records the audit event of a request before it sends the response.
+//! If the audit event cannot be recorded, the request fails with an internal error.
+//! For a change to identities, policies or the inventory, the store records the event in the change's transaction.
 
 mod repeated_refusals;
 
@@ -28,9 +28,9 @@ pub(crate) use repeated_refusals::RepeatedRefusals;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-/// Audit fields of a request, which the request handler sets. Clones share the fields.
+/// Fields of an audit event, which the request handler sets. Clones share the fields.
 ///
-/// Request handlers extract this context from the extensions of the request.
+/// Request handlers extract the audit context from the request's extensions.
 #[derive(Debug, Clone)]
 pub(crate) struct AuditContext(Arc<Mutex<AuditFields>>);
 
@@ -38,14 +38,14 @@ pub(crate) struct AuditContext(Arc<Mutex<AuditFields>>);
 struct AuditFields {
     origin: Origin,
     domain_id: Option<DomainId>,
-    /// Operation name that replaces the name of the route.
+    /// Operation name that the audit event contains instead of the route's operation name.
     operation: Option<&'static str>,
     target: Option<String>,
     detail: Map<String, Value>,
 }
 
 impl AuditContext {
-    /// Creates the audit fields of a request whose caller is not authenticated yet.
+    /// Creates the audit fields of a request before the caller is authenticated.
     pub(crate) fn new(peer: Option<IpAddr>, request_id: &str) -> Self {
         let actor = Actor::Anonymous { claimed: String::new() };
         let origin = Origin { actor, peer, request_id: request_id.to_owned() };
@@ -58,12 +58,12 @@ impl AuditContext {
         })))
     }
 
-    /// Sets the identity that the caller claims, which is not verified yet.
+    /// Sets the caller's claimed identity, before the identity is verified.
     pub(crate) fn set_claimed_identity(&self, claimed: &str) {
         self.lock_fields().origin.actor = Actor::Anonymous { claimed: truncate_text(claimed) };
     }
 
-    /// Sets the domain whose audit log receives the event, even if the claimed identity is false.
+    /// Sets the domain whose audit log receives the event. The domain also applies if authentication fails.
     pub(crate) fn set_domain(&self, domain: &DomainId) {
         self.lock_fields().domain_id = Some(domain.clone());
     }
@@ -75,23 +75,23 @@ impl AuditContext {
             Actor::User { id: user.id.clone(), name: user.name.clone(), domain_id: user.domain_id.clone() };
     }
 
-    /// Replaces the operation name of the route. For example, a preview has its own operation name.
+    /// Replaces the route's operation name in the audit event, for example for a preview.
     pub(crate) fn set_operation(&self, operation: &'static str) {
         self.lock_fields().operation = Some(operation);
     }
 
-    /// Sets the target of the operation, which defaults to the last id in the path.
+    /// Sets the target in the audit event. The default is the last id in the request path.
     pub(crate) fn set_target(&self, target: impl Into<String>) {
         self.lock_fields().target = Some(target.into());
     }
 
     /// Adds a detail field to the audit event.
-    /// The value must not contain a secret. In place of a statement, the value must contain the SQL template.
+    /// The value must not contain secrets. Instead of an SQL statement, pass its SQL template.
     pub(crate) fn add_detail(&self, name: &str, value: impl Into<Value>) {
         self.lock_fields().detail.insert(name.to_owned(), value.into());
     }
 
-    /// Returns the request id, which the response contains in `X-Request-Id`.
+    /// Returns the request id, which is also in the response header `X-Request-Id`.
     pub(crate) fn request_id(&self) -> String {
         self.lock_fields().origin.request_id.clone()
     }
@@ -103,8 +103,8 @@ impl AuditContext {
 
 /// Cancellation token that is cancelled when the client disconnects.
 ///
-/// The extensions of every audited request with a `Prefer` header contain this token.
-/// Without this token, a long poll would continue after its connection is closed.
+/// Every audited request with a `Prefer` header has this token in its extensions.
+/// Without this token, a long poll would continue after the client closes the connection.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientDisconnect(pub(crate) CancellationToken);
 
@@ -150,7 +150,7 @@ where
     DetachOnDrop::new(work).await
 }
 
-/// Builds the audit event for a response, or returns `None` if the response is not audited.
+/// Builds the audit event for a request from its response. Returns `None` if the request is not audited.
 fn build_audit_event(
     operation: &Operation,
     trail: &AuditContext,

@@ -28,10 +28,10 @@ use crate::iam::auth_attempts::{self, FailureSubject};
 use crate::iam::security_token;
 use crate::{ApiSettings, AppState, limits};
 
-/// Request header with the security token, which a temporary access key requires.
+/// Request header for the security token of a temporary access key.
 const SECURITY_TOKEN_HEADER: &str = "x-security-token";
 
-/// Authenticates a request, reads its body and calls the handler with a [`Caller`] extension.
+/// Authenticates a request, reads its body, adds a [`Caller`] extension and calls the handler.
 pub(crate) async fn authenticate_request(
     service: &AppState,
     request: Request,
@@ -75,13 +75,13 @@ struct AuthenticatedIdentity {
     proof: CredentialRef,
     /// Expiry of the credentials, if any.
     expires_at: Option<i64>,
-    /// View of the metadata that was opened after the complete request had been received.
+    /// Metadata view that was opened after the complete request was received.
     view: CachedView,
 }
 
 /// Identifies the caller and reads the request body.
 ///
-/// The body of an unauthenticated request is not read, because many such bodies could exhaust the memory.
+/// The body of an unauthenticated request is not read, because many large bodies could exhaust the memory.
 async fn identify_caller(
     service: &AppState,
     trail: &AuditContext,
@@ -117,7 +117,7 @@ async fn identify_caller(
     Ok((signed.verify_signature(service, parts, &body).await?, body))
 }
 
-/// Reads a request body within the size limit and the read timeout.
+/// Reads a request body. Returns an error if the body exceeds the size limit or the read timeout.
 pub(crate) async fn read_request_body(body: Body, settings: &ApiSettings) -> Result<Bytes, ApiError> {
     let limit = settings.max_body_bytes;
     let too_large =
@@ -166,14 +166,14 @@ async fn authenticate_by_token(
     Ok(AuthenticatedIdentity { user, scope, credentials, proof, expires_at: Some(expires_at), view })
 }
 
-/// Request that is signed with an existing access key. The signature is not verified yet.
+/// Request with the signature of an existing access key. The signature is not verified yet.
 struct SignedRequest {
     authorization: Authorization,
     key: Arc<AccessKey>,
     view: CachedView,
-    /// Subject whose failed authentication attempts are counted for this request.
+    /// Subject whose failure counter is incremented if the authentication of this request fails.
     subject: FailureSubject,
-    /// True if failed attempts are recorded. A successful authentication deletes these records.
+    /// True if the store contains failed attempts of the subject. A successful authentication deletes them.
     has_failures: bool,
 }
 
@@ -205,8 +205,8 @@ impl SignedRequest {
         Ok(Self { authorization, key, view, subject, has_failures })
     }
 
-    /// Verifies the signature first, and then checks the state of the access key.
-    /// This order ensures that only the holder of the secret key receives an error about the state of the key.
+    /// Verifies the signature before it checks the state of the access key.
+    /// Therefore, only a client with the secret key can receive an error about the state of the access key.
     async fn verify_signature(
         self,
         service: &AppState,

@@ -23,7 +23,7 @@ impl fmt::Debug for JsonBody {
 }
 
 impl JsonBody {
-    /// Parses a JSON object and rejects fields that `known` does not contain.
+    /// Parses a JSON object. Returns an error if the object has a field that is not in `known`.
     pub(crate) fn parse(text: &[u8], known: &[&'static str]) -> Result<Self, ApiError> {
         let unreadable = |reason: String| ApiError::invalid_parameter("parameter-body", vec![("reason", reason)]);
         let body: Self = serde_json::from_slice(text).map_err(|error| unreadable(error.to_string()))?;

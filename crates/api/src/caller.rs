@@ -1,7 +1,7 @@
-//! Authorization of a request. The order of the checks is fixed: project, ids, instance, policies, node.
+//! Authorization of requests. The checks run in this order: project, ids, instance, policies, node.
 //!
-//! Errors for missing and forbidden objects differ only if the caller may access all objects of this kind.
-//! If an instance does not exist, policies are still evaluated, but without instance attributes.
+//! A caller who may not access all objects of a kind receives the same error for a missing and a forbidden object.
+//! If an instance does not exist, the policies are evaluated without instance attributes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::error::ApiError;
 use crate::policy_cache::evaluate_policies;
 use crate::query::truncate_text;
 
-/// `Retry-After` value if the policy evaluation of a request exceeds the rate limit of the principal.
+/// `Retry-After` value for a request whose policy evaluation exceeds the principal's rate limit.
 const BUDGET_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Kind of credentials of a caller.
@@ -38,7 +38,7 @@ pub(crate) enum CredentialKind {
     TemporaryKey,
 }
 
-/// Reference to the credentials of a caller, with which they can be revalidated later.
+/// Reference to a caller's credentials, with which Clew can check the credentials again later.
 #[derive(Debug, Clone)]
 pub(crate) enum CredentialRef {
     /// A token.
@@ -52,15 +52,15 @@ pub(crate) enum CredentialRef {
 pub(crate) struct TokenInfo {
     /// API that issued the token.
     pub(crate) origin: TokenOrigin,
-    /// Hash of the token, which is the key of the token in the store.
+    /// Hash of the token. The store finds a token by this hash.
     pub(crate) hash: [u8; 32],
     /// Expiry, as a Unix timestamp in seconds.
     pub(crate) expires_at: i64,
-    /// CSRF token of browser sessions that use this token.
+    /// CSRF token that a browser session with this token must send.
     pub(crate) csrf: String,
 }
 
-/// Authenticated caller of a request, which [`crate::authentication`] adds to the request and handlers extract.
+/// Authenticated caller. [`crate::authentication`] adds the caller to the request, and handlers extract the caller.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     /// User, domain and policies.
@@ -73,11 +73,11 @@ pub(crate) struct Caller {
     pub(crate) expires_at: Option<i64>,
     /// Address and transport of the client; `None` in a test that calls the router directly.
     pub(crate) client: Option<ClientAddr>,
-    /// Request id, which the response contains in `X-Request-Id`.
+    /// Request id, which is also in the response header `X-Request-Id`.
     pub(crate) request_id: String,
     /// Audit fields of the request.
     pub(crate) audit: AuditContext,
-    /// View of the metadata that was opened after the request had been received.
+    /// Metadata view that was opened after the complete request was received.
     pub(crate) view: CachedView,
 }
 
@@ -93,7 +93,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 impl Caller {
-    /// Returns the origin of the caller's changes for the audit log.
+    /// Returns the origin that the audit log records for the caller's changes.
     pub(crate) fn audit_origin(&self) -> Origin {
         Origin {
             actor: Actor::User {
@@ -106,7 +106,7 @@ impl Caller {
         }
     }
 
-    /// Returns the values for policy conditions: time, source address and transport.
+    /// Returns the values that policy conditions can test: time, source address and transport.
     pub(crate) fn policy_environment(&self) -> RequestEnvironment {
         RequestEnvironment {
             now: Timestamp::now(),
@@ -131,9 +131,9 @@ impl Caller {
         }
     }
 
-    /// Returns an error if the caller's temporary access key expires before background work of this duration ends.
+    /// Returns an error if the caller's temporary access key would expire during background work of this duration.
     ///
-    /// `seconds` is the duration of the work, or `None` for work of unlimited duration.
+    /// `seconds` is the duration of the background work; `None` means unlimited.
     pub(crate) fn check_credential_lifetime(&self, seconds: Option<u64>) -> Result<(), ApiError> {
         let (CredentialKind::TemporaryKey, Some(expires_at)) = (self.credentials, self.expires_at) else {
             return Ok(());
@@ -155,7 +155,7 @@ impl Caller {
         }
     }
 
-    /// Returns the project in a path if a policy could allow the action on at least one instance of the project.
+    /// Returns the project from the request path if the policies may allow the action on at least one of its instances.
     ///
     /// The handler must call [`Caller::is_action_allowed`] for each instance.
     pub(crate) async fn require_action_on_any_instance(
@@ -171,7 +171,7 @@ impl Caller {
         Err(self.build_denial_error(action, if exhausted { &DenyReason::WorkBudget } else { &DenyReason::NoPolicy }))
     }
 
-    /// Returns the project in a path if the caller may perform a project-level action.
+    /// Returns the project from the request path if the caller may perform a project-level action.
     ///
     /// Policies cannot limit a project-level action to some instances of the project.
     pub(crate) async fn require_project_action(
@@ -190,7 +190,7 @@ impl Caller {
         }
     }
 
-    /// Returns the project and instance in a path if the caller may perform a project-level action.
+    /// Returns the project and instance from the request path if the caller may perform a project-level action.
     pub(crate) async fn require_project_action_on_instance(
         &self,
         service: &AppState,
@@ -203,7 +203,7 @@ impl Caller {
         Ok((project, instance.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?))
     }
 
-    /// Returns the project and instance in a path if the caller may perform the action on the instance.
+    /// Returns the project and instance from the request path if the caller may perform the action on the instance.
     ///
     /// `tags` are the tags that the request adds or removes.
     pub(crate) async fn require_instance_action(
@@ -231,7 +231,7 @@ impl Caller {
 
     /// Returns whether the caller may perform the action on an instance.
     ///
-    /// Returns an error if the evaluation exceeds the work budget. A list without the instance would appear complete.
+    /// Exceeding the work budget is an error, because a list without the instance would appear complete.
     pub(crate) fn is_action_allowed(
         &self,
         service: &AppState,
@@ -250,7 +250,7 @@ impl Caller {
         }
     }
 
-    /// Returns whether the caller receives SQL templates instead of the statements of an instance.
+    /// Returns whether the caller receives SQL templates instead of the full SQL statements of an instance.
     ///
     /// Returns true if the caller may not list sessions, or if the project masks statements for the caller.
     pub(crate) fn gets_sql_templates(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
@@ -258,15 +258,15 @@ impl Caller {
             || self.is_masked_by_project(service, project, instance)
     }
 
-    /// Returns whether the project masks the statements of an instance for the caller.
+    /// Returns whether the project's masking setting hides the statements of an instance from the caller.
     ///
-    /// The caller must already be authorized to read statements, that is, to list or collect sessions.
+    /// The caller must already be authorized to list or collect sessions.
     fn is_masked_by_project(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         project.masking
             && !self.is_action_allowed(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
     }
 
-    /// Returns the project in a path if the project is within the scope of the caller's credentials.
+    /// Returns the project with this id if the project is within the scope of the caller's credentials.
     /// Policies are not evaluated.
     async fn find_project_in_scope(&self, action: Action, id: &str) -> Result<Arc<Project>, ApiError> {
         let foreign = || ApiError::new(ErrorEntry::FOREIGN_PROJECT);
@@ -345,7 +345,7 @@ pub(crate) async fn load_node(service: &AppState, instance: &Instance, node: &st
     Ok(node)
 }
 
-/// Returns an error if this server cannot reach the zone of the node.
+/// Returns an error if this Clew server cannot reach the node's zone.
 pub(crate) fn check_zone(service: &AppState, node: &Node) -> Result<(), ApiError> {
     crate::nodes::check_zone(service, node).map_err(crate::nodes::node_failure_error)
 }
@@ -357,7 +357,7 @@ fn find_node_id(instance: &Instance, node: &str) -> Result<NodeId, ApiError> {
     if exists { Ok(id) } else { Err(ApiError::new(ErrorEntry::UNKNOWN_NODE)) }
 }
 
-/// Target of a request to a node. `N` is the node id, or the node with its decrypted password.
+/// Node that a request targets. `N` is the node id, or the node with its decrypted password.
 #[derive(Debug)]
 pub(crate) struct NodeTarget<N = NodeId> {
     pub(crate) project: Arc<Project>,
@@ -369,7 +369,7 @@ pub(crate) struct NodeTarget<N = NodeId> {
 type NodePath = (String, String, String);
 
 impl NodeTarget {
-    /// Returns the node id in a path if the caller may perform the action on the instance.
+    /// Returns the target node's id from the request path if the caller may perform the action on the instance.
     pub(crate) async fn resolve(
         service: &AppState,
         caller: &Caller,
@@ -397,14 +397,14 @@ impl NodeTarget<Node> {
 }
 
 impl<N> NodeTarget<N> {
-    /// Returns whether the caller receives SQL templates instead of the statements of this node.
+    /// Returns whether the caller receives SQL templates instead of the full SQL statements of this node.
     pub(crate) fn is_masked_for_caller(&self, service: &AppState, caller: &Caller) -> bool {
         caller.gets_sql_templates(service, &self.project, &self.instance)
     }
 
-    /// Returns whether the project masks the statements of this node for the caller.
+    /// Returns whether the project's masking setting hides the statements of this node from the caller.
     ///
-    /// The caller must already be authorized to read statements, that is, to list or collect sessions.
+    /// The caller must already be authorized to list or collect sessions.
     pub(crate) fn is_masked_by_project_for_caller(&self, service: &AppState, caller: &Caller) -> bool {
         caller.is_masked_by_project(service, &self.project, &self.instance)
     }

@@ -1,4 +1,4 @@
-//! Client address of a request, which is the peer of the socket or the address that a trusted proxy forwards.
+//! Client address of a request: the peer address of the socket, or the address that a trusted proxy forwards.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -19,7 +19,7 @@ pub struct ClientAddr {
 impl ClientAddr {
     /// Resolves the client address of a request.
     ///
-    /// Forwarding headers are used only if the peer of the socket is a trusted proxy.
+    /// Forwarding headers are used only if the socket's peer is a trusted proxy.
     pub(crate) fn resolve(socket: ClientAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
         if !trusted.contains(socket.ip) {
             return socket;
@@ -32,8 +32,8 @@ impl ClientAddr {
 
 /// Returns the base URL of this server for links in responses.
 ///
-/// The scheme is the scheme of the client's connection, as reported by trusted proxies.
-/// The host is the value of the `Host` header, which is safe because only the sender of the request receives the link.
+/// The scheme is `https` if the client connected with TLS, either to Clew or to a trusted proxy.
+/// The host comes from the `Host` header. This is safe, because only the sender of the request receives the link.
 pub(crate) fn server_base_url(connection: Option<&ClientAddr>, headers: &HeaderMap) -> String {
     let scheme = if connection.is_some_and(|connection| connection.tls) { "https" } else { "http" };
     let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
@@ -46,7 +46,7 @@ const FORWARDED_PROTO_HEADER: HeaderName = HeaderName::from_static("x-forwarded-
 /// Returns the client address of a forwarded request.
 ///
 /// Each proxy appends the address of its client to `X-Forwarded-For`.
-/// The client is the last address that is not a trusted proxy, because a client can forge the previous addresses.
+/// The client is the last address that is not a trusted proxy. A client can forge all addresses before it.
 fn resolve_client_address(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let mut hop = socket;
     for text in header_elements_reversed(headers, &FORWARDED_FOR_HEADER) {
@@ -59,8 +59,8 @@ fn resolve_client_address(socket: IpAddr, headers: &HeaderMap, trusted: &Trusted
     hop
 }
 
-/// Iterates over the elements of a header that may have several lines, last element first.
-/// For a line that is not ASCII text, yields `?`, which is not a valid address.
+/// Iterates over the comma-separated elements of all lines of a header, last element first.
+/// Yields `?`, which is not a valid address, for a header line that is not ASCII text.
 fn header_elements_reversed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines: Vec<&str> = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?")).collect();
     lines.into_iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim)
@@ -83,7 +83,7 @@ pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
     /// Parses networks such as `10.0.0.0/8` and single addresses.
-    /// If a network is invalid, returns it as the error.
+    /// Returns the first invalid network as the error.
     pub fn parse(networks: &[String]) -> Result<Self, String> {
         let network = |text: &String| {
             let address = || text.parse::<IpAddr>().map(IpNet::from);
@@ -97,9 +97,9 @@ impl TrustedProxies {
     }
 }
 
-/// Subnet of a client, used as the key of limits: an IPv4 address, or the /64 prefix of an IPv6 address.
+/// Subnet of a client, for limits per client: an IPv4 address, or the /64 prefix of an IPv6 address.
 ///
-/// A /64 prefix is the smallest prefix that providers assign.
+/// A /64 network is the smallest IPv6 network that providers assign to a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ClientSubnet(IpAddr);
 

@@ -1,4 +1,4 @@
-//! Web page, and the API under `/clew/v1` for features that the TaurusDB API does not have.
+//! Web page, and API under `/clew/v1` for features that the TaurusDB API does not have.
 
 pub(crate) mod collections;
 pub(crate) mod cookie;

@@ -8,7 +8,7 @@ use tracing::Instrument;
 
 /// Future that continues in a spawned task if it is dropped before completion.
 ///
-/// The separate task is needed only if the client of the request disconnects.
+/// The server drops the future of a request if the client disconnects.
 pub(crate) struct DetachOnDrop<F>(Option<Pin<Box<F>>>)
 where
     F: Future<Output: Send> + Send + 'static;

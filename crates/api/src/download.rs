@@ -1,4 +1,4 @@
-//! Download of a stored result as CSV with a header row. Ranges, entity tags and compression are supported.
+//! Download of a stored result as CSV with a header row. Downloads support ranges, entity tags and compression.
 //!
 //! Response bodies are streamed in chunks.
 
@@ -43,7 +43,7 @@ pub(crate) struct ResultDownload {
 }
 
 impl ResultDownload {
-    /// Builds the response to a request with this method and these headers.
+    /// Builds the response for the method and headers of a request.
     ///
     /// The `Range` header applies only to GET requests (RFC 9110, section 14.2).
     pub(crate) fn respond(self, method: &Method, headers: &HeaderMap) -> Result<Response, ApiError> {
@@ -109,7 +109,7 @@ impl ResultDownload {
         }
     }
 
-    /// Streams a byte range of the header row and the result.
+    /// Streams a byte range of the download, which consists of the header row and the stored result.
     fn stream_range(self, part: ByteRange) -> Either<BodyStream, impl Stream<Item = io::Result<Bytes>>> {
         let boundary = self.header.len() as u64;
         let end = part.last + 1;

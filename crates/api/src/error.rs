@@ -1,4 +1,4 @@
-//! Error responses. The body contains the code from the error catalogue and a message in the language of the request.
+//! Error responses. The body contains the code from the error catalogue and a message in the requested language.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(crate) const MAX_URI_BYTES: usize = 32 << 10;
 /// `Retry-After` value for a request that exceeds a concurrency limit, in seconds.
 pub(crate) const RETRY_AFTER_SECONDS: u64 = 5;
 
-/// Error that fails a request. [`crate::request_layer`] adds the response body in the language of the request.
+/// Error that fails a request. [`crate::request_layer`] adds the response body in the requested language.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
     pub(crate) entry: ErrorEntry,

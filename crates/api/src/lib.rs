@@ -1,13 +1,13 @@
 //! HTTP server of Clew.
 //!
 //! - `taurusdb/` implements the wire-compatible TaurusDB API.
-//! - `iam/` implements the identity API that the SDKs of the cloud require.
+//! - `iam/` implements the identity API that the Huawei Cloud SDKs require.
 //! - `administration/` and `console/` implement Clew's own API and serve the web page.
 //! - `ops/` implements the endpoints for operators.
 //!
 //! A handler parses the request, calls the lower-level crates and builds the response.
 //! `clew_iam::decision` evaluates policies, and `clew_worker` schedules collections.
-//! The crate `clew-mysql` reads the database servers, and `clew-store` implements the storage.
+//! The crate `clew-mysql` queries the MySQL servers, and `clew-store` stores metadata and results.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -110,7 +110,7 @@ impl AppState {
         &self.0.policy_cache
     }
 
-    /// Returns the server instances that the latest session lists came from.
+    /// Returns the cache of the server instances from which the latest session lists were read.
     pub(crate) fn session_list_servers(&self) -> &SessionListServers {
         &self.0.session_list_servers
     }
@@ -122,14 +122,14 @@ impl AppState {
 
     /// Acquires a slot for an event stream of a principal.
     ///
-    /// Returns an error if the principal has [`ApiSettings::max_streams_per_principal`] streams.
+    /// Returns an error if the principal already has [`ApiSettings::max_streams_per_principal`] open streams.
     pub(crate) fn acquire_stream_slot(&self, user: &UserId) -> Result<KeyedSlot<UserId>, ApiError> {
         self.acquire_slot(&self.0.stream_slots, user, ClientLimit::Streams, "too-many-streams")
     }
 
     /// Acquires a slot for a long poll of a principal.
     ///
-    /// Returns an error if the principal has [`ApiSettings::max_long_polls_per_principal`] long polls.
+    /// Returns an error if the principal already has [`ApiSettings::max_long_polls_per_principal`] long polls.
     pub(crate) fn acquire_long_poll_slot(&self, user: &UserId) -> Result<KeyedSlot<UserId>, ApiError> {
         self.acquire_slot(&self.0.long_poll_slots, user, ClientLimit::LongPolls, "too-many-long-polls")
     }
@@ -152,7 +152,7 @@ impl AppState {
         &self.0.watch_registry
     }
 
-    /// Returns the counter of repeated refusals, which are recorded in the audit log.
+    /// Returns the counter of repeated refusals, which records the counts in the audit log.
     pub(crate) fn repeated_refusals(&self) -> &RepeatedRefusals {
         &self.0.repeated_refusals
     }
@@ -220,7 +220,7 @@ pub struct ApiSettings {
     pub request_timeout: Duration,
     /// Timeout for a TLS handshake.
     pub tls_handshake_timeout: Duration,
-    /// Maximum number of regular connections. Further connections use the reserved connections.
+    /// Maximum number of regular connections. Further connections are accepted only as reserved connections.
     pub max_connections: usize,
     /// Number of additional connections that are reserved for operations endpoints.
     ///
@@ -233,7 +233,7 @@ pub struct ApiSettings {
     pub max_long_polls_per_principal: usize,
     /// Maximum number of connections per peer (an IPv4 address or an IPv6 /64 prefix). 0 disables the limit.
     ///
-    /// Further connections use the reserved connections or are closed immediately.
+    /// Further connections of the peer become reserved connections. They are closed if no reserved connection is free.
     /// Trusted proxies are exempt from the limit.
     pub max_connections_per_peer: usize,
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.
@@ -248,7 +248,7 @@ pub struct ApiSettings {
     pub token_lifetime: Duration,
     /// Restricts the server to the health and metrics endpoints. Other paths return the error "no such API".
     pub operations_only: bool,
-    /// Time window for repeated refusals of a caller for the same reason. One audit event records all of them.
+    /// Time window for counting a caller's repeated refusals for the same reason. One audit event contains the count.
     pub refusal_count_window: Duration,
 }
 

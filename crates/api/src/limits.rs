@@ -1,10 +1,10 @@
-//! Rate limits per principal, and, before authentication, per peer address.
+//! Rate limits per principal and, before authentication, per peer address.
 //!
 //! Each peer address has two quotas of the same size.
 //! The first quota limits sign-ins. If the first quota is exhausted, only sign-ins are refused.
 //! The second quota limits failed authentications of any kind.
 //! If the second quota is exhausted, requests that require authentication are refused before the credential check.
-//! An address that guesses secrets is blocked completely, because every checked guess would help the attacker.
+//! Even requests with valid credentials are refused, because every checked guess would help an attacker.
 //! A successful request consumes no quota of its peer address, because thousands of users can share one address.
 
 mod keyed_limiter;
@@ -46,13 +46,13 @@ impl Default for RateSettings {
     }
 }
 
-/// For each block of this number of bytes in the evaluated policies, one additional request is charged.
+/// Number of policy bytes whose evaluation consumes the quota of one additional request.
 const POLICY_BYTES_PER_CHARGED_REQUEST: usize = 32 << 10;
-/// For each block of this number of bytes in a parsed policy document, one additional request is charged.
+/// Number of policy document bytes whose parsing consumes the quota of one additional request.
 ///
 /// Parsing can be expensive, because the parser compares each unknown word with all valid words.
 const DOCUMENT_BYTES_PER_CHARGED_REQUEST: usize = 4 << 10;
-/// For each block of this number of [`clew_iam::decision::WorkBudget`] units, one additional request is charged.
+/// Number of [`clew_iam::decision::WorkBudget`] units that consume the quota of one additional request.
 const WORK_UNITS_PER_CHARGED_REQUEST: u64 = 1 << 20;
 
 /// Rate limiters for principals and peers. Clones share the quotas.
@@ -68,7 +68,7 @@ struct Limiters {
 }
 
 impl RateLimits {
-    /// Creates rate limiters with full quotas. Refused requests are counted in `metrics`.
+    /// Creates rate limiters with full quotas. `metrics` counts the refused requests.
     #[must_use]
     pub fn new(rates: RateSettings, metrics: Metrics) -> Self {
         let per_peer = || KeyedLimiter::new(rates.peer_per_second, rates.peer_burst);
@@ -80,7 +80,7 @@ impl RateLimits {
         }))
     }
 
-    /// Checks whether the peer may authenticate. Does not consume the quota of the peer.
+    /// Returns an error if the peer has exhausted its quota of failed authentications. Consumes no quota.
     pub(crate) fn check_failed_authentication_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
         let failures = self.0.failures.as_ref();
         failures
@@ -88,7 +88,7 @@ impl RateLimits {
             .map_err(|wait| self.record_and_build_rejection(ClientLimit::Failures, wait))
     }
 
-    /// Checks whether the peer may sign in. Consumes one sign-in from the quota of the peer.
+    /// Consumes one sign-in from the peer's quota. Returns an error if the peer has no quota left.
     pub(crate) fn check_sign_in_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
         self.check_failed_authentication_limit(peer)?;
         let sign_ins = self.0.sign_ins.as_ref();
@@ -97,7 +97,7 @@ impl RateLimits {
             .map_err(|wait| self.record_and_build_rejection(ClientLimit::SignIns, wait))
     }
 
-    /// Charges one failed authentication to the quota of the peer. An exhausted quota affects only later requests.
+    /// Consumes one failed authentication from the peer's quota. An exhausted quota affects only later requests.
     pub(crate) fn record_auth_failure(&self, peer: IpAddr) {
         if let Some(failures) = &self.0.failures
             && failures.check(&peer.into()).is_err()
@@ -106,7 +106,7 @@ impl RateLimits {
         }
     }
 
-    /// Checks whether the principal may send a request. Does not consume the quota of the principal.
+    /// Returns an error if the principal has exhausted its request quota. Consumes no quota.
     pub(crate) fn check_principal_limit(&self, user: &UserId) -> Result<(), ApiError> {
         let principals = self.0.principals.as_ref();
         principals
@@ -114,17 +114,17 @@ impl RateLimits {
             .map_err(|wait| self.record_and_build_rejection(ClientLimit::Principal, wait))
     }
 
-    /// Charges the principal's quota for a request that evaluates policies of `bytes` bytes.
+    /// Consumes the principal's quota for a request that evaluates policies with a total of `bytes` bytes.
     ///
-    /// A request that evaluates large policies is charged as several requests.
+    /// A request that evaluates large policies consumes the quota of several requests.
     /// A refused request consumes no quota, so that a later retry can succeed.
     pub(crate) fn charge_policy_evaluation(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         self.charge_principal(user, 1 + bytes / POLICY_BYTES_PER_CHARGED_REQUEST)
     }
 
-    /// Charges the principal's quota for parsing a policy document of `bytes` bytes.
+    /// Consumes the principal's quota for parsing a policy document with a length of `bytes` bytes.
     ///
-    /// One request is charged per [`DOCUMENT_BYTES_PER_CHARGED_REQUEST`].
+    /// Every [`DOCUMENT_BYTES_PER_CHARGED_REQUEST`] bytes consume the quota of one request.
     pub(crate) fn charge_policy_document(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         match bytes / DOCUMENT_BYTES_PER_CHARGED_REQUEST {
             0 => Ok(()),
@@ -134,8 +134,8 @@ impl RateLimits {
 
     /// Creates the work budget for evaluating the policies of one request.
     ///
-    /// Each block of [`WORK_UNITS_PER_CHARGED_REQUEST`] units is charged immediately as one additional request.
-    /// Because each block is charged immediately, concurrent requests share the remaining quota.
+    /// Every [`WORK_UNITS_PER_CHARGED_REQUEST`] units immediately consume the quota of one additional request.
+    /// Because the quota is consumed immediately, concurrent requests share the remaining quota.
     pub(crate) fn create_work_budget(&self, user: &UserId) -> Arc<WorkBudget> {
         if self.0.principals.is_none() {
             return Arc::default();

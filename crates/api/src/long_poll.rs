@@ -16,7 +16,7 @@ const MAX_WAIT_SECONDS: u64 = 30;
 pub(crate) struct LongPoll(u64);
 
 impl LongPoll {
-    /// Returns the requested wait, limited to [`MAX_WAIT_SECONDS`] and to half of the request timeout.
+    /// Returns the requested wait time, limited to [`MAX_WAIT_SECONDS`] and to half of the request timeout.
     ///
     /// An invalid preference is ignored, as the RFC requires.
     pub(crate) fn from_headers(headers: &HeaderMap, request_timeout: Duration) -> Option<Self> {

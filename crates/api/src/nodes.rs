@@ -30,7 +30,7 @@ impl NodeReadLimits {
 }
 
 impl AppState {
-    /// Reads a node within the limits. A failure is converted into an error response with its reason.
+    /// Reads a node, subject to time and concurrency limits. A failure becomes an error response with the reason.
     pub(crate) async fn read_node<T, F>(&self, node: &Node, read: impl FnOnce(ReadLimits) -> F) -> Result<T, ApiError>
     where
         F: Future<Output = Result<T, Failure>>,
@@ -38,9 +38,9 @@ impl AppState {
         self.try_read_node(node, read).await.map_err(node_failure_error)
     }
 
-    /// Reads a node within the limits. Unlike `read_node`, returns the failure instead of an error response.
+    /// Reads a node like `read_node`, but returns the failure instead of an error response.
     ///
-    /// All node reads during requests use this method. After a refused login, the method delays the next login.
+    /// All node reads of requests use this method, because the method delays the next login after a refused login.
     /// Without this delay, repeated requests could lock the database account.
     pub(crate) async fn try_read_node<T, F>(
         &self,
@@ -57,7 +57,7 @@ impl AppState {
     }
 }
 
-/// Returns an error if this server cannot reach the zone of the node.
+/// Returns an error if this Clew server cannot reach the node's zone.
 pub(crate) fn check_zone(service: &AppState, node: &Node) -> Result<(), Failure> {
     match &node.zone {
         Some(zone) if !service.store.can_reach_zone(Some(zone)) => {

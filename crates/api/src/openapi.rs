@@ -1,4 +1,4 @@
-//! OpenAPI document of the API, which describes the routes and the parts that all routes share.
+//! OpenAPI document of the API. The document describes the routes and the parts that all routes share.
 
 use clew_model::ErrorEntry;
 use utoipa::OpenApi;

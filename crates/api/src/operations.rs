@@ -8,11 +8,11 @@ use http::{Method, Request};
 pub(crate) enum AuditMode {
     /// Every outcome.
     Always,
-    /// Only denials are audited, because the store records a successful change in the transaction of the change.
+    /// Only denials, because the store records a successful change in the transaction of the change.
     DenialsOnly,
 }
 
-/// Route that authenticates its caller or signs a user in.
+/// Audited operation: a route that authenticates its caller or signs in a user.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Operation {
     pub(crate) method: &'static str,

@@ -12,14 +12,15 @@ use crate::error::ApiError;
 /// Permits for password hashing. Each hash uses 19 MiB and a CPU core, and unauthenticated clients can trigger hashing.
 static HASHING_PERMITS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
 
-/// Hashes a password into a PHC string.
+/// Hashes a password into a PHC hash string.
 pub(crate) async fn hash_password(password: SecretString) -> Result<String, ApiError> {
     run_with_hashing_permit(move || password::hash_password(&password))
         .await?
         .map_err(|error| ApiError::internal_error(&error))
 }
 
-/// Verifies a password against a PHC string. Without a hash, the check fails after the same time.
+/// Verifies a password against a PHC hash string.
+/// If `hash` is `None`, the check takes equally long and then fails.
 pub(crate) async fn verify_password(given: SecretString, hash: Option<String>) -> Result<bool, ApiError> {
     run_with_hashing_permit(move || {
         if let Some(hash) = hash {

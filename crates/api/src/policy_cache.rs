@@ -1,4 +1,4 @@
-//! Loading and caching of the parsed policies of users.
+//! Cache of users' parsed policies, which are loaded from the store.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ impl Default for PolicyCache {
 }
 
 impl PolicyCache {
-    /// Returns the policies that apply to a user. Policies that are not cached are loaded from the store.
+    /// Returns the policies that apply to a user, from the cache or from the store.
     pub(crate) async fn get_or_load(
         &self,
         store: &Store,
@@ -43,7 +43,7 @@ impl PolicyCache {
 
 /// Minimum policy size, in bytes, for which parsing and evaluation run outside the async threads.
 const LARGE_POLICY_BYTES: usize = 8 << 10;
-/// After a request has used this number of work units, its further evaluations run outside the async threads.
+/// Number of used work units after which a request's further evaluations run outside the async threads.
 const LARGE_WORK_UNITS: u64 = 64 << 10;
 
 /// Runs an evaluation of a principal's policies.
@@ -60,7 +60,7 @@ pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnc
 
 /// Loads and parses the policies that apply to a user.
 ///
-/// If one policy cannot be parsed, no policy of the user applies, because that policy could contain a Deny statement.
+/// If one policy cannot be parsed, returns no policies, because the invalid policy could contain a Deny statement.
 pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
     let (stored, user) = (store.list_grants_of_user(user).await?, user.clone());
     let bytes: usize = stored.iter().map(StoredGrant::document_len).sum();

@@ -29,7 +29,7 @@ impl Query {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Returns an error if `known` does not contain a parameter, so that no misspelled parameter is ignored.
+    /// Returns an error if the query has a parameter that is not in `known`, such as a misspelled parameter.
     pub(crate) fn reject_unknown(&self, known: &[&'static str]) -> Result<(), ApiError> {
         match self.parameters.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, _)) => Err(unknown_field_error(name, known)),

@@ -42,7 +42,7 @@ pub(crate) enum RouteAuth {
     Authenticated,
 }
 
-/// Middleware function that handles a request around its route.
+/// Middleware function that runs code before and after the handler of every route.
 pub(crate) async fn handle_request(
     State((service, auth)): State<(AppState, RouteAuth)>,
     mut request: Request,
@@ -136,7 +136,7 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
 
 /// Returns the error for a request that axum itself rejected, such as a request whose path is not UTF-8.
 ///
-/// The conversion ensures that every error response has the same body format.
+/// Replacing axum's error ensures that every error response has the same body format.
 fn build_framework_error(status: StatusCode) -> Option<ApiError> {
     let entry = if status.is_client_error() { ErrorEntry::BAD_REQUEST } else { ErrorEntry::INTERNAL };
     (status.is_client_error() || status.is_server_error()).then(|| ApiError::new(entry))

@@ -1,4 +1,4 @@
-//! Accept loop with connection limits and graceful shutdown. The module `serve/connection.rs` serves one connection.
+//! Accept loop with connection limits and graceful shutdown. The module `serve/connection.rs` serves each connection.
 
 mod cert_reload;
 mod connection;
@@ -52,12 +52,12 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// Delay after a failed accept. Usually, an accept fails because the process has no free file descriptor.
+/// Delay after accepting a connection failed, usually because the process has no free file descriptor.
 const ACCEPT_RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(100);
 
-/// Serves requests until `shutdown` is cancelled, and then drains responses in progress.
+/// Serves requests until `shutdown` is cancelled, and then completes the responses in progress.
 ///
-/// Draining takes at most [`crate::ApiSettings::shutdown_grace_period`].
+/// Completing the responses takes at most [`crate::ApiSettings::shutdown_grace_period`].
 pub async fn serve(
     service: AppState,
     listener: impl Into<Listener>,

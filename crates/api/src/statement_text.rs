@@ -1,8 +1,8 @@
-//! Statement text in responses and in the audit log, which is the full text, the SQL template or a placeholder.
+//! Statement text in responses and in the audit log: the full text, the SQL template or a placeholder.
 
 use clew_diagnose::{build_statement_template, to_valid_utf8};
 
-/// Placeholder for a statement fragment in a filter.
+/// Placeholder that masks a statement fragment in a filter.
 ///
 /// An SQL template cannot mask a fragment. For example, the template of `4111x` is `4111x`.
 pub(crate) const MASKED_FRAGMENT: &str = "***";

@@ -1,4 +1,4 @@
-//! Handlers of the TaurusDB API, wire-compatible with the cloud (spec sections 1, 2 and 3).
+//! Handlers of the TaurusDB API, wire-compatible with Huawei Cloud (spec sections 1, 2 and 3).
 
 pub(crate) mod collect;
 pub(crate) mod download;
@@ -23,7 +23,7 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::ApiError;
 use crate::query::Query;
 
-/// Returns the collection whose `request_id` is in the query, or `None` if the target node has no such collection.
+/// Returns the target node's collection with the `request_id` from the query, or `None` if there is none.
 async fn find_collection_task(
     caller: &Caller,
     target: &NodeTarget,

@@ -1,4 +1,4 @@
-//! Attachment of policies to users and groups.
+//! Routes that list, attach and detach the policies of users and groups.
 
 use std::collections::HashMap;
 
@@ -164,7 +164,7 @@ async fn find_optional_project(
     }
 }
 
-/// Checks whether the policy model permits the attachment (spec section 4.1).
+/// Returns an error if the policy model does not permit the attachment to this user or group (spec section 4.1).
 ///
 /// A role-based policy can be attached only to a group, either for all projects or for one project.
 /// An identity policy can be attached to a user or group, but only for all projects.
@@ -180,8 +180,8 @@ fn check_policy_model(policy: &ResolvedPolicy, grantee: &Grantee, project: Optio
     }
 }
 
-/// Returns the users and groups of the domain that a policy is attached to.
-/// For a system policy, users and groups of other domains are omitted.
+/// Returns the domain's users and groups to which a policy is attached.
+/// If the policy is a system policy, the list contains no users or groups of other domains.
 async fn load_attachment_views(
     service: &AppState,
     domain: &DomainId,

@@ -1,4 +1,4 @@
-//! Enterprise projects of a domain. An enterprise project is a label for instances that policy conditions can refer to.
+//! Routes for enterprise projects. An enterprise project labels instances, and policy conditions can match the label.
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};

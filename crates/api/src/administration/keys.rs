@@ -1,4 +1,4 @@
-//! Permanent access keys of users. Every user may manage their own access keys.
+//! Routes for permanent access keys. Every user may manage their own access keys.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -122,7 +122,7 @@ pub(crate) async fn delete_access_key(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Returns the owner of the access keys. Returns an error if the caller may not perform the action on these keys.
+/// Returns the user with this id, or an error if the caller may not perform the action on the user's access keys.
 async fn find_key_owner(service: &AppState, caller: &Caller, action: Action, id: &str) -> Result<User, ApiError> {
     if is_callers_user_id(service, caller, id) {
         return users::find_user(service, caller, id).await;

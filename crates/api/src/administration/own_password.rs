@@ -1,4 +1,4 @@
-//! Change of the caller's own password.
+//! Route that changes the caller's own password.
 
 use axum::body::Bytes;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! Custom policies of the domain and system policies of Clew.
+//! Routes for the domain's custom policies and for Clew's system policies.
 
 pub(super) mod validate;
 
@@ -171,7 +171,7 @@ pub(super) enum ResolvedPolicy {
     System(&'static system::SystemPolicy),
 }
 
-/// Finds a policy by name among the system policies and the custom policies of the domain.
+/// Finds a policy by name among the system policies and the domain's custom policies.
 pub(super) async fn find_policy(service: &AppState, domain: &DomainId, name: &str) -> Result<ResolvedPolicy, ApiError> {
     if let Some(policy) = system::SYSTEM_POLICIES.iter().find(|policy| policy.name == name) {
         return Ok(ResolvedPolicy::System(policy));
@@ -218,7 +218,7 @@ impl ResolvedPolicy {
 
 /// Parses a policy document on a blocking thread.
 ///
-/// The size of the document is charged to the caller's rate limit.
+/// Large documents consume the caller's request quota in proportion to their size.
 /// Parsing can be expensive, because the parser compares each unknown word with all valid words.
 async fn parse_policy_document(
     service: &AppState,
@@ -238,7 +238,7 @@ fn build_policy_response(
     Ok(Json(PolicyWithDocument { policy: policy.build_policy_view(), document, warnings }))
 }
 
-/// Returns the name of a policy model in the store.
+/// Returns the name under which the store saves a policy model.
 fn policy_model_name(model: PolicyModel) -> &'static str {
     match model {
         PolicyModel::RoleBased => "role",

@@ -1,4 +1,4 @@
-//! Users of the domain and their passwords.
+//! Routes for a domain's users and for their passwords.
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};

@@ -1,4 +1,4 @@
-//! Validation of fields that several request bodies contain.
+//! Validation of request body fields that several routes share.
 
 use clew_iam::name::{self, MAX_DESCRIPTION_LENGTH, NameRule};
 use clew_iam::password::{self, MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, PasswordError};
@@ -51,7 +51,7 @@ pub(super) fn parse_description(body: &JsonBody) -> Result<Option<String>, ApiEr
     Ok(Some(description))
 }
 
-/// Validates a new password for the user named `user`.
+/// Validates the new password of the user with the name `user`.
 pub(super) fn check_new_password(user: &str, chosen: &SecretString) -> Result<(), ApiError> {
     password::check_password_rules(chosen, user).map_err(|rule| {
         let id = match rule {

@@ -1,7 +1,7 @@
-//! Aggregation of repeated refusals, which prevents a caller from filling the disk with audit rows.
+//! Aggregates repeated refusals, so that a caller cannot fill the disk with audit rows.
 //!
-//! The first refusal of a caller for a reason is recorded before the response is sent.
-//! Further refusals in the same time window are counted and recorded as one event at the end of the window.
+//! A caller's first refusal for a given reason is recorded before the response is sent.
+//! Further refusals in the same time window are only counted. One audit event contains their count.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,47 +17,47 @@ use tracing::warn;
 
 use crate::client_addr::ClientSubnet;
 
-/// Maximum number of refusal kinds per caller that have their own window. Further kinds share one window.
+/// Maximum number of refusal kinds with their own time window, per caller. Further kinds share one window.
 const MAX_REFUSAL_KINDS: usize = 16;
-/// Maximum number of callers that have their own windows. Further callers share one window per domain.
+/// Maximum number of callers with their own time windows. Further callers share one window per domain.
 const MAX_TRACKED_CALLERS: usize = 256;
-/// Maximum number of distinct values in each list of an event, such as the list of targets or of client addresses.
+/// Maximum number of values in each list of an audit event, such as the lists of targets and client addresses.
 const MAX_LISTED_VALUES: usize = 16;
-/// Maximum number of events that wait to be written to the database.
+/// Maximum number of audit events in the queue for the database.
 const MAX_PENDING_EVENTS: usize = 8192;
-/// Interval at which the events of ended windows are written to the database.
+/// Interval at which the audit events of ended time windows are written to the database.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
-/// Operation name of an event that counts the refusals of several different operations.
+/// Operation name of an audit event that counts refusals of different operations.
 const MIXED_OPERATIONS_NAME: &str = "RefusedRequests";
 
-/// Key of a caller: a user, or the subnet of an unauthenticated client.
+/// Key that distinguishes callers: a user, or the subnet of an unauthenticated client.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum CallerKey {
     User(UserId),
-    /// The claimed name is part of the key only if its domain exists, because each request could claim a new name.
+    /// The key contains the claimed name only if its domain exists, because a client could claim many names.
     Unknown {
         peer: Option<ClientSubnet>,
         claimed: Option<(DomainId, String)>,
     },
-    /// All callers of a domain beyond [`MAX_TRACKED_CALLERS`].
+    /// Callers of a domain that exceed [`MAX_TRACKED_CALLERS`].
     Others {
         domain: Option<DomainId>,
     },
 }
 
-/// Kind of a refusal: operation, outcome, code and reason.
-/// `None` represents all kinds beyond [`MAX_REFUSAL_KINDS`].
+/// Kind of a refusal: operation, outcome, error code and reason.
+/// `None` stands for all refusal kinds beyond [`MAX_REFUSAL_KINDS`].
 type RefusalKind = Option<(String, Outcome, Option<String>, &'static str)>;
 
-/// Time window in which the refusals of one caller and kind are counted.
+/// Time window in which one caller's refusals of one kind are counted.
 #[derive(Debug)]
 struct RefusalWindow {
     ends: Instant,
-    /// Number of refusals after the first refusal, which is recorded separately.
+    /// Number of refusals without the first refusal, which has its own audit event.
     repeated: u64,
     first_at: Timestamp,
     last_at: Timestamp,
-    /// Event that contains the field values that all refusals in the window share.
+    /// Audit event with the field values that are equal in all refusals of the window.
     event: AuditEvent,
     targets: BTreeSet<String>,
     claimed: BTreeSet<String>,
@@ -69,7 +69,7 @@ struct RefusalWindow {
 #[derive(Debug, Default)]
 struct OpenWindows {
     windows: HashMap<CallerKey, HashMap<RefusalKind, RefusalWindow>>,
-    /// Events of ended windows that are not recorded yet.
+    /// Audit events of ended windows that are not in the database yet.
     pending: VecDeque<AuditEvent>,
 }
 
@@ -81,12 +81,12 @@ pub(crate) struct RepeatedRefusals {
 }
 
 impl RepeatedRefusals {
-    /// Creates a counter with a window duration. A window starts at the first refusal for a caller and kind.
+    /// Creates a counter. A time window of the duration `window` starts at a caller's first refusal of a kind.
     pub(crate) fn new(window: Duration) -> Self {
         Self { window, state: Mutex::default() }
     }
 
-    /// Records the first refusal of a kind, or counts a repeated refusal.
+    /// Records an audit event for the first refusal of a kind, and only counts repeated refusals.
     ///
     /// `reason` is the id of the error's detail message, which is more specific than the error code.
     pub(crate) async fn record_refusal(
@@ -104,8 +104,8 @@ impl RepeatedRefusals {
         recorded
     }
 
-    /// Opens a window for the first refusal of a kind and returns the key of the window.
-    /// Counts a repeated refusal in the open window and returns `None`.
+    /// For the first refusal of a kind, opens a time window and returns its key.
+    /// For a repeated refusal, increments the count of the open time window and returns `None`.
     fn open_window_or_count(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerKey, RefusalKind)> {
         let now = Instant::now();
         let mut state = self.lock_state();
@@ -121,9 +121,9 @@ impl RepeatedRefusals {
         Some((caller, kind))
     }
 
-    /// Records ended windows every [`FLUSH_INTERVAL`]. When `end` is cancelled, records all open windows and returns.
+    /// Records ended windows every [`FLUSH_INTERVAL`] until `end` is cancelled, and then records all open windows.
     ///
-    /// Only a single task records the windows, because concurrent writers could lose an event.
+    /// Only one task may call this method, because concurrent calls could lose an audit event.
     pub(crate) async fn run(&self, store: &Store, end: &CancellationToken) {
         while end.run_until_cancelled(sleep(FLUSH_INTERVAL)).await.is_some() {
             let now = Instant::now();
@@ -132,7 +132,7 @@ impl RepeatedRefusals {
         self.flush(store, |_| true).await;
     }
 
-    /// Records the events of ended windows. If the database rejects an event, the next flush retries the event.
+    /// Writes the audit events of ended windows to the database. The next flush retries a failed write.
     async fn flush(&self, store: &Store, has_ended: impl Fn(&RefusalWindow) -> bool) {
         self.lock_state().close_windows(has_ended);
         loop {
@@ -153,7 +153,7 @@ impl RepeatedRefusals {
 
 impl OpenWindows {
     /// Returns the window key of a refusal.
-    /// Refusals beyond [`MAX_TRACKED_CALLERS`] or [`MAX_REFUSAL_KINDS`] share a key.
+    /// All refusals beyond [`MAX_TRACKED_CALLERS`] or [`MAX_REFUSAL_KINDS`] share a window key.
     fn window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerKey, RefusalKind) {
         let caller = build_caller_key(event);
         let kind = Some((event.operation.clone(), event.outcome, event.code.clone(), reason));
@@ -276,8 +276,8 @@ impl RefusalWindow {
         }
     }
 
-    /// Builds the event for the repeated refusals in the window. Returns `None` if no refusal was repeated.
-    /// The lists of the event also include the values of the first refusal.
+    /// Returns the audit event for the window's repeated refusals, or `None` if no refusal was repeated.
+    /// The lists in the audit event also contain the values of the first refusal.
     fn into_audit_event(self) -> Option<AuditEvent> {
         let several = self.operations.len() > 1;
         let operation = if several { MIXED_OPERATIONS_NAME.to_owned() } else { self.event.operation };

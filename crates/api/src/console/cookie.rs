@@ -1,7 +1,7 @@
 //! Session cookie of a browser. The cookie contains the token and has the attributes `HttpOnly` and `SameSite=Strict`.
 //!
 //! Over TLS, the cookie name has the prefix `__Host-`.
-//! With this prefix, browsers reject a cookie that another host of the domain or a connection without TLS sets.
+//! Browsers reject a cookie with this prefix if another host of the domain or a connection without TLS sets it.
 //! The cookie name ends with the port, because browsers share cookies among all ports of a host.
 
 use std::borrow::Cow;
@@ -27,7 +27,7 @@ fn build_cookie_name(headers: &HeaderMap, connection: Option<&ClientAddr>) -> Co
     Cow::Owned(format!("__Host-{SESSION_COOKIE_NAME}_{port}"))
 }
 
-/// Returns whether the session cookie authenticates a request. A token header or a signature takes precedence.
+/// Returns whether the session cookie authenticates a request. A token header or signature takes precedence.
 pub(crate) fn is_cookie_authenticated(headers: &HeaderMap, connection: Option<&ClientAddr>) -> bool {
     !headers.contains_key("x-auth-token")
         && !headers.contains_key(AUTHORIZATION)
@@ -42,7 +42,7 @@ pub(crate) fn read_session_token<'a>(headers: &'a HeaderMap, connection: Option<
     pairs.find_map(|(name, value)| (name == expected && !value.is_empty()).then_some(value))
 }
 
-/// Builds the `Set-Cookie` value for the response to a request with these headers.
+/// Builds the `Set-Cookie` header value for the session cookie with this token.
 ///
 /// The cookie expires after `seconds`; 0 deletes the cookie.
 pub(super) fn build_set_cookie_header(

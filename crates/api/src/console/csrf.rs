@@ -1,4 +1,4 @@
-//! CSRF protection of requests with the session cookie.
+//! CSRF protection of requests that the session cookie authenticates.
 //!
 //! `docs/decisions/0024-browser-sessions.md` lists the attacks and the countermeasures.
 
@@ -13,7 +13,7 @@ use crate::error::ApiError;
 
 /// Request header with the CSRF token of the session.
 const CSRF_HEADER: &str = "x-clew-csrf";
-/// Fetch metadata header, which scripts cannot set. Browsers send this header only over TLS and to localhost.
+/// Fetch metadata header, which scripts cannot set. Browsers send the header only over TLS and to localhost.
 const FETCH_SITE_HEADER: &str = "sec-fetch-site";
 
 /// Returns an error if the request was not sent by Clew's own web page.
@@ -29,7 +29,7 @@ pub(crate) fn check_csrf_protection(parts: &Parts, token: &str) -> Result<(), Ap
     }
 }
 
-/// Returns an error if the headers that the browser sets indicate that another site sent the request.
+/// Returns an error if the `Sec-Fetch-Site` or `Origin` header indicates that another site sent the request.
 pub(super) fn check_request_origin(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
     if let Some(site) = headers.get(FETCH_SITE_HEADER) {
         // `none` means that the user entered the URL, which causes a GET request.

@@ -1,7 +1,7 @@
-//! Kills of selected sessions, and previews of such kills.
+//! Route that kills selected sessions or previews the kills.
 //!
-//! The page sends the user and host of each selected session.
-//! A session that reuses the thread id of a selected session is not killed.
+//! The web page sends the user and host of each selected session.
+//! Clew does not kill another session that has reused the thread id of a selected session.
 
 mod effect;
 mod preview;
@@ -217,10 +217,10 @@ async fn execute_kills(
     service.kills.execute_kills(order, victims, limits).await
 }
 
-/// Outcome and message for a session that does not match the selected session.
+/// Outcome name and message for a selected session that must not be killed.
 type Mismatch = (&'static str, String);
 
-/// Returns the name and message with which the response describes an outcome.
+/// Returns the name and the message that describe a kill outcome in the response.
 fn describe_outcome(outcome: &KillOutcome) -> (&'static str, String) {
     let name = match outcome {
         KillOutcome::AlreadyGone => "gone",
@@ -257,15 +257,15 @@ fn build_session_view(
 }
 
 impl SelectedSession {
-    /// Returns whether `current`, which has the same thread id, is the selected session.
+    /// Returns whether `current`, a session with the same thread id, has the selected session's user and host.
     fn matches_session(&self, current: &Session) -> bool {
         to_valid_utf8(&current.user) == self.user && to_valid_utf8(&current.host) == self.host
     }
 
-    /// Compares the selected session with the session list. Returns the reason if the session must not be killed.
+    /// Returns the reason why the selected session must not be killed, or `None` if it may be killed.
     ///
-    /// Possible reasons: the session has ended, another session has its id, or it runs another statement.
-    /// `listed_at` is the time of the list, as a Unix timestamp in seconds.
+    /// Possible reasons: another server, an ended session, a reused thread id, or a later statement with `KILL QUERY`.
+    /// `listed_at` is the time at which the session list was read, as a Unix timestamp in seconds.
     fn find_mismatch(
         &self,
         current: Option<&Session>,

@@ -16,7 +16,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
 
-/// Maximum number of audit rows that are searched for the names of the users who requested the kills on a page.
+/// Maximum number of audit rows that one request searches for the names of the users who requested the kills.
 const MAX_SEARCHED_AUDIT_ROWS: u32 = 1000;
 
 /// Page of kills on a node.
@@ -117,7 +117,7 @@ pub(crate) async fn list_kills(
     Ok(Json(NodeKills { kills: kills.into_iter().map(view).collect(), total_count }))
 }
 
-/// Returns the name of the user who requested each kill, by thread id and request time.
+/// Returns the names of the users who requested the kills, by thread id and request time.
 ///
 /// The names come from the audit rows that record the outcomes of the kills.
 async fn load_actor_names(

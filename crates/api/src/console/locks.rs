@@ -14,7 +14,7 @@ use crate::json::Json;
 /// Wait graph of a node, with the server instance that reported the lock waits.
 #[derive(Serialize)]
 pub(crate) struct NodeLocks {
-    /// Server instance. A request to kill one of the sessions must contain this value.
+    /// Server instance that reported the lock waits. A kill request for one of the sessions must contain this value.
     server: String,
     #[serde(flatten)]
     graph: WaitGraph,

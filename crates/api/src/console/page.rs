@@ -1,4 +1,4 @@
-//! Files of the web page, which are embedded in the program with gzip compression.
+//! Gzip-compressed files of the web page, which are embedded in the program.
 
 mod asset;
 
@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use crate::error::ApiError;
 use asset::Asset;
 
-/// Paths and compressed contents of the web page's files, from the build script. Empty if the page was not built.
+/// Paths and gzip contents of the web page's files, which the build script embeds. Empty if the page was not built.
 const EMBEDDED_FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
 static WEB_PAGE: LazyLock<WebPage> = LazyLock::new(|| WebPage::from_files(EMBEDDED_FILES));
@@ -25,14 +25,14 @@ const INDEX_PATH: &str = "index.html";
 /// Path prefix of files with a content hash in their name.
 const HASHED_ASSET_PREFIX: &str = "assets/";
 
-/// Path prefixes of the API. An unknown path with such a prefix returns an error instead of a view of the page.
+/// Path prefixes of the API. An unknown path with one of these prefixes returns an error instead of the web page.
 const API_PATH_PREFIXES: [&str; 9] =
     ["/v3/", "/v3.0/", "/v3.1/", "/v5/", "/clew/", "/healthz", "/readyz", "/metrics", "/openapi.json"];
 
 const NOT_BUILT_MESSAGE: &str = "This Clew was built without its web page. The API serves all the same: see /openapi.json.\n\
     To have the page, build it before Clew (Node.js 20 or newer):\n\n    npm --prefix web ci\n    npm --prefix web run build\n    cargo build --release\n";
 
-/// Security headers for the web page's files. The headers permit only scripts and connections of this host.
+/// Security headers for the web page's files. The headers permit only scripts from this host and connections to it.
 const PAGE_SECURITY_HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",

@@ -1,4 +1,4 @@
-//! Permissions of the caller on an instance, with the reason why an action is denied.
+//! Permissions of the caller on an instance, with a reason for each denied action.
 
 use std::collections::BTreeMap;
 

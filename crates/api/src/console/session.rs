@@ -1,4 +1,4 @@
-//! Browser sessions. The token of a browser session is stored in a cookie.
+//! Browser sessions. A cookie in the browser contains the token of the session.
 
 mod body;
 mod wire;
@@ -177,7 +177,7 @@ pub(crate) async fn change_project(
     Ok(build_session_response(&issued, &user, project, &projects, cookie))
 }
 
-/// Builds the response for a browser session with a new token.
+/// Builds the response that sends a browser session's new token as a cookie.
 fn build_session_response(
     issued: &IssuedToken,
     user: &User,

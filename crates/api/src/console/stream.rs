@@ -2,10 +2,10 @@
 //!
 //! `docs/decisions/0025-shared-sampling-for-event-streams.md` describes how subscribers share the samples of a node.
 //!
-//! The registry (`registry`) starts one watch per node (`node_watch`), which samples the node for all subscribers.
-//! The feed (`feed`) renders snapshots and changes as events.
-//! Each subscriber (`subscriber`) sends the changes since its last event as fast as the client reads.
-//! The permissions of a subscriber (`authorization`) are revalidated while its stream is open.
+//! The registry (`registry`) starts one watch (`node_watch`) per node, which samples the node for all subscribers.
+//! The feed (`feed`) renders session list snapshots and changes as server-sent events.
+//! Each subscriber (`subscriber`) sends the changes since its last event as fast as the client reads them.
+//! While a stream is open, the module `authorization` regularly checks the permissions of the stream's subscriber.
 
 mod authorization;
 mod event;
@@ -34,7 +34,7 @@ use event::FeedPosition;
 pub(crate) use registry::WatchRegistry;
 use subscriber::Subscriber;
 
-/// Allowed values for the minimum interval between two events, in seconds.
+/// Range of values for the minimum interval between two events, in seconds.
 const ALLOWED_INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
 
 /// Query parameters of an event stream.

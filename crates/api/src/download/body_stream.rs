@@ -1,4 +1,4 @@
-//! Body stream of a download, which is a byte range of the header row followed by the result file.
+//! Body stream of a download: a byte range of the header row followed by the result file.
 //!
 //! Data in the page cache is read on the async thread, because such a read only copies memory.
 //! Data that is only on disk is read on a blocking thread.
@@ -20,7 +20,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 /// Maximum size of a chunk, in bytes. The HTTP library buffers about six chunks per response.
 pub(super) const CHUNK_SIZE: usize = 64 * 1024;
 
-/// Stream of the chunks of a download. The stream ends after the last byte of the range or with an error.
+/// Stream of download chunks. The stream ends with an error or after the last byte of the range.
 #[derive(Debug)]
 pub(super) struct BodyStream {
     /// Unsent part of the header row.
@@ -90,15 +90,15 @@ impl Stream for BodyStream {
     }
 }
 
-/// Pool of buffers. A buffer is reused after its chunk has been sent, so that the buffer stays in the CPU cache.
+/// Pool of chunk buffers. Reusing the buffer of a sent chunk improves the hit rate of the CPU cache.
 #[derive(Debug, Default)]
 struct BufferPool {
-    /// Buffers of the chunks in use, oldest first, because chunks are dropped in this order.
+    /// Buffers whose chunks are in use, oldest first, because chunks are dropped in this order.
     shared: VecDeque<Bytes>,
 }
 
 impl BufferPool {
-    /// Returns a buffer for the remaining bytes. The buffer has at most [`CHUNK_SIZE`] bytes.
+    /// Returns a buffer for the `left` remaining bytes of the range, at most [`CHUNK_SIZE`] bytes long.
     fn acquire(&mut self, left: u64) -> BytesMut {
         let length = usize::try_from(left).unwrap_or(CHUNK_SIZE).min(CHUNK_SIZE);
         let returned =
@@ -120,7 +120,7 @@ impl BufferPool {
 
 /// Reads a part of a file from the page cache.
 ///
-/// Returns `None` if the read would wait for the disk or the file system does not support `RWF_NOWAIT`.
+/// Returns `None` if the data is not in the page cache or the file system does not support `RWF_NOWAIT`.
 fn read_from_page_cache(file: &File, buffer: &mut [u8], at: u64) -> Option<io::Result<usize>> {
     loop {
         match preadv2(file, &mut [IoSliceMut::new(buffer)], at, ReadWriteFlags::NOWAIT) {

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::{IF_NONE_MATCH, IF_RANGE};
 
-/// Returns whether the `Range` header applies, because `If-Range` is absent or equals the strong entity tag.
+/// Returns true if the `Range` header applies: `If-Range` is absent or equals the strong entity tag.
 /// A date or weak entity tag in `If-Range` never matches.
 pub(super) fn range_applies(headers: &HeaderMap, tag: &str) -> bool {
     headers.get(IF_RANGE).is_none_or(|value| value.as_bytes() == tag.as_bytes())
@@ -19,7 +19,7 @@ pub(super) fn is_not_modified(headers: &HeaderMap, tag: &str) -> bool {
     })
 }
 
-/// Returns an entity tag without the prefix `W/`, for the weak comparison that `If-None-Match` requires.
+/// Removes the prefix `W/` from an entity tag, for the weak comparison that `If-None-Match` requires.
 fn strip_weak_prefix(tag: &str) -> &str {
     tag.strip_prefix("W/").unwrap_or(tag)
 }

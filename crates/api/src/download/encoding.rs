@@ -21,7 +21,7 @@ impl ContentEncoding {
     }
 }
 
-/// Chooses the content encoding: zstd or else gzip if the client accepts it, and otherwise identity.
+/// Chooses the first content encoding that the client accepts: zstd, gzip, or else identity.
 pub(super) fn choose_encoding(headers: &HeaderMap) -> ContentEncoding {
     let accepted = |encoding: &ContentEncoding| accepts_encoding(headers, encoding.name());
     [ContentEncoding::Zstd, ContentEncoding::Gzip].into_iter().find(accepted).unwrap_or(ContentEncoding::Identity)
@@ -37,7 +37,7 @@ pub(crate) fn accepts_encoding(headers: &HeaderMap, encoding: &str) -> bool {
     })
 }
 
-/// Returns whether a weight is zero (`q=0`), which excludes the encoding.
+/// Returns whether a weight is zero. The weight `q=0` excludes an encoding.
 fn is_zero_weight(weight: &str) -> bool {
     let value = weight.trim().strip_prefix("q=").or_else(|| weight.trim().strip_prefix("Q="));
     value.and_then(|value| value.trim().parse::<f32>().ok()).is_some_and(|value| value <= 0.0)

@@ -1,4 +1,4 @@
-//! Locks that serialize the password checks for a subject within a server process.
+//! Locks that serialize the password checks of a subject within one server process.
 //!
 //! Serialization ensures that concurrent successful checks do not count as failed attempts.
 //! The store limits the number of failed attempts across all server processes.
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Mutex as SubjectLock, OwnedMutexGuard};
 
-/// Locks of the subjects that have a running password check.
+/// Locks of the subjects for which a password check is running.
 #[derive(Debug, Default)]
 pub(crate) struct AttemptLocks(Mutex<HashMap<String, Arc<SubjectLock<()>>>>);
 

@@ -1,8 +1,8 @@
-//! Authentication attempts, the counters of failed attempts, and the password check.
+//! Password checks, and counters of failed authentication attempts.
 //!
-//! A successful authentication records the client address for the user.
+//! A successful authentication records the client's address as an address of the user.
 //! Each recorded address of a user has its own failure counter; all other addresses share one counter.
-//! Failed attempts from other addresses do not lock the user out at the recorded addresses.
+//! Therefore, failed attempts from other addresses do not lock out the user at a recorded address.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(crate) enum PasswordCheckOutcome {
 
 /// Checks a password for the user `<domain>/<name>` from a client address.
 ///
-/// The check takes the same time for a missing user as for a wrong password.
+/// The check takes equally long for a missing user and for a wrong password.
 pub(crate) async fn check_password_attempt(
     service: &AppState,
     name: &str,
@@ -56,7 +56,7 @@ pub(crate) async fn check_password_attempt(
     Ok(PasswordCheckOutcome::Right)
 }
 
-/// Reserves an attempt before the password is compared. Returns `false` if the subject is locked.
+/// Reserves an attempt for the subject. Returns `false` if the subject is locked or remains busy.
 async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreError> {
     let start = Instant::now();
     loop {
@@ -73,13 +73,13 @@ async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreErro
 /// Subject of a failure counter.
 pub(crate) struct FailureSubject {
     pub(crate) name: String,
-    /// True if a successful authentication does not have to update the recorded address.
+    /// True if the client address was recorded recently, so that a successful authentication need not record it again.
     pub(crate) is_address_up_to_date: bool,
 }
 
-/// Returns the subject of the failure counter that applies to a user and a client address.
+/// Returns the subject of the failure counter that applies to a user at a client address.
 ///
-/// The user name is the last part of the subject, so that a crafted name cannot produce another subject.
+/// The user name is the last part of the subject, so that a crafted name cannot form another user's subject.
 pub(crate) async fn find_failure_subject(
     store: &Store,
     name: String,
@@ -102,9 +102,9 @@ fn address_subject(address: &str, name: &str) -> String {
     ["address:", address, " ", name].concat()
 }
 
-/// Records the client address of a successful authentication, which gives the address its own failure counter.
+/// Records the client address of a successful authentication. A recorded address has its own failure counter.
 ///
-/// If the store fails, the error is only logged, and the address remains unrecorded.
+/// An error of the store is only logged, and the address then remains unrecorded.
 pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
     let Some(peer) = peer else { return };
     if let Err(error) = store.record_user_address(user, ClientSubnet::from(peer).address()).await {

@@ -14,8 +14,8 @@ use crate::iam::sign_in::UserRef;
 
 /// Authenticates a user by password and records the user in the audit context.
 ///
-/// A missing user and a wrong password cause the same error after the same time.
-/// Repeated failures also lock the name of a user that does not exist.
+/// A missing user and a wrong password return the same error and take equally long.
+/// Repeated failures lock a user name even if no user with this name exists.
 pub(crate) async fn authenticate_by_password(
     service: &AppState,
     trail: &AuditContext,

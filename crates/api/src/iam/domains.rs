@@ -1,4 +1,4 @@
-//! List of domains, as the SDKs of the cloud require it (spec sections 3.1 and 8.3).
+//! Route that lists domains, which the Huawei Cloud SDKs require (spec sections 3.1 and 8.3).
 
 use serde::Serialize;
 use utoipa::ToSchema;

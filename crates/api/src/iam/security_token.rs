@@ -1,8 +1,8 @@
 //! Security tokens of temporary access keys.
 //!
 //! The suffix of a security token encodes the scope of its access key.
-//! The store contains the hash of the complete token, so that a modified suffix is detected.
-//! For example, an access key that was issued for a project token is limited to that project.
+//! The stored hash covers the complete token, so that Clew detects a modified suffix.
+//! For example, an access key that is issued for a project-scoped token is limited to that project.
 
 use clew_iam::decision::CredentialScope;
 use clew_iam::{SecretError, token};
@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 const DOMAIN_SCOPE_SUFFIX: &str = "domain";
 
-/// Generates a security token for an access key with this scope.
+/// Generates a security token that encodes the scope of its access key.
 ///
 /// A security token without a suffix, as created by `clew key create`, has the scope of a permanent key.
 pub(crate) fn generate_security_token(scope: &CredentialScope) -> Result<SecretString, SecretError> {
@@ -25,7 +25,7 @@ pub(crate) fn generate_security_token(scope: &CredentialScope) -> Result<SecretS
 
 /// Parses the scope from a security token.
 ///
-/// The returned scope can be trusted only if the hash of the token equals the stored hash.
+/// Trust the returned scope only if the hash of the token equals the stored hash.
 pub(crate) fn parse_scope(security_token: &str) -> Option<CredentialScope> {
     match security_token.split_once('.') {
         None => Some(CredentialScope::AccessKey),

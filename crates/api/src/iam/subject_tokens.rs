@@ -81,8 +81,8 @@ pub(crate) async fn revoke_token(
 
 /// Finds the valid token in `X-Subject-Token`.
 ///
-/// The token must belong to the caller, or to another user of the domain if the caller may perform the action.
-/// All other tokens, including unknown tokens, cause the same error.
+/// The token must belong to the caller, or to a user of the same domain if the caller may perform `action`.
+/// An unknown token and an inaccessible token return the same error.
 async fn find_subject_token(
     service: &AppState,
     caller: &Caller,

@@ -146,7 +146,7 @@ fn parse_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, ApiError> {
     Ok(identity)
 }
 
-/// Credentials for which a temporary access key is issued. The key inherits their scope and maximum expiry time.
+/// Credentials for which a temporary access key is issued. The key has the same scope and expires no later.
 struct KeySource {
     scope: CredentialScope,
     issued_for: IssuingCredentials,
@@ -163,7 +163,7 @@ impl KeySource {
     }
 }
 
-/// Returns the credentials that belong to a valid token of the caller.
+/// Returns the scope and expiry of a valid token of the caller, for which a temporary key is then issued.
 async fn find_token_source(service: &AppState, caller: &Caller, token: &str) -> Result<KeySource, ApiError> {
     let hash = token::hash_token(token);
     let stored = service.store.find_token(&hash).await?;

@@ -55,7 +55,7 @@ pub(crate) fn describe_scope(project: Option<&Project>) -> String {
 }
 
 /// Removes tokens one day after their expiry.
-/// During this day, error messages can distinguish expired tokens from unknown tokens.
+/// For one day after the expiry, an error message can still distinguish an expired token from an unknown token.
 async fn remove_expired_tokens(service: &AppState, now: i64) {
     if let Err(error) = service.store.remove_tokens_expired_before(now - 24 * 3600).await {
         tracing::warn!(%error, "cannot remove expired tokens");

@@ -104,7 +104,7 @@ impl ServerUrl {
 }
 
 impl TokenResponse {
-    /// Creates the response body. The body contains the service catalog only if a server URL is passed.
+    /// Creates the response body. The body contains the service catalog only if `server_url` is given.
     pub(super) fn new(
         service: &AppState,
         details: TokenDetails<'_>,

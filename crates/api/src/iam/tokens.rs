@@ -63,7 +63,7 @@ pub(crate) async fn create_token(
     Ok(response)
 }
 
-/// Returns the project of the requested scope, or `None` for the domain.
+/// Returns the project of the requested scope, or `None` if the scope is the domain.
 async fn resolve_requested_scope(
     service: &AppState,
     user: &User,

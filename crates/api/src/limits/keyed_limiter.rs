@@ -13,9 +13,9 @@ use governor::state::StateStore;
 use governor::state::keyed::{HashMapStateStore, ShrinkableKeyedStateStore};
 use governor::{Quota, RateLimiter};
 
-/// Number of checks after which keys with a full quota are removed.
+/// Number of checks between two removals of the keys that have a full quota.
 ///
-/// The removal limits the memory usage when requests come from many addresses.
+/// Removing these keys limits the memory usage when requests come from many addresses.
 const CHECKS_BETWEEN_SWEEPS: u32 = 4096;
 
 /// Rate limiter with a separate quota per key.
@@ -30,7 +30,7 @@ type Limiter<K, C> =
     RateLimiter<KeyLimitCheck<K>, PeekableStore<K>, C, governor::middleware::NoOpMiddleware<<C as Clock>::Instant>>;
 
 impl<K: Hash + Eq + Clone> KeyedLimiter<K> {
-    /// Creates a limiter with a sustained rate and a burst. Returns `None` (no limit) if one of them is 0.
+    /// Creates a limiter. Returns `None`, which means no limit, if the rate or the burst size is 0.
     pub(super) fn new(per_second: u32, burst: u32) -> Option<Self> {
         let period = Duration::from_secs(1).checked_div(per_second)?;
         Self::with_period(period, burst)
@@ -55,7 +55,7 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> KeyedLimiter<K, C> {
         self.check_key(&KeyLimitCheck { key: key.clone(), consumes: true })
     }
 
-    /// Consumes `count` permits, at most the burst size. If too few permits are available, consumes none.
+    /// Consumes `count` permits, limited to the burst size. If too few permits are available, consumes none.
     pub(super) fn consume_permits(&self, key: &K, count: u32) -> Result<(), Duration> {
         let count = NonZeroU32::new(count.min(self.burst.get())).unwrap_or(NonZeroU32::MIN);
         let outcome = self.limiter.check_key_n(&KeyLimitCheck { key: key.clone(), consumes: true }, count);
@@ -90,7 +90,7 @@ struct KeyLimitCheck<K> {
     consumes: bool,
 }
 
-/// State store for checks that consume no permit. The crate `governor` itself does not support such checks.
+/// State store that supports checks without consuming a permit. The crate `governor` itself has no such checks.
 ///
 /// A check that consumes no permit leaves the state of the key unchanged.
 struct PeekableStore<K: Hash + Eq + Clone>(HashMapStateStore<K>);

@@ -58,7 +58,7 @@ struct LimitLabel {
     limit: &'static str,
 }
 
-/// Limit on clients, which labels the rejected requests and connections in the metrics.
+/// Client limit that rejected a request or connection. The metrics use the limit as a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClientLimit {
     /// Request rate of a principal.
@@ -182,7 +182,7 @@ impl Metrics {
     }
 }
 
-/// HTTP methods that have their own series. Requests with other methods are counted as `other`.
+/// HTTP methods with their own time series. Requests with other methods are counted as `other`.
 static METHODS_WITH_SERIES: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS];
 

@@ -1,6 +1,6 @@
-//! Reloads of the TLS certificate after its files have changed.
+//! Reloads the TLS certificate when the certificate file or the key file changes.
 //!
-//! The server polls the files, because file system notifications do not cover all ways to renew a certificate.
+//! The server polls the files, because file system notifications miss some ways to renew a certificate.
 //! For example, a renewal can replace the files, overwrite them, or change a symbolic link to their folder.
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::file_fingerprint::FileFingerprint;
 use super::tls::TlsConfig;
 
 impl TlsConfig {
-    /// Polls the files every `poll_interval` until `shutdown` is cancelled, and reloads a changed certificate.
+    /// Reloads changed certificate and key files. Polls the files every `poll_interval` until `shutdown` is cancelled.
     ///
     /// If the new certificate is invalid, a warning is logged and the old certificate stays in use.
     pub async fn poll_and_reload_files(self, poll_interval: Duration, shutdown: CancellationToken) {

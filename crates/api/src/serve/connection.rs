@@ -52,7 +52,7 @@ impl ConnectionHandler {
         Self { router, http, reserved_http, tls, settings, metrics, shutdown }
     }
 
-    /// Serves the requests of a connection. After `watcher` signals a shutdown, no further request is served.
+    /// Serves requests on a connection. After `watcher` signals a shutdown, only the current request is completed.
     pub(super) async fn serve_connection(
         &self,
         stream: TcpStream,

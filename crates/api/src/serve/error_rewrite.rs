@@ -1,6 +1,6 @@
-//! Error bodies for requests that hyper itself rejects because the HTTP is malformed or the head is too large.
+//! Error bodies for requests that hyper itself rejects because they are malformed or their head is too large.
 //!
-//! For such a request, hyper writes a response without a body and offers no hook to change the response.
+//! Hyper's response to a rejected request has no body, and hyper offers no hook to change the response.
 //! The stream in this module replaces hyper's response with a JSON error that contains a request id.
 
 use std::io;
@@ -21,7 +21,7 @@ use super::head::{MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::Metrics;
 use crate::error::ApiError;
 
-/// Progress of the latest request on a connection. The service and the stream share this state.
+/// Progress of the latest request on a connection. The HTTP service and the connection's stream share this state.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ResponseTracker(Arc<RequestProgress>);
 
@@ -40,7 +40,7 @@ impl ResponseTracker {
         self.0.unflushed.store(true, Ordering::Relaxed);
     }
 
-    /// Wraps a response body to detect its end: hyper drops the body after the last byte.
+    /// Wraps a response body to detect its end. Hyper drops the body after its last byte.
     pub(super) fn track_body<B>(&self, body: B) -> TrackedBody<B> {
         TrackedBody { body, tracker: self.clone() }
     }
@@ -91,7 +91,7 @@ impl<B: Body + Unpin> Body for TrackedBody<B> {
 
 /// Stream of an HTTP connection that replaces hyper's own error responses.
 ///
-/// Bytes that hyper writes while no request or response is in progress are an error response of hyper.
+/// If hyper writes bytes while no request is in progress, the bytes are hyper's own error response.
 #[derive(Debug)]
 pub(super) struct ErrorRewrite<S> {
     stream: S,

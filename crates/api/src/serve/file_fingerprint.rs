@@ -1,4 +1,4 @@
-//! Detection of file changes by metadata, without reading the content.
+//! Detects file changes by metadata, without reading the file content.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;

@@ -4,5 +4,5 @@
 pub(super) const MAX_HEAD_BYTES: usize = 96 << 10;
 /// Maximum number of headers of a request.
 ///
-/// Hyper's default limit is the same number. Relying on the default is cheaper than setting the limit explicitly.
+/// This number is hyper's default. Setting the limit explicitly would be more expensive.
 pub(super) const MAX_HEADERS: usize = 100;

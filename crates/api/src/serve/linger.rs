@@ -1,4 +1,4 @@
-//! Lingering close of a connection while the peer is still sending.
+//! Lingering close for connections whose peer is still sending.
 //!
 //! Closing a socket with unread bytes resets the connection, and the peer loses the unread part of the response.
 //! For example, a client that sends an oversized body would receive a connection reset instead of the error response.

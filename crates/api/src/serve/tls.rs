@@ -31,7 +31,7 @@ pub struct TlsConfig {
 pub(super) struct CertificateFiles {
     pub(super) certificate: PathBuf,
     pub(super) key: PathBuf,
-    /// Fingerprints of both files, read before the files were first loaded.
+    /// Fingerprints of the certificate file and the key file, read before the files were first loaded.
     pub(super) initial: [Option<FileFingerprint>; 2],
 }
 
@@ -62,7 +62,7 @@ impl TlsConfig {
         Ok(Self { acceptor: Arc::new(config).into(), current, files: Arc::new(files) })
     }
 
-    /// Reloads both files for new connections. If the reload fails, the previous certificate stays in use.
+    /// Reloads the certificate and key for new connections. On failure, the previous certificate stays in use.
     pub fn reload(&self) -> Result<(), ServeError> {
         let certified = self.files.load_certified_key(self.acceptor.config().crypto_provider())?;
         *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);

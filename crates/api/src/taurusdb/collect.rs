@@ -142,7 +142,7 @@ fn build_audit_detail(draft: &SelectionDraft) -> Value {
 
 /// Parses the request body.
 ///
-/// An empty body selects the defaults of all fields. The value `null` selects the default of a field.
+/// An empty body selects the default for every field. The value `null` selects the default for its field.
 fn parse_selection_draft(body: &[u8]) -> Result<SelectionDraft, ApiError> {
     let mut draft = SelectionDraft::default();
     if body.trim_ascii().is_empty() {

@@ -1,4 +1,4 @@
-//! Kill tasks of an instance (spec section 2.8): the switch, the tasks, their preview and their history.
+//! Kill tasks of an instance (spec section 2.8): routes for the switch, the tasks, the preview and the history.
 //!
 //! `docs/decisions/0012-kill-tasks.md` documents the decisions on open points of the spec.
 
@@ -33,7 +33,7 @@ const MIN_TASK_SECONDS: u32 = 10;
 /// Maximum duration of an automatic task, in seconds: one second less than a year.
 const MAX_TASK_SECONDS: u32 = 31_535_999;
 
-/// Name of the task type for a kill task that stops after a specified duration.
+/// Name of the task type for a kill task that stops after a given duration.
 const AUTO_TASK_TYPE: &str = "auto";
 /// Name of the task type for a kill task that runs until a user stops it.
 const MANUAL_TASK_TYPE: &str = "manual";
@@ -82,7 +82,7 @@ pub(crate) async fn add_kill_task(
 struct NewTaskRequest {
     criteria: KillCriteria,
     duration: Option<Duration>,
-    /// Instance name that confirms a task without filters, which kills all user sessions.
+    /// Instance name in the request, which confirms a task without filters. Such a task kills all user sessions.
     confirmed: Option<String>,
 }
 

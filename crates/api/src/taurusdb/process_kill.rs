@@ -1,6 +1,6 @@
 //! Handler of `DeleteTaurusDbNodeProcesses` (spec section 2.2).
 //!
-//! `docs/decisions/0010-kill-responses-and-records.md` defines the two lists of the response.
+//! `docs/decisions/0010-kill-responses-and-records.md` defines which sessions count as killed or not found.
 
 use std::collections::HashSet;
 use std::time::Instant;
@@ -159,7 +159,7 @@ impl ProcessKillRequest {
         Ok(Self { ids, reason })
     }
 
-    /// Assigns each session to one of the two lists in the response. A session whose kill failed is in neither list.
+    /// Builds the lists of killed sessions and of sessions not found. Sessions whose kill failed are in neither list.
     fn classify_outcomes(&self, outcomes: &[(u64, KillOutcome)]) -> SessionKillResult {
         let mut killed = SessionKillResult { processes_killed: Vec::new(), processes_not_found: Vec::new() };
         for &id in &self.ids {
@@ -173,7 +173,7 @@ impl ProcessKillRequest {
     }
 }
 
-/// Returns the failure of a kill. A failure to identify the session through the node's address is included.
+/// Returns the failure of a kill. A refusal counts as a failure if the node address leads to a proxy or another server.
 fn find_outcome_failure(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),
@@ -184,7 +184,7 @@ fn find_outcome_failure(outcome: &KillOutcome) -> Option<Failure> {
     }
 }
 
-/// Returns the first failure. Its details contain the thread ids of the killed and remaining sessions.
+/// Returns the first failure, with the thread ids of the killed and remaining sessions in its details.
 /// The client can repeat the request.
 fn summarize_failures(outcomes: &[(u64, KillOutcome)], killed: &SessionKillResult) -> Option<Failure> {
     let failures: Vec<(u64, Failure)> =

@@ -1,9 +1,9 @@
-//! Server instances that the latest session lists came from, by user and node.
+//! Server instances from which the latest session lists were read, by user and node.
 //!
 //! `DELETE …/processes` identifies sessions only by thread id.
 //! A thread id can be reused when a server restarts or when an address moves to another server.
-//! Thread ids from a recent list are therefore not applied to a different server instance.
-//! Old lists are ignored, because the thread ids may come from another Clew server process or from the web page.
+//! Therefore, Clew kills no session if the user's recent session list came from a different server instance.
+//! Old lists are ignored, because the request's thread ids may come from another Clew process or from the web page.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +16,7 @@ use lru::LruCache;
 /// Maximum number of entries, one per user and node. The least recently used entry is evicted.
 const MAX_STORED_LISTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
-/// Maximum age of an entry. Older entries are not compared with the current server instance.
+/// Maximum age of an entry. An older entry is not compared with the current server instance.
 const MAX_LIST_AGE: Duration = Duration::from_mins(10);
 
 /// Server instance and read time of a session list.
@@ -26,7 +26,7 @@ struct SessionListServer {
     read_at: Instant,
 }
 
-/// Server instances that the latest session lists came from, by user and node.
+/// Server instances from which the latest session lists were read, by user and node.
 #[derive(Debug)]
 pub(crate) struct SessionListServers(Mutex<LruCache<(UserId, NodeId), SessionListServer>>);
 
@@ -37,7 +37,7 @@ impl Default for SessionListServers {
 }
 
 impl SessionListServers {
-    /// Records the server instance that a user's session list came from.
+    /// Records the server instance from which a user's session list was read.
     pub(super) fn record_list(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
         self.record_list_at(user, node, server, Instant::now());
     }

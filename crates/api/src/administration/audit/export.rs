@@ -12,10 +12,10 @@ use tracing::error;
 use super::wire::AuditRow;
 use crate::error::ApiError;
 
-/// Number of rows per store read.
+/// Number of audit rows in one batch from the store.
 const READ_BATCH_ROWS: u32 = 1000;
 
-/// State of an audit export: the next batch of rows and the source of further batches.
+/// State of an audit export: the next rows to send, and the store and filter from which further rows are read.
 struct AuditExportState {
     store: Store,
     filter: AuditFilter,
@@ -23,7 +23,7 @@ struct AuditExportState {
 }
 
 /// Returns a stream of audit rows as JSON Lines.
-/// If reading the first batch fails, the error is returned to the caller. A later error aborts the stream.
+/// Returns an error if the first batch cannot be read. A later read error aborts the stream.
 pub(super) async fn stream_audit_rows(
     store: Store,
     filter: AuditFilter,

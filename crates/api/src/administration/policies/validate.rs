@@ -1,4 +1,4 @@
-//! Validation of a policy document that is not stored.
+//! Route that validates a policy document without storing the document.
 
 use axum::body::Bytes;
 use axum::extract::State;

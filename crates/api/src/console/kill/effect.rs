@@ -23,7 +23,7 @@ pub(crate) struct KillEffectView {
 }
 
 impl KillEffectView {
-    /// Reads the effect of the kills that have these outcomes. Returns `None` if the server accepted no kill.
+    /// Measures the effect of the kills on the node. Returns `None` if the server accepted none of the kills.
     pub(super) async fn read_effect(
         service: &AppState,
         node: &Node,

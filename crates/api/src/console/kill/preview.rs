@@ -1,4 +1,4 @@
-//! Preview of a kill with the expected outcome, the rolled-back changes, the unblocked sessions and the risks.
+//! Preview of a kill: expected outcome, rolled-back changes, unblocked sessions and risks.
 
 use std::collections::HashMap;
 
@@ -34,7 +34,7 @@ pub(super) struct KillImpact {
 
 /// Reads the impact of killing these sessions.
 ///
-/// A failed read does not return an error, because the kill itself may still succeed.
+/// If a read fails, `unknown` contains the reason, because the kill itself may still succeed.
 pub(super) async fn read_kill_impact(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillImpact {
     let read = async |limits| read_lock_waits(&node.url, &limits).await;
     let observed = match service.try_read_node(node, read).await {
@@ -94,9 +94,9 @@ impl KillImpact {
     }
 }
 
-/// Returns the expected outcome of killing a session that matches its selection.
+/// Returns the name and message of the expected outcome of killing `current`.
 ///
-/// A real kill also refuses Clew's own sessions, which a preview does not detect.
+/// The preview does not detect Clew's own sessions, which a real kill refuses to kill.
 pub(super) fn predict_outcome(
     current: &Session,
     kind: KillTarget,

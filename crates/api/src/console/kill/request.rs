@@ -14,11 +14,11 @@ use crate::query::truncate_text;
 
 /// Maximum number of sessions in a request.
 const MAX_SESSIONS_PER_REQUEST: usize = 1000;
-/// Maximum number of victims that other requests for the same selection contain.
+/// Maximum number of thread ids in `other_victims`, the victims of other requests for the same selection.
 const MAX_VICTIMS_IN_OTHER_REQUESTS: usize = 100_000;
 /// Maximum length of the kill reason, in characters.
 const MAX_REASON_CHARS: usize = 255;
-/// Tolerance when comparing statement start times, in seconds. Servers round to seconds, and clocks differ.
+/// Tolerance for statement start times, in seconds, because servers round to seconds and clocks differ.
 pub(super) const START_TIME_TOLERANCE_SECONDS: i64 = 3;
 
 /// Sessions to kill.
@@ -87,9 +87,9 @@ impl SessionKillRequest {
         Ok(Self { sessions, kind, reason, preview: body.get("preview")?.unwrap_or(false), other_victims })
     }
 
-    /// Returns the selected sessions that do not match the session list, with the reasons, by thread id.
+    /// Returns the reason for each selected session that must not be killed, by thread id.
     ///
-    /// `listed_at` is the time of the list, as a Unix timestamp in seconds.
+    /// `listed_at` is the time at which the session list was read, as a Unix timestamp in seconds.
     pub(super) fn find_mismatches(
         &self,
         found: &HashMap<u64, Session>,
@@ -103,7 +103,7 @@ impl SessionKillRequest {
         self.sessions.iter().filter_map(mismatch).collect()
     }
 
-    /// Returns the listed sessions that match a selected session.
+    /// Returns the sessions in the session list that match a selected session.
     pub(super) fn matching_sessions<'a>(
         &self,
         found: &'a HashMap<u64, Session>,

@@ -35,7 +35,7 @@ pub(super) struct Asset {
 }
 
 impl Asset {
-    /// Creates an asset from a gzip-compressed body. `hashed` states whether the path contains a content hash.
+    /// Creates an asset from a gzip-compressed body. `hashed` is true if the path contains a content hash.
     pub(super) fn new(path: &str, body: Bytes, hashed: bool) -> Self {
         let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
         let content_type = CONTENT_TYPES_BY_EXTENSION

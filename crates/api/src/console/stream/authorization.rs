@@ -1,4 +1,4 @@
-//! Authorization of an event stream, which is revalidated while the stream is open.
+//! Authorization of an event stream's subscriber, which is checked again while the stream is open.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::AppState;
 use crate::caller::{Caller, CredentialRef, NodeTarget};
 use crate::error::ApiError;
 
-/// Interval at which unchanged policies are evaluated again, because policy conditions can depend on the time of day.
+/// Interval between evaluations of unchanged policies, because policy conditions can depend on the time of day.
 const POLICY_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Reason for the end of an event stream.
@@ -41,7 +41,7 @@ impl StreamEndReason {
     }
 }
 
-/// Credentials and permissions of the subscriber of an event stream.
+/// Credentials and permissions of an event stream's subscriber.
 #[derive(Debug)]
 pub(super) struct StreamAuthorization {
     service: AppState,
@@ -52,19 +52,19 @@ pub(super) struct StreamAuthorization {
 }
 
 impl StreamAuthorization {
-    /// Creates the authorization for a caller who is permitted to list the sessions of the target.
+    /// Creates the authorization of a caller who is already permitted to list the sessions of the target node.
     pub(super) fn new(service: AppState, caller: Caller, path: (String, String, String), target: &NodeTarget) -> Self {
         let masked = target.is_masked_by_project_for_caller(&service, &caller);
         Self { service, caller, path, masked, decided_at: Instant::now() }
     }
 
-    /// Returns whether the statements are masked for the subscriber.
+    /// Returns whether the subscriber receives SQL templates instead of full SQL statements.
     pub(super) fn is_masked(&self) -> bool {
         self.masked
     }
 
-    /// Revalidates the credentials and permissions of the subscriber.
-    /// If the revalidation itself fails, the previous result remains valid.
+    /// Checks the credentials and permissions of the subscriber again.
+    /// If the check fails with an internal error, the result of the previous check remains valid.
     pub(super) async fn check_authorization(&mut self) -> Result<(), StreamEndReason> {
         // The expiry of a token or temporary key does not change the access version, so it is checked separately.
         if self.caller.expires_at.is_some_and(|end| end <= Timestamp::now().as_second()) {
@@ -105,7 +105,7 @@ impl StreamAuthorization {
     }
 
     /// Returns whether the credentials are still valid and the user is enabled.
-    /// Updates the administrator flag of the principal.
+    /// Also updates the principal's administrator flag.
     async fn are_credentials_valid(&mut self, view: &CachedView) -> Result<bool, ApiError> {
         let user = match &self.caller.credential {
             CredentialRef::Token(token) => {

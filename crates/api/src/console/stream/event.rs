@@ -7,7 +7,7 @@ use clew_diagnose::json;
 /// Position of a subscriber in the feed of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FeedPosition {
-    /// Random id of the node watch, because a new watch restarts at version 0.
+    /// Random id of the node watch. A version alone is ambiguous, because each new watch restarts at version 0.
     pub(super) watch_id: u32,
     /// Sequence number of the sample.
     pub(super) version: u32,

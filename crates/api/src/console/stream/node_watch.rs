@@ -22,9 +22,9 @@ use super::event::{self, FeedPosition};
 use super::feed::Feed;
 use crate::AppState;
 
-/// Time for which a watch without subscribers stays active, so that a reconnecting client can resume its stream.
+/// Time that a watch without subscribers stays active, so that a reconnecting client can resume its stream.
 const IDLE_WATCH_TTL: Duration = Duration::from_secs(30);
-/// Minimum number of sessions in a list that is processed on a blocking thread.
+/// Minimum number of sessions for which a session list is processed on a blocking thread.
 const LARGE_LIST_SESSIONS: usize = 500;
 
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Subscription {
         self.watch.updates.subscribe()
     }
 
-    /// Renders the events that a subscriber at the position `since` has not received.
+    /// Renders the events that a subscriber at the position `since` has not received yet.
     pub(super) async fn render_events(
         &self,
         update: &FeedUpdate,
@@ -122,7 +122,7 @@ impl NodeWatch {
 
     /// Samples the node until `shutdown` is cancelled or the watch is removed.
     ///
-    /// The watch calls `remove_if_unused` once it has had no subscribers for [`IDLE_WATCH_TTL`].
+    /// Calls `remove_if_unused` after the watch has had no subscribers for [`IDLE_WATCH_TTL`].
     /// If `remove_if_unused` returns `false`, a client has subscribed in the meantime, and sampling continues.
     pub(super) async fn run(
         self: Arc<Self>,

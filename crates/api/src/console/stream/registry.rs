@@ -1,4 +1,4 @@
-//! Registry of node watches. A node is watched while it has subscribers, and for a short time afterwards.
+//! Registry of node watches. A watch exists while its node has subscribers, and for a short time afterwards.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,7 +42,7 @@ impl WatchRegistry {
 
     /// Removes a watch if it has no subscribers. Returns whether the watch was removed.
     ///
-    /// No subscriber can be added during the check, because [`WatchRegistry::subscribe`] holds the same lock.
+    /// No subscriber can be added during the removal, because [`WatchRegistry::subscribe`] acquires the same lock.
     fn remove_if_unused(&self, watch: &NodeWatch) -> bool {
         let mut watches = self.0.watches.lock().unwrap_or_else(PoisonError::into_inner);
         let removed = watch.is_unused();

@@ -19,26 +19,26 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// Maximum interval between two authorization checks of a subscriber.
 const AUTHORIZATION_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// First part of every stream. It consists of a comment, which flushes the response head, and the reconnection delay.
+/// Start of every event stream: a comment that flushes the response head, and the client's reconnection delay.
 const STREAM_PREAMBLE: &str = ": clew\nretry: 2000\n\n";
 
 #[derive(Debug)]
 pub(super) struct Subscriber {
     authorization: StreamAuthorization,
     subscription: Subscription,
-    /// Slot of the stream, which counts towards the stream limit of the principal.
+    /// Slot that counts this stream towards the principal's stream limit.
     _slot: KeyedSlot<UserId>,
     updates: watch::Receiver<FeedUpdate>,
     shutdown: CancellationToken,
     interval: Duration,
     /// Feed position of the last sent session list.
     position: Option<FeedPosition>,
-    /// True if the statements in the last sent session list were masked.
+    /// True if the last session list that was sent contained masked statements.
     masked: bool,
-    /// Sequence number of the last sent read error.
+    /// Sequence number of the last read error that was sent.
     last_failure: u64,
     state: StreamState,
-    /// True if the feed contains an update that has not been sent to the subscriber yet.
+    /// True if the feed contains an update that was not sent to the subscriber yet.
     pending: bool,
     /// Earliest time of the next event.
     due: Instant,
@@ -90,7 +90,7 @@ impl Subscriber {
     }
 
     /// Returns the next chunk of the stream.
-    /// Events are rendered on demand, so that a slow client needs no buffer.
+    /// Renders events only when the client reads them, so that a slow client needs no buffer.
     pub(super) async fn next_chunk(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         match self.state {
             StreamState::Ended => return None,

@@ -1,4 +1,4 @@
-//! Report of an intelligent kill. The report is a CSV that contains the outcome for each selected session.
+//! Report of an intelligent kill. The report is a CSV file with the outcome for each selected session.
 
 use std::fs::File;
 use std::io::Write;
@@ -20,7 +20,7 @@ use crate::download::ResultDownload;
 use crate::error::{ApiError, ErrorBody};
 use crate::query::Query;
 
-/// Number of rows that one read of the store returns. The number limits memory usage.
+/// Number of report rows per read from the store, which limits the memory usage.
 const READ_BATCH_ROWS: u32 = 500;
 
 /// English and Chinese column names.

@@ -1,4 +1,4 @@
-//! Warnings about surviving root blockers and spared sessions, for the preview of an intelligent kill.
+//! Warnings in the preview of an intelligent kill, about surviving root blockers and spared sessions.
 
 use clew_diagnose::waits;
 use clew_model::{Language, Node, Session};
@@ -22,9 +22,9 @@ pub(crate) struct IntelligentKillWarning {
     session_id: Option<u64>,
 }
 
-/// Returns the warnings about an intelligent kill of these victims.
+/// Returns the warnings for an intelligent kill of these sessions.
 ///
-/// A failed read is converted into a warning, so that the preview succeeds.
+/// If a read fails, a warning contains the reason, so that the preview succeeds.
 pub(super) async fn read_warnings(
     service: &AppState,
     node: &Node,

@@ -83,7 +83,7 @@ fn parse_include_unsafe(given: Option<&str>) -> Result<bool, ApiError> {
     }
 }
 
-/// Returns the text of a numeric field. Clients of the cloud send numbers with and without quotes.
+/// Returns the text of a numeric field. Huawei Cloud clients send numbers with or without quotes.
 pub(super) fn read_number_text(body: &JsonBody, name: &str) -> Option<String> {
     body.raw_json(name).map(|raw| raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw).to_owned())
 }

@@ -13,7 +13,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::{Query, truncate_text};
 
-/// Maximum number of kills that are listed for a time range (spec section 2.8). The newest kills are listed.
+/// Maximum number of kills in the list for a time range (spec section 2.8). Older kills are omitted.
 const MAX_LISTED_KILLS: u32 = 500;
 
 /// Time range and page of the history.

@@ -1,4 +1,4 @@
-//! Preview of a kill task, which lists the matching sessions on all nodes of an instance by the worker's rules.
+//! Preview of a kill task. The preview matches sessions on all nodes of an instance by the same rules as the worker.
 
 use std::collections::HashMap;
 

@@ -144,9 +144,9 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl KillTaskView {
-    /// Creates the response entry for a task. `refused` contains the nodes of the instance that refuse Clew's login.
+    /// Creates the response entry for a kill task. `refused` lists the nodes that refuse Clew's login.
     ///
-    /// If `masked` is true, a placeholder replaces the statement substring.
+    /// If `masked` is true, a placeholder replaces the statement substring in the criteria.
     pub(super) fn new(task: KillTask, masked: bool, refused: &[RefusedNode]) -> Self {
         let criteria = task.criteria;
         let info = |part: String| if masked { MASKED_FRAGMENT.to_owned() } else { part };
