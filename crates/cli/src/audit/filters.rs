@@ -1,4 +1,4 @@
-//! Options that filter the rows of the audit log.
+//! Command-line options that filter the rows of the audit log.
 
 use clap::Args;
 use clew_model::{InstanceId, NodeId, Outcome, ProjectId};
@@ -78,8 +78,8 @@ impl AuditFilterArgs {
     }
 }
 
-/// Finds the id of a project by its name.
-/// Also accepts an id without a project, because the project may have been removed.
+/// Finds the id of the project with the given name.
+/// An id without an existing project is also valid, because the project may have been removed.
 async fn find_project_id(store: &Store, name_or_id: &str) -> Result<ProjectId, CliError> {
     let projects = store.list_all_projects().await?.into_iter();
     let matches = projects.filter(|project| project.name == name_or_id).map(|project| project.id).collect();
@@ -98,7 +98,7 @@ async fn find_instance_id(
 }
 
 /// Returns the only element of `ids`.
-/// If `ids` is empty, parses `name_or_id` as an id.
+/// If `ids` is empty, parses `name_or_id` as the id.
 /// Fails if `ids` has more than one element.
 fn resolve_single_id<T: std::str::FromStr + std::fmt::Display>(
     mut ids: Vec<T>,
