@@ -71,7 +71,7 @@ async fn list_audit_rows(arguments: ListArgs) -> Result<(), CliError> {
     )
 }
 
-/// Calls `handle` for each matching audit row, oldest row first.
+/// Calls `handle` for each audit row that matches the filter, oldest row first.
 async fn for_each_audit_row(
     store: &Store,
     filter: &AuditFilter,

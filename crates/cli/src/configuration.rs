@@ -1,5 +1,5 @@
 //! Reads the settings of `clew serve` and `clew worker`.
-//! Settings take precedence in this order: flags, environment variables, configuration file, defaults.
+//! The settings have this precedence, highest first: flags, environment variables, configuration file, defaults.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -72,7 +72,7 @@ pub(crate) struct ResultSettings {
     pub(crate) location: String,
     /// Retention period of results.
     pub(crate) retention: SignedDuration,
-    /// If true, results escape each text that a spreadsheet would run as a formula.
+    /// If true, Clew escapes each text in a result that a spreadsheet would run as a formula.
     pub(crate) formula_guard: bool,
 }
 
@@ -105,7 +105,7 @@ pub(crate) struct HttpSettings {
     /// Addresses and networks of the proxies whose `X-Forwarded-…` headers the server trusts.
     pub(crate) trusted_proxies: Vec<String>,
     /// Values of the `Host` header that the server accepts. An empty list accepts any host.
-    /// A host without a port accepts any port.
+    /// An allowed host without a port matches any port.
     pub(crate) allowed_hosts: Vec<String>,
     /// If true, the server sends a `Strict-Transport-Security` header in responses over TLS.
     pub(crate) hsts: bool,
@@ -129,7 +129,7 @@ pub(crate) struct ClientLimitSettings {
     pub(crate) long_polls_per_principal: usize,
 }
 
-/// Paths of the TLS certificate and its private key. TLS requires both files. It is off if both paths are empty.
+/// Paths of the TLS certificate and its private key. TLS requires both files, and is off if both paths are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct TlsSettings {

@@ -1,5 +1,5 @@
 //! Builds the clap arguments of a subcommand only when the user runs this subcommand.
-//! At startup, clap then builds the options of a single subcommand, instead of about 200 options.
+//! At startup, clap builds the options of one subcommand instead of about 200 options.
 
 use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
@@ -26,7 +26,7 @@ impl<T: Args> Args for LazyArgs<T> {
 }
 
 /// Adds the arguments of `T` to a command, and then restores the command's help text.
-/// Without this, doc comments of flattened argument structs would replace the command's help text.
+/// Doc comments of flattened argument structs would otherwise replace the command's help text.
 fn augment_and_restore_about(command: Command, augment: fn(Command) -> Command) -> Command {
     let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
     augment(command).about(Resettable::from(about)).long_about(Resettable::from(long_about))

@@ -6,7 +6,7 @@ use clew_model::Origin;
 const MAX_SUDO_USER_CHARS: usize = 64;
 
 /// Returns the audit origin of a command: the operating system account that runs this process.
-/// The account is found by its user id, because environment variables can be forged.
+/// Clew finds the account by its user id, because environment variables can be forged.
 /// If the account is root, the value of `SUDO_USER` is appended to the account name.
 pub(crate) fn local_audit_origin() -> Origin {
     let id = rustix::process::getuid().as_raw().to_string();

@@ -1,4 +1,4 @@
-//! Parses and formats timestamps and durations.
+//! Parses timestamps and durations, and formats timestamps.
 
 use std::time::Duration;
 

@@ -34,7 +34,7 @@ pub struct ExpectedSession {
     pub statement: Option<Vec<u8>>,
     /// Open transaction.
     pub transaction: Option<ExpectedTransaction>,
-    /// True if the session is opened [`KnownSessions::AGE_GAP_SECONDS`] before the young sessions.
+    /// True if the session is opened [`KnownSessions::AGE_GAP_SECONDS`] seconds before the young sessions.
     pub is_old: bool,
 }
 
@@ -59,7 +59,7 @@ pub struct ObservedTransaction {
 }
 
 /// Open test sessions with known contents. Dropping the value closes all sessions.
-/// If a session is in `SLEEP`, the server detects the closed connection only seconds later.
+/// If a session runs `SLEEP()`, the server detects only seconds later that the connection is closed.
 #[derive(Debug)]
 pub struct KnownSessions {
     /// Expected rows of all sessions.

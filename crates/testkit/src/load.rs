@@ -35,7 +35,7 @@ pub struct SessionLoad {
 /// Time limit within which all waiters must be blocked by a row lock.
 const WAITER_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Creates an empty table, and raises the lock wait timeout to more than a day.
+/// Statements that create an empty table and raise the lock wait timeout to more than a day.
 const SETUP_STATEMENTS: [&str; 4] = [
     "SET GLOBAL innodb_lock_wait_timeout = 100000",
     "DROP DATABASE IF EXISTS clew_load",

@@ -216,13 +216,13 @@ fn spawn_server(folder: &Path, port: u16, with_tls: bool) -> Result<Process, Ser
     Ok(Process::new(started.map_err(io("start setpriv (Debian package util-linux)"))?))
 }
 
-/// Returns success for the error that reports that a process no longer exists.
+/// Converts the error for a process that no longer exists to success.
 fn ignore_missing_process(error: Errno) -> io::Result<()> {
     if error == Errno::SRCH { Ok(()) } else { Err(error.into()) }
 }
 
 /// Returns a command that runs as the account `postgres`, because PostgreSQL refuses to run as root.
-/// The kernel stops the command's process when the thread that started it exits.
+/// The kernel stops the process of the command when the thread that started it exits.
 fn command_as_postgres_user() -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "QUIT"]);

@@ -82,13 +82,13 @@ impl Drop for Process {
     }
 }
 
-/// Returns a command. The kernel kills its process when the thread that started the process exits.
+/// Builds a command whose process the kernel kills when the thread that started it exits.
 pub(crate) fn command_killed_with_parent(program: &Path) -> Command {
     command_with_death_signal("KILL", program)
 }
 
-/// Returns a command. The kernel sends SIGTERM to its process when the thread that started the process exits.
-/// On SIGTERM, the program can stop its own child processes.
+/// Builds a command whose process receives SIGTERM from the kernel when the thread that started it exits.
+/// SIGTERM gives the program time to stop its own child processes.
 pub(crate) fn command_terminated_with_parent(program: &Path) -> Command {
     command_with_death_signal("TERM", program)
 }

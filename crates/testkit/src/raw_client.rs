@@ -189,7 +189,7 @@ fn encode_length(length: usize) -> io::Result<u8> {
     u8::try_from(length).ok().filter(|&length| length < 251).ok_or_else(|| io::Error::other("a name that is too long"))
 }
 
-/// Parses the connection id in a greeting packet. It follows the protocol version and the server version.
+/// Parses the connection id, which follows the protocol version and the server version in a greeting packet.
 fn parse_connection_id(greeting: &[u8]) -> io::Result<u64> {
     if greeting.first() == Some(&0xff) {
         return Err(login_rejection_error(greeting));

@@ -92,7 +92,7 @@ impl RewritingProxy {
         format!("mysql://{user}@{}/?tls=off", self.address)
     }
 
-    /// Sets the changes for new connections, and for later packets on open connections.
+    /// Changes the rewrite rules for new connections, and for later packets on open connections.
     /// Packets that the proxy already holds stay held.
     pub fn set_rewrite(&self, rewrite: Rewrite) {
         *self.state.lock_rewrite() = rewrite;

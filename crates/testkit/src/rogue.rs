@@ -53,7 +53,7 @@ pub enum RogueMode {
     Garbage,
 }
 
-/// Texts in any letter case. The rogue server attacks the client when a statement contains one of them.
+/// The rogue server attacks the client if a statement contains one of these texts in any letter case.
 pub const ATTACKED_STATEMENTS: [&str; 2] = ["processlist", "performance_schema.threads"];
 
 /// Configuration of a [`RogueServer`].

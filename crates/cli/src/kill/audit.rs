@@ -10,7 +10,7 @@ use super::report::KillReport;
 use crate::error::CliError;
 use crate::local_actor;
 
-/// Audit log that records kills. It is opened before the first kill, so that kills fail if it is not writable.
+/// Audit log that records kills. Opening it before the first kill ensures that it is writable.
 pub(super) struct KillAuditLog {
     store: Store,
     /// Domain of the audit rows: the store's only domain, or `None` if the store has several domains.
@@ -25,7 +25,7 @@ impl KillAuditLog {
         Ok(Self { store, domain })
     }
 
-    /// Writes one audit row for each existing session, with the outcome of the kill.
+    /// Records the kill outcome of each existing session in one audit row.
     pub(super) async fn record_kills(
         &self,
         report: &KillReport,

@@ -28,7 +28,7 @@ impl<W: Write> TerminalSanitizer<W> {
     }
 }
 
-/// Returns the length of `bytes` up to an incomplete character, line break or escape sequence at the end.
+/// Returns the length of `bytes` without an incomplete character, line break or escape sequence at its end.
 fn complete_prefix_len(bytes: &[u8]) -> usize {
     let tail_start = bytes.len().saturating_sub(MAX_INCOMPLETE_BYTES);
     let tail = bytes.get(tail_start..).unwrap_or_default();

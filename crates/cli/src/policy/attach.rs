@@ -90,7 +90,7 @@ impl GranteeArgs {
 }
 
 impl ResolvedAttachment {
-    /// Returns an error if a role policy is not attached to a group, or if another policy has a project.
+    /// Returns an error if a role policy is attached to a user, or an identity policy is attached with a project.
     fn validate(&self) -> Result<(), CliError> {
         let name = &self.policy.name;
         match (self.policy.model, &self.grantee, &self.project) {

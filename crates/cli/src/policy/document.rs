@@ -1,4 +1,4 @@
-//! Reads policy documents. Prints their errors with source lines, as a compiler does.
+//! Reads policy documents, and prints their errors with source lines, as a compiler does.
 
 use std::fmt::Write as _;
 use std::fs::File;

@@ -45,7 +45,7 @@ enum BaselineInvocation {
     SameReads,
     /// The `mariadb` client, which runs the same statements as Clew. Clew and the `mariadb` client use TLS.
     SameReadsOverTls,
-    /// The `mariadb` client, which runs other statements than Clew.
+    /// The `mariadb` client, which runs statements other than those that Clew runs.
     Statements(&'static str),
     /// The command `clew snapshot`.
     Snapshot,

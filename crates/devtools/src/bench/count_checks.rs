@@ -39,7 +39,7 @@ struct CountCheck {
 }
 
 impl CountChecks {
-    /// Records the check that a count equals its expected value.
+    /// Adds a count and its expected value.
     pub(super) fn expect_exactly(&mut self, subject: &str, found: u64, expected: u64) {
         self.0.push(CountCheck { subject: subject.to_owned(), found, minimum: expected, maximum: expected });
     }

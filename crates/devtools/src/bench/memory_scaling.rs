@@ -71,7 +71,7 @@ const GROWTH_CASES: [(BenchCase, MeasuredRows, MeasuredRows); 3] = [
 enum MeasuredRows {
     /// All rows of one run. The measured run time includes the program start.
     Total(u64),
-    /// Rows that a second run has in addition. The difference between both run times excludes the program start.
+    /// Rows that a larger second run has in addition. The difference between the run times excludes the program start.
     Increment(u64, u64),
 }
 

@@ -45,7 +45,7 @@ const IDLE_SESSION_COUNT: usize = 1000;
 const MEASUREMENT_INTERVAL: Duration = Duration::from_millis(500);
 /// Warm-up time of sysbench before the first measurement interval.
 const WARM_UP_DURATION: Duration = Duration::from_secs(10);
-/// Time limit for one query of the commit counter, because all cores of the server are busy.
+/// Time limit for one query of the commit counter on a server whose cores are all busy.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) async fn measure_overhead(bench: &BenchContext) -> Result<Vec<Measurement>, DevtoolsError> {
@@ -219,7 +219,7 @@ impl SnapshotRuns {
         Ok(self)
     }
 
-    /// Compares the transaction rate of each interval with Clew with the mean rate of the two adjacent intervals.
+    /// Compares the transaction rate of each Clew interval with the mean rate of the two intervals around it.
     /// Each second has one interval with a snapshot and one interval without a snapshot.
     fn compare_rates(&self, case: BenchCase, rates: &[f64]) -> Measurement {
         let mut measurement = Measurement::new(case);

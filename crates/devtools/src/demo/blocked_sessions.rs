@@ -13,7 +13,7 @@ use crate::error::DevtoolsError;
 pub(crate) const READER_USER: &str = "clew";
 pub(crate) const READER_PASSWORD: &str = "clew-demo";
 
-/// Creates a table, application accounts, and Clew's account with the only privilege that Clew requires.
+/// Statements that create a table, application accounts, and Clew's account with the only privilege it requires.
 const SETUP_STATEMENTS: [&str; 9] = [
     "CREATE DATABASE shop",
     "CREATE TABLE shop.orders (id INT PRIMARY KEY, status VARCHAR(20) NOT NULL, total DECIMAL(10,2) NOT NULL) ENGINE = InnoDB",

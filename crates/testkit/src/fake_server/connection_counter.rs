@@ -11,7 +11,7 @@ pub(crate) struct ConnectionCounter {
     accepted: AtomicU64,
 }
 
-/// An open connection that two counters count. Dropping it decrements the number of open connections in both.
+/// Registers an open connection in two counters. Dropping it decrements the open connection count of both.
 #[derive(Debug)]
 pub(super) struct OpenConnection([Arc<ConnectionCounter>; 2]);
 

@@ -2,7 +2,7 @@
 
 /// OK packet that reports no changed rows, no insert id and enabled autocommit.
 pub(crate) const OK_PACKET: [u8; 7] = [0, 0, 0, 2, 0, 0, 0];
-/// EOF packet. It follows the column definitions and again the rows.
+/// EOF packet, which a server sends after the column definitions and after the rows.
 pub(crate) const EOF_PACKET: [u8; 5] = [0xfe, 0, 0, 2, 0];
 
 /// Capability flags that the fake server sends in its greeting packet.

@@ -18,12 +18,12 @@ use crate::server::Server;
 /// Time limit for each step of a scenario script, and for the removal of the scenario's sessions.
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Interval at which the runner polls the server's sessions and transactions.
-/// InnoDB refreshes its transaction table only if the table has not been read for 100 ms.
+/// InnoDB refreshes `INNODB_TRX` only if this table has not been read for 100 ms.
 const POLL_INTERVAL: Duration = Duration::from_millis(120);
 /// Error code that the server returns for a `KILL` of a session that does not exist.
 const NO_SUCH_THREAD_ERROR: u16 = 1094;
 
-/// Creates the tables and routines that the scenarios use. Gaps between the row ids allow gap locks.
+/// Statements that create the tables and routines of the scenarios. Gaps between the row ids allow gap locks.
 const SETUP_STATEMENTS: [&str; 18] = [
     "DROP DATABASE IF EXISTS shop",
     "CREATE DATABASE shop",
@@ -275,7 +275,7 @@ async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Resul
 }
 
 /// Rolls back all prepared transactions unless one still belongs to a session. Returns their number.
-/// If the session is just ending, MariaDB accepts the rollback but keeps a nameless transaction with its locks.
+/// While a session ends, MariaDB accepts the rollback but keeps the transaction without its name and with its locks.
 async fn roll_back_prepared_transactions(control: &mut Conn) -> mysql_async::Result<usize> {
     let prepared: Vec<(i64, usize, usize, String)> = control.query("XA RECOVER").await?;
     let detached = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = 0";
