@@ -1,6 +1,6 @@
-//! `cargo xtask TASK`: builds the development tools (`crates/devtools`), which then run the task.
+//! `cargo xtask TASK`: builds the development tools in `crates/devtools`, which then run the task.
 //!
-//! The launcher has no dependencies, so cargo builds the launcher within seconds.
+//! This launcher has no dependencies, so cargo builds it within seconds.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
@@ -8,12 +8,12 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-/// Package arguments of every build. With one selection of packages, cargo unifies the features of their dependencies.
-/// As a result, cargo compiles each dependency only once.
+/// Package arguments of every build, so that all builds compile dependencies with the same features.
+/// With the same features, cargo compiles each dependency only once.
 const BUILD_PACKAGES: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
-/// Prefixes of the environment variables that `cargo run` sets for the launcher.
-/// Some build scripts, such as that of ring, depend on these variables, so each changed value would rebuild crates.
+/// Prefixes of the environment variables that `cargo run` sets for this launcher.
+/// Some build scripts, such as ring's, depend on these variables, so a changed value would rebuild crates.
 const CARGO_RUN_VARIABLES: [&str; 3] = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_"];
 
 fn main() -> ExitCode {
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     report_start_error("devtools", &task.env("CLEW_WORKSPACE_ROOT", root).args(arguments).exec())
 }
 
-/// Returns the workspace root, read at run time if possible, because another clone may have compiled the launcher.
+/// Returns the workspace root. Prefers the run-time value, because another clone may have compiled the launcher.
 fn workspace_root() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     Path::new(&package).parent().unwrap_or(Path::new(".")).to_owned()
@@ -52,7 +52,7 @@ fn devtools_path(profile: &str) -> Option<PathBuf> {
     Some(launcher.parent()?.parent()?.join(directory).join("devtools"))
 }
 
-/// Returns a command without the environment variables of `cargo run`.
+/// Returns a command that does not inherit the environment variables of `cargo run`.
 fn command_without_cargo_variables(program: &OsStr) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {

@@ -1,4 +1,4 @@
-//! Definition of the command line: the subcommands and their help texts.
+//! Defines the command line: the subcommands and their help texts.
 
 use clap::{Parser, Subcommand};
 

@@ -122,7 +122,7 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     }
 }
 
-/// Downloads the result to a temporary file, and then copies the contents of the file to the terminal.
+/// Downloads the result to a temporary file, and then copies the file to the terminal.
 async fn download_to_terminal(
     client: &Client,
     arguments: &CollectArgs,

@@ -1,5 +1,5 @@
-//! Settings for `clew serve` and `clew worker`.
-//! Precedence, from highest to lowest: flags, environment variables, configuration file, defaults.
+//! Reads the settings of `clew serve` and `clew worker`.
+//! The settings have this precedence, highest first: flags, environment variables, configuration file, defaults.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,19 +14,19 @@ use serde::{Deserialize, Serialize};
 use crate::error::CliError;
 use crate::metadata_url::build_store_location;
 
-/// Contents of a configuration file. The fields of the default configuration define the valid keys.
+/// Contents of a configuration file. Its valid keys are the fields of the default configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Configuration {
-    /// Data directory for the metadata, the results and the master key.
+    /// Path of the data directory, which contains the metadata, the results and the master key.
     pub(crate) data_dir: PathBuf,
-    /// URL of the PostgreSQL database for metadata. If empty, metadata is stored in SQLite in the data directory.
+    /// URL of the PostgreSQL metadata database. If empty, metadata is stored in SQLite in the data directory.
     pub(crate) metadata_url: String,
     /// Zones whose nodes this process reads.
     pub(crate) zones: Vec<Zone>,
     /// Address and port to listen on.
     pub(crate) listen: String,
-    /// Allows plain HTTP on addresses other than loopback addresses.
+    /// If true, the server accepts plain HTTP on addresses other than loopback addresses.
     pub(crate) allow_plain_http: bool,
     pub(crate) collections: CollectionSettings,
     pub(crate) nodes: NodeSettings,
@@ -44,11 +44,11 @@ pub(crate) struct Configuration {
 pub(crate) struct CollectionSettings {
     /// Maximum number of active collections.
     pub(crate) concurrency: usize,
-    /// Maximum number of collections on stalled nodes, in addition to the active collections.
+    /// Maximum number of collections whose nodes have stalled, in addition to the active collections.
     pub(crate) max_stalled: usize,
-    /// Maximum number of running collections per node.
+    /// Maximum number of collections that run on a node at the same time.
     pub(crate) per_node: u32,
-    /// Maximum number of collections in the queue of a node.
+    /// Maximum number of collections that wait in a node's queue.
     pub(crate) queue_per_node: u32,
 }
 
@@ -56,11 +56,11 @@ pub(crate) struct CollectionSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct NodeSettings {
-    /// Timeout for a read operation on a node, including the connection setup.
+    /// Timeout for each read operation on a node, including the connection setup.
     pub(crate) timeout: SignedDuration,
-    /// Timeout for the connection setup, which is a part of `timeout`.
+    /// Timeout for the connection setup. The connection setup also counts toward `timeout`.
     pub(crate) connect_timeout: SignedDuration,
-    /// Maximum number of bytes that a read operation receives from a node.
+    /// Maximum number of bytes that one read operation receives from a node.
     pub(crate) max_bytes: u64,
 }
 
@@ -68,11 +68,11 @@ pub(crate) struct NodeSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ResultSettings {
-    /// Location of results, such as `s3://bucket/prefix`. If empty, results are stored in the data directory.
+    /// Location of the results, such as `s3://bucket/prefix`. If empty, results are stored in the data directory.
     pub(crate) location: String,
     /// Retention period of results.
     pub(crate) retention: SignedDuration,
-    /// If true, results escape text that a spreadsheet would interpret as a formula.
+    /// If true, Clew escapes each text in a result that a spreadsheet would run as a formula.
     pub(crate) formula_guard: bool,
 }
 
@@ -88,7 +88,7 @@ pub(crate) struct AuditSettings {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct KillSettings {
-    /// Names, without hosts, of protected accounts in addition to the built-in list.
+    /// Names of protected accounts in addition to the built-in list. The names contain no hosts.
     pub(crate) protected_accounts: Vec<String>,
 }
 
@@ -98,24 +98,24 @@ pub(crate) struct KillSettings {
 pub(crate) struct HttpSettings {
     /// Maximum number of client connections.
     pub(crate) connections: usize,
-    /// Number of additional connections that are reserved for the health and metrics endpoints.
+    /// Number of extra connections that are reserved for the health and metrics endpoints.
     pub(crate) reserved_connections: usize,
-    /// Maximum number of connections per client address. 0 disables the limit.
+    /// Maximum number of connections from each client address. 0 disables the limit.
     pub(crate) connections_per_peer: usize,
-    /// Addresses and networks of proxies whose `X-Forwarded-…` headers are trusted.
+    /// Addresses and networks of the proxies whose `X-Forwarded-…` headers the server trusts.
     pub(crate) trusted_proxies: Vec<String>,
-    /// Accepted values of the `Host` header. An empty list accepts any host.
-    /// A value without a port accepts any port.
+    /// Values of the `Host` header that the server accepts. An empty list accepts any host.
+    /// An allowed host without a port matches any port.
     pub(crate) allowed_hosts: Vec<String>,
-    /// If true, responses over TLS have a `Strict-Transport-Security` header.
+    /// If true, the server sends a `Strict-Transport-Security` header in responses over TLS.
     pub(crate) hsts: bool,
-    /// Timeout for reading the headers of an HTTP request.
+    /// Timeout for reading the headers of an HTTP request from a client.
     pub(crate) header_timeout: SignedDuration,
     /// Timeout for reading the request body.
     pub(crate) body_timeout: SignedDuration,
 }
 
-/// Request rate limits, and limits for event streams and long polls. 0 disables a limit.
+/// Limits for request rates, event streams and long polls. 0 disables a limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ClientLimitSettings {
@@ -123,13 +123,13 @@ pub(crate) struct ClientLimitSettings {
     pub(crate) principal_burst: u32,
     pub(crate) peer_per_second: u32,
     pub(crate) peer_burst: u32,
-    /// Maximum number of concurrent event streams per principal.
+    /// Maximum number of event streams that a principal may have open at the same time.
     pub(crate) streams_per_principal: usize,
-    /// Maximum number of concurrent long polls per principal.
+    /// Maximum number of long polls that a principal may have open at the same time.
     pub(crate) long_polls_per_principal: usize,
 }
 
-/// Paths of the TLS certificate and its private key. TLS requires both files. TLS is disabled if both paths are empty.
+/// Paths of the TLS certificate and its private key. TLS requires both files, and is off if both paths are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct TlsSettings {
@@ -237,7 +237,7 @@ impl Default for ClientLimitSettings {
 }
 
 impl ClientLimitSettings {
-    /// Converts the request rate limits to [`RateSettings`].
+    /// Converts the settings for request rates to [`RateSettings`].
     pub(crate) fn to_rate_settings(&self) -> RateSettings {
         RateSettings {
             principal_per_second: self.principal_per_second,
@@ -253,7 +253,7 @@ fn to_signed_duration(duration: Duration) -> SignedDuration {
 }
 
 impl Configuration {
-    /// Reads a configuration file. Missing keys get their default values.
+    /// Reads a configuration file. Keys that the file omits get their default values.
     /// Returns the default configuration if `file` is `None`.
     pub(crate) fn read_file(file: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = file else { return Ok(Self::default()) };
@@ -263,12 +263,12 @@ impl Configuration {
         parse_configuration(&text).map_err(|error| CliError::new_refusal(format!("configuration {name}: {error}")))
     }
 
-    /// Returns the location of the data directory and of the metadata database.
+    /// Returns the store location: the data directory and the metadata database.
     pub(crate) fn store_location(&self) -> Result<StoreLocation, CliError> {
         build_store_location(&self.data_dir, Some(&*self.metadata_url).filter(|url| !url.is_empty()))
     }
 
-    /// Returns the worker settings. Fails if a duration or a count is out of range.
+    /// Returns the settings of the worker. Fails if a duration or a count is out of range.
     pub(crate) fn worker_settings(&self) -> Result<clew_worker::WorkerSettings, CliError> {
         Ok(clew_worker::WorkerSettings {
             concurrency: require_at_least_one("collections.concurrency", self.collections.concurrency)?,
@@ -287,7 +287,7 @@ impl Configuration {
         })
     }
 
-    /// Returns the accounts whose sessions are never killed. Fails if an account name is invalid.
+    /// Returns the accounts whose sessions Clew never kills. Fails if an account name is invalid.
     pub(crate) fn protected_accounts(&self) -> Result<ProtectedAccounts, CliError> {
         let names = &self.kills.protected_accounts;
         if let Some(name) = names.iter().find(|name| name.is_empty() || name.contains('@')) {
@@ -337,7 +337,7 @@ fn require_positive_duration(key: &str, duration: SignedDuration) -> Result<Dura
         .ok_or_else(|| CliError::new_refusal(format!("{key} must be longer than 0, such as \"10s\" or \"24h\"")))
 }
 
-/// Parses a configuration. For an unknown key, the error message suggests the most similar valid key.
+/// Parses a TOML configuration. For an unknown key, the error message suggests the most similar valid key.
 pub(crate) fn parse_configuration(text: &str) -> Result<Configuration, String> {
     let mut unknown = None;
     let configuration = serde_ignored::deserialize(
@@ -365,7 +365,7 @@ fn find_nearest_valid_key(key: &str) -> Option<String> {
     list_valid_keys().into_iter().min_by_key(distance).filter(|valid| distance(valid) <= key.len() / 2)
 }
 
-/// Lists the valid keys of a configuration file, derived from the default configuration.
+/// Returns the valid keys of a configuration file, which are the fields of the default configuration.
 pub(crate) fn list_valid_keys() -> Vec<String> {
     let mut keys = Vec::new();
     let Ok(toml::Value::Table(table)) = toml::Value::try_from(Configuration::default()) else { return keys };

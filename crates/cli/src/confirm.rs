@@ -1,4 +1,4 @@
-//! Prompts for confirmation before destructive commands.
+//! Prompts the user to confirm destructive commands.
 
 use std::io::{self, BufRead, IsTerminal};
 
@@ -21,9 +21,9 @@ impl ConfirmArgs {
         self.yes
     }
 
-    /// Prompts for confirmation on the terminal, unless `--yes` is set. Fails if there is no terminal for the prompt.
+    /// Prompts for confirmation on the terminal, unless `--yes` is set. Fails if there is no terminal.
     ///
-    /// The prompt is the sentence "This will …" with `action`.
+    /// The prompt reads "This will …", followed by `action`.
     pub(crate) async fn confirm_action(&self, action: String) -> Result<(), CliError> {
         if self.yes {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Process setup and background tasks for `clew serve` and `clew worker`.
+//! Sets up the processes `clew serve` and `clew worker`, and starts their background tasks.
 
 mod result_store;
 
@@ -23,10 +23,10 @@ use crate::configuration::Configuration;
 use crate::error::CliError;
 use crate::logs;
 
-/// Interval between checks for a master key rotation.
+/// Interval at which a process checks whether the master key was rotated.
 const MASTER_KEY_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Interval between checks for removed audit rows.
+/// Interval at which a process checks whether audit rows were removed.
 const AUDIT_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Options that `clew serve` and `clew worker` have in common.
@@ -56,7 +56,7 @@ pub(crate) struct DaemonArgs {
 }
 
 impl DaemonArgs {
-    /// Loads the configuration file, and overrides its values with the command-line options.
+    /// Loads the configuration file. Command-line options override its values.
     pub(crate) fn load_configuration(&mut self) -> Result<Configuration, CliError> {
         let mut configuration = Configuration::read_file(self.config.as_deref())?;
         configuration.data_dir = self.data_dir.take().unwrap_or(configuration.data_dir);
@@ -69,8 +69,8 @@ impl DaemonArgs {
     }
 }
 
-/// Fails unless the metadata is stored in PostgreSQL and the results in S3.
-/// Separate servers and workers must share these stores.
+/// Returns an error unless the metadata is stored in PostgreSQL and the results in S3.
+/// Separate server and worker processes must share the metadata database and the result store.
 pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(), CliError> {
     if !configuration.metadata_url.is_empty() && !configuration.results.location.is_empty() {
         return Ok(());
@@ -81,8 +81,8 @@ pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(),
     ))
 }
 
-/// Sets the directory for spilled rows: `TMPDIR` if the variable is set, otherwise `spill` in the data directory.
-/// The temporary directory of the system is not used, because other accounts can access it.
+/// Sets the directory for spilled rows: `TMPDIR` if this variable is set, otherwise `spill` in the data directory.
+/// The system's temporary directory is not used, because other accounts can access it.
 fn set_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     if std::env::var_os("TMPDIR").is_some() {
         return Ok(());
@@ -97,7 +97,7 @@ fn set_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Store and services in a `clew serve` or `clew worker` process.
+/// Store, queues and metrics of a `clew serve` or `clew worker` process.
 pub(crate) struct Daemon {
     store: Store,
     settings: WorkerSettings,
@@ -109,7 +109,7 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Initialises logging, opens the store, and ends the leases that the previous process held.
+    /// Initialises logging, opens the store, and ends the task leases that the previous process held.
     pub(crate) async fn open(args: &DaemonArgs, configuration: &Configuration) -> Result<Self, CliError> {
         let (settings, protected) = (configuration.worker_settings()?, configuration.protected_accounts()?);
         let s3 = result_store::read_s3_settings(&configuration.results.location)?;
@@ -140,15 +140,15 @@ impl Daemon {
         })
     }
 
-    /// Spawns a task that receives notifications from other processes until `shutdown` is cancelled.
+    /// Spawns a task that receives events from other processes until `shutdown` is cancelled.
     pub(crate) fn listen_for_notifications(&self, shutdown: &CancellationToken) {
         let (collections, kills) = (self.collections.clone(), self.intelligent_kills.clone());
         tokio::spawn(clew_worker::listen_for_events(self.store.clone(), collections, kills, shutdown.clone()));
     }
 
     /// Spawns a task that periodically checks whether another process has rotated the master key.
-    /// After a key rotation, the old key is invalid: the task cancels the `shutdown` token and returns an error.
-    /// The cancelled token starts the shutdown of the process.
+    /// After a rotation, the process's master key is invalid: the task cancels `shutdown` and returns an error.
+    /// Cancelling the token `shutdown` shuts the process down.
     pub(crate) fn watch_master_key(&self, shutdown: &CancellationToken) -> JoinHandle<Result<(), CliError>> {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         tokio::spawn(async move {
@@ -164,7 +164,7 @@ impl Daemon {
     }
 
     /// Records the newest audit row, and spawns a task that periodically checks whether audit rows were removed.
-    /// The task runs until `shutdown` is cancelled.
+    /// The spawned task runs until `shutdown` is cancelled.
     pub(crate) async fn watch_audit_log(&self, shutdown: &CancellationToken) {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         check_audit_log(&store).await;
@@ -175,8 +175,8 @@ impl Daemon {
         });
     }
 
-    /// Spawns the worker tasks for collections, kill tasks and intelligent kills.
-    /// The tasks run until `shutdown` is cancelled.
+    /// Spawns the worker tasks, which run collections, kill tasks and intelligent kills.
+    /// The worker tasks run until `shutdown` is cancelled.
     pub(crate) fn start_worker(&self, shutdown: &CancellationToken) -> WorkerTasks {
         let (store, kills) = (self.store.clone(), self.kills.clone());
         let kill_tasks = KillTaskWorker::new(store, kills, &self.settings, Arc::new(self.metrics.clone()));
@@ -203,7 +203,7 @@ impl Daemon {
 }
 
 /// Checks whether audit rows were removed. If so, logs the loss and records it in the audit log.
-/// If the loss cannot be recorded, the next check logs the same loss again.
+/// If the audit log cannot record the loss of audit rows, the next check logs the same loss again.
 async fn check_audit_log(store: &Store) {
     if let Err(error) = record_audit_loss(store).await {
         warn!(%error, "could not check the audit log for removed rows; the next check retries");
@@ -237,8 +237,8 @@ impl WorkerTasks {
     }
 }
 
-/// Raises the soft limit for open files to the hard limit.
-/// Each client connection, node connection, result and database connection requires a file descriptor.
+/// Raises the process's soft limit for open files to the hard limit.
+/// Every client, node and database connection and every open result needs a file descriptor.
 fn raise_open_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
@@ -247,15 +247,15 @@ fn raise_open_file_limit() {
     }
 }
 
-/// Disables core dumps, because a core dump would contain passwords and the master key.
+/// Disables core dumps, because they would contain passwords and the master key.
 fn disable_core_dumps() {
     if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
         warn!(%error, "could not disable core dumps");
     }
 }
 
-/// Installs signal handlers, and returns a token that the first SIGINT or SIGTERM cancels.
-/// A second signal terminates the process.
+/// Installs signal handlers. The first SIGINT or SIGTERM cancels the returned token.
+/// A second SIGINT or SIGTERM terminates the process immediately.
 pub(crate) fn listen_for_shutdown_signals() -> Result<CancellationToken, CliError> {
     let listen =
         |kind| signal(kind).map_err(|error| CliError::new_failure(format!("could not listen for signals: {error}")));

@@ -1,4 +1,4 @@
-//! `clew doctor URL`: checks the privileges of an account.
+//! `clew doctor URL`: checks the privileges of a database account.
 
 use std::fmt::Write as _;
 
@@ -38,10 +38,10 @@ pub(crate) async fn run(arguments: DoctorArgs) -> Result<(), CliError> {
     }
 }
 
-/// Maximum clock difference between client and server, in seconds, that the report omits.
+/// The report mentions a clock difference between client and server only above this number of seconds.
 const MAX_CLOCK_SKEW_SECONDS: f64 = 2.0;
 
-/// Renders the diagnosis as text. Adds terminal colours if `colours` is true.
+/// Renders the result of `clew doctor` as text. Adds terminal colours if `colours` is true.
 pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colours: bool) -> String {
     let mut text = format!(
         "{} {}, connected as {}, {}\n",

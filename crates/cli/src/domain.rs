@@ -1,5 +1,5 @@
 //! `clew domain …`: creates and lists domains (tenants).
-//! API callers have access only to their own domain, so the API cannot create domains.
+//! Only the command line can create domains, because API callers can access only their own domain.
 
 use clap::{Args, Subcommand};
 use clew_store::{Domain, NewUser};

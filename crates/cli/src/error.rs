@@ -10,11 +10,11 @@ use clew_store::StoreError;
 pub(crate) enum CliError {
     /// The operation failed. Exit code 1.
     Failed { message: String, fix: Option<String> },
-    /// The command was refused or used incorrectly, and did not run. Exit code 2.
+    /// The command did not run, because it was refused or used incorrectly. Exit code 2.
     Refused { message: String, fix: Option<String> },
-    /// The check completed, and its negative result was printed to stdout. Exit code 1.
+    /// The command completed a check, and printed its negative result to stdout. Exit code 1.
     NegativeResult,
-    /// The process that reads the output has closed the pipe. Exit code 0.
+    /// The process that reads the command's output has closed the pipe. Exit code 0.
     OutputClosed,
     /// Interrupted by Ctrl-C. Exit code 130.
     Interrupted,
@@ -29,7 +29,7 @@ impl CliError {
         Self::Refused { message: message.into(), fix: None }
     }
 
-    /// Adds a suggested fix, which is printed as `fix: …` below the error message.
+    /// Adds a suggested fix, which the command prints as `fix: …` below the error message.
     pub(crate) fn with_fix(mut self, text: impl Into<String>) -> Self {
         if let Self::Failed { fix, .. } | Self::Refused { fix, .. } = &mut self {
             *fix = Some(text.into());
@@ -37,7 +37,7 @@ impl CliError {
         self
     }
 
-    /// Converts an I/O error for a write to `target`. A closed pipe becomes [`Self::OutputClosed`], a success.
+    /// Converts an I/O error that occurred on a write to `target`. A closed pipe counts as success.
     pub(crate) fn from_write_error(target: &str, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Self::OutputClosed,
@@ -54,7 +54,7 @@ impl CliError {
         })
     }
 
-    /// Returns the error message for stderr, or an empty text if the command has already printed its result.
+    /// Returns the error message for stderr, or an empty string if the command has already printed its result.
     pub(crate) fn message(&self) -> String {
         match self {
             Self::Failed { message, fix } | Self::Refused { message, fix } => {
@@ -99,7 +99,7 @@ impl From<StoreError> for CliError {
     }
 }
 
-/// Returns the suggested fix for a kind of failure.
+/// Returns a suggested fix for a kind of failure, or `None` if no fix is available.
 fn suggest_fix(kind: FailureKind) -> Option<&'static str> {
     Some(match kind {
         FailureKind::Unreachable => "check host and port, and that the server runs",

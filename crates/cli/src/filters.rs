@@ -1,4 +1,4 @@
-//! Filter and sort options, with the same names as in the API.
+//! Command-line options that filter and sort sessions. Their names are those of the API.
 
 use clap::Args;
 use clew_model::{Selection, SelectionDraft, SessionClass, SortDirection, SortKey};
@@ -41,7 +41,7 @@ pub(crate) struct FilterArgs {
 }
 
 impl FilterArgs {
-    /// Converts the options to the fields of an API request, without validating the values.
+    /// Converts the options to the fields of an API request. Does not validate the values.
     pub(crate) fn into_selection_draft(self) -> SelectionDraft {
         SelectionDraft {
             filter: self.filter,

@@ -1,4 +1,4 @@
-//! `clew group …`: manages user groups and the policies that apply to their members.
+//! `clew group …`: manages user groups, and the policies that apply to their members.
 
 use clap::{Args, Subcommand};
 use clew_store::{Attachment, Grantee, Group, PolicyRef, User};
@@ -174,7 +174,7 @@ async fn show_group(arguments: ShowArgs) -> Result<(), CliError> {
     )
 }
 
-/// Loads the policy attachments of a group, with the names of the policies.
+/// Loads the policy attachments of a user group, and the names of the attached policies.
 async fn load_policy_attachments(
     directory: &IdentityDirectory,
     group: &Group,

@@ -1,4 +1,4 @@
-//! Looks up domains, users, groups, projects and policies by name or id.
+//! Looks up domains, users, user groups, projects and policies by name or id.
 
 mod policy;
 
@@ -14,7 +14,7 @@ pub(crate) async fn find_domain(store: &Store, name_or_id: &str) -> Result<Domai
     find_by_id_or_name(store.list_domains().await?, "domain", name_or_id, |domain| (domain.id.as_str(), &domain.name))
 }
 
-/// Returns the only domain in the store. Fails if the store has several domains.
+/// Returns the only domain in the store. Fails if the store contains several domains.
 pub(crate) async fn find_single_domain(store: &Store) -> Result<Domain, CliError> {
     let mut all = store.list_domains().await?;
     match (all.pop(), all.is_empty()) {
@@ -26,7 +26,7 @@ pub(crate) async fn find_single_domain(store: &Store) -> Result<Domain, CliError
     }
 }
 
-/// Looks up users, groups, projects and policies in one domain.
+/// Looks up the users, groups, projects and policies of one domain.
 pub(crate) struct IdentityDirectory {
     pub(crate) store: Store,
     pub(crate) domain: Domain,
@@ -54,7 +54,7 @@ impl IdentityDirectory {
     }
 }
 
-/// Finds an enterprise project by name or id.
+/// Finds an enterprise project by its name or id.
 pub(crate) async fn find_enterprise_project(
     store: &Store,
     domain: &DomainId,
@@ -64,7 +64,7 @@ pub(crate) async fn find_enterprise_project(
     find_by_id_or_name(projects, "enterprise project", name_or_id, |project| (&project.id, &project.name))
 }
 
-/// Finds an item by its id, or by its name if no item has this id.
+/// Finds an item by id, or by name if no item has this id.
 fn find_by_id_or_name<T>(
     items: Vec<T>,
     kind: &str,
@@ -87,7 +87,7 @@ fn find_by_id_or_name<T>(
     }
 }
 
-/// Returns the name that is most similar to `name`, for a "did you mean" hint.
+/// Returns the name that is most similar to the input, for a "did you mean" hint.
 pub(crate) fn find_nearest_name<'a>(input: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |name: &str| strsim::damerau_levenshtein(name, input);
     names.min_by_key(|name| distance(name)).filter(|name| distance(name) <= input.chars().count() / 3)

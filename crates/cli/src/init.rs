@@ -46,7 +46,7 @@ pub(crate) struct InitArgs {
     format: InitFormat,
 }
 
-/// Validates a listen address for use in URLs and shell commands.
+/// Validates a listen address, which appears in URLs and shell commands.
 fn parse_listen_address(address: &str) -> Result<String, String> {
     let is_host_char = |character: char| character.is_ascii_alphanumeric() || ".-:[]".contains(character);
     let is_valid = address
@@ -55,7 +55,7 @@ fn parse_listen_address(address: &str) -> Result<String, String> {
     if is_valid { Ok(address.to_owned()) } else { Err("expected HOST:PORT, such as 127.0.0.1:8407".to_owned()) }
 }
 
-/// Builds the URL at which local clients reach a service with this listen address.
+/// Builds the URL at which local clients reach a server with this listen address.
 fn build_endpoint_url(listen_address: &str) -> String {
     match listen_address.parse::<SocketAddr>() {
         Ok(SocketAddr::V4(address)) if address.ip().is_unspecified() => format!("http://127.0.0.1:{}", address.port()),
@@ -90,7 +90,7 @@ enum InitFormat {
     Env,
 }
 
-/// API endpoint and credentials that an API client needs.
+/// API endpoint URL and credentials with which an API client connects.
 #[derive(Serialize)]
 struct ClientCredentials {
     endpoint: String,

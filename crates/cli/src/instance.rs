@@ -1,4 +1,4 @@
-//! `clew instance …`: manages the inventory of instances and their nodes (database servers).
+//! `clew instance …`: manages instances and their nodes (database servers).
 
 mod add;
 mod check;
@@ -103,7 +103,7 @@ impl ProjectArgs {
         self.store_args.format
     }
 
-    /// Opens the store, and selects the project from `--project`, or the only project if the option is not set.
+    /// Opens the store, and selects the project from `--project` or, without this option, the only project.
     pub(crate) async fn open_inventory(&self) -> Result<InstanceInventory, CliError> {
         let store = self.store_args.open_store().await?;
         let projects = match &self.domain {
@@ -157,7 +157,7 @@ pub(crate) async fn find_instance(
     Ok(all.find(|instance| instance.project_id == *project && instance.name == name_or_id))
 }
 
-/// Finds an instance by its id or name. Fails if the instance does not exist.
+/// Finds an instance by id or name. Fails if the instance does not exist.
 async fn require_instance(inventory: &InstanceInventory, name_or_id: &str) -> Result<Instance, CliError> {
     let instance = find_instance(&inventory.store, &inventory.project.id, name_or_id).await?;
     instance.ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! `clew kill URL ID…`: shows the impact, prompts for confirmation, and kills sessions or statements.
+//! `clew kill URL ID…`: shows the impact of a kill, requests confirmation, and kills sessions or statements.
 
 mod audit;
 mod preview;
@@ -58,7 +58,7 @@ pub(crate) struct KillArgs {
     format: Format,
 }
 
-/// Returns the location of the store that contains the audit log.
+/// Returns the location of the store in which the kills are audited.
 /// Returns `None` if neither `--data-dir` nor `--metadata-url` is set.
 fn audit_store_location(
     data_dir: Option<&Path>,
@@ -150,7 +150,7 @@ async fn measure_kill_effect(
     })
 }
 
-/// Outcomes of the kills, each with its session id.
+/// Outcomes of the kills. Each entry contains a session id and its kill outcome.
 type Outcomes = Vec<(u64, clew_mysql::KillOutcome)>;
 
 async fn kill_sessions(
@@ -169,7 +169,7 @@ async fn kill_sessions(
     Ok(kill_victims(node, &victims, kind, protected, limits).await?)
 }
 
-/// Fails if a session in `sessions` must not be killed.
+/// Returns an error if any of `sessions` must not be killed.
 fn reject_unkillable_sessions(
     sessions: &[Session],
     kind: KillTarget,

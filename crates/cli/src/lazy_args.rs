@@ -1,11 +1,11 @@
-//! Builds the arguments of a subcommand only when the subcommand is used.
-//! As a result, clap builds the options of one subcommand at startup, instead of about 200 options.
+//! Builds the clap arguments of a subcommand only when the user runs this subcommand.
+//! At startup, clap builds the options of one subcommand instead of about 200 options.
 
 use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
-/// Arguments `T` of a subcommand. Clap builds the arguments when the subcommand is first used.
-/// The doc comment of the enum variant is the help text of the subcommand.
+/// Arguments `T` of a subcommand, which clap builds when the subcommand is first used.
+/// The subcommand's help text is the doc comment of the enum variant.
 #[derive(Debug)]
 pub(crate) struct LazyArgs<T>(Box<T>);
 
@@ -25,8 +25,8 @@ impl<T: Args> Args for LazyArgs<T> {
     }
 }
 
-/// Adds the arguments of `T` to a command, and then restores the help text of the command.
-/// The doc comments of flattened argument structs would otherwise replace the help text.
+/// Adds the arguments of `T` to a command, and then restores the command's help text.
+/// Doc comments of flattened argument structs would otherwise replace the command's help text.
 fn augment_and_restore_about(command: Command, augment: fn(Command) -> Command) -> Command {
     let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
     augment(command).about(Resettable::from(about)).long_about(Resettable::from(long_about))

@@ -1,4 +1,4 @@
-//! Formats limitations, which describe data that the server hides, with the reason and the fix.
+//! Formats limitations: the data that a database server hides, with the reason and the fix.
 
 use clew_diagnose::terminal::bytes_to_single_line;
 use clew_model::Limitation;

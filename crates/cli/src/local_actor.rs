@@ -1,13 +1,13 @@
-//! Audit actor for the command line: the local operating system account.
+//! Determines the audit actor of a command: the local operating system account.
 
 use clew_model::Origin;
 
-/// Maximum number of characters of `SUDO_USER` in the name of the actor.
+/// Maximum number of `SUDO_USER` characters that the name of the audit actor contains.
 const MAX_SUDO_USER_CHARS: usize = 64;
 
-/// Returns the audit origin for commands of the operating system account that runs this process.
-/// The account is looked up by its user id, because environment variables can be forged.
-/// For root, the value of `SUDO_USER` is appended to the account name.
+/// Returns the audit origin of a command: the operating system account that runs this process.
+/// Clew finds the account by its user id, because environment variables can be forged.
+/// If the account is root, the value of `SUDO_USER` is appended to the account name.
 pub(crate) fn local_audit_origin() -> Origin {
     let id = rustix::process::getuid().as_raw().to_string();
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -24,7 +24,7 @@ fn sanitize_user_name(name: &str) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// Returns the account name for a user id. `accounts` is text in the format of `/etc/passwd`.
+/// Returns the account name for a user id. `accounts` has the format of `/etc/passwd`.
 fn find_account_name<'a>(accounts: &'a str, id: &str) -> Option<&'a str> {
     accounts.lines().find_map(|line| {
         let mut fields = line.split(':');

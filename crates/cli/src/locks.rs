@@ -1,4 +1,4 @@
-//! `clew locks URL`: shows lock waits and their root blockers.
+//! `clew locks URL`: shows the lock waits of a server and their root blockers.
 
 mod remedy;
 
@@ -85,7 +85,7 @@ fn apply_tree_line_style(line: &TreeLine, colours: bool) -> String {
     format!("{style}{}{style:#}\n", line.text.trim_end())
 }
 
-/// Returns the numbers of waiters and root blockers as text, with a note if the data is incomplete.
+/// Summarises the wait graph: the numbers of waiters and root blockers, and a note if data is missing.
 fn summarize_waits(graph: &WaitGraph, address: &str) -> String {
     let mut waiters: Vec<_> = graph.waits.iter().map(|wait| wait.waiter).collect();
     waiters.dedup();

@@ -1,4 +1,4 @@
-//! Logs to stderr: text on a terminal, JSON otherwise.
+//! Writes log lines to stderr: text on a terminal, otherwise JSON.
 
 mod json_format;
 
@@ -10,7 +10,7 @@ use crate::error::CliError;
 use crate::output::TerminalSanitizer;
 use json_format::JsonFormat;
 
-/// Initialises logging. `filter` is a level or a comma-separated list of `target=level`.
+/// Initialises logging. `filter` is a log level or a comma-separated list of `target=level`.
 pub(crate) fn init_logging(filter: &str) -> Result<(), CliError> {
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| CliError::new_refusal(format!("invalid log filter {filter:?}: {error}")))?;

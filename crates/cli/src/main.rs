@@ -1,4 +1,4 @@
-//! The `clew` binary. Each subcommand has a module that parses the arguments and calls the library crates.
+//! The `clew` program. Each subcommand has a module that parses its arguments and calls the library crates.
 
 mod audit;
 mod cli;
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Parses the command line. Exits the process with a usage error if the arguments are invalid.
+/// Parses the command line. If the arguments are invalid, exits the process with a usage error.
 fn parse_command_line() -> Result<Cli, CliError> {
     let mut matches = Cli::command().get_matches();
     password_arguments::reject_url_passwords(&matches)?;
@@ -117,8 +117,8 @@ fn run(cli: Cli) -> Result<(), CliError> {
     outcome
 }
 
-/// Runs `work` until completion or Ctrl-C.
-/// Before the function returns, it waits until abandoned statements on database servers have been killed.
+/// Runs `work` until it completes or the user presses Ctrl-C.
+/// Before it returns, the function waits until abandoned statements on database servers have been killed.
 async fn run_interruptible(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     let outcome = tokio::select! {
         outcome = work => outcome,

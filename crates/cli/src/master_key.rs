@@ -1,4 +1,4 @@
-//! `clew master-key …`: rotates the master key.
+//! `clew master-key …`: rotates the master key, which encrypts the stored secrets.
 
 use clap::{Args, Subcommand};
 use clew_store::Store;

@@ -1,4 +1,4 @@
-//! Defines the `--metadata-url` option, the URL of the metadata database.
+//! Defines the option `--metadata-url`, which sets the URL of the metadata database.
 
 use std::path::Path;
 
@@ -18,19 +18,19 @@ pub(crate) struct MetadataUrlArgs {
 }
 
 impl MetadataUrlArgs {
-    /// Returns true if `--metadata-url` is set.
+    /// Returns true if the user has set `--metadata-url`.
     pub(crate) fn is_set(&self) -> bool {
         self.metadata_url.is_some()
     }
 
-    /// Returns the store location from the data directory and `--metadata-url`.
+    /// Returns the store location, which `data_dir` and `--metadata-url` determine.
     pub(crate) fn store_location(&self, data_dir: &Path) -> Result<StoreLocation, CliError> {
         build_store_location(data_dir, self.metadata_url.as_deref())
     }
 }
 
-/// Builds the store location from a data directory and an optional metadata URL.
-/// Error messages omit an invalid URL, because the URL may contain a password.
+/// Builds the store location from a data directory and an optional metadata database URL.
+/// Error messages do not show an invalid URL, because it may contain a password.
 pub(crate) fn build_store_location(data_dir: &Path, metadata_url: Option<&str>) -> Result<StoreLocation, CliError> {
     let metadata_url = metadata_url.map(str::parse).transpose();
     let metadata_url = metadata_url.map_err(|error: StoreError| CliError::new_refusal(error.to_string()))?;

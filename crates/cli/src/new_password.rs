@@ -1,4 +1,4 @@
-//! Generates a new password for a user, or reads the password from stdin.
+//! Generates a new password for a user, or reads one from stdin.
 
 use std::io::{self, BufRead, IsTerminal, Read};
 
@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::CliError;
 
-/// Maximum length of a password line on stdin, in bytes.
+/// Maximum length in bytes of a password line that is read from stdin.
 const MAX_PASSWORD_LINE_BYTES: u64 = 1024;
 
 /// Options that select the source of a new password.
@@ -19,16 +19,16 @@ pub(crate) struct NewPasswordArgs {
     password_stdin: bool,
 }
 
-/// New password that conforms to the password rules.
+/// A new password for a user. It conforms to the password rules.
 pub(crate) struct NewPassword {
     /// Password hash as a PHC string.
     pub(crate) hash: String,
-    /// Generated password, which is printed once, or `None` if the password was read from stdin.
+    /// The generated password, which is printed once. `None` if the password was read from stdin.
     pub(crate) generated: Option<SecretString>,
 }
 
 impl NewPasswordArgs {
-    /// Generates a password for `user`, or reads the password from stdin.
+    /// Generates a password for the user `user`, or reads a password from stdin.
     pub(crate) async fn read_or_generate_password(&self, user: &str) -> Result<NewPassword, CliError> {
         let failed =
             |error: &dyn std::error::Error| CliError::new_failure(format!("could not process the password: {error}"));
@@ -48,7 +48,7 @@ impl NewPasswordArgs {
     }
 }
 
-/// Reads a password from one line, without the line break. A terminal does not echo the input.
+/// Reads a password from one line of stdin, without the line break. A terminal does not echo the input.
 fn read_password_line(prompt: &str) -> io::Result<SecretString> {
     if io::stdin().is_terminal() {
         return rpassword::prompt_password(prompt).map(SecretString::from);
@@ -66,7 +66,7 @@ impl NewPassword {
         self.generated.as_ref().map(ExposeSecret::expose_secret).into()
     }
 
-    /// Formats the generated password for the output. Returns an empty text if the password was read from stdin.
+    /// Formats the generated password for the output. Returns an empty string if it was read from stdin.
     pub(crate) fn format_password_notice(&self) -> String {
         self.generated.as_ref().map_or(String::new(), |password| {
             format!("The password is shown only once; store it now:\n\n  password  {}\n\n", password.expose_secret())

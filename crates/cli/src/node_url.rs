@@ -1,4 +1,4 @@
-//! Reads the node URL and its password from the command line, the environment or a prompt.
+//! Reads a node's URL and password from the command line, the environment or a prompt.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use crate::error::CliError;
 
-/// Name of the environment variable that contains the password for a node.
+/// Environment variable that contains the password of the node account.
 pub(crate) const PASSWORD_ENV_VAR: &str = "CLEW_DB_PASSWORD";
 
 /// Arguments for the node URL and the timeout.
@@ -27,7 +27,7 @@ pub(crate) struct NodeArgs {
 }
 
 impl NodeArgs {
-    /// Returns the node URL with the password, and the limits for read operations.
+    /// Returns the node URL with its password, and the limits for read operations.
     pub(crate) fn resolve_node_url(&self) -> Result<(NodeUrl, ReadLimits), CliError> {
         let node = resolve_password(parse_node_url(&self.url)?)?;
         let timeout = Duration::from_secs(self.timeout);
@@ -35,14 +35,14 @@ impl NodeArgs {
     }
 }
 
-/// Parses the URL of a node. Error messages omit the password.
+/// Parses a node URL. Error messages do not show the password.
 pub(crate) fn parse_node_url(url: &str) -> Result<NodeUrl, CliError> {
     url.parse().map_err(|error: clew_model::NodeUrlError| {
         CliError::new_refusal(format!("{}: {error}", redact_credentials(url)))
     })
 }
 
-/// Formats the URL for a shell command, without the password and without default parameters.
+/// Formats a node URL for a shell command, without the password and without default parameters.
 pub(crate) fn format_url_for_shell(node: &NodeUrl) -> String {
     let url = node.to_string();
     // The default parameters depend on the host.
@@ -53,7 +53,7 @@ pub(crate) fn format_url_for_shell(node: &NodeUrl) -> String {
     }
 }
 
-/// Replaces the credentials in an invalid URL with an ellipsis.
+/// Replaces the credentials in an invalid URL by an ellipsis.
 fn redact_credentials(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme < at => {
@@ -64,9 +64,9 @@ fn redact_credentials(url: &str) -> String {
     }
 }
 
-/// Adds the password to a node URL, from the first available source.
-/// The sources are the URL, `CLEW_DB_PASSWORD` and a prompt on the terminal, in this order.
-/// The password remains empty if no source is available.
+/// Adds a password to a node URL. The password comes from the first available source.
+/// The password sources are, in this order: the URL, `CLEW_DB_PASSWORD` and a prompt on the terminal.
+/// The password stays empty if none of its sources is available.
 pub(crate) fn resolve_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
     if node.password.is_some() {
         return Ok(node);

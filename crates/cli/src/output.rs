@@ -1,5 +1,5 @@
-//! Writes output to terminals, pipes, devices and files. Existing files are replaced atomically.
-//! `clew_diagnose::terminal` sanitises text. The JSON serializer escapes JSON output.
+//! Writes output to terminals, pipes, devices and files. Replaces existing files atomically.
+//! `clew_diagnose::terminal` sanitises text output. The JSON serializer escapes JSON output.
 
 mod terminal;
 
@@ -30,7 +30,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// Prints the result to stdout in this format.
+    /// Prints a command's result to stdout in this format.
     pub(crate) fn print(self, table: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Result<(), CliError> {
         match self {
             Self::Table => write_stdout(&table()),
@@ -38,7 +38,7 @@ impl Format {
         }
     }
 
-    /// Prints the result to stdout in this format. A table keeps its colours.
+    /// Prints a command's result to stdout in this format. A table keeps its colours.
     pub(crate) fn print_styled(
         self,
         table: impl FnOnce() -> String,
@@ -51,7 +51,7 @@ impl Format {
     }
 }
 
-/// Serialises a value as indented JSON, followed by a line break.
+/// Serialises a value as indented JSON, and appends a line break.
 pub(crate) fn to_json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, CliError> {
     let json = clew_diagnose::json::to_string_pretty(value);
     json.map(|json| json + "\n").map_err(|error| CliError::new_failure(format!("could not write JSON: {error}")))
@@ -73,9 +73,9 @@ pub(crate) fn merge_json_objects(value: Value, more: Value) -> Value {
 pub(crate) enum OutputTarget {
     /// The path `-`.
     Stdout,
-    /// An existing device or pipe, which is opened for writing.
+    /// An existing device or pipe, to which the output is written.
     Device(PathBuf),
-    /// A regular file that exists or is created. A symbolic link is resolved to its target.
+    /// A regular file, which is created or replaced. A symbolic link is resolved to its target.
     File(PathBuf),
 }
 
@@ -102,20 +102,20 @@ pub(crate) fn open_device(path: &Path) -> Result<File, CliError> {
         .map_err(|error| CliError::from_write_error(&path.display().to_string(), &error))
 }
 
-/// Creates a temporary file in the directory that contains `path`.
+/// Creates a temporary file in the same directory as `path`.
 pub(crate) fn create_temporary_file(path: &Path) -> Result<NamedTempFile, CliError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     NamedTempFile::new_in(folder)
         .map_err(|error| CliError::new_failure(format!("could not write in {}: {error}", folder.display())))
 }
 
-/// Renames a completely written temporary file to `path`.
+/// Renames a temporary file to `path` after the file has been written completely.
 pub(crate) fn persist_file(file: NamedTempFile, path: &Path) -> Result<(), CliError> {
     let persisted = file.persist(path).map(|_| ());
     persisted.map_err(|error| CliError::from_write_error(&path.display().to_string(), &error.error))
 }
 
-/// Creates a writer with a buffer of 64 KiB, which is the capacity of a pipe on Linux.
+/// Creates a buffered writer. Its buffer holds 64 KiB, like a pipe on Linux.
 fn new_buffered_writer<W: Write>(out: W) -> BufWriter<W> {
     BufWriter::with_capacity(64 << 10, out)
 }
@@ -140,13 +140,13 @@ pub(crate) enum Output {
 }
 
 impl Output {
-    /// Opens a file or device, or stdout if `file` is `None` or `-`.
-    /// If the output is a terminal, escape sequences are removed.
+    /// Opens the output: a file, a device, or stdout if `file` is `None` or `-`.
+    /// If the output is a terminal, removes escape sequences from the text.
     pub(crate) fn open(file: Option<&Path>) -> Result<Self, CliError> {
         Self::open_with_style(file, false)
     }
 
-    /// Opens the output for a table that may contain colours.
+    /// Opens the output for a table, in which colours are allowed.
     /// The caller must sanitise text from a server with [`clew_diagnose::terminal::bytes_to_single_line`].
     pub(crate) fn open_for_table(file: Option<&Path>) -> Result<Self, CliError> {
         Self::open_with_style(file, stdout_has_colours())
@@ -170,7 +170,7 @@ impl Output {
         })
     }
 
-    /// Creates the output for an open device.
+    /// Creates an output that writes to an open device.
     /// A device such as `/dev/stdout` or `/dev/tty` can be a terminal.
     pub(crate) fn from_device(path: PathBuf, device: File, styled: bool) -> Self {
         if device.is_terminal() {
@@ -183,7 +183,7 @@ impl Output {
         Self::Terminal { name, terminal: new_buffered_writer(TerminalSanitizer::new(terminal, styled)) }
     }
 
-    /// Flushes the output. If the output is a file, renames the temporary file to its final path.
+    /// Flushes the output. A file output then renames its temporary file to the final path.
     pub(crate) fn finish(mut self) -> Result<(), CliError> {
         let name = self.display_name();
         self.flush().map_err(|error| CliError::from_write_error(&name, &error))?;
@@ -191,7 +191,7 @@ impl Output {
         persist_file(temporary.into_inner().map_err(|error| CliError::from_write_error(&name, error.error()))?, &path)
     }
 
-    /// Returns the name of the output for error messages.
+    /// Returns the output's name for use in error messages.
     pub(crate) fn display_name(&self) -> String {
         match self {
             Self::Stdout(_) => STDOUT_NAME.to_owned(),
@@ -225,12 +225,12 @@ pub(crate) fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Returns true if stdout is a terminal and `NO_COLOR` is not set.
+/// Returns true if stdout is a terminal and the environment variable `NO_COLOR` is not set.
 pub(crate) fn stdout_has_colours() -> bool {
     stdout_is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
-/// Returns the terminal width in columns, or 80 if stdout is not a terminal.
+/// Returns the width of the terminal in columns, or 80 if stdout is not a terminal.
 pub(crate) fn terminal_width() -> usize {
     let width = if stdout_is_terminal() { comfy_table::Table::new().width() } else { None };
     // A terminal without a configured size reports a width of 0.
@@ -242,7 +242,7 @@ pub(crate) fn write_stdout(text: &str) -> Result<(), CliError> {
     write_raw_stdout(&sanitize_multiline(text))
 }
 
-/// Writes text with colours to stdout.
+/// Writes text that may contain colours to stdout.
 /// The caller must sanitise text from a server with [`clew_diagnose::terminal::bytes_to_single_line`].
 pub(crate) fn write_styled_stdout(text: &str) -> Result<(), CliError> {
     write_raw_stdout(&if stdout_has_colours() { sanitize_styled_text(text) } else { sanitize_multiline(text) })
@@ -256,7 +256,7 @@ fn write_raw_stdout(text: &str) -> Result<(), CliError> {
         .map_err(|error| CliError::from_write_error(STDOUT_NAME, &error))
 }
 
-/// Sanitises text and writes it to stderr. Write errors are ignored, because they cannot be reported.
+/// Sanitises text, and writes it to stderr. Ignores write errors, because they cannot be reported.
 pub(crate) fn write_stderr(text: &str) {
     let _ = io::stderr().lock().write_all(sanitize_multiline(text).as_bytes());
 }

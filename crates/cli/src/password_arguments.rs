@@ -1,11 +1,11 @@
-//! Rejects PostgreSQL passwords in command-line arguments, which other accounts on the machine can see.
+//! Rejects PostgreSQL passwords in command-line arguments, because other accounts on the machine can read arguments.
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
 use crate::error::CliError;
 
-/// Fails if an argument of the command or of a subcommand is a PostgreSQL URL with a password.
+/// Returns an error if an argument is a PostgreSQL URL that contains a password. Also checks subcommands.
 /// URLs in environment variables and configuration files may contain a password.
 pub(crate) fn reject_url_passwords(matches: &ArgMatches) -> Result<(), CliError> {
     for id in matches.ids() {

@@ -118,8 +118,8 @@ async fn list_policies(arguments: ListArgs) -> Result<(), CliError> {
     )
 }
 
-/// Loads the attachments of a policy in this domain.
-/// A system policy can also have attachments in other domains, which are omitted.
+/// Loads the attachments of a policy within one domain.
+/// Attachments of a system policy in other domains are omitted.
 async fn load_policy_attachments(
     directory: &IdentityDirectory,
     policy: &NamedPolicy,
@@ -146,7 +146,7 @@ async fn load_policy_attachments(
     Ok(attachments)
 }
 
-/// Names of the grantee and the project of a policy attachment.
+/// Names of a policy attachment's grantee and project.
 struct AttachmentNames {
     grantee: String,
     project: Option<String>,

@@ -1,4 +1,4 @@
-//! `clew snapshot URL`: takes a session snapshot without a Clew server.
+//! `clew snapshot URL`: takes a snapshot of a database server's sessions. No Clew server is required.
 
 mod table;
 
@@ -110,7 +110,7 @@ fn write_snapshot(arguments: &SnapshotArgs, format: SnapshotFormat, mut snapshot
     out.finish()
 }
 
-/// Writes a JSON object that contains the summary and the list of sessions.
+/// Writes a JSON object that contains the snapshot's summary and its list of sessions.
 pub(crate) fn write_json_snapshot(snapshot: &mut Snapshot, out: &mut Output) -> std::io::Result<()> {
     let summary = clew_diagnose::json::to_string(&snapshot.summary)?;
     write!(out, "{{\"summary\":{summary},\n\"sessions\":[\n")?;

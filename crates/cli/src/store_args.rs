@@ -1,4 +1,4 @@
-//! Options for commands that open the store: location, domain and output format.
+//! Command-line options for commands that open the store: location, domain and output format.
 
 use std::path::PathBuf;
 
@@ -63,7 +63,7 @@ impl DomainArgs {
         self.store_args.format
     }
 
-    /// Opens the store, and selects the domain from `--domain`, or the only domain if the option is not set.
+    /// Opens the store, and selects the domain from `--domain` or, without this option, the only domain.
     pub(crate) async fn open_identity_directory(&self) -> Result<IdentityDirectory, CliError> {
         let store = self.store_args.open_store().await?;
         let domain = match &self.domain {

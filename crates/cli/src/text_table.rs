@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-/// Renders a table with a heading line. Returns the value of `empty` if there are no rows.
+/// Renders a table with a heading line. If there are no rows, returns the text `empty`.
 pub(crate) fn render_rows<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>, empty: &str) -> String {
     if rows.is_empty() {
         return format!("{empty}\n");
@@ -21,14 +21,14 @@ pub(crate) fn render_rows<const N: usize>(headings: [&str; N], rows: Vec<[String
     })
 }
 
-/// Renders one line per field, with name and value. Omits fields that have an empty value.
+/// Renders one line per field with its name and value. Omits fields whose value is empty.
 pub(crate) fn render_fields(fields: &[(&str, String)]) -> String {
     let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let line = |(name, value): &(&str, String)| format!("{name:<width$}  {}\n", sanitize_line(value));
     fields.iter().filter(|(_, value)| !value.is_empty()).map(line).collect()
 }
 
-/// Sanitises text for a terminal. Some fields contain text that unauthenticated clients have sent.
+/// Sanitises text for output on a terminal, because unauthenticated clients can send some of the text.
 pub(crate) fn sanitize_line(text: &str) -> String {
     clew_diagnose::terminal::bytes_to_single_line(text.as_bytes())
 }

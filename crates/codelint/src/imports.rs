@@ -1,8 +1,8 @@
-//! Detects import cycles between the files of a crate, and between the files of the web page.
+//! Detects import cycles between the Rust files of a crate, and between the TypeScript files of the web page.
 //!
-//! A file that imports a name depends on the file that defines the name, even if another file re-exports the name.
-//! A module may import names from its parent modules: `kill/batch.rs` may import from `kill.rs`.
-//! The check ignores test code and the arguments of macro calls.
+//! A file that imports a name depends on the file that defines it, even if a third file re-exports the name.
+//! A module may import from its parent modules: `kill/batch.rs` may import from `kill.rs`.
+//! Imports in test code and in the arguments of macro calls are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -12,14 +12,14 @@ use syn::{Attribute, Item, ItemMod, ItemUse, UseTree};
 
 use crate::CheckError;
 
-/// Maps each file to its imported files, and these to the imported names. Paths are relative to the workspace root.
+/// For each file, lists the imported files and the imported names. Paths are relative to the workspace root.
 #[derive(Debug, Default)]
 pub(super) struct ImportGraph {
     files: BTreeMap<PathBuf, BTreeMap<PathBuf, BTreeSet<String>>>,
 }
 
 impl ImportGraph {
-    /// Adds the imports of all modules of a crate. `root` is the root file: `src/lib.rs` or `src/main.rs`.
+    /// Adds the imports of all modules of a crate. `root` is the path of `src/lib.rs` or `src/main.rs`.
     pub(super) fn add_crate(&mut self, root: &Path) -> Result<(), CheckError> {
         let mut modules = ModuleTree::default();
         modules.add_file(root, root.parent().unwrap_or(Path::new("")), &Vec::new())?;
@@ -35,7 +35,7 @@ impl ImportGraph {
         Ok(())
     }
 
-    /// Adds the relative imports of TypeScript files.
+    /// Adds the imports of TypeScript files that have a relative path.
     pub(super) fn add_typescript_files(&mut self, files: &[PathBuf]) -> Result<(), CheckError> {
         for file in files {
             let text = crate::read_text(file)?;
@@ -55,7 +55,7 @@ impl ImportGraph {
         self.files.entry(from.into()).or_default().entry(to.into()).or_default().insert(name.to_owned());
     }
 
-    /// Describes one shortest import cycle for each group of files that import each other.
+    /// Returns a description of one shortest import cycle for each group of files that import each other.
     pub(super) fn find_cycles(&self) -> Vec<String> {
         let mut reported = BTreeSet::new();
         let mut cycles = Vec::new();
@@ -106,17 +106,17 @@ type ModulePath = Vec<String>;
 #[derive(Debug, Default)]
 struct Module {
     file: PathBuf,
-    /// Names of functions, types, constants and macros that the module defines.
+    /// Names of the functions, types, constants and macros that the module defines.
     definitions: BTreeSet<String>,
-    /// Imported names, each with the path in its `use` declaration.
+    /// Names that the module imports, each with the path in its `use` declaration.
     imports: BTreeMap<String, Vec<String>>,
     /// Paths of glob imports.
     globs: Vec<Vec<String>>,
-    /// Paths in the code of the module, each with the module from which the path is resolved.
+    /// Paths in the module's code, each with the module in which the path is resolved.
     references: Vec<(ModulePath, Vec<String>)>,
 }
 
-/// A name and the module that defines the name.
+/// A name, together with the module that defines it.
 struct Definition<'a> {
     path: &'a ModulePath,
     module: &'a Module,
@@ -129,7 +129,7 @@ struct ModuleTree {
 }
 
 impl ModuleTree {
-    /// Parses a source file and the files of its child modules, which are in `directory`.
+    /// Parses a source file and the source files of its child modules in `directory`.
     fn add_file(&mut self, file: &Path, directory: &Path, path: &ModulePath) -> Result<(), CheckError> {
         let parsed = syn::parse_file(&crate::read_text(file)?)
             .map_err(|error| CheckError::Parse { file: file.into(), reason: error.to_string() })?;
@@ -172,7 +172,7 @@ impl ModuleTree {
         Ok(())
     }
 
-    /// Returns the definition of the last name in a path, or `None` if another crate defines the name.
+    /// Returns the definition of a path's last name, or `None` if another crate defines the name.
     fn find_definition<'a>(
         &'a self,
         module: &[String],
@@ -234,7 +234,7 @@ fn child_module_path(module: &[String], child: &str) -> ModulePath {
     module.iter().cloned().chain([child.to_owned()]).collect()
 }
 
-/// Collects the paths in the code of one module, excluding the code of its child modules.
+/// Collects the paths in the code of one module, without the code of its child modules.
 struct PathCollector<'a> {
     module: &'a ModulePath,
     references: &'a mut Vec<(ModulePath, Vec<String>)>,
@@ -313,7 +313,7 @@ fn find_item_name(item: &Item) -> Option<String> {
     Some(ident.to_string())
 }
 
-/// Returns true if the attributes restrict an item to test builds.
+/// Returns true if an item's attributes include it only in test builds.
 fn is_test_only(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let is_cfg = attribute.path().is_ident("cfg");
@@ -322,7 +322,7 @@ fn is_test_only(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// Returns the relative module specifiers of `import` and `export … from` statements.
+/// Returns the relative module paths in `import` and `export … from` statements of TypeScript code.
 fn find_import_specifiers(text: &str) -> impl Iterator<Item = &str> {
     text.split('\n').filter_map(|line| {
         let (_, rest) = line.rsplit_once("from \"").or_else(|| line.split_once("import \""))?;
@@ -331,7 +331,7 @@ fn find_import_specifiers(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Resolves `.` and `..` in a relative path.
+/// Resolves the components `.` and `..` in a relative file path.
 fn normalize_path(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for component in path.components() {

@@ -1,8 +1,8 @@
-//! Checks the layers of the crates: a crate may depend only on crates in lower layers.
+//! Checks that each crate depends only on crates in lower layers.
 
 use serde::Deserialize;
 
-/// Names of the crates in each layer, lowest layer first.
+/// Crate names by layer, lowest layer first.
 const CRATE_LAYERS: [&[&str]; 7] = [
     &["clew-codelint", "clew-model", "clew-testkit", "xtask"],
     &["clew-diagnose", "clew-iam"],
@@ -13,7 +13,7 @@ const CRATE_LAYERS: [&[&str]; 7] = [
     &["clew-devtools"],
 ];
 
-/// Crates that must not perform I/O. These crates must not depend on [`IO_CRATES`].
+/// Crates that must not perform I/O and therefore must not depend on [`IO_CRATES`].
 const PURE_CRATES: [&str; 3] = ["clew-model", "clew-diagnose", "clew-iam"];
 const IO_CRATES: [&str; 5] = ["axum", "hyper", "reqwest", "sqlx", "tokio"];
 
@@ -32,11 +32,11 @@ struct Package {
 #[derive(Debug, Deserialize)]
 struct Dependency {
     name: String,
-    /// `None` for a normal dependency, otherwise `dev` or `build`.
+    /// Kind of the dependency: `None` for a normal dependency, otherwise `dev` or `build`.
     kind: Option<String>,
 }
 
-/// Reports each dependency that violates the layers. Dev-dependencies may violate the layers.
+/// Returns a finding for each forbidden normal dependency, and for each crate that has no layer.
 pub(super) fn find_layer_violations(metadata: &CargoMetadata) -> Vec<String> {
     let mut violations = Vec::new();
     for package in &metadata.packages {

@@ -1,6 +1,6 @@
-//! Checks the code of this project for import cycles, wrong layers of crates, and banned words.
+//! Checks the code of this project for import cycles, layer violations and banned words.
 //!
-//! `cargo xtask lint` runs this program in the workspace root. The program fails if it prints a finding.
+//! `cargo xtask lint` runs this program in the workspace root. The program fails if a check has a finding.
 
 mod imports;
 mod layers;
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs all checks and returns the findings.
+/// Runs all checks, and returns their findings.
 fn run_checks() -> Result<Vec<String>, CheckError> {
     let files: Vec<PathBuf> = run_program("git", &["ls-files"])?.lines().map(PathBuf::from).collect();
     let mut graph = ImportGraph::default();
@@ -57,7 +57,7 @@ fn run_checks() -> Result<Vec<String>, CheckError> {
     Ok(findings)
 }
 
-/// Returns true if a file is `src/lib.rs` or `src/main.rs` of a crate.
+/// Returns true if a file is the `src/lib.rs` or `src/main.rs` of a crate.
 fn is_crate_root(file: &Path) -> bool {
     file.ends_with("src/lib.rs") || file.ends_with("src/main.rs")
 }
@@ -70,7 +70,7 @@ fn read_text(file: &Path) -> Result<String, CheckError> {
     std::fs::read_to_string(file).map_err(|cause| CheckError::Read { file: file.into(), cause })
 }
 
-/// Runs a program and returns the captured stdout.
+/// Runs a program, and returns the text that it writes to stdout.
 fn run_program(program: &str, arguments: &[&str]) -> Result<String, CheckError> {
     let failed = |reason: String| CheckError::Command { command: format!("{program} {}", arguments.join(" ")), reason };
     let output = Command::new(program).args(arguments).output().map_err(|error| failed(error.to_string()))?;

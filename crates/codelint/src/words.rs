@@ -1,6 +1,6 @@
-//! Finds banned words in identifiers and in prose, and suggests a replacement for each word.
+//! Finds banned words in identifiers and in prose, and suggests a standard term for each banned word.
 //!
-//! Prose means code comments, Markdown outside code blocks, API messages, and the texts of the web page.
+//! Prose is text in code comments, in Markdown outside of code blocks, in API messages and on the web page.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ enum WordScope {
 
 use WordScope::{Everywhere, Identifiers, Prose};
 
-/// All banned words, each with replacements that are standard terms.
+/// All banned words, each with the standard terms that can replace it.
 const BANNED_WORDS: &[BannedWord] = &[
     banned_word("asked", "requested, queried, polled", Everywhere),
     banned_word("asks", "requests, queries, polls", Prose),
@@ -58,7 +58,7 @@ const BANNED_WORDS: &[BannedWord] = &[
     banned_word("whose", "scope, owner", Identifiers),
 ];
 
-/// Phrases that may contain a banned word, because the phrase is a standard term.
+/// Allowed phrases: standard terms that contain a banned word.
 const ALLOWED_PHRASES: &[&str] = &["in place", "look up", "looks up"];
 
 const fn banned_word(word: &'static str, replacement: &'static str, scope: WordScope) -> BannedWord {
@@ -70,12 +70,12 @@ const fn banned_word(word: &'static str, replacement: &'static str, scope: WordS
 pub(crate) enum FileKind {
     Rust,
     Markdown,
-    /// Messages in the Fluent format, or texts of the web page.
+    /// API messages in the Fluent format, or texts of the web page.
     Texts,
 }
 
 impl FileKind {
-    /// Returns the kind of a file, or `None` for a file that is not checked.
+    /// Returns the kind of a file, or `None` if the file is not checked for banned words.
     pub(crate) fn of(file: &Path) -> Option<Self> {
         // This file lists the words.
         if file.ends_with("codelint/src/words.rs") {
@@ -91,7 +91,7 @@ impl FileKind {
     }
 }
 
-/// Returns a finding for each banned word in a file.
+/// Returns one finding for each banned word in a file.
 pub(crate) fn find_banned_words(file: &Path, text: &str, kind: FileKind) -> Vec<String> {
     let mut findings = Vec::new();
     let mut report = |line: usize, scope: WordScope, checked: &str| {
@@ -143,7 +143,7 @@ pub(crate) fn find_banned_words(file: &Path, text: &str, kind: FileKind) -> Vec<
     findings
 }
 
-/// Returns the comment in a line of code. A `//` in a string or in a URL does not begin a comment.
+/// Returns the comment in a line of code. A `//` inside a string or a URL does not start a comment.
 fn find_comment(line: &str) -> Option<&str> {
     let (code, comment) = line.split_once("//")?;
     let in_string = code.matches('"').count() % 2 == 1;
@@ -169,7 +169,7 @@ fn remove_placeholders(text: &str) -> String {
     outside.collect()
 }
 
-/// Splits prose, `snake_case` and `CamelCase` into lower-case words.
+/// Splits prose, `snake_case` names and `CamelCase` names into lower-case words.
 fn split_words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut previous = ' ';
@@ -201,7 +201,7 @@ fn contains_banned_word(words: &[String], banned: &str) -> bool {
     })
 }
 
-/// Names of the items, fields, variants, parameters and variables that a file defines.
+/// Names of all items, fields, variants, parameters and variables that a file defines.
 #[derive(Default)]
 struct DefinedNames(Vec<Ident>);
 

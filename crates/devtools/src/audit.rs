@@ -1,4 +1,4 @@
-//! `cargo xtask audit`: checks the Rust dependencies for published security advisories.
+//! `cargo xtask audit`: checks the Rust dependencies against published security advisories.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{tools, workspace};
 /// Time limit for downloading the advisory database and checking the dependencies.
 const AUDIT_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// Downloads the RustSec advisory database and checks `Cargo.lock` against it.
+/// Downloads the RustSec advisory database, and checks the dependencies in `Cargo.lock` against it.
 pub(crate) async fn run() -> Result<(), DevtoolsError> {
     let cargo_deny = tools::CARGO_DENY.install().await?;
     let step = Step::start("Security advisories (cargo-deny)");

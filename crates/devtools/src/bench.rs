@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: measures Clew and baseline programs in alternating runs, on private servers under load.
-//! A wrong count fails the benchmark; a long run time does not.
+//! `cargo xtask bench`: runs Clew and a baseline program alternately on private servers, and compares the results.
+//! The benchmark fails if a count of rows or statements is wrong, but not if Clew is slow.
 
 mod busy_server;
 mod cases;
@@ -66,7 +66,7 @@ impl BenchContext {
         Ok(Self { clew, filter, directory, versions: RefCell::default() })
     }
 
-    /// Starts a database server and records the server version for the report.
+    /// Starts a database server, and records its version for the benchmark report.
     async fn start_server(&self, flavor: Flavor, options: &ServerOptions) -> Result<Server, DevtoolsError> {
         let failed = |cause| DevtoolsError::Database { operation: "read the version of a server", cause };
         let server = Server::start(flavor, options).await?;
@@ -77,13 +77,13 @@ impl BenchContext {
         Ok(server)
     }
 
-    /// Returns the path of a file in the temporary directory of this benchmark run.
+    /// Returns the path of a file in this benchmark run's temporary directory.
     fn temp_file_path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 }
 
-/// Runs the benchmark, then prints and saves the report. Ctrl-C stops all started processes.
+/// Runs the benchmark, prints the report and saves it. Ctrl-C stops all started processes.
 pub(crate) async fn run(arguments: BenchArgs) -> Result<(), DevtoolsError> {
     tokio::select! {
         result = measure_selected_cases(arguments) => result,
@@ -146,8 +146,8 @@ async fn measure_selected_cases(arguments: BenchArgs) -> Result<(), DevtoolsErro
 
 type FamilyFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Measurement>, DevtoolsError>> + 'a>>;
 
-/// Measures all case families in sequence, and continues after a failed family, because a full run takes an hour.
-/// Returns the measurements of the successful case families and the first error.
+/// Runs all case families in sequence. Continues after a failed family, because a full run takes an hour.
+/// Returns the measurements of all successful case families, and the first error.
 async fn measure_case_families(bench: &BenchContext) -> (Vec<Measurement>, Option<DevtoolsError>) {
     let families: [FamilyFuture<'_>; 8] = [
         Box::pin(busy_server::measure_busy_server(bench)),
@@ -166,7 +166,7 @@ async fn measure_case_families(bench: &BenchContext) -> (Vec<Measurement>, Optio
     (measurements, failure)
 }
 
-/// Prints an error and stores the first error of the run. Returns an empty result list.
+/// Prints an error, and stores it if it is the first error of the run. Returns an empty result list.
 fn record_failure<T>(first: &mut Option<DevtoolsError>, error: DevtoolsError) -> Vec<T> {
     progress::print_error(&error);
     first.get_or_insert(error);

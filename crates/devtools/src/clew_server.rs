@@ -1,4 +1,4 @@
-//! Private `clew serve` and `clew worker` processes with a temporary data directory and credentials.
+//! Runs private `clew serve` and `clew worker` processes with temporary data and credentials.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -13,20 +13,20 @@ use crate::command::Command;
 use crate::error::DevtoolsError;
 use crate::processes;
 
-/// Time limit for starting or stopping a process.
+/// Time limit for the start or stop of a Clew process.
 const START_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A temporary data directory with an initial tenant. `Drop` removes the directory.
+/// A temporary data directory with an initial domain. Dropping the value removes the directory.
 #[derive(Debug)]
 pub(crate) struct Deployment {
     clew: PathBuf,
     directory: TempDir,
-    /// Environment variables that set the locations of metadata and results.
+    /// Environment variables that locate the metadata database and the result store.
     variables: Vec<(&'static str, String)>,
     pub(crate) credentials: Credentials,
 }
 
-/// Subset of the output fields of `clew init --format json`.
+/// Fields that are read from the output of `clew init --format json`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Credentials {
     pub(crate) region: String,
@@ -38,14 +38,14 @@ pub(crate) struct Credentials {
     pub(crate) password: String,
 }
 
-/// Subset of the output fields of `clew key create --format json`.
+/// Fields that are read from the output of `clew key create --format json`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct AccessKey {
     pub(crate) access_key: String,
     pub(crate) secret_key: String,
 }
 
-/// Output of `clew instance add --format json`.
+/// Fields that are read from the output of `clew instance add --format json`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct RegisteredInstance {
     #[serde(rename = "instance_id")]
@@ -53,13 +53,13 @@ pub(crate) struct RegisteredInstance {
     pub(crate) nodes: Vec<RegisteredNode>,
 }
 
-/// A database node in the output of `clew instance add --format json`.
+/// A node in the output of `clew instance add --format json`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct RegisteredNode {
     pub(crate) id: String,
 }
 
-/// A running `clew serve` or `clew worker`. `Drop` kills the process.
+/// A running `clew serve` or `clew worker` process. Dropping the value kills the process.
 #[derive(Debug)]
 pub(crate) struct ClewProcess {
     process: Child,
@@ -67,12 +67,12 @@ pub(crate) struct ClewProcess {
 }
 
 impl Deployment {
-    /// Runs `clew init` in a new temporary directory.
+    /// Creates a temporary directory, and runs `clew init` in it.
     pub(crate) async fn init(clew: &Path) -> Result<Self, DevtoolsError> {
         Self::init_with_environment(clew, Vec::new()).await
     }
 
-    /// Runs `clew init` with environment variables that set the locations of metadata and results.
+    /// Runs `clew init` with environment variables that locate the metadata database and the result store.
     pub(crate) async fn init_with_environment(
         clew: &Path,
         variables: Vec<(&'static str, String)>,
@@ -87,7 +87,7 @@ impl Deployment {
         Ok(Self { clew: clew.to_owned(), directory, variables, credentials })
     }
 
-    /// Adds an instance with one node per URL. The first node becomes the master.
+    /// Adds an instance that has one node for each URL. The first node is the master.
     pub(crate) async fn add_instance(
         &self,
         name: &str,
@@ -113,7 +113,7 @@ impl Deployment {
         }
     }
 
-    /// Creates a user, attaches the policy, and returns an access key of the user.
+    /// Creates a user, attaches a policy to the user, and returns a new access key of the user.
     pub(crate) async fn create_user_with_key(&self, policy: &str) -> Result<AccessKey, DevtoolsError> {
         const USER_NAME: &str = "reader";
         let clew = |arguments: &[&str]| {
@@ -125,7 +125,7 @@ impl Deployment {
         create.parse_json(&create.output().await?)
     }
 
-    /// Starts `clew serve` on a free port with a TOML configuration.
+    /// Starts `clew serve` with a TOML configuration on a free port.
     pub(crate) async fn start_server(&self, configuration: &str) -> Result<ClewProcess, DevtoolsError> {
         self.start_server_with_arguments(&[], configuration).await
     }
@@ -142,14 +142,14 @@ impl Deployment {
     }
 
     /// Starts `clew worker` with a TOML configuration.
-    /// [`Deployment::read_process_log`] returns the log of the process with this `name`.
+    /// Pass the same `name` to [`Deployment::read_process_log`] to read the worker's log.
     pub(crate) async fn start_worker(&self, name: &str, configuration: &str) -> Result<ClewProcess, DevtoolsError> {
         let (process, endpoint) = self.start_process(name, &["worker"], configuration, "working").await?;
         Ok(ClewProcess { process, endpoint })
     }
 
-    /// Starts a process and returns the process and its first output line.
-    /// Returns an error if the first output line does not start with `expected_prefix`.
+    /// Starts a Clew process, and returns the process and its first output line.
+    /// Returns an error if the process's first output line does not start with `expected_prefix`.
     async fn start_process(
         &self,
         name: &str,
@@ -179,12 +179,12 @@ impl Deployment {
         }
     }
 
-    /// Returns the log of `clew serve` since its last start.
+    /// Returns the log that `clew serve` has written since its last start.
     pub(crate) fn read_server_log(&self) -> String {
         self.read_process_log("serve")
     }
 
-    /// Returns the log of a process since its last start.
+    /// Returns the log that a process has written since its last start.
     pub(crate) fn read_process_log(&self, name: &str) -> String {
         std::fs::read_to_string(self.directory.path().join(format!("{name}.log"))).unwrap_or_default()
     }
@@ -197,7 +197,7 @@ impl Deployment {
         self.directory.path().join("data")
     }
 
-    /// Returns the environment variables that connect a `clew` client command to the server process.
+    /// Returns environment variables with which `clew` client commands connect to the `clew serve` process.
     pub(crate) fn client_environment(&self, process: &ClewProcess) -> [(&'static str, String); 6] {
         [
             ("CLEW_ENDPOINT", process.endpoint.clone()),
@@ -209,14 +209,14 @@ impl Deployment {
         ]
     }
 
-    /// Returns a `clew` client command that connects to the server process.
+    /// Returns a `clew` client command that connects to the `clew serve` process.
     pub(crate) fn client_command(&self, process: &ClewProcess, arguments: &[&str]) -> Command {
         let client = Command::new(&self.clew).args(arguments.iter().copied());
         self.client_environment(process).into_iter().fold(client, |client, (name, value)| client.env(name, value))
     }
 }
 
-/// Returns a `clew` command with additional environment variables.
+/// Returns a `clew` command that runs with additional environment variables.
 fn clew_command(clew: &Path, variables: &[(&'static str, String)]) -> Command {
     variables.iter().fold(Command::new(clew), |command, (name, value)| command.env(*name, value))
 }
@@ -226,12 +226,12 @@ impl ClewProcess {
         &self.endpoint
     }
 
-    /// Returns the process id of a running process.
+    /// Returns the process id, or `None` if the process has exited.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.process.id()
     }
 
-    /// Sends SIGTERM for a graceful shutdown and waits until the process exits.
+    /// Shuts down the process gracefully: sends SIGTERM, and waits until the process exits.
     pub(crate) async fn stop(mut self) -> Result<(), DevtoolsError> {
         const PROGRAM_NAME: &str = "clew";
         processes::send_sigterm(&self.process);

@@ -1,5 +1,5 @@
-//! Runs external programs, in the foreground or with captured output.
-//! The progress display shows the last captured output line next to the running step.
+//! Runs external programs in the foreground, or captures their output.
+//! While a program runs, the progress display shows its last captured output line.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -17,7 +17,7 @@ use crate::error::DevtoolsError;
 use crate::processes;
 use crate::progress::Step;
 
-/// An external program with arguments, environment variables and working directory.
+/// An external program with its arguments, environment variables and working directory.
 #[derive(Debug, Clone)]
 pub(crate) struct Command {
     program: OsString,
@@ -26,9 +26,9 @@ pub(crate) struct Command {
     directory: Option<PathBuf>,
 }
 
-/// Maximum number of output lines in the error message of a failed program.
+/// Maximum number of program output lines in the error message of a failed program.
 const MAX_ERROR_OUTPUT_LINES: usize = 40;
-/// Delay before a failed program is retried.
+/// Delay before a failed program runs again.
 const RETRY_DELAY: Duration = if cfg!(test) { Duration::from_millis(1) } else { Duration::from_secs(3) };
 
 impl Command {
@@ -60,21 +60,21 @@ impl Command {
         self
     }
 
-    /// Returns the command line, quoted for a shell, without environment variables, which may contain secrets.
+    /// Returns the command line in shell syntax. Environment variables are omitted, because they may contain secrets.
     pub(crate) fn command_line(&self) -> String {
         let mut words = vec![shell_quote(&self.program)];
         words.extend(self.arguments.iter().map(|argument| shell_quote(argument)));
         words.join(" ")
     }
 
-    /// Runs the program in the foreground. Returns an error if the exit status is not 0.
+    /// Runs the program in the foreground. Returns an error if its exit status is not 0.
     pub(crate) async fn run(&self) -> Result<(), DevtoolsError> {
         let status = self.to_tokio_command().status().await.map_err(|cause| self.start_error(cause))?;
         if status.success() { Ok(()) } else { Err(DevtoolsError::Failed { command: self.command_line(), status }) }
     }
 
-    /// Runs the program for at most `limit` and shows the last output line next to `step`.
-    /// If the program fails, the error contains the last output lines.
+    /// Runs the program for at most `limit`, and shows its last output line next to the step `step`.
+    /// If the program fails, the error contains the program's last output lines.
     pub(crate) async fn run_in_step(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
         let mut child = self.spawn_piped()?;
         let mut tail = OutputTail::default();
@@ -96,7 +96,7 @@ impl Command {
         }
     }
 
-    /// Runs the program up to three times, because downloads can fail with transient errors.
+    /// Runs the program up to three times until it succeeds, because downloads can fail temporarily.
     pub(crate) async fn retry_in_step(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
         const MAX_ATTEMPTS: u32 = 3;
         for attempt in 1..MAX_ATTEMPTS {
@@ -110,8 +110,8 @@ impl Command {
         self.run_in_step(step, limit).await
     }
 
-    /// Runs the program and returns the captured stdout. The program inherits stderr.
-    /// Returns an error if the exit status is not 0.
+    /// Runs the program, and returns the text that it writes to stdout. The program inherits stderr.
+    /// Returns an error if the program's exit status is not 0.
     pub(crate) async fn output(&self) -> Result<String, DevtoolsError> {
         // tokio's `Command::output` captures stderr, even if stderr is inherited.
         let child = self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(|cause| self.start_error(cause))?;
@@ -123,8 +123,8 @@ impl Command {
         }
     }
 
-    /// Runs the program with stdout redirected to a file, and returns the run time.
-    /// Returns an error if the exit status is not 0.
+    /// Runs the program, writes its stdout to a file, and returns the run time.
+    /// Returns an error if the program's exit status is not 0.
     pub(crate) async fn run_timed_to_file(&self, output: &Path) -> Result<Duration, DevtoolsError> {
         let file = File::create(output).map_err(|cause| DevtoolsError::File {
             operation: "create",
@@ -143,9 +143,9 @@ impl Command {
         }
     }
 
-    /// Runs the program and returns the captured stdout and the peak memory in KiB.
-    /// Reads the peak memory after each output chunk, so memory allocated after the last chunk is not counted.
-    /// Returns an error if the exit status is not 0.
+    /// Runs the program, and returns its stdout and its peak memory use in KiB.
+    /// The peak memory is read after each output chunk, so memory allocated after the last chunk is not counted.
+    /// Returns an error if the program's exit status is not 0.
     pub(crate) async fn output_and_peak_memory_kib(&self) -> Result<(Vec<u8>, u64), DevtoolsError> {
         let failed = |cause| self.start_error(cause);
         let mut child = self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(failed)?;
@@ -174,15 +174,15 @@ impl Command {
         })
     }
 
-    /// Runs the program without stderr and returns the captured stdout, or `None` if the program fails.
+    /// Runs the program, discards its stderr, and returns its stdout. Returns `None` if the program fails.
     pub(crate) async fn output_if_successful(&self) -> Option<String> {
         let output = self.to_tokio_command().stderr(Stdio::null()).output().await.ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Starts the program with stdout piped to the caller and stderr redirected to `log`.
-    /// Dropping the `Child` kills the program. The kernel sends SIGTERM to the program when this process exits.
-    /// The program runs in a separate process group, so Ctrl-C on the terminal does not interrupt a graceful stop.
+    /// Starts the program, pipes its stdout to the caller, and writes its stderr to the file `log`.
+    /// Dropping the `Child` kills the program. If this process exits, the kernel sends SIGTERM to the program.
+    /// The program has its own process group, so Ctrl-C on the terminal does not interrupt a graceful shutdown.
     pub(crate) fn start(&self, log: File) -> Result<Child, DevtoolsError> {
         let with_death_signal = Self { program: "setpriv".into(), arguments: Vec::new(), ..self.clone() }
             .args(["--pdeathsig", "TERM", "--"])
@@ -249,7 +249,7 @@ impl OutputTail {
     }
 }
 
-/// Reads stdout and stderr of a child process until both are closed, then returns the exit status.
+/// Reads a child process's stdout and stderr until both are closed, then returns its exit status.
 async fn read_until_exit(child: &mut Child, step: &Step, tail: &mut OutputTail) -> std::io::Result<ExitStatus> {
     let (lines, mut received) = mpsc::channel(64);
     if let Some(stdout) = child.stdout.take() {

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: demonstrates Clew on a database with blocked sessions, from installation to CSV export.
+//! `cargo xtask demo`: demonstrates Clew on a database server with blocked sessions, up to a CSV export.
 
 mod blocked_sessions;
 mod service;
@@ -15,12 +15,12 @@ use crate::error::DevtoolsError;
 use crate::progress::{self, Step, print_line};
 use crate::{install, interrupt, page, workspace};
 
-/// Delay before the first snapshot, so that session ages are greater than zero.
+/// Delay before the first snapshot, so that all session ages are above zero.
 const SESSION_AGE_DELAY: Duration = Duration::from_secs(3);
 /// Maximum number of printed CSV rows.
 const MAX_PRINTED_CSV_ROWS: usize = 5;
 
-/// Running servers and output file of the demo.
+/// Running servers of the demo, and its output file.
 struct DemoState {
     clew: PathBuf,
     server: Server,
@@ -31,7 +31,7 @@ struct DemoState {
     csv: PathBuf,
 }
 
-/// Runs the demo. Ctrl-C stops all started processes.
+/// Runs the demo. Ctrl-C stops all processes that the demo started.
 pub(crate) async fn run(keep: bool) -> Result<(), DevtoolsError> {
     let state = tokio::select! {
         started = start_demo() => started?,
@@ -89,7 +89,7 @@ async fn open_blocked_sessions(server: &Server) -> Result<BlockedSessions, Devto
     Ok(blocked)
 }
 
-/// Prints the command line, then runs the command in the foreground.
+/// Prints a command line, then runs the command in the foreground.
 async fn print_and_run_command(command: &Command) -> Result<(), DevtoolsError> {
     print_line(&format!("$ {}\n", command.command_line()));
     command.run().await
@@ -122,7 +122,7 @@ fn print_first_rows(csv: &Path) -> Result<(), DevtoolsError> {
     Ok(())
 }
 
-/// Splits a CSV document into records. A quoted line break does not end a record.
+/// Splits a CSV document into records. A line break inside quotes does not end a record.
 fn split_csv_records(text: &str) -> Vec<&str> {
     let mut quoted = false;
     let ends_record = |c: char| {

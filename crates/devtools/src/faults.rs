@@ -1,4 +1,4 @@
-//! `cargo xtask faults`: injects faults into a loaded cluster one after another, each for a configurable time.
+//! `cargo xtask faults`: injects one fault after another into a Clew cluster under load.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -30,7 +30,7 @@ pub(crate) struct FaultsArgs {
     clew: Option<PathBuf>,
 }
 
-/// Injects the faults. Returns an error if an invariant was violated. Ctrl-C stops all started processes.
+/// Injects the faults. Returns an error if Clew violated an invariant. Ctrl-C stops all started processes.
 pub(crate) async fn run(arguments: FaultsArgs) -> Result<(), DevtoolsError> {
     tokio::select! {
         result = inject_faults(arguments) => result,

@@ -1,5 +1,5 @@
-//! Installs the servers and client programs that the tests, the benchmark and the demo require.
-//! [`clew_testkit::toolchain`] defines the packages and the installation paths.
+//! Installs the servers and client programs that tests, benchmarks and the demo require.
+//! The module [`clew_testkit::toolchain`] defines the packages and their installation paths.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::error::DevtoolsError;
 use crate::processes::is_root;
 use crate::progress::Step;
 
-/// Time limit for one download attempt, or for extracting one package.
+/// Time limit for each download attempt, and for the extraction of each package.
 const INSTALL_STEP_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// Installs MariaDB for the demo.
@@ -24,7 +24,7 @@ pub(crate) async fn install_demo_prerequisites() -> Result<(), DevtoolsError> {
     install_debian_packages(&missing).await
 }
 
-/// Installs all servers and client programs that the tests require.
+/// Installs all servers and client programs that tests require.
 pub(crate) async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
     // The lock serializes installations, so a concurrent task finds all packages installed.
     let _lock = toolchain::lock_servers_dir()?;
@@ -43,7 +43,7 @@ pub(crate) async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
     install_python_clients().await
 }
 
-/// Installs all servers and client programs that the tests and the benchmark require.
+/// Installs all servers and client programs that tests and benchmarks require.
 pub(crate) async fn install_bench_prerequisites() -> Result<(), DevtoolsError> {
     install_test_prerequisites().await?;
     let _lock = toolchain::lock_servers_dir()?;
@@ -54,12 +54,12 @@ pub(crate) async fn install_bench_prerequisites() -> Result<(), DevtoolsError> {
     install_debian_packages(&missing).await
 }
 
-/// Returns the names of the packages that are not installed.
+/// Returns the names of the Debian packages that are not installed.
 fn find_missing_packages(packages: &[toolchain::DebianPackage]) -> Vec<&'static str> {
     packages.iter().filter(|package| !package.is_installed()).map(|package| package.name).collect()
 }
 
-/// Returns an error that contains one shell command for all installations that require root.
+/// Returns an error with one shell command that performs all installations for which root is required.
 fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> DevtoolsError {
     let mut commands = Vec::new();
     if !packages.is_empty() {
@@ -89,15 +89,15 @@ async fn install_debian_packages(missing: &[&'static str]) -> Result<(), Devtool
     Ok(())
 }
 
-/// Returns a non-interactive `apt-get` command with network and lock timeouts.
+/// Returns an `apt-get` command that prompts for no input and limits the waits for network and locks.
 fn apt_command(arguments: &[&str]) -> Command {
     const APT_OPTIONS: [&str; 7] =
         ["-q", "-o", "Acquire::http::Timeout=30", "-o", "Acquire::https::Timeout=30", "-o", "DPkg::Lock::Timeout=300"];
     Command::new("apt-get").args(APT_OPTIONS).args(arguments.iter().copied()).env("DEBIAN_FRONTEND", "noninteractive")
 }
 
-/// MySQL packages of Debian unstable, including dependencies.
-/// The download with debootstrap requires root.
+/// MySQL packages from Debian unstable, with their dependencies.
+/// Downloading the packages with debootstrap requires root.
 struct MysqlPackages {
     directory: PathBuf,
 }
@@ -107,13 +107,13 @@ impl MysqlPackages {
         Self { directory: toolchain::mysql_dir().with_extension("packages") }
     }
 
-    /// Returns the MySQL packages, or `None` if MySQL is already unpacked or downloaded.
+    /// Returns the MySQL packages to install, or `None` if MySQL is already extracted or downloaded.
     fn new_if_missing() -> Option<Self> {
         let packages = Self::new();
         (!toolchain::mysql_dir().exists() && !packages.completion_marker_path().exists()).then_some(packages)
     }
 
-    /// Returns the path of the file that marks a complete download.
+    /// Returns the path of a file that exists only after a complete download.
     fn completion_marker_path(&self) -> PathBuf {
         self.directory.join("complete")
     }
@@ -138,7 +138,7 @@ impl MysqlPackages {
     }
 }
 
-/// Extracts the MySQL packages into a separate directory, without running package scripts.
+/// Extracts the MySQL packages into a separate directory. Package scripts do not run.
 async fn unpack_mysql() -> Result<(), DevtoolsError> {
     let root = toolchain::mysql_dir();
     if root.exists() {
@@ -156,7 +156,7 @@ async fn unpack_mysql() -> Result<(), DevtoolsError> {
     Ok(())
 }
 
-/// Extracts the MariaDB plugins into a separate directory.
+/// Extracts the MariaDB plugins into a separate directory, without installing their package.
 /// Installing the package `mariadb-server` would start a system-wide server.
 async fn unpack_mariadb_plugins() -> Result<(), DevtoolsError> {
     if toolchain::mariadb_plugin_dir().exists() {
@@ -165,7 +165,7 @@ async fn unpack_mariadb_plugins() -> Result<(), DevtoolsError> {
     download_and_unpack_package("mariadb-server", "MariaDB's plugins", &toolchain::mariadb_plugin_package_dir()).await
 }
 
-/// Extracts nginx into a separate directory, unless nginx is installed.
+/// Extracts the nginx package into a separate directory, unless nginx is installed.
 async fn unpack_nginx() -> Result<(), DevtoolsError> {
     if toolchain::nginx_path().exists() {
         return Ok(());
@@ -173,7 +173,7 @@ async fn unpack_nginx() -> Result<(), DevtoolsError> {
     download_and_unpack_package("nginx", "nginx", &toolchain::nginx_dir()).await
 }
 
-/// Downloads and extracts a Debian package without installing the package, so root is not required.
+/// Downloads and extracts a Debian package. The package is not installed, so root is not required.
 async fn download_and_unpack_package(package: &str, content: &str, root: &Path) -> Result<(), DevtoolsError> {
     let step = Step::start(format!("Downloading and unpacking {content} (Debian package, once)"));
     let download_dir = root.with_extension("packages");

@@ -2,7 +2,7 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Waits until the process receives SIGINT (Ctrl-C) or SIGTERM.
+/// Waits until this process receives SIGINT (Ctrl-C) or SIGTERM.
 pub(crate) async fn wait_for_shutdown_signal() {
     let terminated = async {
         match signal(SignalKind::terminate()) {

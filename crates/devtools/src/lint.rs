@@ -1,4 +1,4 @@
-//! `cargo xtask lint`: static checks of the source code.
+//! `cargo xtask lint`: runs static checks on the source code.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use crate::error::DevtoolsError;
 use crate::progress::{self, Step};
 use crate::{page, tools, workspace};
 
-/// Time limit for one check, including a first build on a slow machine.
+/// Time limit for each check, which may include a first build on a slow machine.
 const CHECK_TIMEOUT: Duration = Duration::from_mins(45);
 
-/// Runs all checks, continues after a failed check, and reports every failed check.
+/// Runs all checks, even after a failed check, and reports every failed check.
 pub(crate) async fn run() -> Result<(), DevtoolsError> {
     // The build checks the page's TypeScript types, and the next compilation embeds the page.
     page::build_page().await?;

@@ -1,5 +1,5 @@
-//! Development tasks of the project, invoked as `cargo xtask …`.
-//! Each task installs missing prerequisites and prints progress.
+//! Runs the development tasks of this project: `cargo xtask TASK`.
+//! Each task prints its progress and installs missing prerequisites.
 
 mod audit;
 mod bench;

@@ -1,9 +1,9 @@
-//! Sends signals to child processes, and reads process information from `/proc`.
+//! Sends signals to child processes, and reads memory use from `/proc`.
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Child;
 
-/// Sends SIGTERM to a child process. Does nothing if the process has exited.
+/// Sends SIGTERM to a child process, unless the process has exited.
 pub(crate) fn send_sigterm(process: &Child) {
     let pid = process.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
     if let Some(pid) = pid {
@@ -12,7 +12,7 @@ pub(crate) fn send_sigterm(process: &Child) {
     }
 }
 
-/// Returns the peak resident memory of a process (VmHWM) in KiB, or `None` if the process has exited.
+/// Returns a process's peak resident memory (VmHWM) in KiB, or `None` if the process has exited.
 pub(crate) fn read_peak_memory_kib(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     status.lines().find(|line| line.starts_with("VmHWM:"))?.split_whitespace().nth(1)?.parse().ok()

@@ -1,4 +1,4 @@
-//! Progress output on stderr: one line per step, with the duration of the step.
+//! Prints the progress to stderr: one line per step, with the step's duration.
 //! A terminal shows an animated spinner. Redirected output contains plain lines.
 
 use std::io::{IsTerminal, Write};
@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::DevtoolsError;
 
-/// A running step. `Drop` reports the step as failed unless [`Step::complete`] was called.
+/// A running step. Dropping the value reports the step as failed, unless [`Step::complete`] was called.
 #[derive(Debug)]
 pub(crate) struct Step {
     name: String,
@@ -33,7 +33,7 @@ impl Step {
         Self { name, started: Instant::now(), bar, is_finished: AtomicBool::new(false) }
     }
 
-    /// Sets the text next to the spinner, for example the last output line of a program.
+    /// Sets the text next to the spinner, for example a program's last output line.
     pub(crate) fn set_detail(&self, text: &str) {
         self.bar.set_message(text.to_owned());
     }
@@ -47,7 +47,7 @@ impl Step {
         self.print_outcome("ok", AnsiColor::Green, "");
     }
 
-    /// Finishes the step and prints the result of the step.
+    /// Finishes the step, and prints its result.
     pub(crate) fn complete_with_result(self, result: &str) {
         self.print_outcome("ok", AnsiColor::Green, &format!(": {result}"));
     }
@@ -85,7 +85,7 @@ fn format_seconds(elapsed: Duration) -> String {
     format!("{:.1} s", elapsed.as_secs_f64())
 }
 
-/// Prints a line to stderr. Ignores write errors, so that a task continues after the terminal is closed.
+/// Prints a line to stderr. Ignores write errors, so that a task continues after its terminal is closed.
 pub(crate) fn print_line(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

@@ -8,7 +8,7 @@ use crate::command::Command;
 use crate::error::DevtoolsError;
 use crate::{install, page, progress, tools, workspace};
 
-/// Installs missing prerequisites, then runs all tests, or the tests selected by the `nextest` arguments.
+/// Installs missing prerequisites, then runs all tests or the tests that the `nextest` arguments select.
 pub(crate) async fn run(nextest: &[OsString]) -> Result<(), DevtoolsError> {
     progress::print_heading("Prerequisites of the tests");
     install::install_test_prerequisites().await?;
@@ -35,7 +35,7 @@ pub(crate) async fn run(nextest: &[OsString]) -> Result<(), DevtoolsError> {
     tests.and(examples)
 }
 
-/// Sets the environment variables that contain the paths of servers and client programs for tests.
+/// Sets environment variables with which tests find the servers and client programs.
 fn add_server_path_variables(command: Command) -> Command {
     command
         .env(toolchain::SERVERS_DIR_ENV_VAR, toolchain::servers_dir())

@@ -1,5 +1,5 @@
-//! Cargo tools that the tasks require, such as cargo-nextest.
-//! If the tool on the PATH is missing or too old, cargo builds the tool once into the user's cache directory.
+//! Finds or builds the cargo tools that the tasks require, such as cargo-nextest.
+//! If a tool on the PATH is missing or too old, cargo builds the tool once into the user's cache directory.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::workspace;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CargoTool {
     name: &'static str,
-    /// Version to install, and minimum version of the tool on the PATH.
+    /// Version that cargo installs. An older version on the PATH is not used.
     version: Version,
 }
 
@@ -24,11 +24,11 @@ type Version = [u32; 3];
 pub(crate) const CARGO_DENY: CargoTool = CargoTool { name: "cargo-deny", version: [0, 20, 2] };
 pub(crate) const CARGO_NEXTEST: CargoTool = CargoTool { name: "cargo-nextest", version: [0, 9, 143] };
 
-/// Time limit for building a tool, which takes minutes on a slow machine.
+/// Time limit for building a cargo tool, which takes minutes on a slow machine.
 const BUILD_TIMEOUT: Duration = Duration::from_mins(30);
 
-/// Build profile without optimization, which halves the build time of the tools.
-/// The tools mostly wait for other programs, so optimization has little effect on their run time.
+/// Build settings without optimization, which halve the build time of the cargo tools.
+/// Optimization has little effect on the tools' run time, because they mostly wait for other programs.
 const FAST_BUILD_PROFILE: [(&str, &str); 3] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
     ("CARGO_PROFILE_RELEASE_LTO", "off"),
@@ -36,7 +36,7 @@ const FAST_BUILD_PROFILE: [(&str, &str); 3] = [
 ];
 
 impl CargoTool {
-    /// Returns the path of the tool. Builds the tool if no installed version is new enough.
+    /// Returns the path of the cargo tool. Builds the tool if no installed version is new enough.
     pub(crate) async fn install(&self) -> Result<PathBuf, DevtoolsError> {
         let tools_dir = toolchain::servers_dir().join("tools");
         let cached_program = tools_dir.join("bin").join(self.name);
@@ -67,7 +67,7 @@ impl CargoTool {
     }
 }
 
-/// Parses the version number in output such as `cargo-deny 0.20.2`.
+/// Parses the version number in version output such as `cargo-deny 0.20.2`.
 fn parse_version(output: &str) -> Option<Version> {
     let mut numbers = output.split_whitespace().nth(1)?.split('.').map(str::parse);
     let mut next = || numbers.next()?.ok();

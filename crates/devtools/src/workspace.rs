@@ -1,4 +1,4 @@
-//! Path of the workspace root, and cargo and git commands that run in the workspace root.
+//! Locates the workspace root, and runs cargo and git in this directory.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,26 +9,26 @@ use crate::command::Command;
 use crate::error::DevtoolsError;
 use crate::progress::Step;
 
-/// Time limit for a build, including a first build on a slow machine.
+/// Time limit for a build, which may be the first build on a slow machine.
 const BUILD_TIMEOUT: Duration = Duration::from_mins(45);
 
-/// Arguments that add the development tools to a build of `clew`.
-/// The launcher selects the same packages, so that both builds share compiled dependencies.
+/// Cargo arguments that add the development tools to a build of `clew`.
+/// The xtask launcher builds the same packages, so that both builds share their compiled dependencies.
 pub(crate) const DEVTOOLS_PACKAGE_ARGUMENTS: [&str; 2] = ["--package", "clew-devtools"];
 
-/// Returns the workspace root directory, which the launcher passes in `CLEW_WORKSPACE_ROOT`.
-/// The directory cannot be known at compile time, because another clone may have compiled this program.
+/// Returns the workspace root directory, which the xtask launcher passes in `CLEW_WORKSPACE_ROOT`.
+/// The path is not a compile-time constant, because another clone may have compiled this program.
 pub(crate) fn root_dir() -> PathBuf {
     std::env::var_os("CLEW_WORKSPACE_ROOT").map_or_else(|| PathBuf::from("."), PathBuf::from)
 }
 
-/// Returns a cargo command that runs in the workspace root.
+/// Returns a cargo command whose working directory is the workspace root.
 pub(crate) fn cargo_command() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     Command::new(cargo).current_dir(root_dir())
 }
 
-/// Runs git in the workspace root and returns the output, or `None` if git fails.
+/// Runs git in the workspace root, and returns its output. Returns `None` if git fails.
 pub(crate) async fn run_git(arguments: &[&str]) -> Option<String> {
     let git = Command::new("git").current_dir(root_dir()).args(arguments.iter().copied());
     git.output_if_successful().await.map(|output| output.trim().to_owned())
@@ -39,23 +39,23 @@ pub(crate) async fn run_git(arguments: &[&str]) -> Option<String> {
 pub(crate) struct BuiltProgram {
     /// Name of the cargo target.
     pub(crate) name: String,
-    /// Kind of the cargo target, such as `bin`, `test` or `bench`.
+    /// Kind of cargo target, such as `bin`, `test` or `bench`.
     pub(crate) kind: String,
     pub(crate) path: PathBuf,
 }
 
-/// Builds `clew` with the `profile` arguments for cargo, and returns the path of the executable.
+/// Builds `clew` with cargo's `profile` arguments, and returns the path of the executable.
 pub(crate) async fn build_clew(profile: &[&str]) -> Result<PathBuf, DevtoolsError> {
     let arguments = [&["build", "--package", "clew", "--bin", "clew"], profile].concat();
     find_clew_program(&build_programs("Building clew", &arguments).await?)
 }
 
-/// Returns the path of the `clew` executable.
+/// Returns the path of the built `clew` executable.
 pub(crate) fn find_clew_program(programs: &[BuiltProgram]) -> Result<PathBuf, DevtoolsError> {
     find_built_program(programs, "bin", "clew")
 }
 
-/// Returns the path of a built program, or an error if cargo did not build the program.
+/// Returns a built program's path, or an error if cargo did not build the program.
 pub(crate) fn find_built_program(programs: &[BuiltProgram], kind: &str, name: &str) -> Result<PathBuf, DevtoolsError> {
     let found = programs.iter().find(|program| program.kind == kind && program.name == name);
     found
@@ -63,7 +63,7 @@ pub(crate) fn find_built_program(programs: &[BuiltProgram], kind: &str, name: &s
         .ok_or_else(|| DevtoolsError::NotBuilt { kind: kind.to_owned(), name: name.to_owned() })
 }
 
-/// Runs a cargo build command and returns the list of built programs.
+/// Runs a cargo build, and returns the programs that it built.
 pub(crate) async fn build_programs(step_name: &str, arguments: &[&str]) -> Result<Vec<BuiltProgram>, DevtoolsError> {
     let step = Step::start(step_name);
     let build = cargo_command().args(arguments.iter().copied()).args(["--locked"]);
@@ -74,8 +74,8 @@ pub(crate) async fn build_programs(step_name: &str, arguments: &[&str]) -> Resul
     Ok(output.lines().filter_map(|line| parse_cargo_artifact(&serde_json::from_str(line).ok()?)).collect())
 }
 
-/// Parses a JSON message of cargo into a built program.
-/// Returns `None` for unit tests of a binary, and for messages without an executable.
+/// Parses a JSON message from cargo, and returns the program that cargo built.
+/// Returns `None` for a binary's unit tests, and for messages that name no executable.
 fn parse_cargo_artifact(message: &Value) -> Option<BuiltProgram> {
     let text = |pointer| message.pointer(pointer).and_then(Value::as_str);
     let kind = text("/target/kind/0")?;

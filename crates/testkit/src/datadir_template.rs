@@ -1,4 +1,4 @@
-//! Template data directories. Each template is created once per server type and copied for every started server.
+//! Template data directories of database servers. Each server start copies a template that is created only once.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use crate::flavor::{Flavor, run_as_root_arguments};
 use crate::server_error::ServerError;
 use crate::toolchain;
 
-/// Copies the template of a server flavor to a new data directory.
+/// Copies the template data directory of MariaDB or MySQL to a new data directory.
 pub(crate) fn copy_data_dir_template(flavor: Flavor, to: &Path) -> Result<(), ServerError> {
     copy_directory(&get_or_create_template(flavor.name(), |folder| initialize_data_dir(flavor, folder))?, to)?;
     // MySQL creates a new server UUID if this file is missing. Servers with the same UUID cannot replicate.
@@ -24,8 +24,8 @@ pub(crate) fn copy_directory(from: &Path, to: &Path) -> Result<(), ServerError> 
     run_command(Command::new("cp").args(["-a", "--reflink=auto"]).arg(from).arg(to), "copy a data directory")
 }
 
-/// Returns the path of a template directory. Calls `initialize` to create the template if it is missing.
-/// A rename publishes the complete template, so a crash never leaves a partial template.
+/// Returns the path of a template data directory. Calls `initialize` to create a missing template.
+/// The complete template is renamed to its final path, so a crash never leaves a partial template.
 pub(crate) fn get_or_create_template(
     name: &str,
     initialize: impl FnOnce(&Path) -> Result<(), ServerError>,

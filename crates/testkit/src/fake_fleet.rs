@@ -1,4 +1,4 @@
-//! Fleet of fake servers, each on a separate port.
+//! Fleet of fake MySQL servers. Each server listens on a separate port.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::fake_server::{ConnectionCounter, FakeOptions, FakeServer};
 use crate::idle::raise_open_file_limit;
 
-/// Running fake servers with a shared connection counter. `Drop` stops all servers.
+/// Running fake MySQL servers that share a connection counter. Dropping the fleet stops all servers.
 #[derive(Debug)]
 pub struct FakeFleet {
     nodes: Vec<FakeServer>,
@@ -14,8 +14,8 @@ pub struct FakeFleet {
 }
 
 impl FakeFleet {
-    /// Starts `nodes` fake servers with the same options.
-    /// Each server requires one file descriptor for the listener, plus one per connection.
+    /// Starts `nodes` fake MySQL servers with the same options.
+    /// Each server uses one file descriptor for its listening socket and one for each connection.
     pub async fn start(nodes: usize, options: FakeOptions) -> io::Result<Self> {
         raise_open_file_limit(u64::try_from(nodes).unwrap_or(u64::MAX).saturating_mul(3).saturating_add(1000))?;
         let connections = Arc::<ConnectionCounter>::default();
@@ -32,19 +32,19 @@ impl FakeFleet {
         &self.nodes
     }
 
-    /// Returns the total number of open connections across all servers.
+    /// Returns the number of currently open connections of all servers together.
     #[must_use]
     pub fn open_connections(&self) -> u64 {
         self.connections.open_connections()
     }
 
-    /// Returns the maximum number of simultaneous connections across all servers.
+    /// Returns the highest number of connections that have been open at the same time across all servers.
     #[must_use]
     pub fn max_open_connections(&self) -> u64 {
         self.connections.max_open_connections()
     }
 
-    /// Returns the total number of accepted connections across all servers.
+    /// Returns the number of connections that all servers together have accepted since the start.
     #[must_use]
     pub fn accepted_connections(&self) -> u64 {
         self.connections.accepted_connections()

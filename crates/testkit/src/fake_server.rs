@@ -1,7 +1,7 @@
-//! Fake MySQL server that simulates result sizes and faults that a real server cannot produce.
+//! Fake MySQL server that simulates faults and result sizes that a real server cannot produce.
 //!
-//! The fake server implements only the part of the MySQL protocol that Clew and database drivers use.
-//! Rows are generated while they are sent, so memory use does not depend on the number of rows.
+//! The fake server implements only the subset of the MySQL protocol that Clew and database drivers use.
+//! The server generates each row when it sends the row, so memory use does not depend on the number of rows.
 
 mod connection_counter;
 pub(crate) mod packets;
@@ -27,25 +27,25 @@ use crate::protocol::{read_packet, write_packet};
 pub enum Fault {
     /// No fault.
     None,
-    /// Accepts connections but sends no greeting.
+    /// The server accepts connections but sends no greeting packet.
     NoGreeting,
-    /// Accepts and immediately closes each connection.
+    /// The server accepts each connection and closes it immediately.
     CloseOnConnect,
     /// Sends raw bytes instead of a greeting.
     RawGreeting(&'static [u8]),
-    /// Rejects connections with error 1040 (too many connections).
+    /// The server rejects each connection with error 1040 (too many connections).
     TooManyConnections,
-    /// Stops sending after the given number of process list rows, but keeps the connection open.
+    /// The server sends the given number of process list rows, then stalls and keeps the connection open.
     StallAfter(u64),
-    /// Closes the connection after the given number of process list rows.
+    /// The server closes the connection after the given number of process list rows.
     CloseAfter(u64),
     /// Delays each process list row.
     DelayPerRow(Duration),
     /// Delays each response.
     DelayPerResponse(Duration),
-    /// Sends an invalid packet after the given number of process list rows.
+    /// The server sends an invalid packet after the given number of process list rows.
     InvalidPacketAfter(u64),
-    /// Responds to every query with one row that contains an empty string.
+    /// The server responds to every query with one row that contains an empty string.
     EmptyRows,
 }
 
@@ -54,7 +54,7 @@ pub enum Fault {
 pub struct FakeOptions {
     /// Number of sessions in the process list.
     pub sessions: u64,
-    /// Number of sessions with an open transaction. These are the first sessions in the process list.
+    /// Number of sessions with an open transaction. They are the first sessions in the process list.
     pub transactions: u64,
     /// Injected fault.
     pub fault: Fault,
@@ -66,7 +66,7 @@ impl Default for FakeOptions {
     }
 }
 
-/// A running fake server. `Drop` stops the server.
+/// A running fake MySQL server. Dropping it stops the server.
 #[derive(Debug)]
 pub struct FakeServer {
     address: SocketAddr,
@@ -76,17 +76,17 @@ pub struct FakeServer {
 }
 
 impl FakeServer {
-    /// Starts a fake server on a free port of 127.0.0.1.
+    /// Starts a fake MySQL server that listens on a free port of 127.0.0.1.
     pub async fn start(options: FakeOptions) -> io::Result<Self> {
         Self::start_with_counter(options, 0, Arc::default()).await
     }
 
-    /// Starts a fake server whose sessions run statements of at least `bytes` bytes, which must be less than 64 KiB.
+    /// Starts a fake server. Its sessions run statements of at least `bytes` bytes (less than 64 KiB).
     pub async fn start_with_statement_size(bytes: usize, options: FakeOptions) -> io::Result<Self> {
         Self::start_with_counter(options, bytes, Arc::default()).await
     }
 
-    /// Starts a fake server that also updates the connection counter of a fleet.
+    /// Starts a fake server that also updates the connection counter of its fleet.
     pub(crate) async fn start_with_counter(
         options: FakeOptions,
         statement_bytes: usize,
@@ -123,13 +123,13 @@ impl FakeServer {
         self.address
     }
 
-    /// Returns a node URL for Clew. The fake server accepts every account and password.
+    /// Returns the URL that Clew connects to. The fake server accepts every account and password.
     #[must_use]
     pub fn url(&self) -> String {
         format!("mysql://clew:secret@{}/?tls=off", self.address)
     }
 
-    /// Returns the number of received `KILL` statements.
+    /// Returns the number of `KILL` statements that the server has received.
     #[must_use]
     pub fn kill_count(&self) -> u64 {
         self.kills.load(Ordering::SeqCst)
@@ -141,13 +141,13 @@ impl FakeServer {
         self.connections.open_connections()
     }
 
-    /// Returns the maximum number of simultaneous connections.
+    /// Returns the highest number of connections that have been open at the same time.
     #[must_use]
     pub fn max_open_connections(&self) -> u64 {
         self.connections.max_open_connections()
     }
 
-    /// Returns the number of accepted connections.
+    /// Returns the number of connections that the server has accepted since its start.
     #[must_use]
     pub fn accepted_connections(&self) -> u64 {
         self.connections.accepted_connections()
@@ -160,7 +160,7 @@ impl Drop for FakeServer {
     }
 }
 
-/// Offset of the account name in the handshake response.
+/// Byte offset of the account name in the client's handshake response packet.
 const ACCOUNT_NAME_OFFSET: usize = 32;
 /// Size of the write buffer in bytes.
 const WRITE_BUFFER_BYTES: usize = 64 * 1024;
@@ -177,7 +177,7 @@ struct FakeSession {
 }
 
 impl FakeSession {
-    /// Serves a client until the client disconnects or a fault closes the connection.
+    /// Responds to a client until the client disconnects or the simulated fault closes the connection.
     async fn serve_client(mut self) -> io::Result<()> {
         match self.options.fault {
             Fault::NoGreeting => return self.wait_for_disconnect().await,
@@ -218,7 +218,7 @@ impl FakeSession {
         }
     }
 
-    /// Delays a response if the configured fault is a response delay.
+    /// Waits before a response if the simulated fault is a response delay.
     async fn delay_response(&self) {
         if let Fault::DelayPerResponse(pause) = self.options.fault {
             sleep(pause).await;
@@ -269,7 +269,7 @@ impl FakeSession {
         }
     }
 
-    /// Returns the number of sessions for which the server has a statement timer, at most 10,000.
+    /// Returns the number of sessions with a row in `events_statements_current`, at most 10,000.
     fn statement_timer_count(&self) -> u64 {
         self.options.sessions.min(10_000)
     }
@@ -294,7 +294,7 @@ impl FakeSession {
         Ok(number + 1)
     }
 
-    /// Sends the process list. The last row is the session of the client.
+    /// Sends the process list. The last row is the client's own session.
     async fn send_process_list(&mut self, statement: &str) -> io::Result<()> {
         let mut number = self.send_columns(8).await?;
         for id in 1..=self.options.sessions {
@@ -344,7 +344,7 @@ impl FakeSession {
     }
 }
 
-/// Encodes a process list row with a statement of at least `statement_bytes` bytes.
+/// Encodes a process list row whose statement is at least `statement_bytes` bytes long.
 fn encode_session_row(id: u64, statement_bytes: usize) -> Vec<u8> {
     let mut statement = format!("SELECT * FROM orders WHERE customer = {id} AND status = 'open' FOR UPDATE");
     if statement.len() < statement_bytes {
@@ -363,14 +363,14 @@ fn encode_session_row(id: u64, statement_bytes: usize) -> Vec<u8> {
     ])
 }
 
-/// Encodes a row of `performance_schema.threads`. The thread id is equal to the session id.
+/// Encodes a row of `performance_schema.threads`, in which the thread id equals the session id.
 fn encode_thread_row(session: u64) -> Vec<u8> {
     let id = session.to_string();
     packets::encode_row(&[Some(id.as_bytes()), Some(id.as_bytes()), Some(b"1")])
 }
 
-/// Encodes a row of `events_statements_current` with statement times in picoseconds.
-/// The statement run time is equal to the time in the process list.
+/// Encodes a row of `events_statements_current`, in which times are in picoseconds.
+/// The statement's run time equals the session's time in the process list.
 fn encode_timer_row(session: u64) -> Vec<u8> {
     let (id, run_time) = (session.to_string(), (session % 100 * 1_000_000_000_000).to_string());
     packets::encode_row(&[
@@ -382,12 +382,12 @@ fn encode_timer_row(session: u64) -> Vec<u8> {
     ])
 }
 
-/// Response row for the clock query: local time, Unix timestamp in seconds, and 1 if the last day had 86,400 seconds.
+/// Response row for the clock query: local time, Unix time in seconds, and 1 if the last day had 86,400 seconds.
 const SERVER_CLOCK_ROW: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
-/// Start time of every transaction, 12 seconds before the server clock.
+/// Start time of every simulated transaction, 12 seconds before the simulated server time.
 const TRANSACTION_START_TIME: &str = "2026-01-01 00:00:00";
 
-/// Encodes a transaction row in the column order of Clew's transaction query.
+/// Encodes a transaction row with the columns of Clew's transaction query.
 fn encode_transaction_row(id: u64) -> Vec<u8> {
     let (id, number) = (id.to_string(), (421_000_000_000_000 + id).to_string());
     let values = [id.as_str(), &number, "RUNNING", TRANSACTION_START_TIME].map(|value| Some(value.as_bytes()));

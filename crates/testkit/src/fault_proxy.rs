@@ -1,4 +1,4 @@
-//! TCP proxy that can stall, throttle or reset connections to a server.
+//! TCP proxy that can stall, throttle or reset the connections between a client and a server.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,22 +10,22 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
-/// Mode in which a [`FaultProxy`] forwards traffic.
+/// Mode in which a [`FaultProxy`] forwards data between clients and the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrafficMode {
     /// Forwards all data.
     Forward,
-    /// Stalls all connections: the proxy forwards neither data nor connection closes.
-    /// After the stall, the proxy delivers all stalled data, as TCP retransmissions do.
-    /// The server also receives the stalled data of clients that have already timed out.
+    /// The proxy stalls all connections: it forwards neither data nor connection closes.
+    /// When the stall ends, the proxy delivers all held data, just as TCP would retransmit it.
+    /// After a stall, the server also receives data of clients that have already timed out.
     Stall,
-    /// Resets existing and new connections, as a restarted server or load balancer does.
+    /// The proxy resets existing and new connections, as a restarted server or load balancer does.
     Reset,
-    /// Forwards each chunk of at most 16 KiB after a delay.
+    /// The proxy forwards each chunk of at most 16 KiB after the given delay.
     Throttle(Duration),
 }
 
-/// A running proxy on a port of 127.0.0.1. `Drop` closes all connections.
+/// A running proxy that listens on 127.0.0.1. Dropping it closes all connections.
 #[derive(Debug)]
 pub struct FaultProxy {
     address: SocketAddr,
@@ -33,12 +33,12 @@ pub struct FaultProxy {
     accepting: JoinHandle<()>,
 }
 
-/// Maximum size of a forwarded chunk in bytes.
+/// Maximum size in bytes of a chunk that the proxy forwards.
 const MAX_CHUNK_BYTES: usize = 16 << 10;
 
 impl FaultProxy {
-    /// Starts a proxy that forwards all data to `target`.
-    /// The proxy closes new connections while `target` is down.
+    /// Starts a proxy that forwards all data to the server at `target`.
+    /// While the server at `target` is down, the proxy closes new connections.
     pub async fn start(target: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -53,7 +53,7 @@ impl FaultProxy {
         self.address
     }
 
-    /// Changes the traffic mode of existing and new connections.
+    /// Sets the traffic mode for existing and new connections.
     pub fn set_traffic_mode(&self, traffic: TrafficMode) {
         self.traffic.send_replace(traffic);
     }
@@ -95,7 +95,7 @@ async fn forward_connection(
     both.map(|_| ())
 }
 
-/// Forwards data until the sender closes its write side, then closes the write side of the receiver's connection.
+/// Forwards data in one direction until the sender closes its write side, then closes the receiver's side as well.
 async fn forward_data(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
@@ -115,8 +115,8 @@ async fn forward_data(
     }
 }
 
-/// Waits for the end of a stall and returns the current traffic mode.
-/// Returns an error if the proxy resets its connections.
+/// Waits until the proxy is not stalled, and returns the current traffic mode.
+/// Returns an error if the traffic mode is [`TrafficMode::Reset`].
 async fn wait_until_not_stalled(traffic: &mut watch::Receiver<TrafficMode>) -> io::Result<TrafficMode> {
     // Fails if the proxy has been dropped.
     let now = traffic.wait_for(|traffic| *traffic != TrafficMode::Stall).await.map_err(io::Error::other)?;

@@ -1,4 +1,4 @@
-//! Database server flavors and server programs.
+//! Server flavors (MariaDB and MySQL), and the commands that start their servers.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ impl Flavor {
     /// All flavors.
     pub const ALL: [Self; 2] = [Self::MariaDb, Self::MySql];
 
-    /// Returns the flavor name for paths and messages.
+    /// Returns the flavor's name for use in paths and messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -32,8 +32,8 @@ impl Flavor {
         }
     }
 
-    /// Returns the server command with fixed arguments.
-    /// MySQL runs from the extracted packages and uses their dynamic loader and libraries.
+    /// Returns the command that starts the database server, with the arguments that never vary.
+    /// MySQL runs from its extracted packages, and uses the dynamic loader and the libraries in the packages.
     pub(crate) fn server_command(self) -> Result<Command, ServerError> {
         match self {
             Self::MariaDb => {
@@ -93,7 +93,7 @@ impl fmt::Display for Flavor {
     }
 }
 
-/// Returns the server arguments that permit running as root. Servers reject these arguments for other users.
+/// Returns the arguments that let a server run as root. A server rejects these arguments for other users.
 pub(crate) fn run_as_root_arguments() -> &'static [&'static str] {
     if geteuid().is_root() { &["--user=root"] } else { &[] }
 }

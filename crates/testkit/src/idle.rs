@@ -9,14 +9,14 @@ use tokio::task::JoinSet;
 use crate::raw_client::{Charset, RawSession};
 use crate::server::Server;
 
-/// Open idle sessions. `Drop` closes all sessions.
+/// Idle sessions on a database server. Dropping the value closes all sessions.
 #[derive(Debug)]
 pub struct IdleSessions {
     /// Open idle sessions.
     pub sessions: Vec<RawSession>,
 }
 
-/// Program name in the connection attributes of idle sessions.
+/// Program name that idle sessions send in their connection attributes.
 pub(crate) const IDLE_SESSION_PROGRAM_NAME: &str = "clew-testkit";
 /// Maximum number of concurrent logins.
 const MAX_CONCURRENT_LOGINS: usize = 64;
@@ -26,7 +26,7 @@ pub async fn open_idle_sessions(server: &Server, count: usize) -> io::Result<Idl
     open_idle_sessions_as(server, "root", count).await
 }
 
-/// Opens `count` idle sessions for an account without a password.
+/// Opens `count` idle sessions for the account `user`, which has no password.
 pub async fn open_idle_sessions_as(server: &Server, user: &'static str, count: usize) -> io::Result<IdleSessions> {
     raise_open_file_limit(u64::try_from(count).unwrap_or(u64::MAX).saturating_add(1000))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
@@ -52,7 +52,7 @@ pub async fn open_idle_sessions_as(server: &Server, user: &'static str, count: u
     Ok(IdleSessions { sessions })
 }
 
-/// Raises the limit on open files to at least `count` for this process and its child processes.
+/// Raises the open file limit of this process and its child processes to at least `count`.
 pub fn raise_open_file_limit(count: u64) -> io::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= count) {

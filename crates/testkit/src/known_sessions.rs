@@ -1,4 +1,4 @@
-//! Sixty sessions with known contents. Each session has a statement to send and an expected process list row.
+//! Opens sixty test sessions. Each session sends a known statement and has an expected process list row.
 
 mod definitions;
 
@@ -15,51 +15,51 @@ use crate::raw_client::RawSession;
 use crate::server::Server;
 use definitions::{ExpectedStatementText, SessionAge, SessionDefinition};
 
-/// Expected row of a session in the process list.
+/// Expected process list row of a test session.
 #[derive(Debug, Clone)]
 pub struct ExpectedSession {
     /// Thread id.
     pub id: u64,
     /// Account name.
     pub user: String,
-    /// Client address in the format of the server.
+    /// Client address as the server prints it in the process list.
     pub host: String,
     /// Default database.
     pub database: Option<String>,
     /// Command: `Sleep` or `Query`.
     pub command: &'static str,
-    /// Session state in the process list. The state is empty, a sleep, or a row lock wait.
+    /// Expected state in the process list: empty, a sleep, or a row lock wait.
     pub state: &'static str,
-    /// Statement as returned by the server, before CSV escaping.
+    /// Statement as the server returns it, before CSV escaping.
     pub statement: Option<Vec<u8>>,
     /// Open transaction.
     pub transaction: Option<ExpectedTransaction>,
-    /// True for a session that opens [`KnownSessions::AGE_GAP_SECONDS`] before the young sessions.
+    /// True if the session is opened [`KnownSessions::AGE_GAP_SECONDS`] seconds before the young sessions.
     pub is_old: bool,
 }
 
 /// Expected open transaction of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpectedTransaction {
-    /// Transaction state: `RUNNING` or `LOCK WAIT`.
+    /// Expected transaction state: `RUNNING` or `LOCK WAIT`.
     pub state: &'static str,
     /// Number of modified rows.
     pub rows_modified: u64,
 }
 
-/// Transaction values that a test cannot predict, read from the server with plain SQL.
+/// Values of an open transaction that a test cannot predict and therefore queries from the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedTransaction {
     /// Transaction id.
     pub id: u64,
-    /// Number of rows that the transaction locks, as estimated by the server.
+    /// Estimated number of rows that the transaction locks, as reported by the server.
     pub rows_locked: u64,
     /// Number of locked tables.
     pub tables_locked: u64,
 }
 
-/// Open sessions with known contents. `Drop` closes all sessions.
-/// While a session sleeps in a statement, the server detects the closed connection only seconds later.
+/// Open test sessions with known contents. Dropping the value closes all sessions.
+/// If a session runs `SLEEP()`, the server detects only seconds later that the connection is closed.
 #[derive(Debug)]
 pub struct KnownSessions {
     /// Expected rows of all sessions.
@@ -67,17 +67,17 @@ pub struct KnownSessions {
     open: Vec<RawSession>,
 }
 
-/// Time limit for all sessions to reach their expected states.
+/// Time limit within which all sessions must reach their expected states.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl KnownSessions {
     /// Number of sessions.
     pub const SESSION_COUNT: usize = 60;
-    /// Age difference between old and young sessions in seconds.
+    /// Age difference between the old and the young sessions, in seconds.
     pub const AGE_GAP_SECONDS: u64 = 6;
 
-    /// Opens all sessions and waits until each session has reached its expected state.
-    /// The server must not have other sessions.
+    /// Opens all sixty sessions, and waits until each session has reached its expected state.
+    /// The server must have no other sessions.
     pub async fn open(server: &Server) -> io::Result<Self> {
         create_schema(server).await.map_err(io::Error::other)?;
         let mut sessions = Self { expected: Vec::new(), open: Vec::new() };
@@ -129,7 +129,7 @@ impl KnownSessions {
         Ok(())
     }
 
-    /// Waits until all statements are running and all lock waits have started.
+    /// Waits until all expected statements are running and all expected lock waits have started.
     async fn wait_until_settled(&self, server: &Server) -> io::Result<()> {
         let running = self.expected.iter().filter(|session| session.statement.is_some()).count();
         let waiting =
@@ -151,7 +151,7 @@ impl KnownSessions {
         }
     }
 
-    /// Reads the transaction values that a test cannot predict, and returns them by thread id.
+    /// Reads the unpredictable values of all open transactions, and returns them by thread id.
     pub async fn read_observed_transactions(
         &self,
         server: &Server,
@@ -166,7 +166,7 @@ impl KnownSessions {
     }
 }
 
-/// Formats a client address as MySQL and MariaDB print it: an IPv6 address has no brackets.
+/// Formats a client address as MySQL and MariaDB do: an IPv6 address has no brackets.
 fn format_client_address(_flavor: Flavor, address: SocketAddr) -> String {
     format!("{}:{}", address.ip(), address.port())
 }
@@ -184,8 +184,8 @@ async fn create_schema(server: &Server) -> mysql_async::Result<()> {
     connection.disconnect().await
 }
 
-/// Counts running statements and waiting transactions.
-/// On MySQL, `information_schema` does not show every running statement, so the query uses `performance_schema`.
+/// Counts the sessions that run `SLEEP()` and the transactions that wait for a lock.
+/// On MySQL, the query uses `performance_schema`, because `information_schema` omits some running statements.
 async fn count_running_and_waiting_sessions(server: &Server) -> mysql_async::Result<(usize, usize)> {
     let sleeping = match server.flavor() {
         Flavor::MariaDb => "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'",
@@ -200,7 +200,7 @@ async fn count_running_and_waiting_sessions(server: &Server) -> mysql_async::Res
     Ok((sleeps.unwrap_or(0) + waits, waits))
 }
 
-/// Formats the process list for an error message.
+/// Formats the server's process list for use in an error message.
 async fn format_process_list(server: &Server) -> mysql_async::Result<String> {
     let mut connection = server.connect().await?;
     let rows: Vec<mysql_async::Row> = connection.query("SHOW PROCESSLIST").await?;

@@ -1,22 +1,22 @@
 //! Private servers for tests: real database servers, fake servers and malicious servers.
 //!
 //! - [`Server`] is a private MariaDB or MySQL server with a temporary data directory.
-//! - [`StatementGate`] is a proxy that holds a statement until the test releases it.
-//! - [`ServerClock`] sets the wall clock of a server.
-//! - [`Scenario`] builds lock waits with known waiters and blockers.
-//! - [`KnownSessions`] opens sixty sessions with known contents.
-//! - [`SessionLoad`] opens thousands of sessions with transactions and lock waits.
-//! - [`open_idle_sessions`] opens many idle sessions.
-//! - [`FakeServer`] simulates result sizes and faults that a real server cannot produce.
-//! - [`FakeFleet`] is a fleet of fake servers.
-//! - [`S3Server`] and [`PostgreSql`] are private servers for results and metadata.
+//! - [`StatementGate`] is a proxy that holds a SQL statement until the test releases the statement.
+//! - [`ServerClock`] changes the wall clock time of a database server.
+//! - [`Scenario`] creates lock waits between sessions, with known waiters and blockers.
+//! - [`KnownSessions`] opens sixty sessions that run known statements.
+//! - [`SessionLoad`] opens thousands of sessions, many with open transactions or lock waits.
+//! - [`open_idle_sessions`] opens many sessions that run no statement.
+//! - [`FakeServer`] simulates faults and result sizes that a real MySQL server cannot produce.
+//! - [`FakeFleet`] starts many fake MySQL servers, each on a separate port.
+//! - [`S3Server`] is a private S3 server for results; [`PostgreSql`] is a private PostgreSQL server for metadata.
 //! - [`Nginx`] is a private load balancer.
-//! - [`FaultProxy`] stalls, throttles or resets connections.
-//! - [`RewritingProxy`] rewrites the greeting of a server, and holds or delays packets.
-//! - [`VirtualAddress`] forwards connections to one of several servers, with fail-over or load balancing.
+//! - [`FaultProxy`] stalls, throttles or resets the connections to a server.
+//! - [`RewritingProxy`] rewrites the greeting of a MySQL server, and holds or delays packets.
+//! - [`VirtualAddress`] simulates a virtual IP address with fail-over or load balancing.
 //! - [`RogueServer`] attacks the clients that connect to it.
 //!
-//! If a server is not installed, the test fails with an error that contains the install command.
+//! If a database server is not installed, the test fails with an error that shows the install command.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,4 +1,4 @@
-//! Load on a database server: thousands of sessions, many with open transactions or lock waits.
+//! Opens thousands of sessions on a database server, many with open transactions or lock waits.
 
 use std::io;
 use std::time::Duration;
@@ -16,26 +16,26 @@ use crate::server::Server;
 pub struct LoadSize {
     /// Total number of sessions.
     pub sessions: usize,
-    /// Number of sessions with an open transaction, including the waiters.
+    /// Number of sessions with an open transaction. The sessions that wait for a lock are included.
     pub transactions: usize,
-    /// Number of sessions that wait for a row lock of the first transaction.
+    /// Number of sessions that wait for a row lock that the first transaction holds.
     pub waiters: usize,
 }
 
-/// Standard load of the benchmark. The connection limit of the server must exceed the number of sessions.
+/// Session counts of the standard benchmark load. The server's connection limit must be above 10,000.
 pub const TEN_THOUSAND_SESSION_LOAD: LoadSize = LoadSize { sessions: 10_000, transactions: 2_500, waiters: 100 };
 
-/// Open sessions of the load. `Drop` closes all sessions.
+/// Sessions that put load on a database server. Dropping the value closes all sessions.
 #[derive(Debug)]
 pub struct SessionLoad {
     sessions: IdleSessions,
     size: LoadSize,
 }
 
-/// Time limit for all waiters to become blocked.
+/// Time limit within which all waiters must be blocked by a row lock.
 const WAITER_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Creates an empty table and raises the lock wait timeout to more than a day.
+/// Statements that create an empty table and raise the lock wait timeout to more than a day.
 const SETUP_STATEMENTS: [&str; 4] = [
     "SET GLOBAL innodb_lock_wait_timeout = 100000",
     "DROP DATABASE IF EXISTS clew_load",
@@ -44,7 +44,7 @@ const SETUP_STATEMENTS: [&str; 4] = [
 ];
 
 impl SessionLoad {
-    /// Opens the sessions and waits until all waiters are blocked.
+    /// Opens all sessions, and waits until every waiter is blocked by a row lock.
     pub async fn start(server: &Server, size: LoadSize) -> io::Result<Self> {
         server.run(&SETUP_STATEMENTS).await.map_err(io::Error::other)?;
         server.run(&[&format_insert_statement(size.transactions)]).await.map_err(io::Error::other)?;
@@ -63,13 +63,13 @@ impl SessionLoad {
         Ok(load)
     }
 
-    /// Returns the number of sessions of each kind.
+    /// Returns the numbers of sessions, open transactions and waiters.
     #[must_use]
     pub fn size(&self) -> LoadSize {
         self.size
     }
 
-    /// Returns the thread id of the session that blocks all waiters.
+    /// Returns the thread id of the session whose row lock blocks all waiters.
     #[must_use]
     pub fn blocker_id(&self) -> Option<u64> {
         self.sessions.sessions.first().map(|session| session.id)
@@ -96,7 +96,7 @@ impl SessionLoad {
     }
 }
 
-/// Begins a transaction in each session, and locks one row per transaction. Returns the sessions in the original order.
+/// Begins a transaction in each session and locks one row per transaction. Preserves the order of the sessions.
 async fn begin_transactions(sessions: impl Iterator<Item = RawSession>) -> io::Result<Vec<RawSession>> {
     let mut opening = JoinSet::new();
     for (row, mut session) in sessions.enumerate() {

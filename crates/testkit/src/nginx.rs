@@ -19,7 +19,7 @@ use crate::toolchain;
 /// Time limit for starting nginx.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A running nginx. `Drop` stops the master process and the worker processes.
+/// A running nginx server. Dropping it stops the master process and the worker processes.
 #[derive(Debug)]
 pub struct Nginx {
     process: Process,
@@ -28,9 +28,9 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts nginx and waits until nginx accepts connections.
-    /// The callback `http` receives the server address and returns the content of the `http` block.
-    /// The kernel terminates nginx when the calling thread exits.
+    /// Starts nginx, and waits until it accepts connections.
+    /// The callback `http` receives nginx's listen address and returns the content of the `http` block.
+    /// The kernel terminates nginx when the thread that called this function exits.
     pub async fn start(http: impl Fn(SocketAddr) -> String) -> Result<Self, ServerError> {
         let mut last = None;
         for _ in 0..MAX_START_ATTEMPTS {
@@ -91,7 +91,7 @@ impl Nginx {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Stops nginx with SIGTERM and waits until the process exits.
+    /// Stops nginx with SIGTERM, and waits until the nginx process exits.
     pub fn stop(&mut self) -> io::Result<()> {
         self.process.terminate_and_wait()
     }
@@ -104,7 +104,7 @@ impl Drop for Nginx {
     }
 }
 
-/// Renders an nginx configuration that stores all files in `folder`.
+/// Renders an nginx configuration. All files that nginx writes are in `folder`.
 fn render_configuration(folder: &Path, http: &str) -> String {
     let quoted_path = |name: &str| format!("\"{}\"", folder.join(name).display());
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]

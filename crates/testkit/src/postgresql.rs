@@ -17,8 +17,8 @@ use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT, find_free_port};
 use crate::server_error::ServerError;
 use crate::{datadir_template, toolchain};
 
-/// A running PostgreSQL server with a temporary data directory, port and socket.
-/// `Drop` stops the server and removes the data directory.
+/// A running PostgreSQL server, whose data directory, port and socket are temporary.
+/// Dropping the value stops the server and removes its data directory.
 #[derive(Debug)]
 pub struct PostgreSql {
     process: Process,
@@ -30,7 +30,7 @@ pub struct PostgreSql {
 /// Name of the template data directory.
 const DATA_DIR_TEMPLATE_NAME: &str = "postgresql-15";
 
-/// Settings for a small and fast server without durability.
+/// PostgreSQL settings for low memory use and high speed. Durability is off.
 const SERVER_SETTINGS: [&str; 8] = [
     "listen_addresses=127.0.0.1",
     "fsync=off",
@@ -43,13 +43,13 @@ const SERVER_SETTINGS: [&str; 8] = [
 ];
 
 impl PostgreSql {
-    /// Starts a server and waits until the server accepts connections.
-    /// The kernel stops the server when the calling thread exits.
+    /// Starts a PostgreSQL server, and waits until it accepts connections.
+    /// The kernel stops the server when the thread that called this function exits.
     pub async fn start() -> Result<Self, ServerError> {
         Self::start_with_retries(None).await
     }
 
-    /// Starts a server that also accepts TLS connections, with a certificate and a private key in PEM format.
+    /// Starts a PostgreSQL server that also accepts TLS connections. `certificate` and `key` are PEM texts.
     pub async fn start_with_tls(certificate: &str, key: &str) -> Result<Self, ServerError> {
         Self::start_with_retries(Some((certificate, key))).await
     }
@@ -121,24 +121,24 @@ impl PostgreSql {
         status.map(|status| status.success()).map_err(|source| ServerError::Io { operation: "run pg_isready", source })
     }
 
-    /// Simulates a crash with SIGQUIT and waits until the process exits. The next start recovers committed data.
+    /// Simulates a crash with SIGQUIT, and waits until the server exits. The next start recovers committed data.
     pub fn crash(&mut self) -> io::Result<()> {
         self.process.quit_and_wait()
     }
 
-    /// Stops the server and all sessions with SIGINT, and waits until the process exits.
+    /// Stops PostgreSQL and all its sessions with SIGINT, and waits until the server exits.
     pub fn stop(&mut self) -> io::Result<()> {
         self.process.interrupt_and_wait()
     }
 
-    /// Restarts the stopped server with the same port and data, and waits until the server accepts connections.
-    /// The kernel stops the server when the calling thread exits.
+    /// Restarts the stopped server with the same port and data, and waits until it accepts connections.
+    /// The kernel stops the server when the thread that called this function exits.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = spawn_server(self.folder.path(), self.port, self.with_tls)?;
         self.wait_until_ready().await
     }
 
-    /// Pauses the server and all sessions with SIGSTOP. The kernel still accepts connections.
+    /// Pauses PostgreSQL and all its sessions with SIGSTOP. The kernel still accepts connections.
     pub fn pause(&self) -> io::Result<()> {
         self.process.pause()?;
         self.process
@@ -147,7 +147,7 @@ impl PostgreSql {
             .try_for_each(|child| kill_process(child, Signal::STOP).or_else(ignore_missing_process))
     }
 
-    /// Resumes the server and all sessions with SIGCONT.
+    /// Resumes PostgreSQL and all its sessions with SIGCONT.
     pub fn resume(&self) -> io::Result<()> {
         let sessions = self.process.child_pids()?;
         sessions.into_iter().try_for_each(|child| kill_process(child, Signal::CONT).or_else(ignore_missing_process))?;
@@ -166,19 +166,19 @@ impl PostgreSql {
         self.process.id()
     }
 
-    /// Returns the URL of an empty database for a login as superuser, which requires no password.
+    /// Returns the URL of an empty database. The URL logs in as the superuser, which requires no password.
     #[must_use]
     pub fn url(&self) -> String {
         self.url_for_database("postgres")
     }
 
-    /// Returns the URL of a database for a login as superuser, which requires no password.
+    /// Returns the URL of the given database. The URL logs in as the superuser, which requires no password.
     #[must_use]
     pub fn url_for_database(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Returns the data directory. If this process runs as root, the account `postgres` owns the directory.
+    /// Returns the data directory. If this process runs as root, the directory belongs to the account `postgres`.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
@@ -201,7 +201,7 @@ impl Drop for PostgreSql {
     }
 }
 
-/// Starts the server process with the data directory in `folder`.
+/// Starts the PostgreSQL process with the data directory in `folder`.
 fn spawn_server(folder: &Path, port: u16, with_tls: bool) -> Result<Process, ServerError> {
     let io = |operation| move |source| ServerError::Io { operation, source };
     let log = File::options().create(true).append(true).open(folder.join("log")).map_err(io("write a file"))?;
@@ -216,13 +216,13 @@ fn spawn_server(folder: &Path, port: u16, with_tls: bool) -> Result<Process, Ser
     Ok(Process::new(started.map_err(io("start setpriv (Debian package util-linux)"))?))
 }
 
-/// Ignores the error for a process that no longer exists.
+/// Converts the error for a process that no longer exists to success.
 fn ignore_missing_process(error: Errno) -> io::Result<()> {
     if error == Errno::SRCH { Ok(()) } else { Err(error.into()) }
 }
 
 /// Returns a command that runs as the account `postgres`, because PostgreSQL refuses to run as root.
-/// The kernel stops the process when the starting thread exits.
+/// The kernel stops the process of the command when the thread that started it exits.
 fn command_as_postgres_user() -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "QUIT"]);
@@ -233,7 +233,7 @@ fn command_as_postgres_user() -> Command {
     command
 }
 
-/// Changes the owner of a directory tree to the account `postgres`, if this process runs as root.
+/// If this process runs as root, changes the owner of a directory tree to the account `postgres`.
 fn chown_to_postgres(folder: &Path) -> Result<(), ServerError> {
     if geteuid().is_root() {
         datadir_template::run_command(
@@ -244,7 +244,7 @@ fn chown_to_postgres(folder: &Path) -> Result<(), ServerError> {
     Ok(())
 }
 
-/// Creates a data directory in a staging directory of the account `postgres`, then copies it to `folder`.
+/// Creates a data directory in a temporary directory of the account `postgres`, then copies it to `folder`.
 fn initialize_data_dir(folder: &Path) -> Result<(), ServerError> {
     let staging = tempfile::tempdir().map_err(|source| ServerError::Io { operation: "create a directory", source })?;
     chown_to_postgres(staging.path())?;

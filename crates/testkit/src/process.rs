@@ -1,4 +1,4 @@
-//! Server processes: signals, and termination when the parent thread exits.
+//! Runs server processes, sends signals to them, and stops them when the thread that started them exits.
 
 use std::io;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A running server process. `Drop` kills the process.
+/// A running server process. Dropping the value kills the process.
 #[derive(Debug)]
 pub(crate) struct Process(Child);
 
@@ -34,30 +34,30 @@ impl Process {
         self.send_signal(Signal::CONT)
     }
 
-    /// Kills the process with SIGKILL and waits until the process exits.
+    /// Kills the process with SIGKILL, and waits until it exits.
     pub(crate) fn kill(&mut self) -> io::Result<()> {
         self.0.kill()?;
         self.0.wait().map(|_| ())
     }
 
-    /// Sends SIGQUIT and waits until the process exits.
+    /// Sends SIGQUIT to the process, and waits until it exits.
     pub(crate) fn quit_and_wait(&mut self) -> io::Result<()> {
         self.signal_and_wait(Signal::QUIT)
     }
 
-    /// Sends SIGINT and waits until the process exits.
+    /// Sends SIGINT to the process, and waits until it exits.
     pub(crate) fn interrupt_and_wait(&mut self) -> io::Result<()> {
         self.signal_and_wait(Signal::INT)
     }
 
-    /// Returns the process ids of the child processes.
+    /// Returns the process ids of this process's child processes.
     pub(crate) fn child_pids(&self) -> io::Result<Vec<Pid>> {
         let id = self.0.id();
         let listed = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
         Ok(listed.split_whitespace().filter_map(|child| child.parse().ok().and_then(Pid::from_raw)).collect())
     }
 
-    /// Sends SIGTERM and waits until the process exits.
+    /// Sends SIGTERM to the process, and waits until it exits.
     pub(crate) fn terminate_and_wait(&mut self) -> io::Result<()> {
         self.signal_and_wait(Signal::TERM)
     }
@@ -82,13 +82,13 @@ impl Drop for Process {
     }
 }
 
-/// Returns a command whose process the kernel kills when the starting thread exits.
+/// Builds a command whose process the kernel kills when the thread that started it exits.
 pub(crate) fn command_killed_with_parent(program: &Path) -> Command {
     command_with_death_signal("KILL", program)
 }
 
-/// Returns a command whose process receives SIGTERM from the kernel when the starting thread exits.
-/// The signal SIGTERM lets the program stop its own child processes.
+/// Builds a command whose process receives SIGTERM from the kernel when the thread that started it exits.
+/// SIGTERM gives the program time to stop its own child processes.
 pub(crate) fn command_terminated_with_parent(program: &Path) -> Command {
     command_with_death_signal("TERM", program)
 }

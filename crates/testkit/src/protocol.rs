@@ -1,15 +1,15 @@
-//! Reads and writes MySQL packets. A packet consists of a three-byte length, a sequence number, and the payload.
+//! Reads and writes MySQL packets: a three-byte length, a sequence number and a payload.
 
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Maximum payload size of a packet in bytes. A payload of the maximum size continues in the next packet.
+/// Maximum payload size of a MySQL packet in bytes. A payload of this size continues in the next packet.
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 0x00ff_ffff;
-/// `CLIENT_SSL`: the server offers TLS, or the client requests it.
+/// Capability flag `CLIENT_SSL`: the server offers TLS, or the client requests TLS.
 pub(crate) const CLIENT_SSL: u32 = 0x0800;
 
-/// Reads a packet. Returns the sequence number and the payload.
+/// Reads a MySQL packet, and returns its sequence number and payload.
 pub(crate) async fn read_packet(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(u8, Vec<u8>)> {
     let mut head = [0; 4];
     stream.read_exact(&mut head).await?;
@@ -19,7 +19,7 @@ pub(crate) async fn read_packet(stream: &mut (impl AsyncRead + Unpin)) -> io::Re
     Ok((sequence, payload))
 }
 
-/// Writes the packet header for a payload of `length` bytes.
+/// Writes a MySQL packet header for a payload of `length` bytes.
 pub(crate) async fn write_packet_header(
     stream: &mut (impl AsyncWrite + Unpin),
     sequence: u8,
@@ -30,7 +30,7 @@ pub(crate) async fn write_packet_header(
     stream.write_all(&[a, b, c, sequence]).await
 }
 
-/// Writes a packet without flushing the stream.
+/// Writes a MySQL packet without flushing the stream.
 pub(crate) async fn write_packet(
     stream: &mut (impl AsyncWrite + Unpin),
     sequence: u8,
@@ -40,7 +40,7 @@ pub(crate) async fn write_packet(
     stream.write_all(payload).await
 }
 
-/// Returns true if the first client packet is an SSL request: capabilities with `CLIENT_SSL` and no user name.
+/// Returns true if a client's first packet is an SSL request: it sets `CLIENT_SSL` and contains no user name.
 pub(crate) fn is_ssl_request(payload: &[u8]) -> bool {
     payload.len() == 32 && payload.get(1).is_some_and(|byte| u32::from(*byte) << 8 & CLIENT_SSL != 0)
 }

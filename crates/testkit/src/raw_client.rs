@@ -1,7 +1,7 @@
-//! Minimal MySQL client with full control over the sent bytes, the character set and the client address.
+//! Minimal MySQL client that lets tests choose the sent bytes, the character set and the client address.
 //!
-//! The client supports only accounts without a password.
-//! A MySQL driver would hide protocol details and use more memory.
+//! The client can log in only to accounts without a password.
+//! A MySQL driver would hide protocol details from the tests and use more memory.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Character set of a client. The value of a variant is the collation id in the handshake.
+/// Client character set. The numeric value of a variant is the collation id in the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Charset {
     /// UTF-8.
@@ -18,13 +18,13 @@ pub enum Charset {
     Gbk = 28,
     /// Windows-1252, called latin1 in MySQL.
     Latin1 = 8,
-    /// UTF-8 with at most three bytes per character.
+    /// UTF-8 in which each character has at most three bytes.
     Utf8mb3 = 33,
     /// Binary strings without a character set.
     Binary = 63,
 }
 
-/// Capability flags in the handshake response of the client.
+/// Capability flags that the client sends in its handshake response.
 // LONG_PASSWORD | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH
 const CLIENT_CAPABILITIES: u32 = 0x0000_0001 | 0x0000_0200 | 0x0000_2000 | 0x0000_8000 | 0x0008_0000;
 const CLIENT_CONNECT_WITH_DB: u32 = 0x0000_0008;
@@ -32,7 +32,7 @@ const CLIENT_CONNECT_ATTRS: u32 = 0x0010_0000;
 const COM_QUERY: u8 = 3;
 const COM_INIT_DB: u8 = 2;
 
-/// An open session. `Drop` closes the socket.
+/// An open session on a MySQL server. Dropping it closes the socket.
 #[derive(Debug)]
 pub struct RawSession {
     stream: TcpStream,
@@ -43,12 +43,12 @@ pub struct RawSession {
 }
 
 impl RawSession {
-    /// Opens a session for an account without a password. The session has no program name.
+    /// Opens a session for an account without a password. The session sends no program name.
     pub async fn open(server: SocketAddr, user: &str, database: Option<&str>, charset: Charset) -> io::Result<Self> {
         Self::log_in(None, server, user, database, charset).await
     }
 
-    /// Opens a session with a program name of less than 200 bytes.
+    /// Opens a session that sends a program name, which must be shorter than 200 bytes.
     pub async fn open_with_program_name(
         program: &str,
         server: SocketAddr,
@@ -100,7 +100,7 @@ impl RawSession {
         Ok(session)
     }
 
-    /// Runs a statement that returns no rows, and waits for the response.
+    /// Runs a statement that returns no rows, and waits for the server's response.
     pub async fn execute(&mut self, statement: &str) -> io::Result<()> {
         self.send_statement(statement.as_bytes()).await?;
         let response = self.receive_payload().await?;
@@ -113,7 +113,7 @@ impl RawSession {
         self.skip_rows().await
     }
 
-    /// Skips the column definitions and the rows of a result. An EOF packet ends each of the two parts.
+    /// Skips the column definitions and the rows of a result. Each of these two parts ends with an EOF packet.
     async fn skip_rows(&mut self) -> io::Result<()> {
         let mut ends = 0;
         while ends < 2 {
@@ -127,7 +127,7 @@ impl RawSession {
         Ok(())
     }
 
-    /// Waits for the response to a statement that [`RawSession::send_statement`] sent.
+    /// Waits for the response to a statement that was sent with [`RawSession::send_statement`].
     pub async fn wait_for_response(&mut self) -> io::Result<()> {
         let first = self.receive_payload().await?;
         match first.first() {
@@ -137,7 +137,7 @@ impl RawSession {
         }
     }
 
-    /// Sends a statement of arbitrary bytes without waiting for the response.
+    /// Sends a statement, which may contain any bytes, without waiting for the response.
     pub async fn send_statement(&mut self, statement: &[u8]) -> io::Result<()> {
         self.send_packet(&[&[COM_QUERY], statement].concat(), 0).await
     }
@@ -172,7 +172,7 @@ impl RawSession {
     }
 }
 
-/// Encodes connection attributes: the total length, then length-encoded names and values.
+/// Encodes connection attributes as their total length, followed by length-encoded names and values.
 fn encode_connection_attributes(program: &str) -> io::Result<Vec<u8>> {
     let process = std::process::id().to_string();
     let texts = ["_client_name", "clew", "_os", "Linux", "_pid", process.as_str(), "program_name", program];
@@ -184,12 +184,12 @@ fn encode_connection_attributes(program: &str) -> io::Result<Vec<u8>> {
     Ok([&[encode_length(pairs.len())?], pairs.as_slice()].concat())
 }
 
-/// Encodes a length of less than 251 as one byte.
+/// Encodes a length below 251 as one byte.
 fn encode_length(length: usize) -> io::Result<u8> {
     u8::try_from(length).ok().filter(|&length| length < 251).ok_or_else(|| io::Error::other("a name that is too long"))
 }
 
-/// Parses the connection id in a greeting: protocol version, NUL-terminated server version, connection id.
+/// Parses the connection id, which follows the protocol version and the server version in a greeting packet.
 fn parse_connection_id(greeting: &[u8]) -> io::Result<u64> {
     if greeting.first() == Some(&0xff) {
         return Err(login_rejection_error(greeting));

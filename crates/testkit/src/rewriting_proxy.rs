@@ -1,4 +1,4 @@
-//! TCP proxy that changes the greeting of a MySQL server, and holds or delays selected packets.
+//! TCP proxy that changes the greeting packet of a MySQL server, and holds or delays selected packets.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,41 +15,41 @@ use tokio::time::sleep;
 
 use crate::protocol::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
 
-/// Rewrite of the connection id in the greeting.
+/// Connection id that the proxy puts into the server's greeting packet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ConnectionIdRewrite {
-    /// Forwards the connection id of the server.
+    /// The proxy forwards the server's connection id unchanged.
     #[default]
     Unchanged,
     /// Sends the same id on every connection.
     Fixed(u32),
-    /// Sends consecutive ids that start with the given id, as a proxy with separate connection ids does.
+    /// The proxy assigns consecutive ids from the given id on, as some MySQL proxies do.
     From(u32),
 }
 
-/// Effect that the proxy has on a client packet.
+/// Action that the proxy takes on a client packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PacketEffect {
-    /// Holds the packet until [`RewritingProxy::release`].
+    /// The proxy holds the client packet until [`RewritingProxy::release`].
     HoldRequest,
-    /// Forwards the packet, and holds all subsequent server data until [`RewritingProxy::release`].
+    /// The proxy forwards the client packet, and holds later server data until [`RewritingProxy::release`].
     HoldResponse,
     /// Forwards the packet after a delay.
     Delay(Duration),
 }
 
-/// Changes that a [`RewritingProxy`] makes to the forwarded data.
+/// Changes that a [`RewritingProxy`] makes to the data it forwards.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rewrite {
-    /// Rewrite of the connection id in the greeting.
+    /// Connection id that the proxy puts into the server's greeting packet.
     pub greeting_id: ConnectionIdRewrite,
-    /// Removes `CLIENT_SSL` from the greeting, as in a TLS stripping attack.
+    /// If true, the proxy removes `CLIENT_SSL` from the greeting, as in a TLS stripping attack.
     pub hide_tls: bool,
-    /// Text to match in client packets, and the effect on matching packets. Packets inside TLS never match.
+    /// Text that selects client packets, and the action on these packets. TLS-encrypted packets never match.
     pub effect: Option<(&'static str, PacketEffect)>,
 }
 
-/// A running proxy on a port of 127.0.0.1. `Drop` closes all connections.
+/// A running proxy that listens on 127.0.0.1. Dropping it closes all connections.
 #[derive(Debug)]
 pub struct RewritingProxy {
     address: SocketAddr,
@@ -66,7 +66,7 @@ struct ProxyState {
 }
 
 impl RewritingProxy {
-    /// Starts a proxy in front of the server at `target`.
+    /// Starts a proxy that forwards connections to the server at `target`.
     pub async fn start(target: SocketAddr, rewrite: Rewrite) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -86,32 +86,32 @@ impl RewritingProxy {
         self.address
     }
 
-    /// Returns the URL for an account without a password. TLS is off, so that the proxy can read packets.
+    /// Returns the proxy's URL for an account without a password. TLS is off, so that the proxy can read packets.
     #[must_use]
     pub fn url(&self, user: &str) -> String {
         format!("mysql://{user}@{}/?tls=off", self.address)
     }
 
-    /// Changes the rewrite for new connections, and for new packets on open connections.
-    /// Packets that the proxy already holds remain held.
+    /// Changes the rewrite rules for new connections, and for later packets on open connections.
+    /// Packets that the proxy already holds stay held.
     pub fn set_rewrite(&self, rewrite: Rewrite) {
         *self.state.lock_rewrite() = rewrite;
         self.state.held.send_replace(false);
     }
 
-    /// Returns the number of accepted connections.
+    /// Returns the number of connections that the proxy has accepted.
     #[must_use]
     pub fn connection_count(&self) -> u32 {
         self.state.connections.load(Ordering::SeqCst)
     }
 
-    /// Waits until the proxy holds a packet or a response.
+    /// Waits until the proxy holds a client packet or a server response.
     pub async fn wait_until_held(&self) {
         // The wait cannot fail, because the proxy owns the sender.
         let _ = self.state.held.subscribe().wait_for(|held| *held).await;
     }
 
-    /// Releases all held packets. Subsequent packets are not held.
+    /// Forwards all held packets, and stops holding packets.
     pub fn release(&self) {
         self.state.released.send_replace(true);
     }
@@ -132,7 +132,7 @@ impl ProxyState {
         self.released.subscribe().wait_for(|released| *released).await.map(drop).map_err(io::Error::other)
     }
 
-    /// Returns the effect on a client packet, or `None` if the packet does not match.
+    /// Returns the action for a client packet, or `None` if the packet does not match.
     fn find_effect(&self, packet: &[u8]) -> Option<PacketEffect> {
         let (text, effect) = self.lock_rewrite().effect?;
         packet.windows(text.len()).any(|part| part == text.as_bytes()).then_some(effect)
@@ -165,7 +165,7 @@ async fn forward_connection(client: TcpStream, target: SocketAddr, number: u32, 
     }
 }
 
-/// Rewrites a greeting packet in place. Does not change an error packet.
+/// Rewrites the connection id and the TLS flag of a greeting packet in place. Does not change an error packet.
 fn rewrite_greeting(greeting: &mut [u8], number: u32, rewrite: Rewrite) {
     if greeting.first() != Some(&10) {
         return;

@@ -1,4 +1,4 @@
-//! Malicious MySQL server that tries to steal a password or a file, or to exhaust the memory of the client.
+//! Malicious MySQL server that tries to steal a password or a file, or to exhaust the client's memory.
 
 mod attack;
 mod authentication;
@@ -25,35 +25,35 @@ use crate::protocol::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
 pub use password_leak::PasswordLeak;
 use recording::ClientRecording;
 
-/// Attack that a [`RogueServer`] carries out.
+/// Attack that a [`RogueServer`] carries out on its clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RogueMode {
-    /// Requests full authentication by `caching_sha2_password`. Without TLS, the server sends a known RSA key.
+    /// The server requests full authentication with `caching_sha2_password`. Without TLS, it sends a known RSA key.
     FullAuthentication,
-    /// Switches authentication to `mysql_clear_password`.
+    /// The server switches the authentication plugin to `mysql_clear_password`.
     ClearPassword,
-    /// Switches authentication to `mysql_old_password`.
+    /// The server switches the authentication plugin to `mysql_old_password`.
     OldPassword,
-    /// Switches authentication to `sha256_password` and sends a known RSA key.
+    /// The server switches the authentication plugin to `sha256_password`, and sends a known RSA key.
     Sha256Password,
-    /// Responds to [`ATTACKED_STATEMENTS`] with a request for a local file of the client.
+    /// The server responds to [`ATTACKED_STATEMENTS`] with a request for a file on the client's machine.
     LocalInfile(String),
-    /// Responds to `SHOW FULL PROCESSLIST` with one row that has a huge last column.
+    /// The server responds to `SHOW FULL PROCESSLIST` with one row that has a huge last column.
     HugePacket {
         /// Size of the last column in bytes.
         bytes: u64,
     },
-    /// Responds to [`ATTACKED_STATEMENTS`] with an endless stream of rows.
+    /// The server responds to [`ATTACKED_STATEMENTS`] with an endless stream of rows.
     EndlessRows,
-    /// Responds to [`ATTACKED_STATEMENTS`] with an endless stream of column definitions.
+    /// The server responds to [`ATTACKED_STATEMENTS`] with an endless stream of column definitions.
     EndlessColumns,
-    /// Responds to [`ATTACKED_STATEMENTS`] with a column count of 2^40 and no column definitions.
+    /// The server responds to [`ATTACKED_STATEMENTS`] with a column count of 2^40 and no column definitions.
     HugeColumnCount,
-    /// Responds to [`ATTACKED_STATEMENTS`] with random bytes.
+    /// The server responds to [`ATTACKED_STATEMENTS`] with random bytes.
     Garbage,
 }
 
-/// The server attacks statements that contain one of these texts in any letter case.
+/// The rogue server attacks the client if a statement contains one of these texts in any letter case.
 pub const ATTACKED_STATEMENTS: [&str; 2] = ["processlist", "performance_schema.threads"];
 
 /// Configuration of a [`RogueServer`].
@@ -61,20 +61,20 @@ pub const ATTACKED_STATEMENTS: [&str; 2] = ["processlist", "performance_schema.t
 pub struct RogueOptions {
     /// Attack that the server carries out.
     pub mode: RogueMode,
-    /// Server version in the greeting and in the result of `VERSION()`.
+    /// Server version that the rogue server reports in its greeting packet and in the result of `VERSION()`.
     pub version: &'static str,
-    /// Enables TLS with a self-signed certificate for `127.0.0.1`.
+    /// If true, the server offers TLS with a self-signed certificate for `127.0.0.1`.
     pub tls: bool,
 }
 
 impl From<RogueMode> for RogueOptions {
-    /// Creates options for a server that reports the version MySQL 9.7 and does not offer TLS.
+    /// Creates options for a server that reports version 9.7 of MySQL and does not offer TLS.
     fn from(mode: RogueMode) -> Self {
         Self { mode, version: "9.7.0", tls: false }
     }
 }
 
-/// A running malicious server. `Drop` stops the server.
+/// A running malicious MySQL server. Dropping it stops the server.
 #[derive(Debug)]
 pub struct RogueServer {
     address: SocketAddr,
@@ -83,7 +83,7 @@ pub struct RogueServer {
 }
 
 impl RogueServer {
-    /// Starts a malicious server on a free port of 127.0.0.1.
+    /// Starts a malicious MySQL server that listens on a free port of 127.0.0.1.
     pub async fn start(options: impl Into<RogueOptions>) -> io::Result<Self> {
         let options = options.into();
         let tls = if options.tls { Some(create_tls_acceptor()?) } else { None };
@@ -100,19 +100,19 @@ impl RogueServer {
         self.address
     }
 
-    /// Returns the URL for an account, with URL parameters such as `tls=off`.
+    /// Returns the server's URL for an account. `parameters` contains URL parameters such as `tls=off`.
     #[must_use]
     pub fn url_for(&self, user: &str, password: &str, parameters: &str) -> String {
         format!("mysql://{user}:{password}@{}/?{parameters}", self.address)
     }
 
-    /// Returns the number of accepted connections.
+    /// Returns the number of connections that the server has accepted.
     #[must_use]
     pub fn connection_count(&self) -> usize {
         self.recording.connection_count()
     }
 
-    /// Returns the number of statements that the server has attacked.
+    /// Returns the number of client statements that the server has answered with an attack.
     #[must_use]
     pub fn attack_count(&self) -> usize {
         self.recording.attack_count()
@@ -124,19 +124,19 @@ impl RogueServer {
         self.recording.bytes_sent()
     }
 
-    /// Returns the payloads of all client packets in order of arrival, after TLS decryption.
+    /// Returns the payloads of all received client packets in order of arrival, after TLS decryption.
     #[must_use]
     pub fn received_packets(&self) -> Vec<Vec<u8>> {
         self.recording.recorded_packets()
     }
 
-    /// Returns the concatenated payloads of [`RogueServer::received_packets`].
+    /// Returns the payloads of [`RogueServer::received_packets`] as one byte string.
     #[must_use]
     pub fn received_bytes(&self) -> Vec<u8> {
         self.received_packets().concat()
     }
 
-    /// Returns the recoverable encoding in which a client sent the password, or `None` if no client leaked it.
+    /// Returns the recoverable encoding in which a client sent the password, or `None` if no client sent one.
     #[must_use]
     pub fn find_password_leak(&self, password: &str) -> Option<PasswordLeak> {
         password_leak::find_password_leak(&self.received_packets(), password)

@@ -1,4 +1,4 @@
-//! Private S3 server: all SeaweedFS components in one process.
+//! Private S3 server: one process that runs all components of SeaweedFS.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -16,8 +16,8 @@ use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT};
 use crate::server_error::ServerError;
 use crate::toolchain;
 
-/// A running S3 server with the bucket [`S3Server::BUCKET_NAME`].
-/// `Drop` kills the server and removes all objects.
+/// A running S3 server that has the bucket [`S3Server::BUCKET_NAME`].
+/// Dropping the value kills the server and deletes all objects.
 #[derive(Debug)]
 pub struct S3Server {
     process: Process,
@@ -31,15 +31,15 @@ const READINESS_PROBE_REQUEST: &str = "PUT /ready";
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl S3Server {
-    /// Name of the bucket that the server creates.
+    /// Name of the bucket that exists on every [`S3Server`].
     pub const BUCKET_NAME: &str = "results";
-    /// Access key id and secret of an identity with all permissions.
+    /// Access key id and secret key of an S3 identity with all permissions.
     pub const OWNER_KEY: (&str, &str) = ("AKCLEWOWNER", "the-secret-of-the-owner");
-    /// Access key id and secret of an identity with read and list permissions.
+    /// Access key id and secret key of an S3 identity that may only read and list objects.
     pub const READER_KEY: (&str, &str) = ("AKCLEWREADER", "the-secret-of-the-reader");
 
-    /// Starts a server and waits until the server accepts uploads.
-    /// The kernel kills the server when the calling thread exits.
+    /// Starts an S3 server, and waits until it accepts uploads.
+    /// The kernel kills the server when the thread that called this function exits.
     pub async fn start() -> Result<Self, ServerError> {
         let mut last = None;
         for _ in 0..MAX_START_ATTEMPTS {
@@ -63,7 +63,7 @@ impl S3Server {
         Ok(server)
     }
 
-    /// Waits until the filer can store files, then creates the bucket. Uploads fail until the filer is ready.
+    /// Waits until the SeaweedFS filer can store files, then creates the bucket. Earlier uploads would fail.
     async fn wait_until_writable(&mut self) -> Result<(), ServerError> {
         let bucket = format!("POST /buckets/{}/", Self::BUCKET_NAME);
         let requests = [
@@ -74,7 +74,7 @@ impl S3Server {
         self.repeat_until_success(&requests).await
     }
 
-    /// Sends the requests in sequence and repeats each request until the response is successful.
+    /// Sends HTTP requests in sequence, and repeats each request until it succeeds.
     async fn repeat_until_success(&mut self, requests: &[(u16, &str)]) -> Result<(), ServerError> {
         let start = Instant::now();
         for (port, request) in requests {
@@ -96,13 +96,13 @@ impl S3Server {
         format!("http://127.0.0.1:{}", self.ports.s3)
     }
 
-    /// Returns the socket address of the S3 API.
+    /// Returns the socket address at which the server provides the S3 API.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.ports.s3))
     }
 
-    /// Returns the directory that contains the objects.
+    /// Returns the local directory in which the server stores the objects.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
@@ -125,26 +125,26 @@ impl S3Server {
         self.process.resume()
     }
 
-    /// Kills the server with SIGKILL and waits until the process exits.
+    /// Kills the server with SIGKILL, and waits until its process exits.
     pub fn kill(&mut self) -> io::Result<()> {
         self.process.kill()
     }
 
-    /// Stops the server with SIGTERM and waits until the process exits.
+    /// Stops the server with SIGTERM, and waits until its process exits.
     pub fn stop(&mut self) -> io::Result<()> {
         self.process.terminate_and_wait()
     }
 
-    /// Restarts the stopped server with the same ports and objects, and waits until the server accepts uploads.
-    /// The kernel kills the server when the calling thread exits.
+    /// Restarts the stopped server with the same ports and objects, and waits until it accepts uploads.
+    /// The kernel kills the server when the thread that called this function exits.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = spawn_server(&self.folder, &self.ports)?;
         // The bucket already exists.
         self.repeat_until_success(&[(self.ports.filer, READINESS_PROBE_REQUEST), (self.ports.s3, "GET /status")]).await
     }
 
-    /// Returns the names of all objects in a folder of the bucket.
-    /// The request uses the filer API, which requires no signature, so the result does not depend on the S3 API.
+    /// Returns the names of all objects in one folder of the bucket.
+    /// The listing comes from the SeaweedFS filer API, so it needs no signature and does not depend on the S3 API.
     pub async fn list_objects(&self, folder: &str) -> Result<Vec<String>, ServerError> {
         let request = format!("GET /buckets/{}/{folder}/?limit=1000000", Self::BUCKET_NAME);
         let response = send_request(self.ports.filer, &request, b"").await.map_err(io_error("list objects"))?;
@@ -191,7 +191,7 @@ fn spawn_server(folder: &TempDir, ports: &ServerPorts) -> Result<Process, Server
     Ok(Process::new(child.map_err(io_error("start setpriv (Debian package util-linux)"))?))
 }
 
-/// Options for a small server that uses only the loopback interface and sends no telemetry.
+/// SeaweedFS options for a small server that uses only the loopback interface and sends no telemetry.
 const SERVER_OPTIONS: [&str; 10] = [
     "-ip=127.0.0.1",
     "-ip.bind=127.0.0.1",
@@ -217,7 +217,7 @@ fn render_identity_config() -> String {
     format!(r#"{{"identities":[{owner},{reader}]}}"#)
 }
 
-/// Sends an unsigned request with a one-byte body. Returns true if the response has a 2xx status.
+/// Sends an unsigned HTTP request with a one-byte body. Returns true if the response has a 2xx status.
 async fn request_succeeds(port: u16, request: &str) -> bool {
     send_request(port, request, b"x").await.is_ok_and(|response| is_success_response(&response))
 }
@@ -226,7 +226,7 @@ fn is_success_response(response: &[u8]) -> bool {
     response.starts_with(b"HTTP/1.0 2")
 }
 
-/// Sends an HTTP/1.0 request, which prevents a chunked response, and returns the response head and body.
+/// Sends an HTTP/1.0 request, and returns the response head and body. HTTP/1.0 prevents a chunked response.
 async fn send_request(port: u16, request: &str, body: &[u8]) -> io::Result<Vec<u8>> {
     let exchange = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
@@ -243,15 +243,15 @@ async fn send_request(port: u16, request: &str, body: &[u8]) -> io::Result<Vec<u
     timeout(RESPONSE_TIMEOUT, exchange).await?
 }
 
-/// Parses the object names in a JSON listing of the filer.
-/// The format of an entry is `"FullPath":"/buckets/results/folder/name"`.
-/// The parser does not unescape names, because result names contain no characters that JSON escapes.
+/// Parses the object names in a JSON directory listing of the SeaweedFS filer.
+/// Each entry of the listing has the format `"FullPath":"/buckets/results/folder/name"`.
+/// The parser does not unescape object names, because they contain no characters that JSON escapes.
 fn parse_object_names(listing: &str) -> Vec<String> {
     let paths = listing.split("\"FullPath\":").skip(1).filter_map(|rest| rest.split('"').nth(1));
     paths.filter_map(|path| path.rsplit('/').next()).map(str::to_owned).collect()
 }
 
-/// Offset of the gRPC port from the HTTP port of a SeaweedFS component.
+/// Difference between the gRPC port and the HTTP port of a SeaweedFS component.
 const GRPC_PORT_OFFSET: u16 = 10_000;
 
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Lock wait scenarios on a real server, with known waiters, blockers and root blockers.
+//! Lock wait scenarios for real database servers, with expected waiters, blockers and root blockers.
 
 mod ddl;
 mod flushes;
@@ -12,39 +12,39 @@ use crate::flavor::Flavor;
 
 pub use runner::{BuiltScenario, ScenarioError};
 
-/// Script of a lock wait scenario, and the waits that the scenario must cause.
+/// Script that creates lock waits between sessions, together with the expected lock waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scenario {
     /// Short description.
     pub name: String,
-    /// Server flavors that support the scenario.
+    /// Server flavors on which the scenario can run.
     pub flavors: &'static [Flavor],
-    /// Steps of the sessions, one per line: session name, operator and statement.
-    /// `a: …` runs a statement to completion.
-    /// `b? …` starts a statement and waits until another session blocks the statement.
-    /// `b+ …` starts a statement. After all steps, the runner checks that the statement is blocked.
-    /// `a~ …` starts a statement that keeps running.
-    /// `a!` disconnects the session.
+    /// Script with one step per line: session name, operator and statement.
+    /// `a: …`: session `a` runs a statement to completion.
+    /// `b? …`: session `b` starts a statement, and the runner waits until another session blocks the statement.
+    /// `b+ …`: session `b` starts a statement. After all steps, the runner waits until the statement is blocked.
+    /// `a~ …`: session `a` starts a statement that keeps running.
+    /// `a!`: session `a` disconnects.
     script: String,
-    /// Expected waits as `waiter>blocker`, separated by spaces.
-    /// `xa` stands for a prepared transaction without a session.
+    /// Expected lock waits in the format `waiter>blocker`, separated by spaces.
+    /// The blocker `xa` stands for a prepared XA transaction without a session.
     waits: String,
-    /// Expected root blockers, separated by spaces, worst first. `+` joins the members of a cycle.
+    /// Expected root blockers, separated by spaces, worst first. `+` joins the sessions of a wait cycle.
     roots: String,
-    /// Expected lock resource of each waiter, in the output format of Clew.
-    /// [`ANY_WAITER_NAME`] stands for all other waiters.
+    /// Locked resource that Clew must report for each waiter.
+    /// The name [`ANY_WAITER_NAME`] stands for all waiters that have no entry of their own.
     resources: Vec<(&'static str, &'static str)>,
-    /// Root blocker after a kill of the first root blocker, if the kill unblocks no session.
+    /// Expected root blocker after a kill of the first root blocker, if the kill unblocks no session.
     pub root_after_kill: Option<&'static str>,
-    /// Reason why a root blocker cannot be killed, or `None` if all root blockers can be killed.
+    /// Expected reason why a root blocker cannot be killed, or `None` if all root blockers can be killed.
     pub unkillable_reason: Option<&'static str>,
 }
 
-/// Flavors of a scenario that supports both MariaDB and MySQL.
+/// Server flavors of a scenario that runs on both MariaDB and MySQL.
 const BOTH_FLAVORS: &[Flavor] = &Flavor::ALL;
 const MYSQL_ONLY: &[Flavor] = &[Flavor::MySql];
 const MARIADB_ONLY: &[Flavor] = &[Flavor::MariaDb];
-/// Name that stands for every waiter without a separate entry in `resources`.
+/// Name that stands for every waiter that has no entry of its own in `resources`.
 const ANY_WAITER_NAME: &str = "*";
 
 /// Step of a scenario script.
@@ -52,22 +52,22 @@ const ANY_WAITER_NAME: &str = "*";
 enum ScenarioStep<'a> {
     /// Runs a statement to completion.
     Run(&'a str, &'a str),
-    /// Starts a statement and waits until another session blocks the statement.
+    /// Starts a statement, and waits until another session blocks it.
     Block(&'a str, &'a str),
-    /// Starts a statement. After all steps, the runner checks that the statement is blocked.
+    /// Starts a statement. After all steps, the runner waits until the statement is blocked.
     BlockWithDelayedCheck(&'a str, &'a str),
-    /// Starts a statement that keeps running.
+    /// Starts a statement that keeps running until its session ends.
     Start(&'a str, &'a str),
     /// Disconnects the session.
     Disconnect(&'a str),
 }
 
 impl Scenario {
-    /// Server arguments that all scenarios require.
-    /// By default, MySQL assigns auto-increment values without a lock.
+    /// Command-line arguments that the database server needs for all scenarios.
+    /// This argument enables table locks for auto-increment values; by default, MySQL takes no such locks.
     pub const SERVER_ARGUMENTS: [&str; 1] = ["--innodb-autoinc-lock-mode=1"];
 
-    /// Returns all scenarios that a server flavor supports, simple scenarios first.
+    /// Returns all scenarios that run on a server flavor, the simplest scenarios first.
     #[must_use]
     pub fn all_for_flavor(flavor: Flavor) -> Vec<Self> {
         let lists = [
@@ -101,37 +101,37 @@ impl Scenario {
         }
     }
 
-    /// Sets the expected lock resource of one waiter, if it differs from the resource of the other waiters.
+    /// Sets the expected locked resource of one waiter that differs from the other waiters.
     fn with_resource(mut self, waiter: &'static str, resource: &'static str) -> Self {
         self.resources.push((waiter, resource));
         self
     }
 
-    /// Declares that a kill of the first root blocker passes its locks to `root` and unblocks no session.
+    /// Expects that a kill of the first root blocker unblocks no session, because its locks pass to `root`.
     fn with_root_after_kill(mut self, root: &'static str) -> Self {
         self.root_after_kill = Some(root);
         self
     }
 
-    /// Declares that a root blocker cannot be killed, with the reason.
+    /// Expects that a root blocker cannot be killed, for the given reason.
     fn with_unkillable_reason(mut self, reason: &'static str) -> Self {
         self.unkillable_reason = Some(reason);
         self
     }
 
-    /// Returns the waiter and the blocker of each expected wait.
+    /// Returns the expected lock waits as pairs of waiter and blocker.
     #[must_use]
     pub fn expected_waits(&self) -> Vec<(&str, &str)> {
         self.waits.split_whitespace().filter_map(|wait| wait.split_once('>')).collect()
     }
 
-    /// Returns the members of each expected root blocker, worst root blocker first.
+    /// Returns the session names of each expected root blocker, worst root blocker first.
     #[must_use]
     pub fn expected_root_blockers(&self) -> Vec<Vec<&str>> {
         self.roots.split_whitespace().map(|root| root.split('+').collect()).collect()
     }
 
-    /// Returns the expected lock resource of a waiter.
+    /// Returns the locked resource that Clew must report for a waiter.
     #[must_use]
     pub fn expected_resource(&self, waiter: &str) -> &'static str {
         let resource_of =
@@ -139,7 +139,7 @@ impl Scenario {
         resource_of(waiter).or_else(|| resource_of(ANY_WAITER_NAME)).unwrap_or_default()
     }
 
-    /// Parses the steps of the script. Returns an error for an invalid line.
+    /// Parses the script into steps. Returns an error if a line is invalid.
     fn parse_steps(&self) -> Result<Vec<ScenarioStep<'_>>, ScenarioError> {
         let lines = self.script.lines().map(str::trim).filter(|line| !line.is_empty());
         lines.map(|line| parse_step(line).ok_or_else(|| ScenarioError::Script(line.to_owned()))).collect()

@@ -33,7 +33,7 @@ impl Default for ServerOptions {
     }
 }
 
-/// A running database server. `Drop` kills the server and removes the data directory.
+/// A running MariaDB or MySQL server. Dropping it kills the server and removes its data directory.
 #[derive(Debug)]
 pub struct Server {
     flavor: Flavor,
@@ -44,22 +44,22 @@ pub struct Server {
     environment: Vec<(String, OsString)>,
 }
 
-/// Time limit for starting a server on a busy machine.
+/// Time limit for the start of a database server on a busy machine.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(90);
-/// Delay until a server removes a closed connection from the process list.
+/// Time to wait until a server has removed a closed connection from its process list.
 const CONNECTION_CLOSE_DELAY: Duration = Duration::from_millis(200);
-/// Maximum number of start attempts. Each attempt uses a different port, because another process can take a free port.
+/// Maximum number of start attempts. Each attempt uses a new port, because another process may take the free port.
 pub(crate) const MAX_START_ATTEMPTS: usize = 3;
 
 impl Server {
-    /// Starts a server and waits until the server accepts connections.
-    /// The kernel kills the server when the calling thread exits.
-    /// The calling thread must not belong to the blocking pool of a runtime, because pool threads exit when idle.
+    /// Starts a database server, and waits until it accepts connections.
+    /// The kernel kills the server when the thread that called this function exits.
+    /// Do not call this function on a runtime's blocking pool, because idle pool threads exit.
     pub async fn start(flavor: Flavor, options: &ServerOptions) -> Result<Self, ServerError> {
         Self::start_with_environment(flavor, options, &[]).await
     }
 
-    /// Starts a server with a settable clock. The clock must outlive the server.
+    /// Starts a server that uses a settable clock. The clock must outlive the server.
     pub async fn start_with_clock(
         flavor: Flavor,
         options: &ServerOptions,
@@ -101,8 +101,8 @@ impl Server {
         Ok(server)
     }
 
-    /// Restarts the server after [`Server::kill`] with the same port and data, and waits until it accepts connections.
-    /// Connection ids restart from the first id. Transactions of the last second before the kill may be lost.
+    /// Restarts the server after [`Server::kill`] with the same port and data. Waits until it accepts connections.
+    /// After a restart, connection ids start again. Transactions of the last second before the kill may be lost.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process.kill().map_err(|source| ServerError::Io { operation: "stop a server", source })?;
         let environment: Vec<_> = self.environment.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
@@ -127,7 +127,7 @@ impl Server {
         }
     }
 
-    /// Returns true if the server on the port uses the data directory of this server.
+    /// Returns true if the server that listens on the port uses this server's data directory.
     async fn is_ready(&self) -> mysql_async::Result<bool> {
         let mut connection = self.connect().await?;
         let folder: Option<String> = connection.query_first("SELECT @@datadir").await?;
@@ -141,7 +141,7 @@ impl Server {
         self.flavor
     }
 
-    /// Returns the TCP port on 127.0.0.1 and `::1`.
+    /// Returns the TCP port that the server listens on, on 127.0.0.1 and `::1`.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -153,19 +153,19 @@ impl Server {
         self.process.id()
     }
 
-    /// Returns the URL for the account `root`, which requires no password.
+    /// Returns the server's URL for the account `root`, which has no password.
     #[must_use]
     pub fn url(&self) -> String {
         format!("mysql://root@127.0.0.1:{}/", self.port)
     }
 
-    /// Returns the URL for an account with a password.
+    /// Returns the server's URL for the given account and password.
     #[must_use]
     pub fn url_for(&self, user: &str, password: &str) -> String {
         format!("mysql://{user}:{password}@127.0.0.1:{}/", self.port)
     }
 
-    /// Returns the data directory, in which MySQL also stores TLS certificates.
+    /// Returns the server's data directory. MySQL also stores its TLS certificates in the directory.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
@@ -195,7 +195,7 @@ impl Server {
         Ok(())
     }
 
-    /// Waits until no other session of root exists. A closed connection briefly remains in the process list.
+    /// Waits until `root` has no other session. A closed connection briefly stays in the process list.
     pub async fn wait_until_no_other_root_session(&self) -> mysql_async::Result<()> {
         let others = match self.flavor {
             Flavor::MariaDb => {
@@ -227,13 +227,13 @@ impl Server {
         self.process.resume()
     }
 
-    /// Kills the server with SIGKILL and waits until the process exits.
+    /// Kills the server with SIGKILL, and waits until its process exits.
     pub fn kill(&mut self) -> io::Result<()> {
         self.process.kill()
     }
 }
 
-/// Starts the server process with the data directory in `folder`.
+/// Starts the database server process with the data directory in `folder`.
 fn spawn_server(
     flavor: Flavor,
     folder: &Path,
@@ -271,10 +271,10 @@ fn spawn_server(
     Ok(Process::new(process))
 }
 
-/// Creates the account `root` for all hosts, without a password. The server listens only on the loopback interface.
+/// Creates the account `root` without a password for all hosts. The server listens only on the loopback interface.
 const INIT_SQL: &str = "CREATE USER IF NOT EXISTS root@'%';\nGRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n";
 
-/// Arguments for a small and fast server without durability and without host name resolution.
+/// Arguments that make the server small and fast. They turn off durability and host name resolution.
 const COMMON_SERVER_ARGUMENTS: [&str; 7] = [
     "--bind-address=127.0.0.1,::1",
     "--skip-name-resolve",

@@ -1,6 +1,6 @@
-//! Settable wall clock of a private server, with a time zone.
+//! Settable wall clock and time zone of a private database server.
 //!
-//! libfaketime changes the wall clock but not the monotonic clock of the server, as a real clock change does.
+//! libfaketime changes the server's wall clock but not its monotonic clock, as a real clock change does.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::server_error::ServerError;
 use crate::toolchain;
 
-/// A wall clock that tests can set while the server runs.
+/// A server's wall clock, which tests can set while the server runs.
 #[derive(Debug)]
 pub struct ServerClock {
     folder: TempDir,
@@ -20,10 +20,10 @@ pub struct ServerClock {
 }
 
 impl ServerClock {
-    /// Central European time with daylight saving time, as a POSIX rule that requires no time zone database.
+    /// Central European time with daylight saving time, as a POSIX rule that needs no time zone database.
     pub const CENTRAL_EUROPEAN_TIME_ZONE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
 
-    /// Creates a clock with the correct time. `time_zone` has the format of the environment variable `TZ`.
+    /// Creates a clock that shows the correct time. `time_zone` has the format of the environment variable `TZ`.
     pub fn new(time_zone: &str) -> Result<Self, ServerError> {
         let folder =
             tempfile::tempdir().map_err(|source| ServerError::Io { operation: "create a directory", source })?;
@@ -32,7 +32,7 @@ impl ServerClock {
         Ok(clock)
     }
 
-    /// Sets the offset of the clock from the correct time, in seconds.
+    /// Sets the difference between the clock and the correct time, in seconds.
     pub fn set_offset(&self, seconds: f64) -> io::Result<()> {
         // The rename is atomic, because the server can read the file at any time.
         let written = self.folder.path().join("new");
@@ -40,13 +40,13 @@ impl ServerClock {
         fs::rename(written, self.offset_file())
     }
 
-    /// Sets the clock to a Unix timestamp. The clock continues from the set time.
+    /// Sets the clock to a Unix timestamp. The clock continues to run from that time.
     pub fn set_time(&self, unix_timestamp: Duration) -> io::Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
         self.set_offset(unix_timestamp.as_secs_f64() - now.as_secs_f64())
     }
 
-    /// Returns the environment variables for a server that uses this clock.
+    /// Returns the environment variables with which a server uses this clock.
     pub(crate) fn environment_variables(&self) -> Result<Vec<(&'static str, OsString)>, ServerError> {
         let library = toolchain::libfaketime_path().ok_or_else(|| ServerError::Missing {
             server: "libfaketime (Debian package faketime)",

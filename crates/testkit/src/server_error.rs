@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::toolchain;
 
-/// Error while starting or controlling a private server.
+/// Error that occurs while a private server is started or controlled.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The server is not installed.
@@ -16,7 +16,7 @@ pub enum ServerError {
         /// Path of the missing program.
         program: PathBuf,
     },
-    /// The directory of installed servers cannot be used.
+    /// The directory that contains the downloaded servers cannot be used.
     #[error(transparent)]
     Setup(#[from] toolchain::ServersDirError),
     /// A file or process operation failed.

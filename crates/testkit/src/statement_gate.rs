@@ -1,5 +1,5 @@
-//! Proxy that holds a statement of a client before the statement reaches the server.
-//! While the proxy holds a statement of Clew, a test can run other statements.
+//! Proxy that holds a client's statement before the statement reaches the database server.
+//! While the proxy holds a statement of Clew, a test can run other statements on the server.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::server::Server;
 
-/// A running gate in front of a server. `Drop` closes all connections.
+/// A running proxy that holds statements. Dropping it closes all connections.
 #[derive(Debug)]
 pub struct StatementGate {
     port: u16,
@@ -20,7 +20,7 @@ pub struct StatementGate {
     accepting: JoinHandle<()>,
 }
 
-/// State that the gate shares with the tasks of all its connections.
+/// State that the [`StatementGate`] shares with the tasks of its connections.
 #[derive(Debug)]
 struct GateState {
     words: &'static str,
@@ -29,7 +29,7 @@ struct GateState {
 }
 
 impl StatementGate {
-    /// Starts a gate that holds every statement containing `words` and forwards all other statements.
+    /// Starts a proxy that holds every statement that contains `words`, and forwards all other statements.
     pub async fn start(server: &Server, words: &'static str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
@@ -38,7 +38,7 @@ impl StatementGate {
         Ok(Self { port, state, accepting })
     }
 
-    /// Returns the URL for root through the gate. TLS is off, so that the gate can read statements.
+    /// Returns the proxy's URL for the account `root`. TLS is off, so that the proxy can read statements.
     #[must_use]
     pub fn url(&self) -> String {
         format!("mysql://root@127.0.0.1:{}/?tls=off", self.port)
@@ -50,7 +50,7 @@ impl StatementGate {
         let _ = self.state.reached.subscribe().wait_for(|reached| *reached).await;
     }
 
-    /// Releases the held statement and all subsequent statements.
+    /// Forwards the held statement, and forwards all later statements immediately.
     pub fn release(&self) {
         self.state.open.send_replace(true);
     }
@@ -91,7 +91,7 @@ async fn forward_connection(client: TcpStream, server: u16, state: &GateState) -
     }
 }
 
-/// Reads a packet including the header: a length of three bytes and a sequence number.
+/// Reads a MySQL packet with its header, which contains a three-byte length and a sequence number.
 async fn read_raw_packet(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut head = [0; 4];
     from.read_exact(&mut head).await?;

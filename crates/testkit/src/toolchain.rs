@@ -1,15 +1,15 @@
-//! Packages and paths of the servers and programs that the tests require. `cargo xtask test` installs the packages.
+//! Packages and paths of the servers and programs that tests use. `cargo xtask test` installs the packages.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Environment variable that contains the directory of downloaded servers and tools.
+/// Environment variable with the path of the directory for downloaded servers and tools.
 pub const SERVERS_DIR_ENV_VAR: &str = "CLEW_SERVERS_DIR";
-/// Environment variable that contains the path of a Python interpreter with the client packages.
+/// Environment variable with the path of a Python interpreter that has the API client packages.
 pub const PYTHON_ENV_VAR: &str = "CLEW_TEST_PYTHON";
 
-/// A Debian package, and the path of a file that exists if the package is installed.
+/// A Debian package, and the path of a file that exists only if the package is installed.
 #[derive(Debug, Clone, Copy)]
 pub struct DebianPackage {
     /// Name of the Debian package.
@@ -18,19 +18,19 @@ pub struct DebianPackage {
 }
 
 impl DebianPackage {
-    /// Returns true if the package is installed.
+    /// Returns true if the Debian package is installed.
     #[must_use]
     pub fn is_installed(&self) -> bool {
         Path::new(self.file).exists()
     }
 }
 
-/// Packages of a private MariaDB server. The package `mariadb-server` would also start a system-wide server.
+/// Debian packages for a private MariaDB server. `mariadb-server` would also start a system-wide server.
 pub const MARIADB_PACKAGES: [DebianPackage; 2] = [
     DebianPackage { name: "mariadb-server-core", file: MARIADBD_PATH },
     DebianPackage { name: "mariadb-client-core", file: "/usr/bin/my_print_defaults" },
 ];
-/// Additional packages for the tests. Installing the nginx package would start a system-wide server.
+/// Additional Debian packages for tests. Installing the nginx package would start a system-wide server.
 pub const TEST_PACKAGES: [DebianPackage; 7] = [
     DebianPackage { name: "postgresql-15", file: "/usr/lib/postgresql/15/bin/postgres" },
     DebianPackage { name: "debootstrap", file: "/usr/sbin/debootstrap" },
@@ -55,13 +55,13 @@ pub(crate) const POSTGRESQL_BIN_DIR: &str = "/usr/lib/postgresql/15/bin";
 
 /// Path of the pip requirements file, which lists the official SDK, keystoneauth1, schemathesis and SeaweedFS.
 pub const CLIENT_REQUIREMENTS_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients.txt");
-/// Python program that checks the installed package versions. The argument is [`CLIENT_REQUIREMENTS_PATH`].
+/// Python program that checks the installed package versions against [`CLIENT_REQUIREMENTS_PATH`].
 pub const CLIENT_VERSION_CHECK_SCRIPT: &str = "import sys, importlib.metadata as installed
 for line in open(sys.argv[1]):
     name, _, version = line.strip().partition('==')
     assert name.startswith('#') or installed.version(name) == version, line";
 
-/// Error if the directory of downloaded servers cannot be used.
+/// Error that occurs if the directory for downloaded servers and tools cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use {}: {source}. Fix: set {SERVERS_DIR_ENV_VAR} to a writable directory", path.display())]
 pub struct ServersDirError {
@@ -69,8 +69,8 @@ pub struct ServersDirError {
     source: io::Error,
 }
 
-/// Returns the directory of downloaded servers and tools.
-/// If `CLEW_SERVERS_DIR` is not set, the directory is in the user's cache directory.
+/// Returns the directory that contains the downloaded servers and tools.
+/// If `CLEW_SERVERS_DIR` is not set, the directory is inside the user's cache directory.
 #[must_use]
 pub fn servers_dir() -> PathBuf {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -80,7 +80,7 @@ pub fn servers_dir() -> PathBuf {
     })
 }
 
-/// Returns the path of libfaketime for `LD_PRELOAD`, or `None` if libfaketime is not installed.
+/// Returns the path of the libfaketime library for `LD_PRELOAD`, or `None` if it is not installed.
 #[must_use]
 pub fn libfaketime_path() -> Option<PathBuf> {
     let architectures = fs::read_dir("/usr/lib").ok()?.flatten();
@@ -88,63 +88,63 @@ pub fn libfaketime_path() -> Option<PathBuf> {
     libraries.into_iter().find(|library| library.exists())
 }
 
-/// Returns the directory of the extracted MySQL packages.
+/// Returns the directory into which the MySQL packages are extracted.
 #[must_use]
 pub fn mysql_dir() -> PathBuf {
     servers_dir().join("mysql-9")
 }
 
-/// Returns the directory of additional MariaDB plugins such as `metadata_lock_info`.
+/// Returns the directory that contains extra MariaDB plugins such as `metadata_lock_info`.
 #[must_use]
 pub fn mariadb_plugin_dir() -> PathBuf {
     mariadb_plugin_package_dir().join("usr/lib/mysql/plugin")
 }
 
-/// Returns the directory of the extracted MariaDB package with plugins.
+/// Returns the directory into which the MariaDB package with the plugins is extracted.
 #[must_use]
 pub fn mariadb_plugin_package_dir() -> PathBuf {
     servers_dir().join("mariadb-plugins")
 }
 
-/// Returns the path of the installed or extracted nginx program.
+/// Returns the path of the nginx program: the installed one, or else the extracted one.
 #[must_use]
 pub fn nginx_path() -> PathBuf {
     let installed = PathBuf::from("/usr/sbin/nginx");
     if installed.exists() { installed } else { nginx_dir().join("usr/sbin/nginx") }
 }
 
-/// Returns the directory of the extracted nginx package.
+/// Returns the directory into which the nginx package is extracted.
 #[must_use]
 pub fn nginx_dir() -> PathBuf {
     servers_dir().join("nginx")
 }
 
-/// Returns the directory of the Python virtual environment with the client packages.
+/// Returns the directory of the Python virtual environment that contains the API client packages.
 #[must_use]
 pub fn python_environment_dir() -> PathBuf {
     servers_dir().join("clients")
 }
 
-/// Returns the path of a Python interpreter with the client packages.
-/// If `CLEW_TEST_PYTHON` is not set, the interpreter is in [`python_environment_dir`].
+/// Returns the path of a Python interpreter that has the API client packages.
+/// If `CLEW_TEST_PYTHON` is not set, uses the interpreter in [`python_environment_dir`].
 #[must_use]
 pub fn client_python_path() -> PathBuf {
     std::env::var_os(PYTHON_ENV_VAR).map_or_else(|| python_environment_dir().join("bin").join("python"), PathBuf::from)
 }
 
-/// Returns the path of the S3 server SeaweedFS, which pip installs together with the client packages.
+/// Returns the path of the S3 server SeaweedFS, which pip installs with the API client packages.
 #[must_use]
 pub fn seaweedfs_path() -> PathBuf {
     client_python_path().with_file_name("weed")
 }
 
-/// Exclusive lock on the directory of downloaded servers. `Drop` releases the lock.
+/// Exclusive lock on the directory for downloaded servers and tools. Dropping the value releases the lock.
 #[derive(Debug)]
 pub struct ServersDirLock {
     _file: File,
 }
 
-/// Locks the directory of downloaded servers. Waits while another process holds the lock.
+/// Locks the directory for downloaded servers and tools. Waits while another process holds the lock.
 pub fn lock_servers_dir() -> Result<ServersDirLock, ServersDirError> {
     let directory = servers_dir();
     let path = directory.join("lock");

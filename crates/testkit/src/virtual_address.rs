@@ -1,4 +1,4 @@
-//! TCP forwarder with changing backends, which simulates a virtual IP address with fail-over or a load balancer.
+//! TCP forwarder that simulates a load balancer, or a virtual IP address with fail-over.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// A running forwarder on a port of 127.0.0.1. `Drop` closes all connections.
+/// A running TCP forwarder that listens on 127.0.0.1. Dropping it closes all connections.
 #[derive(Debug)]
 pub struct VirtualAddress {
     address: SocketAddr,
@@ -17,12 +17,12 @@ pub struct VirtualAddress {
 }
 
 impl VirtualAddress {
-    /// Starts a forwarder with one backend. [`VirtualAddress::fail_over_to`] changes the backend.
+    /// Starts a forwarder that has one backend. [`VirtualAddress::fail_over_to`] changes the backend.
     pub async fn start(backend: SocketAddr) -> io::Result<Self> {
         Self::start_load_balancer(vec![backend]).await
     }
 
-    /// Starts a load balancer that distributes connections round-robin, starting with the first backend.
+    /// Starts a load balancer that distributes connections round-robin, beginning with the first backend.
     pub async fn start_load_balancer(backends: Vec<SocketAddr>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -44,7 +44,7 @@ impl VirtualAddress {
         format!("mysql://{user}{separator}{password}@{}/", self.address)
     }
 
-    /// Closes all open connections and forwards new connections to `backend`.
+    /// Closes all open connections, and forwards new connections to the server at `backend`.
     pub fn fail_over_to(&self, backend: SocketAddr) {
         self.backends.send_replace(vec![backend]);
     }

@@ -1,4 +1,4 @@
-//! Options that filter the rows of the audit log.
+//! Command-line options that filter the rows of the audit log.
 
 use clap::Args;
 use clew_model::{InstanceId, NodeId, Outcome, ProjectId};
@@ -78,8 +78,8 @@ impl AuditFilterArgs {
     }
 }
 
-/// Finds the id of a project by its name.
-/// Also accepts an id without a project, because the project may have been removed.
+/// Finds the id of the project with the given name.
+/// If no project has this name, parses `name_or_id` as an id, because the project may have been removed.
 async fn find_project_id(store: &Store, name_or_id: &str) -> Result<ProjectId, CliError> {
     let projects = store.list_all_projects().await?.into_iter();
     let matches = projects.filter(|project| project.name == name_or_id).map(|project| project.id).collect();
@@ -97,9 +97,9 @@ async fn find_instance_id(
     resolve_single_id(matches.map(|instance| instance.id).collect(), "instance", name_or_id)
 }
 
-/// Returns the only element of `ids`.
-/// If `ids` is empty, parses `name_or_id` as an id.
-/// Fails if `ids` has more than one element.
+/// Returns the only element of `ids`, the list of ids that belong to the given name.
+/// If `ids` is empty, parses `name_or_id` as the id.
+/// Returns an error if `ids` has more than one element.
 fn resolve_single_id<T: std::str::FromStr + std::fmt::Display>(
     mut ids: Vec<T>,
     kind: &str,

@@ -63,7 +63,7 @@ fn render_audit_verification(verification: &AuditVerification) -> String {
     text
 }
 
-/// Converts the verification result to JSON, with the same field names as the API.
+/// Converts the result of the audit log verification to JSON. The field names are those of the API.
 fn audit_verification_to_json(verification: &AuditVerification) -> Value {
     let problem = |problem: &AuditProblem| json!({ "position": problem.position, "what": problem.to_string() });
     json!({

@@ -1,10 +1,10 @@
-//! Displays progress on stderr if stderr is a terminal.
+//! Shows the progress of a collection on stderr, if stderr is a terminal.
 
 use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-/// Progress line for a collection. Dropping the value clears the line.
+/// Progress line of a collection on the terminal. Dropping the value clears the line.
 #[derive(Debug)]
 pub(super) struct CollectionProgress {
     bar: ProgressBar,

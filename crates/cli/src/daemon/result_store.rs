@@ -1,11 +1,11 @@
-//! Result store of a server or worker process: the data directory or S3.
+//! Configures the store for results: the data directory or S3.
 
 use clew_store::{ResultStore, S3Settings, Store};
 use secrecy::SecretString;
 
 use crate::error::CliError;
 
-/// Reads the S3 settings from `location` and the `AWS_…` environment variables.
+/// Reads the S3 settings from the URL `location` and the `AWS_…` environment variables.
 /// Returns `None` if `location` is empty.
 pub(super) fn read_s3_settings(location: &str) -> Result<Option<S3Settings>, CliError> {
     if location.is_empty() {
@@ -21,8 +21,8 @@ pub(super) fn read_s3_settings(location: &str) -> Result<Option<S3Settings>, Cli
     settings.map(Some).map_err(|error| CliError::new_refusal(format!("--results: {error}")))
 }
 
-/// Tests the access to S3, and sets S3 as the result store.
-/// Without S3 settings, the data directory remains the result store.
+/// Tests the access to S3, and makes S3 the store for results.
+/// Without S3 settings, results are stored in the data directory.
 pub(super) async fn attach_result_store(store: Store, s3: Option<S3Settings>) -> Result<Store, CliError> {
     match s3 {
         Some(settings) => Ok(store.with_results(ResultStore::connect_s3(&settings).await?)),

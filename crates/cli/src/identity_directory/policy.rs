@@ -1,4 +1,4 @@
-//! Looks up the custom policies of a domain and the built-in system policies.
+//! Looks up custom policies of a domain and built-in system policies.
 
 use clew_iam::policy::{PolicyModel, system};
 use clew_store::{PolicyRecord, PolicyRef};
@@ -6,7 +6,7 @@ use clew_store::{PolicyRecord, PolicyRef};
 use super::{IdentityDirectory, find_nearest_name};
 use crate::error::CliError;
 
-/// Custom policy of the domain, or built-in system policy.
+/// A custom policy of a domain, or a built-in system policy.
 #[derive(Debug)]
 pub(crate) struct NamedPolicy {
     pub(crate) reference: PolicyRef,
@@ -18,13 +18,13 @@ pub(crate) struct NamedPolicy {
 }
 
 impl IdentityDirectory {
-    /// Lists the custom policies of the domain, followed by the system policies.
+    /// Returns the custom policies of the domain, followed by the built-in system policies.
     pub(crate) async fn list_policies(&self) -> Result<Vec<NamedPolicy>, CliError> {
         let own = self.store.list_policies(&self.domain.id).await?.into_iter().map(from_policy_record);
         Ok(own.chain(system::SYSTEM_POLICIES.iter().filter_map(from_system_policy)).collect())
     }
 
-    /// Finds a policy by its name. A custom policy can also be found by its id.
+    /// Finds a policy by its name. Custom policies can also be found by id.
     pub(crate) async fn find_policy(&self, name_or_id: &str) -> Result<NamedPolicy, CliError> {
         let all = self.list_policies().await?;
         let hint = find_nearest_name(name_or_id, all.iter().map(|policy| policy.name.as_str()))
@@ -63,7 +63,7 @@ fn from_system_policy(policy: &system::SystemPolicy) -> Option<NamedPolicy> {
     })
 }
 
-/// Returns the name under which the metadata database stores a policy model.
+/// Returns the name of a policy model in the metadata database.
 pub(crate) fn policy_model_name(model: PolicyModel) -> &'static str {
     match model {
         PolicyModel::RoleBased => "role",

@@ -1,4 +1,4 @@
-//! `clew instance add`: registers an instance.
+//! `clew instance add`: registers an instance and its nodes.
 
 use clap::Args as ClapArgs;
 use clew_model::{InstanceId, NewInstance, NewNode, NodeId, NodeRole, Tag, Zone};
@@ -79,7 +79,7 @@ pub(crate) async fn run(arguments: AddArgs) -> Result<(), CliError> {
     })
 }
 
-/// Parses the `--node` options. The first node is the master if no node has `role=master`.
+/// Parses the `--node` options. If no node has `role=master`, the first node becomes the master.
 fn parse_node_options(specs: &[String], ids: &[NodeId]) -> Result<Vec<NewNode>, CliError> {
     let parsed = specs.iter().map(|text| parse_node_option(text)).collect::<Result<Vec<_>, _>>()?;
     let has_master = parsed.iter().any(|node| node.role == Some(NodeRole::Master));
@@ -106,8 +106,8 @@ struct NodeSpec<'a> {
     zone: Option<Zone>,
 }
 
-/// Parses a `--node` option: a URL with optional `,role=` and `,zone=` suffixes in any order.
-/// The suffixes are parsed from right to left, because a URL can contain commas.
+/// Parses a `--node` option: a URL that may have the suffixes `,role=` and `,zone=` in any order.
+/// The suffixes of a `--node` option are parsed from right to left, because a URL can contain commas.
 fn parse_node_option(text: &str) -> Result<NodeSpec<'_>, CliError> {
     let mut node = NodeSpec { url: text, ..NodeSpec::default() };
     while let Some((url, last)) = node.url.rsplit_once(',') {

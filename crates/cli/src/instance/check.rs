@@ -1,4 +1,4 @@
-//! `clew instance check`: logs in to each node of an instance and reports missing privileges.
+//! `clew instance check`: logs in to each node of an instance, and reports missing privileges.
 
 use std::fmt::Write as _;
 
@@ -23,8 +23,8 @@ pub(crate) struct CheckArgs {
     project_args: ProjectArgs,
 }
 
-/// Checks each node of the instance. Fails if a node cannot be accessed.
-/// The command logs in even during a login back-off, because a user has requested the login.
+/// Checks each node of an instance. Fails if Clew cannot access a node.
+/// The command logs in even during a node's login back-off, because a user has requested the login.
 pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     let inventory = arguments.project_args.open_inventory().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
@@ -79,8 +79,8 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     }
 }
 
-/// Updates the login back-off of a node after a login attempt, and returns the new back-off.
-/// A successful login clears the back-off. A refused login extends the back-off.
+/// Updates a node's login back-off after a login attempt, and returns the new back-off.
+/// A successful login clears the node's back-off. A refused login extends it.
 async fn update_login_backoff(
     store: &Store,
     node: &Node,
@@ -101,7 +101,7 @@ async fn update_login_backoff(
     }
 }
 
-/// Formats a Unix timestamp in milliseconds as an RFC 3339 timestamp in seconds.
+/// Formats a Unix timestamp, given in milliseconds, as RFC 3339 without fractional seconds.
 fn format_retry_time(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map_or_else(|_| milliseconds.to_string(), |at| format!("{at:.0}"))
 }

@@ -1,4 +1,4 @@
-//! Formats instances as text and JSON, without passwords.
+//! Formats instances as text and JSON. The output contains no passwords.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::text_table;
 
-/// Renders instances as a table that has one line per node.
+/// Renders a table of instances. Each node has its own line.
 pub(super) fn render_instance_table(instances: &[Instance]) -> String {
     let mut rows = Vec::new();
     for instance in instances {
@@ -21,7 +21,7 @@ pub(super) fn render_instance_table(instances: &[Instance]) -> String {
     text_table::render_rows(headings, rows, "No instances yet. Register one with clew instance add.")
 }
 
-/// Renders one instance with its nodes and tags.
+/// Renders an instance with its nodes and tags.
 pub(super) fn render_instance(instance: &Instance) -> String {
     let tags: Vec<_> = instance.tags.iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect();
     let mut text = format!("instance  {}  {}\n", instance.id, instance.name);

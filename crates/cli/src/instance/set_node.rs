@@ -1,4 +1,4 @@
-//! `clew instance set-node`: changes the URL of a node.
+//! `clew instance set-node`: changes the address, account or password of a node.
 
 use clap::Args as ClapArgs;
 use clew_model::NodeId;

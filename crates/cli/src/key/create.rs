@@ -16,7 +16,7 @@ use crate::store_args::DomainArgs;
 use crate::text_table;
 use crate::time;
 
-/// Range of valid lifetimes for a temporary key, in seconds. The API accepts the same range.
+/// Valid lifetimes of a temporary access key, in seconds. The API accepts the same range.
 const TEMPORARY_KEY_LIFETIME_SECONDS: std::ops::RangeInclusive<u64> = 900..=86_400;
 
 /// Create an access key for a user, and print the secret key once.
@@ -49,11 +49,11 @@ fn parse_temporary_key_lifetime(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// New access key with its secrets. The secrets are printed only once.
+/// A new access key and its secrets, which are printed only once.
 struct CreatedAccessKey {
     id: AccessKeyId,
     secret: SecretString,
-    /// Security token of a temporary key, and the expiry time as a Unix timestamp in seconds.
+    /// Security token and expiry time (Unix timestamp in seconds) of a temporary access key.
     temporary: Option<(SecretString, i64)>,
 }
 

@@ -10,10 +10,10 @@ use super::report::KillReport;
 use crate::error::CliError;
 use crate::local_actor;
 
-/// Audit log for kills. Opening the log before the first kill ensures that the log is writable.
+/// Audit log that records kills. Opening it before the first kill ensures that it is writable.
 pub(super) struct KillAuditLog {
     store: Store,
-    /// Domain of the audit rows: the only domain in the store, or `None` if the store has several domains.
+    /// Domain of the audit rows: the store's only domain, or `None` if the store has several domains.
     domain: Option<DomainId>,
 }
 
@@ -25,7 +25,7 @@ impl KillAuditLog {
         Ok(Self { store, domain })
     }
 
-    /// Records one audit row for each session that existed, with the outcome of the kill.
+    /// Records the kill outcome of each existing session in one audit row.
     pub(super) async fn record_kills(
         &self,
         report: &KillReport,
@@ -46,9 +46,9 @@ impl KillAuditLog {
     }
 }
 
-/// Builds the details of an audit row.
-/// The fields are the same as for kills through the API, but the server address replaces the node id.
-/// The audit row contains the statement as a template without literals.
+/// Builds the JSON details of an audit row for a kill.
+/// The JSON has the fields of kills through the API, but a server address instead of the node id.
+/// The audit row contains the statement as a template, in which literals are removed.
 fn build_audit_detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
     let text = |text: &Option<Vec<u8>>| text.as_deref().map(to_valid_utf8);
     json!({

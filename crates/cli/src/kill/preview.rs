@@ -1,4 +1,4 @@
-//! Estimates the impact of a kill on the selected sessions, for a preview.
+//! Estimates the impact of a kill, which the preview shows before the kill.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -10,28 +10,28 @@ use clew_mysql::{ReadLimits, read_kill_risks, read_lock_waits};
 
 use crate::limitations;
 
-/// Sessions that the command-line arguments select.
+/// Sessions to kill, as selected by the command-line arguments.
 #[derive(Debug)]
 pub(super) struct SelectedSessions {
-    /// Session ids in the order of the command-line arguments.
+    /// Session ids, in the order of the command-line arguments.
     pub(super) ids: Vec<u64>,
-    /// Sessions that exist on the server, in the order of `ids`.
+    /// Selected sessions that exist on the server, in the order of `ids`.
     pub(super) sessions: Vec<Session>,
     pub(super) impact: Option<KillImpact>,
 }
 
-/// Estimated impact of a kill: transactions to roll back, risks, and blocked sessions.
+/// Estimated impact of a kill: transactions to roll back, risks and blocked sessions.
 #[derive(Debug, Default)]
 pub(super) struct KillImpact {
     /// Open transactions by session id, or `None` if the account lacks the privilege to list transactions.
     pub(super) transactions: Option<HashMap<u64, Transaction>>,
-    /// Number of sessions that each selected session blocks directly or indirectly, by session id.
+    /// For each selected session id, the number of sessions that it blocks directly or indirectly.
     pub(super) blocked_counts: HashMap<u64, usize>,
     /// Risks by session id.
     pub(super) risks: HashMap<u64, Vec<KillRisk>>,
-    /// Warnings about root blockers that are not selected.
+    /// Warnings about root blockers that the user has not selected for the kill.
     pub(super) warnings: Vec<String>,
-    /// Notes for the user about data that could not be read.
+    /// Notes that name the data that Clew could not read.
     pub(super) notes: String,
 }
 
@@ -42,14 +42,14 @@ impl SelectedSessions {
         Self { ids, sessions, impact: None }
     }
 
-    /// Returns the selected session ids without a session on the server.
+    /// Returns the selected session ids that do not exist on the server.
     pub(super) fn missing_session_ids(&self) -> impl Iterator<Item = u64> {
         self.ids.iter().copied().filter(|id| self.sessions.iter().all(|session| session.id != *id))
     }
 }
 
 /// Estimates the impact of a kill from the transactions and lock waits of the sessions.
-/// If the data cannot be read, the result contains a note instead of an error, because a kill is still possible.
+/// If Clew cannot read the lock waits, the result contains a note, because a kill is still possible.
 pub(super) async fn estimate_kill_impact(node: &NodeUrl, sessions: &[Session], limits: &ReadLimits) -> KillImpact {
     let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
     let observed = match read_lock_waits(node, limits).await {

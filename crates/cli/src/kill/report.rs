@@ -1,4 +1,4 @@
-//! Formats the preview, the outcomes and the effect of a kill.
+//! Formats the preview, the outcomes and the measured effect of a kill.
 
 use std::fmt::Write as _;
 
@@ -13,10 +13,10 @@ use super::Outcomes;
 use super::preview::{KillImpact, SelectedSessions};
 use crate::output::merge_json_objects;
 
-/// Maximum number of bytes of a statement that are formatted for the preview.
+/// Maximum number of statement bytes that the preview shows.
 const MAX_STATEMENT_BYTES: usize = 4 << 10;
 
-/// Data for the preview and the result of a kill.
+/// Data from which the preview and the result of a kill are formatted.
 #[derive(Debug)]
 pub(super) struct KillReport {
     pub(super) address: String,
@@ -107,7 +107,7 @@ impl KillReport {
         }
     }
 
-    /// Returns a description of the kill for the confirmation prompt.
+    /// Describes the kill in one line for the confirmation prompt.
     pub(super) fn describe_kill(&self) -> String {
         let what = match (self.kind, self.selected.sessions.len()) {
             (KillTarget::Connection, 1) => "kill 1 session".to_owned(),
@@ -118,14 +118,14 @@ impl KillReport {
         format!("{what} on {}", self.address)
     }
 
-    /// Returns an outcome for each session id in the arguments.
-    /// The outcome is `AlreadyGone` for an id without a session.
+    /// Returns one kill outcome for each session id in the command-line arguments.
+    /// The outcome is `AlreadyGone` if no session has the id.
     pub(super) fn outcomes_for_requested_ids(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
         let outcome = |id: u64| outcomes.iter().find(|(other, _)| *other == id).map(|(_, outcome)| outcome.clone());
         self.selected.ids.iter().map(|&id| (id, outcome(id).unwrap_or(KillOutcome::AlreadyGone))).collect()
     }
 
-    /// Converts the report and the kill result to JSON. Without a result, the JSON contains only the preview.
+    /// Converts the report and the kill result to JSON. Without a kill result, the JSON contains only the preview.
     pub(super) fn to_json(&self, result: Option<(&Outcomes, Option<&Result<KillEffect, Failure>>)>) -> Value {
         let (outcomes, effect) = result.map_or((None, None), |(outcomes, effect)| (Some(outcomes), effect));
         let session_json = |id: &u64| {
@@ -183,7 +183,7 @@ fn transaction_to_json(open: &Transaction) -> Value {
     })
 }
 
-/// Renders one line per kill outcome, and a line with the effect on other sessions.
+/// Renders one line for each kill outcome, and one line for the effect on other sessions.
 pub(super) fn render_kill_outcomes(
     outcomes: &[(u64, KillOutcome)],
     effect: Option<&Result<KillEffect, Failure>>,
@@ -219,7 +219,7 @@ fn format_kill_effect(effect: &KillEffect) -> String {
     format!("{rows}; {unblocked}{waiting}\n")
 }
 
-/// Wraps a text at `width` columns after a label. Continuation lines are indented by the width of the label.
+/// Wraps a labelled text at `width` columns. Continuation lines are indented by the width of the label.
 fn wrap_words(label: &str, words: &str, width: usize) -> String {
     let mut text = label.to_owned();
     let mut used = display_width(label);
@@ -241,7 +241,7 @@ fn wrap_words(label: &str, words: &str, width: usize) -> String {
     text
 }
 
-/// Formats the command, state and duration of a session.
+/// Formats a session's command, state and duration.
 fn format_session_activity(session: &Session) -> String {
     let state = bytes_to_single_line(session.state.as_deref().unwrap_or_default());
     let state = if state.is_empty() { state } else { format!(" ({state})") };

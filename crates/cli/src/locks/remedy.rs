@@ -1,4 +1,4 @@
-//! Suggests a remedy for the first root blocker, which is printed below the lock tree.
+//! Suggests how to remove the first root blocker. The suggestion is printed below the lock tree.
 
 use anstyle::{Effects, Style};
 use clew_diagnose::terminal::bytes_to_single_line;
@@ -7,8 +7,8 @@ use clew_model::NodeUrl;
 
 use crate::node_url;
 
-/// Renders the command that removes the first root blocker, with the impact of the command.
-/// Returns an empty string if the graph has no root blocker.
+/// Renders the command that removes the first root blocker, and the impact of that command.
+/// Returns an empty string if the wait graph has no root blocker.
 pub(super) fn suggest_remedy(graph: &WaitGraph, node: &NodeUrl, colours: bool) -> String {
     let Some(root) = graph.roots.first() else { return String::new() };
     let command = |command: String| {
@@ -46,7 +46,7 @@ fn format_kill_impact(action: &str, root: &RootBlocker) -> String {
     }
 }
 
-/// Explains why Clew does not kill a root blocker.
+/// Explains why Clew refuses to kill a root blocker.
 fn explain_unkillable_blocker(id: u64, role: SessionRole) -> String {
     match role {
         SessionRole::Applier => {

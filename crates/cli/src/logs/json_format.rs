@@ -1,5 +1,5 @@
-//! JSON format for log lines, optimised for speed because each request writes a log line.
-//! The JSON formatter of `tracing-subscriber` is slower: it parses the span fields and writes each token separately.
+//! Formats log lines as JSON. The code is optimised for speed, because every request writes a log line.
+//! The JSON formatter of `tracing-subscriber` is slower: it parses span fields and writes each token separately.
 
 use std::fmt;
 
@@ -14,13 +14,13 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Initial buffer capacity in bytes, which is sufficient for the log line of a request.
+/// Initial buffer capacity in bytes, which is enough for the log line of a request.
 const INITIAL_BUFFER_BYTES: usize = 512;
 /// Prints timestamps with microseconds.
 const TIMESTAMP_PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
-/// Log format with one JSON object per line.
-/// The object contains the timestamp, the level, the event fields, the target and the current span.
+/// Log format that writes one JSON object per line.
+/// Each JSON object contains the timestamp, the level, the event fields, the target and the current span.
 pub(super) struct JsonFormat;
 
 impl<'w> FormatFields<'w> for JsonFormat {
@@ -73,7 +73,7 @@ impl JsonObject {
         Self(text)
     }
 
-    /// Reopens a finished JSON object to add fields.
+    /// Reopens a complete JSON object, so that more fields can be added.
     fn reopen(object: &str) -> Self {
         Self(object.strip_suffix('}').unwrap_or("{").as_bytes().to_vec())
     }
@@ -86,7 +86,7 @@ impl JsonObject {
         }
     }
 
-    /// Writes a field with a serialised JSON object, to which a text field is added.
+    /// Writes a field whose value is the serialised JSON object `object`, extended by one text field.
     fn write_object_field(&mut self, name: &str, object: &str, extra_name: &str, extra_value: &str) {
         self.write_field_name(name);
         self.0.extend_from_slice(object.strip_suffix('}').unwrap_or("{").as_bytes());

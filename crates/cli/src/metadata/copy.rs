@@ -1,4 +1,4 @@
-//! `clew metadata copy`: copies the metadata to PostgreSQL.
+//! `clew metadata copy`: copies the metadata to a PostgreSQL database.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -71,7 +71,7 @@ pub(super) async fn run(arguments: CopyArgs) -> Result<(), CliError> {
     arguments.format.print(|| render_copied_tables(&tables, &message), || copied_tables_to_json(&tables, true))
 }
 
-/// Creates a progress display on stderr, which is hidden if stderr is not a terminal.
+/// Creates a progress bar on stderr. The bar is hidden if stderr is not a terminal.
 fn create_progress_bar() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {

@@ -54,12 +54,12 @@ struct GranteeArgs {
     project: Option<String>,
 }
 
-/// Policy attachment whose policy, grantee and project have been looked up.
+/// A policy attachment, with its policy, grantee and project from the store.
 struct ResolvedAttachment {
     policy: NamedPolicy,
     grantee: Grantee,
     project: Option<clew_store::Project>,
-    /// Grantee and project as text, for messages.
+    /// Text that names the grantee and the project in messages.
     to: String,
 }
 
@@ -90,7 +90,7 @@ impl GranteeArgs {
 }
 
 impl ResolvedAttachment {
-    /// Checks that a role policy is attached to a group, and that only a role policy has a project.
+    /// Returns an error if a role policy is attached to a user, or an identity policy is attached with a project.
     fn validate(&self) -> Result<(), CliError> {
         let name = &self.policy.name;
         match (self.policy.model, &self.grantee, &self.project) {

@@ -12,10 +12,10 @@ use crate::error::CliError;
 use crate::output::{self, Format};
 use crate::text_table;
 
-/// Maximum number of characters in an excerpt from a line of the document.
+/// Maximum number of characters that an excerpt from a document line contains.
 const MAX_EXCERPT_CHARS: usize = 100;
 
-/// Text of a policy document, and the file name for messages.
+/// Text of a policy document, and the file name that messages show.
 pub(super) struct PolicyDocument {
     pub(super) name: String,
     pub(super) text: String,
@@ -49,7 +49,7 @@ impl PolicyDocument {
         Policy::parse(&self.text)
     }
 
-    /// Formats each error or warning with its source line and a caret below the column.
+    /// Formats each error or warning with its source line, and a caret below the column.
     pub(super) fn format_diagnostics(&self, kind: &str, diagnostics: &[Diagnostic]) -> String {
         diagnostics.iter().fold(String::new(), |mut text, diagnostic| {
             let Diagnostic { line, column, path, message } = diagnostic;
@@ -68,7 +68,7 @@ impl PolicyDocument {
         })
     }
 
-    /// Returns the part of a line around a column, and a second line with a caret below the column.
+    /// Returns an excerpt of a source line around a column, and a second line with a caret below the column.
     fn format_excerpt(&self, line: usize, column: usize) -> Option<(String, String)> {
         let chars: Vec<char> = self.text.lines().nth(line.checked_sub(1)?)?.chars().collect();
         let index = column.checked_sub(1)?;
@@ -126,7 +126,7 @@ pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, 
     }
 }
 
-/// Formats a number with a noun in the singular or plural form, such as `1 error` or `2 errors`.
+/// Formats a number and its noun in the singular or plural, such as `1 error` or `2 errors`.
 pub(super) fn format_count_with_noun(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

@@ -120,8 +120,8 @@ fn find_action(name: &str) -> Result<Action, CliError> {
     })
 }
 
-/// Finds the project and the instance of the simulated request.
-/// Fails if a command-line option does not apply to the action.
+/// Finds the project and the instance that the simulated request targets.
+/// Returns an error if a command-line option does not apply to the simulated action.
 async fn resolve_project_and_instance(
     directory: &IdentityDirectory,
     arguments: &SimulateArgs,
@@ -161,7 +161,7 @@ async fn find_single_project(directory: &IdentityDirectory) -> Result<Project, C
     }
 }
 
-/// Loads a user as a principal. The scope is the domain with all projects, as for requests with an access key.
+/// Loads a user as a principal. Its scope is the domain with all projects, as for requests with an access key.
 async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
     let grants = directory.store.list_grants_of_user(&user.id).await?;
     Ok(Principal {
@@ -177,7 +177,7 @@ async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Pr
     })
 }
 
-/// Parses the policy of a stored grant. If the policy is invalid, prints a note and returns `None`.
+/// Parses the policy of a stored policy grant. If the policy is invalid, prints a note and returns `None`.
 fn parse_stored_grant(stored: StoredGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
         StoredPolicy::System { name } => {
@@ -200,7 +200,7 @@ fn parse_stored_grant(stored: StoredGrant) -> Option<Grant> {
     })
 }
 
-/// Lists reasons why the request is denied before any policy is evaluated.
+/// Returns the reasons why the request is denied before Clew evaluates any policy.
 fn find_denial_reasons(user: &User, project: Option<&Project>) -> Vec<String> {
     let mut denial_reasons = Vec::new();
     if !user.enabled {

@@ -1,4 +1,4 @@
-//! Lays out a session table that fits the terminal width.
+//! Formats a table of sessions so that it fits the terminal width.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::output::{Output, stdout_has_colours, terminal_width};
 
-/// Columns before the statement column, each with a heading, a maximum width and a minimum width.
+/// Table columns before the statement column: heading, maximum width and minimum width.
 const TABLE_COLUMNS: [(&str, usize, usize); 7] = [
     ("ID", 20, 20),
     ("USER", 24, 8),
@@ -23,12 +23,12 @@ const TABLE_COLUMNS: [(&str, usize, usize); 7] = [
 ];
 /// Right-aligned columns.
 const NUMERIC_COLUMNS: [&str; 2] = ["ID", "TIME"];
-/// Width of the gap between two columns, in spaces.
+/// Number of spaces between two table columns.
 const COLUMN_GAP_WIDTH: usize = 2;
-/// Minimum width of the statement column, as long as other columns can shrink.
+/// Minimum width of the statement column, as long as other columns can become narrower.
 const MIN_STATEMENT_WIDTH: usize = 24;
 
-/// Fields from a snapshot row that the table uses.
+/// Fields of a snapshot row that the session table shows.
 #[derive(Deserialize)]
 struct SessionRow {
     session_id: u64,
@@ -114,8 +114,8 @@ fn format_session_row(row: SessionRow, width: usize) -> TableLine {
     }
 }
 
-/// Computes the width of each column from its widest cell.
-/// If the statement column is narrower than its minimum width, the widest other columns shrink.
+/// Computes the width of each table column from its widest cell.
+/// If the statement column is narrower than its minimum width, the widest other columns become narrower.
 fn fit_column_widths(lines: &[TableLine], width: usize) -> [usize; TABLE_COLUMNS.len()] {
     let mut widths = TABLE_COLUMNS.map(|(name, ..)| name.len());
     for line in lines {

@@ -1,4 +1,4 @@
-//! Formats a report on the sessions that kill rules would kill or spare, as text and JSON.
+//! Formats a report, as text and JSON, on the sessions that kill rules would kill or spare.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::rules_file::NamedKillRule;
 use crate::text_table;
 
-/// Maximum length of a statement in the report table, in characters.
+/// Maximum length in characters of a statement in the table of sessions.
 const MAX_STATEMENT_CHARS: usize = 60;
 
 /// Report on the sessions that kill rules would kill or spare.
@@ -18,7 +18,7 @@ pub(super) struct RuleReport<'a> {
     total: usize,
     /// Sessions that would be killed, each with the index of the first matching rule.
     killed: Vec<(usize, &'a Session)>,
-    /// Sessions that match a rule but would not be killed, each with the index of the first matching rule.
+    /// Sessions that match a rule but would not be killed. Each has the index of the first matching rule.
     spared: Vec<(usize, &'a Session, ExclusionReason)>,
 }
 
@@ -104,14 +104,14 @@ impl<'a> RuleReport<'a> {
         })
     }
 
-    /// Returns the number of sessions that a rule kills and the number of sessions that it spares.
+    /// Returns two counts for a rule: the sessions that it would kill, and the sessions that it would spare.
     fn count_killed_and_spared_sessions(&self, rule: usize) -> (usize, usize) {
         let kills = self.killed.iter().filter(|(index, _)| *index == rule).count();
         (kills, self.spared.iter().filter(|(index, ..)| *index == rule).count())
     }
 
-    /// Returns true if a kill task needs the storage engine to decide on the session. A snapshot has no storage engine.
-    /// This is the case if the session changes a table and the rule does not include unsafe kills.
+    /// Returns true if a kill would also depend on a table's storage engine, which a snapshot does not contain.
+    /// A kill task checks storage engines if the session changes a table and the rule excludes unsafe kills.
     fn depends_on_storage_engine(&self, rule: usize, session: &Session) -> bool {
         let opted_in = self.rules.get(rule).is_some_and(|rule| rule.include_unsafe);
         let changes = |statement| parse_changed_tables(statement, session.database.as_deref()).is_some();
@@ -153,7 +153,7 @@ impl<'a> RuleReport<'a> {
     }
 }
 
-/// Formats a statement as one line, truncated to [`MAX_STATEMENT_CHARS`].
+/// Formats a session's statement as one line of at most [`MAX_STATEMENT_CHARS`] characters.
 fn truncate_statement(session: &Session) -> String {
     let text = session.statement.as_deref().map(to_valid_utf8).unwrap_or_default();
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");

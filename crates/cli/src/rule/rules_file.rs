@@ -12,19 +12,19 @@ const RULE_KEYS: [&str; 8] = ["name", "user", "host", "db", "command", "sql", "s
 /// Name of the TOML table of a rule.
 const RULE_TABLE_NAME: &str = "rule";
 
-/// Kill rule from a rules file, with its name and options.
+/// A kill rule from a rules file, with its name and options.
 #[derive(Debug)]
 #[allow(clippy::struct_field_names, reason = "the field holds the rule itself")]
 pub(super) struct NamedKillRule {
     pub(super) name: String,
     pub(super) rule: KillRule,
-    /// True if `seconds` is the only criterion, so that the rule can match the sessions of all users.
+    /// True if `seconds` is the only criterion, in which case the rule can match the sessions of any user.
     pub(super) is_duration_only: bool,
-    /// True if the rule also kills sessions whose kill can damage a non-transactional table.
+    /// True if the rule may kill a session even if the kill can damage a non-transactional table.
     pub(super) include_unsafe: bool,
 }
 
-/// Keys and values of a rule, with the positions in the file.
+/// Keys and values of a kill rule, each with its position in the rules file.
 type Fields = BTreeMap<Spanned<String>, Spanned<Value>>;
 
 #[derive(Deserialize)]
@@ -33,7 +33,7 @@ struct RulesFile {
     rule: Vec<Spanned<Fields>>,
 }
 
-/// Parses the rules in a rules file. Error messages contain the line number.
+/// Parses the kill rules in a rules file. Error messages contain the line number.
 pub(super) fn parse_rules(text: &str) -> Result<Vec<NamedKillRule>, String> {
     let format_error = |error: toml::de::Error| error.to_string().trim_end().to_owned();
     let tables: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(format_error)?;
@@ -117,7 +117,7 @@ fn unknown_key_error(key: &str, valid_keys: &[&str]) -> String {
     }
 }
 
-/// Formats the number of the line at a byte offset.
+/// Formats the line number of a byte offset in the text.
 fn format_line_number(text: &str, offset: usize) -> String {
     format!("line {}", text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1)
 }

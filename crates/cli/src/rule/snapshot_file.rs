@@ -1,4 +1,4 @@
-//! Parses saved snapshots in JSON, or in CSV with an optional header row in English or Chinese.
+//! Parses saved snapshots in JSON or CSV. A CSV file may have a header row in English or Chinese.
 
 use clew_model::{SNAPSHOT_COLUMNS, Session};
 use csv::{ByteRecord, ReaderBuilder};
@@ -8,7 +8,7 @@ use serde::Deserialize;
 const REQUIRED_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
 const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
-/// The formula guard adds a leading quote to cells that start with one of these bytes.
+/// First bytes of the cells to which the formula guard adds a leading quote.
 const FORMULA_FIRST_BYTES: &[u8] = b"=+-@\t\r";
 
 /// Parses the sessions in a snapshot file. Error messages contain the line number.
@@ -86,12 +86,12 @@ fn parse_csv_snapshot(bytes: &[u8]) -> Result<Vec<Session>, String> {
     Ok(sessions)
 }
 
-/// Returns the positions of the required columns for a file without a header row.
+/// Returns the column positions that apply to a CSV file without a header row.
 fn default_column_positions() -> [usize; REQUIRED_COLUMNS.len()] {
     REQUIRED_COLUMNS.map(|key| SNAPSHOT_COLUMNS.iter().position(|column| column.key == key).unwrap_or_default())
 }
 
-/// Finds the positions of the required columns in a header row. Returns `None` if the record is not a header row.
+/// Finds the required columns in a header row. Returns `None` if the CSV record is not a header row.
 fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_COLUMNS.len()]>, String> {
     let is_name_of = |key: &str, cell: &[u8]| {
         let column = SNAPSHOT_COLUMNS.iter().find(|column| column.key == key);
@@ -110,8 +110,8 @@ fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_COLUM
     Ok(Some(positions))
 }
 
-/// Returns the line number of the record at a byte offset.
-/// The line number of the CSV reader is not used, because it is off by one after CR LF.
+/// Returns the line number at which the CSV record at a byte offset starts.
+/// The CSV reader's own line number is not used, because it is off by one after CR LF.
 fn line_number_at(bytes: &[u8], offset: u64) -> usize {
     let offset = usize::try_from(offset).unwrap_or(usize::MAX);
     let (before, after) = bytes.split_at_checked(offset).unwrap_or((bytes, &[]));
@@ -143,8 +143,8 @@ fn parse_csv_record(
     })
 }
 
-/// Removes the leading quote that the formula guard adds to a cell.
-/// A statement that starts with `'=` also loses its quote, because the two cases look the same.
+/// Removes the leading quote that the formula guard has added to a cell.
+/// A statement that itself starts with `'=` also loses its quote, because both cases are identical in the file.
 fn strip_formula_guard(cell: &[u8]) -> Vec<u8> {
     match cell {
         [b'\'', rest @ ..] if rest.first().is_some_and(|first| FORMULA_FIRST_BYTES.contains(first)) => rest.to_vec(),

@@ -1,4 +1,4 @@
-//! TCP listener for `clew serve`, with address resolution and TLS.
+//! Creates the TCP listener of `clew serve`: resolves its addresses and loads its TLS certificate.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use tracing::warn;
 use crate::configuration::{Configuration, TlsSettings};
 use crate::error::CliError;
 
-/// Interval for polling the certificate files for changes.
+/// Interval at which the server checks whether its certificate files have changed.
 const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Resolves the `listen` setting to socket addresses.
-/// Fails if an address is not a loopback address and TLS is disabled, unless `allow_plain_http` is set.
+/// Resolves the setting `listen` to socket addresses.
+/// Without TLS, fails if an address is not a loopback address, unless `allow_plain_http` is set.
 pub(super) async fn resolve_listen_addresses(
     configuration: &Configuration,
     tls: bool,
@@ -37,7 +37,7 @@ pub(super) async fn resolve_listen_addresses(
     }
 }
 
-/// Binds the listener to `addresses`. Error messages contain the configured address `listen`.
+/// Binds the TCP listener to `addresses`. Error messages contain the configured address `listen`.
 pub(super) async fn bind_listener(listen: &str, addresses: &[SocketAddr]) -> Result<TcpListener, CliError> {
     TcpListener::bind(addresses).await.map_err(|error| listen_error(listen, &error))
 }
@@ -63,7 +63,7 @@ impl TlsSettings {
     }
 }
 
-/// Spawns tasks that reload the TLS certificate on SIGHUP and when the files change.
+/// Spawns tasks that reload the TLS certificate on SIGHUP and when its files change.
 pub(super) fn watch_certificate(tls: &TlsConfig, shutdown: &CancellationToken) -> Result<(), CliError> {
     tls.warn_if_key_is_world_readable();
     let mut hangup = signal(SignalKind::hangup())

@@ -9,10 +9,10 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 
 use crate::output::{Output, stdout_has_colours};
 
-/// Key of the snapshot column, heading of the table column, and a flag that is true for numbers.
+/// A table column: key of the snapshot column, heading, and true if the column contains numbers.
 type TableColumn = (&'static str, &'static str, bool);
 
-/// Columns in every table, except the statement column.
+/// Columns that every table has, without the statement column.
 const TABLE_COLUMNS: [TableColumn; 10] = [
     ("session_id", "ID", true),
     ("user", "USER", false),
@@ -33,15 +33,15 @@ const DETAIL_TABLE_COLUMNS: [TableColumn; 5] = [
     ("waits_for", "WAITS FOR", false),
     (DIGEST_COLUMN_KEY, "DIGEST", false),
 ];
-/// Statement column, which is the last column and uses the remaining width.
+/// The statement column. It is the last column and gets the remaining terminal width.
 const STATEMENT_COLUMN: TableColumn = (STATEMENT_COLUMN_KEY, "STATEMENT", false);
 /// Key of the statement column.
 const STATEMENT_COLUMN_KEY: &str = "sql_statement";
-/// Key of the statement digest column, which shows only a prefix of the digest.
+/// Key of the statement digest column. The table shows only a prefix of the digest.
 const DIGEST_COLUMN_KEY: &str = "statement_digest";
-/// Length of the digest prefix in the table, in characters.
+/// Number of statement digest characters that the table shows.
 const DIGEST_PREFIX_LENGTH: usize = 8;
-/// Maximum width of a cell outside the statement column.
+/// Maximum width of each cell outside of the statement column.
 const MAX_CELL_WIDTH: usize = 28;
 /// Width of the statement column if the terminal width is unknown.
 const DEFAULT_STATEMENT_WIDTH: usize = 80;
@@ -80,7 +80,7 @@ fn select_columns(detailed: bool) -> Vec<TableColumn> {
     TABLE_COLUMNS.into_iter().chain(detail_columns).chain([STATEMENT_COLUMN]).collect()
 }
 
-/// Reads the cells of all rows, and one flag per row that is true if the session waits for a lock.
+/// Reads the cells of each row, and whether the row's session waits for a lock.
 fn read_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Result<(Vec<Line>, Vec<bool>)> {
     let keys: Vec<&str> = SNAPSHOT_COLUMNS
         .iter()
@@ -111,7 +111,7 @@ fn read_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Res
     Ok((lines, waiting))
 }
 
-/// Computes the width that remains for the statement column.
+/// Computes the terminal width that remains for the statement column.
 fn compute_statement_width(lines: &[Line], columns: &[TableColumn], terminal: usize) -> usize {
     let widest = |column: usize| {
         let cells = lines.iter().filter_map(|line| Some(line.get(column)?.chars().count())).max().unwrap_or(0);
@@ -141,7 +141,7 @@ fn cell_alignment(is_number: bool) -> CellAlignment {
     if is_number { CellAlignment::Right } else { CellAlignment::Left }
 }
 
-/// Sanitises text, joins it into one line, and truncates the line to `width` columns.
+/// Sanitises text, joins its lines into one line, and truncates this line to `width` columns.
 fn to_truncated_line(text: &str, width: usize) -> String {
     // The limit is larger than the width, because `one_line` collapses white space.
     let head: String = text.chars().take(8 * width).collect();

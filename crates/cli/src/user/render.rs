@@ -1,4 +1,4 @@
-//! Formats users as text and JSON, without passwords and password hashes.
+//! Formats users as text and JSON. The output contains no passwords and no password hashes.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::key;
 use crate::output::merge_json_objects;
 use crate::text_table::{self, format_yes_no};
 
-/// Groups of a user, and the policies and access keys that the user has.
+/// User groups, policies and access keys of one user.
 pub(super) struct UserAccess {
     groups: Vec<Group>,
     grants: Vec<(StoredGrant, Option<String>)>,
@@ -60,7 +60,7 @@ pub(super) fn render_user(user: &User) -> String {
     ])
 }
 
-/// Renders one user, with the groups, policies and access keys of the user.
+/// Renders a user with the groups, policies and access keys of this user.
 pub(super) fn render_user_details(user: &User, access: &UserAccess) -> String {
     let groups: Vec<_> = access.groups.iter().map(|group| group.name.as_str()).collect();
     let groups = if groups.is_empty() { "none".to_owned() } else { groups.join(", ") };
@@ -97,7 +97,7 @@ pub(super) fn user_to_json(user: &User) -> Value {
     })
 }
 
-/// Converts a user to JSON, with the groups, policies and access keys of the user.
+/// Converts a user to JSON, with the groups, policies and access keys of this user.
 pub(super) fn user_details_to_json(user: &User, access: &UserAccess) -> Value {
     let group = |group: &Group| json!({ "id": group.id, "name": group.name });
     let grant = |(grant, _): &(StoredGrant, Option<String>)| json!({ "policy": policy_name(grant), "group": grant.via_group, "project_id": grant.project });

@@ -1,4 +1,4 @@
-//! Benchmark cases on a database server with 10,000 sessions: snapshots, details, lock waits, and API collections.
+//! Benchmark cases on a database server with 10,000 sessions: snapshots, lock waits and API collections.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -15,22 +15,22 @@ use crate::command::Command;
 use crate::error::DevtoolsError;
 use crate::progress::{self, Step};
 
-/// A benchmark case on a busy database server.
+/// A benchmark case on a database server with many sessions.
 struct BusyServerCase {
     definition: BenchCase,
     flavor: Flavor,
     clew: ClewInvocation,
     baseline: BaselineInvocation,
-    /// Text that the output of Clew contains once per counted item, and the expected number of items.
+    /// Text that Clew's output contains once for each counted item, and the expected number of items.
     item_marker: (&'static str, fn(LoadSize) -> usize),
-    /// Minimum number of lines in the baseline output.
+    /// Minimum number of lines that the baseline program must print.
     min_baseline_lines: fn(LoadSize) -> usize,
 }
 
-/// Clew command or API client that a case measures.
+/// Clew command or API client whose run time a case measures.
 #[derive(Clone, Copy)]
 enum ClewInvocation {
-    /// A `clew` command with the URL of the database server.
+    /// A `clew` command that gets the database server's URL as an argument.
     Command(&'static [&'static str]),
     /// The command `clew collect`.
     Collect,
@@ -38,14 +38,14 @@ enum ClewInvocation {
     Client,
 }
 
-/// Program that a case runs as the baseline.
+/// Baseline program that a case compares with Clew.
 #[derive(Clone, Copy)]
 enum BaselineInvocation {
-    /// The `mariadb` client program, which runs the statements of Clew.
+    /// The `mariadb` client, which runs the same statements as Clew.
     SameReads,
-    /// The `mariadb` client program, which runs the statements of Clew. Clew and the client program use TLS.
+    /// The `mariadb` client, which runs the same statements as Clew. Clew and the `mariadb` client use TLS.
     SameReadsOverTls,
-    /// The `mariadb` client program, which runs statements that differ from those of Clew.
+    /// The `mariadb` client, which runs statements other than those that Clew runs.
     Statements(&'static str),
     /// The command `clew snapshot`.
     Snapshot,
@@ -54,7 +54,7 @@ enum BaselineInvocation {
 const SNAPSHOT_ARGUMENTS: &[&str] = &["snapshot", "--format", "csv"];
 const SESSION_ROW_TEXT: (&str, fn(LoadSize) -> usize) = ("root,127.0.0.1:", |size| size.sessions);
 
-/// Query that joins sessions and transactions on the server. Clew performs the same join in memory.
+/// Query with which the server joins sessions and transactions. Clew performs the same join in memory.
 const JOIN_QUERY: &str = "SELECT p.id, p.user, p.host, p.db, p.command, p.time, p.state, p.info, t.trx_id, t.trx_state, \
      TIMESTAMPDIFF(SECOND, t.trx_started, NOW(6)), TIMESTAMPDIFF(SECOND, t.trx_wait_started, NOW(6)), t.trx_rows_locked, \
      t.trx_tables_locked, t.trx_rows_modified FROM information_schema.processlist p \
@@ -168,12 +168,12 @@ static BUSY_SERVER_CASES: [BusyServerCase; 10] = [
     api_case("api-mariadb", Flavor::MariaDb),
 ];
 
-/// Returns the benchmark cases on busy database servers.
+/// Returns the benchmark cases that run on busy database servers.
 pub(super) fn busy_server_cases() -> impl Iterator<Item = BenchCase> {
     BUSY_SERVER_CASES.iter().map(|case| case.definition)
 }
 
-/// Measures the database servers one at a time, because each server has 10,000 threads.
+/// Runs the cases on one database server after another, because each server has 10,000 threads.
 pub(super) async fn measure_busy_server(bench: &BenchContext) -> Result<Vec<Measurement>, DevtoolsError> {
     let mut measurements = Vec::new();
     for flavor in [Flavor::MySql, Flavor::MariaDb] {
@@ -214,7 +214,7 @@ async fn measure_busy_server_cases(
     Ok(measurements)
 }
 
-/// Servers and commands that all cases on one database server share. Only TLS cases connect over TLS.
+/// Servers and commands that all cases on one database server share. Only the TLS cases connect over TLS.
 struct BusyServerFixture<'a> {
     bench: &'a BenchContext,
     server: &'a Server,
@@ -284,7 +284,7 @@ fn format_notification_delay(maximum: Duration) -> String {
     )
 }
 
-/// Returns a `clew` command with a timeout of 300 s for a busy machine.
+/// Returns a `clew` command whose timeout is 300 s, because the machine is busy.
 fn clew_command(bench: &BenchContext, arguments: &[&str], server: &Server, tls: &str) -> Command {
     let url = server_url(server, tls);
     Command::new(&bench.clew).args(arguments.iter().copied()).args([url.as_str(), "--timeout", "300"])
@@ -294,7 +294,7 @@ fn server_url(server: &Server, tls: &str) -> String {
     format!("{}?tls={tls}", server.url())
 }
 
-/// Returns a `mariadb` client command that runs the statements.
+/// Returns a command that runs the given statements with the `mariadb` client.
 fn mariadb_client_command(server: &Server, tls: &[&str], statements: &str) -> Command {
     let port = server.port().to_string();
     Command::new("mariadb")
@@ -303,7 +303,7 @@ fn mariadb_client_command(server: &Server, tls: &[&str], statements: &str) -> Co
         .args(["--batch", "--execute", statements])
 }
 
-/// Returns the server options: a larger buffer pool than the default, and the performance schema enabled.
+/// Returns server options that enlarge the buffer pool and enable the performance schema.
 fn server_arguments(flavor: Flavor) -> Vec<String> {
     match flavor {
         Flavor::MySql => vec!["--innodb-buffer-pool-size=256M".to_owned()],

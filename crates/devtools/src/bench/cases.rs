@@ -1,27 +1,27 @@
-//! Types for benchmark cases and their targets, and the `--only` filter. The measuring modules define the cases.
+//! Types for benchmark cases, for their targets and for the `--only` filter. Other modules define the cases.
 
 use crate::error::DevtoolsError;
 
-/// Definition of a benchmark case. A pair of runs consists of one run of Clew and one run of the baseline.
+/// Definition of a benchmark case. Each measured pair is one run of Clew and one run of the baseline.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BenchCase {
-    /// Case name, as used by the `--only` option.
+    /// Case name that the `--only` option matches.
     pub(super) name: &'static str,
-    /// Description of the measured Clew operation.
+    /// Description of the Clew operation that the case measures.
     pub(super) metric: &'static str,
     /// Description of the baseline operation.
     pub(super) baseline: &'static str,
-    /// Formula that compares the Clew value of a pair with the baseline value.
+    /// Formula that compares the two values of a measured pair.
     pub(super) comparison: Comparison,
-    /// Limit that the median of the comparison results must meet.
+    /// Limit for the median of the comparison results.
     pub(super) target: MedianTarget,
-    /// Unit of the Clew value and the baseline value.
+    /// Unit of both measured values.
     pub(super) unit: &'static str,
     /// Number of measured pairs.
     pub(super) pairs: usize,
 }
 
-/// Formula that calculates one number from the Clew value and the baseline value of a pair.
+/// Formula that calculates one number from a pair of measured values: the Clew value and the baseline value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comparison {
     /// Clew value divided by baseline value.
@@ -30,13 +30,13 @@ pub(super) enum Comparison {
     Speedup,
     /// Clew value minus baseline value.
     Difference,
-    /// The Clew value only. The report shows the baseline value for information.
+    /// The Clew value alone. The report shows the baseline value only for information.
     Absolute,
-    /// Decrease from the baseline value to the Clew value, in percent.
+    /// Decrease from the baseline value to the Clew value, as a percentage of the baseline value.
     PercentDecrease,
 }
 
-/// Upper or lower limit that the median of the comparison results must meet.
+/// Upper or lower limit for the median of a case's comparison results.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum MedianTarget {
     AtMost(f64),
@@ -64,12 +64,12 @@ impl MedianTarget {
     }
 }
 
-/// Filter for benchmark cases by the name prefixes of the `--only` option. An empty filter includes every case.
+/// Filter that selects benchmark cases by name prefix. An empty filter includes every case.
 #[derive(Debug, Clone, Default)]
 pub(super) struct CaseFilter(Vec<String>);
 
 impl CaseFilter {
-    /// Creates a filter. Returns an error if a prefix matches no case name.
+    /// Creates a filter from name prefixes. Returns an error if a prefix matches no case name.
     pub(super) fn new(prefixes: Vec<String>, case_names: &[&'static str]) -> Result<Self, DevtoolsError> {
         match prefixes.iter().find(|prefix| !case_names.iter().any(|name| name.starts_with(prefix.as_str()))) {
             Some(unknown) => Err(DevtoolsError::UnknownCase { name: unknown.clone(), names: case_names.join(" ") }),

@@ -1,23 +1,23 @@
-//! Checks for counts such as rows or connections, which do not depend on the speed of the machine.
+//! Checks numbers of rows or connections, which do not depend on the speed of the machine.
 
 use std::path::Path;
 
 use crate::error::DevtoolsError;
 use crate::progress::print_line;
 
-/// Counts the occurrences of a text in a file.
+/// Counts how often a text occurs in a file.
 pub(super) fn count_occurrences_in_file(file: &Path, text: &str) -> Result<u64, DevtoolsError> {
     let read = std::fs::read(file);
     let bytes = read.map_err(|cause| DevtoolsError::File { operation: "read", path: file.to_owned(), cause })?;
     Ok(count_occurrences(&bytes, text))
 }
 
-/// Counts the occurrences of a text in a byte slice.
+/// Counts how often a text occurs in a byte slice.
 pub(super) fn count_occurrences(bytes: &[u8], text: &str) -> u64 {
     String::from_utf8_lossy(bytes).matches(text).count() as u64
 }
 
-/// Returns an error if a count differs from the expected count.
+/// Returns an error if a count differs from its expected value.
 pub(super) fn ensure_count(subject: &str, found: u64, expected: u64) -> Result<(), DevtoolsError> {
     if found == expected {
         Ok(())
@@ -39,7 +39,7 @@ struct CountCheck {
 }
 
 impl CountChecks {
-    /// Adds a check that a count equals an expected value.
+    /// Adds a count and its expected value.
     pub(super) fn expect_exactly(&mut self, subject: &str, found: u64, expected: u64) {
         self.0.push(CountCheck { subject: subject.to_owned(), found, minimum: expected, maximum: expected });
     }
@@ -49,7 +49,7 @@ impl CountChecks {
         self.0.push(CountCheck { subject: subject.to_owned(), found, minimum: 0, maximum });
     }
 
-    /// Prints all counts. Returns an error with the list of wrong counts.
+    /// Prints all counts. If any count is wrong, returns an error that lists the wrong counts.
     pub(super) fn print_and_verify(&self) -> Result<(), DevtoolsError> {
         for check in &self.0 {
             let suffix = if check.is_met() { String::new() } else { format!(", {}", check.format_requirement()) };

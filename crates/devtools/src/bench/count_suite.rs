@@ -1,5 +1,5 @@
-//! `cargo xtask bench --quick`: checks counts that do not depend on the machine, with the test build.
-//! A commit that changes an expected count must explain the change.
+//! `cargo xtask bench --quick`: checks machine-independent counts of statements, rows and memory allocations.
+//! If a commit changes an expected count, its message must explain the change.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,15 +18,15 @@ use crate::error::DevtoolsError;
 use crate::progress::{self, Step};
 use crate::workspace;
 
-/// Expected number of statements that a command sends over one connection.
+/// Expected number of SQL statements that a Clew command sends over one connection.
 struct ExpectedStatementCount {
     command: &'static [&'static str],
-    /// Number of statements on MySQL, and number of statements on MariaDB.
+    /// Numbers of statements: first on MySQL, then on MariaDB.
     statements: [u64; 2],
 }
 
-/// Expected statement counts on a server with transactions and lock waits.
-/// The counts include session settings and capability queries.
+/// Expected numbers of SQL statements on a server that has transactions and lock waits.
+/// The numbers include the statements for session settings and capability queries.
 const EXPECTED_STATEMENT_COUNTS: [ExpectedStatementCount; 4] = [
     ExpectedStatementCount { command: &["snapshot", "--format", "csv"], statements: [6, 5] },
     ExpectedStatementCount { command: &["snapshot", "--format", "csv", "--detail"], statements: [19, 10] },
@@ -38,10 +38,10 @@ const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
 const LOAD_SIZE: LoadSize = LoadSize { sessions: 200, transactions: 50, waiters: 10 };
 /// Number of sessions on the fake server.
 const SNAPSHOT_ROW_COUNT: u64 = 1000;
-/// Expected size of the CSV in bytes, including the header, with all sessions of the fake server.
+/// Expected CSV size in bytes, with the header and all sessions of the fake server.
 const EXPECTED_SNAPSHOT_BYTES: u64 = 139_255;
-/// Maximum number of allocations per 100 rows, without and with details, in a build without optimization.
-/// Each session of the fake server runs a statement, so Clew reads two timer rows per session.
+/// Maximum number of memory allocations per 100 rows in an unoptimized build, without and with details.
+/// Each session of the fake server runs a statement, so Clew reads two statement timer rows per session.
 const MAX_ALLOCATIONS_PER_100_ROWS: [(&str, u64); 2] = [("snapshot", 2750), ("detailed_snapshot", 2850)];
 /// Number of fake servers in the fleet.
 const NODE_COUNT: u64 = 40;
@@ -49,10 +49,10 @@ const NODE_COUNT: u64 = 40;
 const SESSIONS_PER_NODE: u64 = 20;
 /// Text that occurs exactly once in each process list row of a fake server.
 const ROW_MARKER_TEXT: &str = "FOR UPDATE";
-/// Time limit for a server to remove closed connections. Only a leaked connection reaches the limit.
+/// Time limit within which a server must remove closed connections. Only a leaked connection exceeds it.
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Runs all checks with the programs of the test build. Returns an error with the list of wrong counts.
+/// Runs all checks with the test build. If any count is wrong, returns an error that lists the wrong counts.
 pub(super) async fn run(clew: Option<PathBuf>) -> Result<(), DevtoolsError> {
     let programs =
         workspace::build_programs("Building the workspace", &["build", "--workspace", "--all-targets"]).await?;
@@ -69,7 +69,7 @@ pub(super) async fn run(clew: Option<PathBuf>) -> Result<(), DevtoolsError> {
     counts.print_and_verify()
 }
 
-/// Checks the number of allocations per row with `crates/mysql/benches/allocations.rs`.
+/// Checks the number of memory allocations per row with `crates/mysql/benches/allocations.rs`.
 async fn check_allocation_counts(program: &Path, counts: &mut CountChecks) -> Result<(), DevtoolsError> {
     let step = Step::start("Counting allocations per row");
     let command = Command::new(program).args(["--bench"]);
@@ -93,7 +93,7 @@ fn parse_hundredths(output: &str, name: &str) -> Option<u64> {
     Some(integer.parse::<u64>().ok()? * 100 + fraction.parse::<u64>().ok()?)
 }
 
-/// Checks the number of rows, bytes and connections for a snapshot, and for a collection through the API.
+/// Checks the rows, bytes and connections of a snapshot and of a collection through the API.
 async fn check_snapshot_and_collection(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), DevtoolsError> {
     let step = Step::start("Checking a snapshot of 1,000 rows");
     let options =
@@ -129,7 +129,7 @@ async fn check_snapshot_and_collection(bench: &BenchContext, counts: &mut CountC
     Ok(())
 }
 
-/// Checks that one server process opens one connection per node and closes all connections.
+/// Checks that a `clew serve` process opens one connection per node and closes all connections.
 async fn check_fleet_connections(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), DevtoolsError> {
     let step = Step::start("Collecting from each of 40 nodes");
     let options = FakeOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
@@ -157,7 +157,7 @@ async fn check_fleet_connections(bench: &BenchContext, counts: &mut CountChecks)
     Ok(())
 }
 
-/// Checks the number of statements and connections in the general log of a database server.
+/// Checks the numbers of statements and connections in a database server's general log.
 async fn check_statement_counts(
     bench: &BenchContext,
     flavor: Flavor,
@@ -199,7 +199,7 @@ async fn count_connections(server: &Server) -> Result<u64, DevtoolsError> {
     Ok(row.map_or(0, |(_, connected)| connected))
 }
 
-/// Waits until all connections are closed. Returns the number of open connections at the timeout.
+/// Waits until all connections are closed, or until the timeout. Returns the number of open connections.
 async fn wait_until_connections_close(
     connections: impl AsyncFn() -> Result<u64, DevtoolsError>,
 ) -> Result<u64, DevtoolsError> {

@@ -1,4 +1,4 @@
-//! Description of the benchmark environment: hardware and program versions, without the host name.
+//! Describes the benchmark environment: hardware and program versions, but no host name.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use clew_testkit::toolchain;
 use crate::command::Command;
 use crate::workspace;
 
-/// Programs with the arguments that print the program version.
+/// Programs, each with the arguments that make it print its version.
 const VERSION_COMMANDS: [(&str, &[&str]); 5] = [
     ("rustc", &["--version"]),
     ("mariadb", &["--version"]),
@@ -41,7 +41,7 @@ pub(super) async fn describe_environment(build: &str) -> String {
     lines
 }
 
-/// Reads the load average of the last minute.
+/// Reads the machine's load average over the last minute.
 fn read_load_average() -> String {
     let averages = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     averages.split(' ').next().unwrap_or_default().to_owned()
@@ -59,8 +59,8 @@ fn read_memory_gib() -> Option<u64> {
     Some(kib / (1 << 20))
 }
 
-/// Runs a program and returns the first non-empty output line. Replaces the program path with the program name.
-/// Ignores the exit status, because wrk exits with an error after printing the version.
+/// Runs a program, and returns its first non-empty output line with the program name instead of the path.
+/// Ignores the exit status, because wrk prints its version and then exits with an error.
 async fn read_version_line(program: &str, arguments: &[&str]) -> String {
     let shell = Command::new("sh").args(["-c", "\"$@\" 2>&1 || true", "sh", program]).args(arguments.iter().copied());
     let output = shell.output_if_successful().await.unwrap_or_default();

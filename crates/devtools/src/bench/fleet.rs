@@ -1,4 +1,4 @@
-//! Benchmark cases for a fleet: one server process runs one collection on each of 1,000 nodes.
+//! Benchmark cases in which one `clew serve` process runs one collection on each of 1,000 nodes.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
@@ -37,12 +37,12 @@ const PEAK_MEMORY_CASE: BenchCase = BenchCase {
 pub(super) const FLEET_CASES: [BenchCase; 2] = [COLLECTION_TIME_CASE, PEAK_MEMORY_CASE];
 
 const NODE_COUNT: usize = 1000;
-/// Number of nodes per instance: one master and 19 replicas.
+/// Number of nodes in each instance: one master and 19 replicas.
 const NODES_PER_INSTANCE: usize = 20;
 const SESSIONS_PER_NODE: u64 = 20;
-/// Interval between two status requests for a collection.
+/// Interval at which the client polls the status of a collection.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// Time limit for the fake servers to close all connections.
+/// Time limit within which the fake servers must close all connections.
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measurement>, DevtoolsError> {
@@ -75,7 +75,7 @@ pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measuremen
     Ok(vec![times.with_note(note), peaks.into_inner()])
 }
 
-/// Starts a new server process and runs one collection on each node.
+/// Starts a new `clew serve` process, and runs one collection on each node.
 /// Returns the time from the first POST to the end of the last collection, and the peak memory in MiB.
 async fn collect_from_fleet(
     bench: &BenchContext,
@@ -100,7 +100,7 @@ async fn collect_from_fleet(
     Ok((elapsed, peak))
 }
 
-/// Returns an error if connections to the fake servers stay open.
+/// Returns an error if a connection to a fake server stays open.
 async fn ensure_connections_closed(fleet: &FakeFleet) -> Result<(), DevtoolsError> {
     let start = Instant::now();
     while fleet.open_connections() > 0 && start.elapsed() < CONNECTION_CLOSE_TIMEOUT {

@@ -1,4 +1,4 @@
-//! Benchmark cases for the HTTP server, with nginx as the baseline: downloads and small responses.
+//! Benchmark cases that compare the HTTP server with nginx: downloads and small responses.
 
 mod downloads;
 mod nginx;
@@ -19,11 +19,11 @@ use super::server_harness::{GetRequest, NodeInventory, RunningClewServer};
 use crate::error::DevtoolsError;
 use crate::progress::{self, Step};
 
-/// Definition of a download benchmark case.
+/// A benchmark case that downloads results.
 struct DownloadCase {
     case: BenchCase,
     clients: usize,
-    /// Number of downloads per client in one run.
+    /// Number of downloads that each client makes in one run.
     repetitions: usize,
 }
 
@@ -56,7 +56,7 @@ const DOWNLOAD_CASES: [DownloadCase; 2] = [
     },
 ];
 
-/// Benchmark cases for task status requests, each with a different load generator.
+/// Benchmark cases for task status requests, each with another load generator.
 const TASK_STATUS_CASES: [(BenchCase, LoadGenerator); 2] = [
     (
         BenchCase {
@@ -84,14 +84,14 @@ const TASK_STATUS_CASES: [(BenchCase, LoadGenerator); 2] = [
     ),
 ];
 
-/// Returns the benchmark cases for the HTTP server.
+/// Returns the benchmark cases that measure the HTTP server.
 pub(super) fn http_cases() -> impl Iterator<Item = BenchCase> {
     DOWNLOAD_CASES.iter().map(|download| download.case).chain(TASK_STATUS_CASES.iter().map(|(case, _)| *case))
 }
 
-/// Number of sessions that produces a result of slightly more than 100 MB.
+/// Number of sessions for which a result is slightly larger than 100 MB.
 const SESSION_COUNT: u64 = 100_000;
-/// Statement size in bytes that produces rows of about 1 KiB.
+/// Statement size in bytes for which a result row is about 1 KiB long.
 const STATEMENT_BYTES: usize = 960;
 
 pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Measurement>, DevtoolsError> {
@@ -154,7 +154,7 @@ fn parse_server_address(server: &RunningClewServer<'_>) -> Result<SocketAddr, De
     })
 }
 
-/// Quotes a path for the nginx configuration file.
+/// Quotes a file path for the nginx configuration file.
 fn quote_nginx_path(path: &Path) -> String {
     format!("\"{}\"", path.display())
 }

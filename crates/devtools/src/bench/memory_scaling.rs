@@ -1,4 +1,4 @@
-//! Benchmark cases for large results: constant memory use, and run time proportional to the number of rows.
+//! Benchmark cases for large results: memory use must be constant, and run time proportional to the row count.
 //! A fake server generates the rows.
 
 use std::collections::HashMap;
@@ -43,7 +43,7 @@ const fn growth_case(name: &'static str, metric: &'static str, baseline: &'stati
     }
 }
 
-/// Growth cases. The Clew value is measured with a large result, and the baseline value with a small result.
+/// Cases that compare the run time per row of a large result (Clew value) and a small result (baseline value).
 const GROWTH_CASES: [(BenchCase, MeasuredRows, MeasuredRows); 3] = [
     (
         growth_case("growth-10k", "`clew snapshot`, time per row with 10,000 rows", "time per row with 1,000 rows"),
@@ -66,23 +66,23 @@ const GROWTH_CASES: [(BenchCase, MeasuredRows, MeasuredRows); 3] = [
     ),
 ];
 
-/// Number of rows by which the measured run time is divided.
+/// Number of rows by which a case divides the measured run time.
 #[derive(Debug, Clone, Copy)]
 enum MeasuredRows {
-    /// All rows of one run. The run time includes the program start.
+    /// All rows of one run. The measured run time includes the program start.
     Total(u64),
-    /// Additional rows of a larger second run. The difference between the run times excludes the program start.
+    /// Rows that a larger second run has in addition. The difference between the run times excludes the program start.
     Increment(u64, u64),
 }
 
-/// Statement size in bytes that produces rows of about 1 KiB.
+/// Statement size in bytes for which a result row is about 1 KiB long.
 const STATEMENT_BYTES: usize = 960;
 const SMALL_ROW_COUNT: u64 = 1000;
 const LARGE_ROW_COUNT: u64 = 100_000;
 /// Text that occurs exactly once in each process list row.
 const ROW_MARKER_TEXT: &str = "FOR UPDATE";
 
-/// Returns the benchmark cases for large results.
+/// Returns the benchmark cases that measure large results.
 pub(super) fn memory_scaling_cases() -> impl Iterator<Item = BenchCase> {
     [SNAPSHOT_MEMORY_CASE, SERVE_MEMORY_CASE].into_iter().chain(GROWTH_CASES.iter().map(|(case, _, _)| *case))
 }
@@ -132,7 +132,7 @@ fn snapshot_command(bench: &BenchContext, server: &FakeServer) -> Command {
     Command::new(&bench.clew).args(["snapshot", "--format", "csv", url.as_str(), "--timeout", "300"])
 }
 
-/// Runs `clew snapshot` and returns the peak memory in MiB.
+/// Runs `clew snapshot`, and returns its peak memory in MiB.
 async fn measure_snapshot_peak_mib(
     bench: &BenchContext,
     server: &FakeServer,
@@ -143,7 +143,7 @@ async fn measure_snapshot_peak_mib(
     Ok(processes::convert_kib_to_mib(peak_kib))
 }
 
-/// Starts a new server process that collects and serves one result, and returns the peak memory in MiB.
+/// Starts a new `clew serve` process, collects and downloads one result, and returns the peak memory in MiB.
 async fn measure_serve_peak_mib(
     bench: &BenchContext,
     inventory: &NodeInventory,
@@ -183,7 +183,7 @@ async fn measure_micros_per_row(
 }
 
 impl MeasuredRows {
-    /// Returns the number of rows for each required run.
+    /// Returns the row count of each run that the case needs.
     fn required_row_counts(self) -> Vec<u64> {
         match self {
             Self::Total(rows) => vec![rows],

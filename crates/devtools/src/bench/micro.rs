@@ -1,27 +1,27 @@
-//! Criterion microbenchmarks of the workspace: lexer, join, CSV, signatures and policies.
+//! Runs the Criterion microbenchmarks: lexer, join, CSV, signatures and policies.
 
 use crate::command::Command;
 use crate::error::DevtoolsError;
 use crate::progress::{self, Step};
 use crate::workspace;
 
-/// Case name of all microbenchmarks for the `--only` option.
+/// Case name that selects all microbenchmarks in the `--only` option.
 pub(super) const MICROBENCHMARK_CASE_NAME: &str = "micro";
 
-/// Criterion options. The measurement time is long enough for a stable median.
+/// Command-line options of Criterion. The measurement time is long enough for a stable median.
 const CRITERION_OPTIONS: [&str; 5] = ["--bench", "--warm-up-time", "1", "--measurement-time", "3"];
 
-/// Result of a microbenchmark in the output of criterion.
+/// Result of one microbenchmark, as printed by Criterion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MicrobenchmarkResult {
     pub(super) name: String,
     /// Median run time with unit.
     pub(super) time: String,
-    /// Median throughput with unit, or an empty string if the benchmark defines no throughput.
+    /// Median throughput with its unit, or an empty string if the benchmark measures no throughput.
     pub(super) throughput: String,
 }
 
-/// Runs all microbenchmark programs of the workspace in sequence.
+/// Runs all microbenchmark programs of the workspace one after another.
 pub(super) async fn run_microbenchmarks() -> Result<Vec<MicrobenchmarkResult>, DevtoolsError> {
     progress::print_heading("Microbenchmarks (criterion)");
     let arguments = ["bench", "--no-run", "--workspace", "--benches"];
@@ -37,7 +37,7 @@ pub(super) async fn run_microbenchmarks() -> Result<Vec<MicrobenchmarkResult>, D
     Ok(results)
 }
 
-/// Parses the output of criterion. Criterion prints a long benchmark name on a separate line before the times.
+/// Parses Criterion's output. Criterion prints a long benchmark name on its own line before the times.
 fn parse_criterion_output(output: &str) -> Vec<MicrobenchmarkResult> {
     let mut results: Vec<MicrobenchmarkResult> = Vec::new();
     let mut previous = "";
@@ -61,8 +61,8 @@ fn parse_criterion_output(output: &str) -> Vec<MicrobenchmarkResult> {
     results
 }
 
-/// Returns the median, the second of three values such as `[1.20 ms 1.25 ms 1.31 ms]`.
-/// Returns an empty string if the values have no units.
+/// Returns the median from Criterion output such as `[1.20 ms 1.25 ms 1.31 ms]`: the second of three values.
+/// Returns an empty string if the three values have no units.
 fn parse_criterion_median(values: &str) -> String {
     let words: Vec<&str> = values.trim().trim_matches(['[', ']']).split_whitespace().collect();
     match words.as_slice() {

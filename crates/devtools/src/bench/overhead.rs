@@ -1,4 +1,4 @@
-//! Overhead on a monitored server: decrease of sysbench throughput caused by one snapshot per second.
+//! Measures how much one snapshot per second decreases the sysbench throughput of a monitored database server.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ const MYSQL_OVERHEAD_CASE: BenchCase = BenchCase {
     pairs: 240,
 };
 
-/// Benchmark cases for the overhead on a monitored server.
+/// Benchmark cases that measure Clew's overhead on a monitored database server.
 pub(super) const OVERHEAD_CASES: [BenchCase; 2] = [
     MYSQL_OVERHEAD_CASE,
     BenchCase {
@@ -41,11 +41,11 @@ pub(super) const OVERHEAD_CASES: [BenchCase; 2] = [
 const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
 const IDLE_SESSION_COUNT: usize = 1000;
 /// Length of a measurement interval. Intervals with and without a snapshot alternate.
-/// An interval is long enough for a snapshot, and short enough to cancel out speed changes of a shared machine.
+/// The interval is long enough for a snapshot, and so short that speed changes of a shared machine cancel out.
 const MEASUREMENT_INTERVAL: Duration = Duration::from_millis(500);
 /// Warm-up time of sysbench before the first measurement interval.
 const WARM_UP_DURATION: Duration = Duration::from_secs(10);
-/// Time limit for one query of the commit counter, on a server with all cores busy.
+/// Time limit for one query of the commit counter on a server whose cores are all busy.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) async fn measure_overhead(bench: &BenchContext) -> Result<Vec<Measurement>, DevtoolsError> {
@@ -89,7 +89,7 @@ async fn measure_overhead_on_server(
     Ok(measurement)
 }
 
-/// Returns a sysbench command that saturates two cores, with tables that fit into memory.
+/// Returns a sysbench command that saturates two cores. Its tables fit into memory.
 fn sysbench_command(server: &Server) -> Command {
     Command::new("sysbench").args(["oltp_read_write", "--db-driver=mysql", "--mysql-host=127.0.0.1"]).args([
         format!("--mysql-port={}", server.port()).as_str(),
@@ -103,7 +103,7 @@ fn sysbench_command(server: &Server) -> Command {
     ])
 }
 
-/// Returns server options for a large buffer pool and a large redo log, which do not limit the throughput.
+/// Returns options for a large buffer pool and redo log, so that neither limits the server's throughput.
 fn server_arguments(flavor: Flavor) -> Vec<String> {
     let log = match flavor {
         Flavor::MySql => "--innodb-redo-log-capacity=2G",
@@ -112,7 +112,7 @@ fn server_arguments(flavor: Flavor) -> Vec<String> {
     vec!["--innodb-buffer-pool-size=512M".to_owned(), log.to_owned()]
 }
 
-/// Snapshots taken during the load. Each snapshot writes a separate file, so rows are counted after the measurement.
+/// Snapshots taken under load. Each snapshot has its own file, so that rows can be counted after the measurement.
 struct SnapshotRuns {
     command: Command,
     directory: PathBuf,
@@ -120,7 +120,7 @@ struct SnapshotRuns {
     max_duration: Cell<Duration>,
 }
 
-/// Connection that reads the server counter of committed read-write transactions.
+/// Connection that reads the server's count of committed read-write transactions.
 struct CommitCounter(Conn);
 
 impl CommitCounter {
@@ -131,7 +131,7 @@ impl CommitCounter {
         Ok(Self(connection))
     }
 
-    /// Returns the number of commits, and the estimated time of the read: the midpoint of the query run time.
+    /// Returns the number of commits and the estimated read time, which is the midpoint of the query's run time.
     async fn read_commit_count(&mut self) -> Result<(f64, Instant), DevtoolsError> {
         const COMMIT_COUNTER_QUERY: &str =
             "SELECT count FROM information_schema.innodb_metrics WHERE name = 'trx_rw_commits'";
@@ -151,8 +151,8 @@ fn no_response_error(program: &str) -> DevtoolsError {
     }
 }
 
-/// Measures the transactions per second of each interval.
-/// Intervals without Clew and intervals with Clew alternate. The first and the last interval run without Clew.
+/// Measures the number of transactions per second in each measurement interval.
+/// Intervals without and with Clew alternate. The first and the last interval run without Clew.
 async fn measure_transaction_rates(
     step: &Step,
     pairs: usize,
@@ -208,7 +208,7 @@ impl SnapshotRuns {
         self.directory.with_extension(format!("{number}.csv"))
     }
 
-    /// Returns an error if a snapshot does not contain all idle sessions.
+    /// Returns an error if any snapshot lacks an idle session.
     fn check_session_counts(self, idle: usize) -> Result<Self, DevtoolsError> {
         for number in 0..self.taken.get() {
             let found = count_occurrences_in_file(&self.output_file(number), ",Sleep,")?;
@@ -219,8 +219,8 @@ impl SnapshotRuns {
         Ok(self)
     }
 
-    /// Compares the rate of each Clew interval with the mean rate of the two adjacent intervals.
-    /// Each second with a snapshot consists of one interval with Clew and one interval without Clew.
+    /// Compares the transaction rate of each Clew interval with the mean rate of the two intervals around it.
+    /// Each second has one interval with a snapshot and one interval without a snapshot.
     fn compare_rates(&self, case: BenchCase, rates: &[f64]) -> Measurement {
         let mut measurement = Measurement::new(case);
         let mut without = Vec::new();
@@ -248,7 +248,7 @@ impl SnapshotRuns {
     }
 }
 
-/// Calculates the first and the third quartile.
+/// Calculates the first and the third quartile of the values.
 fn calculate_quartiles(values: &[f64]) -> (f64, f64) {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -256,7 +256,7 @@ fn calculate_quartiles(values: &[f64]) -> (f64, f64) {
     (calculate_median(low), calculate_median(high))
 }
 
-/// Estimates the standard error of the median from the interquartile range, assuming a normal distribution.
+/// Estimates the median's standard error from the interquartile range, assuming a normal distribution.
 fn estimate_median_standard_error(values: &[f64]) -> f64 {
     let (low, high) = calculate_quartiles(values);
     let deviation = (high - low) / 1.349;

@@ -1,5 +1,5 @@
-//! Benchmark cases for the web page: a live list of 10,000 sessions in Chromium.
-//! Hundreds of sessions change between two samples of the live list.
+//! Benchmark cases for the web page, which shows a live list of 10,000 sessions in Chromium.
+//! Hundreds of sessions change from one sample of the live list to the next.
 
 use std::time::Duration;
 
@@ -44,9 +44,9 @@ const HEAP_GROWTH_CASE: BenchCase = BenchCase {
 /// Benchmark cases for the web page.
 pub(super) const PAGE_CASES: [BenchCase; 4] = [LOAD_TIME_CASE, SCRIPT_CPU_CASE, SCROLL_FRAME_CASE, HEAP_GROWTH_CASE];
 
-/// Number of busy sessions in addition to the sessions of the load.
+/// Number of sessions that run statements, in addition to the sessions of the standard load.
 const BUSY_SESSION_COUNT: usize = 200;
-/// Statements that each busy session repeats. Two of the statements run long enough to appear in a sample.
+/// Statements that each busy session repeats. Two of them run long enough to appear in a sample.
 const BUSY_SESSION_STATEMENTS: [&str; 3] =
     ["DO SLEEP(0.8)", "DO (SELECT COUNT(*) FROM clew_load.orders) + SLEEP(0.4)", "DO 1"];
 const BASELINE_SESSION_COUNT: usize = 20;
@@ -109,7 +109,7 @@ pub(super) async fn measure_page(bench: &BenchContext) -> Result<Vec<Measurement
     Ok(measurements)
 }
 
-/// Opens sessions that run statements until the returned `JoinSet` is dropped.
+/// Opens sessions that run statements until the caller drops the returned `JoinSet`.
 async fn start_busy_sessions(server: &Server) -> Result<JoinSet<std::io::Result<()>>, DevtoolsError> {
     let sessions =
         open_idle_sessions(server, BUSY_SESSION_COUNT).await.map_err(|cause| DevtoolsError::Load { cause })?.sessions;
@@ -128,7 +128,7 @@ async fn run_statements(mut session: RawSession, first: usize) -> std::io::Resul
     Ok(())
 }
 
-/// Command that opens the session list of a node in a browser.
+/// Command that opens a node's session list in a browser.
 struct BrowserSession(Command);
 
 impl BrowserSession {
@@ -147,7 +147,7 @@ impl BrowserSession {
         Self(node.env("CLEW_STAGE", settings.to_string()))
     }
 
-    /// Runs `web/browser/measure.mjs` and returns the measured value of one metric.
+    /// Runs `web/browser/measure.mjs`, and returns the measured value of one metric.
     async fn measure_metric(&self, metric: &str, seconds: u32) -> Result<f64, DevtoolsError> {
         let command = self.0.clone().args(["browser/measure.mjs", metric, &seconds.to_string()]);
         let output = command.output().await?;

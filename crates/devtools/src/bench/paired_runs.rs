@@ -1,10 +1,10 @@
-//! Paired runs of Clew and a baseline, and statistics over the measured pairs.
+//! Runs Clew and a baseline program in pairs, and calculates statistics over the pairs.
 
 use super::cases::BenchCase;
 use crate::error::DevtoolsError;
 use crate::progress::Step;
 
-/// Measured values of a case: one Clew value and one baseline value per pair.
+/// Measured values of a benchmark case: one Clew value and one baseline value per pair.
 #[derive(Debug)]
 pub(super) struct Measurement {
     pub(super) case: BenchCase,
@@ -14,8 +14,8 @@ pub(super) struct Measurement {
     pub(super) notes: Vec<String>,
 }
 
-/// Measures a case with alternating runs, so that background load affects Clew and the baseline equally.
-/// Clew runs first in even pairs; the baseline runs first in odd pairs. An unmeasured first pair warms the caches.
+/// Runs Clew and the baseline alternately, so that background load affects both equally.
+/// Even pairs start with Clew, odd pairs with the baseline. An unmeasured first pair warms the caches.
 pub(super) async fn run_pairs(
     case: BenchCase,
     mut clew: impl AsyncFnMut() -> Result<f64, DevtoolsError>,
@@ -50,7 +50,7 @@ impl Measurement {
         self
     }
 
-    /// Returns the comparison result of each pair.
+    /// Returns the comparison result of each measured pair.
     pub(super) fn pair_values(&self) -> Vec<f64> {
         let pairs = self.clew.iter().zip(&self.baseline);
         pairs.map(|(clew, baseline)| self.case.comparison.compare(*clew, *baseline)).collect()
@@ -60,13 +60,13 @@ impl Measurement {
         self.case.target.is_met_by(calculate_median(&self.pair_values()))
     }
 
-    /// Formats the median, minimum and maximum of the comparison results.
+    /// Formats the median, minimum and maximum of the case's comparison results.
     pub(super) fn format_summary(&self) -> String {
         format_median_and_range(&self.pair_values())
     }
 }
 
-/// Formats the median, minimum and maximum. The magnitude of the median determines the number of digits.
+/// Formats the median, minimum and maximum of `values`. A larger median is printed with fewer decimals.
 pub(super) fn format_median_and_range(values: &[f64]) -> String {
     if values.is_empty() {
         return String::new();
@@ -82,7 +82,7 @@ pub(super) fn format_median_and_range(values: &[f64]) -> String {
     format!("{median:.digits$} ({minimum:.digits$} to {maximum:.digits$})")
 }
 
-/// Calculates the median. Returns 0 for an empty slice.
+/// Calculates the median of the values. Returns 0 for an empty slice.
 pub(super) fn calculate_median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,5 +1,5 @@
-//! Captures the statements that a Clew command sends, from the general log of the database server.
-//! The baseline client sends the captured statements, and the count suite counts them.
+//! Captures the SQL statements that a Clew command sends, from the database server's general log.
+//! The baseline client sends the captured statements again, and the count suite counts them.
 
 use clew_testkit::Server;
 use mysql_async::prelude::Queryable;
@@ -13,7 +13,7 @@ const DISABLE_LOG_STATEMENT: &str = "SET GLOBAL general_log = OFF";
 const GENERAL_LOG_QUERY: &str = "SELECT CONVERT(command_type USING utf8mb4), CONVERT(argument USING utf8mb4) FROM mysql.general_log \
      WHERE thread_id <> CONNECTION_ID() ORDER BY event_time, thread_id";
 
-/// Connections and statements in the general log.
+/// Connections and statements that the general log contains.
 #[derive(Debug, Clone, Default)]
 pub(super) struct QueryLog {
     /// Number of opened connections.
@@ -22,8 +22,8 @@ pub(super) struct QueryLog {
     pub(super) statements: Vec<String>,
 }
 
-/// Runs a command and captures the statements that the server receives.
-/// No other client may use the server at the same time.
+/// Runs a command, and captures the SQL statements that the database server receives.
+/// No other client may use the database server at the same time.
 pub(super) async fn capture_query_log(command: &Command, server: &Server) -> Result<QueryLog, DevtoolsError> {
     let failed = |cause| DevtoolsError::Database { operation: "read the server's general log", cause };
     let mut control = server.connect().await.map_err(failed)?;
@@ -47,8 +47,8 @@ pub(super) async fn capture_query_log(command: &Command, server: &Server) -> Res
 }
 
 impl QueryLog {
-    /// Returns the process list statement and the transaction query of a snapshot, separated by a semicolon.
-    /// Returns an error if one of the two statements is missing.
+    /// Returns a snapshot's process list statement and transaction query, separated by a semicolon.
+    /// Returns an error if the process list statement or the transaction query is missing.
     pub(super) fn snapshot_statements(&self) -> Result<String, DevtoolsError> {
         let read = |table: &str| {
             let statement = self.statements.iter().find(|statement| statement.contains(table));

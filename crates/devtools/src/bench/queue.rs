@@ -1,5 +1,5 @@
-//! Benchmark cases for the task queue: run time of queue statements with 1,000,000 tasks compared with 1,000 tasks.
-//! Unit tests of `clew-store` check that the queue statements use indexes.
+//! Benchmark cases that compare task queue statements on 1,000,000 tasks with the same statements on 1,000 tasks.
+//! The unit tests of `clew-store` check that the task queue's SQL statements use indexes.
 
 use super::BenchContext;
 use super::cases::{BenchCase, Comparison, MedianTarget};
@@ -19,7 +19,7 @@ const CLAIM_CASE: BenchCase = BenchCase {
     pairs: 21,
 };
 
-/// Benchmark cases, each with the database and the operation name that the measuring program prints.
+/// Benchmark cases, each with the database and operation names in the measuring program's output.
 const QUEUE_OPERATION_CASES: [(&str, &str, BenchCase); 10] = [
     ("sqlite", "claim", CLAIM_CASE),
     ("sqlite", "queue", BenchCase { name: "queue-insert-sqlite", metric: "SQLite: queue a task", ..CLAIM_CASE }),
@@ -69,7 +69,7 @@ const QUEUE_OPERATION_CASES: [(&str, &str, BenchCase); 10] = [
     ),
 ];
 
-/// Returns the benchmark cases for the task queue.
+/// Returns the benchmark cases that measure the task queue.
 pub(super) fn queue_cases() -> impl Iterator<Item = BenchCase> {
     QUEUE_OPERATION_CASES.into_iter().map(|(_, _, case)| case)
 }
@@ -101,7 +101,7 @@ pub(super) async fn measure_queue(bench: &BenchContext) -> Result<Vec<Measuremen
     Ok(measurements)
 }
 
-/// Parses the measured pairs of an operation from lines such as `claim 0.0012 0.0011`.
+/// Parses an operation's measured pairs from output lines such as `claim 0.0012 0.0011`.
 fn parse_measured_pairs(case: BenchCase, operation: &str, output: &str) -> Measurement {
     let mut measurement = Measurement::new(case);
     for line in output.lines() {

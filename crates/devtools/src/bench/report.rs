@@ -10,7 +10,7 @@ use crate::command::Command;
 use crate::error::DevtoolsError;
 use crate::workspace;
 
-/// Renders the report. `missing` contains the names of cases that could not be measured.
+/// Renders the benchmark report. `missing` lists the cases that could not be measured.
 pub(super) fn render_report(
     environment: &str,
     measurements: &[Measurement],
@@ -69,7 +69,7 @@ fn render_measurement_row(measurement: &Measurement) -> String {
     )
 }
 
-/// Saves the report in `bench/results`, with the current date as the file name.
+/// Saves the benchmark report in `bench/results`. The current date is the file name.
 pub(super) async fn save_report(page: &str) -> Result<PathBuf, DevtoolsError> {
     let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().await?;
     let directory = workspace::root_dir().join("bench").join("results");

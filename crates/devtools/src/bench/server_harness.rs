@@ -1,4 +1,4 @@
-//! Private `clew serve` process with registered database servers, and a client for its API in the benchmark process.
+//! Runs a private `clew serve` process with registered nodes, and provides a client for its API.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use crate::command::Command;
 use crate::error::DevtoolsError;
 use crate::processes;
 
-/// Server configuration without rate limits and connection limits.
+/// Configuration for `clew serve` that disables rate limits and connection limits.
 const SERVER_CONFIGURATION: &str = "[limits]
 principal_per_second = 0
 peer_per_second = 0
@@ -26,16 +26,16 @@ long_polls_per_principal = 0
 [http]
 connections_per_peer = 0
 ";
-/// Name of the policy that grants read-only access to the API client.
+/// Name of the built-in policy that grants the API client read-only access.
 const READ_ONLY_POLICY_NAME: &str = "TaurusDBReadOnlyAccessPolicy";
-/// Maximum number of concurrent API requests.
+/// Maximum number of API requests that the client sends at the same time.
 const MAX_CONCURRENT_REQUESTS: usize = 16;
-/// Maximum number of log lines in the error message of a failed request.
+/// Maximum number of server log lines in the error message of a failed request.
 const MAX_LOG_LINES: usize = 20;
 /// Time limit for a collection.
 const COLLECTION_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// A Clew deployment with registered database nodes.
+/// A Clew data directory, and the database nodes that are registered in it.
 pub(super) struct NodeInventory {
     deployment: Deployment,
     pub(super) nodes: Vec<NodeRef>,
@@ -48,7 +48,7 @@ pub(super) struct NodeRef {
     pub(super) node: NodeId,
 }
 
-/// A running `clew serve` process and a client for its API.
+/// A running `clew serve` process, with a client for its API.
 pub(super) struct RunningClewServer<'a> {
     inventory: &'a NodeInventory,
     process: ClewProcess,
@@ -56,7 +56,7 @@ pub(super) struct RunningClewServer<'a> {
 }
 
 impl NodeInventory {
-    /// Creates a deployment and registers the database servers, with `nodes_per_instance` nodes per instance.
+    /// Creates a data directory, and registers the database servers with `nodes_per_instance` nodes per instance.
     pub(super) async fn register_nodes(
         clew: &Path,
         urls: &[String],
@@ -65,7 +65,7 @@ impl NodeInventory {
         Self::register_nodes_in_deployment(Deployment::init(clew).await?, urls, nodes_per_instance).await
     }
 
-    /// Registers the database servers as nodes of an existing deployment.
+    /// Registers the database servers as nodes in an existing data directory.
     pub(super) async fn register_nodes_in_deployment(
         deployment: Deployment,
         urls: &[String],
@@ -82,12 +82,12 @@ impl NodeInventory {
         Ok(Self { deployment, nodes })
     }
 
-    /// Creates an access key of a user with read-only access. Policies do not apply to administrators.
+    /// Creates an access key for a user with read-only access, because policies do not apply to administrators.
     pub(super) async fn create_read_only_key(&self) -> Result<AccessKey, DevtoolsError> {
         self.deployment.create_user_with_key(READ_ONLY_POLICY_NAME).await
     }
 
-    /// Starts the server and a client that polls the status at an interval. `None` selects the default of the client.
+    /// Starts `clew serve` and an API client. `None` selects the client's default polling interval.
     pub(super) async fn start_server(
         &self,
         poll_interval: Option<Duration>,
@@ -95,7 +95,7 @@ impl NodeInventory {
         self.start_server_with_arguments(&[], poll_interval).await
     }
 
-    /// Starts the server with additional command-line arguments.
+    /// Starts `clew serve` with additional command-line arguments.
     pub(super) async fn start_server_with_arguments(
         &self,
         arguments: &[&str],
@@ -119,7 +119,7 @@ impl NodeInventory {
     }
 }
 
-/// Parses an id in the output of a Clew command.
+/// Parses an id that a Clew command has printed.
 fn parse_id<T: std::str::FromStr>(id: &str) -> Result<T, DevtoolsError>
 where
     T::Err: std::fmt::Display,
@@ -132,12 +132,12 @@ where
 }
 
 impl RunningClewServer<'_> {
-    /// Returns the server address as `host:port`.
+    /// Returns the server's address in the format `host:port`.
     pub(super) fn address(&self) -> &str {
         self.process.endpoint().trim_start_matches("http://")
     }
 
-    /// Starts a collection and waits until the collection is finished.
+    /// Starts a collection, and waits until it is finished.
     pub(super) async fn run_collection(&self, node: &NodeRef) -> Result<RequestId, DevtoolsError> {
         let started = self.client.start_collection(&node.instance, &node.node, &SelectionRequest::default()).await;
         let id = started.map_err(|cause| self.request_error(cause))?;
@@ -159,8 +159,8 @@ impl RunningClewServer<'_> {
         }
     }
 
-    /// Collects sessions from all nodes concurrently, and waits until all collections are finished.
-    /// Returns the request ids in the order of the nodes.
+    /// Runs a collection on each node concurrently, and waits until all collections are finished.
+    /// Returns the request ids of the collections, in the order of the nodes.
     pub(super) async fn collect_from_all_nodes(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, DevtoolsError> {
         let ids = self.queue_collections(nodes).await?;
         for (node, id) in nodes.iter().zip(&ids) {
@@ -169,7 +169,7 @@ impl RunningClewServer<'_> {
         Ok(ids)
     }
 
-    /// Queues a collection for each node. Returns the request ids in the order of the nodes.
+    /// Queues one collection for each node. Returns the request ids in the order of the nodes.
     pub(super) async fn queue_collections(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, DevtoolsError> {
         let mut ids = vec![None; nodes.len()];
         let mut submissions = JoinSet::new();
@@ -204,7 +204,7 @@ impl RunningClewServer<'_> {
         Ok(())
     }
 
-    /// Downloads a result to a file. Returns the result size in bytes.
+    /// Downloads a collection's result to a file. Returns the result size in bytes.
     pub(super) async fn download_result(
         &self,
         node: &NodeRef,
@@ -227,9 +227,9 @@ impl RunningClewServer<'_> {
         DevtoolsError::Request { cause: Box::new(cause), log: last.join("\n") }
     }
 
-    /// Runs a collection and downloads the result to a file.
-    /// Returns the time from the POST to the last byte, and the delay of the completion notification to the client.
-    /// The delay starts when the collection finishes, according to the server log.
+    /// Runs a collection, and downloads its result to a file.
+    /// Returns the time from the POST to the last byte of the result, and the client's notification delay.
+    /// The notification delay starts when the collection finishes according to the server log.
     pub(super) async fn measure_collection_to_file(
         &self,
         node: &NodeRef,
@@ -244,19 +244,19 @@ impl RunningClewServer<'_> {
         Ok((elapsed, delay))
     }
 
-    /// Returns the time at which a collection finished, according to the server log.
+    /// Returns the time at which a collection finished according to the server log.
     fn find_finish_time(&self, id: &RequestId) -> Option<Timestamp> {
         let mut ends = parse_finished_collections(&self.inventory.deployment.read_server_log()).into_iter();
         ends.find_map(|(finished, at)| (finished == id.as_str()).then_some(at))
     }
 
-    /// Returns a `clew collect` command for one node.
+    /// Returns a `clew collect` command that collects sessions from one node.
     pub(super) fn collect_command(&self, node: &NodeRef) -> Command {
         let (instance, node) = (node.instance.to_string(), node.node.to_string());
         self.inventory.deployment.client_command(&self.process, &["collect", "--instance", &instance, "--node", &node])
     }
 
-    /// Signs a GET request for a resource of a collection. The signature is valid for 15 minutes.
+    /// Signs a GET request for a collection's status or result. The signature is valid for 15 minutes.
     pub(super) fn sign_get_request(
         &self,
         key: &AccessKey,
@@ -292,7 +292,7 @@ impl RunningClewServer<'_> {
         GetRequest { target: format!("{path}?{query}"), headers }
     }
 
-    /// Returns the peak memory of the server process in MiB.
+    /// Returns the peak memory use of the `clew serve` process in MiB.
     pub(super) fn peak_memory_mib(&self) -> f64 {
         self.process.pid().and_then(processes::read_peak_memory_kib).map_or(0.0, processes::convert_kib_to_mib)
     }
@@ -302,7 +302,7 @@ impl RunningClewServer<'_> {
     }
 }
 
-/// Parses the request ids and end times of successful collections in a server log.
+/// Parses a server log, and returns the request ids and end times of successful collections.
 pub(super) fn parse_finished_collections(log: &str) -> Vec<(String, Timestamp)> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let text = |line: &Value, key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -312,7 +312,7 @@ pub(super) fn parse_finished_collections(log: &str) -> Vec<(String, Timestamp)> 
 
 type SubmitResult = Result<Result<(usize, RequestId), ClientError>, JoinError>;
 
-/// A signed or unsigned GET request that can be sent repeatedly.
+/// A GET request, signed or unsigned, that can be sent repeatedly.
 #[derive(Debug, Clone)]
 pub(super) struct GetRequest {
     /// Path and query of the URL.
@@ -321,12 +321,12 @@ pub(super) struct GetRequest {
 }
 
 impl GetRequest {
-    /// Creates a GET request without a signature.
+    /// Creates a GET request that has no signature.
     pub(super) fn new_unsigned(target: &str, host: &str) -> Self {
         Self { target: target.to_owned(), headers: vec![("host".to_owned(), host.to_owned())] }
     }
 
-    /// Formats the HTTP/1.1 request line and headers.
+    /// Formats the request line and the headers for HTTP/1.1.
     pub(super) fn request_head(&self) -> String {
         let headers: Vec<String> = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         format!("GET {} HTTP/1.1\r\n{}\r\n", self.target, headers.concat())

@@ -1,4 +1,4 @@
-//! Benchmark cases for several workers: the collection rate must scale with the number of workers.
+//! Benchmark cases that check whether the collection rate scales with the number of workers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,20 +32,20 @@ const FOUR_WORKERS_CASE: BenchCase = BenchCase {
     ..TWO_WORKERS_CASE
 };
 
-/// Benchmark cases with the number of workers.
+/// Benchmark cases, each with its number of workers.
 const WORKER_CASES: [(BenchCase, usize); 2] = [(TWO_WORKERS_CASE, 2), (FOUR_WORKERS_CASE, 4)];
 
 /// Response time of a fake database node.
 const NODE_LATENCY: Duration = Duration::from_millis(100);
-/// Worker configuration with a low concurrency, so that node latency and not CPU time limits the collection rate.
-/// The collection rate then shows contention between workers.
+/// Worker configuration with low concurrency, so that node latency limits the collection rate, and not CPU time.
+/// With this configuration, the collection rate drops if workers contend for shared resources.
 const WORKER_CONFIGURATION: &str = "[collections]\nconcurrency = 16\n";
 const NODE_COUNT: usize = 128;
 const NODES_PER_INSTANCE: usize = 16;
-/// Number of queued collections per worker.
+/// Number of collections that are queued for each worker.
 const COLLECTIONS_PER_WORKER: usize = 200;
 
-/// Returns the benchmark cases for several workers.
+/// Returns the benchmark cases that run several workers.
 pub(super) fn worker_cases() -> impl Iterator<Item = BenchCase> {
     WORKER_CASES.into_iter().map(|(case, _)| case)
 }
@@ -91,7 +91,7 @@ fn backend_environment_variables(metadata: &PostgreSql, results: &S3Server) -> V
     ]
 }
 
-/// Measures the collections per second that `workers` workers complete on a filled queue, while all are busy.
+/// Measures the collections per second of `workers` workers while the queue is filled and all workers are busy.
 async fn measure_collection_rate(inventory: &NodeInventory, workers: usize) -> Result<f64, DevtoolsError> {
     let server = inventory.start_server_with_arguments(&["--no-worker"], None).await?;
     let nodes: Vec<NodeRef> = inventory.nodes.iter().cycle().take(COLLECTIONS_PER_WORKER * workers).cloned().collect();
@@ -116,8 +116,8 @@ async fn measure_collection_rate(inventory: &NodeInventory, workers: usize) -> R
     Ok(calculate_overlapping_rate(&ends).unwrap_or_default())
 }
 
-/// Calculates the collections per second during the interval in which all workers are busy.
-/// The interval starts when every worker has finished one collection, and ends when one worker has finished its last.
+/// Calculates the collections per second in the interval in which all workers are busy.
+/// The interval begins when every worker has finished a collection, and ends when any worker finishes its last one.
 fn calculate_overlapping_rate(ends: &BTreeMap<String, Vec<Timestamp>>) -> Option<f64> {
     let begin = ends.values().filter_map(|ends| ends.iter().min()).max()?;
     let end = ends.values().filter_map(|ends| ends.iter().max()).min()?;

@@ -1,4 +1,4 @@
-//! Sessions of a typical incident: a session with an uncommitted transaction, its lock waiters, and a long query.
+//! Opens the sessions of a typical incident: an uncommitted transaction, sessions that wait for it, and a long query.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use tokio::task::JoinSet;
 
 use crate::error::DevtoolsError;
 
-/// Account of Clew on the demo database server, which is temporary and listens only on the loopback interface.
+/// Account that Clew uses on the demo database server, which listens only on the loopback interface.
 pub(crate) const READER_USER: &str = "clew";
 pub(crate) const READER_PASSWORD: &str = "clew-demo";
 
-/// Creates a table, application accounts, and the account of Clew with the only privilege that Clew requires.
+/// Statements that create a table, application accounts, and Clew's account with the only privilege it requires.
 const SETUP_STATEMENTS: [&str; 9] = [
     "CREATE DATABASE shop",
     "CREATE TABLE shop.orders (id INT PRIMARY KEY, status VARCHAR(20) NOT NULL, total DECIMAL(10,2) NOT NULL) ENGINE = InnoDB",
@@ -26,7 +26,7 @@ const SETUP_STATEMENTS: [&str; 9] = [
     "GRANT ALL ON shop.* TO reports@'127.0.0.1'",
 ];
 
-/// Sessions of the demo, each with an account, completed statements, and a statement that keeps running.
+/// Demo sessions, each with an account, completed statements, and an optional statement that keeps running.
 const DEMO_SESSIONS: [(&str, &[&str], Option<&str>); 7] = [
     // The root blocker: an idle session with an uncommitted update.
     ("checkout", &["START TRANSACTION", "UPDATE orders SET status = 'paid' WHERE id BETWEEN 1 AND 20"], None),
@@ -44,12 +44,12 @@ const DEMO_SESSIONS: [(&str, &[&str], Option<&str>); 7] = [
 
 const LONG_LOCK_WAIT_STATEMENTS: [&str; 1] = ["SET SESSION innodb_lock_wait_timeout = 100000"];
 
-/// Number of sessions in [`DEMO_SESSIONS`] that wait for a lock.
+/// Number of [`DEMO_SESSIONS`] that wait for a lock.
 const LOCK_WAITER_COUNT: u64 = 3;
-/// Time limit for all lock waiters to become blocked.
+/// Time limit within which all lock waiters must be blocked.
 const LOCK_WAIT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Open sessions of the demo. `Drop` closes all sessions.
+/// Open demo sessions. Dropping the value closes all sessions.
 #[derive(Debug)]
 pub(super) struct BlockedSessions {
     port: u16,
@@ -58,7 +58,7 @@ pub(super) struct BlockedSessions {
 }
 
 impl BlockedSessions {
-    /// Opens the sessions and waits until all lock waiters are blocked.
+    /// Opens the demo sessions, and waits until all lock waiters are blocked.
     pub(super) async fn open(server: &Server) -> Result<Self, DevtoolsError> {
         server.run(&SETUP_STATEMENTS).await.map_err(database_error("prepare the database"))?;
         let mut blocked = Self { port: server.port(), idle: Vec::new(), busy: JoinSet::new() };
@@ -94,7 +94,7 @@ impl BlockedSessions {
         self.idle.len() + self.busy.len()
     }
 
-    /// Returns the URL of the database server for the account of Clew, without [`READER_PASSWORD`].
+    /// Returns the database server's URL for Clew's account, without [`READER_PASSWORD`].
     pub(super) fn url(&self) -> String {
         format!("mysql://{READER_USER}@127.0.0.1:{}/", self.port)
     }

@@ -1,4 +1,4 @@
-//! Private `clew serve` process of the demo.
+//! Runs the private `clew serve` process of the demo.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,7 +10,7 @@ use crate::command::Command;
 use crate::error::DevtoolsError;
 use crate::progress::Step;
 
-/// A running Clew server. `Drop` kills the process and removes the data directory.
+/// A running `clew serve` process. Dropping the value kills the process and removes its data directory.
 #[derive(Debug)]
 pub(super) struct DemoService {
     process: ClewProcess,
@@ -30,7 +30,7 @@ impl DemoService {
         Ok(Self { process, deployment })
     }
 
-    /// Adds the database server at `url`, and returns the instance id and the node id.
+    /// Registers the database server at `url`, and returns its instance id and node id.
     pub(super) async fn add_instance(&self, url: &str) -> Result<(String, String), DevtoolsError> {
         let step = Step::start("clew instance add");
         let instance = self.deployment.add_instance("demo", &[url.to_owned()], READER_PASSWORD).await?;
@@ -39,12 +39,12 @@ impl DemoService {
         Ok((instance.id, node))
     }
 
-    /// Returns a `clew` client command that connects to this server.
+    /// Returns a `clew` client command that connects to this `clew serve` process.
     pub(super) fn client_command(&self, arguments: &[&str]) -> Command {
         self.deployment.client_command(&self.process, arguments)
     }
 
-    /// Writes a shell script with file mode 0600 that exports the environment variables of the client.
+    /// Writes a shell script with file mode 0600 that exports the client's environment variables.
     pub(super) fn write_environment_file(&self) -> Result<PathBuf, DevtoolsError> {
         let path = self.deployment.directory().join("env");
         let own = [
@@ -63,7 +63,7 @@ impl DemoService {
         Ok(path)
     }
 
-    /// Returns the credentials of the administrator. `--keep` prints the credentials, because the server is temporary.
+    /// Returns the administrator's credentials. `--keep` prints them, because the server is temporary.
     pub(super) fn credentials(&self) -> &Credentials {
         &self.deployment.credentials
     }
@@ -72,7 +72,7 @@ impl DemoService {
         self.process.endpoint()
     }
 
-    /// Sends SIGTERM for a graceful shutdown and waits until the process exits.
+    /// Shuts down `clew serve` gracefully: sends SIGTERM, and waits until the process exits.
     pub(super) async fn stop(self) -> Result<(), DevtoolsError> {
         self.process.stop().await
     }

@@ -1,9 +1,9 @@
-//! Counter of open and accepted connections.
+//! Counts open and accepted connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-/// Connection counts of a fake server or a fleet.
+/// Connection counts of one fake server or of a fleet of fake servers.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionCounter {
     open: AtomicU64,
@@ -11,7 +11,7 @@ pub(crate) struct ConnectionCounter {
     accepted: AtomicU64,
 }
 
-/// Registration of an open connection in two counters. `Drop` decrements the number of open connections in both.
+/// Registers an open connection in two counters. Dropping it decrements the open connection count of both.
 #[derive(Debug)]
 pub(super) struct OpenConnection([Arc<ConnectionCounter>; 2]);
 
@@ -21,12 +21,12 @@ impl ConnectionCounter {
         self.open.load(SeqCst)
     }
 
-    /// Returns the maximum number of simultaneous connections.
+    /// Returns the highest number of connections that have been open at the same time.
     pub(crate) fn max_open_connections(&self) -> u64 {
         self.max_open.load(SeqCst)
     }
 
-    /// Returns the number of accepted connections.
+    /// Returns the number of connections that have been accepted so far.
     pub(crate) fn accepted_connections(&self) -> u64 {
         self.accepted.load(SeqCst)
     }

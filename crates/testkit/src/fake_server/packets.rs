@@ -1,22 +1,22 @@
 //! Encoding of MySQL packet payloads.
 
-/// OK packet: no changed rows, no insert id, autocommit enabled.
+/// OK packet that reports no changed rows, no insert id and enabled autocommit.
 pub(crate) const OK_PACKET: [u8; 7] = [0, 0, 0, 2, 0, 0, 0];
-/// EOF packet, which follows the column definitions and the rows.
+/// EOF packet, which a server sends after the column definitions and after the rows.
 pub(crate) const EOF_PACKET: [u8; 5] = [0xfe, 0, 0, 2, 0];
 
-/// Capability flags in the greeting of the fake server.
+/// Capability flags that the fake server sends in its greeting packet.
 // LONG_PASSWORD | CONNECT_WITH_DB | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH | CONNECT_ATTRS
 const SERVER_CAPABILITIES: u32 = 0x1 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x0008_0000 | 0x0010_0000;
-/// Authentication nonce in a greeting. The value is constant, because tests do not need security.
+/// Authentication nonce in a greeting packet. A constant nonce is sufficient, because tests need no security.
 pub(crate) const GREETING_NONCE: [u8; 20] = *b"12345678123456789012";
 
-/// Encodes the greeting of the fake server.
+/// Encodes the greeting packet of the fake server.
 pub(super) fn encode_fake_greeting(connection: u32) -> Vec<u8> {
     encode_greeting("9.7.4-fake", connection, 0, "mysql_native_password")
 }
 
-/// Encodes a greeting with a server version, additional capabilities and a default authentication plugin.
+/// Encodes a greeting packet with the given server version, extra capability flags and default authentication plugin.
 pub(crate) fn encode_greeting(version: &str, connection: u32, further_capabilities: u32, plugin: &str) -> Vec<u8> {
     let [low_a, low_b, high_a, high_b] = (SERVER_CAPABILITIES | further_capabilities).to_le_bytes();
     let (first, second) = GREETING_NONCE.split_at(8);
@@ -34,13 +34,13 @@ pub(crate) fn encode_greeting(version: &str, connection: u32, further_capabiliti
     packet
 }
 
-/// Encodes an error packet without an SQL state.
+/// Encodes an error packet that contains no SQL state.
 pub(crate) fn encode_error(code: u16, message: &str) -> Vec<u8> {
     let [low, high] = code.to_le_bytes();
     [&[0xff, low, high], message.as_bytes()].concat()
 }
 
-/// Encodes the definition of a text column.
+/// Encodes the column definition packet of a text column.
 pub(crate) fn encode_column_definition(name: &str) -> Vec<u8> {
     let mut packet = Vec::new();
     for text in ["def", "", "", "", name, ""] {
@@ -51,7 +51,7 @@ pub(crate) fn encode_column_definition(name: &str) -> Vec<u8> {
     packet
 }
 
-/// Encodes a row of text values. `None` becomes NULL.
+/// Encodes a result row of text values. `None` becomes NULL.
 pub(crate) fn encode_row(values: &[Option<&[u8]>]) -> Vec<u8> {
     let mut packet = Vec::new();
     for value in values {
@@ -63,7 +63,7 @@ pub(crate) fn encode_row(values: &[Option<&[u8]>]) -> Vec<u8> {
     packet
 }
 
-/// Appends a length-encoded string of less than 64 KiB.
+/// Appends a length-encoded string to a packet. The string must be shorter than 64 KiB.
 fn push_length_encoded_text(packet: &mut Vec<u8>, text: &[u8]) {
     let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
     match u8::try_from(length) {

@@ -1,24 +1,24 @@
-//! Definitions of the sixty test sessions with known contents.
+//! Defines the sixty test sessions, each with known contents.
 
 use crate::flavor::Flavor;
 use crate::known_sessions::ExpectedTransaction;
 use crate::raw_client::Charset;
 
-/// Age group of a session. Young sessions open after all old sessions.
+/// Age of a test session: all old sessions are opened before the first young session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SessionAge {
     Old,
     Young,
 }
 
-/// A statement that runs until the session closes.
+/// A statement that keeps running until its session is closed.
 #[derive(Debug, Clone)]
 pub(super) struct RunningStatement {
     pub(super) sent: Vec<u8>,
     pub(super) expected: ExpectedStatementText,
 }
 
-/// Expected statement text in the process list, read over a UTF-8 connection.
+/// Statement text that a client with a UTF-8 connection must read from the process list.
 #[derive(Debug, Clone)]
 pub(super) enum ExpectedStatementText {
     AsSent,
@@ -33,7 +33,7 @@ pub(super) struct SessionDefinition {
     pub(super) database: Option<&'static str>,
     pub(super) ipv6: bool,
     pub(super) charset: Charset,
-    /// Statements that the session completes before it starts `statement`.
+    /// Statements that the session runs to completion before it starts `statement`.
     pub(super) before: &'static [&'static str],
     pub(super) statement: Option<RunningStatement>,
     pub(super) state: &'static str,
@@ -55,7 +55,7 @@ pub(super) const SETUP_STATEMENTS: [&str; 7] = [
       UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9) c",
 ];
 
-/// Account names, including names that require escaping.
+/// Account names of the test sessions. Some names require escaping in CSV.
 pub(super) const USER_NAMES: [&str; 10] =
     ["app", "reader", "=cmd", "+sum", "-dash", "@at", "o'brien", "comma,user", "quo\"te", "用户"];
 
@@ -100,7 +100,7 @@ impl SessionDefinition {
         self.with_statement(&format!("SELECT SLEEP(100000) /* {comment} */"))
     }
 
-    /// Adds a transaction that modifies two rows and then waits for a row lock of another transaction.
+    /// Adds a transaction that modifies two rows and then waits for a row lock that another transaction holds.
     fn with_row_lock_wait(self, statement: &str, state: &'static str) -> Self {
         let before = &[
             "SET SESSION innodb_lock_wait_timeout = 100000",
@@ -112,14 +112,14 @@ impl SessionDefinition {
     }
 }
 
-/// Defines a session that sends a comment in a character set other than UTF-8.
+/// Defines a session whose statement contains a comment in a character set other than UTF-8.
 fn define_charset_session(charset: Charset, sent: &[u8], expected: &[u8]) -> SessionDefinition {
     let comment = |text| [b"SELECT SLEEP(100000) /* ".as_slice(), text, b" */"].concat();
     SessionDefinition { charset, ..SessionDefinition::new_idle("app", None) }
         .with_raw_statement(comment(sent), ExpectedStatementText::Bytes(comment(expected)))
 }
 
-/// Returns the definitions of all sessions.
+/// Returns the definitions of all sixty test sessions.
 pub(super) fn define_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
     let shop = || SessionDefinition::new_idle("app", Some("shop"));
     let mut definitions: Vec<SessionDefinition> =

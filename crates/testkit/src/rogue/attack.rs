@@ -12,8 +12,8 @@ use crate::protocol::{MAX_PAYLOAD_BYTES, read_packet, write_packet, write_packet
 /// Size of one write in bytes.
 const ATTACK_CHUNK_BYTES: usize = 64 << 10;
 
-/// Sends an attack as the response to a statement.
-/// Returns false if the mode attacks only during authentication.
+/// Responds to a client statement with the attack that `mode` selects.
+/// Returns false if `mode` attacks clients only during authentication.
 pub(super) async fn run_attack<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     statement: &str,
@@ -47,14 +47,14 @@ pub(super) async fn run_attack<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(true)
 }
 
-/// Column count of 2^23 in the three-byte encoding.
-/// The driver can allocate memory for 2^23 columns, but the definitions never end.
+/// Column count of 2^23, encoded as a three-byte length-encoded integer.
+/// A MySQL driver can allocate memory for 2^23 columns, but the column definitions never end.
 const ENDLESS_COLUMN_COUNT: [u8; 4] = [0xfd, 0, 0, 0x80];
-/// Column count of 2^40 in the eight-byte encoding.
-/// `mysql_async` tries to allocate 32 TiB for 2^40 columns, and the process aborts.
+/// Column count of 2^40, encoded as an eight-byte length-encoded integer.
+/// For 2^40 columns, `mysql_async` tries to allocate 32 TiB, and the client process aborts.
 const HUGE_COLUMN_COUNT: [u8; 9] = [0xfe, 0, 0, 0, 0, 0, 1, 0, 0];
 
-/// Requests a file from the client and records the file chunks as packets.
+/// Requests a local file from the client, and records the received file chunks as packets.
 async fn request_file<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     path: &str,
@@ -71,7 +71,7 @@ async fn request_file<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Sends one row with a last column of `bytes` bytes. All other columns contain `1`.
+/// Sends one row whose last column is `bytes` bytes long. All other columns contain `1`.
 async fn send_huge_row<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     columns: usize,
@@ -119,7 +119,7 @@ async fn send_endless_rows<S: AsyncRead + AsyncWrite + Unpin>(
     send_packet_repeatedly(stream, sequence, &packets::encode_row(&values), recording).await
 }
 
-/// Sends the same payload repeatedly until the client closes the connection.
+/// Sends the same packet payload repeatedly until the client closes the connection.
 async fn send_packet_repeatedly<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     mut sequence: u8,

@@ -1,4 +1,4 @@
-//! Authentication requests with which a rogue server can obtain a recoverable password.
+//! Authentication requests that trick a client into sending a password that the rogue server can recover.
 
 use std::io;
 
@@ -10,14 +10,14 @@ use super::rsa_key::PUBLIC_KEY_PEM;
 use crate::fake_server::packets;
 use crate::protocol::{read_packet, write_packet};
 
-/// First byte of a packet with additional authentication data.
+/// First byte of an `AuthMoreData` packet, which contains additional authentication data.
 const AUTH_MORE_DATA: u8 = 1;
-/// Status byte of `caching_sha2_password` that requests the password.
+/// Status byte with which a `caching_sha2_password` server requests the password.
 const PERFORM_FULL_AUTHENTICATION: u8 = 4;
-/// Client requests for the RSA key of the server, with `caching_sha2_password` and with `sha256_password`.
+/// Client requests for the server's RSA key: first for `caching_sha2_password`, then for `sha256_password`.
 const RSA_KEY_REQUESTS: [&[u8]; 2] = [&[2], &[1]];
 
-/// Returns the name of the authentication plugin for the greeting.
+/// Returns the name of the authentication plugin that the greeting packet announces.
 pub(super) fn default_auth_plugin(mode: &RogueMode) -> &'static str {
     match mode {
         RogueMode::FullAuthentication => "caching_sha2_password",
@@ -25,7 +25,7 @@ pub(super) fn default_auth_plugin(mode: &RogueMode) -> &'static str {
     }
 }
 
-/// Completes the authentication after the handshake response of the client.
+/// Completes the authentication after the client has sent its handshake response.
 pub(super) async fn run_authentication<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     mut sequence: u8,
@@ -46,8 +46,8 @@ pub(super) async fn run_authentication<S: AsyncRead + AsyncWrite + Unpin>(
     stream.flush().await
 }
 
-/// Sends an authentication request and records the client response.
-/// Sends the RSA key if the client requests the key.
+/// Sends an authentication request, and records the client's response.
+/// Also sends the server's RSA key if the client requests the key.
 async fn exchange_authentication_data<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     sequence: u8,

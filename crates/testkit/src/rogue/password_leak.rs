@@ -1,14 +1,14 @@
-//! Detects a password in the packets that a rogue server received from a client.
+//! Detects a recoverable password in the packets that a rogue server received from a client.
 
 use super::rsa_key;
 use crate::fake_server::packets::GREETING_NONCE;
 
-/// Encoding of a sent password from which the server can recover the password.
+/// Encoding of a password in a client packet. The rogue server can recover the password from each encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordLeak {
     /// Plain text.
     Clear,
-    /// Encrypted with the RSA key of the rogue server.
+    /// The password is encrypted with the rogue server's RSA key.
     Rsa,
     /// XOR with the nonce of the greeting.
     Xor,
@@ -33,7 +33,7 @@ pub(super) fn find_password_leak(packets: &[Vec<u8>], password: &str) -> Option<
     })
 }
 
-/// Computes the password scramble of MySQL 3.23 and 4.0 with the first 8 bytes of the nonce.
+/// Computes the password scramble of MySQL 3.23 and 4.0, which uses the first 8 bytes of the nonce.
 fn scramble_old_password(password: &str) -> Vec<u8> {
     const SEED_MODULUS: u32 = 0x3fff_ffff;
     let (message, pass) = (hash_old_password(&GREETING_NONCE[..8]), hash_old_password(password.as_bytes()));

@@ -1,4 +1,4 @@
-//! Records the client packets, the connections, and the attacks of a rogue server.
+//! Records the client packets, connections and attacks of a rogue MySQL server.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};

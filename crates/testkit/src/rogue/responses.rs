@@ -1,4 +1,4 @@
-//! Plausible responses of a rogue server to statements that the server does not attack.
+//! Normal-looking responses of a rogue server to statements that it answers without an attack.
 
 use std::io;
 
@@ -7,11 +7,11 @@ use tokio::io::AsyncWrite;
 use crate::fake_server::packets;
 use crate::protocol::write_packet;
 
-/// Number of columns in `SHOW FULL PROCESSLIST` on MySQL. MariaDB has one additional column.
+/// Number of columns that `SHOW FULL PROCESSLIST` returns on MySQL. MariaDB returns one more column.
 const PROCESS_LIST_COLUMN_COUNT: usize = 8;
 
-/// Responds to a lower-case statement with plausible data.
-/// The response is one row for constants, no rows for tables, and OK for other statements.
+/// Responds to a statement, given in lower case, with data that a real server might return.
+/// The response is one row for a query of constants, no rows for a table query, and OK otherwise.
 pub(super) async fn send_plausible_response(
     stream: &mut (impl AsyncWrite + Unpin),
     statement: &str,
@@ -30,7 +30,7 @@ pub(super) async fn send_plausible_response(
     write_packet(stream, sequence, &packets::EOF_PACKET).await
 }
 
-/// Sends the definitions of text columns. Returns the next sequence number.
+/// Sends column definitions for `columns` text columns, and returns the next sequence number.
 pub(super) async fn send_columns(stream: &mut (impl AsyncWrite + Unpin), columns: usize) -> io::Result<u8> {
     write_packet(stream, 1, &[u8::try_from(columns).map_err(io::Error::other)?]).await?;
     let mut sequence = 2;
@@ -42,7 +42,7 @@ pub(super) async fn send_columns(stream: &mut (impl AsyncWrite + Unpin), columns
     Ok(sequence.wrapping_add(1))
 }
 
-/// Returns the number of result columns, or `None` for a statement without rows.
+/// Returns the number of columns that a statement returns, or `None` if it returns no rows.
 pub(super) fn count_result_columns(statement: &str) -> Option<usize> {
     if statement.contains("processlist") && statement.starts_with("show") {
         Some(PROCESS_LIST_COLUMN_COUNT)
@@ -84,7 +84,7 @@ fn evaluate_constant(expression: &str, version: &str, connection: u32) -> String
     }
 }
 
-/// Splits the select list of a `SELECT` into expressions.
+/// Splits the select list of a `SELECT` statement into expressions.
 fn split_select_list(statement: &str) -> Option<Vec<&str>> {
     let list = statement.trim_start().strip_prefix("select")?;
     let mut expressions = Vec::new();
@@ -108,7 +108,7 @@ fn split_select_list(statement: &str) -> Option<Vec<&str>> {
     Some(expressions)
 }
 
-/// Returns true if a `SELECT` has a `FROM` clause outside parentheses.
+/// Returns true if a `SELECT` statement has a `FROM` clause outside of parentheses.
 fn reads_table(statement: &str) -> bool {
     let depth = |text: &str| text.matches('(').count() == text.matches(')').count();
     statement.match_indices('f').any(|(at, _)| is_from_keyword(statement, at) && statement.get(..at).is_some_and(depth))

@@ -1,4 +1,4 @@
-//! RSA key pair of rogue servers. Tests use the private key to decrypt client packets.
+//! RSA key pair of the rogue servers. Tests decrypt client packets with the private key.
 
 use num_bigint::BigUint;
 use sha1::{Digest, Sha1};
@@ -35,8 +35,8 @@ const RSA_BLOCK_BYTES: usize = 256;
 /// Size of a SHA-1 hash in bytes.
 const SHA1_HASH_BYTES: usize = 20;
 
-/// Decrypts an RSA block with OAEP padding (RFC 8017, section 7.1.2) and an empty label.
-/// Returns `None` if the block was not encrypted with the public key.
+/// Decrypts an RSA block that has OAEP padding (RFC 8017, section 7.1.2) and an empty label.
+/// Returns `None` if the block was not encrypted with the rogue servers' public key.
 pub(super) fn decrypt_oaep_block(block: &[u8]) -> Option<Vec<u8>> {
     if block.len() != RSA_BLOCK_BYTES {
         return None;

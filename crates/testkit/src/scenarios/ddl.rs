@@ -1,4 +1,4 @@
-//! Scenarios with waits for table metadata locks.
+//! Scenarios in which sessions wait for metadata locks on tables.
 
 use super::{BOTH_FLAVORS, Scenario};
 use crate::flavor::Flavor;
@@ -68,7 +68,7 @@ pub(super) fn metadata_lock_scenarios() -> Vec<Scenario> {
     ]
 }
 
-/// Returns a scenario with waits for table metadata locks. Session `a` is the root blocker.
+/// Returns a scenario in which sessions wait for metadata locks on tables. Session `a` is the root blocker.
 pub(super) fn metadata_lock_scenario(name: &str, script: &str, waits: &str) -> Scenario {
     metadata_lock_scenario_for_flavors(BOTH_FLAVORS, name, script, waits)
 }

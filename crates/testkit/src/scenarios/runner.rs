@@ -1,4 +1,4 @@
-//! Builds a scenario on a server, and clears the scenario afterwards.
+//! Runs the script of a lock wait scenario on a server, and removes its sessions and transactions afterwards.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,15 +15,15 @@ use crate::flavor::Flavor;
 use crate::raw_client::{Charset, RawSession};
 use crate::server::Server;
 
-/// Time limit for one step of a scenario, and for clearing a scenario.
+/// Time limit for each step of a scenario script, and for the removal of the scenario's sessions.
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
-/// Interval between two reads of the server state.
-/// InnoDB refreshes the transaction table only after 100 ms without a read.
+/// Interval at which the runner polls the server's sessions and transactions.
+/// InnoDB refreshes `INNODB_TRX` only if this table has not been read for 100 ms.
 const POLL_INTERVAL: Duration = Duration::from_millis(120);
-/// Server error code for a `KILL` of a session that does not exist.
+/// Error code that the server returns for a `KILL` of a session that does not exist.
 const NO_SUCH_THREAD_ERROR: u16 = 1094;
 
-/// Creates the tables and routines of the scenarios. Gaps between the row ids allow gap locks.
+/// Statements that create the tables and routines of the scenarios. Gaps between the row ids allow gap locks.
 const SETUP_STATEMENTS: [&str; 18] = [
     "DROP DATABASE IF EXISTS shop",
     "CREATE DATABASE shop",
@@ -46,11 +46,11 @@ const SETUP_STATEMENTS: [&str; 18] = [
     "CREATE EVENT shop.nightly ON SCHEDULE EVERY 1 YEAR STARTS '2037-01-01' DO SET @x = 1",
 ];
 
-/// Query for the user-defined tablespaces of MySQL.
+/// Query that lists the user-defined tablespaces of MySQL.
 const TABLESPACES_QUERY: &str =
     "SELECT name FROM information_schema.innodb_tablespaces WHERE space_type = 'General' AND name <> 'mysql'";
 
-/// Error while building or clearing a scenario.
+/// Error that occurs while a scenario is built or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
     /// A line of the script is invalid.
@@ -66,7 +66,7 @@ pub enum ScenarioError {
         /// Cause.
         source: io::Error,
     },
-    /// A session did not reach the expected state within the time limit.
+    /// A session did not reach its expected state within the time limit.
     #[error("{problem} after {STEP_TIMEOUT:?}:\n{list}")]
     NotSettled {
         /// Unmet condition.
@@ -74,7 +74,7 @@ pub enum ScenarioError {
         /// Process list at the time limit.
         list: String,
     },
-    /// A query on the control connection failed.
+    /// A query on the runner's control connection failed.
     #[error(transparent)]
     Server(#[from] mysql_async::Error),
 }
@@ -87,7 +87,7 @@ pub struct BuiltScenario {
 }
 
 impl Scenario {
-    /// Builds the scenario on a server, in a new schema `shop`.
+    /// Runs the scenario's script on a server, in a new schema `shop`.
     pub async fn build(&self, server: &Server) -> Result<BuiltScenario, ScenarioError> {
         let mut control = server.connect().await?;
         create_schema(server.flavor(), &mut control).await?;
@@ -110,7 +110,7 @@ impl Scenario {
 }
 
 impl BuiltScenario {
-    /// Returns thread ids by session name, including disconnected sessions.
+    /// Returns the thread id of each session by session name. Disconnected sessions are included.
     #[must_use]
     pub fn thread_ids(&self) -> &BTreeMap<String, u64> {
         &self.ids
@@ -189,9 +189,9 @@ impl BuiltScenario {
         self.sessions.get_mut(name).ok_or_else(gone)
     }
 
-    /// Waits for the responses to the waiters' statements, and closes each session that received a response.
-    /// A closed session releases all locks.
-    /// Returns the names of the waiters without a response within the time limit. These sessions remain open.
+    /// Waits until the waiters' statements finish, and closes each session that received a response.
+    /// A session releases all its locks when it is closed.
+    /// Returns the names of the waiters that received no response in time. Their sessions remain open.
     pub async fn finish_waiters(&mut self, waiters: &[&str], limit: Duration) -> Vec<String> {
         let mut finishing = JoinSet::new();
         for &name in waiters {
@@ -214,9 +214,9 @@ impl BuiltScenario {
         stuck
     }
 
-    /// Kills all sessions and rolls back all prepared transactions. Waiters are killed before blockers.
-    /// If a blocker ended first, a waiter would continue to run its statement.
-    /// A kill in the middle of such a statement would leave files behind.
+    /// Kills all sessions, waiters before blockers, and rolls back all prepared transactions.
+    /// If a blocker ended first, its waiters would continue to run their statements.
+    /// A kill of a waiter whose statement has continued would leave files behind.
     pub async fn tear_down(self, server: &Server) -> Result<(), ScenarioError> {
         let mut control = server.connect().await?;
         let ids: Vec<u64> = self.ids.values().copied().collect();
@@ -232,10 +232,10 @@ impl BuiltScenario {
     }
 }
 
-/// Waits until the sessions have ended, and rolls back prepared transactions.
-/// A waiter may end only after the rollback of the prepared transaction that blocks it.
-/// If `with_prepared` is true, also waits until no prepared transaction remains.
-/// A session can leave a prepared transaction behind when the session ends.
+/// Waits until the sessions have ended, and rolls back prepared XA transactions.
+/// A waiter may end only after the prepared transaction that blocks it has been rolled back.
+/// If `with_prepared` is true, also waits until the server has no prepared transaction left.
+/// A session that ends can leave a prepared transaction behind.
 async fn wait_until_ended(control: &mut Conn, ids: &[u64], with_prepared: bool) -> Result<(), ScenarioError> {
     let start = Instant::now();
     loop {
@@ -261,7 +261,7 @@ async fn kill_sessions(control: &mut Conn, ids: &[u64]) -> mysql_async::Result<(
     Ok(())
 }
 
-/// Creates the schema and removes objects that previous scenarios created outside the schema.
+/// Creates the schema `shop`, and removes objects that previous scenarios created outside the schema.
 async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Result<()> {
     for statement in SETUP_STATEMENTS {
         control.query_drop(statement).await?;
@@ -274,8 +274,8 @@ async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Resul
     Ok(())
 }
 
-/// Rolls back all prepared transactions, if none belongs to a session. Returns the number of prepared transactions.
-/// While a session is ending, MariaDB accepts the rollback but retains the transaction with its locks and without a name.
+/// Rolls back all prepared transactions unless one still belongs to a session. Returns their number.
+/// While a session ends, MariaDB accepts the rollback but keeps the transaction without its name and with its locks.
 async fn roll_back_prepared_transactions(control: &mut Conn) -> mysql_async::Result<usize> {
     let prepared: Vec<(i64, usize, usize, String)> = control.query("XA RECOVER").await?;
     let detached = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = 0";
@@ -292,7 +292,7 @@ async fn roll_back_prepared_transactions(control: &mut Conn) -> mysql_async::Res
     Ok(count)
 }
 
-/// Thread ids of the sessions on the server, grouped by state.
+/// Thread ids of the server's sessions, grouped by session state.
 #[derive(Debug, Default)]
 struct ServerState {
     present: Vec<u64>,

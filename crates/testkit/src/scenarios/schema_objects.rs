@@ -1,4 +1,4 @@
-//! Scenarios with waits for metadata locks of schemas, routines, triggers, events and tablespaces.
+//! Scenarios in which sessions wait for metadata locks on schemas, routines, triggers, events and tablespaces.
 
 use super::ddl::{metadata_lock_scenario, metadata_lock_scenario_for_flavors};
 use super::{BOTH_FLAVORS, MARIADB_ONLY, MYSQL_ONLY, Scenario};

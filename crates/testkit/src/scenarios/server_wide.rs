@@ -1,4 +1,4 @@
-//! Scenarios with waits for server-wide locks: global read locks, backup locks and user locks.
+//! Scenarios in which sessions wait for server-wide locks: global read locks, backup locks and user locks.
 
 use super::{BOTH_FLAVORS, MARIADB_ONLY, MYSQL_ONLY, Scenario};
 use crate::flavor::Flavor;

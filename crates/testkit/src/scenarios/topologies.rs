@@ -1,4 +1,4 @@
-//! Scenarios with complex wait graphs: chains, fans, cycles and prepared transactions without a session.
+//! Scenarios with complex wait graphs: chains, fans, cycles and prepared transactions that have no session.
 
 use super::{BOTH_FLAVORS, MARIADB_ONLY, MYSQL_ONLY, Scenario};
 
@@ -67,7 +67,7 @@ pub(super) fn topology_scenarios() -> Vec<Scenario> {
     .collect()
 }
 
-/// Returns scenarios with prepared XA transactions.
+/// Returns scenarios in which a prepared XA transaction blocks sessions.
 /// MySQL detaches a prepared transaction from its session immediately; MariaDB does so when the session ends.
 fn prepared_transaction_scenarios() -> [Scenario; 7] {
     const XA_PREPARE_STEPS: &str =
@@ -101,7 +101,7 @@ fn prepared_transaction_scenarios() -> [Scenario; 7] {
     })
 }
 
-/// Returns a scenario in which each session waits for a row lock of the previous session.
+/// Returns a scenario in which each session waits for a row lock that the previous session holds.
 fn chain_scenario() -> Scenario {
     let enter = |link| format!("s{link}: BEGIN\ns{link}: INSERT INTO s VALUES ({}, 1)\n", 100 + link);
     let wait = |link| format!("s{link}? UPDATE s SET v = 2 WHERE id = {}\n", 99 + link);
@@ -111,7 +111,7 @@ fn chain_scenario() -> Scenario {
     Scenario::new(BOTH_FLAVORS, "a chain of ten", script, waits.join(" "), "s0", "row")
 }
 
-/// Returns a scenario in which many readers wait for one blocker, and do not block each other.
+/// Returns a scenario in which many readers wait for one blocker but do not block each other.
 fn fan_scenario() -> Scenario {
     let wait = |waiter| format!("w{waiter}+ SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\n");
     let script = "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\n".to_owned();

@@ -1,4 +1,4 @@
-//! Formats a simulated request and the authorization decision as text and JSON.
+//! Formats a simulated request and its authorization decision as text and JSON.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use crate::text_table;
 /// Simulated request with its decision.
 pub(super) struct PolicySimulation<'a> {
     pub(super) explanation: Explanation,
-    /// Reasons why the request is denied before any policy is evaluated.
+    /// Reasons why the request is denied before Clew evaluates any policy.
     pub(super) denial_reasons: Vec<String>,
     pub(super) action: Action,
     pub(super) user: &'a User,
@@ -96,7 +96,7 @@ fn format_policy_statement(statement: &StatementRef) -> String {
     format!("statement {}{sid} of the policy {}, {via}", statement.statement, statement.policy)
 }
 
-/// Converts a reference to a policy statement to JSON, with the same field names as the API.
+/// Converts a reference to a policy statement to JSON. The field names are those of the API.
 fn statement_ref_to_json(statement: &StatementRef) -> Value {
     let group = match &statement.via {
         GrantSource::User => None,
@@ -105,7 +105,7 @@ fn statement_ref_to_json(statement: &StatementRef) -> Value {
     json!({ "policy": statement.policy, "group": group, "statement": statement.statement, "sid": statement.sid })
 }
 
-/// Converts a reference to a policy statement, and the evaluation result of the statement, to one JSON object.
+/// Converts a reference to a policy statement and its evaluation result to one JSON object.
 fn evaluated_statement_to_json((statement, why): &(StatementRef, StatementOutcome)) -> Value {
     merge_json_objects(
         statement_ref_to_json(statement),

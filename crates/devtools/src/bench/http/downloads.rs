@@ -1,4 +1,4 @@
-//! Download clients with minimal CPU use: one thread per client, large reads, and no content check.
+//! Download clients that use little CPU time: one thread per client, large reads, no content check.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,9 +14,9 @@ pub(super) struct DownloadRun {
     pub(super) address: SocketAddr,
     pub(super) get: GetRequest,
     pub(super) clients: usize,
-    /// Number of downloads by each client over one connection.
+    /// Number of downloads that each client makes over one connection.
     pub(super) repetitions: usize,
-    /// Expected size of each download in bytes.
+    /// Expected size of each download, in bytes.
     pub(super) bytes: u64,
 }
 
@@ -26,7 +26,7 @@ const READ_BUFFER_BYTES: usize = 256 * 1024;
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl DownloadRun {
-    /// Runs the downloads and returns the total download rate of all clients in MiB/s.
+    /// Runs all downloads, and returns the combined download rate of all clients in MiB/s.
     pub(super) async fn measure_download_rate(&self) -> Result<f64, DevtoolsError> {
         let this = self.clone();
         let result = tokio::task::spawn_blocking(move || this.run()).await;
@@ -69,7 +69,7 @@ impl DownloadRun {
     }
 }
 
-/// Sends a request and returns the response body.
+/// Sends an HTTP request, and returns the response body.
 pub(super) fn fetch_body(address: SocketAddr, get: &GetRequest) -> Result<String, DevtoolsError> {
     let mut body = Vec::new();
     HttpConnection::open(address)
@@ -90,7 +90,7 @@ impl HttpConnection {
         Ok(Self { stream, buffer: vec![0; READ_BUFFER_BYTES] })
     }
 
-    /// Sends a request, passes each chunk of the response body to `body`, and returns the length of the body.
+    /// Sends an HTTP request, passes each chunk of the body to `body`, and returns the length of the body.
     fn get(&mut self, get: &GetRequest, mut body: impl FnMut(&[u8])) -> io::Result<u64> {
         self.stream.write_all(get.request_head().as_bytes())?;
         let (length, first) = self.read_response_head()?;
@@ -109,7 +109,7 @@ impl HttpConnection {
         Ok(length)
     }
 
-    /// Reads the response head. Returns the content length and the body bytes received together with the head.
+    /// Reads an HTTP response head. Returns the content length and the body bytes that arrived with the head.
     fn read_response_head(&mut self) -> io::Result<(u64, Vec<u8>)> {
         const RESPONSE_HEAD_END: &[u8] = b"\r\n\r\n";
         let mut head = Vec::new();
@@ -128,7 +128,7 @@ impl HttpConnection {
     }
 }
 
-/// Parses the content length in a response head. Returns an error if the status is not 200.
+/// Parses the content length in an HTTP response head. Returns an error if the status is not 200.
 fn parse_content_length(head: &str) -> io::Result<u64> {
     let content_length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;

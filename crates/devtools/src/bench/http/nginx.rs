@@ -1,4 +1,4 @@
-//! Private nginx that serves one file with sendfile, and one constant response.
+//! Private nginx server that serves one file with sendfile, and one constant response.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,8 +12,8 @@ pub(super) const RESULT_PATH: &str = "/result";
 /// URL path of the constant response.
 pub(super) const CONSTANT_RESPONSE_PATH: &str = "/constant";
 
-/// Starts an nginx that serves `file` as CSV, and `constant` as JSON.
-/// The nginx settings optimize speed: sendfile, keep-alive connections, no access log.
+/// Starts an nginx server that serves `file` as CSV and the text `constant` as JSON.
+/// For high speed, nginx uses sendfile and keep-alive connections, and writes no access log.
 pub(super) async fn start(file: &Path, constant: &str) -> Result<Nginx, ServerError> {
     Nginx::start(|address: SocketAddr| {
         format!(

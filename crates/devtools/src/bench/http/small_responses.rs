@@ -1,24 +1,24 @@
-//! Measures the request rate for small HTTP responses.
+//! Measures the number of small HTTP responses per second.
 
 use super::super::server_harness::GetRequest;
 use crate::command::Command;
 use crate::error::DevtoolsError;
 
-/// Number of concurrent connections of a load generator.
+/// Number of concurrent connections that a load generator opens.
 const CONNECTION_COUNT: &str = "64";
 
-/// HTTP load generator, which shares the two cores with the measured server.
+/// HTTP load generator. It shares two cores with the measured server.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum LoadGenerator {
-    /// The program hey. It uses about as much CPU time as the server, like a typical client.
+    /// The load generator hey. Like a typical client, it uses about as much CPU time as the server.
     Hey,
-    /// The program wrk. It uses minimal CPU time, so the request rate shows the cost of the server.
+    /// The load generator wrk. It uses little CPU time, so the request rate depends on the server's CPU time.
     Wrk,
 }
 
 impl LoadGenerator {
-    /// Runs the load generator and returns the number of requests per second.
-    /// Returns an error if a response has a status other than 200.
+    /// Runs the load generator, and returns the number of requests per second.
+    /// Returns an error if any response has a status other than 200.
     pub(super) async fn measure_request_rate(self, base: &str, get: &GetRequest) -> Result<f64, DevtoolsError> {
         let url = format!("{base}{}", get.target);
         let command = match self {
@@ -45,13 +45,13 @@ impl LoadGenerator {
     }
 }
 
-/// Returns command-line options for all headers except `omitted`, which the load generator sends by default.
+/// Returns a command-line option for each header except `omitted`, which the load generator sends by default.
 fn format_header_options(get: &GetRequest, omitted: &'static str) -> impl Iterator<Item = String> {
     let headers = get.headers.iter().filter(move |(header, _)| header != omitted);
     headers.flat_map(|(header, value)| ["-H".to_owned(), format!("{header}: {value}")])
 }
 
-/// Parses the status codes in the output of hey, from lines such as `  [200]  17 responses`.
+/// Parses the status codes in hey's output, from lines such as `  [200]  17 responses`.
 fn parse_hey_statuses(output: &str) -> Vec<&str> {
     let lines = output.lines().filter(|line| line.trim_end().ends_with("responses"));
     lines.filter_map(|line| line.split_whitespace().next()).collect()
