@@ -11,7 +11,8 @@ pub enum StoreEvent {
     TaskEnded(RequestId),
     /// An intelligent kill was queued.
     IntelligentKillQueued,
-    /// The `LISTEN` connection is established. The receiver must poll once, because earlier notifications may be lost.
+    /// The `LISTEN` connection is established.
+    /// The receiver must poll once, because earlier notifications may be lost.
     Connected,
     /// The `LISTEN` connection is lost. Notifications may be lost until [`StoreEvent::Connected`].
     Disconnected,

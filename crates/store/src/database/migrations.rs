@@ -1,6 +1,6 @@
 //! Embeds the SQL migrations into the program.
 //!
-//! The macro `sqlx::migrate!` is not used, because it compiles sqlx and SQLite a second time for the build host.
+//! This module replaces `sqlx::migrate!`, which would compile sqlx and SQLite a second time for the build host.
 
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -17,7 +17,7 @@ pub(crate) use embed_migrations;
 /// Embedded migration: the file name, such as `0001_initial.sql`, and the SQL text.
 pub(crate) type MigrationFile = (&'static str, &'static str);
 
-/// Creates the migrator for embedded files. Each file name contains a version and a description.
+/// Creates a migrator from embedded files, whose names contain the version and the description.
 pub(crate) fn new_migrator(files: &[MigrationFile]) -> Migrator {
     Migrator::with_migrations(files.iter().filter_map(|(name, sql)| parse_migration(name, sql)).collect())
 }

@@ -12,7 +12,7 @@ use super::audited_tx::AuditedDatabase;
 use crate::database::Transaction;
 use crate::error::StoreError;
 
-/// Maximum number of audit events per transaction, and maximum number of other writes.
+/// Limit for the number of audit events, and for the number of other writes, in one transaction.
 const MAX_BATCH_SIZE: usize = 512;
 
 /// Write that can share a transaction with other writes.
@@ -24,7 +24,7 @@ pub(super) trait GroupedWrite: Send + Sync + 'static {
     const ERROR_CONTEXT: &'static str;
 
     /// Executes the SQL statements of the write.
-    /// If another write in the transaction fails, the statements are executed again in the next transaction.
+    /// If another write in the shared transaction fails, the next transaction executes these statements again.
     fn execute_write(
         &self,
         transaction: &mut Transaction,
@@ -45,7 +45,7 @@ struct WriteQueue {
 /// Writes that are executed in one transaction.
 #[derive(Default)]
 struct WriteBatch {
-    /// Audit events. They are appended to the audit chain in a single step after the other writes.
+    /// Audit events, which are appended to the audit chain in one step after the other writes.
     events: Vec<QueuedEvent>,
     writes: Vec<Box<dyn PendingWrite>>,
 }
@@ -105,7 +105,7 @@ impl GroupCommit {
     }
 
     /// Appends an audit event in a transaction that is shared with concurrent callers.
-    /// When this function returns, the event is durable.
+    /// When this function returns, the audit event is durable.
     pub(super) async fn append_event(&self, database: AuditedDatabase, event: AuditEvent) -> Result<(), StoreError> {
         let (reply, response) = oneshot::channel();
         let at = database.clock.unix_millis();
@@ -125,7 +125,7 @@ impl GroupCommit {
         }
     }
 
-    /// Takes pending writes up to the maximum batch size.
+    /// Takes pending writes from the queue, up to the maximum batch size.
     /// If the queue is empty, returns `None` and marks the writer task as stopped.
     fn take_batch(&self) -> Option<WriteBatch> {
         let mut queue = self.lock_queue();
@@ -142,8 +142,8 @@ impl GroupCommit {
     }
 }
 
-/// Resets the queue if the writer task panics or is cancelled.
-/// Pending callers then receive an error, and the next write starts a new writer task.
+/// Guard that resets the write queue if the writer task panics or is cancelled.
+/// After a reset, the pending callers receive an error, and the next write starts a new writer task.
 struct WriterGuard {
     group_commit: GroupCommit,
     finished: bool,
@@ -181,7 +181,7 @@ impl WriteBatch {
         self.events.is_empty() && self.writes.is_empty()
     }
 
-    /// Executes all writes. If a write fails, removes this write and executes the others again.
+    /// Executes all writes in one transaction. If a write fails, executes the other writes in a new transaction.
     async fn execute(mut self, database: &AuditedDatabase) {
         while !self.is_empty() {
             match self.try_execute(database).await {
@@ -219,7 +219,7 @@ impl WriteBatch {
     }
 }
 
-/// Wraps the error of a shared transaction for one of its callers.
+/// Wraps the error of a shared transaction for one of the waiting callers.
 fn wrap_shared_error(action: &'static str, error: Arc<StoreError>) -> StoreError {
     StoreError::Database { action, source: Box::new(error), remedy: "" }
 }

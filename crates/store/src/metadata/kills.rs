@@ -19,7 +19,7 @@ const FROM_MATCHING_KILLS_SQL: &str = "FROM killed_sessions WHERE instance_id = 
      AND ($5 IS NULL OR asked_at >= $5) AND ($6 IS NULL OR asked_at < $6)";
 
 impl Store {
-    /// Records kills before Clew sends them. [`Store::record_kill_outcomes`] adds their outcomes.
+    /// Records kills before Clew sends them. [`Store::record_kill_outcomes`] adds the outcomes later.
     /// Returns the ids of the records in the order of `kills`.
     pub async fn insert_kills(&self, kills: &[NewKill]) -> Result<Vec<i64>, StoreError> {
         let failed = StoreError::database_error("record a kill");

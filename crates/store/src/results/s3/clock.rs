@@ -1,4 +1,4 @@
-//! Reads the clock of the S3 server, which sets the dates of objects. The local clock may be wrong.
+//! Reads the clock of the S3 server, which dates the objects, because the local clock may be wrong.
 
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
