@@ -1,7 +1,7 @@
 //! Measures the task queue's SQL statements on tables with 1,000 and 1,000,000 tasks.
 //! `cargo xtask bench` runs this program.
 //!
-//! Each output line contains an operation and its durations in seconds, for the large table and for the small table.
+//! Each output line contains an operation's name, followed by its duration in seconds on the large and the small table.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 

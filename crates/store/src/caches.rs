@@ -1,4 +1,4 @@
-//! Defines the caches that `read_cache.rs` fills and that all requests share.
+//! Caches that all requests share and that the module `read_cache` fills.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ struct RecordedAddress {
 const ADDRESS_VERSION: i64 = 0;
 
 impl Caches {
-    /// Returns a user's client address as text if this process has recorded it after the Unix timestamp `since`.
+    /// Returns a user's client address as text if this process recorded it after `since`, in Unix seconds.
     pub(crate) fn address_recorded_since(&self, user: &UserId, address: IpAddr, since: i64) -> Option<Arc<str>> {
         let recorded = self.addresses.get(ADDRESS_VERSION, &(user.clone(), address));
         recorded.filter(|address| address.recorded_at > since).map(|address| address.text)

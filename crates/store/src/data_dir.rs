@@ -48,7 +48,7 @@ impl DataDir {
         database.try_exists().map_err(StoreError::file_error("look for", database))
     }
 
-    /// Creates missing directories with mode 0700.
+    /// Creates the data directory and its result directory with mode 0700 if they do not exist.
     pub(crate) fn create_directories(&self) -> Result<(), StoreError> {
         for folder in [self.root.clone(), self.results_path()] {
             if !folder.is_dir() {

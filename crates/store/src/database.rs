@@ -1,6 +1,6 @@
 //! Database abstraction over SQLite and PostgreSQL.
 //!
-//! Most SQL statements work in both databases and have numbered parameters (`$1`).
+//! Most SQL statements work in SQLite and PostgreSQL, with numbered parameters such as `$1`.
 //! Methods of [`Database`] and the modules `sqlite` and `postgres` handle the differences between the databases.
 
 mod change_detector;

@@ -1,4 +1,4 @@
-//! Derives the keys for different purposes from the master key.
+//! Derives a separate key for each purpose from the master key.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

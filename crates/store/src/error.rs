@@ -28,7 +28,7 @@ pub enum StoreError {
         /// Version of the database schema.
         version: i64,
     },
-    /// The target database of a metadata copy is not empty. No data was changed.
+    /// No data was copied, because the target database of the metadata copy is not empty.
     #[error("{location} is not empty: table {table} has rows; nothing was changed")]
     NotEmpty {
         /// URL of the database.
@@ -36,7 +36,7 @@ pub enum StoreError {
         /// Name of a table that has rows.
         table: String,
     },
-    /// The copied rows differ from the source rows. The metadata copy was rolled back.
+    /// The metadata copy was rolled back, because the copied rows differ from the source rows.
     #[error("the copy of table {table} differs from the source; the copy was rolled back")]
     CopyDiffers {
         /// Name of the table.
@@ -45,7 +45,7 @@ pub enum StoreError {
     /// The credentials that were used to request a temporary access key were revoked, disabled or removed.
     #[error("the credentials that the temporary access key is issued for are no longer valid")]
     SourceRevoked,
-    /// Another process is serving or initialising the data directory.
+    /// Another server is using the data directory, or another process is initialising it.
     #[error("another process is serving or initialising {}", dir.display())]
     AlreadyServing {
         /// Path of the directory.
@@ -86,7 +86,7 @@ pub enum StoreError {
     /// The master key is missing or unreadable, or other accounts can read the key file.
     #[error("master key: {reason}")]
     MasterKey {
-        /// Description of the problem and of its fix.
+        /// Description of the problem, with a fix.
         reason: String,
     },
     /// The stored secrets are encrypted with a different master key.
@@ -95,7 +95,7 @@ pub enum StoreError {
     /// Another process has rotated the master key, and this process still uses the previous key.
     #[error("the master key was rotated after this process started; restart the process with the new key")]
     MasterKeyRotated,
-    /// The operating system returned no random bytes, or the encryption failed.
+    /// Encrypting a secret failed, or the operating system returned no random bytes.
     #[error("could not encrypt the {what}")]
     Seal {
         /// Description of the secret.
@@ -164,7 +164,7 @@ pub enum StoreError {
         /// Number of attachments.
         times: u64,
     },
-    /// The requested change would exceed the policy limits of a user or group. No data was changed.
+    /// The requested change was rejected, because it would exceed the policy limits of a user or group.
     #[error(
         "{name:?} would have {policies} policies with {bytes} bytes; a user or group may have {} policies with {} bytes in all; fix: detach policies that are no longer needed, or merge them",
         limits.policies, limits.bytes
@@ -185,10 +185,10 @@ pub enum StoreError {
         /// Maximum number.
         limit: usize,
     },
-    /// The kill switch of the instance is off. No data was changed.
+    /// The kill task was not added, because the kill switch of the instance is off.
     #[error("the kill switch of the instance is off; turn it on first")]
     KillSwitchOff,
-    /// The instance already has the maximum number of running kill tasks.
+    /// The kill task was not added, because the instance has the maximum number of running kill tasks.
     #[error("{limit} kill tasks of the instance are already running; stop one first")]
     TooManyKillTasks {
         /// Maximum number.

@@ -39,7 +39,7 @@ impl KillSource {
 pub enum RecordedKillOutcome {
     /// The session or its statement has ended.
     Killed,
-    /// The server accepted the kill and is rolling back the session's transaction.
+    /// The server accepted the kill and is rolling back the transaction of the killed session.
     RollingBack,
     /// The server accepted the kill, but the session has not ended yet.
     Ending,

@@ -16,7 +16,7 @@ const MASTER_KEY_VARIABLE: &str = "CLEW_MASTER_KEY";
 /// Environment variable with the next master key, for installations that set `CLEW_MASTER_KEY`.
 const NEXT_MASTER_KEY_VARIABLE: &str = "CLEW_NEW_MASTER_KEY";
 
-/// Temporary name of the key file while Clew creates it.
+/// Temporary name of the key file during its creation.
 pub(crate) const TEMPORARY_FILE_NAME: &str = "master.key.new";
 
 pub(crate) type MasterKey = Zeroizing<[u8; 32]>;
@@ -108,7 +108,7 @@ pub(crate) fn load_or_create_next_master_key(file: &Path) -> Result<MasterKey, S
 }
 
 /// Replaces the current key file with the next key file.
-/// Keeps the current key file under another name, because existing backups need it.
+/// Keeps the current key file under another name, because existing backups need the key.
 /// Does nothing if an environment variable contains the master key.
 pub(crate) fn promote_next_master_key(file: &Path) -> Result<(), StoreError> {
     let next = next_master_key_path(file);

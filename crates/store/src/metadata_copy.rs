@@ -31,12 +31,12 @@ pub struct CopiedTable {
     pub name: &'static str,
     /// Number of rows.
     pub rows: u64,
-    /// Hexadecimal hash of all rows in any order, or an empty text in a preview.
+    /// Hexadecimal hash of all rows, independent of the row order. The hash is empty in a preview.
     pub digest: String,
 }
 
 impl Store {
-    /// Returns the tables that a copy would include. Does not change the target database.
+    /// Returns the tables that a metadata copy would include, without changing the target database.
     /// Fails with [`StoreError::NotEmpty`] if the target database contains rows.
     pub async fn preview_metadata_copy(&self, target: &PostgresUrl) -> Result<Vec<CopiedTable>, StoreError> {
         let names = TABLES_TO_COPY.iter().map(|table| table.name);

@@ -42,8 +42,8 @@ pub struct PolicyLimits {
 }
 
 impl Default for PolicyLimits {
-    /// Returns limits far above common use. The TaurusDB cloud service allows 20 policies of 6 KiB.
-    /// A request with policies at these limits takes about one millisecond to evaluate.
+    /// Returns the default limits, which are far above common use: 100 policies with 256 KiB in total.
+    /// Evaluating the policies of a user at these limits takes about one millisecond per request.
     fn default() -> Self {
         Self { policies: 100, bytes: 256 << 10 }
     }

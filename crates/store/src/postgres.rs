@@ -43,7 +43,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| new_migrator(MIGRATION_
 const MAX_CONNECTIONS: u32 = 10;
 /// Maximum wait for a connection from the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum duration of a statement. Without this timeout, a network partition would block the caller.
+/// Maximum duration of an SQL statement. Without this timeout, a network partition would block the caller.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Session settings for each PostgreSQL connection.
 /// The session timeouts keep a stopped or partitioned Clew process from blocking other processes.

@@ -22,9 +22,9 @@ use crate::versioned_cache::VersionedCache;
 pub enum LockoutState {
     /// No failed attempts are recorded.
     NoFailures,
-    /// Failed attempts are recorded, but further attempts are allowed.
+    /// Failed authentication attempts are recorded, but further attempts are allowed.
     HasFailures,
-    /// The subject is locked after too many failed attempts.
+    /// The subject is locked out after too many failed authentication attempts.
     Locked,
 }
 
@@ -45,7 +45,7 @@ impl Store {
 
 impl CachedView {
     /// Returns the version counter for identities, policies and the inventory.
-    /// Values that are derived from these entities stay valid until the version counter increases.
+    /// A value derived from identities, policies and the inventory stays valid until this counter increases.
     #[must_use]
     pub fn access_version(&self) -> i64 {
         self.version.access

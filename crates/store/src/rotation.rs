@@ -41,7 +41,7 @@ impl Store {
     ///
     /// Fails if a server is using the data directory.
     /// Other processes that share the database continue to run with the previous key.
-    /// Without the new key, their claims and key-dependent writes fail with [`StoreError::MasterKeyRotated`].
+    /// With the previous key, claims and key-dependent writes fail with [`StoreError::MasterKeyRotated`].
     pub async fn rotate_master_key(
         by: &Origin,
         location: impl Into<StoreLocation>,

@@ -80,7 +80,7 @@ async fn connect_and_migrate(options: SqliteConnectOptions) -> Result<SqliteData
     Ok(SqliteDatabase { pool })
 }
 
-/// Returns connection options with durable commits.
+/// Returns the SQLite connection options, which make commits durable.
 fn connect_options(file: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file)

@@ -207,7 +207,7 @@ impl Store {
 
     /// Closes the database and waits until all connections are closed.
     /// Clones of a closed store return errors.
-    /// Dropping the store without closing it closes the connections in the background.
+    /// If the store is dropped without a call of this function, the connections are closed in the background.
     pub async fn close(self) {
         self.database.close().await;
     }

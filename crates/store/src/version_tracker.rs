@@ -1,10 +1,10 @@
-//! Tracks the version counters of the database, which invalidate cached values.
+//! Tracks the version counters of the database contents. A changed counter invalidates cached values.
 //!
 //! A cached value stays valid until the version of its data changes.
 //! Caches compare versions before each use, so commits by other processes also invalidate cached values.
 //! If no transaction has committed since the last query, [`VersionFastPath`] returns the last version without a query.
 //! After a commit, one query reads the data version for all pending requests.
-//! A request only shares a query that starts after the request, so the data version includes every earlier commit.
+//! A request only shares a query that starts after the request, so the version reflects every earlier commit.
 
 use std::sync::Arc;
 

@@ -82,7 +82,7 @@ fn has_any_prefix(name: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Restricts a file or directory to its owner.
+/// Restricts the permissions of a file or directory to its owner.
 /// `foreign` is the name of a directory entry that Clew did not create, if any.
 fn restrict_file_mode(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
     // Do not follow symbolic links, because their targets are outside of the directory.

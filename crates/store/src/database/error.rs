@@ -14,7 +14,7 @@ impl StoreError {
     }
 }
 
-/// Converts an error from a schema migration.
+/// Converts an error of a schema migration to a [`StoreError`].
 pub(crate) fn migration_error(error: MigrateError) -> StoreError {
     let action = "apply the migrations of the database";
     match error {
@@ -27,7 +27,7 @@ pub(crate) fn migration_error(error: MigrateError) -> StoreError {
 }
 
 /// Returns a `map_err` function for `INSERT` statements.
-/// A unique violation becomes [`StoreError::AlreadyExists`].
+/// The function converts a unique constraint violation to [`StoreError::AlreadyExists`].
 pub(crate) fn convert_insert_error(
     action: &'static str,
     what: &'static str,

@@ -1,11 +1,11 @@
-//! Embeds the SQL migrations into the program.
+//! Embeds the SQL migration files in the executable.
 //!
 //! This module replaces `sqlx::migrate!`, which would compile sqlx and SQLite a second time for the build host.
 
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-/// Embeds the migration files in a directory below `migrations` as pairs of file name and SQL.
+/// Embeds the migration files of a `migrations` subdirectory as pairs of file name and SQL text.
 macro_rules! embed_migrations {
     ($directory:literal, [$($file:literal),+ $(,)?]) => {
         &[$(($file, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/", $directory, "/", $file)))),+]

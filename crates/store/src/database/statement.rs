@@ -124,7 +124,7 @@ impl<'q, T> Statement<'q, T> {
         row.map(decode).transpose()
     }
 
-    /// Returns the first row. Fails if the result is empty.
+    /// Returns the first row of the result. Fails if the result is empty.
     pub(crate) async fn fetch_one<'e>(self, executor: impl Into<Executor<'e>>) -> Result<T, sqlx::Error> {
         self.fetch_optional(executor).await?.ok_or(sqlx::Error::RowNotFound)
     }
@@ -181,7 +181,7 @@ impl<'e> From<&'e mut Transaction> for Executor<'e> {
     }
 }
 
-/// Implements `From<T>` and `From<Option<T>>` for [`Parameter`].
+/// Implements `From<T>` and `From<Option<T>>` for `Parameter`.
 macro_rules! parameters {
     ($($type:ty => $kind:ident($value:ident) $become:expr;)*) => {$(
         impl<'q> From<$type> for Parameter<'q> {

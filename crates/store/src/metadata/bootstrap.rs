@@ -20,8 +20,8 @@ pub(super) const CANARY_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: CANARY_SETTING };
 
 /// Plaintext of the encrypted constant in a database with an audit log.
-/// Only a process with the master key can encrypt this constant.
-/// A database with this constant must have an audit log.
+/// Only a process with the master key can encrypt this plaintext.
+/// A database that contains this plaintext in encrypted form must have an audit log.
 /// Clew versions without an audit log encrypt the text of [`CANARY_SETTING`] instead.
 pub(super) const CANARY_TEXT_WITH_AUDIT: &str = "canary, audited";
 

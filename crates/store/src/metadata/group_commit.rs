@@ -12,15 +12,15 @@ use super::audited_tx::AuditedDatabase;
 use crate::database::Transaction;
 use crate::error::StoreError;
 
-/// Limit for the number of audit events, and for the number of other writes, in one transaction.
+/// Maximum number of audit events in one transaction. The same maximum applies to other writes.
 const MAX_BATCH_SIZE: usize = 512;
 
-/// Write that can share a transaction with other writes.
+/// Database write that can share a transaction with other writes.
 pub(super) trait GroupedWrite: Send + Sync + 'static {
     /// Value that the caller receives.
     type Output: Send + 'static;
 
-    /// Action in the error message if the shared transaction cannot begin or commit.
+    /// Action to name in the error message if the shared transaction cannot begin or commit.
     const ERROR_CONTEXT: &'static str;
 
     /// Executes the SQL statements of the write.
@@ -42,7 +42,7 @@ struct WriteQueue {
     is_writer_running: bool,
 }
 
-/// Writes that are executed in one transaction.
+/// Batch of writes that share one transaction.
 #[derive(Default)]
 struct WriteBatch {
     /// Audit events, which are appended to the audit chain in one step after the other writes.
@@ -166,13 +166,13 @@ async fn drain_queue(database: AuditedDatabase, mut writer: WriterGuard) {
     writer.finished = true;
 }
 
-/// Reason why a batch transaction was rolled back.
+/// Reason why the transaction of a write batch was rolled back.
 enum BatchError {
     /// The write at this index failed.
     Write(usize, StoreError),
     /// The append to the audit log failed.
     Events(StoreError),
-    /// The transaction could not begin or commit.
+    /// The shared transaction could not begin or commit.
     Transaction(StoreError),
 }
 

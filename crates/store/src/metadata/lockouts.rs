@@ -1,4 +1,4 @@
-//! Locks a subject after consecutive authentication failures.
+//! Locks out a user name or access key id after consecutive authentication failures.
 //! The database stores subjects as keyed hashes, because users sometimes type passwords into name fields.
 //!
 //! A server reserves each authentication attempt before it checks the password.

@@ -73,8 +73,8 @@ impl Store {
         })
     }
 
-    /// Records that a node refused the credentials in `node` after the number of previous refusals in `refusals`.
-    /// Counts concurrent refusals as one refusal, and ignores the refusal of outdated credentials.
+    /// Records that a node refused the credentials in `node`. `refusals` is the number of earlier refusals.
+    /// Counts concurrent refusals as one refusal, and ignores a refusal of credentials that were changed since.
     pub async fn record_login_refusal(&self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
         let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());
         match self.find_node_with_password(&node.id).await? {

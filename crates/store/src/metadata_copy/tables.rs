@@ -39,7 +39,7 @@ impl Table {
 
 use ColumnType::{Bool, Bytes, Integer, Text};
 
-/// Tables to copy: all tables except those with derived or transient data.
+/// Tables to copy, which are all tables except those with derived or transient data.
 pub(super) const TABLES_TO_COPY: &[Table] = &[
     table("settings", &[("name", Text), ("value", Bytes)]).without_rowid(),
     table("domains", &[("id", Text), ("name", Text), ("created_at", Integer)]),
@@ -304,7 +304,7 @@ impl Table {
     }
 
     /// Reads up to `max_rows` rows of the SQLite table in the order of `rowid`.
-    /// Also returns the `rowid` of the last row.
+    /// Also returns the `rowid` of the last row that was read.
     /// Reads all rows at once if the table has no `rowid`, because such tables are small.
     pub(super) async fn read_page(
         &self,
@@ -354,7 +354,7 @@ impl Table {
         Ok(())
     }
 
-    /// Computes the digest of the PostgreSQL table.
+    /// Computes the digest of the rows in the PostgreSQL table.
     pub(super) async fn compute_digest(&self, to: &mut Transaction) -> Result<TableDigest, StoreError> {
         let mut digest = TableDigest::default();
         let cursor = format!("copied_{}", self.name);

@@ -1,4 +1,4 @@
-//! Clock of the database server, which all processes of a store share.
+//! Clock of the database server, which all processes with the same store share.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;

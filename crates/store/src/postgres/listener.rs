@@ -19,7 +19,7 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Delay between two connection attempts.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
-/// Receives notifications and reconnects after failures.
+/// Receives PostgreSQL notifications and reconnects after failures.
 pub(crate) struct Listener {
     options: PgConnectOptions,
     state: ListenerState,

@@ -15,7 +15,7 @@ use crate::tasks::ResultRecord;
 /// Maximum number of result files whose successful verification is cached.
 const MAX_VERIFIED_FILES: usize = 4096;
 
-/// Coarsest resolution of file timestamps. Two changes within this time may produce equal timestamps.
+/// Coarsest resolution of file timestamps. Two file changes within this time may produce equal timestamps.
 const TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
 
 /// Identity of a file version: inode, length, and mtime and ctime in nanoseconds.

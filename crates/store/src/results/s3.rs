@@ -1,7 +1,7 @@
 //! Stores results as objects on S3 (see `docs/decisions/0023-results-on-s3.md`).
 //!
 //! An object name consists of the request id, the fencing token of the writer and 64 random bits.
-//! The random bits make names unique even after the metadata is restored from a backup.
+//! The random bits make object names unique even after the metadata is restored from a backup.
 
 mod clock;
 mod error;
@@ -38,7 +38,7 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum wait for the start of a response, and for each chunk of a response.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
-/// Time after which a failed request is no longer retried.
+/// Time after which a failed S3 request is no longer retried.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of S3 objects whose successful verification is cached.
 const MAX_VERIFIED_OBJECTS: usize = 4096;
@@ -221,12 +221,12 @@ impl fmt::Debug for S3 {
     }
 }
 
-/// Generates the name of a temporary object.
+/// Generates the unique name of a temporary S3 object.
 fn temporary_object_name() -> String {
     format!("{TEMPORARY_OBJECT_PREFIX}{}", Uuid::new_v4().simple())
 }
 
-/// Connector that returns an existing HTTP client.
+/// HTTP connector for `object_store` that returns an existing HTTP client.
 #[derive(Debug)]
 struct SharedHttpClient(HttpClient);
 

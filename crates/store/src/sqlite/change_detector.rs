@@ -25,7 +25,7 @@ pub(crate) struct ChangeDetector {
     /// WAL index, which is valid as long as the connection is open.
     index: Option<WalIndex>,
     fast_path: VersionFastPath,
-    /// Last data version with its `data_version` number, which is only valid for this connection.
+    /// Last data version with its `data_version`, a number that is only valid for this connection.
     last: Option<(i64, DataVersion)>,
     /// Number of detected changes.
     changes: i64,

@@ -12,7 +12,7 @@ use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Placeholder for the previous MAC in the first audit row that follows a manipulated head record.
+/// Placeholder for the previous row's MAC in the first audit row after a manipulation of the head record.
 /// Only a process with the MAC key can create a valid audit row with this placeholder.
 pub(super) const CHANGED_HEAD_MAC: [u8; 32] = [0xff; 32];
 
@@ -23,7 +23,7 @@ pub(crate) async fn initialise_chain(transaction: &mut Transaction, key: &Master
     ChainEnd { seq: 1, mac: NO_PREVIOUS_MAC }.write_end_record(transaction, key, CHECKPOINT_NAME).await
 }
 
-/// Appends audit events with their times, which are Unix timestamps in milliseconds.
+/// Appends audit events. The time of each event is a Unix timestamp in milliseconds.
 /// The transaction must hold the write lock, because the function reads and then updates the head record.
 /// To detect missing rows, first compares the head record with the newest audit row that this process has recorded.
 /// Returns the newest row, which the caller must pass to [`CheckpointTracker::record_newest`] after the commit.

@@ -6,7 +6,7 @@ use crate::derived_keys::{DerivedKeys, KEY_ID_SETTING, hmac_sha256};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Placeholder for the previous MAC in the first row of the audit chain.
+/// Placeholder for the previous row's MAC in the first row of the audit chain.
 pub(super) const NO_PREVIOUS_MAC: [u8; 32] = [0; 32];
 
 /// Name of the record that contains the sequence number and MAC of the newest audit row.

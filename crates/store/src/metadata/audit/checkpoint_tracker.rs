@@ -2,7 +2,7 @@
 //!
 //! If an attacker removes the newest audit rows and rolls back the head record, the remaining chain is still valid.
 //! Only a MAC that was recorded before the removal proves that audit rows are missing.
-//! Each process keeps such a MAC in memory, and exported audit checkpoints contain a MAC that survives a restart.
+//! Each process keeps the newest row's MAC in memory. Exported audit checkpoints also work after a restart.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

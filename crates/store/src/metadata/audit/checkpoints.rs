@@ -23,7 +23,7 @@ impl Store {
     }
 
     /// Checks that the audit log contains the last recorded row, then records the newest row.
-    /// Returns the oldest loss of audit rows that was not confirmed with [`Store::acknowledge_audit_loss`].
+    /// Returns the oldest loss of audit rows that was not acknowledged with [`Store::acknowledge_audit_loss`].
     /// Until the process terminates, [`Store::verify_audit`] also reports the detected losses of audit rows.
     pub async fn check_audit_growth(&self) -> Result<Option<AuditProblem>, StoreError> {
         let newest = self.checkpoint_tracker.newest_checkpoint();
@@ -41,7 +41,7 @@ impl Store {
         Ok(self.checkpoint_tracker.oldest_unreported_loss())
     }
 
-    /// Confirms a loss of audit rows, so that [`Store::check_audit_growth`] no longer returns the loss.
+    /// Acknowledges a loss of audit rows, so that [`Store::check_audit_growth`] no longer returns the loss.
     pub fn acknowledge_audit_loss(&self, loss: &AuditProblem) {
         self.checkpoint_tracker.acknowledge_loss(loss);
     }

@@ -110,8 +110,8 @@ impl ChainVerifier {
         self.previous_is_authentic = authentic;
     }
 
-    /// Returns true if the sequence number `seq` is valid. It must be higher than the previous row's number.
-    /// A row with a sequence number after the head record must be authentic.
+    /// Returns true if `seq` is valid, which requires a higher sequence number than that of the previous audit row.
+    /// A sequence number beyond the head record is valid only for an authentic audit row.
     fn is_valid_seq(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
             && (authentic || self.head.is_none_or(|head| seq <= head.seq))

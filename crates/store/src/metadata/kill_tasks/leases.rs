@@ -1,4 +1,4 @@
-//! Queries for leases that assign an instance's kill tasks to a worker. All times come from the store's clock.
+//! Queries for the leases that assign an instance's kill tasks to a worker. The store's clock times the leases.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

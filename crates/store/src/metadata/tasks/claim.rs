@@ -10,7 +10,7 @@ use crate::metadata::row_mapping::duration_to_millis;
 use crate::store::Store;
 use crate::tasks::{ClaimRequest, ClaimedTask, ClaimedTasks};
 
-/// Builds the SQL statement that claims one task. Skips excluded nodes and nodes at their task limit.
+/// Builds the SQL statement that claims one task. The statement skips excluded nodes and nodes at their task limit.
 /// Tasks with an expired lease have priority over queued tasks.
 /// Each attempt extends the retry delay of a task by one lease duration.
 /// If no lease has expired, claims the queued task with the lowest `turn` in the zones of this process.
@@ -41,7 +41,7 @@ macro_rules! claim_query {
 /// Claim statement for SQLite.
 pub(super) const SQLITE_CLAIM_QUERY: &str =
     claim_query!("SELECT value FROM json_each($5)", "(SELECT value AS zone FROM json_each($6)) AS own", "");
-/// Claim statement for PostgreSQL. Skips rows that other transactions have locked.
+/// SQL statement that claims a task in PostgreSQL and skips rows that other transactions have locked.
 pub(super) const POSTGRES_CLAIM_QUERY: &str = claim_query!(
     "SELECT value FROM json_array_elements_text($5::json) AS aside (value)",
     "json_array_elements_text($6::json) AS own (zone)",

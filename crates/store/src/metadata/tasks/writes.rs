@@ -11,7 +11,7 @@ use crate::tasks::NewCollectionTask;
 /// Computes the `turn` of a new task. The turn is the position of the task in the fair queue.
 /// The turn is the base turn, plus the number of the project's other instances with queued tasks, plus one.
 /// The base turn is the higher of two turns: the current turn, and the highest queued turn of the task's instance.
-/// The current turn is the highest turn of a running task, or else the lowest queued turn in the zone of the new task.
+/// The current turn is the highest turn of a running task, or else the lowest queued turn in the new task's zone.
 /// As a result, projects share the workers equally, and so do the instances within a project.
 /// The query counts at most 64 instances.
 pub(super) const FAIR_TURN_QUERY: &str = "WITH RECURSIVE others (id, number) AS ( \

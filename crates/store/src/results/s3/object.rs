@@ -37,7 +37,7 @@ struct ChunkReader {
 
 impl StoredObject {
     /// Streams a byte range of the object.
-    /// If the range is the entire object but the hash is wrong, the stream returns an error instead of the last chunk.
+    /// If the range is the entire object and the hash is wrong, the stream returns an error instead of the last chunk.
     /// For a partial range, callers must call [`crate::StoredResult::verify_content`] first.
     /// The stream also fails if S3 disconnects or times out, or if the object was replaced.
     #[must_use]

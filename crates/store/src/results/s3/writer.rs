@@ -16,7 +16,7 @@ use crate::results::PublishedResult;
 /// Size of a part of a multipart upload, in bytes.
 /// S3 requires at least 5 MiB for each part except the last, and allows 10,000 parts.
 const PART_SIZE: usize = 5 << 20;
-/// Delay before a retry after a lost connection.
+/// Delay before the retry of a write request whose connection was lost.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// Maximum duration of an upload. S3 dates an object to the start of the object's upload.
 /// Garbage collection therefore ignores S3 objects that are newer than twice the maximum upload duration.
@@ -67,7 +67,7 @@ impl S3Writer {
     }
 
     /// Writes a single-part result with one request, and repeats the request after a lost connection.
-    /// `object_store` does not retry this request. A retry is safe because object names are unique.
+    /// `object_store` does not retry such a write, but a retry is safe because object names are unique.
     fn put_object(&mut self) -> Result<(), StoreError> {
         let payload = PutPayload::from(std::mem::take(&mut self.part));
         let began = Instant::now();
