@@ -85,7 +85,7 @@ pub enum IssuingCredentials {
 pub enum TokenOrigin {
     /// The token was issued by `POST /v3/auth/tokens` and is only valid for its own scope.
     Api,
-    /// The token was issued by a password sign-in on the web page and can be exchanged for another project's token.
+    /// The token belongs to a session of the web page and can be exchanged for another project's token.
     Console,
 }
 

@@ -4,7 +4,7 @@
 //! First, the rotation writes the next key to a second key file.
 //! Then, one transaction encrypts all secrets with the next key.
 //! Finally, the next key file replaces the current key file.
-//! If a crash prevents this replacement, [`Store::open`] detects that only the next key is valid and replaces the file.
+//! If a crash prevents the replacement of the key file, [`Store::open`] detects the valid key and replaces the file.
 
 use clew_model::Origin;
 
@@ -40,8 +40,8 @@ impl Store {
     /// After a crash, the next call of this function or of [`Store::open`] completes the rotation.
     ///
     /// Fails if a server is using the data directory.
-    /// Other processes that share the database continue to run with the previous key.
-    /// With the previous key, claims and key-dependent writes fail with [`StoreError::MasterKeyRotated`].
+    /// Other processes that share the database continue to run with the previous master key.
+    /// With the previous master key, claims and key-dependent writes fail with [`StoreError::MasterKeyRotated`].
     pub async fn rotate_master_key(
         by: &Origin,
         location: impl Into<StoreLocation>,

@@ -104,7 +104,7 @@ impl Store {
     }
 
     /// Ends queued intelligent kills that are older than `max_age`, and running ones whose lease has expired.
-    /// Returns the ended intelligent kills with their state before this call.
+    /// Returns the intelligent kills that this call ended, with their previous state.
     pub async fn end_stale_intelligent_kills(&self, max_age: Duration) -> Result<Vec<IntelligentKill>, StoreError> {
         const EXPIRED_IN_QUEUE_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \
              Check the preview and request the kill again";

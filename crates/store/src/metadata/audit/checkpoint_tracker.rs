@@ -1,7 +1,7 @@
 //! Keeps the MAC of the newest audit row in memory to detect a truncation of the audit log.
 //!
 //! If an attacker removes the newest audit rows and rolls back the head record, the remaining chain is still valid.
-//! Only a MAC that was recorded before the removal proves that audit rows are missing.
+//! Only a MAC that was recorded before the attack proves that audit rows are missing.
 //! Each process keeps the newest row's MAC in memory. Exported audit checkpoints also work after a restart.
 
 use std::collections::VecDeque;

@@ -85,8 +85,8 @@ impl AuditKeys {
     }
 }
 
-/// Replaces the current MAC key, and authenticates the head and checkpoint records with the new key.
-/// Existing audit rows keep their MACs under the previous key.
+/// Replaces the current MAC key, and authenticates the head and checkpoint records with the new MAC key.
+/// Existing audit rows keep their MACs from the previous MAC key.
 /// Does not rewrite a manipulated head or checkpoint record, so that verification still detects the manipulation.
 pub(crate) async fn rotate_chain_key(
     transaction: &mut Transaction,
