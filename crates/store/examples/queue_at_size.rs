@@ -1,7 +1,7 @@
-//! Measures the SQL statements of the task queue in tables with 1,000 and 1,000,000 tasks.
+//! Measures the task queue's SQL statements on tables with 1,000 and 1,000,000 tasks.
 //! `cargo xtask bench` runs this program.
 //!
-//! Each output line contains the operation and its durations in seconds for the large and the small table.
+//! Each output line contains an operation's name, followed by its duration in seconds on the large and the small table.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 
@@ -21,8 +21,8 @@ const CLAIMS_PER_RUN: u32 = 40;
 const READS_PER_RUN: u32 = 200;
 const COUNTS_PER_RUN: u32 = 20;
 
-/// Inserts tasks for 1000 instances in ten projects. Each task is for a different node.
-/// One tenth of the tasks are queued, ten tasks are running, and the others have ended.
+/// Inserts tasks for 1,000 instances in ten projects. Each task reads a different node.
+/// One tenth of the inserted tasks are queued, ten tasks are running, and the others have ended.
 const INSERT_TASKS_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
          lease_until, result_name, result_rows, result_bytes, result_sha256, ended_at) \
      SELECT 'realtime_session-00000000-0000-4000-8000-' || digits(n) || '-98e0', '00000000000000000000' || digits(n / 10 % 10), \
@@ -34,7 +34,8 @@ const INSERT_TASKS_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, 
          CASE WHEN n % 10 <> 0 AND n > 11 THEN 8000000000000 END \
      FROM numbers";
 
-/// Builds the insert statement. `digits` is an SQL expression that formats a number with twelve digits.
+/// Builds the SQL statement that inserts the tasks.
+/// `digits` is an SQL expression that formats a number with twelve digits.
 fn build_insert_tasks_sql(digits: &str) -> String {
     let selection = serde_json::to_string(&Selection::default()).unwrap();
     let filled = INSERT_TASKS_TEMPLATE.replace("'selection'", &format!("'{selection}'"));
@@ -84,7 +85,7 @@ impl BenchQueue {
         Self { store, tasks, last_read: 0, _folder: folder, _server: server }
     }
 
-    /// Claims tasks and ends them, so that the number of running tasks stays constant.
+    /// Claims and ends tasks, so that the number of running tasks stays constant.
     async fn measure_claim(&mut self) -> Duration {
         let mut elapsed = Duration::ZERO;
         for _ in 0..CLAIMS_PER_RUN {

@@ -9,32 +9,31 @@ use serde::{Deserialize, Serialize};
 /// Row of the audit log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditRecord {
-    /// Sequence number of the row. Numbers start at 1 and have no gaps.
+    /// Sequence number of the audit row. The first row has number 1, and there are no gaps.
     pub seq: i64,
-    /// Time when the row was written, as a Unix timestamp in milliseconds.
+    /// Time when Clew wrote the audit row, as a Unix timestamp in milliseconds.
     pub at: i64,
     /// The recorded event.
     pub event: AuditEvent,
-    /// MAC of the row, in hexadecimal. The MAC covers the MAC of the previous row.
-    /// A copy of this MAC outside the database reveals a rollback of the entire database.
+    /// Hexadecimal MAC of the audit row, computed over the row and the previous row's MAC.
+    /// A copy of an audit row's MAC outside the database reveals a rollback of the entire database.
     pub link: String,
 }
 
-/// Identifies the newest audit row at a point in time.
-/// A checkpoint that is stored outside Clew proves that audit rows were removed after its creation.
-/// See [`crate::Store::verify_audit`].
+/// Identifies the newest row of the audit log at a point in time.
+/// With a checkpoint stored outside Clew, [`crate::Store::verify_audit`] detects a later truncation of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditCheckpoint {
-    /// Sequence number of the newest row, or 0 for an empty audit log.
+    /// Sequence number of the newest audit row, or 0 if the audit log is empty.
     pub seq: i64,
     /// MAC of the row, in hexadecimal.
     pub link: String,
-    /// Time when this row was the newest audit row, as a Unix timestamp in milliseconds.
+    /// Time when the checkpoint's row was the newest audit row, as a Unix timestamp in milliseconds.
     pub at: i64,
 }
 
-/// Filter for audit rows. A field with the value `None` matches all rows.
+/// Filter for audit rows. A field that is `None` matches all rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
     /// Domain of the event or of its actor.
@@ -59,20 +58,20 @@ pub struct AuditFilter {
     pub request_id: Option<String>,
 }
 
-/// Result of a verification of the audit log.
+/// Result of verifying the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AuditVerification {
     /// Number of rows.
     pub rows: u64,
-    /// Sequence number of the first row, if any.
+    /// Sequence number of the first audit row, or `None` if there are no rows.
     pub first: Option<i64>,
-    /// Sequence number of the last row, if any.
+    /// Sequence number of the last audit row, or `None` if there are no rows.
     pub last: Option<i64>,
-    /// MAC of the newest row, as in [`AuditRecord::link`].
+    /// Hexadecimal MAC of the newest audit row, as in [`AuditRecord::link`].
     pub newest: String,
-    /// Detected problems in row order, at most [`AuditVerification::MAX_PROBLEMS`].
+    /// Detected integrity problems, at most [`AuditVerification::MAX_PROBLEMS`].
     pub problems: Vec<AuditProblem>,
-    /// Number of detected problems that the `problems` list omits.
+    /// Number of detected problems beyond the limit [`AuditVerification::MAX_PROBLEMS`].
     pub more_problems: u64,
 }
 
@@ -80,7 +79,7 @@ impl AuditVerification {
     /// Maximum number of reported problems.
     pub const MAX_PROBLEMS: usize = 1000;
 
-    /// Returns true if all rows are present and unchanged.
+    /// Returns true if all audit rows are present and unchanged.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.problems.is_empty()
@@ -90,7 +89,7 @@ impl AuditVerification {
 /// Integrity problem of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditProblem {
-    /// Sequence number of the affected row or of the first missing row.
+    /// Sequence number of the affected audit row, or of the first missing row.
     pub position: i64,
     /// Type of the problem.
     pub fault: AuditFault,
@@ -99,39 +98,39 @@ pub struct AuditProblem {
 /// Type of an integrity problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditFault {
-    /// The row was changed, or was not written by Clew.
+    /// The audit row was changed after Clew wrote it, or another program wrote the row.
     Changed,
-    /// All rows from `position` through `through` are missing.
+    /// All audit rows from `position` to `through` (inclusive) are missing.
     Missing {
         /// Last missing row.
         through: i64,
     },
-    /// All rows from `position` up to `first` are missing, although retention did not remove them.
+    /// All audit rows from `position` to `first` (exclusive) are missing, although retention did not remove them.
     MissingBefore {
         /// First existing row.
         first: i64,
     },
-    /// All rows after `last` through `position` are missing.
+    /// All audit rows after `last`, up to and including `position`, are missing.
     MissingAfter {
-        /// Last existing row, or `None` if the audit log is empty.
+        /// Sequence number of the last existing audit row, or `None` if the audit log is empty.
         last: Option<i64>,
     },
-    /// The row is authentic but does not follow the previous row, because parts of two database copies were combined.
+    /// The authentic row does not follow the previous row, because parts of two database copies were combined.
     OutOfOrder,
-    /// The head record had been changed before Clew wrote this row, so earlier rows may be missing.
+    /// The head record was changed before Clew wrote this audit row, so earlier rows may be missing.
     AfterChangedHead,
-    /// The head record was changed, so rows at the end of the audit log may be missing.
+    /// The head record was changed, so the newest audit rows may be missing.
     HeadChanged,
-    /// The checkpoint record was changed, so rows at the start of the audit log may be missing.
+    /// The checkpoint record was changed, so the oldest audit rows may be missing.
     CheckpointChanged,
-    /// A row that was recorded as the newest row is missing, so the end of the audit log was removed.
+    /// A row that once was the newest audit row is missing, so the end of the audit log was removed.
     RecordedRowMissing {
-        /// Time when this row was the newest audit row, as a Unix timestamp in milliseconds.
+        /// Time when the missing row was the newest audit row, as a Unix timestamp in milliseconds.
         at: i64,
     },
-    /// A row that was recorded as the newest row was replaced, so the end of the audit log was rewritten.
+    /// A row that once was the newest audit row was replaced, so the end of the audit log was rewritten.
     RecordedRowReplaced {
-        /// Time when this row was the newest audit row, as a Unix timestamp in milliseconds.
+        /// Time when the replaced row was the newest audit row, as a Unix timestamp in milliseconds.
         at: i64,
     },
 }

@@ -1,4 +1,4 @@
-//! Caches that all requests share. `read_cache.rs` fills these caches.
+//! Caches that all requests share and that the module `read_cache` fills.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -39,20 +39,20 @@ impl Default for Caches {
     }
 }
 
-/// Address of a user that this process has recorded.
+/// Client address that this process has recorded for a user.
 #[derive(Debug, Clone)]
 struct RecordedAddress {
-    /// Address as text. Each signed request of the user needs this text.
+    /// Client address as text, which every signed request of the user needs.
     text: Arc<str>,
-    /// Unix timestamp of the last write, in seconds.
+    /// Time of the last write to the database, as a Unix timestamp in seconds.
     recorded_at: i64,
 }
 
-/// Constant version of all address cache entries, which never become stale.
+/// Constant version of the entries in the address cache, which never become stale.
 const ADDRESS_VERSION: i64 = 0;
 
 impl Caches {
-    /// Returns the text of a user's address if this process has recorded it after `since`, a Unix timestamp in seconds.
+    /// Returns a user's client address as text if this process recorded it after `since`, in Unix seconds.
     pub(crate) fn address_recorded_since(&self, user: &UserId, address: IpAddr, since: i64) -> Option<Arc<str>> {
         let recorded = self.addresses.get(ADDRESS_VERSION, &(user.clone(), address));
         recorded.filter(|address| address.recorded_at > since).map(|address| address.text)

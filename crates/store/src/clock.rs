@@ -1,10 +1,10 @@
-//! Provides the time for leases, expirations and timestamps.
+//! Clock for leases, expiration times and timestamps.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Wall clock. Tests replace this clock with a simulated clock.
+/// Wall clock, which tests replace with a simulated clock.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> i64 + Send + Sync>);
 

@@ -17,18 +17,18 @@ pub struct AccessKey {
     pub user: Arc<User>,
     /// Secret of the key.
     pub secret: SecretString,
-    /// True if the key is enabled. Always true for temporary keys, which use [`TemporaryKeyValidity`] instead.
+    /// True if the access key is enabled. Temporary keys are always enabled and have a [`TemporaryKeyValidity`].
     pub enabled: bool,
-    /// Validity of a temporary key, or `None` for a permanent key.
+    /// Validity of a temporary access key, or `None` for a permanent access key.
     pub temporary: Option<TemporaryKeyValidity>,
-    /// Time of the last recorded use, as a Unix timestamp in seconds. Clones share this value.
+    /// Time of the last recorded use of the access key, as a Unix timestamp in seconds. Clones share this time.
     pub(crate) last_recorded_use: Arc<AtomicI64>,
 }
 
 /// Validity of a temporary access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemporaryKeyValidity {
-    /// SHA-256 hash of the security token that each request must contain.
+    /// SHA-256 hash of the security token that each request with the temporary key must contain.
     pub token_hash: [u8; 32],
     /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
@@ -43,11 +43,11 @@ pub struct AccessKeyRecord {
     pub id: AccessKeyId,
     /// User that owns the credential.
     pub user_id: UserId,
-    /// True if the key is enabled.
+    /// True if the access key is enabled.
     pub enabled: bool,
     /// Creation time.
     pub created_at: i64,
-    /// Time of the last use. The accuracy is one minute.
+    /// Time of the last use, accurate to one minute.
     pub last_used_at: Option<i64>,
 }
 
@@ -60,31 +60,32 @@ pub struct NewTemporaryKey {
     pub id: AccessKeyId,
     /// Secret of the key.
     pub secret: SecretString,
-    /// SHA-256 hash of the security token that each request must contain.
+    /// SHA-256 hash of the security token that each request with the temporary key must contain.
     pub token_hash: [u8; 32],
     /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
-    /// Credentials that authenticated the request for this key. If they are no longer valid, the insertion fails.
+    /// Credentials that authenticated the request for this temporary key.
+    /// Inserting the temporary key fails if these credentials are no longer valid.
     pub issued_for: IssuingCredentials,
 }
 
 /// Credentials that authenticated the request for a temporary access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IssuingCredentials {
-    /// Token, identified by its hash. Revoking this token also revokes the temporary key.
+    /// Hash of the token. Revoking the token also revokes the temporary key.
     Token([u8; 32]),
     /// Permanent access key.
     Key(AccessKeyId),
-    /// No credentials, because the key is issued on the command line.
+    /// No credentials, because the temporary key is issued on the command line.
     CommandLine,
 }
 
-/// Origin of a token. The origin determines which other tokens the token can be exchanged for.
+/// Origin of a token. Only a console token can be exchanged for another project's token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenOrigin {
     /// The token was issued by `POST /v3/auth/tokens` and is only valid for its own scope.
     Api,
-    /// The web page issued the token after a password sign-in. The token can be exchanged for another project's token.
+    /// The token belongs to a session of the web page and can be exchanged for another project's token.
     Console,
 }
 
@@ -96,7 +97,7 @@ impl TokenOrigin {
         }
     }
 
-    /// Parses a stored name. Returns `Api`, the origin with the fewest rights, for an unknown name.
+    /// Parses a stored origin name. Returns `Api`, the origin with the fewest rights, if the name is unknown.
     pub(crate) fn from_name(name: &str) -> Self {
         if name == Self::Console.name() { Self::Console } else { Self::Api }
     }
@@ -136,6 +137,6 @@ pub struct StoredToken {
     pub expires_at: i64,
     /// Origin of the token.
     pub origin: TokenOrigin,
-    /// True if a request or a change of the user's rights has revoked the token.
+    /// True if a revocation request or a change of the user's rights has revoked the token.
     pub revoked: bool,
 }

@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::fsync::sync_directory;
 use crate::master_key;
 
-/// Paths of the data directory. The directory may not exist yet.
+/// Paths in the data directory, which may not exist yet.
 #[derive(Debug, Clone)]
 pub(crate) struct DataDir {
     pub(crate) root: PathBuf,
@@ -21,12 +21,12 @@ impl DataDir {
         Self { root: root.to_owned() }
     }
 
-    /// Returns the path of the database file. The file exists once the initialisation is complete.
+    /// Returns the path of the database file, which exists only after a completed initialisation.
     pub(crate) fn database_path(&self) -> PathBuf {
         self.root.join("clew.db")
     }
 
-    /// Returns the temporary path that the database file has during the initialisation.
+    /// Returns the temporary path of the database file during the initialisation.
     pub(crate) fn unfinished_database_path(&self) -> PathBuf {
         self.root.join("clew.db.new")
     }
@@ -48,7 +48,7 @@ impl DataDir {
         database.try_exists().map_err(StoreError::file_error("look for", database))
     }
 
-    /// Creates missing directories with mode 0700.
+    /// Creates the data directory and its result directory with mode 0700 if they do not exist.
     pub(crate) fn create_directories(&self) -> Result<(), StoreError> {
         for folder in [self.root.clone(), self.results_path()] {
             if !folder.is_dir() {
@@ -71,7 +71,7 @@ impl DataDir {
         Ok(())
     }
 
-    /// Creates an empty database file with mode 0600. SQLite uses the same mode for its additional files.
+    /// Creates an empty database file with mode 0600. SQLite creates its WAL files with the same mode.
     pub(crate) fn create_database_file(&self) -> Result<(), StoreError> {
         let path = self.unfinished_database_path();
         let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);

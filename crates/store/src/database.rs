@@ -1,7 +1,7 @@
 //! Database abstraction over SQLite and PostgreSQL.
 //!
-//! Most statements are written once, in SQL that both databases accept, with numbered parameters (`$1`).
-//! Methods of [`Database`] and the modules `sqlite` and `postgres` handle the differences.
+//! Most SQL statements work in SQLite and PostgreSQL, with numbered parameters such as `$1`.
+//! Methods of [`Database`] and the modules `sqlite` and `postgres` handle the differences between the databases.
 
 mod change_detector;
 mod data_version;
@@ -41,7 +41,7 @@ pub(crate) enum Transaction {
 }
 
 impl Database {
-    /// Creates a SQLite database in an empty file. Disables the write-ahead log so that the file can be renamed.
+    /// Creates a SQLite database in an empty file, without a write-ahead log, so that the file can be renamed.
     pub(crate) async fn create_sqlite(file: &Path) -> Result<Self, StoreError> {
         Ok(Self::Sqlite(sqlite::create_database(file).await?))
     }
@@ -82,7 +82,7 @@ impl Database {
         }
     }
 
-    /// Returns the clock that all processes with this database share.
+    /// Returns the clock that all processes with the same database share.
     pub(crate) fn clock(&self) -> Clock {
         match self {
             Self::Sqlite(_) => Clock::default(),
@@ -91,7 +91,7 @@ impl Database {
     }
 
     /// Returns true if processes on other machines can use the database.
-    /// The lock file in the data directory does not exclude processes on other machines.
+    /// A lock file in the data directory does not lock out processes on other machines.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))
     }

@@ -1,4 +1,4 @@
-//! Derives one key per purpose from the master key.
+//! Derives a separate key for each purpose from the master key.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -6,20 +6,21 @@ use zeroize::Zeroizing;
 
 use crate::master_key::MasterKey;
 
-/// Name of the setting that stores the master key id. The setting does not exist before the first rotation.
+/// Name of the setting that stores the id of the master key. The first key rotation creates this setting.
 pub(crate) const KEY_ID_SETTING: &str = "master_key_id";
 
 /// Keys derived from the master key.
 pub(crate) struct DerivedKeys {
     /// Key of the MACs in the audit log.
     pub(crate) audit: MasterKey,
-    /// Key for hashes of subjects in authentication failures. Users sometimes type a password into a name field.
+    /// Key for hashing the subjects of authentication failures.
+    /// The subjects are hashed because users sometimes type a password into a name field.
     pub(crate) failures: MasterKey,
-    /// Key that signs links that work without credentials.
+    /// Key that signs the links that grant access without credentials.
     pub(crate) links: MasterKey,
-    /// Key for the marker of Clew's sessions on watched servers. Other users of these servers can see the marker.
+    /// Key for deriving the marker of Clew's sessions, which other users of the watched servers can see.
     pub(crate) sessions: MasterKey,
-    /// Identifier of the master key. The identifier does not disclose the key.
+    /// Identifier of the master key, which does not reveal the key.
     pub(crate) id: [u8; 32],
 }
 
@@ -35,13 +36,13 @@ impl DerivedKeys {
         }
     }
 
-    /// Returns true if the stored id belongs to this master key or no id is stored yet.
+    /// Returns true if the stored key id belongs to this master key, or if no key id is stored yet.
     pub(crate) fn matches_key_id(&self, id: Option<&[u8]>) -> bool {
         id.is_none_or(|id| id == self.id)
     }
 }
 
-/// Computes the HMAC-SHA256 of the concatenated parts.
+/// Computes the HMAC-SHA256 of the concatenated `parts`.
 pub(crate) fn hmac_sha256(key: &MasterKey, parts: &[&[u8]]) -> [u8; 32] {
     let mut block = Zeroizing::new([0; 64]);
     for (to, from) in block.iter_mut().zip(key.iter()) {

@@ -28,7 +28,7 @@ pub enum StoreError {
         /// Version of the database schema.
         version: i64,
     },
-    /// The target database of a metadata copy is not empty. No data was changed.
+    /// No data was copied, because the target database of the metadata copy is not empty.
     #[error("{location} is not empty: table {table} has rows; nothing was changed")]
     NotEmpty {
         /// URL of the database.
@@ -36,16 +36,16 @@ pub enum StoreError {
         /// Name of a table that has rows.
         table: String,
     },
-    /// The copied rows differ from the source rows. The metadata copy was rolled back.
+    /// The metadata copy was rolled back, because the copied rows differ from the source rows.
     #[error("the copy of table {table} differs from the source; the copy was rolled back")]
     CopyDiffers {
         /// Name of the table.
         table: &'static str,
     },
-    /// The credentials behind the request for a temporary access key were revoked, disabled or removed.
+    /// The credentials that were used to request a temporary access key were revoked, disabled or removed.
     #[error("the credentials that the temporary access key is issued for are no longer valid")]
     SourceRevoked,
-    /// Another process is serving or initialising the data directory.
+    /// Another server is using the data directory, or another process is initialising it.
     #[error("another process is serving or initialising {}", dir.display())]
     AlreadyServing {
         /// Path of the directory.
@@ -86,22 +86,22 @@ pub enum StoreError {
     /// The master key is missing or unreadable, or other accounts can read the key file.
     #[error("master key: {reason}")]
     MasterKey {
-        /// Description of the problem and of its fix.
+        /// Description of the problem, with a fix.
         reason: String,
     },
-    /// A different master key was used to encrypt the secrets.
+    /// The stored secrets are encrypted with a different master key.
     #[error("the master key does not match this store, or it was rotated; restore master.key or CLEW_MASTER_KEY")]
     WrongMasterKey,
     /// Another process has rotated the master key, and this process still uses the previous key.
     #[error("the master key was rotated after this process started; restart the process with the new key")]
     MasterKeyRotated,
-    /// The operating system returned no random bytes, or the encryption failed.
+    /// Encrypting a secret failed, or the operating system returned no random bytes.
     #[error("could not encrypt the {what}")]
     Seal {
         /// Description of the secret.
         what: String,
     },
-    /// An encrypted secret was changed or moved by a program other than Clew.
+    /// A program other than Clew changed or moved an encrypted secret.
     #[error("the encrypted {what} was changed outside of Clew; enter the secret again")]
     Unseal {
         /// Description of the secret.
@@ -114,10 +114,10 @@ pub enum StoreError {
         action: &'static str,
         /// Cause of the error.
         source: Box<dyn std::error::Error + Send + Sync>,
-        /// Remedy for the error. A nonempty remedy starts with "; ".
+        /// Remedy to append to the error message: an empty text, or a text that starts with "; ".
         remedy: &'static str,
     },
-    /// The background task that executes queries or writes has stopped.
+    /// A background task that executes database queries or writes has stopped.
     #[error("could not query the database: the server is shutting down; try again")]
     Stopped,
     /// A stored value cannot be parsed.
@@ -164,7 +164,7 @@ pub enum StoreError {
         /// Number of attachments.
         times: u64,
     },
-    /// The requested change would exceed the policy limits of a user or group. No data was changed.
+    /// The requested change was rejected, because it would exceed the policy limits of a user or group.
     #[error(
         "{name:?} would have {policies} policies with {bytes} bytes; a user or group may have {} policies with {} bytes in all; fix: detach policies that are no longer needed, or merge them",
         limits.policies, limits.bytes
@@ -185,10 +185,10 @@ pub enum StoreError {
         /// Maximum number.
         limit: usize,
     },
-    /// The kill switch of the instance is off. No data was changed.
+    /// The kill task was not added, because the kill switch of the instance is off.
     #[error("the kill switch of the instance is off; turn it on first")]
     KillSwitchOff,
-    /// The instance already has the maximum number of running kill tasks.
+    /// The kill task was not added, because the instance has the maximum number of running kill tasks.
     #[error("{limit} kill tasks of the instance are already running; stop one first")]
     TooManyKillTasks {
         /// Maximum number.
@@ -208,7 +208,7 @@ pub enum StoreError {
         /// Maximum number of queued tasks.
         limit: u32,
     },
-    /// Writing a result failed. No partial result remains.
+    /// Writing a collection result failed and left no partial result.
     #[error("could not write the result {}: {source}{}", path.display(), io_error_remedy(source))]
     ResultWrite {
         /// Path of the file.
@@ -221,20 +221,20 @@ pub enum StoreError {
     S3 {
         /// The failed operation.
         action: &'static str,
-        /// Location of the object, as `s3://bucket/key`.
+        /// Location of the S3 object in the form `s3://bucket/key`.
         location: String,
         /// Cause of the error.
         reason: String,
-        /// Remedy for the error. A nonempty remedy starts with "; ".
+        /// Remedy to append to the error message: an empty text, or a text that starts with "; ".
         remedy: &'static str,
     },
-    /// The file or S3 object of a result is missing.
+    /// The file or S3 object of a collection result is missing.
     #[error("result {name} is missing; collect again")]
     ResultMissing {
         /// Name of the result.
         name: String,
     },
-    /// The content of a result differs from the data that Clew wrote.
+    /// The content of a collection result differs from the data that Clew wrote.
     #[error("result {name} is damaged: {reason}; collect again")]
     ResultCorrupt {
         /// Name of the result.
@@ -251,13 +251,13 @@ impl StoreError {
         move |source| Self::File { action, path, source }
     }
 
-    /// Returns a `map_err` function that converts errors from parsing stored values.
+    /// Returns a `map_err` function that converts parse errors of stored values.
     pub(crate) fn damaged_value_error<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Self {
         move |error| Self::Damaged { what, reason: error.to_string() }
     }
 }
 
-/// Returns the remedy for an I/O error. A nonempty remedy starts with "; ".
+/// Returns the remedy for an I/O error: an empty text, or a text that starts with "; ".
 fn io_error_remedy(error: &io::Error) -> &'static str {
     use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {

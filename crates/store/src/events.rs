@@ -1,11 +1,11 @@
-//! Receives notifications about changes from processes that share the database.
+//! Receives notifications of changes by all processes that share the database.
 
 use crate::database::Database;
 use crate::postgres::listener::Listener;
 use crate::store::Store;
 use crate::store_event::StoreEvent;
 
-/// Receives notifications. The first notification is [`StoreEvent::Connected`].
+/// Receiver of change notifications. The first notification is [`StoreEvent::Connected`].
 #[derive(Debug)]
 pub struct StoreEventReceiver(Listener);
 
@@ -21,7 +21,7 @@ impl Store {
 }
 
 impl StoreEventReceiver {
-    /// Waits for the next notification. This method is cancel safe.
+    /// Waits for the next change notification. This method is cancel safe.
     pub async fn next(&mut self) -> StoreEvent {
         self.0.next_event().await
     }

@@ -1,11 +1,11 @@
-//! Types for requested intelligent kills, stored intelligent kills and filters.
+//! Types for intelligent kills: requests, stored records and filters.
 
 use std::fmt;
 use std::str::FromStr;
 
 use clew_model::{InstanceId, NodeId, Origin, ProjectId, TaskStatus};
 
-/// Id of an intelligent kill: its request time as a Unix timestamp in milliseconds, or the next unused number.
+/// Id of an intelligent kill: the Unix time of the request in milliseconds, or the last id plus one if that is higher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntelligentKillId(pub(crate) i64);
 
@@ -40,7 +40,7 @@ impl FromStr for IntelligentKillId {
 /// Request for an intelligent kill.
 #[derive(Debug, Clone)]
 pub struct NewIntelligentKill {
-    /// Actor that requested the kill, with the client address.
+    /// Actor that requested the intelligent kill, with the actor's client address.
     pub by: Origin,
     /// Project of the instance.
     pub project_id: ProjectId,
@@ -59,20 +59,20 @@ pub struct IntelligentKill {
     pub request: NewIntelligentKill,
     /// Current state.
     pub status: TaskStatus,
-    /// Reason for the failure, if any. Clew may have killed some sessions before the failure.
+    /// Reason if the intelligent kill failed. Clew may have killed some sessions before the failure.
     pub reason: Option<String>,
-    /// End time, as a Unix timestamp in milliseconds, or `None` if the kill has not ended.
+    /// End time, as a Unix timestamp in milliseconds, or `None` if the intelligent kill has not ended.
     pub ended_at: Option<i64>,
 }
 
-/// Filter for a node's completed intelligent kills by request time, in Unix milliseconds.
+/// Filter for a node's completed intelligent kills by request time in Unix milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntelligentKillFilter {
     /// Instance of the node.
     pub instance_id: InstanceId,
     /// Node whose sessions were killed.
     pub node_id: NodeId,
-    /// Start of the range of request times (inclusive).
+    /// Earliest request time (inclusive).
     pub from: i64,
     /// End of the range of request times (exclusive).
     pub to: i64,

@@ -10,22 +10,22 @@ use serde_json::Value;
 pub struct NewKillTask {
     /// Criteria that select the sessions to kill.
     pub criteria: KillCriteria,
-    /// True if the statement filter matches templates, because the caller has no right to see statements.
+    /// True if the statement filter matches templates, because the caller may not see statements.
     pub masked: bool,
     /// Duration of the task, or `None` if the task does not expire.
     pub duration: Option<Duration>,
-    /// Details for the audit event. Templates replace the statements.
+    /// Details for the audit event, with statement templates in place of statements.
     pub audit_detail: Value,
 }
 
 /// State of a kill task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KillTaskState {
-    /// The task is running, and a worker kills matching sessions.
+    /// The kill task is running, and a worker kills the matching sessions.
     Running,
     /// The duration of the task has expired.
     Finished,
-    /// A user stopped the task or turned off the kill switch.
+    /// A user stopped the kill task or turned off the kill switch.
     Stopped,
 }
 
@@ -44,21 +44,21 @@ impl KillTaskState {
 /// Stored kill task. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillTask {
-    /// Unique id: the creation time in milliseconds, or the next unused number.
+    /// Unique id: the creation time in Unix milliseconds, or the last id plus one if that is higher.
     pub id: i64,
     /// Instance whose sessions are killed.
     pub instance_id: InstanceId,
     /// Criteria that select the sessions to kill.
     pub criteria: KillCriteria,
-    /// True if the statement filter matches templates instead of statements.
+    /// True if the statement filter matches statement templates instead of statements.
     pub masked: bool,
     /// Start time.
     pub started_at: i64,
-    /// Expiration time, or `None` if the task does not expire.
+    /// Expiration time, or `None` if the kill task does not expire.
     pub ends_at: Option<i64>,
     /// Time when the task was stopped.
     pub stopped_at: Option<i64>,
-    /// State of the task at the time of the database query.
+    /// State of the kill task at the time of the database query.
     pub state: KillTaskState,
 }
 

@@ -39,7 +39,7 @@ impl KillSource {
 pub enum RecordedKillOutcome {
     /// The session or its statement has ended.
     Killed,
-    /// The server accepted the kill and is rolling back the session's transaction.
+    /// The server accepted the kill and is rolling back the transaction of the killed session.
     RollingBack,
     /// The server accepted the kill, but the session has not ended yet.
     Ending,
@@ -85,7 +85,7 @@ impl RecordedKillOutcome {
     }
 }
 
-/// Kill to record before Clew sends it. Text fields contain invalid UTF-8 in escaped form.
+/// Kill to record before Clew sends it to the server. Text fields escape invalid UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKill {
     /// Project of the instance.
@@ -98,9 +98,9 @@ pub struct NewKill {
     pub source: KillSource,
     /// Id of the intelligent kill or kill task that caused the kill.
     pub task_id: Option<String>,
-    /// Target of the kill: `connection` or `query`.
+    /// Target of the kill: `connection` for the session, or `query` for its current statement.
     pub kind: &'static str,
-    /// Reason that the user entered. The reason may be empty.
+    /// Reason that the user entered for the kill, or an empty text.
     pub reason: String,
     /// Id of the session on the server.
     pub session_id: u64,
@@ -135,9 +135,9 @@ pub struct KillRecord {
     pub source: KillSource,
     /// Id of the intelligent kill or kill task that caused the kill.
     pub task_id: Option<String>,
-    /// Target of the kill: `connection` or `query`.
+    /// Target of the kill: `connection` for the session, or `query` for its current statement.
     pub kind: String,
-    /// Reason that the user entered. The reason may be empty.
+    /// Reason that the user entered for the kill, or an empty text.
     pub reason: String,
     /// Id of the session on the server.
     pub session_id: u64,
@@ -155,7 +155,7 @@ pub struct KillRecord {
     pub state: Option<String>,
     /// Template of the statement.
     pub template: Option<String>,
-    /// Time when Clew recorded the kill, before Clew sent the kill.
+    /// Time when Clew recorded the kill, shortly before sending it to the server.
     pub requested_at: i64,
     /// Outcome of the kill, or `None` if no outcome is recorded yet.
     pub outcome: Option<RecordedKillOutcome>,
@@ -165,7 +165,7 @@ pub struct KillRecord {
     pub ended_at: Option<i64>,
 }
 
-/// Filter for kills. An optional field with the value `None` matches all kills.
+/// Filter for kill records. An optional field that is `None` matches all records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillFilter {
     /// Instance of the kill.
@@ -176,14 +176,14 @@ pub struct KillFilter {
     pub source: Option<KillSource>,
     /// Id of the intelligent kill or kill task that caused the kill.
     pub task_id: Option<String>,
-    /// Start of the range of request times (inclusive), as a Unix timestamp in milliseconds.
+    /// Earliest request time (inclusive), as a Unix timestamp in milliseconds.
     pub from: Option<i64>,
     /// End of the range of request times (exclusive), as a Unix timestamp in milliseconds.
     pub to: Option<i64>,
 }
 
 impl KillFilter {
-    /// Creates a filter that matches all kills of an instance.
+    /// Creates a filter that matches all kill records of an instance.
     #[must_use]
     pub fn for_instance(instance_id: InstanceId) -> Self {
         Self { instance_id, node_id: None, source: None, task_id: None, from: None, to: None }

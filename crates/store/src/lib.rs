@@ -1,9 +1,9 @@
-//! Stores identities, policies, the inventory, tasks, results and the audit log. Secrets are encrypted.
+//! Stores identities, policies, the inventory, tasks, results, the audit log and encrypted secrets.
 //!
 //! The data directory contains the SQLite database `clew.db`, the directory `results/` and the file `master.key`.
-//! Results can be stored on S3 instead of in `results/`.
-//! Several processes can open a data directory, but only one can serve it (see [`Store::lock_for_serving`]).
-//! Several data directories can share a PostgreSQL database instead of `clew.db` (see [`StoreLocation`]).
+//! Collection results can also be stored on S3 instead of in the directory `results/`.
+//! Several processes can open a data directory, but only one of them can be a server (see [`Store::lock_for_serving`]).
+//! A PostgreSQL database can replace `clew.db`, and several data directories can share it (see [`StoreLocation`]).
 //!
 //! The crate `clew-iam` authorizes requests, `clew-worker` schedules tasks, and `clew-mysql` collects sessions.
 //!

@@ -1,20 +1,20 @@
-//! Back-off after refused logins. Fewer login attempts keep a watched server from locking Clew's account.
+//! Back-off after refused logins, so that a watched server does not lock Clew's account.
 
 use std::time::Duration;
 
-/// Delay before the first retry after a refused login. The delay doubles with each further refusal.
+/// Delay before the first retry of a refused login. Each further refusal doubles the delay.
 pub(crate) const FIRST_RETRY_DELAY: Duration = Duration::from_secs(30);
-/// Maximum delay before a retry.
+/// Maximum delay before the retry of a refused login.
 pub(crate) const MAX_RETRY_DELAY: Duration = Duration::from_hours(1);
-/// Minimum delay between a refused login and a retry that a user requests.
+/// Minimum delay between a refused login and a login that a user requests.
 pub const REQUESTED_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// Trigger of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginTrigger {
-    /// Background login for a kill task, a collection retry or the live feed. Waits for the full back-off.
+    /// Background login for a kill task, a collection retry or the live feed, delayed by the full back-off.
     Automatic,
-    /// Login that a user requests, often after fixing the account. Waits only for [`REQUESTED_RETRY_DELAY`].
+    /// Login that a user requests, delayed only by [`REQUESTED_RETRY_DELAY`] after a refused login.
     Requested,
 }
 
@@ -36,14 +36,14 @@ pub struct LoginBackoff {
 pub enum LoginPermit {
     /// The login may be attempted now.
     Granted {
-        /// Number of consecutive refusals before this login. The caller must report this number with the outcome.
+        /// Number of consecutive refused logins so far, which the caller must report with the outcome of this login.
         refusals: u32,
     },
     /// The back-off has not ended yet.
     Deferred(LoginBackoff),
 }
 
-/// Returns the retry delay after a number of consecutive refusals.
+/// Returns the delay before the next login after a number of consecutive refused logins.
 pub(crate) fn compute_retry_delay(refusals: u32) -> Duration {
     let doublings = refusals.saturating_sub(1).min(16);
     FIRST_RETRY_DELAY.saturating_mul(1 << doublings).min(MAX_RETRY_DELAY)

@@ -1,4 +1,4 @@
-//! Contains the queries of the metadata database in one module per entity type.
+//! Queries for the metadata database, in one module per entity type.
 
 mod access_keys;
 mod attachments;

@@ -1,7 +1,7 @@
 //! Copies the metadata from SQLite to PostgreSQL in one transaction.
 //!
-//! The source is read from one snapshot, and the target is written in one transaction.
-//! The transaction commits only if the written rows equal the source rows.
+//! The copy reads the source database from one snapshot, and writes the target database in one transaction.
+//! The copy commits only if the rows in the target database equal the rows in the source database.
 //! The copy preserves ids, encrypted secrets, the audit chain and the master key.
 
 mod cell_value;
@@ -24,19 +24,19 @@ use tables::{TABLES_TO_COPY, Table};
 /// Number of rows per `SELECT` and per `INSERT`.
 const PAGE_SIZE: usize = 500;
 
-/// Copied table with its row count and row digest.
+/// Copied table with its row count and the hash of its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopiedTable {
     /// Name of the table.
     pub name: &'static str,
     /// Number of rows.
     pub rows: u64,
-    /// Order-independent hash of all rows, in hexadecimal. Empty in a preview.
+    /// Hexadecimal hash of all rows, independent of the row order. The hash is empty in a preview.
     pub digest: String,
 }
 
 impl Store {
-    /// Returns the tables that a copy would include. Does not change the target database.
+    /// Returns the tables that a metadata copy would include, without changing the target database.
     /// Fails with [`StoreError::NotEmpty`] if the target database contains rows.
     pub async fn preview_metadata_copy(&self, target: &PostgresUrl) -> Result<Vec<CopiedTable>, StoreError> {
         let names = TABLES_TO_COPY.iter().map(|table| table.name);
@@ -55,10 +55,11 @@ impl Store {
         Ok(tables)
     }
 
-    /// Copies all tables. `progress` receives the table name, the number of copied rows and the total number of rows.
-    /// During the copy, no other process can serve the data directory or change the source database.
+    /// Copies all tables to the target database.
+    /// `progress` receives the table name, the number of copied rows and the total number of rows.
+    /// During the copy, no server can use the data directory, and no other process can change the source database.
     /// Fails with [`StoreError::NotEmpty`] if the target database contains rows.
-    /// After a failure, the target database contains no rows.
+    /// After a failure, the target database still contains no rows.
     pub async fn copy_metadata_to(
         &self,
         by: &Origin,
@@ -93,7 +94,7 @@ impl Store {
         Ok(copied)
     }
 
-    /// Appends an audit event about the copy to the target database.
+    /// Appends an audit event about the metadata copy to the target database.
     async fn append_copy_event(
         &self,
         by: &Origin,

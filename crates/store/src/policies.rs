@@ -11,7 +11,7 @@ pub struct PolicyRecord {
     pub name: String,
     /// Domain that owns the policy.
     pub domain_id: DomainId,
-    /// Policy model: `role` (versions 1.0 and 1.1) or `identity` (version 5.0).
+    /// Policy model: `role` for policy versions 1.0 and 1.1, or `identity` for policy version 5.0.
     pub model: String,
     /// Policy document as unparsed text.
     pub document: String,
@@ -32,18 +32,18 @@ pub enum PolicyRef {
     System(String),
 }
 
-/// Limits on the policies of a group, and on the policies that a user has directly or through groups.
+/// Limits on a group's policies, and on the policies that a user has directly or through groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PolicyLimits {
-    /// Maximum number of attachments.
+    /// Maximum number of attached policies.
     pub policies: u32,
     /// Maximum total size of the policy documents, in bytes.
     pub bytes: u32,
 }
 
 impl Default for PolicyLimits {
-    /// Returns limits far above common use. The cloud service allows 20 policies of 6 KiB.
-    /// Policies at these limits take about one millisecond to evaluate.
+    /// Returns the default limits, which are far above common use: 100 policies with 256 KiB in total.
+    /// Evaluating the policies of a user at these limits takes about one millisecond per request.
     fn default() -> Self {
         Self { policies: 100, bytes: 256 << 10 }
     }

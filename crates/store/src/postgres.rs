@@ -43,15 +43,15 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| new_migrator(MIGRATION_
 const MAX_CONNECTIONS: u32 = 10;
 /// Maximum wait for a connection from the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum duration of a statement. Without this timeout, a network partition would block the caller.
+/// Maximum duration of an SQL statement. Without this timeout, a network partition would block the caller.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Session settings for each connection.
-/// The timeouts keep a stopped or partitioned process from blocking other processes.
+/// PostgreSQL session settings of each connection.
+/// The session timeouts keep a stopped or partitioned Clew process from blocking other processes.
 const SESSION_SETTINGS: [(&str, &str); 3] =
     [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "5s"), ("TimeZone", "UTC")];
 
-/// Acquires the write lock for the duration of the transaction, and returns the server time.
-/// The number of the advisory lock is "clew" in ASCII.
+/// Acquires the write lock until the transaction ends, and returns the server time.
+/// The key of the advisory lock is the ASCII text "clew" as a number.
 const WRITE_LOCK_QUERY: &str =
     "SELECT pg_advisory_xact_lock(1668048247)::text, (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 /// Returns the server time as a Unix timestamp in milliseconds.
@@ -100,13 +100,14 @@ pub(crate) struct PostgresDatabase {
     pub(crate) pool: PgPool,
     clock: DatabaseClock,
     /// Semaphore with one permit, so that only one session per process waits for the write lock.
-    /// With more permits, the server would grant the lock to all waiting sessions of a partitioned process in turn.
-    /// Each of these sessions would hold the write lock until the server terminates the session.
-    /// The other processes would wait for the write lock longer than the duration of a lease.
+    /// With more permits, the server would grant the lock to each waiting session of a partitioned process in turn.
+    /// Each session of a partitioned process would hold the write lock until the server terminates the session.
+    /// The other processes would then wait for the write lock longer than a lease lasts.
     writer: Arc<Semaphore>,
 }
 
-/// Connects to a database and applies the migrations. A lock serialises the migrations of concurrent processes.
+/// Connects to a database and applies the migrations.
+/// A lock serialises the migrations of concurrent processes.
 pub(crate) async fn open_database(url: &PostgresUrl) -> Result<PostgresDatabase, StoreError> {
     let failed = StoreError::database_error("open the database");
     let pool = PgPoolOptions::new()
@@ -166,7 +167,7 @@ impl PostgresDatabase {
     }
 }
 
-/// Applies the statement timeout to a future. Boxes the future to keep the callers' futures small.
+/// Applies the statement timeout to a future, and boxes the future to keep the callers' futures small.
 pub(crate) fn with_statement_timeout<T>(
     operation: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> impl Future<Output = Result<T, sqlx::Error>> {

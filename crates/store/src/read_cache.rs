@@ -1,7 +1,7 @@
 //! Serves reads of credentials, projects, instances and tasks from a cache.
 //!
-//! A request creates a [`CachedView`] and reads all these entities through the view.
-//! The view returns cached values only if the data version ([`DataVersion`]) has not changed.
+//! A request reads credentials, projects, instances and tasks through a [`CachedView`].
+//! The view returns a cached value only if the data version ([`DataVersion`]) of the value is current.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -17,18 +17,18 @@ use crate::tasks::CollectionTask;
 use crate::tenants::Project;
 use crate::versioned_cache::VersionedCache;
 
-/// Lockout state of a subject that authenticates.
+/// Lockout state of a subject that tries to authenticate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockoutState {
     /// No failed attempts are recorded.
     NoFailures,
-    /// Failed attempts are recorded, but further attempts are allowed.
+    /// Failed authentication attempts are recorded, but further attempts are allowed.
     HasFailures,
-    /// The subject is locked after too many failed attempts.
+    /// The subject is locked out after too many failed authentication attempts.
     Locked,
 }
 
-/// View of the store that returns cached values for one data version. Reads other values from the database.
+/// View of the store at one data version. Returns cached values, and reads other values from the database.
 #[derive(Debug, Clone)]
 pub struct CachedView {
     store: Store,
@@ -44,8 +44,8 @@ impl Store {
 }
 
 impl CachedView {
-    /// Returns the version of identities, policies and the inventory.
-    /// Values that are derived from this data stay valid until the version changes.
+    /// Returns the version counter for identities, policies and the inventory.
+    /// A value derived from identities, policies and the inventory stays valid until this counter increases.
     #[must_use]
     pub fn access_version(&self) -> i64 {
         self.version.access
@@ -106,7 +106,8 @@ impl CachedView {
     }
 }
 
-/// Returns a cached value or loads the value. Does not cache missing values, as clients can request any id.
+/// Returns a cached value, or loads the value from the database.
+/// Does not cache missing values, because clients can request any number of unknown ids.
 async fn get_or_load<K, V, R>(
     cache: &VersionedCache<K, Arc<V>>,
     version: i64,

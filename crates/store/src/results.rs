@@ -1,4 +1,4 @@
-//! Stores results in files or on S3. Results are published atomically.
+//! Stores collection results in files or on S3, and publishes each result atomically.
 
 mod chunk_stream;
 mod file_writer;
@@ -42,7 +42,7 @@ impl ResultStore {
         S3::connect(settings).await.map(|s3| Self(ResultBackend::S3(s3)))
     }
 
-    /// Returns true if results can be written. Does not write any result.
+    /// Returns true if the store can write results. The check does not write a result.
     /// Returns false if S3 rejects requests because the clock of this machine is wrong.
     pub async fn is_writable(&self) -> bool {
         match &self.0 {
@@ -56,7 +56,7 @@ impl ResultStore {
         matches!(self.0, ResultBackend::S3(_))
     }
 
-    /// Creates a writer for a result. This function and the writer perform blocking I/O.
+    /// Creates a writer for a collection result. This function and the writer perform blocking I/O.
     pub fn create_writer(&self, request_id: &RequestId, fence: i64) -> Result<ResultWriter, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
@@ -68,8 +68,8 @@ impl ResultStore {
         }
     }
 
-    /// Opens a result. For a file, verifies the length and the hash.
-    /// For an S3 object, verifies the length. [`StoredObject`] verifies the hash while the object is read.
+    /// Opens a collection result. If the result is a file, also verifies the file's length and hash.
+    /// If the result is an S3 object, verifies the length; [`StoredObject`] verifies the hash while the object is read.
     pub async fn open_result(&self, result: &ResultRecord) -> Result<StoredResult, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
@@ -80,7 +80,7 @@ impl ResultStore {
         }
     }
 
-    /// Removes a result. A missing result is not an error.
+    /// Removes a collection result. A missing result is not an error.
     pub async fn remove_result(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
@@ -91,8 +91,8 @@ impl ResultStore {
         }
     }
 
-    /// Discards a result. Removes a file immediately, or an S3 object in the background.
-    /// If removing an object fails, garbage collection removes the object later.
+    /// Discards a collection result: removes a file immediately, or an S3 object in the background.
+    /// If removing an S3 object fails, garbage collection removes the object later.
     pub fn discard_result(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => files.remove_file(name),
@@ -126,7 +126,7 @@ async fn run_blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(move || work(&files)).await.map_err(|_| StoreError::Stopped)?
 }
 
-/// Returns true if a result may have this name. A valid name stays within the result directory or S3 prefix.
+/// Returns true if the result name is valid. A valid name stays within the result directory or S3 prefix.
 fn is_valid_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
 }

@@ -1,9 +1,10 @@
 //! Rotates the master key: encrypts all secrets again and replaces the derived keys.
 //!
 //! A rotation cannot change the key file and the database in one atomic step.
-//! First, the next key is written to a second key file. Then, one transaction encrypts all secrets with the next key.
-//! Finally, the next key file replaces the current one.
-//! If a crash prevents the last step, [`Store::open`] detects that only the next key is valid and replaces the file.
+//! First, the rotation writes the next key to a second key file.
+//! Then, one transaction encrypts all secrets with the next key.
+//! Finally, the next key file replaces the current key file.
+//! If a crash prevents the replacement of the key file, [`Store::open`] detects the valid key and replaces the file.
 
 use clew_model::Origin;
 
@@ -19,14 +20,14 @@ use crate::store::Store;
 /// Result of a master key rotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RotationSummary {
-    /// Number of secrets that were encrypted with the next key.
+    /// Number of secrets that the rotation encrypted with the next key.
     pub sealed: u64,
     /// Number of secrets that could not be decrypted because another program changed them.
     pub damaged: u64,
 }
 
 impl Store {
-    /// Creates the next key if none exists, so that the key can be distributed before the rotation.
+    /// Creates the next master key if none exists, so that the key can be distributed before the rotation.
     /// Returns the path of the next key file.
     pub fn prepare_rotation(location: impl Into<StoreLocation>) -> Result<std::path::PathBuf, StoreError> {
         let dir = DataDir::new(&location.into().data_dir);
@@ -35,12 +36,12 @@ impl Store {
         Ok(master_key::next_master_key_path(&dir.master_key_path()))
     }
 
-    /// Encrypts all secrets with the next key, then replaces the current key with the next key.
+    /// Encrypts all secrets with the next master key, and then replaces the current key with the next key.
     /// After a crash, the next call of this function or of [`Store::open`] completes the rotation.
     ///
-    /// Fails if another process serves the data directory.
-    /// Other processes that share the database continue to run with the previous key.
-    /// Their claims and all writes that depend on the key fail with [`StoreError::MasterKeyRotated`].
+    /// Fails if a server is using the data directory.
+    /// Other processes that share the database continue to run with the previous master key.
+    /// With the previous master key, claims and key-dependent writes fail with [`StoreError::MasterKeyRotated`].
     pub async fn rotate_master_key(
         by: &Origin,
         location: impl Into<StoreLocation>,

@@ -1,5 +1,5 @@
 //! Encrypts ("seals") secrets with XChaCha20-Poly1305, an authenticated cipher.
-//! The associated data binds each secret to its table, column and row.
+//! The associated data of the cipher binds each secret to its table, column and row.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 
 use crate::error::StoreError;
 
-/// Length of a nonce in bytes. This length makes collisions of random nonces negligible.
+/// Length of a nonce in bytes. At this length, collisions of random nonces are negligible.
 const NONCE_LEN: usize = 24;
 
-/// Associated data of an encrypted secret. A secret that is moved to another row cannot be decrypted.
+/// Associated data that prevents the decryption of a secret after it is moved to another row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AssociatedData<'a> {
     pub(crate) table: &'a str,

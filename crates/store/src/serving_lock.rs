@@ -7,11 +7,11 @@ use std::path::Path;
 use crate::data_dir::DataDir;
 use crate::error::StoreError;
 
-/// Exclusive lock for a process that serves or initialises a data directory.
+/// Exclusive lock of a process that runs a server on a data directory or initialises the data directory.
 /// The operating system releases the lock when the process terminates.
 #[derive(Debug)]
 pub struct ServingLock {
-    /// Locked file, or `None` if no lock is required because shared services store all data.
+    /// Locked file, or `None` if no lock is required because PostgreSQL and S3 store all data.
     _file: Option<File>,
 }
 

@@ -47,7 +47,7 @@ pub(crate) struct SqliteDatabase {
     pub(crate) pool: SqlitePool,
 }
 
-/// Creates a database from an empty file, without a write-ahead log so that the file can be renamed.
+/// Creates a database in an empty file, without a write-ahead log, so that the file can be renamed.
 pub(crate) async fn create_database(file: &Path) -> Result<SqliteDatabase, StoreError> {
     connect_and_migrate(connect_options(file).journal_mode(SqliteJournalMode::Delete)).await
 }
@@ -80,7 +80,7 @@ async fn connect_and_migrate(options: SqliteConnectOptions) -> Result<SqliteData
     Ok(SqliteDatabase { pool })
 }
 
-/// Returns connection options with durable commits.
+/// Returns the SQLite connection options, which make commits durable.
 fn connect_options(file: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file)

@@ -76,8 +76,8 @@ pub struct Store {
 pub(crate) const REGION_SETTING: &str = "region";
 
 impl Store {
-    /// Initialises a store with a domain, a project and an administrator, and opens the store.
-    /// The first row of the audit log records the initialisation. `by` is the origin of the initialisation.
+    /// Initialises a store with a domain, a project and an administrator, and then opens the store.
+    /// The first row of the audit log records the initialisation and its origin `by`.
     ///
     /// Fails with [`StoreError::AlreadyInitialised`] and changes nothing if the store is already initialised.
     /// After a crash, the next call restarts the initialisation from the beginning.
@@ -205,15 +205,16 @@ impl Store {
         self
     }
 
-    /// Closes the database and waits until all connections are closed. Later operations on clones fail.
-    /// Dropping the store closes the connections in the background.
+    /// Closes the database and waits until all connections are closed.
+    /// Clones of a closed store return errors.
+    /// If the store is dropped without a call of this function, the connections are closed in the background.
     pub async fn close(self) {
         self.database.close().await;
     }
 
-    /// Acquires the exclusive lock that is required to serve the data directory.
+    /// Acquires the exclusive lock that a server needs to use the data directory.
     /// No lock is required if PostgreSQL stores the metadata and S3 stores the results.
-    /// Any number of processes can serve such a store.
+    /// Any number of servers can share a store that is in PostgreSQL and S3.
     pub fn lock_for_serving(&self) -> Result<ServingLock, StoreError> {
         if self.database.is_shared() && self.results.is_shared() {
             return Ok(ServingLock::NOT_REQUIRED);

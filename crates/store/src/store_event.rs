@@ -2,7 +2,7 @@
 
 use clew_model::RequestId;
 
-/// Notification about a committed change by any process that shares the database.
+/// Notification of a change that a process with the same database has committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreEvent {
     /// A collection was queued.
@@ -11,7 +11,8 @@ pub enum StoreEvent {
     TaskEnded(RequestId),
     /// An intelligent kill was queued.
     IntelligentKillQueued,
-    /// The `LISTEN` connection is established. The receiver must poll once, because earlier notifications may be lost.
+    /// The `LISTEN` connection is established.
+    /// The receiver must poll the store once, because earlier notifications may be lost.
     Connected,
     /// The `LISTEN` connection is lost. Notifications may be lost until [`StoreEvent::Connected`].
     Disconnected,

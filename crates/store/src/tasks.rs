@@ -17,7 +17,7 @@ pub struct NewCollectionTask {
     pub node_id: NodeId,
     /// Filter and sort order of the sessions.
     pub selection: Selection,
-    /// True if the result contains templates instead of statements.
+    /// True if the result contains statement templates instead of statements.
     pub masked: bool,
 }
 
@@ -34,19 +34,19 @@ pub struct CollectionTask {
     pub node_id: NodeId,
     /// Filter and sort order of the sessions.
     pub selection: Selection,
-    /// True if the result contains templates instead of statements.
+    /// True if the result contains statement templates instead of statements.
     pub masked: bool,
     /// Current state.
     pub status: TaskStatus,
-    /// Failure reason if the task failed.
+    /// Failure reason, if the collection task failed.
     pub failure: Option<Failure>,
-    /// Metadata of the result, if the task succeeded.
+    /// Metadata of the collection result, if the task succeeded.
     pub result: Option<ResultRecord>,
     /// Number of started attempts.
     pub attempts: u32,
     /// Time when the task was queued.
     pub created_at: i64,
-    /// End time, or `None` if the task has not ended.
+    /// End time, or `None` if the collection task has not ended.
     pub ended_at: Option<i64>,
 }
 
@@ -59,7 +59,7 @@ pub struct ClaimRequest {
     pub lease: Duration,
     /// Maximum number of concurrent tasks per node, across all workers.
     pub max_per_node: u32,
-    /// Nodes whose tasks are not claimed.
+    /// Nodes from which the worker claims no tasks.
     pub excluded_nodes: Vec<NodeId>,
     /// Maximum number of tasks to claim.
     pub max_tasks: usize,
@@ -83,7 +83,7 @@ pub struct ClaimedTask {
     pub fence: i64,
 }
 
-/// Metadata of a stored result.
+/// Metadata of a stored collection result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResultRecord {
     /// Name in the result store.

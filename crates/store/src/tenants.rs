@@ -26,18 +26,18 @@ pub struct Project {
     pub description: String,
     /// True if the project is enabled.
     pub enabled: bool,
-    /// True if users without the right to see statements see templates instead.
+    /// True if users without the right to see statements see statement templates instead.
     pub masking: bool,
 }
 
-/// Changes to a project. A field with the value `None` stays unchanged.
+/// Changes to a project. A field that is `None` stays unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProjectChange {
     /// Description.
     pub description: Option<String>,
     /// True if the project is enabled.
     pub enabled: Option<bool>,
-    /// True if users without the right to see statements see templates instead.
+    /// True if users without the right to see statements see statement templates instead.
     pub masking: Option<bool>,
 }
 
@@ -50,15 +50,15 @@ pub struct EnterpriseProject {
     pub name: String,
     /// Description.
     pub description: String,
-    /// True if instances can be added.
+    /// True if instances can be added to the enterprise project.
     pub enabled: bool,
 }
 
-/// Changes to an enterprise project. A field with the value `None` stays unchanged.
+/// Changes to an enterprise project. A field that is `None` stays unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EnterpriseProjectChange {
     /// Description.
     pub description: Option<String>,
-    /// True if instances can be added.
+    /// True if instances can be added to the enterprise project.
     pub enabled: Option<bool>,
 }

@@ -51,7 +51,7 @@ pub struct NewUser {
     pub description: String,
 }
 
-/// Changes to a user. A field with the value `None` stays unchanged.
+/// Changes to a user. A field that is `None` stays unchanged.
 /// Do not log this value, because it may contain a password hash.
 #[derive(Clone, Default)]
 pub struct UserChange {

@@ -1,10 +1,10 @@
-//! Tracks version counters of the database contents to invalidate caches.
+//! Tracks the version counters of the database contents. A changed counter invalidates cached values.
 //!
 //! A cached value stays valid until the version of its data changes.
 //! Caches compare versions before each use, so commits by other processes also invalidate cached values.
-//! If no commit followed the last query, [`VersionFastPath`] returns the last version without a query.
-//! After a commit, one query serves all pending requests.
-//! A request only shares queries that are sent after the request, so it sees every earlier commit.
+//! If no transaction has committed since the last query, [`VersionFastPath`] returns the last version without a query.
+//! After a commit, one query reads the data version for all pending requests.
+//! A request only shares a query that starts after the request, so the version reflects every earlier commit.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use crate::database::{ChangeDetector, DataVersion};
 use crate::error::StoreError;
 use crate::sqlite::change_detector::VersionFastPath;
 
-/// Maximum number of version requests that one query serves.
+/// Maximum number of version requests that share one query.
 const MAX_BATCH_SIZE: usize = 1024;
 
 /// Channel for the response to one version request.
 type Reply = oneshot::Sender<Result<DataVersion, StoreError>>;
 
-/// Handle that returns the current data version. Clones share their queries.
+/// Handle that returns the current data version. Clones share the queries for the data version.
 #[derive(Clone)]
 pub(crate) struct VersionTracker {
     fast_path: VersionFastPath,
@@ -37,7 +37,7 @@ impl VersionTracker {
         Self { fast_path, requests }
     }
 
-    /// Returns the data version at a point in time during this call.
+    /// Returns a data version that was current at some time during this call.
     pub(crate) async fn current_version(&self) -> Result<DataVersion, StoreError> {
         if let Some(version) = self.fast_path.current_version() {
             return Ok(version);
@@ -60,7 +60,7 @@ async fn serve_version_requests(mut detector: ChangeDetector, mut receiver: mpsc
     }
 }
 
-/// Wraps the error of a shared query for one of its requests.
+/// Wraps the error of a shared query for one of the waiting requests.
 fn wrap_shared_error(error: Arc<StoreError>) -> StoreError {
     StoreError::Database { action: "query the data version", source: Box::new(error), remedy: "" }
 }

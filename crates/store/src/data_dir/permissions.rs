@@ -1,5 +1,5 @@
 //! Restricts the data directory to its owner: mode 0700 for directories and 0600 for files.
-//! When Clew opens the data directory, it restricts permissions that are wider.
+//! When Clew opens a data directory, it removes the permissions of all other accounts.
 
 use std::fs::{self, Metadata, Permissions};
 use std::io;
@@ -11,7 +11,7 @@ use tracing::warn;
 use super::DataDir;
 use crate::error::StoreError;
 
-/// Permission bits for the group and for other accounts.
+/// Mask of the permission bits for the group and for other accounts.
 const GROUP_AND_OTHERS_MODE: u32 = 0o077;
 /// Sticky bit, which is set on shared directories such as `/tmp`.
 const STICKY_BIT: u32 = 0o1000;
@@ -22,9 +22,9 @@ const CLEW_ENTRY_PREFIXES: [&str; 6] = ["clew.db", "master.key", "results", "spi
 const RESTRICTED_FILE_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 
 impl DataDir {
-    /// Restricts an existing directory to its owner before the initialisation.
-    /// Fails if another account owns the directory.
-    /// Fails if the directory contains files of other programs, because other accounts would lose access to them.
+    /// Restricts an existing data directory to its owner before the initialisation.
+    /// Fails if another account owns the data directory.
+    /// Fails if the directory contains files of other programs, because other accounts may need these files.
     pub(crate) fn restrict_new_directory(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
@@ -33,8 +33,8 @@ impl DataDir {
         restrict_file_mode(&self.root, 0o700, foreign.as_deref())
     }
 
-    /// Restricts the directory, its subdirectories and its database files to their owner.
-    /// Fails if another account owns a directory or file that needs to be restricted.
+    /// Restricts the data directory, its subdirectories and its database files to their owner.
+    /// Fails if another account owns a directory or file whose permissions are too wide.
     pub(crate) fn restrict_existing_permissions(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
@@ -82,7 +82,8 @@ fn has_any_prefix(name: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Restricts a file or directory to its owner. `foreign` names a directory entry that Clew did not create.
+/// Restricts the permissions of a file or directory to its owner.
+/// `foreign` is the name of a directory entry that Clew did not create, if any.
 fn restrict_file_mode(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
     // Do not follow symbolic links, because their targets are outside of the directory.
     let found = match fs::symlink_metadata(path) {

@@ -1,13 +1,13 @@
-//! Defines the version counters of the database contents.
+//! Defines the version counters for the contents of the database.
 
-/// Version numbers of the stored data at the time of a query. Version numbers only increase.
-/// A value that is read after the query stays valid until the version of its data changes.
+/// Values of the data version counters at the time of a query. The counters never decrease.
+/// A value that is read after this query stays valid until the version counter for its data increases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DataVersion {
     /// Version of all tables.
     pub(crate) any_table: i64,
-    /// Version of identities, policies and the inventory.
+    /// Version counter for identities, policies and the inventory.
     pub(crate) access: i64,
-    /// Version of the recorded authentication failures.
+    /// Version counter for the recorded authentication failures.
     pub(crate) failures: i64,
 }

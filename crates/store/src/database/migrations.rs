@@ -1,11 +1,11 @@
-//! Embeds the SQL migrations into the program.
+//! Embeds the SQL migration files in the executable.
 //!
-//! The macro `sqlx::migrate!` is not used, because it compiles sqlx and SQLite a second time for the build host.
+//! This module replaces `sqlx::migrate!`, which would compile sqlx and SQLite a second time for the build host.
 
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-/// Embeds the migration files in a directory below `migrations` as pairs of file name and SQL.
+/// Embeds the migration files of a `migrations` subdirectory as pairs of file name and SQL text.
 macro_rules! embed_migrations {
     ($directory:literal, [$($file:literal),+ $(,)?]) => {
         &[$(($file, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/", $directory, "/", $file)))),+]
@@ -17,7 +17,7 @@ pub(crate) use embed_migrations;
 /// Embedded migration: the file name, such as `0001_initial.sql`, and the SQL text.
 pub(crate) type MigrationFile = (&'static str, &'static str);
 
-/// Creates the migrator for embedded files. Each file name contains a version and a description.
+/// Creates a migrator from embedded files, whose names contain the version and the description.
 pub(crate) fn new_migrator(files: &[MigrationFile]) -> Migrator {
     Migrator::with_migrations(files.iter().filter_map(|(name, sql)| parse_migration(name, sql)).collect())
 }

@@ -1,4 +1,4 @@
-//! Decodes result rows from both databases.
+//! Decodes result rows from SQLite and PostgreSQL.
 
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
@@ -10,7 +10,7 @@ pub(crate) enum Row {
     Postgres(PgRow),
 }
 
-/// Rust type that can be decoded from columns of both databases.
+/// Rust type that can be decoded from columns in SQLite and in PostgreSQL.
 pub(crate) trait ColumnValue:
     Type<Sqlite> + for<'r> Decode<'r, Sqlite> + Type<Postgres> + for<'r> Decode<'r, Postgres>
 {

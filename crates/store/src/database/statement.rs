@@ -1,4 +1,4 @@
-//! Builds and executes SQL statements with parameters for both databases.
+//! Builds and executes SQL statements with parameters for SQLite and PostgreSQL.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ pub(crate) struct Statement<'q, T> {
     decode: fn(Row) -> Result<T, sqlx::Error>,
 }
 
-/// Parameter of a statement. `NULL` values have a type, because PostgreSQL requires one.
+/// Parameter of an SQL statement. `NULL` values have a type, because PostgreSQL requires a type.
 pub(crate) enum Parameter<'q> {
     Integer(Option<i64>),
     Bool(Option<bool>),
@@ -32,7 +32,7 @@ pub(crate) enum Executor<'e> {
     Tx(&'e mut Transaction),
 }
 
-/// Creates a statement that returns rows with any number of columns, or no rows.
+/// Creates a statement whose result can have any number of columns and rows.
 pub(crate) fn query<'q>(sql: impl SqlSafeStr) -> Statement<'q, Row> {
     Statement { sql: sql.into_sql_str(), parameters: Vec::new(), decode: Ok }
 }
@@ -55,7 +55,7 @@ impl<'q, T> Statement<'q, T> {
     }
 
     /// Executes the statement and returns the number of affected rows.
-    /// Outside a transaction, a PostgreSQL statement acquires the write lock.
+    /// On PostgreSQL, a statement outside a transaction acquires the write lock first.
     pub(crate) async fn execute<'e>(self, executor: impl Into<Executor<'e>>) -> Result<u64, sqlx::Error> {
         match executor.into() {
             Executor::Pool(Database::Sqlite(database)) => {
@@ -124,7 +124,7 @@ impl<'q, T> Statement<'q, T> {
         row.map(decode).transpose()
     }
 
-    /// Returns the first row. Fails if the result is empty.
+    /// Returns the first row of the result. Fails if the result is empty.
     pub(crate) async fn fetch_one<'e>(self, executor: impl Into<Executor<'e>>) -> Result<T, sqlx::Error> {
         self.fetch_optional(executor).await?.ok_or(sqlx::Error::RowNotFound)
     }
@@ -146,9 +146,9 @@ impl<'q, T> Statement<'q, T> {
     }
 }
 
-/// Database-specific conversion of parameters.
+/// Database-specific conversion of statement parameters.
 trait Dialect: sqlx::Database {
-    /// Converts a text to a value that the database can store.
+    /// Converts a text parameter to a text that the database can store.
     fn to_storable_text(text: String) -> String;
 }
 
@@ -181,7 +181,7 @@ impl<'e> From<&'e mut Transaction> for Executor<'e> {
     }
 }
 
-/// Implements the conversion of a type and its `Option` to a parameter.
+/// Implements `From<T>` and `From<Option<T>>` for `Parameter`.
 macro_rules! parameters {
     ($($type:ty => $kind:ident($value:ident) $become:expr;)*) => {$(
         impl<'q> From<$type> for Parameter<'q> {

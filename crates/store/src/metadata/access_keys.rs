@@ -1,4 +1,4 @@
-//! Queries for permanent access keys. The database stores their secrets encrypted.
+//! Queries for permanent access keys, whose secrets are stored encrypted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -18,7 +18,7 @@ use crate::store::Store;
 
 /// Maximum number of access keys per user: the current key and a replacement.
 const MAX_ACCESS_KEYS_PER_USER: u32 = 2;
-/// Minimum time between two updates of a key's last use, in seconds.
+/// Minimum time between two updates of an access key's last use, in seconds.
 const KEY_USE_WRITE_INTERVAL_SECONDS: i64 = 60;
 
 impl Store {
@@ -91,7 +91,7 @@ impl Store {
     }
 
     /// Enables or disables an access key. Returns false if the key does not exist.
-    /// Disabling a key also revokes the user's tokens and temporary keys, because the key may have created them.
+    /// Disabling an access key also revokes the user's tokens and temporary keys, which the key may have created.
     /// See section 3.2 of the specification.
     pub async fn set_access_key_enabled(
         &self,

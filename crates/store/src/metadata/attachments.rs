@@ -34,8 +34,9 @@ const SELECT_GRANTS: &str = "SELECT p.name AS own_name, p.document, a.system_pol
 
 impl Store {
     /// Attaches a policy to a user or group, in one project or in all projects.
-    /// Returns false if the policy is already attached. All entities must belong to the same domain.
-    /// For a built-in policy, the caller must check that the name exists.
+    /// Returns false if the policy is already attached.
+    /// The policy, the user or group, and the project must belong to the same domain.
+    /// The caller must check that a built-in policy with the given name exists.
     pub async fn attach_policy(
         &self,
         by: &Origin,
@@ -133,14 +134,15 @@ impl Store {
     }
 }
 
-/// Entity names in an attachment, for the audit event.
+/// Names of the entities in a policy attachment, for the audit event.
 struct AttachmentNames {
     domain: DomainId,
     policy: String,
     grantee: String,
 }
 
-/// Resolves the ids of an attachment. Fails if an entity does not exist or belongs to another domain.
+/// Resolves the ids in a policy attachment to names.
+/// Fails if an entity of the attachment does not exist or belongs to another domain.
 async fn resolve_attachment_names(
     transaction: &mut Transaction,
     policy: &PolicyRef,

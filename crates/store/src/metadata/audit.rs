@@ -1,7 +1,7 @@
 //! Audit log: an append-only chain of rows. The MAC of each row covers the MAC of the previous row.
 //!
-//! Each audited database change appends its audit row in the same transaction (see `audited_tx.rs`).
-//! [`Store::append_audit_event`] appends all other events.
+//! An audited change and its audit row are committed in the same transaction (see `audited_tx.rs`).
+//! [`Store::append_audit_event`] appends an audit event that belongs to no audited change.
 
 mod chain;
 mod chain_end;
@@ -24,7 +24,7 @@ use crate::database::query;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Builds the SQL query that selects the matching rows before or after a sequence number.
+/// Builds the SQL query that selects matching audit rows before or after a sequence number.
 macro_rules! select_matching_rows_sql {
     ($side:literal, $order:literal) => {
         concat!(
@@ -44,8 +44,8 @@ const SELECT_ROWS_AFTER: &str = select_matching_rows_sql!(">", "seq");
 const SELECT_ROWS_BEFORE: &str = select_matching_rows_sql!("<", "seq DESC");
 
 impl Store {
-    /// Appends an event to the audit log. Concurrent events share a transaction.
-    /// When this function returns, the event is durable.
+    /// Appends an event to the audit log. Events of concurrent callers share a transaction.
+    /// When this function returns, the audit event is durable.
     pub async fn append_audit_event(&self, event: &AuditEvent) -> Result<(), StoreError> {
         self.append_grouped_event(event.clone()).await
     }

@@ -11,7 +11,7 @@ use crate::database::{Database, Transaction};
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 
-/// Handle that begins transactions with audit events. Clones share the state.
+/// Database handle that begins transactions with audit events. Clones share the state.
 #[derive(Clone)]
 pub(super) struct AuditedDatabase {
     pub(super) database: Database,
@@ -21,7 +21,8 @@ pub(super) struct AuditedDatabase {
 }
 
 impl AuditedDatabase {
-    /// Begins a transaction that holds the write lock. Error messages contain `action`.
+    /// Begins a transaction that holds the write lock.
+    /// `action` describes the transaction in error messages.
     pub(super) async fn begin(&self, action: &'static str) -> Result<AuditedTransaction, StoreError> {
         let transaction = self.database.begin_write().await.map_err(StoreError::database_error(action))?;
         Ok(AuditedTransaction { database: self.clone(), transaction, action, newest: None })
@@ -61,7 +62,7 @@ impl AuditedTransaction {
         self.commit().await
     }
 
-    /// Appends events to the audit log and computes their MACs with `keys`. Times are in Unix milliseconds.
+    /// Appends events with their times in Unix milliseconds to the audit log, and computes the MACs with `keys`.
     pub(super) async fn append_events(
         &mut self,
         keys: &DerivedKeys,

@@ -14,17 +14,18 @@ use crate::sealing::AssociatedData;
 use crate::store::{InitialIds, InitialTenant, REGION_SETTING, Store};
 use crate::users::NewUser;
 
-/// Name of the setting that stores an encrypted constant. Decrypting the constant verifies the master key.
+/// Name of the setting with an encrypted constant, whose decryption verifies the master key.
 pub(super) const CANARY_SETTING: &str = "canary";
 pub(super) const CANARY_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: CANARY_SETTING };
 
-/// Plaintext of the encrypted constant in databases with an audit log.
-/// Only a process with the master key can encrypt this text. A database with this text must have an audit log.
-/// Databases from versions without an audit log encrypt the text of [`CANARY_SETTING`] instead.
+/// Plaintext of the encrypted constant in a database with an audit log.
+/// Only a process with the master key can encrypt this plaintext.
+/// A database that contains this plaintext in encrypted form must have an audit log.
+/// Clew versions without an audit log encrypt the text of [`CANARY_SETTING`] instead.
 pub(super) const CANARY_TEXT_WITH_AUDIT: &str = "canary, audited";
 
-/// Returns true if the database has its initial identities.
+/// Returns true if the database contains the initial identities.
 pub(crate) async fn is_initialised(database: &Database) -> Result<bool, StoreError> {
     read_setting(database, CANARY_SETTING).await.map(|canary| canary.is_some())
 }
@@ -67,7 +68,8 @@ impl Store {
         Ok(InitialIds { domain_id, project_id, user_id })
     }
 
-    /// Verifies the master key. Starts the audit log if an older version without an audit log created the database.
+    /// Verifies the master key.
+    /// Starts the audit log if the database is from a Clew version without an audit log.
     pub(crate) async fn check_master_key(&self) -> Result<(), StoreError> {
         let canary = read_setting(&self.database, CANARY_SETTING).await?.ok_or_else(|| StoreError::Damaged {
             what: "metadata",

@@ -45,7 +45,7 @@ impl Store {
         Ok(id)
     }
 
-    /// Returns the enterprise projects of a domain. The default project is first, the others are sorted by name.
+    /// Returns the enterprise projects of a domain: the default project first, then the others sorted by name.
     pub async fn list_enterprise_projects(&self, domain: &DomainId) -> Result<Vec<EnterpriseProject>, StoreError> {
         let rows =
             query("SELECT id, name, description, enabled FROM enterprise_projects WHERE domain_id = $1 ORDER BY name")
@@ -93,7 +93,8 @@ impl Store {
     }
 }
 
-/// Fails if the domain has no enabled enterprise project with this id. Accepts the default enterprise project.
+/// Fails if the domain has no enabled enterprise project with this id.
+/// The default enterprise project is always enabled.
 pub(super) async fn require_enabled_enterprise_project(
     transaction: &mut Transaction,
     domain: &DomainId,

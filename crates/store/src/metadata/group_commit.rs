@@ -12,19 +12,19 @@ use super::audited_tx::AuditedDatabase;
 use crate::database::Transaction;
 use crate::error::StoreError;
 
-/// Maximum number of audit events per transaction, and maximum number of other writes.
+/// Maximum number of audit events in one transaction. The same maximum applies to other writes.
 const MAX_BATCH_SIZE: usize = 512;
 
-/// Write that can share a transaction with other writes.
+/// Database write that can share a transaction with other writes.
 pub(super) trait GroupedWrite: Send + Sync + 'static {
     /// Value that the caller receives.
     type Output: Send + 'static;
 
-    /// Action in the error message if the shared transaction cannot begin or commit.
+    /// Action to name in the error message if the shared transaction cannot begin or commit.
     const ERROR_CONTEXT: &'static str;
 
     /// Executes the SQL statements of the write.
-    /// If another write in the transaction fails, the statements are executed again in the next transaction.
+    /// If another write in the shared transaction fails, the next transaction executes these statements again.
     fn execute_write(
         &self,
         transaction: &mut Transaction,
@@ -42,10 +42,10 @@ struct WriteQueue {
     is_writer_running: bool,
 }
 
-/// Writes that are executed in one transaction.
+/// Batch of writes that share one transaction.
 #[derive(Default)]
 struct WriteBatch {
-    /// Audit events. They are appended to the audit chain in a single step after the other writes.
+    /// Audit events, which are appended to the audit chain in one step after the other writes.
     events: Vec<QueuedEvent>,
     writes: Vec<Box<dyn PendingWrite>>,
 }
@@ -105,7 +105,7 @@ impl GroupCommit {
     }
 
     /// Appends an audit event in a transaction that is shared with concurrent callers.
-    /// When this function returns, the event is durable.
+    /// When this function returns, the audit event is durable.
     pub(super) async fn append_event(&self, database: AuditedDatabase, event: AuditEvent) -> Result<(), StoreError> {
         let (reply, response) = oneshot::channel();
         let at = database.clock.unix_millis();
@@ -125,7 +125,7 @@ impl GroupCommit {
         }
     }
 
-    /// Takes pending writes up to the maximum batch size.
+    /// Takes pending writes from the queue, up to the maximum batch size.
     /// If the queue is empty, returns `None` and marks the writer task as stopped.
     fn take_batch(&self) -> Option<WriteBatch> {
         let mut queue = self.lock_queue();
@@ -142,8 +142,8 @@ impl GroupCommit {
     }
 }
 
-/// Resets the queue if the writer task panics or is cancelled.
-/// Pending callers then receive an error, and the next write starts a new writer task.
+/// Guard that resets the write queue if the writer task panics or is cancelled.
+/// After a reset, the pending callers receive an error, and the next write starts a new writer task.
 struct WriterGuard {
     group_commit: GroupCommit,
     finished: bool,
@@ -166,13 +166,13 @@ async fn drain_queue(database: AuditedDatabase, mut writer: WriterGuard) {
     writer.finished = true;
 }
 
-/// Reason why a batch transaction was rolled back.
+/// Reason why the transaction of a write batch was rolled back.
 enum BatchError {
     /// The write at this index failed.
     Write(usize, StoreError),
     /// The append to the audit log failed.
     Events(StoreError),
-    /// The transaction could not begin or commit.
+    /// The shared transaction could not begin or commit.
     Transaction(StoreError),
 }
 
@@ -181,7 +181,7 @@ impl WriteBatch {
         self.events.is_empty() && self.writes.is_empty()
     }
 
-    /// Executes all writes. If a write fails, removes this write and executes the others again.
+    /// Executes all writes in one transaction. If a write fails, executes the other writes in a new transaction.
     async fn execute(mut self, database: &AuditedDatabase) {
         while !self.is_empty() {
             match self.try_execute(database).await {
@@ -219,7 +219,7 @@ impl WriteBatch {
     }
 }
 
-/// Wraps the error of a shared transaction for one of its callers.
+/// Wraps the error of a shared transaction for one of the waiting callers.
 fn wrap_shared_error(action: &'static str, error: Arc<StoreError>) -> StoreError {
     StoreError::Database { action, source: Box::new(error), remedy: "" }
 }

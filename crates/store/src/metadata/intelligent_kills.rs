@@ -1,6 +1,6 @@
 //! Queue of intelligent kills (see `docs/decisions/0011-intelligent-kill.md`).
 //! Unlike a collection, an intelligent kill is never retried.
-//! Clew selects the victims when the kill runs, so a retry would kill other sessions.
+//! Clew selects the victims when the intelligent kill runs, so a retry would kill other sessions.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::store::Store;
 /// Name of the audit operation that records the end of an intelligent kill.
 const AUDIT_OPERATION_NAME: &str = "EndIntelligentKill";
 
-/// Claims the oldest queued kill of a node that has no running kill.
+/// Claims the oldest queued intelligent kill of any node that has no running intelligent kill.
 const CLAIM_OLDEST_KILL_QUERY: &str = "UPDATE intelligent_kills SET status = 'running', lease_until = $1 + $2 \
      WHERE id = (SELECT w.id FROM intelligent_kills w WHERE w.status = 'queued' AND w.id >= $3 \
            AND NOT EXISTS (SELECT 1 FROM intelligent_kills r WHERE r.node_id = w.node_id AND r.status = 'running') \
@@ -25,7 +25,7 @@ const CLAIM_OLDEST_KILL_QUERY: &str = "UPDATE intelligent_kills SET status = 'ru
          ORDER BY w.id LIMIT 1) \
      RETURNING *";
 
-/// Selects queued kills that are too old, and running kills whose lease has expired.
+/// Selects queued intelligent kills that are too old, and running intelligent kills whose lease has expired.
 const SELECT_STALE_KILLS_QUERY: &str = "SELECT * FROM intelligent_kills \
      WHERE (status = 'queued' AND id < $1) OR (status = 'running' AND lease_until <= $2) ORDER BY id";
 
@@ -70,7 +70,7 @@ impl Store {
         ids.pop().map(IntelligentKillId).ok_or_else(full)
     }
 
-    /// Claims the oldest queued intelligent kill that is not older than `max_age`. The lease duration is `lease`.
+    /// Claims the oldest queued intelligent kill that is not older than `max_age`, for the lease duration `lease`.
     pub async fn claim_intelligent_kill(
         &self,
         lease: Duration,
@@ -92,8 +92,8 @@ impl Store {
         row.as_ref().map(intelligent_kill_from_row).transpose()
     }
 
-    /// Ends a running kill and appends an audit event. `reason` describes a failure.
-    /// Returns false and changes nothing if the kill is not running.
+    /// Ends a running intelligent kill and appends an audit event. `reason` describes the failure, if any.
+    /// Returns false and changes nothing if the intelligent kill is not running.
     pub async fn end_intelligent_kill(
         &self,
         id: IntelligentKillId,
@@ -103,8 +103,8 @@ impl Store {
         self.end_kill_with_event(id, TaskStatus::Running, reason, Some(victims)).await
     }
 
-    /// Ends queued kills that are older than `max_age` and running kills whose lease has expired.
-    /// Returns the kills in the state before this call.
+    /// Ends queued intelligent kills that are older than `max_age`, and running ones whose lease has expired.
+    /// Returns the intelligent kills that this call ended, with their previous state.
     pub async fn end_stale_intelligent_kills(&self, max_age: Duration) -> Result<Vec<IntelligentKill>, StoreError> {
         const EXPIRED_IN_QUEUE_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \
              Check the preview and request the kill again";
@@ -177,7 +177,7 @@ impl Store {
         row.as_ref().map(intelligent_kill_from_row).transpose()
     }
 
-    /// Returns a page of matching kills, newest first, and the total number of matching kills.
+    /// Returns a page of matching intelligent kills, newest first, and the total number of matches.
     pub async fn list_intelligent_kills(
         &self,
         filter: &IntelligentKillFilter,
@@ -207,7 +207,8 @@ impl Store {
         Ok((rows.iter().map(intelligent_kill_from_row).collect::<Result<_, _>>()?, total.unsigned_abs()))
     }
 
-    /// Removes kills that ended before `cutoff`, a Unix timestamp in milliseconds. Returns the number of removed kills.
+    /// Removes intelligent kills that ended before `cutoff`, a Unix timestamp in milliseconds.
+    /// Returns the number of removed intelligent kills.
     pub async fn remove_intelligent_kills_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let removed = query("DELETE FROM intelligent_kills WHERE ended_at < $1")
             .bind(cutoff)

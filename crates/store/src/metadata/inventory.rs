@@ -1,4 +1,4 @@
-//! Queries for instances and for their nodes and tags.
+//! Queries for instances, their nodes and their tags.
 
 use std::collections::HashSet;
 
@@ -17,8 +17,9 @@ use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
 
-/// SQL clause that selects matching instances. Each text filter binds an exact value and a substring.
-/// The placeholder `{elements}` stands for the required tags.
+/// SQL clause that selects matching instances.
+/// Each text filter has two parameters: an exact value and a substring.
+/// A JSON array of the required tags replaces the placeholder `{elements}`.
 const FROM_MATCHING_INSTANCES_SQL: &str = "FROM instances i WHERE i.project_id = $1 \
      AND ($2 IS NULL OR i.id = $2) AND ($3 IS NULL OR instr(i.id, $3) > 0) \
      AND ($4 IS NULL OR i.name = $4) AND ($5 IS NULL OR instr(i.name, $5) > 0) \
@@ -224,7 +225,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Changes the URL and password of a node, and ends the login back-off of the node.
+    /// Changes the URL and password of a node, and ends the node's login back-off.
     /// Returns false if the instance does not exist in the project or has no such node.
     pub async fn set_node_url(
         &self,
@@ -350,7 +351,8 @@ fn node_from_row(row: &Row) -> Result<Node, StoreError> {
     })
 }
 
-/// Parses a filter as an exact value or a substring. `*part` matches values that contain `part` (spec section 3.3).
+/// Parses a text filter as an exact value or a substring.
+/// The filter `*part` matches values that contain `part` (spec section 3.3).
 fn parse_text_filter(filter: Option<&str>) -> (Option<&str>, Option<&str>) {
     match filter.map(|text| (text, text.strip_prefix('*'))) {
         None => (None, None),

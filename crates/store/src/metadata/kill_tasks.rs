@@ -1,4 +1,4 @@
-//! Queries for kill tasks and kill switches. See `leases.rs` for queries by workers.
+//! Queries for kill tasks and kill switches. The file `leases.rs` contains the queries of the workers.
 
 mod leases;
 
@@ -187,7 +187,7 @@ impl Store {
     }
 }
 
-/// Inserts a kill task. Ids increase even if several tasks start in the same millisecond.
+/// Inserts a kill task. Task ids increase even if several tasks start in the same millisecond.
 async fn insert_kill_task(
     tx: &mut AuditedTransaction,
     instance: &InstanceId,

@@ -19,8 +19,8 @@ const FROM_MATCHING_KILLS_SQL: &str = "FROM killed_sessions WHERE instance_id = 
      AND ($5 IS NULL OR asked_at >= $5) AND ($6 IS NULL OR asked_at < $6)";
 
 impl Store {
-    /// Records kills before Clew sends them. [`Store::record_kill_outcomes`] adds their outcomes.
-    /// Returns the ids of the records in the order of `kills`.
+    /// Records kills before Clew sends them. [`Store::record_kill_outcomes`] adds the outcomes later.
+    /// Returns the ids of the kill records in the order of `kills`.
     pub async fn insert_kills(&self, kills: &[NewKill]) -> Result<Vec<i64>, StoreError> {
         let failed = StoreError::database_error("record a kill");
         let now = self.clock.unix_millis();
@@ -70,7 +70,7 @@ impl Store {
     }
 
     /// Records the outcome `Unknown` for kills that a terminated process did not complete.
-    /// Only affects kills that were recorded before `before`, a Unix timestamp in milliseconds.
+    /// Affects only kills that were recorded before `before`, a Unix timestamp in milliseconds.
     /// Returns the number of these kills.
     pub async fn end_interrupted_kills(&self, before: i64) -> Result<u64, StoreError> {
         const UNKNOWN_OUTCOME_DETAIL: &str =

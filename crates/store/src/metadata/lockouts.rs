@@ -1,7 +1,8 @@
-//! Locks a subject after consecutive authentication failures.
+//! Locks out a user name or access key id after consecutive authentication failures.
 //! The database stores subjects as keyed hashes, because users sometimes type passwords into name fields.
 //!
-//! A server reserves an attempt before it checks the password. A reserved attempt counts as a failure at first.
+//! A server reserves each authentication attempt before it checks the password.
+//! A reserved attempt counts as an authentication failure until the password check succeeds.
 //! Reservations limit the concurrent attempts on all servers to the number of failures that cause a lockout.
 
 use std::net::IpAddr;
@@ -15,19 +16,19 @@ use crate::derived_keys::hmac_sha256;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Number of consecutive failures that cause a lockout.
+/// Number of consecutive authentication failures that cause a lockout.
 const MAX_CONSECUTIVE_FAILURES: i64 = 5;
-/// Duration of a lockout, and maximum time between two consecutive failures, in seconds.
+/// Duration of a lockout in seconds, and maximum time between two failures that count as consecutive.
 const LOCKOUT_SECONDS: i64 = 5 * 60;
 /// Time in seconds after which a reserved attempt without an outcome counts as failed.
 const RESERVATION_TTL_SECONDS: i64 = 30;
 
-/// Maximum number of stored addresses per user.
-/// A new address replaces the least recently used one, if that was unused for [`ADDRESS_WRITE_INTERVAL_SECONDS`].
+/// Maximum number of stored client addresses per user.
+/// A new address replaces the least recently used one if that was unused for [`ADDRESS_WRITE_INTERVAL_SECONDS`].
 const MAX_ADDRESSES_PER_USER: i64 = 64;
-/// Time in seconds after which an unused address is deleted.
+/// Time in seconds after which an unused client address is deleted.
 const ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;
-/// Minimum time in seconds between two updates of the same address.
+/// Minimum time in seconds between two updates of the same client address.
 const ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 
 /// Result of reserving an authentication attempt.
@@ -35,7 +36,7 @@ const ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 pub enum AuthAttemptReservation {
     /// The attempt is reserved and counts as failed until [`Store::clear_auth_failures`] is called.
     Granted,
-    /// Attempts in progress have reserved all remaining attempts before a lockout.
+    /// Concurrent attempts have reserved all attempts that remain before a lockout.
     Busy,
     /// The subject is locked out.
     Locked,
@@ -91,7 +92,7 @@ impl Store {
         self.increment_failure_count(subject, 0).await.map(drop)
     }
 
-    /// Records that an attempt without a reservation failed. Reservations are not needed for fast checks.
+    /// Records a failed attempt that had no reservation. Fast credential checks need no reservation.
     /// The fifth consecutive failure locks the subject.
     /// Returns the end of the lockout as a Unix timestamp in seconds, or `None` if the subject is not locked.
     pub async fn record_auth_failure(&self, subject: &str) -> Result<Option<i64>, StoreError> {
@@ -129,7 +130,7 @@ impl Store {
         Ok(failures.and_then(|failures| failures.lockout_end(self.clock.unix_seconds())))
     }
 
-    /// Deletes the authentication failures of a subject after a success.
+    /// Deletes the authentication failures of a subject after a successful authentication.
     pub async fn clear_auth_failures(&self, subject: &str) -> Result<(), StoreError> {
         // A read avoids the write lock.
         if self.find_auth_failures(subject).await?.is_some() {
@@ -152,14 +153,14 @@ impl Store {
         Ok(row.map(|locked_until| AuthFailures { locked_until }))
     }
 
-    /// Returns the address as text if this process has recorded it within the last day. Sends no query.
-    /// An address that was recorded within the last day does not need to be recorded again.
+    /// Returns a client address as text, without a query, if this process has recorded it within the last day.
+    /// A client address that was recorded within the last day does not need to be recorded again.
     #[must_use]
     pub fn recently_recorded_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
         self.caches.address_recorded_since(user, address, self.clock.unix_seconds() - ADDRESS_WRITE_INTERVAL_SECONDS)
     }
 
-    /// Returns true if the user has authenticated from this address within the last 90 days.
+    /// Returns true if the user has authenticated from this client address within the last 90 days.
     pub async fn is_known_address(&self, user: &UserId, address: IpAddr) -> Result<bool, StoreError> {
         let found: Option<i64> =
             query_scalar("SELECT last_at FROM known_addresses WHERE user_id = $1 AND address = $2")
@@ -171,9 +172,9 @@ impl Store {
         Ok(found.is_some_and(|last_at| self.clock.unix_seconds() - last_at < ADDRESS_TTL_SECONDS))
     }
 
-    /// Records an address of a user, at most once per day and address.
-    /// Does nothing if the maximum number of other addresses was used within the last day.
-    /// Otherwise, recently used addresses would replace each other with each request.
+    /// Records a client address of a user, at most once per day.
+    /// Does nothing if the user has used the maximum number of other addresses within the last day.
+    /// Without this limit, recently used addresses would replace each other at each request.
     pub async fn record_user_address(&self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
         if self.recently_recorded_address(user, address).is_some() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Queries for login back-offs of nodes. All processes that share the store share these back-offs.
+//! Queries for the login back-offs of nodes, which all processes with the same database share.
 
 use clew_model::{Failure, InstanceId, Node, NodeId};
 use secrecy::ExposeSecret;
@@ -23,7 +23,7 @@ impl Store {
         row.as_ref().map(login_backoff_from_row).transpose()
     }
 
-    /// Returns the login back-offs for all nodes of an instance. Omits nodes that accepted the last login.
+    /// Returns the login back-offs of an instance's nodes. Omits nodes that accepted the last login.
     pub async fn list_login_backoffs(&self, instance: &InstanceId) -> Result<Vec<(NodeId, LoginBackoff)>, StoreError> {
         let rows = query(
             "SELECT b.node_id, b.refusals, b.reason, b.refused_at, b.retry_at FROM login_backoffs b \
@@ -36,7 +36,8 @@ impl Store {
         rows.iter().map(|row| Ok((parse_column(row, "node_id")?, login_backoff_from_row(row)?))).collect()
     }
 
-    /// Requests a permit for a login. At the end of a back-off, only one process receives the permit.
+    /// Requests a permit to log in to a node.
+    /// At the end of a back-off, only one process receives the permit to log in.
     pub async fn request_login_permit(&self, node: &NodeId, cause: LoginTrigger) -> Result<LoginPermit, StoreError> {
         let Some(backoff) = self.find_login_backoff(node).await? else {
             return Ok(LoginPermit::Granted { refusals: 0 });
@@ -72,8 +73,8 @@ impl Store {
         })
     }
 
-    /// Records that a node refused the credentials in `node`. `refusals` is the number of previous refusals.
-    /// Concurrent refusals count as one refusal. A refusal of outdated credentials is ignored.
+    /// Records that a node refused the credentials in `node`. `refusals` is the number of earlier refusals.
+    /// Counts concurrent refusals as one refusal, and ignores a refusal of credentials that were changed since.
     pub async fn record_login_refusal(&self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
         let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());
         match self.find_node_with_password(&node.id).await? {

@@ -1,4 +1,4 @@
-//! Enforces limits on policy count and size per user and group, because each request evaluates all policies.
+//! Limits the number and size of policies per user and group, because each request evaluates all policies.
 
 use clew_model::GroupId;
 use sqlx::AssertSqlSafe;
@@ -8,7 +8,8 @@ use crate::database::{Transaction, query};
 use crate::error::StoreError;
 use crate::policies::PolicyLimits;
 
-/// Fails if an affected user or group exceeds the limits. Run this check after a change in the same transaction.
+/// Fails if an affected user or group exceeds the policy limits.
+/// The caller must run this check after a change, in the same transaction.
 pub(super) async fn check_policy_limits(
     transaction: &mut Transaction,
     limits: PolicyLimits,

@@ -18,7 +18,7 @@ pub(super) enum AffectedUsers<'a> {
 }
 
 impl AffectedUsers<'_> {
-    /// Returns an SQL query for the user ids, and the id to bind to parameter `$2` of this query.
+    /// Returns an SQL query that selects the ids of the affected users, and the value of its parameter `$2`.
     pub(super) fn user_id_query(&self) -> (&'static str, &str) {
         match self {
             Self::User(id) => ("SELECT $2", id.as_str()),
@@ -50,7 +50,8 @@ pub(super) async fn revoke_tokens(
     Ok(revoked)
 }
 
-/// Revokes the temporary keys that were issued for revoked tokens of these users. Returns the number of revoked keys.
+/// Revokes the temporary keys that were issued for revoked tokens of the affected users.
+/// Returns the number of revoked temporary keys.
 pub(super) async fn revoke_keys_of_revoked_tokens(
     transaction: &mut Transaction,
     users: &'static str,

@@ -31,12 +31,12 @@ pub(super) fn read_hash_column(row: &Row, column: &'static str) -> Result<[u8; 3
     <[u8; 32]>::try_from(bytes.as_slice()).map_err(StoreError::damaged_value_error(column))
 }
 
-/// Converts a count to an SQL integer. Saturates at the maximum.
+/// Converts a count to an SQL integer, saturating at the maximum value.
 pub(super) fn saturate_count_to_i64(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// Converts a duration to an SQL integer in milliseconds. Saturates at the maximum.
+/// Converts a duration to an SQL integer in milliseconds, saturating at the maximum value.
 pub(super) fn duration_to_millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

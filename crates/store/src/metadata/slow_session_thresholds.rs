@@ -1,4 +1,5 @@
-//! Queries for slow-session thresholds. A session that exceeds its instance's threshold is slow (spec section 2.9).
+//! Queries for the slow-session thresholds of instances.
+//! A session that exceeds the threshold of its instance is a slow session (spec section 2.9).
 
 use clew_model::{AuditEvent, InstanceId, Origin, ProjectId, SlowThreshold};
 use serde_json::json;
@@ -22,7 +23,7 @@ impl Store {
 
     /// Sets the slow-session threshold for several instances. Ignores duplicate ids.
     ///
-    /// Fails with [`StoreError::Unknown`] and changes nothing if an instance does not exist in the project.
+    /// Fails with [`StoreError::Unknown`] and changes no threshold if an instance does not exist in the project.
     pub async fn set_slow_session_threshold(
         &self,
         by: &Origin,

@@ -8,7 +8,8 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 impl Store {
-    /// Begins a transaction that holds the write lock. Error messages contain `action`.
+    /// Begins a transaction that holds the write lock.
+    /// `action` describes the transaction in error messages.
     pub(super) async fn begin_audited_transaction(
         &self,
         action: &'static str,
@@ -23,7 +24,7 @@ impl Store {
     }
 
     /// Appends an audit event in a transaction that is shared with concurrent callers.
-    /// When this function returns, the event is durable.
+    /// When this function returns, the audit event is durable.
     pub(super) async fn append_grouped_event(&self, event: AuditEvent) -> Result<(), StoreError> {
         self.group_commit.append_event(self.audited_database(), event).await
     }

@@ -17,7 +17,7 @@ const MAX_TAGS_PER_INSTANCE: usize = 20;
 impl Store {
     /// Adds tags to an instance. Replaces the values of existing tag keys.
     /// Returns false if the project does not contain the instance.
-    /// Fails with [`StoreError::TooManyTags`] and changes nothing if the tags would exceed the limit.
+    /// Fails with [`StoreError::TooManyTags`] and changes no tags if the instance would have too many tags.
     pub async fn add_tags(
         &self,
         by: &Origin,
@@ -101,7 +101,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Returns the tags of all instances in a project as sorted keys with sorted values.
+    /// Returns all tags in a project as a sorted list of keys, each with a sorted list of values.
     pub async fn list_project_tags(&self, project: &ProjectId) -> Result<Vec<(String, Vec<String>)>, StoreError> {
         let rows: Vec<(String, String)> = query_pair(
             "SELECT DISTINCT t.key, t.value FROM tags t JOIN instances i ON i.id = t.instance_id \

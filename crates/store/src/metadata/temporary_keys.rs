@@ -14,7 +14,7 @@ use crate::sealing::AssociatedData;
 use crate::store::Store;
 
 impl Store {
-    /// Creates a temporary access key. Encrypts the stored secret and hashes the stored security token.
+    /// Creates a temporary access key. Stores the encrypted secret, and the hash of the security token.
     /// Fails with [`StoreError::SourceRevoked`] if the issuing credentials are no longer valid.
     pub async fn create_temporary_key(&self, by: &Origin, new: &NewTemporaryKey) -> Result<(), StoreError> {
         let sealed = self.sealer.seal(secret_associated_data(&new.id), &new.secret)?;
@@ -48,7 +48,7 @@ impl Store {
         tx.commit_with_event(&event).await
     }
 
-    /// Returns a temporary access key with its user and secret, even if the key has expired.
+    /// Returns a temporary access key with its user and secret, even if the temporary key has expired.
     pub(super) async fn find_temporary_key(&self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
         let failed = StoreError::database_error("look up a temporary access key");
         let row = query(
@@ -79,8 +79,8 @@ impl Store {
     }
 }
 
-/// Checks that the issuing credentials are still valid after the authentication of the request.
-/// Run this check in the transaction that inserts the new key.
+/// Checks that the credentials that authenticated the request are still valid.
+/// The caller must run this check in the transaction that inserts the temporary key.
 async fn check_issuing_credentials(
     transaction: &mut Transaction,
     source: &IssuingCredentials,

@@ -1,4 +1,4 @@
-//! Queries for users. Each domain retains at least one enabled administrator.
+//! Queries for users. Each domain always has at least one enabled administrator.
 
 use clew_model::{AuditEvent, DomainId, Origin, UserId};
 use serde_json::json;
@@ -33,7 +33,7 @@ impl Store {
 
     /// Changes a user. Returns false if the user does not exist.
     /// Setting a password or disabling the user revokes the user's tokens and temporary keys.
-    /// A change of administrator rights revokes the user's tokens.
+    /// Changing the administrator rights of a user revokes the user's tokens.
     pub async fn update_user(&self, by: &Origin, id: &UserId, update: &UserChange) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("change a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
@@ -72,7 +72,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Removes a user with its keys, tokens, memberships and attachments. Returns false if the user does not exist.
+    /// Removes a user with the user's keys, tokens, memberships and attachments.
+    /// Returns false if the user does not exist.
     pub async fn remove_user(&self, by: &Origin, id: &UserId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("remove a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
@@ -157,7 +158,8 @@ pub(super) async fn require_user(transaction: &mut Transaction, id: &UserId) -> 
     found.ok_or_else(|| StoreError::Unknown { what: "user", name: id.to_string() })
 }
 
-/// Fails if a change has removed the last enabled administrator. `before` is the user before the change.
+/// Fails if a change has left the user's domain without an enabled administrator.
+/// `before` is the user before the change.
 async fn require_remaining_administrator(transaction: &mut Transaction, before: &User) -> Result<(), StoreError> {
     if !(before.enabled && before.administrator) {
         return Ok(());

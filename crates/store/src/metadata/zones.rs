@@ -11,9 +11,9 @@ use crate::error::StoreError;
 use crate::store::Store;
 use crate::zones::ZoneState;
 
-/// Time without a heartbeat after which a worker is inactive.
+/// Time without a heartbeat after which a worker counts as inactive.
 const HEARTBEAT_TTL: Duration = Duration::from_secs(20);
-/// Time without a heartbeat after which the row of a worker is deleted.
+/// Time without a heartbeat after which the database row of a worker is deleted.
 const WORKER_ROW_TTL: Duration = Duration::from_hours(1);
 
 impl Store {
@@ -24,13 +24,15 @@ impl Store {
         self
     }
 
-    /// Returns true if this process may connect to nodes in a zone. Nodes without a zone are always reachable.
+    /// Returns true if this process can connect to the nodes in a zone.
+    /// Nodes without a zone are always reachable.
     #[must_use]
     pub fn can_reach_zone(&self, zone: Option<&Zone>) -> bool {
         zone.is_none_or(|zone| self.zones.contains(zone))
     }
 
-    /// Returns the zones of this process as a JSON array. An empty string stands for nodes without a zone.
+    /// Returns the zones of this process as a JSON array.
+    /// An empty string in the array stands for nodes without a zone.
     pub(crate) fn reachable_zones_json(&self) -> String {
         let zones: Vec<&str> = std::iter::once("").chain(self.zones.iter().map(Zone::as_str)).collect();
         serde_json::json!(zones).to_string()
@@ -43,7 +45,7 @@ impl Store {
             .await
     }
 
-    /// Removes the row of a stopped worker.
+    /// Removes the database row of a stopped worker.
     pub async fn remove_worker(&self, name: &str) -> Result<(), StoreError> {
         let removed = query("DELETE FROM workers WHERE name = $1").bind(name).execute(&self.database).await;
         removed.map(drop).map_err(StoreError::database_error("remove a worker"))
@@ -102,7 +104,8 @@ impl Store {
     }
 }
 
-/// Returns the state of a zone. Adds a state if none exists. An empty name stands for nodes without a zone.
+/// Returns the state of a zone, and adds the state if none exists.
+/// An empty zone name stands for nodes without a zone.
 fn find_or_insert_zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<&'a mut ZoneState, StoreError> {
     let zone = parse_zone(name)?;
     let at = states.iter().position(|state| state.zone == zone).unwrap_or_else(|| {
@@ -112,7 +115,7 @@ fn find_or_insert_zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> 
     states.get_mut(at).ok_or(StoreError::Stopped)
 }
 
-/// Parses a stored zone name. An empty name stands for no zone.
+/// Parses a stored zone name. Returns `None` for an empty zone name.
 pub(super) fn parse_zone(name: &str) -> Result<Option<Zone>, StoreError> {
     if name.is_empty() { Ok(None) } else { name.parse().map(Some).map_err(StoreError::damaged_value_error("zone")) }
 }

@@ -1,4 +1,4 @@
-//! Tables to copy. Each table comes after the tables that its foreign keys reference.
+//! Tables to copy, each after the tables that its foreign keys reference.
 
 use sqlx::AssertSqlSafe;
 
@@ -23,7 +23,7 @@ pub(super) struct Table {
     columns: &'static [(&'static str, ColumnType)],
     /// Identity column of the PostgreSQL table, if any.
     pub(super) identity_column: Option<&'static str>,
-    /// True if the SQLite table has a `rowid` column. Row ids increase in the order of insertion.
+    /// True if the SQLite table has a `rowid` column, whose values increase in the order of insertion.
     has_rowid: bool,
 }
 
@@ -39,7 +39,7 @@ impl Table {
 
 use ColumnType::{Bool, Bytes, Integer, Text};
 
-/// All tables except derived and transient tables.
+/// Tables to copy, which are all tables except those with derived or transient data.
 pub(super) const TABLES_TO_COPY: &[Table] = &[
     table("settings", &[("name", Text), ("value", Bytes)]).without_rowid(),
     table("domains", &[("id", Text), ("name", Text), ("created_at", Integer)]),
@@ -292,7 +292,7 @@ pub(super) const TABLES_TO_COPY: &[Table] = &[
 ];
 
 impl Table {
-    /// Returns the quoted column names, separated by commas. Some column names are SQL keywords.
+    /// Returns the comma-separated column names, quoted because some of them are SQL keywords.
     fn quoted_columns(&self) -> String {
         self.columns.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
     }
@@ -303,8 +303,9 @@ impl Table {
         Ok(count.unsigned_abs())
     }
 
-    /// Reads up to `max_rows` rows of the SQLite table by `rowid`. Also returns the `rowid` of the last row.
-    /// Reads all rows of a table without `rowid`. Such tables are small.
+    /// Reads up to `max_rows` rows of the SQLite table in the order of `rowid`.
+    /// Also returns the `rowid` of the last row that was read.
+    /// Reads all rows at once if the table has no `rowid`, because such tables are small.
     pub(super) async fn read_page(
         &self,
         source: &mut Transaction,
@@ -353,7 +354,7 @@ impl Table {
         Ok(())
     }
 
-    /// Computes the digest of the PostgreSQL table.
+    /// Computes the digest of the rows in the PostgreSQL table.
     pub(super) async fn compute_digest(&self, to: &mut Transaction) -> Result<TableDigest, StoreError> {
         let mut digest = TableDigest::default();
         let cursor = format!("copied_{}", self.name);
@@ -379,7 +380,7 @@ impl Table {
 }
 
 impl ColumnType {
-    /// Reads a value. Replaces U+0000 in text, because PostgreSQL cannot store this character.
+    /// Reads a column value. Replaces U+0000 in texts, because PostgreSQL cannot store this character.
     fn read_value(self, row: &Row, column: &str) -> Result<CellValue, sqlx::Error> {
         Ok(match self {
             Self::Integer => row.try_get::<Option<i64>, _>(column)?.into(),

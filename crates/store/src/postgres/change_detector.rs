@@ -7,8 +7,8 @@ use super::{PostgresDatabase, with_statement_timeout};
 use crate::database::DataVersion;
 use crate::error::StoreError;
 
-/// Reads the current snapshot and, in this snapshot, the version counters that triggers increment.
-/// A snapshot lists the transactions that are not visible yet, so equal snapshots see the same data.
+/// Reads the current transaction snapshot, and the version counters that triggers increment.
+/// A transaction snapshot lists the transactions that are not visible yet, so equal snapshots show the same data.
 /// See "Snapshot Components" in <https://www.postgresql.org/docs/15/functions-info.html>.
 const SNAPSHOT_QUERY: &str = "SELECT pg_current_snapshot()::text, version, failures FROM access_version";
 
@@ -16,7 +16,7 @@ const SNAPSHOT_QUERY: &str = "SELECT pg_current_snapshot()::text, version, failu
 pub(crate) struct ChangeDetector {
     options: PgConnectOptions,
     connection: Option<PgConnection>,
-    /// Last version with its snapshot. Only valid for this connection, as a new connection may use another server.
+    /// Last data version with its transaction snapshot, which is only valid for the connection that read it.
     last: Option<(String, DataVersion)>,
     /// Number of detected changes.
     changes: i64,

@@ -1,10 +1,10 @@
-//! Clock of the database server, which all processes of a store share.
+//! Clock of the database server, which all processes with the same store share.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-/// Tracks the server time of the last write transaction and the monotonic time of its receipt.
-/// The monotonic clock measures the time since the last update. Clones share the state.
+/// Tracks the server time of the last write transaction, and the monotonic time when the process received it.
+/// The local monotonic clock measures the time since the last write transaction. Clones share the state.
 #[derive(Debug, Clone)]
 pub(super) struct DatabaseClock(Arc<Mutex<(Instant, i64)>>);
 

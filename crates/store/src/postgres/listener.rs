@@ -12,14 +12,14 @@ use crate::store_event::StoreEvent;
 
 /// `LISTEN` channel to which the triggers of `0002_notices.sql` send notifications.
 const NOTIFICATION_CHANNEL: &str = "clew";
-/// Idle time of the connection before a keepalive query.
+/// Idle time of the connection after which the listener sends a keepalive query.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// Maximum duration of a keepalive query. Without this timeout, a network partition would remain undetected.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Delay between two connection attempts.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
-/// Receives notifications and reconnects after failures.
+/// Receives PostgreSQL notifications and reconnects after failures.
 pub(crate) struct Listener {
     options: PgConnectOptions,
     state: ListenerState,
@@ -91,7 +91,7 @@ async fn connect_listener(options: &PgConnectOptions) -> Result<PgListener, sqlx
     Ok(listener)
 }
 
-/// Sends a keepalive query. The listener buffers notifications that arrive before the response.
+/// Sends a keepalive query. The listener buffers notifications that arrive before the query's response.
 async fn is_connected(connection: &mut PgListener) -> bool {
     matches!(timeout(KEEPALIVE_TIMEOUT, sqlx::query("SELECT 1").execute(connection)).await, Ok(Ok(_)))
 }

@@ -10,13 +10,15 @@ use crate::error::StoreError;
 pub enum StoredResult {
     /// File with a verified hash.
     File(File),
-    /// S3 object. The hash is verified while the object is read.
+    /// S3 object, whose hash is verified while the object is read.
     Object(Box<StoredObject>),
 }
 
 impl StoredResult {
-    /// Verifies the entire content. Call this method before sending a part of the content to a client.
-    /// Reads the entire S3 object, unless this process has already verified the object. Files are already verified.
+    /// Verifies the entire content of the result.
+    /// The caller must verify the content before it sends a part of the content to a client.
+    /// Reads the entire S3 object, unless this process has already verified the object.
+    /// Does nothing for a result file, because opening the file has already verified its content.
     pub async fn verify_content(&self) -> Result<(), StoreError> {
         match self {
             Self::File(_) => Ok(()),

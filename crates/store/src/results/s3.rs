@@ -1,7 +1,7 @@
 //! Stores results as objects on S3 (see `docs/decisions/0023-results-on-s3.md`).
 //!
 //! An object name consists of the request id, the fencing token of the writer and 64 random bits.
-//! The random bits make names unique even after the metadata is restored from a backup.
+//! The random bits make object names unique even after the metadata is restored from a backup.
 
 mod clock;
 mod error;
@@ -38,9 +38,9 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum wait for the start of a response, and for each chunk of a response.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
-/// Time limit for retries of a failed request.
+/// Time after which a failed S3 request is no longer retried.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum number of cached verification results.
+/// Maximum number of S3 objects whose successful verification is cached.
 const MAX_VERIFIED_OBJECTS: usize = 4096;
 /// Name prefix of temporary objects. Clew creates these objects to check access and to read the server time.
 const TEMPORARY_OBJECT_PREFIX: &str = ".clew-";
@@ -51,7 +51,7 @@ pub(super) struct S3 {
     objects: AmazonS3,
     http: HttpClient,
     settings: Arc<S3Settings>,
-    /// Names and `ETag`s of verified objects.
+    /// Names and `ETag`s of the objects that this process has verified.
     verified: Arc<Mutex<HashSet<(String, String)>>>,
     /// True if S3 rejected the last request because of clock skew.
     clock_rejected: Arc<AtomicBool>,
@@ -181,7 +181,8 @@ impl S3 {
         }
     }
 
-    /// Returns true if S3 accepts writes. Sends a new request only if the last one was rejected because of clock skew.
+    /// Returns true if S3 accepts writes.
+    /// Sends a request only if S3 rejected the last request because of clock skew.
     pub(super) async fn is_writable(&self) -> bool {
         !self.clock_rejected.load(Ordering::Relaxed) || self.read_server_time().await.is_ok()
     }
@@ -220,12 +221,12 @@ impl fmt::Debug for S3 {
     }
 }
 
-/// Generates the name of a temporary object.
+/// Generates the unique name of a temporary S3 object.
 fn temporary_object_name() -> String {
     format!("{TEMPORARY_OBJECT_PREFIX}{}", Uuid::new_v4().simple())
 }
 
-/// Connector that returns an existing HTTP client.
+/// HTTP connector for `object_store` that returns an existing HTTP client.
 #[derive(Debug)]
 struct SharedHttpClient(HttpClient);
 

@@ -1,4 +1,4 @@
-//! Detects changes in SQLite by means of `PRAGMA data_version` and the WAL index.
+//! Detects changes in SQLite with `PRAGMA data_version` and the WAL index.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,22 +10,22 @@ use super::wal_index::{WalHeader, WalIndex};
 use crate::database::DataVersion;
 use crate::error::StoreError;
 
-/// Returns a number that changes when another connection commits.
-/// SQLite reads this number from shared memory and reads no page of the database.
+/// Returns a number that changes when another connection commits a transaction.
+/// SQLite reads `data_version` from shared memory, without reading a page of the database.
 /// See <https://sqlite.org/pragma.html#pragma_data_version>.
 const DATA_VERSION_QUERY: &str = "PRAGMA data_version";
 /// Reads the version counters that the triggers of `0007_freshness.sql` increment.
 const ACCESS_VERSION_QUERY: &str = "SELECT version, failures FROM access_version";
 
-/// Queries the data version over a dedicated connection.
-/// The connection never writes, so each commit of another connection changes its `data_version`.
+/// Queries the data version over a dedicated database connection.
+/// The dedicated connection never writes, so each commit of another connection changes its `data_version`.
 pub(crate) struct ChangeDetector {
     options: SqliteConnectOptions,
     connection: Option<SqliteConnection>,
-    /// WAL index. Valid as long as the connection is open.
+    /// WAL index, which is valid as long as the connection is open.
     index: Option<WalIndex>,
     fast_path: VersionFastPath,
-    /// Last version with its `data_version`. Only valid for this connection.
+    /// Last data version with its `data_version`, a number that is only valid for this connection.
     last: Option<(i64, DataVersion)>,
     /// Number of detected changes.
     changes: i64,
@@ -37,7 +37,7 @@ impl ChangeDetector {
         Self { options, connection: None, index: None, fast_path: VersionFastPath::default(), last: None, changes: 0 }
     }
 
-    /// Returns the fast path that needs no query.
+    /// Returns the fast path, which reads the data version without a query.
     pub(crate) fn fast_path(&self) -> VersionFastPath {
         self.fast_path.clone()
     }
@@ -86,12 +86,12 @@ impl Drop for ChangeDetector {
     }
 }
 
-/// Last data version with the WAL index header that was read before it. Clones share the state.
+/// Last data version, with the WAL index header that was read before the version. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct VersionFastPath(Arc<Mutex<Option<(WalIndex, WalHeader, DataVersion)>>>);
 
 impl VersionFastPath {
-    /// Returns the last version if no commit followed the read of this version.
+    /// Returns the last data version if no transaction has committed since that version was read.
     pub(crate) fn current_version(&self) -> Option<DataVersion> {
         let (index, header, version) = (*self.lock())?;
         (index.read_header()? == header).then_some(version)

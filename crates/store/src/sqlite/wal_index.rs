@@ -1,18 +1,18 @@
-//! Reads the header of the SQLite WAL index. Each commit rewrites this header.
+//! Reads the header of the SQLite WAL index, which each commit rewrites.
 //!
-//! SQLite also compares this header to detect commits by other connections.
+//! SQLite itself compares this header to detect commits by other connections.
 //! See "The WAL-Index Header" in <https://sqlite.org/walformat.html>.
 //! The header contains a transaction counter, salts and checksums, so a commit never restores a previous header.
-//! Reading the header needs one system call and no lock.
+//! Reading the header takes one system call and no lock.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Length of the header in bytes. The file contains two copies of the header.
-/// The two copies of a complete header are equal.
+/// Length of the header in bytes. The WAL index file contains two copies of the header.
+/// The two copies of the header are equal unless SQLite is writing the header.
 const HEADER_LEN: usize = 48;
-/// First bytes of the header: the only supported format version.
+/// First bytes of the header, which contain the only supported format version.
 const FORMAT_VERSION_BYTES: [u8; 4] = 3_007_000_u32.to_ne_bytes();
 
 /// Bytes of a complete header.

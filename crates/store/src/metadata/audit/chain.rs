@@ -1,5 +1,5 @@
-//! Appends rows to the audit chain. Each row contains the MAC of the previous row.
-//! The table `audit_ends` stores an authenticated record for the head and for the checkpoint of the chain.
+//! Appends rows to the audit chain, in which each row contains the MAC of the previous row.
+//! The table `audit_ends` stores two authenticated records: the head and the checkpoint of the audit chain.
 
 use clew_model::AuditEvent;
 
@@ -12,21 +12,21 @@ use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Value of the previous MAC in the first row after a manipulation of the head record.
-/// Only a process with the MAC key can create a row with this value.
+/// Placeholder for the previous row's MAC in the first audit row after a manipulation of the head record.
+/// Only a process with the MAC key can create a valid audit row with this placeholder.
 pub(super) const CHANGED_HEAD_MAC: [u8; 32] = [0xff; 32];
 
-/// Writes the end records of an empty audit log. Called once, during the initialisation.
-/// Missing end records in an initialised store therefore prove a manipulation.
+/// Writes the head and checkpoint records of an empty audit log, once during the initialisation.
+/// If an initialised store has no head or checkpoint record, the audit log was manipulated.
 pub(crate) async fn initialise_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
     ChainEnd { seq: 0, mac: NO_PREVIOUS_MAC }.write_end_record(transaction, key, HEAD_NAME).await?;
     ChainEnd { seq: 1, mac: NO_PREVIOUS_MAC }.write_end_record(transaction, key, CHECKPOINT_NAME).await
 }
 
-/// Appends audit rows. Times are Unix timestamps in milliseconds.
+/// Appends audit events. The time of each event is a Unix timestamp in milliseconds.
 /// The transaction must hold the write lock, because the function reads and then updates the head record.
-/// To detect missing rows, first compares the head record with the newest row that this process has recorded.
-/// Returns the newest row. After the commit, the caller must pass it to [`CheckpointTracker::record_newest`].
+/// To detect missing rows, first compares the head record with the newest audit row that this process has recorded.
+/// Returns the newest row, which the caller must pass to [`CheckpointTracker::record_newest`] after the commit.
 pub(crate) async fn append_rows(
     transaction: &mut Transaction,
     keys: &DerivedKeys,

@@ -1,4 +1,4 @@
-//! Reads and writes the end records of the audit chain, the head and the checkpoint, in the table `audit_ends`.
+//! Reads and writes the head record and the checkpoint record of the audit chain in the table `audit_ends`.
 
 use super::super::row_mapping::read_hash_column;
 use crate::database::{Row, Transaction, query, query_scalar};
@@ -6,15 +6,15 @@ use crate::derived_keys::{DerivedKeys, KEY_ID_SETTING, hmac_sha256};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Value of the previous MAC in the first row of the chain.
+/// Placeholder for the previous row's MAC in the first row of the audit chain.
 pub(super) const NO_PREVIOUS_MAC: [u8; 32] = [0; 32];
 
-/// Name of the end record for the newest row.
+/// Name of the record that contains the sequence number and MAC of the newest audit row.
 pub(super) const HEAD_NAME: &str = "head";
-/// Name of the end record for the oldest row. Contains the row's sequence number and the previous row's MAC.
+/// Name of the record that contains the oldest audit row's sequence number and the previous row's MAC.
 pub(super) const CHECKPOINT_NAME: &str = "checkpoint";
 
-/// End record of the chain: the head or the checkpoint.
+/// Record for one end of the audit chain: the head or the checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ChainEnd {
     pub(super) seq: i64,
@@ -22,7 +22,7 @@ pub(super) struct ChainEnd {
 }
 
 impl ChainEnd {
-    /// Reads an end record. Returns `None` if the record is missing or was manipulated.
+    /// Reads the head or checkpoint record. Returns `None` if the record is missing or was manipulated.
     pub(super) async fn read_end_record(
         transaction: &mut Transaction,
         key: &MasterKey,
@@ -36,8 +36,9 @@ impl ChainEnd {
         row.map_or(Ok(None), |row| Self::from_row(&row, key, name))
     }
 
-    /// Reads the head record before rows are appended. Fails if another process has rotated the master key.
-    /// Rows that are written with the previous key would fail verification.
+    /// Reads the head record before an append to the audit log.
+    /// Fails if another process has rotated the master key.
+    /// Audit rows that are authenticated with the previous master key would fail verification.
     pub(super) async fn read_head(
         transaction: &mut Transaction,
         keys: &DerivedKeys,
@@ -93,7 +94,7 @@ impl ChainEnd {
     }
 }
 
-/// Returns the highest sequence number of all rows and end records.
+/// Returns the highest sequence number in the audit rows and in the head and checkpoint records.
 pub(super) async fn find_highest_seq(transaction: &mut Transaction) -> Result<i64, StoreError> {
     query_scalar(
         "SELECT COALESCE(MAX(seq), 0) FROM (SELECT MAX(seq) AS seq FROM audit UNION ALL SELECT MAX(seq) FROM audit_ends) AS seen",

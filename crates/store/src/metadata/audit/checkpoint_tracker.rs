@@ -1,8 +1,8 @@
-//! Detects a truncated audit log by means of recorded MACs of previously newest rows.
+//! Keeps the MAC of the newest audit row in memory to detect a truncation of the audit log.
 //!
-//! If an attacker removes the newest rows and rolls back the head record, the remaining chain is intact.
-//! Only a previously recorded MAC proves that rows are missing.
-//! Each process keeps the MAC of the newest row in memory. Exported checkpoints also work after a restart.
+//! If an attacker removes the newest audit rows and rolls back the head record, the remaining chain is still valid.
+//! Only a MAC that was recorded before the attack proves that audit rows are missing.
+//! Each process keeps the newest row's MAC in memory. Exported audit checkpoints also work after a restart.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,25 +15,26 @@ use crate::database::{Transaction, query};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Maximum number of missing rows that the tracker stores.
+/// Maximum number of missing audit rows that the tracker stores.
 const MAX_MISSING_ROWS: usize = 100;
 
-/// Tracks the newest audit row of this process and the rows that are known to be missing. Clones share the state.
+/// Tracks the newest audit row that this process wrote or read, and missing audit rows. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CheckpointTracker(Arc<Mutex<TrackerState>>);
 
 #[derive(Debug, Default)]
 struct TrackerState {
-    /// Newest row that this process wrote or read.
+    /// Newest audit row that this process wrote or read.
     newest: Option<AuditCheckpoint>,
     missing: Vec<AuditCheckpoint>,
-    /// Detected losses without an audit event.
+    /// Detected losses of audit rows that no audit event records yet.
     unreported: VecDeque<AuditProblem>,
 }
 
 impl CheckpointTracker {
-    /// Records the newest row after a commit. The append has already verified the previously recorded row.
-    /// Ignores rows that are older than the recorded row, because concurrent commits are recorded in any order.
+    /// Records the newest audit row after a commit.
+    /// The append has already checked that the previously recorded row still exists.
+    /// Ignores a row that is older than the recorded row, because concurrent commits are recorded in any order.
     pub(crate) fn record_newest(&self, newest: AuditCheckpoint) {
         let mut state = self.lock_state();
         if state.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
@@ -41,20 +42,20 @@ impl CheckpointTracker {
         }
     }
 
-    /// Returns the newest row and the missing rows.
-    /// As for [`CheckpointTracker::newest_checkpoint`], callers must begin their transaction after this call.
+    /// Returns the newest audit row and the missing audit rows as checkpoints.
+    /// Callers must begin their transaction after this call, as for [`CheckpointTracker::newest_checkpoint`].
     pub(super) fn recorded_checkpoints(&self) -> Vec<AuditCheckpoint> {
         let state = self.lock_state();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
     /// Returns the newest recorded row.
-    /// Callers must begin their transaction after this call, because an older snapshot may not contain this row.
+    /// Callers must begin their transaction after this call, because an older snapshot may not contain the newest row.
     pub(super) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
         self.lock_state().newest.clone()
     }
 
-    /// Checks that the audit log contains a recorded row. Sends no query if the head record identifies this row.
+    /// Checks that the audit log contains the recorded row `newest`, without a query if `head` has the same MAC.
     pub(super) async fn compare_newest_row_with_head(
         &self,
         transaction: &mut Transaction,
@@ -72,8 +73,8 @@ impl CheckpointTracker {
         Ok(())
     }
 
-    /// Moves the newest recorded row to the missing rows.
-    /// Does nothing if another row has been recorded in the meantime.
+    /// Moves the newest recorded audit row to the list of missing rows.
+    /// Does nothing if a newer audit row has been recorded in the meantime.
     fn mark_newest_row_missing(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
         let mut state = self.lock_state();
         if state.newest.take_if(|newest| *newest == checkpoint).is_some() && state.missing.len() < MAX_MISSING_ROWS {
@@ -82,12 +83,12 @@ impl CheckpointTracker {
         }
     }
 
-    /// Returns the oldest detected loss that has no audit event yet.
+    /// Returns the oldest detected loss of audit rows that no audit event records yet.
     pub(super) fn oldest_unreported_loss(&self) -> Option<AuditProblem> {
         self.lock_state().unreported.front().cloned()
     }
 
-    /// Removes a detected loss from the unreported losses.
+    /// Removes a loss of audit rows from the list of unreported losses.
     pub(super) fn acknowledge_loss(&self, loss: &AuditProblem) {
         self.lock_state().unreported.retain(|unreported| unreported != loss);
     }
@@ -97,7 +98,7 @@ impl CheckpointTracker {
     }
 }
 
-/// Compares recorded rows with the audit log and returns the problems.
+/// Checks that the audit log contains the rows of the checkpoints. Returns the detected problems.
 pub(super) async fn compare_checkpoints<'a>(
     transaction: &mut Transaction,
     keys: &AuditKeys,
@@ -110,8 +111,8 @@ pub(super) async fn compare_checkpoints<'a>(
     Ok(problems)
 }
 
-/// Checks that the audit log contains a recorded row.
-/// Accepts a row that retention removed, because the checkpoint record proves the removal.
+/// Checks that the audit log contains the row of a checkpoint.
+/// Reports no problem for a row that retention removed, because the checkpoint record proves the removal.
 async fn compare_checkpoint(
     transaction: &mut Transaction,
     key: &MasterKey,

@@ -1,4 +1,4 @@
-//! Creates audit checkpoints and checks that the audit log still contains the recorded rows.
+//! Creates audit checkpoints and checks that the audit log still contains the rows of recorded checkpoints.
 
 use super::chain_end::{ChainEnd, HEAD_NAME};
 use super::keys::AuditKeys;
@@ -8,7 +8,7 @@ use crate::store::Store;
 
 impl Store {
     /// Returns the newest row of the audit log as a checkpoint for storage outside the database.
-    /// Fails if the head record was manipulated.
+    /// Fails if the head record of the audit log was manipulated.
     pub async fn create_audit_checkpoint(&self) -> Result<AuditCheckpoint, StoreError> {
         self.check_key_id().await?;
         let failed = StoreError::database_error("read the newest audit row");
@@ -22,9 +22,9 @@ impl Store {
         Ok(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at: self.clock.unix_millis() })
     }
 
-    /// Checks that the audit log contains the newest recorded row, then records the current newest row.
-    /// Returns the oldest loss that was not confirmed with [`Store::acknowledge_audit_loss`].
-    /// [`Store::verify_audit`] also reports detected losses until the process terminates.
+    /// Checks that the audit log contains the last recorded row, then records the newest row.
+    /// Returns the oldest loss of audit rows that was not acknowledged with [`Store::acknowledge_audit_loss`].
+    /// Until the process terminates, [`Store::verify_audit`] also reports the detected losses of audit rows.
     pub async fn check_audit_growth(&self) -> Result<Option<AuditProblem>, StoreError> {
         let newest = self.checkpoint_tracker.newest_checkpoint();
         let failed = StoreError::database_error("compare the audit log with the recorded checkpoint");
@@ -41,7 +41,7 @@ impl Store {
         Ok(self.checkpoint_tracker.oldest_unreported_loss())
     }
 
-    /// Confirms a loss. [`Store::check_audit_growth`] no longer returns confirmed losses.
+    /// Acknowledges a loss of audit rows, so that [`Store::check_audit_growth`] no longer returns the loss.
     pub fn acknowledge_audit_loss(&self, loss: &AuditProblem) {
         self.checkpoint_tracker.acknowledge_loss(loss);
     }

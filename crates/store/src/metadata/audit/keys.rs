@@ -1,8 +1,8 @@
-//! MAC keys of the audit chain. After a rotation of the master key, new rows use a new MAC key.
+//! MAC keys of the audit chain. A rotation of the master key also replaces the MAC key for new audit rows.
 //!
-//! Existing rows keep their MACs, because copies of these MACs may exist outside the database.
-//! The first row under the new key contains the MAC of the last row under the previous key.
-//! Verification therefore detects changes that were made with a stolen previous key.
+//! Existing audit rows keep their MACs, because copies of these MACs may exist outside the database.
+//! The first audit row under a new MAC key contains the MAC of the last row under the previous key.
+//! Verification therefore detects audit rows that were changed with a stolen previous MAC key.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -16,27 +16,28 @@ use crate::error::StoreError;
 use crate::master_key::MasterKey;
 use crate::sealing::{AssociatedData, Sealer};
 
-/// Name of the setting that stores the encrypted previous keys.
+/// Name of the setting that stores the encrypted previous MAC keys.
 const PREVIOUS_KEYS_SETTING: &str = "audit_keys";
 const PREVIOUS_KEYS_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: PREVIOUS_KEYS_SETTING };
 
-/// Previous key in hexadecimal, with the sequence number of its last row.
+/// Previous MAC key in hexadecimal, with the sequence number of the last audit row that the key authenticates.
 #[derive(Serialize, Deserialize)]
 struct PreviousMacKey {
     through: i64,
     key: String,
 }
 
-/// Current and previous MAC keys of the chain.
+/// Current and previous MAC keys of the audit chain.
 pub(crate) struct AuditKeys {
-    /// Previous keys, oldest first, each with the sequence number of its last row.
+    /// Previous MAC keys, oldest first, each with the sequence number of the last audit row that the key authenticates.
     previous: Vec<(i64, MasterKey)>,
     current: MasterKey,
 }
 
 impl AuditKeys {
-    /// Reads the MAC keys. Omits all previous keys if they cannot be decrypted, so that their rows fail verification.
+    /// Reads the MAC keys.
+    /// If the previous MAC keys cannot be decrypted, omits them, so that their audit rows fail verification.
     pub(crate) async fn load_keys(
         transaction: &mut Transaction,
         sealer: &Sealer,
@@ -62,7 +63,7 @@ impl AuditKeys {
         self.previous.iter().find(|(through, _)| seq <= *through).map_or(&self.current, |(_, key)| key)
     }
 
-    /// Returns the current MAC key. This key also authenticates the end records.
+    /// Returns the current MAC key, which also authenticates the head and checkpoint records.
     pub(super) fn current_key(&self) -> &MasterKey {
         &self.current
     }
@@ -84,8 +85,9 @@ impl AuditKeys {
     }
 }
 
-/// Replaces the current MAC key and rewrites the end records with the new key. Existing rows keep their key.
-/// Does not rewrite a manipulated end record, so that verification still detects the manipulation.
+/// Replaces the current MAC key, and authenticates the head and checkpoint records with the new MAC key.
+/// Existing audit rows keep their MACs from the previous MAC key.
+/// Does not rewrite a manipulated head or checkpoint record, so that verification still detects the manipulation.
 pub(crate) async fn rotate_chain_key(
     transaction: &mut Transaction,
     audit: &mut AuditKeys,

@@ -1,4 +1,4 @@
-//! Removes old audit rows. Each removal moves the checkpoint record, so that the chain stays intact.
+//! Removes old audit rows and moves the checkpoint record, so that the audit chain stays valid.
 
 use clew_model::{AuditEvent, Origin, Outcome};
 use serde_json::json;
@@ -11,14 +11,15 @@ use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Maximum number of rows to remove per transaction. The limit keeps other writers from waiting long.
+/// Maximum number of audit rows to remove per transaction. A low limit keeps the waits of other writers short.
 const MAX_BATCH_SIZE: i64 = 1000;
-/// Maximum number of integrity problems in the audit event for a removal.
+/// Maximum number of integrity problems that the audit event of a removal lists.
 const MAX_REPORTED_PROBLEMS: usize = 20;
 
 impl Store {
-    /// Removes audit rows that are older than `before`, a Unix timestamp in milliseconds. Returns the number of rows.
-    /// Audit events record the number of removed rows and their integrity problems.
+    /// Removes audit rows that are older than `before`, a Unix timestamp in milliseconds.
+    /// Returns the number of removed audit rows.
+    /// Appends audit events that contain the number of removed rows and the integrity problems of these rows.
     pub async fn prune_audit_log(&self, by: &Origin, before: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
         // Keep the audit events of this removal, regardless of their time.
@@ -64,7 +65,7 @@ impl Store {
     }
 }
 
-/// Returns the last row of the next batch to remove. Never selects the newest row of the audit log.
+/// Returns the last row of the next batch to remove, which is never the newest row of the audit log.
 async fn find_last_removable_row(
     transaction: &mut Transaction,
     before: i64,

@@ -11,7 +11,7 @@ use crate::derived_keys::hmac_sha256;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Text columns in the order of the SQL parameters and of the MAC input.
+/// Text columns of the audit table, in the order of the SQL parameters and of the MAC input.
 const TEXT_COLUMNS: [&str; 15] = [
     "actor_kind",
     "actor_id",
@@ -82,7 +82,7 @@ impl AuditRow {
         Ok((Self { seq, at, previous: read_hash_column(row, "previous")?, texts }, read_hash_column(row, "mac")?))
     }
 
-    /// Computes the MAC. Each text has a length prefix, so that different rows have different encodings.
+    /// Computes the MAC of the audit row. Length prefixes give different rows different encodings.
     pub(super) fn compute_mac(&self, key: &MasterKey) -> [u8; 32] {
         let mut bytes = Vec::with_capacity(512);
         bytes.extend(self.seq.to_be_bytes());

@@ -15,9 +15,9 @@ use crate::store::Store;
 const PAGE_SIZE: u32 = 500;
 
 impl Store {
-    /// Verifies the entire audit log in one snapshot. Memory use is constant.
-    /// Also checks that the audit log contains the given checkpoints and the rows that this process has recorded.
-    /// Checkpoints reveal a truncation of the audit log that leaves the chain intact.
+    /// Verifies the entire audit log in one database snapshot with constant memory use.
+    /// Also checks that the audit log contains the rows of the given checkpoints and of the checkpoints in memory.
+    /// Checkpoints reveal a truncation of the audit log after which the remaining audit chain is still valid.
     pub async fn verify_audit(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.check_key_id().await?;
         let tracked = self.checkpoint_tracker.recorded_checkpoints();
@@ -31,15 +31,15 @@ impl Store {
     }
 }
 
-/// Verifies the chain from the oldest row to the newest row.
+/// Verifies the audit chain from the oldest row to the newest row.
 pub(super) struct ChainVerifier {
-    /// Newest row according to the head record, or `None` if the head record was manipulated.
+    /// Newest audit row according to the head record, or `None` if the head record was manipulated.
     head: Option<ChainEnd>,
-    /// Last row that was read, or `None` if the start of the chain is unknown.
+    /// Last audit row that was read, or `None` if the start of the audit chain is unknown.
     previous: Option<ChainEnd>,
-    /// True if the row in `previous` is authentic. The next row must then contain its MAC.
+    /// True if the row in `previous` is authentic. The next row must then contain the MAC of `previous`.
     previous_is_authentic: bool,
-    /// Sequence number of the last row that was read.
+    /// Sequence number of the last audit row that was read.
     position: i64,
     result: AuditVerification,
 }
@@ -60,7 +60,7 @@ impl ChainVerifier {
         Ok(verifier)
     }
 
-    /// Verifies the rows up to and including the sequence number `last`.
+    /// Verifies the audit rows up to and including the sequence number `last`.
     pub(super) async fn verify_rows_through(
         &mut self,
         transaction: &mut Transaction,
@@ -110,14 +110,15 @@ impl ChainVerifier {
         self.previous_is_authentic = authentic;
     }
 
-    /// Returns true if a row may have this sequence number. Rows must not precede the checkpoint.
-    /// A row after the head must be authentic.
+    /// Returns true if `seq` is valid, which requires a higher sequence number than that of the previous audit row.
+    /// A sequence number beyond the head record is valid only for an authentic audit row.
     fn is_valid_seq(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
             && (authentic || self.head.is_none_or(|head| seq <= head.seq))
     }
 
-    /// Reports a gap before a row. Returns true if rows are missing or the previous row is unknown.
+    /// Reports a gap in the sequence numbers before an audit row.
+    /// Returns true if audit rows are missing before this row or if the previous row is unknown.
     fn report_gap(&mut self, seq: i64) -> bool {
         let Some(previous) = self.previous else {
             self.set_first_problem_position(seq);
@@ -135,7 +136,7 @@ impl ChainVerifier {
         true
     }
 
-    /// Sets the position of the first problem, which is a manipulated checkpoint, to the first row.
+    /// Sets the position of the first problem, a manipulated checkpoint record, to the first audit row.
     fn set_first_problem_position(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;
@@ -147,7 +148,7 @@ impl ChainVerifier {
         self.result.problems.iter().map(ToString::to_string).collect()
     }
 
-    /// Completes the verification and adds the problems in `recorded`, which concern recorded rows.
+    /// Completes the verification and adds `recorded`, the problems with the rows of recorded checkpoints.
     fn into_result(mut self, recorded: Vec<AuditProblem>) -> AuditVerification {
         let last = self.previous.map_or(0, |previous| previous.seq);
         match self.head {

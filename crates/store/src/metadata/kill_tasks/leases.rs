@@ -1,4 +1,4 @@
-//! Queries for leases that assign an instance's kill tasks to a worker. All times come from the store's clock.
+//! Queries for the leases that assign an instance's kill tasks to a worker. The store's clock times the leases.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::serving_lock::ServingLock;
 use crate::store::Store;
 
 impl Store {
-    /// Returns the instances whose kill switch is on and whose nodes this process can reach, with running kill tasks.
+    /// Returns the running kill tasks of instances whose kill switch is on and whose nodes this process can reach.
     pub async fn list_instances_with_kill_tasks(&self) -> Result<Vec<InstanceKillTasks>, StoreError> {
         let (now, zones) = (self.clock.unix_millis(), self.database.json_array_text_sql("$3"));
         let rows = query(AssertSqlSafe(format!(
@@ -96,8 +96,8 @@ impl Store {
         Ok(())
     }
 
-    /// Ends all kill task leases. The serving lock ensures that no other process serves the data directory.
-    /// Does nothing if the database is shared, because workers on other servers may be running.
+    /// Ends all kill task leases. The serving lock guarantees that no other server uses the data directory.
+    /// Does nothing if the database is shared, because workers on other machines may hold leases.
     pub async fn end_all_kill_task_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         if self.database.is_shared() {
             return Ok(0);

@@ -10,8 +10,9 @@ use crate::metadata::row_mapping::duration_to_millis;
 use crate::store::Store;
 use crate::tasks::{ClaimRequest, ClaimedTask, ClaimedTasks};
 
-/// Builds the SQL statement that claims one task. Skips excluded nodes and nodes at their task limit.
-/// Tasks with an expired lease have priority. The retry delay grows by one lease duration per attempt.
+/// Builds the SQL statement that claims one task. The statement skips excluded nodes and nodes at their task limit.
+/// Tasks with an expired lease have priority over queued tasks.
+/// Each attempt extends the retry delay of a task by one lease duration.
 /// If no lease has expired, claims the queued task with the lowest `turn` in the zones of this process.
 macro_rules! claim_query {
     ($excluded_nodes:literal, $zones:literal, $skip_locked:literal) => {
@@ -40,26 +41,26 @@ macro_rules! claim_query {
 /// Claim statement for SQLite.
 pub(super) const SQLITE_CLAIM_QUERY: &str =
     claim_query!("SELECT value FROM json_each($5)", "(SELECT value AS zone FROM json_each($6)) AS own", "");
-/// Claim statement for PostgreSQL. Skips rows that other transactions have locked.
+/// SQL statement that claims a task in PostgreSQL and skips rows that other transactions have locked.
 pub(super) const POSTGRES_CLAIM_QUERY: &str = claim_query!(
     "SELECT value FROM json_array_elements_text($5::json) AS aside (value)",
     "json_array_elements_text($6::json) AS own (zone)",
     " FOR UPDATE SKIP LOCKED"
 );
 
-/// Checks whether any task may be claimable, and reads the id of the master key.
+/// Checks whether there may be a task to claim. Also reads the master key id, to detect a key rotation.
 pub(super) const HAS_CLAIMABLE_TASK_QUERY: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'queued') \
      OR EXISTS (SELECT 1 FROM tasks WHERE status = 'running' AND lease_until <= $1), \
      (SELECT value FROM settings WHERE name = 'master_key_id')";
 
-/// Fails a task with invalid stored data, so that the task is not claimed again.
-/// Replaces the stored selection with the default selection, because ended tasks do not need the selection.
+/// Fails a task whose stored data is invalid, so that no worker claims the task again.
+/// Replaces the stored selection with the default selection, because an ended task does not need a selection.
 const FAIL_DAMAGED_TASK_QUERY: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
          ended_at = $5, lease_until = NULL WHERE rowid = $1";
 
 impl Store {
-    /// Claims tasks for a worker, within the limits of the request.
-    /// Claims tasks with an expired lease first, then queued tasks in fair order (see `docs/decisions/0019`).
+    /// Claims tasks for a worker, within the limits of the [`ClaimRequest`].
+    /// Claims tasks with an expired lease first, and then queued tasks in fair order (see `docs/decisions/0019`).
     pub async fn claim_tasks(&self, claim: ClaimRequest) -> Result<ClaimedTasks, StoreError> {
         let excluded_nodes =
             serde_json::to_string(&claim.excluded_nodes).map_err(StoreError::damaged_value_error("ids of nodes"))?;

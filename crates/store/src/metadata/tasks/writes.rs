@@ -9,10 +9,10 @@ use crate::metadata::row_mapping::saturate_count_to_i64;
 use crate::tasks::NewCollectionTask;
 
 /// Computes the `turn` of a new task. The turn is the position of the task in the fair queue.
-/// The turn is the base turn, plus the number of other instances of the project with queued tasks, plus one.
-/// The base turn is the maximum of the current turn and the highest queued turn of the task's instance.
-/// The current turn is the highest turn of a running task, or else the lowest queued turn in the zone of the new task.
-/// As a result, projects share the workers equally. Instances in a project also share the workers equally.
+/// The turn is the base turn, plus the number of the project's other instances with queued tasks, plus one.
+/// The base turn is the higher of two turns: the current turn, and the highest queued turn of the task's instance.
+/// The current turn is the highest turn of a running task, or else the lowest queued turn in the new task's zone.
+/// As a result, projects share the workers equally, and so do the instances within a project.
 /// The query counts at most 64 instances.
 pub(super) const FAIR_TURN_QUERY: &str = "WITH RECURSIVE others (id, number) AS ( \
          SELECT MIN(instance_id), 1 FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > '' \
@@ -25,7 +25,7 @@ pub(super) const FAIR_TURN_QUERY: &str = "WITH RECURSIVE others (id, number) AS 
              (SELECT MIN(turn) FROM tasks WHERE status = 'queued' AND zone = COALESCE((SELECT zone FROM nodes WHERE id = $3), '')), \
              0)) AS turns)";
 
-/// Inserts a task if the queue of its node is not full.
+/// Inserts a task if the queue of the task's node is not full.
 pub(super) const INSERT_TASK_QUERY: &str = "INSERT INTO tasks \
          (request_id, project_id, instance_id, node_id, selection, masked, status, created_at, turn, zone) \
      SELECT $1, $2, $3, $4, $5, $6, 'queued', $7, $8, COALESCE((SELECT zone FROM nodes WHERE id = $4), '') \

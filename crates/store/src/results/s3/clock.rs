@@ -1,4 +1,4 @@
-//! Reads the clock of the S3 server, which sets the dates of objects. The local clock may be wrong.
+//! Reads the clock of the S3 server, which dates the objects, because the local clock may be wrong.
 
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
@@ -6,7 +6,7 @@ use super::{S3, temporary_object_name};
 use crate::error::StoreError;
 
 impl S3 {
-    /// Reads the S3 server time from a new temporary object. Returns a Unix timestamp in seconds.
+    /// Creates a temporary object to read the S3 server time. Returns a Unix timestamp in seconds.
     pub(super) async fn read_server_time(&self) -> Result<i64, StoreError> {
         let name = temporary_object_name();
         let path = self.settings.object_path(&name);

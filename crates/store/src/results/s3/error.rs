@@ -56,12 +56,13 @@ pub(super) fn is_clock_skew(error: &object_store::Error) -> bool {
     error.to_string().contains(CLOCK_SKEW_CODE)
 }
 
-/// Returns true if the connection was lost during the request. The outcome of the request is then unknown.
+/// Returns true if the connection was lost during the request, so that the outcome of the request is unknown.
 pub(super) fn is_connection_lost(error: &object_store::Error) -> bool {
     find_http_error_kind(error).is_some_and(|kind| !matches!(kind, HttpErrorKind::Timeout | HttpErrorKind::Decode))
 }
 
-/// Returns the cause and the remedy of an error. Extracts the code and message from an XML error body.
+/// Returns the cause and the remedy of an S3 error.
+/// The cause contains the code and message of an XML error body.
 fn find_cause_and_remedy(error: &(dyn Error + 'static)) -> (String, &'static str) {
     let text = error.to_string();
     let message = extract_s3_message(&text);

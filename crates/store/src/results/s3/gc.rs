@@ -11,7 +11,7 @@ use super::{OPERATION_TIMEOUT, S3};
 use crate::error::StoreError;
 
 impl S3 {
-    /// Removes Clew's unreferenced objects and incomplete uploads that are older than `age`.
+    /// Removes unreferenced objects and incomplete uploads of Clew that are older than `age`.
     /// Returns the number of removed objects and uploads.
     pub(in crate::results) async fn remove_unreferenced(
         &self,

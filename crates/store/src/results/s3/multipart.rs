@@ -36,8 +36,8 @@ struct UploadEntry {
 }
 
 impl S3 {
-    /// Lists up to 1000 incomplete uploads, the maximum number in an S3 response.
-    /// The next garbage collection lists the remaining uploads.
+    /// Lists up to 1,000 incomplete uploads, which is the maximum number in an S3 response.
+    /// The next garbage collection lists the remaining incomplete uploads.
     pub(super) async fn list_incomplete_uploads(&self) -> Result<Vec<IncompleteUpload>, StoreError> {
         let body = self.request_upload_listing().await?;
         let listing: UploadListing = quick_xml::de::from_str(&body).map_err(|error| {

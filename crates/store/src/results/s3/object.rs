@@ -25,7 +25,7 @@ pub struct StoredObject {
     pub(super) record: ResultRecord,
 }
 
-/// Reader that holds back the latest chunk until the next chunk has arrived or the hash has been verified.
+/// Reader that holds back each chunk until the next chunk has arrived or the hash has been verified.
 struct ChunkReader {
     object: StoredObject,
     chunks: BoxStream<'static, object_store::Result<Bytes>>,
@@ -38,7 +38,7 @@ struct ChunkReader {
 impl StoredObject {
     /// Streams a byte range of the object.
     /// If the range is the entire object and the hash is wrong, the stream returns an error instead of the last chunk.
-    /// For other ranges, callers must call [`crate::StoredResult::verify_content`] first.
+    /// For a partial range, callers must call [`crate::StoredResult::verify_content`] first.
     /// The stream also fails if S3 disconnects or times out, or if the object was replaced.
     #[must_use]
     pub fn into_chunk_stream(self: Box<Self>, range: ByteRange) -> ObjectChunks {

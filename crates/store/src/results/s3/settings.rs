@@ -9,7 +9,7 @@ use super::{CONNECT_TIMEOUT, READ_TIMEOUT};
 #[derive(Debug, Clone)]
 pub struct S3Settings {
     bucket: String,
-    /// Prefix of the object keys without leading and trailing slashes. The prefix may be empty.
+    /// Prefix of the object keys without leading and trailing slashes, or an empty prefix.
     prefix: Path,
     endpoint: String,
     region: String,
@@ -19,7 +19,8 @@ pub struct S3Settings {
 
 impl S3Settings {
     /// Parses and validates the settings. `location` has the form `s3://bucket/prefix`.
-    /// The default is the Amazon S3 endpoint for the region. The error describes the problem.
+    /// If no endpoint is given, uses the Amazon S3 endpoint for the region.
+    /// Returns an error message if a setting is invalid.
     pub fn new(
         location: &str,
         endpoint: Option<String>,

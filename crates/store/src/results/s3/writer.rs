@@ -13,12 +13,13 @@ use super::{OPERATION_TIMEOUT, RETRY_TIMEOUT, S3, error};
 use crate::error::StoreError;
 use crate::results::PublishedResult;
 
-/// Size of a part in bytes. S3 requires this minimum for all parts except the last, and allows 10,000 parts.
+/// Size of a part of a multipart upload, in bytes.
+/// S3 requires at least 5 MiB for each part except the last, and allows 10,000 parts.
 const PART_SIZE: usize = 5 << 20;
-/// Delay before a retry after a lost connection.
+/// Delay before the retry of a write request whose connection was lost.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
-/// Maximum duration of an upload. S3 dates an object to the start of its upload.
-/// Garbage collection therefore ignores objects that are newer than twice this duration.
+/// Maximum duration of an upload. S3 dates an object to the start of the object's upload.
+/// Garbage collection therefore ignores S3 objects that are newer than twice the maximum upload duration.
 const UPLOAD_TIMEOUT: Duration = Duration::from_mins(5);
 
 #[derive(Debug)]
@@ -30,7 +31,8 @@ pub(in crate::results) struct S3Writer {
     deadline: Instant,
     /// Buffered data of the next part.
     part: Vec<u8>,
-    /// Multipart upload, or `None` before the first part is uploaded. Dropping the writer aborts the upload.
+    /// Multipart upload, or `None` before the first part is uploaded.
+    /// Dropping the writer aborts the multipart upload.
     upload: Option<Box<dyn MultipartUpload>>,
     hash: Sha256,
     bytes: u64,
@@ -45,7 +47,7 @@ impl S3Writer {
         Ok(Self { s3, name, path, runtime, deadline, part: Vec::new(), upload: None, hash: Sha256::new(), bytes: 0 })
     }
 
-    /// Publishes the result. Writes a single-part result with one request, and otherwise completes the upload.
+    /// Publishes the result: writes a single-part result with one request, or completes the multipart upload.
     pub(in crate::results) fn publish(mut self: Box<Self>) -> Result<PublishedResult, StoreError> {
         if self.upload.is_none() {
             self.put_object()?;
@@ -64,8 +66,8 @@ impl S3Writer {
         Ok(PublishedResult { name: std::mem::take(&mut self.name), bytes: self.bytes, sha256 })
     }
 
-    /// Writes a single-part result with one request. Retries the request after a lost connection.
-    /// `object_store` does not retry such requests. A retry is safe here because object names are unique.
+    /// Writes a single-part result with one request, and repeats the request after a lost connection.
+    /// `object_store` does not retry such a write, but a retry is safe because object names are unique.
     fn put_object(&mut self) -> Result<(), StoreError> {
         let payload = PutPayload::from(std::mem::take(&mut self.part));
         let began = Instant::now();
@@ -83,7 +85,7 @@ impl S3Writer {
         }
     }
 
-    /// Checks the content of an object that a previous attempt may have created under this name.
+    /// Checks the content of an object that a previous attempt may have created under the same name.
     fn check_existing_object(&self, written: &bytes::Bytes) -> Result<(), StoreError> {
         let stored = async { self.s3.objects.get(&self.path).await?.bytes().await };
         let stored = self.runtime.block_on(self.s3.with_operation_timeout("write", &self.name, stored))?;
@@ -132,7 +134,7 @@ impl Write for S3Writer {
 }
 
 impl Drop for S3Writer {
-    /// Aborts an incomplete upload in the background. If this fails, garbage collection aborts the upload.
+    /// Aborts an incomplete upload in the background. If the abort fails, garbage collection aborts the upload later.
     fn drop(&mut self) {
         if let Some(mut upload) = self.upload.take() {
             self.runtime.spawn(async move {
