@@ -1,4 +1,4 @@
-//! Risks of a session kill, in addition to the rollback of the transaction.
+//! Risks of killing a session, in addition to the rollback of its transaction.
 //!
 //! [`detect_kill_risks`] detects the risks of a kill, and [`KillRisk::description`] describes a risk.
 //! The web page, the command line and the API display the same risk descriptions.
@@ -50,7 +50,7 @@ pub enum EngineKind {
     NonTransactional,
 }
 
-/// Storage engine of each table. Tables with an unknown engine are absent.
+/// Map from each table to its storage engine. Tables with an unknown engine are absent.
 #[derive(Debug, Clone, Default)]
 pub struct TableEngines(HashMap<TableRef, (String, EngineKind)>);
 
@@ -143,7 +143,7 @@ impl KillRisk {
 
     /// Returns true if a kill can damage a table or leave a modification incomplete.
     ///
-    /// Automatic kills skip sessions with an unsafe risk. Unknown engines and tables count as unsafe.
+    /// Automatic kills skip sessions with an unsafe risk. Unknown tables and storage engines count as unsafe.
     #[must_use]
     pub fn is_unsafe(&self) -> bool {
         match self {

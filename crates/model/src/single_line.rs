@@ -2,7 +2,7 @@
 
 /// Returns true if a character can control a terminal, change the text direction, or hide text.
 ///
-/// Unsafe characters are C0, DEL, C1 and bidirectional control characters, line separators and paragraph separators.
+/// Unsafe characters are control characters (C0, DEL, C1, bidirectional), line separators and paragraph separators.
 /// Invisible characters are also unsafe: Unicode `Default_Ignorable_Code_Point` and the blank Braille pattern.
 #[must_use]
 pub fn is_unsafe_char(char: char) -> bool {
