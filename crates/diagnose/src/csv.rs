@@ -64,7 +64,7 @@ pub fn encode_base_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guar
 }
 
 /// Appends a row of arbitrary cells, terminated by CRLF.
-/// Each item is a cell and a flag that enables the formula guard for the cell.
+/// Each item of `cells` contains a cell and a flag that enables the formula guard for this cell.
 pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>, bool)>) {
     for (at, (cell, formula_guard)) in cells.enumerate() {
         if at > 0 {
@@ -122,10 +122,10 @@ fn push_text_cell(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
 struct ByteClassSet(u8);
 
 impl ByteClassSet {
-    /// Comma, CR and LF, which separate cells and rows.
+    /// Class of the separators between cells or rows: comma, CR and LF.
     const SEPARATOR_CLASS: u8 = 1;
     const QUOTE_CLASS: u8 = 2;
-    /// NUL and non-ASCII bytes, which may require escaping.
+    /// Class of bytes that may require escaping: NUL and non-ASCII bytes.
     const ESCAPE_CANDIDATE_CLASS: u8 = 4;
 
     #[allow(clippy::indexing_slicing, reason = "a byte is always a valid index of the table")]

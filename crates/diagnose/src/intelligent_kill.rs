@@ -97,7 +97,7 @@ pub struct KillPlan {
 }
 
 impl KillPlan {
-    /// Groups the sessions by template and selects the groups with the highest load.
+    /// Groups the sessions by statement template and selects the groups with the highest load.
     ///
     /// Only sessions whose statement has run for at least `threshold` are candidates.
     /// Internal sessions and sessions of protected accounts are excluded.

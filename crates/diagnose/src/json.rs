@@ -1,6 +1,6 @@
 //! JSON encoding of rows, with escapes for unsafe characters.
 //!
-//! A row is a JSON object with the column keys as field names. Empty cells are `null`.
+//! Each row is encoded as a JSON object with the column keys as field names. Empty cells are `null`.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -62,12 +62,12 @@ pub fn escape_unsafe_json_bytes(json: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// Returns true for an unsafe character that cannot separate JSON tokens, as line ends and tabs can.
+/// Returns true for unsafe characters, except line ends and tabs, which can separate JSON tokens.
 fn needs_escape(char: char) -> bool {
     !matches!(char, '\n' | '\r' | '\t') && is_unsafe_char(char)
 }
 
-/// Checks quickly whether JSON text can contain unsafe characters: true if it contains DEL or non-ASCII bytes.
+/// Returns true if the JSON text contains DEL or non-ASCII bytes, which can belong to unsafe characters.
 fn may_contain_unsafe_chars(json: &[u8]) -> bool {
     !json.is_ascii() || memchr::memchr(0x7f, json).is_some()
 }

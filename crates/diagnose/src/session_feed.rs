@@ -1,4 +1,4 @@
-//! Session feed: a versioned session list of a node, with deltas between versions.
+//! Session feed: the versioned session list of a node, with deltas between versions.
 //!
 //! Each sample increments the version of the feed. Each cell stores the version of its last change.
 //! The only state per subscriber is a version number.
@@ -195,7 +195,7 @@ pub struct SessionCounts {
 }
 
 impl SessionCounts {
-    /// Adds a session to the counts. `threshold` applies to slow sessions and long transactions, in seconds.
+    /// Adds a session to the counts. `threshold` is the slow session and long transaction threshold, in seconds.
     pub fn count_session(&mut self, session: &Session, transaction: Option<&Transaction>, threshold: u64) {
         let active = !session.command.eq_ignore_ascii_case(b"Sleep");
         let waits = transaction.is_some_and(|open| open.lock_wait_seconds.is_some() || open.is_waiting_for_lock())

@@ -53,7 +53,7 @@ fn to_number_cell<'a>(value: Option<u64>) -> Cell<'a> {
     value.map_or(Cell::Empty, Cell::Number)
 }
 
-/// Columns of a collection result, in output order.
+/// Columns of the rows in a collection result, in output order.
 pub static SNAPSHOT_COLUMNS: [Column; 15] = [
     Column {
         key: "session_id",

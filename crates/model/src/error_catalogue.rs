@@ -86,7 +86,7 @@ catalogue! {
     IAM_MISSING_FIELD = 400 "IAM.0072" "iam-missing-field";
     /// Wrong user name or password. The response does not disclose which of the two is wrong.
     IAM_WRONG_PASSWORD = 401 "IAM.0001" "iam-wrong-password";
-    /// The user has no access to the requested token scope.
+    /// The caller has no access to the requested token scope or operation.
     IAM_FORBIDDEN_SCOPE = 403 "IAM.0002" "iam-forbidden-scope";
     /// Too many consecutive login attempts failed. The lockout also applies to nonexistent user names.
     IAM_LOCKED = 401 "IAM.0061" "iam-locked";
@@ -106,7 +106,7 @@ catalogue! {
     IAM_INVALID_FIELD = 400 "IAM.0073" "iam-invalid-field";
     /// A query parameter is invalid in a request that lists identities.
     IAM_INVALID_PARAMETER = 400 "IAM.0007" "iam-invalid-parameter";
-    /// Internal error in an identity operation.
+    /// An identity operation failed because of an internal error.
     IAM_INTERNAL = 500 "IAM.0006" "iam-internal";
 }
 

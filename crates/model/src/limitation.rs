@@ -37,7 +37,7 @@ pub enum LimitationKind {
     /// The live session list is truncated because it reached its maximum length.
     #[serde(rename = "sessions_cut")]
     SessionsTruncated,
-    /// Some durations are inaccurate because of an unreliable clock. Out-of-range durations are shown as 0.
+    /// Some durations are inaccurate because server times are unreliable. Out-of-range durations are shown as 0.
     UnreliableAges,
     /// The server does not record some metadata locks because its metadata lock table is full.
     LostMetadataLocks,

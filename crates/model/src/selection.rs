@@ -43,9 +43,9 @@ macro_rules! string_enum {
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
 
         impl $name {
-            /// All values, in the order of the API documentation.
+            /// All allowed values, in the order of the API documentation.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-            /// Names of all values, in the order of `ALL`.
+            /// Names of all allowed values, in the order of `ALL`.
             pub const NAMES: &'static [&'static str] = &[$($text),+];
 
             /// Returns the name used in API requests.

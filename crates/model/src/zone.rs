@@ -1,4 +1,4 @@
-//! Zones, which are network segments. Only workers in the zone of a node read the node.
+//! Zones: network segments. A node in a zone is read only by workers in the same zone.
 
 use std::fmt;
 use std::str::FromStr;

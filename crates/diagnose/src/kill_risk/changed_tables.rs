@@ -19,7 +19,7 @@ const MAX_REPORTED_TABLES: usize = 32;
 /// Effect of a statement on its tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StatementEffect {
-    /// The statement changes or maintains the table itself, such as `ALTER`, `REPAIR`, `OPTIMIZE` or `ANALYZE`.
+    /// The statement, such as `ALTER`, `REPAIR`, `OPTIMIZE` or `ANALYZE`, changes or maintains the table itself.
     Definition,
     /// Modification of rows.
     Rows,
@@ -41,7 +41,7 @@ pub struct ChangedTables {
     pub statement: &'static str,
     /// Effect on the tables.
     pub effect: StatementEffect,
-    /// Modified tables without duplicates, in order of occurrence.
+    /// Modified tables without duplicates, in the order in which the statement names them.
     pub tables: Vec<TableRef>,
     /// True if the parser found all modified tables.
     pub is_complete: bool,
@@ -262,7 +262,7 @@ impl<'t> ChangedTablesParser<'t> {
 
     /// Parses a list of table references up to the first keyword that is in `ends`.
     ///
-    /// The list may also end at the end of the statement, unless `ends` contains `SET`.
+    /// Unless `ends` contains `SET`, the list may also extend to the end of the statement.
     /// The result includes joined tables that the statement does not modify.
     fn parse_table_references(&mut self, ends: &[&str]) {
         let may_end_statement = !ends.contains(&"SET");

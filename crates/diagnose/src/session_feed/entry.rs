@@ -21,7 +21,7 @@ pub(super) const COLUMN_COUNT: usize = 20;
 
 /// Maximum number of cells in a row delta. If more cells have changed, the full row is shorter.
 const MAX_DELTA_CELLS: usize = COLUMN_COUNT / 2;
-/// Tolerance for expected durations, in milliseconds. Servers report durations in whole seconds.
+/// Tolerance when durations are compared, in milliseconds. Servers report durations in whole seconds.
 const DURATION_TOLERANCE_MILLIS: i64 = 1000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ enum CellValue {
 pub(super) struct SessionEntry {
     /// Version in which the session was added.
     added_version: u32,
-    /// Version of the latest change to any cell.
+    /// Version of the session feed in which any cell of the entry last changed.
     pub(super) changed_version: u32,
     cells: [CellValue; COLUMN_COUNT],
     cell_versions: [u32; COLUMN_COUNT],

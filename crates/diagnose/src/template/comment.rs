@@ -7,7 +7,7 @@ use super::sql_modes;
 pub(super) enum CommentKind {
     /// The text is not a comment.
     None,
-    /// Plain comment or optimizer hint, with its length in bytes.
+    /// Plain comment or optimizer hint. The variant contains the length in bytes.
     Plain(usize),
     /// Executable comment `/*! … */` or `/*M! … */`, whose content some servers execute.
     /// `start` is the offset of the content, which follows the comment mark and the version number.

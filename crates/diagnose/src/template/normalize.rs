@@ -1,4 +1,4 @@
-//! Normalization of a token stream: collapses value lists and normalizes spaces.
+//! Normalization of a token stream: value lists are collapsed, and spaces are normalized.
 
 mod state;
 
@@ -258,7 +258,7 @@ impl TemplateNormalizer {
         }
     }
 
-    /// Returns the innermost group's run of equal rows if the run ends at output offset `collapsed_end`.
+    /// Returns the innermost parenthesis group's run of equal rows if the run ends at output offset `collapsed_end`.
     fn rows_ending_at_offset(&mut self, collapsed_end: usize) -> Option<EqualRowRun> {
         self.current_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
     }

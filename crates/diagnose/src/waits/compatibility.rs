@@ -91,9 +91,9 @@ pub(super) fn conflicts_with_pending(requested: MetadataLockMode, pending: Metad
     has_conflict(&CONFLICTS_WITH_PENDING_REQUESTS, &BACKUP_CONFLICTS_WITH_PENDING_REQUESTS, requested, pending)
 }
 
-/// Returns true if the matrix that contains both modes marks a conflict.
+/// Returns true if the matrix that contains both lock modes marks a conflict between them.
 ///
-/// Returns false for modes from different matrices, because such modes never occur on the same object.
+/// Returns false for lock modes from different matrices, because such modes never occur on the same object.
 fn has_conflict(plain: &[&[u8]], backup: &[&[u8]], row: MetadataLockMode, column: MetadataLockMode) -> bool {
     let first_backup = MetadataLockMode::BackupStart as usize;
     let (row, column) = (row as usize, column as usize);

@@ -7,10 +7,10 @@ use clew_model::SessionDetail;
 use super::graph::{LockWait, RootBlocker, WaitGraph, WaitParty};
 
 impl WaitGraph {
-    /// Returns the resource, blocker and root blocker of each waiting session, by session id.
+    /// Returns the requested lock resource, the blocker and the root blocker of each waiting session, by session id.
     ///
     /// If a session has several blockers, the details name the blocker on the path to the highest-ranked root blocker.
-    /// The result includes sessions without a detected blocker. Their blocker ids are `None`.
+    /// For waiting sessions without a detected blocker, the blocker ids in the result are `None`.
     #[must_use]
     pub fn session_details(&self) -> HashMap<u64, SessionDetail> {
         let first_roots = self.find_highest_ranked_roots();

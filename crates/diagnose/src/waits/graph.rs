@@ -124,9 +124,9 @@ impl fmt::Display for ResourceKind {
 /// Root blocker: a blocker that does not wait, or a cycle whose members wait only for each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RootBlocker {
-    /// Session or transaction that blocks, or all members of the blocking cycle.
+    /// The blocking session or transaction, or all members of the blocking cycle.
     pub parties: Vec<WaitParty>,
-    /// Number of direct and indirect waiters. In a cycle, all members except one count as waiters.
+    /// Number of direct and indirect waiters. If the root blocker is a cycle, all members except one count as waiters.
     pub holds: usize,
     /// Number of waiters that wait for no other root blocker: the maximum number of waiters that a kill unblocks.
     /// A kill may unblock fewer waiters, because the first waiter that gets the lock can block the others.

@@ -16,7 +16,7 @@ pub struct LockObservations {
     /// InnoDB lock waits: the rows of `data_lock_waits` on MySQL or of `innodb_lock_waits` on MariaDB.
     pub row_waits: Vec<RowWait>,
     /// Granted and pending metadata locks.
-    /// The list must contain all metadata locks on tables. It may omit other objects that have no pending request.
+    /// Locks on tables must be complete. Locks on other objects without a pending request may be omitted.
     pub metadata_locks: Vec<MetadataLock>,
     /// True if `metadata_locks` includes pending requests.
     ///
@@ -57,7 +57,7 @@ pub enum SessionRole {
 /// Open transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObservedTransaction {
-    /// Transaction. Its `session_id` is 0 if it is a prepared XA transaction or if its session has ended.
+    /// Transaction. The field `session_id` is 0 for a prepared XA transaction and after the session has ended.
     pub transaction: Transaction,
     /// XA identifier as printed by `XA RECOVER`, if known.
     pub xid: Option<String>,

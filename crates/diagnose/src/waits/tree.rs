@@ -27,7 +27,7 @@ impl Default for TreeLayout {
 /// Kind of a tree line. The kind determines the color of the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TreeLineKind {
-    /// Root blocker, or the heading of a cycle.
+    /// Line of a root blocker, or heading line of a cycle.
     Root,
     /// Waiting party.
     Waiter,
@@ -37,7 +37,7 @@ pub enum TreeLineKind {
     Statement,
     /// Number of omitted parties.
     Folded,
-    /// Waiting session without a detected blocker.
+    /// Line of a waiting session without a detected blocker.
     Unexplained,
 }
 
@@ -134,7 +134,7 @@ impl<'a> SpanningForest<'a> {
     }
 }
 
-/// Pending step of the depth-first rendering.
+/// Step that the depth-first rendering has yet to execute.
 enum RenderStep<'a> {
     Waiter(&'a LockWait, TreeIndent),
     Folded(WaitParty, String, TreeIndent),

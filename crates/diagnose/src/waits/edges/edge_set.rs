@@ -12,7 +12,7 @@ use crate::waits::graph::{LockResource, LockWait, WaitParty};
 #[derive(Default)]
 pub(in crate::waits) struct EdgeSet {
     edges: HashMap<(WaitParty, WaitParty), WaitEdge>,
-    /// Reasons why a blocker could not be determined, by the id of the waiting session.
+    /// Reasons why the blocker of a waiting session is unknown, by the id of the waiting session.
     pub(in crate::waits) unknown_reasons: HashMap<u64, String>,
 }
 
@@ -23,7 +23,7 @@ struct WaitEdge {
 }
 
 impl WaitEdge {
-    /// Returns the sort key of a wait. Of the waits with the same waiter and blocker, the set retains the lowest.
+    /// Returns the sort key of a wait. The set retains the lowest wait for each pair of waiter and blocker.
     ///
     /// Server-listed waits sort before inferred waits, granted before pending locks, and strong before weak lock modes.
     /// The retained wait does not depend on the order of the input rows.

@@ -102,7 +102,7 @@ fn add_flush_waits(
 /// Adds the waits of a session for a table-level lock. A writer conflicts with readers and with other writers.
 ///
 /// A session that waits for a table-level lock is never a blocker.
-/// An idle session may have executed `LOCK TABLES`, but is a blocker only if no running session uses the table.
+/// Idle sessions, which may hold `LOCK TABLES` locks, are blockers only if no running session uses the table.
 fn add_table_level_lock_waits(
     edges: &mut EdgeSet,
     index: &ObservationIndex<'_>,
@@ -147,7 +147,7 @@ fn is_write_mode(mode: MetadataLockMode) -> bool {
     matches!(mode, SharedWrite | SharedWriteLowPrio | SharedNoWrite | SharedNoReadWrite | Exclusive)
 }
 
-/// Returns true if a session executes a statement.
+/// Returns true if a session is executing a statement.
 ///
 /// Returns false for Clew's own sessions, because their reads are short and never block other sessions.
 fn is_executing_statement(index: &ObservationIndex<'_>, session: u64) -> bool {
