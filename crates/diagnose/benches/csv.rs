@@ -1,7 +1,7 @@
 //! Benchmark of CSV encoding throughput in bytes per second: `cargo bench -p clew-diagnose --bench csv`.
 //!
-//! The cases `idle` and `busy` are typical rows with short texts and numbers.
-//! All other cases encode a statement of 1 KiB that requires copying, quoting, doubled quotes or escaping.
+//! The cases `idle` and `busy` encode typical rows, which contain short texts and numbers.
+//! Each other case encodes a 1 KiB statement and measures copying, quoting, quote doubling or escaping.
 
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
 

@@ -1,8 +1,8 @@
-//! Benchmark of template throughput in bytes per second: `cargo bench -p clew-diagnose --bench template`.
+//! Benchmark of SQL template throughput in bytes per second: `cargo bench -p clew-diagnose --bench template`.
 //!
-//! The case `mix` resembles the workload of a busy web shop and is the source of the figure in decision 0014.
-//! All other cases isolate one kind of statement from the mix.
-//! Use `-- --sample-size 200` on a busy machine and compare the minimum of several runs.
+//! The case `mix` resembles the workload of a busy web shop. Decision 0014 quotes its throughput.
+//! Each other case measures only one kind of statement from the case `mix`.
+//! On a busy machine, pass `-- --sample-size 200` and compare the minimum times of several runs.
 
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
 
@@ -11,7 +11,7 @@ use std::hint::black_box;
 use clew_diagnose::build_statement_template;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-/// Typical short statements of an application.
+/// Typical short SQL statements of a web application.
 const SHORT_STATEMENTS: [&str; 12] = [
     "SELECT c FROM sbtest1 WHERE id=5021",
     "UPDATE sbtest1 SET k=k+1 WHERE id=4998",
@@ -27,7 +27,7 @@ const SHORT_STATEMENTS: [&str; 12] = [
     "SELECT JSON_EXTRACT(payload, '$.customer.address.city') FROM events WHERE kind = 'checkout' AND payload->>'$.total' > 100 /* trace: 4bf92f3577b34da6a3ce929d0e0e4736 */",
 ];
 
-/// Builds a `SELECT` with an `IN` list of 2,000 keys, as sent by a cache warm-up.
+/// Builds a `SELECT` with an `IN` list of 2,000 keys, like a statement that warms up a cache.
 fn build_in_list_statement() -> String {
     let keys: Vec<_> = (0..2_000_u64).map(|key| (key * 7_919 + 1_000_003).to_string()).collect();
     format!("SELECT id, title, body FROM articles WHERE id IN ({}) AND published = 1", keys.join(", "))
@@ -47,7 +47,7 @@ fn build_bulk_insert_statement() -> String {
     format!("INSERT INTO readers (id, name, email, joined_at, left_at, remark) VALUES {}", rows.join(", "))
 }
 
-/// Builds a statement with comments that tools and frameworks add.
+/// Builds a statement with comments, as added by tools and frameworks.
 fn build_commented_statement() -> String {
     "/* app=shop, controller=orders, action=show, request_id=4bf92f3577b34da6 */ SELECT o.*, -- everything\n  c.name # of whom\nFROM orders o /* the big one */ \
      JOIN customers c ON c.id = o.customer_id\n    WHERE o.id = 918273 /* that's it */"

@@ -44,7 +44,7 @@ fn join_column_names<C>(columns: &[Column<C>], language: Language) -> Vec<u8> {
     columns.iter().map(name).collect::<Vec<_>>().join(",").into_bytes()
 }
 
-/// Appends an encoded row, terminated by CRLF.
+/// Encodes a row as CSV and appends it to `out`, terminated by CRLF.
 ///
 /// If `formula_guard` is true, text cells that a spreadsheet program would evaluate as a formula get a `'` prefix.
 /// Number cells never get the prefix.
@@ -53,7 +53,7 @@ pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) 
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the columns of a plain snapshot without a line end. [`encode_detail_columns`] appends the detail columns.
+/// Appends the snapshot columns without a line end, so that [`encode_detail_columns`] can append the detail columns.
 pub fn encode_base_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
     for (at, column) in SNAPSHOT_COLUMNS.iter().enumerate() {
         if at > 0 {
@@ -64,7 +64,7 @@ pub fn encode_base_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guar
 }
 
 /// Appends a row of arbitrary cells, terminated by CRLF.
-/// The flag in each pair enables the formula guard for the cell of the pair.
+/// Each item of `cells` contains a cell and a flag that enables the formula guard for this cell.
 pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>, bool)>) {
     for (at, (cell, formula_guard)) in cells.enumerate() {
         if at > 0 {
@@ -122,10 +122,10 @@ fn push_text_cell(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
 struct ByteClassSet(u8);
 
 impl ByteClassSet {
-    /// Comma, CR and LF, which separate cells and rows.
+    /// Class of the separators between cells or rows: comma, CR and LF.
     const SEPARATOR_CLASS: u8 = 1;
     const QUOTE_CLASS: u8 = 2;
-    /// NUL and non-ASCII bytes, which may require escaping.
+    /// Class of bytes that may require escaping: NUL and non-ASCII bytes.
     const ESCAPE_CANDIDATE_CLASS: u8 = 4;
 
     #[allow(clippy::indexing_slicing, reason = "a byte is always a valid index of the table")]
@@ -141,7 +141,7 @@ impl ByteClassSet {
         }
     };
 
-    /// Returns the classes of all bytes in a text. The loop has no early exit, so the compiler can vectorize it.
+    /// Returns the classes of all bytes in a text. The loop has no early exit, so that the compiler can vectorize it.
     ///
     /// The vectorized loop classifies blocks of 32 bytes. A lookup table classifies the remaining bytes.
     fn from_text(text: &[u8]) -> Self {

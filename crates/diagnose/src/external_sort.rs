@@ -9,7 +9,7 @@ pub trait SpillStorage: Read + Write + Seek + Send {}
 
 impl<T: Read + Write + Seek + Send> SpillStorage for T {}
 
-/// Size of the write buffer and of a read block, in bytes.
+/// Size of the write buffer and of each read block, in bytes.
 const IO_BLOCK_BYTES: usize = 64 << 10;
 
 /// External sorter for rows that may not fit into memory.
@@ -21,7 +21,7 @@ pub struct RowSorter<S: SpillStorage> {
 }
 
 /// Rank and location of a row.
-/// Separate fields for the rank reduce the memory per row by 20 % compared with a nested `SortRank`.
+/// Storing the rank in separate fields saves 20 % of the memory per row compared with a nested `SortRank`.
 #[derive(Debug, Clone, Copy)]
 struct RowLocation {
     key: u64,
@@ -53,7 +53,7 @@ impl RowLocation {
 }
 
 impl<S: SpillStorage> RowSorter<S> {
-    /// Creates a sorter that spills rows to `spill`. The storage must be empty.
+    /// Creates a sorter that spills rows to `spill`, which must be empty.
     pub fn new(spill: S) -> Self {
         Self { spill: io::BufWriter::with_capacity(IO_BLOCK_BYTES, spill), end: 0, locations: Vec::new() }
     }
@@ -122,9 +122,9 @@ impl<S: SpillStorage> SortedRows<S> {
         self.for_each_block(offset, limit, |_, rows| out.write_all(rows))
     }
 
-    /// Like [`SortedRows::write_row_range`], but calls `finish` for each row before writing the row.
+    /// Like [`SortedRows::write_row_range`], but calls `finish` on each row before the row is written.
     ///
-    /// `finish` receives the session id and the encoded row, and may append to the row.
+    /// `finish` receives the session id and the encoded row, and may append bytes to the row.
     pub fn write_row_range_with(
         &mut self,
         offset: usize,
@@ -154,7 +154,7 @@ impl<S: SpillStorage> SortedRows<S> {
 
     /// Reads blocks of adjacent rows and passes each block to `consume`.
     ///
-    /// Rows that were added in sort order are adjacent, so few reads are necessary.
+    /// Rows that were added in sort order are adjacent in storage, so few reads are necessary.
     fn for_each_block(
         &mut self,
         offset: usize,

@@ -19,7 +19,7 @@ pub struct SessionFilter<'a> {
 impl<'a> SessionFilter<'a> {
     /// Creates a filter that excludes internal sessions.
     ///
-    /// The filter does not exclude Clew's own sessions. The session reader excludes Clew's own sessions by id.
+    /// The filter does not exclude Clew's own sessions, because the session reader already excludes them by id.
     #[must_use]
     pub fn new(selection: &'a Selection) -> Self {
         Self::from_selection(Cow::Borrowed(selection))
@@ -40,7 +40,7 @@ impl<'a> SessionFilter<'a> {
         Self { includes_internal: true, ..self }
     }
 
-    /// Returns true if the row matches the selection.
+    /// Returns true if the session and its transaction match all filters of the selection.
     #[must_use]
     pub fn matches(&self, row: &SessionRow<'_>) -> bool {
         let session = row.session;
@@ -75,7 +75,7 @@ impl SessionFilter<'static> {
     }
 }
 
-/// Case-insensitive substring search in statements.
+/// Case-insensitive substring search in SQL statements.
 #[derive(Debug)]
 struct StatementMatcher {
     lowercase: String,
@@ -91,7 +91,7 @@ impl StatementMatcher {
     /// Returns true if the statement contains the substring.
     ///
     /// ASCII substrings are compared bytewise, so they also match in statements that are not valid UTF-8.
-    /// Non-ASCII substrings require Unicode case folding.
+    /// Substrings with non-ASCII characters require Unicode case folding.
     fn matches_statement(&self, statement: &[u8]) -> bool {
         if self.lowercase.is_ascii() {
             self.finder.find(&statement.to_ascii_lowercase()).is_some()

@@ -1,4 +1,4 @@
-//! Victim selection for intelligent kills: the session groups with the highest load (spec sections 2.4 to 2.7).
+//! Intelligent kills: selection of the session groups with the highest load (spec sections 2.4 to 2.7).
 //!
 //! The preview and the kill use the same selection, so a kill terminates only sessions that the preview lists.
 //! `docs/decisions/0011-intelligent-kill.md` documents the behavior that the spec leaves open.
@@ -60,13 +60,13 @@ impl SessionGroup {
         self.sessions.len() as u64
     }
 
-    /// Returns the sum of the durations of all sessions, in seconds.
+    /// Returns the total duration of all sessions in the group, in seconds.
     #[must_use]
     pub fn total_seconds(&self) -> u64 {
         self.sessions.iter().map(|session| session.seconds).sum()
     }
 
-    /// Returns the duration of the longest-running session, in seconds.
+    /// Returns the duration of the longest-running session in the group, in seconds.
     #[must_use]
     pub fn max_seconds(&self) -> u64 {
         self.sessions.iter().map(|session| session.seconds).max().unwrap_or_default()
@@ -74,36 +74,36 @@ impl SessionGroup {
 
     /// Returns the SQL throttling pattern of the group: template keywords joined by `~` (spec section 2.10).
     ///
-    /// The pattern matches the statement of the first session.
-    /// Returns `None` if no word of the template is valid in a pattern.
+    /// The pattern matches the statement of the first session in the group.
+    /// Returns `None` if the template contains no word that is valid in a throttling pattern.
     #[must_use]
     pub fn throttling_pattern(&self) -> Option<String> {
         let first = self.sessions.first().and_then(|session| session.statement.as_deref());
         throttling_pattern::build_throttling_pattern(&self.template, first.unwrap_or_default())
     }
 
-    /// Returns the mean duration of the sessions in microseconds, as an integer for exact comparison.
+    /// Returns the mean duration of the sessions in microseconds, as an integer so that comparisons are exact.
     fn mean_duration_micros(&self) -> u128 {
         u128::from(self.total_seconds()) * 1_000_000 / u128::from(self.session_count().max(1))
     }
 }
 
-/// Session groups that an intelligent kill terminates, with the rankings that selected them.
+/// Session groups whose sessions an intelligent kill terminates, with the rankings that selected the groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillPlan {
     groups: Vec<SessionGroup>,
-    /// Group indexes selected by each ranking, highest rank first.
+    /// Indexes of the groups that each ranking selects, highest rank first.
     rankings: Vec<(RankingStrategy, Vec<usize>)>,
 }
 
 impl KillPlan {
-    /// Groups the sessions by template and selects the groups with the highest load.
+    /// Groups the sessions by statement template and selects the groups with the highest load.
     ///
     /// Only sessions whose statement has run for at least `threshold` are candidates.
     /// Internal sessions and sessions of protected accounts are excluded.
     /// The caller must exclude Clew's own sessions from `sessions`.
     ///
-    /// Groups with equal rank are ordered by total time (descending), then by template.
+    /// Groups with equal rank are ordered by total duration (descending), then by template.
     #[must_use]
     pub fn from_sessions(sessions: Vec<Session>, threshold: SlowThreshold, protected: &ProtectedAccounts) -> Self {
         let mut by_template: BTreeMap<Vec<u8>, Vec<Session>> = BTreeMap::new();

@@ -1,6 +1,6 @@
 //! JSON encoding of rows, with escapes for unsafe characters.
 //!
-//! A row is a JSON object with the column keys as field names. Empty cells are `null`.
+//! Each row is encoded as a JSON object with the column keys as field names. Empty cells are `null`.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -21,9 +21,9 @@ pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<
     serde_json::to_string_pretty(value).map(escape_owned_json)
 }
 
-/// Escapes the characters in JSON text for which [`is_unsafe_char`] returns true, except line ends and tabs.
+/// Escapes unsafe characters ([`is_unsafe_char`]) in JSON text, except line ends and tabs.
 ///
-/// JSON serializers escape only characters below U+0020.
+/// JSON serializers escape only those control characters that are below U+0020.
 /// Unsafe characters occur only inside JSON strings, so the escaped JSON text represents the same value.
 #[must_use]
 pub fn escape_unsafe_chars(json: &str) -> Cow<'_, str> {
@@ -62,12 +62,12 @@ pub fn escape_unsafe_json_bytes(json: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// Returns true for unsafe characters. Returns false for white space that can separate JSON tokens.
+/// Returns true for unsafe characters, except line ends and tabs, which can separate JSON tokens.
 fn needs_escape(char: char) -> bool {
     !matches!(char, '\n' | '\r' | '\t') && is_unsafe_char(char)
 }
 
-/// Returns false if the JSON text is ASCII without DEL. The check is faster than a test of each character.
+/// Returns true if the JSON text contains DEL or non-ASCII bytes, which can belong to unsafe characters.
 fn may_contain_unsafe_chars(json: &[u8]) -> bool {
     !json.is_ascii() || memchr::memchr(0x7f, json).is_some()
 }
@@ -78,7 +78,7 @@ pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     out.push(b'}');
 }
 
-/// Appends a row as a JSON object without the closing brace. [`encode_detail_fields`] appends the detail fields.
+/// Appends a row as an open JSON object, so that [`encode_detail_fields`] can append the detail fields.
 pub fn encode_base_fields(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     for (at, column) in SNAPSHOT_COLUMNS.iter().enumerate() {
         push_field(out, if at == 0 { b'{' } else { b',' }, column.key, (column.cell)(row));

@@ -1,4 +1,4 @@
-//! Risks of a session kill, in addition to the rollback of the transaction.
+//! Risks of killing a session, in addition to the rollback of its transaction.
 //!
 //! [`detect_kill_risks`] detects the risks of a kill, and [`KillRisk::description`] describes a risk.
 //! The web page, the command line and the API display the same risk descriptions.
@@ -14,7 +14,7 @@ use clew_model::{Session, Transaction};
 
 pub use changed_tables::{ChangedTables, StatementEffect, TableRef, parse_changed_tables};
 
-/// Minimum number of modified rows for the risk [`KillRisk::LongRollback`].
+/// Minimum number of modified rows at which Clew reports the risk [`KillRisk::LongRollback`].
 pub const MIN_LONG_ROLLBACK_ROWS: u64 = 100_000;
 
 /// Values of the connection attribute `program_name` that identify backup programs.
@@ -50,7 +50,7 @@ pub enum EngineKind {
     NonTransactional,
 }
 
-/// Storage engine of each table. Tables with an unknown engine are absent.
+/// Map from each table to its storage engine. Tables with an unknown engine are absent.
 #[derive(Debug, Clone, Default)]
 pub struct TableEngines(HashMap<TableRef, (String, EngineKind)>);
 
@@ -105,7 +105,7 @@ pub enum KillRisk {
         /// Tables with an unknown engine.
         tables: Vec<TableAtRisk>,
     },
-    /// The modified tables could not be determined from the statement text.
+    /// Clew could not determine from the statement text which tables the statement modifies.
     UnknownTables {
         /// Leading keywords of the statement.
         statement: &'static str,
@@ -121,7 +121,7 @@ pub enum KillRisk {
     Replication,
     /// The session belongs to a backup.
     Backup {
-        /// Program or statement that identifies the backup.
+        /// Client program or statement by which Clew detected the backup.
         evidence: String,
     },
 }
@@ -143,7 +143,7 @@ impl KillRisk {
 
     /// Returns true if a kill can damage a table or leave a modification incomplete.
     ///
-    /// Automatic kills skip sessions with an unsafe risk. Unknown engines and tables count as unsafe.
+    /// Automatic kills skip sessions with an unsafe risk. Unknown tables and storage engines count as unsafe.
     #[must_use]
     pub fn is_unsafe(&self) -> bool {
         match self {
@@ -155,7 +155,7 @@ impl KillRisk {
         }
     }
 
-    /// Returns true if the risk also applies to `KILL QUERY`, which does not end the transaction.
+    /// Returns true if the risk also applies to `KILL QUERY`, which ends the statement but keeps the transaction open.
     #[must_use]
     pub fn applies_to_kill_query(&self) -> bool {
         !matches!(self, Self::LongRollback { .. })
@@ -185,7 +185,7 @@ pub fn detect_kill_risks(
     risks
 }
 
-/// Detects the risks of a session kill for the tables that the running statement modifies.
+/// Detects the risks of a kill to the tables that the session's running statement modifies.
 #[must_use]
 pub fn detect_table_risks(session: &Session, engines: &TableEngines) -> Vec<KillRisk> {
     let changed = session.statement.as_deref().and_then(|text| parse_changed_tables(text, session.database.as_deref()));

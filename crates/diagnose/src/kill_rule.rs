@@ -1,4 +1,4 @@
-//! Kill rules: victim selection for previews, dry runs and the worker.
+//! Kill rules: selection of the sessions to kill, for previews, dry runs and the worker.
 
 use std::borrow::Cow;
 
@@ -24,7 +24,7 @@ pub enum KillVerdict {
     Unmatched,
     /// The session matches the rule but is excluded from kills.
     Excluded(ExclusionReason),
-    /// The session matches the rule and is killed.
+    /// The session matches the rule and is not excluded, so the rule kills the session.
     Killed,
 }
 
@@ -40,7 +40,7 @@ pub enum ExclusionReason {
 }
 
 impl ExclusionReason {
-    /// Returns the machine-readable name of the reason.
+    /// Returns the machine-readable name of the exclusion reason.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ impl KillRule {
 
     /// If `masked` is true, the rule applies its statement filter to the template instead of the statement.
     ///
-    /// Masking is required for users without permission to read literals.
+    /// Statement masking is required for users without permission to read literals.
     /// A filter on the full statement text would reveal whether the statement contains a given literal.
     #[must_use]
     pub fn with_statement_masking(self, masked: bool) -> Self {

@@ -1,4 +1,4 @@
-//! Session diagnosis: filters, sorts and encodes sessions, and analyzes lock waits.
+//! Session diagnosis: filtering, sorting and encoding of sessions, and lock wait analysis.
 //!
 //! [`SessionFilter`] selects sessions, [`csv`] and [`json`] encode rows, and [`RowSorter`] sorts the encoded rows.
 //! Rows are streamed one at a time.

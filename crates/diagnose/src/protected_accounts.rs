@@ -6,7 +6,7 @@ use clew_model::Session;
 
 use crate::internal_sessions::is_internal_session;
 
-/// Accounts of cloud vendors and server components (DESIGN.md section 6).
+/// Default protected accounts, which cloud vendors and server components use (DESIGN.md section 6).
 const DEFAULT_PROTECTED_ACCOUNTS: [&str; 9] = [
     "rdsadmin",
     "rdsbackup",

@@ -1,11 +1,11 @@
-//! Session feed: a versioned session list of a node, with deltas between versions.
+//! Session feed: the versioned session list of a node, with deltas between versions.
 //!
-//! Each sample increments the version of the feed. Each cell stores the version in which the cell last changed.
+//! Each sample increments the version of the feed. Each cell stores the version of its last change.
 //! The only state per subscriber is a version number.
 //! A slow subscriber receives fewer and larger deltas; a reconnecting subscriber receives all missed changes.
 //!
 //! Elapsed time alone does not change a duration cell, so 10,000 idle sessions cause no traffic.
-//! A subscriber adds the time that has passed since the sample from which the duration cell was sent.
+//! To display a duration, a subscriber adds the time since the sample in which the duration was sent.
 //!
 //! ```
 //! use clew_diagnose::session_feed::{SampledSession, SessionFeed};
@@ -38,7 +38,7 @@ use entry::SessionEntry;
 pub const MAX_STATEMENT_BYTES: usize = 1024;
 /// Minimum number of ended sessions that the feed retains.
 ///
-/// The feed has no deltas for versions before the end of the oldest retained session.
+/// The feed cannot compute deltas for versions before the end of the oldest retained session.
 const MIN_RETAINED_ENDED_SESSIONS: usize = 10_000;
 
 /// Returns the column keys in order: snapshot columns, detail columns, and the statement template.
@@ -154,9 +154,9 @@ impl SessionFeed {
 
     /// Returns the changes since `version` as the JSON fields `changed` and `gone`.
     ///
-    /// `changed` maps each session id to all cells, or to an object with the changed cells by column index.
-    /// `gone` lists the ids of ended sessions. An id that is also in `changed` was reused for a new session.
-    /// Returns `None` if no delta is available for the version.
+    /// `changed` maps each session id to an array of all cells, or to an object with the changed cells by column index.
+    /// `gone` lists the ids of ended sessions. If an id is also in `changed`, the server reused it for a new session.
+    /// Returns `None` if no delta from `version` to the current version is available.
     #[must_use]
     pub fn delta_json(&self, version: u32, masked: bool) -> Option<String> {
         if version < self.min_delta_version || version > self.version || version == 0 {
@@ -179,23 +179,23 @@ impl SessionFeed {
     }
 }
 
-/// Numbers of sessions on a node, by session class.
+/// Number of sessions on a node in each session class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SessionCounts {
     /// All sessions.
     pub total: u64,
     /// Sessions that are not idle.
     pub active: u64,
-    /// Active sessions that have been in the current state for at least the threshold.
+    /// Active sessions that have been in their current state for at least the slow session threshold.
     pub slow: u64,
-    /// Sessions with an open transaction that is at least as old as the threshold.
+    /// Sessions whose open transaction is at least as old as the long transaction threshold.
     pub long: u64,
     /// Sessions that wait for a lock.
     pub waiting: u64,
 }
 
 impl SessionCounts {
-    /// Adds a session to the counts. `threshold` is in seconds.
+    /// Adds a session to the counts. `threshold` is the slow session and long transaction threshold, in seconds.
     pub fn count_session(&mut self, session: &Session, transaction: Option<&Transaction>, threshold: u64) {
         let active = !session.command.eq_ignore_ascii_case(b"Sleep");
         let waits = transaction.is_some_and(|open| open.lock_wait_seconds.is_some() || open.is_waiting_for_lock())

@@ -3,10 +3,10 @@
 //! The input is a statement from the process list: arbitrary bytes, often truncated, sometimes malformed.
 //! The `sql_mode` of the session is unknown.
 //! The lexer uses no grammar and accepts any input.
-//! The template contains only bytes that are code in every SQL mode, so literals never reach the template.
+//! A template contains only bytes that are outside literals in every SQL mode, so a template never reveals a literal.
 //!
 //! - `lexer` splits the statement into tokens. `quoted`, `comment` and `number` determine the token lengths.
-//! - `sql_modes` scans text for all SQL modes in parallel if a backslash before a quote is ambiguous.
+//! - `sql_modes` scans the text under all SQL modes in parallel if a backslash before a quote is ambiguous.
 //! - `normalize` writes the tokens, collapses lists and normalizes spaces. `keywords` classifies words.
 
 mod comment;
@@ -36,14 +36,14 @@ use normalize::TemplateNormalizer;
 /// | white space | normalized |
 /// | trailing `;` | removed |
 /// | comments and hints | removed |
-/// | statement with only comments | template of the code in `/*! … */`, or `/* ... */` without such code |
+/// | statement with only comments | template of the executable comment `/*! … */`; without one, `/* ... */` |
 /// | name in double quotes | `?`, because double quotes delimit strings in the default SQL mode |
 /// | text after the first ambiguous position | `...` |
 ///
 /// Statements with the same MySQL digest have the same template.
 /// `docs/decisions/0014-sql-templates-match-mysql-digests.md` lists the differences from MySQL digests.
 ///
-/// The function accepts any input. Its time and memory use is linear in the statement length.
+/// The function accepts any input. Its run time and memory use are linear in the statement length.
 /// The function is idempotent: the template of a template is the same template.
 ///
 /// ```
@@ -108,7 +108,7 @@ pub(crate) enum CodeToken {
 
 /// Returns the first `max` tokens of a statement, including the content of executable comments.
 ///
-/// The returned flag is true if the tokens cover the complete statement.
+/// The returned flag is true if the returned tokens cover the complete statement.
 pub(crate) fn tokenize_code(statement: &[u8], max: usize) -> (Vec<CodeToken>, bool) {
     let mut lexer = Lexer::new(statement).with_executable_comments();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -132,7 +132,7 @@ pub(crate) fn tokenize_code(statement: &[u8], max: usize) -> (Vec<CodeToken>, bo
     (tokens, complete)
 }
 
-/// Returns the words among the first `max` tokens of a statement.
+/// Returns the keywords and unquoted names among the first `max` tokens of a statement.
 pub(crate) fn collect_leading_words(statement: &[u8], max: usize) -> Vec<String> {
     let word = |token| match token {
         CodeToken::Word(word) => Some(word),

@@ -2,14 +2,14 @@
 //!
 //! The caller reads each lock table of the server once and passes the rows as [`LockObservations`].
 //! The wait graph is built in memory, so the server executes no joins.
-//! InnoDB lock waits are detected by transaction id. Metadata lock waits are detected with a matrix of lock conflicts.
+//! InnoDB lock waits are detected by transaction id, and metadata lock waits are detected with a conflict matrix.
 //! If no server table lists a wait, the wait is inferred from the state and the statement of the session.
 //!
 //! - `build` creates the graph from the waits that `edges` detects.
 //! - `edges` has one module per kind of lock: `rows` (InnoDB), `metadata`, and `tables` (flushes, table-level locks).
 //! - `edges::lock_requests` lists or infers pending metadata lock requests.
 //! - `compatibility` contains the compatibility matrix of metadata lock modes.
-//! - `cycle` and `rank` detect and rank root blockers.
+//! - `cycle` detects wait cycles, and `rank` detects and ranks root blockers.
 //! - `unexplained` lists waiters without a detected blocker.
 //! - `remedy` recommends an action against a root blocker.
 //! - `tree` and `dot` render the graph. `details` returns the wait details of each session.

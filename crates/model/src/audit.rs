@@ -19,7 +19,7 @@ pub enum Actor {
         /// Domain of the user.
         domain_id: DomainId,
     },
-    /// Operating-system account that runs a local command with access to the data directory.
+    /// Operating-system account that runs a Clew command locally, with direct access to the data directory.
     Local {
         /// Name of the operating-system account.
         user: String,
@@ -34,7 +34,7 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// Returns the stored name of the actor kind: `user`, `local`, `clew`, or `nobody` for an unauthenticated caller.
+    /// Returns the actor kind as stored in the audit log: `user`, `local`, `clew`, or `nobody` (unauthenticated).
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ impl Actor {
         }
     }
 
-    /// Returns the user name, account name or claimed identity of the actor. Returns an empty text for Clew itself.
+    /// Returns the actor's user name, operating-system account or claimed identity, or an empty string for Clew itself.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -72,7 +72,7 @@ impl fmt::Display for Actor {
 pub struct Origin {
     /// Actor.
     pub actor: Actor,
-    /// Address of the client; `None` for local operations.
+    /// IP address of the client; `None` for operations without a network client.
     pub peer: Option<IpAddr>,
     /// Request id from the header `X-Request-Id`; empty for operations without an HTTP request.
     pub request_id: String,
@@ -85,7 +85,7 @@ impl Origin {
         Self { actor: Actor::Local { user: account.into() }, peer: None, request_id: String::new() }
     }
 
-    /// Creates the origin for an operation that Clew performs itself.
+    /// Creates the origin for an operation that Clew performs without a caller, such as pruning the audit log.
     #[must_use]
     pub fn for_clew() -> Self {
         Self { actor: Actor::Clew, peer: None, request_id: String::new() }
@@ -119,7 +119,7 @@ impl Outcome {
         }
     }
 
-    /// Parses the stored name of an outcome. Returns `None` for unknown names.
+    /// Parses an outcome name from the audit log. Returns `None` for an unknown name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.name() == name)
@@ -147,12 +147,12 @@ pub struct AuditEvent {
     pub outcome: Outcome,
     /// Error code of the response; `None` for a successful operation.
     pub code: Option<String>,
-    /// Additional fields as JSON. They contain no secrets and no hashes of secrets. Statements are stored as templates.
+    /// Additional fields as JSON, without secrets or hashes of secrets. SQL statements are stored as templates.
     pub detail: serde_json::Value,
 }
 
 impl AuditEvent {
-    /// Creates an event for a successful operation, without domain, project, instance or node.
+    /// Creates an event for a successful operation. The event contains no domain, project, instance or node id.
     #[must_use]
     pub fn new_success(origin: &Origin, operation: impl Into<String>, target: impl Into<String>) -> Self {
         Self {

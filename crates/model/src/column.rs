@@ -1,4 +1,4 @@
-//! Definitions of the snapshot columns (spec section 1.5) and of the columns that `--detail` adds.
+//! Definitions of the snapshot columns (spec section 1.5) and of the columns that the option `--detail` adds.
 //!
 //! CSV, JSON, terminal output, the OpenAPI document and the web page use these column definitions.
 
@@ -21,7 +21,7 @@ pub enum Cell<'a> {
     Text(&'a [u8]),
     /// Integer.
     Number(u64),
-    /// No value: SQL NULL, or a column that does not apply to the row.
+    /// No value: the value is SQL NULL, or the column does not apply to the row.
     Empty,
 }
 
@@ -30,7 +30,7 @@ pub type RowCell = for<'a> fn(&SessionRow<'a>) -> Cell<'a>;
 /// Function that extracts a cell value from the session details.
 pub type DetailCell = fn(&SessionDetail) -> Cell<'_>;
 
-/// Definition of a column: names, data type, and cell accessor.
+/// Definition of a column: its names, data type, description and cell accessor.
 #[derive(Debug)]
 pub struct Column<C = RowCell> {
     /// Column name in JSON, in the OpenAPI document and in English CSV headers.
@@ -41,7 +41,7 @@ pub struct Column<C = RowCell> {
     pub kind: ColumnKind,
     /// One-line description.
     pub description: &'static str,
-    /// Accessor that returns the cell of a row.
+    /// Function that returns the value of this column for a row.
     pub cell: C,
 }
 
@@ -53,7 +53,7 @@ fn to_number_cell<'a>(value: Option<u64>) -> Cell<'a> {
     value.map_or(Cell::Empty, Cell::Number)
 }
 
-/// Columns of a collection result, in output order.
+/// Columns of the rows in a collection result, in output order.
 pub static SNAPSHOT_COLUMNS: [Column; 15] = [
     Column {
         key: "session_id",
@@ -162,7 +162,7 @@ pub static SNAPSHOT_COLUMNS: [Column; 15] = [
     },
 ];
 
-/// Additional columns of a detailed snapshot, which follow [`SNAPSHOT_COLUMNS`]. API results do not contain them.
+/// Additional columns of a detailed snapshot, after [`SNAPSHOT_COLUMNS`]. API results do not contain these columns.
 pub static DETAIL_COLUMNS: [Column<DetailCell>; 5] = [
     Column {
         key: "statement_digest",

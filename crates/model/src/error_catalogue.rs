@@ -1,6 +1,6 @@
 //! Error catalogue: all error codes of the API (spec section 5).
 //!
-//! The message ids identify localized messages in the English and Chinese Fluent files.
+//! Each message id identifies a localized message in the English and Chinese Fluent files.
 
 /// Error of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ macro_rules! catalogue {
             $($(#[$doc])* pub const $name: Self = Self { code: $code, status: $status, message_id: $message };)+
         }
 
-        /// All errors of the API. The documentation and the tests use this list.
+        /// List of all API errors, which the documentation and the tests use.
         pub static API_ERRORS: &[ErrorEntry] = &[$(ErrorEntry::$name),+];
     };
 }
@@ -33,13 +33,13 @@ catalogue! {
     UNKNOWN_TASK = 400 "DBS.200543" "unknown-task";
     /// The collection has no result because it is still running or has failed.
     NO_RESULT = 400 "DBS.200086" "no-result";
-    /// The project belongs to another domain, or does not exist.
+    /// The project does not exist or belongs to another domain.
     FOREIGN_PROJECT = 403 "DBS.280015" "foreign-project";
     /// No instance with this id exists in the project.
     UNKNOWN_INSTANCE = 404 "DBS.200002" "unknown-instance";
     /// No node with this id exists in the instance.
     UNKNOWN_NODE = 404 "DBS.290013" "unknown-node";
-    /// The project belongs to the caller's domain and is disabled.
+    /// The project, which belongs to the caller's domain, is disabled.
     PROJECT_UNAVAILABLE = 403 "APIGW.0310" "project-unavailable";
     /// The request would exceed the maximum number of tags per instance.
     TAG_QUOTA = 400 "DBS.200087" "tag-quota";
@@ -62,17 +62,17 @@ catalogue! {
     /// The headers exceed the size limit.
     ///
     /// The API spec (section 5.3) uses the nginx-specific status 494, which client libraries do not support.
-    /// Clew responds with the registered status 431 (RFC 6585) instead of status 494.
+    /// If the request headers are too large, Clew responds with the standard status 431 (RFC 6585) instead of 494.
     HEADERS_TOO_LARGE = 431 "APIGW.0201" "headers-too-large";
     /// The body was not received in time.
     REQUEST_TIMEOUT = 408 "APIGW.0201" "request-timeout";
-    /// The requested byte range is outside the result.
+    /// The requested byte range is outside the collection result.
     RANGE_NOT_SATISFIABLE = 416 "APIGW.0201" "range-not-satisfiable";
     /// The credentials are missing or invalid.
     NOT_AUTHENTICATED = 401 "APIGW.0301" "not-authenticated";
-    /// A request with a session cookie did not originate from Clew's web page (CSRF protection).
+    /// A request with a session cookie does not come from Clew's web page (CSRF protection).
     NOT_FROM_THE_PAGE = 403 "APIGW.0301" "not-from-the-page";
-    /// The server does not serve the requested host name (RFC 9110, section 15.5.20).
+    /// Clew does not serve the requested host name (RFC 9110, section 15.5.20).
     HOST_NOT_ALLOWED = 421 "APIGW.0201" "host-not-allowed";
     /// The token has expired.
     TOKEN_EXPIRED = 401 "APIGW.0307" "token-expired";
@@ -86,17 +86,17 @@ catalogue! {
     IAM_MISSING_FIELD = 400 "IAM.0072" "iam-missing-field";
     /// Wrong user name or password. The response does not disclose which of the two is wrong.
     IAM_WRONG_PASSWORD = 401 "IAM.0001" "iam-wrong-password";
-    /// The user has no access to the requested token scope.
+    /// The caller has no access to the requested token scope or operation.
     IAM_FORBIDDEN_SCOPE = 403 "IAM.0002" "iam-forbidden-scope";
-    /// Too many consecutive logins failed. The lockout applies to existing and nonexistent user names.
+    /// Too many consecutive login attempts failed. The lockout also applies to nonexistent user names.
     IAM_LOCKED = 401 "IAM.0061" "iam-locked";
     /// The token in the body has expired.
     IAM_TOKEN_EXPIRED = 401 "IAM.0066" "iam-token-expired";
-    /// The token in the body is invalid, revoked, or belongs to another user.
+    /// The token in the request body is invalid or revoked, or belongs to another user.
     IAM_INVALID_TOKEN = 401 "IAM.0067" "iam-invalid-token";
-    /// No policy allows the operation, or a policy denies it.
+    /// No policy allows the operation, or a policy denies the operation.
     IAM_POLICY = 403 "IAM.0003" "iam-policy";
-    /// The identity, policy or token does not exist, or belongs to another domain.
+    /// The identity, policy or token does not exist or belongs to another domain.
     IAM_UNKNOWN = 404 "IAM.0004" "iam-unknown";
     /// The name is already in use, or the change conflicts with existing data.
     IAM_CONFLICT = 409 "IAM.0005" "iam-conflict";
@@ -104,9 +104,9 @@ catalogue! {
     IAM_SUBJECT_TOKEN = 400 "IAM.0009" "iam-subject-token";
     /// A field of the body is invalid.
     IAM_INVALID_FIELD = 400 "IAM.0073" "iam-invalid-field";
-    /// A query parameter of a request that lists identities is invalid.
+    /// A query parameter is invalid in a request that lists identities.
     IAM_INVALID_PARAMETER = 400 "IAM.0007" "iam-invalid-parameter";
-    /// Internal error in an identity operation.
+    /// An identity operation failed because of an internal error.
     IAM_INTERNAL = 500 "IAM.0006" "iam-internal";
 }
 

@@ -1,4 +1,4 @@
-//! Reasons why a read or a kill on a node failed. The store saves the reason for each failed task.
+//! Reasons for a failed read or kill on a node. The store saves the reason of each failed task.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::to_single_line;
 pub enum FailureKind {
     /// The connection was refused, or the network is unreachable.
     Unreachable,
-    /// The node did not respond within its timeout.
+    /// The node did not respond before the timeout.
     TimedOut,
     /// The server rejected the account or its password.
     AccessDenied,
@@ -20,9 +20,9 @@ pub enum FailureKind {
     MissingPrivilege,
     /// The server has no free connection.
     TooManyConnections,
-    /// The connection was lost while data was read.
+    /// The connection was lost while Clew read data.
     ConnectionLost,
-    /// TLS is required but the server does not support it, or the certificate of the server is not trusted.
+    /// TLS is required, but the server does not support TLS or its certificate is not trusted.
     TlsFailed,
     /// The peer is not a MySQL-compatible server, or it violated the protocol.
     NotMysql,
@@ -36,7 +36,7 @@ pub enum FailureKind {
     /// The node was removed while the task was queued.
     #[serde(rename = "node-gone")]
     NodeRemoved,
-    /// No connection permit for the node became free within the timeout.
+    /// No connection permit for the node became available before the timeout.
     Busy,
 }
 
@@ -58,7 +58,7 @@ impl FailureKind {
         Self::Busy,
     ];
 
-    /// Returns the name of the kind in the store. The name is also the suffix of the message id.
+    /// Returns the stored name of the failure kind, which is also the suffix of the message id.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -96,13 +96,13 @@ impl FailureKind {
 pub struct Failure {
     /// Kind.
     pub kind: FailureKind,
-    /// Details on one line, such as the address, the timeout and the server message. The details contain no secret.
+    /// Single-line details, such as the address, the timeout or the server message. The details contain no secrets.
     pub detail: String,
 }
 
 impl Failure {
     /// Creates a failure and converts the details to a single line.
-    /// A multi-line server message could imitate output lines of Clew, such as `fix:`.
+    /// A multi-line server message could imitate lines that Clew prints, such as a `fix:` line.
     pub fn new(kind: FailureKind, detail: impl AsRef<str>) -> Self {
         Self { kind, detail: to_single_line(detail.as_ref()) }
     }

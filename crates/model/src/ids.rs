@@ -1,11 +1,11 @@
-//! Ids in the API. Each kind of id has its own type.
+//! Ids in the API. Each kind of id has its own Rust type.
 //!
 //! Sections 0 and 1.2 of the API spec define the id formats:
 //! - instance id: 32 hexadecimal digits, then `in07`
 //! - node id: 32 hexadecimal digits, then `no07`
 //! - collection id: `realtime_session-<UUIDv4>-<4 hex>`
 //!
-//! Clones of an id share the text of the id, because each request copies the ids of the caller many times.
+//! Clones of an id share its text, because Clew clones the caller's ids many times per request.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Error for text that is not a valid id of the expected type.
+/// Error returned when a text is not a valid id of the expected type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not {expected}")]
 pub struct IdParseError {
@@ -119,15 +119,15 @@ id!(
     DomainId, "a domain id: 32 letters and digits", is_tenant_id, generate_hex_uuid
 );
 id!(
-    /// Id of a user of a domain: 32 letters and digits.
+    /// Id of a user in a domain: 32 letters and digits.
     UserId, "a user id: 32 letters and digits", is_tenant_id, generate_hex_uuid
 );
 id!(
-    /// Id of a user group of a domain: 32 letters and digits.
+    /// Id of a user group in a domain: 32 letters and digits.
     GroupId, "a group id: 32 letters and digits", is_tenant_id, generate_hex_uuid
 );
 id!(
-    /// Id of a policy of a domain: 32 letters and digits.
+    /// Id of a policy in a domain: 32 letters and digits.
     PolicyId, "a policy id: 32 letters and digits", is_tenant_id, generate_hex_uuid
 );
 id!(
@@ -137,7 +137,7 @@ id!(
     || generate_hex_uuid().to_ascii_uppercase().chars().take(20).collect()
 );
 id!(
-    /// Id of a collection: `realtime_session-<UUIDv4>-<4 hex>`, 58 characters.
+    /// Id of a session collection: `realtime_session-<UUIDv4>-<4 hex>`, 58 characters in total.
     RequestId, "a request id: realtime_session-, a UUID, a dash, 4 hexadecimal digits",
     is_request_id, || {
         let tail = generate_hex_uuid();

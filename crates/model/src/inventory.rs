@@ -44,7 +44,7 @@ pub struct Tag {
 
 /// Database server process that belongs to an instance.
 ///
-/// `url` contains the password only if the caller has permission to read the password.
+/// The field `url` contains the password only if the caller has permission to read the password.
 #[derive(Debug, Clone)]
 pub struct Node {
     /// Id.
@@ -55,7 +55,7 @@ pub struct Node {
     pub role: NodeRole,
     /// Address, account and TLS options.
     pub url: NodeUrl,
-    /// Zone of the workers that read the node. If `None`, any worker reads the node.
+    /// Zone whose workers read the node. If the zone is `None`, any worker can read the node.
     pub zone: Option<Zone>,
     /// Creation time as a Unix timestamp in seconds.
     pub created_at: i64,
@@ -78,27 +78,27 @@ pub struct Instance {
     pub nodes: Vec<Node>,
     /// Creation time as a Unix timestamp in seconds.
     pub created_at: i64,
-    /// Time of the last change as a Unix timestamp in seconds.
+    /// Time of the last change to the instance, as a Unix timestamp in seconds.
     pub updated_at: i64,
 }
 
 /// Node to register.
 #[derive(Debug, Clone)]
 pub struct NewNode {
-    /// Requested id. If `None`, the store generates an id.
+    /// Id requested by the caller. If `None`, the store generates an id.
     pub id: Option<NodeId>,
     /// Role.
     pub role: NodeRole,
-    /// Address, account, password and TLS options.
+    /// URL with the address, account, password and TLS options of the node.
     pub url: NodeUrl,
-    /// Zone of the workers that read the node. If `None`, any worker reads the node.
+    /// Zone whose workers read the node. If the zone is `None`, any worker can read the node.
     pub zone: Option<Zone>,
 }
 
 /// Instance to register.
 #[derive(Debug, Clone)]
 pub struct NewInstance {
-    /// Requested id. If `None`, the store generates an id.
+    /// Id requested by the caller. If `None`, the store generates an id.
     pub id: Option<InstanceId>,
     /// Project that will own the instance.
     pub project_id: ProjectId,
@@ -113,7 +113,7 @@ pub struct NewInstance {
 }
 
 /// Filters for the instance list (spec section 3.3).
-/// An id filter or name filter with a leading `*` matches substrings.
+/// An instance id or name filter that starts with `*` matches substrings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstanceFilter {
     /// Exact id, or `*part`.

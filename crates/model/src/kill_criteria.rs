@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::selection::{HostPattern, Selection};
 
-/// Criteria that select the sessions that a kill rule kills. A session must match all criteria that are not `None`.
+/// Criteria for the sessions that a kill rule kills. A session must match every criterion that is not `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KillCriteria {
     /// Exact account name.
@@ -15,12 +15,12 @@ pub struct KillCriteria {
     pub database: Option<String>,
     /// Command; compared case-insensitively.
     pub command: Option<String>,
-    /// Case-insensitive substring of the statement.
+    /// Text that the SQL statement must contain; compared case-insensitively.
     pub sql_key: Option<String>,
     /// Minimum time in the current state, in seconds.
     pub seconds: u32,
-    /// If true, the rule kills a session even if the kill can damage or partially modify a non-transactional table.
-    /// The field `include_unsafe` is a Clew extension of the API.
+    /// If true, the rule also kills sessions whose kill can damage or partially modify a non-transactional table.
+    /// The field `include_unsafe` is a Clew extension to the TaurusDB API.
     #[serde(default)]
     pub include_unsafe: bool,
 }
@@ -35,14 +35,14 @@ impl KillCriteria {
         Self { user: None, host: None, database: None, command: None, sql_key: None, seconds, include_unsafe: false }
     }
 
-    /// Returns true if the minimum duration is the only criterion.
+    /// Returns true if the minimum time in the current state is the only criterion.
     #[must_use]
     pub fn is_duration_only(&self) -> bool {
         let Self { user, host, database, command, sql_key, seconds: _, include_unsafe: _ } = self;
         user.is_none() && host.is_none() && database.is_none() && command.is_none() && sql_key.is_none()
     }
 
-    /// Converts all criteria except the duration to equivalent snapshot filters.
+    /// Converts the user, host, database, command and statement criteria to snapshot filters.
     #[must_use]
     pub fn to_selection(&self) -> Selection {
         Selection {

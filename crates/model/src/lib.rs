@@ -1,10 +1,10 @@
 //! Domain types of Clew.
 //!
 //! This crate defines ids, sessions, transactions, filters, columns, tasks, audit events and the error catalogue.
-//! Constructors validate their input, so other code does not validate a value again.
-//! The other crates of Clew share these types.
+//! Constructors validate their input, so other code does not need to validate the values again.
+//! All other Clew crates use the types of this crate.
 //!
-//! The crate contains no I/O, no wire formats of a single API, and no code that requires an async runtime.
+//! The crate performs no I/O, defines no API-specific wire formats, and requires no async runtime.
 //!
 //! ```
 //! use clew_model::{Selection, SelectionDraft, SessionClass};

@@ -1,4 +1,4 @@
-//! Limitations of a snapshot. A limitation names the missing data, the cause and the fix.
+//! Limitations of a snapshot. Each limitation describes missing or inaccurate data, the cause and the fix.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitationKind {
-    /// Only sessions of the monitoring account are visible.
+    /// Only the sessions of Clew's monitoring account are visible.
     OnlyOwnSessions,
     /// Transactions cannot be read. The column `transaction_duration` and all later columns are empty.
     NoTransactions,
@@ -15,7 +15,7 @@ pub enum LimitationKind {
     /// The server truncates statements.
     #[serde(rename = "statements_cut")]
     StatementsTruncated,
-    /// Sessions of other accounts cannot be killed.
+    /// Clew's account cannot kill sessions of other accounts.
     NoKill,
     /// Lock waits and locks outside InnoDB cannot be read.
     NoPerformanceSchema,
@@ -25,23 +25,23 @@ pub enum LimitationKind {
     NoRowLocks,
     /// The latest statements of idle blockers cannot be read.
     NoLastStatements,
-    /// Names of prepared XA transactions cannot be read.
+    /// The XA identifiers of prepared transactions cannot be read.
     NoPreparedNames,
     /// Digests of running statements cannot be read.
     NoStatementDigests,
     /// Program names of sessions cannot be read.
     NoProgramNames,
-    /// The connection passes through a proxy or load balancer.
-    /// Clew cannot reliably identify sessions through a proxy, so it kills no session.
+    /// The connection to the server passes through a proxy or load balancer.
+    /// Clew cannot reliably identify sessions through a proxy, so it kills no sessions.
     Indirect,
-    /// The live session list is truncated at its maximum length.
+    /// The live session list is truncated because it reached its maximum length.
     #[serde(rename = "sessions_cut")]
     SessionsTruncated,
-    /// Some durations are inaccurate because of an unreliable clock. Out-of-range durations are shown as 0.
+    /// Some durations are inaccurate because server times are unreliable. Out-of-range durations are shown as 0.
     UnreliableAges,
-    /// The server does not record some metadata locks because its table of metadata locks is full.
+    /// The server does not record some metadata locks because its metadata lock table is full.
     LostMetadataLocks,
-    /// The server does not record some threads because its table of threads is full.
+    /// The server does not record some threads because its thread table is full.
     LostThreads,
     /// The server does not record some running statements because its statement tables are full.
     LostStatements,
@@ -51,12 +51,12 @@ pub enum LimitationKind {
     SettingRefused,
 }
 
-/// Missing or inaccurate data, with its cause and its fix.
+/// Missing or inaccurate data in a snapshot, with the cause and the fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limitation {
     /// Kind.
     pub kind: LimitationKind,
-    /// Sentence that describes the missing data.
+    /// Sentence that describes the missing or inaccurate data.
     pub what: String,
     /// Sentence that describes the cause.
     pub why: String,

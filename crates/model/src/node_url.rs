@@ -9,21 +9,21 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-/// TLS mode of a connection, modeled on `--ssl-mode` of the MySQL client.
+/// TLS mode of a connection, modeled on the MySQL client option `--ssl-mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TlsMode {
     /// Plain connection without TLS.
     Off,
-    /// Use TLS if the server supports TLS; otherwise use a plain connection. The certificate is not verified.
+    /// Use TLS if the server supports it; otherwise use an unencrypted connection. The certificate is not verified.
     /// Default for local servers.
     ///
-    /// Remote connections with a password never fall back to a plain connection.
+    /// If the account has a password, connections to remote servers never fall back to an unencrypted connection.
     Preferred,
-    /// Require TLS without certificate verification. Default for remote servers.
+    /// Require TLS, but do not verify the certificate. Default for remote servers.
     Required,
     /// Require TLS with a certificate issued by a trusted authority.
     VerifyCa,
-    /// Require TLS with a certificate that a trusted authority issued for the host name.
+    /// Require TLS with a certificate that a trusted authority issued for the server's host name.
     VerifyIdentity,
 }
 
@@ -56,7 +56,7 @@ pub enum NodeUrlError {
     /// A required part is missing.
     #[error("the URL names no {0}; write mysql://user:password@host:3306/")]
     Missing(&'static str),
-    /// The URL has a path. A node URL identifies a server, not a database.
+    /// The URL has a path, such as a database name. The path of a node URL must be empty.
     #[error("the URL names a database ({0:?}); Clew reads the whole server, leave the path empty")]
     Path(String),
     /// Unknown parameter.
@@ -78,28 +78,28 @@ pub enum NodeUrlError {
 pub struct NodeUrl {
     /// Account name.
     pub user: String,
-    /// Password; `None` if the URL contains none.
+    /// Password, or `None` if the URL contains no password.
     pub password: Option<SecretString>,
-    /// Host name or address; IPv6 without brackets.
+    /// Host name or IP address. An IPv6 address has no brackets.
     pub host: String,
     /// TCP port; default 3306.
     pub port: u16,
     /// TLS mode.
     pub tls: TlsMode,
-    /// PEM file with trusted certificates, used instead of the public certificate authorities.
+    /// PEM file with trusted CA certificates, which replace the public certificate authorities.
     pub ca: Option<PathBuf>,
     /// PEM file with the server's RSA public key for password encryption, like `--server-public-key-path` in MySQL.
     pub server_public_key: Option<PathBuf>,
-    /// If true, the password may be sent to a server whose identity is not verified. Default: false.
+    /// If true, Clew may send the password to a server whose identity is not verified. Default: false.
     /// MySQL: `--get-server-public-key`.
     ///
-    /// Unverified TLS and a public key sent by the server do not prove the identity of the server.
+    /// Neither TLS without certificate verification nor a public key sent by the server proves the server's identity.
     pub get_server_public_key: bool,
 }
 
 /// Characters to percent-encode in user names and passwords.
 const USERINFO_ENCODE_SET: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// Characters to percent-encode in file paths in query parameters.
+/// Characters to percent-encode in query parameters that contain a file path.
 const FILE_PATH_ENCODE_SET: &AsciiSet = &USERINFO_ENCODE_SET.remove(b'/');
 
 impl NodeUrl {
@@ -120,7 +120,7 @@ impl NodeUrl {
         }
     }
 
-    /// Returns the URL with the password, for use by another process. The URL must not be printed or logged.
+    /// Returns the URL including the password, for use by another process. The caller must not print or log the URL.
     #[must_use]
     pub fn expose_url_with_password(&self) -> SecretString {
         let password = self.password.as_ref().map_or(String::new(), |password| {

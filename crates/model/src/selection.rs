@@ -17,7 +17,7 @@ impl SlowThreshold {
     /// Maximum threshold in seconds: one day.
     pub const MAX_SECONDS: u32 = 86_400;
 
-    /// Creates a threshold from seconds. Returns `None` for out-of-range values.
+    /// Creates a threshold from a number of seconds. Returns `None` if the number is out of range.
     #[must_use]
     pub fn new(seconds: i64) -> Option<Self> {
         u32::try_from(seconds).ok().filter(|seconds| (1..=Self::MAX_SECONDS).contains(seconds)).map(Self)
@@ -43,9 +43,9 @@ macro_rules! string_enum {
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
 
         impl $name {
-            /// All values, in the order of the API documentation.
+            /// All allowed values, in the order of the API documentation.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-            /// Names of all values, in the order of `ALL`.
+            /// Names of all allowed values, in the order of `ALL`.
             pub const NAMES: &'static [&'static str] = &[$($text),+];
 
             /// Returns the name used in API requests.
@@ -78,13 +78,13 @@ macro_rules! string_enum {
 string_enum!(
     /// Session class, selected by the request field `filter`.
     SessionClass {
-        /// Active sessions that have been in the current state for at least the threshold.
+        /// Active sessions that have been in their current state for at least the slow session threshold.
         Slow = "slow",
         /// Sessions whose command is not `Sleep`.
         Active = "active",
         /// All sessions except internal ones.
         Total = "total",
-        /// Sessions with an open transaction that is at least as old as the threshold.
+        /// Sessions whose open transaction is at least as old as the long transaction threshold.
         Long = "long",
     } default Total
 );
@@ -121,17 +121,17 @@ string_enum!(
     } default Ascending
 );
 
-/// Filter for client addresses: host and optional port.
+/// Filter for client addresses: a host and an optional port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostPattern {
-    /// Host name or address; IPv6 without brackets.
+    /// Host name or IP address. An IPv6 address has no brackets.
     pub host: String,
     /// Port digits; `None` matches every port.
     pub port: Option<String>,
 }
 
 impl HostPattern {
-    /// Parses a pattern: `10.0.0.7`, `10.0.0.7:51234`, `::1`, `[::1]` or `[::1]:51234`.
+    /// Parses a host pattern, such as `10.0.0.7`, `10.0.0.7:51234`, `::1`, `[::1]` or `[::1]:51234`.
     ///
     /// An IPv6 address with a port requires brackets.
     #[must_use]
@@ -149,7 +149,7 @@ impl HostPattern {
         }
     }
 
-    /// Returns true if the pattern matches a client address in the format of the server.
+    /// Returns true if the pattern matches a client address as printed by the MySQL server.
     #[must_use]
     pub fn matches(&self, address: &[u8]) -> bool {
         let (host, port) = split_host_port(address);
@@ -159,7 +159,7 @@ impl HostPattern {
 }
 
 impl fmt::Display for HostPattern {
-    /// Formats the pattern so that [`HostPattern::parse`] accepts the text.
+    /// Formats the pattern so that [`HostPattern::parse`] can parse the result.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.port {
             None => f.write_str(&self.host),
@@ -169,7 +169,7 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// Unvalidated filter and sort fields of a request. The default applies to an absent field.
+/// Unvalidated filter and sort fields of a request. Absent fields get default values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct SelectionDraft {
@@ -239,7 +239,7 @@ pub struct Selection {
     /// Class of sessions.
     pub class: SessionClass,
     /// Threshold for slow sessions and long transactions.
-    /// If `None`, the threshold of the instance applies, or [`DEFAULT_SLOW_SECONDS`] if the instance has none.
+    /// If `None`, the instance's threshold applies, or [`DEFAULT_SLOW_SECONDS`] if the instance has no threshold.
     pub threshold: Option<SlowThreshold>,
     /// Exact account name.
     pub user: Option<String>,
@@ -249,7 +249,7 @@ pub struct Selection {
     pub database: Option<String>,
     /// Command; compared case-insensitively.
     pub command: Option<String>,
-    /// Case-insensitive substring of the statement.
+    /// Text that the SQL statement must contain; compared case-insensitively.
     pub sql_key: Option<String>,
     /// Sort key.
     pub sort_key: SortKey,
@@ -260,12 +260,12 @@ pub struct Selection {
 impl Selection {
     /// Maximum length of a text filter, in characters.
     ///
-    /// The API schema allows only 36 characters, but MySQL database names can have up to 64 characters.
+    /// The API schema allows only 36 characters in a filter, but MySQL database names can have up to 64 characters.
     pub const MAX_TEXT_FILTER_LEN: usize = 255;
     /// Maximum length of `sql_key`, in characters.
     pub const MAX_SQL_KEY_LEN: usize = 1024;
 
-    /// Validates a draft. Returns an error for the first invalid field.
+    /// Validates the fields of a draft. Returns an error for the first invalid field.
     pub fn parse(draft: SelectionDraft) -> Result<Self, SelectionError> {
         Ok(Self {
             class: parse_enum_value("filter", draft.filter, SessionClass::from_name, SessionClass::NAMES)?,

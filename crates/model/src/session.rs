@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 /// Row of `SHOW FULL PROCESSLIST`.
 ///
-/// Text fields are bytes because client-supplied text may not be valid UTF-8.
+/// Text fields contain bytes, because text supplied by clients may not be valid UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Session {
-    /// Thread id of the connection; the argument of `KILL`.
+    /// Thread id of the connection, as used in a `KILL` statement.
     pub id: u64,
     /// Account name without host.
     pub user: Vec<u8>,
@@ -47,8 +47,8 @@ impl Session {
 
 /// Splits a client address into host and optional port.
 ///
-/// MySQL prints IPv6 addresses as `::1:51234`, MariaDB as `[::1]:51234` or `::1:51234`.
-/// The text after the last colon is the port if it contains only digits.
+/// MySQL prints an IPv6 address and port as `::1:51234`; MariaDB prints `[::1]:51234` or `::1:51234`.
+/// The text after the last colon of the address is the port if this text contains only digits.
 pub(crate) fn split_host_port(host: &[u8]) -> (&[u8], Option<&[u8]>) {
     let Some(colon) = host.iter().rposition(|&byte| byte == b':') else {
         return (host, None);
@@ -65,7 +65,7 @@ pub(crate) fn split_host_port(host: &[u8]) -> (&[u8], Option<&[u8]>) {
 /// Open transaction: a row of `information_schema.innodb_trx`. Ages are relative to the server clock.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Transaction {
-    /// Session id; 0 for a prepared XA transaction without a session.
+    /// Id of the transaction's session; 0 for a prepared XA transaction without a session.
     pub session_id: u64,
     /// Transaction id assigned by the server. MariaDB reports 0 for every read-only transaction.
     pub id: u64,
@@ -106,7 +106,7 @@ impl Transaction {
         self.state == Self::ROLLING_BACK_STATE
     }
 
-    /// Converts a state name to a `Cow`. Borrows the names in [`Transaction::INNODB_STATES`] to avoid allocations.
+    /// Converts a state name to a `Cow`. A name in [`Transaction::INNODB_STATES`] becomes a borrowed static string.
     #[must_use]
     pub fn intern_state_name(name: String) -> Cow<'static, str> {
         let standard_name = Self::INNODB_STATES.into_iter().find(|state| *state == name);

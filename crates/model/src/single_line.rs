@@ -2,8 +2,8 @@
 
 /// Returns true if a character can control a terminal, change the text direction, or hide text.
 ///
-/// Unsafe characters are C0, DEL, C1 and bidirectional control characters, line separators and paragraph separators.
-/// Invisible characters are also unsafe: Unicode `Default_Ignorable_Code_Point` and the blank Braille pattern.
+/// Unsafe characters are control characters (C0, DEL, C1, bidirectional), line separators and paragraph separators.
+/// Invisible characters (Unicode `Default_Ignorable_Code_Point` and the blank Braille pattern) are also unsafe.
 #[must_use]
 pub fn is_unsafe_char(char: char) -> bool {
     char.is_control()

@@ -1,4 +1,4 @@
-//! Life cycle of a collection: states and outcomes.
+//! States and outcomes of a session collection.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::failure::Failure;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskStatus {
-    /// The collection waits until a worker is free and its node is available.
+    /// The collection is waiting for a free worker and for the node that it reads to become available.
     Queued,
     /// A worker runs the collection.
     Running,
@@ -33,7 +33,7 @@ impl TaskStatus {
         }
     }
 
-    /// Parses a stored name. Returns `None` for unknown names.
+    /// Parses a state name from the store. Returns `None` for an unknown name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.name() == name)

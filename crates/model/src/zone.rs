@@ -1,4 +1,4 @@
-//! Zones: network segments. Only the workers in a zone read the nodes in this zone.
+//! Zones: network segments. A node in a zone is read only by workers in the same zone.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Zone(String);
 
-/// Error for text that is not a valid zone name.
+/// Error returned when a text is not a valid zone name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not the name of a zone: 1 to 64 letters, digits, dots, dashes and underscores")]
 pub struct InvalidZoneName {

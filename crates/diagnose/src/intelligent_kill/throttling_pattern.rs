@@ -7,10 +7,10 @@ const MAX_PATTERN_KEYWORDS: usize = 128;
 /// Maximum length of a throttling pattern, in bytes.
 const MAX_PATTERN_BYTES: usize = 1000;
 
-/// Joins the words and names of a template with `~`, in order of occurrence.
+/// Builds a throttling pattern: the words and names of a template, joined with `~` in order of occurrence.
 ///
 /// Words that do not occur in the statement, such as normalized synonyms, are skipped.
-/// Words that exceed the limits are omitted. The shorter pattern still matches the statement.
+/// Words beyond the pattern limits are omitted, because a shorter pattern still matches the statement.
 pub(super) fn build_throttling_pattern(template: &[u8], statement: &[u8]) -> Option<String> {
     let statement = statement.to_ascii_lowercase();
     let mut rest = statement.as_slice();

@@ -1,4 +1,4 @@
-//! Parser for the tables that a statement modifies, based on leading keywords and table lists.
+//! Parser that finds the tables that a statement modifies, based on leading keywords and table lists.
 //!
 //! The parser is necessary because servers do not list the tables of a running statement.
 //! The parser supports statements for which a kill can damage or partially modify a non-transactional table:
@@ -19,7 +19,7 @@ const MAX_REPORTED_TABLES: usize = 32;
 /// Effect of a statement on its tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StatementEffect {
-    /// DDL or maintenance of the table by a statement such as `ALTER`, `REPAIR`, `OPTIMIZE` or `ANALYZE`.
+    /// The statement, such as `ALTER`, `REPAIR`, `OPTIMIZE` or `ANALYZE`, changes or maintains the table itself.
     Definition,
     /// Modification of rows.
     Rows,
@@ -41,7 +41,7 @@ pub struct ChangedTables {
     pub statement: &'static str,
     /// Effect on the tables.
     pub effect: StatementEffect,
-    /// Modified tables without duplicates, in order of occurrence.
+    /// Modified tables without duplicates, in the order in which the statement names them.
     pub tables: Vec<TableRef>,
     /// True if the parser found all modified tables.
     pub is_complete: bool,
@@ -100,9 +100,9 @@ impl<'t> ChangedTablesParser<'t> {
         while self.accept_any_keyword(keywords) {}
     }
 
-    /// Skips tokens up to and including the first of the keywords that occurs outside parentheses.
+    /// Skips tokens up to and including the first keyword in `keywords` that occurs outside parentheses.
     ///
-    /// Returns false if none of the keywords occurs in the rest of the statement.
+    /// Returns false if the rest of the statement contains none of the keywords.
     fn skip_past_keyword(&mut self, keywords: &[&str]) -> bool {
         while let Some(token) = self.peek_token() {
             if self.accept_any_keyword(keywords) {
@@ -231,9 +231,9 @@ impl<'t> ChangedTablesParser<'t> {
         }
     }
 
-    /// Skips all tokens before the first of the keywords that occurs outside parentheses.
+    /// Skips all tokens before the first keyword in `keywords` that occurs outside parentheses.
     ///
-    /// Returns false if none of the keywords occurs in the rest of the statement.
+    /// Returns false if the rest of the statement contains none of the keywords.
     fn skip_to_keyword(&mut self, keywords: &[&str]) -> bool {
         let found = self.skip_past_keyword(keywords);
         self.position -= usize::from(found);
@@ -242,7 +242,7 @@ impl<'t> ChangedTablesParser<'t> {
 
     /// Parses the tables of `DELETE FROM t`, `DELETE FROM t USING references` and `DELETE t FROM references`.
     ///
-    /// The table references contain all modified tables. The list before `FROM` or `USING` may contain aliases.
+    /// The parser reads the table references, because the list before `FROM` or `USING` may contain aliases.
     fn parse_delete_statement_tables(&mut self) {
         self.skip_keywords(&["LOW_PRIORITY", "QUICK", "IGNORE"]);
         let start = self.position;
@@ -260,10 +260,10 @@ impl<'t> ChangedTablesParser<'t> {
         self.parse_table_references(&["WHERE", "ORDER", "LIMIT", "RETURNING"]);
     }
 
-    /// Parses a list of table references up to one of the keywords in `ends`.
+    /// Parses a list of table references up to the first keyword that is in `ends`.
     ///
-    /// The list may also end at the end of the statement, unless `ends` contains `SET`.
-    /// The result includes tables that are joined but not modified.
+    /// Unless `ends` contains `SET`, the list may also extend to the end of the statement.
+    /// The result includes joined tables that the statement does not modify.
     fn parse_table_references(&mut self, ends: &[&str]) {
         let may_end_statement = !ends.contains(&"SET");
         let mut expects_table = true;

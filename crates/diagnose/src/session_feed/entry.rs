@@ -1,4 +1,4 @@
-//! Entry for a session in the feed: its cells, and the version in which each cell last changed.
+//! Feed entry of a session: its cells, and the version in which each cell last changed.
 
 use std::fmt::Write;
 
@@ -19,9 +19,9 @@ pub(super) const WAITS_FOR_COLUMN_INDEX: usize = 16;
 pub(super) const TEMPLATE_COLUMN_INDEX: usize = 19;
 pub(super) const COLUMN_COUNT: usize = 20;
 
-/// Maximum number of cells in the delta for a row. If more cells have changed, the full row is shorter.
+/// Maximum number of cells in a row delta. If more cells have changed, the full row is shorter.
 const MAX_DELTA_CELLS: usize = COLUMN_COUNT / 2;
-/// Maximum deviation from the expected duration, in milliseconds. Servers report durations in whole seconds.
+/// Tolerance when durations are compared, in milliseconds. Servers report durations in whole seconds.
 const DURATION_TOLERANCE_MILLIS: i64 = 1000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,11 +35,11 @@ enum CellValue {
 pub(super) struct SessionEntry {
     /// Version in which the session was added.
     added_version: u32,
-    /// Version of the latest change to any cell.
+    /// Version of the session feed in which any cell of the entry last changed.
     pub(super) changed_version: u32,
     cells: [CellValue; COLUMN_COUNT],
     cell_versions: [u32; COLUMN_COUNT],
-    /// Sample time of each cell in [`DURATION_COLUMN_INDEXES`], as a Unix timestamp in milliseconds.
+    /// Sample time of each duration cell ([`DURATION_COLUMN_INDEXES`]), as a Unix timestamp in milliseconds.
     stored_at: [i64; DURATION_COLUMN_INDEXES.len()],
     waits_for_masked: Option<Box<str>>,
 }
@@ -58,7 +58,7 @@ impl SessionEntry {
         }
     }
 
-    /// Returns true if the entry describes `session`. A server may reuse the id of an ended session.
+    /// Returns true if the entry describes `session`; false if the server reused the session id for a new session.
     pub(super) fn is_same_session(&self, session: &Session) -> bool {
         let same = |at: usize, text: &[u8]| matches!(self.cells.get(at), Some(CellValue::Text(stored)) if **stored == *to_valid_utf8(text));
         // Before authentication, a session has no account and, on some servers, no port.
@@ -148,7 +148,7 @@ impl SessionEntry {
     }
 }
 
-/// Returns true if a duration of `old` seconds is expected to be `new` seconds after `passed` milliseconds.
+/// Returns true if a duration that was `old` seconds should be `new` seconds after `passed` milliseconds.
 fn is_expected_duration(old: u64, passed: i64, new: u64) -> bool {
     let to_millis = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
     to_millis(new).saturating_sub(to_millis(old)).saturating_sub(passed).abs() <= DURATION_TOLERANCE_MILLIS

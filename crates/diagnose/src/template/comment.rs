@@ -7,7 +7,7 @@ use super::sql_modes;
 pub(super) enum CommentKind {
     /// The text is not a comment.
     None,
-    /// Plain comment or optimizer hint, with its length in bytes.
+    /// Plain comment or optimizer hint. The variant contains the length in bytes.
     Plain(usize),
     /// Executable comment `/*! … */` or `/*M! … */`, whose content some servers execute.
     /// `start` is the offset of the content, which follows the comment mark and the version number.
@@ -16,7 +16,7 @@ pub(super) enum CommentKind {
     Ambiguous,
 }
 
-/// Classifies the comment at the start of `rest`, if there is one.
+/// Classifies the comment at the start of `rest`, if `rest` starts with a comment.
 pub(super) fn classify_comment(rest: &[u8]) -> CommentKind {
     match rest {
         [b'#', ..] | [b'-', b'-'] | [b'-', b'-', 0..=b' ' | 0x7f, ..] => classify_line_comment(rest),
@@ -33,8 +33,8 @@ pub(super) fn classify_comment(rest: &[u8]) -> CommentKind {
     }
 }
 
-/// Classifies a comment that ends at the line end.
-/// A NUL byte makes the end ambiguous, because servers also end a line comment at NUL.
+/// Classifies a line comment, which starts with `#` or `--`.
+/// A NUL byte makes the end of the comment ambiguous, because servers also end a line comment at NUL.
 fn classify_line_comment(rest: &[u8]) -> CommentKind {
     match memchr::memchr2(b'\n', 0, rest) {
         Some(end) if rest.get(end) == Some(&0) => CommentKind::Ambiguous,

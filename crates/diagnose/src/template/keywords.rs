@@ -1,17 +1,17 @@
-//! Keyword lookup and classification of the bytes of unquoted words.
+//! Lookup of SQL keywords, and detection of unquoted words.
 
 mod lists;
 
 use std::sync::LazyLock;
 
-/// Non-reserved words that may directly precede or follow a string.
+/// Non-reserved words that may directly precede or follow a string literal.
 const NON_RESERVED_WORDS_NEXT_TO_STRINGS: [&str; 8] =
     ["COMMENT", "DATE", "END", "ESCAPE", "PASSWORD", "TIME", "TIMESTAMP", "VALUE"];
 
 /// SQL keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Keyword {
-    /// Spelling of the keyword in templates. All synonyms have the same spelling.
+    /// Spelling of the keyword in templates. All synonyms of a keyword have the same spelling.
     pub(super) word: &'static str,
     kind: KeywordKind,
 }
@@ -32,7 +32,7 @@ impl Keyword {
         self.kind == KeywordKind::PrecedesSign
     }
 
-    /// Returns true if an operand follows the keyword.
+    /// Returns true if MySQL's grammar expects an operand after the keyword.
     pub(super) fn precedes_operand(self) -> bool {
         matches!(self.kind, KeywordKind::PrecedesSign | KeywordKind::PrecedesOperand)
     }
@@ -99,7 +99,7 @@ static KEYWORD_TABLE: LazyLock<Vec<Vec<KeywordEntry>>> = LazyLock::new(|| {
     table
 });
 
-/// Template spelling of all character set introducers, such as `_utf8mb4`.
+/// Spelling that replaces every character set introducer, such as `_utf8mb4`, in templates.
 const CHARSET_INTRODUCER_SPELLING: &str = "_charset";
 
 fn parse_synonym_pairs(words: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -132,7 +132,7 @@ pub(super) fn find_keyword(word: &[u8]) -> Option<&'static Keyword> {
     find_keyword_in_table(&KEYWORD_TABLE, word)
 }
 
-/// Returns true if a string may directly precede or follow the word.
+/// Returns true if a string literal may directly precede or follow the word.
 pub(super) fn may_adjoin_string(word: &[u8]) -> bool {
     find_keyword(word).is_some_and(|keyword| keyword.is_reserved())
         || NON_RESERVED_WORDS_NEXT_TO_STRINGS.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))

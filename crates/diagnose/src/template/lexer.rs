@@ -15,7 +15,7 @@ pub(super) enum LexerEndReason {
     Complete,
     /// The remaining text is ambiguous and may contain literals.
     AmbiguousText,
-    /// The quotes are unpaired. The variant contains the offset of the first quote.
+    /// The statement contains an unpaired quote. The variant contains the offset of the first quote.
     UnpairedQuotes(usize),
 }
 
@@ -174,7 +174,7 @@ impl<'a> Lexer<'a> {
         Some(Token::Name(name, is_plain, self.classify_next_char()))
     }
 
-    /// Classifies the byte at the current position.
+    /// Returns the kind of the character at the current position.
     fn classify_next_char(&self) -> NextChar {
         match self.peek_byte(0) {
             Some(b'(') => NextChar::Parenthesis,

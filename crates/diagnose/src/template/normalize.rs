@@ -1,4 +1,4 @@
-//! Normalization of a token stream: collapses value lists and normalizes spaces.
+//! Normalization of a token stream: value lists are collapsed, and spaces are normalized.
 
 mod state;
 
@@ -6,7 +6,7 @@ use self::state::{EqualRowRun, LastToken, ParenthesisGroup, PasswordState, Pendi
 use super::keywords;
 use super::lexer::{NextChar, Token};
 
-/// Maximum nesting depth at which rows are collapsed. Applications nest their statements less deeply.
+/// Maximum nesting depth at which rows of values are collapsed. Application statements have less nesting.
 const MAX_ROW_COLLAPSE_DEPTH: usize = 100;
 
 /// Builder that normalizes tokens and appends them to a template.
@@ -63,7 +63,7 @@ impl TemplateNormalizer {
         }
     }
 
-    /// Appends `...` for the rest of the statement.
+    /// Appends `...`, which replaces the rest of the statement.
     pub(super) fn push_omission_mark(&mut self) {
         self.push_ellipsis();
     }
@@ -243,7 +243,7 @@ impl TemplateNormalizer {
         }
     }
 
-    /// Collapses the row that starts at offset `open` if it equals the preceding row.
+    /// Collapses the row of values that starts at offset `open` if it equals the preceding row.
     fn push_row(&mut self, open: usize) {
         let is_equal = self.rows_ending_at_offset(open.saturating_sub(2)).is_some_and(|rows| {
             self.out.get(rows.collapsed_end..open) == Some(b", ")
@@ -258,12 +258,12 @@ impl TemplateNormalizer {
         }
     }
 
-    /// Returns the run of equal rows in the innermost group if its output ends at offset `collapsed_end`.
+    /// Returns the innermost parenthesis group's run of equal rows if the run ends at output offset `collapsed_end`.
     fn rows_ending_at_offset(&mut self, collapsed_end: usize) -> Option<EqualRowRun> {
         self.current_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
     }
 
-    /// Removes the output after the run of equal rows and marks the run with `...`.
+    /// Removes the output that follows the run of equal rows, and marks the run with `...`.
     fn collapse_rows(&mut self) {
         let Some(mut rows) = self.current_group().and_then(|group| group.rows) else { return };
         self.out.truncate(rows.collapsed_end);
@@ -310,7 +310,7 @@ impl TemplateNormalizer {
         }
     }
 
-    /// Returns true if `is_adjacent` is true and the output still ends with a name or literal.
+    /// Returns true if `is_adjacent` is true and the template output ends with a name or literal.
     fn is_still_adjacent(&self, is_adjacent: bool) -> bool {
         is_adjacent && self.out.last().is_some_and(|&byte| keywords::is_word_byte(byte) || matches!(byte, b'`' | b'?'))
     }

@@ -5,7 +5,7 @@ use super::keywords;
 /// Kind of a token that starts with a digit or with a decimal point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NumberToken {
-    /// Number literal, with its length in bytes.
+    /// Number literal. The variant contains the length in bytes.
     Literal(usize),
     /// Name, as in `SELECT * FROM 1t`.
     Word,
@@ -37,7 +37,7 @@ fn find_digits_end(rest: &[u8], at: usize) -> usize {
     at + rest.iter().skip(at).take_while(|byte| byte.is_ascii_digit()).count()
 }
 
-/// Returns the end offset of the exponent that starts at `at`. The exponent may be truncated.
+/// Returns the end offset of the exponent that starts at `at`. The exponent of a truncated statement may be incomplete.
 /// Returns `None` if `at` is not the start of an exponent.
 fn find_exponent_end(rest: &[u8], at: usize) -> Option<usize> {
     let tail = rest.get(at..)?;

@@ -5,7 +5,7 @@ use super::sql_modes;
 /// End of a string literal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StringEnd {
-    /// End offset of the string. At this offset, the scanners of all SQL modes are outside strings.
+    /// End offset of the string literal. At this offset, the scanners of all SQL modes are outside strings.
     At(usize),
     /// The string has no closing quote in any SQL mode.
     Unclosed,

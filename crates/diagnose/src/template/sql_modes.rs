@@ -2,12 +2,12 @@
 //!
 //! With `NO_BACKSLASH_ESCAPES`, `'a\', b, 'c'` contains two strings. Otherwise, its first string ends after `b, `.
 //! The SQL mode of a session is unknown.
-//! The text after an ambiguous quote is scanned in every SQL mode, until all scanners are outside strings.
+//! One scanner per SQL mode scans the text after an ambiguous quote, until all scanners are outside strings.
 //! The lexer treats the scanned text as a single literal.
 
 use std::ops::Range;
 
-/// Kinds of quoted text in which a backslash is an escape character.
+/// Kinds of quotes, single and double, between which a backslash is an escape character.
 #[derive(Debug, Clone, Copy)]
 struct BackslashEscapeRules {
     single: bool,
@@ -93,7 +93,7 @@ impl SqlModeScanner {
 
 /// Finds the first offset after `start` at which the scanners of all SQL modes are outside strings and comments.
 ///
-/// Returns `None` if the scanners of all SQL modes are not outside strings and comments at any common offset.
+/// Returns `None` if no offset is outside strings and comments in all SQL modes, or if the text is ambiguous.
 pub(super) fn find_offset_outside_strings(bytes: &[u8], start: usize) -> Option<usize> {
     let mut scanners = ESCAPE_RULES_BY_MODE.map(SqlModeScanner::new);
     let mut at = start;

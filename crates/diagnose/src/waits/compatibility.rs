@@ -1,15 +1,15 @@
 //! Compatibility matrices of metadata lock modes.
 //!
-//! The rules come from the documentation of the metadata lock subsystem in MySQL and MariaDB.
-//! MySQL and MariaDB share one matrix for objects and scopes, because their common modes have the same rules.
-//! `INTENTION_EXCLUSIVE` occurs only on scopes, and `SHARED_WRITE_LOW_PRIO` occurs only on MySQL.
-//! The backup lock of MariaDB has its own modes and matrices.
+//! The rules come from the documentation of the metadata lock subsystems of MySQL and MariaDB.
+//! One matrix covers objects and scopes of MySQL and MariaDB, because their common lock modes have the same rules.
+//! The mode `INTENTION_EXCLUSIVE` occurs only on scopes, and the mode `SHARED_WRITE_LOW_PRIO` occurs only on MySQL.
+//! MariaDB's backup lock has its own lock modes and its own matrices.
 //!
-//! The matrix ignores the priority change after `max_write_lock_count` consecutive grants. By default, it never occurs.
+//! With the default `max_write_lock_count`, lock priorities never change, so the matrices ignore priority changes.
 
 use super::metadata::MetadataLockMode;
 
-/// Conflicts between lock requests and granted locks; `-` marks a conflict.
+/// Matrix of conflicts between lock requests and granted locks; `-` marks a conflict.
 ///
 /// Rows are requested modes and columns are granted modes, in the order of [`MetadataLockMode::ALL`].
 const CONFLICTS_WITH_GRANTED_LOCKS: [&[u8]; 11] = [
@@ -27,7 +27,7 @@ const CONFLICTS_WITH_GRANTED_LOCKS: [&[u8]; 11] = [
     b"- - - - - - - - - - -", // EXCLUSIVE
 ];
 
-/// Conflicts between lock requests and pending requests of other sessions; `-` marks a conflict.
+/// Matrix of conflicts between lock requests and pending requests of other sessions; `-` marks a conflict.
 const CONFLICTS_WITH_PENDING_REQUESTS: [&[u8]; 11] = [
     //   IX S SH SR SW LP SU RO NW RW X
     b"+ - + + + + + + + + -", // INTENTION_EXCLUSIVE
@@ -43,7 +43,7 @@ const CONFLICTS_WITH_PENDING_REQUESTS: [&[u8]; 11] = [
     b"+ + + + + + + + + + +", // EXCLUSIVE
 ];
 
-/// Conflicts between lock requests and granted locks, for the backup lock of MariaDB.
+/// Matrix of conflicts between lock requests and granted locks, for MariaDB's backup lock.
 const BACKUP_CONFLICTS_WITH_GRANTED_LOCKS: [&[u8]; 14] = [
     //   S0 S1 S2 S3 S4 F1 F2 D TD SD DD BL AC C
     b"- - - - - + + + + + + - + +", // BACKUP_START
@@ -62,7 +62,7 @@ const BACKUP_CONFLICTS_WITH_GRANTED_LOCKS: [&[u8]; 14] = [
     b"+ + + + - + - + + + + + + +", // BACKUP_COMMIT
 ];
 
-/// Conflicts between lock requests and pending requests of other sessions, for the backup lock of MariaDB.
+/// Matrix of conflicts between lock requests and pending requests of other sessions, for MariaDB's backup lock.
 const BACKUP_CONFLICTS_WITH_PENDING_REQUESTS: [&[u8]; 14] = [
     //   S0 S1 S2 S3 S4 F1 F2 D TD SD DD BL AC C
     b"+ - - - - + + + + + + - + +", // BACKUP_START
@@ -91,9 +91,9 @@ pub(super) fn conflicts_with_pending(requested: MetadataLockMode, pending: Metad
     has_conflict(&CONFLICTS_WITH_PENDING_REQUESTS, &BACKUP_CONFLICTS_WITH_PENDING_REQUESTS, requested, pending)
 }
 
-/// Returns true if the matrix that contains both modes marks a conflict.
+/// Returns true if the matrix that contains both lock modes marks a conflict between them.
 ///
-/// Returns false for modes from different matrices, because such modes never occur on the same object.
+/// Returns false for lock modes from different matrices, because such modes never occur on the same object.
 fn has_conflict(plain: &[&[u8]], backup: &[&[u8]], row: MetadataLockMode, column: MetadataLockMode) -> bool {
     let first_backup = MetadataLockMode::BackupStart as usize;
     let (row, column) = (row as usize, column as usize);

@@ -1,8 +1,8 @@
 //! Detection of wait cycles with Tarjan's algorithm.
 
-/// Finds the strongly connected components of a graph in reverse topological order. Sorts the nodes of each component.
+/// Returns the strongly connected components of a graph in reverse topological order, each with sorted nodes.
 ///
-/// Tarjan's algorithm is implemented with an explicit stack, because a wait chain can contain every session.
+/// The function uses an explicit stack instead of recursion, because a wait chain can contain every session.
 pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let mut search = ComponentSearch {
         order: vec![None; successors.len()],
@@ -21,7 +21,7 @@ pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> V
 struct ComponentSearch {
     /// Visit number of each node.
     order: Vec<Option<usize>>,
-    /// Low-link value of each node: the lowest visit number on the stack that the node reaches.
+    /// Low-link value of each node: the lowest visit number of any stack node that is reachable from the node.
     low: Vec<usize>,
     /// True for each node on the stack.
     on_stack: Vec<bool>,

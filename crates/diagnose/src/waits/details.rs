@@ -7,10 +7,10 @@ use clew_model::SessionDetail;
 use super::graph::{LockWait, RootBlocker, WaitGraph, WaitParty};
 
 impl WaitGraph {
-    /// Returns the resource, blocker and root blocker of each waiting session, by session id.
+    /// Returns the requested lock resource, the blocker and the root blocker of each waiting session, by session id.
     ///
-    /// If a session has several blockers, its details name the blocker on the path to the highest-ranked root blocker.
-    /// The result includes sessions without a detected blocker. Their blocker ids are `None`.
+    /// If a session has several blockers, the details name the blocker on the path to the highest-ranked root blocker.
+    /// For waiting sessions without a detected blocker, the blocker ids in the result are `None`.
     #[must_use]
     pub fn session_details(&self) -> HashMap<u64, SessionDetail> {
         let first_roots = self.find_highest_ranked_roots();
@@ -52,9 +52,9 @@ impl WaitGraph {
         })
     }
 
-    /// Returns the index of the highest-ranked root blocker for each party, including the root blockers themselves.
+    /// Maps each session and transaction in the graph to the index of its highest-ranked root blocker.
     ///
-    /// The traversal from a root blocker skips parties that a higher-ranked root blocker already reached.
+    /// The traversal from a root blocker skips waiters that were already reached from a higher-ranked root blocker.
     fn find_highest_ranked_roots(&self) -> HashMap<WaitParty, usize> {
         let mut waiters: HashMap<WaitParty, Vec<WaitParty>> = HashMap::new();
         for wait in &self.waits {
@@ -74,7 +74,7 @@ impl WaitGraph {
     }
 }
 
-/// Selects the root blocker of a waiter. For a cycle, prefers the member that blocks the waiter directly.
+/// Selects the root blocker of a waiter. In a cycle, the function prefers the member that directly blocks the waiter.
 fn select_root_blocker(root: &RootBlocker, waiter: WaitParty, blocker: WaitParty) -> WaitParty {
     if root.parties.contains(&blocker) {
         return blocker;

@@ -1,4 +1,4 @@
-//! Text representation of wait parties, lock resources and waits.
+//! Text representation of waiters, blockers, lock resources and waits.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use super::input::SessionRole;
 use super::metadata::MetadataObjectKind;
 use crate::terminal::bytes_to_single_line;
 
-/// Formats the party, for example as `session 12`.
+/// Formats a session or transaction, for example as `session 12`.
 impl fmt::Display for WaitParty {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -17,7 +17,7 @@ impl fmt::Display for WaitParty {
     }
 }
 
-/// Formats the resource, for example as `row 42 of shop.orders (PRIMARY)`.
+/// Formats the lock resource, for example as `row 42 of shop.orders (PRIMARY)`.
 impl fmt::Display for LockResource {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = [self.schema.as_deref(), self.name.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(".");
@@ -35,7 +35,7 @@ impl fmt::Display for LockResource {
     }
 }
 
-/// Formats a party, for example as `session 12, app@10.0.0.7, idle for 15 min`.
+/// Formats a waiter or blocker, for example as `session 12, app@10.0.0.7, idle for 15 min`.
 ///
 /// If `wait` is `Some`, the text includes the duration of the wait.
 pub(super) fn format_party(facts: &PartyDetail, wait: Option<&LockWait>) -> String {
@@ -67,7 +67,7 @@ pub(super) fn format_party(facts: &PartyDetail, wait: Option<&LockWait>) -> Stri
     text
 }
 
-/// Formats the open transaction of a party, if the party has one.
+/// Formats the open transaction of a waiter or blocker. Returns `None` without an open transaction.
 pub(super) fn format_transaction(facts: &PartyDetail) -> Option<String> {
     let open = facts.transaction.as_ref()?;
     let transaction = &open.transaction;
@@ -95,7 +95,7 @@ fn format_count(count: u64, one: &str, many: &str) -> String {
 
 /// Formats a wait, for example as `for row 42 of shop.orders (PRIMARY): X against S`.
 ///
-/// If the blocker also waits for the resource, the text contains `behind` instead of `against`.
+/// If the blocker also waits for the lock resource, the text contains `behind` instead of `against`.
 pub(super) fn format_wait(wait: &LockWait) -> String {
     let mut text = format!("for {}: {}", bytes_to_single_line(wait.on.to_string().as_bytes()), wait.wanted);
     match (&wait.held, wait.queued) {

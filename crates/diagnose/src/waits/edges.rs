@@ -1,4 +1,4 @@
-//! Detection of waits, which are the edges of the graph.
+//! Detection of lock waits, which are the edges of the wait graph.
 
 mod edge_set;
 mod lock_requests;
@@ -9,7 +9,7 @@ mod tables;
 use super::index::ObservationIndex;
 use edge_set::EdgeSet;
 
-/// Detects all waits of the observed sessions and transactions.
+/// Detects all lock waits between the observed sessions and transactions.
 pub(super) fn detect_waits(index: &ObservationIndex<'_>) -> EdgeSet {
     let mut edges = EdgeSet::default();
     rows::add_row_lock_waits(&mut edges, index);

@@ -17,7 +17,7 @@ use super::metadata::MetadataObjectKind;
 pub enum WaitParty {
     /// Session, identified by its thread id.
     Session(u64),
-    /// Transaction without a session, identified by its id: a prepared XA transaction, or one whose session has ended.
+    /// Id of a transaction without a session: a prepared XA transaction, or a transaction whose session has ended.
     Transaction(u64),
 }
 
@@ -35,15 +35,15 @@ impl WaitParty {
 /// Wait graph: waits, root blockers and cycles. The order of the input rows does not affect the graph.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct WaitGraph {
-    /// Waits, at most one per pair of waiter and blocker, sorted by waiter and blocker.
+    /// Lock waits, sorted by waiter and blocker. Each pair of waiter and blocker has at most one wait.
     pub waits: Vec<LockWait>,
     /// Root blockers, highest rank first.
     pub roots: Vec<RootBlocker>,
-    /// Wait cycles, including cycles that also wait for a party outside the cycle.
+    /// Wait cycles, including cycles with a member that also waits for a blocker outside the cycle.
     pub cycles: Vec<Vec<WaitParty>>,
     /// All waiters and blockers, sorted.
     pub parties: Vec<PartyDetail>,
-    /// Parties missing from the session list: ended, not yet connected, or not visible to the account.
+    /// Waiters and blockers that are missing from the input data, for example because their sessions have ended.
     pub vanished: Vec<WaitParty>,
     /// Waiting sessions without a detected blocker.
     pub unexplained: Vec<UnexplainedWait>,
@@ -65,7 +65,7 @@ pub struct LockWait {
     pub wanted: Cow<'static, str>,
     /// Blocking lock mode, if known.
     pub held: Option<Cow<'static, str>>,
-    /// True if the blocker also waits for the resource and precedes the waiter in the queue.
+    /// True if the blocker also waits for the lock resource and precedes the waiter in the queue.
     pub queued: bool,
     /// True if the wait was inferred from the state and statement of the session.
     pub inferred: bool,
@@ -103,11 +103,11 @@ pub enum ResourceKind {
     Metadata(MetadataObjectKind),
     /// Table flush, which waits until no session uses the table.
     TableFlush,
-    /// Table-level lock of a storage engine, such as MyISAM.
+    /// Table-level lock of a storage engine such as MyISAM.
     TableLevelLock,
 }
 
-/// Formats the kind of resource, for example as `row`.
+/// Formats the kind of lock resource, for example as `row`.
 impl fmt::Display for ResourceKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -121,14 +121,14 @@ impl fmt::Display for ResourceKind {
     }
 }
 
-/// Root blocker: a blocking party that does not wait, or a cycle whose members wait only for each other.
+/// Root blocker: a blocker that does not wait, or a cycle whose members wait only for each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RootBlocker {
-    /// Blocking party, or all members of the blocking cycle.
+    /// The blocking session or transaction, or all members of the blocking cycle.
     pub parties: Vec<WaitParty>,
-    /// Number of direct and indirect waiters. In a cycle, all members except one count as waiters.
+    /// Number of direct and indirect waiters. If the root blocker is a cycle, all members except one count as waiters.
     pub holds: usize,
-    /// Number of waiters that wait for no other root blocker. A kill of this root blocker unblocks at most this number.
+    /// Number of waiters that wait for no other root blocker: the maximum number of waiters that a kill unblocks.
     /// A kill may unblock fewer waiters, because the first waiter that gets the lock can block the others.
     pub frees: usize,
     /// Longest wait of all waiters, in seconds; 0 if unknown.
@@ -162,7 +162,7 @@ pub struct UnexplainedWait {
 }
 
 impl PartyDetail {
-    /// Returns true if the session or transaction of the party is missing from the input.
+    /// Returns true if the session or transaction is missing from the input data.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         match self.party {
@@ -177,7 +177,7 @@ impl PartyDetail {
         self.session.as_ref()?.statement.as_deref()
     }
 
-    /// Returns true if the party is an idle session.
+    /// Returns true if the waiter or blocker is an idle session.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.command.eq_ignore_ascii_case(b"Sleep"))
@@ -206,7 +206,7 @@ impl WaitGraph {
         self.waits.get(start..end).unwrap_or_default()
     }
 
-    /// Returns the root blockers of a party, highest rank first. Returns an empty list if the party does not wait.
+    /// Returns the root blockers of a waiter, highest rank first. Returns an empty list if `waiter` does not wait.
     #[must_use]
     pub fn root_blockers_of_party(&self, waiter: WaitParty) -> Vec<&RootBlocker> {
         let mut visited: BTreeSet<WaitParty> = BTreeSet::from([waiter]);
@@ -222,13 +222,13 @@ impl WaitGraph {
         self.roots.iter().filter(|root| root.parties.iter().any(|party| visited.contains(party))).collect()
     }
 
-    /// Returns the number of direct and indirect waiters of a party.
+    /// Returns the number of direct and indirect waiters of a blocker.
     #[must_use]
     pub fn count_waiters(&self, blocker: WaitParty) -> usize {
         self.transitive_waiters(&[blocker]).len()
     }
 
-    /// Returns the direct and indirect waiters of the blockers, excluding the blockers.
+    /// Returns all direct and indirect waiters of the blockers, excluding the blockers themselves.
     #[must_use]
     pub fn transitive_waiters(&self, blockers: &[WaitParty]) -> BTreeSet<WaitParty> {
         let mut waiters: HashMap<WaitParty, Vec<WaitParty>> = HashMap::new();
@@ -246,7 +246,7 @@ impl WaitGraph {
         visited
     }
 
-    /// Returns the ids of idle sessions that are root blockers. Their latest statements explain their transactions.
+    /// Returns the ids of root blockers that are idle sessions. Their latest statements explain their transactions.
     #[must_use]
     pub fn idle_root_session_ids(&self) -> Vec<u64> {
         let roots = self.roots.iter().flat_map(|root| &root.parties);

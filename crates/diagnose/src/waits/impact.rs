@@ -1,13 +1,13 @@
-//! Impact of a kill: the parties that the kill unblocks.
+//! Impact of a kill: the sessions and transactions that the kill unblocks.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::graph::{WaitGraph, WaitParty};
 
 impl WaitGraph {
-    /// Returns the parties that are unblocked, directly or transitively, after all parties in `gone` have ended.
+    /// Returns the waiters that are unblocked, directly or indirectly, if all sessions and transactions in `gone` end.
     ///
-    /// The result is sorted and excludes the parties in `gone`.
+    /// The result is sorted and excludes the sessions and transactions in `gone`.
     #[must_use]
     pub fn find_unblocked_parties(&self, gone: &[WaitParty]) -> Vec<WaitParty> {
         let mut waiters: HashMap<WaitParty, Vec<WaitParty>> = HashMap::new();

@@ -13,7 +13,7 @@ pub(super) struct ObservationIndex<'a> {
     pub(super) transactions: HashMap<u64, &'a ObservedTransaction>,
     /// Transactions without a session, by transaction id.
     pub(super) detached: HashMap<u64, &'a ObservedTransaction>,
-    /// Lock waits indicated by the session state, by session id.
+    /// Lock waits that the session states indicate, by session id.
     pub(super) wait_states: HashMap<u64, WaitState>,
 }
 

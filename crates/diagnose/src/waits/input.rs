@@ -13,10 +13,10 @@ pub struct LockObservations {
     pub sessions: Vec<ObservedSession>,
     /// All open transactions, including transactions without a session.
     pub transactions: Vec<ObservedTransaction>,
-    /// InnoDB lock waits: `data_lock_waits` of MySQL, `innodb_lock_waits` of MariaDB.
+    /// InnoDB lock waits: the rows of `data_lock_waits` on MySQL or of `innodb_lock_waits` on MariaDB.
     pub row_waits: Vec<RowWait>,
     /// Granted and pending metadata locks.
-    /// The caller may omit locks on objects without a pending request, except locks on tables.
+    /// Locks on tables must be complete. Locks on other objects without a pending request may be omitted.
     pub metadata_locks: Vec<MetadataLock>,
     /// True if `metadata_locks` includes pending requests.
     ///
@@ -57,7 +57,7 @@ pub enum SessionRole {
 /// Open transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObservedTransaction {
-    /// Transaction. Its `session_id` is 0 if it is a prepared XA transaction or if its session has ended.
+    /// Transaction. The field `session_id` is 0 for a prepared XA transaction and after the session has ended.
     pub transaction: Transaction,
     /// XA identifier as printed by `XA RECOVER`, if known.
     pub xid: Option<String>,
@@ -75,14 +75,14 @@ pub struct TableName {
     pub table: String,
 }
 
-/// Wait of a transaction for an InnoDB lock of another transaction.
+/// InnoDB lock wait: one transaction waits for a lock of another transaction.
 ///
 /// The graph merges multiple waits between the same two transactions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowWait {
     /// Owner of the waiting request.
     pub waiting: LockOwner,
-    /// Owner of the granted lock or of the preceding request.
+    /// Owner of the blocking lock, which is granted or precedes the waiting request in the queue.
     pub blocking: LockOwner,
     /// Requested lock.
     pub lock: LockedObject,
@@ -95,7 +95,7 @@ pub struct RowWait {
 pub struct LockOwner {
     /// Transaction id. MariaDB reports 0 for every read-only transaction.
     pub transaction: u64,
-    /// Session id; `None` if the server does not list the session with the lock. MySQL lists the session.
+    /// Session id, which MySQL lists with the lock; `None` if the server does not list the session.
     pub session: Option<u64>,
 }
 

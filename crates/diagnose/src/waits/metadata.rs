@@ -61,7 +61,7 @@ pub enum MetadataObjectKind {
     Global,
     /// Commit scope, locked by `FLUSH TABLES WITH READ LOCK` on MySQL to block commits.
     Commit,
-    /// Backup scope: `LOCK INSTANCE FOR BACKUP` on MySQL, all global locks on MariaDB.
+    /// Backup scope, locked by `LOCK INSTANCE FOR BACKUP` on MySQL and by all global locks on MariaDB.
     Backup,
     /// A schema.
     Schema,
@@ -79,7 +79,7 @@ pub enum MetadataObjectKind {
     Tablespace,
     /// User lock, acquired with `GET_LOCK`.
     UserLock,
-    /// Any other kind of object, with its server name in lower case.
+    /// Any other kind of object, with the server's name for this kind in lower case.
     Other(Box<str>),
 }
 
@@ -150,7 +150,7 @@ macro_rules! modes {
             /// All modes.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// Returns the server's name of the mode, such as `SHARED_READ`.
+            /// Returns the server's name for the lock mode, such as `SHARED_READ`.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),+ }
@@ -160,7 +160,7 @@ macro_rules! modes {
 }
 
 modes! {
-    /// Lock mode for the modification of an object within a scope: global, schema, commit or backup.
+    /// Lock mode on a global, schema, commit or backup scope while an object in the scope is modified.
     IntentionExclusive = "INTENTION_EXCLUSIVE",
     /// Access to the definition.
     Shared = "SHARED",
@@ -170,7 +170,7 @@ modes! {
     SharedRead = "SHARED_READ",
     /// Modification of rows.
     SharedWrite = "SHARED_WRITE",
-    /// Lock mode for row modifications with low priority. Occurs only on MySQL.
+    /// Lock mode for low-priority row modifications, which occurs only on MySQL.
     SharedWriteLowPrio = "SHARED_WRITE_LOW_PRIO",
     /// Preparation of a DDL operation.
     SharedUpgradable = "SHARED_UPGRADABLE",
@@ -186,7 +186,7 @@ modes! {
     BackupStart = "BACKUP_START",
     /// MariaDB's `BACKUP STAGE FLUSH`.
     BackupFlush = "BACKUP_FLUSH",
-    /// Lock mode with which `BACKUP STAGE FLUSH` waits for modifications of non-transactional tables.
+    /// Lock mode with which `BACKUP STAGE FLUSH` waits until modifications of non-transactional tables finish.
     BackupWaitFlush = "BACKUP_WAIT_FLUSH",
     /// `BACKUP STAGE BLOCK_DDL`.
     BackupWaitDdl = "BACKUP_WAIT_DDL",

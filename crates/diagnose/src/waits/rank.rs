@@ -97,7 +97,7 @@ impl<'a> AdjacencyLists<'a> {
         nodes.iter().filter_map(|&node| self.seconds.get(node).copied()).max().unwrap_or(0)
     }
 
-    /// Returns the parties outside `members` that wait directly for a member.
+    /// Returns the waiters outside `members` that wait directly for a member.
     fn direct_waiters(&self, members: &[usize]) -> Vec<usize> {
         let waiters = members.iter().filter_map(|&node| self.waiters.get(node)).flatten().copied();
         let mut waiters: Vec<usize> = waiters.filter(|waiter| members.binary_search(waiter).is_err()).collect();
@@ -106,7 +106,7 @@ impl<'a> AdjacencyLists<'a> {
         waiters
     }
 
-    /// Counts the parties in `first` and all their waiters. Also returns the longest wait of the counted parties.
+    /// Counts the waiters in `first` and their direct and indirect waiters. Also returns the longest wait among them.
     fn count_reachable_waiters(&self, first: &[usize]) -> (usize, u64) {
         let mut visited: HashSet<usize> = first.iter().copied().collect();
         let mut pending: Vec<usize> = first.to_vec();
@@ -119,7 +119,7 @@ impl<'a> AdjacencyLists<'a> {
     }
 }
 
-/// Returns the components whose members do not wait for parties outside the component.
+/// Returns the components whose members wait for no blocker outside the component.
 fn find_root_components<'c>(components: &'c [Vec<usize>], adjacency: &AdjacencyLists<'_>) -> Vec<&'c Vec<usize>> {
     let waits_outside = |members: &[usize]| {
         members
@@ -129,7 +129,7 @@ fn find_root_components<'c>(components: &'c [Vec<usize>], adjacency: &AdjacencyL
     components.iter().filter(|members| !waits_outside(members)).collect()
 }
 
-/// Counts, for each root component, the parties that wait for no other root component.
+/// For each root component, counts the waiters that wait for no other root component.
 ///
 /// `components` lists blockers before their waiters, so a single pass is sufficient.
 fn count_exclusive_waiters<'c>(

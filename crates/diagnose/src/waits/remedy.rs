@@ -10,11 +10,11 @@ pub enum Remedy<'a> {
     Kill(u64),
     /// Roll back the transaction, which has no session. The variant contains the XA identifier, if known.
     RollBack(Option<&'a str>),
-    /// Wait until the rollback finishes. A kill does not shorten the rollback.
+    /// Wait until the rollback of the transaction finishes. A kill does not shorten the rollback.
     Wait,
     /// Do not kill the session, because it belongs to the server or to Clew.
     DoNotKill(u64, SessionRole),
-    /// Refresh the data, because the party is missing from the session list.
+    /// Refresh the data, because the root blocker is missing from the list of sessions and transactions.
     Refresh,
 }
 

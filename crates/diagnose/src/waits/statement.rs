@@ -1,4 +1,4 @@
-//! Parser for the tables and lock modes that the statement of a waiting session requests.
+//! Parser that finds the tables and lock modes that the statement of a waiting session requests.
 //!
 //! The parser is used only if the server does not list the pending lock request.
 //! The parser reads the statement template, which contains no literals that could be mistaken for names.
@@ -96,7 +96,7 @@ impl WaitingStatement {
         })
     }
 
-    /// Returns all names with their qualifiers.
+    /// Returns all names in the statement, each with its qualifier, if any.
     fn qualified_names(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
         self.tokens.iter().enumerate().filter_map(|(at, token)| {
             let after_dot = at >= 2 && self.tokens.get(at - 1) == Some(&Token::Dot);

@@ -12,20 +12,20 @@ use crate::terminal::bytes_to_single_line;
 pub struct SurvivingBlocker {
     /// Session or transaction.
     pub party: WaitParty,
-    /// Account and client host, if the session is listed.
+    /// Account and client host, if the session appears in the session list.
     pub account: Option<String>,
     /// Idle time of the session in seconds; `None` if the session is not idle.
     pub idle_seconds: Option<u64>,
-    /// Number of victims that wait directly or indirectly for this blocker.
+    /// Number of kill victims that wait directly or indirectly for this blocker.
     pub waiting: usize,
     /// Total number of victims.
     pub victims: usize,
 }
 
 impl WaitGraph {
-    /// Returns the root blockers that block victims but are not victims, sorted by the number of waiting victims.
+    /// Returns the root blockers that block kill victims but are not killed, sorted by the number of waiting victims.
     ///
-    /// While a surviving blocker remains, its waiters stay blocked, or the next statements are blocked again.
+    /// Until a surviving blocker ends, its other waiters stay blocked and new statements can become blocked.
     #[must_use]
     pub fn surviving_blockers(&self, victims: &[u64]) -> Vec<SurvivingBlocker> {
         let victim_parties: BTreeSet<WaitParty> = victims.iter().copied().map(WaitParty::Session).collect();

@@ -11,10 +11,10 @@ use crate::terminal::{bytes_to_single_line, display_width, truncate_to_width};
 pub struct TreeLayout {
     /// Maximum width of a line, in terminal columns.
     pub width: usize,
-    /// Maximum number of rendered root blockers. The tree only counts further root blockers.
+    /// Maximum number of rendered root blockers. A single line counts the remaining root blockers.
     pub roots: usize,
-    /// Maximum number of rendered waiters below a party. The tree only counts further waiters.
-    /// Waiters that block other parties are always rendered.
+    /// Maximum number of rendered waiters per blocker. A single line counts the remaining waiters.
+    /// Waiters that block other waiters are always rendered.
     pub siblings: usize,
 }
 
@@ -27,7 +27,7 @@ impl Default for TreeLayout {
 /// Kind of a tree line. The kind determines the color of the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TreeLineKind {
-    /// Root blocker, or the heading of a cycle.
+    /// Line of a root blocker, or heading line of a cycle.
     Root,
     /// Waiting party.
     Waiter,
@@ -37,7 +37,7 @@ pub enum TreeLineKind {
     Statement,
     /// Number of omitted parties.
     Folded,
-    /// Waiting session without a detected blocker.
+    /// Line of a waiting session without a detected blocker.
     Unexplained,
 }
 
@@ -55,9 +55,9 @@ pub struct TreeLine {
 /// Maximum indentation, in columns. A line with deeper nesting contains its depth as a number.
 const MAX_INDENT_COLUMNS: usize = 24;
 
-/// Renders the graph as a text tree, highest-ranked root blocker first. Returns no lines if the graph has no waits.
+/// Renders the graph as a text tree, highest-ranked root blocker first. Waits without a detected blocker follow.
 ///
-/// Every waiter is rendered once, at its minimum depth.
+/// Every waiter is rendered at most once, at its minimum depth below its highest-ranked root blocker.
 #[must_use]
 pub fn render_tree(graph: &WaitGraph, layout: TreeLayout) -> Vec<TreeLine> {
     let mut renderer = TreeRenderer { graph, layout, forest: SpanningForest::new(graph), lines: Vec::new() };
@@ -80,7 +80,7 @@ pub fn render_tree(graph: &WaitGraph, layout: TreeLayout) -> Vec<TreeLine> {
     renderer.lines
 }
 
-/// Spanning forest of the graph, in which every waiter has one parent.
+/// Spanning forest of the wait graph. The parent of a waiter is one of its blockers.
 struct SpanningForest<'a> {
     /// All waits by blocker, including waits that are not edges of the forest.
     waiters: HashMap<WaitParty, Vec<&'a LockWait>>,
@@ -119,7 +119,7 @@ impl<'a> SpanningForest<'a> {
         forest
     }
 
-    /// Sorts siblings by number of descendants and by wait time, both descending.
+    /// Sorts the waiters of each blocker by number of descendants, then by wait time, both descending.
     fn sort_siblings(&mut self) {
         let descendants = &self.descendants;
         let rank = |wait: &&LockWait| {
@@ -134,7 +134,7 @@ impl<'a> SpanningForest<'a> {
     }
 }
 
-/// Pending step of the depth-first rendering.
+/// Step that the depth-first rendering has yet to execute.
 enum RenderStep<'a> {
     Waiter(&'a LockWait, TreeIndent),
     Folded(WaitParty, String, TreeIndent),
@@ -212,7 +212,7 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    /// Renders all descendants of a party. Uses an explicit stack because wait chains can be long.
+    /// Renders the tree below a waiter or blocker. Uses an explicit stack, because wait chains can be long.
     fn render_descendants(&mut self, party: WaitParty, indent: &TreeIndent) {
         let mut pending = self.create_child_steps(party, indent);
         while let Some(step) = pending.pop() {
@@ -265,7 +265,7 @@ impl<'a> TreeRenderer<'a> {
         self.push_statement(party, &before);
     }
 
-    /// Appends the transaction and the statements of a root blocker.
+    /// Appends lines for the transaction and the statements of a root blocker.
     fn push_root_details(&mut self, party: WaitParty, before: &str) {
         let Some(facts) = self.graph.party_detail(party) else { return };
         if let Some(transaction) = display::format_transaction(facts) {
@@ -301,7 +301,7 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    /// Appends text wrapped at word boundaries.
+    /// Appends the text as lines that are wrapped at word boundaries.
     fn push_wrapped_text(&mut self, kind: TreeLineKind, party: WaitParty, text: &str) {
         let mut line = String::new();
         for word in text.split(' ') {

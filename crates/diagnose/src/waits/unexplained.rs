@@ -10,7 +10,7 @@ use super::input::SessionRole;
 use super::metadata::{LockStatus, MetadataObjectKind};
 use super::wait_state::WaitState;
 
-/// Returns the sessions that are waiting but have no wait in the graph, sorted by id.
+/// Returns the waiting sessions for which the graph contains no wait, sorted by id.
 pub(super) fn find_unexplained_waits(
     index: &ObservationIndex<'_>,
     waits: &[LockWait],
@@ -51,7 +51,7 @@ pub(super) fn find_unexplained_waits(
     sessions
 }
 
-/// Limitation kinds that explain missing metadata locks.
+/// Kinds of data limitations that can be the reason for missing metadata locks.
 const METADATA_LOCK_LIMITATIONS: [LimitationKind; 4] = [
     LimitationKind::NoMetadataLocks,
     LimitationKind::NoPerformanceSchema,
@@ -82,7 +82,7 @@ fn explain_unknown_blocker(wait: &WaitState, index: &ObservationIndex<'_>, has_p
     }
 }
 
-/// Formats the cause and fix of the first limitation with a kind in `kinds`, or returns `None` if none matches.
+/// Formats the cause and fix of the first limitation whose kind is in `kinds`. Returns `None` if no kind matches.
 fn format_limitation(index: &ObservationIndex<'_>, kinds: &[LimitationKind]) -> Option<String> {
     let limitation = index.observed.limitations.iter().find(|limitation| kinds.contains(&limitation.kind))?;
     Some(match &limitation.remedy {

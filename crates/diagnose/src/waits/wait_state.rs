@@ -2,7 +2,7 @@
 
 use super::metadata::MetadataObjectKind;
 
-/// Lock wait indicated by the state of a session.
+/// Kind of lock wait that the state of a session indicates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum WaitState {
     /// Wait for a metadata lock.
@@ -13,7 +13,7 @@ pub(super) enum WaitState {
     TableLevelLock,
 }
 
-/// Lower-case state names, as observed on MySQL 9.7.4 and MariaDB 10.11.19 (spec/waits.md).
+/// Session states in lower case, as observed on MySQL 9.7.4 and MariaDB 10.11.19 (spec/waits.md).
 const WAIT_STATES: [(&str, WaitState); 12] = [
     ("user lock", WaitState::Metadata(MetadataObjectKind::UserLock)),
     ("waiting for table metadata lock", WaitState::Metadata(MetadataObjectKind::Table)),
@@ -31,7 +31,7 @@ const WAIT_STATES: [(&str, WaitState); 12] = [
 
 /// Returns true if the state indicates a wait for a lock.
 ///
-/// Returns false for InnoDB lock waits, because no session state indicates them.
+/// Returns false for InnoDB lock waits, because no session state indicates an InnoDB lock wait.
 #[must_use]
 pub fn is_wait_state(state: &[u8]) -> bool {
     parse_wait_state(state).is_some()

@@ -6,7 +6,7 @@ use super::super::keywords::Keyword;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LastToken {
     Start,
-    /// Word, with its keyword if the word is reserved.
+    /// Word. The variant contains the keyword if the word is reserved.
     Word(Option<&'static Keyword>),
     Name,
     /// Function name that is not followed by a parenthesis and is therefore not a keyword.
@@ -32,7 +32,7 @@ pub(super) struct ValueList {
     pub(super) is_list: bool,
 }
 
-/// Run of equal rows: the output range of the first row, and the end of the collapsed run.
+/// Run of equal value rows: the output range of the first row, and the end of the collapsed run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EqualRowRun {
     pub(super) start: usize,
@@ -40,7 +40,7 @@ pub(super) struct EqualRowRun {
     pub(super) collapsed_end: usize,
 }
 
-/// Open parenthesis, or the top level of the statement.
+/// Token group inside an open parenthesis, or at the top level of the statement.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ParenthesisGroup {
     /// Output offset of the opening parenthesis.

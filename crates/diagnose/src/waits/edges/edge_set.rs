@@ -12,21 +12,21 @@ use crate::waits::graph::{LockResource, LockWait, WaitParty};
 #[derive(Default)]
 pub(in crate::waits) struct EdgeSet {
     edges: HashMap<(WaitParty, WaitParty), WaitEdge>,
-    /// Reasons why a blocker could not be determined, by the id of the waiting session.
+    /// Reasons why the blocker of a waiting session is unknown, by the id of the waiting session.
     pub(in crate::waits) unknown_reasons: HashMap<u64, String>,
 }
 
-/// Wait with the strength of the blocking lock.
+/// Lock wait, and the strength of the blocking lock.
 struct WaitEdge {
     wait: LockWait,
     strength: usize,
 }
 
 impl WaitEdge {
-    /// Returns the precedence among waits for the same blocker. The set retains the wait with the lowest value.
+    /// Returns the sort key of a wait. The set retains the lowest wait for each pair of waiter and blocker.
     ///
-    /// Listed waits precede inferred waits, granted locks precede pending locks, and strong modes precede weak modes.
-    /// The precedence does not depend on the input order.
+    /// Server-listed waits sort before inferred waits, granted before pending locks, and strong before weak lock modes.
+    /// The retained wait does not depend on the order of the input rows.
     fn precedence(&self) -> impl Ord {
         let wait = &self.wait;
         (wait.inferred, wait.queued, Reverse(self.strength), wait.on.clone(), wait.wanted.clone(), wait.held.clone())
@@ -45,7 +45,7 @@ pub(super) struct WaitReason {
 }
 
 impl EdgeSet {
-    /// Adds a wait. The set retains one wait per waiter and blocker, and ignores waits of a party for itself.
+    /// Adds a wait, unless waiter and blocker are the same. The set retains one wait per pair of waiter and blocker.
     pub(super) fn add_wait(&mut self, waiter: WaitParty, blocker: WaitParty, reason: WaitReason) {
         if waiter == blocker {
             return;

@@ -13,7 +13,7 @@ pub(super) struct LockRequest {
     pub(super) session: u64,
     pub(super) object: MetadataObject,
     pub(super) mode: MetadataLockMode,
-    /// True if the request was inferred, false if the server lists the request.
+    /// True if the lock request was inferred; false if the server lists the lock request.
     pub(super) inferred: bool,
 }
 
@@ -50,7 +50,7 @@ fn collect_objects_with_granted_locks(observed: &LockObservations) -> HashSet<&M
 
 /// Infers the pending lock requests of a session.
 ///
-/// The session state determines the object kind. The statement selects among the locked objects of this kind.
+/// The session state determines the kind of object, and the statement determines which locked objects match.
 fn infer_lock_requests(
     facts: &ObservedSession,
     kind: &MetadataObjectKind,

@@ -11,7 +11,7 @@ use crate::waits::index::ObservationIndex;
 use crate::waits::input::{MetadataLock, TableName};
 use crate::waits::metadata::{LockStatus, MetadataLockMode, MetadataObject, MetadataObjectKind};
 
-/// Granted and pending locks on an object with at least one pending request.
+/// Granted and pending metadata locks on an object that has at least one pending request.
 #[derive(Default)]
 struct ContestedObject {
     granted: BTreeMap<MetadataLockMode, HashSet<WaitParty>>,
@@ -87,8 +87,8 @@ fn add_waits_of_request(
 
 /// Returns the owners of a lock.
 ///
-/// A metadata lock without a session belongs to the detached transaction with InnoDB locks on the same table.
-/// If no detached transaction locks the table, the owner is the only detached transaction, if exactly one exists.
+/// A metadata lock without a session belongs to the transactions without a session that lock the same InnoDB table.
+/// If no transaction locks the table and only one transaction without a session exists, this transaction is the owner.
 fn find_lock_owners(lock: &MetadataLock, index: &ObservationIndex<'_>) -> Vec<WaitParty> {
     if let Some(session) = lock.session {
         return vec![WaitParty::Session(session)];

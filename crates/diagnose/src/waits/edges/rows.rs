@@ -50,7 +50,7 @@ fn to_lock_resource(lock: &LockedObject) -> LockResource {
     }
 }
 
-/// Resolves InnoDB lock owners to sessions or detached transactions.
+/// Resolves the owners of InnoDB locks to sessions, or to transactions without a session.
 struct LockOwnerResolver<'a> {
     index: &'a ObservationIndex<'a>,
     by_transaction: HashMap<u64, u64>,
@@ -104,7 +104,7 @@ fn holds_locks(facts: &ObservedTransaction) -> bool {
     facts.transaction.rows_locked > 0 || facts.transaction.tables_locked.is_some_and(|tables| tables > 0)
 }
 
-/// Explains an unknown lock owner: MariaDB reports the same id for all read-only transactions.
+/// Explains why a lock owner is unknown: MariaDB reports the same id for all read-only transactions.
 fn explain_unknown_owner(sessions: &[u64]) -> String {
     const MAX_LISTED_SESSIONS: usize = 5;
     let names: Vec<String> = sessions.iter().take(MAX_LISTED_SESSIONS).map(u64::to_string).collect();

@@ -1,6 +1,6 @@
 //! Detection of waits for table flushes and for table-level locks of storage engines.
 //!
-//! No server table lists flush waits and table-level lock waits. Metadata locks on the table identify the blockers.
+//! No server table lists flush waits or table-level lock waits. Metadata locks on the tables identify the blockers.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub(super) fn add_table_waits(edges: &mut EdgeSet, index: &ObservationIndex<'_>)
     }
 }
 
-/// Returns the granted metadata locks on tables, by table.
+/// Returns the granted metadata locks on tables, grouped by table.
 fn collect_table_lock_holders<'a>(index: &ObservationIndex<'a>) -> TableHolders<'a> {
     let mut holders = TableHolders::new();
     for lock in &index.observed.metadata_locks {
@@ -58,7 +58,7 @@ fn group_tables_by_session<'a>(holders: &TableHolders<'a>) -> HashMap<u64, Vec<&
 
 /// Adds the waits of a session that flushes tables or reopens a flushed table.
 ///
-/// A flush waits for running statements that use the tables, and for sessions with `LOCK TABLES`.
+/// A flush waits for running statements that use the flushed tables, and for sessions that executed `LOCK TABLES`.
 /// An idle session with an open transaction does not block a flush.
 fn add_flush_waits(
     edges: &mut EdgeSet,
@@ -99,10 +99,10 @@ fn add_flush_waits(
     }
 }
 
-/// Adds the waits of a session for a table-level lock. Writers block readers and other writers.
+/// Adds the waits of a session for a table-level lock. A writer conflicts with readers and with other writers.
 ///
 /// A session that waits for a table-level lock is never a blocker.
-/// Idle sessions, which may have executed `LOCK TABLES`, are blockers only if no running session uses the table.
+/// Idle sessions, which may hold `LOCK TABLES` locks, are blockers only if no running session uses the table.
 fn add_table_level_lock_waits(
     edges: &mut EdgeSet,
     index: &ObservationIndex<'_>,
@@ -147,7 +147,7 @@ fn is_write_mode(mode: MetadataLockMode) -> bool {
     matches!(mode, SharedWrite | SharedWriteLowPrio | SharedNoWrite | SharedNoReadWrite | Exclusive)
 }
 
-/// Returns true if a session executes a statement.
+/// Returns true if a session is executing a statement.
 ///
 /// Returns false for Clew's own sessions, because their reads are short and never block other sessions.
 fn is_executing_statement(index: &ObservationIndex<'_>, session: u64) -> bool {
