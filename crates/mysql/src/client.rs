@@ -3,10 +3,10 @@
 //! The crate `mysql_common` provides the packet types, the value conversion and the challenge responses.
 //! This client has features that existing MySQL drivers lack:
 //!
-//! The client reports the local address of its TCP connection.
-//! The client upgrades an existing TCP connection to TLS.
-//! The client refuses to send a password over an unverified channel.
-//! The client limits the size of all data that it receives from the server.
+//! - The client reports the local address of its TCP connection.
+//! - The client upgrades an existing TCP connection to TLS.
+//! - The client refuses to send a password over an unverified channel.
+//! - The client limits the size of all data that it receives from the server.
 //!
 //! [Decision 0051](../../../docs/decisions/0051-mysql-client.md) explains why Clew has its own client.
 

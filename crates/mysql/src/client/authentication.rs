@@ -6,8 +6,8 @@
 //! Other plugins request the plain-text password. The client sends the plain-text password only in these cases:
 //!
 //! - The connection uses verified TLS.
-//! The connection uses unverified TLS, and either the peer is on loopback or `get-server-public-key` is on.
-//! The client encrypts the password with an RSA public key that the operator provides or lets the server send.
+//! - The connection uses unverified TLS, and either the peer is on loopback or `get-server-public-key` is on.
+//! - The client encrypts the password with an RSA public key that the operator provides or lets the server send.
 
 use clew_model::NodeUrl;
 use mysql_common::crypto;
