@@ -7,7 +7,7 @@
 //!
 //! A clock step shifts every age that the server computes from its wall clock.
 //! [`ClockHistory`] detects clock steps by comparing the server's clock with the local monotonic clock.
-//! `ClockHistory` then corrects the ages of sessions and transactions that began before the clock step.
+//! After a clock step, `ClockHistory` corrects the ages of sessions and transactions that began before the step.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;

@@ -129,7 +129,7 @@ impl Connection {
 }
 
 /// Sets the session variables. Skips variables that the server does not support or refuses to set.
-/// Returns one limitation for each session variable that the server refused to set.
+/// Returns one `Limitation` for each session variable that the server refused to set.
 pub(crate) async fn set_session_variables(
     client: &mut Client,
     mut set_up: SessionVariableSetup,

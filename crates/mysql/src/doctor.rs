@@ -129,7 +129,7 @@ fn build_check_result(what: &'static str, outcome: Result<(), Limitation>) -> Ch
 }
 
 /// Checks whether the account can read metadata locks.
-/// The outer error is a failed read. The inner error is a limitation that explains why metadata locks are unreadable.
+/// The outer error is a failed read. The inner error is a `Limitation` that explains why metadata locks are unreadable.
 async fn check_metadata_lock_access(
     connection: &mut Connection,
     account: &str,
@@ -149,7 +149,7 @@ pub(crate) async fn check_metadata_lock_instrument(
     Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(disabled_metadata_lock_instrument_limitation()) })
 }
 
-/// Returns limitations if MySQL reads the process list from performance_schema.
+/// Returns `Limitation` values if MySQL reads the process list from performance_schema.
 /// A process list from performance_schema has truncated statements and may lack sessions.
 pub(crate) async fn read_process_list_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     if !connection.truncates_statements().await? {
@@ -168,7 +168,7 @@ pub(crate) async fn read_process_list_limitations(connection: &mut Connection) -
     Ok(std::iter::once(truncated_statement_limitation()).chain(missing).collect())
 }
 
-/// Creates two limitations for an account without the PROCESS privilege: hidden sessions and hidden transactions.
+/// Creates the `Limitation` for hidden sessions and the one for hidden transactions, without the PROCESS privilege.
 pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitation; 2] {
     let grant = |kind, what: &str, why: &str| Limitation {
         kind,
@@ -190,7 +190,7 @@ pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitatio
     ]
 }
 
-/// Creates the limitation that Clew reads transactions from the InnoDB status, because `innodb_trx` is unreadable.
+/// Creates the `Limitation` for transactions read from the InnoDB status, because `innodb_trx` is unreadable.
 pub(crate) fn incomplete_transaction_data_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::PartOfTransactions,
@@ -203,7 +203,7 @@ pub(crate) fn incomplete_transaction_data_limitation() -> Limitation {
     }
 }
 
-/// Creates the limitation that the server truncates statements, because it lists sessions from performance_schema.
+/// Creates the `Limitation` for statements that the server truncates, because it reads them from performance_schema.
 pub(crate) fn truncated_statement_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::StatementsTruncated,
@@ -213,7 +213,7 @@ pub(crate) fn truncated_statement_limitation() -> Limitation {
     }
 }
 
-/// Creates the limitation that Clew truncated the statements of `count` sessions, because they exceed the size limit.
+/// Creates the `Limitation` for `count` sessions whose statements Clew truncated, because they exceed the size limit.
 pub(crate) fn long_statement_limitation(count: u64) -> Option<Limitation> {
     (count > 0).then(|| Limitation {
         kind: LimitationKind::StatementsTruncated,
@@ -223,7 +223,7 @@ pub(crate) fn long_statement_limitation(count: u64) -> Option<Limitation> {
     })
 }
 
-/// Creates the limitation that Clew connects to a proxy or a load balancer instead of the server.
+/// Creates the `Limitation` for a connection that reaches a proxy or a load balancer instead of the server.
 pub(crate) fn indirect_connection_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
@@ -235,7 +235,7 @@ pub(crate) fn indirect_connection_limitation() -> Limitation {
     }
 }
 
-/// Creates the limitation that connections to the node's address reach different servers.
+/// Creates the `Limitation` for a node's address whose connections reach different servers.
 pub(crate) fn load_balanced_address_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,

@@ -114,7 +114,7 @@ pub(crate) fn is_server_timeout(error: &ServerError) -> bool {
     matches!(error.code, 1205 | 3024 | 1969)
 }
 
-/// Creates the failure of an operation that exceeded its timeout.
+/// Creates the failure for an operation that exceeded its timeout.
 pub(crate) fn timeout_failure(address: &str, doing: &str, limit: std::time::Duration) -> Failure {
     Failure::new(
         FailureKind::TimedOut,

@@ -1,4 +1,4 @@
-//! Kills sessions and running statements. Clew never kills protected sessions.
+//! Kills sessions and running statements. Clew never kills the sessions of protected accounts.
 //!
 //! Immediately before a kill, Clew reads the session again, over the connection that sends the kill.
 //! Clew identifies a session to kill by server instance, connection id, account and client address.

@@ -114,7 +114,7 @@ pub(crate) struct LockTables {
     pub(crate) threads: ThreadMap,
     /// Limitations that describe lock tables that Clew could not read.
     pub(crate) limitations: Vec<Limitation>,
-    /// Limitation that explains why performance_schema is unreadable, or `None` if it is readable.
+    /// `Limitation` that explains why performance_schema is unreadable, or `None` if it is readable.
     pub(crate) unreadable: Option<Limitation>,
     capabilities: LockCapabilities,
     prepared: Vec<PreparedTransaction>,
@@ -123,7 +123,7 @@ pub(crate) struct LockTables {
 }
 
 impl LockTables {
-    /// Reads each lock table once. Appends a limitation for each lock table that Clew could not read.
+    /// Reads each lock table once. Appends a `Limitation` for each lock table that Clew could not read.
     pub(crate) async fn read(connection: &mut Connection, mut limitations: Vec<Limitation>) -> Result<Self, Failure> {
         let account = privileges::read_current_account(connection).await?;
         let transactions = read_session_transactions(connection, &account, &mut limitations).await?;
@@ -148,7 +148,7 @@ impl LockTables {
         Ok(Self { transactions, threads, limitations, unreadable, capabilities, prepared, row_waits, metadata_locks })
     }
 
-    /// Returns a limitation that explains why the blocker of a lock wait may be unknown.
+    /// Returns a `Limitation` that explains why the blocker of a lock wait may be unknown.
     pub(crate) fn stale_lock_mode_limitation(&self) -> Option<Limitation> {
         self.capabilities.stale_lock_mode_limitation()
     }

@@ -69,14 +69,14 @@ static LOSS_COUNTERS: [LossCounter; 6] = [
 ];
 
 /// Reads the loss counters.
-/// Returns one limitation for each kind of object that the server lost or does not record.
+/// Returns one `Limitation` for each kind of object that the server lost or does not record.
 pub(crate) async fn read_loss_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     let counters = read_numeric_variables(connection, statements::LOSS_COUNTERS_QUERY).await?;
     let sizes = read_numeric_variables(connection, statements::PERFORMANCE_SCHEMA_SIZES_QUERY).await?;
     Ok(LOSS_COUNTERS.iter().filter_map(|loss| loss.find_loss_limitation(&counters, &sizes)).collect())
 }
 
-/// Reads the loss counters, and returns only the limitations for lost threads.
+/// Reads the loss counters, and returns only the `Limitation` values for lost threads.
 /// performance_schema does not list the sessions of lost threads.
 pub(crate) async fn read_lost_thread_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     let mut losses = read_loss_limitations(connection).await?;

@@ -60,7 +60,7 @@ impl SessionRows<'_> {
         self.truncated
     }
 
-    /// Returns a limitation if the ages of idle sessions were invalid and Clew replaced them with 0.
+    /// Returns a `Limitation` if the ages of idle sessions were invalid and Clew replaced them with 0.
     pub(crate) fn clamped_age_limitation(&self) -> Option<Limitation> {
         (self.clamped > 0).then(|| Limitation {
             kind: LimitationKind::UnreliableAges,

@@ -10,7 +10,7 @@ use crate::statements;
 
 /// Reads the program names of all sessions, by session id.
 /// Sessions with the same program name share one memory allocation.
-/// Appends a limitation if the account cannot read program names.
+/// Appends a `Limitation` if the account cannot read program names.
 pub(crate) async fn read_all_program_names(
     connection: &mut Connection,
     unreadable: Option<&Limitation>,

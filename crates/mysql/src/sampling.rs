@@ -206,7 +206,7 @@ async fn take_sample_with_locks(
     })
 }
 
-/// Reads the open transactions. Also returns a limitation if Clew had to read them from the InnoDB status.
+/// Reads the open transactions. Also returns a `Limitation` if Clew had to read them from the InnoDB status.
 async fn read_open_transactions(
     connection: &mut Connection,
     cache: &mut SampleCache,

@@ -30,7 +30,7 @@ pub struct DetailedSession {
     pub last_statements: Vec<Vec<u8>>,
     /// Names and values of the connection attributes that the client sent.
     pub attributes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-    /// Part of the wait graph around the session. The graph also contains the limitations of the read.
+    /// Part of the wait graph around the session. The graph also lists the data that Clew could not read.
     pub graph: WaitGraph,
 }
 

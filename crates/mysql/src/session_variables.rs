@@ -169,7 +169,7 @@ impl SessionVariableSetup {
         }
     }
 
-    /// Returns one limitation for each session variable that the server refused to set.
+    /// Returns one `Limitation` for each session variable that the server refused to set.
     pub(crate) fn refused_variable_limitations(&self) -> Vec<Limitation> {
         let limitation = |variable: &&SessionVariable| Limitation {
             kind: LimitationKind::SettingRefused,

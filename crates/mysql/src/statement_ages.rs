@@ -85,7 +85,8 @@ pub(crate) async fn check_session_ages(
 }
 
 /// Replaces the ages of MySQL sessions with the values of statement timers.
-/// Returns the ids of the sessions whose ages Clew could not check, and adds limitations to the connection.
+/// Returns the ids of the sessions whose ages Clew could not check.
+/// Also adds `Limitation` values for these sessions to the connection.
 pub(crate) async fn replace_with_timer_ages(
     connection: &mut Connection,
     sessions: &mut [SessionAge],
@@ -276,7 +277,7 @@ async fn read_statement_timers(
     Ok(own.map(|own| own.ended).map(|now| StatementTimers { now, ..timers }))
 }
 
-/// Returns the limitation that explains why statement timers are missing.
+/// Returns the `Limitation` that explains why statement timers are missing.
 async fn read_missing_timer_limitation(connection: &mut Connection) -> Result<Limitation, Failure> {
     let account = privileges::read_current_account(connection).await?;
     Ok(match privileges::check_performance_schema_access(connection, &account).await? {
@@ -332,7 +333,7 @@ fn untimed_session_limitation(sessions: u64) -> Limitation {
     }
 }
 
-/// Creates the limitation that a snapshot has too many busy sessions to check the ages of all of them.
+/// Creates the `Limitation` for a snapshot with too many busy sessions to check the ages of all of them.
 pub(crate) fn unchecked_busy_session_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,

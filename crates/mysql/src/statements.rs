@@ -13,7 +13,7 @@ use jiff::civil::DateTime;
 pub(crate) const SERVER_IDENTITY_QUERY: &str = "SELECT VERSION(), CONNECTION_ID() LIMIT 1";
 
 /// Checks whether `SHOW PROCESSLIST` reads performance_schema, which truncates statements after 1,024 bytes.
-/// The cost is negligible. The query requires no privilege.
+/// The query requires no privilege and has negligible cost.
 /// A server without this system variable returns error 1193 and does not truncate statements.
 pub(crate) const PROCESS_LIST_SOURCE_QUERY: &str = "SELECT @@GLOBAL.performance_schema_show_processlist";
 

@@ -42,7 +42,7 @@ const TRANSACTION_READ_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// Reads all open transactions.
 /// Reads the InnoDB status instead if `innodb_trx` remains unreadable.
-/// Adds limitations to the connection if the ages of transactions are uncertain.
+/// Adds `Limitation` values to the connection if the ages of transactions are uncertain.
 pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionReadResult, Error> {
     for attempt in 1..=MAX_TRANSACTION_READ_ATTEMPTS {
         match connection.query_all::<TransactionRow>(statements::TRANSACTIONS_QUERY).await {

@@ -21,7 +21,7 @@ pub(super) trait ByteStream: AsyncRead + AsyncWrite + fmt::Debug + Unpin + Send 
 
 impl<S: AsyncRead + AsyncWrite + fmt::Debug + Unpin + Send + Sync> ByteStream for S {}
 
-/// Payload of a packet, possibly truncated.
+/// Payload of a packet. The payload is truncated if the packet was longer than the limit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Packet<'a> {
     pub(super) payload: &'a [u8],

@@ -32,7 +32,7 @@ pub struct StateBeforeKill {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KillEffect {
     /// Number of rows that the killed sessions had modified and that the server has already rolled back.
-    /// The number is `None` if the account cannot read transactions.
+    /// The number of rows is `None` if the account cannot read transactions.
     pub rows_rolled_back: Option<u64>,
     /// Ids of the sessions that waited for a killed session, directly or transitively, and no longer wait.
     pub unblocked: Vec<u64>,

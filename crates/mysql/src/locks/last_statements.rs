@@ -55,7 +55,7 @@ pub(super) async fn read_last_statements(
     Ok(())
 }
 
-/// Returns a limitation if the server does not record the statement history.
+/// Returns a `Limitation` if the server does not record the statement history.
 async fn read_statement_history_limitation(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
     let rows: Vec<(bool, i64)> = connection
         .query_all(statements::STATEMENT_HISTORY_SETTINGS_QUERY)

@@ -82,13 +82,13 @@ impl SampleCache {
         self.programs.get(&session).cloned()
     }
 
-    /// Returns the limitations that explain why program names are unreadable.
+    /// Returns the `Limitation` values that explain why program names are unreadable.
     pub(super) fn program_name_limitations(&self) -> &[Limitation] {
         &self.program_name_limitations
     }
 
-    /// Reads the program names of all sessions. Stores a limitation if the account cannot read program names.
-    /// `unreadable` is the limitation that explains why performance_schema is unreadable, or `None` if it is readable.
+    /// Reads the program names of all sessions. Stores a `Limitation` if the account cannot read program names.
+    /// `unreadable` explains why performance_schema is unreadable, or is `None` if performance_schema is readable.
     pub(super) async fn refresh_all_program_names(
         &mut self,
         connection: &mut Connection,
