@@ -85,7 +85,7 @@ impl Socket {
 pub(crate) struct Client {
     packets: PacketStream,
     /// Connection id from the handshake packet. If Clew connects through a proxy, this is the proxy's connection id.
-    /// Clew only compares the handshake id with `CONNECTION_ID()`, and kills sessions by their `CONNECTION_ID()`.
+    /// Clew never uses the connection id from the handshake packet to kill a session.
     pub(crate) handshake_connection_id: u32,
     /// Connection tag, sent in a comment at the start of each statement to identify the connection in the process list.
     tag: String,

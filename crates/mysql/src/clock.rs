@@ -85,7 +85,7 @@ pub(crate) enum LocalTimeAge {
     Ambiguous(i64, i64),
 }
 
-/// Computes the age of each local time at the time of a clock reading.
+/// Computes the age of each local time, relative to a clock reading.
 /// Sends a query only if the server's UTC offset may have changed since one of the local times.
 pub(crate) async fn compute_local_time_ages(
     client: &mut Client,

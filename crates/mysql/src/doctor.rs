@@ -168,7 +168,7 @@ pub(crate) async fn read_process_list_limitations(connection: &mut Connection) -
     Ok(std::iter::once(truncated_statement_limitation()).chain(missing).collect())
 }
 
-/// Creates the `Limitation` for hidden sessions and the one for hidden transactions, without the PROCESS privilege.
+/// Creates the `Limitation` values for sessions and transactions hidden due to the missing PROCESS privilege.
 pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitation; 2] {
     let grant = |kind, what: &str, why: &str| Limitation {
         kind,

@@ -112,7 +112,7 @@ pub(crate) async fn read_lock_observations(
 pub(crate) struct LockTables {
     pub(crate) transactions: Vec<Transaction>,
     pub(crate) threads: ThreadMap,
-    /// Limitations that describe lock tables that Clew could not read.
+    /// Limitations for the lock tables that Clew could not read.
     pub(crate) limitations: Vec<Limitation>,
     /// `Limitation` that explains why performance_schema is unreadable, or `None` if it is readable.
     pub(crate) unreadable: Option<Limitation>,

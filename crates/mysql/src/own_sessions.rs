@@ -238,7 +238,7 @@ impl OwnSessionFilter {
     }
 
     /// Returns the connection id that the process list shows for the reading connection.
-    /// Returns `None` if the process list lacks the reading connection, as if a proxy queried another server.
+    /// Returns `None` if the process list, for example that of another server, lacks the reading connection.
     pub(crate) fn listed_connection_id(&self) -> Option<u64> {
         self.listed
     }

@@ -49,7 +49,7 @@ pub struct Rollback {
 }
 
 /// Reads the running rollbacks of a node, sorted by transaction id.
-/// If `wanted` is set, returns only the rollbacks with these transaction ids.
+/// If `wanted` is set, returns only the rollbacks whose transaction ids are in `wanted`.
 ///
 /// The read takes 0.25 s to 1 s if the server is rolling back transactions.
 /// Fails if the account lacks the PROCESS privilege. The failure contains the required `GRANT` statement.

@@ -49,7 +49,7 @@ impl FromStr for ServerInstance {
     }
 }
 
-/// Error for a text that is not a server instance in the text format.
+/// Error for a text that cannot be parsed as a server instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("invalid server instance: use the value that Clew returned")]
 pub struct InvalidServerInstance;

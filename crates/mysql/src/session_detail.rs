@@ -13,7 +13,7 @@ use crate::locks::read_lock_observations;
 use crate::statement_ages::{self, AgeCheckScope};
 use crate::{failure, process_list, statements};
 
-/// Maximum length of a statement in bytes, after which Clew truncates the statement.
+/// Maximum length in bytes of a statement. Clew truncates longer statements.
 const MAX_DETAIL_STATEMENT_BYTES: usize = 8 << 20;
 
 /// Session with its open transaction, latest statements, connection attributes and wait graph.

@@ -219,7 +219,7 @@ fn to_sorted_ids(ids: &HashSet<u64>) -> Vec<u64> {
 }
 
 /// Reads the statement timers of sessions.
-/// Returns `None` if the server does not record a timer for this query.
+/// Returns `None` if the server does not record a timer for the query that reads the timers.
 async fn read_statement_timers(
     connection: &mut Connection,
     sessions: &[u64],

@@ -64,7 +64,7 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// Creates an I/O error, which reports that the server closed the connection.
+    /// Creates the error for a connection that the server closed.
     pub(super) fn connection_closed_error() -> Self {
         io::Error::from(io::ErrorKind::UnexpectedEof).into()
     }

@@ -72,7 +72,7 @@ impl PacketStream {
     }
 
     /// Returns at least `wanted` bytes without consuming them.
-    /// Returns fewer bytes if the server closes the connection.
+    /// Returns fewer than `wanted` bytes if the server closes the connection.
     pub(super) async fn peek_bytes(&mut self, wanted: usize) -> Result<&[u8], Error> {
         while self.buffer.len() < wanted {
             if self.fill_buffer().await? == 0 {

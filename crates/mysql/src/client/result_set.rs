@@ -20,8 +20,8 @@ const MAX_COLUMN_DEFINITION_BYTES: usize = 8 << 10;
 const MORE_RESULTS_STATUS_FLAG: u16 = 0x0008;
 /// First byte of an EOF packet. One EOF packet ends the column definitions, and another ends the rows.
 const EOF_PACKET_HEADER: u8 = 0xfe;
-/// Upper limit of an EOF packet's size in bytes.
-/// A longer packet that starts with 0xfe is a row.
+/// Maximum size in bytes of an EOF packet.
+/// A packet that starts with 0xfe and is longer than an EOF packet is a row.
 const MAX_EOF_PACKET_SIZE: usize = 9;
 /// First byte of a `LOCAL INFILE` request.
 const LOCAL_INFILE_PACKET_HEADER: u8 = 0xfb;

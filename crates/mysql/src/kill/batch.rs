@@ -27,7 +27,7 @@ pub(super) struct KillBatch<'a> {
     victims: Vec<(&'a Victim, KillStage)>,
 }
 
-/// Kill target and protection rules, which apply to all victims of a batch.
+/// Kill target and protection rules, which apply to all victims in a batch.
 #[derive(Clone, Copy)]
 struct KillPolicy<'a> {
     kind: KillTarget,

@@ -11,7 +11,7 @@ use super::KillOutcome;
 use crate::limits::ReadLimits;
 use crate::locks::read_lock_waits;
 
-/// Timeout for one read of the lock waits. On a slow server, this read delays the kill by at most the timeout.
+/// Timeout for one read of the lock waits. The timeout limits the delay of a kill on a slow server.
 const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum number of lock wait reads after the kills.
 /// Clew stops earlier if all sessions that the kills can unblock no longer wait.

@@ -83,7 +83,7 @@ pub enum KillRefusal {
     AnotherStatement,
     /// A kill rule selected the session by its age, and Clew could not check the age.
     UnreliableAge,
-    /// The kill target is a statement, and the session is idle.
+    /// The kill target is a statement, but the session is idle.
     Idle,
     /// The kill could damage a non-transactional table, and the caller did not accept this risk.
     Unsafe(KillRisk),

@@ -62,7 +62,7 @@ async fn assess_kill_risks(
     Ok(sessions.iter().filter_map(risks).collect())
 }
 
-/// Reads, for kill rules, the sessions whose table changes the server may be unable to roll back.
+/// Reads, for kill rules, which sessions make table changes that the server may be unable to roll back.
 ///
 /// Opens a connection only if a session modifies a table. Fails if Clew cannot open that connection.
 pub async fn read_table_risks(
@@ -154,7 +154,7 @@ impl StorageEngineLookup {
     }
 
     /// Looks up tables that are not visible to the account in InnoDB's list of tables.
-    /// The query requires the PROCESS privilege, and no privilege on the tables.
+    /// The query requires the PROCESS privilege but no privilege on the tables.
     async fn read_innodb_tables(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
         let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let name = |table: &TableRef| {

@@ -14,7 +14,7 @@ pub(super) enum RollbackState {
     NoTransaction,
     /// The session has an open transaction, and the server has not started the rollback.
     NotStarted,
-    /// The server is rolling back the transaction. This number of modified rows is not rolled back yet.
+    /// The server is rolling back the transaction, and this number of modified rows remains.
     RollingBack(u64),
 }
 

@@ -23,7 +23,7 @@ struct KillProcedureNames {
     query: &'static str,
 }
 
-/// Kill procedures that the manuals of Amazon RDS, Amazon Aurora and Azure document.
+/// Kill procedures of Amazon RDS, Amazon Aurora and Azure, as documented in the manuals of these services.
 const KILL_PROCEDURES: [KillProcedureNames; 2] = [
     KillProcedureNames { connection: "mysql.rds_kill", query: "mysql.rds_kill_query" },
     KillProcedureNames { connection: "mysql.az_kill", query: "mysql.az_kill_query" },

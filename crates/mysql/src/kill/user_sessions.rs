@@ -1,4 +1,4 @@
-//! Provides user sessions with checked ages, so that kill rules can select victims.
+//! Provides the user sessions from which kill rules select victims, with checked session ages.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

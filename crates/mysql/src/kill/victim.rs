@@ -38,7 +38,7 @@ pub struct Victim {
     pub user: Vec<u8>,
     /// Client address in the process list, as `host:port`.
     pub host: Vec<u8>,
-    /// Statement that the session must still run at the kill, or `None` if any statement is acceptable.
+    /// Statement that the session must still run when Clew sends the kill, or `None` to accept any statement.
     pub expected: Option<ExpectedStatement>,
     /// Source of the process list from which the caller selected the victim.
     pub read: ProcessListSource,
@@ -66,7 +66,7 @@ impl Victim {
         }
     }
 
-    /// Creates a victim that Clew kills only while the session runs the same execution of its current statement.
+    /// Creates a victim that Clew kills only while the session's current statement is still running.
     #[must_use]
     pub fn for_statement(session: &Session, read: &ProcessListSource) -> Self {
         let statement = truncate_for_comparison(session.statement.as_deref().unwrap_or_default()).to_vec();
@@ -86,7 +86,7 @@ impl Victim {
     }
 
     /// Returns whether the session still runs the expected statement.
-    /// An age lower than before means that the session executes the same statement again.
+    /// If the age of the statement is lower than before, the session has started the same statement again.
     pub(super) fn runs_expected_statement(&self, now: &Session) -> bool {
         self.expected.as_ref().is_none_or(|expected| {
             let statement = now.statement.as_deref().unwrap_or_default();
