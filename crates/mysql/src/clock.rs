@@ -1,13 +1,13 @@
-//! Reads a server's clock in local time and UTC, and detects sudden clock changes ("clock steps").
+//! Reads a server's clock in local time and in UTC, and detects sudden clock changes ("clock steps").
 //!
 //! InnoDB reports the start time of a transaction in local time.
-//! If the UTC offset has not changed since that time, the age is the difference between two local times.
-//! If the UTC offset may have changed, the server converts each local time to UTC.
-//! A local time that occurs twice, when daylight-saving time ends, has two UTC values.
+//! If the UTC offset has not changed since a transaction began, its age is the difference between two local times.
+//! If the UTC offset may have changed, Clew requests that the server convert the local times to UTC.
+//! When daylight-saving time ends, some local times occur twice. Such a local time has two UTC values.
 //!
-//! A clock step changes every age that the server computes from its wall clock.
+//! A clock step shifts every age that the server computes from its wall clock.
 //! [`ClockHistory`] detects clock steps by comparing the server's clock with the local monotonic clock.
-//! `ClockHistory` then corrects the ages of sessions and transactions that began before the clock step.
+//! After a clock step, `ClockHistory` corrects the ages of sessions and transactions that began before the step.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -20,16 +20,16 @@ use jiff::civil::DateTime;
 use crate::server_instance::ServerInstance;
 use crate::statements;
 
-/// Minimum clock change in seconds that counts as a clock step. A smaller change is clock drift or network latency.
+/// Minimum clock change in seconds that counts as a clock step. Clock drift and network latency cause smaller changes.
 const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
-/// Maximum number of clock steps stored per server.
+/// Maximum number of clock steps that Clew stores per server.
 const MAX_CLOCK_STEPS: usize = 16;
-/// Maximum number of servers per node whose clock readings are stored.
+/// Maximum number of servers per node for which Clew stores clock readings.
 const MAX_SERVERS_PER_NODE: usize = 16;
-/// Minimum age in seconds of local times that the server always converts to UTC.
-/// For local times with a lower age, [`statements::SERVER_CLOCK_QUERY`] detects a changed UTC offset.
+/// Minimum age in seconds at which the server always converts a local time to UTC.
+/// For smaller ages, [`statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset has changed.
 const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
-/// Maximum number of timestamps converted to UTC per statement.
+/// Maximum number of local times that one statement converts to UTC.
 const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;
 
 /// Reading of a server's clock.
@@ -39,25 +39,25 @@ pub struct ClockReading {
     local: DateTime,
     /// Unix timestamp in seconds.
     utc: f64,
-    /// True if the server's UTC offset was the same one day before the reading.
+    /// True if the server had the same UTC offset one day before this clock reading.
     uniform: bool,
-    /// Local monotonic time of the reading, midway between the query and its response.
+    /// Local monotonic time of the clock reading, halfway between sending the query and receiving the response.
     at: Instant,
     /// Half of the round-trip time of the clock query, in seconds.
     uncertainty: f64,
 }
 
 impl ClockReading {
-    /// Returns the Unix timestamp in seconds, with a fraction.
+    /// Returns the Unix timestamp in seconds, including the fraction of the second.
     pub(crate) fn unix_seconds(&self) -> f64 {
         self.utc
     }
 }
 
-/// Row of [`statements::SERVER_CLOCK_QUERY`]: local time, Unix timestamp, and whether the last day had 86,400 seconds.
+/// Row of [`statements::SERVER_CLOCK_QUERY`]: local time, Unix timestamp, and 1 if the last day had 86,400 seconds.
 type ClockRow = (String, u64, Option<i64>);
 
-/// Reads the server's clock. Returns `None` if the server returns no time.
+/// Reads the server's clock. Returns `None` if the server does not return its current time.
 pub(crate) async fn read_clock(client: &mut Client) -> Result<Option<ClockReading>, Error> {
     let before = Instant::now();
     let rows: Vec<ClockRow> = client.query_all(statements::SERVER_CLOCK_QUERY).await?;
@@ -71,22 +71,22 @@ pub(crate) async fn read_clock(client: &mut Client) -> Result<Option<ClockReadin
     }))
 }
 
-/// Parses a local time in MySQL's text format.
+/// Parses a local time in MySQL's text format for dates with times.
 pub(crate) fn parse_local_time(printed: &str) -> Option<DateTime> {
     printed.parse().ok()
 }
 
-/// Age of a local time in seconds. The age is negative for a time in the future.
+/// Time in seconds since a local time of the server. The age is negative if the local time is in the future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LocalTimeAge {
     /// Unambiguous age.
     Exact(i64),
-    /// Two possible ages of a local time that occurred twice. The smaller age comes first.
+    /// Two possible ages of a local time that occurred twice. The first age is the smaller one.
     Ambiguous(i64, i64),
 }
 
-/// Computes the ages of local times relative to a clock reading.
-/// Queries the server only if the UTC offset may have changed since one of the local times.
+/// Computes the age of each local time, relative to a clock reading.
+/// Sends a query only if the server's UTC offset may have changed since one of the local times.
 pub(crate) async fn compute_local_time_ages(
     client: &mut Client,
     clock: &ClockReading,
@@ -114,8 +114,8 @@ pub(crate) async fn compute_local_time_ages(
     Ok(ages)
 }
 
-/// Parses `seconds,before,after`: a Unix timestamp and two flags.
-/// A flag is set if the same local time also occurred one hour earlier or later, respectively.
+/// Parses a converted local time `seconds,before,after`, which consists of a Unix timestamp and two flags.
+/// `before` and `after` are 1 if the same local time also occurred one hour earlier or one hour later.
 fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
     let mut parts = conversion.split(',');
     let utc: f64 = parts.next()?.parse().ok()?;
@@ -136,12 +136,12 @@ fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
     }
 }
 
-/// Reason why automatic kills must not rely on the session ages from a process list.
+/// Reason why automatic kills must not rely on the session ages of a process list.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum UnreliableClock {
-    /// The server's clock was set forward by this number of seconds since the previous read.
+    /// The server's clock was set forward by this number of seconds after the previous read.
     ClockChanged(f64),
-    /// The previous read reached another server at the same address.
+    /// The previous read of the node's address reached another server.
     AnotherServer,
     /// The server returned no time.
     Unreadable,
@@ -159,12 +159,12 @@ impl fmt::Display for UnreliableClock {
     }
 }
 
-/// Clock readings of the servers behind a node's address, which Clew stores between reads.
-/// Behind a load balancer, one address can lead to several servers, and each server has its own clock.
-/// A server restart does not change the server's clock.
+/// Clock readings of the servers behind a node's address. Clew stores the clock readings between reads.
+/// Behind a load balancer, one address may lead to several servers, each of which has its own clock.
+/// Clock readings stay valid after a server restart, because a restart does not change the clock.
 #[derive(Debug, Clone, Default)]
 pub struct ClockHistory {
-    /// Clock readings by server identity. The last element belongs to the server of the latest read.
+    /// Server identities and their clock readings. The last element belongs to the server that Clew read last.
     servers: VecDeque<(String, ClockReadings)>,
 }
 
@@ -178,14 +178,15 @@ struct ClockReadings {
 
 #[derive(Debug, Clone, Copy)]
 struct ClockStep {
-    /// Seconds by which the clock was set forward. The number is negative if the clock was set back.
+    /// Number of seconds by which the server's clock was set forward.
+    /// The number is negative if the clock was set back.
     seconds: f64,
-    /// Local monotonic time of the last clock reading before the step.
+    /// Local monotonic time of the last clock reading before the clock step.
     before: Instant,
 }
 
 impl ClockHistory {
-    /// Selects a server whose clock readings are used. Returns whether the previous read reached another server.
+    /// Selects the server whose clock readings are used. Returns true if the previous read reached another server.
     pub(crate) fn select_server(&mut self, server: &ServerInstance) -> bool {
         let identity = server.server_identity();
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);
@@ -198,24 +199,25 @@ impl ClockHistory {
         is_another
     }
 
-    /// Records a clock reading. Returns the size in seconds of a clock step since the previous reading.
+    /// Stores a clock reading. If the clock has stepped since the previous reading, returns the step in seconds.
     pub(crate) fn record_clock_reading(&mut self, reading: ClockReading) -> Option<f64> {
         self.servers.back_mut()?.1.record_clock_reading(reading)
     }
 
-    /// Corrects an age in seconds that the server computed from its wall clock. The age `reported` may be negative.
+    /// Corrects an age in seconds that the server computed from its wall clock.
+    /// The age `reported` may be negative.
     #[must_use]
     pub fn correct_age(&self, reported: i64) -> i64 {
         self.servers.back().map_or(reported, |(_, readings)| readings.correct_age(reported))
     }
 
-    /// Corrects an age in seconds. The result is at least 0. See [`Self::correct_age`].
+    /// Corrects an age in seconds as [`Self::correct_age`] does. Returns 0 if the corrected age is out of range.
     pub(crate) fn correct_age_seconds(&self, reported: u64) -> u64 {
         let reported = i64::try_from(reported).unwrap_or(i64::MAX);
         Session::sanitize_seconds(self.correct_age(reported).into())
     }
 
-    /// Returns whether Clew detected a clock step of the selected server.
+    /// Returns whether Clew detected a clock step on the selected server.
     #[must_use]
     pub fn has_clock_steps(&self) -> bool {
         self.servers.back().is_some_and(|(_, readings)| !readings.steps.is_empty())

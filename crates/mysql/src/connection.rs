@@ -1,4 +1,4 @@
-//! Opens and closes connections to watched servers. Each read uses a new connection.
+//! Opens and closes connections to watched servers. Clew opens a new connection for each read.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use crate::server_instance::ServerInstance;
 use crate::session_variables::SessionVariableSetup;
 use crate::{failure, refused_logins, server_instance, statements};
 
-/// Connection that is ready to run statements.
+/// Connection to a server over which Clew can run statements.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) raw: RawConnection,
@@ -28,9 +28,9 @@ pub(crate) struct Connection {
     pub(crate) version: String,
     /// Connection id, from `CONNECTION_ID()`.
     pub(crate) id: u64,
-    /// Time at which the connection permit was acquired. Read durations start at this time.
+    /// Time at which Clew acquired the connection permit. The duration of a read starts at this time.
     pub(crate) since: Instant,
-    /// Limitations that Clew detected over this connection: descriptions of data that could not be read.
+    /// Descriptions of data that Clew could not read over this connection.
     pub(crate) limitations: Vec<Limitation>,
     /// Latest reading of the server's clock.
     pub(crate) clock: Option<ClockReading>,
@@ -38,12 +38,12 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Acquires a read permit, connects, authenticates, detects the server family, and sets session variables.
+    /// Acquires a read permit, connects, logs in, detects the server family, and sets the session variables.
     pub(crate) async fn open(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
         Self::open_for_purpose(ConnectionPurpose::Reading, node, limits).await
     }
 
-    /// Opens a connection with a permit for `purpose`. See [`Connection::open`].
+    /// Opens a connection with a connection permit for `purpose`. See [`Connection::open`].
     pub(crate) async fn open_for_purpose(
         purpose: ConnectionPurpose,
         node: &NodeUrl,
@@ -81,29 +81,30 @@ impl Connection {
         Ok(Self { raw, address, flavor, version, id, since, limitations, clock: None, guard })
     }
 
-    /// Runs a statement and returns all rows. Fails if the result set exceeds the limits for buffered results.
+    /// Runs a statement and returns all rows. Fails if the result set exceeds the size limits of buffered result sets.
     pub(crate) async fn query_all<T: FromRow + Send + 'static>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
         self.raw.client.query_all(statement).await
     }
 
-    /// Creates a filter that recognises Clew's own sessions in process lists from this connection.
+    /// Creates a filter that recognises Clew's own sessions in process lists that Clew reads over this connection.
     pub(crate) fn own_session_filter(&self) -> OwnSessionFilter {
         self.raw.own_session_filter()
     }
 
-    /// Reads the identity and the start time of the server.
+    /// Reads the server identity and the start time of the server process.
     pub(crate) async fn read_server_instance(&mut self) -> Result<ServerInstance, Failure> {
         server_instance::read_server_instance(&mut self.raw.client, self.flavor, &self.address).await
     }
 
-    /// Reads the server's clock and stores the result in `clock`. Returns `None` if the server returns no time.
+    /// Reads the server's clock and stores the clock reading in `clock`.
+    /// Returns `None` if the server does not return its current time.
     pub(crate) async fn read_clock(&mut self) -> Result<Option<ClockReading>, Error> {
         self.clock = clock::read_clock(&mut self.raw.client).await?;
         Ok(self.clock)
     }
 
-    /// Returns whether the server truncates statements in `SHOW FULL PROCESSLIST`.
-    /// Returns false for MariaDB and for MySQL versions without the variable `performance_schema_show_processlist`.
+    /// Returns whether the server truncates the statements in the result of `SHOW FULL PROCESSLIST`.
+    /// Returns false if the server has no variable `performance_schema_show_processlist`, as on MariaDB.
     pub(crate) async fn truncates_statements(&mut self) -> Result<bool, Failure> {
         if self.flavor != Flavor::MySql {
             return Ok(false);
@@ -115,20 +116,20 @@ impl Connection {
         }
     }
 
-    /// Converts a client error to a [`Failure`] that names the node's address.
+    /// Converts a client error to a [`Failure`] that contains the node's address.
     pub(crate) fn to_failure(&self, error: &Error) -> Failure {
         failure::from_client_error(error, &self.address)
     }
 
-    /// Closes the connection with `COM_QUIT`. Ignores errors, because Clew has read all results.
+    /// Closes the connection with `COM_QUIT`. Ignores errors, because Clew has already read all results.
     pub(crate) async fn close(mut self) {
         let _permit = self.guard.disarm();
         let _ = timeout(Duration::from_secs(1), self.raw.client.quit()).await;
     }
 }
 
-/// Sets the session variables. Skips variables that are unknown to the server or that the server refuses to set.
-/// Returns a limitation for each refused session variable.
+/// Sets the session variables. Skips variables that the server does not support or refuses to set.
+/// Returns one `Limitation` for each session variable that the server refused to set.
 pub(crate) async fn set_session_variables(
     client: &mut Client,
     mut set_up: SessionVariableSetup,

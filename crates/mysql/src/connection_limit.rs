@@ -1,8 +1,8 @@
-//! Limits this process to two connections at a time per node.
+//! Limits the connections of this process to two per node at a time.
 //!
 //! The first connection is for reads.
-//! The second connection is reserved for kills. A kill therefore never queues behind a read.
-//! `KillOnDropGuard` also uses the reserved connection.
+//! The second connection is reserved for kills, so that a kill never waits for a read.
+//! `KillOnDropGuard` also uses the connection that is reserved for kills.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -12,19 +12,19 @@ use clew_model::{Failure, FailureKind};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Connection permits by node address, for all nodes with an open or requested connection.
+/// Connection permits by node address. The map contains the nodes with an open or requested connection.
 static NODE_PERMITS: LazyLock<Mutex<HashMap<String, Arc<NodePermits>>>> = LazyLock::new(Mutex::default);
 
 /// Purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConnectionPurpose {
-    /// Reads a node. Only one read per node runs at a time, and further reads queue.
+    /// The connection reads a node. A process runs one read per node at a time, and queues further reads.
     Reading,
-    /// Kills sessions, or reads sessions for a kill. Such a connection queues behind other kills, never behind reads.
+    /// The connection kills sessions or reads sessions for a kill. Such a connection waits only for other kills.
     Killing,
 }
 
-/// Permit for one connection to a node. The owner must drop the permit only after closing the connection.
+/// Permit for one connection to a node. The owner must close the connection before it drops the permit.
 #[derive(Debug)]
 pub(crate) struct ConnectionPermit {
     purpose: ConnectionPurpose,
@@ -36,7 +36,7 @@ pub(crate) struct ConnectionPermit {
 }
 
 impl ConnectionPermit {
-    /// Acquires a permit for a connection to the node. Fails if no permit becomes available within `max_wait`.
+    /// Acquires a permit for a connection to a node. Fails if no permit becomes free within `max_wait`.
     pub(crate) async fn acquire(
         address: &str,
         purpose: ConnectionPurpose,
@@ -56,7 +56,7 @@ impl ConnectionPermit {
         &self.node.address
     }
 
-    /// Returns the time at which the permit was acquired.
+    /// Returns the time at which the connection permit was acquired.
     pub(crate) fn acquired_at(&self) -> Instant {
         self.acquired_at
     }
@@ -66,7 +66,7 @@ impl ConnectionPermit {
         self.purpose
     }
 
-    /// Returns the time at which the permit was requested.
+    /// Returns the time at which the connection permit was requested.
     pub(crate) fn requested_at(&self) -> Instant {
         self.requested_at
     }
@@ -96,8 +96,8 @@ impl NodePermits {
         Self { reading: Arc::new(Semaphore::new(1)), killing: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Acquires a connection permit. A kill tries the reserved permit first and the read permit second.
-    /// `select!` drops the future that lost the race. This future then releases its permit or leaves the queue.
+    /// Acquires a connection permit. A kill takes the reserved permit or the read permit, whichever becomes free first.
+    /// `select!` drops the slower future. Dropping that future releases its permit or its place in the queue.
     async fn acquire(&self, purpose: ConnectionPurpose) -> Result<OwnedSemaphorePermit, AcquireError> {
         if purpose == ConnectionPurpose::Reading {
             return self.reading.clone().acquire_owned().await;
@@ -110,7 +110,7 @@ impl NodePermits {
     }
 }
 
-/// Reference to the permits of a node in [`NODE_PERMITS`]. Dropping the last reference removes the entry.
+/// Reference to a node's permits in [`NODE_PERMITS`]. Dropping the last reference removes the node from the map.
 #[derive(Debug)]
 struct NodePermitsRef {
     address: String,

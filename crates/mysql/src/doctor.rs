@@ -1,4 +1,4 @@
-//! Checks which data an account can read on a server, and suggests how to make unreadable data readable.
+//! Checks which data an account can read on a server, and suggests a fix for data that it cannot read.
 
 use clew_model::{Failure, Limitation, LimitationKind, NodeUrl};
 use serde::Serialize;
@@ -9,14 +9,14 @@ use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::{failure, lost_instrumentation, privileges, process_list, statement_ages, statements};
 
-/// Result of one check.
+/// Result of one check of [`diagnose_node`].
 #[derive(Debug, Clone, Serialize)]
 pub struct CheckResult {
     /// Short name of the check.
     pub what: &'static str,
     /// True if the check succeeded.
     pub works: bool,
-    /// Reason and fix of a failed check.
+    /// Reason why the check failed, with a fix. The value is `None` if the check succeeded.
     pub limitation: Option<Limitation>,
 }
 
@@ -27,19 +27,19 @@ pub struct Diagnosis {
     pub server_flavor: Flavor,
     /// Server version, from `VERSION()`.
     pub server_version: String,
-    /// Account of the connection, `user@host`.
+    /// Account under which Clew is logged in, in the form `user@host`.
     pub account: String,
     /// TLS cipher of the connection, or `None` if the connection does not use TLS.
     pub cipher: Option<String>,
-    /// Difference in seconds between the server's clock and the local clock.
+    /// Server clock minus local clock, in seconds. The difference is positive if the server's clock is ahead.
     pub clock_difference: f64,
-    /// Check results, ordered by importance.
+    /// Check results. The most important check comes first.
     pub checks: Vec<CheckResult>,
 }
 
-/// Checks which data the account can read, and whether the node's address leads directly to a single server.
+/// Checks which data the account can read, and whether Clew reaches a single server without a proxy.
 ///
-/// Opens two consecutive connections and changes nothing on the server.
+/// Opens two connections, one after the other. Changes nothing on the server.
 /// Fails if Clew cannot connect to the server.
 pub async fn diagnose_node(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, run_diagnosis(node, limits)))
@@ -66,7 +66,7 @@ async fn run_diagnosis(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis,
     Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
 }
 
-/// Returns whether the process list contains this connection under the connection id from its handshake.
+/// Returns whether the process list contains this connection with the connection id from the handshake packet.
 async fn is_direct_connection(connection: &mut Connection) -> Result<bool, Failure> {
     let address = connection.address.clone();
     let read_failure = |error: crate::client::Error| failure::from_client_error(&error, &address);
@@ -129,7 +129,7 @@ fn build_check_result(what: &'static str, outcome: Result<(), Limitation>) -> Ch
 }
 
 /// Checks whether the account can read metadata locks.
-/// The outer error reports a failed read. The inner error describes why metadata locks are unreadable.
+/// The outer error is a failed read. The inner error is a `Limitation` that explains why metadata locks are unreadable.
 async fn check_metadata_lock_access(
     connection: &mut Connection,
     account: &str,
@@ -140,7 +140,7 @@ async fn check_metadata_lock_access(
     }
 }
 
-/// Checks whether performance_schema records metadata locks, that is, whether the instrument is enabled.
+/// Checks whether performance_schema records metadata locks, which requires an enabled metadata lock instrument.
 pub(crate) async fn check_metadata_lock_instrument(
     connection: &mut Connection,
 ) -> Result<Result<(), Limitation>, Failure> {
@@ -149,8 +149,8 @@ pub(crate) async fn check_metadata_lock_instrument(
     Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(disabled_metadata_lock_instrument_limitation()) })
 }
 
-/// Returns limitations if MySQL generates the process list from performance_schema.
-/// Such a process list has truncated statements and may lack sessions.
+/// Returns `Limitation` values if MySQL reads the process list from performance_schema.
+/// A process list from performance_schema has truncated statements and may lack sessions.
 pub(crate) async fn read_process_list_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     if !connection.truncates_statements().await? {
         return Ok(Vec::new());
@@ -168,7 +168,7 @@ pub(crate) async fn read_process_list_limitations(connection: &mut Connection) -
     Ok(std::iter::once(truncated_statement_limitation()).chain(missing).collect())
 }
 
-/// Creates the limitations for an account without the PROCESS privilege: hidden sessions and hidden transactions.
+/// Creates the `Limitation` values for sessions and transactions hidden due to the missing PROCESS privilege.
 pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitation; 2] {
     let grant = |kind, what: &str, why: &str| Limitation {
         kind,
@@ -190,7 +190,7 @@ pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitatio
     ]
 }
 
-/// Creates the limitation that transactions come from the InnoDB status, because `innodb_trx` is unreadable.
+/// Creates the `Limitation` for transactions read from the InnoDB status, because `innodb_trx` is unreadable.
 pub(crate) fn incomplete_transaction_data_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::PartOfTransactions,
@@ -203,7 +203,7 @@ pub(crate) fn incomplete_transaction_data_limitation() -> Limitation {
     }
 }
 
-/// Creates the limitation that the process list comes from performance_schema, which truncates statements.
+/// Creates the `Limitation` for statements that the server truncates, because it reads them from performance_schema.
 pub(crate) fn truncated_statement_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::StatementsTruncated,
@@ -213,7 +213,7 @@ pub(crate) fn truncated_statement_limitation() -> Limitation {
     }
 }
 
-/// Creates the limitation that Clew truncates the statements of `count` sessions because of their length.
+/// Creates the `Limitation` for `count` sessions whose statements Clew truncated, because they exceed the size limit.
 pub(crate) fn long_statement_limitation(count: u64) -> Option<Limitation> {
     (count > 0).then(|| Limitation {
         kind: LimitationKind::StatementsTruncated,
@@ -223,7 +223,7 @@ pub(crate) fn long_statement_limitation(count: u64) -> Option<Limitation> {
     })
 }
 
-/// Creates the limitation that the address leads to a proxy or load balancer instead of the server.
+/// Creates the `Limitation` for a connection that reaches a proxy or a load balancer instead of the server.
 pub(crate) fn indirect_connection_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
@@ -235,7 +235,7 @@ pub(crate) fn indirect_connection_limitation() -> Limitation {
     }
 }
 
-/// Creates the limitation that connections to the address reach different servers.
+/// Creates the `Limitation` for a node's address whose connections reach different servers.
 pub(crate) fn load_balanced_address_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,

@@ -1,4 +1,4 @@
-//! Reads the execution plan of a session's running statement.
+//! Reads the execution plan of the statement that a session is running.
 
 use clew_diagnose::to_valid_utf8;
 use clew_model::{Failure, NodeUrl};
@@ -11,26 +11,27 @@ use crate::limits::ReadLimits;
 use crate::{failure, statements};
 use statements::NO_SUCH_THREAD_ERROR;
 
-/// Maximum number of rows that Clew reads from an execution plan. A plan has one row per table.
+/// Maximum number of rows that Clew reads from an execution plan. An execution plan has one row per table.
 const MAX_PLAN_ROWS: usize = 1000;
-/// Maximum bytes of one row.
+/// Maximum size in bytes of one row of an execution plan.
 const MAX_PLAN_ROW_BYTES: usize = 64 << 10;
 
 /// Result of `EXPLAIN FOR CONNECTION`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExplainOutcome {
-    /// Execution plan as a text table with a header line and one line per plan row.
+    /// Execution plan as a text table with a header line and one line for each row of the plan.
     Plan(String),
-    /// No execution plan is available. Contains the error message of the server.
-    /// Either the session runs no statement that has a plan, or the account lacks a privilege.
+    /// No execution plan is available. The text gives the reason, usually the server's error message.
+    /// Either the session runs no statement with an execution plan, or the account lacks a privilege.
     NoPlan(String),
-    /// The session does not exist.
+    /// No session with this connection id exists.
     NoSession,
 }
 
-/// Reads the execution plan of a session's running statement.
+/// Reads the execution plan of the statement that a session is running.
 ///
-/// Fails after the read timeout. If the read fails or is dropped, Clew kills its running statement on the server.
+/// Fails after the read timeout.
+/// If the read fails or its future is dropped, Clew kills the statement that the read is running on the server.
 pub async fn explain_session(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<ExplainOutcome, Failure> {
     let explaining = failure::catch_panic(node, Box::pin(run_explain(node, id, limits)));
     let explained = timeout(limits.read_timeout, explaining).await;
@@ -64,7 +65,7 @@ async fn run_explain(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<Exp
     Ok(explained)
 }
 
-/// Reads the execution plan as lines of cells. The first line contains the column names.
+/// Reads the execution plan as rows of cells. The first row contains the column names.
 async fn read_plan(connection: &mut Connection, statement: &str) -> Result<Vec<Vec<String>>, Error> {
     let mut rows = connection.raw.client.query(statement, MAX_PLAN_ROW_BYTES).await?;
     let names: Vec<String> = rows.columns().iter().map(|column| to_valid_utf8(column.name_ref())).collect();
@@ -82,7 +83,7 @@ fn read_row_cells(mut row: RowCells<'_>, width: usize) -> Result<Vec<String>, Er
     (0..width).map(|_| Ok(row.next_cell()?.map_or_else(|| "NULL".to_owned(), to_valid_utf8))).collect()
 }
 
-/// Formats lines of cells as text with aligned columns.
+/// Formats rows of cells as text with aligned columns.
 fn align_columns(lines: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = Vec::new();
     for line in lines {

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 
 use crate::client::{Error, ServerError};
 
-/// Converts a client error to a failure that names the node's address.
+/// Converts a client error to a failure that contains the node's address.
 pub(crate) fn from_client_error(error: &Error, address: &str) -> Failure {
     let (kind, detail) = match error {
         Error::Server(error) => return failure_from_server_error(error, address),
@@ -56,7 +56,7 @@ pub(crate) fn from_client_error(error: &Error, address: &str) -> Failure {
     Failure::new(kind, format!("{address}: {detail}"))
 }
 
-/// Creates the failure of a login that the server refused after all retries, because it reached `max_connections`.
+/// Creates the failure for a login that the server still refuses after all retries, because of `max_connections`.
 pub(crate) fn too_many_connections_failure(error: &ServerError, address: &str) -> Failure {
     let detail = format!(
         "{address}: {error}. fix: kill idle sessions or increase max_connections; for diagnosis, connect to the reserved port: \
@@ -88,8 +88,8 @@ fn failure_from_io_error(error: &std::io::Error, address: &str) -> Failure {
     Failure::new(kind, format!("{address}: {error}"))
 }
 
-/// Converts a server error to a failure, depending on the error number.
-/// MySQL and MariaDB share the error numbers below 1900.
+/// Converts a server error to a failure. The error number determines the kind of the failure.
+/// MySQL and MariaDB use the same error numbers below 1900.
 fn failure_from_server_error(error: &ServerError, address: &str) -> Failure {
     let kind = match error.code {
         // Access denied: host blocked or not allowed; account, password or database refused; authentication plugin;
@@ -107,14 +107,14 @@ fn failure_from_server_error(error: &ServerError, address: &str) -> Failure {
     Failure::new(kind, format!("{address}: {error}"))
 }
 
-/// Returns whether the server reported a timeout of a statement or of a lock wait.
-/// After a server-side timeout, the result is unknown, and the caller must not treat the result as empty.
+/// Returns whether a server error reports that a statement or a lock wait timed out.
+/// After such a timeout, the caller must treat the result as unknown instead of empty.
 pub(crate) fn is_server_timeout(error: &ServerError) -> bool {
     // Lock wait, MySQL's max_execution_time, MariaDB's max_statement_time.
     matches!(error.code, 1205 | 3024 | 1969)
 }
 
-/// Creates the failure of an operation that exceeded its timeout.
+/// Creates the failure for an operation that exceeded its timeout.
 pub(crate) fn timeout_failure(address: &str, doing: &str, limit: std::time::Duration) -> Failure {
     Failure::new(
         FailureKind::TimedOut,
@@ -122,19 +122,19 @@ pub(crate) fn timeout_failure(address: &str, doing: &str, limit: std::time::Dura
     )
 }
 
-/// Creates the failure of a read that exceeded its timeout.
-/// The failure message warns that the statement may still run on the server if Clew connects through a proxy.
+/// Creates the failure for a read that exceeded its timeout.
+/// The failure warns that, if Clew connects through a proxy, the statement may still run on the server.
 pub(crate) fn read_timeout_failure(node: &NodeUrl, limit: std::time::Duration) -> Failure {
     let Failure { kind, detail } = timeout_failure(&node.address(), "reading sessions", limit);
     Failure::new(kind, format!("{detail}; behind a proxy, the statement may still run on the server"))
 }
 
-/// Creates the failure of name resolution.
+/// Creates the failure for a host name that cannot be resolved.
 pub(crate) fn name_resolution_failure(address: &str, error: &std::io::Error) -> Failure {
     Failure::new(FailureKind::Unreachable, format!("{address}: cannot resolve the host name: {error}"))
 }
 
-/// Runs `work` and returns its result. Converts a panic in the packet decoder library to a failure.
+/// Runs `work` and returns its result. Converts a panic of the packet decoder in `mysql_common` to a failure.
 pub(crate) async fn catch_panic<T>(
     node: &NodeUrl,
     work: impl Future<Output = Result<T, Failure>>,

@@ -4,18 +4,18 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// Server family: MySQL or MariaDB. The families have different system tables and SQL statements.
+/// Server family: MySQL or MariaDB. The system tables and SQL statements of the two families differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Flavor {
-    /// MySQL and derivatives such as TaurusDB and Percona Server.
+    /// MySQL, and servers derived from MySQL, such as TaurusDB and Percona Server.
     MySql,
     /// MariaDB.
     MariaDb,
 }
 
 impl Flavor {
-    /// Detects the server family from the value of `VERSION()`.
+    /// Detects the server family from the result of `VERSION()`.
     pub(crate) fn from_version(version: &str) -> Self {
         if version.to_ascii_lowercase().contains("mariadb") { Self::MariaDb } else { Self::MySql }
     }

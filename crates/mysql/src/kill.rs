@@ -1,13 +1,13 @@
-//! Kills sessions and running statements. Clew never kills protected sessions.
+//! Kills sessions and running statements. Clew never kills the sessions of protected accounts.
 //!
-//! Immediately before a kill, Clew reads the victim's session again over the connection that sends the kill.
-//! Clew identifies a victim by server instance, connection id, account and client address.
-//! Before Clew kills a statement, it also compares the statement text and the statement age.
-//! Clew refuses to kill through a proxy.
+//! Immediately before a kill, Clew reads the session again, over the connection that sends the kill.
+//! Clew identifies a session to kill by server instance, connection id, account and client address.
+//! Before Clew kills a statement, it also compares the text and the age of the statement.
+//! Clew refuses to kill a session through a proxy.
 //!
-//! MySQL's `KILL QUERY` cannot target a specific statement.
-//! If the session starts another statement after Clew's last read, `KILL QUERY` kills the other statement.
-//! MariaDB's `KILL QUERY ID` targets a specific statement by its id.
+//! MySQL's `KILL QUERY` kills whichever statement the session is running when the server executes the kill.
+//! If the session starts another statement after Clew's last read, `KILL QUERY` kills that other statement.
+//! MariaDB's `KILL QUERY ID` kills only the statement with the given statement id.
 
 mod batch;
 mod confirm;
@@ -36,17 +36,17 @@ pub use risk::{read_kill_risks, read_table_risks};
 pub use user_sessions::UserSessions;
 pub use victim::{ExpectedStatement, ProcessListSource, Victim};
 
-/// Target of a kill: the session or its running statement.
+/// Target of a kill: a session or the session's running statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KillTarget {
-    /// Kills the session. The server then rolls back the session's open transaction.
+    /// The kill ends the session. The server then rolls back the session's open transaction.
     Connection,
-    /// Kills the running statement. The session keeps its open transaction and its locks.
+    /// The kill ends the running statement. The session keeps its open transaction and its locks.
     Query,
 }
 
 impl KillTarget {
-    /// Returns the name of the target in the metadata store: `connection` or `query`.
+    /// Returns the name of the kill target in the metadata store: `connection` or `query`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -56,12 +56,12 @@ impl KillTarget {
     }
 }
 
-/// Kills a session or its running statement, and confirms the effect.
+/// Kills a session or its running statement, and confirms that it has ended.
 ///
 /// Fails if the server is unreachable or the account lacks a required privilege.
-/// If a privilege is missing, the failure contains the required `GRANT` statement.
-/// Never fails after the server has accepted the kill.
-/// If the effect cannot be confirmed, the outcome is [`KillOutcome::Ending`].
+/// If the account lacks a privilege, the failure contains the required `GRANT` statement.
+/// Does not fail after the server has accepted the kill.
+/// If Clew cannot confirm the effect of the kill, the outcome is [`KillOutcome::Ending`].
 pub async fn kill_victim(
     node: &NodeUrl,
     victim: &Victim,
@@ -77,11 +77,11 @@ pub async fn kill_victim(
     }
 }
 
-/// Kills several sessions over one connection and within one timeout. See [`kill_victim`].
-/// Sends all kills first and confirms their effects afterwards.
-/// Returns a session id and an outcome for each victim, in the order of `victims`.
+/// Kills several sessions over one connection with a common timeout. See [`kill_victim`].
+/// Clew first sends all kills and then confirms their effects.
+/// Returns a session id and a kill outcome for each victim, in the order of `victims`.
 ///
-/// Fails only if Clew sent no kill. A later failure becomes the outcome of each affected victim.
+/// Fails only before Clew sends the first kill. A later failure becomes the outcome of each affected victim.
 pub async fn kill_victims(
     node: &NodeUrl,
     victims: &[Victim],
@@ -95,14 +95,14 @@ pub async fn kill_victims(
 /// Policy for victims that change non-transactional tables. The server cannot roll back such changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UnsafeVictimPolicy {
-    /// Kill unsafe victims, because a user or a kill rule accepted the risk.
+    /// Kill a victim that changes non-transactional tables, because a user or a kill rule accepted the risk.
     Kill,
-    /// Refuse to kill unsafe victims, with [`KillRefusal::Unsafe`].
+    /// Refuse to kill a victim that changes non-transactional tables, and return [`KillRefusal::Unsafe`].
     Refuse,
 }
 
-/// Kills several sessions with a policy for unsafe victims. See [`kill_victims`].
-/// Immediately before the kills, Clew reads the storage engines over the same connection.
+/// Kills several sessions, with a policy for victims that change non-transactional tables. See [`kill_victims`].
+/// Immediately before the kills, Clew reads the storage engines of the changed tables over the same connection.
 pub async fn kill_victims_with_policy(
     node: &NodeUrl,
     victims: &[Victim],
@@ -129,7 +129,7 @@ pub async fn kill_victims_with_policy(
     Ok(batch.into_outcomes())
 }
 
-/// Runs `work` and returns its result, or a timeout failure if the deadline passes.
+/// Runs `work` and returns its result. Returns a timeout failure if `work` exceeds the deadline.
 async fn run_with_deadline<T>(
     node: &NodeUrl,
     limits: &ReadLimits,

@@ -1,10 +1,10 @@
-//! Kills the running statement when a connection is dropped.
-//! If Clew only closed the dropped connection, the server would continue to run the statement.
+//! Kills the running statement of a connection that is dropped.
+//! Without the kill, the server would continue to run the statement after the connection is closed.
 //!
-//! Clew reads the process list over a control connection to find the session of the dropped connection.
-//! Clew identifies this session by its account and by the connection tag in its statement.
-//! Clew kills the statement only if the control connection reaches the server directly.
-//! The connection id alone is not sufficient, because the id may be reassigned after a restart or a failover.
+//! To find the session of the dropped connection, Clew reads the process list over a new control connection.
+//! Clew identifies the session of the dropped connection by its account and by the connection tag in its statement.
+//! Clew kills the session only if the control connection reaches the server without a proxy.
+//! A connection id does not identify the session, because the server may reassign the id after a restart or failover.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -21,11 +21,11 @@ use crate::raw_connection::RawConnection;
 use crate::{failure, process_list, statements};
 use statements::NO_SUCH_THREAD_ERROR;
 
-/// Running kill tasks of this process. A kill task outlives the read that spawned it.
+/// Running kill tasks of this process. A kill task may outlive the read whose statement it kills.
 static PENDING_KILLS: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
 
-/// Delay before each kill attempt. A hung server may recover between attempts.
-/// The next read of the node waits until the last attempt ends.
+/// Delay before each kill attempt. An unresponsive server may recover between two attempts.
+/// The next read of the node waits until the last kill attempt has finished.
 const KILL_ATTEMPT_DELAYS: [Duration; 9] = [
     Duration::ZERO,
     Duration::from_secs(1),
@@ -37,23 +37,24 @@ const KILL_ATTEMPT_DELAYS: [Duration; 9] = [
     Duration::from_secs(2),
     Duration::from_secs(2),
 ];
-/// Timeout for each of the two steps of a kill attempt: connecting, and then listing sessions and killing.
+/// Timeout for each step of a kill attempt.
+/// Step 1 connects. Step 2 reads the process list and sends the kill.
 const KILL_ATTEMPT_STEP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum number of bytes read per process list row, which is enough for the connection tag in the statement.
+/// Maximum number of bytes that Clew reads per process list row. The connection tag is within this limit.
 const MAX_PROCESS_LIST_ROW_BYTES: usize = 4 << 10;
 
-/// Dropped connection whose statement may still run on the server.
+/// Statement of a dropped connection. The server may still be running the statement.
 #[derive(Debug)]
 struct AbandonedStatement {
     node: NodeUrl,
-    /// Maximum number of bytes received over the control connection.
+    /// Maximum number of bytes that Clew receives over the control connection.
     max_bytes: u64,
     own: Arc<OwnSession>,
-    /// Permit of the dropped connection. Clew releases the permit after the last kill attempt.
+    /// Connection permit of the dropped connection. Clew releases the permit after the last kill attempt.
     permit: ConnectionPermit,
 }
 
-/// Guard that kills the running statement of its connection on drop.
+/// Guard that kills the running statement of a connection when the guard is dropped.
 #[derive(Debug)]
 pub(crate) struct KillOnDropGuard {
     abandoned: Option<AbandonedStatement>,
@@ -63,17 +64,17 @@ pub(crate) struct KillOnDropGuard {
 /// Outcome of a kill attempt.
 #[derive(Debug, PartialEq, Eq)]
 enum KillAttemptOutcome {
-    /// The statement was killed.
+    /// Clew killed the session that ran the statement.
     Killed,
-    /// No session runs the statement.
+    /// The statement has ended: no session runs it.
     Ended,
-    /// The session cannot be identified, or the control connection does not reach the server directly.
+    /// Clew cannot identify the session, or the control connection reaches the server through a proxy.
     Unidentified,
 }
 
 impl KillOnDropGuard {
-    /// Creates a guard for the connection `own`. The guard keeps the connection's `permit`.
-    /// `max_bytes` is the maximum number of bytes received over a control connection.
+    /// Creates a guard for the connection `own`. The guard holds the connection permit `permit`.
+    /// `max_bytes` limits the number of bytes that Clew receives over a control connection.
     pub(crate) fn new(
         node: NodeUrl,
         own: Arc<OwnSession>,
@@ -84,8 +85,8 @@ impl KillOnDropGuard {
         Self { abandoned: Some(AbandonedStatement { node, max_bytes, own, permit }), in_flight }
     }
 
-    /// Disarms the guard before a normal close of the connection.
-    /// Returns the permit, which the caller must drop after closing the connection.
+    /// Disarms the guard before Clew closes the connection normally.
+    /// Returns the connection permit, which the caller must drop after it closes the connection.
     pub(crate) fn disarm(&mut self) -> Option<ConnectionPermit> {
         self.abandoned.take().map(|abandoned| abandoned.permit)
     }
@@ -103,7 +104,7 @@ impl Drop for KillOnDropGuard {
     }
 }
 
-/// Waits at most `limit` until all pending kills have finished. Callers run this function before the process exits.
+/// Waits up to `limit` until all kill tasks have finished. A process calls this function before it exits.
 pub async fn wait_for_pending_kills(limit: Duration) {
     PENDING_KILLS.close();
     let _ = timeout(limit, PENDING_KILLS.wait()).await;
@@ -163,8 +164,8 @@ async fn kill_with_retries(abandoned: AbandonedStatement) {
     warn!(mysql.address = address, "abandoned statement not killed, and may still run: all kill attempts failed");
 }
 
-/// Opens a control connection with a connection permit for kills.
-/// If the dropped connection has a permit for kills, the control connection reuses this permit to avoid a deadlock.
+/// Opens a control connection. Acquires a connection permit for kills, unless the dropped connection already holds one.
+/// A second permit for kills could cause a deadlock, because each node has only one reserved permit.
 async fn open_control_connection(
     abandoned: &AbandonedStatement,
 ) -> Result<(Option<ConnectionPermit>, RawConnection), Failure> {

@@ -1,20 +1,21 @@
-//! Defines the time and size limits for a read.
+//! Defines time limits and size limits for reading a node.
 
 use std::time::Duration;
 
-/// Time and size limits for a read from a node.
+/// Time limits and size limits for reading a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadLimits {
-    /// Timeout for the complete read, from requesting the connection permit to the last row.
+    /// Timeout for the complete read, from requesting the connection permit to receiving the last row.
     pub read_timeout: Duration,
-    /// Timeout for connecting, which includes DNS lookup, TCP, TLS and login. Counts towards `read_timeout`.
+    /// Timeout for DNS lookup, TCP connection, TLS handshake and login.
+    /// The time counts towards `read_timeout`.
     pub connect_timeout: Duration,
-    /// Maximum number of bytes that the client receives during the read. Limits the harm by malicious servers.
+    /// Maximum number of bytes that Clew receives during a read, as a protection against malicious servers.
     pub max_bytes: u64,
 }
 
 impl ReadLimits {
-    /// Returns the timeout for acquiring a connection permit: half of `read_timeout`. The read can use the other half.
+    /// Returns the timeout for acquiring a connection permit, which is half of `read_timeout`.
     pub(crate) fn connection_permit_timeout(&self) -> Duration {
         self.read_timeout / 2
     }

@@ -1,4 +1,4 @@
-//! Reads the lock waits and lock holders of a node, from which the wait graph is built.
+//! Reads the lock waits and lock holders of a node, which form the wait graph.
 
 mod capabilities;
 mod identifiers;
@@ -34,14 +34,15 @@ pub(crate) use session_role::classify_session;
 pub(crate) use threads::ThreadMap;
 use xa_prepared::PreparedTransaction;
 
-/// Maximum number of bytes stored per statement, which is enough to find the table names in the statement.
+/// Maximum number of bytes that Clew stores of each statement, which is enough to find the table names.
 const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 
-/// Reads the lock waits of a node over one connection. Reads each system table once.
+/// Reads the lock waits of a node. Opens one connection and reads each system table once.
 /// [`clew_diagnose::waits::build_wait_graph`] builds the wait graph from the result.
 ///
-/// The `limitations` in the result describe data that could not be read.
-/// Fails after the read timeout. If the read fails or is dropped, Clew kills its running statement on the server.
+/// The field `limitations` of the result describes the data that Clew could not read.
+/// Fails after the read timeout.
+/// If the read fails or its future is dropped, Clew kills the statement that the read is running on the server.
 pub async fn read_lock_waits(node: &NodeUrl, limits: &ReadLimits) -> Result<LockObservations, Failure> {
     run_with_timeout(node, limits, async {
         read_lock_observations_and_close(Connection::open(node, limits).await?).await
@@ -49,7 +50,7 @@ pub async fn read_lock_waits(node: &NodeUrl, limits: &ReadLimits) -> Result<Lock
     .await
 }
 
-/// Reads lock waits and the server instance, for callers that kill sessions. See [`read_lock_waits`].
+/// Reads the lock waits and the server instance of a node, for callers that kill sessions. See [`read_lock_waits`].
 pub async fn read_lock_waits_with_instance(
     node: &NodeUrl,
     limits: &ReadLimits,
@@ -78,8 +79,8 @@ async fn read_lock_observations_and_close(mut connection: Connection) -> Result<
     Ok(observed)
 }
 
-/// Reads the lock waits over an open connection.
-/// Also reads the latest statements of `extra_session`, even if `extra_session` does not block other sessions.
+/// Reads the lock waits over a connection that is already open.
+/// Also reads the latest statements of the session `extra_session`, even if that session blocks no other session.
 pub(crate) async fn read_lock_observations(
     connection: &mut Connection,
     extra_session: Option<u64>,
@@ -106,14 +107,14 @@ pub(crate) async fn read_lock_observations(
     Ok(observed)
 }
 
-/// Lock tables of a node. Clew reads them before the process list, so that the list contains every lock holder.
+/// Lock tables of a node. Clew reads them before the process list, so that the process list contains every lock holder.
 #[derive(Debug)]
 pub(crate) struct LockTables {
     pub(crate) transactions: Vec<Transaction>,
     pub(crate) threads: ThreadMap,
-    /// Limitations of the read.
+    /// Limitations for the lock tables that Clew could not read.
     pub(crate) limitations: Vec<Limitation>,
-    /// Limitation that explains why performance_schema is unreadable, or `None` if performance_schema is readable.
+    /// `Limitation` that explains why performance_schema is unreadable, or `None` if it is readable.
     pub(crate) unreadable: Option<Limitation>,
     capabilities: LockCapabilities,
     prepared: Vec<PreparedTransaction>,
@@ -122,7 +123,7 @@ pub(crate) struct LockTables {
 }
 
 impl LockTables {
-    /// Reads each lock table once. Appends a limitation for each table that could not be read.
+    /// Reads each lock table once. Appends a `Limitation` for each lock table that Clew could not read.
     pub(crate) async fn read(connection: &mut Connection, mut limitations: Vec<Limitation>) -> Result<Self, Failure> {
         let account = privileges::read_current_account(connection).await?;
         let transactions = read_session_transactions(connection, &account, &mut limitations).await?;
@@ -147,13 +148,13 @@ impl LockTables {
         Ok(Self { transactions, threads, limitations, unreadable, capabilities, prepared, row_waits, metadata_locks })
     }
 
-    /// Returns a limitation that may explain why the blocker of a wait is unknown.
+    /// Returns a `Limitation` that explains why the blocker of a lock wait may be unknown.
     pub(crate) fn stale_lock_mode_limitation(&self) -> Option<Limitation> {
         self.capabilities.stale_lock_mode_limitation()
     }
 
-    /// Returns the ids of sessions that wait or may block other sessions, according to the lock tables.
-    /// Clew detects waits that are missing from the lock tables by the session state.
+    /// Returns the ids of the sessions that, according to the lock tables, wait for a lock or may block other sessions.
+    /// If a wait is not in the lock tables, Clew detects it by the session state in the process list.
     pub(crate) fn waiting_or_blocking_session_ids(&self) -> HashSet<u64> {
         let waiting = self.transactions.iter().filter(|transaction| transaction.is_waiting_for_lock());
         let for_rows = self.row_waits.iter().flat_map(|wait| wait.session_ids(&self.threads));
@@ -161,7 +162,8 @@ impl LockTables {
         waiting.map(|transaction| transaction.session_id).chain(for_rows).chain(with_locks).collect()
     }
 
-    /// Joins the lock tables with the sessions. Returns the data for the wait graph, and the thread map.
+    /// Joins the lock tables with the sessions.
+    /// Returns the data for the wait graph, and the map from thread ids to session ids.
     pub(crate) fn into_lock_observations(self, sessions: Vec<ObservedSession>) -> (LockObservations, ThreadMap) {
         let Self { transactions, threads, limitations, capabilities, prepared, row_waits, metadata_locks, .. } = self;
         let busy = transactions.iter().map(|transaction| transaction.session_id).collect();
@@ -203,8 +205,8 @@ async fn read_session_transactions(
     }
 }
 
-/// Selects one transaction per session, because DDL uses two transactions.
-/// Prefers a waiting transaction, and otherwise the transaction with more locks.
+/// Selects one transaction per session, because a session that runs DDL has two transactions.
+/// Prefers a transaction that waits for a lock, and otherwise selects the transaction with more locks.
 fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
     let weight = |transaction: &Transaction| {
         (transaction.is_waiting_for_lock(), transaction.tables_locked, transaction.rows_locked, transaction.id)
@@ -227,8 +229,8 @@ fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Tra
     chosen
 }
 
-/// Returns whether any transaction may be waiting for a lock.
-/// From an account without the PROCESS privilege, MySQL hides transactions but not lock waits. MariaDB hides both.
+/// Returns whether any transaction may be waiting for a row lock.
+/// Without the PROCESS privilege, MySQL hides transactions but shows lock waits, whereas MariaDB hides both.
 fn may_have_lock_waits(transactions: &[Transaction]) -> bool {
     transactions.is_empty() || transactions.iter().any(Transaction::is_waiting_for_lock)
 }

@@ -1,7 +1,7 @@
-//! Detects lost instrumentation: performance_schema does not record an object if its table for such objects is full.
+//! Detects lost instrumentation: performance_schema does not record an object if the table for such objects is full.
 //!
-//! The server counts lost objects since its start. A lost object may no longer exist.
-//! If the size of a table is 0, the server neither records objects nor counts losses.
+//! The server counts all objects lost since its start, including objects that no longer exist.
+//! If the table size for a kind of object is 0, the server does not record or count such objects.
 
 use std::collections::HashMap;
 
@@ -11,18 +11,18 @@ use clew_model::{Failure, Limitation, LimitationKind};
 use crate::connection::Connection;
 use crate::{failure, statements};
 
-/// Pair of a status variable that counts lost objects and the system variable that sets the table size.
+/// Status variable that counts lost objects, with the system variable that limits the number of recorded objects.
 struct LossCounter {
     counter: &'static str,
     size: &'static str,
     kind: LimitationKind,
-    /// Name of the lost objects in the text of the limitation.
+    /// Name of the lost objects in the message, such as `metadata locks`.
     objects: &'static str,
-    /// Effect on the data that Clew reads.
+    /// Effect of the loss on the data that Clew reads.
     effect: &'static str,
 }
 
-/// Loss counters for the performance_schema tables that Clew reads.
+/// Loss counters of the performance_schema tables that Clew reads.
 static LOSS_COUNTERS: [LossCounter; 6] = [
     LossCounter {
         counter: "Performance_schema_metadata_lock_lost",
@@ -68,21 +68,23 @@ static LOSS_COUNTERS: [LossCounter; 6] = [
     },
 ];
 
-/// Reads the loss counters. Returns a limitation for each kind of lost object.
+/// Reads the loss counters.
+/// Returns one `Limitation` for each kind of object that the server lost or does not record.
 pub(crate) async fn read_loss_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     let counters = read_numeric_variables(connection, statements::LOSS_COUNTERS_QUERY).await?;
     let sizes = read_numeric_variables(connection, statements::PERFORMANCE_SCHEMA_SIZES_QUERY).await?;
     Ok(LOSS_COUNTERS.iter().filter_map(|loss| loss.find_loss_limitation(&counters, &sizes)).collect())
 }
 
-/// Reads the loss counters. Returns limitations only for lost threads, whose sessions performance_schema does not list.
+/// Reads the loss counters, and returns only the `Limitation` values for lost threads.
+/// performance_schema does not list the sessions of lost threads.
 pub(crate) async fn read_lost_thread_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     let mut losses = read_loss_limitations(connection).await?;
     losses.retain(|loss| loss.kind == LimitationKind::LostThreads);
     Ok(losses)
 }
 
-/// Numeric values by variable name in lower case.
+/// Numeric values of server variables, by variable name in lower case.
 type NamedValues = HashMap<String, i64>;
 
 async fn read_numeric_variables(connection: &mut Connection, statement: &str) -> Result<NamedValues, Failure> {

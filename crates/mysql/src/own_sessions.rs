@@ -1,11 +1,11 @@
 //! Recognises Clew's own sessions in process lists.
 //!
-//! A connection id alone does not identify one of Clew's sessions.
-//! After a restart or behind a load balancer, the same connection id may belong to another client.
-//! A listed session belongs to Clew in two cases:
+//! A connection id alone does not identify a session of Clew.
+//! After a restart or behind a load balancer, a session of another client may have the same connection id.
+//! A session in a process list belongs to Clew in two cases:
 //!
-//! - The session runs a statement with the installation marker under Clew's account.
-//! - The session has the connection id and the client address of a connection of this process.
+//! - The session has Clew's account and runs a statement that contains the installation marker.
+//! - The session has the connection id and the client address of a connection that this process opened.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
@@ -16,19 +16,19 @@ use std::time::{Duration, Instant};
 use clew_model::Session;
 use uuid::Uuid;
 
-/// Time for which a closed connection stays in the registry. Servers briefly list connections after they are closed.
+/// Time for which the registry keeps a closed connection, because servers may still list it briefly.
 const CLOSED_CONNECTION_ENTRY_TTL: Duration = Duration::from_mins(1);
-/// Account name that the process list shows for connections that are not authenticated yet.
+/// Account name in the process list for connections whose login has not finished.
 const UNAUTHENTICATED_USER: &[u8] = b"unauthenticated user";
 
 static CONNECTION_REGISTRY: LazyLock<Mutex<ConnectionRegistry>> = LazyLock::new(Mutex::default);
 static NEXT_CONNECTION_NUMBER: AtomicU64 = AtomicU64::new(0);
 static INSTALLATION_MARKER: OnceLock<String> = OnceLock::new();
 
-/// Sets the marker by which the processes of one installation recognise each other's sessions.
-/// The marker must be unguessable. Removes all characters other than ASCII letters and digits.
-/// Setting the marker has no effect after the first connection to a server.
-/// If no marker is set, the process generates a random marker.
+/// Sets the installation marker, which all processes of one installation share to recognise each other's sessions.
+/// The installation marker must be unguessable. This function removes all characters except ASCII letters and digits.
+/// This function has no effect after the process has opened its first connection to a server.
+/// If the installation marker is not set, the process generates a random installation marker.
 pub fn set_installation_marker(marker: &str) {
     let marker: String = marker.chars().filter(char::is_ascii_alphanumeric).collect();
     let _ = INSTALLATION_MARKER.set(marker);
@@ -39,14 +39,14 @@ pub(crate) fn installation_marker() -> &'static str {
     INSTALLATION_MARKER.get_or_init(|| Uuid::new_v4().simple().to_string())
 }
 
-/// Registry of this process's open and recently closed connections.
+/// Registry of the connections that this process has open or has recently closed.
 #[derive(Debug, Default)]
 struct ConnectionRegistry {
-    /// Registry entries by connection number.
+    /// Registered connections by connection number, which is unique in this process.
     entries: HashMap<u64, ConnectionEntry>,
-    /// Connection numbers by connection id. Different servers may assign the same connection id.
+    /// Connection numbers by connection id. Connections to different servers may have the same connection id.
     by_id: HashMap<u64, HashSet<u64>>,
-    /// Numbers of the connections whose connection ids are not known yet.
+    /// Numbers of the connections whose connection ids Clew has not read yet.
     without_id: HashSet<u64>,
 }
 
@@ -87,7 +87,7 @@ impl ConnectionRegistry {
         }
     }
 
-    /// Returns whether a session that the node at `address` lists is a registered connection.
+    /// Returns whether a session in the process list of the node at `address` is a registered connection.
     fn contains_session(&self, session: &Session, address: &str) -> bool {
         let matches =
             |number: &u64| self.entries.get(number).is_some_and(|entry| entry.matches_session(session, address));
@@ -102,9 +102,10 @@ struct ConnectionEntry {
     /// Registered address of the node.
     address: String,
     local: SocketAddr,
-    /// Value of `CONNECTION_ID()`, or `None` before the first read.
+    /// Value of `CONNECTION_ID()`, or `None` until Clew has read the connection id.
     id: Option<u64>,
-    /// Client address in the process list, or `None` before the first read. Differs from `local` behind a proxy.
+    /// Client address of the connection in the process list, or `None` until Clew has read the process list.
+    /// The address differs from `local` if Clew connects through a proxy.
     listed: Option<Vec<u8>>,
     closed: Option<Instant>,
 }
@@ -132,8 +133,8 @@ impl ConnectionEntry {
         }
     }
 
-    /// Returns whether `host` is the local address of the connection.
-    /// If `or_name` is true, accepts any host name, because a server that resolves client addresses lists host names.
+    /// Returns whether the client address `host` is the local address of the connection.
+    /// If `or_name` is true, any host name with the local port matches, because servers may resolve client addresses.
     fn has_local_address(&self, host: &[u8], or_name: bool) -> bool {
         let Some((name, port)) = parse_client_address(host) else { return false };
         let local = self.local.ip().to_canonical();
@@ -143,13 +144,13 @@ impl ConnectionEntry {
     }
 }
 
-/// Parses the host and port of a client address in a process list.
+/// Parses a client address from a process list into host and port.
 fn parse_client_address(host: &[u8]) -> Option<(&str, u16)> {
     let (name, port) = std::str::from_utf8(host).ok()?.rsplit_once(':')?;
     Some((name, port.parse().ok()?))
 }
 
-/// Registered connection of this process. Dropping the value marks the connection as closed.
+/// Registration of a connection of this process. Dropping it marks the connection as closed.
 #[derive(Debug)]
 pub(crate) struct OwnSession {
     number: u64,
@@ -157,7 +158,8 @@ pub(crate) struct OwnSession {
 }
 
 impl OwnSession {
-    /// Registers a connection from `local` to the node at `address`. Callers must register it before the login.
+    /// Registers a connection from `local` to the node at `address`.
+    /// Callers must register a connection before the login.
     pub(crate) fn register(local: SocketAddr, account: &str, address: &str) -> Self {
         let number = NEXT_CONNECTION_NUMBER.fetch_add(1, Ordering::Relaxed);
         let tag = format!("clew:{}.{}.{number}", installation_marker(), std::process::id());
@@ -167,17 +169,17 @@ impl OwnSession {
         Self { number, tag }
     }
 
-    /// Returns the connection tag, which the client sends as a comment in each statement.
+    /// Returns the connection tag, which the client sends in a comment at the start of each statement.
     pub(crate) fn connection_tag(&self) -> &str {
         &self.tag
     }
 
-    /// Sets the connection id to the value of `CONNECTION_ID()`.
+    /// Stores the connection id that `CONNECTION_ID()` returned.
     pub(crate) fn set_connection_id(&self, id: u64) {
         lock_connection_registry().set_connection_id(self.number, Some(id));
     }
 
-    /// Marks the connection as closed. The server may briefly list the connection after it is closed.
+    /// Marks the connection as closed. The server may still list a closed connection for a short time.
     pub(crate) fn mark_closed(&self) {
         if let Some(entry) = lock_connection_registry().entries.get_mut(&self.number) {
             entry.closed = Some(Instant::now());
@@ -191,13 +193,13 @@ impl Drop for OwnSession {
     }
 }
 
-/// Filter that recognises Clew's own sessions in process lists read over one connection.
+/// Filter that recognises Clew's own sessions in the process lists read over one connection.
 #[derive(Debug, Clone)]
 pub(crate) struct OwnSessionFilter {
     account: Vec<u8>,
     number: u64,
     tag: Vec<u8>,
-    /// Prefix that all statements from this installation share.
+    /// Common prefix of all statements that the processes of this installation send.
     start: Vec<u8>,
     /// Address of the node.
     address: String,
@@ -205,7 +207,7 @@ pub(crate) struct OwnSessionFilter {
 }
 
 impl OwnSessionFilter {
-    /// Creates a filter for process lists that Clew reads over the connection `own`. `account` has no host part.
+    /// Creates a filter for process lists read over the connection `own`. `account` is the account name without a host.
     pub(crate) fn new(own: &OwnSession, account: &str, address: &str) -> Self {
         Self {
             account: account.as_bytes().to_vec(),
@@ -218,7 +220,7 @@ impl OwnSessionFilter {
     }
 
     /// Returns whether a session belongs to Clew.
-    /// If the session is the reading connection itself, records the listed connection id.
+    /// If the session is that of the reading connection, stores the session's connection id in the filter.
     pub(crate) fn is_own_session(&mut self, session: &Session) -> bool {
         let statement = session.statement.as_deref().unwrap_or_default();
         if statement.starts_with(&self.start) && session.user == self.account {
@@ -235,8 +237,8 @@ impl OwnSessionFilter {
         lock_connection_registry().contains_session(session, &self.address)
     }
 
-    /// Returns the id that the process list shows for the reading connection.
-    /// Returns `None` if the process list does not contain the reading connection, as on another server or a proxy.
+    /// Returns the connection id that the process list shows for the reading connection.
+    /// Returns `None` if the process list, for example that of another server, lacks the reading connection.
     pub(crate) fn listed_connection_id(&self) -> Option<u64> {
         self.listed
     }

@@ -1,4 +1,4 @@
-//! Reads the account of a connection and checks its privileges.
+//! Reads the account of a connection, and checks which privileges the account has.
 
 use clew_model::{Failure, FailureKind, Limitation, LimitationKind};
 
@@ -6,12 +6,13 @@ use crate::connection::Connection;
 use crate::statements;
 use crate::transactions::CANNOT_CONVERT_TEXT_ERROR;
 
-/// Reads the account of the connection in the form `user@host`.
+/// Reads the account under which the connection is logged in, in the form `user@host`.
 pub(crate) async fn read_current_account(connection: &mut Connection) -> Result<String, Failure> {
     query_single_value(connection, statements::CURRENT_ACCOUNT_QUERY).await.map(Option::unwrap_or_default)
 }
 
-/// Runs a query that returns a single value. Returns `None` if the server returns `NULL` or no row.
+/// Runs a query that returns a single value.
+/// Returns `None` if the server returns `NULL` or no row.
 pub(crate) async fn query_single_value<T>(connection: &mut Connection, statement: &str) -> Result<Option<T>, Failure>
 where
     Option<T>: mysql_common::prelude::FromRow + Send + 'static,
@@ -20,8 +21,8 @@ where
     Ok(rows.into_iter().next().flatten())
 }
 
-/// Runs a statement that succeeds only with a certain privilege. Returns false if the server returns an error.
-/// Treats [`CANNOT_CONVERT_TEXT_ERROR`] as success, because the server checks the privilege before this error.
+/// Runs a statement that requires a privilege. Returns false if the server returns an error.
+/// Returns true for [`CANNOT_CONVERT_TEXT_ERROR`], which the server returns only after the privilege check.
 pub(crate) async fn run_privilege_probe(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
     match connection.query_all::<mysql_common::Row>(probe).await {
         Ok(_) => Ok(true),
@@ -30,7 +31,7 @@ pub(crate) async fn run_privilege_probe(connection: &mut Connection, probe: &str
     }
 }
 
-/// Checks whether the grants of the account allow killing sessions of other accounts.
+/// Checks whether the account has a privilege to kill sessions of other accounts.
 pub(crate) async fn has_kill_privilege(connection: &mut Connection) -> Result<bool, Failure> {
     let grants: Vec<String> =
         connection.query_all(statements::GRANTS_QUERY).await.map_err(|error| connection.to_failure(&error))?;
@@ -74,7 +75,7 @@ pub(crate) fn missing_performance_schema_privilege_limitation(account: &str) -> 
     }
 }
 
-/// Creates the failure for a missing privilege, with the `GRANT` statement that grants the privilege.
+/// Creates the failure for a missing privilege, which contains the `GRANT` statement for the privilege.
 pub(crate) fn missing_privilege_failure(
     connection: &Connection,
     doing: &str,
@@ -89,7 +90,7 @@ pub(crate) fn missing_privilege_failure(
     Failure::new(FailureKind::MissingPrivilege, detail)
 }
 
-/// Quotes `user@host` as an account name for SQL statements.
+/// Quotes an account in the form `user@host` as an account name for SQL statements.
 pub(crate) fn quote_account_name(account: &str) -> String {
     let (user, host) = account.rsplit_once('@').unwrap_or((account, "%"));
     let quote = |text: &str| text.replace('\\', "\\\\").replace('\'', "''");

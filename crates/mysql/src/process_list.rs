@@ -8,29 +8,29 @@ use clew_model::{Limitation, LimitationKind, Session};
 use crate::client::{Client, Error, ResultSetRows, RowCells};
 use crate::statements;
 
-/// Maximum memory in bytes for the sessions that one read stores. Buffered results have the same limit.
+/// Maximum memory in bytes for the sessions that Clew stores per read. Buffered result sets have the same limit.
 const MAX_SESSION_MEMORY_BYTES: usize = 256 << 20;
-/// Memory in bytes of a session without its text columns, which are separate allocations.
+/// Memory in bytes that a session takes without the content of its text columns.
 const SESSION_OVERHEAD_BYTES: usize = size_of::<Session>() + 5 * 16;
 
-/// Maximum number of bytes read per process list row. Clew truncates statements after 64 MiB.
+/// Maximum number of bytes that Clew reads per process list row. Longer rows end with a truncated statement.
 pub(crate) const MAX_SESSION_ROW_BYTES: usize = (64 << 20) + (4 << 10);
 
-/// Reader of process list rows.
+/// Reads the rows of a process list one at a time.
 pub(crate) struct SessionRows<'a> {
     rows: ResultSetRows<'a>,
-    /// Number of truncated rows.
+    /// Number of rows that were longer than the limit and are truncated.
     truncated: u64,
-    /// Number of idle user sessions whose ages were negative or implausible.
+    /// Number of idle user sessions whose ages were negative or implausible and were replaced with 0.
     clamped: u64,
 }
 
-/// Queries all sessions visible to the account. Reads at most `max_row` bytes per row.
+/// Queries all sessions that the account can see. Reads at most `max_row` bytes of each row.
 pub(crate) async fn query_sessions(client: &mut Client, max_row: usize) -> Result<SessionRows<'_>, Error> {
     query_session_rows(client, statements::PROCESS_LIST_QUERY, max_row).await
 }
 
-/// Queries all MySQL sessions from `performance_schema.processlist`, which does not acquire a global lock.
+/// Queries all sessions of a MySQL server from `performance_schema.processlist`, which needs no global lock.
 /// The server truncates each statement after 1,024 bytes.
 pub(crate) async fn query_performance_schema_sessions(
     client: &mut Client,
@@ -55,12 +55,12 @@ impl SessionRows<'_> {
         Ok(Some(session))
     }
 
-    /// Returns the number of truncated rows.
+    /// Returns the number of rows that were longer than the limit and are truncated.
     pub(crate) fn truncated_row_count(&self) -> u64 {
         self.truncated
     }
 
-    /// Returns a limitation if ages of idle sessions were invalid and replaced with 0.
+    /// Returns a `Limitation` if the ages of idle sessions were invalid and Clew replaced them with 0.
     pub(crate) fn clamped_age_limitation(&self) -> Option<Limitation> {
         (self.clamped > 0).then(|| Limitation {
             kind: LimitationKind::UnreliableAges,
@@ -74,12 +74,12 @@ impl SessionRows<'_> {
     }
 }
 
-/// Counts the memory used by stored sessions. A short row takes more memory as a [`Session`] than on the wire.
+/// Counts the memory of stored sessions. A short row takes more memory as a [`Session`] than on the network.
 #[derive(Debug, Default)]
 pub(crate) struct SessionMemoryCounter(usize);
 
 impl SessionMemoryCounter {
-    /// Adds the memory of a session. Fails if the total exceeds [`MAX_SESSION_MEMORY_BYTES`].
+    /// Adds the memory of a session. Fails if the total memory exceeds [`MAX_SESSION_MEMORY_BYTES`].
     pub(crate) fn add_session(&mut self, session: &Session) -> Result<(), Error> {
         let Session { user, host, database, command, state, statement, .. } = session;
         let texts = [Some(user), Some(host), Some(command), database.as_ref(), state.as_ref(), statement.as_ref()];
@@ -94,8 +94,8 @@ impl SessionMemoryCounter {
     }
 }
 
-/// Parses a row with the text columns Id, User, Host, db, Command, Time, State and Info. MariaDB adds Progress.
-/// Also returns whether the session's age was invalid and was replaced.
+/// Parses a row with the columns Id, User, Host, db, Command, Time, State and Info, and ignores further columns.
+/// Also returns whether the session's age was invalid and was replaced with 0.
 fn parse_session(mut cells: RowCells<'_>) -> Result<(Session, bool), Error> {
     let mut cell = || cells.next_cell();
     let id = parse_number(cell()?).unwrap_or(0);
@@ -109,7 +109,7 @@ fn parse_session(mut cells: RowCells<'_>) -> Result<(Session, bool), Error> {
     Ok((Session { id, user, host, database, command, seconds, state, statement }, is_clamped))
 }
 
-/// Parses a decimal number. Returns `None` if the number is malformed or out of range.
+/// Parses a decimal number. Returns `None` if the text is not a number or the number is out of range.
 fn parse_number<N: FromStr>(text: Option<&[u8]>) -> Option<N> {
     std::str::from_utf8(text?).ok()?.parse().ok()
 }

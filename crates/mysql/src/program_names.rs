@@ -1,4 +1,4 @@
-//! Reads program names, which clients send as the connection attribute `program_name`.
+//! Reads program names. A client sends its program name as the connection attribute `program_name`.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,8 +8,9 @@ use clew_model::{Failure, Limitation, LimitationKind};
 use crate::connection::Connection;
 use crate::statements;
 
-/// Reads the program names of all sessions, by session id. Equal program names share one allocation.
-/// Appends a limitation if program names cannot be read.
+/// Reads the program names of all sessions, by session id.
+/// Sessions with the same program name share one memory allocation.
+/// Appends a `Limitation` if the account cannot read program names.
 pub(crate) async fn read_all_program_names(
     connection: &mut Connection,
     unreadable: Option<&Limitation>,
@@ -30,7 +31,7 @@ pub(crate) async fn read_all_program_names(
     Ok(group_names_by_session(rows))
 }
 
-/// Reads the program names of the sessions, by session id.
+/// Reads the program names of the given sessions, by session id.
 pub(crate) async fn read_program_names(
     connection: &mut Connection,
     sessions: &[u64],
@@ -38,7 +39,7 @@ pub(crate) async fn read_program_names(
     Ok(group_names_by_session(query_program_name_rows(connection, &statements::program_names_query(sessions)).await?))
 }
 
-/// Queries the program names of the sessions. Returns the client error if the query fails.
+/// Queries the program names of the given sessions. Returns the client error if the query fails.
 pub(crate) async fn query_program_names(
     connection: &mut Connection,
     sessions: &[u64],

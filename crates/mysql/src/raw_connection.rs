@@ -1,4 +1,4 @@
-//! Opens authenticated connections that have no connection permit and no session variables set.
+//! Opens authenticated connections that have no connection permit and whose session variables are not set.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,11 +14,12 @@ use crate::{failure, refused_logins, statements};
 
 /// Error code `ER_CON_COUNT_ERROR`: the server has reached `max_connections`.
 const TOO_MANY_CONNECTIONS_ERROR: u16 = 1040;
-/// Delays before Clew retries a login after [`TOO_MANY_CONNECTIONS_ERROR`]. Connection bursts usually end in this time.
+/// Delays before Clew repeats a login after [`TOO_MANY_CONNECTIONS_ERROR`].
+/// Most bursts of connections end within the sum of the delays.
 const CONNECT_RETRY_DELAYS: [Duration; 3] =
     [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
 
-/// Authenticated connection without a connection permit, whose session variables are not set yet.
+/// Authenticated connection that has no connection permit and whose session variables are not set.
 #[derive(Debug)]
 pub(crate) struct RawConnection {
     pub(crate) client: Client,
@@ -26,7 +27,7 @@ pub(crate) struct RawConnection {
     account: String,
     /// Address of the node.
     address: String,
-    /// Value of `CONNECTION_ID()`, or 0 before the first read.
+    /// Value of `CONNECTION_ID()`, or 0 until Clew has read the connection id.
     pub(crate) id: u64,
 }
 
@@ -39,7 +40,8 @@ impl RawConnection {
         Ok(raw)
     }
 
-    /// Connects to the node and authenticates. Retries if the server has reached `max_connections`.
+    /// Connects to the node and authenticates.
+    /// Repeats the login if the server has reached `max_connections`.
     pub(crate) async fn connect(node: &NodeUrl, address: &str, max_bytes: u64) -> Result<Self, Failure> {
         let lookup = lookup_host((node.host.as_str(), node.port)).await;
         let addresses: Vec<SocketAddr> =
@@ -73,7 +75,7 @@ impl RawConnection {
         Ok(Self { client, own, account: node.user.clone(), address, id: 0 })
     }
 
-    /// Reads the server version and the connection id. Stores the connection id and returns the server version.
+    /// Reads the server version and the connection id, stores the connection id, and returns the server version.
     pub(crate) async fn read_version_and_id(&mut self) -> Result<String, Error> {
         let rows = self.client.query_all::<(String, u64)>(statements::SERVER_IDENTITY_QUERY).await?;
         let (version, id) =
@@ -83,20 +85,21 @@ impl RawConnection {
         Ok(version)
     }
 
-    /// Creates a filter that recognises Clew's own sessions in process lists from this connection.
+    /// Creates a filter that recognises Clew's own sessions in process lists that Clew reads over this connection.
     pub(crate) fn own_session_filter(&self) -> OwnSessionFilter {
         OwnSessionFilter::new(&self.own, &self.account, &self.address)
     }
 
-    /// Returns whether the connection id in the handshake packet equals `CONNECTION_ID()`.
-    /// Behind a proxy, the two ids differ. The handshake packet contains only the lower 32 bits of a connection id.
+    /// Returns whether the connection id from the handshake packet matches `CONNECTION_ID()`.
+    /// The two connection ids differ if Clew connects through a proxy.
+    /// Compares only the lower 32 bits of the ids, because the handshake packet does not contain the upper bits.
     pub(crate) fn handshake_id_matches(&self) -> bool {
         u64::from(self.client.handshake_connection_id) == self.id & u64::from(u32::MAX)
     }
 
-    /// Returns whether the connection reaches the server directly, without a proxy.
-    /// Behind a proxy, the server that lists a session and the server that receives a kill may differ.
-    /// Callers must pass the complete process list, which contains this connection, through `filter` first.
+    /// Returns whether Clew connects to the server without a proxy.
+    /// A proxy may send the process list query and the kill to different servers.
+    /// Callers must first pass every session of the process list, including this connection's session, to `filter`.
     pub(crate) fn is_direct(&self, filter: &OwnSessionFilter) -> bool {
         self.handshake_id_matches() && filter.listed_connection_id() == Some(self.id)
     }

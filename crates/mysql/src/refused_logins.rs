@@ -1,8 +1,8 @@
-//! Shares the failure of a refused login between concurrent requests for the same node.
+//! Shares the failure of a refused login among concurrent requests for the same node.
 //!
-//! Concurrent requests for a node queue for a connection permit.
-//! After a refused login, each queued request would repeat the login, and the server could lock the account.
-//! Instead of repeating the login, the queued requests return the same failure.
+//! Concurrent requests for the same node wait for a connection permit.
+//! If each waiting request repeated a refused login, the server could lock the account.
+//! Waiting requests therefore return the failure of the refused login without a new login.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use clew_model::{Failure, NodeUrl};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Time during which Clew does not repeat a refused login.
-/// Callers with their own back-off record the refusal within this time.
+/// Time for which Clew does not repeat a refused login.
+/// Within this time, callers that have their own back-off record the refused login.
 const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 
-/// Most recent refused login by node address.
+/// Most recent refused login of each node, by node address.
 static REFUSED_LOGINS: LazyLock<Mutex<HashMap<String, RefusedLogin>>> = LazyLock::new(Mutex::default);
 
 #[derive(Debug)]
@@ -44,7 +44,8 @@ pub(crate) fn record_refused_login(node: &NodeUrl, failure: &Failure) {
     all.insert(node.address(), refused);
 }
 
-/// Returns the failure of the same login if the server refused it after `requested` or up to one second earlier.
+/// Returns the failure of a login with the same URL and password if the server refused that login recently.
+/// The refusal is at most one second older than the time `requested`.
 pub(crate) fn find_refused_login_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
     let all = lock_refused_logins();
     let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSED_LOGIN_TTL)?;

@@ -1,6 +1,6 @@
-//! Detects replication appliers that the process list does not identify by account or command.
+//! Detects replication appliers that Clew cannot recognise by account or by process list command.
 //!
-//! While a MySQL applier thread runs a trigger, its account is the trigger's definer (observed on 9.7).
+//! While a MySQL applier runs a trigger, the process list shows the account of the trigger's definer (seen on 9.7).
 
 use std::collections::HashSet;
 
@@ -12,14 +12,14 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{failure, statements};
 
-/// Process list command that unauthenticated clients and replication threads have.
+/// Process list command of replication threads, and of clients whose login has not finished.
 const CONNECT_COMMAND: &[u8] = b"Connect";
 
 /// Returns the ids of replication appliers that [`is_internal_session`] does not detect.
-/// Queries the server only if one of the sessions may be a replication applier.
+/// Sends a query only if one of the given sessions may be a replication applier.
 ///
-/// A session that performance_schema does not list counts as an applier if it runs a statement before its login.
-/// A client cannot run statements before its login.
+/// A session that is not in performance_schema is an applier if it runs a statement while its command is `Connect`.
+/// A client cannot run statements before its login has finished.
 pub(crate) async fn find_replication_appliers(
     connection: &mut Connection,
     sessions: impl Iterator<Item = &Session>,
@@ -42,8 +42,9 @@ pub(crate) async fn find_replication_appliers(
     Ok(candidates.into_iter().filter(|session| applies(session)).map(|session| session.id).collect())
 }
 
-/// Returns whether a session may be a replication applier instead of a remote client.
-/// The process list shows a port for each remote client. Authenticated clients never have the command `Connect`.
+/// Returns whether a session may be a replication applier, based on its client address and its command.
+/// The process list shows a port in the client address of each remote client.
+/// A remote client has the command `Connect` only until its login has finished.
 fn may_be_replication_applier(session: &Session) -> bool {
     session.host_without_port().len() == session.host.len() || session.command == CONNECT_COMMAND
 }

@@ -1,8 +1,8 @@
-//! Reads the progress of rollbacks, and estimates how long each rollback will take.
+//! Reads the progress of rollbacks and estimates when they complete.
 //!
-//! During a rollback, InnoDB decrements the number of modified rows of the transaction.
-//! Clew estimates the remaining time from the rollback speed, that is, from two samples of this number.
-//! The rollback speed varies. Rows with many indexes and pages that must be read from disk take longer.
+//! During a rollback, InnoDB decrements the transaction's number of modified rows.
+//! From two samples of the number of modified rows, Clew computes the rollback speed and the remaining time.
+//! The speed varies: rollbacks of rows with many indexes, or of rows that are not in memory, take longer.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -21,9 +21,11 @@ use crate::limits::ReadLimits;
 use crate::transactions::{self, CANNOT_CONVERT_TEXT_ERROR, MISSING_PRIVILEGE_ERROR, TransactionReadResult};
 use crate::{failure, privileges, statements};
 
-/// Interval between samples of rollbacks. InnoDB refreshes `innodb_trx` only after 0.1 s without reads of the table.
+/// Interval between two samples of rollbacks.
+/// InnoDB refreshes `innodb_trx` only if 0.1 s have passed since the previous read of the table.
 const ROLLBACK_SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
-/// Maximum number of samples per read. The samples after the second distinguish slow rollbacks from stalled rollbacks.
+/// Maximum number of samples per read.
+/// Clew takes a third and a fourth sample to distinguish slow rollbacks from stalled rollbacks.
 const MAX_ROLLBACK_SAMPLES: u32 = 4;
 
 /// Transaction that the server is rolling back.
@@ -31,24 +33,25 @@ const MAX_ROLLBACK_SAMPLES: u32 = 4;
 pub struct Rollback {
     /// Transaction id.
     pub transaction_id: u64,
-    /// Session id, or 0 if the server rolls back the transaction after a restart.
-    /// MySQL may have removed the session from the process list.
+    /// Session id, or 0 for a transaction that the server rolls back after a restart.
+    /// On MySQL, the process list may no longer contain the session.
     pub session_id: u64,
-    /// First 1,024 bytes of the session's statement, or `None` if the session is being killed.
+    /// First 1,024 bytes of the session's statement, or `None` if the server does not report the statement.
     pub statement: Option<Vec<u8>>,
-    /// Start of the transaction in the server's time zone, such as `2026-11-24 18:00:00`.
-    /// The text is empty if only the age of the transaction is known.
+    /// Start time of the transaction in the server's time zone, such as `2026-11-24 18:00:00`.
+    /// The text is empty if the server reports only the age of the transaction.
     pub started: String,
-    /// Number of modified rows that are not rolled back yet.
+    /// Number of modified rows that the server has not rolled back yet.
     pub rows_modified: u64,
-    /// Estimated number of seconds until the rollback completes, at least 1.
-    /// If no row was rolled back between the samples, the estimate is the age of the transaction.
+    /// Estimated number of seconds until the rollback completes. The estimate is at least 1.
+    /// If the server rolled back no row between the samples, the estimate equals the age of the transaction.
     pub remaining_seconds: u64,
 }
 
-/// Reads the rollbacks of a node, sorted by transaction id. `wanted` restricts the result to these transaction ids.
+/// Reads the running rollbacks of a node, sorted by transaction id.
+/// If `wanted` is set, returns only the rollbacks whose transaction ids are in `wanted`.
 ///
-/// If rollbacks are in progress, the read takes 0.25 to 1 s.
+/// The read takes 0.25 s to 1 s if the server is rolling back transactions.
 /// Fails if the account lacks the PROCESS privilege. The failure contains the required `GRANT` statement.
 pub async fn read_rollbacks(
     node: &NodeUrl,
@@ -97,7 +100,7 @@ struct RollbackSample {
 #[derive(Clone)]
 struct RollbackProgress {
     rollback: Rollback,
-    /// Seconds since the transaction began.
+    /// Number of seconds since the transaction began.
     age: u64,
 }
 
@@ -108,7 +111,7 @@ impl RollbackSample {
         Ok(Self { read_at: Instant::now(), rollbacks })
     }
 
-    /// Returns the number of rows that the server has rolled back since this sample.
+    /// Returns the number of rows that the server rolled back between this sample and `now`.
     fn rows_rolled_back_since(&self, now: &RollbackProgress) -> u64 {
         let before = self.rollbacks.iter().find(|before| before.is_same_transaction(now));
         before.map_or(0, |before| before.rollback.rows_modified.saturating_sub(now.rollback.rows_modified))
@@ -116,7 +119,7 @@ impl RollbackSample {
 }
 
 impl RollbackProgress {
-    /// Returns whether both samples belong to the same transaction. Transaction ids are unique on a server.
+    /// Returns whether both samples are of the same transaction. Transaction ids are unique on a server.
     fn is_same_transaction(&self, other: &Self) -> bool {
         self.rollback.transaction_id == other.rollback.transaction_id
     }
@@ -128,7 +131,8 @@ impl RollbackProgress {
     }
 }
 
-/// Estimates the remaining seconds from the rollback speed. Returns `None` if no row was rolled back.
+/// Estimates the remaining seconds from the rollback speed.
+/// Returns `None` if the server rolled back no row between the samples.
 fn estimate_remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> Option<u64> {
     if rows_undone == 0 {
         return None;
@@ -137,7 +141,8 @@ fn estimate_remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> 
     Some(u64::try_from(milliseconds.div_ceil(1000)).unwrap_or(u64::MAX))
 }
 
-/// Reads the progress of all rollbacks. If `innodb_trx` is unreadable, reads the InnoDB status instead.
+/// Reads the progress of all rollbacks.
+/// Reads the InnoDB status instead of `innodb_trx` if that table is unreadable.
 async fn read_rollback_progress(connection: &mut Connection) -> Result<Vec<RollbackProgress>, Failure> {
     match connection.query_all::<RollbackRow>(statements::ROLLBACKS_QUERY).await {
         Ok(rows) => {
@@ -172,7 +177,8 @@ impl From<Transaction> for RollbackProgress {
     }
 }
 
-/// Computes transaction ages from the server's clock. If the start time is ambiguous, uses the smaller age.
+/// Computes transaction ages from the server's clock.
+/// If the local start time occurred twice, uses the smaller age.
 async fn compute_rollback_ages(
     connection: &mut Connection,
     rows: Vec<RollbackRow>,

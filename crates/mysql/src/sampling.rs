@@ -1,8 +1,8 @@
-//! Samples the sessions of a node periodically and causes little load on the server.
+//! Samples the sessions of a node periodically, with little load on the server.
 //!
-//! Each sample contains the sessions with truncated statements, and the open transactions.
-//! Clew reads locks only if a session waits for a lock, and reads program names only for new sessions.
-//! Clew checks privileges and settings once per minute.
+//! Each sample contains the user sessions, whose statements are truncated, and all open transactions.
+//! Clew reads lock tables only if a session waits for a lock, and program names only for new sessions.
+//! Clew checks the privileges of the account and the server settings once a minute.
 
 mod cache;
 
@@ -28,31 +28,33 @@ use crate::wait_party_collector::WaitPartyCollector;
 use crate::{doctor, failure, lost_instrumentation, process_list, transactions, wait_party_collector};
 pub use cache::SampleCache;
 
-/// Maximum number of sessions in a sample, if all are idle. Including busy sessions, a sample has up to twice as many.
+/// Number of sessions in a sample above which Clew omits idle sessions.
+/// Clew omits busy sessions only if the sample already contains twice this number of sessions.
 const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
-/// Maximum number of bytes per process list row, excluding the statement.
+/// Maximum total number of bytes in the columns of a process list row other than the statement.
 const MAX_NON_STATEMENT_COLUMN_BYTES: usize = 4 << 10;
 
 /// Sample of a node's sessions.
 #[derive(Debug)]
 pub struct SessionSample {
-    /// Server instance that listed the sessions.
+    /// Server instance whose process list contained the sessions.
     pub server: ServerInstance,
     /// Sessions of users.
     pub sessions: Vec<SampledSession>,
-    /// Number of sessions of each kind, including omitted sessions.
+    /// Numbers of sessions by kind, including the sessions that the sample omits.
     pub counts: SessionCounts,
-    /// Limitations of the sample.
+    /// Limitations that describe data missing from the sample.
     pub limitations: Vec<Limitation>,
-    /// Duration of the sample, from acquiring the connection permit to receiving the last row.
+    /// Time that the sample took, from acquiring the connection permit to receiving the last row.
     pub duration: Duration,
 }
 
-/// Samples the sessions of a node. `cache` contains the state that consecutive samples of the node share.
-/// `threshold` is the minimum age in seconds of slow sessions and long transactions.
+/// Samples the sessions of a node. `cache` contains data that consecutive samples of the node share.
+/// `threshold` is the minimum age in seconds of a slow session or a long transaction.
 ///
-/// Fails after the read timeout. If the read fails or is dropped, Clew kills its running statement on the server.
+/// Fails after the read timeout.
+/// If the read fails or its future is dropped, Clew kills the statement that the read is running on the server.
 pub async fn sample_sessions(
     node: &NodeUrl,
     cache: &mut SampleCache,
@@ -95,7 +97,7 @@ async fn take_sample(
     Ok(sample.into_session_sample(server, cache, duration))
 }
 
-/// User sessions in a sample, with their open transactions.
+/// User sessions of a sample and their open transactions.
 #[derive(Debug, Default)]
 struct SampledSessions {
     open: TransactionsBySession,
@@ -105,7 +107,7 @@ struct SampledSessions {
 }
 
 impl SampledSessions {
-    /// Stores a session. If the sample is full, only counts the session.
+    /// Stores a session. If the sample is full, counts the session without storing it.
     fn add_session(&mut self, session: Session, threshold: u64) {
         let open = self.open.get(session.id);
         let is_busy = open.is_some() || !session.command.eq_ignore_ascii_case(b"Sleep");
@@ -118,7 +120,7 @@ impl SampledSessions {
         }
     }
 
-    /// Corrects ages after clock steps and counts the stored sessions.
+    /// Corrects session ages after clock steps, and counts the stored sessions.
     fn count_sessions(&mut self, clock: &ClockHistory, flavor: Flavor, threshold: u64) {
         if clock.has_clock_steps() {
             // MariaDB computes ages from a monotonic timer.
@@ -134,9 +136,9 @@ impl SampledSessions {
 /// Data of one sample.
 struct RawSessionSample {
     found: SampledSessions,
-    /// Lock waits by session id.
+    /// Lock waits by session id, with statements in which literals are not masked.
     waits: HashMap<u64, SessionDetail>,
-    /// Lock waits by session id, with masked literals in statements.
+    /// Lock waits by session id, with statements in which literals are masked.
     waits_masked: HashMap<u64, SessionDetail>,
     limitations: Vec<Limitation>,
 }
@@ -161,7 +163,7 @@ impl RawSessionSample {
     }
 }
 
-/// Takes a full sample, which also includes the lock tables.
+/// Takes a sample that includes the lock tables, and runs the checks of a full sample if one is due.
 async fn take_sample_with_locks(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -204,7 +206,7 @@ async fn take_sample_with_locks(
     })
 }
 
-/// Reads the open transactions. Also returns a limitation if `innodb_trx` is temporarily unreadable.
+/// Reads the open transactions. Also returns a `Limitation` if Clew had to read them from the InnoDB status.
 async fn read_open_transactions(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -220,7 +222,8 @@ async fn read_open_transactions(
     Ok((TransactionsBySession::new(open), gap))
 }
 
-/// Reads the user sessions. Passes all sessions to `parties`, including internal sessions and Clew's own sessions.
+/// Reads the user sessions.
+/// Passes every session to `parties`, including internal sessions and Clew's own sessions.
 async fn read_sampled_sessions(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -264,7 +267,7 @@ async fn read_sampled_sessions(
     Ok(found)
 }
 
-/// Reads the process list. Returns whether the list contains the statement that reads it.
+/// Reads the process list. Returns whether the process list contains the connection that reads it.
 async fn read_process_list(
     found: &mut SampledSessions,
     connection: &mut Connection,

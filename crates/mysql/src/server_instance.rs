@@ -1,8 +1,8 @@
-//! Identifies server instances by server identity and start time.
+//! Identifies a server instance by server identity and start time.
 //!
-//! After a restart or a failover, or behind a load balancer, an address may lead to another server instance.
-//! Different server instances may assign the same connection ids.
-//! Before a kill, Clew compares the current server instance with the instance that listed the victim.
+//! After a restart or a failover, or behind a load balancer, a node's address may lead to another server instance.
+//! Two server instances may assign the same connection id to different clients.
+//! Before a kill, Clew compares the current server instance with the instance from which it read the victim.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,23 +13,24 @@ use crate::client::{Client, Error};
 use crate::flavor::Flavor;
 use crate::{failure, statements};
 
-/// Server instance, identified by the server identity and the start time of the server process.
+/// Server instance, identified by the server identity and by the start time of the server process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServerInstance {
-    /// The identity is `server_uuid` on MySQL, and host name, port, server id and data directory on MariaDB.
+    /// On MySQL, the identity is `server_uuid`.
+    /// On MariaDB, the identity consists of host name, port, server id and data directory.
     identity: String,
-    /// Start time of the server process as a Unix timestamp in seconds: the server's current time minus its uptime.
+    /// Start time of the server process as a Unix timestamp in seconds: current server time minus server uptime.
     started: i64,
 }
 
 impl ServerInstance {
-    /// Returns the identity of the server, which is stable across restarts.
+    /// Returns the server identity, which does not change when the server restarts.
     pub(crate) fn server_identity(&self) -> &str {
         &self.identity
     }
 }
 
-/// Separator between the server identity and the start time in the text format.
+/// Character that separates the server identity and the start time in the text format.
 const IDENTITY_SEPARATOR: char = '@';
 
 impl fmt::Display for ServerInstance {
@@ -48,12 +49,13 @@ impl FromStr for ServerInstance {
     }
 }
 
-/// Error for a text that does not describe a server instance.
+/// Error for a text that cannot be parsed as a server instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("invalid server instance: use the value that Clew returned")]
 pub struct InvalidServerInstance;
 
-/// Reads the server instance. On MySQL, tries `performance_schema` first and `information_schema` second.
+/// Reads the server instance.
+/// On MySQL, queries performance_schema first, and information_schema if that query fails.
 pub(crate) async fn read_server_instance(
     client: &mut Client,
     flavor: Flavor,

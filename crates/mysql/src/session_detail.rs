@@ -13,30 +13,31 @@ use crate::locks::read_lock_observations;
 use crate::statement_ages::{self, AgeCheckScope};
 use crate::{failure, process_list, statements};
 
-/// Maximum length of a statement in bytes. Clew truncates longer statements.
+/// Maximum length in bytes of a statement. Clew truncates longer statements.
 const MAX_DETAIL_STATEMENT_BYTES: usize = 8 << 20;
 
-/// Session with its transaction, statements, connection attributes and waits.
+/// Session with its open transaction, latest statements, connection attributes and wait graph.
 #[derive(Debug)]
 pub struct DetailedSession {
-    /// Process list row of the session, with the first 8 MiB of the statement.
+    /// Process list row of the session. The statement is truncated to 8 MiB.
     pub session: Session,
-    /// True if the statement was truncated.
+    /// True if Clew truncated the statement of the session.
     pub is_truncated: bool,
     /// Open transaction.
     pub transaction: Option<Transaction>,
-    /// Latest statements of the open transaction, oldest first.
-    /// If the server does not record transactions, the list contains the latest statements of the session.
+    /// Latest statements in the session's open transaction. The oldest statement comes first.
+    /// If the server does not record transactions, the list contains the session's latest statements.
     pub last_statements: Vec<Vec<u8>>,
-    /// Connection attributes that the client sent.
+    /// Names and values of the connection attributes that the client sent.
     pub attributes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-    /// Part of the wait graph that contains the session. Includes the limitations of the read.
+    /// Part of the wait graph around the session. The graph also lists the data that Clew could not read.
     pub graph: WaitGraph,
 }
 
-/// Reads a session in detail. Returns `None` if no session with this id is visible to the account.
+/// Reads a session in detail. Returns `None` if the account can see no session with the given id.
 ///
-/// Fails after the read timeout. If the read fails or is dropped, Clew kills its running statement on the server.
+/// Fails after the read timeout.
+/// If the read fails or its future is dropped, Clew kills the statement that the read is running on the server.
 pub async fn read_session_detail(
     node: &NodeUrl,
     id: u64,
@@ -77,7 +78,7 @@ async fn read_detailed_session(
     }))
 }
 
-/// Reads the process list row of the session. Also returns whether the statement was truncated.
+/// Reads the process list row of a session. Also returns whether Clew truncated the statement.
 async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<Option<(Session, bool)>, Failure> {
     let address = connection.address.clone();
     let read_failure = |error: Error| failure::from_client_error(&error, &address);

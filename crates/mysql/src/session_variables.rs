@@ -1,13 +1,14 @@
-//! Sets session variables on every connection to a watched server.
+//! Sets session variables on each connection to a watched server.
 //!
-//! Administrators or `init_connect` can change the defaults of session variables.
-//! Unexpected values could change the results of Clew's statements or make the statements fail.
+//! Administrators can change the default values of session variables, for example with `init_connect`.
+//! An unexpected value could change the results of Clew's statements or make a statement fail.
 //!
-//! One statement sets all variables. Clew skips variables that are unknown to the server or that it refuses to set.
-//! Most values are literals, because `DEFAULT` would select the server's global value.
+//! One `SET` statement sets all variables.
+//! Clew skips variables that the server does not support or refuses to set.
+//! Most values are literals, because the keyword `DEFAULT` would select the server's global value.
 //!
-//! The list of variables is based on a review of all session variables of MariaDB 10.11 and MySQL 9.7.
-//! `docs/decisions/0049-session-variables.md` lists the omitted variables with reasons.
+//! The list of session variables is based on a review of all session variables of MariaDB 10.11 and MySQL 9.7.
+//! The file `docs/decisions/0049-session-variables.md` explains why Clew does not set the other session variables.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use clew_model::{Limitation, LimitationKind};
 
 use crate::flavor::Flavor;
 
-/// Server families that support a session variable.
+/// Server families that support a session variable: MySQL, MariaDB or both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ServerFamilies {
     Both,
@@ -24,27 +25,27 @@ enum ServerFamilies {
     MariaDb,
 }
 
-/// Value of a session variable.
+/// Value to which Clew sets a session variable.
 #[derive(Debug, Clone, Copy)]
 enum SessionVariableValue {
     /// SQL literal.
     Literal(&'static str),
-    /// Remaining time of the connection in whole seconds, rounded up.
+    /// Time left until the connection's deadline, in whole seconds and rounded up.
     SecondsLeft,
-    /// Remaining time of the connection in milliseconds.
+    /// Time left until the connection's deadline, in milliseconds.
     MillisecondsLeft,
-    /// Remaining time of the connection in seconds, with a fraction.
+    /// Time left until the connection's deadline, in seconds with a fraction.
     FractionalSecondsLeft,
 }
 
 /// Session variable that Clew sets on every connection.
 #[derive(Debug)]
 pub(crate) struct SessionVariable {
-    /// Name without scope.
+    /// Name of the session variable, without a scope such as `SESSION`.
     name: &'static str,
     servers: ServerFamilies,
     setting: SessionVariableValue,
-    /// Effect that an unexpected value would have on Clew's statements.
+    /// Effect on Clew's statements if the session variable had an unexpected value.
     reason: &'static str,
 }
 
@@ -60,10 +61,10 @@ const fn variable(
 use ServerFamilies::{Both, MariaDb, MySql};
 use SessionVariableValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, SecondsLeft};
 
-/// Maximum unsigned 64-bit value, which the server interprets as no limit.
+/// Maximum unsigned 64-bit integer, which means "no limit" for these session variables.
 const UNLIMITED_VALUE: SessionVariableValue = Literal("18446744073709551615");
 
-/// Session variables in the order in which Clew sets them. `max_join_size` must precede `sql_big_selects`.
+/// Session variables in the order in which Clew sets them. The variable `max_join_size` precedes `sql_big_selects`.
 static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("time_zone", Both, Literal("'SYSTEM'"), "InnoDB reports times in the server's own time zone"),
     variable("timestamp", Both, Literal("DEFAULT"), "a fixed session time makes durations wrong"),
@@ -103,25 +104,25 @@ static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("wsrep_dirty_reads", MariaDb, Literal("1"), "a Galera node without a quorum refuses reads"),
 ];
 
-/// Session variables that are to be set on one connection.
+/// Session variables that Clew is setting on one connection.
 #[derive(Debug)]
 pub(crate) struct SessionVariableSetup {
     left: Duration,
     variables: Vec<&'static SessionVariable>,
-    /// Variables that are known to the server but that the server refused to set.
+    /// Session variables that the server supports and that it refused to set.
     refused: Vec<&'static SessionVariable>,
-    /// True if Clew sets each variable in its own statement, because the server did not name a refused variable.
+    /// True if Clew sets each variable in its own statement, because an error did not name the refused variable.
     one_by_one: bool,
 }
 
-/// Error codes of messages that name the variable.
-/// The variable is unknown, read-only, global only, or has an invalid value, type or scope.
+/// Codes of server errors whose message contains the name of the session variable that the server did not set.
+/// The session variable is unknown, read-only or global, or the value, type or scope is invalid.
 const VARIABLE_ERROR_CODES: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
-/// Error for an unknown system variable.
+/// Error code of the server for an unknown system variable.
 const UNKNOWN_VARIABLE_ERROR: u16 = 1193;
 
 impl SessionVariableSetup {
-    /// Creates the setup for a connection that has the time `left` until its deadline.
+    /// Creates the setup for a connection that has the duration `left` until its deadline.
     pub(crate) fn new(flavor: Flavor, left: Duration) -> Self {
         let servers = match flavor {
             Flavor::MySql => ServerFamilies::MySql,
@@ -134,8 +135,8 @@ impl SessionVariableSetup {
         Self { left, variables, refused: Vec::new(), one_by_one: false }
     }
 
-    /// Returns the statements that set the character set UTF-8 and all session variables.
-    /// Returns a single statement, unless the server refused a variable without naming it.
+    /// Returns the statements that set the character set to UTF-8 and set all session variables.
+    /// Returns one statement, unless the server refused a variable without naming it in the error message.
     pub(crate) fn build_set_statements(&self) -> Vec<String> {
         let set =
             |variable: &SessionVariable| format!("SESSION {} = {}", variable.name, self.format_value(variable.setting));
@@ -150,8 +151,8 @@ impl SessionVariableSetup {
         vec![format!("SET NAMES utf8mb4, {}", settings.join(", "))]
     }
 
-    /// Removes the session variable that caused a `SET` statement to fail.
-    /// Returns false if no session variable caused the error.
+    /// Removes the session variable that made a `SET` statement fail.
+    /// Returns false if no session variable caused the error of the `SET` statement.
     pub(crate) fn drop_refused_variable(&mut self, statement: &str, error: &Error) -> bool {
         let Error::Server(error) = error else { return false };
         let at = self.variables.iter().position(|variable| is_error_about_variable(variable, statement, error));
@@ -168,7 +169,7 @@ impl SessionVariableSetup {
         }
     }
 
-    /// Returns a limitation for each refused session variable.
+    /// Returns one `Limitation` for each session variable that the server refused to set.
     pub(crate) fn refused_variable_limitations(&self) -> Vec<Limitation> {
         let limitation = |variable: &&SessionVariable| Limitation {
             kind: LimitationKind::SettingRefused,
@@ -190,8 +191,8 @@ impl SessionVariableSetup {
     }
 }
 
-/// Returns whether the error is about `variable`.
-/// The variable must be the only one in the statement, or the error message must name it.
+/// Returns whether an error of a `SET` statement is about the session variable `variable`.
+/// The error is about `variable` if the statement sets no other variable or the error message names `variable`.
 fn is_error_about_variable(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
     let quoted = format!("'{}'", variable.name);
     let alone = statement

@@ -1,4 +1,4 @@
-//! Takes snapshots of a node's sessions: joins transactions, filters, sorts and encodes the rows.
+//! Takes snapshots of a node's sessions: joins the open transactions, and filters, sorts and encodes the rows.
 
 mod deferred_sessions;
 mod detailed;
@@ -22,24 +22,25 @@ use crate::{doctor, privileges, transactions};
 use detailed::SessionDetails;
 use encoder::{RowEncodingOptions, read_sorted_rows};
 
-/// Output format of snapshot rows.
+/// Output format for the rows of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputFormat {
     /// CSV without a header row.
     Csv {
-        /// True if cells that a spreadsheet would evaluate as a formula are escaped.
+        /// True if Clew escapes cells that a spreadsheet would evaluate as a formula.
         formula_guard: bool,
     },
     /// JSON objects separated by commas.
     Json,
 }
 
-/// Form of the statement text in a snapshot: complete statements or templates.
+/// Form of the statements in a snapshot: complete statements or statement templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementText {
     /// Complete statements.
     Full,
-    /// Templates without literals. See [`clew_diagnose::build_statement_template`]. The filter `sql_key` matches templates.
+    /// Statement templates, in which literals are removed. See [`clew_diagnose::build_statement_template`].
+    /// The filter `sql_key` is matched against the statement templates.
     Templates,
 }
 
@@ -51,7 +52,7 @@ impl StatementText {
     }
 }
 
-/// Scope of a snapshot.
+/// Scope of a snapshot: user sessions or all sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionScope {
     /// Sessions of users.
@@ -60,7 +61,7 @@ pub enum SessionScope {
     All,
 }
 
-/// Summary of a snapshot: server, row count and limitations.
+/// Summary of a snapshot: server family, server version, row count and limitations.
 #[derive(Debug, Clone, Serialize)]
 pub struct SnapshotSummary {
     /// Server family.
@@ -73,35 +74,35 @@ pub struct SnapshotSummary {
     pub limitations: Vec<Limitation>,
 }
 
-/// Snapshot with a summary and encoded rows.
+/// Snapshot of a node's sessions, with a summary and the encoded rows.
 #[derive(Debug)]
 pub struct Snapshot {
     /// Summary of the snapshot.
     pub summary: SnapshotSummary,
-    /// Server instance that listed the sessions, if the instance was read.
+    /// Server instance that listed the sessions, or `None` if Clew did not read the server instance.
     pub server: Option<ServerInstance>,
     /// Encoded rows.
     pub body: EncodedRows,
 }
 
-/// Encoded and sorted rows of a snapshot.
+/// Rows of a snapshot, encoded and sorted.
 #[derive(Debug)]
 pub struct EncodedRows {
     rows: SortedRows<SpooledTempFile>,
     format: OutputFormat,
-    /// Details of each session, or `None` for a plain snapshot.
+    /// Details of the sessions, or `None` for a snapshot without detail columns.
     details: Option<SessionDetails>,
 }
 
 impl EncodedRows {
-    /// Writes all rows without a CSV header row and without enclosing JSON brackets.
-    /// Blocks the current thread. Callers must not call this function on a thread of the async runtime.
+    /// Writes all rows, without a CSV header row and without the enclosing brackets of a JSON array.
+    /// Blocks the current thread. Callers must not call this method on a thread of the async runtime.
     /// Fails if writing to `out` or reading the temporary file fails.
     pub fn write_to(&mut self, out: &mut dyn Write) -> io::Result<()> {
         self.write_row_range(0, usize::MAX, out)
     }
 
-    /// Skips `offset` rows and writes at most `limit` rows. See [`Self::write_to`].
+    /// Skips the first `offset` rows and writes at most `limit` rows. See [`Self::write_to`].
     pub fn write_row_range(&mut self, offset: usize, limit: usize, out: &mut dyn Write) -> io::Result<()> {
         let separator: &[u8] = if self.format == OutputFormat::Json { b",\n" } else { b"" };
         let Some(details) = &self.details else { return self.rows.write_row_range(offset, limit, out, separator) };
@@ -116,10 +117,11 @@ impl EncodedRows {
     }
 }
 
-/// Takes a snapshot of a node's user sessions.
+/// Takes a snapshot of the user sessions of a node.
 ///
-/// Fails after the read timeout. If the read fails or is dropped, Clew kills its running statement in the background.
-/// [`crate::wait_for_pending_kills`] waits for kills that run in the background.
+/// Fails after the read timeout.
+/// If the read fails or its future is dropped, a background task kills the statement that the read is running.
+/// [`crate::wait_for_pending_kills`] waits until these background tasks have finished.
 pub async fn take_snapshot(
     node: &NodeUrl,
     selection: &Selection,
@@ -130,7 +132,7 @@ pub async fn take_snapshot(
     take_snapshot_in_scope(SessionScope::Users, node, selection, statements, format, limits).await
 }
 
-/// Takes a snapshot of a node's user sessions or of all sessions. See [`take_snapshot`].
+/// Takes a snapshot of a node's sessions, either user sessions or all sessions. See [`take_snapshot`].
 pub async fn take_snapshot_in_scope(
     scope: SessionScope,
     node: &NodeUrl,
@@ -143,7 +145,7 @@ pub async fn take_snapshot_in_scope(
     run_with_timeout(node, limits, Box::pin(open_and_read_snapshot(scope, node, rows, limits))).await
 }
 
-/// Takes a snapshot that includes the server instance, for callers that kill sessions. See [`take_snapshot`].
+/// Takes a snapshot that contains the server instance, for callers that kill sessions. See [`take_snapshot`].
 pub async fn take_snapshot_with_instance(
     node: &NodeUrl,
     selection: &Selection,
@@ -160,8 +162,8 @@ pub async fn take_snapshot_with_instance(
     run_with_timeout(node, limits, Box::pin(reading)).await
 }
 
-/// Takes a snapshot with the additional columns [`clew_model::DETAIL_COLUMNS`]. See [`take_snapshot`].
-/// The additional columns contain the statement digest, the program name and the lock wait.
+/// Takes a snapshot that also has the columns [`clew_model::DETAIL_COLUMNS`]. See [`take_snapshot`].
+/// The detail columns contain the statement digest, the program name and the lock wait of a session.
 pub async fn take_detailed_snapshot(
     node: &NodeUrl,
     selection: &Selection,
@@ -183,7 +185,7 @@ async fn run_with_timeout(
         .unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
 }
 
-/// Opens a connection and takes a snapshot.
+/// Opens a connection and takes a snapshot over it.
 async fn open_and_read_snapshot(
     scope: SessionScope,
     node: &NodeUrl,
@@ -220,7 +222,7 @@ async fn read_snapshot(
     Ok(finish_snapshot(connection, body, limitations).await)
 }
 
-/// Creates the snapshot from the results of all reads, and closes the connection.
+/// Closes the connection and creates the snapshot from the encoded rows and the limitations.
 async fn finish_snapshot(mut connection: Connection, body: EncodedRows, mut limitations: Vec<Limitation>) -> Snapshot {
     limitations.append(&mut connection.limitations);
     let summary = SnapshotSummary {

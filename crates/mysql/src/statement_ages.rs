@@ -1,12 +1,12 @@
-//! Replaces the ages of MySQL sessions with statement timers, which sessions cannot change.
+//! Replaces the ages of MySQL sessions with statement timers, which a session cannot change.
 //!
-//! A session can falsify the column `Time` of MySQL's process list with `SET timestamp`.
-//! The statement timers of performance_schema are not affected by `SET timestamp`.
-//! Clew reads the statement timers after the process list.
-//! If a session starts another statement between the two reads, the resulting age is too low, never too high.
+//! With `SET timestamp`, a session can falsify the column `Time` of MySQL's process list.
+//! `SET timestamp` does not affect the statement timers of performance_schema.
+//! Clew reads the process list first and the statement timers second.
+//! If a session starts another statement between the two reads, the session's age is too low, never too high.
 //!
-//! Clew does not check an age that matches the session's lock wait in InnoDB.
-//! MariaDB computes `Time` from a monotonic timer (observed on 10.11.19), so its ages are used unchanged.
+//! Clew does not check an age that matches the duration of the session's InnoDB lock wait.
+//! MariaDB computes `Time` from a monotonic timer (observed on 10.11.19), so Clew uses its ages unchanged.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,25 +18,25 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{failure, lost_instrumentation, privileges, statements};
 
-/// Maximum number of sessions whose threads Clew looks up by id. For more sessions, Clew reads all busy threads.
+/// Maximum number of sessions whose threads Clew reads by session id. For more sessions, Clew reads all busy threads.
 const MAX_SESSION_ID_LOOKUPS: usize = 16;
-/// Maximum number of threads whose statements Clew looks up by id. For more threads, a full read is cheaper.
+/// Maximum number of threads whose timers Clew reads by thread id. For more threads, reading all timers is cheaper.
 const MAX_THREAD_ID_LOOKUPS: usize = 400;
-/// Tolerance in seconds for comparing `Time` with a lock wait. Both values are whole seconds.
+/// Tolerance in seconds when Clew compares `Time` with a lock wait, because both are whole seconds.
 const LOCK_WAIT_AGE_TOLERANCE_SECONDS: u64 = 2;
 /// Picoseconds per second.
 const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 
-/// Scope of an age check.
+/// Scope of an age check: busy sessions or all sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AgeCheckScope {
     /// Busy sessions.
     Busy,
-    /// Ages of all sessions, including the idle times of idle sessions.
+    /// All sessions. The age of an idle session is its idle time.
     All,
 }
 
-/// Returns whether the age of a session must be checked against a statement timer.
+/// Returns whether Clew must check the age of a session against a statement timer.
 /// `lock_wait` is the duration of the session's InnoDB lock wait in seconds.
 pub(crate) fn needs_age_check(
     flavor: Flavor,
@@ -67,7 +67,7 @@ impl SessionAge {
     }
 }
 
-/// Replaces the ages of sessions with checked ages. Returns the ids of the sessions whose ages could not be checked.
+/// Replaces the ages of sessions with checked ages. Returns the ids of the sessions whose ages Clew could not check.
 pub(crate) async fn check_session_ages(
     connection: &mut Connection,
     sessions: Vec<&mut Session>,
@@ -84,8 +84,9 @@ pub(crate) async fn check_session_ages(
     Ok(unchecked)
 }
 
-/// Replaces the ages of MySQL sessions with statement timers.
-/// Returns the ids of the sessions whose ages could not be checked, and adds limitations to the connection.
+/// Replaces the ages of MySQL sessions with the values of statement timers.
+/// Returns the ids of the sessions whose ages Clew could not check.
+/// Also adds `Limitation` values for these sessions to the connection.
 pub(crate) async fn replace_with_timer_ages(
     connection: &mut Connection,
     sessions: &mut [SessionAge],
@@ -156,15 +157,15 @@ pub(crate) async fn replace_with_timer_ages(
 #[derive(Debug, Default)]
 struct StatementTimers {
     by_session: HashMap<u64, StatementTimer>,
-    /// Ids of sessions whose statements the server does not record.
+    /// Ids of the sessions whose statements the server does not record.
     untimed: HashSet<u64>,
-    /// Ids of sessions whose latest statement has ended, and of sessions without any statement.
+    /// Ids of the sessions whose latest statement has ended, and of the sessions that have not run a statement.
     ended: HashSet<u64>,
-    /// Current value of the server's timer, in picoseconds.
+    /// Current value of the server's statement timer, in picoseconds.
     now: u64,
 }
 
-/// Timer values of a session's latest statement, in picoseconds.
+/// Timer values of the latest statement of a session, in picoseconds.
 #[derive(Debug, Clone, Copy)]
 struct StatementTimer {
     event: u64,
@@ -174,8 +175,8 @@ struct StatementTimer {
 }
 
 impl StatementTimers {
-    /// Returns the duration of the session's statement or idle time in seconds.
-    /// The result is negative if the server's clock was set back since the statement or the idle time began.
+    /// Returns the duration in seconds of the session's running statement or of its idle time.
+    /// The duration is negative if the server's clock was set back after the statement or the idle time began.
     fn age_seconds(&self, session: &SessionAge) -> Option<i64> {
         let timer = self.by_session.get(&session.id)?;
         let picoseconds = match (session.is_idle, timer.runs) {
@@ -189,10 +190,10 @@ impl StatementTimers {
     }
 }
 
-/// Row of statement timers: thread id, event id, whether the statement is running, end, and duration.
+/// Row of statement timers: thread id, event id, true if the statement is running, end time, and duration.
 type TimerRow = (u64, u64, bool, Option<u64>, Option<u64>);
 
-/// Session ids by thread id, with a flag that is true if the server records the thread's statements.
+/// Session ids by thread id. The flag is true if the server records the statements of the thread.
 type SessionThreads = HashMap<u64, (u64, bool)>;
 
 /// Reads the threads of the sessions whose ids are in `wanted`.
@@ -217,7 +218,8 @@ fn to_sorted_ids(ids: &HashSet<u64>) -> Vec<u64> {
     ids
 }
 
-/// Reads the statement timers of sessions. Returns `None` if the server does not record the timer of this query itself.
+/// Reads the statement timers of sessions.
+/// Returns `None` if the server does not record a timer for the query that reads the timers.
 async fn read_statement_timers(
     connection: &mut Connection,
     sessions: &[u64],
@@ -275,7 +277,7 @@ async fn read_statement_timers(
     Ok(own.map(|own| own.ended).map(|now| StatementTimers { now, ..timers }))
 }
 
-/// Returns the limitation that explains missing statement timers.
+/// Returns the `Limitation` that explains why statement timers are missing.
 async fn read_missing_timer_limitation(connection: &mut Connection) -> Result<Limitation, Failure> {
     let account = privileges::read_current_account(connection).await?;
     Ok(match privileges::check_performance_schema_access(connection, &account).await? {
@@ -331,7 +333,7 @@ fn untimed_session_limitation(sessions: u64) -> Limitation {
     }
 }
 
-/// Creates the limitation that more sessions are busy than a snapshot checks.
+/// Creates the `Limitation` for a snapshot with too many busy sessions to check the ages of all of them.
 pub(crate) fn unchecked_busy_session_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,

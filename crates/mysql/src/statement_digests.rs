@@ -1,7 +1,7 @@
-//! Reads digests of running statements.
+//! Reads the statement digests of running statements.
 //!
-//! MySQL computes a digest at the start of a statement (observed on 9.7.4).
-//! MariaDB computes a digest at the end of a statement (observed on 10.11.19).
+//! MySQL computes the digest of a statement when the statement starts (observed on 9.7.4).
+//! MariaDB computes the digest of a statement when the statement ends (observed on 10.11.19).
 
 use std::collections::HashMap;
 
@@ -11,15 +11,17 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::statements;
 
-/// Row of `events_statements_current`: thread id, event id, and digest.
+/// Row of `events_statements_current`: thread id, event id, and statement digest.
 type StatementRow = (u64, u64, Option<Vec<u8>>);
 
-/// Consumers of performance_schema that digests require. Each consumer follows the consumers that it depends on.
+/// Consumers of performance_schema that must be enabled for statement digests.
+/// Each consumer in the list comes after the consumers that it depends on.
 const REQUIRED_DIGEST_CONSUMERS: [&str; 4] =
     ["global_instrumentation", "thread_instrumentation", "events_statements_current", "statements_digest"];
 
-/// Reads the digests of running statements by thread id. Appends limitations if digests are unreadable.
-/// For nested statements, such as in a stored procedure, returns the digest of the innermost statement.
+/// Reads the digests of running statements, by thread id.
+/// Appends `Limitation` values if the account cannot read digests or the server does not record them.
+/// For nested statements, as in a stored procedure, returns the digest of the innermost statement.
 pub(crate) async fn read_statement_digests(
     connection: &mut Connection,
     unreadable: Option<&Limitation>,
@@ -64,11 +66,11 @@ pub(crate) async fn read_statement_digests(
     Ok(found.into_iter().filter_map(|(thread, running)| Some((thread, running.digest?))).collect())
 }
 
-/// Running statements of a thread. A thread with nested statements has more than one.
+/// Running statements of a thread. A thread has several running statements if it runs a stored procedure.
 #[derive(Default)]
 struct ThreadStatements {
     statements: usize,
-    /// Event id of the innermost statement, which is the highest event id.
+    /// Event id of the innermost statement, which has the highest event id of the thread.
     innermost: u64,
     digest: Option<Vec<u8>>,
 }

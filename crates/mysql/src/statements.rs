@@ -1,81 +1,86 @@
-//! SQL statements that Clew sends to watched servers, with cost and required privileges.
+//! SQL statements that Clew sends to watched servers, with their costs and required privileges.
 //!
-//! Costs were measured on servers with 10,000 sessions, 2,500 open transactions and 100 lock waiters.
+//! The costs were measured on servers with 10,000 sessions, 2,500 open transactions and 100 lock waiters.
 //! DESIGN.md section 7 describes the measurements.
 
 use std::fmt::Write as _;
 
 use jiff::civil::DateTime;
 
-/// Reads the server version and the connection id. The cost is negligible. Requires no privilege.
-/// `LIMIT 1` overrides a `sql_select_limit` of 0, which Clew resets later.
+/// Reads the server version and the connection id.
+/// The query requires no privilege and has negligible cost.
+/// `LIMIT 1` is necessary because the session may have a `sql_select_limit` of 0, which Clew changes later.
 pub(crate) const SERVER_IDENTITY_QUERY: &str = "SELECT VERSION(), CONNECTION_ID() LIMIT 1";
 
-/// Checks whether `SHOW PROCESSLIST` uses performance_schema, which truncates statements after 1,024 bytes.
-/// The cost is negligible. The query requires no privilege.
-/// Servers without this system variable return error 1193 and do not truncate statements.
+/// Checks whether `SHOW PROCESSLIST` reads performance_schema, which truncates statements after 1,024 bytes.
+/// The query requires no privilege and has negligible cost.
+/// A server without this system variable returns error 1193 and does not truncate statements.
 pub(crate) const PROCESS_LIST_SOURCE_QUERY: &str = "SELECT @@GLOBAL.performance_schema_show_processlist";
 
-/// Reads all open transactions. Takes 0.05 s on MySQL and 0.14 s on MariaDB.
-/// The query requires the PROCESS privilege. Without the privilege, the server returns error 1227.
+/// Reads all open transactions in 0.05 s on MySQL and 0.14 s on MariaDB.
+/// If the account lacks the required PROCESS privilege, the server returns error 1227.
 ///
-/// InnoDB reports times in the server's time zone. Clew runs [`SERVER_CLOCK_QUERY`] immediately afterwards.
+/// InnoDB reports times in the server's time zone, so Clew runs [`SERVER_CLOCK_QUERY`] immediately afterwards.
 pub(crate) const TRANSACTIONS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_id, trx_state, CAST(trx_started AS CHAR), \
      CAST(trx_wait_started AS CHAR), trx_rows_locked, trx_tables_locked, trx_rows_modified FROM information_schema.innodb_trx";
 
-/// Reads the transactions that the server is rolling back. Requires the PROCESS privilege.
-/// The query costs as much as [`TRANSACTIONS_QUERY`], because the server generates the complete table first.
+/// Reads the transactions that the server is rolling back.
+/// The query requires the PROCESS privilege.
+/// The query costs as much as [`TRANSACTIONS_QUERY`], because the server first generates the complete table.
 pub(crate) const ROLLBACKS_QUERY: &str = "SELECT trx_id, trx_mysql_thread_id, trx_query, CAST(trx_started AS CHAR), \
      trx_rows_modified FROM information_schema.innodb_trx \
      WHERE trx_state = 'ROLLING BACK'";
 
-/// Reads the InnoDB status, a text of up to 1 MiB that lists transactions. Requires the PROCESS privilege.
-/// Clew sends this query only if [`TRANSACTIONS_QUERY`] fails or an age is ambiguous.
+/// Reads the InnoDB status, a text of up to 1 MiB that lists transactions.
+/// The query requires the PROCESS privilege.
+/// Clew sends this query only if [`TRANSACTIONS_QUERY`] fails or the age of a transaction is ambiguous.
 pub(crate) const INNODB_STATUS_QUERY: &str = "SHOW ENGINE INNODB STATUS";
 
-/// Reads all sessions with complete statements. Takes 0.05 s.
-/// Without the PROCESS privilege, the server lists only sessions of the same account.
+/// Reads all sessions with their complete statements in 0.05 s.
+/// If the account lacks the PROCESS privilege, the server lists only the account's own sessions.
 pub(crate) const PROCESS_LIST_QUERY: &str = "SHOW FULL PROCESSLIST";
 
-/// Reads all MySQL sessions without a global lock, with the first 1,024 bytes of each statement. Takes 0.06 s.
-/// The query returns no rows if performance_schema is off. Requires the same privileges as [`PROCESS_LIST_QUERY`].
+/// Reads all MySQL sessions in 0.06 s without a global lock, with the first 1,024 bytes of each statement.
+/// The query returns no rows if performance_schema is off.
+/// The query requires the same privileges as [`PROCESS_LIST_QUERY`].
 pub(crate) const PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY: &str =
     "SELECT id, user, host, db, command, time, state, info FROM performance_schema.processlist";
 
-/// Kills a connection. Takes 1 ms. Killing a connection of the same account requires no privilege.
+/// Kills a connection in 1 ms. Requires no privilege if the connection belongs to the same account.
 pub(crate) fn kill_connection_statement(connection: u64) -> String {
     format!("KILL {connection}")
 }
 
-/// Kills the running statement of a connection. Takes 1 ms.
+/// Kills the running statement of a connection in 1 ms.
 pub(crate) fn kill_query_statement(connection: u64) -> String {
     format!("KILL QUERY {connection}")
 }
 
-/// Kills a statement by its id on MariaDB. Takes 1 ms. Returns error 1957 if the statement has ended.
+/// Kills a statement by its statement id on MariaDB in 1 ms.
+/// The server returns error 1957 if the statement has ended.
 pub(crate) fn kill_query_id_statement(query: u64) -> String {
     format!("KILL QUERY ID {query}")
 }
 
-/// Reads the statement ids of sessions on MariaDB. Takes up to 0.1 s, because the server scans all sessions.
-/// The query requires the PROCESS privilege for sessions of other accounts.
+/// Reads the statement ids of sessions on MariaDB in up to 0.1 s, because the server scans all sessions.
+/// The query requires the PROCESS privilege to read the statement ids of other accounts' sessions.
 pub(crate) fn statement_ids_query(connections: &[u64]) -> String {
     format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", join_with_commas(connections))
 }
 
-/// Error `ER_NO_SUCH_THREAD`: the connection id does not exist.
+/// Error code `ER_NO_SUCH_THREAD`: the server has no connection with this connection id.
 pub(crate) const NO_SUCH_THREAD_ERROR: u16 = 1094;
 
-/// Calls a kill procedure of a managed database service, for accounts that may not run `KILL`.
-/// The server returns error 1305 if the procedure does not exist.
-/// The server returns error 1370 if the account lacks the EXECUTE privilege.
+/// Calls a kill procedure of a managed database service, for accounts that are not allowed to run `KILL`.
+/// The server returns error 1305 if the kill procedure does not exist.
+/// The server returns error 1370 if the account lacks the EXECUTE privilege on the kill procedure.
 pub(crate) fn procedure_call_statement(procedure: &str, number: u64) -> String {
     format!("CALL {procedure}({number})")
 }
 
-/// Reads the sessions of the same account that have the installation marker in a connection attribute.
-/// The query takes 0.1 s with 10,000 sessions, because the server scans the attributes of the account's sessions.
-/// The query requires that performance_schema is on.
+/// Reads the sessions of Clew's account that have the installation marker in a connection attribute.
+/// The query takes 0.1 s with 10,000 sessions, because the server scans the attributes of all the account's sessions.
+/// The query finds sessions only if performance_schema is on.
 pub(crate) fn sessions_with_marker_query(marker: &str) -> String {
     format!(
         "SELECT processlist_id FROM performance_schema.session_account_connect_attrs \
@@ -83,13 +88,14 @@ pub(crate) fn sessions_with_marker_query(marker: &str) -> String {
     )
 }
 
-/// Reads the server identity and the start time as a Unix timestamp. Requires no privilege.
-/// The server evaluates the current time and its uptime when the statement starts, so their difference is constant.
+/// Reads the server identity and the start time as a Unix timestamp.
+/// The query requires no privilege.
+/// The current time and the uptime are both from the start of the statement, so their difference is constant.
 /// The query takes up to 0.03 s, because the server sums the counters of all sessions.
 pub(crate) const MYSQL_INSTANCE_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM performance_schema.global_status WHERE variable_name = 'Uptime'";
 
-/// Variant of [`MYSQL_INSTANCE_QUERY`] for MySQL before 5.7.
+/// Variant of [`MYSQL_INSTANCE_QUERY`] for MySQL versions before 5.7.
 pub(crate) const LEGACY_MYSQL_INSTANCE_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM information_schema.global_status WHERE variable_name = 'Uptime'";
 
@@ -98,21 +104,23 @@ pub(crate) const MARIADB_INSTANCE_QUERY: &str = "SELECT CONCAT_WS('|', @@GLOBAL.
      UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM information_schema.global_status WHERE variable_name = 'Uptime'";
 
-/// Reads the account of the connection. The cost is negligible. Requires no privilege.
+/// Reads the account of the connection.
+/// The query requires no privilege and has negligible cost.
 pub(crate) const CURRENT_ACCOUNT_QUERY: &str = "SELECT CURRENT_USER()";
 
-/// Reads the TLS cipher of the connection.
-/// The cipher is empty without TLS. The cost is negligible. Requires no privilege.
+/// Reads the TLS cipher of the connection, which is empty if the connection does not use TLS.
+/// The query requires no privilege and has negligible cost.
 pub(crate) const TLS_CIPHER_QUERY: &str = "SHOW STATUS LIKE 'Ssl_cipher'";
 
 /// Reads the server's local time and Unix timestamp, and checks whether the UTC offset was the same one day ago.
-/// The cost is negligible. The query requires no privilege.
-/// `UNIX_TIMESTAMP()` without an argument is correct even if the local time is ambiguous.
+/// The query requires no privilege and has negligible cost.
+/// `UNIX_TIMESTAMP()` without an argument is correct even if the current local time occurs twice.
 pub(crate) const SERVER_CLOCK_QUERY: &str = "SELECT CAST(NOW(6) AS CHAR), UNIX_TIMESTAMP(), \
      UNIX_TIMESTAMP() - UNIX_TIMESTAMP(NOW() - INTERVAL 1 DAY) = 86400";
 
-/// Converts local times to UTC, in the format `seconds,before,after;…`. The cost is negligible. Requires no privilege.
-/// `before` and `after` are 1 if the same local time also occurs one hour earlier or later.
+/// Converts local times to UTC. The format of the result is `seconds,before,after;…`.
+/// The query requires no privilege and has negligible cost.
+/// `before` and `after` are 1 if the same local time also occurs one hour earlier or one hour later.
 pub(crate) fn utc_conversion_query(times: &[DateTime]) -> String {
     let convert = |time: &DateTime| {
         let time = format!("TIMESTAMP'{}'", time.strftime("%Y-%m-%d %H:%M:%S"));
@@ -122,35 +130,41 @@ pub(crate) fn utc_conversion_query(times: &[DateTime]) -> String {
     format!("SELECT CONCAT_WS(';', {})", times.iter().map(convert).collect::<Vec<_>>().join(", "))
 }
 
-/// Checks whether the account can read transactions. Fails without the PROCESS privilege.
+/// Checks whether the account can read transactions.
+/// The query fails if the account lacks the PROCESS privilege.
 /// The query costs as much as [`TRANSACTIONS_QUERY`].
-/// The query uses `LIMIT 1`, because `LIMIT 0` would skip the privilege check.
+/// The query uses `LIMIT 1`, because the server does not check the privilege for `LIMIT 0`.
 pub(crate) const TRANSACTIONS_PROBE_QUERY: &str = "SELECT 1 FROM information_schema.innodb_trx LIMIT 1";
 
-/// Reads the grants of the account. The cost is negligible. Requires no privilege.
+/// Reads the grants of the account.
+/// The query requires no privilege and has negligible cost.
 pub(crate) const GRANTS_QUERY: &str = "SHOW GRANTS";
 
-/// Checks whether performance_schema is on. The cost is negligible. Requires no privilege.
+/// Checks whether performance_schema is on.
+/// The query requires no privilege and has negligible cost.
 pub(crate) const PERFORMANCE_SCHEMA_STATE_QUERY: &str = "SELECT @@GLOBAL.performance_schema";
 
-/// Checks whether the account can read metadata locks.
-/// The query fails without the SELECT privilege on performance_schema, and otherwise returns no rows.
+/// Checks whether the account can read metadata locks, and returns no rows.
+/// The query fails if the account lacks the SELECT privilege on performance_schema.
 pub(crate) const METADATA_LOCKS_PROBE_QUERY: &str = "SELECT 1 FROM performance_schema.metadata_locks LIMIT 0";
 
-/// Checks whether the metadata lock instrument is enabled. Requires the SELECT privilege on performance_schema.
+/// Checks whether the metadata lock instrument is enabled.
+/// The query requires the SELECT privilege on performance_schema.
 pub(crate) const METADATA_LOCK_INSTRUMENT_QUERY: &str =
     "SELECT enabled FROM performance_schema.setup_instruments WHERE name = 'wait/lock/metadata/sql/mdl'";
 
-/// Reads InnoDB lock waits on MySQL. Takes 0.07 s for 5,051 waits. Requires the SELECT privilege on performance_schema.
-/// Clew sends this query only if a transaction may wait for a lock.
+/// Reads InnoDB lock waits on MySQL in 0.07 s for 5,051 waits.
+/// The query requires the SELECT privilege on performance_schema.
+/// Clew sends this query only if a transaction may be waiting for a lock.
 pub(crate) const MYSQL_ROW_WAITS_QUERY: &str = "SELECT requesting_engine_lock_id, requesting_engine_transaction_id, \
      requesting_thread_id, blocking_engine_lock_id, blocking_engine_transaction_id, blocking_thread_id \
      FROM performance_schema.data_lock_waits";
 
-/// Reads the locked objects of InnoDB locks by lock id. Requires the SELECT privilege on performance_schema.
-/// `ids` must contain only digits and colons.
+/// Reads the locked objects of InnoDB locks by lock id.
+/// The query requires the SELECT privilege on performance_schema.
+/// The lock ids in `ids` must contain only digits and colons.
 /// The query takes 0.3 s with 200,000 locks, because the server scans all locks once.
-/// `CONCAT` prevents the use of an index, because MySQL 9.7 finds only the first id of a list through the index.
+/// `CONCAT` prevents the use of an index, because MySQL 9.7 finds only the first lock id of a list with the index.
 pub(crate) fn data_locks_query(ids: &[&str]) -> String {
     format!(
         "SELECT engine_lock_id, object_schema, object_name, index_name, lock_mode, lock_type, lock_data \
@@ -159,9 +173,9 @@ pub(crate) fn data_locks_query(ids: &[&str]) -> String {
     )
 }
 
-/// Reads the tables that transactions have locked, with the thread ids of the lock owners.
-/// The query has the same cost and requires the same privileges as [`data_locks_query`].
-/// Clew sends this query only for transactions without a session.
+/// Reads the tables that transactions have locked, and the thread ids of the lock owners.
+/// The query has the same cost as [`data_locks_query`] and requires the same privileges.
+/// Clew sends this query only for transactions that have no session.
 pub(crate) fn locked_tables_query(transactions: &[u64]) -> String {
     format!(
         "SELECT engine_transaction_id, thread_id, object_schema, object_name FROM performance_schema.data_locks \
@@ -170,44 +184,47 @@ pub(crate) fn locked_tables_query(transactions: &[u64]) -> String {
     )
 }
 
-/// Reads InnoDB lock waits on MariaDB. Takes 0.02 s for 5,051 waits. Requires the PROCESS privilege.
-/// Clew sends this query only if a transaction may wait for a lock.
+/// Reads InnoDB lock waits on MariaDB in 0.02 s for 5,051 waits.
+/// The query requires the PROCESS privilege.
+/// Clew sends this query only if a transaction may be waiting for a lock.
 pub(crate) const MARIADB_ROW_WAITS_QUERY: &str = "SELECT requesting_trx_id, requested_lock_id, blocking_trx_id, \
      blocking_lock_id FROM information_schema.innodb_lock_waits";
 
-/// Reads the InnoDB locks that are part of lock waits on MariaDB, with the locked objects.
-/// The query has the same cost and requires the same privileges as [`MARIADB_ROW_WAITS_QUERY`].
+/// Reads the InnoDB locks that are part of lock waits on MariaDB, including the locked objects.
+/// The query has the same cost as [`MARIADB_ROW_WAITS_QUERY`] and requires the same privileges.
 pub(crate) const MARIADB_ROW_LOCKS_QUERY: &str = "SELECT lock_id, lock_mode, lock_type, lock_table, lock_index, lock_data \
      FROM information_schema.innodb_locks";
 
-/// Reads the requested locks of waiting transactions that have no transaction id, on MariaDB.
-/// The query costs as much as [`TRANSACTIONS_QUERY`]. Requires the PROCESS privilege.
+/// Reads, on MariaDB, the locks requested by waiting transactions that have no transaction id.
+/// The query costs as much as [`TRANSACTIONS_QUERY`] and requires the PROCESS privilege.
 /// Clew sends this query only if a waiting transaction has no transaction id.
 pub(crate) const WAITERS_WITHOUT_TRANSACTION_ID_QUERY: &str = "SELECT trx_mysql_thread_id, trx_requested_lock_id \
      FROM information_schema.innodb_trx WHERE trx_id = 0 AND trx_requested_lock_id IS NOT NULL";
 
-/// Reads granted and pending metadata locks. Takes 0.05 s with 2,500 open transactions.
+/// Reads granted and pending metadata locks in 0.05 s with 2,500 open transactions.
 /// The query requires the SELECT privilege on performance_schema.
 pub(crate) const METADATA_LOCKS_QUERY: &str = "SELECT object_type, object_schema, object_name, lock_type, lock_status, \
      owner_thread_id, lock_duration FROM performance_schema.metadata_locks";
 
-/// Reads granted metadata locks from MariaDB's plugin `metadata_lock_info`. Requires no privilege.
+/// Reads granted metadata locks from MariaDB's plugin `metadata_lock_info`.
+/// The query requires no privilege.
 /// The server returns error 1109 if the plugin `metadata_lock_info` is not installed.
 pub(crate) const GRANTED_METADATA_LOCKS_QUERY: &str = "SELECT lock_type, table_schema, table_name, lock_mode, thread_id \
      FROM information_schema.metadata_lock_info";
 
-/// Checks whether MariaDB's plugin `metadata_lock_info` is installed. Returns no rows.
+/// Checks whether MariaDB's plugin `metadata_lock_info` is installed, and returns no rows.
 pub(crate) const GRANTED_METADATA_LOCKS_PROBE_QUERY: &str =
     "SELECT 1 FROM information_schema.metadata_lock_info LIMIT 0";
 
-/// Reads the session id of each thread, with a flag for replication appliers.
-/// The query takes 0.05 s on MariaDB and 0.07 s on MySQL. Requires the SELECT privilege on performance_schema.
+/// Reads the session id of each thread, and whether the thread is a replication applier.
+/// The query takes 0.05 s on MariaDB and 0.07 s on MySQL.
+/// The query requires the SELECT privilege on performance_schema.
 pub(crate) const THREADS_QUERY: &str = "SELECT thread_id, processlist_id, name IN ('thread/sql/replica_sql', \
      'thread/sql/replica_worker', 'thread/sql/slave_sql', 'thread/sql/slave_worker') \
      FROM performance_schema.threads WHERE processlist_id IS NOT NULL";
 
-/// Checks by session id whether sessions are replication appliers.
-/// The query has the same cost and requires the same privileges as [`THREADS_QUERY`].
+/// Checks for each session id whether the session is a replication applier.
+/// The query has the same cost as [`THREADS_QUERY`] and requires the same privileges.
 /// The query returns no rows if performance_schema is off.
 pub(crate) fn replication_applier_query(sessions: &[u64]) -> String {
     format!(
@@ -218,12 +235,13 @@ pub(crate) fn replication_applier_query(sessions: &[u64]) -> String {
 }
 
 /// Reads the XIDs of prepared XA transactions.
-/// The cost is negligible. On MySQL, requires the XA_RECOVER_ADMIN privilege.
+/// On MySQL, the statement requires the XA_RECOVER_ADMIN privilege. The cost is negligible.
 /// Clew sends this query only if a transaction has no session.
 pub(crate) const XA_RECOVER_QUERY: &str = "XA RECOVER";
 
-/// Reads the open transactions of threads. Requires the SELECT privilege on performance_schema.
-/// Clew sends this query only for idle root blockers and for a session that is read in detail.
+/// Reads the open transactions of threads.
+/// The query requires the SELECT privilege on performance_schema.
+/// Clew sends this query only for idle root blockers and when it reads a session in detail.
 pub(crate) fn open_transactions_query(threads: &[u64]) -> String {
     format!(
         "SELECT thread_id, event_id FROM performance_schema.events_transactions_current \
@@ -232,9 +250,9 @@ pub(crate) fn open_transactions_query(threads: &[u64]) -> String {
     )
 }
 
-/// Reads the latest statements of threads, by default 10 per thread.
+/// Reads the latest statements of threads. By default, the server records 10 statements per thread.
 /// The query requires the SELECT privilege on performance_schema.
-/// Clew sends this query only for idle root blockers and for a session that is read in detail.
+/// Clew sends this query only for idle root blockers and when it reads a session in detail.
 pub(crate) fn last_statements_query(threads: &[u64]) -> String {
     format!(
         "SELECT thread_id, event_id, nesting_event_id, nesting_event_type, sql_text \
@@ -243,8 +261,9 @@ pub(crate) fn last_statements_query(threads: &[u64]) -> String {
     )
 }
 
-/// Reads the connection attributes of a session. Requires the SELECT privilege on performance_schema.
-/// Clew sends this query only if a session is read in detail.
+/// Reads the connection attributes of a session.
+/// The query requires the SELECT privilege on performance_schema.
+/// Clew sends this query only when it reads a session in detail.
 pub(crate) fn connection_attributes_query(session: u64) -> String {
     format!(
         "SELECT attr_name, attr_value FROM performance_schema.session_connect_attrs WHERE processlist_id = {session} \
@@ -252,48 +271,53 @@ pub(crate) fn connection_attributes_query(session: u64) -> String {
     )
 }
 
-/// Reads the execution plan of a session's statement on MySQL. Requires the privileges of that statement.
+/// Reads the execution plan of a session's running statement on MySQL.
+/// The statement requires the same privileges as the explained statement.
 /// The cost is negligible.
-/// The server returns error 1094 if the session does not exist, and error 3012 if its statement has no plan.
+/// The server returns error 1094 if the session does not exist, and error 3012 if the statement has no execution plan.
 pub(crate) fn mysql_explain_sql(session: u64) -> String {
     format!("EXPLAIN FORMAT = TRADITIONAL FOR CONNECTION {session}")
 }
 
-/// Reads the execution plan of a session's statement on MariaDB.
-/// The explained session itself generates the plan while it processes rows.
-/// The server returns error 1933 if the session runs no statement with a plan.
+/// Reads the execution plan of a session's running statement on MariaDB.
+/// The explained session itself generates the execution plan while it processes rows.
+/// The server returns error 1933 if the session runs no statement with an execution plan.
 pub(crate) fn mariadb_explain_sql(session: u64) -> String {
     format!("SHOW EXPLAIN FOR {session}")
 }
 
-/// Sets the statement timeout for [`mariadb_explain_sql`]. The cost is negligible. Requires no privilege.
-/// An explained session that waits for a lock does not return its plan until the lock is granted.
-/// An explained session in `SLEEP` responds every 5 s.
+/// Sets the statement timeout for [`mariadb_explain_sql`].
+/// The statement requires no privilege and has negligible cost.
+/// If the explained session waits for a lock, it returns its execution plan only after the lock is granted.
+/// If the explained session runs `SLEEP`, it responds every 5 s.
 pub(crate) const SET_EXPLAIN_TIMEOUT_STATEMENT: &str = "SET SESSION max_statement_time = 7";
 
-/// Reads the size of the statement history per session, and checks whether the history is enabled.
-/// The cost is negligible. The query requires the SELECT privilege on performance_schema.
+/// Reads the size of the statement history per thread, and whether the statement history is enabled.
+/// The query requires the SELECT privilege on performance_schema and has negligible cost.
 pub(crate) const STATEMENT_HISTORY_SETTINGS_QUERY: &str = "SELECT enabled = 'YES', @@GLOBAL.performance_schema_events_statements_history_size \
      FROM performance_schema.setup_consumers WHERE name = 'events_statements_history'";
 
-/// Reads the counters of lost instrumentation in performance_schema. Requires no privilege.
+/// Reads the performance_schema counters of lost instrumentation.
+/// The query requires no privilege.
 /// The query takes up to 0.03 s, because the server sums the counters of all sessions.
 pub(crate) const LOSS_COUNTERS_QUERY: &str = "SHOW GLOBAL STATUS LIKE 'Performance\\_schema\\_%\\_lost'";
 
-/// Reads the table sizes of performance_schema. Takes 1 ms. Requires no privilege.
+/// Reads the table sizes of performance_schema in 1 ms.
+/// The query requires no privilege.
 pub(crate) const PERFORMANCE_SCHEMA_SIZES_QUERY: &str = "SHOW GLOBAL VARIABLES LIKE 'performance\\_schema\\_%'";
 
-/// Reads the threads of busy sessions on MySQL. Takes 2 ms. Requires the SELECT privilege on performance_schema.
+/// Reads the threads of busy sessions on MySQL in 2 ms.
+/// The query requires the SELECT privilege on performance_schema.
 /// The query returns no rows if performance_schema is off.
 pub(crate) const BUSY_THREADS_QUERY: &str = "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads \
      WHERE processlist_id IS NOT NULL AND processlist_command <> 'Sleep'";
 
-/// Reads the threads of all sessions on MySQL. Takes 4 ms with 10,000 sessions.
+/// Reads the threads of all sessions on MySQL in 4 ms with 10,000 sessions.
 /// The query requires the same privileges as [`BUSY_THREADS_QUERY`].
 pub(crate) const ALL_THREADS_QUERY: &str = "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads \
      WHERE processlist_id IS NOT NULL";
 
-/// Reads the threads of sessions on MySQL by session id. Takes 0.1 ms per session.
+/// Reads the threads of the given sessions on MySQL in 0.1 ms per session.
 /// The query requires the same privileges as [`BUSY_THREADS_QUERY`].
 pub(crate) fn threads_by_session_query(sessions: &[u64]) -> String {
     format!(
@@ -302,56 +326,59 @@ pub(crate) fn threads_by_session_query(sessions: &[u64]) -> String {
     )
 }
 
-/// Reads the timers of the latest statements of threads on MySQL. Sessions cannot change these timers.
-/// The query takes 0.1 ms per thread. Requires the SELECT privilege on performance_schema.
+/// Reads the timers of each thread's latest statement on MySQL. Sessions cannot change these timers.
+/// The query takes 0.1 ms per thread and requires the SELECT privilege on performance_schema.
 pub(crate) fn statement_timers_query(threads: &[u64]) -> String {
     format!("{STATEMENT_TIMERS_QUERY} WHERE thread_id IN ({})", join_with_commas(threads))
 }
 
-/// Reads the timers of all running statements on MySQL. Requires the SELECT privilege on performance_schema.
+/// Reads the timers of all running statements on MySQL.
+/// The query requires the SELECT privilege on performance_schema.
 /// The query takes 0.05 s, because the server prepares the digest of each session's latest statement.
 pub(crate) fn running_statement_timers_query() -> String {
     format!("{STATEMENT_TIMERS_QUERY} WHERE end_event_id IS NULL")
 }
 
-/// Reads the timers of the latest statements of all threads, including ended statements.
-/// The query takes 0.06 s with 10,000 threads, because the server prepares a digest for each row.
+/// Reads the timers of the latest statement of every thread, even if the statement has ended.
+/// The query takes 0.06 s with 10,000 threads, because the server prepares a statement digest for each row.
 pub(crate) const STATEMENT_TIMERS_QUERY: &str = "SELECT thread_id, event_id, end_event_id IS NULL, timer_end, timer_wait \
      FROM performance_schema.events_statements_current";
 
-/// Reads the digests of running statements on MySQL by thread id, including nested statements.
-/// The query takes 0.1 s. Requires the SELECT privilege on performance_schema.
+/// Reads the digests of running statements on MySQL, by thread id and including nested statements.
+/// The query takes 0.1 s and requires the SELECT privilege on performance_schema.
 /// [`THREADS_QUERY`] maps thread ids to session ids.
 pub(crate) const RUNNING_DIGESTS_QUERY: &str = "SELECT thread_id, event_id, digest \
      FROM performance_schema.events_statements_current WHERE end_event_id IS NULL";
 
 /// Reads the enabled consumers of performance_schema.
-/// The cost is negligible. The query requires the SELECT privilege on performance_schema.
+/// The query requires the SELECT privilege on performance_schema and has negligible cost.
 pub(crate) const ENABLED_CONSUMERS_QUERY: &str =
     "SELECT name FROM performance_schema.setup_consumers WHERE enabled = 'YES'";
 
-/// Reads the program names of all sessions. Takes 0.1 s on MySQL. Requires the SELECT privilege on performance_schema.
+/// Reads the program names of all sessions in 0.1 s on MySQL.
+/// The query requires the SELECT privilege on performance_schema.
 pub(crate) const PROGRAM_NAMES_QUERY: &str = "SELECT processlist_id, attr_value FROM performance_schema.session_connect_attrs \
      WHERE attr_name = 'program_name'";
 
-/// Reads the program names of sessions by id. MySQL uses the primary key, and MariaDB scans all sessions.
+/// Reads the program names of the given sessions. MySQL uses the primary key, and MariaDB scans all sessions.
 /// The query requires the same privileges as [`PROGRAM_NAMES_QUERY`].
 pub(crate) fn program_names_query(sessions: &[u64]) -> String {
     format!("{PROGRAM_NAMES_QUERY} AND processlist_id IN ({})", join_with_commas(sessions))
 }
 
-/// Reads the buffer size for connection attributes. The cost is negligible. Requires no privilege.
+/// Reads the buffer size for the connection attributes of a session.
+/// The query requires no privilege and has negligible cost.
 pub(crate) const CONNECTION_ATTRIBUTES_SIZE_QUERY: &str =
     "SELECT @@GLOBAL.performance_schema_session_connect_attrs_size";
 
-/// Reads the storage engines of the server and their transaction support.
-/// The cost is negligible. The query requires no privilege.
+/// Reads the names of the server's storage engines, and whether each engine supports transactions.
+/// The query requires no privilege and has negligible cost.
 pub(crate) const STORAGE_ENGINES_QUERY: &str = "SELECT engine, transactions FROM information_schema.engines";
 
-/// Reads the storage engines of tables. The result identifies each table by its index in `tables`.
-/// The query returns only tables on which the account has a privilege.
-/// For each table, MySQL looks up the data dictionary, and MariaDB reads a table definition file.
-/// The query waits up to 1 s for an exclusively locked table (`lock_wait_timeout`).
+/// Reads the storage engines of tables. In the result, the index in `tables` identifies the table.
+/// The server returns only tables on which the account has a privilege.
+/// For each table, MySQL reads the data dictionary, and MariaDB reads the table definition file.
+/// If a table is locked exclusively, the query waits up to 1 s (`lock_wait_timeout`).
 pub(crate) fn table_engines_query<'n>(tables: impl IntoIterator<Item = (&'n str, &'n str)>) -> String {
     let select = |(index, (schema, name)): (usize, (&str, &str))| {
         format!(
@@ -363,10 +390,11 @@ pub(crate) fn table_engines_query<'n>(tables: impl IntoIterator<Item = (&'n str,
     tables.into_iter().enumerate().map(select).collect::<Vec<_>>().join(" UNION ALL ")
 }
 
-/// Checks which of the tables `names` are InnoDB tables.
-/// Each name has the format `schema/table`. Requires the PROCESS privilege.
-/// The server returns a partition as `schema/table#p#name`.
-/// The server scans all InnoDB tables. The statement has a timeout of 1 s.
+/// Checks which of the tables in `names` are InnoDB tables.
+/// Each table name has the format `schema/table`.
+/// The query requires the PROCESS privilege.
+/// The server returns the name of a partition in the format `schema/table#p#name`.
+/// The server scans all InnoDB tables, so the statement has a timeout of 1 s.
 /// Clew sends this query only for tables that [`table_engines_query`] does not return.
 pub(crate) fn innodb_tables_query<'n>(view: &str, is_mysql: bool, names: impl Iterator<Item = &'n str>) -> String {
     let names = names.map(format_hex_literal).collect::<Vec<_>>().join(",");
@@ -380,7 +408,7 @@ pub(crate) fn innodb_tables_query<'n>(view: &str, is_mysql: bool, names: impl It
     }
 }
 
-/// Formats a text as a hexadecimal SQL literal, which does not depend on `sql_mode`.
+/// Formats a text as a hexadecimal SQL literal, whose meaning does not depend on `sql_mode`.
 fn format_hex_literal(text: &str) -> String {
     let mut literal = String::from("_utf8mb4 X'");
     for byte in text.bytes() {

@@ -1,4 +1,4 @@
-//! Collects from the process list the sessions that the wait graph needs.
+//! Collects the sessions of the wait graph from the process list.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,12 +10,13 @@ use crate::locks::{ThreadMap, classify_session};
 use crate::own_sessions::OwnSessionFilter;
 use crate::process_list::SessionMemoryCounter;
 
-/// Maximum number of bytes stored per statement of a waiting session.
+/// Maximum number of bytes that Clew stores of the statement of each waiting session.
 pub(crate) const MAX_PARTY_STATEMENT_BYTES: usize = 64 << 10;
-/// Maximum total number of bytes for all stored statements.
+/// Maximum total number of bytes for the statements of all waiting sessions.
 const MAX_TOTAL_STATEMENT_BYTES: usize = 16 << 20;
 
-/// Collects sessions that wait or may block other sessions. Stores statements only for waiting sessions.
+/// Collects sessions that wait or may block other sessions.
+/// Stores the statements of waiting sessions only.
 #[derive(Default)]
 pub(crate) struct WaitPartyCollector {
     parties: HashSet<u64>,
@@ -25,12 +26,13 @@ pub(crate) struct WaitPartyCollector {
 }
 
 impl WaitPartyCollector {
-    /// Creates a collector. `parties` contains the ids of sessions that wait or may block other sessions.
+    /// Creates a collector. `parties` contains the ids of the sessions that wait or may block other sessions.
     pub(crate) fn new(parties: HashSet<u64>) -> Self {
         Self { parties, ..Self::default() }
     }
 
-    /// Stores a session if the wait graph needs it. Fails if the memory limit is exceeded.
+    /// Stores a session if it waits or may block other sessions.
+    /// Fails if the stored sessions exceed the memory limit.
     pub(crate) fn observe_session(&mut self, session: &Session) -> Result<(), Error> {
         let waits = session.state.as_deref().is_some_and(is_wait_state);
         if !waits && !self.parties.contains(&session.id) {
@@ -56,7 +58,7 @@ impl WaitPartyCollector {
         Ok(())
     }
 
-    /// Replaces the ages of the stored sessions with checked ages.
+    /// Replaces the ages of the stored sessions with the checked ages.
     pub(crate) fn replace_ages(&mut self, checked: &[Session]) {
         let seconds: HashMap<u64, u64> = checked.iter().map(|session| (session.id, session.seconds)).collect();
         for session in &mut self.sessions {
@@ -64,14 +66,14 @@ impl WaitPartyCollector {
         }
     }
 
-    /// Removes all stored sessions so that the process list can be read again.
+    /// Removes all stored sessions, so that Clew can read the process list again.
     pub(crate) fn reset(&mut self) {
         self.sessions.clear();
         self.memory = SessionMemoryCounter::default();
         self.statement_bytes = 0;
     }
 
-    /// Returns the stored sessions with their roles.
+    /// Returns the stored sessions and the role of each session.
     pub(crate) fn into_observed_sessions(self, mut own: OwnSessionFilter, threads: &ThreadMap) -> Vec<ObservedSession> {
         let facts = |session: Session| {
             let role = classify_session(&session, own.is_own_session(&session), threads.is_applier(session.id));

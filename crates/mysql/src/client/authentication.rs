@@ -1,13 +1,13 @@
-//! Authenticates to a server without disclosing the password to an impostor.
+//! Authenticates to a server without disclosing the password to a server that impersonates the real one.
 //!
-//! A challenge response does not reveal the password.
-//! Plugins with challenge responses: `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519`, `parsec`.
+//! A challenge response proves that the client has the password without revealing the password.
+//! Challenge-response plugins are `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519` and `parsec`.
 //!
-//! Other plugins request the plain password. The client sends the plain password only in these cases:
+//! Other plugins request the plain-text password. The client sends the plain-text password only in these cases:
 //!
 //! - The connection uses verified TLS.
-//! - The connection uses unverified TLS, and it is a loopback connection or `get-server-public-key` is on.
-//! - The client encrypts the password with an RSA public key that the operator trusts.
+//! - The connection uses unverified TLS, and either the peer is on loopback or `get-server-public-key` is on.
+//! - The client encrypts the password with an RSA public key that the operator provides or lets the server send.
 
 use clew_model::NodeUrl;
 use mysql_common::crypto;
@@ -18,17 +18,17 @@ use super::error::{Error, ServerError};
 use super::packets::PacketStream;
 use super::{ERROR_PACKET_HEADER, MAX_HANDSHAKE_PACKET_BYTES, read_size_limited_file, serialize_message};
 
-/// Maximum number of packet exchanges during authentication. Every supported plugin completes within this limit.
+/// Maximum number of packet exchanges during authentication. Every supported plugin needs fewer exchanges.
 const MAX_AUTH_ROUNDS: usize = 10;
-/// Maximum iteration factor for `parsec`: 65,536 iterations, which is 64 times MariaDB's default.
-/// Key derivation with more iterations would block a thread of the async runtime for too long.
+/// Maximum iteration factor for `parsec`. Factor 6 means 65,536 iterations, which is 64 times MariaDB's default.
+/// A key derivation with more iterations would block a thread of the async runtime for too long.
 const MAX_PARSEC_ITERATION_FACTOR: u8 = 6;
-/// Length in bytes of `ed25519` and `parsec` challenges.
+/// Length in bytes of the server's challenge for `ed25519` and `parsec`.
 const ED25519_NONCE_LEN: usize = 32;
-/// Length in bytes of a `mysql_native_password` challenge, without the terminating NUL byte.
+/// Length in bytes of the server's challenge for `mysql_native_password`, without the terminating NUL byte.
 const NATIVE_PASSWORD_NONCE_LEN: usize = 20;
 
-/// Maximum size in bytes of a public key in PEM format. An RSA key of 16,384 bits takes 3 KiB.
+/// Maximum size in bytes of a PEM file with a public key. An RSA key of 16,384 bits takes 3 KiB.
 const MAX_PUBLIC_KEY_SIZE: usize = 4 << 10;
 
 /// Security properties of the connection to the server.
@@ -36,13 +36,13 @@ const MAX_PUBLIC_KEY_SIZE: usize = 4 << 10;
 pub(super) struct ChannelSecurity {
     /// True if the connection uses TLS.
     pub(super) encrypted: bool,
-    /// True if TLS authenticated the server by its certificate.
+    /// True if the client verified the server's TLS certificate.
     pub(super) verified: bool,
-    /// True if the peer has a loopback address.
+    /// True if the server's IP address is a loopback address.
     pub(super) is_loopback: bool,
 }
 
-/// State of an authentication exchange, including the password.
+/// State of an authentication exchange, which includes the account's password.
 pub(super) struct AuthExchange<'a> {
     node: &'a NodeUrl,
     password: Option<String>,
@@ -68,12 +68,13 @@ impl<'a> AuthExchange<'a> {
         Self { node, password: password.filter(|password| !password.is_empty()), channel, plugin, nonce }
     }
 
-    /// Returns the authentication plugin that the exchange currently uses.
+    /// Returns the authentication plugin that the server currently requests.
     pub(super) fn current_auth_plugin(&self) -> AuthPlugin<'static> {
         self.plugin.clone()
     }
 
-    /// Returns the challenge response for the handshake response packet, or `None` if the account has no password.
+    /// Returns the challenge response for the client's handshake response packet.
+    /// Returns `None` if the account has no password.
     pub(super) fn initial_auth_response(&self) -> Option<Vec<u8>> {
         self.compute_challenge_response()
     }
@@ -82,7 +83,7 @@ impl<'a> AuthExchange<'a> {
         self.plugin.gen_data(self.password.as_deref(), &self.nonce).map(|data| serialize_message(&data.into_owned()))
     }
 
-    /// Runs the authentication exchange until the server accepts or refuses the account.
+    /// Exchanges authentication packets until the server accepts or refuses the account.
     pub(super) async fn authenticate(&mut self, packets: &mut PacketStream) -> Result<(), Error> {
         let mut salts = 0;
         for _ in 0..MAX_AUTH_ROUNDS {
@@ -137,8 +138,8 @@ impl<'a> AuthExchange<'a> {
         }
     }
 
-    /// Sends the plain or RSA-encrypted password.
-    /// `key_request` is the byte that requests the server's public key, or 0 if the plugin has no such request.
+    /// Sends the password, either in plain text or encrypted with RSA.
+    /// `key_request` is the byte that requests the server's public key, or 0 for a plugin that has no such request.
     async fn send_password(&self, packets: &mut PacketStream, key_request: u8) -> Result<(), Error> {
         let mut password = self.password.clone().unwrap_or_default().into_bytes();
         password.push(0);
@@ -174,7 +175,7 @@ impl<'a> AuthExchange<'a> {
 }
 
 /// Encrypts the password with an RSA public key in PEM format.
-/// Runs on a blocking thread and catches panics, because the library's key parser panics on malformed keys.
+/// Runs on a blocking thread and catches panics, because the key parser of `mysql_common` panics on malformed keys.
 async fn encrypt_password(password: Vec<u8>, key: Vec<u8>) -> Result<Vec<u8>, Error> {
     if key.len() > MAX_PUBLIC_KEY_SIZE {
         return Err(Error::PublicKey(format!("the public key is longer than {MAX_PUBLIC_KEY_SIZE} bytes")));

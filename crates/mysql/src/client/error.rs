@@ -6,11 +6,11 @@ use std::io;
 /// Error packet of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerError {
-    /// Error number, as documented in the MySQL and MariaDB manuals.
+    /// MySQL or MariaDB error number, as documented in the server's manual.
     pub(crate) code: u16,
-    /// Error message, with invalid UTF-8 replaced.
+    /// Error message, in which invalid UTF-8 is replaced.
     pub(crate) message: String,
-    /// SQLSTATE of the error, or `HY000` if the packet contains no SQLSTATE.
+    /// SQLSTATE of the error, or `HY000` if the error packet contains no SQLSTATE.
     pub(crate) state: String,
 }
 
@@ -23,34 +23,34 @@ pub(crate) enum Error {
     /// The network failed, or the server closed the connection.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The TLS handshake failed, or the TLS settings are invalid.
+    /// The TLS handshake failed, or the TLS settings of the node are invalid.
     #[error("TLS: {0}")]
     Tls(String),
-    /// The settings require TLS, but the server does not support TLS.
+    /// The TLS settings of the node require TLS, but the server does not support TLS.
     #[error("the server does not offer TLS")]
     TlsNotOffered {
-        /// True if the TLS mode is `preferred`. This mode allows plain text only for accounts without a password.
+        /// True if the TLS mode is `preferred`, which allows plain text on loopback or for accounts without a password.
         preferred: bool,
     },
-    /// The first bytes from the peer are not a MySQL handshake packet.
+    /// The server's first bytes do not form a MySQL handshake packet.
     #[error("the peer is not a MySQL-compatible server")]
     NotMysql(Vec<u8>),
     /// The client does not support the authentication plugin that the server requests.
     #[error("unsupported authentication plugin {0}")]
     AuthenticationPlugin(String),
-    /// The server requests the plain password over an unverified connection.
+    /// The server requests the plain-text password over an unverified connection.
     #[error("the server requests the password over an unverified connection")]
     UnverifiedChannel {
         /// True if the connection uses TLS.
         encrypted: bool,
     },
-    /// The client cannot read or use the server's public key.
+    /// The client cannot read the server's public key, or cannot encrypt the password with the key.
     #[error("{0}")]
     PublicKey(String),
     /// The server violated the protocol.
     #[error("protocol violation: {0}")]
     Protocol(&'static str),
-    /// The server sent more data than the client accepts.
+    /// The server sent more data than the client's limit allows.
     #[error("the server sent more than {limit} {what}")]
     TooLarge {
         /// Counted unit.
@@ -64,7 +64,7 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// Creates the error that reports a connection closed by the server.
+    /// Creates the error for a connection that the server closed.
     pub(super) fn connection_closed_error() -> Self {
         io::Error::from(io::ErrorKind::UnexpectedEof).into()
     }
@@ -77,11 +77,11 @@ impl From<mysql_common::row::convert::FromRowError> for Error {
     }
 }
 
-/// Maximum length of a stored error message, in bytes. Servers send at most 512 bytes.
+/// Maximum length in bytes of a stored error message. Real servers send at most 512 bytes.
 const MAX_ERROR_MESSAGE_LEN: usize = 4 << 10;
 
 impl ServerError {
-    /// Parses an error packet, which contains `0xff`, an error number, an optional `#` with SQLSTATE, and a message.
+    /// Parses an error packet, which contains `0xff`, the error number, an optional `#` with SQLSTATE, and the message.
     pub(super) fn parse(payload: &[u8]) -> Self {
         let code = match payload {
             [_, low, high, ..] => u16::from_le_bytes([*low, *high]),

@@ -12,29 +12,30 @@ use super::error::{Error, ServerError};
 use super::packets::{Packet, PacketStream};
 use super::{ERROR_PACKET_HEADER, InFlightFlag};
 
-/// Maximum number of columns in a result set. MySQL tables have the same limit.
+/// Maximum number of columns in a result set. MySQL limits tables to the same number of columns.
 const MAX_RESULT_SET_COLUMNS: u64 = 4096;
 /// Maximum size in bytes of a column definition packet.
 const MAX_COLUMN_DEFINITION_BYTES: usize = 8 << 10;
-/// Status flag `SERVER_MORE_RESULTS_EXISTS`: another result set follows.
+/// Status flag `SERVER_MORE_RESULTS_EXISTS`, which announces another result set.
 const MORE_RESULTS_STATUS_FLAG: u16 = 0x0008;
-/// First byte of an EOF packet, which ends the column definitions and the rows.
+/// First byte of an EOF packet. One EOF packet ends the column definitions, and another ends the rows.
 const EOF_PACKET_HEADER: u8 = 0xfe;
-/// Size limit for EOF packets. A longer packet that starts with 0xfe is a row.
+/// Maximum size in bytes of an EOF packet.
+/// A packet that starts with 0xfe and is longer than an EOF packet is a row.
 const MAX_EOF_PACKET_SIZE: usize = 9;
 /// First byte of a `LOCAL INFILE` request.
 const LOCAL_INFILE_PACKET_HEADER: u8 = 0xfb;
 /// First byte of a NULL cell.
 const NULL_CELL_MARKER: u8 = 0xfb;
 
-/// Rows of a statement's first result set, empty if the statement returns no result set.
+/// Rows of a statement's first result set. There are no rows if the statement returns no result set.
 #[derive(Debug)]
 pub(crate) struct ResultSetRows<'c> {
     packets: &'c mut PacketStream,
     in_flight: &'c InFlightFlag,
     columns: Arc<[Column]>,
     max_row: usize,
-    /// Total size in bytes of the rows read so far.
+    /// Total size in bytes of the rows that the client has read.
     size: usize,
     ended: bool,
 }
@@ -55,7 +56,7 @@ impl<'c> ResultSetRows<'c> {
         &self.columns
     }
 
-    /// Returns the total size in bytes of the rows read so far.
+    /// Returns the total size in bytes of the rows that the client has read.
     pub(super) fn total_bytes(&self) -> usize {
         self.size
     }
@@ -106,7 +107,7 @@ impl<'c> ResultSetRows<'c> {
         self.in_flight.set_in_flight(false);
     }
 
-    /// Reads the column definitions, or the OK packet of a statement without a result set.
+    /// Reads the column definitions, or the OK packet if the statement returns no result set.
     async fn read_result_set_header(&mut self) -> Result<(), Error> {
         loop {
             let payload = self.packets.read_packet(MAX_COLUMN_DEFINITION_BYTES).await?.payload;
@@ -156,7 +157,7 @@ impl<'c> ResultSetRows<'c> {
         Ok(())
     }
 
-    /// Discards all result sets after the first, such as those of a stored procedure.
+    /// Discards all result sets after the first, such as the further result sets of a stored procedure.
     async fn skip_remaining_results(&mut self) -> Result<(), Error> {
         let mut in_rows = false;
         loop {
@@ -189,7 +190,7 @@ impl<'c> ResultSetRows<'c> {
 #[derive(Debug)]
 pub(crate) struct RowCells<'a> {
     rest: &'a [u8],
-    /// True if the row exceeded the size limit.
+    /// True if the row was longer than the size limit and is therefore truncated.
     /// In a truncated row, the last cell is incomplete and the remaining cells read as NULL.
     pub(crate) truncated: bool,
 }
@@ -225,7 +226,7 @@ impl<'a> RowCells<'a> {
     }
 }
 
-/// Parses a length-encoded integer and returns it with the remaining bytes.
+/// Parses a length-encoded integer, and returns the integer and the remaining bytes.
 fn parse_length_encoded_integer(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
     let (first, rest) = bytes.split_first().ok_or(Error::Protocol("empty packet"))?;
     let size = match first {
@@ -240,7 +241,7 @@ fn parse_length_encoded_integer(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
     Ok((value, rest))
 }
 
-/// Parses the status flags of an OK packet, which follow the affected rows and the last insert id.
+/// Parses the status flags in an OK packet, in which they follow the affected row count and the last insert id.
 fn parse_ok_packet_status(payload: &[u8]) -> Result<u16, Error> {
     let (_, rest) = parse_length_encoded_integer(payload.get(1..).unwrap_or_default())?;
     let (_, rest) = parse_length_encoded_integer(rest)?;
@@ -250,7 +251,7 @@ fn parse_ok_packet_status(payload: &[u8]) -> Result<u16, Error> {
     }
 }
 
-/// Parses the status flags of an EOF packet, which follow the number of warnings.
+/// Parses the status flags in an EOF packet, in which they follow the warning count.
 fn parse_eof_packet_status(payload: &[u8]) -> u16 {
     match payload {
         [_, _, _, low, high, ..] => u16::from_le_bytes([*low, *high]),

@@ -1,4 +1,4 @@
-//! Performs TLS handshakes with the verification modes of MySQL's client option `--ssl-mode`.
+//! Performs TLS handshakes, with verification modes as in the option `--ssl-mode` of the MySQL clients.
 
 use std::sync::Arc;
 
@@ -16,11 +16,11 @@ use super::error::Error;
 use super::packets::ByteStream;
 use super::read_size_limited_file;
 
-/// Maximum size of a CA bundle: five times the size of a bundle that contains all public certificate authorities.
+/// Maximum size in bytes of a CA bundle, five times the size of a bundle with all public certificate authorities.
 const MAX_CA_BUNDLE_SIZE: usize = 1 << 20;
 
-/// Returns whether the TLS settings authenticate the server. The client may then send a plain password.
-/// If the client trusts public certificate authorities, authentication also requires host name verification.
+/// Returns whether the TLS settings authenticate the server, which allows the client to send a plain-text password.
+/// If the node trusts public certificate authorities, only TLS mode `verify-identity` authenticates the server.
 pub(super) fn authenticates_server(node: &NodeUrl) -> bool {
     node.tls == TlsMode::VerifyIdentity || (node.tls == TlsMode::VerifyCa && node.ca.is_some())
 }
@@ -39,7 +39,7 @@ pub(super) async fn perform_tls_handshake(
     })
 }
 
-/// Creates the TLS configuration. Fails if the certificate file `ca` cannot be read.
+/// Creates the TLS configuration of a node. Fails if the CA file `ca` is unreadable.
 async fn build_tls_config(node: &NodeUrl) -> Result<ClientConfig, Error> {
     let failed = |error: rustls::Error| Error::Tls(error.to_string());
     let provider = Arc::new(ring::default_provider());
@@ -59,7 +59,8 @@ async fn build_tls_config(node: &NodeUrl) -> Result<ClientConfig, Error> {
     Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
-/// Loads the certificate authorities from the file `ca`, or the public certificate authorities if no file is set.
+/// Loads the certificate authorities from the CA file `ca`.
+/// Loads the public certificate authorities if no CA file is set.
 async fn load_root_certificates(node: &NodeUrl) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     let Some(path) = &node.ca else {
@@ -79,10 +80,10 @@ async fn load_root_certificates(node: &NodeUrl) -> Result<RootCertStore, Error> 
     Ok(roots)
 }
 
-/// Certificate verifier that ignores the host name.
+/// Certificate verifier that does not compare the server's host name with the certificate.
 #[derive(Debug)]
 struct HostnameIgnoringVerifier {
-    /// Verifier for the certificate chain, or `None` to accept any certificate.
+    /// Verifier of the certificate chain. If it is `None`, the client accepts every certificate.
     chain: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<CryptoProvider>,
 }

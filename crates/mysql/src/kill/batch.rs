@@ -1,4 +1,4 @@
-//! Kills a batch of victims over one connection. Clew checks each victim against a recent process list.
+//! Kills a batch of victims over one connection, after checking each victim against a recent process list.
 
 use std::time::Duration;
 
@@ -14,20 +14,20 @@ use super::victim::{has_pending_kill, is_idle};
 use super::{KillOutcome, KillRefusal, KillTarget, UnsafeVictimPolicy, Victim};
 use crate::connection::Connection;
 
-/// Maximum age of the process list data on which a kill is based.
-/// A kill takes less than 1 ms. Reading the process list takes up to 50 ms.
+/// Maximum age of a process list on which Clew bases a kill.
+/// Sending a kill takes less than 1 ms. Reading the process list takes up to 50 ms.
 const MAX_PROCESS_VIEW_AGE: Duration = Duration::from_millis(20);
-/// Maximum number of victims per read of the process list.
-/// Reading the ages of more sessions takes longer than [`MAX_PROCESS_VIEW_AGE`].
+/// Maximum number of victims that Clew checks against one process list.
+/// For more victims, reading the session ages takes longer than [`MAX_PROCESS_VIEW_AGE`].
 const MAX_VICTIMS_PER_PROCESS_VIEW: usize = 100;
 
-/// Batch of victims, with the state of the kill of each victim.
+/// Batch of victims. Each victim has a kill stage, such as queued or sent.
 pub(super) struct KillBatch<'a> {
     policy: KillPolicy<'a>,
     victims: Vec<(&'a Victim, KillStage)>,
 }
 
-/// Kill target and protection rules for a batch.
+/// Kill target and protection rules, which apply to all victims in a batch.
 #[derive(Clone, Copy)]
 struct KillPolicy<'a> {
     kind: KillTarget,
@@ -37,11 +37,11 @@ struct KillPolicy<'a> {
 
 /// State of a kill.
 enum KillStage {
-    /// The victim waits for the check against a process list.
+    /// Clew has not checked the victim against a process list yet.
     Queued,
-    /// Clew sent the kill statement, and the server has not responded yet.
+    /// Clew is sending the kill statement. The server has not responded yet.
     Sending,
-    /// The server accepted the kill, and the effect is not confirmed yet.
+    /// The server accepted the kill. Clew has not confirmed the effect yet.
     Sent(PendingKill),
     Finished(KillOutcome),
 }
@@ -57,8 +57,8 @@ impl<'a> KillBatch<'a> {
         Self { policy: KillPolicy { kind, protected, unsafe_victims }, victims }
     }
 
-    /// Sends a kill for each victim that is in the process list and not protected.
-    /// If the connection fails, the remaining victims are not killed.
+    /// Sends a kill for each victim that is in the process list and that passes all checks.
+    /// If the connection fails, Clew does not kill the remaining victims.
     pub(super) async fn send_kills(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let server = connection.read_server_instance().await?;
         let own = read_clew_session_ids(connection).await?;
@@ -120,7 +120,7 @@ impl<'a> KillBatch<'a> {
         Ok(())
     }
 
-    /// Waits until all accepted kills are confirmed, or until the confirmation timeout.
+    /// Waits until Clew has confirmed the effects of all accepted kills, or until the confirmation timeout.
     pub(super) async fn confirm_kills(&mut self, connection: Connection) -> Result<(), Failure> {
         let sent = self.victims.iter_mut().filter_map(|(_, stage)| match stage {
             KillStage::Sent(pending) => Some(pending),
@@ -133,7 +133,7 @@ impl<'a> KillBatch<'a> {
         self.victims.iter().any(|(_, stage)| matches!(stage, KillStage::Sending | KillStage::Sent(_)))
     }
 
-    /// Sets the outcome of each unfinished kill. `failure` is the error that stopped the batch, if any.
+    /// Sets the outcome of each unfinished kill. `failure` is the error that stopped the batch, or `None`.
     pub(super) fn set_final_outcomes(&mut self, failure: Option<&Failure>) {
         for (_, stage) in &mut self.victims {
             let outcome = match (&mut *stage, failure) {
@@ -151,7 +151,7 @@ impl<'a> KillBatch<'a> {
         }
     }
 
-    /// Returns the session id and the outcome of each finished kill.
+    /// Returns the session id and the kill outcome of each victim whose kill has finished.
     pub(super) fn into_outcomes(self) -> Vec<(u64, KillOutcome)> {
         let outcome = |(victim, stage): (&Victim, KillStage)| match stage {
             KillStage::Finished(outcome) => Some((victim.id, outcome)),
@@ -162,7 +162,7 @@ impl<'a> KillBatch<'a> {
 }
 
 impl KillPolicy<'_> {
-    /// Refuses a kill if the listed session is not the victim, is internal, belongs to Clew, or is protected.
+    /// Returns a refusal if the session is not the victim, is internal, belongs to Clew, or has a protected account.
     fn check_victim_identity(&self, victim: &Victim, now: &Session, is_own: bool) -> Option<KillRefusal> {
         if !victim.matches_session(now) {
             return Some(KillRefusal::AnotherSession {
@@ -182,8 +182,8 @@ impl KillPolicy<'_> {
         None
     }
 
-    /// Refuses a kill if the victim's current state does not allow it.
-    /// Accepts a session with a pending kill. Clew sends no second kill to such a session.
+    /// Returns a refusal if the current state of the session does not allow the kill.
+    /// If an earlier kill of the session is still in progress, returns no refusal. Clew then sends no second kill.
     fn check_victim_state(
         &self,
         victim: &Victim,

@@ -1,4 +1,4 @@
-//! Reads lock waits before and after kills to measure the effect of the kills on other sessions and on data.
+//! Reads lock waits before and after kills, and determines which sessions the kills unblocked.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -11,15 +11,16 @@ use super::KillOutcome;
 use crate::limits::ReadLimits;
 use crate::locks::read_lock_waits;
 
-/// Timeout for one read of lock waits. On a slow server, the read delays the kill by at most this time.
+/// Timeout for one read of the lock waits. The timeout limits the delay of a kill on a slow server.
 const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
-/// Maximum number of reads after the kills. Clew stops reading when all expected waiters are unblocked.
-/// An unblocked waiter may block other waiters, so some expected waiters may stay blocked.
+/// Maximum number of lock wait reads after the kills.
+/// Clew stops earlier if all sessions that the kills can unblock no longer wait.
+/// A session that no longer waits may block other sessions, which then continue to wait.
 const MAX_READS_AFTER_KILL: u32 = 5;
-/// Delay between the first two reads after the kills. The delay doubles after each read.
+/// Delay between the first two lock wait reads after the kills. The delay doubles after each further read.
 const INITIAL_EFFECT_READ_DELAY: Duration = Duration::from_millis(50);
 
-/// Transactions and lock waits on a node immediately before a kill.
+/// Transactions and lock waits of a node, read immediately before a kill.
 #[derive(Debug)]
 pub struct StateBeforeKill {
     /// Number of modified rows by session id, or `None` if the account cannot read transactions.
@@ -30,17 +31,17 @@ pub struct StateBeforeKill {
 /// Effect of kills.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KillEffect {
-    /// Number of rows that the killed sessions had modified and that the server had rolled back by the last read.
-    /// The number is `None` if the account cannot read transactions.
+    /// Number of rows that the killed sessions had modified and that the server has already rolled back.
+    /// The number of rows is `None` if the account cannot read transactions.
     pub rows_rolled_back: Option<u64>,
-    /// Ids of sessions that waited for a killed session, directly or transitively, and no longer wait.
+    /// Ids of the sessions that waited for a killed session, directly or transitively, and no longer wait.
     pub unblocked: Vec<u64>,
-    /// Ids of sessions that waited for a killed session and still wait.
+    /// Ids of the sessions that waited for a killed session, directly or transitively, and still wait.
     pub still_waiting: Vec<u64>,
 }
 
 impl StateBeforeKill {
-    /// Reads transactions and lock waits. If this read fails, callers continue with the kill.
+    /// Reads the transactions and the lock waits. If the read fails, callers send the kill anyway.
     pub async fn read_state(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
         let observed = read_lock_waits(node, &cap_read_timeouts(limits)).await?;
         Ok(Self { rows: modified_rows_by_session(&observed), graph: build_wait_graph(&observed) })
@@ -52,7 +53,7 @@ impl StateBeforeKill {
         self.graph.count_waiters(WaitParty::Session(session))
     }
 
-    /// Reads transactions and lock waits again after the kills, and returns the changes.
+    /// Reads the transactions and the lock waits again after the kills, and returns the effect of the kills.
     pub async fn measure_effect(
         &self,
         node: &NodeUrl,

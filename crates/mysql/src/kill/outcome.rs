@@ -5,25 +5,26 @@ use std::fmt;
 use clew_diagnose::KillRisk;
 use clew_model::Failure;
 
-/// Outcome of a kill. The outcomes from `Killed` to `AlreadyGone` require no further action.
+/// Outcome of a kill. The outcomes from `Killed` to `AlreadyGone` require no further action by the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KillOutcome {
-    /// The session or its statement has ended.
+    /// The killed session or the killed statement has ended.
     Killed,
-    /// The server accepted this kill or a previous kill, and is rolling back the transaction.
-    /// The server releases the session's locks after the rollback.
-    /// During the rollback, MariaDB lists the session and MySQL does not.
+    /// The server accepted this kill or an earlier kill, and is rolling back the session's transaction.
+    /// The server releases the session's locks at the end of the rollback.
+    /// During the rollback, MariaDB still lists the session, and MySQL does not.
     RollingBack {
-        /// Number of modified rows that are not rolled back yet.
+        /// Number of modified rows that the server has not rolled back yet.
         rows_modified: u64,
     },
-    /// The server accepted the kill, but the effect is not confirmed. The text is the last session state.
+    /// The server accepted the kill, and Clew has not confirmed the effect.
+    /// The text is the last state of the session, or the failure that stopped the confirmation.
     Ending(String),
-    /// The session or its statement ended before the kill.
+    /// The session or the statement had already ended before the kill.
     AlreadyGone,
     /// Clew refused the kill.
     Refused(KillRefusal),
-    /// The server is unreachable or the account lacks a privilege.
+    /// The kill failed, for example because the server is unreachable or the account lacks a privilege.
     Failed(Failure),
 }
 
@@ -41,13 +42,13 @@ impl KillOutcome {
         }
     }
 
-    /// Returns whether the server accepted this kill or a previous kill.
+    /// Returns whether the server accepted this kill or an earlier kill of the session.
     #[must_use]
     pub fn was_accepted(&self) -> bool {
         matches!(self, Self::Killed | Self::RollingBack { .. } | Self::Ending(_))
     }
 
-    /// Returns whether the killed session or statement has ended or will end soon.
+    /// Returns whether the killed session or statement has ended or is about to end.
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.was_accepted() || *self == Self::AlreadyGone
@@ -57,7 +58,7 @@ impl KillOutcome {
 /// Reason for refusing a kill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KillRefusal {
-    /// The session is an internal server thread, such as a replication thread or the event scheduler.
+    /// The session is an internal session, such as a replication thread or the event scheduler.
     Internal,
     /// The account is protected.
     Protected {
@@ -66,25 +67,25 @@ pub enum KillRefusal {
     },
     /// The session belongs to Clew.
     OwnSession,
-    /// The victim's connection id now belongs to another session.
+    /// The victim's connection id now belongs to the session of another client.
     AnotherSession {
         /// Account name.
         user: String,
         /// Client address.
         host: String,
     },
-    /// The server restarted after the victim was listed, or the address now leads to another server.
-    /// On the other server instance, the victim's connection id may belong to another client.
+    /// The server restarted after Clew listed the victim, or the node's address now leads to another server.
+    /// The victim's connection id may belong to another client after a restart or on another server.
     AnotherServer,
-    /// Clew connects through a proxy, so listed sessions cannot be identified.
+    /// Clew connects through a proxy, and therefore cannot identify the sessions in the process list.
     Proxied,
-    /// The session no longer runs the expected statement.
+    /// The session no longer runs the statement that the caller selected.
     AnotherStatement,
-    /// A kill rule selected the session by its age, and the age is unreliable.
+    /// A kill rule selected the session by its age, and Clew could not check the age.
     UnreliableAge,
-    /// The kill targets a statement, but the session is idle.
+    /// The kill target is a statement, but the session is idle.
     Idle,
-    /// The kill can damage a non-transactional table, and the caller did not accept this risk.
+    /// The kill could damage a non-transactional table, and the caller did not accept this risk.
     Unsafe(KillRisk),
 }
 

@@ -1,4 +1,4 @@
-//! Reads the process list for kills: finds sessions by id, and lists candidate sessions for kill rules.
+//! Reads the process list for kills: finds sessions by id, and lists the sessions that kill rules may select.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -22,21 +22,21 @@ use crate::server_instance::ServerInstance;
 use crate::statement_ages::{self, AgeCheckScope};
 use crate::{doctor, failure, own_sessions, privileges, process_list, replication_appliers, statements};
 
-/// Sessions found by id.
+/// Result of looking up sessions by id.
 #[derive(Debug, Clone)]
 pub struct SessionLookup {
-    /// Source of the sessions: the server instance and the time of the process list read.
+    /// Source of the sessions: the server instance, and the time at which Clew read the process list.
     pub read: ProcessListSource,
-    /// Sessions found by id, with the first 64 KiB of each statement.
+    /// Sessions with the requested ids. Each statement is truncated to 64 KiB.
     pub sessions: Vec<Session>,
 }
 
-/// Reads sessions by id, with the first 64 KiB of each statement.
+/// Reads the sessions with the given ids. Truncates each statement to 64 KiB.
 ///
-/// Without the PROCESS privilege, Clew cannot distinguish a hidden session from an ended session.
-/// Fails if a session is not found and the account lacks the PROCESS privilege.
-/// The failure contains the required `GRANT` statement.
-/// The read uses the connection permit for kills and therefore does not queue behind other reads.
+/// Without the PROCESS privilege, the process list hides sessions, so a missing session may still exist.
+/// Fails if a session is missing in the process list and the account lacks the PROCESS privilege.
+/// The failure for a missing privilege contains the required `GRANT` statement.
+/// The read uses a connection permit for kills, and therefore does not wait for other reads.
 pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> Result<SessionLookup, Failure> {
     run_with_timeout(node, limits, async {
         let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits).await?;
@@ -53,7 +53,7 @@ pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> 
     .await
 }
 
-/// Reads the sessions from which kill rules select victims.
+/// Reads the user sessions from which kill rules select victims.
 /// Fails if the account lacks the PROCESS privilege. The failure contains the required `GRANT` statement.
 pub async fn read_user_sessions(
     node: &NodeUrl,
@@ -106,27 +106,27 @@ async fn run_with_timeout<T>(
         .unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
 }
 
-/// Process list data of the sessions that a kill selects by id.
+/// Data from one process list about the sessions that a kill request names by id.
 pub(super) struct ProcessView {
     listed_at: Instant,
     /// Sessions by id.
     pub(super) sessions: HashMap<u64, Session>,
-    /// Ids of the sessions whose ages could not be checked.
+    /// Ids of the sessions whose ages Clew could not check against statement timers.
     pub(super) unchecked: HashSet<u64>,
-    /// Ids of replication appliers that the process list does not identify by account or command.
+    /// Ids of replication appliers that Clew cannot recognise by account or by process list command.
     pub(super) appliers: HashSet<u64>,
-    /// Statement ids by session id. The map is filled only on MariaDB, and only if the kill targets statements.
+    /// Statement ids by session id. The map has entries only on MariaDB, and only if the kill target is a statement.
     pub(super) queries: HashMap<u64, u64>,
     /// Clew's own sessions.
     pub(super) own: HashSet<u64>,
-    /// True if the connection reaches the server directly, without a proxy.
+    /// True if Clew connects to the server without a proxy.
     pub(super) is_direct: bool,
     rollbacks: Option<HashMap<u64, RollbackState>>,
 }
 
 impl ProcessView {
-    /// Reads the statement ids first and the process list afterwards.
-    /// If a session starts another statement between the two reads, `KILL QUERY ID` with the stale id has no effect.
+    /// Reads the statement ids first and the process list second.
+    /// If the session starts another statement between the two reads, `KILL QUERY ID` with the old id has no effect.
     pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillTarget) -> Result<Self, Failure> {
         let queries = read_statement_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
@@ -141,7 +141,7 @@ impl ProcessView {
         self.listed_at.elapsed()
     }
 
-    /// Returns the rollback state of a session that is not in the process list.
+    /// Returns the rollback state of a session that the process list does not contain.
     pub(super) async fn rollback_state(
         &mut self,
         connection: &mut Connection,
@@ -155,7 +155,7 @@ impl ProcessView {
     }
 }
 
-/// Creates a [`ProcessListSource`] with the current time as the time of the read.
+/// Creates a [`ProcessListSource`] whose read time is the current time.
 fn new_process_list_source(server: ServerInstance) -> ProcessListSource {
     ProcessListSource { server, at: Instant::now(), reported: Arc::default() }
 }
@@ -166,11 +166,11 @@ pub(super) struct SessionList {
     /// Ids of Clew's own sessions.
     own: HashSet<u64>,
     is_direct: bool,
-    /// Time at which the last row was read.
+    /// Time at which Clew received the last row of the process list.
     listed_at: Instant,
 }
 
-/// Reads the process list and returns the sessions for which the predicate `wanted` is true.
+/// Reads the process list, and returns the sessions for which `wanted` returns true.
 pub(super) async fn list_sessions(
     connection: &mut Connection,
     wanted: impl Fn(&Session) -> bool,
@@ -202,8 +202,8 @@ pub(super) async fn list_sessions(
     Ok(SessionList { sessions: found, own, is_direct: connection.raw.is_direct(&filter), listed_at })
 }
 
-/// Reads the process list and replaces its ages with statement timers, which a session cannot change.
-/// Also returns the ids of the sessions whose ages could not be checked.
+/// Reads the process list, and replaces session ages with statement timers, which a session cannot change.
+/// Also returns the ids of the sessions whose ages Clew could not check against statement timers.
 pub(super) async fn list_sessions_with_ages(
     connection: &mut Connection,
     checked: AgeCheckScope,
@@ -215,7 +215,7 @@ pub(super) async fn list_sessions_with_ages(
     Ok((found, unchecked))
 }
 
-/// Reads the statement ids of sessions on MariaDB. MySQL has no statement ids.
+/// Reads the statement ids of sessions on MariaDB. MySQL does not have statement ids.
 async fn read_statement_ids(
     connection: &mut Connection,
     ids: &[u64],
@@ -228,9 +228,9 @@ async fn read_statement_ids(
     Ok(numbers.map_err(|error| connection.to_failure(&error))?.into_iter().collect())
 }
 
-/// Reads the ids of the sessions whose connection attributes contain the installation marker.
-/// Connection attributes are available only if performance_schema is on.
-/// Without connection attributes, Clew recognises sessions of this process and sessions whose statement has the marker.
+/// Reads the ids of the sessions that have the installation marker in a connection attribute.
+/// The server stores connection attributes only if performance_schema is on.
+/// Without connection attributes, Clew recognises its own sessions by connection id or by the marker in the statement.
 pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
     match connection
         .query_all::<Option<u64>>(&statements::sessions_with_marker_query(own_sessions::installation_marker()))
@@ -251,7 +251,7 @@ async fn require_process_privilege(connection: &mut Connection) -> Result<(), Fa
     Err(privileges::missing_privilege_failure(connection, "list sessions of other accounts", "PROCESS", &account))
 }
 
-/// Fails if the process list may be incomplete because of a missing privilege or lost instrumentation.
+/// Fails if a missing privilege or lost instrumentation can hide sessions from the process list.
 pub(super) async fn require_complete_process_list(connection: &mut Connection) -> Result<(), Failure> {
     require_process_privilege(connection).await?;
     let missing = doctor::read_process_list_limitations(connection)

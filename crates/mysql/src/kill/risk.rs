@@ -1,7 +1,7 @@
-//! Reads the data for assessing kill risks: storage engines of modified tables, and client program names.
+//! Reads the data for detecting kill risks: storage engines of modified tables, and program names of clients.
 //!
-//! Clew looks up only tables that a running statement modifies, at most [`MAX_TABLE_ENGINE_LOOKUPS`] tables.
-//! The storage engines of all other tables remain unknown.
+//! Clew reads the storage engines of at most [`MAX_TABLE_ENGINE_LOOKUPS`] tables that running statements modify.
+//! Clew treats the storage engines of all other tables as unknown.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -18,12 +18,13 @@ use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::{failure, program_names, statements};
 
-/// Maximum number of tables per kill whose storage engines are looked up.
+/// Maximum number of tables per kill whose storage engines Clew reads.
 const MAX_TABLE_ENGINE_LOOKUPS: usize = 1024;
-/// Maximum number of tables per query for storage engines.
+/// Maximum number of tables in one query for storage engines.
 const MAX_TABLES_PER_LOOKUP: usize = 64;
 
-/// Reads the kill risks of sessions. The result maps session ids to risks and omits sessions without risks.
+/// Reads the kill risks of sessions.
+/// Returns kill risks by session id, and omits the sessions that have no kill risk.
 ///
 /// Storage engines and program names are unknown if the account cannot read them.
 /// Fails if Clew cannot open a connection.
@@ -61,9 +62,9 @@ async fn assess_kill_risks(
     Ok(sessions.iter().filter_map(risks).collect())
 }
 
-/// Reads, for kill rules, the risk that the server cannot roll back the table changes of a session.
+/// Reads, for kill rules, which sessions make table changes that the server may be unable to roll back.
 ///
-/// Opens a connection only if a session modifies a table. Fails if Clew cannot open the connection.
+/// Opens a connection only if a session modifies a table. Fails if Clew cannot open that connection.
 pub async fn read_table_risks(
     node: &NodeUrl,
     sessions: &[Session],
@@ -97,16 +98,16 @@ async fn read_program_names(
     }
 }
 
-/// Storage engines of tables, looked up over one connection.
+/// Storage engines of tables, read over one connection.
 #[derive(Debug, Default)]
 pub(super) struct StorageEngineLookup {
     by_table: TableEngines,
-    /// Transaction support of each storage engine, by engine name in lower case.
+    /// Storage engines by name in lower case, with their transaction support.
     kinds: Option<HashMap<String, EngineKind>>,
 }
 
 impl StorageEngineLookup {
-    /// Reads the storage engines of the tables that the sessions modify.
+    /// Reads the storage engines of the tables that the sessions' running statements modify.
     pub(super) async fn load_storage_engines<'s>(
         &mut self,
         connection: &mut Connection,
@@ -126,12 +127,12 @@ impl StorageEngineLookup {
         Ok(())
     }
 
-    /// Returns the first risk among the tables that a session modifies. An unknown storage engine counts as a risk.
+    /// Returns the first kill risk among the tables that a session modifies. An unknown storage engine is a kill risk.
     pub(super) fn find_table_risk(&self, session: &Session) -> Option<KillRisk> {
         detect_table_risks(session, &self.by_table).into_iter().next()
     }
 
-    /// Reads storage engines from `information_schema.tables`, which lists only tables visible to the account.
+    /// Reads storage engines from `information_schema.tables`, which contains only tables visible to the account.
     async fn read_visible_table_engines(
         &mut self,
         connection: &mut Connection,
@@ -152,8 +153,8 @@ impl StorageEngineLookup {
         Ok(())
     }
 
-    /// Looks up hidden tables in InnoDB's table list.
-    /// The lookup requires the PROCESS privilege, but no privilege on the tables.
+    /// Looks up tables that are not visible to the account in InnoDB's list of tables.
+    /// The query requires the PROCESS privilege but no privilege on the tables.
     async fn read_innodb_tables(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
         let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let name = |table: &TableRef| {
@@ -207,7 +208,7 @@ impl StorageEngineLookup {
     }
 }
 
-/// Runs a query. Returns `None` if the server reports an error, such as a missing privilege or a timeout.
+/// Runs a query. Returns `None` if the server returns an error, for example for a missing privilege or a timeout.
 async fn query_unless_refused<T: mysql_common::prelude::FromRow + Send + 'static>(
     connection: &mut Connection,
     statement: &str,

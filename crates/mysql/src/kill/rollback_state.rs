@@ -7,18 +7,18 @@ use clew_model::Failure;
 use crate::connection::Connection;
 use crate::transactions::{self, TransactionReadResult};
 
-/// Rollback state of a session. MySQL removes a killed session from the process list before it starts the rollback.
+/// Rollback state of a killed session. MySQL removes the session from the process list before the rollback starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RollbackState {
-    /// The session has no transaction, or the account cannot read the transaction.
+    /// The session has no open transaction, or the account cannot read transactions.
     NoTransaction,
-    /// The session has an open transaction whose rollback has not started.
+    /// The session has an open transaction, and the server has not started the rollback.
     NotStarted,
-    /// The server is rolling back the transaction. The number counts the rows that are not rolled back yet.
+    /// The server is rolling back the transaction, and this number of modified rows remains.
     RollingBack(u64),
 }
 
-/// Reads the rollback state of each session with an open transaction.
+/// Reads the rollback states of all sessions that have an open transaction.
 pub(super) async fn read_rollback_states(connection: &mut Connection) -> Result<HashMap<u64, RollbackState>, Failure> {
     let read = transactions::read_transactions(connection).await.map_err(|error| connection.to_failure(&error))?;
     let (TransactionReadResult::Readable(all) | TransactionReadResult::FromStatus(all)) = read else {

@@ -1,4 +1,4 @@
-//! Provides user sessions with checked ages, from which kill rules select victims.
+//! Provides the user sessions from which kill rules select victims, with checked session ages.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,15 +12,15 @@ use crate::clock::{ClockHistory, ClockReading, UnreliableClock};
 /// User sessions from which kill rules select victims.
 #[derive(Debug, Clone)]
 pub struct UserSessions {
-    /// Source of the sessions: the server instance and the time of the process list read.
+    /// Source of the sessions: the server instance, and the time at which Clew read the process list.
     pub read: ProcessListSource,
-    /// User sessions, excluding Clew's own sessions, with the first 64 KiB of each statement.
+    /// User sessions, without Clew's own sessions. Each statement is truncated to 64 KiB.
     pub sessions: Vec<Session>,
-    /// Ids of the sessions whose ages could not be checked. Kill rules must not select these sessions.
+    /// Ids of the sessions whose ages Clew could not check. Kill rules must not select these sessions.
     pub unchecked: HashSet<u64>,
-    /// True if session ages come from a monotonic timer, which clock steps do not affect.
+    /// True if the server computes session ages from a monotonic timer, which clock steps do not affect.
     pub is_monotonic: bool,
-    /// Server clock, read immediately after the process list.
+    /// Reading of the server's clock, taken immediately after the process list was read.
     pub clock: Option<ClockReading>,
     /// Limitations of the read.
     pub limitations: Vec<Limitation>,
@@ -29,8 +29,8 @@ pub struct UserSessions {
 }
 
 impl UserSessions {
-    /// Compares the server's clock with previous readings and corrects ages after a clock step.
-    /// Returns a reason if automatic kills must not use these sessions.
+    /// Compares the server's clock with previous clock readings, and corrects session ages after a clock step.
+    /// Returns a reason if automatic kills must not rely on the session ages.
     pub fn correct_for_clock_steps(&mut self, history: &mut ClockHistory) -> Option<UnreliableClock> {
         let is_another = history.select_server(&self.read.server);
         let Some(clock) = self.clock else { return (!self.is_monotonic).then_some(UnreliableClock::Unreadable) };
@@ -46,7 +46,7 @@ impl UserSessions {
         step.map(UnreliableClock::ClockChanged).or(is_another.then_some(UnreliableClock::AnotherServer))
     }
 
-    /// Returns only the sessions whose ages could be checked.
+    /// Returns only the sessions whose ages Clew could check.
     #[must_use]
     pub fn into_checked_sessions(self) -> Vec<Session> {
         let unchecked = self.unchecked;

@@ -1,4 +1,4 @@
-//! Describes the victim of a kill, as selected from a process list.
+//! Describes the victim of a kill, which the caller selected from a process list.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,27 +9,27 @@ use clew_model::Session;
 use super::KillTarget;
 use crate::server_instance::ServerInstance;
 
-/// Maximum number of bytes that Clew stores and compares per statement.
+/// Maximum number of bytes of each statement that Clew stores and compares.
 pub(super) const MAX_COMPARED_STATEMENT_BYTES: usize = 64 << 10;
-/// Maximum number of bytes that Clew reads per process list row when it lists sessions for kills.
+/// Maximum number of bytes that Clew reads of each process list row when it kills sessions.
 pub(super) const MAX_VICTIM_ROW_BYTES: usize = MAX_COMPARED_STATEMENT_BYTES + (4 << 10);
-/// Tolerance in seconds for comparing ages. Servers round ages to whole seconds.
+/// Tolerance in seconds when Clew compares ages, because servers round ages to whole seconds.
 const AGE_TOLERANCE_SECONDS: u64 = 2;
 
-/// Source of a process list: the server instance, and the time of the read.
+/// Source of a process list: the server instance, and the time at which Clew read the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessListSource {
     /// Server instance that returned the process list.
     pub server: ServerInstance,
     /// Local monotonic time at which Clew read the session ages.
     pub at: Instant,
-    /// Uncorrected ages in seconds, by session id. Only sessions whose age was corrected have an entry.
-    /// Before a kill, Clew compares the uncorrected ages from this process list and from a later process list.
+    /// Uncorrected age in seconds of each session whose age Clew corrected, by session id.
+    /// Before a kill, Clew compares the uncorrected age with the age in a later process list.
     pub(super) reported: Arc<HashMap<u64, u64>>,
 }
 
 /// Session to kill, identified by server instance, connection id, account and client address.
-/// A connection id alone is not unique, because other servers and a restarted server may assign the same id.
+/// A connection id alone does not identify a session, because a restarted server or another server may assign it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Victim {
     /// Connection id.
@@ -38,23 +38,23 @@ pub struct Victim {
     pub user: Vec<u8>,
     /// Client address in the process list, as `host:port`.
     pub host: Vec<u8>,
-    /// Statement that the session must still run, or `None` to accept any statement.
+    /// Statement that the session must still run when Clew sends the kill, or `None` to accept any statement.
     pub expected: Option<ExpectedStatement>,
-    /// Source of the process list from which the victim was selected.
+    /// Source of the process list from which the caller selected the victim.
     pub read: ProcessListSource,
 }
 
-/// Statement that a victim must still run.
+/// Statement that the session must still run when Clew sends the kill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpectedStatement {
-    /// Statement text, possibly truncated. The text is empty for an idle session.
+    /// Statement text, possibly truncated. For an idle session, the text is empty.
     pub statement: Vec<u8>,
-    /// Age of the statement in seconds, as reported by the server.
+    /// Age of the statement in seconds, as the server reported it.
     pub seconds: u64,
 }
 
 impl Victim {
-    /// Creates a victim that Clew kills regardless of its running statement.
+    /// Creates a victim that Clew kills regardless of the statement that the session runs.
     #[must_use]
     pub fn for_session(session: &Session, read: &ProcessListSource) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl Victim {
         }
     }
 
-    /// Creates a victim that Clew kills only while the same execution of its statement is running.
+    /// Creates a victim that Clew kills only while the session's current statement is still running.
     #[must_use]
     pub fn for_statement(session: &Session, read: &ProcessListSource) -> Self {
         let statement = truncate_for_comparison(session.statement.as_deref().unwrap_or_default()).to_vec();
@@ -80,13 +80,13 @@ impl Victim {
         kind == KillTarget::Connection && self.expected.is_some()
     }
 
-    /// Returns whether the session `now` with the victim's id also has the victim's account and client address.
+    /// Returns whether the session `now`, which has the victim's id, also has the victim's account and client address.
     pub(super) fn matches_session(&self, now: &Session) -> bool {
         self.user == now.user && self.host == now.host
     }
 
     /// Returns whether the session still runs the expected statement.
-    /// A lower age reveals a later execution of the same statement.
+    /// If the age of the statement is lower than before, the session has started the same statement again.
     pub(super) fn runs_expected_statement(&self, now: &Session) -> bool {
         self.expected.as_ref().is_none_or(|expected| {
             let statement = now.statement.as_deref().unwrap_or_default();
@@ -105,7 +105,7 @@ pub(super) fn is_idle(session: &Session) -> bool {
     session.command.eq_ignore_ascii_case(b"Sleep")
 }
 
-/// Returns whether the session was killed before and has not ended yet.
+/// Returns whether an earlier kill of the session was accepted and the session has not ended yet.
 pub(super) fn has_pending_kill(session: &Session) -> bool {
     session.command.eq_ignore_ascii_case(b"Killed")
 }

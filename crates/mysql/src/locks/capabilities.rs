@@ -1,4 +1,4 @@
-//! Detects which lock tables the account can read on a server.
+//! Detects which lock tables an account can read on a server.
 
 use clew_model::{Failure, Limitation, LimitationKind};
 
@@ -6,25 +6,26 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{doctor, privileges, statements};
 
-/// Error code for an unknown table in `information_schema`. The table is unknown if its plugin is not installed.
+/// Error code for an unknown table in `information_schema`, such as a table of a plugin that is not installed.
 const UNKNOWN_TABLE_ERROR: u16 = 1109;
 
-/// Readable lock tables of a server.
+/// Lock tables that the account can read on a server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LockCapabilities {
-    /// True if performance_schema is readable.
+    /// True if the account can read performance_schema.
     pub(super) performance_schema: bool,
-    /// True if performance_schema is readable and records metadata locks.
+    /// True if the account can read performance_schema and performance_schema records metadata locks.
     pub(super) metadata_locks: bool,
-    /// True if MariaDB's plugin `metadata_lock_info` is installed. The plugin lists granted metadata locks.
+    /// True if MariaDB's plugin `metadata_lock_info`, which lists granted metadata locks, is installed.
     pub(super) plugin: bool,
     pub(super) flavor: Flavor,
 }
 
 impl LockCapabilities {
-    /// Returns a limitation that explains unknown blockers on MariaDB if the plugin is not installed.
-    /// MariaDB's performance_schema lists an upgraded metadata lock with its original lock mode.
-    /// Examples on 10.11: `FLUSH TABLES WITH READ LOCK`, `BACKUP STAGE`, `LOCK TABLES … READ`, `CREATE TABLE … SELECT`.
+    /// On MariaDB without the plugin `metadata_lock_info`, returns a `Limitation` that explains unknown blockers.
+    /// MariaDB's performance_schema continues to list the original lock mode after a metadata lock is upgraded.
+    /// MariaDB 10.11 upgrades metadata locks in `FLUSH TABLES WITH READ LOCK` and `BACKUP STAGE`.
+    /// MariaDB 10.11 also upgrades metadata locks in `LOCK TABLES … READ` and `CREATE TABLE … SELECT`.
     pub(super) fn stale_lock_mode_limitation(self) -> Option<Limitation> {
         let hidden = self.flavor == Flavor::MariaDb && self.metadata_locks && !self.plugin;
         hidden.then(|| Limitation {
@@ -36,8 +37,8 @@ impl LockCapabilities {
     }
 }
 
-/// Detects which lock tables are readable. Appends a limitation for each unreadable lock table.
-/// If performance_schema is unreadable, also returns the limitation that gives the reason.
+/// Detects which lock tables the account can read. Appends a `Limitation` for each unreadable lock table.
+/// If performance_schema is unreadable, also returns the `Limitation` that explains the reason.
 pub(super) async fn detect_lock_capabilities(
     connection: &mut Connection,
     account: &str,
@@ -84,7 +85,7 @@ async fn has_metadata_lock_plugin(connection: &mut Connection) -> Result<bool, F
     }
 }
 
-/// Creates the limitation that row locks are unreadable. MySQL lists InnoDB lock waits only in performance_schema.
+/// Creates the `Limitation` for unreadable row locks, which MySQL lists only in performance_schema.
 fn unreadable_row_lock_limitation(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::NoRowLocks,
@@ -94,7 +95,7 @@ fn unreadable_row_lock_limitation(gap: &Limitation) -> Limitation {
     }
 }
 
-/// Creates the limitation that pending metadata locks are unreadable. MariaDB's plugin lists only granted locks.
+/// Creates the `Limitation` for unreadable pending metadata locks, because MariaDB's plugin lists only granted locks.
 fn unreadable_pending_lock_limitation(gap: Limitation) -> Limitation {
     Limitation {
         what: "Pending metadata locks cannot be read and are inferred from session states and statements.".to_owned(),
@@ -102,7 +103,7 @@ fn unreadable_pending_lock_limitation(gap: Limitation) -> Limitation {
     }
 }
 
-/// Extends the suggested fix of a limitation with the installation of MariaDB's plugin.
+/// Adds the installation of MariaDB's plugin `metadata_lock_info` to the suggested fix of a `Limitation`.
 fn missing_metadata_lock_plugin_limitation(gap: Limitation) -> Limitation {
     Limitation {
         remedy: Some(match gap.remedy {

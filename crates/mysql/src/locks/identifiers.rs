@@ -1,6 +1,6 @@
-//! Decodes text and identifiers that are read from lock tables.
+//! Decodes text and table names from lock tables.
 
-/// Decodes a text column as UTF-8. Replaces invalid bytes, because locked row data can contain such bytes.
+/// Decodes a text column as UTF-8, and replaces invalid bytes, which locked row data can contain.
 pub(super) fn decode_text_column(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }

@@ -1,4 +1,4 @@
-//! Reads the latest statements of idle sessions that are root blockers.
+//! Reads the latest statements of idle sessions that block other sessions and do not wait themselves.
 
 use std::collections::HashMap;
 
@@ -9,13 +9,14 @@ use super::threads::ThreadMap;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Maximum number of sessions whose latest statements Clew reads.
+/// Maximum number of sessions per read whose latest statements Clew reads.
 const MAX_STATEMENT_HISTORY_SESSIONS: usize = 100;
 
 /// Row of `events_statements_history`: thread id, event id, parent event id, parent event type, and statement.
 type StatementRow = (u64, u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// Reads the statements of the sessions' open transactions. Adds the statements to `observed`, oldest first.
+/// Reads the recorded statements of the sessions' open transactions.
+/// Adds the statements of each session to `observed`, oldest first.
 pub(super) async fn read_last_statements(
     connection: &mut Connection,
     sessions: &[u64],
@@ -54,7 +55,7 @@ pub(super) async fn read_last_statements(
     Ok(())
 }
 
-/// Returns a limitation if the server does not record a statement history.
+/// Returns a `Limitation` if the server does not record the statement history.
 async fn read_statement_history_limitation(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
     let rows: Vec<(bool, i64)> = connection
         .query_all(statements::STATEMENT_HISTORY_SETTINGS_QUERY)

@@ -10,12 +10,12 @@ use super::raw_row_wait::{RawLockOwner, RawRowWait};
 use crate::connection::Connection;
 use crate::statements;
 
-/// Maximum number of lock ids per query.
+/// Maximum number of lock ids in one query for locked objects.
 const MAX_LOCK_IDS_PER_QUERY: usize = 500;
-/// Maximum number of lock ids that Clew looks up per read. The locked objects of further waits are unknown.
+/// Maximum number of lock ids that Clew looks up per read. Locked objects beyond this limit are unknown.
 const MAX_TOTAL_LOCK_IDS: usize = 5000;
 
-/// Row of `data_lock_waits`: lock id, transaction id and thread id of the waiter, then those of the blocker.
+/// Row of `data_lock_waits`: lock id, transaction id and thread id, first of the waiter and then of the blocker.
 type WaitRow = (Vec<u8>, u64, Option<u64>, Vec<u8>, u64, Option<u64>);
 
 /// Reads all InnoDB lock waits.
@@ -46,7 +46,7 @@ pub(super) async fn read_row_waits(connection: &mut Connection) -> Result<Vec<Ra
 type LockRow =
     (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// Reads the locked objects of lock waits. Looks up requested locks first, then held locks.
+/// Reads the locked objects of lock waits. Looks up the requested locks first and the held locks second.
 async fn read_locked_objects(
     connection: &mut Connection,
     waits: &[WaitRow],
@@ -68,7 +68,7 @@ async fn read_locked_objects(
     Ok(locks)
 }
 
-/// Returns whether a text consists of digits and colons, as InnoDB lock ids do. Such a text is safe in a SQL statement.
+/// Returns whether a text has only digits and colons, as InnoDB lock ids do, and is thus safe in a SQL statement.
 fn is_lock_id(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit() || byte == b':')
 }

@@ -1,10 +1,10 @@
-//! Represents InnoDB lock waits whose owners are identified by transaction, thread or session.
+//! Defines InnoDB lock waits whose owners are transaction ids, thread ids or session ids.
 
 use clew_diagnose::waits::{LockOwner, LockedObject, RowWait};
 
 use super::threads::ThreadMap;
 
-/// InnoDB lock wait whose thread ids are not resolved to session ids yet.
+/// InnoDB lock wait whose thread ids Clew has not mapped to session ids yet.
 #[derive(Debug)]
 pub(super) struct RawRowWait {
     waiting: RawLockOwner,
@@ -31,7 +31,7 @@ impl RawLockOwner {
 }
 
 impl RawRowWait {
-    /// Creates a lock wait in which `waiting` waits for a lock that `blocking` holds.
+    /// Creates a lock wait in which `waiting` requests a lock that `blocking` holds.
     pub(super) fn new(
         waiting: RawLockOwner,
         blocking: RawLockOwner,
@@ -41,7 +41,7 @@ impl RawRowWait {
         Self { waiting, blocking, lock, held_mode }
     }
 
-    /// Returns the known session ids among those of the waiter and the blocker.
+    /// Returns the session ids of the waiter and the blocker, as far as they are known.
     pub(super) fn session_ids(&self, threads: &ThreadMap) -> impl Iterator<Item = u64> {
         [self.waiting, self.blocking].into_iter().filter_map(|owner| owner.resolve_session(threads).session)
     }

@@ -4,11 +4,11 @@ use clew_diagnose::is_internal_session;
 use clew_diagnose::waits::SessionRole;
 use clew_model::Session;
 
-/// Process list commands of MariaDB's replication appliers.
-/// While a replication applier runs a trigger, its account is the trigger's definer (observed on 10.11).
+/// Values of the process list column `Command` for MariaDB's replication appliers.
+/// While an applier runs a trigger, the process list shows the account of the trigger's definer (observed on 10.11).
 const APPLIER_COMMANDS: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
 
-/// Returns the role of a session. `is_applier` is true if the thread name identifies a replication applier.
+/// Returns the role of a session. `is_applier` is true if the thread name is that of a replication applier.
 pub(crate) fn classify_session(session: &Session, is_own: bool, is_applier: bool) -> SessionRole {
     // On MySQL, only applier threads have the command `Query`, never the receiver thread.
     let applies = || session.user == b"system user" && session.command == b"Query" && is_internal_session(session);

@@ -8,7 +8,7 @@ use super::capabilities::LockCapabilities;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Session ids by thread id. The map omits ended threads and threads without a session.
+/// Session ids by thread id. The map omits threads that have ended and threads that have no session.
 #[derive(Debug, Default)]
 pub(crate) struct ThreadMap {
     sessions: HashMap<u64, u64>,
@@ -21,19 +21,20 @@ impl ThreadMap {
         self.sessions.get(&thread).copied()
     }
 
-    /// Returns whether the thread name identifies a session as a replication applier.
+    /// Returns whether the thread name of a session is that of a replication applier.
     pub(crate) fn is_applier(&self, session: u64) -> bool {
         self.appliers.contains(&session)
     }
 
-    /// Returns the threads of the sessions as a map from thread id to session id.
+    /// Returns the threads of the given sessions, as a map from thread ids to session ids.
     pub(super) fn threads_for_sessions(&self, sessions: &[u64]) -> HashMap<u64, u64> {
         let wanted = self.sessions.iter().filter(|(_, session)| sessions.contains(session));
         wanted.map(|(&thread, &session)| (thread, session)).collect()
     }
 }
 
-/// Reads the threads of all sessions. Callers must read the locks first, so that the result contains every lock holder.
+/// Reads the threads of all sessions.
+/// Callers must read the lock tables first, so that the threads include every lock holder.
 pub(super) async fn read_threads(
     connection: &mut Connection,
     capabilities: LockCapabilities,

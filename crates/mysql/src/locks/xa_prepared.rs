@@ -1,4 +1,4 @@
-//! Reads prepared XA transactions without a session.
+//! Reads prepared XA transactions that have no session.
 
 use std::collections::HashMap;
 
@@ -15,16 +15,16 @@ use crate::{privileges, statements};
 pub(super) struct PreparedTransaction {
     /// Transaction id.
     pub(super) transaction: u64,
-    /// XID in the syntax of `XA COMMIT` and `XA ROLLBACK`.
+    /// XID of the transaction in the syntax of `XA COMMIT` and `XA ROLLBACK`.
     pub(super) xid: Option<String>,
-    /// Thread that prepared the transaction, or `None` after a server restart.
+    /// Thread id of the thread that prepared the transaction, or `None` after a server restart.
     thread: Option<u64>,
     /// Tables locked by the transaction.
     pub(super) tables: Vec<TableName>,
 }
 
 impl PreparedTransaction {
-    /// Returns whether the transaction may own a metadata lock that the server lists under `thread`.
+    /// Returns whether this transaction may own a metadata lock that the server lists under the thread id `thread`.
     pub(super) fn may_own_metadata_lock(&self, thread: u64, object: &MetadataObject) -> bool {
         let on_table = match object {
             MetadataObject { kind: MetadataObjectKind::Table, schema: Some(schema), name: Some(name) } => {
@@ -38,10 +38,10 @@ impl PreparedTransaction {
 
 /// Row of `data_locks`: transaction id, thread id, schema, and table.
 type TableRow = (u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
-/// Row of `XA RECOVER`: format id, the lengths of both parts of the XID, and the concatenated parts.
+/// Row of `XA RECOVER`: format id, length of the first XID part, length of the second part, and both parts.
 type XidRow = (i64, usize, usize, Vec<u8>);
 
-/// Reads all prepared XA transactions without a session. Sends queries only if such a transaction exists.
+/// Reads all prepared XA transactions that have no session. Sends queries only if such a transaction exists.
 pub(super) async fn read_prepared_transactions(
     connection: &mut Connection,
     transactions: &[Transaction],
@@ -99,15 +99,15 @@ async fn read_locked_tables(connection: &mut Connection, prepared: &mut [Prepare
     Ok(())
 }
 
-/// Assigns the XID if the server lists exactly one transaction and one XID.
-/// Servers do not map XIDs to transaction ids.
+/// Assigns the XID to the transaction if the server lists exactly one XID and one transaction without a session.
+/// Servers do not show which XID belongs to which transaction id.
 fn assign_unambiguous_xid(prepared: &mut [PreparedTransaction], names: &[XidRow]) {
     if let ([prepared], [name]) = (prepared, names) {
         prepared.xid = format_xid(name);
     }
 }
 
-/// Formats an XID as a SQL literal. Formats a part as hexadecimal if it is not printable ASCII.
+/// Formats an XID as a SQL literal. Parts that are not printable ASCII become hexadecimal literals.
 fn format_xid((format, first, second, both): &XidRow) -> Option<String> {
     let (first, rest) = both.split_at_checked(*first)?;
     let second = rest.get(..*second)?;

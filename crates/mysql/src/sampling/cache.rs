@@ -1,4 +1,4 @@
-//! Caches data between samples of a node so that Clew sends fewer queries to the server.
+//! Caches data between samples of a node, so that Clew sends fewer queries to the server.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,39 +12,39 @@ use crate::flavor::Flavor;
 use crate::program_names;
 use crate::server_instance::ServerInstance;
 
-/// Interval between full samples. A full sample also checks privileges and settings.
+/// Interval between full samples. A full sample also checks the account's privileges and the server settings.
 const FULL_SAMPLE_INTERVAL: Duration = Duration::from_mins(1);
-/// Maximum number of new sessions per sample whose program names Clew reads.
+/// Maximum number of new sessions per sample for which Clew reads program names.
 const MAX_NEW_PROGRAM_NAMES: usize = 200;
-/// Minimum interval between reads of program names on MariaDB, because MariaDB scans all sessions for each read.
+/// Minimum interval between reads of program names on MariaDB, which scans all sessions for each read.
 const MARIADB_PROGRAM_NAME_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Cache for consecutive samples of a node.
+/// Cached data that consecutive samples of a node share.
 #[derive(Debug, Default)]
 pub struct SampleCache {
-    /// Server instance that returned the cached data.
+    /// Server instance from which the cached data was read.
     server: Option<ServerInstance>,
-    /// True if the previous sample contained waiting sessions.
+    /// True if the previous sample contained sessions that wait for a lock.
     pub(super) has_waiters: bool,
-    /// True if samples use `SHOW FULL PROCESSLIST` because `performance_schema.processlist` is incomplete.
+    /// True if Clew uses `SHOW FULL PROCESSLIST`, because `performance_schema.processlist` is incomplete.
     pub(super) use_show_processlist: bool,
     /// Clock readings and clock steps of the server.
     pub(super) clock: ClockHistory,
-    /// Limitations that describe lost instrumentation, from the last full sample.
+    /// Limitations that describe lost instrumentation, as of the last full sample.
     pub(super) losses: Vec<Limitation>,
-    /// Limitations that the last full sample reported.
+    /// Limitations from the last sample that read the lock tables.
     pub(super) limitations: Vec<Limitation>,
     full_sample_at: Option<Instant>,
     programs: HashMap<u64, Arc<[u8]>>,
-    /// Ids of the sessions whose program names were read, including sessions without a program name.
+    /// Ids of the sessions whose program names Clew has read, including sessions that have no program name.
     programs_read: HashSet<u64>,
     programs_at: Option<Instant>,
-    /// Limitations that explain unreadable program names. The list is empty if program names are readable.
+    /// Limitations that explain why program names are unreadable. The list is empty if program names are readable.
     program_name_limitations: Vec<Limitation>,
 }
 
 impl SampleCache {
-    /// Clears the cache if the server instance changed, because session ids and settings are specific to an instance.
+    /// Clears the cache if the server instance has changed, because session ids and settings belong to one instance.
     pub(super) fn select_server_instance(&mut self, server: &ServerInstance) {
         if self.server.as_ref() != Some(server) {
             let clock = std::mem::take(&mut self.clock);
@@ -53,14 +53,14 @@ impl SampleCache {
         self.clock.select_server(server);
     }
 
-    /// Records the connection's clock reading, if any.
+    /// Stores the clock reading of a connection, if the connection has one.
     pub(super) fn record_clock_reading(&mut self, connection: &Connection) {
         if let Some(clock) = connection.clock {
             self.clock.record_clock_reading(clock);
         }
     }
 
-    /// Corrects the ages of transactions after clock steps.
+    /// Corrects transaction ages after clock steps.
     pub(super) fn correct_transaction_ages(&self, transactions: &mut [Transaction]) {
         if !self.clock.has_clock_steps() {
             return;
@@ -72,7 +72,7 @@ impl SampleCache {
         }
     }
 
-    /// Returns whether a full sample is due. The first sample is always full.
+    /// Returns whether a full sample is due. The first sample of a server instance is always a full sample.
     pub(super) fn is_full_sample_due(&self) -> bool {
         self.full_sample_at.is_none_or(|at| at.elapsed() >= FULL_SAMPLE_INTERVAL)
     }
@@ -82,13 +82,13 @@ impl SampleCache {
         self.programs.get(&session).cloned()
     }
 
-    /// Returns the limitations that explain unreadable program names.
+    /// Returns the `Limitation` values that explain why program names are unreadable.
     pub(super) fn program_name_limitations(&self) -> &[Limitation] {
         &self.program_name_limitations
     }
 
-    /// Reads the program names of all sessions. Records a limitation if program names are unreadable.
-    /// `unreadable` is the limitation that explains why performance_schema is unreadable, if so.
+    /// Reads the program names of all sessions. Stores a `Limitation` if the account cannot read program names.
+    /// `unreadable` explains why performance_schema is unreadable, or is `None` if performance_schema is readable.
     pub(super) async fn refresh_all_program_names(
         &mut self,
         connection: &mut Connection,
@@ -103,7 +103,7 @@ impl SampleCache {
         Ok(())
     }
 
-    /// Reads the program names of new sessions and removes the names of ended sessions.
+    /// Reads the program names of new sessions, and removes the program names of ended sessions.
     pub(super) async fn read_new_program_names(
         &mut self,
         connection: &mut Connection,

@@ -1,4 +1,4 @@
-//! Stores sessions until their ages are checked, in memory or in a temporary file.
+//! Stores sessions in memory or in a temporary file until Clew has checked their ages.
 
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::vec;
@@ -9,12 +9,13 @@ use tokio::task::spawn_blocking;
 
 use crate::statement_ages::SessionAge;
 
-/// Maximum number of bytes in memory. Further sessions spill to a temporary file.
+/// Maximum number of session bytes in memory. Further sessions spill to a temporary file.
 const MAX_IN_MEMORY_SESSION_BYTES: usize = 64 << 10;
-/// Length value that marks a NULL text.
+/// Length value that represents the NULL value of a text column.
 const NULL_TEXT_LENGTH_MARKER: u64 = u64::MAX;
 
-/// Sessions in arrival order. Ages are stored in memory, and text columns in a file that is in memory while small.
+/// Sessions in arrival order.
+/// Session ages stay in memory. Text columns spill to a temporary file when they take more than 64 KiB.
 #[derive(Debug)]
 pub(super) struct DeferredSessions {
     pub(super) ages: Vec<SessionAge>,
@@ -28,7 +29,7 @@ impl Default for DeferredSessions {
 }
 
 impl DeferredSessions {
-    /// Adds a session. Writes long statements on a blocking thread.
+    /// Adds a session. Writes a long statement on a blocking thread.
     pub(super) async fn push(mut self, session: Session) -> io::Result<Self> {
         if session.statement.as_ref().is_none_or(|statement| statement.len() <= MAX_IN_MEMORY_SESSION_BYTES) {
             return self.write_session(&session).map(|()| self);
@@ -48,7 +49,7 @@ impl DeferredSessions {
         Ok(())
     }
 
-    /// Returns a reader for the stored sessions. The reader takes session ages from `ages`.
+    /// Returns a reader of the stored sessions. The reader sets each session's age to the value in `ages`.
     pub(super) fn into_reader(self) -> io::Result<DeferredSessionReader> {
         let mut texts = self.texts.into_inner().map_err(io::IntoInnerError::into_error)?;
         texts.seek(SeekFrom::Start(0))?;

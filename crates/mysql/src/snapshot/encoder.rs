@@ -15,31 +15,31 @@ use crate::statement_ages::{self, AgeCheckScope};
 use crate::transactions::TransactionsBySession;
 use crate::{doctor, failure, process_list};
 
-/// Maximum number of bytes in memory. Further encoded rows spill to a temporary file.
+/// Maximum number of bytes of encoded rows in memory. Further rows spill to a temporary file.
 const MAX_IN_MEMORY_ROW_BYTES: usize = 1 << 20;
-/// Maximum number of sessions in a batch that a blocking thread encodes.
+/// Maximum number of sessions per batch. A blocking thread encodes one batch at a time.
 const MAX_BATCH_ROWS: usize = 256;
-/// Approximate maximum number of statement bytes in a batch.
+/// Approximate maximum number of statement bytes per batch of sessions.
 const MAX_BATCH_BYTES: usize = 1 << 20;
-/// Maximum statement size in bytes for encoding on the reading thread.
-/// Handing a row to another thread costs two thread wake-ups.
+/// Maximum size in bytes of a statement that Clew encodes on the thread that reads the process list.
+/// Encoding a row on another thread costs two thread wake-ups.
 const MAX_INLINE_STATEMENT_BYTES: usize = 64 << 10;
 
-/// Maximum number of busy sessions whose ages are checked. The maximum limits the memory use of a snapshot.
+/// Maximum number of busy sessions per snapshot whose ages Clew checks. The limit reduces memory use.
 const MAX_AGE_CHECKED_SESSIONS: usize = 2_000;
 
-/// Selection and format of snapshot rows.
+/// Options that determine which sessions become rows and how Clew encodes the rows.
 pub(super) struct RowEncodingOptions {
     pub(super) selection: Selection,
     pub(super) statements: StatementText,
     pub(super) format: OutputFormat,
-    /// True if Clew appends detail columns when it writes the rows.
+    /// True if Clew appends the detail columns when it writes the rows.
     pub(super) detailed: bool,
 }
 
-/// Reads all sessions over a connection and returns the encoded, sorted rows.
+/// Reads all sessions over a connection, and returns the encoded and sorted rows.
 /// If `own` is `None`, the rows include internal sessions and Clew's own sessions.
-/// Calls `observe` with each session before encoding the session.
+/// Calls `observe` with each session before it encodes the session.
 pub(super) async fn read_sorted_rows(
     connection: &mut Connection,
     rows: &RowEncodingOptions,
@@ -108,22 +108,22 @@ fn statement_byte_count(session: &Session) -> usize {
     session.statement.as_ref().map_or(0, Vec::len)
 }
 
-/// Pipeline that encodes sessions while Clew reads further rows.
-/// Encodes sessions with small statements on the reading thread.
-/// Encodes sessions with large statements in batches on a blocking thread, one batch at a time.
+/// Pipeline that encodes sessions while Clew reads further process list rows.
+/// Sessions with short statements are encoded on the thread that reads the process list.
+/// Sessions with long statements are encoded in batches on a blocking thread, one batch at a time.
 struct EncodePipeline {
     encoder: EncoderState,
     batch: SessionBatch,
 }
 
-/// State of the encoder: idle, or encoding a batch on a blocking thread.
+/// State of the encoder: idle, or busy with a batch on a blocking thread.
 enum EncoderState {
     Idle(Box<SessionEncoder>),
     Encoding(JoinHandle<io::Result<Box<SessionEncoder>>>),
 }
 
 impl EncoderState {
-    /// Waits for the current batch and returns the encoder.
+    /// Waits until the current batch is encoded, and returns the encoder.
     async fn wait_for_encoder(self) -> io::Result<Box<SessionEncoder>> {
         match self {
             Self::Idle(encoder) => Ok(encoder),
@@ -131,7 +131,7 @@ impl EncoderState {
         }
     }
 
-    /// Encodes a small batch on the current thread, or starts to encode a large batch on a blocking thread.
+    /// Encodes a small batch on the current thread, or starts the encoding of a large batch on a blocking thread.
     async fn start_encoding_batch(self, batch: SessionBatch) -> io::Result<Self> {
         let mut encoder = self.wait_for_encoder().await?;
         if encoder.is_cheap_to_encode(batch.bytes) {
@@ -171,7 +171,7 @@ impl EncodePipeline {
     }
 }
 
-/// Filters sessions and encodes them as sortable rows.
+/// Filters sessions, and encodes each session as a sortable row.
 struct SessionEncoder {
     statements: StatementText,
     format: OutputFormat,
@@ -181,7 +181,7 @@ struct SessionEncoder {
     filter: SessionFilter<'static>,
     order: SortOrder,
     sorter: RowSorter<SpooledTempFile>,
-    /// Buffer of the current row.
+    /// Buffer for the row that is being encoded.
     encoded: Vec<u8>,
 }
 
@@ -202,8 +202,8 @@ impl SessionEncoder {
         }
     }
 
-    /// Returns whether a thread of the async runtime can encode `bytes` bytes of statements without long blocking.
-    /// Rows are cheap if Clew copies them to memory without template generation and without spilling to disk.
+    /// Returns whether statements of `bytes` bytes can be encoded on the async runtime without blocking it for long.
+    /// Encoding is cheap if Clew generates no templates and writes no rows to the temporary file.
     fn is_cheap_to_encode(&self, bytes: usize) -> bool {
         self.statements == StatementText::Full
             && bytes < MAX_INLINE_STATEMENT_BYTES
