@@ -299,7 +299,7 @@ fn wrap_with_private_tmpfs(disk: &Path, command: Vec<OsString>) -> Vec<OsString>
     wrapped
 }
 
-/// Returns a worker command that reads the clock offset of its process from the clock offset file.
+/// Returns a worker command whose process takes its clock offset from the clock offset file.
 /// The worker gets a private `/dev/shm`, because libfaketime leaks shared memory when the process is killed.
 fn build_worker_command_with_clock_offset(clew: &Path) -> Result<Vec<OsString>, ChaosError> {
     let missing = || io_error("find libfaketime (Debian package faketime)")(std::io::ErrorKind::NotFound.into());

@@ -1,4 +1,4 @@
-//! Errors that abort a run. Violated invariants do not abort the run but appear in the report.
+//! Errors that abort a run. The report lists violated invariants, which do not abort the run.
 
 use std::io;
 use std::path::PathBuf;

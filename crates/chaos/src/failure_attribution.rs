@@ -1,12 +1,12 @@
 //! Attributes each failed collection to the kind of its node or to an injected fault.
-//! A failure without such an explanation violates an invariant.
+//! A collection failure without an attributed cause violates an invariant.
 
 use crate::db_trace::TaskRow;
 use crate::fault::Fault;
 use crate::nodes::NodeKind;
 use crate::timeline::FaultEvent;
 
-/// Attribution window in milliseconds: a failure is attributed to faults that ended within this time.
+/// Attribution window in milliseconds: a fault can explain failures for this long after the fault ends.
 /// The window is long enough for an S3 request with all its retries, a database response or a lease to end.
 const ATTRIBUTION_WINDOW_MILLIS: i64 = 60_000;
 

@@ -18,7 +18,7 @@ pub struct RunReport {
     /// Number of collections in the database whose id the client never received.
     pub(crate) unconfirmed: usize,
     pub(crate) downloaded: usize,
-    /// Number of orphaned results before the final cleanup of the result store, and their number after it.
+    /// Orphaned result counts before and after the final cleanup of the result store.
     pub(crate) orphans: (usize, usize),
     /// Number of orphaned results that the workers removed during the run.
     pub(crate) swept: u64,

@@ -40,7 +40,7 @@ pub struct RunOptions {
     pub seed: u64,
     /// Faults to inject, in this order.
     pub faults: Vec<Fault>,
-    /// Time during which the run injects each fault repeatedly, and at least once.
+    /// Time during which the run injects each fault repeatedly. The run injects each fault at least once.
     pub duration_per_fault: Duration,
     /// Number of collections that the client workload requests per second.
     pub requests_per_second: f64,
@@ -48,7 +48,7 @@ pub struct RunOptions {
     pub on_progress: fn(&str),
 }
 
-/// Injects faults under load and checks all invariants.
+/// Runs a fault injection test under load and checks all invariants.
 /// The kernel kills the cluster's processes when the calling thread exits.
 pub async fn run(options: RunOptions) -> Result<RunReport, ChaosError> {
     let RunOptions {

@@ -171,7 +171,7 @@ impl Client {
 
     /// Returns the state of a collection.
     /// A server with long polling responds when the collection completes or `wait` elapses.
-    /// The request rounds `wait` down to whole seconds.
+    /// The client rounds `wait` down to whole seconds.
     async fn long_poll_status(
         &self,
         instance: &InstanceId,

@@ -11,7 +11,7 @@ pub struct Settings {
     pub response_timeout: Duration,
     /// Maximum number of attempts per request, including the first attempt.
     pub max_attempts: u32,
-    /// Delay before the second attempt of a request. The delay doubles with each further attempt.
+    /// Delay before the first retry of a request. The delay doubles with each further retry.
     /// Random jitter shortens each delay by up to half.
     pub initial_backoff: Duration,
     /// Maximum delay between two attempts. If `Retry-After` is longer, the client does not retry the request.

@@ -72,7 +72,7 @@ pub enum DenyReason {
     ExplicitDeny {
         /// Name of the policy that denies the action.
         policy: String,
-        /// Number of the statement in the policy, counted from 1.
+        /// Position of the statement in the policy, counted from 1.
         statement: usize,
     },
     /// Policy evaluation exceeded the work budget of the request.

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::secret::{ALPHANUMERIC_CHARS, SecretError, generate_random_string};
 
-/// Argon2 memory cost in KiB: 19 MiB, the first recommendation of the OWASP Password Storage Cheat Sheet.
+/// Argon2 memory cost in KiB. OWASP's Password Storage Cheat Sheet recommends this value first.
 pub const HASH_MEMORY_KIB: u32 = 19 * 1024;
 /// Argon2 time cost: number of passes over the memory.
 pub const HASH_ITERATIONS: u32 = 2;

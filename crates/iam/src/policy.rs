@@ -16,7 +16,7 @@
 //! | wildcards in a URN | `*` and `?` match within one part of the URN; case-sensitive |
 //! | request without a specific instance | the request URN ends in `*`, so only patterns for all instances match |
 //! | action without a resource type, Allow | matches only with the resource `*` and without conditions on a resource |
-//! | action without a resource type, Deny | `NotResource` matches, and condition keys of a resource are missing |
+//! | action without a resource type, Deny | `NotResource` matches, and resource condition keys count as missing |
 //! | legacy `{"uri": [...]}` that is not a URN | accepted, but matches no resource |
 //! | `${...}` | literal text, not a variable |
 

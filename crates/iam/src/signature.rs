@@ -160,7 +160,7 @@ pub fn sign_request<T: AsRef<str>>(
 
 /// Verifies the signature of a request, and checks that the request date is within 15 minutes of `now`.
 ///
-/// `secret` is the secret key of `authorization.access_key`.
+/// `secret` is the secret key that belongs to `authorization.access_key`.
 pub fn verify_signature<T: AsRef<str>>(
     authorization: &Authorization,
     request: &RequestToSign<'_, T>,

@@ -15,7 +15,7 @@ const COMPARISON_COST_UNITS: u64 = 16;
 /// Work budget for the policy evaluation of one request.
 ///
 /// After the work budget is exhausted, no policy statement matches.
-/// [`decide_access`](crate::decision::decide_access) then denies the action.
+/// With an exhausted work budget, [`decide_access`](crate::decision::decide_access) denies the action.
 #[derive(Debug)]
 pub struct WorkBudget {
     limit: u64,

@@ -52,7 +52,7 @@ impl AdaptiveInterval {
     /// Records the duration of a read. Returns the interval change if the read makes the node slow or fast.
     ///
     /// A slow node counts as fast again once a read takes at most a twentieth of the target interval.
-    /// This hysteresis prevents frequent interval changes if the read duration is near a tenth of the target interval.
+    /// Hysteresis prevents frequent interval changes if the read duration is near a tenth of the target interval.
     pub fn record_read_duration(&mut self, took: Duration) -> Option<IntervalChange> {
         let was_slow = self.slow_interval.is_some();
         let max_duration = self.target / MIN_INTERVAL_TO_READ_DURATION_RATIO;

@@ -76,7 +76,7 @@ impl SlotPool {
     }
 
     /// Returns the stalled nodes whose collections the worker must not claim at present.
-    /// The list is empty until the number of stalled reads reaches the maximum.
+    /// Returns an empty list until the number of stalled reads reaches the maximum.
     pub(crate) fn excluded_nodes(&self) -> Vec<NodeId> {
         let stalled = self.lock_stalled_nodes();
         if stalled.reads < self.max_stalled { Vec::new() } else { stalled.nodes.iter().cloned().collect() }

@@ -31,7 +31,7 @@ pub(crate) struct CollectionJob {
     pub(crate) observer: Arc<dyn WorkerObserver>,
     pub(crate) completions: CompletionNotifier,
     pub(crate) claimed: ClaimedTask,
-    /// Time just before the claim. The lease therefore expires in the worker before it expires in the store.
+    /// Time just before the claim, so that the worker's lease ends before the lease in the store.
     pub(crate) claimed_at: Instant,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct CollectionJob {
 type CollectedResult = (u64, PendingResult);
 
 impl CollectionJob {
-    /// Runs the collection until it completes or the lease is lost. Cancelling `release` releases the collection.
+    /// Runs the collection until it completes or the lease is lost. Cancelling `release` requeues the collection.
     pub(crate) async fn run(self, slot: &mut CollectionSlot, release: CancellationToken) {
         let task = &self.claimed.task;
         // A cancelled branch cannot have recorded the outcome, which is recorded after `select!`.

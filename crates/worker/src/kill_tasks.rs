@@ -68,7 +68,7 @@ impl KillTaskWorker {
     }
 
     /// Runs kill tasks until `shutdown` is cancelled.
-    /// A shutdown cancels running reads. Kills that have started complete, and the executor records their outcomes.
+    /// A shutdown cancels running reads, then waits up to [`WorkerSettings::grace`] for running kills to complete.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
         let mut ticks = interval(DEFAULT_READ_INTERVAL);

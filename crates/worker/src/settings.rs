@@ -14,17 +14,17 @@ pub struct WorkerSettings {
     /// A read counts as stalled if the node sends no data for this time.
     pub stall_timeout: Duration,
     /// Maximum number of running collections per node, across all workers that share the store.
-    /// Regardless of this setting, one process runs at most one read per node.
+    /// Regardless of this setting, each process runs at most one read per node.
     pub max_running_per_node: u32,
     /// Maximum number of queued collections per node.
     pub max_queued_per_node: u32,
     /// Duration of a collection lease. The worker renews the lease each time a third of this duration has elapsed.
     pub lease: Duration,
     /// Interval at which a worker polls the store for queued collections and expired leases.
-    /// While the process receives notifications, the interval is at least 2 s.
+    /// While the process receives PostgreSQL notifications, the poll interval is at least 2 s.
     pub poll_interval: Duration,
     /// Interval at which a waiter polls the store for completions that other processes recorded.
-    /// While the process receives notifications, the interval is at least 2 s.
+    /// While the process receives PostgreSQL notifications, the poll interval is at least 2 s.
     pub completion_poll_interval: Duration,
     /// Retention time for completed collections and their results.
     pub retention: Duration,

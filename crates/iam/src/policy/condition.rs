@@ -125,7 +125,7 @@ fn parse_network(text: &str) -> Option<IpNet> {
 impl Condition {
     /// Returns true if `values` satisfy the condition. An empty slice means that the request has no value for the key.
     ///
-    /// The spec does not define the result for a missing key without `IfExists`.
+    /// The spec does not define the result of an operator without `IfExists` for a missing condition key.
     /// As in the original cloud service, a missing key makes a positive operator false and a negated operator true.
     /// For example, a `StringNotEquals` condition on a tag is true for a resource without the tag.
     /// To require a tag, a policy statement can contain an additional `Null` condition.

@@ -20,7 +20,7 @@ pub(super) enum StatementMismatch<'s> {
     Resource,
     /// A condition uses a key that the action does not support.
     UnsupportedKey(&'s Condition),
-    /// The request does not satisfy a condition.
+    /// The request does not satisfy a condition of the statement.
     Condition(&'s Condition),
 }
 

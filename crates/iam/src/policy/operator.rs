@@ -75,7 +75,7 @@ pub(super) static CONDITION_OPERATORS: &[ConditionOperator] = &[
 /// Quantifier for condition keys with several values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quantifier {
-    /// `ForAnyValue:` is true if at least one request value matches. Without request values, it is false.
+    /// `ForAnyValue:` is true if at least one request value matches, and false if the request has no values.
     Any,
     /// `ForAllValues:` is true if every request value matches, or if the request has no values.
     All,

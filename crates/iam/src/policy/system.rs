@@ -3,7 +3,7 @@
 //!
 //! The read-only policies allow listing instances and sessions, and collecting sessions.
 //! The project's masking setting determines whether users with read-only policies see full statements.
-//! The `ViewNoKill` policies also give on-call engineers access to the full statement text.
+//! The `ViewNoKill` policies also allow access to the full statement text, for example for on-call engineers.
 //! Neither the read-only policies nor the `ViewNoKill` policies allow changes or kills.
 
 use std::sync::{Arc, LazyLock};

@@ -1,4 +1,4 @@
-//! State of each node that kill tasks store between two ticks.
+//! Per-node state that kill tasks store between two ticks.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use crate::adaptive_interval::{AdaptiveInterval, IntervalChange};
 /// The delay limits the number of recorded kill attempts.
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 
-/// States of all nodes on which this worker runs kill tasks. Clones share state.
+/// State of each node on which this worker runs kill tasks. Clones share state.
 #[derive(Debug, Clone, Default)]
 pub(super) struct NodeStates(Arc<Mutex<HashMap<NodeId, NodeState>>>);
 

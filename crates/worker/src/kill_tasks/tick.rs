@@ -28,7 +28,7 @@ pub(super) struct KillTaskTick {
     pub(super) limits: ReadLimits,
     pub(super) worker: String,
     pub(super) kill_tasks: InstanceKillTasks,
-    /// Expiry time of the instance lease. Later, another worker may hold the lease, so this tick sends no kill.
+    /// Expiry time of the instance lease. The tick sends no kill later, because another worker may hold the lease.
     pub(super) lease_end: Instant,
     pub(super) node: Node,
 }
@@ -124,7 +124,7 @@ impl KillTaskTick {
         }
     }
 
-    /// Selects the victims for each task. If several tasks match a session, the oldest task kills the session.
+    /// Selects the victims of each kill task. If several tasks match a session, the oldest task kills the session.
     fn select_victims(&self, sessions: Vec<Session>, guard: &TickGuard) -> Vec<TaskVictims> {
         let rule = |task: &KillTask| KillRule::new(&task.criteria).with_statement_masking(task.masked);
         let rules: Vec<_> = self.kill_tasks.tasks.iter().map(rule).collect();
