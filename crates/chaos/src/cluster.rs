@@ -20,13 +20,13 @@ use crate::process::ClewProcess;
 
 const SERVER_COUNT: usize = 3;
 const WORKER_COUNT: usize = 4;
-/// Index of the worker whose clock the run can shift.
+/// Index of the only worker whose clock a run can shift.
 pub(crate) const CLOCK_WORKER_INDEX: usize = 2;
-/// Index of the worker whose disk the run can fill.
+/// Index of the only worker whose disk a run can fill.
 pub(crate) const DISK_WORKER_INDEX: usize = 3;
 /// Key prefix of the result objects on S3.
 pub(crate) const RESULT_KEY_PREFIX: &str = "clew";
-/// Clew configuration without rate and connection limits, because all clients share one IP address.
+/// Clew configuration without rate limits and connection limits, because all clients share one IP address.
 const CLEW_CONFIGURATION: &str = "[limits]
 principal_per_second = 0
 peer_per_second = 0
@@ -36,14 +36,14 @@ long_polls_per_principal = 0
 connections_per_peer = 0
 ";
 
-/// A running test cluster. Dropping the cluster stops all processes and removes their data.
+/// A running test cluster. Dropping the cluster stops all processes and removes their data directories.
 pub(crate) struct TestCluster {
     // Fields are dropped in this order: processes before their dependencies.
     pub(crate) servers: Vec<ClewProcess>,
     pub(crate) workers: Vec<ClewProcess>,
-    /// Proxies between the workers and PostgreSQL, one proxy per worker.
+    /// Fault proxies between the workers and PostgreSQL, one proxy per worker.
     pub(crate) metadata_proxies: Vec<FaultProxy>,
-    /// Proxy between all Clew processes and S3.
+    /// Fault proxy between all Clew processes and S3.
     pub(crate) results_proxy: FaultProxy,
     pub(crate) metadata: PostgreSql,
     pub(crate) results: S3Server,
@@ -54,7 +54,7 @@ pub(crate) struct TestCluster {
     directory: TempDir,
 }
 
-/// Output of `clew init --format json`. The struct contains only the fields that the run uses.
+/// The fields that the run uses from the output of `clew init --format json`.
 #[derive(Debug, Clone, Deserialize)]
 struct InitOutput {
     project_id: String,
@@ -74,7 +74,7 @@ struct AddNodeOutput {
 }
 
 impl TestCluster {
-    /// Starts the cluster. The kernel kills the cluster's processes when the calling thread exits.
+    /// Starts the test cluster. The kernel kills the cluster's processes when the calling thread exits.
     pub(crate) async fn start(clew: &Path, logs: &Path) -> Result<Self, ChaosError> {
         let directory = tempfile::tempdir().map_err(io_error("create a directory"))?;
         let (metadata, results, monitored) = tokio::try_join!(
@@ -124,7 +124,7 @@ impl TestCluster {
         CliContext { clew, directory: self.directory.path(), results: self.results_proxy.address() }
     }
 
-    /// Starts a server. The first start selects a free port, and all restarts use the same port.
+    /// Starts a Clew server. The first start selects a free port, and all restarts use the same port.
     async fn start_server(&mut self, number: usize, clew: &Path, logs: &Path) -> Result<(), ChaosError> {
         let name = format!("server-{}", number + 1);
         let environment =
@@ -167,12 +167,12 @@ impl TestCluster {
         Ok(())
     }
 
-    /// Returns the path of the file that contains the clock offset for the worker [`CLOCK_WORKER_INDEX`].
+    /// Returns the path of the clock offset file, from which the worker [`CLOCK_WORKER_INDEX`] reads its clock offset.
     pub(crate) fn clock_file_path(&self) -> PathBuf {
         self.directory.path().join("clock")
     }
 
-    /// Returns the mount point of the disk for the worker [`DISK_WORKER_INDEX`]. Only this worker can see the disk.
+    /// Returns the mount point of the tmpfs that only the worker [`DISK_WORKER_INDEX`] can see and use as its disk.
     pub(crate) fn tmpfs_path(&self) -> PathBuf {
         self.directory.path().join("disk")
     }
@@ -191,7 +191,7 @@ impl TestCluster {
         clients.collect()
     }
 
-    /// Opens the store directly instead of through the fault proxies.
+    /// Opens the store with direct connections to PostgreSQL and S3, which bypass the fault proxies.
     pub(crate) async fn open_store(&self) -> Result<Store, ChaosError> {
         let (key, secret) = S3Server::OWNER_KEY;
         let location = StoreLocation {
@@ -233,7 +233,7 @@ impl CliContext<'_> {
         ]
     }
 
-    /// Returns the environment for a process with its own data directory. The directory contains only the master key.
+    /// Returns environment variables for a process with its own data directory, which contains only the master key.
     fn build_environment_with_master_key(
         &self,
         metadata: &str,
@@ -281,7 +281,7 @@ impl CliContext<'_> {
     }
 }
 
-/// Wraps a command so that the kernel kills its process when the thread that started the process exits.
+/// Wraps a command so that the kernel kills the process when the thread that started it exits.
 fn wrap_with_death_signal(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
     let mut command: Vec<OsString> = ["setpriv", "--pdeathsig", "KILL", "--"].map(OsString::from).into();
     command.push(clew.into());
@@ -289,7 +289,7 @@ fn wrap_with_death_signal(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
     command
 }
 
-/// Wraps a command in a mount namespace with a small tmpfs at `disk`. The mount is removed when the process exits.
+/// Wraps a command in a mount namespace with a small tmpfs at `disk`. The mount disappears when the process exits.
 fn wrap_with_private_tmpfs(disk: &Path, command: Vec<OsString>) -> Vec<OsString> {
     const MOUNT_SCRIPT: &str = "mount -t tmpfs -o size=64m clew-chaos \"$0\" && exec \"$@\"";
     let mut wrapped: Vec<OsString> =
@@ -299,8 +299,8 @@ fn wrap_with_private_tmpfs(disk: &Path, command: Vec<OsString>) -> Vec<OsString>
     wrapped
 }
 
-/// Returns a worker command whose process reads its clock offset from the clock file.
-/// The command has a private `/dev/shm`, because libfaketime leaks shared memory when its process is killed.
+/// Returns a worker command whose process takes its clock offset from the clock offset file.
+/// The worker gets a private `/dev/shm`, because libfaketime leaks shared memory when the process is killed.
 fn build_worker_command_with_clock_offset(clew: &Path) -> Result<Vec<OsString>, ChaosError> {
     let missing = || io_error("find libfaketime (Debian package faketime)")(std::io::ErrorKind::NotFound.into());
     let mut preload = OsString::from("LD_PRELOAD=");
@@ -310,7 +310,7 @@ fn build_worker_command_with_clock_offset(clew: &Path) -> Result<Vec<OsString>, 
     Ok(wrap_with_private_tmpfs(Path::new("/dev/shm"), command))
 }
 
-/// Parses an id that a Clew command printed.
+/// Parses an id in the output of a Clew command.
 fn parse_id<T: std::str::FromStr>(id: &str) -> Result<T, ChaosError> {
     id.parse().map_err(|_| io_error("parse the output of clew")(std::io::Error::other(id.to_owned())))
 }

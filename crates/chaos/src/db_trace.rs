@@ -1,4 +1,4 @@
-//! Reads the database rows of all tasks, and the completions that a test trigger has recorded.
+//! Reads all collections from the database, and the completions that a test trigger recorded.
 
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, FromRow, PgConnection, Row};
@@ -34,7 +34,7 @@ pub(crate) struct TaskRow {
     pub(crate) result_sha256: Option<String>,
     pub(crate) created_at: i64,
     pub(crate) ended_at: Option<i64>,
-    /// Number of completions that the test trigger recorded.
+    /// Number of completions that the test trigger recorded for the collection.
     pub(crate) completions: i64,
 }
 
@@ -58,7 +58,7 @@ impl FromRow<'_, PgRow> for TaskRow {
     }
 }
 
-/// Installs the test trigger that records each completion of a task.
+/// Installs the database trigger that records each completion of a collection.
 pub(crate) async fn install_completion_trigger(url: &str) -> Result<(), ChaosError> {
     let failed = || database_error("install a trigger on the tasks");
     let mut connection = PgConnection::connect(url).await.map_err(failed())?;
@@ -68,7 +68,7 @@ pub(crate) async fn install_completion_trigger(url: &str) -> Result<(), ChaosErr
     connection.close().await.map_err(failed())
 }
 
-/// Reads the database rows of all tasks, from the oldest task to the newest task.
+/// Reads the database rows of all collections, ordered from oldest to newest.
 pub(crate) async fn read_task_rows(url: &str) -> Result<Vec<TaskRow>, ChaosError> {
     let failed = || database_error("read the tasks");
     let mut connection = PgConnection::connect(url).await.map_err(failed())?;

@@ -1,4 +1,4 @@
-//! Errors that abort a run. A violated invariant is not an error but an entry of the report.
+//! Errors that abort a run. The report lists violated invariants, which do not abort the run.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use clew_client::ClientError;
 use clew_store::StoreError;
 use clew_testkit::ServerError;
 
-/// Error that aborts a run. An error contains the failed operation and the cause.
+/// Error that aborts a run. The error contains the failed operation and its cause.
 #[derive(Debug, thiserror::Error)]
 pub enum ChaosError {
     /// A server of the test cluster failed.
@@ -31,7 +31,7 @@ pub enum ChaosError {
         /// Log file of the process.
         log: PathBuf,
     },
-    /// A query on the metadata database failed.
+    /// A query to the metadata database failed.
     #[error("cannot {operation}: {source}")]
     Database {
         /// Failed operation.
@@ -42,10 +42,10 @@ pub enum ChaosError {
     /// An API client could not be created.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The store failed during the final cleanup.
+    /// A store operation failed during the final cleanup.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// An injected fault had no effect, so the run did not test this fault.
+    /// An injected fault had no effect, so the run did not test Clew under this fault.
     #[error("the fault {fault} did not take effect: {reason}")]
     NoEffect {
         /// Name of the fault.
@@ -63,12 +63,12 @@ pub enum ChaosError {
     },
 }
 
-/// Returns a function for `map_err` that adds the failed operation to an I/O error.
+/// Returns a function for `map_err` that adds the name of the failed operation to an I/O error.
 pub(crate) fn io_error(operation: &'static str) -> impl FnOnce(io::Error) -> ChaosError {
     move |source| ChaosError::Io { operation, source }
 }
 
-/// Returns a function for `map_err` that adds the failed operation to a database error.
+/// Returns a function for `map_err` that adds the name of the failed operation to a database error.
 pub(crate) fn database_error(operation: &'static str) -> impl FnOnce(sqlx::Error) -> ChaosError {
     move |source| ChaosError::Database { operation, source }
 }

@@ -1,20 +1,21 @@
-//! Attributes failed collections to causes. The kind of the node or an injected fault must explain each failure.
+//! Attributes each failed collection to the kind of its node or to an injected fault.
+//! A collection failure without an attributed cause violates an invariant.
 
 use crate::db_trace::TaskRow;
 use crate::fault::Fault;
 use crate::nodes::NodeKind;
 use crate::timeline::FaultEvent;
 
-/// Milliseconds after the end of a fault during which failures are attributed to the fault.
-/// The window is long enough for an S3 request with all retries, a database response and a lease.
+/// Attribution window in milliseconds: a fault can explain failures for this long after the fault ends.
+/// The window is long enough for an S3 request with all its retries, a database response or a lease to end.
 const ATTRIBUTION_WINDOW_MILLIS: i64 = 60_000;
 
-/// S3 error code for a request from a client whose clock is wrong.
+/// S3 error code in the response to a client whose clock is wrong.
 const CLOCK_SKEW_ERROR: &str = "RequestTimeTooSkewed";
-/// Error message of the operating system for a full disk.
+/// Operating system error message for a full disk.
 const DISK_FULL_MESSAGE: &str = "No space left on device";
 
-/// Returns a violation if neither the kind of the node nor a fault explains the failure of a collection.
+/// Returns a violation message if neither the node's kind nor an injected fault explains a collection's failure.
 pub(crate) fn find_unexplained_failure(row: &TaskRow, node: NodeKind, events: &[FaultEvent]) -> Option<String> {
     let kind = row.failure_kind.as_deref().unwrap_or_default();
     let detail = row.failure_detail.as_deref().unwrap_or_default();
@@ -28,7 +29,7 @@ pub(crate) fn find_unexplained_failure(row: &TaskRow, node: NodeKind, events: &[
     (!is_explained).then(|| format!("unexplained failure of {node:?} ({kind}: {detail})"))
 }
 
-/// Returns a short label for a failure. The report counts failures by label.
+/// Returns a short label for a collection's failure. The report counts failures by label.
 pub(crate) fn format_failure_label(row: &TaskRow) -> String {
     let detail = row.failure_detail.as_deref().unwrap_or_default();
     let kind = row.failure_kind.as_deref().unwrap_or_default();
@@ -37,13 +38,13 @@ pub(crate) fn format_failure_label(row: &TaskRow) -> String {
     found.map_or_else(|| kind.to_owned(), |part| format!("{kind}, {part}"))
 }
 
-/// Returns true if the fault and its attribution window overlap the collection in time.
+/// Returns true if the collection was queued or running during the fault or the fault's attribution window.
 fn overlaps_collection(event: &FaultEvent, row: &TaskRow) -> bool {
     let ended = row.ended_at.unwrap_or(i64::MAX);
     event.begin <= ended && event.end.saturating_add(ATTRIBUTION_WINDOW_MILLIS) >= row.created_at
 }
 
-/// Returns true if the fault can cause a failure of this kind with this detail.
+/// Returns true if the fault can cause a failure with the kind `kind` and the message `detail`.
 fn explains_failure(fault: Fault, kind: &str, detail: &str, row: &TaskRow) -> bool {
     let is_metadata_failure = kind == "store-failed" && detail.starts_with("could not look up ");
     let is_result_failure = kind == "store-failed" && detail.contains("s3://");

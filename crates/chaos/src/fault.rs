@@ -5,14 +5,14 @@ use std::str::FromStr;
 
 use crate::error::ChaosError;
 
-/// Kinds of faults, in the default order of injection.
+/// Kinds of faults, in the order in which a run injects them by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Fault {
-    /// Kills workers and servers (SIGKILL) and restarts them later.
+    /// Kills Clew workers and servers (SIGKILL) and restarts them later.
     Kill,
     /// Stops or crashes PostgreSQL and restarts it.
     PostgresRestart,
-    /// Pauses PostgreSQL and all its sessions (SIGSTOP), then resumes them.
+    /// Pauses all PostgreSQL processes (SIGSTOP), then resumes them.
     PostgresPause,
     /// Stops or kills the S3 server and restarts it.
     S3Stop,
@@ -20,14 +20,14 @@ pub enum Fault {
     S3Slow,
     /// Blocks the traffic between a worker and PostgreSQL for longer than a lease.
     NetworkPartition,
-    /// Shifts the clock of a worker by one hour.
+    /// Shifts the clock of one worker by one hour.
     ClockShift,
     /// Fills the disk of a worker.
     DiskFull,
 }
 
 impl Fault {
-    /// All faults, in the default order of injection.
+    /// All faults, in the order in which a run injects them by default.
     pub const ALL: [Self; 8] = [
         Self::Kill,
         Self::PostgresRestart,
@@ -39,7 +39,7 @@ impl Fault {
         Self::DiskFull,
     ];
 
-    /// Returns the name of the fault on the command line and in the report.
+    /// Returns the name of the fault that the command line and the report use.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! Injects faults into a test cluster and removes the faults again.
+//! Injects faults into a test cluster and removes each fault after some seconds.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -17,13 +17,13 @@ use crate::fault::Fault;
 use crate::process::ClewProcess;
 use crate::timeline::{FaultTimeline, current_unix_millis};
 
-/// Maximum duration of a fault. A fault with a longer minimum duration exceeds this maximum.
+/// Maximum duration of a fault, unless the kind of fault requires a longer duration.
 const MAX_FAULT_DURATION: Duration = Duration::from_secs(15);
-/// Duration of the lease for a collection (`docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`).
+/// Duration of a collection lease (`docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`).
 const COLLECTION_LEASE_DURATION: Duration = Duration::from_secs(10);
-/// Maximum time until the log of a worker shows a shifted clock or a full disk.
+/// Maximum time until a worker's log shows the effect of a shifted clock or a full disk.
 const FAULT_EFFECT_TIMEOUT: Duration = Duration::from_mins(1);
-/// Error message of the operating system for a full disk.
+/// Operating system error message for a full disk.
 const DISK_FULL_MESSAGE: &str = "No space left on device";
 
 /// Injects faults with random parameters into a test cluster.
@@ -34,7 +34,7 @@ pub(crate) struct FaultInjector<'a> {
 }
 
 impl FaultInjector<'_> {
-    /// Injects a fault once, and removes the fault after a random time of at most about `max_duration`.
+    /// Injects a fault once, and removes the fault after a random time up to about `max_duration`.
     pub(crate) async fn inject_fault(&mut self, fault: Fault, max_duration: Duration) -> Result<(), ChaosError> {
         let max_millis = u64::try_from(max_duration.min(MAX_FAULT_DURATION).as_millis()).unwrap_or(u64::MAX).max(2_000);
         let duration = Duration::from_millis(self.rng.u64(1_000..max_millis));
@@ -50,7 +50,7 @@ impl FaultInjector<'_> {
         }
     }
 
-    /// Kills one or two random workers, and in half of the cases also a server.
+    /// Kills one or two random workers and, with a probability of one half, also a server.
     async fn kill_processes(&mut self, duration: Duration) -> Result<(), ChaosError> {
         let (workers, servers) = (self.cluster.workers.len(), self.cluster.servers.len());
         let mut victims = vec![self.rng.usize(..workers)];
@@ -131,7 +131,7 @@ impl FaultInjector<'_> {
     }
 
     /// Blocks the traffic between a worker and PostgreSQL for longer than a lease.
-    /// During the partition, other workers claim the collections of the disconnected worker.
+    /// During the network partition, other workers claim the collections of the disconnected worker.
     async fn partition_network(&mut self) -> Result<(), ChaosError> {
         let duration = COLLECTION_LEASE_DURATION + Duration::from_millis(self.rng.u64(1_000..8_000));
         let worker = self.rng.usize(..self.cluster.metadata_proxies.len());
@@ -192,7 +192,7 @@ impl FaultInjector<'_> {
     }
 }
 
-/// Returns an error if the effect of a fault is not logged within [`FAULT_EFFECT_TIMEOUT`].
+/// Returns an error if more than [`FAULT_EFFECT_TIMEOUT`] has elapsed since `started` without a logged effect.
 fn check_effect_timeout(started: Instant, fault: Fault, worker: &ClewProcess, effect: &str) -> Result<(), ChaosError> {
     if started.elapsed() < FAULT_EFFECT_TIMEOUT {
         return Ok(());
@@ -202,7 +202,7 @@ fn check_effect_timeout(started: Instant, fault: Fault, worker: &ClewProcess, ef
     Err(ChaosError::NoEffect { fault: fault.name(), reason })
 }
 
-/// Appends to the file `filler` until the disk is full.
+/// Appends zeros to the file `filler` until the disk is full.
 fn fill_until_disk_full(filler: &Path) -> Result<(), ChaosError> {
     let mut file = File::options().create(true).append(true).open(filler).map_err(io_error("fill a disk"))?;
     let chunk = vec![0; 64 << 10];
@@ -215,7 +215,7 @@ fn fill_until_disk_full(filler: &Path) -> Result<(), ChaosError> {
     }
 }
 
-/// Waits until the worker logs a timestamp that differs from the real time by about `seconds`.
+/// Waits until the worker logs a timestamp about `seconds` ahead of the real time.
 async fn wait_for_log_clock_offset(
     worker: &ClewProcess,
     log_start: u64,
@@ -230,7 +230,7 @@ async fn wait_for_log_clock_offset(
     Ok(())
 }
 
-/// Returns true if a timestamp after the log offset `log_start` differs from the real time by about `seconds`.
+/// Returns true if the log after byte `log_start` has a timestamp about `seconds` ahead of the real time.
 fn has_logged_clock_offset(worker: &ClewProcess, log_start: u64, seconds: i64) -> bool {
     let lines = worker.read_log_from(log_start);
     let timestamps = lines.lines().filter_map(|line| {

@@ -1,4 +1,4 @@
-//! Checks the invariants of a run on all requested collections.
+//! Checks the invariants of a run for all requested collections.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -10,18 +10,18 @@ use crate::nodes::NodeKind;
 use crate::timeline::FaultEvent;
 use crate::workload::{CollectionRecord, DownloadedResult, RequestRecord, accepted_records, prefix_with_collection_id};
 
-/// Data that a run has recorded. The invariants are checked on this data.
+/// Data that a run has recorded for the invariant checks.
 pub(crate) struct RunEvidence<'a> {
     pub(crate) requests: &'a [RequestRecord],
     pub(crate) rows: &'a [TaskRow],
-    /// Result of the second download for each finished collection, or an error message.
+    /// Outcome of the second download of each finished collection's result, by collection id.
     pub(crate) downloads: &'a HashMap<String, Result<DownloadedResult, String>>,
     pub(crate) events: &'a [FaultEvent],
-    /// Number of completions in the logs, by collection id.
+    /// Number of completions in the process logs, by collection id.
     pub(crate) logged_completions: &'a HashMap<String, usize>,
 }
 
-/// Checks all invariants. Returns a message for each violation.
+/// Checks all invariants. Returns a message for each violated invariant.
 pub(crate) fn find_invariant_violations(evidence: &RunEvidence<'_>) -> Vec<String> {
     let mut violations = Vec::new();
     let rows: HashMap<&str, &TaskRow> = evidence.rows.iter().map(|row| (row.request_id.as_str(), row)).collect();
@@ -45,7 +45,7 @@ pub(crate) fn find_invariant_violations(evidence: &RunEvidence<'_>) -> Vec<Strin
     violations
 }
 
-/// Compares the client's record of a collection with the database row.
+/// Compares the responses that the client received for a collection with the collection's database row.
 fn check_client_record(record: &CollectionRecord, row: &TaskRow, evidence: &RunEvidence<'_>) -> Vec<String> {
     let mut violations = Vec::new();
     let kind = record.accepted.node.kind;
@@ -77,7 +77,7 @@ fn check_client_record(record: &CollectionRecord, row: &TaskRow, evidence: &RunE
     violations
 }
 
-/// Checks that a download is complete and matches the result that the database has recorded.
+/// Checks that a downloaded result is complete and matches the hash and sizes in the database row.
 fn check_download(download: &DownloadedResult, row: &TaskRow, node: NodeKind) -> Vec<String> {
     let mut violations = Vec::new();
     let recorded = row.result_sha256.as_deref().unwrap_or_default();
@@ -100,7 +100,7 @@ fn check_download(download: &DownloadedResult, row: &TaskRow, node: NodeKind) ->
     violations
 }
 
-/// Checks that the collection completed exactly once, and that the last lease holder wrote its result.
+/// Checks that the collection completed exactly once, and that the last lease holder wrote the result.
 fn check_task_row(row: &TaskRow, logged_completions: usize) -> Vec<String> {
     let mut violations = Vec::new();
     if row.ended_at.is_none() {
@@ -119,7 +119,7 @@ fn check_task_row(row: &TaskRow, logged_completions: usize) -> Vec<String> {
     violations
 }
 
-/// Returns a violation for each result that several collections reference.
+/// Returns a violation message for each result that several collections reference.
 fn find_shared_results(rows: &[TaskRow]) -> Vec<String> {
     let mut owners: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for row in rows {
@@ -131,7 +131,7 @@ fn find_shared_results(rows: &[TaskRow]) -> Vec<String> {
     shared.map(|(name, owners)| format!("the result {name} belongs to {}", owners.join(" and "))).collect()
 }
 
-/// Returns the S3 objects that no collection references.
+/// Returns the names of the S3 objects that no collection references.
 pub(crate) fn find_orphaned_objects<'a>(objects: &'a [String], rows: &[TaskRow]) -> Vec<&'a str> {
     let referenced: HashSet<&str> = rows.iter().filter_map(|row| row.result_name.as_deref()).collect();
     objects.iter().map(String::as_str).filter(|object| !referenced.contains(object)).collect()

@@ -1,4 +1,4 @@
-//! Monitored nodes of a run: fleets of fake servers with different behaviors, and a real MariaDB server.
+//! Nodes that Clew monitors during a run: fleets of fake servers with different behaviors, and a MariaDB server.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use tokio::net::TcpSocket;
 
 use crate::error::{ChaosError, io_error};
 
-/// Kind of a node. The kind determines how the node behaves.
+/// Kind of a monitored node. The kind determines how the node behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NodeKind {
-    /// Fake server with exactly this number of sessions.
+    /// Fake server whose process list contains exactly this number of sessions.
     Fake(u64),
-    /// Real server with at least this number of sessions, which the test process holds open.
+    /// MariaDB server with at least this number of sessions, which the test process keeps open.
     Real(u64),
-    /// Fake server that closes each connection after accepting it.
+    /// Fake server that accepts each connection and then closes it.
     ClosesConnections,
     /// Port on which no server listens.
     Unreachable,
@@ -38,16 +38,16 @@ pub(crate) struct AcceptedCollection {
     pub(crate) node: RegisteredNode,
 }
 
-/// Running servers that the Clew cluster monitors.
+/// Running database servers, real and fake, that the test cluster monitors.
 pub(crate) struct MonitoredNodes {
     fleets: Vec<(FakeFleet, NodeKind)>,
     real_server: Server,
     _sessions: IdleSessions,
-    /// Socket that is bound but not listening, so that no other process can listen on the port.
+    /// Socket that is bound but does not listen. The socket prevents other processes from listening on the port.
     unreachable: TcpSocket,
 }
 
-/// Fleets of fake servers: number of servers, sessions per server, fault, and share of requests in percent.
+/// Fleets of fake servers: number of servers, sessions per server, server fault, and percentage of requests.
 const FAKE_SERVER_FLEETS: [(usize, u64, Fault, usize); 5] = [
     (24, 20, Fault::None, 65),
     // More rows than a worker keeps in memory, so they spill to the disk.
@@ -58,11 +58,11 @@ const FAKE_SERVER_FLEETS: [(usize, u64, Fault, usize); 5] = [
     (12, 20, Fault::DelayPerRow(Duration::from_millis(250)), 9),
     (1, 0, Fault::CloseOnConnect, 4),
 ];
-/// Number of sessions that the run opens on the real server.
+/// Number of sessions that the run opens on the MariaDB server.
 const REAL_SERVER_SESSIONS: usize = 10;
-/// Percentage of requests that collect from the real server.
+/// Percentage of collection requests for the MariaDB server.
 const REAL_SERVER_SHARE_PERCENT: usize = 8;
-/// Percentage of requests that collect from the unreachable node.
+/// Percentage of collection requests for the unreachable node.
 const UNREACHABLE_NODE_SHARE_PERCENT: usize = 2;
 
 impl MonitoredNodes {
@@ -95,12 +95,12 @@ impl MonitoredNodes {
     }
 }
 
-/// Registered nodes by instance, with each instance's share of the requests.
+/// Registered nodes of each instance, with the instance's share of the requests in percent.
 #[derive(Debug, Default)]
 pub(crate) struct NodeInventory(Vec<(Vec<RegisteredNode>, usize)>);
 
 impl NodeInventory {
-    /// Adds the nodes of the next instance, in the order of [`MonitoredNodes::nodes_by_instance`].
+    /// Adds the nodes of one instance. Instances are added in the order of [`MonitoredNodes::nodes_by_instance`].
     pub(crate) fn add_instance(&mut self, nodes: Vec<RegisteredNode>) {
         let shares = FAKE_SERVER_FLEETS
             .iter()
@@ -110,7 +110,7 @@ impl NodeInventory {
         self.0.push((nodes, share));
     }
 
-    /// Chooses a random node. The probability depends on the instance's share of the requests.
+    /// Chooses a random instance, weighted by its share of the requests, and returns a random node of the instance.
     pub(crate) fn choose_node(&self, rng: &mut Rng) -> Option<RegisteredNode> {
         let mut at = rng.usize(..self.0.iter().map(|(_, share)| share).sum::<usize>());
         for (nodes, share) in &self.0 {
@@ -124,7 +124,7 @@ impl NodeInventory {
 }
 
 impl NodeKind {
-    /// Returns true if a complete result from a node of this kind can have this number of rows.
+    /// Returns true if a complete result from a node of this kind can have `rows` rows.
     pub(crate) fn allows_row_count(self, rows: u64) -> bool {
         match self {
             Self::Fake(sessions) => rows == sessions,

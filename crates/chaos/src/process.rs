@@ -1,4 +1,4 @@
-//! Clew processes. A run can kill a process and restart the process with the same command.
+//! Clew processes that a run can kill and restart with the same command.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -14,14 +14,14 @@ use tokio::time::timeout;
 
 use crate::error::{ChaosError, io_error};
 
-/// Timeout for starting a process, and for a graceful shutdown of a process.
+/// Timeout for the start of a process, and for its graceful shutdown.
 const PROCESS_START_STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A Clew process that a run can restart. Dropping the value kills the process.
 #[derive(Debug)]
 pub(crate) struct ClewProcess {
     pub(crate) name: String,
-    /// Program and arguments, including wrappers such as `unshare`.
+    /// Program and arguments of the process, including wrapper programs such as `unshare`.
     command: Vec<OsString>,
     environment: Vec<(&'static str, OsString)>,
     log: PathBuf,
@@ -29,7 +29,7 @@ pub(crate) struct ClewProcess {
 }
 
 impl ClewProcess {
-    /// Creates a process that is not running yet.
+    /// Creates the description of a process without starting the process.
     pub(crate) fn new(
         name: &str,
         command: Vec<OsString>,
@@ -40,7 +40,7 @@ impl ClewProcess {
         Self { name: name.to_owned(), command, environment, log, child: None }
     }
 
-    /// Starts the process and returns its first line of output.
+    /// Starts the process and returns its first line of standard output.
     /// The kernel kills the process when the calling thread exits.
     pub(crate) async fn start(&mut self) -> Result<String, ChaosError> {
         let (program, arguments) =
@@ -60,7 +60,7 @@ impl ClewProcess {
         }
     }
 
-    /// Kills the process (SIGKILL) and waits for its exit.
+    /// Kills the process (SIGKILL) and waits until the process has exited.
     pub(crate) async fn kill(&mut self) -> Result<(), ChaosError> {
         if let Some(mut child) = self.child.take() {
             child.kill().await.map_err(io_error("kill a process"))?;
@@ -82,12 +82,12 @@ impl ClewProcess {
         self.child.as_ref().and_then(Child::id)
     }
 
-    /// Returns the current length of the log in bytes.
+    /// Returns the current length of the process log in bytes.
     pub(crate) fn log_length_bytes(&self) -> u64 {
         self.log.metadata().map_or(0, |log| log.len())
     }
 
-    /// Returns the log from a byte offset to the end, with replacement characters for invalid UTF-8.
+    /// Returns the process log from a byte offset to the end. Replacement characters replace invalid UTF-8.
     pub(crate) fn read_log_from(&self, offset: u64) -> String {
         let mut bytes = Vec::new();
         let read = File::open(&self.log).and_then(|mut log| log.read_to_end(&mut bytes));

@@ -15,17 +15,17 @@ pub struct RunReport {
     pub(crate) summaries: Vec<FaultSummary>,
     /// Number of failed collections for each failure label.
     pub(crate) failures: BTreeMap<String, usize>,
-    /// Number of collections in the database whose id the client did not receive.
+    /// Number of collections in the database whose id the client never received.
     pub(crate) unconfirmed: usize,
     pub(crate) downloaded: usize,
-    /// Numbers of orphaned results before and after the final cleanup of the result store.
+    /// Orphaned result counts before and after the final cleanup of the result store.
     pub(crate) orphans: (usize, usize),
     /// Number of orphaned results that the workers removed during the run.
     pub(crate) swept: u64,
     pub(crate) violations: Vec<String>,
 }
 
-/// Numbers of requests and collections while one kind of fault was injected.
+/// Request and collection counts for the time during which the run injected one kind of fault.
 #[derive(Debug, Clone)]
 pub(crate) struct FaultSummary {
     fault: Fault,
@@ -44,7 +44,7 @@ pub(crate) struct FaultSummary {
 const MAX_PRINTED_VIOLATIONS: usize = 20;
 
 impl RunReport {
-    /// Returns a message for each violated invariant. The slice is empty if the run succeeded.
+    /// Returns a message for each violated invariant. The slice is empty if no invariant was violated.
     #[must_use]
     pub fn violations(&self) -> &[String] {
         &self.violations
@@ -52,7 +52,7 @@ impl RunReport {
 }
 
 impl FaultSummary {
-    /// Creates a summary for each fault in the order of injection.
+    /// Creates a summary for each kind of fault, in the order in which the run injected the faults.
     pub(crate) fn summarize_faults(
         faults: &[Fault],
         requests: &[RequestRecord],

@@ -1,4 +1,4 @@
-//! Runs the fault injection, from the start of the test cluster to the invariant checks.
+//! Runs a fault injection test, from the start of the test cluster to the invariant checks.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -22,9 +22,9 @@ use crate::report::{FaultSummary, RunReport};
 use crate::timeline::FaultTimeline;
 use crate::workload::{self, ClientPool, DownloadedResult, STALL_TIMEOUT, Workload, accepted_records};
 
-/// Time for which the workload runs before the first fault.
+/// Time that the workload runs before the first fault is injected.
 const WARM_UP_DURATION: Duration = Duration::from_secs(5);
-/// Maximum number of concurrent downloads at the end of a run.
+/// Maximum number of concurrent result downloads at the end of a run.
 const MAX_CONCURRENT_DOWNLOADS: usize = 16;
 /// Key prefix under which the S3 server stores incomplete multipart uploads.
 const INCOMPLETE_UPLOADS_PREFIX: &str = ".uploads";
@@ -36,19 +36,19 @@ pub struct RunOptions {
     pub clew: PathBuf,
     /// Existing directory for the logs of the Clew processes.
     pub logs: PathBuf,
-    /// Seed for the random choice of times, processes and requests.
+    /// Seed for random choices: fault times, affected processes and requested nodes.
     pub seed: u64,
     /// Faults to inject, in this order.
     pub faults: Vec<Fault>,
-    /// Time for which each fault is injected repeatedly. Each fault is injected at least once.
+    /// Time during which the run injects each fault repeatedly. The run injects each fault at least once.
     pub duration_per_fault: Duration,
-    /// Number of collections that the workload requests per second.
+    /// Number of collections that the client workload requests per second.
     pub requests_per_second: f64,
     /// Function that the run calls with each progress message.
     pub on_progress: fn(&str),
 }
 
-/// Injects faults under load and checks all invariants.
+/// Runs a fault injection test under load and checks all invariants.
 /// The kernel kills the cluster's processes when the calling thread exits.
 pub async fn run(options: RunOptions) -> Result<RunReport, ChaosError> {
     let RunOptions {
@@ -131,7 +131,7 @@ pub async fn run(options: RunOptions) -> Result<RunReport, ChaosError> {
     })
 }
 
-/// Waits until all collections have completed, or until no collection has completed for [`STALL_TIMEOUT`].
+/// Waits until all collections complete, or until no collection has completed for [`STALL_TIMEOUT`].
 /// Returns the database rows of all collections.
 async fn wait_for_collections(cluster: &TestCluster) -> Result<Vec<TaskRow>, ChaosError> {
     let (mut open, mut last_completion) = (usize::MAX, Instant::now());
@@ -171,7 +171,7 @@ async fn download_all_results(
     downloads
 }
 
-/// Stops all Clew processes gracefully. Returns a violation for each process that did not stop gracefully.
+/// Shuts down all Clew processes. Returns a violation message for each process without a graceful shutdown.
 async fn stop_all_processes(cluster: &mut TestCluster) -> Vec<String> {
     let mut violations = Vec::new();
     for process in cluster.workers.iter_mut().chain(&mut cluster.servers) {
@@ -182,7 +182,7 @@ async fn stop_all_processes(cluster: &mut TestCluster) -> Vec<String> {
     violations
 }
 
-/// Returns the results on S3 that no collection references, and all incomplete uploads.
+/// Returns the S3 result objects that no collection references, and all incomplete uploads.
 async fn find_orphaned_objects(cluster: &TestCluster, rows: &[TaskRow]) -> Result<Vec<String>, ChaosError> {
     let objects = cluster.results.list_objects(RESULT_KEY_PREFIX).await?;
     let mut orphans: Vec<String> =
@@ -195,7 +195,7 @@ async fn find_orphaned_objects(cluster: &TestCluster, rows: &[TaskRow]) -> Resul
 /// Summary of the logs of all Clew processes.
 #[derive(Default)]
 struct LogSummary {
-    /// Number of completions in the logs, by collection id.
+    /// Number of completions in the process logs, by collection id.
     completions: HashMap<String, usize>,
     swept: u64,
     panics: Vec<String>,

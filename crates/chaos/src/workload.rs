@@ -14,15 +14,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::nodes::{AcceptedCollection, NodeInventory};
 
-/// Timeout for one long poll that waits for the completion of a collection.
+/// Maximum time that one call of the client waits for a collection to complete.
 const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(10);
-/// If collections make no progress for this time, the client stops waiting.
-/// This timeout is longer than a lease, the timeouts for nodes and the timeouts for S3 requests.
+/// If no collection makes progress for this time, the client stops waiting for collections.
+/// This timeout is longer than a lease, the read timeout for nodes and the timeouts for S3 requests.
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_mins(2);
-/// Delay between a failed request and its retry.
+/// Delay before the client retries a failed request.
 const REQUEST_RETRY_DELAY: Duration = Duration::from_millis(300);
 
-/// Returns client settings without retries, because the workload retries failed requests on another server.
+/// Returns client settings that disable retries, because the workload retries failed requests on another server.
 pub(crate) fn client_settings() -> Settings {
     Settings {
         connect_timeout: Duration::from_secs(2),
@@ -37,7 +37,7 @@ pub(crate) fn client_settings() -> Settings {
 /// Record of a collection request.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestRecord {
-    /// Index of the fault that the run injected when the request was sent.
+    /// Index of the fault that the run was injecting when the client sent the request.
     pub(crate) phase: usize,
     pub(crate) outcome: RequestOutcome,
 }
@@ -45,19 +45,19 @@ pub(crate) struct RequestRecord {
 /// Outcome of a collection request.
 #[derive(Debug, Clone)]
 pub(crate) enum RequestOutcome {
-    /// The server accepted the request and returned an id.
+    /// The server accepted the request and returned a collection id.
     Accepted(Box<CollectionRecord>),
-    /// The server rejected the request, or the connection failed.
+    /// The server rejected the request, or the client could not connect to the server.
     Refused,
-    /// No response shows whether the server queued the collection.
+    /// The request failed in a way that does not show whether the server queued the collection.
     Uncertain,
 }
 
-/// Record of the responses that the client received for a collection.
+/// Responses that the client received for a collection.
 #[derive(Debug, Clone)]
 pub(crate) struct CollectionRecord {
     pub(crate) accepted: AcceptedCollection,
-    /// First status other than `running` that the client received.
+    /// First status other than `running` that the client received for the collection.
     pub(crate) status: Option<CollectionStatus>,
     /// Failure reason of a failed collection.
     pub(crate) reason: Option<String>,
@@ -70,26 +70,26 @@ pub(crate) struct CollectionRecord {
 /// A downloaded result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DownloadedResult {
-    /// SHA-256 hash of the rows, excluding the header row.
+    /// SHA-256 hash of the result rows, excluding the header row.
     pub(crate) sha256: String,
-    /// SHA-256 hash in the `ETag` header of the response.
+    /// SHA-256 hash from the `ETag` header of the download response.
     pub(crate) etag_sha256: String,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
 }
 
-/// API clients for all servers, and the nodes for which the clients request collections.
+/// API clients for all Clew servers, and the nodes for which the clients request collections.
 pub(crate) struct ClientPool {
     clients: Vec<Client>,
     inventory: NodeInventory,
     phase: AtomicUsize,
     /// True after the workload has stopped requesting collections.
     is_stopping: AtomicBool,
-    /// Time of the most recent progress of any collection.
+    /// Time at which any collection last made progress.
     last_progress: Mutex<Instant>,
 }
 
-/// A running workload of collection requests.
+/// A running workload that requests collections.
 pub(crate) struct Workload {
     pool: Arc<ClientPool>,
     stop: CancellationToken,
@@ -135,7 +135,7 @@ impl ClientPool {
         Some(RequestRecord { phase, outcome })
     }
 
-    /// Polls a collection until it completes, then reads the result or the failure reason.
+    /// Polls a collection until it completes, then reads its result or failure reason.
     async fn follow_collection(&self, record: &mut CollectionRecord, rng: &mut Rng) {
         while !self.has_workload_stalled() && record.is_incomplete() {
             let Some(client) = rng.choice(&self.clients) else { return };
@@ -154,7 +154,7 @@ impl ClientPool {
         }
     }
 
-    /// Downloads a result again, with up to three attempts. Returns the error message of the last attempt.
+    /// Downloads a result again, with up to three attempts. If all fail, returns the error message of the last attempt.
     pub(crate) async fn download_result_again(
         &self,
         accepted: &AcceptedCollection,
@@ -182,7 +182,7 @@ impl CollectionRecord {
         }
     }
 
-    /// Waits for the completion of a collection. Returns false if the request to the server failed.
+    /// Waits until a collection completes. Returns false if the request to the server failed.
     async fn wait_for_status(&mut self, client: &Client) -> bool {
         let AcceptedCollection { id, node } = &self.accepted;
         match client.wait_for_collection(&node.instance, &node.id, id, LONG_POLL_TIMEOUT, |_, _| {}).await {
@@ -239,7 +239,7 @@ async fn download_result(client: &Client, accepted: &AcceptedCollection) -> Resu
 }
 
 impl Workload {
-    /// Starts a workload that requests this number of collections per second.
+    /// Starts a workload that requests `per_second` collections per second.
     pub(crate) fn start(pool: Arc<ClientPool>, per_second: f64, mut rng: Rng) -> Self {
         let stop = CancellationToken::new();
         let (clients, stopped) = (pool.clone(), stop.clone());
@@ -255,12 +255,12 @@ impl Workload {
         Self { pool, stop, task }
     }
 
-    /// Sets the index of the current fault, which is recorded with each further request.
+    /// Sets the index of the current fault. The workload records this index with each further request.
     pub(crate) fn set_fault_index(&self, phase: usize) {
         self.pool.phase.store(phase, Ordering::Relaxed);
     }
 
-    /// Stops requesting collections, and waits for accepted collections while any collection makes progress.
+    /// Stops requesting collections, and waits for accepted collections as long as any of them makes progress.
     /// Returns the records of all requests.
     pub(crate) async fn stop(self) -> Vec<RequestRecord> {
         *self.pool.lock_last_progress() = Instant::now();
@@ -270,7 +270,7 @@ impl Workload {
     }
 }
 
-/// Download sink that stores the bytes in memory.
+/// Download sink that stores the downloaded bytes in memory.
 #[derive(Default)]
 struct MemorySink(Vec<u8>);
 
@@ -290,7 +290,7 @@ impl DownloadSink for MemorySink {
     }
 }
 
-/// Returns the index of the fault and the record of each accepted collection.
+/// Returns the fault index and the collection record of each accepted request.
 pub(crate) fn accepted_records(requests: &[RequestRecord]) -> impl Iterator<Item = (usize, &CollectionRecord)> {
     requests.iter().filter_map(|request| match &request.outcome {
         RequestOutcome::Accepted(record) => Some((request.phase, &**record)),
@@ -298,7 +298,7 @@ pub(crate) fn accepted_records(requests: &[RequestRecord]) -> impl Iterator<Item
     })
 }
 
-/// Prefixes the description of a violation with the id of the collection.
+/// Prefixes the message of a violation with the id of the collection.
 pub(crate) fn prefix_with_collection_id(id: &RequestId, violation: &str) -> String {
     format!("{id}: {violation}")
 }

@@ -13,7 +13,7 @@ use crate::project::ProjectRef;
 use crate::settings::Settings;
 use crate::{Client, ClientInner};
 
-/// Builds a [`Client`]. Credentials, and either a project or a region, are required. Other options have defaults.
+/// Builds a [`Client`]. Credentials and either a project or a region are required. All other options have defaults.
 #[derive(Debug, Clone)]
 pub struct ClientBuilder {
     endpoint: String,
@@ -27,7 +27,7 @@ pub struct ClientBuilder {
 }
 
 impl Client {
-    /// Creates a builder for the server at `endpoint`: `https://host` or `http://host:port`.
+    /// Creates a client builder. `endpoint` is the server's URL, such as `https://host` or `http://host:port`.
     pub fn builder(endpoint: impl Into<String>) -> ClientBuilder {
         ClientBuilder {
             endpoint: endpoint.into(),
@@ -43,7 +43,7 @@ impl Client {
 }
 
 impl ClientBuilder {
-    /// Sets the IAM endpoint for tokens and projects. The default is the API endpoint.
+    /// Sets the IAM endpoint for token requests and project lookups. The default is the API endpoint.
     #[must_use]
     pub fn iam_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.iam_endpoint = Some(endpoint.into());
@@ -64,14 +64,14 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the region. The client looks up the project of the region before its first request.
+    /// Sets the region. Before the first request, the client looks up the region's project.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.project_ref = Some(ProjectRef::Region(region.into()));
         self
     }
 
-    /// Sets the language for error messages and for the header row of results.
+    /// Sets the language of error messages and of the header row in results.
     #[must_use]
     pub fn language(mut self, language: Language) -> Self {
         self.language = Some(language);
@@ -164,7 +164,7 @@ impl ClientBuilder {
     }
 }
 
-/// Installs the process-wide crypto provider for rustls, unless a provider is already installed.
+/// Installs a process-wide crypto provider for rustls unless a provider is already installed.
 fn install_crypto_provider() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // An error means that another thread has installed one.

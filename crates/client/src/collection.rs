@@ -1,4 +1,4 @@
-//! Starts collections, and waits until collections complete (spec sections 1.2 and 1.3).
+//! Starts collections and waits for their completion (spec sections 1.2 and 1.3).
 
 use std::fmt;
 use std::time::Duration;
@@ -50,7 +50,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Filter and sort order for a collection. The server uses its default for an absent field.
+/// Session filter and sort order for a collection. The server uses its default value for each absent field.
 /// The server validates the values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SelectionRequest {
@@ -108,7 +108,7 @@ pub enum CollectionStatus {
     Finished,
     /// The collection failed. [`Client::collection_failure_reason`] returns the reason.
     Error,
-    /// The server does not know the collection: it never existed or was deleted.
+    /// The server has no such collection, because the collection never existed or was deleted.
     Unrecognized,
 }
 
@@ -135,7 +135,7 @@ struct CollectionStatusResponse {
 }
 
 impl Client {
-    /// Starts a collection. The request is retried only if the server did not start the collection.
+    /// Starts a collection. The client retries the request only if the server has not started the collection.
     pub async fn start_collection(
         &self,
         instance: &InstanceId,
@@ -170,7 +170,8 @@ impl Client {
     }
 
     /// Returns the state of a collection.
-    /// A server with long polling responds when the collection completes, or after `wait`, rounded down to seconds.
+    /// A server with long polling responds when the collection completes or `wait` elapses.
+    /// The client rounds `wait` down to whole seconds.
     async fn long_poll_status(
         &self,
         instance: &InstanceId,
@@ -193,13 +194,14 @@ impl Client {
         })
     }
 
-    /// Waits until the collection completes, and returns the final state of the collection.
+    /// Waits until the collection completes and returns its final state.
     ///
     /// Uses long polling (`Prefer: wait`, RFC 7240) if the server supports it.
-    /// If the server does not support long polling, as in the cloud, the client polls at intervals.
-    /// `on_progress` receives each polled state, and the time since the start of the wait.
+    /// If the server, like the cloud service, does not support long polling, the client polls at intervals.
+    /// Calls `on_progress` with each polled state and the time since the wait started.
     ///
-    /// Fails with [`ClientError::StillRunning`] after `limit`. The collection continues on the server.
+    /// If the collection is still running after `limit`, fails with [`ClientError::StillRunning`].
+    /// The collection continues on the server after this error.
     pub async fn wait_for_collection(
         &self,
         instance: &InstanceId,

@@ -35,7 +35,7 @@ impl Credentials {
         Self::AccessKey { id, secret, security_token: None }
     }
 
-    /// Creates credentials from the password of a user.
+    /// Creates credentials from a user's domain, name and password.
     #[must_use]
     pub fn password(domain: impl Into<String>, user: impl Into<String>, password: SecretString) -> Self {
         Self::Password { domain: domain.into(), user: user.into(), password }

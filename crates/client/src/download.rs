@@ -1,4 +1,4 @@
-//! Downloads results, and resumes a download after a lost connection (spec section 1.4).
+//! Downloads results and resumes interrupted downloads (spec section 1.4).
 
 use clew_model::{InstanceId, NodeId};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
@@ -22,7 +22,7 @@ pub struct DownloadSummary {
     pub etag: Option<String>,
 }
 
-/// Progress of a download, with the data that is required to resume the download.
+/// Progress of a download, including the data needed to resume the download.
 #[derive(Debug, Default)]
 struct DownloadProgress {
     received: u64,
@@ -34,9 +34,9 @@ struct DownloadProgress {
 impl Client {
     /// Downloads the result of a finished collection.
     ///
-    /// After a lost connection, the download resumes. If the result has changed, the download restarts.
+    /// The download resumes after a lost connection, or restarts if the result has changed.
     /// The length of the result is verified.
-    /// `on_progress` receives the number of downloaded bytes, and the total number if the server sent a length.
+    /// Calls `on_progress` with the number of downloaded bytes, and with the total number if the server sent a length.
     pub async fn download<T: DownloadSink>(
         &self,
         instance: &InstanceId,
@@ -102,7 +102,7 @@ impl Client {
         }
     }
 
-    /// Requests the result, starting at the current offset.
+    /// Requests the result, starting after the bytes that the client has already received.
     /// Resets `target` and `progress` if the download cannot be resumed.
     async fn open_result_stream<T: DownloadSink>(
         &self,
@@ -197,14 +197,14 @@ impl Client {
 }
 
 impl DownloadProgress {
-    /// Returns the values of the `Range` and `If-Range` headers for the missing bytes.
+    /// Returns the `Range` and `If-Range` header values that request the missing bytes.
     /// Returns `None` if the download cannot be resumed.
     fn range_headers(&self) -> Option<(String, &str)> {
         let etag = self.etag.as_deref().filter(|_| self.received > 0)?;
         Some((format!("bytes={}-", self.received), etag))
     }
 
-    /// Returns true if a partial response has the entity tag of this download and starts at the current offset.
+    /// Returns true if a partial response belongs to the same result and starts at the current offset.
     fn matches_partial_response(&self, response: &Response) -> bool {
         let content_range =
             response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -216,7 +216,7 @@ impl DownloadProgress {
 }
 
 /// Parses a `Content-Range` value such as `bytes 5-9/10`. Returns the first offset and the total length.
-/// The total length is `None` if the value contains `*` instead.
+/// The total length is `None` if the header value contains `*` in its place.
 fn parse_content_range(text: &str) -> Option<(u64, Option<u64>)> {
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;

@@ -15,16 +15,16 @@ pub enum ClientError {
         operation: &'static str,
         /// HTTP status.
         status: u16,
-        /// Error code of the service, such as `DBS.280001`, or the HTTP status if the body contains no code.
+        /// Error code of the service, such as `DBS.280001`, or the HTTP status if the response body contains no code.
         error_code: String,
         /// Error message of the service.
         error_msg: String,
         /// Request id from the server. Include the id in support requests.
         request_id: Option<String>,
-        /// Delay before the next attempt that the server requested in `Retry-After`.
+        /// Delay before a retry, as requested by the server in the `Retry-After` header.
         retry_after: Option<Duration>,
     },
-    /// The connection could not be established: refused, unknown host, or TLS error.
+    /// The client could not connect, for example because of an unknown host, a refused connection or a TLS error.
     #[error(
         "{operation}: cannot connect to {endpoint}: {}; check the endpoint, the network and, for https, the certificate",
         root_cause_message(source)
@@ -67,7 +67,7 @@ pub enum ClientError {
         /// Reason why the response is invalid.
         why: String,
     },
-    /// The credentials have access to no project, or to more than one project, in the region.
+    /// In the region, the credentials have access to no project or to more than one project.
     #[error("looking up the project of region {region}: expected one project, but {found}; set the project id instead")]
     ProjectLookup {
         /// Region.
@@ -117,7 +117,7 @@ impl ClientError {
     }
 }
 
-/// Returns the message of the innermost cause. The outer messages from reqwest describe only the context.
+/// Returns the message of an error's innermost cause. The outer messages from reqwest describe only the context.
 pub(crate) fn root_cause_message(error: &reqwest::Error) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {

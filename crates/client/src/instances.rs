@@ -1,7 +1,7 @@
-//! Lists instances, and shows the details of an instance (spec sections 3.3 and 3.4).
+//! Lists instances and returns the details of an instance (spec sections 3.3 and 3.4).
 //!
-//! The documentation of the cloud varies, so parsing accepts text or numbers, and missing or null fields.
-//! Ids and the list of instances are required. A response without these fields is rejected.
+//! The cloud's documentation is inconsistent, so a field may be text or a number, and may be null or missing.
+//! The client rejects a response without ids or without the list of instances.
 
 use clew_model::{InstanceFilter, InstanceId, Pagination, Tag};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -42,10 +42,10 @@ pub struct InstanceSummary {
     /// Kind and version of the database.
     #[serde(default, deserialize_with = "null_as_default")]
     pub datastore: Datastore,
-    /// Creation time, as text in the format of the server.
+    /// Creation time of the instance, in the server's text format.
     #[serde(default, deserialize_with = "null_as_default")]
     pub created: String,
-    /// Time of the last change, as text in the format of the server.
+    /// Time of the last change to the instance, in the server's text format.
     #[serde(default, deserialize_with = "null_as_default")]
     pub updated: String,
     /// Id of the enterprise project. The id `0` is the default enterprise project.
@@ -89,10 +89,10 @@ pub struct InstanceDetail {
     /// Nodes.
     #[serde(default, deserialize_with = "null_as_default")]
     pub nodes: Vec<InstanceNode>,
-    /// Creation time, as text in the format of the server.
+    /// Creation time of the instance, in the server's text format.
     #[serde(default, deserialize_with = "null_as_default")]
     pub created: String,
-    /// Time of the last change, as text in the format of the server.
+    /// Time of the last change to the instance, in the server's text format.
     #[serde(default, deserialize_with = "null_as_default")]
     pub updated: String,
     /// Id of the enterprise project. The id `0` is the default enterprise project.
@@ -130,7 +130,7 @@ fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(des
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Deserializes text or a number as text, and null as empty text.
+/// Deserializes a string or a number as a string, and null as an empty string.
 fn text_or_number_as_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -151,7 +151,7 @@ struct InstanceDetailResponse {
 }
 
 impl Client {
-    /// Returns one page of the instances in the project that match all filters.
+    /// Returns one page of the project's instances that match all criteria of `filter`.
     pub async fn list_instances(&self, filter: &InstanceFilter, page: Pagination) -> Result<InstanceList, ClientError> {
         let project = self.project_id().await?;
         let mut query = vec![("offset", page.offset.to_string()), ("limit", page.limit.to_string())];

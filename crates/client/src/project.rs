@@ -33,7 +33,7 @@ struct Project {
 }
 
 impl Client {
-    /// Returns the id of the project of this client. If the project is looked up by region, the id is cached.
+    /// Returns the id of the client's project. The client caches the id after a lookup by region.
     pub async fn project_id(&self) -> Result<&ProjectId, ClientError> {
         self.inner
             .project

@@ -10,14 +10,14 @@ use serde_json::Value;
 
 use crate::error::ClientError;
 
-/// Maximum size of a JSON response, in bytes. The size of a list of 100 instances is a few hundred KiB.
+/// Maximum size of a JSON response in bytes. A list of 100 instances takes a few hundred KiB.
 const MAX_JSON_BYTES: usize = 16 << 20;
-/// Maximum number of bytes that are read from the body of an error response.
+/// Maximum number of bytes that the client reads from the body of an error response.
 const MAX_ERROR_BYTES: usize = 64 << 10;
-/// Maximum number of characters from a server response in an error message.
+/// Maximum number of characters that an error message quotes from a server response.
 const MAX_SERVER_TEXT_CHARS: usize = 200;
 
-/// Context of a request for error messages: operation, endpoint and timeout.
+/// Request context for error messages: operation, endpoint and timeout.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestContext<'a> {
     pub(crate) operation: &'static str,
@@ -49,7 +49,7 @@ impl RequestContext<'_> {
         }
     }
 
-    /// Returns the response if it is successful. Converts an error response to an error.
+    /// Returns a successful response unchanged, and converts an error response to a `ClientError`.
     pub(crate) async fn check_status(self, response: Response) -> Result<Response, ClientError> {
         let status = response.status();
         if status.is_success() {
@@ -84,7 +84,7 @@ impl RequestContext<'_> {
 }
 
 /// Reads up to `max_len` bytes from the body of an error response.
-/// Ignores read errors, because the error status is already known.
+/// Ignores read errors, because the HTTP status already shows that the request failed.
 async fn read_body_prefix(mut response: Response, max_len: usize) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
@@ -119,8 +119,8 @@ fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, bo
 
 /// Finds the error code and the error message in the body of an error response.
 ///
-/// The supported keys are `error_code` and `error_msg`, `errorCode` and `errorMsg`, and `code` and `message`.
-/// The function searches nested objects up to `depth` levels.
+/// Supported key pairs are `error_code` and `error_msg`, `errorCode` and `errorMsg`, and `code` and `message`.
+/// The function also searches nested objects, up to `depth` levels deep.
 fn find_code_and_message(json: &Value, depth: u8) -> Option<(String, String)> {
     let object = json.as_object()?;
     let text = |name: &str| match object.get(name)? {
@@ -146,7 +146,7 @@ fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
-/// Replaces control characters in text from a server with spaces, and truncates the text to `max_len` characters.
+/// Truncates a server's text to `max_len` characters and replaces control characters with spaces.
 pub(crate) fn sanitize_text(text: &str, max_len: usize) -> String {
     text.chars().take(max_len).map(|char| if char.is_control() { ' ' } else { char }).collect()
 }

@@ -1,4 +1,4 @@
-//! Retry policy: classifies retryable errors, and computes the back-off between attempts.
+//! Retry policy: decides which errors are retryable, and computes the back-off between attempts.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::error::ClientError;
 use crate::settings::Settings;
 
-/// Idempotency of a request, which decides whether the request can be retried.
+/// Idempotency of a request. Only an idempotent request is retried if the server may have executed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Idempotency {
     /// Sending the request again has no additional effect.
@@ -16,7 +16,7 @@ pub(crate) enum Idempotency {
     NonIdempotent,
 }
 
-/// Returns true if a request can be retried after the error.
+/// Returns true if the client may retry a request after the error.
 pub(crate) fn is_retryable(error: &ClientError, idempotency: Idempotency) -> bool {
     match error {
         // The server rejected the request or never received it: it was not executed.
@@ -28,12 +28,12 @@ pub(crate) fn is_retryable(error: &ClientError, idempotency: Idempotency) -> boo
     }
 }
 
-/// Returns the delay after a failed attempt. `attempt` is the number of the attempt, starting at 1.
+/// Returns the delay before the next attempt. `attempt` is the number of the failed attempt, starting at 1.
 ///
 /// Returns `None` if the server requests a longer delay than [`Settings::max_backoff`].
 ///
 /// `jitter` is a number from 0 to 1 that shortens the delay by up to half.
-/// Random jitter distributes over time the retries of clients whose requests failed at the same time.
+/// Random jitter spreads the retries of clients whose requests failed at the same time.
 pub(crate) fn compute_backoff(settings: &Settings, attempt: u32, error: &ClientError, jitter: f64) -> Option<Duration> {
     if let ClientError::Api { retry_after: Some(retry_after), .. } = error {
         return Some(*retry_after).filter(|retry_after| *retry_after <= settings.max_backoff);
@@ -43,7 +43,7 @@ pub(crate) fn compute_backoff(settings: &Settings, attempt: u32, error: &ClientE
     Some(doubled.min(settings.max_backoff).mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 2.0))
 }
 
-/// Returns a random number from 0 to 1. The source of randomness is the random key of a hasher.
+/// Returns a random number from 0 to 1, generated from the random keys of a standard library hasher.
 pub(crate) fn random_jitter() -> f64 {
     let random = RandomState::new().build_hasher().finish();
     let top: u32 = u32::try_from(random >> 32).unwrap_or(u32::MAX);

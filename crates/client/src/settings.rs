@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-/// Settings for the client. The defaults are suitable for interactive commands and scripts.
+/// Settings for the client. The default values suit interactive commands and scripts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Timeout for a connection attempt, including the TLS handshake.
     pub connect_timeout: Duration,
-    /// Timeout for a request, until the response is complete. In a download, the timeout applies to each chunk.
+    /// Timeout for receiving the complete response to a request, or the next chunk of a download.
     pub response_timeout: Duration,
     /// Maximum number of attempts per request, including the first attempt.
     pub max_attempts: u32,
-    /// Delay before the second attempt of a request. The delay doubles with each further attempt.
+    /// Delay before the first retry of a request. The delay doubles with each further retry.
     /// Random jitter shortens each delay by up to half.
     pub initial_backoff: Duration,
-    /// Maximum delay between two attempts. If `Retry-After` is longer, the request is not retried.
+    /// Maximum delay between two attempts. If `Retry-After` is longer, the client does not retry the request.
     pub max_backoff: Duration,
-    /// Maximum number of times that an interrupted download is resumed.
+    /// Maximum number of times that the client resumes a download.
     pub max_interruptions: u32,
-    /// Initial interval for polling the state of a collection, if the server does not support long polling.
-    /// The interval increases to at most eight times the initial interval.
+    /// Initial poll interval for a collection's state if the server does not support long polling.
+    /// The poll interval increases to at most eight times the initial interval.
     pub poll_interval: Duration,
 }
 

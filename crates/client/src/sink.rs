@@ -7,13 +7,13 @@ use std::path::Path;
 use tokio::fs::File;
 use tokio::io::{AsyncSeekExt, AsyncWrite, AsyncWriteExt};
 
-/// Sink for downloaded bytes, which can discard the bytes if the download restarts.
+/// Destination of a download. The sink must discard all written bytes if the download restarts.
 pub trait DownloadSink: Send {
     /// Appends bytes.
     fn append(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
-    /// Discards all written bytes, because the download restarts.
+    /// Discards all written bytes when the download restarts.
     fn restart(&mut self) -> impl Future<Output = io::Result<()>> + Send;
-    /// Flushes the sink. The client calls this function once per download, even if the download fails.
+    /// Flushes the sink. The client calls this function once per download, even after a failed download.
     fn finish(&mut self) -> impl Future<Output = io::Result<()>> + Send;
 }
 

@@ -83,7 +83,7 @@ struct TokenProject {
 }
 
 impl Client {
-    /// Returns the cached token. Signs in to get a new token if no token is cached, or if the server refused the token.
+    /// Returns the cached token. Requests a new token if no token is cached or if the server refused the cached token.
     ///
     /// Concurrent callers share one sign-in.
     pub(crate) async fn cached_or_new_token(&self, refused: Option<&Token>) -> Result<Token, ClientError> {

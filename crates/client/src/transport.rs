@@ -19,7 +19,7 @@ use crate::retry::{self, Idempotency};
 /// API request without credentials.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiRequest<'a> {
-    /// Name of the operation for error messages, such as "listing instances".
+    /// Name of the operation in error messages, such as "listing instances".
     pub(crate) operation: &'static str,
     pub(crate) method: Method,
     pub(crate) endpoint: &'a Endpoint,
@@ -48,7 +48,7 @@ impl ApiRequest<'_> {
 }
 
 impl Client {
-    /// Creates a GET request for a resource of the project.
+    /// Creates a GET request for a resource in a project.
     pub(crate) fn build_get_request<'a>(
         &'a self,
         operation: &'static str,
@@ -70,7 +70,7 @@ impl Client {
         }
     }
 
-    /// Sends a request with retries, and parses the response as JSON.
+    /// Sends a request, with retries, and parses the response body as JSON.
     pub(crate) async fn send_json<T: DeserializeOwned>(&self, request: &ApiRequest<'_>) -> Result<T, ClientError> {
         let mut attempt = 1;
         loop {
@@ -89,7 +89,7 @@ impl Client {
         tokio::time::timeout(context.limit, exchange).await.map_err(|_| context.timeout_error())?
     }
 
-    /// Sends a request with retries, and returns the response without reading the body.
+    /// Sends a request, with retries, and returns the response without reading the body.
     pub(crate) async fn send_streaming(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
         let mut attempt = 1;
         loop {
@@ -104,7 +104,7 @@ impl Client {
         }
     }
 
-    /// Waits before the next attempt of a request. Returns the error if the request must not be retried.
+    /// Waits for the back-off before a retry. Returns the error if the request must not be retried.
     async fn wait_before_retry(
         &self,
         idempotency: Idempotency,
@@ -127,7 +127,7 @@ impl Client {
         RequestContext { operation, endpoint, limit: self.inner.settings.response_timeout }
     }
 
-    /// Sends an authenticated request. If the server refuses the token, signs in again and repeats the request.
+    /// Sends a request with credentials. If the server refuses the token, signs in again and repeats the request.
     async fn send_authenticated(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
         match &self.inner.credentials {
             Credentials::AccessKey { id, secret, security_token } => {
@@ -167,7 +167,7 @@ impl Client {
         context.check_status(response).await
     }
 
-    /// Returns the headers of a request, except those for authentication.
+    /// Returns the request headers, except the authentication headers.
     pub(crate) fn base_headers(&self, request: &ApiRequest<'_>) -> Vec<(String, String)> {
         let mut headers = vec![
             (HOST.to_string(), request.endpoint.host_header()),
@@ -182,8 +182,8 @@ impl Client {
         headers
     }
 
-    /// Returns the headers of a request, including a signature with the access key.
-    /// As in the official SDKs, the signature covers all these headers (spec section 8.1).
+    /// Returns the request headers and an `Authorization` header with the access key's signature.
+    /// As in the official SDKs, the signature covers all headers except `Authorization` (spec section 8.1).
     fn build_signed_headers(
         &self,
         request: &ApiRequest<'_>,
@@ -222,7 +222,7 @@ impl Client {
     }
 }
 
-/// Converts header names and values to a header map. Fails if a name or a value is invalid.
+/// Converts header names and values to a header map. Fails if a header name or value is invalid.
 pub(crate) fn to_header_map(headers: &[(String, String)]) -> Result<HeaderMap, ClientError> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
@@ -234,7 +234,7 @@ pub(crate) fn to_header_map(headers: &[(String, String)]) -> Result<HeaderMap, C
     Ok(map)
 }
 
-/// Converts text to a header value. Error messages omit the value, because the value may be a secret.
+/// Converts text to a header value. Error messages omit the text, because it may be a secret.
 fn to_header_value(name: &str, value: &str) -> Result<HeaderValue, ClientError> {
     let mut value = HeaderValue::from_str(value).map_err(|_| {
         ClientError::Setup(format!("the value for {name} contains characters that are invalid in a header"))

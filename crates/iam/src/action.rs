@@ -1,4 +1,4 @@
-//! Table of all actions. Routes, policies, policy validation and documentation use the table.
+//! Table of all API actions. Routes, policies, policy validation and documentation use this table.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ pub enum AccessLevel {
     Read,
     /// Changes a resource.
     Write,
-    /// Changes permissions, or changes settings that control automatic actions of Clew.
+    /// Changes permissions, or settings that control Clew's automatic actions.
     PermissionManagement,
 }
 
@@ -21,16 +21,16 @@ pub enum AccessLevel {
 #[serde(rename_all = "snake_case")]
 pub enum TargetType {
     /// A database instance.
-    /// Policies select instances by URN, or with conditions on the enterprise project and tags.
+    /// Policies select instances by URN, or by conditions on the instance's enterprise project and tags.
     Instance,
     /// A project.
-    /// A policy statement matches a project only if its resource is `*` and it has no conditions on a resource.
+    /// Only statements that apply to all resources and have no conditions on a resource match a project.
     Project,
-    /// The domain. The rules for matching a project also apply to the domain.
+    /// The domain. A statement matches the domain under the same rules as a project.
     Domain,
 }
 
-/// API action, with its name in each permission model (spec sections 4.1 and 4.2).
+/// API action, with a name for each permission model (spec sections 4.1 and 4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Action {
     /// Name of the action in identity policies.
@@ -41,7 +41,7 @@ pub struct Action {
     pub level: AccessLevel,
     /// Type of the resource that the action applies to.
     pub target: TargetType,
-    /// Condition keys that this action supports in addition to the global keys.
+    /// Condition keys that this action supports in addition to the global condition keys.
     pub keys: &'static [&'static str],
     /// Short description of the action.
     pub meaning: &'static str,

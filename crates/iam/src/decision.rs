@@ -1,6 +1,6 @@
 //! Decides whether a principal may perform an action.
 //!
-//! A decision checks the credential scope first, then the administrator flag, then the policies.
+//! An access decision checks the credential scope first, then the administrator flag, then the policies.
 //! An explicit Deny overrides every Allow. An action without a matching Allow is denied (spec section 4.6).
 
 mod explanation;
@@ -25,7 +25,7 @@ pub enum Decision {
     Allow,
     /// The action is denied.
     Deny {
-        /// Reason for the denial. The reason is only for logs.
+        /// Reason for the denial, for use in logs rather than in responses.
         ///
         /// A response must not distinguish [`DenyReason::UnknownProject`] from [`DenyReason::ForeignProject`].
         /// Different responses would reveal which projects exist.
@@ -72,7 +72,7 @@ pub enum DenyReason {
     ExplicitDeny {
         /// Name of the policy that denies the action.
         policy: String,
-        /// Number of the statement in the policy, counted from 1.
+        /// Position of the statement in the policy, counted from 1.
         statement: usize,
     },
     /// Policy evaluation exceeded the work budget of the request.
@@ -80,7 +80,7 @@ pub enum DenyReason {
     WorkBudget,
 }
 
-/// Checks that the scope of the principal's credentials covers the resource, without evaluating policies.
+/// Checks that the principal's credential scope covers the resource. Does not evaluate policies.
 pub fn check_credential_scope(
     principal: &Principal,
     action: Action,
@@ -146,9 +146,9 @@ pub fn decide_access(
 
 /// Returns true if the policies can allow the action on at least one resource of the project.
 ///
-/// If this function returns false, a list request is denied. Otherwise the handler filters the list by resource.
-/// This function does not check the credential scope, so callers must also call [`check_credential_scope`].
-/// If the principal's work budget is exhausted, this function returns false.
+/// If the result is false, a list request is denied. If true, the request handler filters the list by resource.
+/// This function ignores the credential scope, so callers must also call [`check_credential_scope`].
+/// Returns false if the principal's work budget is exhausted.
 #[must_use]
 pub fn may_allow_action(principal: &Principal, action: Action, project: &ProjectId) -> bool {
     let grants = || principal.grants.iter().filter(|grant| grant.project.as_ref().is_none_or(|only| only == project));

@@ -3,9 +3,9 @@
 //! The crate implements request signatures (SDK-HMAC-SHA256), passwords, tokens, secret access keys and policies.
 //! [`decision::decide_access`] decides whether a principal may perform an action.
 //! The crate performs no I/O and does not read the clock.
-//! The functions that generate secrets or hash passwords read random bytes from the operating system.
+//! Functions that generate secrets or hash passwords get random bytes from the operating system.
 //!
-//! The crate `clew-store` stores identities, and the crates `clew-api` and `clew-client` implement HTTP.
+//! `clew-store` stores identities. `clew-api` implements the HTTP server, and `clew-client` the HTTP client.
 //!
 //! ```
 //! use clew_iam::signature::{self, Authorization, RequestToSign};

@@ -12,7 +12,7 @@ pub struct NameRule {
     pub max_length: usize,
     /// Characters that are allowed in addition to ASCII letters and digits.
     pub extra_chars: &'static str,
-    /// Reserved names. These names have a special meaning in a URL path.
+    /// Reserved names, which have a special meaning in URL paths.
     reserved: &'static [&'static str],
 }
 

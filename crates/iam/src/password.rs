@@ -1,4 +1,4 @@
-//! Hashes and verifies user passwords with Argon2id. A hash is a PHC string.
+//! Hashes and verifies user passwords with Argon2id. Password hashes are PHC hash strings.
 
 use std::hint::black_box;
 
@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::secret::{ALPHANUMERIC_CHARS, SecretError, generate_random_string};
 
-/// Argon2 memory cost in KiB: 19 MiB, the first recommendation of the OWASP Password Storage Cheat Sheet.
+/// Argon2 memory cost in KiB. OWASP's Password Storage Cheat Sheet recommends this value first.
 pub const HASH_MEMORY_KIB: u32 = 19 * 1024;
 /// Argon2 time cost: number of passes over the memory.
 pub const HASH_ITERATIONS: u32 = 2;
@@ -54,7 +54,7 @@ fn create_hasher() -> Result<Argon2<'static>, SecretError> {
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
-/// Hashes a password with a random salt and returns the PHC string. Hashing takes tens of milliseconds on one core.
+/// Hashes a password with a random salt. Returns a PHC hash string after tens of milliseconds of CPU time.
 pub fn hash_password(password: &SecretString) -> Result<String, SecretError> {
     let hash: PasswordHash = create_hasher()?
         .hash_password(password.expose_secret().as_bytes())
@@ -62,14 +62,14 @@ pub fn hash_password(password: &SecretString) -> Result<String, SecretError> {
     Ok(hash.to_string())
 }
 
-/// Verifies a password against a PHC string. Returns false if the PHC string is invalid.
+/// Verifies a password against a PHC hash string. Returns false if the PHC hash string is malformed.
 #[must_use]
 pub fn verify_password(password: &SecretString, hash: &str) -> bool {
     let (Ok(hash), Ok(argon2id)) = (PasswordHash::new(hash), create_hasher()) else { return false };
     argon2id.verify_password(password.expose_secret().as_bytes(), &hash).is_ok()
 }
 
-/// Computes a hash in the same time as [`verify_password`], for a login with an unknown user name.
+/// Takes as long as [`verify_password`]. Call this function for logins with an unknown user name.
 /// A shorter response time for unknown users would reveal which users exist.
 pub fn simulate_password_verification(password: &SecretString) {
     let mut output = [0_u8; Params::DEFAULT_OUTPUT_LEN];

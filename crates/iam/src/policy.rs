@@ -1,8 +1,8 @@
-//! Policies. A policy is a document that grants permissions (spec sections 4.3 to 4.7).
+//! Policies. A policy is a JSON document that allows or denies actions (spec sections 4.3 to 4.7).
 //!
 //! A policy contains a list of statements.
-//! A statement matches a request if its actions, its resources and all its conditions match.
-//! [`crate::decision`] combines the matching statements into a decision.
+//! A statement matches a request if the statement's actions, resources and conditions all match.
+//! The module [`crate::decision`] derives the access decision from the matching statements.
 //!
 //! Behaviour in cases that the spec does not define:
 //!
@@ -12,11 +12,11 @@
 //! | several values, operator without quantifier | true if at least one value matches; a negated operator is true if no value matches |
 //! | request value of the wrong type | every comparison fails, so only a negated operator is true |
 //! | `StringStartWith`, `StringEndWith` and their negations | case-insensitive, without wildcards |
-//! | names of condition keys | case-insensitive; if two tags differ only in case, the exact match has precedence |
+//! | names of condition keys | case-insensitive; if two tag keys differ only in case, an exact match has precedence |
 //! | wildcards in a URN | `*` and `?` match within one part of the URN; case-sensitive |
-//! | request without a specific instance | the URN ends in `*`, so only patterns for all instances match |
+//! | request without a specific instance | the request URN ends in `*`, so only patterns for all instances match |
 //! | action without a resource type, Allow | matches only with the resource `*` and without conditions on a resource |
-//! | action without a resource type, Deny | `NotResource` matches, and condition keys of a resource are missing |
+//! | action without a resource type, Deny | `NotResource` matches, and resource condition keys count as missing |
 //! | legacy `{"uri": [...]}` that is not a URN | accepted, but matches no resource |
 //! | `${...}` | literal text, not a variable |
 
@@ -54,13 +54,13 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Returns the version of the document: `1.0`, `1.1` or `5.0`.
+    /// Returns the policy document version: `1.0`, `1.1` or `5.0`.
     #[must_use]
     pub fn version(&self) -> &'static str {
         self.version
     }
 
-    /// Returns the permission model to which the version belongs.
+    /// Returns the permission model of the policy, which follows from the document version.
     #[must_use]
     pub fn model(&self) -> PolicyModel {
         self.model
@@ -72,15 +72,15 @@ impl Policy {
         &self.statements
     }
 
-    /// Returns the length of the document in bytes.
+    /// Returns the length of the policy document in bytes.
     #[must_use]
     pub fn document_bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Returns warnings about valid but suspicious parts of the document.
+    /// Returns warnings about valid but suspicious parts of the policy document.
     ///
-    /// Examples of such parts are unknown actions, condition keys without a value, and statements that never match.
+    /// Examples: unknown actions, condition keys that never have a value, and statements that never match.
     #[must_use]
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings

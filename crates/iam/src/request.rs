@@ -43,7 +43,7 @@ pub struct Resource<'a> {
     pub request_tags: &'a [Tag],
 }
 
-/// Circumstances of a request that policy conditions can use.
+/// Time, client address and TLS use of a request, for evaluating policy conditions.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestEnvironment {
     /// Time of the request.
@@ -54,7 +54,7 @@ pub struct RequestEnvironment {
     pub secure_transport: bool,
 }
 
-/// Attributes of the caller that policy conditions can use.
+/// User and domain of the caller, for evaluating policy conditions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestCaller<'a> {
     pub(crate) user_id: &'a UserId,
@@ -70,6 +70,6 @@ pub(crate) struct EvaluationRequest<'a> {
     pub(crate) action: Action,
     pub(crate) resource: &'a Resource<'a>,
     pub(crate) environment: &'a RequestEnvironment,
-    /// Work budget. Every comparison is charged to this budget.
+    /// Work budget of the request. Every comparison is charged to this budget.
     pub(crate) budget: &'a WorkBudget,
 }

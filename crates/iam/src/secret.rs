@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-/// Error that occurs when a secret is generated or hashed.
+/// Error while generating or hashing a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The operating system provided no random bytes.
@@ -14,10 +14,10 @@ pub enum SecretError {
     Hash(String),
 }
 
-/// Digits and letters. These characters need no escaping in URLs, shells and configuration files.
+/// Digits and letters, which need no escaping in URLs, shell commands and configuration files.
 pub(crate) const ALPHANUMERIC_CHARS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Generates a random string of `count` characters, uniformly distributed over the alphabet.
+/// Generates a random string of `count` characters, each drawn uniformly from `alphabet`.
 pub(crate) fn generate_random_string(count: usize, alphabet: &[u8]) -> Result<SecretString, SecretError> {
     // Rejection sampling: bytes beyond the last multiple of the alphabet's length would favour its first letters.
     let uniform_range = 256 - 256 % alphabet.len();

@@ -18,7 +18,7 @@ pub use authorization::Authorization;
 
 /// Name of the algorithm in the `Authorization` header.
 pub const SIGNATURE_ALGORITHM: &str = "SDK-HMAC-SHA256";
-/// Maximum difference between the date of a request and the server's clock, whether the date is earlier or later.
+/// Maximum difference between a request's date and the server's clock, in either direction.
 pub const MAX_CLOCK_DRIFT: SignedDuration = SignedDuration::from_mins(15);
 /// Value of `X-Sdk-Content-Sha256` that excludes the body from the signature.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
@@ -35,7 +35,7 @@ pub struct RequestToSign<'a, T = String> {
     pub method: &'a str,
     /// Percent-encoded path, as sent by the client.
     pub path: &'a str,
-    /// Query as sent by the client, without `?`.
+    /// Query string as sent by the client, without `?`.
     pub query: &'a str,
     /// All headers of the request, with lower-case names.
     pub headers: &'a [(T, T)],
@@ -55,7 +55,7 @@ impl<T: AsRef<str>> RequestToSign<'_, T> {
     }
 
     /// Returns the body hash for the canonical request.
-    /// As in the SDK, a hash in `X-Sdk-Content-Sha256` has precedence over the computed hash unless the body is empty.
+    /// As in the SDK, if the body is not empty, a hash in `X-Sdk-Content-Sha256` replaces the computed hash.
     fn body_hash_to_sign(&self) -> &str {
         match self.header_value(CONTENT_HASH_HEADER) {
             Some(header_hash) if self.body_sha256 != EMPTY_BODY_HASH => header_hash,
@@ -93,13 +93,13 @@ pub enum SignatureError {
         /// Time of the server.
         now: Timestamp,
     },
-    /// The hash of the body differs from the signed hash.
+    /// The hash of the request body differs from the signed hash.
     #[error("X-Sdk-Content-Sha256 is not the hash of the body")]
     Body,
-    /// The request uses `UNSIGNED-PAYLOAD` for a body that must be signed.
+    /// The request uses `UNSIGNED-PAYLOAD` for a content type whose body must be signed.
     #[error("the body must be signed: {UNSIGNED_PAYLOAD} is allowed only for content types other than JSON and BSON")]
     UnsignedBody,
-    /// The signature is for another request or another secret key.
+    /// The signature belongs to another request or was made with another secret key.
     #[error("the signature does not match the request")]
     Mismatch,
 }
@@ -137,7 +137,7 @@ pub fn format_date(now: Timestamp) -> String {
 /// Signs a request and returns the value of the `Authorization` header.
 ///
 /// `date` must equal the request's `X-Sdk-Date`. `signed_headers` may be in any order.
-/// The signature does not cover listed headers that the request does not contain.
+/// The signature omits each header in `signed_headers` that the request does not contain.
 /// Like the SDK, this function never signs headers with `_` in their name, because gateways drop such headers.
 #[must_use]
 pub fn sign_request<T: AsRef<str>>(
@@ -160,7 +160,7 @@ pub fn sign_request<T: AsRef<str>>(
 
 /// Verifies the signature of a request, and checks that the request date is within 15 minutes of `now`.
 ///
-/// `secret` is the secret key of `authorization.access_key`.
+/// `secret` is the secret key that belongs to `authorization.access_key`.
 pub fn verify_signature<T: AsRef<str>>(
     authorization: &Authorization,
     request: &RequestToSign<'_, T>,
@@ -205,7 +205,7 @@ fn check_clock_drift(date: &str, now: Timestamp) -> Result<(), SignatureError> {
     if now.duration_since(signed_at).abs() <= MAX_CLOCK_DRIFT { Ok(()) } else { Err(SignatureError::Drift { now }) }
 }
 
-/// Checks that the signed hash equals the hash of the body, unless `UNSIGNED-PAYLOAD` is allowed.
+/// Checks that `X-Sdk-Content-Sha256` contains the body hash, or `UNSIGNED-PAYLOAD` where allowed.
 fn check_body_hash<T: AsRef<str>>(signed: &[String], request: &RequestToSign<'_, T>) -> Result<(), SignatureError> {
     let Some(hash) = request.header_value(CONTENT_HASH_HEADER) else { return Ok(()) };
     if request.count_header_occurrences(CONTENT_HASH_HEADER) > 1 {
@@ -226,7 +226,7 @@ fn check_body_hash<T: AsRef<str>>(signed: &[String], request: &RequestToSign<'_,
     if must_be_hashed { Err(SignatureError::UnsignedBody) } else { Ok(()) }
 }
 
-/// Computes the HMAC of the string to sign. The HMAC key is the secret key, without key derivation.
+/// Computes the HMAC of the string to sign. The secret access key itself is the HMAC key.
 fn compute_signature<T: AsRef<str>>(
     request: &RequestToSign<'_, T>,
     signed: &[String],

@@ -18,8 +18,8 @@ pub fn generate_token() -> Result<SecretString, SecretError> {
     generate_random_string(TOKEN_LENGTH, ALPHANUMERIC_CHARS)
 }
 
-/// Returns the hash of a token. The store contains this hash instead of the token.
-/// A fast hash is sufficient, because a token has 381 random bits.
+/// Returns the SHA-256 hash of a token. The store contains this hash instead of the token.
+/// A fast hash is sufficient, because a token has 381 bits of entropy.
 #[must_use]
 pub fn hash_token(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
@@ -27,7 +27,7 @@ pub fn hash_token(token: &str) -> [u8; 32] {
 
 /// Derives the CSRF token of a web page session from the session's authentication token.
 ///
-/// The CSRF token is available to scripts of the web page and reveals neither the authentication token nor its hash.
+/// Page scripts can read the CSRF token, but cannot derive the authentication token or its hash from the CSRF token.
 #[must_use]
 pub fn derive_csrf_token(token: &str) -> String {
     hex::encode(Sha256::new().chain_update(b"clew csrf\0").chain_update(token.as_bytes()).finalize())

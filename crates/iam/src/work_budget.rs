@@ -1,12 +1,12 @@
 //! Work budget that limits the cost of policy evaluation for one request.
 //!
-//! The budget counts units of work instead of time. One unit is about one compared byte of a policy or request.
-//! The number of used units depends only on the policies and the request, so tests can check the number.
+//! The budget counts work units instead of time. One unit is about the cost of comparing one byte.
+//! The number of used work units depends only on the policies and the request, so tests can check the number.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// Default number of work units for one request. The units correspond to about 0.1 s of CPU time.
+/// Default work budget for one request in work units, which correspond to about 0.1 s of CPU time.
 const DEFAULT_WORK_UNITS: u64 = 64 << 20;
 
 /// Fixed cost of one comparison in work units. Without the fixed cost, many short patterns would cost too little.
@@ -14,8 +14,8 @@ const COMPARISON_COST_UNITS: u64 = 16;
 
 /// Work budget for the policy evaluation of one request.
 ///
-/// After the budget is exhausted, no statement matches.
-/// [`decide_access`](crate::decision::decide_access) then denies the action.
+/// After the work budget is exhausted, no policy statement matches.
+/// With an exhausted work budget, [`decide_access`](crate::decision::decide_access) denies the action.
 #[derive(Debug)]
 pub struct WorkBudget {
     limit: u64,
@@ -24,10 +24,10 @@ pub struct WorkBudget {
     account: Option<RateLimitAccount>,
 }
 
-/// Account that charges the rate limit of a principal while policies are evaluated.
+/// Charges work units to the principal's rate limit during policy evaluation.
 struct RateLimitAccount {
     step: u64,
-    /// Once this many units are used, the account charges the next step to the rate limit.
+    /// Once this many work units are used, the account charges the next step to the rate limit.
     due: AtomicU64,
     pay: Box<dyn Fn(u64) -> bool + Send + Sync>,
     overdrawn: AtomicBool,
@@ -40,7 +40,7 @@ impl fmt::Debug for RateLimitAccount {
 }
 
 impl RateLimitAccount {
-    /// Charges all steps that are complete after `spent` units. Returns false if the rate limit is exceeded.
+    /// Charges the rate limit for all steps up to `spent` work units. Returns false if the rate limit is exceeded.
     fn pay_for_steps(&self, spent: u64) -> bool {
         let due = self.due.load(Relaxed);
         if spent < due {
@@ -61,15 +61,15 @@ impl Default for WorkBudget {
 }
 
 impl WorkBudget {
-    /// Creates a budget with this number of work units.
+    /// Creates a work budget of `units` work units.
     #[must_use]
     pub fn new(units: u64) -> Self {
         Self { limit: units, remaining: AtomicU64::new(units), exhausted: AtomicBool::new(false), account: None }
     }
 
-    /// Creates a budget that also charges a rate limit once per `step` units of work.
+    /// Creates a work budget that also charges a rate limit once per `step` work units.
     ///
-    /// The budget calls `pay` with the number of steps. If `pay` returns false, the budget is exhausted.
+    /// The budget calls `pay` with the number of steps to charge. If `pay` returns false, the budget is exhausted.
     #[must_use]
     pub fn with_rate_limit(step: u64, pay: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
         let account =
@@ -89,18 +89,18 @@ impl WorkBudget {
         self.limit - self.remaining.load(Relaxed)
     }
 
-    /// Returns true if the budget has rejected a charge. An exhausted budget rejects all further charges.
+    /// Returns true after the budget has rejected a charge. An exhausted budget rejects all further charges.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.exhausted.load(Relaxed)
     }
 
-    /// Charges a comparison of texts with this total length in bytes. Returns false if the budget is exhausted.
+    /// Charges a comparison of texts with a total length of `bytes`. Returns false if the budget is exhausted.
     pub(crate) fn charge_comparison(&self, bytes: usize) -> bool {
         self.charge_units(COMPARISON_COST_UNITS.saturating_add(bytes as u64))
     }
 
-    /// Charges this number of work units. Returns false if the budget is exhausted.
+    /// Charges `units` work units. Returns false if the work budget is exhausted.
     ///
     /// Only one thread at a time evaluates a request, so separate atomic loads and stores are sufficient.
     pub fn charge_units(&self, units: u64) -> bool {

@@ -1,4 +1,4 @@
-//! Notifies the waiters in this process when a collection completes.
+//! Notifies callers in this process when the collection that they wait for completes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use clew_model::RequestId;
 use tokio_util::sync::CancellationToken;
 
-/// Notifies the waiters in this process when a collection completes. Clones share state.
+/// Notifies callers in this process when the collection that they wait for completes. Clones share state.
 #[derive(Clone, Default)]
 pub(crate) struct CompletionNotifier(Arc<WaiterRegistry>);
 
 #[derive(Default)]
 struct WaiterRegistry {
     collections: Mutex<HashMap<RequestId, WaiterEntry>>,
-    /// Parent of all cancellation tokens. The parent is cancelled when the notifier is closed.
+    /// Parent of all waiters' cancellation tokens. Closing the notifier cancels this token.
     closed: CancellationToken,
 }
 
@@ -23,7 +23,7 @@ struct WaiterEntry {
     completed: CancellationToken,
 }
 
-/// A waiter for the completion of one collection. Dropping the waiter ends its subscription.
+/// Subscription to the completion of one collection. Dropping the value cancels the subscription.
 pub(crate) struct CompletionWaiter {
     notifier: CompletionNotifier,
     request_id: RequestId,
@@ -31,7 +31,7 @@ pub(crate) struct CompletionWaiter {
 }
 
 impl CompletionNotifier {
-    /// Registers a waiter for a collection. The waiter receives every notification that is sent after this call.
+    /// Registers a waiter for a collection. The waiter receives all notifications that are sent after this call.
     pub(crate) fn subscribe_to_completion(&self, request_id: &RequestId) -> CompletionWaiter {
         let mut collections = self.lock_collections();
         let entry = collections
@@ -41,7 +41,7 @@ impl CompletionNotifier {
         CompletionWaiter { notifier: self.clone(), request_id: request_id.clone(), completed: entry.completed.clone() }
     }
 
-    /// Notifies all waiters of a collection. The store has already recorded the completion of the collection.
+    /// Notifies all waiters of a collection. Call this function after the store has recorded the completion.
     pub(crate) fn notify_waiters(&self, request_id: &RequestId) {
         if let Some(entry) = self.lock_collections().get(request_id) {
             entry.completed.cancel();

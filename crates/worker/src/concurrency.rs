@@ -1,7 +1,7 @@
-//! Concurrency limits for a worker: slots for active reads, and extra capacity for stalled reads.
+//! Concurrency limits of a worker: slots for active reads and additional slots for stalled reads.
 //!
 //! An active read uses memory and CPU time, but a stalled read only occupies a connection.
-//! A read therefore releases its active permit while the node sends no data.
+//! A read therefore releases its active-read permit while the node sends no data.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,15 +16,15 @@ use tokio::time::timeout;
 use crate::reader::{NodeRows, ReadFuture};
 use crate::settings::WorkerSettings;
 
-/// Pool of the concurrency slots of a worker. Clones share state.
+/// A worker's pool of concurrency slots. Clones share state.
 #[derive(Debug, Clone)]
 pub(crate) struct SlotPool {
     /// Permits for active reads.
     active: Arc<Semaphore>,
-    /// Permits for active and stalled reads. The permits also limit the number of connections.
+    /// Permits for reads, whether active or stalled. The permits also limit the number of connections to nodes.
     total: Arc<Semaphore>,
     /// Maximum number of stalled reads.
-    /// When this number is reached, the worker claims no collections of stalled nodes.
+    /// At this number of stalled reads, the worker stops claiming collections of stalled nodes.
     max_stalled: usize,
     stall_timeout: Duration,
     stalled: Arc<Mutex<StalledNodes>>,
@@ -34,11 +34,11 @@ pub(crate) struct SlotPool {
 #[derive(Debug, Default)]
 struct StalledNodes {
     nodes: HashSet<NodeId>,
-    /// Number of running reads that are stalled.
+    /// Number of stalled reads that are still running.
     reads: usize,
 }
 
-/// Concurrency slot for one collection. Dropping the slot releases its permits.
+/// Concurrency slot for one collection. Dropping the slot releases the permits that it holds.
 #[derive(Debug)]
 pub(crate) struct CollectionSlot {
     pool: SlotPool,
@@ -59,7 +59,7 @@ impl SlotPool {
         }
     }
 
-    /// Waits for at least one free slot and returns all free slots.
+    /// Waits until at least one slot is free, then acquires all free slots.
     pub(crate) async fn acquire_free_slots(&self) -> Result<Vec<CollectionSlot>, AcquireError> {
         let total = self.total.clone().acquire_owned().await?;
         let mut free = vec![self.create_slot(total, self.active.clone().acquire_owned().await?)];
@@ -75,8 +75,8 @@ impl SlotPool {
         CollectionSlot { pool: self.clone(), active: Some(active), _total: total }
     }
 
-    /// Returns the stalled nodes whose collections the worker must not claim.
-    /// The list is empty until the number of stalled reads reaches the maximum.
+    /// Returns the stalled nodes whose collections the worker must not claim at present.
+    /// Returns an empty list until the number of stalled reads reaches the maximum.
     pub(crate) fn excluded_nodes(&self) -> Vec<NodeId> {
         let stalled = self.lock_stalled_nodes();
         if stalled.reads < self.max_stalled { Vec::new() } else { stalled.nodes.iter().cloned().collect() }
@@ -99,9 +99,9 @@ impl SlotPool {
 }
 
 impl CollectionSlot {
-    /// Runs a read. Releases the active permit if the node sends no data for [`WorkerSettings::stall_timeout`].
+    /// Runs a read. If the node sends no data for [`WorkerSettings::stall_timeout`], releases the active-read permit.
     ///
-    /// If the previous read of the node stalled, the slot releases the permit without this delay.
+    /// If the previous read of the node stalled, the slot releases the active-read permit immediately.
     pub(crate) async fn run_read(&mut self, node: &NodeId, mut read: ReadFuture<'_>) -> Result<NodeRows, Failure> {
         let mut stalled = StalledReadGuard::count_read_of_stalled_node(&self.pool, node);
         let stall_timeout = if stalled.is_some() { Duration::ZERO } else { self.pool.stall_timeout };
@@ -123,7 +123,7 @@ impl CollectionSlot {
         }
     }
 
-    /// Acquires a permit for an active read unless the slot already has one.
+    /// Acquires an active-read permit unless the slot already holds one.
     async fn acquire_active_read_permit(&mut self) {
         if self.active.is_none() {
             // An error would mean that the semaphore is closed, but the pool never closes the semaphore.
@@ -132,11 +132,11 @@ impl CollectionSlot {
     }
 }
 
-/// Counts a stalled read in [`StalledNodes::reads`] until the guard is dropped.
+/// Guard that counts one stalled read in [`StalledNodes::reads`] until the guard is dropped.
 struct StalledReadGuard(SlotPool);
 
 impl StalledReadGuard {
-    /// Counts the read as stalled if the previous read of the node stalled.
+    /// Counts a new read as stalled from its start if the previous read of the node stalled.
     fn count_read_of_stalled_node(pool: &SlotPool, node: &NodeId) -> Option<Self> {
         let is_stalled = pool.lock_stalled_nodes().nodes.contains(node);
         is_stalled.then(|| Self::count_stalled_read(pool, node))
@@ -158,7 +158,7 @@ impl Drop for StalledReadGuard {
     }
 }
 
-/// Waker that notifies a slot when its read can make progress.
+/// Waker that notifies a collection slot when the slot's read can make progress.
 #[derive(Default)]
 struct ReadWaker(Notify);
 

@@ -1,4 +1,4 @@
-//! Sends the heartbeats of a worker. The store uses heartbeats to detect zones without a running worker.
+//! Sends a worker's heartbeats to the store. The store uses heartbeats to detect zones without a running worker.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use tracing::debug;
 
 /// Interval between two heartbeats. The store treats a worker as stopped 20 seconds after its last heartbeat.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
-/// Timeout for the request that deregisters the worker.
+/// Timeout for removing the worker from the store at shutdown.
 const DEREGISTER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sends heartbeats periodically and never returns.
-/// If a zone has no heartbeats for some minutes, its queued collections fail.
+/// If no worker in a zone sends heartbeats for several minutes, the queued collections of the zone fail.
 pub(crate) async fn send_heartbeats(store: &Store, worker: &str) {
     let mut ticks = interval(HEARTBEAT_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -24,7 +24,7 @@ pub(crate) async fn send_heartbeats(store: &Store, worker: &str) {
     }
 }
 
-/// Deregisters a worker after it has stopped claiming collections.
+/// Removes a worker from the store after the worker has stopped claiming collections.
 pub(crate) async fn deregister_worker(store: &Store, worker: &str) {
     if !matches!(timeout(DEREGISTER_TIMEOUT, store.remove_worker(worker)).await, Ok(Ok(()))) {
         debug!("could not deregister this worker");

@@ -26,11 +26,11 @@ use crate::logins::LoginAttempt;
 use crate::settings::WorkerSettings;
 
 /// Maximum age of a queued intelligent kill.
-/// Older kills are not executed, because other sessions may be slow by then.
+/// The worker does not execute older kills, because different sessions may be slow by then.
 const MAX_QUEUED_KILL_AGE: Duration = Duration::from_mins(1);
 /// Maximum number of queued intelligent kills per node.
 const MAX_QUEUED_KILLS_PER_NODE: u32 = 8;
-/// Time allowed for the store operations of an intelligent kill, in addition to the time limits for the node.
+/// Part of an intelligent kill's lease that is reserved for store operations.
 const STORE_OPERATIONS_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Queue and worker for intelligent kills. Clones share state.
@@ -40,7 +40,7 @@ pub struct IntelligentKillQueue {
     kills: KillExecutor,
     limits: ReadLimits,
     formula_guard: bool,
-    /// Notifies the worker when an intelligent kill may have become claimable.
+    /// Wakes the worker when the queue may contain a claimable intelligent kill.
     claimable: Arc<Notify>,
     poll_interval: Duration,
     listen_state: ListenState,
@@ -48,7 +48,7 @@ pub struct IntelligentKillQueue {
 }
 
 impl IntelligentKillQueue {
-    /// Creates a queue whose worker uses the executor `kills`.
+    /// Creates a queue whose worker kills sessions through the executor `kills`.
     #[must_use]
     pub fn new(store: Store, kills: KillExecutor, settings: &WorkerSettings) -> Self {
         Self {
@@ -72,13 +72,13 @@ impl IntelligentKillQueue {
         &self.listen_state
     }
 
-    /// Returns true if CSV files escape cells that a spreadsheet would evaluate as a formula.
+    /// Returns true if Clew escapes CSV cells that a spreadsheet would evaluate as a formula.
     #[must_use]
     pub fn escapes_formulas(&self) -> bool {
         self.formula_guard
     }
 
-    /// Returns the sessions that an intelligent kill would kill at this time.
+    /// Returns the sessions that an intelligent kill would kill now.
     pub async fn preview_victims(
         &self,
         instance: &InstanceId,
@@ -228,7 +228,7 @@ impl IntelligentKillQueue {
         self.run_with_login_backoff(&node, Box::pin(self.kills.execute_kills(kill_request, victims, self.limits))).await
     }
 
-    /// Runs `work`, which logs in to the node, and applies the login back-off for user requests.
+    /// Requests a login permit for the node, runs `work`, and records whether the node accepted the login.
     async fn run_with_login_backoff<T>(
         &self,
         node: &Node,
@@ -248,15 +248,15 @@ impl IntelligentKillQueue {
     }
 }
 
-/// Histories of the server clocks of the most recently read nodes.
+/// Clock readings of the most recently read nodes, by node address.
 #[derive(Debug, Default)]
 struct NodeClockHistories(VecDeque<(String, ClockHistory)>);
 
 impl NodeClockHistories {
-    /// Maximum number of nodes whose clock history is stored.
+    /// Maximum number of nodes for which the worker stores clock readings.
     const MAX_TRACKED_NODES: usize = 1024;
 
-    /// Compares the clock of a node with earlier readings of the clock, and corrects the session ages.
+    /// Compares a node's clock with its earlier readings and corrects the session ages accordingly.
     /// If the session ages are too unreliable for kills, returns the reason.
     fn check_clock(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<UnreliableClock> {
         let address = node.address();
@@ -286,7 +286,7 @@ fn unreliable_age_failure(node: &NodeUrl, gap: &Limitation) -> Failure {
     Failure::new(FailureKind::ServerError, detail)
 }
 
-/// Returns the number of failed kills and the first failure reason, or `None` if no kill failed.
+/// Formats a message with the number of failed kills and the first failure. Returns `None` if no kill failed.
 fn summarize_kill_failures(outcomes: &[(u64, KillOutcome)]) -> Option<String> {
     let failed = |(id, outcome): &(u64, KillOutcome)| match outcome {
         KillOutcome::Failed(failure) => Some((*id, failure.to_string())),

@@ -20,7 +20,7 @@ use crate::reader::NodeReader;
 use crate::result_file::{self, PendingResult};
 use crate::{lease, settings::WorkerSettings};
 
-/// Delay between two attempts of a failed store operation.
+/// Delay before the worker retries a failed store operation.
 const STORE_RETRY_DELAY: Duration = Duration::from_millis(250);
 
 /// A collection that this worker has claimed.
@@ -31,15 +31,15 @@ pub(crate) struct CollectionJob {
     pub(crate) observer: Arc<dyn WorkerObserver>,
     pub(crate) completions: CompletionNotifier,
     pub(crate) claimed: ClaimedTask,
-    /// Start of the lease. This time precedes the claim, so the worker's lease expires before the lease in the store.
+    /// Time just before the claim, so that the worker's lease ends before the lease in the store.
     pub(crate) claimed_at: Instant,
 }
 
-/// Number of collected rows, and the published result.
+/// Number of collected rows and the published result.
 type CollectedResult = (u64, PendingResult);
 
 impl CollectionJob {
-    /// Runs the collection. Stops if the lease is lost. Releases the collection if `release` is cancelled.
+    /// Runs the collection until it completes or the lease is lost. Cancelling `release` requeues the collection.
     pub(crate) async fn run(self, slot: &mut CollectionSlot, release: CancellationToken) {
         let task = &self.claimed.task;
         // A cancelled branch cannot have recorded the outcome, which is recorded after `select!`.
@@ -89,7 +89,7 @@ impl CollectionJob {
         }
     }
 
-    /// Returns the session selection of the request. If the request has no threshold, the instance's threshold applies.
+    /// Returns the session selection of the request, with the instance's slow threshold if the request has none.
     async fn load_session_selection(&self) -> Result<Selection, Failure> {
         let task = &self.claimed.task;
         let mut selection = task.selection.clone();
@@ -104,8 +104,8 @@ impl CollectionJob {
         Ok(selection)
     }
 
-    /// Runs a query on the store. Retries database errors for the duration of a lease.
-    /// The retries bridge a database restart. If the database is unavailable for longer, the lease expires.
+    /// Runs a store query. After a database error, retries the query for up to the lease duration.
+    /// The retries cover a database restart. If the database is unavailable for longer, the lease expires.
     async fn query_store_with_retries<T, F>(&self, query: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
@@ -119,7 +119,7 @@ impl CollectionJob {
         }
     }
 
-    /// Records the outcome of the collection. Retries errors for the duration of a lease.
+    /// Records the outcome of the collection. After an error, retries for up to the lease duration.
     /// If all retries fail, a worker runs the collection again after the lease expires.
     async fn record_outcome(&self, outcome: Result<CollectedResult, Failure>) {
         let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);

@@ -1,10 +1,10 @@
 //! Worker for kill tasks. The worker runs one tick per second on each node with running kill tasks.
 //!
-//! Only the worker that holds the lease of an instance runs ticks on its nodes.
-//! After the lease expires, the worker sends no kill.
-//! Two ticks never run on the same node at once, and a hung tick does not delay other nodes.
-//! If the reads of a node are slow, the interval between its ticks is longer.
-//! If no kill tasks exist, the worker only runs one store query per second.
+//! Only the worker that holds an instance's lease runs ticks on the instance's nodes.
+//! After the lease of an instance expires, the worker sends no kill to the instance's nodes.
+//! Each node runs at most one tick at a time. A hung tick does not delay the ticks of other nodes.
+//! If a node's reads are slow, the worker lengthens the interval between the node's ticks.
+//! If no kill tasks exist, the worker's only activity is one store query per second.
 
 mod node_state;
 mod tick;
@@ -38,15 +38,15 @@ pub struct KillTaskWorker {
     limits: ReadLimits,
     lease: Duration,
     grace: Duration,
-    /// Name under which this worker holds leases.
+    /// Name of this worker as the holder of instance leases.
     worker: String,
-    /// Expiry times of this worker's leases, by instance.
+    /// Expiry time of each instance lease that this worker holds.
     leases: HashMap<InstanceId, Instant>,
     nodes: NodeStates,
 }
 
 impl KillTaskWorker {
-    /// Creates a worker that uses the executor `kills`.
+    /// Creates a worker that kills sessions through the executor `kills`.
     #[must_use]
     pub fn new(
         store: Store,
@@ -68,7 +68,7 @@ impl KillTaskWorker {
     }
 
     /// Runs kill tasks until `shutdown` is cancelled.
-    /// The shutdown cancels running reads, but running kills complete and are recorded.
+    /// A shutdown cancels running reads, then waits up to [`WorkerSettings::grace`] for running kills to complete.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
         let mut ticks = interval(DEFAULT_READ_INTERVAL);
@@ -108,8 +108,8 @@ impl KillTaskWorker {
         Ok(())
     }
 
-    /// Returns the expiry time of this worker's lease, or `None` if another worker holds the lease of the instance.
-    /// The worker renews a lease after a third of its duration.
+    /// Acquires the lease of an instance and returns its expiry time, or `None` if another worker holds the lease.
+    /// The worker renews the lease once a third of the lease duration has elapsed.
     async fn acquire_instance_lease(&mut self, instance: &InstanceId) -> Result<Option<Instant>, StoreError> {
         let now = Instant::now();
         if let Some(lease_end) = self.leases.get(instance).filter(|lease_end| **lease_end > now + self.lease * 2 / 3) {
@@ -123,7 +123,7 @@ impl KillTaskWorker {
         Ok(None)
     }
 
-    /// Starts a tick on each due node of the instance. Returns all nodes of the instance.
+    /// Starts a tick on each node whose next tick is due. Returns the ids of all nodes of the instance.
     async fn start_instance_ticks(
         &self,
         kill_tasks: &InstanceKillTasks,

@@ -12,7 +12,7 @@ use clew_mysql::{
 use clew_store::{KillSource, NewKill, RecordedKillOutcome, Store, StoreError};
 use tracing::{error, info};
 
-/// Maximum length in characters of recorded text from a server, such as a user name or a statement template.
+/// Maximum number of recorded characters of a server's text, such as a user name or a statement template.
 const MAX_RECORDED_TEXT_CHARS: usize = 4096;
 
 /// Executes kills and records each kill in the store. Clones share state.
@@ -37,7 +37,7 @@ pub struct KillRequest {
     pub url: NodeUrl,
     /// Feature that requested the kill, such as a kill task.
     pub source: KillSource,
-    /// Id of the intelligent kill or of the kill task, if any.
+    /// Id of the intelligent kill or kill task that requested the kill, if any.
     pub task_id: Option<String>,
     /// Target of the kill: the connection or only the running statement.
     pub kind: KillTarget,
@@ -45,7 +45,7 @@ pub struct KillRequest {
     pub victim_match: VictimMatchRule,
     /// Policy for victims whose kill can leave a non-transactional table damaged or partly changed.
     pub unsafe_victims: UnsafeVictimPolicy,
-    /// Reason that the caller stated. The reason may be empty.
+    /// Reason for the kill, as stated by the caller. The reason may be empty.
     pub reason: String,
     /// Source of the process list from which the victims were selected.
     pub list_read: ProcessListSource,
@@ -54,13 +54,13 @@ pub struct KillRequest {
 /// Condition that a victim must still satisfy when the kill is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VictimMatchRule {
-    /// The victim must still be the same session, whatever it executes, because a caller selected the session by id.
+    /// The victim must still be the same session, with any statement, because a caller selected the session by id.
     Session,
-    /// The victim must still run the same statement or still be idle, because a rule selected the session.
+    /// The victim must still run the same statement, or still be idle, because a rule selected it in that state.
     Statement,
 }
 
-/// Error that prevented the execution or the recording of kills.
+/// Error that prevented Clew from executing or recording kills.
 #[derive(Debug, thiserror::Error)]
 pub enum KillError {
     /// An operation on the node failed, so no kill was sent. The executor recorded the failure.
@@ -75,7 +75,7 @@ pub enum KillError {
 }
 
 impl KillExecutor {
-    /// Creates an executor that records kills in `store` and spares the `protected` accounts.
+    /// Creates an executor that records kills in `store` and never kills the sessions of `protected` accounts.
     #[must_use]
     pub fn new(store: Store, protected: ProtectedAccounts) -> Self {
         Self { store, protected: Arc::new(protected) }
@@ -89,7 +89,7 @@ impl KillExecutor {
 
     /// Kills the victims within the time limits. Returns the session ids and outcomes in the order of `victims`.
     ///
-    /// The kills continue if the future is dropped, because the executor must record their outcomes.
+    /// If the future is dropped, the kills continue, because the executor must record their outcomes.
     pub async fn execute_kills(
         &self,
         request: KillRequest,

@@ -1,13 +1,13 @@
-//! Durable queue for collections, a worker that runs the collections, and the execution of kills.
+//! Durable collection queue, the worker that runs collections, and the executor that kills sessions.
 //!
 //! The queue stores a collection in the database before it returns the id of the collection to the caller.
-//! A worker claims a collection and receives a lease of some seconds and a monotonically increasing fencing token.
+//! A worker that claims a collection receives a lease of a few seconds and a monotonically increasing fencing token.
 //! The worker reads the node and writes the result of the collection.
 //! Only the worker with the newest fencing token can record the completion of the collection.
-//! After a worker crashes, each of its collections is either finished or claimed again by another worker.
-//! `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md` explains this design.
+//! If a worker crashes, another worker claims each collection that the crashed worker has not completed.
+//! `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md` explains the design of the queue.
 //!
-//! The crate `clew-mysql` reads servers, `clew-store` stores rows, and `clew-api` checks authorization.
+//! `clew-mysql` queries the MySQL servers, `clew-store` stores the collected rows, and `clew-api` checks authorization.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,4 +1,4 @@
-//! State of the PostgreSQL LISTEN connection, and the poll interval that depends on the state.
+//! State of the PostgreSQL LISTEN connection. The poll interval depends on this state.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Minimum poll interval while the process receives notifications.
 ///
 /// Polling remains necessary, because PostgreSQL sends no notification when a lease expires.
-/// Polling also covers the seconds before the process detects a broken connection.
+/// Polling also detects changes whose notifications are lost before the process detects a broken connection.
 const MIN_LISTENING_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// True while the LISTEN connection receives notifications. Clones share state.
@@ -15,7 +15,7 @@ const MIN_LISTENING_POLL_INTERVAL: Duration = Duration::from_secs(2);
 pub(crate) struct ListenState(Arc<AtomicBool>);
 
 impl ListenState {
-    /// Returns the time until the next poll. Without a LISTEN connection, the time is `without_listen`.
+    /// Returns the poll interval. Without a LISTEN connection, the poll interval is `without_listen`.
     pub(crate) fn poll_interval(&self, without_listen: Duration) -> Duration {
         if self.0.load(Ordering::Relaxed) { without_listen.max(MIN_LISTENING_POLL_INTERVAL) } else { without_listen }
     }

@@ -1,9 +1,10 @@
 //! Login back-off for monitored servers. The back-off prevents failed logins from locking an account.
 //!
-//! A server refuses a login if access is denied, the account is locked, or the password has expired.
-//! After a refused login, the next automatic login waits for 30 s, then 1 min, 2 min and so on up to 1 hour.
-//! The store contains the back-off, so that all processes share the back-off.
-//! The back-off applies to kill tasks, retried collections, live feeds and requests.
+//! A login counts as refused if the server denies access, the account is locked, or the password has expired.
+//! Each consecutive refusal doubles the delay before the next automatic login, from 30 s up to 1 hour.
+//! The store records the back-off of each node, so all processes share the back-off.
+//! Kill tasks, collection retries and live feeds wait for the full back-off.
+//! A login that a user requests waits for only 10 s after a refusal.
 //! A successful login or new credentials for the node clear the back-off.
 
 use clew_model::{Failure, FailureKind, Node, NodeId};
@@ -30,7 +31,7 @@ impl LoginAttempt {
         }
     }
 
-    /// Records the outcome of the login. `failure` is the failure of the operation that required the login, if any.
+    /// Records the outcome of the login. `failure` is the failure, if any, of the operation that required the login.
     pub async fn record_outcome(&self, node: &Node, failure: Option<&Failure>) {
         let recorded = match failure {
             Some(failure) if failure.kind == FailureKind::AccessDenied => {
@@ -51,7 +52,7 @@ fn is_login_accepted(failure: Option<&Failure>) -> bool {
     failure.is_none_or(|failure| failure.kind == FailureKind::MissingPrivilege)
 }
 
-/// Returns the failure for a login that the back-off defers.
+/// Returns the failure that reports a login deferred by the back-off.
 fn deferred_login_failure(backoff: &LoginBackoff) -> Failure {
     let retry = Timestamp::from_millisecond(backoff.retry_at).map_or_else(|_| String::new(), |at| format!("{at:.0}"));
     let detail = format!(

@@ -1,4 +1,4 @@
-//! Trait for observers of worker events. Metrics use the trait.
+//! Trait through which a worker reports its events, for example to metrics.
 
 use std::time::Duration;
 
@@ -10,6 +10,6 @@ pub trait WorkerObserver: Send + Sync {
     fn collection_finished(&self, rows: u64, seconds: f64);
     /// Called after a collection has failed.
     fn collection_failed(&self, kind: FailureKind);
-    /// Called when kill tasks change the read interval of a node. `None` means the default interval.
+    /// Called when kill tasks change the read interval of a node. `interval` is `None` for the default interval.
     fn poll_interval_changed(&self, node: &NodeId, interval: Option<Duration>);
 }

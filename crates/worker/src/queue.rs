@@ -22,21 +22,21 @@ pub struct CollectionQueue {
     pub(crate) settings: Arc<WorkerSettings>,
     pub(crate) reader: Arc<dyn NodeReader>,
     pub(crate) observer: Arc<dyn WorkerObserver>,
-    /// Notifies the worker when a collection may have become claimable.
+    /// Wakes the worker when the queue may contain a claimable collection.
     pub(crate) claimable: Arc<Notify>,
     pub(crate) completions: CompletionNotifier,
     pub(crate) listen_state: ListenState,
 }
 
 impl CollectionQueue {
-    /// Creates a queue whose worker reads MySQL-compatible servers.
+    /// Creates a queue whose worker reads sessions from MySQL-compatible servers.
     #[must_use]
     pub fn new(store: Store, settings: WorkerSettings, observer: Arc<dyn WorkerObserver>) -> Self {
         let reader = MySqlNodeReader { limits: settings.limits, formula_guard: settings.formula_guard };
         Self::with_reader(store, settings, observer, Arc::new(reader))
     }
 
-    /// Creates a queue whose worker reads nodes with `reader`.
+    /// Creates a queue whose worker reads sessions from nodes through `reader`.
     #[must_use]
     pub fn with_reader(
         store: Store,
@@ -55,10 +55,10 @@ impl CollectionQueue {
         }
     }
 
-    /// Adds a collection to the queue of its node and wakes the worker.
+    /// Adds a collection to the node's queue and wakes the worker.
     /// Once this function returns, the collection survives a restart.
     ///
-    /// If `masked` is true, the result contains statement templates instead of statements.
+    /// If `masked` is true, the result contains statement templates instead of full statements.
     ///
     /// Fails with [`StoreError::QueueFull`] if the queue of the node is full.
     pub async fn submit_collection(
@@ -118,7 +118,7 @@ impl CollectionQueue {
         self.claimable.notify_one();
     }
 
-    /// Notifies the waiters of a collection that completed in another process.
+    /// Notifies this process's waiters of a collection that another process has completed.
     pub(crate) fn notify_collection_completed(&self, request_id: &RequestId) {
         self.completions.notify_waiters(request_id);
     }

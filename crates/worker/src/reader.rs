@@ -17,7 +17,7 @@ pub struct NodeRows {
 }
 
 impl NodeRows {
-    /// Creates a set of `count` rows. `write` writes the rows and runs on a blocking thread.
+    /// Creates a set of `count` rows. The function `write` writes the rows on a blocking thread.
     pub fn new(count: u64, write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static) -> Self {
         Self { count, write: Box::new(write) }
     }
@@ -39,10 +39,10 @@ impl fmt::Debug for NodeRows {
     }
 }
 
-/// Future of a read. Dropping the future cancels the read.
+/// Future of a session read. Dropping the future cancels the read.
 pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<NodeRows, Failure>> + Send + 'a>>;
 
-/// Reads nodes. An implementation must limit the duration of a read, because the worker holds a lease during the read.
+/// Reads sessions from nodes. Each read needs a time limit, because the worker holds a lease during the read.
 pub trait NodeReader: Send + Sync {
     /// Reads the selected sessions of a node. `statements` specifies whether rows contain full statements or templates.
     fn read_sessions<'a>(
@@ -53,8 +53,8 @@ pub trait NodeReader: Send + Sync {
     ) -> ReadFuture<'a>;
 }
 
-/// Maximum number of attempts to get a connection permit for a node while other reads hold the permits.
-/// The attempts take longer than Clew needs to kill or abandon a hung read.
+/// Maximum number of attempts to get a connection permit for a node while other reads hold all permits.
+/// All attempts together take longer than Clew needs to kill or abandon a hung read.
 const MAX_CONNECTION_ATTEMPTS: u32 = 12;
 
 /// Reads MySQL-compatible servers.

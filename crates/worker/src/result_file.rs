@@ -1,4 +1,4 @@
-//! Writes the results of collections on blocking threads, and removes results that are cancelled or not committed.
+//! Writes collection results on blocking threads, and removes cancelled and uncommitted results.
 
 use std::io::{self, BufWriter, Write};
 
@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::reader::NodeRows;
 
-/// Size in bytes of the buffer for writing a result.
+/// Size of the result write buffer in bytes.
 const WRITE_BUFFER_BYTES: usize = 256 * 1024;
 
-/// A published result that no task references yet.
+/// A published result that no collection task references yet.
 /// Dropping the value removes the result unless [`PendingResult::commit_result`] was called.
 #[derive(Debug)]
 pub(crate) struct PendingResult {
@@ -26,7 +26,7 @@ impl PendingResult {
         &self.published
     }
 
-    /// Commits the result. The caller commits a result if a task references the result or may reference the result.
+    /// Commits the result. Callers must commit a result that a collection task references or may reference.
     /// After the commit, only the retention job removes the result.
     pub(crate) fn commit_result(&mut self) {
         self.committed = true;

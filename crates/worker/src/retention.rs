@@ -1,6 +1,6 @@
-//! Retention jobs. The jobs remove expired collections and their results, orphaned results, old kills and audit rows.
+//! Retention jobs remove expired collections and their results, orphaned results, old kill records and audit rows.
 //!
-//! Before old kills are removed, the outcomes of lost kills are recorded as unknown.
+//! Before removing old kill records, the jobs record the outcome of each lost kill as unknown.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,19 +11,19 @@ use tracing::{info, warn};
 
 use crate::settings::WorkerSettings;
 
-/// Interval at which old collections and old kills are removed.
+/// Interval at which expired collections and old kill records are removed.
 const CLEANUP_INTERVAL: Duration = Duration::from_mins(1);
-/// Interval at which the audit is pruned. A pruning that removes rows adds one audit row.
+/// Interval at which the audit log is pruned. Each pruning that removes rows adds one row to the audit log.
 const AUDIT_PRUNE_INTERVAL: Duration = Duration::from_hours(1);
 /// Interval at which orphaned results are removed from the result store.
 const ORPHAN_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 /// Minimum age at which an orphaned result is removed.
 /// A younger result may belong to a collection that is about to complete.
 const MIN_ORPHAN_AGE: Duration = Duration::from_mins(10);
-/// Time after which a queued collection fails if its zone has no worker.
+/// Time after which a queued collection fails if the node's zone has no worker.
 const UNSERVED_ZONE_TIMEOUT: Duration = Duration::from_mins(10);
-/// Minimum age at which a kill without an outcome counts as lost.
-/// If the read timeout exceeds half of this age, twice the read timeout applies instead.
+/// Minimum age at which a kill record without an outcome counts as a lost kill.
+/// If twice the read timeout is longer than this age, twice the read timeout applies instead.
 const MIN_LOST_KILL_AGE: Duration = Duration::from_mins(1);
 
 /// Runs all retention jobs periodically and never returns.
@@ -104,7 +104,7 @@ fn create_interval_without_bursts(period: Duration) -> Interval {
     ticks
 }
 
-/// Removes rows before results, so that a crash can leave an orphaned result but never a row without its result.
+/// Removes database rows before their results. A crash can leave an orphaned result, but never a row without a result.
 async fn remove_ended_collections(store: &Store, retention: Duration) -> Result<(), StoreError> {
     let result_names = store.remove_tasks_ended_before(unix_millis_before_now(retention)).await?;
     remove_expired_results(store, result_names).await;

@@ -7,36 +7,36 @@ use clew_mysql::ReadLimits;
 /// Settings for a worker. The default values suit a single machine.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
-    /// Maximum number of active collections in this process. The value 0 means 1.
+    /// Maximum number of active collections in this process. The value 0 is treated as 1.
     pub concurrency: usize,
     /// Maximum number of stalled collections, in addition to the active collections.
     pub max_stalled: usize,
-    /// A read is stalled if the node sends no data for this time.
+    /// A read counts as stalled if the node sends no data for this time.
     pub stall_timeout: Duration,
-    /// Maximum number of running collections per node, across all workers of the store.
-    /// Regardless of this setting, one process runs at most one read per node.
+    /// Maximum number of running collections per node, across all workers that share the store.
+    /// Regardless of this setting, each process runs at most one read per node.
     pub max_running_per_node: u32,
     /// Maximum number of queued collections per node.
     pub max_queued_per_node: u32,
-    /// Duration of a lease. The worker renews a lease after a third of its duration.
+    /// Duration of a collection lease. The worker renews the lease each time a third of this duration has elapsed.
     pub lease: Duration,
     /// Interval at which a worker polls the store for queued collections and expired leases.
-    /// While the process receives notifications, the interval is at least 2 s.
+    /// While the process receives PostgreSQL notifications, the poll interval is at least 2 s.
     pub poll_interval: Duration,
-    /// Interval at which a waiter polls the store for a completion that another process recorded.
-    /// While the process receives notifications, the interval is at least 2 s.
+    /// Interval at which a waiter polls the store for completions that other processes recorded.
+    /// While the process receives PostgreSQL notifications, the poll interval is at least 2 s.
     pub completion_poll_interval: Duration,
     /// Retention time for completed collections and their results.
     pub retention: Duration,
     /// Retention time for audit rows and kill records.
     pub audit_retention: Duration,
-    /// Maximum number of times that a collection is attempted.
+    /// Maximum number of attempts per collection.
     pub max_attempts: u32,
     /// Time limits for reads and kills on one node.
     pub limits: ReadLimits,
     /// If true, the worker escapes CSV cells that a spreadsheet would evaluate as a formula (DESIGN.md section 6).
     pub formula_guard: bool,
-    /// Maximum time that the shutdown waits for running collections. The worker then releases unfinished collections.
+    /// Maximum time that a shutdown waits for running collections before it releases unfinished collections.
     pub grace: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Worker loop. The loop claims and runs collections until a graceful shutdown.
+//! Worker loop that claims and runs collections until a graceful shutdown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,16 +18,16 @@ use crate::queue::CollectionQueue;
 use crate::retention;
 use crate::settings::WorkerSettings;
 
-/// Interval at which the worker checks whether S3 accepts results again.
+/// Interval at which the worker checks whether S3 accepts results again after rejecting requests.
 const RESULT_STORE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
-/// Maximum time that the shutdown waits until the statements of cancelled reads are killed.
+/// Maximum time that a shutdown waits for Clew to kill the statements of cancelled reads.
 const PENDING_KILLS_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl CollectionQueue {
     /// Runs collections until `shutdown` is cancelled.
-    /// Then waits for running collections for up to [`WorkerSettings::grace`], and releases the unfinished collections.
+    /// After cancellation, waits up to [`WorkerSettings::grace`] for running collections and releases the rest.
     ///
-    /// Another worker can claim a released collection, and the attempt of this worker does not count.
+    /// Another worker can claim a released collection. The released attempt does not count towards the maximum.
     pub async fn run(self, shutdown: CancellationToken) {
         let release = CancellationToken::new();
         // Dropping this future releases the running collections.
@@ -49,7 +49,7 @@ impl CollectionQueue {
         clew_mysql::wait_for_pending_kills(PENDING_KILLS_TIMEOUT).await;
     }
 
-    /// Claims and starts collections while slots are free, until `shutdown` is cancelled.
+    /// Claims and starts collections whenever slots are free, until `shutdown` is cancelled.
     ///
     /// The function never cancels a running claim, because the store may already have committed the claim.
     async fn claim_collections_until_shutdown(
@@ -96,7 +96,7 @@ impl CollectionQueue {
         }
     }
 
-    /// Waits while S3 rejects requests because the clock of this machine is wrong.
+    /// Waits while S3 rejects requests because this machine's clock is wrong.
     async fn wait_until_results_writable(&self) {
         let mut refused = false;
         while !self.store.results().is_writable().await {

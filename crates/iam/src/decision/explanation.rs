@@ -8,28 +8,28 @@ use crate::decision::{
 };
 use crate::policy::Effect;
 
-/// Reference to a statement of a policy that applies to a user.
+/// Reference to a policy statement that applies to a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StatementRef {
     /// Name of the policy.
     pub policy: String,
-    /// Attachment through which the policy applies to the user.
+    /// Attachment of the policy, either to the user or to one of the user's groups.
     pub via: GrantSource,
-    /// Number of the statement in the policy, counted from 1.
+    /// Position of the statement in the policy, counted from 1.
     pub statement: usize,
     /// `Sid` element of the statement.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
 }
 
-/// Outcome of the evaluation of a statement, with reasons.
+/// Outcome of evaluating a policy statement, with human-readable reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StatementOutcome {
-    /// Effect of the statement on matching requests.
+    /// Effect of the statement on requests that match it.
     pub effect: Effect,
     /// True if the statement matched.
     pub matched: bool,
-    /// Human-readable reasons: the matching elements if the statement matched, or otherwise all mismatches.
+    /// Human-readable reasons: all matching elements if the statement matched, or all mismatches otherwise.
     pub reasons: Vec<String>,
 }
 
@@ -42,11 +42,11 @@ pub struct Explanation {
     /// Statement that determined the decision: the first matching Deny, or otherwise the first matching Allow.
     /// `None` if no statement determined the decision.
     pub deciding: Option<StatementRef>,
-    /// All statements that apply to the principal.
+    /// All policy statements that apply to the principal, each with its outcome.
     pub statements: Vec<(StatementRef, StatementOutcome)>,
 }
 
-/// Returns the decision of [`decide_access`], and explains for each statement why it matched or did not match.
+/// Returns the decision of [`decide_access`], and the reasons why each statement matched or did not match.
 #[must_use]
 pub fn explain_decision(
     principal: &Principal,

@@ -15,13 +15,13 @@ use crate::work_budget::WorkBudget;
 pub enum CredentialScope {
     /// Token for one project.
     Project(ProjectId),
-    /// Token for the domain. The token is valid for identities but not for resources of a project (spec section 3.2).
+    /// Token for the domain. The token gives access to identities, but not to project resources (spec section 3.2).
     Domain,
-    /// Access key. The key is valid for the domain and all its projects.
+    /// Access key, which is valid for the domain and for all projects in the domain.
     AccessKey,
 }
 
-/// Attachment through which a policy applies to a user.
+/// Attachment of a policy, either to a user or to one of the user's groups.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GrantSource {
@@ -38,14 +38,14 @@ pub struct Grant {
     pub policy: Arc<Policy>,
     /// Name of the policy.
     pub policy_name: String,
-    /// Attachment through which the policy applies to the user.
+    /// Attachment of the policy, either to the user or to one of the user's groups.
     pub via: GrantSource,
-    /// Project to which the grant is limited, or `None` if the grant covers the domain and all its projects.
+    /// The only project that the grant covers, or `None` if the grant covers the domain and all projects.
     pub project: Option<ProjectId>,
 }
 
 impl Grant {
-    /// Returns true if the grant applies to the action on the resource.
+    /// Returns true if the grant covers the action on the resource.
     pub(crate) fn applies_to_action(&self, action: Action, resource: &Resource<'_>) -> bool {
         let Some(only) = &self.project else { return true };
         action.target != TargetType::Domain && resource.project.as_ref().is_some_and(|project| project.id == only)
@@ -74,13 +74,13 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// Returns the total size in bytes of the policy documents that apply to the user.
+    /// Returns the total size of all policy documents that apply to the user, in bytes.
     #[must_use]
     pub fn total_policy_bytes(&self) -> usize {
         self.grants.iter().map(|grant| grant.policy.document_bytes()).sum()
     }
 
-    /// Builds the input for policy evaluation of a request by this principal.
+    /// Builds the policy evaluation input for a request from this principal.
     pub(super) fn build_evaluation_request<'a>(
         &'a self,
         action: Action,

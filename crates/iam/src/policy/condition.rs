@@ -21,7 +21,7 @@ pub(super) struct Condition {
     pub(super) expected: Vec<ExpectedValue>,
 }
 
-/// Expected value of a condition, parsed according to the operator's type.
+/// Expected value in a condition, parsed as the type that the operator compares.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum ExpectedValue {
     Text(String),
@@ -32,7 +32,7 @@ pub(super) enum ExpectedValue {
 }
 
 impl ExpectedValue {
-    /// Parses an expected value. An error message describes the required format.
+    /// Parses an expected value. On failure, returns a message that describes the required format.
     pub(super) fn parse(comparison: Comparison, text: &str) -> Result<Self, &'static str> {
         match comparison {
             Comparison::Same
@@ -53,7 +53,7 @@ impl ExpectedValue {
         }
     }
 
-    /// Returns true if the request value matches the expected value. A value of the wrong type does not match.
+    /// Returns true if the request value matches the expected value. A request value of the wrong type never matches.
     fn matches_value(&self, comparison: Comparison, value: &str, budget: &WorkBudget) -> bool {
         let expected_bytes = if let Self::Text(expected) = self { expected.len() } else { 0 };
         // `pattern::matches_pattern` charges the budget itself.
@@ -96,7 +96,7 @@ fn lowercase_chars(text: &str) -> impl Iterator<Item = char> {
 }
 
 /// Parses a decimal number with an optional sign and an optional fraction.
-/// A number has at most 15 digits, which an `f64` represents exactly.
+/// Rejects numbers of more than 15 digits, because an `f64` preserves only 15 significant decimal digits.
 fn parse_number(text: &str) -> Option<f64> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
@@ -123,12 +123,12 @@ fn parse_network(text: &str) -> Option<IpNet> {
 }
 
 impl Condition {
-    /// Returns true if the request values satisfy the condition. An empty slice means that the key is missing.
+    /// Returns true if `values` satisfy the condition. An empty slice means that the request has no value for the key.
     ///
-    /// The spec does not define the result for a missing key without `IfExists`.
+    /// The spec does not define the result of an operator without `IfExists` for a missing condition key.
     /// As in the original cloud service, a missing key makes a positive operator false and a negated operator true.
-    /// For example, `StringNotEquals` with `prod` is true for a resource without the tag.
-    /// A policy can require the tag with an additional `Null` condition.
+    /// For example, a `StringNotEquals` condition on a tag is true for a resource without the tag.
+    /// To require a tag, a policy statement can contain an additional `Null` condition.
     pub(super) fn is_satisfied_by_values(&self, values: &[Cow<'_, str>], budget: &WorkBudget) -> bool {
         let ParsedOperator { operator, quantifier, if_exists } = self.test;
         if matches!(operator.comparison, Comparison::Null) {

@@ -18,7 +18,7 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// Creates a diagnostic for a byte offset in the document.
+    /// Creates a diagnostic for the byte offset `at` in the policy document `text`.
     pub(super) fn new(text: &str, at: usize, path: &JsonPath, message: impl Into<String>) -> Self {
         let before = text.get(..at).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -43,7 +43,7 @@ impl fmt::Display for Diagnostic {
 pub struct PolicyErrors(pub(super) Vec<Diagnostic>);
 
 impl PolicyErrors {
-    /// Returns the errors in the order of their positions. The slice is never empty.
+    /// Returns the errors, sorted by their positions in the document. The slice is never empty.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.0

@@ -1,4 +1,4 @@
-//! Parser for policy documents that reports errors and warnings with their positions.
+//! Policy document parser that reports errors and warnings with their positions.
 
 mod conditions;
 mod elements;
@@ -20,7 +20,7 @@ impl Policy {
         Self::parse_document(text, true)
     }
 
-    /// Parses a stored document for evaluation. The function computes no warnings, because warnings are expensive.
+    /// Parses a stored policy document for evaluation. Omits warnings, because warnings are expensive to compute.
     pub fn parse_stored(text: &str) -> Result<Self, PolicyErrors> {
         Self::parse_document(text, false)
     }
@@ -44,11 +44,11 @@ impl Policy {
     }
 }
 
-/// Maximum number of reported errors, and of reported warnings.
-/// The limit exists because computing a position takes time linear in the document length.
+/// Maximum number of errors, and maximum number of warnings, that the parser reports.
+/// The limit bounds the parse time, because locating each position takes time linear in the document length.
 const MAX_DIAGNOSTICS: usize = 100;
 
-/// A JSON value with its path in the document.
+/// A JSON value with its path in the policy document.
 #[derive(Clone)]
 pub(super) struct LocatedValue<'v> {
     pub(super) value: &'v Value<'v>,
@@ -61,7 +61,7 @@ impl LocatedValue<'_> {
     }
 }
 
-/// Parser that collects errors and warnings. For an invalid part of the document, its methods return `None`.
+/// Parser that collects errors and warnings. Its methods return `None` for an invalid part of the document.
 pub(super) struct DocumentParser<'t> {
     text: &'t str,
     errors: Vec<Diagnostic>,
@@ -69,8 +69,8 @@ pub(super) struct DocumentParser<'t> {
     max_warnings: usize,
 }
 
-/// Collects all parts of a list, or returns `None` if any part is invalid.
-/// The function always consumes the entire iterator, so that the parser reports the errors of all parts.
+/// Collects all parts of a list. Returns `None` if any part is invalid.
+/// Always consumes the entire iterator, so that the parser reports the errors in all parts.
 pub(super) fn collect_all_or_none<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     let parts: Vec<_> = parts.collect();
     parts.into_iter().collect()
@@ -87,7 +87,7 @@ impl DocumentParser<'_> {
         self.report_error_at(at.start_offset(), &at.path, message);
     }
 
-    /// Adds warnings until the maximum number of warnings is reached. Further warnings are not computed.
+    /// Adds warnings up to the maximum number. Warnings beyond the maximum are not computed.
     pub(super) fn add_warnings<M: IntoIterator<Item = String>>(
         &mut self,
         at: &LocatedValue<'_>,

@@ -14,13 +14,13 @@ use crate::work_budget::WorkBudget;
 /// Reason why a statement does not match a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum StatementMismatch<'s> {
-    /// The action of the request does not match.
+    /// The action of the request does not match the statement.
     Action,
-    /// The resource of the request does not match.
+    /// The resource of the request does not match the statement.
     Resource,
     /// A condition uses a key that the action does not support.
     UnsupportedKey(&'s Condition),
-    /// The request does not satisfy a condition.
+    /// The request does not satisfy a condition of the statement.
     Condition(&'s Condition),
 }
 
@@ -30,7 +30,7 @@ impl Statement {
         self.find_mismatches(model, request).next().is_none()
     }
 
-    /// Returns true if the action matches the action patterns of the statement.
+    /// Returns true if the action matches the statement's action patterns.
     pub(crate) fn matches_action(&self, model: PolicyModel, action: Action, budget: &WorkBudget) -> bool {
         let name = model.action_name(action);
         self.actions.matches_with_predicate(|pattern| {
@@ -38,7 +38,7 @@ impl Statement {
         })
     }
 
-    /// Returns all mismatches. If the action does not match, the first mismatch is the action.
+    /// Returns all reasons why the statement does not match the request. An action mismatch comes first.
     pub(super) fn find_mismatches<'s>(
         &'s self,
         model: PolicyModel,
@@ -57,11 +57,11 @@ impl Statement {
         action.into_iter().chain(others)
     }
 
-    /// Returns true if the resource of the request matches the resource patterns of the statement.
+    /// Returns true if the requested resource matches the statement's resource patterns.
     ///
     /// An action without a resource type matches only the resource `*` (spec section 4.3).
     /// `NotResource` is ambiguous for an action without a resource type: a Deny matches, but an Allow does not.
-    /// For example, an Allow for all instances except one instance does not match an action on all instances.
+    /// For example, an Allow whose `NotResource` names one instance does not match an action on the project.
     fn matches_resource(&self, model: PolicyModel, request: &EvaluationRequest<'_>) -> bool {
         let Some(resources) = &self.resources else { return true };
         let urn = Urn::from_request(model, request);
@@ -70,11 +70,11 @@ impl Statement {
             && !(is_ambiguous && self.effect == Effect::Allow)
     }
 
-    /// Returns a mismatch if the request does not satisfy the condition.
+    /// Returns a statement mismatch if the request does not satisfy the condition.
     ///
     /// An action without condition keys does not support conditions on a resource (spec section 4.7).
-    /// For such an action, an Allow with a condition on a resource does not match.
-    /// A Deny with a condition on a resource treats the condition key as missing.
+    /// For an action without condition keys, an Allow with a condition on a resource does not match.
+    /// For an action without condition keys, a Deny evaluates a condition on a resource as if the key were missing.
     fn check_condition<'s>(
         &self,
         condition: &'s Condition,
@@ -91,7 +91,7 @@ impl Statement {
 }
 
 impl PatternSet<ResourcePattern> {
-    /// Returns the first pattern that matches the resource.
+    /// Returns the first resource pattern that matches the URN.
     pub(super) fn find_matching_pattern(&self, urn: &Urn<'_>, budget: &WorkBudget) -> Option<&ResourcePattern> {
         self.patterns.iter().find(|pattern| pattern.matches_urn(urn, budget))
     }

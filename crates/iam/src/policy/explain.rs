@@ -80,7 +80,7 @@ fn explain_condition(condition: &Condition, model: PolicyModel, request: &Evalua
     format!("{key} is {is}, {operator} requires {}", format_quoted_list(&condition.expected))
 }
 
-/// Puts each item in quotes and joins the items with commas.
+/// Formats the items as a comma-separated list of quoted strings.
 fn format_quoted_list(items: &[impl Display]) -> String {
     items.iter().map(|item| format!("\"{item}\"")).collect::<Vec<_>>().join(", ")
 }

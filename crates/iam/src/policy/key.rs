@@ -1,4 +1,4 @@
-//! Table of all condition keys (spec section 4.7). The module also resolves the values of the keys in a request.
+//! Defines all condition keys (spec section 4.7) and resolves the values of condition keys in a request.
 
 use std::borrow::Cow;
 
@@ -25,11 +25,11 @@ pub(super) enum ValueSource {
     ResourceTag,
     RequestTag,
     TagKeys,
-    /// Value that is not available to a self-hosted service.
+    /// No source, because a self-hosted service does not have the value.
     Unavailable,
 }
 
-/// Definition of a condition key, or of a family of keys if the name ends with a slash.
+/// Definition of a condition key, or of a family of condition keys if the name ends with a slash.
 #[derive(Debug)]
 pub(super) struct ConditionKeyDefinition {
     pub(super) name: &'static str,
@@ -71,14 +71,14 @@ pub(super) static CONDITION_KEYS: &[ConditionKeyDefinition] = &[
 pub(super) struct ConditionKey {
     /// Key as written in the policy document.
     pub(super) text: String,
-    /// Definition of the key, or `None` if the key is unknown. An unknown key never has a value.
+    /// Definition of the condition key, or `None` for an unknown key. An unknown key never has a value.
     pub(super) definition: Option<&'static ConditionKeyDefinition>,
-    /// Tag key, which follows the slash in the condition key.
+    /// Tag key: the part of the condition key after the slash.
     tag: String,
 }
 
 impl ConditionKey {
-    /// Parses a condition key. Only the part after a slash is case-sensitive.
+    /// Parses a condition key. The part before a slash is case-insensitive.
     pub(super) fn parse(text: &str) -> Self {
         let family = text.split_once('/');
         let definition = CONDITION_KEYS.iter().find(|definition| match (definition.name.strip_suffix('/'), family) {
@@ -104,7 +104,7 @@ impl ConditionKey {
         matches!(self.value_source(), EnterpriseProjectId | ResourceTag | RequestTag | TagKeys)
     }
 
-    /// Returns the values of the condition key in a request. If the request has no value, the list is empty.
+    /// Returns the values of the condition key in a request. The list is empty if the request has no value for the key.
     pub(super) fn resolve_key_values<'a>(
         &'a self,
         model: PolicyModel,
@@ -143,8 +143,8 @@ impl ConditionKey {
         }
     }
 
-    /// Returns the value of the tag that the condition key names.
-    /// A tag key that matches exactly has precedence over a tag key that differs in case.
+    /// Returns the value of the tag whose key follows the slash in the condition key.
+    /// A tag key with an exact match has precedence over a tag key that differs in case.
     fn find_tag_value<'a>(&self, tags: &'a [clew_model::Tag]) -> Option<&'a str> {
         let exact = tags.iter().find(|tag| tag.key == self.tag);
         let found = exact.or_else(|| tags.iter().find(|tag| tag.key.eq_ignore_ascii_case(&self.tag)));

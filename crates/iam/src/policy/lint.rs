@@ -59,7 +59,7 @@ pub(super) fn lint_resource(resource: &ResourcePattern, model: PolicyModel) -> O
     })
 }
 
-/// Returns warnings about a condition whose key never has a value, or whose value or operator is unsuitable.
+/// Returns warnings about a condition key without values, an unsuitable operator or an unsupported policy variable.
 pub(super) fn lint_condition(condition: &Condition) -> Vec<String> {
     let mut warnings = Vec::new();
     let key = &condition.key;

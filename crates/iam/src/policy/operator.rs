@@ -2,26 +2,26 @@
 
 use std::cmp::Ordering;
 
-/// Comparison of a request value with an expected value of a condition.
+/// Comparison of a request value with an expected value in a condition.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Comparison {
     /// The text is equal.
     Same,
     /// The text is equal, ignoring case.
     SameIgnoringCase,
-    /// The text matches a case-sensitive pattern with the wildcards `*` and `?`.
+    /// The request text matches a case-sensitive pattern with the wildcards `*` and `?`.
     Pattern,
-    /// The text starts with the expected text, ignoring case.
+    /// The request text starts with the expected text, ignoring case.
     Start,
-    /// The text ends with the expected text, ignoring case.
+    /// The request text ends with the expected text, ignoring case.
     End,
-    /// The ordering of the number relative to the expected number satisfies the predicate.
+    /// The predicate accepts the ordering of the request number relative to the expected number.
     Number(fn(Ordering) -> bool),
-    /// The ordering of the date relative to the expected date satisfies the predicate.
+    /// The predicate accepts the ordering of the request date relative to the expected date.
     Date(fn(Ordering) -> bool),
     /// The booleans are equal.
     Bool,
-    /// The IP address is in the expected network.
+    /// The IP address of the request is in the expected network.
     Network,
     /// The condition key is missing.
     Null,
@@ -42,9 +42,9 @@ const fn define_operator(name: &'static str, comparison: Comparison, negated: bo
 
 /// All condition operators, without a quantifier prefix and without the suffix `IfExists`.
 ///
-/// The spec marks some operators as case-sensitive; the others ignore case.
+/// Operators ignore case unless the spec marks them as case-sensitive.
 /// `StringStartWith`, `StringEndWith` and their negations also ignore case.
-/// The spec's table does not contain these four operators, but the cloud's examples use them.
+/// The spec's operator table does not contain these four operators, but the cloud's examples use them.
 pub(super) static CONDITION_OPERATORS: &[ConditionOperator] = &[
     define_operator("StringEquals", Comparison::Same, false),
     define_operator("StringNotEquals", Comparison::Same, true),
@@ -75,9 +75,9 @@ pub(super) static CONDITION_OPERATORS: &[ConditionOperator] = &[
 /// Quantifier for condition keys with several values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quantifier {
-    /// `ForAnyValue:` is true if at least one value matches, and false without values.
+    /// `ForAnyValue:` is true if at least one request value matches, and false if the request has no values.
     Any,
-    /// `ForAllValues:` is true if every value matches, and true without values.
+    /// `ForAllValues:` is true if every request value matches, or if the request has no values.
     All,
 }
 
@@ -86,12 +86,12 @@ pub(super) enum Quantifier {
 pub(super) struct ParsedOperator {
     pub(super) operator: &'static ConditionOperator,
     pub(super) quantifier: Option<Quantifier>,
-    /// True if a missing key satisfies the condition.
+    /// True if a missing condition key satisfies the condition.
     pub(super) if_exists: bool,
 }
 
 impl ParsedOperator {
-    /// Parses an operator with its prefix and suffix. An error message describes the problem and suggests a fix.
+    /// Parses an operator with its optional prefix and suffix. On failure, returns a message that suggests a fix.
     pub(super) fn parse(name: &str) -> Result<Self, String> {
         let (quantifier, bare) = if let Some(rest) = name.strip_prefix("ForAnyValue:") {
             (Some(Quantifier::Any), rest)

@@ -1,8 +1,8 @@
 //! Wildcard patterns: `*` matches any sequence of characters, and `?` matches exactly one character (spec section 4.3).
 //!
-//! Users can write arbitrary patterns, so no pattern may cause an exponential running time.
-//! A pattern without `?` is matched in linear time by searching for the literals between the stars in order.
-//! Matching another pattern takes at most as many steps as the product of pattern length and text length.
+//! Users can write arbitrary patterns, so matching must never take exponential time.
+//! A case-sensitive pattern without `?` takes linear time: the matcher searches for each literal between the stars.
+//! Any other pattern takes at most as many steps as the product of the pattern length and the text length.
 //! The matcher charges every step to the work budget of the request.
 
 use crate::work_budget::WorkBudget;
@@ -55,9 +55,9 @@ fn matches_star_only_pattern(pattern: &str, text: &str) -> bool {
 /// Matches a pattern character by character.
 ///
 /// After a mismatch, the matcher backtracks only to the last `*`.
-/// Backtracking to an earlier `*` is unnecessary, because it could not match more text.
+/// Backtracking to an earlier `*` is unnecessary, because it cannot produce additional matches.
 fn matches_by_backtracking(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
-    /// Number of matching steps per charge to the work budget.
+    /// Number of matching steps that one charge to the work budget covers.
     const STEPS_PER_CHARGE: u64 = 256;
     if pattern.chars().filter(|&wanted| wanted != '*').count() > text.chars().count() {
         return false;

@@ -16,7 +16,7 @@ pub enum PolicyModel {
 }
 
 impl PolicyModel {
-    /// Returns the name of the action in this model.
+    /// Returns the name of the action in this permission model.
     #[must_use]
     pub fn action_name(self, action: Action) -> &'static str {
         match self {
@@ -25,7 +25,7 @@ impl PolicyModel {
         }
     }
 
-    /// Returns the service name in this model. Action names and URNs begin with the service name.
+    /// Returns the service name in this permission model. Action names and URNs begin with the service name.
     pub(crate) fn service_name(self) -> &'static str {
         match self {
             Self::RoleBased => "gaussdb",

@@ -1,4 +1,4 @@
-//! Allowed elements and limits for each version of policy documents (spec sections 4.3 and 4.5).
+//! Allowed elements and limits for each policy document version (spec sections 4.3 and 4.5).
 
 use crate::policy::policy_model::PolicyModel;
 use crate::policy::spanned_json::MAX_DOCUMENT_BYTES;
@@ -6,7 +6,7 @@ use crate::policy::spanned_json::MAX_DOCUMENT_BYTES;
 /// Limits for a policy document.
 #[derive(Debug)]
 pub(super) struct DocumentLimits {
-    /// Maximum length of the document in characters.
+    /// Maximum length of the policy document in characters.
     pub(super) text_chars: usize,
     pub(super) statements: usize,
     pub(super) actions: usize,
@@ -33,7 +33,7 @@ pub(super) struct DocumentSchema {
     pub(super) limits: DocumentLimits,
 }
 
-/// Limits for documents of the versions 1.0 and 1.1 (spec section 4.5).
+/// Limits for policy documents of version 1.0 or 1.1 (spec section 4.5).
 const ROLE_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     text_chars: 6_144,
     statements: 8,
@@ -48,7 +48,7 @@ const ROLE_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     value_chars: 1_024,
 };
 
-/// Limits for documents of version 5.0. The spec defines no limits, but Clew limits the document length.
+/// Limits for policy documents of version 5.0. The spec defines no limits, but Clew limits the document length.
 const IDENTITY_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     text_chars: MAX_DOCUMENT_BYTES,
     statements: usize::MAX,
@@ -89,15 +89,15 @@ pub(super) static DOCUMENT_SCHEMAS: [DocumentSchema; 3] = [
 ];
 
 impl DocumentSchema {
-    /// Returns true if the values `Allow` and `Deny` are case-insensitive. Version 5.0 requires exact case.
+    /// Returns true if `Allow` and `Deny` are case-insensitive. Policy documents of version 5.0 require exact case.
     pub(super) fn is_effect_case_insensitive(&self) -> bool {
         self.model == PolicyModel::RoleBased
     }
 
     /// Returns an error message if the format of an action is not `service:type:operation`.
     ///
-    /// In version 5.0, a wildcard may replace several parts of the action.
-    /// Versions 1.x require three parts and a service in lower case, and allow only the wildcard `*`.
+    /// In policy documents of version 5.0, a wildcard may replace several parts of the action.
+    /// Versions 1.0 and 1.1 require three parts and a lower-case service name, and allow only the wildcard `*`.
     pub(super) fn action_format_error(&self, action: &str) -> Option<String> {
         let parts: Vec<&str> = action.split(':').collect();
         let error = |what: &str| Some(format!("{action:?} is not a valid action: {what}"));

@@ -5,7 +5,7 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
 use super::diagnostic::{Diagnostic, JsonPath};
 
-/// Maximum length of a policy document in bytes. Clew defines this limit; versions 1.0 and 1.1 have a smaller limit.
+/// Clew's maximum length of a policy document in bytes. Documents of version 1.0 or 1.1 have a smaller limit.
 pub const MAX_DOCUMENT_BYTES: usize = 65_536;
 
 const STRICT_JSON_OPTIONS: ParseOptions = ParseOptions {

@@ -1,10 +1,10 @@
-//! System policies for full access, read-only access, and viewing without kills.
+//! System policies: full access, read-only access, and access to full statement text without kills.
 //! Each system policy exists in both permission models.
 //!
-//! The read-only policies allow access to lists, processes and collections.
-//! The masking setting of the project determines whether the read-only policies show full statements.
-//! The `ViewNoKill` policies also allow access to the full statement text, which on-call engineers need.
-//! Neither the read-only policies nor the `ViewNoKill` policies allow changes.
+//! The read-only policies allow listing instances and sessions, and collecting sessions.
+//! The project's masking setting determines whether users with read-only policies see full statements.
+//! The `ViewNoKill` policies also allow access to the full statement text, for example for on-call engineers.
+//! Neither the read-only policies nor the `ViewNoKill` policies allow changes or kills.
 
 use std::sync::{Arc, LazyLock};
 
@@ -23,8 +23,8 @@ pub struct SystemPolicy {
 }
 
 impl SystemPolicy {
-    /// Returns the parsed policy. The result is cached and is `None` only if the document is invalid.
-    /// A test checks that all documents are valid.
+    /// Returns the parsed policy, which is cached. Returns `None` only if the policy document is invalid.
+    /// A test checks that the documents of all system policies are valid.
     #[must_use]
     pub fn parsed_policy(&self) -> Option<&Arc<Policy>> {
         self.policy.as_ref()

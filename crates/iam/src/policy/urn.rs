@@ -9,9 +9,9 @@ use crate::work_budget::WorkBudget;
 /// URN of the resource in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Urn<'a> {
-    /// The five parts of the URN of an instance.
+    /// The five parts of an instance's URN.
     Instance([&'a str; 5]),
-    /// The action has no resource type, so no URN exists.
+    /// The action has no resource type, so the request has no URN.
     None,
 }
 

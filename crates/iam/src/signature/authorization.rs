@@ -9,13 +9,13 @@ use super::{SIGNATURE_ALGORITHM, SignatureError};
 pub struct Authorization {
     /// Id of the access key that signed the request.
     pub access_key: AccessKeyId,
-    /// Names of the signed headers in lower case, in the order in which the client signed the headers.
+    /// Lower-case names of the signed headers, in the order in which the client signed them.
     pub signed_headers: Vec<String>,
     signature: [u8; 32],
 }
 
 impl Authorization {
-    /// Parses the value of the `Authorization` header. The three parts may have any order, but each must occur once.
+    /// Parses an `Authorization` header value. The three parts may be in any order, and each must occur exactly once.
     pub fn parse(header: &str) -> Result<Self, SignatureError> {
         let parts = header.trim().strip_prefix(SIGNATURE_ALGORITHM).ok_or(SignatureError::Algorithm)?;
         if !parts.starts_with(' ') {
@@ -46,7 +46,7 @@ impl Authorization {
     }
 }
 
-/// Parses the list of header names. Returns `None` if a name is empty, repeated or invalid.
+/// Parses the list of signed header names. Returns `None` if a name is empty, repeated or invalid.
 fn parse_header_names(list: &str) -> Option<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
     for name in list.split(';') {

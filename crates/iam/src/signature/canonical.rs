@@ -9,7 +9,7 @@ use super::RequestToSign;
 /// Characters to percent-encode: all characters except letters, digits and `-._~`.
 const PERCENT_ENCODED_CHARS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Initial size of the buffer in bytes. An SDK request without parameters fits into a buffer of this size.
+/// Initial buffer size for a canonical request in bytes, sufficient for an SDK request without parameters.
 const TYPICAL_REQUEST_BYTES: usize = 640;
 
 type DecodedBytes<'a> = Cow<'a, [u8]>;
@@ -40,7 +40,7 @@ pub(super) fn build_canonical_request<T: AsRef<str>>(
 }
 
 /// Appends the canonical path.
-/// The function decodes the path, encodes each segment again, and terminates the path with `/`.
+/// Decodes the path, percent-encodes each path segment again, and terminates the path with `/`.
 fn push_canonical_path(text: &mut String, raw: &str) {
     if raw.bytes().all(|byte| byte == b'/' || is_unreserved(byte)) {
         // Most paths are canonical already, except for the `/` at the end.
@@ -63,8 +63,8 @@ fn push_canonical_path(text: &mut String, raw: &str) {
 }
 
 /// Appends the canonical query.
-/// The function decodes the parameters, sorts the parameters by key and value, and encodes the parameters again.
-/// A `+` in the query is decoded as a space.
+/// Decodes the query parameters, sorts them by key and value, and percent-encodes them again.
+/// A `+` in the query string is decoded as a space.
 fn push_canonical_query(text: &mut String, raw: &str) {
     let mut pairs: Vec<(DecodedBytes<'_>, DecodedBytes<'_>)> = raw
         .split('&')

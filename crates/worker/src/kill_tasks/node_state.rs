@@ -1,4 +1,4 @@
-//! State that kill tasks store for each node between two ticks.
+//! Per-node state that kill tasks store between two ticks.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,11 +10,11 @@ use tokio::time::Instant;
 
 use crate::adaptive_interval::{AdaptiveInterval, IntervalChange};
 
-/// Delay before kill tasks try again to kill a session that survived a kill.
+/// Delay before kill tasks retry the kill of a session that survived a kill.
 /// The delay limits the number of recorded kill attempts.
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 
-/// States of all nodes on which this worker runs kill tasks. Clones share state.
+/// State of each node on which this worker runs kill tasks. Clones share state.
 #[derive(Debug, Clone, Default)]
 pub(super) struct NodeStates(Arc<Mutex<HashMap<NodeId, NodeState>>>);
 
@@ -29,7 +29,7 @@ struct NodeState {
     clock: ClockHistory,
     /// True if the last tick read sessions with unreliable ages.
     unreliable_ages: bool,
-    /// Recent kill attempts whose session survived.
+    /// Recent kill attempts that the targeted sessions survived.
     survived_kills: Vec<KillAttempt>,
 }
 
@@ -49,8 +49,8 @@ pub(super) struct TickGuard {
 }
 
 impl NodeStates {
-    /// Starts a tick on the node and returns a guard for the tick.
-    /// Returns `None` if a tick is already running on the node, or if the interval of a slow node has not elapsed.
+    /// Marks a tick on the node as running, and returns a guard for the tick.
+    /// Returns `None` if a tick is running on the node, or if the read interval of a slow node has not yet elapsed.
     pub(super) fn try_start_tick(&self, node: &NodeId, now: Instant) -> Option<TickGuard> {
         let mut states = self.lock_states();
         let state = states.entry(node.clone()).or_default();
@@ -64,7 +64,7 @@ impl NodeStates {
     }
 
     /// Removes the state of each node that is not in `nodes` and has no running tick.
-    /// Returns the slow nodes among the removed nodes.
+    /// Returns the ids of removed nodes whose last reads were slow.
     pub(super) fn retain_active_nodes(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
         let mut slow = Vec::new();
         self.lock_states().retain(|node, state| {
@@ -83,20 +83,20 @@ impl NodeStates {
 }
 
 impl TickGuard {
-    /// Records whether ticks fail on the node. Returns true if the value has changed.
+    /// Records whether the last tick on the node failed. Returns true if the value has changed.
     pub(super) fn set_node_failing(&self, failing: bool) -> bool {
         let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return false };
         std::mem::replace(&mut state.failing, failing) != failing
     }
 
-    /// Compares the server's clock with the clock readings of previous ticks, and corrects the session ages.
+    /// Compares the server's clock with the readings of previous ticks and corrects the session ages accordingly.
     /// If the session ages are too unreliable for kills, returns the reason.
     pub(super) fn check_clock(&self, read: &mut UserSessions) -> Option<UnreliableClock> {
         read.correct_for_clock_steps(&mut self.states.lock_states().get_mut(&self.node)?.clock)
     }
 
-    /// Records whether session ages on the node are unreliable. Returns true if the value has changed.
+    /// Records whether the session ages on the node are unreliable. Returns true if the value has changed.
     pub(super) fn set_ages_unreliable(&self, unreliable: bool) -> bool {
         let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return false };
@@ -104,14 +104,14 @@ impl TickGuard {
     }
 
     /// Records the duration of a read and adapts the read interval of the node.
-    /// Returns the change of the interval, and the current interval if the node is slow.
+    /// Returns the interval change, if any, and the read interval if the node is slow.
     pub(super) fn record_read_duration(&self, took: Duration) -> (Option<IntervalChange>, Option<Duration>) {
         let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return (None, None) };
         (state.interval.record_read_duration(took), state.interval.slow_node_interval())
     }
 
-    /// Returns true if the session survived a kill during the last [`KILL_RETRY_DELAY`].
+    /// Returns true if the session survived a kill within the last [`KILL_RETRY_DELAY`].
     pub(super) fn is_in_kill_back_off(&self, session: &Session) -> bool {
         let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return false };

@@ -1,4 +1,4 @@
-//! One tick of kill tasks on a node. A tick reads the sessions once for all rules and kills the victims.
+//! One tick of kill tasks on a node. A tick reads the sessions once for all kill rules, then kills the victims.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(super) struct KillTaskTick {
     pub(super) limits: ReadLimits,
     pub(super) worker: String,
     pub(super) kill_tasks: InstanceKillTasks,
-    /// Expiry time of the lease. After this time, the tick sends no kill, because another worker may hold the lease.
+    /// Expiry time of the instance lease. The tick sends no kill later, because another worker may hold the lease.
     pub(super) lease_end: Instant,
     pub(super) node: Node,
 }
@@ -38,7 +38,7 @@ type TaskVictims = (KillTask, Vec<Session>);
 
 impl KillTaskTick {
     /// Reads the sessions, selects the victims and kills them.
-    /// Only the first of consecutive failures on a node is logged.
+    /// Logs only the first of several consecutive failures on a node.
     pub(super) async fn run(self, guard: TickGuard, shutdown: CancellationToken) {
         let start = std::time::Instant::now();
         let limits = self.limits_within_lease();
@@ -66,7 +66,7 @@ impl KillTaskTick {
         self.log_tick_result(result, &guard);
     }
 
-    /// Logs the first of consecutive failures on a node, and the recovery from failures.
+    /// Logs the first of several consecutive failures on a node, and the first success after a failure.
     fn log_tick_result(&self, result: Result<(), KillError>, guard: &TickGuard) {
         match result {
             Err(error) if guard.set_node_failing(true) => {
@@ -77,8 +77,8 @@ impl KillTaskTick {
         }
     }
 
-    /// Returns the sessions with reliable ages, and the source of their process list.
-    /// Returns `None` if the server's clock is not reliable, so that the tick kills no session.
+    /// Returns the sessions whose ages are reliable, and the source of the process list.
+    /// Returns `None` if the server's clock is unreliable. In this case, the tick kills no session.
     fn select_sessions_with_reliable_ages(
         &self,
         mut read: UserSessions,
@@ -124,7 +124,7 @@ impl KillTaskTick {
         }
     }
 
-    /// Selects the victims for each task. If several tasks match a session, the oldest task kills the session.
+    /// Selects the victims of each kill task. If several tasks match a session, the oldest task kills the session.
     fn select_victims(&self, sessions: Vec<Session>, guard: &TickGuard) -> Vec<TaskVictims> {
         let rule = |task: &KillTask| KillRule::new(&task.criteria).with_statement_masking(task.masked);
         let rules: Vec<_> = self.kill_tasks.tasks.iter().map(rule).collect();
@@ -139,7 +139,7 @@ impl KillTaskTick {
         chosen
     }
 
-    /// Kills the victims of the running tasks. Skips tasks that a user stopped while the sessions were read.
+    /// Kills the victims of each kill task, except tasks that a user stopped while the tick read the sessions.
     async fn kill_victims(
         &self,
         chosen: Vec<TaskVictims>,
@@ -205,7 +205,7 @@ impl KillTaskTick {
         }
     }
 
-    /// Returns the time limits for the node, shortened to the remaining time of the lease.
+    /// Returns the time limits for reads and kills on the node, capped at the remaining lease time.
     fn limits_within_lease(&self) -> ReadLimits {
         let remaining = self.lease_end.saturating_duration_since(Instant::now());
         // Messages show the limit, so it is rounded to milliseconds.
@@ -215,10 +215,10 @@ impl KillTaskTick {
     }
 }
 
-/// Returns true if the next tick would select the victim again.
+/// Returns true if the next tick would select the victim again after this kill outcome.
 ///
 /// For example, `SET TIMESTAMP` increases the reported age of an idle session.
-/// Clew detects the wrong age only when it tries to kill the session.
+/// Clew detects the wrong session age only when it tries to kill the session.
 fn would_be_selected_again(victim: &Session, outcome: &KillOutcome) -> bool {
     match outcome {
         KillOutcome::Failed(_)

@@ -16,7 +16,7 @@ pub(super) struct ObjectElements<'v> {
 }
 
 impl<'v> ObjectElements<'v> {
-    /// Parses the elements of a non-empty object. Reports an error for each repeated name.
+    /// Parses the elements of a JSON object. Reports an error for an empty object and for each repeated element name.
     pub(super) fn parse(parser: &mut DocumentParser<'_>, at: &LocatedValue<'v>) -> Option<Self> {
         let Value::Object(object) = at.value else {
             parser.report_error(at, format!("expected an object, {{...}}, but found {}", json_type_name(at.value)));
@@ -41,7 +41,7 @@ impl<'v> ObjectElements<'v> {
         Some(elements)
     }
 
-    /// Reports an error for each element that is not in `known`.
+    /// Reports an error for each element whose name is not in `known`.
     pub(super) fn report_unknown_elements(&self, parser: &mut DocumentParser<'_>, known: &[&str], version: &str) {
         for property in self.properties {
             let name = property.name.as_str();
@@ -76,7 +76,7 @@ impl<'v> ObjectElements<'v> {
         self.find_element(one).is_some() || self.find_element(other).is_some()
     }
 
-    /// Finds one of two mutually exclusive elements. The returned flag is true if the second element is present alone.
+    /// Finds one of two mutually exclusive elements. The returned flag is true if only `second` is present.
     pub(super) fn find_exclusive_element(
         &self,
         parser: &mut DocumentParser<'_>,
@@ -108,7 +108,7 @@ impl DocumentParser<'_> {
         None
     }
 
-    /// Returns the entries of a non-empty list. Reports an error if the list is too long.
+    /// Returns the entries of a list. Reports an error if the list is empty or has more than `max` entries.
     pub(super) fn parse_list<'v>(
         &mut self,
         at: &LocatedValue<'v>,
