@@ -13,17 +13,17 @@
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::{path::Path, sync::Arc};
 //! use clew_api::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimits, RateSettings};
-//! use clew_worker::{CollectionQueue, IntelligentKills, KillExecutor, Settings};
+//! use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor, WorkerSettings};
 //! use tokio_util::sync::CancellationToken;
 //!
 //! let store = clew_store::Store::open(Path::new("clew-data")).await?;
 //! let metrics = Metrics::default();
-//! let collections = CollectionQueue::new(store.clone(), Settings::default(), Arc::new(metrics.clone()));
+//! let collections = CollectionQueue::new(store.clone(), WorkerSettings::default(), Arc::new(metrics.clone()));
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8407").await?;
 //! let limits = RateLimits::new(RateSettings::default(), metrics.clone());
 //! let (settings, node_reads) = (ApiSettings::default(), NodeReadLimits::default());
 //! let kills = KillExecutor::new(store.clone(), Default::default());
-//! let intelligent_kills = IntelligentKills::new(store.clone(), kills.clone(), &Settings::default());
+//! let intelligent_kills = IntelligentKillQueue::new(store.clone(), kills.clone(), &WorkerSettings::default());
 //! let parts = AppComponents { store, collections, node_reads, kills, intelligent_kills, settings, limits, metrics };
 //! clew_api::serve(AppState::from(parts), listener, CancellationToken::new()).await?;
 //! # Ok(())
