@@ -15,7 +15,7 @@ use clew_testkit::{
 };
 use mysql_async::prelude::Queryable;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{LONG, busy_session, find_session, kill_as_root, list_read, open_session, server};
 
@@ -264,6 +264,9 @@ async fn all_sessions_are_listed_over_a_balancer_and_after_a_restart() {
         first.kill().unwrap();
         first.restart().await.unwrap();
         let _again = open_idle_sessions(&first, 60).await.unwrap();
+        // The server lists a session as a user session only after it has completed the login.
+        let listed = async { while rows(&direct).await != 60 {} };
+        assert!(timeout(Duration::from_secs(10), listed).await.is_ok(), "{flavor}: a session is hidden");
         for _ in 0..3 {
             assert_eq!(rows(&direct).await, 60, "{flavor}: ids restart, and no session is hidden");
         }
