@@ -28,7 +28,7 @@ pub enum ServeError {
         path: PathBuf,
     },
     /// The private key is encrypted with a password.
-    #[error("the TLS key {path} is encrypted; write it without a password (openssl pkey -in …) and let nobody else read it", path = path.display())]
+    #[error("the TLS key {path} is encrypted; fix: store it without a password (openssl pkey -in …), readable only by its owner", path = path.display())]
     KeyEncrypted {
         /// Path of the file.
         path: PathBuf,
