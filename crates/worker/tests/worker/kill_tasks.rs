@@ -240,7 +240,7 @@ async fn unsafe_victims_are_spared_unless_the_task_opts_in(flavor: Flavor) {
     let cautious = kill_tasks.add_task(criteria_for("app")).await;
     kill_tasks.start_worker();
     for (session, evidence) in
-        [(&repair, "REPAIR TABLE runs on shop.log (MyISAM)"), (&update, "UPDATE changes shop.log (MyISAM)")]
+        [(&repair, "REPAIR TABLE runs on shop.log (MyISAM)"), (&update, "UPDATE modifies shop.log (MyISAM)")]
     {
         let spared = kill_tasks.wait_for_kill(session).await;
         assert_eq!(spared.outcome, Some(RecordedKillOutcome::Refused), "{flavor}: {spared:?}");
