@@ -3,14 +3,13 @@
 use serde::Deserialize;
 
 /// Crate names by layer, lowest layer first.
-const CRATE_LAYERS: [&[&str]; 7] = [
+const CRATE_LAYERS: [&[&str]; 6] = [
     &["clew-codelint", "clew-model", "clew-testkit", "xtask"],
-    &["clew-diagnose", "clew-iam"],
+    &["clew-devtools", "clew-diagnose", "clew-iam"],
     &["clew-client", "clew-mysql", "clew-store"],
     &["clew-worker"],
     &["clew-api"],
-    &["clew", "clew-chaos"],
-    &["clew-devtools"],
+    &["clew", "clew-bench", "clew-chaos"],
 ];
 
 /// Crates that must not perform I/O and therefore must not depend on [`IO_CRATES`].

@@ -18,62 +18,75 @@ const START_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A temporary data directory with an initial domain. Dropping the value removes the directory.
 #[derive(Debug)]
-pub(crate) struct Deployment {
+pub struct Deployment {
     clew: PathBuf,
     directory: TempDir,
     /// Environment variables that locate the metadata database and the result store.
     variables: Vec<(&'static str, String)>,
-    pub(crate) credentials: Credentials,
+    /// Credentials of the administrator.
+    pub credentials: Credentials,
 }
 
 /// Fields that are read from the output of `clew init --format json`.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Credentials {
-    pub(crate) region: String,
-    pub(crate) project_id: String,
-    pub(crate) access_key: String,
-    pub(crate) secret_key: String,
-    pub(crate) domain_name: String,
-    pub(crate) user: String,
-    pub(crate) password: String,
+pub struct Credentials {
+    /// Region of the endpoint.
+    pub region: String,
+    /// Project of the access key.
+    pub project_id: String,
+    /// Access key id.
+    pub access_key: String,
+    /// Secret access key.
+    pub secret_key: String,
+    /// Name of the initial domain.
+    pub domain_name: String,
+    /// Name of the administrator.
+    pub user: String,
+    /// Password of the administrator.
+    pub password: String,
 }
 
 /// Fields that are read from the output of `clew key create --format json`.
 #[derive(Debug, Deserialize)]
-pub(crate) struct AccessKey {
-    pub(crate) access_key: String,
-    pub(crate) secret_key: String,
+pub struct AccessKey {
+    /// Access key id.
+    pub access_key: String,
+    /// Secret access key.
+    pub secret_key: String,
 }
 
 /// Fields that are read from the output of `clew instance add --format json`.
 #[derive(Debug, Deserialize)]
-pub(crate) struct RegisteredInstance {
+pub struct RegisteredInstance {
     #[serde(rename = "instance_id")]
-    pub(crate) id: String,
-    pub(crate) nodes: Vec<RegisteredNode>,
+    /// Id of the instance.
+    pub id: String,
+    /// Nodes of the instance in the order of their URLs.
+    pub nodes: Vec<RegisteredNode>,
 }
 
 /// A node in the output of `clew instance add --format json`.
 #[derive(Debug, Deserialize)]
-pub(crate) struct RegisteredNode {
-    pub(crate) id: String,
+pub struct RegisteredNode {
+    /// Id of the node.
+    pub id: String,
 }
 
 /// A running `clew serve` or `clew worker` process. Dropping the value kills the process.
 #[derive(Debug)]
-pub(crate) struct ClewProcess {
+pub struct ClewProcess {
     process: Child,
     endpoint: String,
 }
 
 impl Deployment {
     /// Creates a temporary directory, and runs `clew init` in it.
-    pub(crate) async fn init(clew: &Path) -> Result<Self, DevtoolsError> {
+    pub async fn init(clew: &Path) -> Result<Self, DevtoolsError> {
         Self::init_with_environment(clew, Vec::new()).await
     }
 
     /// Runs `clew init` with environment variables that locate the metadata database and the result store.
-    pub(crate) async fn init_with_environment(
+    pub async fn init_with_environment(
         clew: &Path,
         variables: Vec<(&'static str, String)>,
     ) -> Result<Self, DevtoolsError> {
@@ -88,7 +101,7 @@ impl Deployment {
     }
 
     /// Adds an instance that has one node for each URL. The first node is the master.
-    pub(crate) async fn add_instance(
+    pub async fn add_instance(
         &self,
         name: &str,
         urls: &[String],
@@ -114,7 +127,7 @@ impl Deployment {
     }
 
     /// Creates a user, attaches a policy to the user, and returns a new access key of the user.
-    pub(crate) async fn create_user_with_key(&self, policy: &str) -> Result<AccessKey, DevtoolsError> {
+    pub async fn create_user_with_key(&self, policy: &str) -> Result<AccessKey, DevtoolsError> {
         const USER_NAME: &str = "reader";
         let clew = |arguments: &[&str]| {
             Command::new(&self.clew).args(arguments.iter().copied()).args(["--data-dir"]).args([self.data_dir()])
@@ -126,12 +139,12 @@ impl Deployment {
     }
 
     /// Starts `clew serve` with a TOML configuration on a free port.
-    pub(crate) async fn start_server(&self, configuration: &str) -> Result<ClewProcess, DevtoolsError> {
+    pub async fn start_server(&self, configuration: &str) -> Result<ClewProcess, DevtoolsError> {
         self.start_server_with_arguments(&[], configuration).await
     }
 
     /// Starts `clew serve` with additional command-line arguments.
-    pub(crate) async fn start_server_with_arguments(
+    pub async fn start_server_with_arguments(
         &self,
         arguments: &[&str],
         configuration: &str,
@@ -143,7 +156,7 @@ impl Deployment {
 
     /// Starts `clew worker` with a TOML configuration.
     /// Pass the same `name` to [`Deployment::read_process_log`] to read the worker's log.
-    pub(crate) async fn start_worker(&self, name: &str, configuration: &str) -> Result<ClewProcess, DevtoolsError> {
+    pub async fn start_worker(&self, name: &str, configuration: &str) -> Result<ClewProcess, DevtoolsError> {
         let (process, endpoint) = self.start_process(name, &["worker"], configuration, "working").await?;
         Ok(ClewProcess { process, endpoint })
     }
@@ -180,25 +193,31 @@ impl Deployment {
     }
 
     /// Returns the log that `clew serve` has written since its last start.
-    pub(crate) fn read_server_log(&self) -> String {
+    #[must_use]
+    pub fn read_server_log(&self) -> String {
         self.read_process_log("serve")
     }
 
     /// Returns the log that a process has written since its last start.
-    pub(crate) fn read_process_log(&self, name: &str) -> String {
+    #[must_use]
+    pub fn read_process_log(&self, name: &str) -> String {
         std::fs::read_to_string(self.directory.path().join(format!("{name}.log"))).unwrap_or_default()
     }
 
-    pub(crate) fn directory(&self) -> &Path {
+    /// Returns the temporary directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    pub(crate) fn data_dir(&self) -> PathBuf {
+    /// Returns the data directory of Clew.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
         self.directory.path().join("data")
     }
 
     /// Returns environment variables with which `clew` client commands connect to the `clew serve` process.
-    pub(crate) fn client_environment(&self, process: &ClewProcess) -> [(&'static str, String); 6] {
+    pub fn client_environment(&self, process: &ClewProcess) -> [(&'static str, String); 6] {
         [
             ("CLEW_ENDPOINT", process.endpoint.clone()),
             ("CLEW_IAM_ENDPOINT", process.endpoint.clone()),
@@ -210,7 +229,7 @@ impl Deployment {
     }
 
     /// Returns a `clew` client command that connects to the `clew serve` process.
-    pub(crate) fn client_command(&self, process: &ClewProcess, arguments: &[&str]) -> Command {
+    pub fn client_command(&self, process: &ClewProcess, arguments: &[&str]) -> Command {
         let client = Command::new(&self.clew).args(arguments.iter().copied());
         self.client_environment(process).into_iter().fold(client, |client, (name, value)| client.env(name, value))
     }
@@ -222,17 +241,18 @@ fn clew_command(clew: &Path, variables: &[(&'static str, String)]) -> Command {
 }
 
 impl ClewProcess {
-    pub(crate) fn endpoint(&self) -> &str {
+    /// Returns the URL of `clew serve`.
+    pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
     /// Returns the process id, or `None` if the process has exited.
-    pub(crate) fn pid(&self) -> Option<u32> {
+    pub fn pid(&self) -> Option<u32> {
         self.process.id()
     }
 
     /// Shuts down the process gracefully: sends SIGTERM, and waits until the process exits.
-    pub(crate) async fn stop(mut self) -> Result<(), DevtoolsError> {
+    pub async fn stop(mut self) -> Result<(), DevtoolsError> {
         const PROGRAM_NAME: &str = "clew";
         processes::send_sigterm(&self.process);
         match tokio::time::timeout(START_STOP_TIMEOUT, self.process.wait()).await {

@@ -19,7 +19,8 @@ use crate::progress::Step;
 
 /// An external program with its arguments, environment variables and working directory.
 #[derive(Debug, Clone)]
-pub(crate) struct Command {
+#[must_use]
+pub struct Command {
     program: OsString,
     arguments: Vec<OsString>,
     variables: Vec<(OsString, Option<OsString>)>,
@@ -32,50 +33,57 @@ const MAX_ERROR_OUTPUT_LINES: usize = 40;
 const RETRY_DELAY: Duration = if cfg!(test) { Duration::from_millis(1) } else { Duration::from_secs(3) };
 
 impl Command {
-    pub(crate) fn new(program: impl Into<OsString>) -> Self {
+    /// Returns a command without arguments, which inherits the environment and the working directory of this process.
+    pub fn new(program: impl Into<OsString>) -> Self {
         Self { program: program.into(), arguments: Vec::new(), variables: Vec::new(), directory: None }
     }
 
-    pub(crate) fn args<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+    /// Appends arguments.
+    pub fn args<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
         self
     }
 
-    pub(crate) fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+    /// Sets an environment variable.
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.variables.push((name.into(), Some(value.into())));
         self
     }
 
-    pub(crate) fn envs<const N: usize>(self, variables: [(&str, &str); N]) -> Self {
+    /// Sets environment variables.
+    pub fn envs<const N: usize>(self, variables: [(&str, &str); N]) -> Self {
         variables.into_iter().fold(self, |command, (name, value)| command.env(name, value))
     }
 
-    pub(crate) fn without_env(mut self, name: impl Into<OsString>) -> Self {
+    /// Removes an inherited environment variable.
+    pub fn without_env(mut self, name: impl Into<OsString>) -> Self {
         self.variables.push((name.into(), None));
         self
     }
 
-    pub(crate) fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+    /// Sets the working directory.
+    pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
     }
 
     /// Returns the command line in shell syntax. Environment variables are omitted, because they may contain secrets.
-    pub(crate) fn command_line(&self) -> String {
+    #[must_use]
+    pub fn command_line(&self) -> String {
         let mut words = vec![shell_quote(&self.program)];
         words.extend(self.arguments.iter().map(|argument| shell_quote(argument)));
         words.join(" ")
     }
 
     /// Runs the program in the foreground. Returns an error if its exit status is not 0.
-    pub(crate) async fn run(&self) -> Result<(), DevtoolsError> {
+    pub async fn run(&self) -> Result<(), DevtoolsError> {
         let status = self.to_tokio_command().status().await.map_err(|cause| self.start_error(cause))?;
         if status.success() { Ok(()) } else { Err(DevtoolsError::Failed { command: self.command_line(), status }) }
     }
 
     /// Runs the program for at most `limit`, and shows its last output line next to the step `step`.
     /// If the program fails, the error contains the program's last output lines.
-    pub(crate) async fn run_in_step(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
+    pub async fn run_in_step(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
         let mut child = self.spawn_piped()?;
         let mut tail = OutputTail::default();
         let result = tokio::time::timeout(limit, read_until_exit(&mut child, step, &mut tail)).await;
@@ -97,7 +105,7 @@ impl Command {
     }
 
     /// Runs the program up to three times until it succeeds, because downloads can fail temporarily.
-    pub(crate) async fn retry_in_step(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
+    pub async fn retry_in_step(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
         const MAX_ATTEMPTS: u32 = 3;
         for attempt in 1..MAX_ATTEMPTS {
             match self.run_in_step(step, limit).await {
@@ -112,7 +120,7 @@ impl Command {
 
     /// Runs the program, and returns the text that it writes to stdout. The program inherits stderr.
     /// Returns an error if the program's exit status is not 0.
-    pub(crate) async fn output(&self) -> Result<String, DevtoolsError> {
+    pub async fn output(&self) -> Result<String, DevtoolsError> {
         // tokio's `Command::output` captures stderr, even if stderr is inherited.
         let child = self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(|cause| self.start_error(cause))?;
         let output = child.wait_with_output().await.map_err(|cause| self.start_error(cause))?;
@@ -125,7 +133,7 @@ impl Command {
 
     /// Runs the program, writes its stdout to a file, and returns the run time.
     /// Returns an error if the program's exit status is not 0.
-    pub(crate) async fn run_timed_to_file(&self, output: &Path) -> Result<Duration, DevtoolsError> {
+    pub async fn run_timed_to_file(&self, output: &Path) -> Result<Duration, DevtoolsError> {
         let file = File::create(output).map_err(|cause| DevtoolsError::File {
             operation: "create",
             path: output.to_owned(),
@@ -146,7 +154,7 @@ impl Command {
     /// Runs the program, and returns its stdout and its peak memory use in KiB.
     /// The peak memory is read after each output chunk, so memory allocated after the last chunk is not counted.
     /// Returns an error if the program's exit status is not 0.
-    pub(crate) async fn output_and_peak_memory_kib(&self) -> Result<(Vec<u8>, u64), DevtoolsError> {
+    pub async fn output_and_peak_memory_kib(&self) -> Result<(Vec<u8>, u64), DevtoolsError> {
         let failed = |cause| self.start_error(cause);
         let mut child = self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(failed)?;
         let (pid, stdout) = (child.id(), child.stdout.take());
@@ -165,7 +173,7 @@ impl Command {
     }
 
     /// Parses the command output as JSON.
-    pub(crate) fn parse_json<T: DeserializeOwned>(&self, output: &str) -> Result<T, DevtoolsError> {
+    pub fn parse_json<T: DeserializeOwned>(&self, output: &str) -> Result<T, DevtoolsError> {
         serde_json::from_str(output).map_err(|cause| DevtoolsError::UnexpectedOutput {
             command: self.command_line(),
             cause: cause.to_string(),
@@ -175,7 +183,7 @@ impl Command {
     }
 
     /// Runs the program, discards its stderr, and returns its stdout. Returns `None` if the program fails.
-    pub(crate) async fn output_if_successful(&self) -> Option<String> {
+    pub async fn output_if_successful(&self) -> Option<String> {
         let output = self.to_tokio_command().stderr(Stdio::null()).output().await.ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -183,7 +191,7 @@ impl Command {
     /// Starts the program, pipes its stdout to the caller, and writes its stderr to the file `log`.
     /// Dropping the `Child` kills the program. If this process exits, the kernel sends SIGTERM to the program.
     /// The program has its own process group, so Ctrl-C on the terminal does not interrupt a graceful shutdown.
-    pub(crate) fn start(&self, log: File) -> Result<Child, DevtoolsError> {
+    pub fn start(&self, log: File) -> Result<Child, DevtoolsError> {
         let with_death_signal = Self { program: "setpriv".into(), arguments: Vec::new(), ..self.clone() }
             .args(["--pdeathsig", "TERM", "--"])
             .args([&self.program])

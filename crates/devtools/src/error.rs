@@ -9,58 +9,120 @@ use clew_testkit::toolchain::{CLIENT_REQUIREMENTS_PATH, PYTHON_ENV_VAR, ServersD
 
 /// Error of a development task.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum DevtoolsError {
+pub enum DevtoolsError {
+    /// The tokio runtime or one of its tasks failed.
     #[error("cannot start the runtime or a thread: {0}")]
     Runtime(#[source] std::io::Error),
+    /// A program could not be started.
     #[error("cannot start `{command}`: {cause}")]
-    Start { command: String, cause: std::io::Error },
+    Start {
+        /// Command line of the program.
+        command: String,
+        /// Cause.
+        cause: std::io::Error,
+    },
+    /// A program returned an exit status other than 0.
     #[error("`{command}` failed ({status})")]
-    Failed { command: String, status: ExitStatus },
+    Failed {
+        /// Command line of the program.
+        command: String,
+        /// Exit status of the program.
+        status: ExitStatus,
+    },
+    /// A program with captured output returned an exit status other than 0.
     #[error("`{command}` failed ({status}). Last lines of its output:\n{output}")]
-    FailedWithOutput { command: String, status: ExitStatus, output: String },
+    FailedWithOutput {
+        /// Command line of the program.
+        command: String,
+        /// Exit status of the program.
+        status: ExitStatus,
+        /// Last output lines of the program.
+        output: String,
+    },
+    /// A program exceeded its time limit.
     #[error("`{command}` timed out after {} s and was killed. Last lines of its output:\n{output}", .limit.as_secs())]
-    Timeout { command: String, limit: Duration, output: String },
+    Timeout {
+        /// Command line of the program.
+        command: String,
+        /// Time limit of the program.
+        limit: Duration,
+        /// Last output lines of the program.
+        output: String,
+    },
+    /// The output of a program is not in the expected format.
     #[error("unexpected output of `{command}`: {cause}\n{output}")]
-    UnexpectedOutput { command: String, cause: String, output: String },
+    UnexpectedOutput {
+        /// Command line of the program.
+        command: String,
+        /// Difference from the expected format.
+        cause: String,
+        /// Output of the program. Empty if the output may contain secrets.
+        output: String,
+    },
+    /// A file operation failed.
     #[error("cannot {operation} {}: {cause}", .path.display())]
-    File { operation: &'static str, path: PathBuf, cause: std::io::Error },
+    File {
+        /// Failed operation.
+        operation: &'static str,
+        /// File or directory of the operation.
+        path: PathBuf,
+        /// Cause.
+        cause: std::io::Error,
+    },
+    /// A statement on a private database server failed.
     #[error("cannot {operation}: {cause}")]
-    Database { operation: &'static str, cause: mysql_async::Error },
+    Database {
+        /// Failed operation.
+        operation: &'static str,
+        /// Cause.
+        cause: mysql_async::Error,
+    },
+    /// The transactions of the demo did not wait for each other.
     #[error("the sessions of the demo did not block each other within {} s", .limit.as_secs())]
-    SessionsNotBlocked { limit: Duration },
+    SessionsNotBlocked {
+        /// Time limit for the lock waits to begin.
+        limit: Duration,
+    },
+    /// A private database server failed.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// The directory of the installed servers is not usable.
     #[error(transparent)]
     Setup(#[from] ServersDirError),
+    /// Checks failed. The text lists their names.
     #[error("failed checks: {0}")]
     Checks(String),
+    /// Missing packages can only be installed by root.
     #[error("{missing} must be installed, which requires root. Run this command, then try again:\n  {command}")]
-    RootRequired { missing: String, command: String },
+    RootRequired {
+        /// Names of the missing packages.
+        missing: String,
+        /// Shell command that installs the packages.
+        command: String,
+    },
+    /// The Python environment lacks packages of the API clients that the tests run.
     #[error(
         "{} lacks Python packages that the tests require. Fix: run `{0} -m pip install -r {CLIENT_REQUIREMENTS_PATH}`, or unset {PYTHON_ENV_VAR}",
         .python.display()
     )]
-    MissingClients { python: PathBuf },
+    MissingClients {
+        /// Path of the Python interpreter.
+        python: PathBuf,
+    },
+    /// Node.js is missing or too old to build the web page.
     #[error("the web page requires Node.js {required} or newer, but {found}; the Rust program builds without it")]
-    MissingNode { required: String, found: String },
-    #[error("cannot put the server under load: {cause}")]
-    Load { cause: std::io::Error },
-    #[error("wrong count in `{subject}`: {found} instead of {expected}")]
-    WrongCount { subject: String, found: u64, expected: u64 },
+    MissingNode {
+        /// Minimum version.
+        required: String,
+        /// Description of the installed version.
+        found: String,
+    },
+    /// Cargo did not report an executable for the target.
     #[error("cargo did not build the {kind} target {name}")]
-    NotBuilt { kind: String, name: String },
-    #[error("no benchmark case starts with {name}; the cases are: {names}")]
-    UnknownCase { name: String, names: String },
-    #[error("cannot send a request to {address}: {cause}")]
-    Http { address: std::net::SocketAddr, cause: std::io::Error },
-    #[error("cannot create an API client: {0}")]
-    Client(#[from] clew_client::ClientError),
-    #[error("{cause}. Last lines of the server's log:\n{log}")]
-    Request { cause: Box<clew_client::ClientError>, log: String },
-    #[error(transparent)]
-    Faults(#[from] clew_chaos::ChaosError),
-    #[error("{violations} invariants were violated")]
-    InvariantsViolated { violations: usize },
-    #[error("interrupted")]
-    Interrupted,
+    NotBuilt {
+        /// Kind of cargo target.
+        kind: String,
+        /// Name of the cargo target.
+        name: String,
+    },
 }

@@ -16,7 +16,7 @@ use crate::progress::Step;
 const INSTALL_STEP_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// Installs MariaDB for the demo.
-pub(crate) async fn install_demo_prerequisites() -> Result<(), DevtoolsError> {
+pub async fn install_demo_prerequisites() -> Result<(), DevtoolsError> {
     let missing = find_missing_packages(&toolchain::MARIADB_PACKAGES);
     if !missing.is_empty() && !is_root() {
         return Err(root_required_error(&missing, None));
@@ -25,7 +25,7 @@ pub(crate) async fn install_demo_prerequisites() -> Result<(), DevtoolsError> {
 }
 
 /// Installs all servers and client programs that tests require.
-pub(crate) async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
+pub async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
     // The lock serializes installations, so a concurrent task finds all packages installed.
     let _lock = toolchain::lock_servers_dir()?;
     let missing = find_missing_packages(&[&toolchain::MARIADB_PACKAGES[..], &toolchain::TEST_PACKAGES[..]].concat());
@@ -44,7 +44,7 @@ pub(crate) async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
 }
 
 /// Installs all servers and client programs that tests and benchmarks require.
-pub(crate) async fn install_bench_prerequisites() -> Result<(), DevtoolsError> {
+pub async fn install_bench_prerequisites() -> Result<(), DevtoolsError> {
     install_test_prerequisites().await?;
     let _lock = toolchain::lock_servers_dir()?;
     let missing = find_missing_packages(&toolchain::BENCH_PACKAGES);

@@ -26,7 +26,7 @@ const PAGE_BUILD_INPUTS: [&str; 7] = [
 ];
 
 /// Builds `web/dist`, unless it is newer than all input files.
-pub(crate) async fn build_page() -> Result<(), DevtoolsError> {
+pub async fn build_page() -> Result<(), DevtoolsError> {
     check_node_version().await?;
     install_npm_packages().await?;
     let web = web_dir();
@@ -43,7 +43,7 @@ pub(crate) async fn build_page() -> Result<(), DevtoolsError> {
 }
 
 /// Builds the web page. Without Node.js, prints that the server will have no web page.
-pub(crate) async fn build_page_if_possible() -> Result<(), DevtoolsError> {
+pub async fn build_page_if_possible() -> Result<(), DevtoolsError> {
     match build_page().await {
         Err(missing @ DevtoolsError::MissingNode { .. }) => {
             progress::print_line(&format!("The server will have no web page: {missing}"));
@@ -54,7 +54,7 @@ pub(crate) async fn build_page_if_possible() -> Result<(), DevtoolsError> {
 }
 
 /// Runs the web page's unit tests, which need no browser.
-pub(crate) async fn run_page_tests() -> Result<(), DevtoolsError> {
+pub async fn run_page_tests() -> Result<(), DevtoolsError> {
     progress::print_heading("Unit tests of the web page");
     npm_command(&["test"]).run().await
 }

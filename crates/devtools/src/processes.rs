@@ -4,7 +4,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Child;
 
 /// Sends SIGTERM to a child process, unless the process has exited.
-pub(crate) fn send_sigterm(process: &Child) {
+pub fn send_sigterm(process: &Child) {
     let pid = process.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
     if let Some(pid) = pid {
         // The process may have exited after its id was read.
@@ -13,18 +13,20 @@ pub(crate) fn send_sigterm(process: &Child) {
 }
 
 /// Returns a process's peak resident memory (VmHWM) in KiB, or `None` if the process has exited.
-pub(crate) fn read_peak_memory_kib(pid: u32) -> Option<u64> {
+#[must_use]
+pub fn read_peak_memory_kib(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     status.lines().find(|line| line.starts_with("VmHWM:"))?.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// Returns true if this process runs as root.
-pub(crate) fn is_root() -> bool {
+#[must_use]
+pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
 /// Converts KiB to MiB.
-pub(crate) fn convert_kib_to_mib(kib: u64) -> f64 {
+pub fn convert_kib_to_mib(kib: u64) -> f64 {
     u32::try_from(kib).map_or(f64::INFINITY, f64::from) / 1024.0
 }
 

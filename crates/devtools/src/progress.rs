@@ -1,6 +1,7 @@
 //! Prints the progress to stderr: one line per step, with the step's duration.
 //! A terminal shows an animated spinner. Redirected output contains plain lines.
 
+use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,11 +9,9 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::error::DevtoolsError;
-
 /// A running step. Dropping the value reports the step as failed, unless [`Step::complete`] was called.
 #[derive(Debug)]
-pub(crate) struct Step {
+pub struct Step {
     name: String,
     started: Instant,
     bar: ProgressBar,
@@ -20,7 +19,8 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    pub(crate) fn start(name: impl Into<String>) -> Self {
+    /// Starts a step, and prints its name.
+    pub fn start(name: impl Into<String>) -> Self {
         let name = name.into();
         let bar = if is_terminal_output() {
             create_spinner(&name)
@@ -34,21 +34,22 @@ impl Step {
     }
 
     /// Sets the text next to the spinner, for example a program's last output line.
-    pub(crate) fn set_detail(&self, text: &str) {
+    pub fn set_detail(&self, text: &str) {
         self.bar.set_message(text.to_owned());
     }
 
     /// Prints a line above the spinner.
-    pub(crate) fn print_note(&self, text: &str) {
+    pub fn print_note(&self, text: &str) {
         self.bar.suspend(|| print_line(&format!("  {text}")));
     }
 
-    pub(crate) fn complete(self) {
+    /// Finishes the step.
+    pub fn complete(self) {
         self.print_outcome("ok", AnsiColor::Green, "");
     }
 
     /// Finishes the step, and prints its result.
-    pub(crate) fn complete_with_result(self, result: &str) {
+    pub fn complete_with_result(self, result: &str) {
         self.print_outcome("ok", AnsiColor::Green, &format!(": {result}"));
     }
 
@@ -86,18 +87,18 @@ fn format_seconds(elapsed: Duration) -> String {
 }
 
 /// Prints a line to stderr. Ignores write errors, so that a task continues after its terminal is closed.
-pub(crate) fn print_line(text: &str) {
+pub fn print_line(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Prints a bold heading to stderr.
-pub(crate) fn print_heading(text: &str) {
+pub fn print_heading(text: &str) {
     let style = if is_color_enabled() { Style::new().bold() } else { Style::new() };
     print_line(&format!("\n{style}{text}{style:#}"));
 }
 
 /// Prints an error message to stderr.
-pub(crate) fn print_error(error: &DevtoolsError) {
+pub fn print_error(error: &impl Display) {
     let style =
         if is_color_enabled() { Style::new().fg_color(Some(AnsiColor::Red.into())).bold() } else { Style::new() };
     print_line(&format!("{style}error{style:#}: {error}"));

@@ -12,51 +12,58 @@ use crate::progress::Step;
 /// Time limit for a build, which may be the first build on a slow machine.
 const BUILD_TIMEOUT: Duration = Duration::from_mins(45);
 
-/// Cargo arguments that add the development tools to a build of `clew`.
-/// The xtask launcher builds the same packages, so that both builds share their compiled dependencies.
-pub(crate) const DEVTOOLS_PACKAGE_ARGUMENTS: [&str; 2] = ["--package", "clew-devtools"];
+/// Package arguments of all development builds. With the same packages, all builds share their compiled dependencies.
+/// The launcher `xtask` builds the same packages.
+pub const DEVELOPMENT_PACKAGES: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
 /// Returns the workspace root directory, which the xtask launcher passes in `CLEW_WORKSPACE_ROOT`.
 /// The path is not a compile-time constant, because another clone may have compiled this program.
-pub(crate) fn root_dir() -> PathBuf {
+pub fn root_dir() -> PathBuf {
     std::env::var_os("CLEW_WORKSPACE_ROOT").map_or_else(|| PathBuf::from("."), PathBuf::from)
 }
 
 /// Returns a cargo command whose working directory is the workspace root.
-pub(crate) fn cargo_command() -> Command {
+pub fn cargo_command() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     Command::new(cargo).current_dir(root_dir())
 }
 
 /// Runs git in the workspace root, and returns its output. Returns `None` if git fails.
-pub(crate) async fn run_git(arguments: &[&str]) -> Option<String> {
+pub async fn run_git(arguments: &[&str]) -> Option<String> {
     let git = Command::new("git").current_dir(root_dir()).args(arguments.iter().copied());
     git.output_if_successful().await.map(|output| output.trim().to_owned())
 }
 
 /// An executable built by cargo.
 #[derive(Debug, Clone)]
-pub(crate) struct BuiltProgram {
+pub struct BuiltProgram {
     /// Name of the cargo target.
-    pub(crate) name: String,
+    pub name: String,
     /// Kind of cargo target, such as `bin`, `test` or `bench`.
-    pub(crate) kind: String,
-    pub(crate) path: PathBuf,
+    pub kind: String,
+    /// Path of the executable.
+    pub path: PathBuf,
 }
 
-/// Builds `clew` with cargo's `profile` arguments, and returns the path of the executable.
-pub(crate) async fn build_clew(profile: &[&str]) -> Result<PathBuf, DevtoolsError> {
-    let arguments = [&["build", "--package", "clew", "--bin", "clew"], profile].concat();
+/// Builds `clew` for the development tasks with a cargo profile, and returns the path of the executable.
+pub async fn build_development_clew(profile: &str) -> Result<PathBuf, DevtoolsError> {
+    let arguments = [&["build", "--profile", profile, "--bin", "clew"], &DEVELOPMENT_PACKAGES[..]].concat();
+    find_clew_program(&build_programs("Building clew", &arguments).await?)
+}
+
+/// Builds `clew` as for a release, without the features that only development tasks use.
+pub async fn build_release_clew() -> Result<PathBuf, DevtoolsError> {
+    let arguments = ["build", "--release", "--package", "clew", "--bin", "clew"];
     find_clew_program(&build_programs("Building clew", &arguments).await?)
 }
 
 /// Returns the path of the built `clew` executable.
-pub(crate) fn find_clew_program(programs: &[BuiltProgram]) -> Result<PathBuf, DevtoolsError> {
+pub fn find_clew_program(programs: &[BuiltProgram]) -> Result<PathBuf, DevtoolsError> {
     find_built_program(programs, "bin", "clew")
 }
 
 /// Returns a built program's path, or an error if cargo did not build the program.
-pub(crate) fn find_built_program(programs: &[BuiltProgram], kind: &str, name: &str) -> Result<PathBuf, DevtoolsError> {
+pub fn find_built_program(programs: &[BuiltProgram], kind: &str, name: &str) -> Result<PathBuf, DevtoolsError> {
     let found = programs.iter().find(|program| program.kind == kind && program.name == name);
     found
         .map(|program| program.path.clone())
@@ -64,7 +71,7 @@ pub(crate) fn find_built_program(programs: &[BuiltProgram], kind: &str, name: &s
 }
 
 /// Runs a cargo build, and returns the programs that it built.
-pub(crate) async fn build_programs(step_name: &str, arguments: &[&str]) -> Result<Vec<BuiltProgram>, DevtoolsError> {
+pub async fn build_programs(step_name: &str, arguments: &[&str]) -> Result<Vec<BuiltProgram>, DevtoolsError> {
     let step = Step::start(step_name);
     let build = cargo_command().args(arguments.iter().copied()).args(["--locked"]);
     build.run_in_step(&step, BUILD_TIMEOUT).await?;

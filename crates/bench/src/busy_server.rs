@@ -1,0 +1,308 @@
+//! Benchmark cases on a database server with 10,000 sessions: snapshots, lock waits and API collections.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use clew_devtools::command::Command;
+use clew_devtools::progress::{self, Step};
+use clew_testkit::{Flavor, LoadSize, Server, ServerOptions, SessionLoad, TEN_THOUSAND_SESSION_LOAD};
+
+use crate::BenchContext;
+use crate::cases::{BenchCase, Comparison, MedianTarget};
+use crate::count_checks::{count_occurrences_in_file, ensure_count};
+use crate::error::BenchError;
+use crate::paired_runs::{Measurement, run_pairs};
+use crate::query_log;
+use crate::server_harness::{NodeInventory, RunningClewServer};
+
+/// A benchmark case on a database server with many sessions.
+struct BusyServerCase {
+    definition: BenchCase,
+    flavor: Flavor,
+    clew: ClewInvocation,
+    baseline: BaselineInvocation,
+    /// Text that Clew's output contains once for each counted item, and the expected number of items.
+    item_marker: (&'static str, fn(LoadSize) -> usize),
+    /// Minimum number of lines that the baseline program must print.
+    min_baseline_lines: fn(LoadSize) -> usize,
+}
+
+/// Clew command or API client whose run time a case measures.
+#[derive(Clone, Copy)]
+enum ClewInvocation {
+    /// A `clew` command that gets the database server's URL as an argument.
+    Command(&'static [&'static str]),
+    /// The command `clew collect`.
+    Collect,
+    /// An API client in the benchmark process.
+    Client,
+}
+
+/// Baseline program that a case compares with Clew.
+#[derive(Clone, Copy)]
+enum BaselineInvocation {
+    /// The `mariadb` client, which runs the same statements as Clew.
+    SameReads,
+    /// The `mariadb` client, which runs the same statements as Clew. Clew and the `mariadb` client use TLS.
+    SameReadsOverTls,
+    /// The `mariadb` client, which runs statements other than those that Clew runs.
+    Statements(&'static str),
+    /// The command `clew snapshot`.
+    Snapshot,
+}
+
+const SNAPSHOT_ARGUMENTS: &[&str] = &["snapshot", "--format", "csv"];
+const SESSION_ROW_TEXT: (&str, fn(LoadSize) -> usize) = ("root,127.0.0.1:", |size| size.sessions);
+
+/// Query with which the server joins sessions and transactions. Clew performs the same join in memory.
+const JOIN_QUERY: &str = "SELECT p.id, p.user, p.host, p.db, p.command, p.time, p.state, p.info, t.trx_id, t.trx_state, \
+     TIMESTAMPDIFF(SECOND, t.trx_started, NOW(6)), TIMESTAMPDIFF(SECOND, t.trx_wait_started, NOW(6)), t.trx_rows_locked, \
+     t.trx_tables_locked, t.trx_rows_modified FROM information_schema.processlist p \
+     LEFT JOIN information_schema.innodb_trx t ON t.trx_mysql_thread_id = p.id";
+
+const fn snapshot_case(name: &'static str, flavor: Flavor) -> BusyServerCase {
+    BusyServerCase {
+        definition: BenchCase {
+            name,
+            metric: "`clew snapshot` to CSV, 10,000 sessions",
+            baseline: "`mariadb` client with the same two statements, output to a file",
+            comparison: Comparison::Ratio,
+            target: MedianTarget::AtMost(1.03),
+            unit: "s",
+            pairs: 41,
+        },
+        flavor,
+        clew: ClewInvocation::Command(SNAPSHOT_ARGUMENTS),
+        baseline: BaselineInvocation::SameReads,
+        item_marker: SESSION_ROW_TEXT,
+        min_baseline_lines: |size| size.sessions + size.transactions,
+    }
+}
+
+const fn collect_case(name: &'static str, flavor: Flavor) -> BusyServerCase {
+    BusyServerCase {
+        definition: BenchCase {
+            name,
+            metric: "`clew collect`: a collection through the API, including the start of the program",
+            baseline: "`clew snapshot`",
+            comparison: Comparison::Ratio,
+            target: MedianTarget::AtMost(1.3),
+            unit: "s",
+            pairs: 21,
+        },
+        flavor,
+        clew: ClewInvocation::Collect,
+        baseline: BaselineInvocation::Snapshot,
+        item_marker: SESSION_ROW_TEXT,
+        min_baseline_lines: |size| size.sessions,
+    }
+}
+
+const fn api_case(name: &'static str, flavor: Flavor) -> BusyServerCase {
+    let collect = collect_case(name, flavor);
+    let metric = "collection through the API by a running program, from the POST to the last byte";
+    BusyServerCase { definition: BenchCase { metric, ..collect.definition }, clew: ClewInvocation::Client, ..collect }
+}
+
+static BUSY_SERVER_CASES: [BusyServerCase; 10] = [
+    snapshot_case("snapshot-mysql", Flavor::MySql),
+    BusyServerCase {
+        definition: BenchCase {
+            name: "snapshot-mysql-tls",
+            baseline: "`mariadb` client with the same two statements, both over TLS",
+            ..snapshot_case("", Flavor::MySql).definition
+        },
+        baseline: BaselineInvocation::SameReadsOverTls,
+        ..snapshot_case("", Flavor::MySql)
+    },
+    snapshot_case("snapshot-mariadb", Flavor::MariaDb),
+    BusyServerCase {
+        definition: BenchCase {
+            name: "join-mariadb",
+            metric: "`clew snapshot` to CSV, 10,000 sessions",
+            baseline: "`mariadb` client with the join in SQL",
+            comparison: Comparison::Speedup,
+            target: MedianTarget::AtLeast(40.0),
+            unit: "s",
+            pairs: 21,
+        },
+        baseline: BaselineInvocation::Statements(JOIN_QUERY),
+        min_baseline_lines: |size| size.sessions,
+        ..snapshot_case("", Flavor::MariaDb)
+    },
+    BusyServerCase {
+        definition: BenchCase {
+            name: "detail-mysql",
+            metric: "`clew snapshot --detail`, 10,000 sessions",
+            baseline: "`mariadb` client with `sys.session`, then `sys.innodb_lock_waits`",
+            comparison: Comparison::Speedup,
+            target: MedianTarget::AtLeast(70.0),
+            unit: "s",
+            pairs: 9,
+        },
+        flavor: Flavor::MySql,
+        clew: ClewInvocation::Command(&["snapshot", "--detail", "--format", "csv"]),
+        baseline: BaselineInvocation::Statements("SELECT * FROM sys.session; SELECT * FROM sys.innodb_lock_waits"),
+        item_marker: (",clew-testkit,", |size| size.sessions),
+        min_baseline_lines: |size| size.sessions + size.waiters,
+    },
+    BusyServerCase {
+        definition: BenchCase {
+            name: "locks-mysql",
+            metric: "`clew locks`, 10,000 sessions, 100 waiters",
+            baseline: "`mariadb` client with `sys.innodb_lock_waits`",
+            comparison: Comparison::Speedup,
+            target: MedianTarget::AtLeast(20.0),
+            unit: "s",
+            pairs: 9,
+        },
+        flavor: Flavor::MySql,
+        clew: ClewInvocation::Command(&["locks"]),
+        baseline: BaselineInvocation::Statements("SELECT * FROM sys.innodb_lock_waits"),
+        item_marker: ("\n100 sessions wait on 127.0.0.1", |size| size.waiters / 100),
+        min_baseline_lines: |size| size.waiters,
+    },
+    collect_case("collect-mysql", Flavor::MySql),
+    collect_case("collect-mariadb", Flavor::MariaDb),
+    api_case("api-mysql", Flavor::MySql),
+    api_case("api-mariadb", Flavor::MariaDb),
+];
+
+/// Returns the benchmark cases that run on busy database servers.
+pub(super) fn busy_server_cases() -> impl Iterator<Item = BenchCase> {
+    BUSY_SERVER_CASES.iter().map(|case| case.definition)
+}
+
+/// Runs the cases on one database server after another, because each server has 10,000 threads.
+pub(super) async fn measure_busy_server(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+    let mut measurements = Vec::new();
+    for flavor in [Flavor::MySql, Flavor::MariaDb] {
+        let of_flavor = BUSY_SERVER_CASES.iter().filter(|case| case.flavor == flavor);
+        let selected: Vec<&BusyServerCase> =
+            of_flavor.filter(|case| bench.filter.includes(case.definition.name)).collect();
+        if selected.is_empty() {
+            continue;
+        }
+        progress::print_heading(&format!("{flavor} with {} sessions", TEN_THOUSAND_SESSION_LOAD.sessions));
+        measurements.extend(measure_busy_server_cases(bench, flavor, &selected).await?);
+    }
+    Ok(measurements)
+}
+
+async fn measure_busy_server_cases(
+    bench: &BenchContext,
+    flavor: Flavor,
+    cases: &[&BusyServerCase],
+) -> Result<Vec<Measurement>, BenchError> {
+    let step = Step::start("Starting the database server and opening the sessions");
+    let max_connections = u32::try_from(TEN_THOUSAND_SESSION_LOAD.sessions + 100).unwrap_or(u32::MAX);
+    let server =
+        bench.start_server(flavor, &ServerOptions { max_connections, arguments: server_arguments(flavor) }).await?;
+    let load =
+        SessionLoad::start(&server, TEN_THOUSAND_SESSION_LOAD).await.map_err(|cause| BenchError::Load { cause })?;
+    let inventory = NodeInventory::register_nodes(&bench.clew, &[server_url(&server, "off")], 1).await?;
+    let clew_server = inventory.start_server(None).await?;
+    let snapshot = clew_command(bench, SNAPSHOT_ARGUMENTS, &server, "off");
+    let reads = query_log::capture_query_log(&snapshot, &server).await?.snapshot_statements()?;
+    step.complete();
+    let fixture = BusyServerFixture { bench, server: &server, size: load.size(), clew_server, snapshot, reads };
+    let mut measurements = Vec::new();
+    for case in cases {
+        measurements.push(fixture.measure_case(case, &inventory).await?);
+    }
+    fixture.clew_server.stop().await?;
+    Ok(measurements)
+}
+
+/// Servers and commands that all cases on one database server share. Only the TLS cases connect over TLS.
+struct BusyServerFixture<'a> {
+    bench: &'a BenchContext,
+    server: &'a Server,
+    size: LoadSize,
+    clew_server: RunningClewServer<'a>,
+    snapshot: Command,
+    reads: String,
+}
+
+impl BusyServerFixture<'_> {
+    async fn measure_case(&self, case: &BusyServerCase, inventory: &NodeInventory) -> Result<Measurement, BenchError> {
+        let Some(node) = inventory.nodes.first() else { return Ok(Measurement::new(case.definition)) };
+        let (clew_file, baseline_file) = (self.bench.temp_file_path("clew"), self.bench.temp_file_path("baseline"));
+        let (marker, expected) = case.item_marker;
+        let baseline = match case.baseline {
+            BaselineInvocation::SameReads => mariadb_client_command(self.server, &["--skip-ssl"], &self.reads),
+            BaselineInvocation::SameReadsOverTls => mariadb_client_command(self.server, &["--ssl"], &self.reads),
+            BaselineInvocation::Statements(statements) => {
+                mariadb_client_command(self.server, &["--skip-ssl"], statements)
+            }
+            BaselineInvocation::Snapshot => self.snapshot.clone(),
+        };
+        let use_tls = matches!(case.baseline, BaselineInvocation::SameReadsOverTls);
+        let delays = RefCell::new(Vec::new());
+        let clew = async || {
+            let elapsed = match case.clew {
+                ClewInvocation::Command(arguments) => {
+                    let tls = if use_tls { "required" } else { "off" };
+                    clew_command(self.bench, arguments, self.server, tls).run_timed_to_file(&clew_file).await?
+                }
+                ClewInvocation::Collect => self.clew_server.collect_command(node).run_timed_to_file(&clew_file).await?,
+                ClewInvocation::Client => {
+                    let (elapsed, delay) = self.clew_server.measure_collection_to_file(node, &clew_file).await?;
+                    delays.borrow_mut().extend(delay);
+                    elapsed
+                }
+            };
+            let found = count_occurrences_in_file(&clew_file, marker)?;
+            ensure_count(case.definition.name, found, expected(self.size) as u64)?;
+            Ok(elapsed.as_secs_f64())
+        };
+        let baseline = async || {
+            let elapsed = baseline.run_timed_to_file(&baseline_file).await?;
+            let (found, minimum) =
+                (count_occurrences_in_file(&baseline_file, "\n")?, (case.min_baseline_lines)(self.size) as u64);
+            if found < minimum {
+                return Err(BenchError::WrongCount { subject: baseline.command_line(), found, expected: minimum });
+            }
+            Ok(elapsed.as_secs_f64())
+        };
+        let measurement = run_pairs(case.definition, clew, baseline).await?;
+        Ok(match delays.into_inner().into_iter().max() {
+            Some(maximum) => measurement.with_note(format_notification_delay(maximum)),
+            None => measurement,
+        })
+    }
+}
+
+fn format_notification_delay(maximum: Duration) -> String {
+    format!(
+        "delay from the end of a collection in the server's log to its notification at the client: at most {:.0} ms.",
+        maximum.as_secs_f64() * 1000.0
+    )
+}
+
+/// Returns a `clew` command whose timeout is 300 s, because the machine is busy.
+fn clew_command(bench: &BenchContext, arguments: &[&str], server: &Server, tls: &str) -> Command {
+    let url = server_url(server, tls);
+    Command::new(&bench.clew).args(arguments.iter().copied()).args([url.as_str(), "--timeout", "300"])
+}
+
+fn server_url(server: &Server, tls: &str) -> String {
+    format!("{}?tls={tls}", server.url())
+}
+
+/// Returns a command that runs the given statements with the `mariadb` client.
+fn mariadb_client_command(server: &Server, tls: &[&str], statements: &str) -> Command {
+    let port = server.port().to_string();
+    Command::new("mariadb")
+        .args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--port", port.as_str(), "--user=root"])
+        .args(tls.iter().copied())
+        .args(["--batch", "--execute", statements])
+}
+
+/// Returns server options that enlarge the buffer pool and enable the performance schema.
+fn server_arguments(flavor: Flavor) -> Vec<String> {
+    match flavor {
+        Flavor::MySql => vec!["--innodb-buffer-pool-size=256M".to_owned()],
+        Flavor::MariaDb => vec!["--innodb-buffer-pool-size=256M".to_owned(), "--performance-schema=ON".to_owned()],
+    }
+}

@@ -1,0 +1,123 @@
+//! Types for benchmark cases, for their targets and for the `--only` filter. Other modules define the cases.
+
+use crate::error::BenchError;
+
+/// Definition of a benchmark case. Each measured pair is one run of Clew and one run of the baseline.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BenchCase {
+    /// Case name that the `--only` option matches.
+    pub(super) name: &'static str,
+    /// Description of the Clew operation that the case measures.
+    pub(super) metric: &'static str,
+    /// Description of the baseline operation.
+    pub(super) baseline: &'static str,
+    /// Formula that compares the two values of a measured pair.
+    pub(super) comparison: Comparison,
+    /// Limit for the median of the comparison results.
+    pub(super) target: MedianTarget,
+    /// Unit of both measured values.
+    pub(super) unit: &'static str,
+    /// Number of measured pairs.
+    pub(super) pairs: usize,
+}
+
+/// Formula that calculates one number from a pair of measured values: the Clew value and the baseline value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Comparison {
+    /// Clew value divided by baseline value.
+    Ratio,
+    /// Baseline value divided by Clew value.
+    Speedup,
+    /// Clew value minus baseline value.
+    Difference,
+    /// The Clew value alone. The report shows the baseline value only for information.
+    Absolute,
+    /// Decrease from the baseline value to the Clew value, as a percentage of the baseline value.
+    PercentDecrease,
+}
+
+/// Upper or lower limit for the median of a case's comparison results.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum MedianTarget {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Comparison {
+    pub(super) fn compare(self, clew: f64, baseline: f64) -> f64 {
+        match self {
+            Self::Ratio => clew / baseline,
+            Self::Speedup => baseline / clew,
+            Self::Difference => clew - baseline,
+            Self::Absolute => clew,
+            Self::PercentDecrease => (baseline - clew) / baseline * 100.0,
+        }
+    }
+}
+
+impl MedianTarget {
+    pub(super) fn is_met_by(self, value: f64) -> bool {
+        match self {
+            Self::AtMost(maximum) => value <= maximum,
+            Self::AtLeast(minimum) => value >= minimum,
+        }
+    }
+}
+
+/// Filter that selects benchmark cases by name prefix. An empty filter includes every case.
+#[derive(Debug, Clone, Default)]
+pub(super) struct CaseFilter(Vec<String>);
+
+impl CaseFilter {
+    /// Creates a filter from name prefixes. Returns an error if a prefix matches no case name.
+    pub(super) fn new(prefixes: Vec<String>, case_names: &[&'static str]) -> Result<Self, BenchError> {
+        match prefixes.iter().find(|prefix| !case_names.iter().any(|name| name.starts_with(prefix.as_str()))) {
+            Some(unknown) => Err(BenchError::UnknownCase { name: unknown.clone(), names: case_names.join(" ") }),
+            None => Ok(Self(prefixes)),
+        }
+    }
+
+    pub(super) fn includes(&self, name: &str) -> bool {
+        self.0.is_empty() || self.0.iter().any(|prefix| name.starts_with(prefix.as_str()))
+    }
+
+    pub(super) fn includes_any(&self, cases: &[BenchCase]) -> bool {
+        cases.iter().any(|case| self.includes(case.name))
+    }
+
+    pub(super) fn includes_all(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comparisons_follow_their_formulas() {
+        let comparisons = [
+            Comparison::Ratio,
+            Comparison::Speedup,
+            Comparison::Difference,
+            Comparison::Absolute,
+            Comparison::PercentDecrease,
+        ];
+        let values = comparisons.map(|comparison| comparison.compare(2.0, 8.0));
+        for (value, expected) in values.iter().zip([0.25, 4.0, -6.0, 2.0, 75.0]) {
+            assert!((value - expected).abs() < f64::EPSILON, "{values:?}");
+        }
+        assert!(MedianTarget::AtMost(1.03).is_met_by(1.03) && !MedianTarget::AtMost(1.03).is_met_by(1.031));
+        assert!(MedianTarget::AtLeast(40.0).is_met_by(40.0) && !MedianTarget::AtLeast(40.0).is_met_by(39.9));
+    }
+
+    #[test]
+    fn filter_selects_cases_by_name_prefix() {
+        let names = ["download-32", "download-1", "status"];
+        let filter = CaseFilter::new(vec!["download".into()], &names).unwrap();
+        assert!(filter.includes("download-1") && filter.includes("download-32") && !filter.includes("status"));
+        assert!(CaseFilter::new(Vec::new(), &names).unwrap().includes("status"));
+        let unknown = CaseFilter::new(vec!["upload".into()], &names).unwrap_err().to_string();
+        assert!(unknown.contains("upload") && unknown.contains("download-32"), "{unknown}");
+    }
+}

@@ -1,0 +1,95 @@
+//! Checks numbers of rows or connections, which do not depend on the speed of the machine.
+
+use std::path::Path;
+
+use clew_devtools::DevtoolsError;
+use clew_devtools::progress::print_line;
+
+use crate::error::BenchError;
+
+/// Counts how often a text occurs in a file.
+pub(super) fn count_occurrences_in_file(file: &Path, text: &str) -> Result<u64, BenchError> {
+    let read = std::fs::read(file);
+    let bytes = read.map_err(|cause| DevtoolsError::File { operation: "read", path: file.to_owned(), cause })?;
+    Ok(count_occurrences(&bytes, text))
+}
+
+/// Counts how often a text occurs in a byte slice.
+pub(super) fn count_occurrences(bytes: &[u8], text: &str) -> u64 {
+    String::from_utf8_lossy(bytes).matches(text).count() as u64
+}
+
+/// Returns an error if a count differs from its expected value.
+pub(super) fn ensure_count(subject: &str, found: u64, expected: u64) -> Result<(), BenchError> {
+    if found == expected {
+        Ok(())
+    } else {
+        Err(BenchError::WrongCount { subject: subject.to_owned(), found, expected })
+    }
+}
+
+/// Measured counts with expected values.
+#[derive(Debug, Default)]
+pub(super) struct CountChecks(Vec<CountCheck>);
+
+#[derive(Debug)]
+struct CountCheck {
+    subject: String,
+    found: u64,
+    minimum: u64,
+    maximum: u64,
+}
+
+impl CountChecks {
+    /// Adds a count and its expected value.
+    pub(super) fn expect_exactly(&mut self, subject: &str, found: u64, expected: u64) {
+        self.0.push(CountCheck { subject: subject.to_owned(), found, minimum: expected, maximum: expected });
+    }
+
+    /// Adds a count and the allowed maximum.
+    pub(super) fn expect_at_most(&mut self, subject: &str, found: u64, maximum: u64) {
+        self.0.push(CountCheck { subject: subject.to_owned(), found, minimum: 0, maximum });
+    }
+
+    /// Prints all counts. If any count is wrong, returns an error that lists the wrong counts.
+    pub(super) fn print_and_verify(&self) -> Result<(), DevtoolsError> {
+        for check in &self.0 {
+            let suffix = if check.is_met() { String::new() } else { format!(", {}", check.format_requirement()) };
+            print_line(&format!("{:>10}  {}{suffix}", check.found, check.subject));
+        }
+        let failed = self.0.iter().filter(|check| !check.is_met());
+        let failed: Vec<String> =
+            failed.map(|check| format!("{}: {}, {}", check.subject, check.found, check.format_requirement())).collect();
+        if failed.is_empty() { Ok(()) } else { Err(DevtoolsError::Checks(failed.join("; "))) }
+    }
+}
+
+impl CountCheck {
+    fn is_met(&self) -> bool {
+        (self.minimum..=self.maximum).contains(&self.found)
+    }
+
+    fn format_requirement(&self) -> String {
+        let verb = if self.minimum == self.maximum { "must be" } else { "must be at most" };
+        format!("{verb} {}", self.maximum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_counts_fail_by_name() {
+        let mut checks = CountChecks::default();
+        checks.expect_exactly("rows", 5, 5);
+        checks.print_and_verify().unwrap();
+        checks.expect_at_most("allocations", 4, 5);
+        checks.print_and_verify().unwrap();
+        checks.expect_at_most("allocations", 6, 5);
+        checks.expect_exactly("bytes", 5, 6);
+        let error = checks.print_and_verify().unwrap_err().to_string();
+        assert!(error.contains("bytes: 5, must be 6") && !error.contains("rows"), "{error}");
+        assert!(error.contains("allocations: 6, must be at most 5") && !error.contains(": 4"), "{error}");
+    }
+}

@@ -1,0 +1,229 @@
+//! `cargo xtask bench --quick`: checks machine-independent counts of statements, rows and memory allocations.
+//! If a commit changes an expected count, its message must explain the change.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clew_devtools::DevtoolsError;
+use clew_devtools::command::Command;
+use clew_devtools::progress::{self, Step};
+use clew_devtools::workspace;
+use clew_testkit::{FakeFleet, FakeOptions, FakeServer, Fault, Flavor, LoadSize, Server, ServerOptions, SessionLoad};
+use mysql_async::prelude::Queryable;
+use tokio::time::{Instant, sleep};
+
+use crate::BenchContext;
+use crate::cases::CaseFilter;
+use crate::count_checks::{CountChecks, count_occurrences, count_occurrences_in_file};
+use crate::error::BenchError;
+use crate::query_log;
+use crate::server_harness::NodeInventory;
+
+/// Expected number of SQL statements that a Clew command sends over one connection.
+struct ExpectedStatementCount {
+    command: &'static [&'static str],
+    /// Numbers of statements: first on MySQL, then on MariaDB.
+    statements: [u64; 2],
+}
+
+/// Expected numbers of SQL statements on a server that has transactions and lock waits.
+/// The numbers include the statements for session settings and capability queries.
+const EXPECTED_STATEMENT_COUNTS: [ExpectedStatementCount; 4] = [
+    ExpectedStatementCount { command: &["snapshot", "--format", "csv"], statements: [6, 5] },
+    ExpectedStatementCount { command: &["snapshot", "--format", "csv", "--detail"], statements: [19, 10] },
+    ExpectedStatementCount { command: &["locks"], statements: [18, 10] },
+    ExpectedStatementCount { command: &["ps"], statements: [6, 5] },
+];
+
+const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
+const LOAD_SIZE: LoadSize = LoadSize { sessions: 200, transactions: 50, waiters: 10 };
+/// Number of sessions on the fake server.
+const SNAPSHOT_ROW_COUNT: u64 = 1000;
+/// Expected CSV size in bytes, with the header and all sessions of the fake server.
+const EXPECTED_SNAPSHOT_BYTES: u64 = 139_255;
+/// Maximum number of memory allocations per 100 rows in an unoptimized build, without and with details.
+/// Each session of the fake server runs a statement, so Clew reads two statement timer rows per session.
+const MAX_ALLOCATIONS_PER_100_ROWS: [(&str, u64); 2] = [("snapshot", 2750), ("detailed_snapshot", 2850)];
+/// Number of fake servers in the fleet.
+const NODE_COUNT: u64 = 40;
+/// Number of sessions on each fake server.
+const SESSIONS_PER_NODE: u64 = 20;
+/// Text that occurs exactly once in each process list row of a fake server.
+const ROW_MARKER_TEXT: &str = "FOR UPDATE";
+/// Time limit within which a server must remove closed connections. Only a leaked connection exceeds it.
+const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Runs all checks with the test build. If any count is wrong, returns an error that lists the wrong counts.
+pub(super) async fn run(clew: Option<PathBuf>) -> Result<(), BenchError> {
+    let programs =
+        workspace::build_programs("Building the workspace", &["build", "--workspace", "--all-targets"]).await?;
+    let clew = clew.map_or_else(|| workspace::find_clew_program(&programs), Ok)?;
+    let bench = BenchContext::new(clew, CaseFilter::default())?;
+    let mut counts = CountChecks::default();
+    progress::print_heading("Machine-independent counts");
+    check_allocation_counts(&workspace::find_built_program(&programs, "bench", "allocations")?, &mut counts).await?;
+    check_snapshot_and_collection(&bench, &mut counts).await?;
+    check_fleet_connections(&bench, &mut counts).await?;
+    for (at, flavor) in SERVER_FLAVORS.into_iter().enumerate() {
+        check_statement_counts(&bench, flavor, at, &mut counts).await?;
+    }
+    Ok(counts.print_and_verify()?)
+}
+
+/// Checks the number of memory allocations per row with `crates/mysql/benches/allocations.rs`.
+async fn check_allocation_counts(program: &Path, counts: &mut CountChecks) -> Result<(), BenchError> {
+    let step = Step::start("Counting allocations per row");
+    let command = Command::new(program).args(["--bench"]);
+    let output = command.output().await?;
+    for (name, maximum) in MAX_ALLOCATIONS_PER_100_ROWS {
+        let found = parse_hundredths(&output, name).ok_or_else(|| DevtoolsError::UnexpectedOutput {
+            command: command.command_line(),
+            cause: format!("the count of {name} is missing"),
+            output: output.clone(),
+        })?;
+        counts.expect_at_most(&format!("allocations per 100 rows of {name}"), found, maximum);
+    }
+    step.complete();
+    Ok(())
+}
+
+/// Parses a decimal number as hundredths: `snapshot allocations_per_row=10.01 …` returns 1001.
+fn parse_hundredths(output: &str, name: &str) -> Option<u64> {
+    let line = output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" allocations_per_row="))?;
+    let (integer, fraction) = line.split(' ').next()?.split_once('.')?;
+    Some(integer.parse::<u64>().ok()? * 100 + fraction.parse::<u64>().ok()?)
+}
+
+/// Checks the rows, bytes and connections of a snapshot and of a collection through the API.
+async fn check_snapshot_and_collection(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), BenchError> {
+    let step = Step::start("Checking a snapshot of 1,000 rows");
+    let options =
+        FakeOptions { sessions: SNAPSHOT_ROW_COUNT, transactions: SNAPSHOT_ROW_COUNT / 4, fault: Fault::None };
+    let fake = FakeServer::start(options).await.map_err(|cause| BenchError::Load { cause })?;
+    let url = fake.url();
+    let snapshot = Command::new(&bench.clew).args(["snapshot", "--format", "csv", url.as_str()]);
+    let output = snapshot.output().await?;
+    counts.expect_exactly(
+        "rows of a snapshot",
+        count_occurrences(output.as_bytes(), ROW_MARKER_TEXT),
+        SNAPSHOT_ROW_COUNT,
+    );
+    counts.expect_exactly("bytes of a snapshot", output.len() as u64, EXPECTED_SNAPSHOT_BYTES);
+    counts.expect_exactly("connections of a snapshot", fake.accepted_connections(), 1);
+
+    let inventory = NodeInventory::register_nodes(&bench.clew, &[url], 1).await?;
+    let server = inventory.start_server(None).await?;
+    let Some(node) = inventory.nodes.first() else { return Ok(()) };
+    let id = server.run_collection(node).await?;
+    let file = bench.temp_file_path("result.csv");
+    let bytes = server.download_result(node, &id, &file).await?;
+    counts.expect_exactly("rows of a result", count_occurrences_in_file(&file, ROW_MARKER_TEXT)?, SNAPSHOT_ROW_COUNT);
+    counts.expect_exactly("bytes of a result", bytes, EXPECTED_SNAPSHOT_BYTES);
+    counts.expect_exactly("connections of a collection", fake.accepted_connections(), 2);
+    counts.expect_exactly(
+        "connections left open after both",
+        wait_until_connections_close(async || Ok(fake.open_connections())).await?,
+        0,
+    );
+    server.stop().await?;
+    step.complete();
+    Ok(())
+}
+
+/// Checks that a `clew serve` process opens one connection per node and closes all connections.
+async fn check_fleet_connections(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), BenchError> {
+    let step = Step::start("Collecting from each of 40 nodes");
+    let options = FakeOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
+    let started = FakeFleet::start(usize::try_from(NODE_COUNT).unwrap_or(0), options).await;
+    let fleet = started.map_err(|cause| BenchError::Load { cause })?;
+    let urls: Vec<String> = fleet.servers().iter().map(FakeServer::url).collect();
+    let inventory = NodeInventory::register_nodes(&bench.clew, &urls, urls.len()).await?;
+    let server = inventory.start_server(None).await?;
+    let ids = server.collect_from_all_nodes(&inventory.nodes).await?;
+    let file = bench.temp_file_path("result.csv");
+    let mut rows = 0;
+    for (node, id) in inventory.nodes.iter().zip(&ids) {
+        server.download_result(node, id, &file).await?;
+        rows += count_occurrences_in_file(&file, ROW_MARKER_TEXT)?;
+    }
+    counts.expect_exactly("rows of 40 nodes", rows, NODE_COUNT * SESSIONS_PER_NODE);
+    counts.expect_exactly("connections to 40 nodes", fleet.accepted_connections(), NODE_COUNT);
+    counts.expect_exactly(
+        "connections left open to 40 nodes",
+        wait_until_connections_close(async || Ok(fleet.open_connections())).await?,
+        0,
+    );
+    server.stop().await?;
+    step.complete();
+    Ok(())
+}
+
+/// Checks the numbers of statements and connections in a database server's general log.
+async fn check_statement_counts(
+    bench: &BenchContext,
+    flavor: Flavor,
+    at: usize,
+    counts: &mut CountChecks,
+) -> Result<(), BenchError> {
+    let step = Step::start(format!("Counting statements on {flavor}"));
+    let server = Server::start(flavor, &ServerOptions::default()).await?;
+    let load = SessionLoad::start(&server, LOAD_SIZE).await.map_err(|cause| BenchError::Load { cause })?;
+    let before = count_connections(&server).await?;
+    let url = server.url();
+    for case in &EXPECTED_STATEMENT_COUNTS {
+        let name = case.command.join(" ");
+        step.set_detail(&name);
+        let command = Command::new(&bench.clew).args(case.command.iter().copied()).args([&url]);
+        let log = query_log::capture_query_log(&command, &server).await?;
+        let expected = case.statements.get(at).copied().unwrap_or_default();
+        let statements = log.statements.len() as u64;
+        counts.expect_exactly(&format!("statements of clew {name} to {flavor}"), statements, expected);
+        if statements != expected {
+            step.print_note(&log.statements.join("\n  "));
+        }
+        counts.expect_exactly(&format!("connections of clew {name} to {flavor}"), log.connections as u64, 1);
+    }
+    let remaining =
+        wait_until_connections_close(async || Ok(count_connections(&server).await?.saturating_sub(before))).await?;
+    counts.expect_exactly(&format!("connections left open to {flavor}"), remaining, 0);
+    drop(load);
+    step.complete();
+    Ok(())
+}
+
+async fn count_connections(server: &Server) -> Result<u64, BenchError> {
+    let failed = |cause| DevtoolsError::Database { operation: "count a server's connections", cause };
+    let mut control = server.connect().await.map_err(failed)?;
+    let row: Option<(String, u64)> =
+        control.query_first("SHOW STATUS LIKE 'Threads_connected'").await.map_err(failed)?;
+    control.disconnect().await.map_err(failed)?;
+    Ok(row.map_or(0, |(_, connected)| connected))
+}
+
+/// Waits until all connections are closed, or until the timeout. Returns the number of open connections.
+async fn wait_until_connections_close(
+    connections: impl AsyncFn() -> Result<u64, BenchError>,
+) -> Result<u64, BenchError> {
+    let start = Instant::now();
+    loop {
+        let open = connections().await?;
+        if open == 0 || start.elapsed() > CONNECTION_CLOSE_TIMEOUT {
+            return Ok(open);
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn allocations_are_parsed_by_name() {
+        let output =
+            "snapshot allocations_per_row=10.01 bytes_per_row=4\ndetailed_snapshot allocations_per_row=9.50 x\n";
+        assert_eq!(parse_hundredths(output, "snapshot"), Some(1001));
+        assert_eq!(parse_hundredths(output, "detailed_snapshot"), Some(950));
+        assert_eq!(parse_hundredths(output, "locks"), None);
+    }
+}

@@ -1,0 +1,110 @@
+//! Benchmark cases in which one `clew serve` process runs one collection on each of 1,000 nodes.
+
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
+
+use clew_devtools::progress::{self, Step};
+use clew_testkit::{FakeFleet, FakeOptions, Fault};
+use tokio::time::sleep;
+
+use crate::BenchContext;
+use crate::cases::{BenchCase, Comparison, MedianTarget};
+use crate::count_checks::{count_occurrences_in_file, ensure_count};
+use crate::error::BenchError;
+use crate::paired_runs::{Measurement, run_pairs};
+use crate::server_harness::{NodeInventory, NodeRef};
+
+const COLLECTION_TIME_CASE: BenchCase = BenchCase {
+    name: "nodes",
+    metric: "one collection from each of 1,000 nodes with 20 sessions, until all are finished",
+    baseline: "1 node",
+    comparison: Comparison::Absolute,
+    target: MedianTarget::AtMost(10.0),
+    unit: "s",
+    pairs: 9,
+};
+
+const PEAK_MEMORY_CASE: BenchCase = BenchCase {
+    name: "nodes-memory",
+    metric: "peak memory of `clew serve` during these collections",
+    baseline: "1 node",
+    target: MedianTarget::AtMost(128.0),
+    unit: "MiB",
+    ..COLLECTION_TIME_CASE
+};
+
+/// Benchmark cases for a fleet.
+pub(super) const FLEET_CASES: [BenchCase; 2] = [COLLECTION_TIME_CASE, PEAK_MEMORY_CASE];
+
+const NODE_COUNT: usize = 1000;
+/// Number of nodes in each instance: one master and 19 replicas.
+const NODES_PER_INSTANCE: usize = 20;
+const SESSIONS_PER_NODE: u64 = 20;
+/// Interval at which the client polls the status of a collection.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// Time limit within which the fake servers must close all connections.
+const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+    if !bench.filter.includes_any(&FLEET_CASES) {
+        return Ok(Vec::new());
+    }
+    progress::print_heading("Fleet of 1,000 nodes");
+    let step = Step::start("Registering the nodes");
+    let options = FakeOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
+    let fleet = FakeFleet::start(NODE_COUNT, options).await.map_err(|cause| BenchError::Load { cause })?;
+    let urls: Vec<String> = fleet.servers().iter().map(clew_testkit::FakeServer::url).collect();
+    let inventory = NodeInventory::register_nodes(&bench.clew, &urls, NODES_PER_INSTANCE).await?;
+    step.complete();
+
+    let peaks = RefCell::new(Measurement::new(PEAK_MEMORY_CASE));
+    let runs = Cell::new(0);
+    let run = async |nodes: &[NodeRef]| {
+        let (elapsed, peak_mib) = collect_from_fleet(bench, &inventory, &fleet, nodes).await?;
+        runs.set(runs.get() + 1);
+        // The warm-up run of each side is not counted, as in the time case.
+        if runs.get() > 2 {
+            let mut peaks = peaks.borrow_mut();
+            if nodes.len() == 1 { peaks.baseline.push(peak_mib) } else { peaks.clew.push(peak_mib) }
+        }
+        Ok(elapsed.as_secs_f64())
+    };
+    let one = inventory.nodes.get(..1).unwrap_or_default();
+    let times = run_pairs(COLLECTION_TIME_CASE, async || run(&inventory.nodes).await, async || run(one).await).await?;
+    let note = format!("at most {} connections open at once, none left open", fleet.max_open_connections());
+    Ok(vec![times.with_note(note), peaks.into_inner()])
+}
+
+/// Starts a new `clew serve` process, and runs one collection on each node.
+/// Returns the time from the first POST to the end of the last collection, and the peak memory in MiB.
+async fn collect_from_fleet(
+    bench: &BenchContext,
+    inventory: &NodeInventory,
+    fleet: &FakeFleet,
+    nodes: &[NodeRef],
+) -> Result<(Duration, f64), BenchError> {
+    let server = inventory.start_server(Some(POLL_INTERVAL)).await?;
+    let accepted_before = fleet.accepted_connections();
+    let start = Instant::now();
+    let ids = server.collect_from_all_nodes(nodes).await?;
+    let elapsed = start.elapsed();
+    let peak = server.peak_memory_mib();
+    ensure_count("connections to 1,000 nodes", fleet.accepted_connections() - accepted_before, nodes.len() as u64)?;
+    let file = bench.temp_file_path("result.csv");
+    for (node, id) in nodes.iter().zip(&ids).step_by(97) {
+        server.download_result(node, id, &file).await?;
+        ensure_count("sessions of a node", count_occurrences_in_file(&file, "FOR UPDATE")?, SESSIONS_PER_NODE)?;
+    }
+    ensure_connections_closed(fleet).await?;
+    server.stop().await?;
+    Ok((elapsed, peak))
+}
+
+/// Returns an error if a connection to a fake server stays open.
+async fn ensure_connections_closed(fleet: &FakeFleet) -> Result<(), BenchError> {
+    let start = Instant::now();
+    while fleet.open_connections() > 0 && start.elapsed() < CONNECTION_CLOSE_TIMEOUT {
+        sleep(Duration::from_millis(5)).await;
+    }
+    ensure_count("connections left open", fleet.open_connections(), 0)
+}

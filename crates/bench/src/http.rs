@@ -1,0 +1,161 @@
+//! Benchmark cases that compare the HTTP server with nginx: downloads and small responses.
+
+mod downloads;
+mod nginx;
+mod small_responses;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use clew_devtools::DevtoolsError;
+use clew_devtools::progress::{self, Step};
+use clew_testkit::{FakeOptions, FakeServer, Fault};
+
+use self::downloads::DownloadRun;
+use self::small_responses::LoadGenerator;
+use crate::BenchContext;
+use crate::cases::{BenchCase, Comparison, MedianTarget};
+use crate::count_checks::{count_occurrences_in_file, ensure_count};
+use crate::error::BenchError;
+use crate::paired_runs::{Measurement, run_pairs};
+use crate::server_harness::{GetRequest, NodeInventory, RunningClewServer};
+
+/// A benchmark case that downloads results.
+struct DownloadCase {
+    case: BenchCase,
+    clients: usize,
+    /// Number of downloads that each client makes in one run.
+    repetitions: usize,
+}
+
+const DOWNLOAD_CASES: [DownloadCase; 2] = [
+    DownloadCase {
+        case: BenchCase {
+            name: "download-32",
+            metric: "download of a 100 MB result, 32 clients",
+            baseline: "nginx with sendfile, same file",
+            comparison: Comparison::Ratio,
+            target: MedianTarget::AtLeast(0.9),
+            unit: "MiB/s",
+            pairs: 11,
+        },
+        clients: 32,
+        repetitions: 1,
+    },
+    DownloadCase {
+        case: BenchCase {
+            name: "download-1",
+            metric: "download of a 100 MB result, one client",
+            baseline: "nginx with sendfile, same file",
+            comparison: Comparison::Ratio,
+            target: MedianTarget::AtLeast(0.8),
+            unit: "MiB/s",
+            pairs: 21,
+        },
+        clients: 1,
+        repetitions: 8,
+    },
+];
+
+/// Benchmark cases for task status requests, each with another load generator.
+const TASK_STATUS_CASES: [(BenchCase, LoadGenerator); 2] = [
+    (
+        BenchCase {
+            name: "status",
+            metric: "task status with signature check and policy, 64 connections of hey",
+            baseline: "nginx with the same body as a constant",
+            comparison: Comparison::Ratio,
+            target: MedianTarget::AtLeast(0.6),
+            unit: "requests/s",
+            pairs: 11,
+        },
+        LoadGenerator::Hey,
+    ),
+    (
+        BenchCase {
+            name: "status-wrk",
+            metric: "task status with signature check and policy, 64 connections of wrk",
+            baseline: "nginx with the same body as a constant",
+            comparison: Comparison::Ratio,
+            target: MedianTarget::AtLeast(0.6),
+            unit: "requests/s",
+            pairs: 11,
+        },
+        LoadGenerator::Wrk,
+    ),
+];
+
+/// Returns the benchmark cases that measure the HTTP server.
+pub(super) fn http_cases() -> impl Iterator<Item = BenchCase> {
+    DOWNLOAD_CASES.iter().map(|download| download.case).chain(TASK_STATUS_CASES.iter().map(|(case, _)| *case))
+}
+
+/// Number of sessions for which a result is slightly larger than 100 MB.
+const SESSION_COUNT: u64 = 100_000;
+/// Statement size in bytes for which a result row is about 1 KiB long.
+const STATEMENT_BYTES: usize = 960;
+
+pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+    if !http_cases().any(|case| bench.filter.includes(case.name)) {
+        return Ok(Vec::new());
+    }
+    progress::print_heading("HTTP server compared with nginx");
+    let step = Step::start("Collecting a result of 100 MB");
+    let options = FakeOptions { sessions: SESSION_COUNT, transactions: 1000, fault: Fault::None };
+    let started = FakeServer::start_with_statement_size(STATEMENT_BYTES, options).await;
+    let fake = started.map_err(|cause| BenchError::Load { cause })?;
+    let inventory = NodeInventory::register_nodes(&bench.clew, &[fake.url()], 1).await?;
+    let reader = inventory.create_read_only_key().await?;
+    let server = inventory.start_server(None).await?;
+    let Some(node) = inventory.nodes.first() else { return Ok(Vec::new()) };
+    let id = server.run_collection(node).await?;
+    let file = bench.temp_file_path("result.csv");
+    let bytes = server.download_result(node, &id, &file).await?;
+    ensure_count("rows of a result", count_occurrences_in_file(&file, "FOR UPDATE")?, SESSION_COUNT)?;
+    let status = server.sign_get_request(&reader, node, "realtime-session-task", &id);
+    let body = downloads::fetch_body(parse_server_address(&server)?, &status)?;
+    let nginx = nginx::start(&file, &body).await?;
+    step.complete_with_result(&format!("{bytes} bytes"));
+
+    let mut measurements = Vec::new();
+    for DownloadCase { case, clients, repetitions } in
+        DOWNLOAD_CASES.iter().filter(|download| bench.filter.includes(download.case.name))
+    {
+        let signed = server.sign_get_request(&reader, node, "realtime-session-result", &id);
+        let download = |address, get| DownloadRun { address, get, clients: *clients, repetitions: *repetitions, bytes };
+        let from_clew = download(parse_server_address(&server)?, signed);
+        let from_nginx = download(nginx.address(), GetRequest::new_unsigned(nginx::RESULT_PATH, "127.0.0.1"));
+        measurements.push(
+            run_pairs(
+                *case,
+                async || from_clew.measure_download_rate().await,
+                async || from_nginx.measure_download_rate().await,
+            )
+            .await?,
+        );
+    }
+    for (case, generator) in TASK_STATUS_CASES.iter().filter(|(case, _)| bench.filter.includes(case.name)) {
+        // Signed again, because a signature expires after 15 minutes.
+        let status = server.sign_get_request(&reader, node, "realtime-session-task", &id);
+        let constant = GetRequest::new_unsigned(nginx::CONSTANT_RESPONSE_PATH, "127.0.0.1");
+        let clew = async || generator.measure_request_rate(&format!("http://{}", server.address()), &status).await;
+        let baseline = async || generator.measure_request_rate(&format!("http://{}", nginx.address()), &constant).await;
+        measurements.push(run_pairs(*case, clew, baseline).await?);
+    }
+    drop(nginx);
+    server.stop().await?;
+    Ok(measurements)
+}
+
+fn parse_server_address(server: &RunningClewServer<'_>) -> Result<SocketAddr, DevtoolsError> {
+    server.address().parse().map_err(|error: std::net::AddrParseError| DevtoolsError::UnexpectedOutput {
+        command: "clew serve".to_owned(),
+        cause: error.to_string(),
+        output: server.address().to_owned(),
+    })
+}
+
+/// Quotes a file path for the nginx configuration file.
+fn quote_nginx_path(path: &Path) -> String {
+    format!("\"{}\"", path.display())
+}

@@ -1,0 +1,153 @@
+//! Download clients that use little CPU time: one thread per client, large reads, no content check.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use crate::error::BenchError;
+use crate::server_harness::GetRequest;
+
+/// One run of a download benchmark case.
+#[derive(Debug, Clone)]
+pub(super) struct DownloadRun {
+    pub(super) address: SocketAddr,
+    pub(super) get: GetRequest,
+    pub(super) clients: usize,
+    /// Number of downloads that each client makes over one connection.
+    pub(super) repetitions: usize,
+    /// Expected size of each download, in bytes.
+    pub(super) bytes: u64,
+}
+
+/// Size of the read buffer in bytes.
+const READ_BUFFER_BYTES: usize = 256 * 1024;
+/// Time limit for a socket read.
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
+
+impl DownloadRun {
+    /// Runs all downloads, and returns the combined download rate of all clients in MiB/s.
+    pub(super) async fn measure_download_rate(&self) -> Result<f64, BenchError> {
+        let this = self.clone();
+        let result = tokio::task::spawn_blocking(move || this.run()).await;
+        let elapsed =
+            result.map_err(io::Error::other).and_then(|result| result).map_err(|cause| self.http_error(cause))?;
+        let mib = u32::try_from(self.bytes >> 10).map_or(f64::INFINITY, f64::from) / 1024.0;
+        let downloads = u32::try_from(self.clients * self.repetitions).map_or(f64::INFINITY, f64::from);
+        Ok(mib * downloads / elapsed.as_secs_f64())
+    }
+
+    fn http_error(&self, cause: io::Error) -> BenchError {
+        BenchError::Http { address: self.address, cause }
+    }
+
+    fn run(&self) -> io::Result<Duration> {
+        let ready = Barrier::new(self.clients + 1);
+        std::thread::scope(|scope| {
+            let clients: Vec<_> = (0..self.clients).map(|_| scope.spawn(|| self.run_client(&ready))).collect();
+            ready.wait();
+            let start = Instant::now();
+            for client in clients {
+                client.join().map_err(|_| io::Error::other("a client panicked"))??;
+            }
+            Ok(start.elapsed())
+        })
+    }
+
+    fn run_client(&self, ready: &Barrier) -> io::Result<()> {
+        let connected = HttpConnection::open(self.address);
+        // A client without a connection must also reach the barrier, because all other clients wait at the barrier.
+        ready.wait();
+        let mut connection = connected?;
+        for _ in 0..self.repetitions {
+            let received = connection.get(&self.get, |_| {})?;
+            if received != self.bytes {
+                return Err(io::Error::other(format!("received {received} of {} bytes", self.bytes)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sends an HTTP request, and returns the response body.
+pub(super) fn fetch_body(address: SocketAddr, get: &GetRequest) -> Result<String, BenchError> {
+    let mut body = Vec::new();
+    HttpConnection::open(address)
+        .and_then(|mut connection| connection.get(get, |chunk| body.extend_from_slice(chunk)))
+        .map_err(|cause| BenchError::Http { address, cause })?;
+    Ok(String::from_utf8_lossy(&body).into_owned())
+}
+
+struct HttpConnection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl HttpConnection {
+    fn open(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(READ_TIMEOUT))?;
+        Ok(Self { stream, buffer: vec![0; READ_BUFFER_BYTES] })
+    }
+
+    /// Sends an HTTP request, passes each chunk of the body to `body`, and returns the length of the body.
+    fn get(&mut self, get: &GetRequest, mut body: impl FnMut(&[u8])) -> io::Result<u64> {
+        self.stream.write_all(get.request_head().as_bytes())?;
+        let (length, first) = self.read_response_head()?;
+        body(&first);
+        let mut remaining = length.saturating_sub(first.len() as u64);
+        while remaining > 0 {
+            let requested = usize::try_from(remaining).unwrap_or(READ_BUFFER_BYTES).min(READ_BUFFER_BYTES);
+            let chunk = self.buffer.get_mut(..requested).unwrap_or_default();
+            let read = self.stream.read(chunk)?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            body(chunk.get(..read).unwrap_or_default());
+            remaining -= read as u64;
+        }
+        Ok(length)
+    }
+
+    /// Reads an HTTP response head. Returns the content length and the body bytes that arrived with the head.
+    fn read_response_head(&mut self) -> io::Result<(u64, Vec<u8>)> {
+        const RESPONSE_HEAD_END: &[u8] = b"\r\n\r\n";
+        let mut head = Vec::new();
+        loop {
+            let read = self.stream.read(&mut self.buffer)?;
+            head.extend_from_slice(self.buffer.get(..read).unwrap_or_default());
+            let end = head.windows(RESPONSE_HEAD_END.len()).position(|bytes| bytes == RESPONSE_HEAD_END);
+            if let Some(end) = end {
+                let body = head.split_off(end + RESPONSE_HEAD_END.len());
+                return Ok((parse_content_length(&String::from_utf8_lossy(&head))?, body));
+            }
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+}
+
+/// Parses the content length in an HTTP response head. Returns an error if the status is not 200.
+fn parse_content_length(head: &str) -> io::Result<u64> {
+    let content_length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+    });
+    match content_length {
+        Some(length) if head.starts_with("HTTP/1.1 200 ") => Ok(length),
+        _ => Err(io::Error::other(format!("expected status 200 with a content length, got {head:?}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_length_requires_a_successful_response() {
+        assert_eq!(parse_content_length("HTTP/1.1 200 OK\r\nContent-length: 12\r\n\r\n").unwrap(), 12);
+        assert!(parse_content_length("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 12\r\n\r\n").is_err());
+        assert!(parse_content_length("HTTP/1.1 200 OK\r\n\r\n").is_err());
+    }
+}

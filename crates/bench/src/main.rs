@@ -1,0 +1,176 @@
+//! `cargo xtask bench`: runs Clew and a baseline program alternately on private servers, and compares the results.
+//! The benchmark fails if a count of rows or statements is wrong, but not if Clew is slow.
+
+mod busy_server;
+mod cases;
+mod count_checks;
+mod count_suite;
+mod environment;
+mod error;
+mod fleet;
+mod http;
+mod memory_scaling;
+mod micro;
+mod overhead;
+mod page;
+mod paired_runs;
+mod query_log;
+mod queue;
+mod report;
+mod server_harness;
+mod workers;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clew_devtools::progress::{self, print_line};
+use clew_devtools::{DevtoolsError, install, task, workspace};
+use clew_testkit::{Flavor, Server, ServerOptions};
+use mysql_async::prelude::Queryable;
+use tempfile::TempDir;
+
+use self::cases::CaseFilter;
+use self::error::BenchError;
+use self::paired_runs::Measurement;
+
+/// Benchmark Clew against baseline programs and save the results in bench/results.
+/// Takes an hour on an idle machine
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench", max_term_width = 110)]
+struct BenchArgs {
+    /// Run only cases whose names start with NAME, such as snapshot or download-32, without saving the results
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    only: Vec<String>,
+    /// Check only machine-independent counts, with the test build. Takes a few minutes
+    #[arg(long, conflicts_with = "only")]
+    quick: bool,
+    /// Path of a clew program to measure instead of a release build
+    #[arg(long, value_name = "PROGRAM")]
+    clew: Option<PathBuf>,
+}
+
+/// State shared by all benchmark cases.
+pub(crate) struct BenchContext {
+    clew: PathBuf,
+    filter: CaseFilter,
+    directory: TempDir,
+    /// Versions of the measured servers.
+    versions: RefCell<BTreeSet<String>>,
+}
+
+impl BenchContext {
+    fn new(clew: PathBuf, filter: CaseFilter) -> Result<Self, BenchError> {
+        let failed =
+            |cause| DevtoolsError::File { operation: "create a directory in", path: std::env::temp_dir(), cause };
+        let directory = tempfile::tempdir().map_err(failed)?;
+        Ok(Self { clew, filter, directory, versions: RefCell::default() })
+    }
+
+    /// Starts a database server, and records its version for the benchmark report.
+    async fn start_server(&self, flavor: Flavor, options: &ServerOptions) -> Result<Server, BenchError> {
+        let failed = |cause| DevtoolsError::Database { operation: "read the version of a server", cause };
+        let server = Server::start(flavor, options).await?;
+        let mut connection = server.connect().await.map_err(failed)?;
+        let version: Option<String> = connection.query_first("SELECT VERSION()").await.map_err(failed)?;
+        connection.disconnect().await.map_err(failed)?;
+        self.versions.borrow_mut().insert(format!("{flavor} {}, the server", version.unwrap_or_default()));
+        Ok(server)
+    }
+
+    /// Returns the path of a file in this benchmark run's temporary directory.
+    fn temp_file_path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = BenchArgs::parse();
+    task::run(task::stop_on_signal(measure_selected_cases(arguments)))
+}
+
+/// Runs the selected benchmark cases, and prints the report. Saves the report if all cases are selected.
+async fn measure_selected_cases(arguments: BenchArgs) -> Result<(), BenchError> {
+    let cases = busy_server::busy_server_cases()
+        .chain(http::http_cases())
+        .chain(memory_scaling::memory_scaling_cases())
+        .chain(fleet::FLEET_CASES)
+        .chain(workers::worker_cases())
+        .chain(overhead::OVERHEAD_CASES)
+        .chain(queue::queue_cases())
+        .chain(page::PAGE_CASES);
+    let names: Vec<&str> = cases.map(|case| case.name).chain([micro::MICROBENCHMARK_CASE_NAME]).collect();
+    let filter = CaseFilter::new(arguments.only, &names)?;
+    progress::print_heading("Prerequisites of the benchmark");
+    if arguments.quick {
+        install::install_test_prerequisites().await?;
+    } else {
+        install::install_bench_prerequisites().await?;
+    }
+    if arguments.quick {
+        return count_suite::run(arguments.clew).await;
+    }
+    let (clew, build) = if let Some(clew) = arguments.clew {
+        (clew, "program given by --clew")
+    } else {
+        // The program embeds the page.
+        clew_devtools::page::build_page_if_possible().await?;
+        (workspace::build_release_clew().await?, "release profile")
+    };
+    let bench = BenchContext::new(clew, filter)?;
+    let environment = environment::describe_environment(build).await;
+    let (measurements, mut failure) = measure_case_families(&bench).await;
+    let micro = if bench.filter.includes(micro::MICROBENCHMARK_CASE_NAME) {
+        micro::run_microbenchmarks().await
+    } else {
+        Ok(Vec::new())
+    };
+    let micro = micro.unwrap_or_else(|error| record_failure(&mut failure, error));
+    let missing: Vec<&str> = names
+        .into_iter()
+        .filter(|name| {
+            bench.filter.includes(name) && measurements.iter().all(|measurement| measurement.case.name != *name)
+        })
+        .filter(|name| *name != micro::MICROBENCHMARK_CASE_NAME || micro.is_empty())
+        .collect();
+    let versions: Vec<String> = bench.versions.borrow().iter().map(|version| format!("- {version}\n")).collect();
+    let page = report::render_report(&[environment, versions.concat()].concat(), &measurements, &micro, &missing);
+    print_line(&page);
+    if bench.filter.includes_all() {
+        let path = report::save_report(&page).await?;
+        print_line(&format!("Results saved in {}", path.display()));
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+type FamilyFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Measurement>, BenchError>> + 'a>>;
+
+/// Runs all case families in sequence. Continues after a failed family, because a full run takes an hour.
+/// Returns the measurements of all successful case families, and the first error.
+async fn measure_case_families(bench: &BenchContext) -> (Vec<Measurement>, Option<BenchError>) {
+    let families: [FamilyFuture<'_>; 8] = [
+        Box::pin(busy_server::measure_busy_server(bench)),
+        Box::pin(http::measure_http_server(bench)),
+        Box::pin(memory_scaling::measure_memory_scaling(bench)),
+        Box::pin(fleet::measure_fleet(bench)),
+        Box::pin(workers::measure_workers(bench)),
+        Box::pin(overhead::measure_overhead(bench)),
+        Box::pin(queue::measure_queue(bench)),
+        Box::pin(page::measure_page(bench)),
+    ];
+    let (mut measurements, mut failure) = (Vec::new(), None);
+    for family in families {
+        measurements.extend(family.await.unwrap_or_else(|error| record_failure(&mut failure, error)));
+    }
+    (measurements, failure)
+}
+
+/// Prints an error, and stores it if it is the first error of the run. Returns an empty result list.
+fn record_failure<T>(first: &mut Option<BenchError>, error: BenchError) -> Vec<T> {
+    progress::print_error(&error);
+    first.get_or_insert(error);
+    Vec::new()
+}

@@ -1,0 +1,193 @@
+//! Benchmark cases for large results: memory use must be constant, and run time proportional to the row count.
+//! A fake server generates the rows.
+
+use std::collections::HashMap;
+
+use clew_devtools::command::Command;
+use clew_devtools::{processes, progress};
+use clew_testkit::{FakeOptions, FakeServer, Fault};
+
+use crate::BenchContext;
+use crate::cases::{BenchCase, Comparison, MedianTarget};
+use crate::count_checks::{count_occurrences, count_occurrences_in_file, ensure_count};
+use crate::error::BenchError;
+use crate::paired_runs::{Measurement, run_pairs};
+use crate::server_harness::NodeInventory;
+
+const fn memory_case(name: &'static str, metric: &'static str) -> BenchCase {
+    BenchCase {
+        name,
+        metric,
+        baseline: "the same with 1,000 rows",
+        comparison: Comparison::Difference,
+        target: MedianTarget::AtMost(8.0),
+        unit: "MiB",
+        pairs: 9,
+    }
+}
+
+const SNAPSHOT_MEMORY_CASE: BenchCase =
+    memory_case("memory-snapshot", "peak memory of `clew snapshot`, 100,000 rows of 1 KiB");
+const SERVE_MEMORY_CASE: BenchCase =
+    memory_case("memory-serve", "peak memory of `clew serve`, one result with 100,000 rows of 1 KiB");
+
+const fn growth_case(name: &'static str, metric: &'static str, baseline: &'static str) -> BenchCase {
+    BenchCase {
+        name,
+        metric,
+        baseline,
+        comparison: Comparison::Ratio,
+        target: MedianTarget::AtMost(1.2),
+        unit: "µs",
+        pairs: 15,
+    }
+}
+
+/// Cases that compare the run time per row of a large result (Clew value) and a small result (baseline value).
+const GROWTH_CASES: [(BenchCase, MeasuredRows, MeasuredRows); 3] = [
+    (
+        growth_case("growth-10k", "`clew snapshot`, time per row with 10,000 rows", "time per row with 1,000 rows"),
+        MeasuredRows::Total(10_000),
+        MeasuredRows::Total(1000),
+    ),
+    (
+        growth_case("growth-100k", "`clew snapshot`, time per row with 100,000 rows", "time per row with 10,000 rows"),
+        MeasuredRows::Total(100_000),
+        MeasuredRows::Total(10_000),
+    ),
+    (
+        growth_case(
+            "growth-further",
+            "`clew snapshot`, time per additional row from 10,000 to 100,000",
+            "time per additional row from 1,000 to 10,000",
+        ),
+        MeasuredRows::Increment(10_000, 100_000),
+        MeasuredRows::Increment(1000, 10_000),
+    ),
+];
+
+/// Number of rows by which a case divides the measured run time.
+#[derive(Debug, Clone, Copy)]
+enum MeasuredRows {
+    /// All rows of one run. The measured run time includes the program start.
+    Total(u64),
+    /// Rows that a larger second run has in addition. The difference between the run times excludes the program start.
+    Increment(u64, u64),
+}
+
+/// Statement size in bytes for which a result row is about 1 KiB long.
+const STATEMENT_BYTES: usize = 960;
+const SMALL_ROW_COUNT: u64 = 1000;
+const LARGE_ROW_COUNT: u64 = 100_000;
+/// Text that occurs exactly once in each process list row.
+const ROW_MARKER_TEXT: &str = "FOR UPDATE";
+
+/// Returns the benchmark cases that measure large results.
+pub(super) fn memory_scaling_cases() -> impl Iterator<Item = BenchCase> {
+    [SNAPSHOT_MEMORY_CASE, SERVE_MEMORY_CASE].into_iter().chain(GROWTH_CASES.iter().map(|(case, _, _)| *case))
+}
+
+pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+    if !memory_scaling_cases().any(|case| bench.filter.includes(case.name)) {
+        return Ok(Vec::new());
+    }
+    progress::print_heading("Memory use and growth of the run time");
+    let few = start_fake_server(SMALL_ROW_COUNT, STATEMENT_BYTES).await?;
+    let many = start_fake_server(LARGE_ROW_COUNT, STATEMENT_BYTES).await?;
+    let mut measurements = Vec::new();
+    if bench.filter.includes(SNAPSHOT_MEMORY_CASE.name) {
+        let clew = async || measure_snapshot_peak_mib(bench, &many, LARGE_ROW_COUNT).await;
+        let baseline = async || measure_snapshot_peak_mib(bench, &few, SMALL_ROW_COUNT).await;
+        measurements.push(run_pairs(SNAPSHOT_MEMORY_CASE, clew, baseline).await?);
+    }
+    if bench.filter.includes(SERVE_MEMORY_CASE.name) {
+        let inventory = NodeInventory::register_nodes(&bench.clew, &[many.url(), few.url()], 1).await?;
+        let clew = async || measure_serve_peak_mib(bench, &inventory, 0, LARGE_ROW_COUNT).await;
+        let baseline = async || measure_serve_peak_mib(bench, &inventory, 1, SMALL_ROW_COUNT).await;
+        measurements.push(run_pairs(SERVE_MEMORY_CASE, clew, baseline).await?);
+    }
+    let mut servers = HashMap::new();
+    for (case, larger, smaller) in GROWTH_CASES.iter().filter(|(case, _, _)| bench.filter.includes(case.name)) {
+        for rows in [*larger, *smaller].iter().flat_map(|size| size.required_row_counts()) {
+            if let std::collections::hash_map::Entry::Vacant(missing) = servers.entry(rows) {
+                missing.insert(start_fake_server(rows, 0).await?);
+            }
+        }
+        let clew = async || measure_micros_per_row(bench, &servers, *larger).await;
+        let baseline = async || measure_micros_per_row(bench, &servers, *smaller).await;
+        measurements.push(run_pairs(*case, clew, baseline).await?);
+    }
+    Ok(measurements)
+}
+
+async fn start_fake_server(sessions: u64, statement_bytes: usize) -> Result<FakeServer, BenchError> {
+    // A quarter of the sessions has a transaction, as in the load of the real servers.
+    let options = FakeOptions { sessions, transactions: sessions / 4, fault: Fault::None };
+    let started = FakeServer::start_with_statement_size(statement_bytes, options).await;
+    started.map_err(|cause| BenchError::Load { cause })
+}
+
+fn snapshot_command(bench: &BenchContext, server: &FakeServer) -> Command {
+    let url = server.url();
+    Command::new(&bench.clew).args(["snapshot", "--format", "csv", url.as_str(), "--timeout", "300"])
+}
+
+/// Runs `clew snapshot`, and returns its peak memory in MiB.
+async fn measure_snapshot_peak_mib(
+    bench: &BenchContext,
+    server: &FakeServer,
+    sessions: u64,
+) -> Result<f64, BenchError> {
+    let (output, peak_kib) = snapshot_command(bench, server).output_and_peak_memory_kib().await?;
+    ensure_count("rows of a snapshot", count_occurrences(&output, ROW_MARKER_TEXT), sessions)?;
+    Ok(processes::convert_kib_to_mib(peak_kib))
+}
+
+/// Starts a new `clew serve` process, collects and downloads one result, and returns the peak memory in MiB.
+async fn measure_serve_peak_mib(
+    bench: &BenchContext,
+    inventory: &NodeInventory,
+    node: usize,
+    sessions: u64,
+) -> Result<f64, BenchError> {
+    let Some(node) = inventory.nodes.get(node) else { return Ok(0.0) };
+    let server = inventory.start_server(None).await?;
+    let file = bench.temp_file_path("result.csv");
+    server.measure_collection_to_file(node, &file).await?;
+    ensure_count("rows of a result", count_occurrences_in_file(&file, ROW_MARKER_TEXT)?, sessions)?;
+    let peak = server.peak_memory_mib();
+    server.stop().await?;
+    Ok(peak)
+}
+
+/// Measures the run time of `clew snapshot` per row, in microseconds.
+async fn measure_micros_per_row(
+    bench: &BenchContext,
+    servers: &HashMap<u64, FakeServer>,
+    size: MeasuredRows,
+) -> Result<f64, BenchError> {
+    let mut times = Vec::new();
+    for rows in size.required_row_counts() {
+        let Some(server) = servers.get(&rows) else { continue };
+        let file = bench.temp_file_path("growth.csv");
+        let elapsed = snapshot_command(bench, server).run_timed_to_file(&file).await?;
+        ensure_count("rows of a snapshot", count_occurrences_in_file(&file, ROW_MARKER_TEXT)?, rows)?;
+        times.push(elapsed.as_secs_f64() * 1e6);
+    }
+    let rows = |rows: u64| u32::try_from(rows).map_or(f64::INFINITY, f64::from);
+    Ok(match (size, times.as_slice()) {
+        (MeasuredRows::Total(total), [time]) => time / rows(total),
+        (MeasuredRows::Increment(from, to), [smaller, larger]) => (larger - smaller) / rows(to - from),
+        _ => 0.0,
+    })
+}
+
+impl MeasuredRows {
+    /// Returns the row count of each run that the case needs.
+    fn required_row_counts(self) -> Vec<u64> {
+        match self {
+            Self::Total(rows) => vec![rows],
+            Self::Increment(from, to) => vec![from, to],
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Measures how much one snapshot per second decreases the sysbench throughput of a monitored database server.
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clew_devtools::DevtoolsError;
+use clew_devtools::command::Command;
+use clew_devtools::progress::{self, Step};
+use clew_testkit::{Flavor, Server, ServerOptions, open_idle_sessions, raise_open_file_limit};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use tokio::process::Child;
+use tokio::time::{sleep, sleep_until, timeout};
+
+use crate::BenchContext;
+use crate::cases::{BenchCase, Comparison, MedianTarget};
+use crate::count_checks::{count_occurrences_in_file, ensure_count};
+use crate::error::BenchError;
+use crate::paired_runs::{Measurement, calculate_median, format_median_and_range};
+
+const MYSQL_OVERHEAD_CASE: BenchCase = BenchCase {
+    name: "load-mysql",
+    metric: "sysbench oltp_read_write on MySQL, 1,000 idle sessions, one `clew snapshot` per second",
+    baseline: "sysbench without Clew",
+    comparison: Comparison::PercentDecrease,
+    target: MedianTarget::AtMost(1.0),
+    unit: "transactions/s",
+    pairs: 240,
+};
+
+/// Benchmark cases that measure Clew's overhead on a monitored database server.
+pub(super) const OVERHEAD_CASES: [BenchCase; 2] = [
+    MYSQL_OVERHEAD_CASE,
+    BenchCase {
+        name: "load-mariadb",
+        metric: "sysbench oltp_read_write on MariaDB, 1,000 idle sessions, one `clew snapshot` per second",
+        ..MYSQL_OVERHEAD_CASE
+    },
+];
+
+const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
+const IDLE_SESSION_COUNT: usize = 1000;
+/// Length of a measurement interval. Intervals with and without a snapshot alternate.
+/// The interval is long enough for a snapshot, and so short that speed changes of a shared machine cancel out.
+const MEASUREMENT_INTERVAL: Duration = Duration::from_millis(500);
+/// Warm-up time of sysbench before the first measurement interval.
+const WARM_UP_DURATION: Duration = Duration::from_secs(10);
+/// Time limit for one query of the commit counter on a server whose cores are all busy.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(super) async fn measure_overhead(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+    let mut measurements = Vec::new();
+    for (case, flavor) in OVERHEAD_CASES.iter().zip(SERVER_FLAVORS).filter(|(case, _)| bench.filter.includes(case.name))
+    {
+        progress::print_heading(&format!("{flavor} under sysbench load, with {IDLE_SESSION_COUNT} idle sessions"));
+        measurements.push(measure_overhead_on_server(bench, *case, flavor).await?);
+    }
+    Ok(measurements)
+}
+
+async fn measure_overhead_on_server(
+    bench: &BenchContext,
+    case: BenchCase,
+    flavor: Flavor,
+) -> Result<Measurement, BenchError> {
+    let step = Step::start("Starting the database server and filling its tables");
+    let failed = |cause| BenchError::Load { cause };
+    raise_open_file_limit(10_000).map_err(failed)?;
+    let options = ServerOptions { max_connections: 1200, arguments: server_arguments(flavor) };
+    let server = bench.start_server(flavor, &options).await?;
+    server.run(&["CREATE DATABASE clew_bench"]).await.map_err(|cause| failed(std::io::Error::other(cause)))?;
+    sysbench_command(&server).args(["prepare"]).run_in_step(&step, Duration::from_mins(5)).await?;
+    let _idle = open_idle_sessions(&server, IDLE_SESSION_COUNT).await.map_err(failed)?;
+    step.complete();
+
+    let step = Step::start(case.name);
+    let snapshots = SnapshotRuns::new(bench, &server);
+    let log = bench.temp_file_path("sysbench.log");
+    let created = std::fs::File::create(&log);
+    let log_file = created.map_err(|cause| DevtoolsError::File { operation: "create", path: log.clone(), cause })?;
+    let mut process = sysbench_command(&server).args(["--time=86400", "run"]).start(log_file)?;
+    let commits = CommitCounter::new(&server).await?;
+    sleep(WARM_UP_DURATION).await;
+    let rates = measure_transaction_rates(&step, case.pairs, &mut process, commits, &snapshots).await?;
+    // Dropping `process` kills sysbench.
+    drop(process);
+    let measurement = snapshots.check_session_counts(IDLE_SESSION_COUNT)?.compare_rates(case, &rates);
+    step.complete_with_result(&measurement.format_summary());
+    Ok(measurement)
+}
+
+/// Returns a sysbench command that saturates two cores. Its tables fit into memory.
+fn sysbench_command(server: &Server) -> Command {
+    Command::new("sysbench").args(["oltp_read_write", "--db-driver=mysql", "--mysql-host=127.0.0.1"]).args([
+        format!("--mysql-port={}", server.port()).as_str(),
+        "--mysql-user=root",
+        "--mysql-db=clew_bench",
+        "--mysql-ssl=off",
+        "--tables=4",
+        "--table-size=20000",
+        "--threads=4",
+        "--rand-seed=1",
+    ])
+}
+
+/// Returns options for a large buffer pool and redo log, so that neither limits the server's throughput.
+fn server_arguments(flavor: Flavor) -> Vec<String> {
+    let log = match flavor {
+        Flavor::MySql => "--innodb-redo-log-capacity=2G",
+        Flavor::MariaDb => "--innodb-log-file-size=2G",
+    };
+    vec!["--innodb-buffer-pool-size=512M".to_owned(), log.to_owned()]
+}
+
+/// Snapshots taken under load. Each snapshot has its own file, so that rows can be counted after the measurement.
+struct SnapshotRuns {
+    command: Command,
+    directory: PathBuf,
+    taken: Cell<usize>,
+    max_duration: Cell<Duration>,
+}
+
+/// Connection that reads the server's count of committed read-write transactions.
+struct CommitCounter(Conn);
+
+impl CommitCounter {
+    async fn new(server: &Server) -> Result<Self, BenchError> {
+        let failed = |cause| DevtoolsError::Database { operation: "count commits", cause };
+        let mut connection = server.connect().await.map_err(failed)?;
+        connection.query_drop("SET GLOBAL innodb_monitor_enable = 'trx_rw_commits'").await.map_err(failed)?;
+        Ok(Self(connection))
+    }
+
+    /// Returns the number of commits and the estimated read time, which is the midpoint of the query's run time.
+    async fn read_commit_count(&mut self) -> Result<(f64, Instant), BenchError> {
+        const COMMIT_COUNTER_QUERY: &str =
+            "SELECT count FROM information_schema.innodb_metrics WHERE name = 'trx_rw_commits'";
+        let sent_at = Instant::now();
+        let count = timeout(QUERY_TIMEOUT, self.0.query_first::<f64, _>(COMMIT_COUNTER_QUERY)).await;
+        let count = count.map_err(|_| no_response_error("database server"))?;
+        let count = count.map_err(|cause| DevtoolsError::Database { operation: "count commits", cause })?;
+        Ok((count.unwrap_or_default(), sent_at + sent_at.elapsed() / 2))
+    }
+}
+
+fn no_response_error(program: &str) -> DevtoolsError {
+    DevtoolsError::UnexpectedOutput {
+        command: program.to_owned(),
+        cause: "it stopped responding".to_owned(),
+        output: String::new(),
+    }
+}
+
+/// Measures the number of transactions per second in each measurement interval.
+/// Intervals without and with Clew alternate. The first and the last interval run without Clew.
+async fn measure_transaction_rates(
+    step: &Step,
+    pairs: usize,
+    process: &mut Child,
+    mut commits: CommitCounter,
+    snapshots: &SnapshotRuns,
+) -> Result<Vec<f64>, BenchError> {
+    let mut rates = Vec::new();
+    let mut running = tokio::task::JoinSet::new();
+    let (mut count, mut since) = commits.read_commit_count().await?;
+    let mut end = since;
+    while rates.len() <= 2 * pairs {
+        if rates.len() % 2 == 1 {
+            let (command, file) = snapshots.next_run();
+            running.spawn(async move { command.run_timed_to_file(&file).await });
+        }
+        end += MEASUREMENT_INTERVAL;
+        sleep_until(end.into()).await;
+        let (next, read_at) = commits.read_commit_count().await?;
+        rates.push((next - count) / (read_at - since).as_secs_f64());
+        (count, since) = (next, read_at);
+        if process.try_wait().is_ok_and(|status| status.is_some()) {
+            return Err(no_response_error("sysbench").into());
+        }
+        step.set_detail(&format!("{} of {pairs} snapshots", rates.len() / 2));
+    }
+    while let Some(result) = running.join_next().await {
+        let elapsed = result.map_err(|error| DevtoolsError::Runtime(error.into()))??;
+        snapshots.max_duration.set(snapshots.max_duration.get().max(elapsed));
+    }
+    Ok(rates)
+}
+
+impl SnapshotRuns {
+    fn new(bench: &BenchContext, server: &Server) -> Self {
+        let url = server.url();
+        let command = Command::new(&bench.clew).args(["snapshot", "--format", "csv", url.as_str()]);
+        Self {
+            command,
+            directory: bench.temp_file_path(server.flavor().name()),
+            taken: Cell::default(),
+            max_duration: Cell::default(),
+        }
+    }
+
+    fn next_run(&self) -> (Command, PathBuf) {
+        let number = self.taken.get();
+        self.taken.set(number + 1);
+        (self.command.clone(), self.output_file(number))
+    }
+
+    fn output_file(&self, number: usize) -> PathBuf {
+        self.directory.with_extension(format!("{number}.csv"))
+    }
+
+    /// Returns an error if any snapshot lacks an idle session.
+    fn check_session_counts(self, idle: usize) -> Result<Self, BenchError> {
+        for number in 0..self.taken.get() {
+            let found = count_occurrences_in_file(&self.output_file(number), ",Sleep,")?;
+            if found < idle as u64 {
+                ensure_count("idle sessions of a snapshot", found, idle as u64)?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// Compares the transaction rate of each Clew interval with the mean rate of the two intervals around it.
+    /// Each second has one interval with a snapshot and one interval without a snapshot.
+    fn compare_rates(&self, case: BenchCase, rates: &[f64]) -> Measurement {
+        let mut measurement = Measurement::new(case);
+        let mut without = Vec::new();
+        for [before, with, after] in rates.windows(3).step_by(2).filter_map(|three| three.first_chunk()) {
+            let alone = before.midpoint(*after);
+            measurement.baseline.push(alone);
+            measurement.clew.push(with.midpoint(alone));
+            without.push((after - before) / before * 100.0);
+        }
+        let values = measurement.pair_values();
+        let (lower, upper) = calculate_quartiles(&values);
+        let note = format!(
+            "one run of sysbench with intervals of 0.5 s; every other interval begins with a snapshot, {} in total, the longest \
+             {:.0} ms. Each interval with a snapshot is compared with its two neighbors and counts for half of its second. Half of the \
+             pairs are between {:.1} and {:.1} %; neighboring intervals without Clew differ by {} %. The standard error of the median \
+             is about {:.2} %.",
+            self.taken.get(),
+            self.max_duration.get().as_secs_f64() * 1000.0,
+            lower,
+            upper,
+            format_median_and_range(&without),
+            estimate_median_standard_error(&values),
+        );
+        measurement.with_note(note)
+    }
+}
+
+/// Calculates the first and the third quartile of the values.
+fn calculate_quartiles(values: &[f64]) -> (f64, f64) {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let (low, high) = sorted.split_at(sorted.len() / 2);
+    (calculate_median(low), calculate_median(high))
+}
+
+/// Estimates the median's standard error from the interquartile range, assuming a normal distribution.
+fn estimate_median_standard_error(values: &[f64]) -> f64 {
+    let (low, high) = calculate_quartiles(values);
+    let deviation = (high - low) / 1.349;
+    1.253 * deviation / u32::try_from(values.len()).map_or(1.0, f64::from).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interval_with_clew_counts_for_half_of_its_second() {
+        let snapshots = SnapshotRuns {
+            command: Command::new("clew"),
+            directory: PathBuf::new(),
+            taken: Cell::new(2),
+            max_duration: Cell::default(),
+        };
+        // The rate rises over time, and each snapshot costs a tenth of its interval.
+        let measurement = snapshots.compare_rates(MYSQL_OVERHEAD_CASE, &[100.0, 99.0, 120.0, 117.0, 140.0]);
+        let values = measurement.pair_values();
+        assert!(
+            (measurement.baseline[0] - 110.0).abs() < 1e-9 && (measurement.clew[0] - 104.5).abs() < 1e-9,
+            "{measurement:?}"
+        );
+        assert!(values.iter().all(|value| (value - 5.0).abs() < 1e-9), "{values:?}");
+        assert_eq!(calculate_quartiles(&[4.0, 1.0, 3.0, 2.0]), (1.5, 3.5));
+    }
+}

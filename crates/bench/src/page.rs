@@ -1,0 +1,160 @@
+//! Benchmark cases for the web page, which shows a live list of 10,000 sessions in Chromium.
+//! Hundreds of sessions change from one sample of the live list to the next.
+
+use std::time::Duration;
+
+use clew_devtools::DevtoolsError;
+use clew_devtools::command::Command;
+use clew_devtools::progress::{self, Step};
+use clew_devtools::{page, workspace};
+use clew_testkit::{
+    Flavor, LoadSize, RawSession, Server, ServerOptions, SessionLoad, TEN_THOUSAND_SESSION_LOAD, open_idle_sessions,
+};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::BenchContext;
+use crate::cases::{BenchCase, Comparison, MedianTarget};
+use crate::error::BenchError;
+use crate::paired_runs::{Measurement, run_pairs};
+use crate::server_harness::{NodeInventory, NodeRef, RunningClewServer};
+
+const fn page_case(name: &'static str, metric: &'static str, unit: &'static str, maximum: f64) -> BenchCase {
+    BenchCase {
+        name,
+        metric,
+        baseline: "the same with 20 sessions",
+        comparison: Comparison::Absolute,
+        target: MedianTarget::AtMost(maximum),
+        unit,
+        pairs: 9,
+    }
+}
+
+const LOAD_TIME_CASE: BenchCase =
+    page_case("page-first", "page with 10,000 sessions: time from the navigation to usable sessions", "ms", 1000.0);
+const SCRIPT_CPU_CASE: BenchCase =
+    page_case("page-script", "page with 10,000 sessions: CPU use of scripts with one sample per second", "%", 25.0);
+const SCROLL_FRAME_CASE: BenchCase =
+    page_case("page-scroll", "page with 10,000 sessions: longest frame in 3 s of scrolling", "ms", 50.0);
+const HEAP_GROWTH_CASE: BenchCase = BenchCase {
+    pairs: 1,
+    ..page_case("page-heap", "page with 10,000 sessions: heap growth in 10 minutes", "MiB", 2.0)
+};
+
+/// Benchmark cases for the web page.
+pub(super) const PAGE_CASES: [BenchCase; 4] = [LOAD_TIME_CASE, SCRIPT_CPU_CASE, SCROLL_FRAME_CASE, HEAP_GROWTH_CASE];
+
+/// Number of sessions that run statements, in addition to the sessions of the standard load.
+const BUSY_SESSION_COUNT: usize = 200;
+/// Statements that each busy session repeats. Two of them run long enough to appear in a sample.
+const BUSY_SESSION_STATEMENTS: [&str; 3] =
+    ["DO SLEEP(0.8)", "DO (SELECT COUNT(*) FROM clew_load.orders) + SLEEP(0.4)", "DO 1"];
+const BASELINE_SESSION_COUNT: usize = 20;
+const SCRIPT_MEASUREMENT_SECONDS: u32 = 5;
+const SCROLL_MEASUREMENT_SECONDS: u32 = 3;
+const HEAP_MEASUREMENT_SECONDS: u32 = 600;
+
+pub(super) async fn measure_page(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+    if !bench.filter.includes_any(&PAGE_CASES) {
+        return Ok(Vec::new());
+    }
+    progress::print_heading("Web page with 10,000 sessions");
+    page::build_page().await?;
+    let failed = |cause| BenchError::Load { cause };
+    let step = Step::start("Starting the servers and opening the sessions");
+    let max_connections =
+        u32::try_from(TEN_THOUSAND_SESSION_LOAD.sessions + BUSY_SESSION_COUNT + 100).unwrap_or(u32::MAX);
+    let large =
+        bench.start_server(Flavor::MySql, &ServerOptions { max_connections, ..ServerOptions::default() }).await?;
+    let load =
+        LoadSize { sessions: TEN_THOUSAND_SESSION_LOAD.sessions - BUSY_SESSION_COUNT, ..TEN_THOUSAND_SESSION_LOAD };
+    let _load = SessionLoad::start(&large, load).await.map_err(failed)?;
+    let _busy = start_busy_sessions(&large).await?;
+    let small = bench.start_server(Flavor::MySql, &ServerOptions::default()).await?;
+    let _few = open_idle_sessions(&small, BASELINE_SESSION_COUNT).await.map_err(failed)?;
+    let inventory = NodeInventory::register_nodes(&bench.clew, &[large.url(), small.url()], 2).await?;
+    let server = inventory.start_server(None).await?;
+    step.complete();
+
+    let [large, small] = inventory.nodes.as_slice() else { return Ok(Vec::new()) };
+    let (large, small) =
+        (BrowserSession::new(&inventory, &server, large), BrowserSession::new(&inventory, &server, small));
+    let mut measurements = Vec::new();
+    for (case, metric, seconds) in [
+        (LOAD_TIME_CASE, "first", 0),
+        (SCRIPT_CPU_CASE, "script", SCRIPT_MEASUREMENT_SECONDS),
+        (SCROLL_FRAME_CASE, "scroll", SCROLL_MEASUREMENT_SECONDS),
+    ] {
+        if bench.filter.includes(case.name) {
+            let pairs = run_pairs(
+                case,
+                async || large.measure_metric(metric, seconds).await,
+                async || small.measure_metric(metric, seconds).await,
+            );
+            measurements.push(pairs.await?);
+        }
+    }
+    if bench.filter.includes(HEAP_GROWTH_CASE.name) {
+        let step = Step::start(HEAP_GROWTH_CASE.name);
+        let (clew, baseline) = tokio::try_join!(
+            large.measure_metric("heap", HEAP_MEASUREMENT_SECONDS),
+            small.measure_metric("heap", HEAP_MEASUREMENT_SECONDS)
+        )?;
+        let heap = Measurement { clew: vec![clew], baseline: vec![baseline], ..Measurement::new(HEAP_GROWTH_CASE) };
+        step.complete_with_result(&heap.format_summary());
+        let note = "both pages at the same time, after one minute of warm-up and garbage collection";
+        measurements.push(heap.with_note(note.to_owned()));
+    }
+    server.stop().await?;
+    Ok(measurements)
+}
+
+/// Opens sessions that run statements until the caller drops the returned `JoinSet`.
+async fn start_busy_sessions(server: &Server) -> Result<JoinSet<std::io::Result<()>>, BenchError> {
+    let sessions =
+        open_idle_sessions(server, BUSY_SESSION_COUNT).await.map_err(|cause| BenchError::Load { cause })?.sessions;
+    let mut busy = JoinSet::new();
+    for (at, session) in sessions.into_iter().enumerate() {
+        busy.spawn(run_statements(session, at));
+    }
+    Ok(busy)
+}
+
+async fn run_statements(mut session: RawSession, first: usize) -> std::io::Result<()> {
+    for statement in BUSY_SESSION_STATEMENTS.iter().cycle().skip(first % BUSY_SESSION_STATEMENTS.len()) {
+        session.execute(statement).await?;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    Ok(())
+}
+
+/// Command that opens a node's session list in a browser.
+struct BrowserSession(Command);
+
+impl BrowserSession {
+    fn new(inventory: &NodeInventory, server: &RunningClewServer<'_>, node: &NodeRef) -> Self {
+        let credentials = &inventory.deployment().credentials;
+        let settings = json!({
+            "endpoint": format!("http://{}", server.address()),
+            "domain": credentials.domain_name,
+            "user": credentials.user,
+            "password": credentials.password,
+            "project": credentials.project_id,
+            "instance": node.instance,
+            "node": node.node,
+        });
+        let node = Command::new("node").current_dir(workspace::root_dir().join("web"));
+        Self(node.env("CLEW_STAGE", settings.to_string()))
+    }
+
+    /// Runs `web/browser/measure.mjs`, and returns the measured value of one metric.
+    async fn measure_metric(&self, metric: &str, seconds: u32) -> Result<f64, BenchError> {
+        let command = self.0.clone().args(["browser/measure.mjs", metric, &seconds.to_string()]);
+        let output = command.output().await?;
+        output.trim().parse().map_err(|cause: std::num::ParseFloatError| {
+            let (command, cause) = (command.command_line(), cause.to_string());
+            DevtoolsError::UnexpectedOutput { command, cause, output }.into()
+        })
+    }
+}

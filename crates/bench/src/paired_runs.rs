@@ -1,0 +1,146 @@
+//! Runs Clew and a baseline program in pairs, and calculates statistics over the pairs.
+
+use clew_devtools::progress::Step;
+
+use crate::cases::BenchCase;
+use crate::error::BenchError;
+
+/// Measured values of a benchmark case: one Clew value and one baseline value per pair.
+#[derive(Debug)]
+pub(super) struct Measurement {
+    pub(super) case: BenchCase,
+    pub(super) clew: Vec<f64>,
+    pub(super) baseline: Vec<f64>,
+    /// Additional observations for the report.
+    pub(super) notes: Vec<String>,
+}
+
+/// Runs Clew and the baseline alternately, so that background load affects both equally.
+/// Even pairs start with Clew, odd pairs with the baseline. An unmeasured first pair warms the caches.
+pub(super) async fn run_pairs(
+    case: BenchCase,
+    mut clew: impl AsyncFnMut() -> Result<f64, BenchError>,
+    mut baseline: impl AsyncFnMut() -> Result<f64, BenchError>,
+) -> Result<Measurement, BenchError> {
+    let step = Step::start(case.name);
+    step.set_detail("warming up");
+    clew().await?;
+    baseline().await?;
+    let mut measurement = Measurement::new(case);
+    for pair in 0..case.pairs {
+        step.set_detail(&format!("pair {} of {}: {}", pair + 1, case.pairs, measurement.format_summary()));
+        if pair % 2 == 0 {
+            measurement.clew.push(clew().await?);
+            measurement.baseline.push(baseline().await?);
+        } else {
+            measurement.baseline.push(baseline().await?);
+            measurement.clew.push(clew().await?);
+        }
+    }
+    step.complete_with_result(&measurement.format_summary());
+    Ok(measurement)
+}
+
+impl Measurement {
+    pub(super) fn new(case: BenchCase) -> Self {
+        Self { case, clew: Vec::new(), baseline: Vec::new(), notes: Vec::new() }
+    }
+
+    pub(super) fn with_note(mut self, note: String) -> Self {
+        self.notes.push(note);
+        self
+    }
+
+    /// Returns the comparison result of each measured pair.
+    pub(super) fn pair_values(&self) -> Vec<f64> {
+        let pairs = self.clew.iter().zip(&self.baseline);
+        pairs.map(|(clew, baseline)| self.case.comparison.compare(*clew, *baseline)).collect()
+    }
+
+    pub(super) fn meets_target(&self) -> bool {
+        self.case.target.is_met_by(calculate_median(&self.pair_values()))
+    }
+
+    /// Formats the median, minimum and maximum of the case's comparison results.
+    pub(super) fn format_summary(&self) -> String {
+        format_median_and_range(&self.pair_values())
+    }
+}
+
+/// Formats the median, minimum and maximum of `values`. A larger median is printed with fewer decimals.
+pub(super) fn format_median_and_range(values: &[f64]) -> String {
+    if values.is_empty() {
+        return String::new();
+    }
+    let (minimum, maximum) = find_min_max(values);
+    let median = calculate_median(values);
+    let digits = match median.abs() {
+        size if size >= 1000.0 => 0,
+        size if size >= 10.0 => 1,
+        size if size >= 0.5 => 2,
+        _ => 4,
+    };
+    format!("{median:.digits$} ({minimum:.digits$} to {maximum:.digits$})")
+}
+
+/// Calculates the median of the values. Returns 0 for an empty slice.
+pub(super) fn calculate_median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let half = sorted.len() / 2;
+    match (sorted.len() % 2, half.checked_sub(1).and_then(|low| sorted.get(low)), sorted.get(half)) {
+        (0, Some(low), Some(high)) => low.midpoint(*high),
+        (_, _, Some(middle)) => *middle,
+        _ => 0.0,
+    }
+}
+
+fn find_min_max(values: &[f64]) -> (f64, f64) {
+    let minimum = values.iter().copied().fold(f64::INFINITY, f64::min);
+    (minimum, values.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cases::{Comparison, MedianTarget};
+
+    #[test]
+    fn median_and_range_are_formatted() {
+        let cases = [(&[3.0, 1.0, 2.0][..], 2.0), (&[4.0, 1.0, 2.0, 3.0], 2.5), (&[7.0], 7.0), (&[], 0.0)];
+        for (values, expected) in cases {
+            assert!((calculate_median(values) - expected).abs() < f64::EPSILON, "{values:?}");
+        }
+        assert_eq!(find_min_max(&[3.0, -1.0, 2.0]), (-1.0, 3.0));
+        assert_eq!(format_median_and_range(&[0.0451, 0.0442, 0.05]), "0.0451 (0.0442 to 0.0500)");
+    }
+
+    #[tokio::test]
+    async fn programs_alternate_and_the_warm_up_is_not_counted() {
+        let case = BenchCase {
+            name: "case",
+            metric: "",
+            baseline: "",
+            comparison: Comparison::Ratio,
+            target: MedianTarget::AtMost(0.5),
+            unit: "s",
+            pairs: 4,
+        };
+        let order = std::cell::RefCell::new(String::new());
+        let (mut clew_runs, mut baseline_runs) = (0.0, 100.0);
+        let clew = async || {
+            order.borrow_mut().push('c');
+            clew_runs += 1.0;
+            Ok(clew_runs)
+        };
+        let baseline = async || {
+            order.borrow_mut().push('b');
+            baseline_runs += 1.0;
+            Ok(baseline_runs)
+        };
+        let measurement = run_pairs(case, clew, baseline).await.unwrap();
+        assert_eq!(order.into_inner(), "cbcbbccbbc");
+        let expected = (vec![2.0, 3.0, 4.0, 5.0], vec![102.0, 103.0, 104.0, 105.0]);
+        assert_eq!((measurement.clew, measurement.baseline), expected);
+    }
+}

@@ -1,0 +1,64 @@
+//! Captures the SQL statements that a Clew command sends, from the database server's general log.
+//! The baseline client sends the captured statements again, and the count suite counts them.
+
+use clew_devtools::DevtoolsError;
+use clew_devtools::command::Command;
+use clew_testkit::Server;
+use mysql_async::prelude::Queryable;
+
+use crate::error::BenchError;
+
+const ENABLE_LOG_STATEMENTS: [&str; 3] =
+    ["SET GLOBAL log_output = 'TABLE'", "TRUNCATE TABLE mysql.general_log", "SET GLOBAL general_log = ON"];
+const DISABLE_LOG_STATEMENT: &str = "SET GLOBAL general_log = OFF";
+const GENERAL_LOG_QUERY: &str = "SELECT CONVERT(command_type USING utf8mb4), CONVERT(argument USING utf8mb4) FROM mysql.general_log \
+     WHERE thread_id <> CONNECTION_ID() ORDER BY event_time, thread_id";
+
+/// Connections and statements that the general log contains.
+#[derive(Debug, Clone, Default)]
+pub(super) struct QueryLog {
+    /// Number of opened connections.
+    pub(super) connections: usize,
+    /// Statements in execution order.
+    pub(super) statements: Vec<String>,
+}
+
+/// Runs a command, and captures the SQL statements that the database server receives.
+/// No other client may use the database server at the same time.
+pub(super) async fn capture_query_log(command: &Command, server: &Server) -> Result<QueryLog, BenchError> {
+    let failed = |cause| DevtoolsError::Database { operation: "read the server's general log", cause };
+    let mut control = server.connect().await.map_err(failed)?;
+    for statement in ENABLE_LOG_STATEMENTS {
+        control.query_drop(statement).await.map_err(failed)?;
+    }
+    let output = command.output().await;
+    control.query_drop(DISABLE_LOG_STATEMENT).await.map_err(failed)?;
+    output?;
+    let entries: Vec<(String, String)> = control.query(GENERAL_LOG_QUERY).await.map_err(failed)?;
+    control.disconnect().await.map_err(failed)?;
+    let mut log = QueryLog::default();
+    for (command_type, argument) in entries {
+        match command_type.as_str() {
+            "Connect" => log.connections += 1,
+            "Quit" => {}
+            _ => log.statements.push(argument),
+        }
+    }
+    Ok(log)
+}
+
+impl QueryLog {
+    /// Returns a snapshot's process list statement and transaction query, separated by a semicolon.
+    /// Returns an error if the process list statement or the transaction query is missing.
+    pub(super) fn snapshot_statements(&self) -> Result<String, BenchError> {
+        let read = |table: &str| {
+            let statement = self.statements.iter().find(|statement| statement.contains(table));
+            statement.ok_or_else(|| DevtoolsError::UnexpectedOutput {
+                command: "clew snapshot".to_owned(),
+                cause: format!("it does not read {table}"),
+                output: self.statements.join("\n"),
+            })
+        };
+        Ok(format!("{}; {}", read("PROCESSLIST")?, read("innodb_trx")?))
+    }
+}

@@ -1,0 +1,131 @@
+//! Benchmark cases that compare task queue statements on 1,000,000 tasks with the same statements on 1,000 tasks.
+//! The unit tests of `clew-store` check that the task queue's SQL statements use indexes.
+
+use clew_devtools::command::Command;
+use clew_devtools::progress::{self, Step};
+use clew_devtools::workspace;
+
+use crate::BenchContext;
+use crate::cases::{BenchCase, Comparison, MedianTarget};
+use crate::error::BenchError;
+use crate::paired_runs::Measurement;
+
+const CLAIM_CASE: BenchCase = BenchCase {
+    name: "queue-claim-sqlite",
+    metric: "SQLite: claim one of 1,000,000 tasks, 100,000 of them queued",
+    baseline: "1,000 tasks, 100 of them queued",
+    comparison: Comparison::Ratio,
+    target: MedianTarget::AtMost(1.5),
+    unit: "s",
+    pairs: 21,
+};
+
+/// Benchmark cases, each with the database and operation names in the measuring program's output.
+const QUEUE_OPERATION_CASES: [(&str, &str, BenchCase); 10] = [
+    ("sqlite", "claim", CLAIM_CASE),
+    ("sqlite", "queue", BenchCase { name: "queue-insert-sqlite", metric: "SQLite: queue a task", ..CLAIM_CASE }),
+    (
+        "sqlite",
+        "status",
+        BenchCase { name: "queue-status-sqlite", metric: "SQLite: read the status of a task", ..CLAIM_CASE },
+    ),
+    (
+        "sqlite",
+        "list",
+        BenchCase { name: "queue-list-sqlite", metric: "SQLite: list the tasks of a node", ..CLAIM_CASE },
+    ),
+    (
+        "sqlite",
+        "counts",
+        BenchCase { name: "queue-counts-sqlite", metric: "SQLite: count tasks by status", ..CLAIM_CASE },
+    ),
+    (
+        "postgres",
+        "claim",
+        BenchCase {
+            name: "queue-claim-postgresql",
+            metric: "PostgreSQL: claim one of 1,000,000 tasks, 100,000 of them queued",
+            ..CLAIM_CASE
+        },
+    ),
+    (
+        "postgres",
+        "queue",
+        BenchCase { name: "queue-insert-postgresql", metric: "PostgreSQL: queue a task", ..CLAIM_CASE },
+    ),
+    (
+        "postgres",
+        "status",
+        BenchCase { name: "queue-status-postgresql", metric: "PostgreSQL: read the status of a task", ..CLAIM_CASE },
+    ),
+    (
+        "postgres",
+        "list",
+        BenchCase { name: "queue-list-postgresql", metric: "PostgreSQL: list the tasks of a node", ..CLAIM_CASE },
+    ),
+    (
+        "postgres",
+        "counts",
+        BenchCase { name: "queue-counts-postgresql", metric: "PostgreSQL: count tasks by status", ..CLAIM_CASE },
+    ),
+];
+
+/// Returns the benchmark cases that measure the task queue.
+pub(super) fn queue_cases() -> impl Iterator<Item = BenchCase> {
+    QUEUE_OPERATION_CASES.into_iter().map(|(_, _, case)| case)
+}
+
+pub(super) async fn measure_queue(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+    let selected: Vec<_> =
+        QUEUE_OPERATION_CASES.into_iter().filter(|(_, _, case)| bench.filter.includes(case.name)).collect();
+    if selected.is_empty() {
+        return Ok(Vec::new());
+    }
+    progress::print_heading("Queue of 1,000,000 tasks");
+    let arguments = ["build", "--release", "--package", "clew-store", "--example", "queue_at_size"];
+    let programs = workspace::build_programs("Building the measuring program", &arguments).await?;
+    let program = workspace::find_built_program(&programs, "example", "queue_at_size")?;
+    let mut measurements = Vec::new();
+    for database in ["sqlite", "postgres"] {
+        let cases: Vec<_> = selected.iter().filter(|(of, ..)| *of == database).collect();
+        if cases.is_empty() {
+            continue;
+        }
+        let step = Step::start(database);
+        let pairs = CLAIM_CASE.pairs.to_string();
+        let output = Command::new(&program).args([database, pairs.as_str()]).output().await?;
+        for (_, operation, case) in cases {
+            measurements.push(parse_measured_pairs(*case, operation, &output));
+        }
+        step.complete();
+    }
+    Ok(measurements)
+}
+
+/// Parses an operation's measured pairs from output lines such as `claim 0.0012 0.0011`.
+fn parse_measured_pairs(case: BenchCase, operation: &str, output: &str) -> Measurement {
+    let mut measurement = Measurement::new(case);
+    for line in output.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        if let [name, large, small] = words.as_slice()
+            && *name == operation
+            && let (Ok(large), Ok(small)) = (large.parse(), small.parse())
+        {
+            measurement.clew.push(large);
+            measurement.baseline.push(small);
+        }
+    }
+    measurement
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_parsed_by_operation() {
+        let output = "queue 0.5 0.25\nclaim 0.002 0.001\nclaim 0.004 0.002\nstatus 1 1\n";
+        let measurement = parse_measured_pairs(CLAIM_CASE, "claim", output);
+        assert_eq!((measurement.clew, measurement.baseline), (vec![0.002, 0.004], vec![0.001, 0.002]));
+    }
+}

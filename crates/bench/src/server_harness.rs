@@ -1,0 +1,330 @@
+//! Runs a private `clew serve` process with registered nodes, and provides a client for its API.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use clew_client::{
+    Client, ClientError, CollectionStatus, Credentials, FileSink, RequestId, SelectionRequest, Settings,
+};
+use clew_devtools::DevtoolsError;
+use clew_devtools::clew_server::{AccessKey, ClewProcess, Deployment};
+use clew_devtools::command::Command;
+use clew_devtools::processes;
+use clew_iam::signature::{self, RequestToSign};
+use clew_model::{InstanceId, NodeId};
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::task::{JoinError, JoinSet};
+
+use crate::error::BenchError;
+
+/// Configuration for `clew serve` that disables rate limits and connection limits.
+const SERVER_CONFIGURATION: &str = "[limits]
+principal_per_second = 0
+peer_per_second = 0
+streams_per_principal = 0
+long_polls_per_principal = 0
+[http]
+connections_per_peer = 0
+";
+/// Name of the built-in policy that grants the API client read-only access.
+const READ_ONLY_POLICY_NAME: &str = "TaurusDBReadOnlyAccessPolicy";
+/// Maximum number of API requests that the client sends at the same time.
+const MAX_CONCURRENT_REQUESTS: usize = 16;
+/// Maximum number of server log lines in the error message of a failed request.
+const MAX_LOG_LINES: usize = 20;
+/// Time limit for a collection.
+const COLLECTION_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// A Clew data directory, and the database nodes that are registered in it.
+pub(super) struct NodeInventory {
+    deployment: Deployment,
+    pub(super) nodes: Vec<NodeRef>,
+}
+
+/// Instance id and node id for API paths.
+#[derive(Debug, Clone)]
+pub(super) struct NodeRef {
+    pub(super) instance: InstanceId,
+    pub(super) node: NodeId,
+}
+
+/// A running `clew serve` process, with a client for its API.
+pub(super) struct RunningClewServer<'a> {
+    inventory: &'a NodeInventory,
+    process: ClewProcess,
+    client: Client,
+}
+
+impl NodeInventory {
+    /// Creates a data directory, and registers the database servers with `nodes_per_instance` nodes per instance.
+    pub(super) async fn register_nodes(
+        clew: &Path,
+        urls: &[String],
+        nodes_per_instance: usize,
+    ) -> Result<Self, BenchError> {
+        Self::register_nodes_in_deployment(Deployment::init(clew).await?, urls, nodes_per_instance).await
+    }
+
+    /// Registers the database servers as nodes in an existing data directory.
+    pub(super) async fn register_nodes_in_deployment(
+        deployment: Deployment,
+        urls: &[String],
+        nodes_per_instance: usize,
+    ) -> Result<Self, BenchError> {
+        let mut nodes = Vec::new();
+        for (at, urls) in urls.chunks(nodes_per_instance).enumerate() {
+            let added = deployment.add_instance(&format!("bench-{at}"), urls, "").await?;
+            let instance: InstanceId = parse_id(&added.id)?;
+            for node in added.nodes {
+                nodes.push(NodeRef { instance: instance.clone(), node: parse_id(&node.id)? });
+            }
+        }
+        Ok(Self { deployment, nodes })
+    }
+
+    /// Creates an access key for a user with read-only access, because policies do not apply to administrators.
+    pub(super) async fn create_read_only_key(&self) -> Result<AccessKey, DevtoolsError> {
+        self.deployment.create_user_with_key(READ_ONLY_POLICY_NAME).await
+    }
+
+    /// Starts `clew serve` and an API client. `None` selects the client's default polling interval.
+    pub(super) async fn start_server(
+        &self,
+        poll_interval: Option<Duration>,
+    ) -> Result<RunningClewServer<'_>, BenchError> {
+        self.start_server_with_arguments(&[], poll_interval).await
+    }
+
+    /// Starts `clew serve` with additional command-line arguments.
+    pub(super) async fn start_server_with_arguments(
+        &self,
+        arguments: &[&str],
+        poll_interval: Option<Duration>,
+    ) -> Result<RunningClewServer<'_>, BenchError> {
+        let process = self.deployment.start_server_with_arguments(arguments, SERVER_CONFIGURATION).await?;
+        let credentials = &self.deployment.credentials;
+        let mut settings = Settings::default();
+        settings.poll_interval = poll_interval.unwrap_or(settings.poll_interval);
+        let key = Credentials::access_key(parse_id(&credentials.access_key)?, credentials.secret_key.clone().into());
+        let client = Client::builder(process.endpoint())
+            .credentials(key)
+            .project(parse_id(&credentials.project_id)?)
+            .settings(settings)
+            .build()?;
+        Ok(RunningClewServer { inventory: self, process, client })
+    }
+
+    pub(super) fn deployment(&self) -> &Deployment {
+        &self.deployment
+    }
+}
+
+/// Parses an id that a Clew command has printed.
+fn parse_id<T: std::str::FromStr>(id: &str) -> Result<T, DevtoolsError>
+where
+    T::Err: std::fmt::Display,
+{
+    id.parse().map_err(|error: T::Err| DevtoolsError::UnexpectedOutput {
+        command: "clew".to_owned(),
+        cause: error.to_string(),
+        output: id.to_owned(),
+    })
+}
+
+impl RunningClewServer<'_> {
+    /// Returns the server's address in the format `host:port`.
+    pub(super) fn address(&self) -> &str {
+        self.process.endpoint().trim_start_matches("http://")
+    }
+
+    /// Starts a collection, and waits until it is finished.
+    pub(super) async fn run_collection(&self, node: &NodeRef) -> Result<RequestId, BenchError> {
+        let started = self.client.start_collection(&node.instance, &node.node, &SelectionRequest::default()).await;
+        let id = started.map_err(|cause| self.request_error(cause))?;
+        self.wait_for_collection(node, &id).await?;
+        Ok(id)
+    }
+
+    /// Waits until a collection is finished.
+    pub(super) async fn wait_for_collection(&self, node: &NodeRef, id: &RequestId) -> Result<(), BenchError> {
+        let waited =
+            self.client.wait_for_collection(&node.instance, &node.node, id, COLLECTION_TIMEOUT, |_, _| {}).await;
+        match waited.map_err(|cause| self.request_error(cause))? {
+            CollectionStatus::Finished => Ok(()),
+            status => Err(BenchError::from(DevtoolsError::UnexpectedOutput {
+                command: "clew serve".to_owned(),
+                cause: format!("the collection is {status:?}"),
+                output: self.inventory.deployment.read_server_log(),
+            })),
+        }
+    }
+
+    /// Runs a collection on each node concurrently, and waits until all collections are finished.
+    /// Returns the request ids of the collections, in the order of the nodes.
+    pub(super) async fn collect_from_all_nodes(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, BenchError> {
+        let ids = self.queue_collections(nodes).await?;
+        for (node, id) in nodes.iter().zip(&ids) {
+            self.wait_for_collection(node, id).await?;
+        }
+        Ok(ids)
+    }
+
+    /// Queues one collection for each node. Returns the request ids in the order of the nodes.
+    pub(super) async fn queue_collections(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, BenchError> {
+        let mut ids = vec![None; nodes.len()];
+        let mut submissions = JoinSet::new();
+        for (at, node) in nodes.iter().cloned().enumerate() {
+            if submissions.len() >= MAX_CONCURRENT_REQUESTS {
+                self.store_request_id(&mut ids, submissions.join_next().await)?;
+            }
+            let client = self.client.clone();
+            submissions.spawn(async move {
+                let started = client.start_collection(&node.instance, &node.node, &SelectionRequest::default()).await;
+                started.map(|id| (at, id))
+            });
+        }
+        while let Some(submitted) = submissions.join_next().await {
+            self.store_request_id(&mut ids, Some(submitted))?;
+        }
+        Ok(ids.into_iter().flatten().collect())
+    }
+
+    fn store_request_id(
+        &self,
+        ids: &mut [Option<RequestId>],
+        submitted: Option<SubmitResult>,
+    ) -> Result<(), BenchError> {
+        let Some(submitted) = submitted else { return Ok(()) };
+        let (at, id) = submitted
+            .map_err(|error| DevtoolsError::Runtime(error.into()))?
+            .map_err(|cause| self.request_error(cause))?;
+        if let Some(slot) = ids.get_mut(at) {
+            *slot = Some(id);
+        }
+        Ok(())
+    }
+
+    /// Downloads a collection's result to a file. Returns the result size in bytes.
+    pub(super) async fn download_result(&self, node: &NodeRef, id: &RequestId, to: &Path) -> Result<u64, BenchError> {
+        let mut file = FileSink::create(to).await.map_err(|cause| DevtoolsError::File {
+            operation: "create",
+            path: to.to_owned(),
+            cause,
+        })?;
+        let downloaded = self.client.download(&node.instance, &node.node, id, &mut file, |_, _| {}).await;
+        downloaded.map(|downloaded| downloaded.bytes).map_err(|cause| self.request_error(cause))
+    }
+
+    fn request_error(&self, cause: ClientError) -> BenchError {
+        let log = self.inventory.deployment.read_server_log();
+        let lines: Vec<&str> = log.lines().collect();
+        let last = lines.get(lines.len().saturating_sub(MAX_LOG_LINES)..).unwrap_or_default();
+        BenchError::Request { cause: Box::new(cause), log: last.join("\n") }
+    }
+
+    /// Runs a collection, and downloads its result to a file.
+    /// Returns the time from the POST to the last byte of the result, and the client's notification delay.
+    /// The notification delay starts when the collection finishes according to the server log.
+    pub(super) async fn measure_collection_to_file(
+        &self,
+        node: &NodeRef,
+        to: &Path,
+    ) -> Result<(Duration, Option<Duration>), BenchError> {
+        let start = Instant::now();
+        let id = self.run_collection(node).await?;
+        let noticed = Timestamp::now();
+        self.download_result(node, &id, to).await?;
+        let elapsed = start.elapsed();
+        let delay = self.find_finish_time(&id).and_then(|ended| Duration::try_from(noticed.duration_since(ended)).ok());
+        Ok((elapsed, delay))
+    }
+
+    /// Returns the time at which a collection finished according to the server log.
+    fn find_finish_time(&self, id: &RequestId) -> Option<Timestamp> {
+        let mut ends = parse_finished_collections(&self.inventory.deployment.read_server_log()).into_iter();
+        ends.find_map(|(finished, at)| (finished == id.as_str()).then_some(at))
+    }
+
+    /// Returns a `clew collect` command that collects sessions from one node.
+    pub(super) fn collect_command(&self, node: &NodeRef) -> Command {
+        let (instance, node) = (node.instance.to_string(), node.node.to_string());
+        self.inventory.deployment.client_command(&self.process, &["collect", "--instance", &instance, "--node", &node])
+    }
+
+    /// Signs a GET request for a collection's status or result. The signature is valid for 15 minutes.
+    pub(super) fn sign_get_request(
+        &self,
+        key: &AccessKey,
+        node: &NodeRef,
+        resource: &str,
+        id: &RequestId,
+    ) -> GetRequest {
+        let project = &self.inventory.deployment.credentials.project_id;
+        let NodeRef { instance, node } = node;
+        let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/{resource}");
+        let query = format!("request_id={}", signature::percent_encode(id.as_str()));
+        let date = signature::format_date(Timestamp::now());
+        let mut headers = vec![
+            ("host".to_owned(), self.address().to_owned()),
+            ("content-type".to_owned(), "application/json".to_owned()),
+            ("x-sdk-date".to_owned(), date.clone()),
+            ("x-project-id".to_owned(), project.clone()),
+        ];
+        let request = RequestToSign {
+            method: "GET",
+            path: &path,
+            query: &query,
+            headers: &headers,
+            body_sha256: signature::hash_body(b""),
+        };
+        let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
+        // `clew key create` printed the key, so parsing does not fail.
+        let authorization = key
+            .access_key
+            .parse()
+            .map(|id| signature::sign_request(&request, &names, &date, &id, &key.secret_key.clone().into()));
+        headers.push(("authorization".to_owned(), authorization.unwrap_or_default()));
+        GetRequest { target: format!("{path}?{query}"), headers }
+    }
+
+    /// Returns the peak memory use of the `clew serve` process in MiB.
+    pub(super) fn peak_memory_mib(&self) -> f64 {
+        self.process.pid().and_then(processes::read_peak_memory_kib).map_or(0.0, processes::convert_kib_to_mib)
+    }
+
+    pub(super) async fn stop(self) -> Result<(), DevtoolsError> {
+        self.process.stop().await
+    }
+}
+
+/// Parses a server log, and returns the request ids and end times of successful collections.
+pub(super) fn parse_finished_collections(log: &str) -> Vec<(String, Timestamp)> {
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let text = |line: &Value, key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let finished = lines.filter(|line| text(line, "message") == "collection completed");
+    finished.filter_map(|line| Some((text(&line, "task.request_id"), text(&line, "timestamp").parse().ok()?))).collect()
+}
+
+type SubmitResult = Result<Result<(usize, RequestId), ClientError>, JoinError>;
+
+/// A GET request, signed or unsigned, that can be sent repeatedly.
+#[derive(Debug, Clone)]
+pub(super) struct GetRequest {
+    /// Path and query of the URL.
+    pub(super) target: String,
+    pub(super) headers: Vec<(String, String)>,
+}
+
+impl GetRequest {
+    /// Creates a GET request that has no signature.
+    pub(super) fn new_unsigned(target: &str, host: &str) -> Self {
+        Self { target: target.to_owned(), headers: vec![("host".to_owned(), host.to_owned())] }
+    }
+
+    /// Formats the request line and the headers for HTTP/1.1.
+    pub(super) fn request_head(&self) -> String {
+        let headers: Vec<String> = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        format!("GET {} HTTP/1.1\r\n{}\r\n", self.target, headers.concat())
+    }
+}

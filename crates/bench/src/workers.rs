@@ -1,0 +1,143 @@
+//! Benchmark cases that check whether the collection rate scales with the number of workers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clew_devtools::clew_server::{ClewProcess, Deployment};
+use clew_devtools::progress::{self, Step};
+use clew_testkit::{FakeFleet, FakeOptions, FakeServer, Fault, PostgreSql, S3Server};
+use jiff::Timestamp;
+
+use crate::BenchContext;
+use crate::cases::{BenchCase, Comparison, MedianTarget};
+use crate::count_checks::ensure_count;
+use crate::error::BenchError;
+use crate::paired_runs::{Measurement, run_pairs};
+use crate::server_harness::{NodeInventory, NodeRef, parse_finished_collections};
+
+const TWO_WORKERS_CASE: BenchCase = BenchCase {
+    name: "workers-2",
+    metric: "collection rate of 2 `clew worker` with PostgreSQL and S3; nodes respond after 100 ms",
+    baseline: "1 `clew worker`",
+    comparison: Comparison::Ratio,
+    target: MedianTarget::AtLeast(1.9),
+    unit: "collections/s",
+    pairs: 5,
+};
+
+const FOUR_WORKERS_CASE: BenchCase = BenchCase {
+    name: "workers-4",
+    metric: "collection rate of 4 `clew worker` with PostgreSQL and S3; nodes respond after 100 ms",
+    target: MedianTarget::AtLeast(3.6),
+    ..TWO_WORKERS_CASE
+};
+
+/// Benchmark cases, each with its number of workers.
+const WORKER_CASES: [(BenchCase, usize); 2] = [(TWO_WORKERS_CASE, 2), (FOUR_WORKERS_CASE, 4)];
+
+/// Response time of a fake database node.
+const NODE_LATENCY: Duration = Duration::from_millis(100);
+/// Worker configuration with low concurrency, so that node latency limits the collection rate, and not CPU time.
+/// With this configuration, the collection rate drops if workers contend for shared resources.
+const WORKER_CONFIGURATION: &str = "[collections]\nconcurrency = 16\n";
+const NODE_COUNT: usize = 128;
+const NODES_PER_INSTANCE: usize = 16;
+/// Number of collections that are queued for each worker.
+const COLLECTIONS_PER_WORKER: usize = 200;
+
+/// Returns the benchmark cases that run several workers.
+pub(super) fn worker_cases() -> impl Iterator<Item = BenchCase> {
+    WORKER_CASES.into_iter().map(|(case, _)| case)
+}
+
+pub(super) async fn measure_workers(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+    if !worker_cases().any(|case| bench.filter.includes(case.name)) {
+        return Ok(Vec::new());
+    }
+    progress::print_heading("Workers");
+    let step = Step::start("Starting PostgreSQL, S3 and a fleet");
+    let (metadata, results) = tokio::join!(PostgreSql::start(), S3Server::start());
+    let (metadata, results) = (metadata?, results?);
+    let options = FakeOptions { sessions: 20, transactions: 5, fault: Fault::DelayPerResponse(NODE_LATENCY) };
+    let fleet = FakeFleet::start(NODE_COUNT, options).await.map_err(|cause| BenchError::Load { cause })?;
+    let urls: Vec<String> = fleet.servers().iter().map(FakeServer::url).collect();
+    let deployment =
+        Deployment::init_with_environment(&bench.clew, backend_environment_variables(&metadata, &results)).await?;
+    let inventory = NodeInventory::register_nodes_in_deployment(deployment, &urls, NODES_PER_INSTANCE).await?;
+    step.complete();
+
+    let mut measurements = Vec::new();
+    for (case, workers) in WORKER_CASES.into_iter().filter(|(case, _)| bench.filter.includes(case.name)) {
+        let measurement = run_pairs(
+            case,
+            async || measure_collection_rate(&inventory, workers).await,
+            async || measure_collection_rate(&inventory, 1).await,
+        )
+        .await?;
+        measurements.push(measurement);
+    }
+    Ok(measurements)
+}
+
+fn backend_environment_variables(metadata: &PostgreSql, results: &S3Server) -> Vec<(&'static str, String)> {
+    let (key, secret) = S3Server::OWNER_KEY;
+    vec![
+        ("CLEW_METADATA_URL", metadata.url()),
+        ("CLEW_RESULTS", format!("s3://{}/clew", S3Server::BUCKET_NAME)),
+        ("AWS_ENDPOINT_URL", results.endpoint()),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", key.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", secret.to_owned()),
+    ]
+}
+
+/// Measures the collections per second of `workers` workers while the queue is filled and all workers are busy.
+async fn measure_collection_rate(inventory: &NodeInventory, workers: usize) -> Result<f64, BenchError> {
+    let server = inventory.start_server_with_arguments(&["--no-worker"], None).await?;
+    let nodes: Vec<NodeRef> = inventory.nodes.iter().cycle().take(COLLECTIONS_PER_WORKER * workers).cloned().collect();
+    let ids = server.queue_collections(&nodes).await?;
+    ensure_count("queued collections", ids.len() as u64, nodes.len() as u64)?;
+    let mut running: Vec<(String, ClewProcess)> = Vec::new();
+    for number in 1..=workers {
+        let name = format!("worker-{number}");
+        let worker = inventory.deployment().start_worker(&name, WORKER_CONFIGURATION).await?;
+        running.push((name, worker));
+    }
+    for (node, id) in nodes.iter().zip(&ids) {
+        server.wait_for_collection(node, id).await?;
+    }
+    let mut ends = BTreeMap::new();
+    for (name, worker) in running {
+        worker.stop().await?;
+        let log = inventory.deployment().read_process_log(&name);
+        ends.insert(name, parse_finished_collections(&log).into_iter().map(|(_, at)| at).collect::<Vec<_>>());
+    }
+    server.stop().await?;
+    Ok(calculate_overlapping_rate(&ends).unwrap_or_default())
+}
+
+/// Calculates the collections per second in the interval in which all workers are busy.
+/// The interval begins when every worker has finished a collection, and ends when any worker finishes its last one.
+fn calculate_overlapping_rate(ends: &BTreeMap<String, Vec<Timestamp>>) -> Option<f64> {
+    let begin = ends.values().filter_map(|ends| ends.iter().min()).max()?;
+    let end = ends.values().filter_map(|ends| ends.iter().max()).min()?;
+    let count = ends.values().flatten().filter(|at| (begin..end).contains(at)).count();
+    let seconds = end.duration_since(*begin).as_secs_f64();
+    Some(f64::from(u32::try_from(count).ok()?) / seconds).filter(|rate| rate.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_covers_the_time_when_all_workers_are_busy() {
+        let at =
+            |seconds: &[i64]| seconds.iter().map(|second| Timestamp::from_second(*second).unwrap()).collect::<Vec<_>>();
+        let ends = BTreeMap::from([("a".to_owned(), at(&[0, 1, 2, 3, 4])), ("b".to_owned(), at(&[2, 2, 3, 6]))]);
+        // The interval from 2 to 4 contains two ends of the first worker and three of the second.
+        assert_eq!(calculate_overlapping_rate(&ends), Some(2.5));
+        assert_eq!(calculate_overlapping_rate(&BTreeMap::new()), None);
+        assert_eq!(calculate_overlapping_rate(&BTreeMap::from([("a".to_owned(), at(&[1]))])), None);
+    }
+}

@@ -1,0 +1,82 @@
+//! `cargo xtask faults`: injects one fault after another into a Clew cluster under load.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::Parser;
+use clew_chaos::{ChaosError, Fault, RunOptions};
+use clew_devtools::progress::{self, print_line};
+use clew_devtools::{DevtoolsError, install, task, workspace};
+
+/// Inject faults into the dependencies of Clew under load, and check the guarantees of Clew
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask faults", bin_name = "cargo xtask faults", max_term_width = 110)]
+struct FaultsArgs {
+    /// Duration of each fault type, in minutes
+    #[arg(long, default_value_t = 10.0)]
+    minutes: f64,
+    /// Seed for random choices of times, processes and requests [default: the current time]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Inject only these faults: kill postgresql-restart postgresql-pause s3-stop s3-slow network-partition clock disk-full
+    #[arg(long, value_name = "FAULT", num_args = 1..)]
+    only: Vec<Fault>,
+    /// Number of collections to request per second
+    #[arg(long, default_value_t = 8.0)]
+    rate: f64,
+    /// Path of a clew program to test instead of a build with the test profile
+    #[arg(long, value_name = "PROGRAM")]
+    clew: Option<PathBuf>,
+}
+
+/// Error of a fault injection run.
+#[derive(Debug, thiserror::Error)]
+enum FaultsError {
+    #[error(transparent)]
+    Devtools(#[from] DevtoolsError),
+    #[error(transparent)]
+    Chaos(#[from] ChaosError),
+    #[error("{violations} invariants were violated")]
+    InvariantsViolated { violations: usize },
+}
+
+fn main() -> ExitCode {
+    let arguments = FaultsArgs::parse();
+    task::run(task::stop_on_signal(inject_faults(arguments)))
+}
+
+/// Injects the faults. Returns an error if Clew violated an invariant.
+async fn inject_faults(arguments: FaultsArgs) -> Result<(), FaultsError> {
+    progress::print_heading("Prerequisites of the fault injection");
+    install::install_test_prerequisites().await?;
+    let clew = match arguments.clew {
+        Some(clew) => clew,
+        None => workspace::build_development_clew("dev").await?,
+    };
+    let failed = |cause| DevtoolsError::File { operation: "create a directory in", path: std::env::temp_dir(), cause };
+    let logs = tempfile::Builder::new().prefix("clew-chaos-").tempdir().map_err(failed)?;
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let faults = if arguments.only.is_empty() { Fault::ALL.into() } else { arguments.only };
+    progress::print_heading("Fault injection");
+    let options = RunOptions {
+        clew,
+        logs: logs.path().to_owned(),
+        seed: arguments.seed.unwrap_or(since_epoch.as_secs()),
+        faults,
+        duration_per_fault: Duration::from_secs_f64(arguments.minutes.clamp(0.01, 24.0 * 60.0) * 60.0),
+        requests_per_second: arguments.rate.clamp(0.1, 1_000.0),
+        on_progress: print_line,
+    };
+    let report = clew_chaos::run(options).await;
+    // The log files of a failed run are kept for analysis.
+    if report.as_ref().map_or(true, |report| !report.violations().is_empty()) {
+        print_line(&format!("Log files: {}", logs.keep().display()));
+    }
+    let report = report?;
+    print_line(&report.to_string());
+    match report.violations().len() {
+        0 => Ok(()),
+        violations => Err(FaultsError::InvariantsViolated { violations }),
+    }
+}

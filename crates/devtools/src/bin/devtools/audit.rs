@@ -1,0 +1,32 @@
+//! `cargo xtask audit`: checks the Rust dependencies against published security advisories.
+
+use std::time::Duration;
+
+use clew_devtools::DevtoolsError;
+use clew_devtools::command::Command;
+use clew_devtools::progress::Step;
+use clew_devtools::workspace;
+
+use crate::cargo_tools;
+
+/// Time limit for downloading the advisory database and checking the dependencies.
+const AUDIT_TIMEOUT: Duration = Duration::from_mins(10);
+
+/// Downloads the RustSec advisory database, and checks the dependencies in `Cargo.lock` against it.
+pub(crate) async fn run() -> Result<(), DevtoolsError> {
+    let cargo_deny = cargo_tools::CARGO_DENY.install().await?;
+    let step = Step::start("Security advisories (cargo-deny)");
+    advisory_check_command(&cargo_deny).run_in_step(&step, AUDIT_TIMEOUT).await?;
+    step.complete();
+    Ok(())
+}
+
+fn advisory_check_command(cargo_deny: &std::path::Path) -> Command {
+    Command::new(cargo_deny).current_dir(workspace::root_dir()).args([
+        "--locked",
+        "--color",
+        "never",
+        "check",
+        "advisories",
+    ])
+}

@@ -1,0 +1,87 @@
+//! Finds or builds the cargo tools that the tasks require, such as cargo-nextest.
+//! If a tool on the PATH is missing or too old, cargo builds the tool once into the user's cache directory.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clew_devtools::DevtoolsError;
+use clew_devtools::command::Command;
+use clew_devtools::progress::Step;
+use clew_devtools::workspace;
+use clew_testkit::toolchain;
+
+/// A cargo tool that `cargo install` can build.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CargoTool {
+    name: &'static str,
+    /// Version that cargo installs. An older version on the PATH is not used.
+    version: Version,
+}
+
+type Version = [u32; 3];
+
+pub(crate) const CARGO_DENY: CargoTool = CargoTool { name: "cargo-deny", version: [0, 20, 2] };
+pub(crate) const CARGO_NEXTEST: CargoTool = CargoTool { name: "cargo-nextest", version: [0, 9, 143] };
+
+/// Time limit for building a cargo tool, which takes minutes on a slow machine.
+const BUILD_TIMEOUT: Duration = Duration::from_mins(30);
+
+/// Build settings without optimization, which halve the build time of the cargo tools.
+/// Optimization has little effect on the tools' run time, because they mostly wait for other programs.
+const FAST_BUILD_PROFILE: [(&str, &str); 3] = [
+    ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
+    ("CARGO_PROFILE_RELEASE_LTO", "off"),
+    ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "64"),
+];
+
+impl CargoTool {
+    /// Returns the path of the cargo tool. Builds the tool if no installed version is new enough.
+    pub(crate) async fn install(&self) -> Result<PathBuf, DevtoolsError> {
+        let tools_dir = toolchain::servers_dir().join("tools");
+        let cached_program = tools_dir.join("bin").join(self.name);
+        for program in [PathBuf::from(self.name), cached_program.clone()] {
+            if self.is_new_enough(&program).await {
+                return Ok(program);
+            }
+        }
+        let [major, minor, patch] = self.version;
+        let version = format!("{major}.{minor}.{patch}");
+        let step = Step::start(format!("Building {} {version} (once)", self.name));
+        // Without CARGO_TARGET_DIR, cargo builds in a temporary directory and removes it.
+        workspace::cargo_command()
+            .without_env("CARGO_TARGET_DIR")
+            .envs(FAST_BUILD_PROFILE)
+            .args(["install", "--locked", "--force", "--version", &version, "--root"])
+            .args([tools_dir.as_os_str()])
+            .args([self.name])
+            .retry_in_step(&step, BUILD_TIMEOUT)
+            .await?;
+        step.complete();
+        Ok(cached_program)
+    }
+
+    async fn is_new_enough(&self, program: &Path) -> bool {
+        let output = Command::new(program).args(["--version"]).output_if_successful().await;
+        output.is_some_and(|output| parse_version(&output) >= Some(self.version))
+    }
+}
+
+/// Parses the version number in version output such as `cargo-deny 0.20.2`.
+fn parse_version(output: &str) -> Option<Version> {
+    let mut numbers = output.split_whitespace().nth(1)?.split('.').map(str::parse);
+    let mut next = || numbers.next()?.ok();
+    Some([next()?, next()?, next()?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        assert_eq!(parse_version("cargo-nextest 0.9.143 (60fa45f63 2026-08-04)\nrelease: 0.9.143"), Some([0, 9, 143]));
+        assert!(parse_version("cargo-nextest 0.10.0") > parse_version("cargo-nextest 0.9.143"));
+        assert_eq!(parse_version("no version at all"), None);
+        assert!(parse_version("cargo-deny") < Some([0, 0, 1]));
+    }
+}

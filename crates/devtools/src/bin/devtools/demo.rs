@@ -1,0 +1,188 @@
+//! `cargo xtask demo`: demonstrates Clew on a database server with blocked sessions, up to a CSV export.
+
+mod blocked_sessions;
+mod service;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clew_devtools::DevtoolsError;
+use clew_devtools::command::Command;
+use clew_devtools::progress::{self, Step, print_line};
+use clew_devtools::{install, page, task, workspace};
+use clew_testkit::{Flavor, Server, ServerOptions};
+
+use self::blocked_sessions::{BlockedSessions, READER_PASSWORD};
+use self::service::DemoService;
+
+/// Delay before the first snapshot, so that all session ages are above zero.
+const SESSION_AGE_DELAY: Duration = Duration::from_secs(3);
+/// Maximum number of printed CSV rows.
+const MAX_PRINTED_CSV_ROWS: usize = 5;
+
+/// Running servers of the demo, and its output file.
+struct DemoState {
+    clew: PathBuf,
+    server: Server,
+    blocked: BlockedSessions,
+    service: DemoService,
+    instance: String,
+    node: String,
+    csv: PathBuf,
+}
+
+/// Runs the demo. Ctrl-C stops all processes that the demo started.
+pub(crate) async fn run(keep: bool) -> Result<ExitCode, DevtoolsError> {
+    let state = tokio::select! {
+        started = start_demo() => started?,
+        () = task::wait_for_shutdown_signal() => return Ok(ExitCode::from(task::STOPPED_BY_SIGNAL)),
+    };
+    if keep {
+        print_usage(&state)?;
+        task::wait_for_shutdown_signal().await;
+    } else {
+        print_next_steps(&state.csv);
+    }
+    stop_servers(state).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn start_demo() -> Result<DemoState, DevtoolsError> {
+    progress::print_heading("Prerequisites of the demo");
+    install::install_demo_prerequisites().await?;
+    page::build_page_if_possible().await?;
+    let clew = workspace::build_development_clew("demo").await?;
+
+    progress::print_heading("Database with blocked sessions");
+    let server = start_server().await?;
+    let blocked = open_blocked_sessions(&server).await?;
+    let url = blocked.url();
+
+    progress::print_heading("Snapshot without a Clew server");
+    let snapshot = Command::new(&clew).args(["snapshot", url.as_str(), "--format", "table"]);
+    print_and_run_command(&snapshot.env("CLEW_DB_PASSWORD", READER_PASSWORD)).await?;
+
+    progress::print_heading("Collection through the TaurusDB API");
+    let service = DemoService::start(&clew).await?;
+    let (instance, node) = service.add_instance(&url).await?;
+    let csv = workspace::root_dir().join("demo").join("sessions.csv");
+    collect_sessions(&service, &instance, &node, &csv).await?;
+
+    progress::print_heading("Result");
+    print_first_rows(&csv)?;
+    Ok(DemoState { clew, server, blocked, service, instance, node, csv })
+}
+
+async fn start_server() -> Result<Server, DevtoolsError> {
+    let step = Step::start("Starting a private MariaDB");
+    let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await?;
+    step.complete_with_result(&format!("port {}", server.port()));
+    Ok(server)
+}
+
+async fn open_blocked_sessions(server: &Server) -> Result<BlockedSessions, DevtoolsError> {
+    let step = Step::start("Opening transactions, lock waits and a long query");
+    let blocked = BlockedSessions::open(server).await?;
+    step.set_detail("waiting for the sessions to age");
+    tokio::time::sleep(SESSION_AGE_DELAY).await;
+    step.complete_with_result(&format!("{} sessions", blocked.session_count()));
+    Ok(blocked)
+}
+
+/// Prints a command line, then runs the command in the foreground.
+async fn print_and_run_command(command: &Command) -> Result<(), DevtoolsError> {
+    print_line(&format!("$ {}\n", command.command_line()));
+    command.run().await
+}
+
+async fn collect_sessions(service: &DemoService, instance: &str, node: &str, csv: &Path) -> Result<(), DevtoolsError> {
+    let directory = csv.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory).map_err(|cause| DevtoolsError::File {
+        operation: "create",
+        path: directory.to_owned(),
+        cause,
+    })?;
+    let file = csv.to_string_lossy();
+    print_line("");
+    print_and_run_command(&service.client_command(&["collect", "--instance", instance, "--node", node, "-o", &file]))
+        .await
+}
+
+fn print_first_rows(csv: &Path) -> Result<(), DevtoolsError> {
+    let text = std::fs::read_to_string(csv).map_err(|cause| DevtoolsError::File {
+        operation: "read",
+        path: csv.to_owned(),
+        cause,
+    })?;
+    let records = split_csv_records(&text);
+    for record in records.iter().take(MAX_PRINTED_CSV_ROWS + 1) {
+        print_line(record);
+    }
+    print_line(&format!("…\n{} sessions in {}", records.len().saturating_sub(1), csv.display()));
+    Ok(())
+}
+
+/// Splits a CSV document into records. A line break inside quotes does not end a record.
+fn split_csv_records(text: &str) -> Vec<&str> {
+    let mut quoted = false;
+    let ends_record = |c: char| {
+        quoted ^= c == '"';
+        c == '\n' && !quoted
+    };
+    text.split_terminator(ends_record).map(|record| record.trim_end_matches('\r')).collect()
+}
+
+fn print_next_steps(csv: &Path) {
+    print_line(&format!(
+        "\nNext steps:\n  open {}\n  cargo xtask demo --keep          keep the servers running, to try commands\n  \
+         cargo run -- snapshot --help     read your own server: clew snapshot mysql://user@host:port/\n  \
+         README.md                        tour of the commands: doctor, init, serve, collect\n  \
+         docs/sdk.md                      use of the official SDK",
+        csv.display()
+    ));
+}
+
+fn print_usage(state: &DemoState) -> Result<(), DevtoolsError> {
+    let DemoState { blocked, service, instance, node, .. } = state;
+    let (clew, url) = (state.clew.display(), blocked.url());
+    let settings = service.write_environment_file()?;
+    let credentials = service.credentials();
+    print_line(&format!(
+        "\nThe servers run until Ctrl-C. Commands for another terminal:\n\n  \
+         source {}\n  \
+         {clew} snapshot {url}\n  \
+         {clew} doctor {url}\n  \
+         {clew} instance list\n  \
+         {clew} collect --instance {instance} --node {node} --filter slow --threshold 1 -o slow.csv\n\n\
+         The web page is at {}: sign in to the domain {} as {} with the password {}\n\n\
+         Ctrl-C stops the servers and removes the database.",
+        settings.display(),
+        service.endpoint(),
+        credentials.domain_name,
+        credentials.user,
+        credentials.password,
+    ));
+    Ok(())
+}
+
+async fn stop_servers(state: DemoState) -> Result<(), DevtoolsError> {
+    print_line("");
+    let step = Step::start("Stopping the servers");
+    state.service.stop().await?;
+    drop(state.blocked);
+    drop(state.server);
+    step.complete();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoted_line_break_does_not_end_a_csv_record() {
+        let text = "id,statement\r\n1,\"SELECT\n\"\"a\"\"\r\n\"\r\n2,\r\n";
+        assert_eq!(split_csv_records(text), ["id,statement", "1,\"SELECT\n\"\"a\"\"\r\n\"", "2,"]);
+    }
+}

@@ -1,0 +1,65 @@
+//! `cargo xtask lint`: runs static checks on the source code.
+
+use std::time::Duration;
+
+use clew_devtools::DevtoolsError;
+use clew_devtools::command::Command;
+use clew_devtools::progress::{self, Step};
+use clew_devtools::{page, workspace};
+
+use crate::cargo_tools;
+
+/// Time limit for each check, which may include a first build on a slow machine.
+const CHECK_TIMEOUT: Duration = Duration::from_mins(45);
+
+/// Runs all checks, even after a failed check, and reports every failed check.
+pub(crate) async fn run() -> Result<(), DevtoolsError> {
+    // The build checks the page's TypeScript types, and the next compilation embeds the page.
+    page::build_page().await?;
+    let cargo_deny = cargo_tools::CARGO_DENY.install().await?;
+    let checks = [
+        ("Formatting (cargo fmt)", workspace::cargo_command().args(["fmt", "--all", "--check"])),
+        (
+            "Lints (clippy)",
+            workspace::cargo_command().args([
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
+            ]),
+        ),
+        (
+            "Import cycles, layers and words (codelint)",
+            workspace::cargo_command().args(["run", "--quiet", "--package", "clew-codelint", "--locked"]),
+        ),
+        ("Licenses and dependencies (cargo-deny)", cargo_deny_command(&cargo_deny)),
+        (
+            "Documentation (rustdoc)",
+            workspace::cargo_command()
+                .args(["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"])
+                .env("RUSTDOCFLAGS", "-D warnings"),
+        ),
+    ];
+    let mut failures = Vec::new();
+    for (name, check) in checks {
+        let step = Step::start(name);
+        match check.run_in_step(&step, CHECK_TIMEOUT).await {
+            Ok(()) => step.complete(),
+            Err(error) => {
+                drop(step);
+                progress::print_error(&error);
+                failures.push(name);
+            }
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(DevtoolsError::Checks(failures.join(", "))) }
+}
+
+fn cargo_deny_command(cargo_deny: &std::path::Path) -> Command {
+    Command::new(cargo_deny)
+        .current_dir(workspace::root_dir())
+        .args(["--locked", "--color", "never", "check", "bans", "licenses", "sources"])
+}

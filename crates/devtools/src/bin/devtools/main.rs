@@ -1,0 +1,66 @@
+//! Runs the development tasks of this project: `cargo xtask TASK`.
+//! Each task prints its progress and installs missing prerequisites.
+
+mod audit;
+mod cargo_tools;
+mod demo;
+mod lint;
+mod program;
+mod test;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use clew_devtools::{DevtoolsError, task};
+
+/// Development tasks of the Clew project.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 110)]
+struct CliArgs {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Demonstrate Clew on a private MariaDB server with blocked sessions. Stops all processes at the end
+    Demo {
+        /// Keep the database and the Clew server running until you press Ctrl-C
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Run all tests against real database servers. Installs missing prerequisites
+    Test {
+        /// Arguments for `cargo nextest run`, such as `-- -p clew-mysql` to run the tests of one crate
+        #[arg(last = true, value_name = "NEXTEST ARGUMENTS")]
+        nextest: Vec<OsString>,
+    },
+    /// Benchmark Clew against baseline programs and save the results in bench/results.
+    /// Takes an hour on an idle machine
+    #[command(disable_help_flag = true)]
+    Bench(program::ProgramArgs),
+    /// Inject faults into the dependencies of Clew under load, and check the guarantees of Clew
+    #[command(disable_help_flag = true)]
+    Faults(program::ProgramArgs),
+    /// Check formatting, lints, import cycles, crate layers, banned words, licenses and documentation links
+    Lint,
+    /// Check dependencies against published security advisories. Downloads the advisory database; not part of `lint`
+    Audit,
+}
+
+fn main() -> ExitCode {
+    task::run(run_task(CliArgs::parse().task))
+}
+
+async fn run_task(task: Task) -> Result<ExitCode, DevtoolsError> {
+    match task {
+        Task::Demo { keep } => return demo::run(keep).await,
+        Task::Test { nextest } => test::run(&nextest).await?,
+        Task::Bench(arguments) => return Err(program::BENCH.build_and_replace_process(arguments).await),
+        Task::Faults(arguments) => return Err(program::FAULTS.build_and_replace_process(arguments).await),
+        Task::Lint => lint::run().await?,
+        Task::Audit => audit::run().await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,40 @@
+//! Builds the program of a task that needs more dependencies than `devtools`, and runs it in place of this process.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+
+use clap::Args;
+use clew_devtools::{DevtoolsError, workspace};
+
+/// Command-line arguments that the program of the task parses.
+#[derive(Debug, Args)]
+pub(crate) struct ProgramArgs {
+    /// Arguments of the task; `--help` lists them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+    arguments: Vec<OsString>,
+}
+
+/// Program of a task.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TaskProgram {
+    package: &'static str,
+    name: &'static str,
+}
+
+pub(crate) const BENCH: TaskProgram = TaskProgram { package: "clew-bench", name: "bench" };
+pub(crate) const FAULTS: TaskProgram = TaskProgram { package: "clew-chaos", name: "faults" };
+
+impl TaskProgram {
+    /// Builds the program, and replaces this process with it. Returns only if this fails.
+    pub(crate) async fn build_and_replace_process(self, task: ProgramArgs) -> DevtoolsError {
+        let arguments =
+            [&["build", "--package", self.package, "--bin", self.name], &workspace::DEVELOPMENT_PACKAGES[..]].concat();
+        let build = workspace::build_programs("Building the program of the task", &arguments);
+        let program = match build.await.and_then(|built| workspace::find_built_program(&built, "bin", self.name)) {
+            Ok(program) => program,
+            Err(error) => return error,
+        };
+        let cause = std::process::Command::new(&program).args(task.arguments).exec();
+        DevtoolsError::Start { command: program.display().to_string(), cause }
+    }
+}

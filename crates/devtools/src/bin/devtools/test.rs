@@ -1,0 +1,44 @@
+//! `cargo xtask test`: runs all tests against real database servers.
+
+use std::ffi::OsString;
+
+use clew_devtools::DevtoolsError;
+use clew_devtools::command::Command;
+use clew_devtools::{install, page, progress, workspace};
+use clew_testkit::toolchain;
+
+use crate::cargo_tools;
+
+/// Installs missing prerequisites, then runs all tests or the tests that the `nextest` arguments select.
+pub(crate) async fn run(nextest: &[OsString]) -> Result<(), DevtoolsError> {
+    progress::print_heading("Prerequisites of the tests");
+    install::install_test_prerequisites().await?;
+    page::build_page().await?;
+    let runner = cargo_tools::CARGO_NEXTEST.install().await?;
+
+    if nextest.is_empty() {
+        page::run_page_tests().await?;
+    }
+
+    progress::print_heading("Tests");
+    let tests = add_server_path_variables(
+        Command::new(runner).current_dir(workspace::root_dir()).args(["nextest", "run", "--locked"]),
+    );
+    if !nextest.is_empty() {
+        return tests.args(nextest.iter().cloned()).run().await;
+    }
+    let tests = tests.args(["--workspace", "--all-targets"]).run().await;
+
+    // The examples also run after a failed test, so that one run reports every failure.
+    progress::print_heading("Documentation examples");
+    let examples = workspace::cargo_command().args(["test", "--doc", "--workspace", "--locked", "--no-fail-fast"]);
+    let examples = add_server_path_variables(examples).run().await;
+    tests.and(examples)
+}
+
+/// Sets environment variables with which tests find the servers and client programs.
+fn add_server_path_variables(command: Command) -> Command {
+    command
+        .env(toolchain::SERVERS_DIR_ENV_VAR, toolchain::servers_dir())
+        .env(toolchain::PYTHON_ENV_VAR, toolchain::client_python_path())
+}

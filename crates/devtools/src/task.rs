@@ -1,0 +1,49 @@
+//! Runs the task of a development program, and stops the task on SIGINT or SIGTERM.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::error::DevtoolsError;
+use crate::progress;
+
+/// Exit status of a task that a signal stopped: 128 plus the number of SIGINT, as in a shell.
+pub const STOPPED_BY_SIGNAL: u8 = 130;
+
+/// Runs a task on a new tokio runtime. Prints the error of a failed task.
+pub fn run<E: Display>(task: impl Future<Output = Result<ExitCode, E>>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            progress::print_error(&DevtoolsError::Runtime(error));
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(task).unwrap_or_else(|error| {
+        progress::print_error(&error);
+        ExitCode::FAILURE
+    })
+}
+
+/// Drops the task on SIGINT or SIGTERM, which kills the processes that the task has started.
+pub async fn stop_on_signal<E>(task: impl Future<Output = Result<(), E>>) -> Result<ExitCode, E> {
+    tokio::select! {
+        result = task => result.map(|()| ExitCode::SUCCESS),
+        () = wait_for_shutdown_signal() => Ok(ExitCode::from(STOPPED_BY_SIGNAL)),
+    }
+}
+
+/// Waits until this process receives SIGINT (Ctrl-C) or SIGTERM.
+pub async fn wait_for_shutdown_signal() {
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => drop(terminate.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        interrupt = tokio::signal::ctrl_c() => if interrupt.is_err() { std::future::pending().await },
+        () = terminated => {}
+    }
+}
