@@ -38,7 +38,7 @@ connections_per_peer = 0
 
 /// A running test cluster. Dropping the cluster stops all processes and removes their data directories.
 pub(crate) struct TestCluster {
-    // Fields are dropped in this order: processes before their dependencies.
+    // Rust drops fields in declaration order: Clew processes are dropped before the servers that they depend on.
     pub(crate) servers: Vec<ClewProcess>,
     pub(crate) workers: Vec<ClewProcess>,
     /// Fault proxies between the workers and PostgreSQL, one proxy per worker.
@@ -54,7 +54,7 @@ pub(crate) struct TestCluster {
     directory: TempDir,
 }
 
-/// The fields that the run uses from the output of `clew init --format json`.
+/// Fields of the output of `clew init --format json` that a run needs.
 #[derive(Debug, Clone, Deserialize)]
 struct InitOutput {
     project_id: String,
@@ -153,7 +153,7 @@ impl TestCluster {
             fs::write(self.clock_file_path(), "+0\n").map_err(io_error("write a clock"))?;
             environment.push(("FAKETIME_TIMESTAMP_FILE", self.clock_file_path().into()));
             environment.push(("FAKETIME_CACHE_DURATION", "1".into()));
-            // A clock change does not affect the monotonic clock.
+            // As with a real clock change, the fake clock offset does not affect the monotonic clock.
             environment.push(("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()));
         }
         if number == DISK_WORKER_INDEX {
@@ -167,12 +167,12 @@ impl TestCluster {
         Ok(())
     }
 
-    /// Returns the path of the clock offset file, from which the worker [`CLOCK_WORKER_INDEX`] reads its clock offset.
+    /// Returns the path of the file from which the worker [`CLOCK_WORKER_INDEX`] reads its clock offset.
     pub(crate) fn clock_file_path(&self) -> PathBuf {
         self.directory.path().join("clock")
     }
 
-    /// Returns the mount point of the tmpfs that only the worker [`DISK_WORKER_INDEX`] can see and use as its disk.
+    /// Returns the mount point of the tmpfs in which the worker [`DISK_WORKER_INDEX`] stores its temporary files.
     pub(crate) fn tmpfs_path(&self) -> PathBuf {
         self.directory.path().join("disk")
     }
@@ -233,7 +233,8 @@ impl CliContext<'_> {
         ]
     }
 
-    /// Returns environment variables for a process with its own data directory, which contains only the master key.
+    /// Creates a data directory that contains only the master key.
+    /// Returns the environment variables of a Clew process that uses this data directory.
     fn build_environment_with_master_key(
         &self,
         metadata: &str,
@@ -254,7 +255,7 @@ impl CliContext<'_> {
     ) -> Result<T, ChaosError> {
         let mut command = Command::new(self.clew);
         command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
-        // `init` and `instance add` accept fewer settings than servers and workers.
+        // Unset `CLEW_CONFIG`, because `init` and `instance add` accept fewer settings than servers and workers.
         command.env_remove("CLEW_CONFIG").env("CLEW_DB_PASSWORD", "");
         let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.map_err(io_error("start clew"))?;
         serde_json::from_slice(&output.stdout).map_err(|_| {
@@ -289,7 +290,8 @@ fn wrap_with_death_signal(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
     command
 }
 
-/// Wraps a command in a mount namespace with a small tmpfs at `disk`. The mount disappears when the process exits.
+/// Wraps a command so that it runs in its own mount namespace, with a small tmpfs mounted at `disk`.
+/// The kernel removes the tmpfs when the process exits.
 fn wrap_with_private_tmpfs(disk: &Path, command: Vec<OsString>) -> Vec<OsString> {
     const MOUNT_SCRIPT: &str = "mount -t tmpfs -o size=64m clew-chaos \"$0\" && exec \"$@\"";
     let mut wrapped: Vec<OsString> =
@@ -299,7 +301,7 @@ fn wrap_with_private_tmpfs(disk: &Path, command: Vec<OsString>) -> Vec<OsString>
     wrapped
 }
 
-/// Returns a worker command whose process takes its clock offset from the clock offset file.
+/// Returns the command for a worker that runs under libfaketime, which reads the clock offset from a file.
 /// The worker gets a private `/dev/shm`, because libfaketime leaks shared memory when the process is killed.
 fn build_worker_command_with_clock_offset(clew: &Path) -> Result<Vec<OsString>, ChaosError> {
     let missing = || io_error("find libfaketime (Debian package faketime)")(std::io::ErrorKind::NotFound.into());

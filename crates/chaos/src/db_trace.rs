@@ -1,4 +1,4 @@
-//! Reads all collections from the database, and the completions that a test trigger recorded.
+//! Reads all collections from the database, with the number of completions that a test-only trigger recorded.
 
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, FromRow, PgConnection, Row};
@@ -34,7 +34,7 @@ pub(crate) struct TaskRow {
     pub(crate) result_sha256: Option<String>,
     pub(crate) created_at: i64,
     pub(crate) ended_at: Option<i64>,
-    /// Number of completions that the test trigger recorded for the collection.
+    /// Number of times that the collection completed, as recorded by a test-only database trigger.
     pub(crate) completions: i64,
 }
 
@@ -58,7 +58,7 @@ impl FromRow<'_, PgRow> for TaskRow {
     }
 }
 
-/// Installs the database trigger that records each completion of a collection.
+/// Installs a test-only database trigger that records each completion of a collection.
 pub(crate) async fn install_completion_trigger(url: &str) -> Result<(), ChaosError> {
     let failed = || database_error("install a trigger on the tasks");
     let mut connection = PgConnection::connect(url).await.map_err(failed())?;

@@ -1,4 +1,4 @@
-//! Errors that abort a run. The report lists violated invariants, which do not abort the run.
+//! Errors that abort a fault injection run. A violated invariant does not abort the run but appears in its report.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use clew_client::ClientError;
 use clew_store::StoreError;
 use clew_testkit::ServerError;
 
-/// Error that aborts a run. The error contains the failed operation and its cause.
+/// Error that aborts a fault injection run.
 #[derive(Debug, thiserror::Error)]
 pub enum ChaosError {
     /// A server of the test cluster failed.

@@ -1,21 +1,21 @@
-//! Attributes each failed collection to the kind of its node or to an injected fault.
-//! A collection failure without an attributed cause violates an invariant.
+//! Attributes each failed collection to the behavior of its node or to an injected fault.
+//! A failed collection that cannot be attributed violates an invariant.
 
 use crate::db_trace::TaskRow;
 use crate::fault::Fault;
 use crate::nodes::NodeKind;
 use crate::timeline::FaultEvent;
 
-/// Attribution window in milliseconds: a fault can explain failures for this long after the fault ends.
-/// The window is long enough for an S3 request with all its retries, a database response or a lease to end.
+/// Attribution window: time in milliseconds after a fault ends during which the fault can still explain failures.
+/// The attribution window is longer than an S3 request with all retries, a database response, or a lease.
 const ATTRIBUTION_WINDOW_MILLIS: i64 = 60_000;
 
-/// S3 error code in the response to a client whose clock is wrong.
+/// S3 error code for a request whose timestamp differs too much from the clock of the S3 server.
 const CLOCK_SKEW_ERROR: &str = "RequestTimeTooSkewed";
 /// Operating system error message for a full disk.
 const DISK_FULL_MESSAGE: &str = "No space left on device";
 
-/// Returns a violation message if neither the node's kind nor an injected fault explains a collection's failure.
+/// Returns a violation message if neither the kind of node nor an injected fault explains why a collection failed.
 pub(crate) fn find_unexplained_failure(row: &TaskRow, node: NodeKind, events: &[FaultEvent]) -> Option<String> {
     let kind = row.failure_kind.as_deref().unwrap_or_default();
     let detail = row.failure_detail.as_deref().unwrap_or_default();
@@ -29,7 +29,7 @@ pub(crate) fn find_unexplained_failure(row: &TaskRow, node: NodeKind, events: &[
     (!is_explained).then(|| format!("unexplained failure of {node:?} ({kind}: {detail})"))
 }
 
-/// Returns a short label for a collection's failure. The report counts failures by label.
+/// Returns the label under which the report counts a failed collection.
 pub(crate) fn format_failure_label(row: &TaskRow) -> String {
     let detail = row.failure_detail.as_deref().unwrap_or_default();
     let kind = row.failure_kind.as_deref().unwrap_or_default();
@@ -38,13 +38,13 @@ pub(crate) fn format_failure_label(row: &TaskRow) -> String {
     found.map_or_else(|| kind.to_owned(), |part| format!("{kind}, {part}"))
 }
 
-/// Returns true if the collection was queued or running during the fault or the fault's attribution window.
+/// Returns true if the collection was queued or running during the fault or the subsequent attribution window.
 fn overlaps_collection(event: &FaultEvent, row: &TaskRow) -> bool {
     let ended = row.ended_at.unwrap_or(i64::MAX);
     event.begin <= ended && event.end.saturating_add(ATTRIBUTION_WINDOW_MILLIS) >= row.created_at
 }
 
-/// Returns true if the fault can cause a failure with the kind `kind` and the message `detail`.
+/// Returns true if the fault can cause a collection to fail with the failure kind `kind` and the message `detail`.
 fn explains_failure(fault: Fault, kind: &str, detail: &str, row: &TaskRow) -> bool {
     let is_metadata_failure = kind == "store-failed" && detail.starts_with("could not look up ");
     let is_result_failure = kind == "store-failed" && detail.contains("s3://");

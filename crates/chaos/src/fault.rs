@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::error::ChaosError;
 
-/// Kinds of faults, in the order in which a run injects them by default.
+/// Kind of fault that a run can inject into the test cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Fault {
     /// Kills Clew workers and servers (SIGKILL) and restarts them later.
@@ -18,7 +18,7 @@ pub enum Fault {
     S3Stop,
     /// Throttles or stalls the traffic between Clew and S3.
     S3Slow,
-    /// Blocks the traffic between a worker and PostgreSQL for longer than a lease.
+    /// Blocks the traffic between a worker and PostgreSQL for longer than the lease of a collection.
     NetworkPartition,
     /// Shifts the clock of one worker by one hour.
     ClockShift,
@@ -39,7 +39,7 @@ impl Fault {
         Self::DiskFull,
     ];
 
-    /// Returns the name of the fault that the command line and the report use.
+    /// Returns the name of the fault on the command line and in the report.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! Injects faults into a test cluster and removes each fault after some seconds.
+//! Injects faults into a test cluster and removes each fault after a few seconds.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -17,11 +17,11 @@ use crate::fault::Fault;
 use crate::process::ClewProcess;
 use crate::timeline::{FaultTimeline, current_unix_millis};
 
-/// Maximum duration of a fault, unless the kind of fault requires a longer duration.
+/// Maximum duration of a fault, except for a network partition, which must last longer than a lease.
 const MAX_FAULT_DURATION: Duration = Duration::from_secs(15);
 /// Duration of a collection lease (`docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`).
 const COLLECTION_LEASE_DURATION: Duration = Duration::from_secs(10);
-/// Maximum time until a worker's log shows the effect of a shifted clock or a full disk.
+/// Timeout for the effect of a shifted clock or a full disk to appear in a worker's log.
 const FAULT_EFFECT_TIMEOUT: Duration = Duration::from_mins(1);
 /// Operating system error message for a full disk.
 const DISK_FULL_MESSAGE: &str = "No space left on device";
@@ -34,7 +34,7 @@ pub(crate) struct FaultInjector<'a> {
 }
 
 impl FaultInjector<'_> {
-    /// Injects a fault once, and removes the fault after a random time up to about `max_duration`.
+    /// Injects a fault, and removes the fault after a random duration of up to about `max_duration`.
     pub(crate) async fn inject_fault(&mut self, fault: Fault, max_duration: Duration) -> Result<(), ChaosError> {
         let max_millis = u64::try_from(max_duration.min(MAX_FAULT_DURATION).as_millis()).unwrap_or(u64::MAX).max(2_000);
         let duration = Duration::from_millis(self.rng.u64(1_000..max_millis));
@@ -130,7 +130,7 @@ impl FaultInjector<'_> {
         Ok(())
     }
 
-    /// Blocks the traffic between a worker and PostgreSQL for longer than a lease.
+    /// Blocks the traffic between a worker and PostgreSQL for longer than the lease of a collection.
     /// During the network partition, other workers claim the collections of the disconnected worker.
     async fn partition_network(&mut self) -> Result<(), ChaosError> {
         let duration = COLLECTION_LEASE_DURATION + Duration::from_millis(self.rng.u64(1_000..8_000));
@@ -161,8 +161,8 @@ impl FaultInjector<'_> {
         sleep(duration).await;
         let log_start = worker.log_length_bytes();
         write_offset("+0")?;
-        // A worker that S3 rejects retries every two seconds and does not log other messages in between.
-        // This wait ensures that the log also shows the effect of the next fault.
+        // While S3 rejects a worker's requests, the worker retries every two seconds and logs nothing in between.
+        // Wait for a correct timestamp in the log, so that the log also shows the effect of the next fault.
         wait_for_log_clock_offset(worker, log_start, 0, "correct timestamp").await?;
         self.timeline.record_fault_end(Fault::ClockShift);
         Ok(())
@@ -171,7 +171,7 @@ impl FaultInjector<'_> {
     async fn fill_disk(&mut self, duration: Duration) -> Result<(), ChaosError> {
         let Some(worker) = self.cluster.workers.get(DISK_WORKER_INDEX) else { return Ok(()) };
         let Some(pid) = worker.pid() else { return Err(worker.process_error("it is not running")) };
-        // Only the worker process sees the mount, so the path starts at the root of the process in `/proc`.
+        // Use `/proc/PID/root`, because the tmpfs is mounted only in the mount namespace of the worker process.
         let mut filler = PathBuf::from(format!("/proc/{pid}/root"));
         filler.push(self.cluster.tmpfs_path().strip_prefix("/").unwrap_or(&self.cluster.tmpfs_path()));
         filler.push("filler");
@@ -192,7 +192,7 @@ impl FaultInjector<'_> {
     }
 }
 
-/// Returns an error if more than [`FAULT_EFFECT_TIMEOUT`] has elapsed since `started` without a logged effect.
+/// Returns [`ChaosError::NoEffect`] if [`FAULT_EFFECT_TIMEOUT`] has elapsed since `started`.
 fn check_effect_timeout(started: Instant, fault: Fault, worker: &ClewProcess, effect: &str) -> Result<(), ChaosError> {
     if started.elapsed() < FAULT_EFFECT_TIMEOUT {
         return Ok(());
@@ -215,7 +215,7 @@ fn fill_until_disk_full(filler: &Path) -> Result<(), ChaosError> {
     }
 }
 
-/// Waits until the worker logs a timestamp about `seconds` ahead of the real time.
+/// Waits until a log line of the worker has a timestamp about `seconds` ahead of the real time.
 async fn wait_for_log_clock_offset(
     worker: &ClewProcess,
     log_start: u64,
@@ -230,7 +230,7 @@ async fn wait_for_log_clock_offset(
     Ok(())
 }
 
-/// Returns true if the log after byte `log_start` has a timestamp about `seconds` ahead of the real time.
+/// Returns true if a log line after byte `log_start` has a timestamp about `seconds` ahead of the real time.
 fn has_logged_clock_offset(worker: &ClewProcess, log_start: u64, seconds: i64) -> bool {
     let lines = worker.read_log_from(log_start);
     let timestamps = lines.lines().filter_map(|line| {

@@ -10,14 +10,14 @@ use crate::nodes::NodeKind;
 use crate::timeline::FaultEvent;
 use crate::workload::{CollectionRecord, DownloadedResult, RequestRecord, accepted_records, prefix_with_collection_id};
 
-/// Data that a run has recorded for the invariant checks.
+/// Data that a run recorded as input for the invariant checks.
 pub(crate) struct RunEvidence<'a> {
     pub(crate) requests: &'a [RequestRecord],
     pub(crate) rows: &'a [TaskRow],
-    /// Outcome of the second download of each finished collection's result, by collection id.
+    /// Outcome of the second download of each result, by collection id.
     pub(crate) downloads: &'a HashMap<String, Result<DownloadedResult, String>>,
     pub(crate) events: &'a [FaultEvent],
-    /// Number of completions in the process logs, by collection id.
+    /// Number of completions that the Clew processes logged, by collection id.
     pub(crate) logged_completions: &'a HashMap<String, usize>,
 }
 
@@ -77,7 +77,7 @@ fn check_client_record(record: &CollectionRecord, row: &TaskRow, evidence: &RunE
     violations
 }
 
-/// Checks that a downloaded result is complete and matches the hash and sizes in the database row.
+/// Checks that a downloaded result is complete and matches the hash, row count and size in the database row.
 fn check_download(download: &DownloadedResult, row: &TaskRow, node: NodeKind) -> Vec<String> {
     let mut violations = Vec::new();
     let recorded = row.result_sha256.as_deref().unwrap_or_default();

@@ -47,14 +47,14 @@ pub(crate) struct MonitoredNodes {
     unreachable: TcpSocket,
 }
 
-/// Fleets of fake servers: number of servers, sessions per server, server fault, and percentage of requests.
+/// Fleets of fake servers, each with server count, sessions per server, server fault, and percentage of requests.
 const FAKE_SERVER_FLEETS: [(usize, u64, Fault, usize); 5] = [
     (24, 20, Fault::None, 65),
-    // More rows than a worker keeps in memory, so they spill to the disk.
+    // More rows than a worker holds in memory, so that the external sort spills rows to disk.
     (8, 12_000, Fault::None, 10),
-    // Results of more than one part on S3.
+    // Results so large that a worker stores them on S3 with a multipart upload.
     (2, 40_000, Fault::None, 2),
-    // Reads of five seconds, so that a lease holder is still reading when another worker returns.
+    // Reading takes five seconds, so that a worker that lost its lease can return while the new lease holder reads.
     (12, 20, Fault::DelayPerRow(Duration::from_millis(250)), 9),
     (1, 0, Fault::CloseOnConnect, 4),
 ];
@@ -95,12 +95,12 @@ impl MonitoredNodes {
     }
 }
 
-/// Registered nodes of each instance, with the instance's share of the requests in percent.
+/// Registered nodes of each instance, and the percentage of requests that the instance receives.
 #[derive(Debug, Default)]
 pub(crate) struct NodeInventory(Vec<(Vec<RegisteredNode>, usize)>);
 
 impl NodeInventory {
-    /// Adds the nodes of one instance. Instances are added in the order of [`MonitoredNodes::nodes_by_instance`].
+    /// Adds an instance. Callers must add the instances in the order of [`MonitoredNodes::nodes_by_instance`].
     pub(crate) fn add_instance(&mut self, nodes: Vec<RegisteredNode>) {
         let shares = FAKE_SERVER_FLEETS
             .iter()
@@ -110,7 +110,7 @@ impl NodeInventory {
         self.0.push((nodes, share));
     }
 
-    /// Chooses a random instance, weighted by its share of the requests, and returns a random node of the instance.
+    /// Chooses a random instance, weighted by its percentage of requests, and returns a random node of the instance.
     pub(crate) fn choose_node(&self, rng: &mut Rng) -> Option<RegisteredNode> {
         let mut at = rng.usize(..self.0.iter().map(|(_, share)| share).sum::<usize>());
         for (nodes, share) in &self.0 {

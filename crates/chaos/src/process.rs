@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::error::{ChaosError, io_error};
 
-/// Timeout for the start of a process, and for its graceful shutdown.
+/// Timeout for the startup and for the graceful shutdown of a process.
 const PROCESS_START_STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A Clew process that a run can restart. Dropping the value kills the process.
@@ -29,7 +29,7 @@ pub(crate) struct ClewProcess {
 }
 
 impl ClewProcess {
-    /// Creates the description of a process without starting the process.
+    /// Creates a handle for a Clew process but does not start the process.
     pub(crate) fn new(
         name: &str,
         command: Vec<OsString>,
@@ -40,7 +40,7 @@ impl ClewProcess {
         Self { name: name.to_owned(), command, environment, log, child: None }
     }
 
-    /// Starts the process and returns its first line of standard output.
+    /// Starts the process and returns the first line of its standard output.
     /// The kernel kills the process when the calling thread exits.
     pub(crate) async fn start(&mut self) -> Result<String, ChaosError> {
         let (program, arguments) =
@@ -87,7 +87,7 @@ impl ClewProcess {
         self.log.metadata().map_or(0, |log| log.len())
     }
 
-    /// Returns the process log from a byte offset to the end. Replacement characters replace invalid UTF-8.
+    /// Returns the process log from a byte offset to the end, with invalid UTF-8 replaced by U+FFFD.
     pub(crate) fn read_log_from(&self, offset: u64) -> String {
         let mut bytes = Vec::new();
         let read = File::open(&self.log).and_then(|mut log| log.read_to_end(&mut bytes));

@@ -15,17 +15,17 @@ pub struct RunReport {
     pub(crate) summaries: Vec<FaultSummary>,
     /// Number of failed collections for each failure label.
     pub(crate) failures: BTreeMap<String, usize>,
-    /// Number of collections in the database whose id the client never received.
+    /// Number of collections in the database for which the client never received an id.
     pub(crate) unconfirmed: usize,
     pub(crate) downloaded: usize,
-    /// Orphaned result counts before and after the final cleanup of the result store.
+    /// Numbers of orphaned results before and after the final cleanup of the result store.
     pub(crate) orphans: (usize, usize),
     /// Number of orphaned results that the workers removed during the run.
     pub(crate) swept: u64,
     pub(crate) violations: Vec<String>,
 }
 
-/// Request and collection counts for the time during which the run injected one kind of fault.
+/// Numbers of requests and collections while the run injected one kind of fault.
 #[derive(Debug, Clone)]
 pub(crate) struct FaultSummary {
     fault: Fault,

@@ -22,7 +22,7 @@ use crate::report::{FaultSummary, RunReport};
 use crate::timeline::FaultTimeline;
 use crate::workload::{self, ClientPool, DownloadedResult, STALL_TIMEOUT, Workload, accepted_records};
 
-/// Time that the workload runs before the first fault is injected.
+/// Time from the start of the workload to the first fault.
 const WARM_UP_DURATION: Duration = Duration::from_secs(5);
 /// Maximum number of concurrent result downloads at the end of a run.
 const MAX_CONCURRENT_DOWNLOADS: usize = 16;
@@ -36,15 +36,15 @@ pub struct RunOptions {
     pub clew: PathBuf,
     /// Existing directory for the logs of the Clew processes.
     pub logs: PathBuf,
-    /// Seed for random choices: fault times, affected processes and requested nodes.
+    /// Seed for the random fault times, affected processes and requested nodes.
     pub seed: u64,
     /// Faults to inject, in this order.
     pub faults: Vec<Fault>,
-    /// Time during which the run injects each fault repeatedly. The run injects each fault at least once.
+    /// Time for which the run repeatedly injects each fault. The run injects each fault at least once.
     pub duration_per_fault: Duration,
     /// Number of collections that the client workload requests per second.
     pub requests_per_second: f64,
-    /// Function that the run calls with each progress message.
+    /// Callback that receives each progress message of the run.
     pub on_progress: fn(&str),
 }
 
@@ -171,7 +171,7 @@ async fn download_all_results(
     downloads
 }
 
-/// Shuts down all Clew processes. Returns a violation message for each process without a graceful shutdown.
+/// Shuts down all Clew processes. Returns a violation message for each process that did not exit gracefully.
 async fn stop_all_processes(cluster: &mut TestCluster) -> Vec<String> {
     let mut violations = Vec::new();
     for process in cluster.workers.iter_mut().chain(&mut cluster.servers) {
@@ -195,7 +195,7 @@ async fn find_orphaned_objects(cluster: &TestCluster, rows: &[TaskRow]) -> Resul
 /// Summary of the logs of all Clew processes.
 #[derive(Default)]
 struct LogSummary {
-    /// Number of completions in the process logs, by collection id.
+    /// Number of completions that the Clew processes logged, by collection id.
     completions: HashMap<String, usize>,
     swept: u64,
     panics: Vec<String>,

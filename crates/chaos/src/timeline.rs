@@ -5,16 +5,16 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::fault::Fault;
 
-/// One injection of a fault, with Unix timestamps in milliseconds.
+/// An injected fault, with its begin and end as Unix timestamps in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FaultEvent {
     pub(crate) fault: Fault,
     pub(crate) begin: i64,
-    /// End time of the fault, or `i64::MAX` while the fault is active.
+    /// Timestamp at which the fault ended, or `i64::MAX` while the fault is active.
     pub(crate) end: i64,
 }
 
-/// Records the faults that a run injects and prints progress messages. Clones share the recorded faults.
+/// Records injected faults and prints progress messages. All clones of a timeline share the recorded faults.
 #[derive(Clone)]
 pub(crate) struct FaultTimeline {
     start: Instant,
@@ -27,18 +27,18 @@ impl FaultTimeline {
         Self { start: Instant::now(), events: Arc::default(), sink }
     }
 
-    /// Prints a progress message, prefixed with the time since the start of the run.
+    /// Prints a progress message, prefixed with the time elapsed since the run started.
     pub(crate) fn print_progress(&self, message: &str) {
         (self.sink)(&format!("{:7.1} s  {message}", self.start.elapsed().as_secs_f64()));
     }
 
-    /// Records the start time of a fault and prints a progress message.
+    /// Records when a fault begins, and prints a progress message.
     pub(crate) fn record_fault_begin(&self, fault: Fault, details: &str) {
         self.print_progress(&format!("{fault} begins: {details}"));
         self.lock_events().push(FaultEvent { fault, begin: current_unix_millis(), end: i64::MAX });
     }
 
-    /// Records the end time of a fault and prints a progress message.
+    /// Records when a fault ends, and prints a progress message.
     pub(crate) fn record_fault_end(&self, fault: Fault) {
         self.print_progress(&format!("{fault} ends"));
         if let Some(event) = self.lock_events().iter_mut().rev().find(|event| event.fault == fault) {
@@ -55,7 +55,8 @@ impl FaultTimeline {
     }
 }
 
-/// Returns the current Unix time in milliseconds. All servers of the test cluster run on this machine.
+/// Returns the current Unix time in milliseconds.
+/// All servers of the test cluster run on one machine, so their timestamps are comparable.
 pub(crate) fn current_unix_millis() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)

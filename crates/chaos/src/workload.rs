@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::nodes::{AcceptedCollection, NodeInventory};
 
-/// Maximum time that one call of the client waits for a collection to complete.
+/// Maximum time that one call to [`Client::wait_for_collection`] waits for a collection to complete.
 const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(10);
-/// If no collection makes progress for this time, the client stops waiting for collections.
-/// This timeout is longer than a lease, the read timeout for nodes and the timeouts for S3 requests.
+/// Time without progress of any collection after which the client stops waiting for collections.
+/// The stall timeout is longer than a collection lease, the read timeout for nodes and the S3 request timeouts.
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_mins(2);
 /// Delay before the client retries a failed request.
 const REQUEST_RETRY_DELAY: Duration = Duration::from_millis(300);
@@ -49,7 +49,7 @@ pub(crate) enum RequestOutcome {
     Accepted(Box<CollectionRecord>),
     /// The server rejected the request, or the client could not connect to the server.
     Refused,
-    /// The request failed in a way that does not show whether the server queued the collection.
+    /// The request failed, and the client cannot determine whether the server queued the collection.
     Uncertain,
 }
 
@@ -78,14 +78,14 @@ pub(crate) struct DownloadedResult {
     pub(crate) bytes: u64,
 }
 
-/// API clients for all Clew servers, and the nodes for which the clients request collections.
+/// API clients for all Clew servers, and the inventory of nodes to collect from.
 pub(crate) struct ClientPool {
     clients: Vec<Client>,
     inventory: NodeInventory,
     phase: AtomicUsize,
     /// True after the workload has stopped requesting collections.
     is_stopping: AtomicBool,
-    /// Time at which any collection last made progress.
+    /// Timestamp of the most recent progress of any collection.
     last_progress: Mutex<Instant>,
 }
 
@@ -135,7 +135,7 @@ impl ClientPool {
         Some(RequestRecord { phase, outcome })
     }
 
-    /// Polls a collection until it completes, then reads its result or failure reason.
+    /// Polls a collection until it completes, then downloads its result or requests its failure reason.
     async fn follow_collection(&self, record: &mut CollectionRecord, rng: &mut Rng) {
         while !self.has_workload_stalled() && record.is_incomplete() {
             let Some(client) = rng.choice(&self.clients) else { return };
@@ -154,7 +154,7 @@ impl ClientPool {
         }
     }
 
-    /// Downloads a result again, with up to three attempts. If all fail, returns the error message of the last attempt.
+    /// Downloads a result again in up to three attempts. Returns the last error message if all attempts fail.
     pub(crate) async fn download_result_again(
         &self,
         accepted: &AcceptedCollection,
@@ -182,7 +182,7 @@ impl CollectionRecord {
         }
     }
 
-    /// Waits until a collection completes. Returns false if the request to the server failed.
+    /// Waits up to [`LONG_POLL_TIMEOUT`] for a collection to complete. Returns false if the request failed.
     async fn wait_for_status(&mut self, client: &Client) -> bool {
         let AcceptedCollection { id, node } = &self.accepted;
         match client.wait_for_collection(&node.instance, &node.id, id, LONG_POLL_TIMEOUT, |_, _| {}).await {
@@ -198,7 +198,7 @@ impl CollectionRecord {
         }
     }
 
-    /// Reads the failure reason of a collection. Returns false if the request to the server failed.
+    /// Requests the failure reason of a collection. Returns false if the request failed.
     async fn read_failure_reason(&mut self, client: &Client) -> bool {
         let AcceptedCollection { id, node } = &self.accepted;
         match client.collection_failure_reason(&node.instance, &node.id, id).await {
@@ -212,7 +212,7 @@ impl CollectionRecord {
         true
     }
 
-    /// Downloads the result of a collection. Returns false if the request to the server failed.
+    /// Downloads the result of a collection. Returns false if the download failed.
     async fn read_result(&mut self, client: &Client) -> bool {
         let download = download_result(client, &self.accepted).await;
         if let Err(ClientError::Api { status: 400..=499, error_msg, .. }) = &download {
@@ -255,12 +255,12 @@ impl Workload {
         Self { pool, stop, task }
     }
 
-    /// Sets the index of the current fault. The workload records this index with each further request.
+    /// Sets the index of the current fault. The workload records this index with each subsequent request.
     pub(crate) fn set_fault_index(&self, phase: usize) {
         self.pool.phase.store(phase, Ordering::Relaxed);
     }
 
-    /// Stops requesting collections, and waits for accepted collections as long as any of them makes progress.
+    /// Stops requesting collections, then waits for accepted collections while any collection still makes progress.
     /// Returns the records of all requests.
     pub(crate) async fn stop(self) -> Vec<RequestRecord> {
         *self.pool.lock_last_progress() = Instant::now();
@@ -290,7 +290,7 @@ impl DownloadSink for MemorySink {
     }
 }
 
-/// Returns the fault index and the collection record of each accepted request.
+/// For each accepted request, returns its collection record and the index of the fault injected at that time.
 pub(crate) fn accepted_records(requests: &[RequestRecord]) -> impl Iterator<Item = (usize, &CollectionRecord)> {
     requests.iter().filter_map(|request| match &request.outcome {
         RequestOutcome::Accepted(record) => Some((request.phase, &**record)),
@@ -298,7 +298,7 @@ pub(crate) fn accepted_records(requests: &[RequestRecord]) -> impl Iterator<Item
     })
 }
 
-/// Prefixes the message of a violation with the id of the collection.
+/// Prefixes a violation message with the collection id.
 pub(crate) fn prefix_with_collection_id(id: &RequestId, violation: &str) -> String {
     format!("{id}: {violation}")
 }

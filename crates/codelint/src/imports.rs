@@ -1,6 +1,6 @@
 //! Detects import cycles between the Rust files of a crate, and between the TypeScript files of the web page.
 //!
-//! A file that imports a name depends on the file that defines it, even if a third file re-exports the name.
+//! A file that imports a name depends on the file that defines the name, even if another file re-exports the name.
 //! A module may import from its parent modules: `kill/batch.rs` may import from `kill.rs`.
 //! Imports in test code and in the arguments of macro calls are ignored.
 
@@ -12,7 +12,7 @@ use syn::{Attribute, Item, ItemMod, ItemUse, UseTree};
 
 use crate::CheckError;
 
-/// For each file, lists the imported files and the imported names. Paths are relative to the workspace root.
+/// Maps each file to the files and names that it imports. Paths are relative to the workspace root.
 #[derive(Debug, Default)]
 pub(super) struct ImportGraph {
     files: BTreeMap<PathBuf, BTreeMap<PathBuf, BTreeSet<String>>>,
@@ -35,7 +35,7 @@ impl ImportGraph {
         Ok(())
     }
 
-    /// Adds the imports of TypeScript files that have a relative path.
+    /// Adds the relative imports of TypeScript files, such as `./route`.
     pub(super) fn add_typescript_files(&mut self, files: &[PathBuf]) -> Result<(), CheckError> {
         for file in files {
             let text = crate::read_text(file)?;
@@ -55,7 +55,7 @@ impl ImportGraph {
         self.files.entry(from.into()).or_default().entry(to.into()).or_default().insert(name.to_owned());
     }
 
-    /// Returns a description of one shortest import cycle for each group of files that import each other.
+    /// For each group of files that import each other, describes one of the shortest import cycles.
     pub(super) fn find_cycles(&self) -> Vec<String> {
         let mut reported = BTreeSet::new();
         let mut cycles = Vec::new();
@@ -112,7 +112,7 @@ struct Module {
     imports: BTreeMap<String, Vec<String>>,
     /// Paths of glob imports.
     globs: Vec<Vec<String>>,
-    /// Paths in the module's code, each with the module in which the path is resolved.
+    /// Paths in the module's code, each with the module relative to which the path is resolved.
     references: Vec<(ModulePath, Vec<String>)>,
 }
 
@@ -172,7 +172,7 @@ impl ModuleTree {
         Ok(())
     }
 
-    /// Returns the definition of a path's last name, or `None` if another crate defines the name.
+    /// Resolves a path to the definition of its last segment. Returns `None` if another crate defines the name.
     fn find_definition<'a>(
         &'a self,
         module: &[String],
@@ -234,7 +234,7 @@ fn child_module_path(module: &[String], child: &str) -> ModulePath {
     module.iter().cloned().chain([child.to_owned()]).collect()
 }
 
-/// Collects the paths in the code of one module, without the code of its child modules.
+/// Collects the paths in the code of one module, excluding the code of its child modules.
 struct PathCollector<'a> {
     module: &'a ModulePath,
     references: &'a mut Vec<(ModulePath, Vec<String>)>,
@@ -246,7 +246,7 @@ impl<'ast> Visit<'ast> for PathCollector<'_> {
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
         let mut imports = Module::default();
         collect_imports(&item.tree, &mut Vec::new(), &mut imports);
-        // A re-export alone does not make a file depend on another: only `use` without `pub` does.
+        // A re-export (`pub use`) does not make a file depend on another file; only a private `use` does.
         if matches!(item.vis, syn::Visibility::Inherited) {
             let paths = imports.imports.into_values().chain(imports.globs);
             self.references.extend(paths.map(|path| (self.module.clone(), path)));
@@ -313,7 +313,7 @@ fn find_item_name(item: &Item) -> Option<String> {
     Some(ident.to_string())
 }
 
-/// Returns true if an item's attributes include it only in test builds.
+/// Returns true if an item has the attribute `#[cfg(test)]`.
 fn is_test_only(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let is_cfg = attribute.path().is_ident("cfg");
@@ -322,7 +322,7 @@ fn is_test_only(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// Returns the relative module paths in `import` and `export … from` statements of TypeScript code.
+/// Returns the relative module specifiers in the `import` and `export … from` statements of TypeScript code.
 fn find_import_specifiers(text: &str) -> impl Iterator<Item = &str> {
     text.split('\n').filter_map(|line| {
         let (_, rest) = line.rsplit_once("from \"").or_else(|| line.split_once("import \""))?;

@@ -35,7 +35,7 @@ struct Dependency {
     kind: Option<String>,
 }
 
-/// Returns a finding for each forbidden normal dependency, and for each crate that has no layer.
+/// Returns a finding for each normal dependency that violates a rule, and for each crate without a layer.
 pub(super) fn find_layer_violations(metadata: &CargoMetadata) -> Vec<String> {
     let mut violations = Vec::new();
     for package in &metadata.packages {

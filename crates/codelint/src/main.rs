@@ -1,6 +1,6 @@
 //! Checks the code of this project for import cycles, layer violations and banned words.
 //!
-//! `cargo xtask lint` runs this program in the workspace root. The program fails if a check has a finding.
+//! `cargo xtask lint` runs this program in the workspace root. The program fails if a check reports a finding.
 
 mod imports;
 mod layers;
@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode};
 
 use imports::ImportGraph;
 
-/// Error that prevents a check.
+/// Error that prevents a check from completing.
 #[derive(Debug, thiserror::Error)]
 enum CheckError {
     #[error("cannot read {}: {cause}", .file.display())]
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         Ok(findings) => findings,
         Err(error) => vec![error.to_string()],
     };
-    // A closed standard error cannot be reported.
+    // Ignore a closed standard error, because the program has no other output for the findings.
     let _ = writeln!(std::io::stderr(), "{}", findings.join("\n"));
     if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -70,7 +70,7 @@ fn read_text(file: &Path) -> Result<String, CheckError> {
     std::fs::read_to_string(file).map_err(|cause| CheckError::Read { file: file.into(), cause })
 }
 
-/// Runs a program, and returns the text that it writes to stdout.
+/// Runs a program and returns its standard output.
 fn run_program(program: &str, arguments: &[&str]) -> Result<String, CheckError> {
     let failed = |reason: String| CheckError::Command { command: format!("{program} {}", arguments.join(" ")), reason };
     let output = Command::new(program).args(arguments).output().map_err(|error| failed(error.to_string()))?;

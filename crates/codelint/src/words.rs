@@ -1,6 +1,6 @@
 //! Finds banned words in identifiers and in prose, and suggests a standard term for each banned word.
 //!
-//! Prose is text in code comments, in Markdown outside of code blocks, in API messages and on the web page.
+//! Prose is text in code comments, in Markdown outside code blocks, in API messages and on the web page.
 
 use std::path::Path;
 
@@ -70,7 +70,7 @@ const fn banned_word(word: &'static str, replacement: &'static str, scope: WordS
 pub(crate) enum FileKind {
     Rust,
     Markdown,
-    /// API messages in the Fluent format, or texts of the web page.
+    /// API messages in the Fluent format, or user interface messages of the web page.
     Texts,
 }
 
@@ -134,7 +134,7 @@ pub(crate) fn find_banned_words(file: &Path, text: &str, kind: FileKind) -> Vec<
         }
         FileKind::Texts => {
             for (number, line) in text.lines().enumerate() {
-                // Keys and placeholders are names of the code.
+                // Message keys and placeholders are identifiers, not prose.
                 let value = line.split_once(['=', ':']).map_or(line, |(_, value)| value);
                 report(number + 1, Prose, &remove_placeholders(value));
             }
