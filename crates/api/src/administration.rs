@@ -59,13 +59,13 @@ pub(crate) fn administration_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(audit::verify_audit))
 }
 
-/// Returns the caller's domain, or an error if the caller may not list the domain's identities.
+/// Returns the caller's domain, or an error if the caller is not allowed to list the domain's identities.
 fn require_identity_read_permission<'a>(service: &AppState, caller: &'a Caller) -> Result<&'a DomainId, ApiError> {
     caller.require_domain_action(service, Action::LIST_IDENTITIES)?;
     Ok(&caller.principal.domain_id)
 }
 
-/// Returns the caller's domain and audit event origin, or an error if the caller may not change identities.
+/// Returns the caller's domain and audit event origin, or an error if the caller is not allowed to change identities.
 fn require_identity_write_permission<'a>(
     service: &AppState,
     caller: &'a Caller,
@@ -75,7 +75,7 @@ fn require_identity_write_permission<'a>(
     Ok((&caller.principal.domain_id, caller.audit_origin()))
 }
 
-/// Returns true if `id` is the caller's own user id and the caller's credentials are not limited to a project.
+/// Returns true if `id` is the caller's own user id and the caller's credentials are not scoped to a project.
 fn is_callers_user_id(service: &AppState, caller: &Caller, id: &str) -> bool {
     let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
     id == caller.principal.user_id.as_str()

@@ -38,7 +38,7 @@ pub(crate) struct AuditContext(Arc<Mutex<AuditFields>>);
 struct AuditFields {
     origin: Origin,
     domain_id: Option<DomainId>,
-    /// Operation name that the audit event contains instead of the route's operation name.
+    /// Operation name that overrides the route's operation name in the audit event.
     operation: Option<&'static str>,
     target: Option<String>,
     detail: Map<String, Value>,
@@ -63,7 +63,7 @@ impl AuditContext {
         self.lock_fields().origin.actor = Actor::Anonymous { claimed: truncate_text(claimed) };
     }
 
-    /// Sets the domain whose audit log receives the event. The domain also applies if authentication fails.
+    /// Sets the domain whose audit log receives the event, even if the authentication fails later.
     pub(crate) fn set_domain(&self, domain: &DomainId) {
         self.lock_fields().domain_id = Some(domain.clone());
     }
@@ -134,7 +134,7 @@ where
     let work = async move {
         let response = answer.await;
         let Some(event) = build_audit_event(operation, &trail, &ids, &response) else { return response };
-        // A client can repeat a refused request without limit, so repeated refusals are counted instead of recorded.
+        // A client can repeat a refused request without limit, so repeated refusals are counted in one audit event.
         let recorded = if response.status().is_client_error() {
             let reason = response.extensions().get::<ApiError>().map_or("", ApiError::detail_message_id);
             service.repeated_refusals().record_refusal(&service.store, event, reason).await

@@ -166,14 +166,14 @@ async fn authenticate_by_token(
     Ok(AuthenticatedIdentity { user, scope, credentials, proof, expires_at: Some(expires_at), view })
 }
 
-/// Request with the signature of an existing access key. The signature is not verified yet.
+/// Request that is signed with an existing access key. The signature is not verified yet.
 struct SignedRequest {
     authorization: Authorization,
     key: Arc<AccessKey>,
     view: CachedView,
-    /// Subject whose failure counter is incremented if the authentication of this request fails.
+    /// Identifies the failure counter that is incremented if this request fails authentication.
     subject: FailureSubject,
-    /// True if the store contains failed attempts of the subject. A successful authentication deletes them.
+    /// True if the failure counter is not zero. A successful authentication resets the counter.
     has_failures: bool,
 }
 
@@ -205,8 +205,8 @@ impl SignedRequest {
         Ok(Self { authorization, key, view, subject, has_failures })
     }
 
-    /// Verifies the signature before it checks the state of the access key.
-    /// Therefore, only a client with the secret key can receive an error about the state of the access key.
+    /// Verifies the signature, and then checks whether the access key is enabled.
+    /// In this order, only a client that has the secret key can receive the error that the access key is disabled.
     async fn verify_signature(
         self,
         service: &AppState,
@@ -249,7 +249,7 @@ impl SignedRequest {
         };
         let user = require_enabled_user(&self.key.user)?;
         if let Err(error) = service.store.record_access_key_use(&self.key).await {
-            // The time of the last use is informational, so the request succeeds without the update.
+            // The timestamp of the last use is only informational, so a failed update does not fail the request.
             warn!(%error, "cannot record the last use of an access key");
         }
         if !self.subject.is_address_up_to_date {

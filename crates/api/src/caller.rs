@@ -1,6 +1,6 @@
 //! Authorization of requests. The checks run in this order: project, ids, instance, policies, node.
 //!
-//! A caller who may not access all objects of a kind receives the same error for a missing and a forbidden object.
+//! Missing and forbidden objects return the same error, unless the caller can access all objects of this kind.
 //! If an instance does not exist, the policies are evaluated without instance attributes.
 
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub(crate) enum CredentialKind {
     TemporaryKey,
 }
 
-/// Reference to a caller's credentials, with which Clew can check the credentials again later.
+/// Reference to a caller's credentials, so that Clew can check the credentials again later.
 #[derive(Debug, Clone)]
 pub(crate) enum CredentialRef {
     /// A token.
@@ -52,11 +52,11 @@ pub(crate) enum CredentialRef {
 pub(crate) struct TokenInfo {
     /// API that issued the token.
     pub(crate) origin: TokenOrigin,
-    /// Hash of the token. The store finds a token by this hash.
+    /// Hash of the token, which is the lookup key in the store.
     pub(crate) hash: [u8; 32],
     /// Expiry, as a Unix timestamp in seconds.
     pub(crate) expires_at: i64,
-    /// CSRF token that a browser session with this token must send.
+    /// CSRF token that a browser session must send with every request that changes data.
     pub(crate) csrf: String,
 }
 
@@ -146,7 +146,7 @@ impl Caller {
         Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "kill-task-outlives", arguments))
     }
 
-    /// Returns an error if the caller may not perform the action in the caller's domain.
+    /// Returns an error if the caller is not allowed to perform the action in the caller's domain.
     pub(crate) fn require_domain_action(&self, service: &AppState, action: Action) -> Result<(), ApiError> {
         let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
         match self.decide_action(action, &resource) {
@@ -173,7 +173,7 @@ impl Caller {
 
     /// Returns the project from the request path if the caller may perform a project-level action.
     ///
-    /// Policies cannot limit a project-level action to some instances of the project.
+    /// Policies cannot limit a project-level action to a subset of the project's instances.
     pub(crate) async fn require_project_action(
         &self,
         service: &AppState,
@@ -231,7 +231,7 @@ impl Caller {
 
     /// Returns whether the caller may perform the action on an instance.
     ///
-    /// Exceeding the work budget is an error, because a list without the instance would appear complete.
+    /// Returns an error if the evaluation exceeds the work budget. Otherwise, a list could silently omit the instance.
     pub(crate) fn is_action_allowed(
         &self,
         service: &AppState,
@@ -252,7 +252,7 @@ impl Caller {
 
     /// Returns whether the caller receives SQL templates instead of the full SQL statements of an instance.
     ///
-    /// Returns true if the caller may not list sessions, or if the project masks statements for the caller.
+    /// Returns true if the caller is not allowed to list sessions, or if the project masks statements for the caller.
     pub(crate) fn gets_sql_templates(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         !self.is_action_allowed(service, Action::LIST_PROCESSES, project, instance).unwrap_or(false)
             || self.is_masked_by_project(service, project, instance)

@@ -31,7 +31,7 @@ use encoding::ContentEncoding;
 pub(crate) use encoding::accepts_encoding;
 use range::{ByteRange, RangeRequest};
 
-/// Stored result that is sent in one response body, after a header row.
+/// Stored result that is sent as a response body, preceded by a header row.
 #[derive(Debug)]
 pub(crate) struct ResultDownload {
     pub(crate) header: Vec<u8>,
@@ -62,7 +62,7 @@ impl ResultDownload {
         };
         let tag = match encoding {
             ContentEncoding::Identity => plain_tag,
-            // The tag is weak, because the compressed bytes depend on the sizes of the reads.
+            // The tag is weak, because the compressed bytes depend on how many bytes each read returns.
             encoding => format!("W/\"{}-{}\"", self.tag, encoding.name()),
         };
         let not_modified = conditional::is_not_modified(headers, &tag);

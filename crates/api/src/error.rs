@@ -105,7 +105,7 @@ impl ApiError {
         Self::invalid_parameter("parameter-not-one-of", arguments)
     }
 
-    /// Creates the error for a parameter or field whose number is out of range.
+    /// Creates the error for a parameter or field whose numeric value is out of range.
     pub(crate) fn value_out_of_range(field: &'static str, given: String, range: &RangeInclusive<i64>) -> Self {
         let (min, max) = (range.start().to_string(), range.end().to_string());
         let arguments = vec![("field", field.into()), ("given", given), ("min", min), ("max", max)];
@@ -117,9 +117,9 @@ impl ApiError {
         Self::with_detail(ErrorEntry::URI_TOO_LONG, "uri-limit", vec![("limit", MAX_URI_BYTES.to_string())])
     }
 
-    /// Creates the error for an exceeded rate limit. `wait` is the time until the next permit.
+    /// Creates the error for an exceeded rate limit. `wait` is the duration until the next permit is available.
     pub(crate) fn rate_limit_exceeded(wait: Duration) -> Self {
-        // The wait is rounded up, because an early retry is refused again.
+        // The wait is rounded up, because the rate limit would refuse an early retry again.
         let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
         let detail =
             Self::with_detail(ErrorEntry::TOO_MANY_REQUESTS, "retry-after", vec![("seconds", seconds.to_string())]);

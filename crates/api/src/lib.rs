@@ -110,7 +110,7 @@ impl AppState {
         &self.0.policy_cache
     }
 
-    /// Returns the cache of the server instances from which the latest session lists were read.
+    /// Returns the cache that contains the server instance of each user's latest session list per node.
     pub(crate) fn session_list_servers(&self) -> &SessionListServers {
         &self.0.session_list_servers
     }

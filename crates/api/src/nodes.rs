@@ -40,8 +40,8 @@ impl AppState {
 
     /// Reads a node like `read_node`, but returns the failure instead of an error response.
     ///
-    /// All node reads of requests use this method, because the method delays the next login after a refused login.
-    /// Without this delay, repeated requests could lock the database account.
+    /// All request handlers read nodes with this method, because it applies a backoff after a refused login.
+    /// Without this backoff, repeated requests could lock out Clew's database account.
     pub(crate) async fn try_read_node<T, F>(
         &self,
         node: &Node,

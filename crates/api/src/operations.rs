@@ -171,7 +171,7 @@ impl Operation {
     /// Returns the operation of a request, or `None` for a public route.
     pub(crate) fn for_request<B>(request: &Request<B>) -> Option<&'static Self> {
         let path = request.extensions().get::<MatchedPath>()?.as_str();
-        // The GET route serves HEAD requests.
+        // A HEAD request is handled by the GET route.
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
         OPERATIONS.iter().find(|operation| operation.path == path && operation.method == method.as_str())
     }

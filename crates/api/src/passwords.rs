@@ -20,7 +20,7 @@ pub(crate) async fn hash_password(password: SecretString) -> Result<String, ApiE
 }
 
 /// Verifies a password against a PHC hash string.
-/// If `hash` is `None`, the check takes equally long and then fails.
+/// If `hash` is `None`, the check fails after the same time as for a wrong password.
 pub(crate) async fn verify_password(given: SecretString, hash: Option<String>) -> Result<bool, ApiError> {
     run_with_hashing_permit(move || {
         if let Some(hash) = hash {

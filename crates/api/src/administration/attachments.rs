@@ -180,8 +180,8 @@ fn check_policy_model(policy: &ResolvedPolicy, grantee: &Grantee, project: Optio
     }
 }
 
-/// Returns the domain's users and groups to which a policy is attached.
-/// If the policy is a system policy, the list contains no users or groups of other domains.
+/// Returns the domain's users and groups that have a policy attached.
+/// All domains share the system policies, so the result omits users and groups of other domains.
 async fn load_attachment_views(
     service: &AppState,
     domain: &DomainId,

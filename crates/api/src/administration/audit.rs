@@ -40,7 +40,7 @@ pub(crate) struct AuditVerificationResponse {
     first: Option<i64>,
     /// Position of the last row
     last: Option<i64>,
-    /// Newest link of the hash chain. A copy stored elsewhere reveals a rollback of the store to a previous state
+    /// Latest hash of the hash chain. Compare it with a copy stored elsewhere to detect a rollback of the store
     newest: String,
     /// Detected problems in row order
     problems: Vec<AuditProblemView>,
@@ -67,7 +67,7 @@ pub(crate) async fn list_audit_rows(
 ) -> Result<Json<AuditPage>, ApiError> {
     let filter = build_domain_audit_filter(&service, &caller)?;
     let AuditRowsQuery { filter, newest_first, after, limit } = query::parse_rows_query(query.as_deref(), filter)?;
-    // One extra row shows whether another page exists.
+    // Reads one extra row to determine whether a next page exists.
     let mut records = if newest_first {
         service.store.audit_rows_before(&filter, after.unwrap_or(i64::MAX), limit + 1).await?
     } else {
@@ -121,7 +121,7 @@ pub(crate) async fn verify_audit(
     }))
 }
 
-/// Returns an audit filter for the caller's domain, or an error if the caller may not read the audit log.
+/// Returns an audit filter for the caller's domain, or an error if the caller is not allowed to read the audit log.
 fn build_domain_audit_filter(service: &AppState, caller: &Caller) -> Result<AuditFilter, ApiError> {
     caller.require_domain_action(service, Action::READ_AUDIT)?;
     Ok(AuditFilter { domain: Some(caller.principal.domain_id.clone()), ..AuditFilter::default() })

@@ -32,7 +32,7 @@ pub(crate) struct KeyView {
     /// True if the key can be used
     enabled: bool,
     created_at: String,
-    /// Time of the last use, with a resolution of one minute
+    /// Timestamp of the last use, with a resolution of one minute
     last_used_at: Option<String>,
 }
 
@@ -122,7 +122,7 @@ pub(crate) async fn delete_access_key(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Returns the user with this id, or an error if the caller may not perform the action on the user's access keys.
+/// Returns the user with this id if the caller is allowed to perform the action on the user's access keys.
 async fn find_key_owner(service: &AppState, caller: &Caller, action: Action, id: &str) -> Result<User, ApiError> {
     if is_callers_user_id(service, caller, id) {
         return users::find_user(service, caller, id).await;

@@ -44,7 +44,7 @@ pub(crate) enum ModelName {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PolicyView {
     name: String,
-    /// True for an immutable system policy
+    /// True for a system policy, which cannot be changed
     system: bool,
     /// Policy model: role (versions 1.0 and 1.1) or identity (version 5.0)
     #[schema(value_type = ModelName)]
@@ -134,7 +134,7 @@ pub(crate) async fn put_policy(
         .map_err(|errors| invalid_policy_error(errors.diagnostics()))?;
     let current = service.store.find_policy_by_name(domain, &name).await?;
     if let Some(current) = current.filter(|current| current.model != policy_model_name(policy.model())) {
-        // Existing attachments may be invalid for another policy model.
+        // A change of the policy model could make existing attachments invalid.
         let attachments = service.store.list_attachments_of_policy(&PolicyRef::Custom(current.id)).await?;
         if !attachments.is_empty() {
             return Err(ApiError::with_detail(ErrorEntry::IAM_CONFLICT, "policy-model-attached", Vec::new()));
@@ -144,7 +144,7 @@ pub(crate) async fn put_policy(
     build_policy_response(&find_policy(&service, domain, &name).await?, build_finding_views(policy.warnings()))
 }
 
-/// Delete a policy without attachments.
+/// Delete a policy. A policy with attachments cannot be deleted.
 #[utoipa::path(delete, path = "/clew/v1/policies/{name}", tag = "administration", params(("name" = String, Path)),
     responses(
         (status = 204, description = "Deleted"),
@@ -238,7 +238,7 @@ fn build_policy_response(
     Ok(Json(PolicyWithDocument { policy: policy.build_policy_view(), document, warnings }))
 }
 
-/// Returns the name under which the store saves a policy model.
+/// Returns the name of a policy model in the store.
 fn policy_model_name(model: PolicyModel) -> &'static str {
     match model {
         PolicyModel::RoleBased => "role",

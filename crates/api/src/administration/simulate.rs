@@ -30,7 +30,7 @@ use crate::query::truncate_text;
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct Simulation {
-    /// Id of the user who sends the simulated request. The request counts as signed with an access key
+    /// Id of the user who sends the simulated request. The request is treated as signed with an access key
     user_id: String,
     /// Name or alias of the action. Case is ignored
     #[schema(example = "gaussdbformysql:instance:getRealtimeSession")]

@@ -176,7 +176,7 @@ pub(crate) async fn update_user(
     Ok(Json(build_user_view(find_user(&service, &caller, &id).await?)))
 }
 
-/// Delete a user with all access keys, tokens and group memberships of the user.
+/// Delete a user and the user's access keys, tokens and group memberships.
 #[utoipa::path(delete, path = "/clew/v1/users/{user_id}", tag = "administration", params(("user_id" = String, Path)),
     responses(
         (status = 204, description = "Deleted"),

@@ -17,7 +17,7 @@ use tracing::warn;
 
 use crate::client_addr::ClientSubnet;
 
-/// Maximum number of refusal kinds with their own time window, per caller. Further kinds share one window.
+/// Maximum number of refusal kinds per caller that have their own time window. Further kinds share one window.
 const MAX_REFUSAL_KINDS: usize = 16;
 /// Maximum number of callers with their own time windows. Further callers share one window per domain.
 const MAX_TRACKED_CALLERS: usize = 256;
@@ -34,12 +34,12 @@ const MIXED_OPERATIONS_NAME: &str = "RefusedRequests";
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum CallerKey {
     User(UserId),
-    /// The key contains the claimed name only if its domain exists, because a client could claim many names.
+    /// Unauthenticated client. The claimed user name is part of the key only if the domain of the user exists.
     Unknown {
         peer: Option<ClientSubnet>,
         claimed: Option<(DomainId, String)>,
     },
-    /// Callers of a domain that exceed [`MAX_TRACKED_CALLERS`].
+    /// Callers of a domain that have no key of their own, because [`MAX_TRACKED_CALLERS`] is reached.
     Others {
         domain: Option<DomainId>,
     },
@@ -57,7 +57,7 @@ struct RefusalWindow {
     repeated: u64,
     first_at: Timestamp,
     last_at: Timestamp,
-    /// Audit event with the field values that are equal in all refusals of the window.
+    /// Audit event that contains only the field values that all refusals in the window share.
     event: AuditEvent,
     targets: BTreeSet<String>,
     claimed: BTreeSet<String>,

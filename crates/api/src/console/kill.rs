@@ -75,7 +75,7 @@ struct CurrentSession {
     state: Option<String>,
     /// Time in the current state, in seconds
     time: u64,
-    /// Statement; replaced by its SQL template if the project masks statements or the caller may not list sessions
+    /// Statement; replaced by its SQL template if the project masks statements or the caller cannot list sessions
     #[schema(required)]
     statement: Option<String>,
     /// Open transaction, which a kill of the connection rolls back; null without an open transaction; only in a preview
@@ -126,7 +126,7 @@ pub(crate) async fn kill_sessions(
         service.read_node(&target.node, async |limits| find_sessions(&target.node.url, &ids, &limits).await).await?;
     let SessionLookup { read, sessions } = found;
     let found: HashMap<u64, Session> = sessions.into_iter().map(|session| (session.id, session)).collect();
-    // The sessions are compared only once, because reading the impact and killing take seconds.
+    // Compares the sessions with the request before the slow steps, which read the impact and kill the sessions.
     let age = i64::try_from(read.at.elapsed().as_secs()).unwrap_or_default();
     let mut mismatches = request.find_mismatches(&found, &read.server, Timestamp::now().as_second() - age);
     let (costs, mut outcomes, effect) = if request.preview {
@@ -257,15 +257,15 @@ fn build_session_view(
 }
 
 impl SelectedSession {
-    /// Returns whether `current`, a session with the same thread id, has the selected session's user and host.
+    /// Returns whether `current`, a session with the same thread id, has the user and host of the selected session.
     fn matches_session(&self, current: &Session) -> bool {
         to_valid_utf8(&current.user) == self.user && to_valid_utf8(&current.host) == self.host
     }
 
     /// Returns the reason why the selected session must not be killed, or `None` if it may be killed.
     ///
-    /// Possible reasons: another server, an ended session, a reused thread id, or a later statement with `KILL QUERY`.
-    /// `listed_at` is the time at which the session list was read, as a Unix timestamp in seconds.
+    /// Possible reasons: another server, an ended session, a reused thread id, or, for `KILL QUERY`, a later statement.
+    /// `listed_at` is the Unix timestamp, in seconds, at which the session list was read.
     fn find_mismatch(
         &self,
         current: Option<&Session>,

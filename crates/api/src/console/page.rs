@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use crate::error::ApiError;
 use asset::Asset;
 
-/// Paths and gzip contents of the web page's files, which the build script embeds. Empty if the page was not built.
+/// Paths and compressed contents of the web page's files. The build script embeds nothing if the page was not built.
 const EMBEDDED_FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
 static WEB_PAGE: LazyLock<WebPage> = LazyLock::new(|| WebPage::from_files(EMBEDDED_FILES));
@@ -32,7 +32,7 @@ const API_PATH_PREFIXES: [&str; 9] =
 const NOT_BUILT_MESSAGE: &str = "This Clew was built without its web page. The API serves all the same: see /openapi.json.\n\
     To have the page, build it before Clew (Node.js 20 or newer):\n\n    npm --prefix web ci\n    npm --prefix web run build\n    cargo build --release\n";
 
-/// Security headers for the web page's files. The headers permit only scripts from this host and connections to it.
+/// Security headers for the web page's files. The page can load scripts only from this host and connect only to it.
 const PAGE_SECURITY_HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",

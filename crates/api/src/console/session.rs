@@ -166,7 +166,7 @@ pub(crate) async fn change_project(
     };
     let user = load_user(&service, &caller).await?;
     // The old token is revoked first, so that only one of two concurrent requests gets a new token.
-    // A failure after the revocation leaves no valid token.
+    // If a later step fails, the session has no valid token.
     if !service.store.revoke_token(&caller.audit_origin(), &token_info.hash).await? {
         return Err(ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
     }

@@ -185,7 +185,7 @@ pub(crate) async fn explain_statement(
             .await?;
     let id = parse_session_id(&session)?;
     if target.is_masked_for_caller(&service, &caller) {
-        // Plans contain literals, and their format differs between servers.
+        // Plans contain literals, which Clew cannot mask because the plan format differs between servers.
         return Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "explain-masked", Vec::new()));
     }
     let explained =

@@ -34,7 +34,7 @@ use event::FeedPosition;
 pub(crate) use registry::WatchRegistry;
 use subscriber::Subscriber;
 
-/// Range of values for the minimum interval between two events, in seconds.
+/// Allowed values of the minimum interval between two events, in seconds.
 const ALLOWED_INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
 
 /// Query parameters of an event stream.

@@ -118,7 +118,7 @@ impl BufferPool {
     }
 }
 
-/// Reads a part of a file from the page cache.
+/// Reads a part of a file without blocking, if the data is in the page cache.
 ///
 /// Returns `None` if the data is not in the page cache or the file system does not support `RWF_NOWAIT`.
 fn read_from_page_cache(file: &File, buffer: &mut [u8], at: u64) -> Option<io::Result<usize>> {
@@ -126,8 +126,8 @@ fn read_from_page_cache(file: &File, buffer: &mut [u8], at: u64) -> Option<io::R
         match preadv2(file, &mut [IoSliceMut::new(buffer)], at, ReadWriteFlags::NOWAIT) {
             Ok(length) => return Some(Ok(length)),
             Err(Errno::INTR) => {}
-            // Old kernels, sandboxes and network file systems do not support the flag.
-            // The blocking read then reports real errors.
+            // Old kernels, sandboxes and network file systems do not support `RWF_NOWAIT`.
+            // After any error, the caller retries with a blocking read, which reports I/O errors.
             Err(_) => return None,
         }
     }

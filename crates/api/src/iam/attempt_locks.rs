@@ -1,4 +1,4 @@
-//! Locks that serialize the password checks of a subject within one server process.
+//! Locks that serialize password checks with the same failure counter within one server process.
 //!
 //! Serialization ensures that concurrent successful checks do not count as failed attempts.
 //! The store limits the number of failed attempts across all server processes.
@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Mutex as SubjectLock, OwnedMutexGuard};
 
-/// Locks of the subjects for which a password check is running.
+/// Locks by the subject of the failure counter. A running password check holds the lock of its subject.
 #[derive(Debug, Default)]
 pub(crate) struct AttemptLocks(Mutex<HashMap<String, Arc<SubjectLock<()>>>>);
 
 impl AttemptLocks {
-    /// Waits until no other password check runs for the subject. Locks the subject until the returned guard is dropped.
+    /// Waits for other password checks with the same subject. Locks the subject until the returned guard is dropped.
     pub(crate) async fn lock_subject(&self, subject: &str) -> OwnedMutexGuard<()> {
         let subject_lock = {
             let mut subjects = self.0.lock().unwrap_or_else(PoisonError::into_inner);

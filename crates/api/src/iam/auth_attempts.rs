@@ -17,7 +17,7 @@ use crate::client_addr::ClientSubnet;
 use crate::error::ApiError;
 use crate::{AppState, passwords};
 
-/// Maximum time to wait for concurrent attempts on the same subject in other server processes.
+/// Maximum wait for concurrent attempts with the same failure counter in other server processes.
 const MAX_RESERVATION_WAIT: Duration = Duration::from_secs(10);
 const RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -26,13 +26,13 @@ const RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 pub(crate) enum PasswordCheckOutcome {
     Right,
     Wrong,
-    /// The subject is locked because of too many failed attempts. The password was not compared.
+    /// Too many failed attempts have locked the failure counter. The password was not compared.
     Locked,
 }
 
 /// Checks a password for the user `<domain>/<name>` from a client address.
 ///
-/// The check takes equally long for a missing user and for a wrong password.
+/// The check takes the same time for a missing user and for a wrong password.
 pub(crate) async fn check_password_attempt(
     service: &AppState,
     name: &str,
@@ -56,7 +56,7 @@ pub(crate) async fn check_password_attempt(
     Ok(PasswordCheckOutcome::Right)
 }
 
-/// Reserves an attempt for the subject. Returns `false` if the subject is locked or remains busy.
+/// Reserves an attempt with the failure counter `subject`. Returns `false` if the counter is locked or remains busy.
 async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreError> {
     let start = Instant::now();
     loop {
@@ -70,16 +70,16 @@ async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreErro
     }
 }
 
-/// Subject of a failure counter.
+/// Identifier of a failure counter.
 pub(crate) struct FailureSubject {
     pub(crate) name: String,
     /// True if the client address was recorded recently, so that a successful authentication need not record it again.
     pub(crate) is_address_up_to_date: bool,
 }
 
-/// Returns the subject of the failure counter that applies to a user at a client address.
+/// Returns the identifier of the failure counter that applies to a user at a client address.
 ///
-/// The user name is the last part of the subject, so that a crafted name cannot form another user's subject.
+/// The user name is the last part of the identifier, so that a crafted name cannot select another user's counter.
 pub(crate) async fn find_failure_subject(
     store: &Store,
     name: String,
@@ -104,7 +104,7 @@ fn address_subject(address: &str, name: &str) -> String {
 
 /// Records the client address of a successful authentication. A recorded address has its own failure counter.
 ///
-/// An error of the store is only logged, and the address then remains unrecorded.
+/// A store error is only logged. In this case, the address is not recorded.
 pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
     let Some(peer) = peer else { return };
     if let Err(error) = store.record_user_address(user, ClientSubnet::from(peer).address()).await {

@@ -14,7 +14,7 @@ use crate::iam::sign_in::UserRef;
 
 /// Authenticates a user by password and records the user in the audit context.
 ///
-/// A missing user and a wrong password return the same error and take equally long.
+/// A missing user and a wrong password return the same error after the same time.
 /// Repeated failures lock a user name even if no user with this name exists.
 pub(crate) async fn authenticate_by_password(
     service: &AppState,

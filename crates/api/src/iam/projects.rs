@@ -106,7 +106,7 @@ pub(crate) async fn list_caller_projects(
     Ok(Json(ProjectList { links, projects: projects.into_iter().map(build_project_entry).collect() }))
 }
 
-/// Returns the domain's enabled projects to which at least one grant applies.
+/// Returns the domain's enabled projects to which at least one of the user's grants applies.
 /// For an administrator, returns all enabled projects of the domain.
 pub(crate) async fn load_usable_projects(
     service: &AppState,

@@ -1,4 +1,4 @@
-//! Handler of `CreateTemporaryAccessKeyByToken`, which issues a temporary key for a token or permanent key.
+//! Handler of `CreateTemporaryAccessKeyByToken`, which exchanges a token or a permanent key for a temporary key.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -92,7 +92,7 @@ pub(crate) async fn create_temporary_key(
 ) -> Result<(StatusCode, Json<TemporaryKeyResponse>), ApiError> {
     let identity = parse_identity(&body)?;
     if caller.credentials == CredentialKind::TemporaryKey {
-        // Otherwise, a temporary key could be renewed without limit.
+        // This check prevents a client from renewing a temporary key without limit.
         return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-temporary-by-temporary", Vec::new()));
     }
     let requested = identity.token.unwrap_or(TemporaryKeyToken { id: None, duration_seconds: None });
@@ -146,7 +146,8 @@ fn parse_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, ApiError> {
     Ok(identity)
 }
 
-/// Credentials for which a temporary access key is issued. The key has the same scope and expires no later.
+/// Credentials that are exchanged for a temporary access key.
+/// The temporary key has the same scope and expires no later than these credentials.
 struct KeySource {
     scope: CredentialScope,
     issued_for: IssuingCredentials,
@@ -163,7 +164,7 @@ impl KeySource {
     }
 }
 
-/// Returns the scope and expiry of a valid token of the caller, for which a temporary key is then issued.
+/// Validates a token of the caller, and returns the scope and expiry that limit the temporary key.
 async fn find_token_source(service: &AppState, caller: &Caller, token: &str) -> Result<KeySource, ApiError> {
     let hash = token::hash_token(token);
     let stored = service.store.find_token(&hash).await?;

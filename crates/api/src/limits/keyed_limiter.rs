@@ -13,7 +13,7 @@ use governor::state::StateStore;
 use governor::state::keyed::{HashMapStateStore, ShrinkableKeyedStateStore};
 use governor::{Quota, RateLimiter};
 
-/// Number of checks between two removals of the keys that have a full quota.
+/// Number of checks after which the limiter removes all keys that have a full quota.
 ///
 /// Removing these keys limits the memory usage when requests come from many addresses.
 const CHECKS_BETWEEN_SWEEPS: u32 = 4096;
@@ -90,7 +90,7 @@ struct KeyLimitCheck<K> {
     consumes: bool,
 }
 
-/// State store that supports checks without consuming a permit. The crate `governor` itself has no such checks.
+/// State store that supports checks without consuming a permit, which the crate `governor` does not support.
 ///
 /// A check that consumes no permit leaves the state of the key unchanged.
 struct PeekableStore<K: Hash + Eq + Clone>(HashMapStateStore<K>);

@@ -21,7 +21,7 @@ use super::head::{MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::Metrics;
 use crate::error::ApiError;
 
-/// Progress of the latest request on a connection. The HTTP service and the connection's stream share this state.
+/// Progress of the latest request on a connection. The HTTP service and the connection's stream share the progress.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ResponseTracker(Arc<RequestProgress>);
 
@@ -40,7 +40,7 @@ impl ResponseTracker {
         self.0.unflushed.store(true, Ordering::Relaxed);
     }
 
-    /// Wraps a response body to detect its end. Hyper drops the body after its last byte.
+    /// Wraps a response body to detect when it is complete. Hyper drops the body after sending the last byte.
     pub(super) fn track_body<B>(&self, body: B) -> TrackedBody<B> {
         TrackedBody { body, tracker: self.clone() }
     }
@@ -121,7 +121,7 @@ impl<S> ErrorRewrite<S> {
         let head = original.strip_suffix("\r\n\r\n")?;
         let refusal = match head.strip_prefix("HTTP/1.")?.split(' ').nth(1)? {
             "400" => ApiError::new(ErrorEntry::BAD_REQUEST),
-            // If the limit is reached within the request line, the path and query are too long.
+            // If the size limit is reached within the request line, the path and query are too long.
             "431" if self.first_line_complete => {
                 let limits = vec![("limit", MAX_HEAD_BYTES.to_string()), ("count", MAX_HEADERS.to_string())];
                 ApiError::with_detail(ErrorEntry::HEADERS_TOO_LARGE, "headers-limit", limits)

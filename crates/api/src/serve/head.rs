@@ -4,5 +4,5 @@
 pub(super) const MAX_HEAD_BYTES: usize = 96 << 10;
 /// Maximum number of headers of a request.
 ///
-/// This number is hyper's default. Setting the limit explicitly would be more expensive.
+/// This number is hyper's default. With an explicit limit, hyper would allocate each request's headers on the heap.
 pub(super) const MAX_HEADERS: usize = 100;

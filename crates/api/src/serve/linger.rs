@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Maximum time that the peer has to read the response and close the connection.
+/// Maximum duration for the peer to read the response and close the connection.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Stream with a shutdown in two steps.

@@ -68,7 +68,7 @@ pub(crate) async fn list_instances_v3(
     list_instances(&service, &caller, &project, query, StatusNames::V3).await
 }
 
-/// List the instances of a project with unified status names.
+/// List the instances of a project, with the status names of API version 3.1.
 #[utoipa::path(
     get,
     path = "/v3.1/{project_id}/instances",
@@ -104,7 +104,7 @@ pub(crate) async fn show_instance_v3(
     show_instance(&service, &caller, &path, StatusNames::V3).await
 }
 
-/// Show an instance and its nodes with unified status names.
+/// Show an instance and its nodes, with the status names of API version 3.1.
 #[utoipa::path(
     get,
     path = "/v3.1/{project_id}/instances/{instance_id}",
@@ -183,7 +183,7 @@ async fn show_instance(
 
 /// Parses the filter parameters.
 ///
-/// Returns `None` if no instance can match, because instances in Clew have no VPC, subnet or proxy.
+/// Returns `None` for a filter on a VPC, subnet or proxy, because no instance in Clew has these attributes.
 fn parse_instance_filter(query: &Query) -> Result<Option<InstanceFilter>, ApiError> {
     check_parameter_value(query, "type", "Cluster")?;
     check_parameter_value(query, "datastore_type", wire::DATASTORE_TYPE)?;

@@ -45,7 +45,7 @@ pub(crate) struct IntelligentKillStatistic {
     /// Keywords of the statement, joined by ~, for use in an SQL throttling rule; may be empty
     #[schema(example = "SELECT~COUNT~FROM~t1~WHERE~id")]
     keyword: String,
-    /// Statement of the first session; an SQL template if statements are masked or the caller may not list sessions
+    /// Statement of a session in the group; an SQL template if statements are masked or the caller cannot list sessions
     example_sql_text: String,
     /// Thread ids of the sessions
     ids: Vec<u64>,

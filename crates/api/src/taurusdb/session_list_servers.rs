@@ -1,4 +1,4 @@
-//! Server instances from which the latest session lists were read, by user and node.
+//! Records which server instance returned the latest session list to each user, per node.
 //!
 //! `DELETE …/processes` identifies sessions only by thread id.
 //! A thread id can be reused when a server restarts or when an address moves to another server.
@@ -19,14 +19,14 @@ const MAX_STORED_LISTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 /// Maximum age of an entry. An older entry is not compared with the current server instance.
 const MAX_LIST_AGE: Duration = Duration::from_mins(10);
 
-/// Server instance and read time of a session list.
+/// Server instance that returned a session list, and when the list was read.
 #[derive(Debug)]
 struct SessionListServer {
     server: ServerInstance,
     read_at: Instant,
 }
 
-/// Server instances from which the latest session lists were read, by user and node.
+/// Server instances that returned the latest session lists, by user and node.
 #[derive(Debug)]
 pub(crate) struct SessionListServers(Mutex<LruCache<(UserId, NodeId), SessionListServer>>);
 
@@ -37,7 +37,7 @@ impl Default for SessionListServers {
 }
 
 impl SessionListServers {
-    /// Records the server instance from which a user's session list was read.
+    /// Records the server instance that returned a session list to a user.
     pub(super) fn record_list(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
         self.record_list_at(user, node, server, Instant::now());
     }

@@ -61,7 +61,7 @@ pub(crate) struct RollingBackTransaction {
     /// Estimated time to completion at the recent rollback rate, in seconds
     #[schema(minimum = 1)]
     estimated_remaining_time: u64,
-    /// Thread id of the session. The list of sessions may not contain this session
+    /// Thread id of the session. The session list might not contain this session
     trx_mysql_thread_id: u64,
     /// Current statement; replaced by its SQL template if the project masks statements; empty for a killed session
     trx_query: String,

@@ -12,10 +12,10 @@ use tracing::error;
 use super::wire::AuditRow;
 use crate::error::ApiError;
 
-/// Number of audit rows in one batch from the store.
+/// Number of audit rows that are read from the store per batch.
 const READ_BATCH_ROWS: u32 = 1000;
 
-/// State of an audit export: the next rows to send, and the store and filter from which further rows are read.
+/// State of an audit export: the rows to send next, and the store and filter for reading further rows.
 struct AuditExportState {
     store: Store,
     filter: AuditFilter,

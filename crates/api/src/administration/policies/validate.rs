@@ -96,7 +96,7 @@ pub(crate) async fn validate_policy(
     }))
 }
 
-/// Returns the policy text from the field `document` of a request body.
+/// Returns the text of the policy document in the field `document` of a request body.
 pub(super) fn extract_document_text(body: &JsonBody) -> Result<String, ApiError> {
     let raw = body.raw_json("document").ok_or_else(|| missing_field_error("document"))?;
     match raw.as_bytes().first() {

@@ -34,7 +34,7 @@ pub(super) struct KillImpact {
 
 /// Reads the impact of killing these sessions.
 ///
-/// If a read fails, `unknown` contains the reason, because the kill itself may still succeed.
+/// A failed read is not an error, because the kill itself may still succeed; `unknown` then contains the reason.
 pub(super) async fn read_kill_impact(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillImpact {
     let read = async |limits| read_lock_waits(&node.url, &limits).await;
     let observed = match service.try_read_node(node, read).await {
@@ -96,7 +96,7 @@ impl KillImpact {
 
 /// Returns the name and message of the expected outcome of killing `current`.
 ///
-/// The preview does not detect Clew's own sessions, which a real kill refuses to kill.
+/// The preview does not detect Clew's own sessions, although Clew refuses to kill them.
 pub(super) fn predict_outcome(
     current: &Session,
     kind: KillTarget,

@@ -14,7 +14,7 @@ use crate::query::truncate_text;
 
 /// Maximum number of sessions in a request.
 const MAX_SESSIONS_PER_REQUEST: usize = 1000;
-/// Maximum number of thread ids in `other_victims`, the victims of other requests for the same selection.
+/// Maximum number of thread ids in `other_victims`. A client can split one selection into several requests.
 const MAX_VICTIMS_IN_OTHER_REQUESTS: usize = 100_000;
 /// Maximum length of the kill reason, in characters.
 const MAX_REASON_CHARS: usize = 255;
@@ -36,7 +36,7 @@ pub(crate) struct KillBody {
     reason: Option<String>,
     /// If true, the kill is only previewed, and no session is killed
     preview: Option<bool>,
-    /// Thread ids of victims in other requests for the same selection, for the warnings; only in a preview
+    /// Thread ids of victims in further requests, if one selection is split into several requests; only in a preview
     #[schema(max_items = 100_000)]
     other_victims: Option<Vec<u64>>,
 }
@@ -51,7 +51,7 @@ pub(crate) struct SelectedSession {
     pub(super) host: String,
     /// Start time of the statement, as a Unix timestamp in milliseconds. With `query`, a later statement is not killed
     pub(super) since: Option<i64>,
-    /// Server instance from the session list. After a restart or failover, the session is not killed
+    /// Server instance from the session list. If the server has restarted or failed over, the session is not killed
     pub(super) server: Option<String>,
 }
 
@@ -71,7 +71,7 @@ impl SessionKillRequest {
         check_entry_count("sessions", sessions.len(), 1, MAX_SESSIONS_PER_REQUEST)?;
         let mut ids = HashSet::new();
         sessions.retain(|selected| ids.insert(selected.id));
-        // The field has no default, because the default would have to be the more destructive kind.
+        // The field `what` is required, because its natural default `connection` is the more destructive kind.
         let what: String = body.get("what")?.ok_or_else(|| missing_field_error("what"))?;
         let kind = match what.as_str() {
             "connection" => KillTarget::Connection,
@@ -89,7 +89,7 @@ impl SessionKillRequest {
 
     /// Returns the reason for each selected session that must not be killed, by thread id.
     ///
-    /// `listed_at` is the time at which the session list was read, as a Unix timestamp in seconds.
+    /// `listed_at` is the Unix timestamp, in seconds, at which the session list was read.
     pub(super) fn find_mismatches(
         &self,
         found: &HashMap<u64, Session>,

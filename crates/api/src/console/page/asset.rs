@@ -63,7 +63,7 @@ impl Asset {
             return (cache_headers, content_type, [(CONTENT_ENCODING, "gzip")], Body::from(self.body.clone()))
                 .into_response();
         }
-        // Some clients do not support gzip, but all browsers do.
+        // All browsers support gzip. The file is decompressed only for other clients.
         let mut uncompressed = Vec::new();
         match GzDecoder::new(self.body.as_ref()).read_to_end(&mut uncompressed) {
             Ok(_) => (cache_headers, content_type, uncompressed).into_response(),

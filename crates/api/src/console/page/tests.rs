@@ -40,7 +40,7 @@ async fn views_return_the_index_and_files_their_content() {
         ("/", BROWSER_ACCEPT, Some("<!doctype html>")),
         ("/favicon.svg", "image/*", Some("<svg/>")),
         ("/assets/index-a1b2.js", "*/*", Some("export{}")),
-        // A missing script of a previous build must not return the page.
+        // A request for a script of a previous build must not return the HTML page.
         ("/assets/index-0000.js", BROWSER_ACCEPT, None),
         ("/instances/1a/sessions", "*/*", None),
         ("/instances/1a/sessions", "application/json", None),

@@ -1,4 +1,4 @@
-//! Authorization of an event stream's subscriber, which is checked again while the stream is open.
+//! Authorization of an event stream's subscriber. Clew repeats the checks while the stream is open.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::AppState;
 use crate::caller::{Caller, CredentialRef, NodeTarget};
 use crate::error::ApiError;
 
-/// Interval between evaluations of unchanged policies, because policy conditions can depend on the time of day.
+/// Interval for evaluating unchanged policies again, because policy conditions can depend on the time of day.
 const POLICY_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Reason for the end of an event stream.

@@ -22,9 +22,9 @@ use super::event::{self, FeedPosition};
 use super::feed::Feed;
 use crate::AppState;
 
-/// Time that a watch without subscribers stays active, so that a reconnecting client can resume its stream.
+/// Duration that a watch stays active without subscribers, so that a reconnecting client can resume its stream.
 const IDLE_WATCH_TTL: Duration = Duration::from_secs(30);
-/// Minimum number of sessions for which a session list is processed on a blocking thread.
+/// Minimum number of sessions in a session list that is processed on a blocking thread.
 const LARGE_LIST_SESSIONS: usize = 500;
 
 #[derive(Debug)]
@@ -137,7 +137,7 @@ impl NodeWatch {
 
     async fn sample_until_removed(self: &Arc<Self>, service: &AppState, remove_if_unused: &impl Fn(&Self) -> bool) {
         let (mut sampling_interval, mut cache) = (AdaptiveInterval::default(), SampleCache::default());
-        // A user who opens the page requests the first sample.
+        // The first sample counts as requested by a user, because a user has just opened the page.
         let mut cause = LoginTrigger::Requested;
         loop {
             let Some(interval) = self.min_requested_interval() else {
@@ -152,7 +152,7 @@ impl NodeWatch {
             let started_at = Instant::now();
             let outcome = self.sample_node(service, &mut cache, cause).await;
             cause = LoginTrigger::Automatic;
-            // The duration of a failed sample was not measured on the node.
+            // A failed sample contains no measured duration, so the elapsed time is used instead.
             let duration = outcome.as_ref().map_or_else(|_| started_at.elapsed(), |sample| sample.duration);
             self.record_sample_duration(&mut sampling_interval, duration);
             match outcome {

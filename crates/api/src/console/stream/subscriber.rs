@@ -137,7 +137,7 @@ impl Subscriber {
         self.pending = false;
         let update = self.updates.borrow_and_update().clone();
         if self.authorization.is_masked() != self.masked {
-            // The client needs a full snapshot after a change of masking.
+            // The client needs a full snapshot after masking was turned on or off.
             (self.masked, self.position) = (self.authorization.is_masked(), None);
         }
         if let Some((number, text)) = update.failure {

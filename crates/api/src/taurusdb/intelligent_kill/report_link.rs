@@ -37,7 +37,7 @@ pub(super) fn verify_link(store: &Store, id: &str, query: &Query) -> Result<Inte
     };
     let expires_at: i64 = expires.parse().map_err(|_| invalid())?;
     let expected = store.sign_link(&link_signature_input(id), expires_at);
-    // Only the canonical format of the number is valid.
+    // Only the canonical decimal format of the expiry is valid, without a sign or leading zeros.
     if expires_at.to_string() != expires || !bool::from(expected.as_bytes().ct_eq(signature.as_bytes())) {
         return Err(invalid());
     }

@@ -24,7 +24,7 @@ pub(crate) struct IntelligentKillWarning {
 
 /// Returns the warnings for an intelligent kill of these sessions.
 ///
-/// If a read fails, a warning contains the reason, so that the preview succeeds.
+/// If a read fails, the preview still succeeds, and a warning contains the reason.
 pub(super) async fn read_warnings(
     service: &AppState,
     node: &Node,

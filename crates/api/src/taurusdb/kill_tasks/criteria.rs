@@ -107,7 +107,7 @@ fn check_name(field: &'static str, given: Option<String>, max_len: usize) -> Res
     Err(ApiError::invalid_parameter("kill-task-name", arguments))
 }
 
-/// Returns an error if a text is empty or too long.
+/// Returns an error if a string is empty or too long.
 fn check_text_length(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, ApiError> {
     let Some(given) = given else { return Ok(None) };
     let length = given.chars().count();

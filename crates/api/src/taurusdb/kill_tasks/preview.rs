@@ -62,7 +62,7 @@ pub(crate) struct Preview {
     processes: Vec<PreviewedProcess>,
     /// Number of matching sessions
     total_count: usize,
-    /// Time of the read, as a Unix timestamp in milliseconds
+    /// Unix timestamp, in milliseconds, at which the sessions were read
     data_sync_time: i64,
     /// Limitations of the data, which can hide sessions of a node from the preview and from kills
     limitations: Vec<NodeLimitation>,
@@ -115,7 +115,7 @@ pub(crate) struct PreviewedProcess {
     #[schema(required)]
     db: Option<String>,
     command: String,
-    /// Statement, possibly truncated; an SQL template if statements are masked or the caller may not list sessions
+    /// Statement, possibly truncated; an SQL template if statements are masked or the caller cannot list sessions
     #[schema(required)]
     sql_info: Option<String>,
     /// Time in the current state, in seconds

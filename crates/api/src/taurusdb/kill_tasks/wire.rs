@@ -90,7 +90,7 @@ pub(crate) struct KillTaskView {
     db: Option<String>,
     #[schema(required)]
     command: Option<String>,
-    /// Substring of the statement; replaced by *** if statements are masked or the caller may not list sessions
+    /// Substring of the statement; replaced by *** if statements are masked or the caller cannot list sessions
     #[schema(required)]
     info: Option<String>,
     /// Minimum time in the current state, in seconds
