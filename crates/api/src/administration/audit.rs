@@ -40,7 +40,7 @@ pub(crate) struct AuditVerificationResponse {
     first: Option<i64>,
     /// Position of the last row
     last: Option<i64>,
-    /// Latest hash of the hash chain. Compare it with a copy stored elsewhere to detect a rollback of the store
+    /// MAC of the newest row. Compare the MAC with a copy stored elsewhere to detect a rollback of the store
     newest: String,
     /// Detected problems in row order
     problems: Vec<AuditProblemView>,
