@@ -260,7 +260,7 @@ impl Caller {
 
     /// Returns whether the project's masking setting hides the statements of an instance from the caller.
     ///
-    /// The caller must already be authorized to list or collect sessions.
+    /// Call this method only after authorizing the caller to list or collect sessions.
     fn is_masked_by_project(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         project.masking
             && !self.is_action_allowed(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
@@ -404,7 +404,7 @@ impl<N> NodeTarget<N> {
 
     /// Returns whether the project's masking setting hides the statements of this node from the caller.
     ///
-    /// The caller must already be authorized to list or collect sessions.
+    /// Call this method only after authorizing the caller to list or collect sessions.
     pub(crate) fn is_masked_by_project_for_caller(&self, service: &AppState, caller: &Caller) -> bool {
         caller.is_masked_by_project(service, &self.project, &self.instance)
     }

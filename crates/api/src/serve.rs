@@ -52,7 +52,7 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// Delay after accepting a connection failed, usually because the process has no free file descriptor.
+/// Delay after a failed accept call. Such a call usually fails because the process has no free file descriptor.
 const ACCEPT_RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// Serves requests until `shutdown` is cancelled, and then completes the responses in progress.

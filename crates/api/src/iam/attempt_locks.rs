@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Mutex as SubjectLock, OwnedMutexGuard};
 
-/// Locks by the subject of the failure counter. A running password check holds the lock of its subject.
+/// Locks, keyed by failure counter. A running password check holds the lock of its failure counter.
 #[derive(Debug, Default)]
 pub(crate) struct AttemptLocks(Mutex<HashMap<String, Arc<SubjectLock<()>>>>);
 
 impl AttemptLocks {
-    /// Waits for other password checks with the same subject. Locks the subject until the returned guard is dropped.
+    /// Waits for other password checks with the same failure counter. The returned guard releases the lock on drop.
     pub(crate) async fn lock_subject(&self, subject: &str) -> OwnedMutexGuard<()> {
         let subject_lock = {
             let mut subjects = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -29,7 +29,7 @@ pub(super) struct ResponseTracker(Arc<RequestProgress>);
 struct RequestProgress {
     /// True while the response body is incomplete.
     in_progress: AtomicBool,
-    /// True while a part of the response may not have been flushed.
+    /// True while a part of the response might not have been flushed.
     unflushed: AtomicBool,
 }
 
