@@ -1,4 +1,4 @@
-//! `clew audit …`: lists, exports and verifies the rows of the audit log.
+//! `clew audit …`: lists, exports and verifies audit rows, and creates checkpoints of the audit log.
 
 mod checkpoint;
 mod export;
@@ -14,7 +14,7 @@ use crate::error::CliError;
 use crate::store_args::StoreFormatArgs;
 use filters::AuditFilterArgs;
 
-/// Maximum number of audit rows that one database query reads.
+/// Maximum number of audit rows per database query.
 const MAX_AUDIT_ROWS_PER_QUERY: u32 = 1000;
 
 #[derive(Debug, Args)]
@@ -71,7 +71,7 @@ async fn list_audit_rows(arguments: ListArgs) -> Result<(), CliError> {
     )
 }
 
-/// Calls `handle` for each audit row that matches the filter, oldest row first.
+/// Calls `handle` for each audit row that matches `filter`, from the oldest row to the newest.
 async fn for_each_audit_row(
     store: &Store,
     filter: &AuditFilter,

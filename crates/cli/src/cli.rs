@@ -1,4 +1,4 @@
-//! Defines the command line: the subcommands and their help texts.
+//! Defines the subcommands of the command line and their help text.
 
 use clap::{Parser, Subcommand};
 
@@ -48,7 +48,7 @@ pub(crate) enum Command {
     Serve(LazyArgs<serve::ServeArgs>),
     /// Run a worker process for collections, intelligent kills and kill tasks.
     Worker(LazyArgs<worker::WorkerArgs>),
-    /// Migrate the metadata database to the schema of this version, as every command does when it opens the database.
+    /// Migrate the metadata database to the schema of this version. All commands that open the database do this, too.
     Migrate(LazyArgs<migrate::MigrateArgs>),
     /// Copy the metadata to a PostgreSQL database.
     Metadata(LazyArgs<metadata::MetadataCommandArgs>),
@@ -58,9 +58,9 @@ pub(crate) enum Command {
     Instance(LazyArgs<instance::InstanceCommandArgs>),
     /// Collect a session snapshot from a node through the API server, and download the snapshot as CSV.
     Collect(LazyArgs<collect::CollectArgs>),
-    /// Manage domains (tenants), which have separate projects, users and policies.
+    /// Manage domains (tenants). Each domain has its own projects, users and policies.
     Domain(LazyArgs<domain::DomainCommandArgs>),
-    /// Manage the projects of a domain, which contain the instances.
+    /// Manage the projects of a domain. Each instance belongs to one project.
     Project(LazyArgs<project::ProjectCommandArgs>),
     /// Manage enterprise projects, which group instances for the policy condition g:EnterpriseProjectId.
     EnterpriseProject(LazyArgs<enterprise_project::EnterpriseProjectCommandArgs>),

@@ -34,7 +34,7 @@ pub(crate) struct CollectArgs {
     /// Language for the CSV header row and for messages
     #[arg(long, value_name = "LANGUAGE", default_value = "en-us", value_parser = ["en-us", "zh-cn"])]
     language: String,
-    /// Maximum time to wait until the collection completes, in seconds
+    /// Timeout for the completion of the collection, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
     #[command(flatten)]
@@ -51,7 +51,7 @@ struct ServerArgs {
     /// Endpoint of IAM, if it differs
     #[arg(long, value_name = "URL", env = "CLEW_IAM_ENDPOINT")]
     iam_endpoint: Option<String>,
-    /// Id of the project [default: the project that is named like the region]
+    /// Id of the project [default: the project with the same name as the region]
     #[arg(long, value_name = "ID", env = "CLEW_PROJECT_ID")]
     project: Option<ProjectId>,
     /// Name of the region
@@ -122,7 +122,7 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     }
 }
 
-/// Downloads the result to a temporary file, and then copies the file to the terminal.
+/// Downloads the result to a temporary file, clears the progress line, and copies the file to the terminal.
 async fn download_to_terminal(
     client: &Client,
     arguments: &CollectArgs,

@@ -12,7 +12,7 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
-/// Prints a shell completion script. `clew` is the definition of the complete command line.
+/// Prints a shell completion script. `clew` is the clap command with all subcommands.
 pub(crate) fn run(arguments: &CompletionsArgs, mut clew: Command) -> Result<(), CliError> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut clew, "clew", &mut script);

@@ -1,5 +1,5 @@
 //! Reads the settings of `clew serve` and `clew worker`.
-//! The settings have this precedence, highest first: flags, environment variables, configuration file, defaults.
+//! Precedence of the settings, from highest to lowest: flags, environment variables, configuration file, defaults.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::CliError;
 use crate::metadata_url::build_store_location;
 
-/// Contents of a configuration file. Its valid keys are the fields of the default configuration.
+/// Contents of a configuration file. The keys of the file are the field names of this struct.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Configuration {
@@ -26,7 +26,7 @@ pub(crate) struct Configuration {
     pub(crate) zones: Vec<Zone>,
     /// Address and port to listen on.
     pub(crate) listen: String,
-    /// If true, the server accepts plain HTTP on addresses other than loopback addresses.
+    /// If true, the server accepts plain HTTP on non-loopback addresses.
     pub(crate) allow_plain_http: bool,
     pub(crate) collections: CollectionSettings,
     pub(crate) nodes: NodeSettings,
@@ -44,9 +44,9 @@ pub(crate) struct Configuration {
 pub(crate) struct CollectionSettings {
     /// Maximum number of active collections.
     pub(crate) concurrency: usize,
-    /// Maximum number of collections whose nodes have stalled, in addition to the active collections.
+    /// Maximum number of stalled collections, in addition to the active collections.
     pub(crate) max_stalled: usize,
-    /// Maximum number of collections that run on a node at the same time.
+    /// Maximum number of concurrent collections per node.
     pub(crate) per_node: u32,
     /// Maximum number of collections that wait in a node's queue.
     pub(crate) queue_per_node: u32,
@@ -72,7 +72,7 @@ pub(crate) struct ResultSettings {
     pub(crate) location: String,
     /// Retention period of results.
     pub(crate) retention: SignedDuration,
-    /// If true, Clew escapes each text in a result that a spreadsheet would run as a formula.
+    /// If true, Clew escapes each value in a result that a spreadsheet would evaluate as a formula.
     pub(crate) formula_guard: bool,
 }
 
@@ -88,7 +88,7 @@ pub(crate) struct AuditSettings {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct KillSettings {
-    /// Names of protected accounts in addition to the built-in list. The names contain no hosts.
+    /// Names of protected accounts, in addition to the built-in list. The names have no host part.
     pub(crate) protected_accounts: Vec<String>,
 }
 
@@ -98,7 +98,7 @@ pub(crate) struct KillSettings {
 pub(crate) struct HttpSettings {
     /// Maximum number of client connections.
     pub(crate) connections: usize,
-    /// Number of extra connections that are reserved for the health and metrics endpoints.
+    /// Number of additional connections that are reserved for the health and metrics endpoints.
     pub(crate) reserved_connections: usize,
     /// Maximum number of connections from each client address. 0 disables the limit.
     pub(crate) connections_per_peer: usize,
@@ -123,13 +123,13 @@ pub(crate) struct ClientLimitSettings {
     pub(crate) principal_burst: u32,
     pub(crate) peer_per_second: u32,
     pub(crate) peer_burst: u32,
-    /// Maximum number of event streams that a principal may have open at the same time.
+    /// Maximum number of concurrent event streams per principal.
     pub(crate) streams_per_principal: usize,
-    /// Maximum number of long polls that a principal may have open at the same time.
+    /// Maximum number of concurrent long polls per principal.
     pub(crate) long_polls_per_principal: usize,
 }
 
-/// Paths of the TLS certificate and its private key. TLS requires both files, and is off if both paths are empty.
+/// Paths of the TLS certificate and its private key. TLS requires both files. If both paths are empty, TLS is disabled.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct TlsSettings {
@@ -237,7 +237,7 @@ impl Default for ClientLimitSettings {
 }
 
 impl ClientLimitSettings {
-    /// Converts the settings for request rates to [`RateSettings`].
+    /// Converts the request rate limits to [`RateSettings`].
     pub(crate) fn to_rate_settings(&self) -> RateSettings {
         RateSettings {
             principal_per_second: self.principal_per_second,
@@ -365,7 +365,7 @@ fn find_nearest_valid_key(key: &str) -> Option<String> {
     list_valid_keys().into_iter().min_by_key(distance).filter(|valid| distance(valid) <= key.len() / 2)
 }
 
-/// Returns the valid keys of a configuration file, which are the fields of the default configuration.
+/// Returns the valid keys of a configuration file, such as `http.connections`.
 pub(crate) fn list_valid_keys() -> Vec<String> {
     let mut keys = Vec::new();
     let Ok(toml::Value::Table(table)) = toml::Value::try_from(Configuration::default()) else { return keys };

@@ -23,7 +23,7 @@ impl ConfirmArgs {
 
     /// Prompts for confirmation on the terminal, unless `--yes` is set. Fails if there is no terminal.
     ///
-    /// The prompt reads "This will …", followed by `action`.
+    /// The prompt is `This will {action}. Continue? [y/N]`.
     pub(crate) async fn confirm_action(&self, action: String) -> Result<(), CliError> {
         if self.yes {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Sets up the processes `clew serve` and `clew worker`, and starts their background tasks.
+//! Initialises the processes `clew serve` and `clew worker`, and starts their background tasks.
 
 mod result_store;
 
@@ -44,7 +44,7 @@ pub(crate) struct DaemonArgs {
     #[arg(long, value_name = "URL", env = "CLEW_RESULTS")]
     results: Option<String>,
     /// Zone of this process (repeatable) [default: none].
-    /// The process reads the nodes in its zones and the nodes without a zone
+    /// The process reads only nodes in its zones and nodes without a zone
     #[arg(long = "zone", value_name = "ZONE", env = "CLEW_ZONES", value_delimiter = ',')]
     zones: Vec<Zone>,
     /// Configuration file (TOML); flags and environment variables override its values
@@ -109,7 +109,7 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Initialises logging, opens the store, and ends the task leases that the previous process held.
+    /// Initialises logging, opens the store, and ends the task leases of the previous process.
     pub(crate) async fn open(args: &DaemonArgs, configuration: &Configuration) -> Result<Self, CliError> {
         let (settings, protected) = (configuration.worker_settings()?, configuration.protected_accounts()?);
         let s3 = result_store::read_s3_settings(&configuration.results.location)?;
@@ -147,8 +147,8 @@ impl Daemon {
     }
 
     /// Spawns a task that periodically checks whether another process has rotated the master key.
-    /// After a rotation, the process's master key is invalid: the task cancels `shutdown` and returns an error.
-    /// Cancelling the token `shutdown` shuts the process down.
+    /// After a rotation, the task cancels `shutdown` and returns an error, because this process still has the old key.
+    /// Cancellation of the token `shutdown` shuts down the process.
     pub(crate) fn watch_master_key(&self, shutdown: &CancellationToken) -> JoinHandle<Result<(), CliError>> {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         tokio::spawn(async move {
@@ -163,8 +163,8 @@ impl Daemon {
         })
     }
 
-    /// Records the newest audit row, and spawns a task that periodically checks whether audit rows were removed.
-    /// The spawned task runs until `shutdown` is cancelled.
+    /// Checks the audit log once, and spawns a task that periodically checks whether audit rows were removed.
+    /// The periodic audit check runs until `shutdown` is cancelled.
     pub(crate) async fn watch_audit_log(&self, shutdown: &CancellationToken) {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         check_audit_log(&store).await;
@@ -202,8 +202,8 @@ impl Daemon {
     }
 }
 
-/// Checks whether audit rows were removed. If so, logs the loss and records it in the audit log.
-/// If the audit log cannot record the loss of audit rows, the next check logs the same loss again.
+/// Checks whether audit rows were removed. If so, logs an error and appends an `AuditTruncated` audit event.
+/// If the `AuditTruncated` event cannot be appended, the next audit check reports the same loss again.
 async fn check_audit_log(store: &Store) {
     if let Err(error) = record_audit_loss(store).await {
         warn!(%error, "could not check the audit log for removed rows; the next check retries");
@@ -237,8 +237,8 @@ impl WorkerTasks {
     }
 }
 
-/// Raises the process's soft limit for open files to the hard limit.
-/// Every client, node and database connection and every open result needs a file descriptor.
+/// Raises the soft limit on open files of this process to the hard limit.
+/// The process needs a file descriptor for each client, node and database connection and for each open result.
 fn raise_open_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });

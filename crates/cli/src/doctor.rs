@@ -38,7 +38,7 @@ pub(crate) async fn run(arguments: DoctorArgs) -> Result<(), CliError> {
     }
 }
 
-/// The report mentions a clock difference between client and server only above this number of seconds.
+/// Maximum clock skew between client and server, in seconds. A larger skew is shown in the report.
 const MAX_CLOCK_SKEW_SECONDS: f64 = 2.0;
 
 /// Renders the result of `clew doctor` as text. Adds terminal colours if `colours` is true.

@@ -1,4 +1,4 @@
-//! `clew enterprise-project …`: manages enterprise projects, which group instances for policy conditions.
+//! `clew enterprise-project …`: manages enterprise projects, which group instances for use in policy conditions.
 
 use clap::{Args, Subcommand};
 use clew_store::{EnterpriseProject, EnterpriseProjectChange};

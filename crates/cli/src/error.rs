@@ -10,11 +10,11 @@ use clew_store::StoreError;
 pub(crate) enum CliError {
     /// The operation failed. Exit code 1.
     Failed { message: String, fix: Option<String> },
-    /// The command did not run, because it was refused or used incorrectly. Exit code 2.
+    /// The command was refused, or its arguments are invalid. Exit code 2.
     Refused { message: String, fix: Option<String> },
-    /// The command completed a check, and printed its negative result to stdout. Exit code 1.
+    /// The command printed a negative check result, such as an invalid policy, to stdout. Exit code 1.
     NegativeResult,
-    /// The process that reads the command's output has closed the pipe. Exit code 0.
+    /// The process that reads the output, such as `head`, closed the pipe. Exit code 0.
     OutputClosed,
     /// Interrupted by Ctrl-C. Exit code 130.
     Interrupted,
@@ -37,7 +37,7 @@ impl CliError {
         self
     }
 
-    /// Converts an I/O error that occurred on a write to `target`. A closed pipe counts as success.
+    /// Converts an I/O error from a write to `target`. A closed pipe becomes `OutputClosed`, which is a success.
     pub(crate) fn from_write_error(target: &str, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Self::OutputClosed,

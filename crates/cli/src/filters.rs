@@ -1,4 +1,4 @@
-//! Command-line options that filter and sort sessions. Their names are those of the API.
+//! Command-line options that filter and sort sessions. The options are named after the API parameters.
 
 use clap::Args;
 use clew_model::{Selection, SelectionDraft, SessionClass, SortDirection, SortKey};
@@ -35,13 +35,13 @@ pub(crate) struct FilterArgs {
     /// Sort key
     #[arg(long, visible_alias = "sort_key", value_name = "KEY", help_heading = "Order", value_parser = clap::builder::PossibleValuesParser::new(SortKey::NAMES), default_value = "id")]
     pub(crate) sort_key: Option<String>,
-    /// Sort direction; rows without a value come last in both directions
+    /// Sort direction; rows without a value for the sort key come last in both directions
     #[arg(long, visible_alias = "sort_dir", value_name = "DIRECTION", help_heading = "Order", value_parser = clap::builder::PossibleValuesParser::new(SortDirection::NAMES), default_value = "asc")]
     pub(crate) sort_dir: Option<String>,
 }
 
 impl FilterArgs {
-    /// Converts the options to the fields of an API request. Does not validate the values.
+    /// Converts the options to the fields of an API request, without validating the values.
     pub(crate) fn into_selection_draft(self) -> SelectionDraft {
         SelectionDraft {
             filter: self.filter,

@@ -174,7 +174,7 @@ async fn show_group(arguments: ShowArgs) -> Result<(), CliError> {
     )
 }
 
-/// Loads the policy attachments of a user group, and the names of the attached policies.
+/// Loads the policy attachments of a user group, each with the name of the attached policy.
 async fn load_policy_attachments(
     directory: &IdentityDirectory,
     group: &Group,

@@ -14,7 +14,7 @@ pub(crate) async fn find_domain(store: &Store, name_or_id: &str) -> Result<Domai
     find_by_id_or_name(store.list_domains().await?, "domain", name_or_id, |domain| (domain.id.as_str(), &domain.name))
 }
 
-/// Returns the only domain in the store. Fails if the store contains several domains.
+/// Returns the only domain in the store. Fails unless the store contains exactly one domain.
 pub(crate) async fn find_single_domain(store: &Store) -> Result<Domain, CliError> {
     let mut all = store.list_domains().await?;
     match (all.pop(), all.is_empty()) {

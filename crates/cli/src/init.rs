@@ -32,7 +32,7 @@ pub(crate) struct InitArgs {
     /// Name of the administrator
     #[arg(long, value_name = "NAME", default_value = "admin", value_parser = validators::parse_name)]
     user: String,
-    /// Listen address of the service, for the printed endpoint
+    /// Listen address of clew serve, which determines the printed endpoint URL
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -46,7 +46,7 @@ pub(crate) struct InitArgs {
     format: InitFormat,
 }
 
-/// Validates a listen address, which appears in URLs and shell commands.
+/// Validates a listen address. Special characters are rejected, because URLs and shell commands contain the address.
 fn parse_listen_address(address: &str) -> Result<String, String> {
     let is_host_char = |character: char| character.is_ascii_alphanumeric() || ".-:[]".contains(character);
     let is_valid = address
@@ -55,7 +55,8 @@ fn parse_listen_address(address: &str) -> Result<String, String> {
     if is_valid { Ok(address.to_owned()) } else { Err("expected HOST:PORT, such as 127.0.0.1:8407".to_owned()) }
 }
 
-/// Builds the URL at which local clients reach a server with this listen address.
+/// Builds the API endpoint URL for local clients.
+/// Replaces an unspecified listen address, such as `0.0.0.0`, with the loopback address.
 fn build_endpoint_url(listen_address: &str) -> String {
     match listen_address.parse::<SocketAddr>() {
         Ok(SocketAddr::V4(address)) if address.ip().is_unspecified() => format!("http://127.0.0.1:{}", address.port()),
@@ -90,7 +91,7 @@ enum InitFormat {
     Env,
 }
 
-/// API endpoint URL and credentials with which an API client connects.
+/// API endpoint URL and credentials for an API client.
 #[derive(Serialize)]
 struct ClientCredentials {
     endpoint: String,

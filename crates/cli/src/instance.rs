@@ -103,7 +103,7 @@ impl ProjectArgs {
         self.store_args.format
     }
 
-    /// Opens the store, and selects the project from `--project` or, without this option, the only project.
+    /// Opens the store and selects the project in `--project`. Without this option, selects the only project.
     pub(crate) async fn open_inventory(&self) -> Result<InstanceInventory, CliError> {
         let store = self.store_args.open_store().await?;
         let projects = match &self.domain {

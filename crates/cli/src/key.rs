@@ -29,7 +29,7 @@ enum KeyCommand {
     Remove(RemoveArgs),
 }
 
-/// List access keys, with the time when each key was last used.
+/// List access keys, each with the time of its last use.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  clew key list\n  clew key list ada")]
 struct ListArgs {

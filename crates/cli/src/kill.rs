@@ -1,4 +1,4 @@
-//! `clew kill URL ID…`: shows the impact of a kill, requests confirmation, and kills sessions or statements.
+//! `clew kill URL ID…`: shows the impact of a kill, prompts for confirmation, and kills sessions or statements.
 
 mod audit;
 mod preview;
@@ -58,7 +58,7 @@ pub(crate) struct KillArgs {
     format: Format,
 }
 
-/// Returns the location of the store in which the kills are audited.
+/// Returns the location of the store whose audit log records the kills.
 /// Returns `None` if neither `--data-dir` nor `--metadata-url` is set.
 fn audit_store_location(
     data_dir: Option<&Path>,
@@ -150,7 +150,7 @@ async fn measure_kill_effect(
     })
 }
 
-/// Outcomes of the kills. Each entry contains a session id and its kill outcome.
+/// Kill outcomes, each with the id of its session.
 type Outcomes = Vec<(u64, clew_mysql::KillOutcome)>;
 
 async fn kill_sessions(

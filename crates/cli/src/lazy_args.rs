@@ -1,11 +1,11 @@
 //! Builds the clap arguments of a subcommand only when the user runs this subcommand.
-//! At startup, clap builds the options of one subcommand instead of about 200 options.
+//! At startup, clap then builds only the options of one subcommand instead of all options (about 200).
 
 use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
-/// Arguments `T` of a subcommand, which clap builds when the subcommand is first used.
-/// The subcommand's help text is the doc comment of the enum variant.
+/// Arguments `T` of a subcommand. Clap builds the arguments only when the subcommand is used.
+/// The help text of the subcommand is the doc comment of its enum variant, not of `T`.
 #[derive(Debug)]
 pub(crate) struct LazyArgs<T>(Box<T>);
 
@@ -25,8 +25,8 @@ impl<T: Args> Args for LazyArgs<T> {
     }
 }
 
-/// Adds the arguments of `T` to a command, and then restores the command's help text.
-/// Doc comments of flattened argument structs would otherwise replace the command's help text.
+/// Adds arguments to a command with `augment`, and then restores the help text of the command.
+/// Without this step, doc comments of flattened argument structs would replace the help text of the command.
 fn augment_and_restore_about(command: Command, augment: fn(Command) -> Command) -> Command {
     let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
     augment(command).about(Resettable::from(about)).long_about(Resettable::from(long_about))

@@ -1,4 +1,4 @@
-//! Formats limitations: the data that a database server hides, with the reason and the fix.
+//! Formats limitations: data that a database server does not expose, with the reason and the fix.
 
 use clew_diagnose::terminal::bytes_to_single_line;
 use clew_model::Limitation;

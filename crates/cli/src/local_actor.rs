@@ -2,11 +2,11 @@
 
 use clew_model::Origin;
 
-/// Maximum number of `SUDO_USER` characters that the name of the audit actor contains.
+/// Maximum number of characters from `SUDO_USER` in the name of the audit actor.
 const MAX_SUDO_USER_CHARS: usize = 64;
 
 /// Returns the audit origin of a command: the operating system account that runs this process.
-/// Clew finds the account by its user id, because environment variables can be forged.
+/// The account is determined from the user id of the process, because environment variables can be forged.
 /// If the account is root, the value of `SUDO_USER` is appended to the account name.
 pub(crate) fn local_audit_origin() -> Origin {
     let id = rustix::process::getuid().as_raw().to_string();

@@ -85,7 +85,7 @@ fn apply_tree_line_style(line: &TreeLine, colours: bool) -> String {
     format!("{style}{}{style:#}\n", line.text.trim_end())
 }
 
-/// Summarises the wait graph: the numbers of waiters and root blockers, and a note if data is missing.
+/// Summarises the wait graph: number of waiters, number of root blockers, and a note if data is missing.
 fn summarize_waits(graph: &WaitGraph, address: &str) -> String {
     let mut waiters: Vec<_> = graph.waits.iter().map(|wait| wait.waiter).collect();
     waiters.dedup();

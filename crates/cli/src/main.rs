@@ -118,7 +118,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
 }
 
 /// Runs `work` until it completes or the user presses Ctrl-C.
-/// Before it returns, the function waits until abandoned statements on database servers have been killed.
+/// Before it returns, waits up to 3 seconds until abandoned statements on database servers are killed.
 async fn run_interruptible(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     let outcome = tokio::select! {
         outcome = work => outcome,

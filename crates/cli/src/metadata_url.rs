@@ -18,12 +18,12 @@ pub(crate) struct MetadataUrlArgs {
 }
 
 impl MetadataUrlArgs {
-    /// Returns true if the user has set `--metadata-url`.
+    /// Returns true if `--metadata-url` or its environment variable is set.
     pub(crate) fn is_set(&self) -> bool {
         self.metadata_url.is_some()
     }
 
-    /// Returns the store location, which `data_dir` and `--metadata-url` determine.
+    /// Returns the store location that `data_dir` and `--metadata-url` define.
     pub(crate) fn store_location(&self, data_dir: &Path) -> Result<StoreLocation, CliError> {
         build_store_location(data_dir, self.metadata_url.as_deref())
     }

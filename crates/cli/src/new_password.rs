@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::CliError;
 
-/// Maximum length in bytes of a password line that is read from stdin.
+/// Maximum number of bytes in a password line from stdin.
 const MAX_PASSWORD_LINE_BYTES: u64 = 1024;
 
 /// Options that select the source of a new password.
@@ -19,7 +19,7 @@ pub(crate) struct NewPasswordArgs {
     password_stdin: bool,
 }
 
-/// A new password for a user. It conforms to the password rules.
+/// A new password that conforms to the password rules.
 pub(crate) struct NewPassword {
     /// Password hash as a PHC string.
     pub(crate) hash: String,
@@ -66,7 +66,7 @@ impl NewPassword {
         self.generated.as_ref().map(ExposeSecret::expose_secret).into()
     }
 
-    /// Formats the generated password for the output. Returns an empty string if it was read from stdin.
+    /// Formats a notice with the generated password. Returns an empty string if the password was read from stdin.
     pub(crate) fn format_password_notice(&self) -> String {
         self.generated.as_ref().map_or(String::new(), |password| {
             format!("The password is shown only once; store it now:\n\n  password  {}\n\n", password.expose_secret())

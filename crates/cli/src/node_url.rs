@@ -18,7 +18,7 @@ pub(crate) const PASSWORD_ENV_VAR: &str = "CLEW_DB_PASSWORD";
 pub(crate) struct NodeArgs {
     /// mysql://user@host:port/?tls=off|preferred|required|verify-ca|verify-identity&ca=FILE
     ///
-    /// Set the password in CLEW_DB_PASSWORD or enter the password at the prompt: other users can see command lines.
+    /// Set the password in CLEW_DB_PASSWORD or enter it at the prompt, because other users can see command lines.
     #[arg(value_name = "URL")]
     url: String,
     /// Timeout of a read operation in seconds
@@ -27,7 +27,7 @@ pub(crate) struct NodeArgs {
 }
 
 impl NodeArgs {
-    /// Returns the node URL with its password, and the limits for read operations.
+    /// Returns the node URL with its password, and the limits for read operations on the node.
     pub(crate) fn resolve_node_url(&self) -> Result<(NodeUrl, ReadLimits), CliError> {
         let node = resolve_password(parse_node_url(&self.url)?)?;
         let timeout = Duration::from_secs(self.timeout);
@@ -53,7 +53,7 @@ pub(crate) fn format_url_for_shell(node: &NodeUrl) -> String {
     }
 }
 
-/// Replaces the credentials in an invalid URL by an ellipsis.
+/// Replaces the credentials in an invalid URL with an ellipsis.
 fn redact_credentials(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme < at => {
@@ -64,9 +64,9 @@ fn redact_credentials(url: &str) -> String {
     }
 }
 
-/// Adds a password to a node URL. The password comes from the first available source.
-/// The password sources are, in this order: the URL, `CLEW_DB_PASSWORD` and a prompt on the terminal.
-/// The password stays empty if none of its sources is available.
+/// Adds a password to a node URL that does not contain a password.
+/// Uses the password in `CLEW_DB_PASSWORD`. If this variable is not set, prompts for the password on the terminal.
+/// If the variable is not set and there is no terminal, returns the node URL without a password.
 pub(crate) fn resolve_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
     if node.password.is_some() {
         return Ok(node);

@@ -30,7 +30,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// Prints a command's result to stdout in this format.
+    /// Prints the result of a command to stdout in this format.
     pub(crate) fn print(self, table: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Result<(), CliError> {
         match self {
             Self::Table => write_stdout(&table()),
@@ -38,7 +38,7 @@ impl Format {
         }
     }
 
-    /// Prints a command's result to stdout in this format. A table keeps its colours.
+    /// Prints the result of a command to stdout in this format. A table keeps its colours.
     pub(crate) fn print_styled(
         self,
         table: impl FnOnce() -> String,
@@ -73,9 +73,9 @@ pub(crate) fn merge_json_objects(value: Value, more: Value) -> Value {
 pub(crate) enum OutputTarget {
     /// The path `-`.
     Stdout,
-    /// An existing device or pipe, to which the output is written.
+    /// An existing device or pipe.
     Device(PathBuf),
-    /// A regular file, which is created or replaced. A symbolic link is resolved to its target.
+    /// A regular file to create or replace. A symbolic link is resolved to its target.
     File(PathBuf),
 }
 
@@ -109,7 +109,7 @@ pub(crate) fn create_temporary_file(path: &Path) -> Result<NamedTempFile, CliErr
         .map_err(|error| CliError::new_failure(format!("could not write in {}: {error}", folder.display())))
 }
 
-/// Renames a temporary file to `path` after the file has been written completely.
+/// Renames a completely written temporary file to `path`.
 pub(crate) fn persist_file(file: NamedTempFile, path: &Path) -> Result<(), CliError> {
     let persisted = file.persist(path).map(|_| ());
     persisted.map_err(|error| CliError::from_write_error(&path.display().to_string(), &error.error))
@@ -146,8 +146,8 @@ impl Output {
         Self::open_with_style(file, false)
     }
 
-    /// Opens the output for a table, in which colours are allowed.
-    /// The caller must sanitise text from a server with [`clew_diagnose::terminal::bytes_to_single_line`].
+    /// Opens the output for a table that may contain colours.
+    /// The caller must sanitise text from a database server with [`clew_diagnose::terminal::bytes_to_single_line`].
     pub(crate) fn open_for_table(file: Option<&Path>) -> Result<Self, CliError> {
         Self::open_with_style(file, stdout_has_colours())
     }
@@ -183,7 +183,7 @@ impl Output {
         Self::Terminal { name, terminal: new_buffered_writer(TerminalSanitizer::new(terminal, styled)) }
     }
 
-    /// Flushes the output. A file output then renames its temporary file to the final path.
+    /// Flushes the output. If the output is a file, renames the temporary file to the final path.
     pub(crate) fn finish(mut self) -> Result<(), CliError> {
         let name = self.display_name();
         self.flush().map_err(|error| CliError::from_write_error(&name, &error))?;
@@ -243,7 +243,7 @@ pub(crate) fn write_stdout(text: &str) -> Result<(), CliError> {
 }
 
 /// Writes text that may contain colours to stdout.
-/// The caller must sanitise text from a server with [`clew_diagnose::terminal::bytes_to_single_line`].
+/// The caller must sanitise text from a database server with [`clew_diagnose::terminal::bytes_to_single_line`].
 pub(crate) fn write_styled_stdout(text: &str) -> Result<(), CliError> {
     write_raw_stdout(&if stdout_has_colours() { sanitize_styled_text(text) } else { sanitize_multiline(text) })
 }

@@ -1,4 +1,4 @@
-//! Rejects PostgreSQL passwords in command-line arguments, because other accounts on the machine can read arguments.
+//! Rejects PostgreSQL passwords in command-line arguments, because other local accounts can read the arguments.
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
@@ -6,7 +6,7 @@ use clap::parser::ValueSource;
 use crate::error::CliError;
 
 /// Returns an error if an argument is a PostgreSQL URL that contains a password. Also checks subcommands.
-/// URLs in environment variables and configuration files may contain a password.
+/// Passwords in environment variables and configuration files are allowed.
 pub(crate) fn reject_url_passwords(matches: &ArgMatches) -> Result<(), CliError> {
     for id in matches.ids() {
         if matches.value_source(id.as_str()) != Some(ValueSource::CommandLine) {

@@ -119,7 +119,7 @@ async fn list_policies(arguments: ListArgs) -> Result<(), CliError> {
 }
 
 /// Loads the attachments of a policy within one domain.
-/// Attachments of a system policy in other domains are omitted.
+/// Omits attachments of a system policy in other domains.
 async fn load_policy_attachments(
     directory: &IdentityDirectory,
     policy: &NamedPolicy,
@@ -146,7 +146,7 @@ async fn load_policy_attachments(
     Ok(attachments)
 }
 
-/// Names of a policy attachment's grantee and project.
+/// Names of the grantee and the project of a policy attachment.
 struct AttachmentNames {
     grantee: String,
     project: Option<String>,

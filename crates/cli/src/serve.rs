@@ -26,7 +26,7 @@ pub(crate) struct ServeArgs {
     /// PEM file with the unencrypted private key of the TLS certificate
     #[arg(long, value_name = "FILE", env = "CLEW_TLS_KEY")]
     tls_key: Option<PathBuf>,
-    /// Allow plain HTTP on a non-loopback address, although passwords and statements are then sent unencrypted
+    /// Allow plain HTTP on a non-loopback address; passwords and statements are then sent unencrypted
     #[arg(long, env = "CLEW_ALLOW_PLAIN_HTTP", value_parser = FalseyValueParser::new())]
     allow_plain_http: bool,
     /// Run without the embedded worker; use separate clew worker processes for collections and kills

@@ -63,7 +63,7 @@ impl DomainArgs {
         self.store_args.format
     }
 
-    /// Opens the store, and selects the domain from `--domain` or, without this option, the only domain.
+    /// Opens the store and selects the domain in `--domain`. Without this option, selects the only domain.
     pub(crate) async fn open_identity_directory(&self) -> Result<IdentityDirectory, CliError> {
         let store = self.store_args.open_store().await?;
         let domain = match &self.domain {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-/// Renders a table with a heading line. If there are no rows, returns the text `empty`.
+/// Renders a table with a heading line. If there are no rows, returns the message `empty`.
 pub(crate) fn render_rows<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>, empty: &str) -> String {
     if rows.is_empty() {
         return format!("{empty}\n");
@@ -28,7 +28,7 @@ pub(crate) fn render_fields(fields: &[(&str, String)]) -> String {
     fields.iter().filter(|(_, value)| !value.is_empty()).map(line).collect()
 }
 
-/// Sanitises text for output on a terminal, because unauthenticated clients can send some of the text.
+/// Sanitises text for output on a terminal, because unauthenticated clients can control parts of the text.
 pub(crate) fn sanitize_line(text: &str) -> String {
     clew_diagnose::terminal::bytes_to_single_line(text.as_bytes())
 }

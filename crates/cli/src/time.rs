@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 
-/// Parses a time: an RFC 3339 timestamp, a date (midnight UTC), or a duration before now.
+/// Parses a timestamp: RFC 3339, a date (midnight UTC), or a duration before now.
 pub(crate) fn parse_timestamp(text: &str) -> Result<Timestamp, String> {
     if let Ok(timestamp) = text.parse::<Timestamp>() {
         return Ok(timestamp);
@@ -29,12 +29,12 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     duration.ok_or_else(|| "expected a duration such as 15m or 2h".to_owned())
 }
 
-/// Formats a Unix timestamp, given in seconds, as RFC 3339.
+/// Formats a Unix timestamp in seconds as RFC 3339.
 pub(crate) fn format_unix_seconds(at: i64) -> String {
     Timestamp::from_second(at).map_or_else(|_| at.to_string(), |timestamp| timestamp.to_string())
 }
 
-/// Formats a Unix timestamp, given in milliseconds, as RFC 3339 with three decimals.
+/// Formats a Unix timestamp in milliseconds as RFC 3339, with three decimals.
 pub(crate) fn format_unix_millis(at: i64) -> String {
     Timestamp::from_millisecond(at).map_or_else(|_| at.to_string(), |timestamp| format!("{timestamp:.3}"))
 }

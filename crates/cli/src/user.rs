@@ -37,7 +37,7 @@ struct ListArgs {
     domain_args: DomainArgs,
 }
 
-/// Show a user with the groups, policies and access keys of the user.
+/// Show a user, including groups, policies and access keys.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew user show ada")]
 struct ShowArgs {

@@ -135,7 +135,7 @@ struct CollectionStatusResponse {
 }
 
 impl Client {
-    /// Starts a collection. The client retries the request only if the server has not started the collection.
+    /// Starts a collection. The client retries the request only if the server did not start the collection.
     pub async fn start_collection(
         &self,
         instance: &InstanceId,
@@ -197,11 +197,11 @@ impl Client {
     /// Waits until the collection completes and returns its final state.
     ///
     /// Uses long polling (`Prefer: wait`, RFC 7240) if the server supports it.
-    /// If the server, like the cloud service, does not support long polling, the client polls at intervals.
-    /// Calls `on_progress` with each polled state and the time since the wait started.
+    /// If the server does not support long polling, as in the cloud service, the client polls at intervals.
+    /// Calls `on_progress` after each poll, with the collection state and the time since the start of the wait.
     ///
     /// If the collection is still running after `limit`, fails with [`ClientError::StillRunning`].
-    /// The collection continues on the server after this error.
+    /// After `StillRunning`, the collection continues on the server.
     pub async fn wait_for_collection(
         &self,
         instance: &InstanceId,

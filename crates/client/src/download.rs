@@ -102,7 +102,7 @@ impl Client {
         }
     }
 
-    /// Requests the result, starting after the bytes that the client has already received.
+    /// Requests the result, from the first byte that the client has not yet received.
     /// Resets `target` and `progress` if the download cannot be resumed.
     async fn open_result_stream<T: DownloadSink>(
         &self,
@@ -204,7 +204,7 @@ impl DownloadProgress {
         Some((format!("bytes={}-", self.received), etag))
     }
 
-    /// Returns true if a partial response belongs to the same result and starts at the current offset.
+    /// Returns true if a partial response belongs to the same result and starts at the next missing byte.
     fn matches_partial_response(&self, response: &Response) -> bool {
         let content_range =
             response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -216,7 +216,7 @@ impl DownloadProgress {
 }
 
 /// Parses a `Content-Range` value such as `bytes 5-9/10`. Returns the first offset and the total length.
-/// The total length is `None` if the header value contains `*` in its place.
+/// The total length is `None` if the server reports it as unknown (`*`).
 fn parse_content_range(text: &str) -> Option<(u64, Option<u64>)> {
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;

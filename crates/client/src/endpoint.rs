@@ -39,7 +39,7 @@ impl Endpoint {
         url
     }
 
-    /// Returns the `Host` header value, which omits the port if the port is the default of the scheme.
+    /// Returns the `Host` header value. The port is omitted if it is the default port of the scheme.
     pub(crate) fn host_header(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
@@ -49,7 +49,7 @@ impl Endpoint {
         self.url.scheme() == "https"
     }
 
-    /// Returns true if the host is the local machine. Requests to the local machine bypass HTTP proxies.
+    /// Returns true if the host is `localhost` or a loopback address. Requests to this host bypass HTTP proxies.
     pub(crate) fn is_loopback(&self) -> bool {
         match self.url.host() {
             Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

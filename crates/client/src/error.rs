@@ -19,7 +19,7 @@ pub enum ClientError {
         error_code: String,
         /// Error message of the service.
         error_msg: String,
-        /// Request id from the server. Include the id in support requests.
+        /// Request id from the server, for use in support requests.
         request_id: Option<String>,
         /// Delay before a retry, as requested by the server in the `Retry-After` header.
         retry_after: Option<Duration>,
@@ -67,7 +67,7 @@ pub enum ClientError {
         /// Reason why the response is invalid.
         why: String,
     },
-    /// In the region, the credentials have access to no project or to more than one project.
+    /// The project lookup for a region did not return exactly one valid project.
     #[error("looking up the project of region {region}: expected one project, but {found}; set the project id instead")]
     ProjectLookup {
         /// Region.
@@ -83,7 +83,7 @@ pub enum ClientError {
         /// Duration of the wait.
         limit: Duration,
     },
-    /// The download was interrupted more often than the settings allow.
+    /// The download was interrupted more than `Settings::max_interruptions` times.
     #[error("downloading a result: interrupted {interruptions} times, last after {received} bytes: {last}")]
     TooManyInterruptions {
         /// Number of interruptions.

@@ -1,7 +1,7 @@
 //! Lists instances and returns the details of an instance (spec sections 3.3 and 3.4).
 //!
-//! The cloud's documentation is inconsistent, so a field may be text or a number, and may be null or missing.
-//! The client rejects a response without ids or without the list of instances.
+//! Parsing is lenient, because the cloud documentation is inconsistent about types, nulls and missing fields.
+//! The client rejects a response without ids, without names or without the list of instances.
 
 use clew_model::{InstanceFilter, InstanceId, Pagination, Tag};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -42,10 +42,10 @@ pub struct InstanceSummary {
     /// Kind and version of the database.
     #[serde(default, deserialize_with = "null_as_default")]
     pub datastore: Datastore,
-    /// Creation time of the instance, in the server's text format.
+    /// Creation timestamp of the instance, in the format of the server.
     #[serde(default, deserialize_with = "null_as_default")]
     pub created: String,
-    /// Time of the last change to the instance, in the server's text format.
+    /// Timestamp of the last change to the instance, in the format of the server.
     #[serde(default, deserialize_with = "null_as_default")]
     pub updated: String,
     /// Id of the enterprise project. The id `0` is the default enterprise project.
@@ -89,10 +89,10 @@ pub struct InstanceDetail {
     /// Nodes.
     #[serde(default, deserialize_with = "null_as_default")]
     pub nodes: Vec<InstanceNode>,
-    /// Creation time of the instance, in the server's text format.
+    /// Creation timestamp of the instance, in the format of the server.
     #[serde(default, deserialize_with = "null_as_default")]
     pub created: String,
-    /// Time of the last change to the instance, in the server's text format.
+    /// Timestamp of the last change to the instance, in the format of the server.
     #[serde(default, deserialize_with = "null_as_default")]
     pub updated: String,
     /// Id of the enterprise project. The id `0` is the default enterprise project.

@@ -33,7 +33,7 @@ struct Project {
 }
 
 impl Client {
-    /// Returns the id of the client's project. The client caches the id after a lookup by region.
+    /// Returns the project id of the client. After a lookup by region, the client caches the project id.
     pub async fn project_id(&self) -> Result<&ProjectId, ClientError> {
         self.inner
             .project

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::error::ClientError;
 
-/// Maximum size of a JSON response in bytes. A list of 100 instances takes a few hundred KiB.
+/// Maximum size of a JSON response in bytes. A list of 100 instances has a few hundred KiB.
 const MAX_JSON_BYTES: usize = 16 << 20;
 /// Maximum number of bytes that the client reads from the body of an error response.
 const MAX_ERROR_BYTES: usize = 64 << 10;
@@ -146,7 +146,7 @@ fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
-/// Truncates a server's text to `max_len` characters and replaces control characters with spaces.
+/// Truncates text from a server to `max_len` characters, and replaces control characters with spaces.
 pub(crate) fn sanitize_text(text: &str, max_len: usize) -> String {
     text.chars().take(max_len).map(|char| if char.is_control() { ' ' } else { char }).collect()
 }

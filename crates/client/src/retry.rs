@@ -1,4 +1,4 @@
-//! Retry policy: decides which errors are retryable, and computes the back-off between attempts.
+//! Retry policy: decides which errors are retryable, and computes the backoff between attempts.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -10,13 +10,13 @@ use crate::settings::Settings;
 /// Idempotency of a request. Only an idempotent request is retried if the server may have executed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Idempotency {
-    /// Sending the request again has no additional effect.
+    /// Sending the request again has no additional effect on the server.
     Idempotent,
-    /// Sending the request again has an additional effect.
+    /// Sending the request again has additional effects on the server.
     NonIdempotent,
 }
 
-/// Returns true if the client may retry a request after the error.
+/// Returns true if the client can safely retry a request after the error.
 pub(crate) fn is_retryable(error: &ClientError, idempotency: Idempotency) -> bool {
     match error {
         // The server rejected the request or never received it: it was not executed.

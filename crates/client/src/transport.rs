@@ -104,7 +104,7 @@ impl Client {
         }
     }
 
-    /// Waits for the back-off before a retry. Returns the error if the request must not be retried.
+    /// Sleeps for the backoff delay before a retry. Returns the error if the request must not be retried.
     async fn wait_before_retry(
         &self,
         idempotency: Idempotency,
@@ -182,8 +182,8 @@ impl Client {
         headers
     }
 
-    /// Returns the request headers and an `Authorization` header with the access key's signature.
-    /// As in the official SDKs, the signature covers all headers except `Authorization` (spec section 8.1).
+    /// Returns the request headers and an `Authorization` header, which contains the request signature.
+    /// As in the official SDKs, the signature covers all of these headers except `Authorization` (spec section 8.1).
     fn build_signed_headers(
         &self,
         request: &ApiRequest<'_>,

@@ -10,8 +10,8 @@ use crate::error::CliError;
 use crate::output::{self, Output};
 use crate::store_args::StoreArgs;
 
-/// Write a checkpoint of the audit log, which contains the position and the hash link of the newest row.
-/// With this file, clew audit verify can detect whether rows up to the checkpoint were removed later.
+/// Write a checkpoint of the audit log: a file with the position and the hash link of the newest row.
+/// From the checkpoint, clew audit verify detects whether older rows were removed later.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CheckpointArgs {

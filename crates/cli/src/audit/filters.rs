@@ -27,7 +27,7 @@ pub(super) struct AuditFilterArgs {
     /// Outcome: done, denied or failed
     #[arg(long, value_parser = parse_outcome)]
     outcome: Option<Outcome>,
-    /// Name or id of a domain: select operations on the domain or by its users
+    /// Name or id of a domain; matches operations on the domain and operations by its users
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
     /// Name or id of the project
@@ -79,7 +79,7 @@ impl AuditFilterArgs {
 }
 
 /// Finds the id of the project with the given name.
-/// If no project has this name, parses `name_or_id` as an id, because the project may have been removed.
+/// If no project has this name, parses `name_or_id` as an id, because a removed project can be selected only by id.
 async fn find_project_id(store: &Store, name_or_id: &str) -> Result<ProjectId, CliError> {
     let projects = store.list_all_projects().await?.into_iter();
     let matches = projects.filter(|project| project.name == name_or_id).map(|project| project.id).collect();
@@ -97,8 +97,8 @@ async fn find_instance_id(
     resolve_single_id(matches.map(|instance| instance.id).collect(), "instance", name_or_id)
 }
 
-/// Returns the only element of `ids`, the list of ids that belong to the given name.
-/// If `ids` is empty, parses `name_or_id` as the id.
+/// Returns the only id in `ids`, which contains the ids of all objects with the given name.
+/// If `ids` is empty, parses `name_or_id` as an id.
 /// Returns an error if `ids` has more than one element.
 fn resolve_single_id<T: std::str::FromStr + std::fmt::Display>(
     mut ids: Vec<T>,

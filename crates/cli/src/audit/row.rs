@@ -1,4 +1,4 @@
-//! Formats audit rows as a table, JSON or CSV. The field names are those of the API.
+//! Formats audit rows as a table, JSON or CSV. JSON and CSV use the field names of the HTTP API.
 
 use clew_model::{Actor, AuditEvent};
 use clew_store::AuditRecord;
@@ -25,7 +25,7 @@ pub(super) fn render_audit_table(rows: &[AuditRecord]) -> String {
     text_table::render_rows(headings, rows.iter().map(row).collect(), "No rows.")
 }
 
-/// Formats the operation name. If the row stands for repeated refusals, adds the number of refused requests.
+/// Formats the operation name. If the audit row summarizes repeated refusals, appends the number of refused requests.
 fn format_audited_operation(event: &AuditEvent) -> String {
     match event.detail.get("repeated").and_then(Value::as_u64) {
         Some(repeated) => format!("{} ×{repeated}", event.operation),
@@ -79,8 +79,8 @@ pub(super) const AUDIT_CSV_HEADER: [&str; 17] = [
 ];
 
 /// Converts an audit row to the fields of a CSV record.
-/// Adds a leading `'` to each text that a spreadsheet would run as a formula.
-/// Audit rows contain untrusted text, because unauthenticated clients can send any user name.
+/// Adds a leading `'` to each value that a spreadsheet would evaluate as a formula.
+/// Audit rows can contain untrusted text, because unauthenticated clients can send arbitrary user names.
 pub(super) fn audit_row_to_csv(record: &AuditRecord) -> Vec<String> {
     let value = audit_row_to_json(record);
     let field = |name: &&str| match value.get(name) {

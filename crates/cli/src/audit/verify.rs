@@ -15,7 +15,7 @@ use crate::store_args::StoreFormatArgs;
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct VerifyArgs {
-    /// Checkpoint file; verify that all rows up to the checkpoint exist (repeatable)
+    /// Checkpoint file; also verify that all rows up to the checkpoint still exist (repeatable)
     #[arg(long = "checkpoint", value_name = "FILE")]
     checkpoints: Vec<PathBuf>,
     #[command(flatten)]
@@ -63,7 +63,7 @@ fn render_audit_verification(verification: &AuditVerification) -> String {
     text
 }
 
-/// Converts the result of the audit log verification to JSON. The field names are those of the API.
+/// Converts the result of the audit log verification to JSON, with the field names of the HTTP API.
 fn audit_verification_to_json(verification: &AuditVerification) -> Value {
     let problem = |problem: &AuditProblem| json!({ "position": problem.position, "what": problem.to_string() });
     json!({

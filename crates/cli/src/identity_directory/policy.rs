@@ -63,7 +63,7 @@ fn from_system_policy(policy: &system::SystemPolicy) -> Option<NamedPolicy> {
     })
 }
 
-/// Returns the name of a policy model in the metadata database.
+/// Returns the name that the metadata database uses for a policy model.
 pub(crate) fn policy_model_name(model: PolicyModel) -> &'static str {
     match model {
         PolicyModel::RoleBased => "role",

@@ -16,7 +16,7 @@ pub(crate) struct AddArgs {
     #[arg(long)]
     name: String,
     /// Node URL, with optional suffixes: ,role=master or ,role=slave, and ,zone=ZONE (repeatable).
-    /// Only workers in the zone of a node read the node.
+    /// A node with a zone is read only by workers of that zone.
     /// The first node is the master, unless another node has role=master
     #[arg(long = "node", value_name = "URL[,role=ROLE][,zone=ZONE]", required = true)]
     nodes: Vec<String>,
@@ -106,7 +106,7 @@ struct NodeSpec<'a> {
     zone: Option<Zone>,
 }
 
-/// Parses a `--node` option: a URL that may have the suffixes `,role=` and `,zone=` in any order.
+/// Parses a `--node` option: a URL with the optional suffixes `,role=` and `,zone=` in any order.
 /// The suffixes of a `--node` option are parsed from right to left, because a URL can contain commas.
 fn parse_node_option(text: &str) -> Result<NodeSpec<'_>, CliError> {
     let mut node = NodeSpec { url: text, ..NodeSpec::default() };

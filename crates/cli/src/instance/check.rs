@@ -24,7 +24,7 @@ pub(crate) struct CheckArgs {
 }
 
 /// Checks each node of an instance. Fails if Clew cannot access a node.
-/// The command logs in even during a node's login back-off, because a user has requested the login.
+/// The command logs in even during the login backoff of a node, because a user has requested the check.
 pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     let inventory = arguments.project_args.open_inventory().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
@@ -50,7 +50,7 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
         if let Some(backoff) = &backoff {
             let _ = writeln!(
                 text,
-                "Login back-off until {}; refused logins: {} ({}). fix: correct the account and run this check again, or change the \
+                "Login backoff until {}; refused logins: {} ({}). fix: correct the account and run this check again, or change the \
                  credentials with clew instance set-node.\n",
                 format_retry_time(backoff.retry_at),
                 backoff.refusals,
@@ -79,8 +79,8 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     }
 }
 
-/// Updates a node's login back-off after a login attempt, and returns the new back-off.
-/// A successful login clears the node's back-off. A refused login extends it.
+/// Updates the login backoff of a node after a login attempt, and returns the new backoff.
+/// A successful login clears the login backoff. A refused login extends the login backoff.
 async fn update_login_backoff(
     store: &Store,
     node: &Node,
@@ -101,7 +101,7 @@ async fn update_login_backoff(
     }
 }
 
-/// Formats a Unix timestamp, given in milliseconds, as RFC 3339 without fractional seconds.
+/// Formats a Unix timestamp in milliseconds as RFC 3339, without fractional seconds.
 fn format_retry_time(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map_or_else(|_| milliseconds.to_string(), |at| format!("{at:.0}"))
 }

@@ -8,7 +8,7 @@ use super::{InstanceInventory, ProjectArgs, require_instance};
 use crate::error::CliError;
 use crate::node_url;
 
-/// Change the address, account or password of a node, and clear the login back-off of the node.
+/// Change the address, account or password of a node, and clear its login backoff.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct SetNodeArgs {

@@ -6,13 +6,13 @@ use clew_model::{Instance, Tag};
 use super::{InstanceInventory, ProjectArgs, parse_tag, render, require_instance};
 use crate::error::CliError;
 
-/// Maximum length of a tag key in characters, defined in section 3.5 of the specification.
+/// Maximum number of characters in a tag key (spec section 3.5).
 const MAX_TAG_KEY_CHARS: usize = 36;
-/// Maximum length of a tag value in characters, defined in section 3.5 of the specification.
+/// Maximum number of characters in a tag value (spec section 3.5).
 const MAX_TAG_VALUE_CHARS: usize = 43;
 
 /// Add tags to an instance, or replace the values of existing tags.
-/// The policy condition g:ResourceTag matches tags.
+/// Policies can refer to tags with the condition key g:ResourceTag.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew instance tag shop env=test team=payments")]
 pub(super) struct TagArgs {
@@ -40,7 +40,7 @@ pub(super) struct UntagArgs {
     project_args: ProjectArgs,
 }
 
-/// Parses a tag. Its length and characters must meet the rules of the API.
+/// Parses a tag, and validates its length and characters by the rules of the API.
 fn parse_new_tag(text: &str) -> Result<Tag, String> {
     let tag = parse_tag(text)?;
     let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '\u{4e00}'..='\u{9fff}');
@@ -89,7 +89,7 @@ pub(super) async fn remove_tags(arguments: UntagArgs) -> Result<(), CliError> {
     reload_and_print_instance(&project_args, &inventory, &instance).await
 }
 
-/// Reads an instance from the store, and prints it.
+/// Reloads an instance from the store, and prints the instance.
 async fn reload_and_print_instance(
     project_args: &ProjectArgs,
     inventory: &InstanceInventory,

@@ -53,7 +53,7 @@ fn parse_temporary_key_lifetime(text: &str) -> Result<Duration, String> {
 struct CreatedAccessKey {
     id: AccessKeyId,
     secret: SecretString,
-    /// Security token and expiry time (Unix timestamp in seconds) of a temporary access key.
+    /// Security token and expiry timestamp (Unix time in seconds) of a temporary access key.
     temporary: Option<(SecretString, i64)>,
 }
 

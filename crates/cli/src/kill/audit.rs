@@ -10,7 +10,7 @@ use super::report::KillReport;
 use crate::error::CliError;
 use crate::local_actor;
 
-/// Audit log that records kills. Opening it before the first kill ensures that it is writable.
+/// Audit log that records kills. The log is opened before the first kill: if this fails, nothing is killed.
 pub(super) struct KillAuditLog {
     store: Store,
     /// Domain of the audit rows: the store's only domain, or `None` if the store has several domains.
@@ -25,7 +25,7 @@ impl KillAuditLog {
         Ok(Self { store, domain })
     }
 
-    /// Records the kill outcome of each existing session in one audit row.
+    /// Appends one audit row with the kill outcome for each selected session that existed on the server.
     pub(super) async fn record_kills(
         &self,
         report: &KillReport,
@@ -47,8 +47,8 @@ impl KillAuditLog {
 }
 
 /// Builds the JSON details of an audit row for a kill.
-/// The JSON has the fields of kills through the API, but a server address instead of the node id.
-/// The audit row contains the statement as a template, in which literals are removed.
+/// The JSON has the same fields as for a kill through the API, but a server address instead of the node id.
+/// The statement in the audit row is a template without literals.
 fn build_audit_detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
     let text = |text: &Option<Vec<u8>>| text.as_deref().map(to_valid_utf8);
     json!({

@@ -1,4 +1,4 @@
-//! Estimates the impact of a kill, which the preview shows before the kill.
+//! Estimates the impact of a kill for the preview.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -29,9 +29,9 @@ pub(super) struct KillImpact {
     pub(super) blocked_counts: HashMap<u64, usize>,
     /// Risks by session id.
     pub(super) risks: HashMap<u64, Vec<KillRisk>>,
-    /// Warnings about root blockers that the user has not selected for the kill.
+    /// Warnings about root blockers that are not selected for the kill.
     pub(super) warnings: Vec<String>,
-    /// Notes that name the data that Clew could not read.
+    /// Notes about data that Clew could not read.
     pub(super) notes: String,
 }
 
@@ -42,14 +42,14 @@ impl SelectedSessions {
         Self { ids, sessions, impact: None }
     }
 
-    /// Returns the selected session ids that do not exist on the server.
+    /// Returns the selected ids for which no session exists on the server.
     pub(super) fn missing_session_ids(&self) -> impl Iterator<Item = u64> {
         self.ids.iter().copied().filter(|id| self.sessions.iter().all(|session| session.id != *id))
     }
 }
 
 /// Estimates the impact of a kill from the transactions and lock waits of the sessions.
-/// If Clew cannot read the lock waits, the result contains a note, because a kill is still possible.
+/// If Clew cannot read the lock waits, the impact contains only a note, because a kill is still possible.
 pub(super) async fn estimate_kill_impact(node: &NodeUrl, sessions: &[Session], limits: &ReadLimits) -> KillImpact {
     let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
     let observed = match read_lock_waits(node, limits).await {

@@ -16,7 +16,7 @@ use crate::output::merge_json_objects;
 /// Maximum number of statement bytes that the preview shows.
 const MAX_STATEMENT_BYTES: usize = 4 << 10;
 
-/// Data from which the preview and the result of a kill are formatted.
+/// Report on a kill: formats the preview before the kill and the result after the kill.
 #[derive(Debug)]
 pub(super) struct KillReport {
     pub(super) address: String,
@@ -118,14 +118,14 @@ impl KillReport {
         format!("{what} on {}", self.address)
     }
 
-    /// Returns one kill outcome for each session id in the command-line arguments.
-    /// The outcome is `AlreadyGone` if no session has the id.
+    /// Returns the kill outcome for each session id in the command-line arguments.
+    /// The kill outcome is `AlreadyGone` if no session has the id.
     pub(super) fn outcomes_for_requested_ids(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
         let outcome = |id: u64| outcomes.iter().find(|(other, _)| *other == id).map(|(_, outcome)| outcome.clone());
         self.selected.ids.iter().map(|&id| (id, outcome(id).unwrap_or(KillOutcome::AlreadyGone))).collect()
     }
 
-    /// Converts the report and the kill result to JSON. Without a kill result, the JSON contains only the preview.
+    /// Converts the kill report to JSON. If `result` is `None`, the JSON contains only the preview.
     pub(super) fn to_json(&self, result: Option<(&Outcomes, Option<&Result<KillEffect, Failure>>)>) -> Value {
         let (outcomes, effect) = result.map_or((None, None), |(outcomes, effect)| (Some(outcomes), effect));
         let session_json = |id: &u64| {
@@ -219,7 +219,7 @@ fn format_kill_effect(effect: &KillEffect) -> String {
     format!("{rows}; {unblocked}{waiting}\n")
 }
 
-/// Wraps a labelled text at `width` columns. Continuation lines are indented by the width of the label.
+/// Adds a label to text, and wraps the text at `width` columns. Indents continuation lines by the label width.
 fn wrap_words(label: &str, words: &str, width: usize) -> String {
     let mut text = label.to_owned();
     let mut used = display_width(label);

@@ -1,4 +1,4 @@
-//! Suggests how to remove the first root blocker. The suggestion is printed below the lock tree.
+//! Suggests how to remove the first root blocker. `clew locks` prints the suggestion below the lock tree.
 
 use anstyle::{Effects, Style};
 use clew_diagnose::terminal::bytes_to_single_line;

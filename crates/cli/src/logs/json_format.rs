@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Initial buffer capacity in bytes, which is enough for the log line of a request.
+/// Initial buffer capacity in bytes. The log line of a request fits without reallocation.
 const INITIAL_BUFFER_BYTES: usize = 512;
 /// Prints timestamps with microseconds.
 const TIMESTAMP_PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
@@ -86,7 +86,7 @@ impl JsonObject {
         }
     }
 
-    /// Writes a field whose value is the serialised JSON object `object`, extended by one text field.
+    /// Writes a field whose value is the serialised JSON object `object` with one additional field.
     fn write_object_field(&mut self, name: &str, object: &str, extra_name: &str, extra_value: &str) {
         self.write_field_name(name);
         self.0.extend_from_slice(object.strip_suffix('}').unwrap_or("{").as_bytes());

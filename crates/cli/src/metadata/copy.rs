@@ -24,7 +24,7 @@ pub(super) struct CopyArgs {
     /// Set the database password in PGPASSWORD or ~/.pgpass, because other users can see command lines
     #[arg(long, value_name = "URL", env = "CLEW_METADATA_URL", hide_env_values = true)]
     to: String,
-    /// List the tables to copy and check that the target database is empty, without copying
+    /// List the tables to copy, and check that the target database is empty, without copying data
     #[arg(long)]
     dry_run: bool,
     /// Output format

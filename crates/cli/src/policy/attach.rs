@@ -49,17 +49,17 @@ struct GranteeArgs {
     /// Name or id of a group
     #[arg(long, value_name = "GROUP")]
     group: Option<String>,
-    /// Name or id of the project to which a role policy applies [default: all projects]
+    /// Name or id of the project for a role policy [default: all projects]
     #[arg(long, value_name = "PROJECT")]
     project: Option<String>,
 }
 
-/// A policy attachment, with its policy, grantee and project from the store.
+/// A policy attachment whose policy, grantee and project were looked up in the store.
 struct ResolvedAttachment {
     policy: NamedPolicy,
     grantee: Grantee,
     project: Option<clew_store::Project>,
-    /// Text that names the grantee and the project in messages.
+    /// Description of the grantee and the project for messages, such as `the group developers`.
     to: String,
 }
 
@@ -90,7 +90,7 @@ impl GranteeArgs {
 }
 
 impl ResolvedAttachment {
-    /// Returns an error if a role policy is attached to a user, or an identity policy is attached with a project.
+    /// Returns an error if a role policy is attached to a user, or if an identity policy is limited to a project.
     fn validate(&self) -> Result<(), CliError> {
         let name = &self.policy.name;
         match (self.policy.model, &self.grantee, &self.project) {

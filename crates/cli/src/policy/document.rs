@@ -12,10 +12,10 @@ use crate::error::CliError;
 use crate::output::{self, Format};
 use crate::text_table;
 
-/// Maximum number of characters that an excerpt from a document line contains.
+/// Maximum number of characters in the excerpt of a source line.
 const MAX_EXCERPT_CHARS: usize = 100;
 
-/// Text of a policy document, and the file name that messages show.
+/// Text of a policy document, with the file name for messages.
 pub(super) struct PolicyDocument {
     pub(super) name: String,
     pub(super) text: String,
@@ -68,7 +68,7 @@ impl PolicyDocument {
         })
     }
 
-    /// Returns an excerpt of a source line around a column, and a second line with a caret below the column.
+    /// Returns an excerpt of a source line around a column, and a second line with a caret below that column.
     fn format_excerpt(&self, line: usize, column: usize) -> Option<(String, String)> {
         let chars: Vec<char> = self.text.lines().nth(line.checked_sub(1)?)?.chars().collect();
         let index = column.checked_sub(1)?;
@@ -126,7 +126,7 @@ pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, 
     }
 }
 
-/// Formats a number and its noun in the singular or plural, such as `1 error` or `2 errors`.
+/// Formats a count with a pluralized noun, such as `1 error` or `2 errors`.
 pub(super) fn format_count_with_noun(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

@@ -14,7 +14,7 @@ use crate::store_args::DomainArgs;
 use crate::validators;
 
 /// Create a policy, or replace the policy with the same name.
-/// The new version takes effect immediately for all users and groups with the policy.
+/// The new version takes effect immediately for all users and groups that have the policy.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct PutArgs {

@@ -161,7 +161,7 @@ async fn find_single_project(directory: &IdentityDirectory) -> Result<Project, C
     }
 }
 
-/// Loads a user as a principal. Its scope is the domain with all projects, as for requests with an access key.
+/// Loads a user as a principal with the scope of an access key: the domain with all its projects.
 async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
     let grants = directory.store.list_grants_of_user(&user.id).await?;
     Ok(Principal {
@@ -177,7 +177,7 @@ async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Pr
     })
 }
 
-/// Parses the policy of a stored policy grant. If the policy is invalid, prints a note and returns `None`.
+/// Parses the policy of a stored grant. If the policy is invalid, prints a note and returns `None`.
 fn parse_stored_grant(stored: StoredGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
         StoredPolicy::System { name } => {

@@ -25,10 +25,10 @@ const TABLE_COLUMNS: [(&str, usize, usize); 7] = [
 const NUMERIC_COLUMNS: [&str; 2] = ["ID", "TIME"];
 /// Number of spaces between two table columns.
 const COLUMN_GAP_WIDTH: usize = 2;
-/// Minimum width of the statement column, as long as other columns can become narrower.
+/// Minimum width of the statement column, if the other columns can be narrowed enough.
 const MIN_STATEMENT_WIDTH: usize = 24;
 
-/// Fields of a snapshot row that the session table shows.
+/// Fields of a snapshot row that the session table uses.
 #[derive(Deserialize)]
 struct SessionRow {
     session_id: u64,
@@ -115,7 +115,7 @@ fn format_session_row(row: SessionRow, width: usize) -> TableLine {
 }
 
 /// Computes the width of each table column from its widest cell.
-/// If the statement column is narrower than its minimum width, the widest other columns become narrower.
+/// If too little width remains for the statement column, narrows the widest other columns.
 fn fit_column_widths(lines: &[TableLine], width: usize) -> [usize; TABLE_COLUMNS.len()] {
     let mut widths = TABLE_COLUMNS.map(|(name, ..)| name.len());
     for line in lines {

@@ -1,4 +1,4 @@
-//! Formats a report, as text and JSON, on the sessions that kill rules would kill or spare.
+//! Formats a report on the sessions that kill rules would kill or spare, as text and JSON.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::rules_file::NamedKillRule;
 use crate::text_table;
 
-/// Maximum length in characters of a statement in the table of sessions.
+/// Maximum number of statement characters in the session table.
 const MAX_STATEMENT_CHARS: usize = 60;
 
 /// Report on the sessions that kill rules would kill or spare.
@@ -104,14 +104,14 @@ impl<'a> RuleReport<'a> {
         })
     }
 
-    /// Returns two counts for a rule: the sessions that it would kill, and the sessions that it would spare.
+    /// Returns the number of sessions that a rule would kill, and the number that it would spare.
     fn count_killed_and_spared_sessions(&self, rule: usize) -> (usize, usize) {
         let kills = self.killed.iter().filter(|(index, _)| *index == rule).count();
         (kills, self.spared.iter().filter(|(index, ..)| *index == rule).count())
     }
 
-    /// Returns true if a kill would also depend on a table's storage engine, which a snapshot does not contain.
-    /// A kill task checks storage engines if the session changes a table and the rule excludes unsafe kills.
+    /// Returns true if a kill task would also check a storage engine, which is not recorded in snapshots.
+    /// A kill task checks storage engines if the session modifies a table and the rule excludes unsafe kills.
     fn depends_on_storage_engine(&self, rule: usize, session: &Session) -> bool {
         let opted_in = self.rules.get(rule).is_some_and(|rule| rule.include_unsafe);
         let changes = |statement| parse_changed_tables(statement, session.database.as_deref()).is_some();

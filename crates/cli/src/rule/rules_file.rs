@@ -18,9 +18,9 @@ const RULE_TABLE_NAME: &str = "rule";
 pub(super) struct NamedKillRule {
     pub(super) name: String,
     pub(super) rule: KillRule,
-    /// True if `seconds` is the only criterion, in which case the rule can match the sessions of any user.
+    /// True if `seconds` is the only criterion, so that the rule can match sessions of any user.
     pub(super) is_duration_only: bool,
-    /// True if the rule may kill a session even if the kill can damage a non-transactional table.
+    /// True if the rule also kills sessions whose kill can damage a non-transactional table.
     pub(super) include_unsafe: bool,
 }
 
@@ -117,7 +117,7 @@ fn unknown_key_error(key: &str, valid_keys: &[&str]) -> String {
     }
 }
 
-/// Formats the line number of a byte offset in the text.
+/// Formats the line number of a byte offset, such as `line 3`.
 fn format_line_number(text: &str, offset: usize) -> String {
     format!("line {}", text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1)
 }

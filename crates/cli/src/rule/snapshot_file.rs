@@ -8,7 +8,7 @@ use serde::Deserialize;
 const REQUIRED_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
 const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
-/// First bytes of the cells to which the formula guard adds a leading quote.
+/// The formula guard adds a leading quote to cells that start with one of these bytes.
 const FORMULA_FIRST_BYTES: &[u8] = b"=+-@\t\r";
 
 /// Parses the sessions in a snapshot file. Error messages contain the line number.
@@ -86,7 +86,7 @@ fn parse_csv_snapshot(bytes: &[u8]) -> Result<Vec<Session>, String> {
     Ok(sessions)
 }
 
-/// Returns the column positions that apply to a CSV file without a header row.
+/// Returns the column positions in a CSV file without a header row.
 fn default_column_positions() -> [usize; REQUIRED_COLUMNS.len()] {
     REQUIRED_COLUMNS.map(|key| SNAPSHOT_COLUMNS.iter().position(|column| column.key == key).unwrap_or_default())
 }
@@ -111,7 +111,7 @@ fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_COLUM
 }
 
 /// Returns the line number at which the CSV record at a byte offset starts.
-/// The CSV reader's own line number is not used, because it is off by one after CR LF.
+/// The line number from the CSV reader is not used, because it is off by one after CRLF.
 fn line_number_at(bytes: &[u8], offset: u64) -> usize {
     let offset = usize::try_from(offset).unwrap_or(usize::MAX);
     let (before, after) = bytes.split_at_checked(offset).unwrap_or((bytes, &[]));
@@ -144,7 +144,7 @@ fn parse_csv_record(
 }
 
 /// Removes the leading quote that the formula guard has added to a cell.
-/// A statement that itself starts with `'=` also loses its quote, because both cases are identical in the file.
+/// A statement that originally starts with `'=` also loses its quote, because both cases look the same in the file.
 fn strip_formula_guard(cell: &[u8]) -> Vec<u8> {
     match cell {
         [b'\'', rest @ ..] if rest.first().is_some_and(|first| FORMULA_FIRST_BYTES.contains(first)) => rest.to_vec(),

@@ -11,7 +11,7 @@ use crate::output::Format;
 
 /// Test kill rules against a saved session snapshot: list the sessions that the rules would kill or spare.
 ///
-/// The command does not connect to a server. Kill tasks match sessions with the same code.
+/// The command does not connect to a server. It uses the same matching code as kill tasks.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct RuleTestArgs {

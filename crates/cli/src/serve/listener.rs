@@ -17,7 +17,7 @@ use crate::error::CliError;
 const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Resolves the setting `listen` to socket addresses.
-/// Without TLS, fails if an address is not a loopback address, unless `allow_plain_http` is set.
+/// Without TLS, fails if an address is not a loopback address and `allow_plain_http` is false.
 pub(super) async fn resolve_listen_addresses(
     configuration: &Configuration,
     tls: bool,
@@ -37,7 +37,7 @@ pub(super) async fn resolve_listen_addresses(
     }
 }
 
-/// Binds the TCP listener to `addresses`. Error messages contain the configured address `listen`.
+/// Binds the TCP listener to `addresses`. `listen` is the configured address for error messages.
 pub(super) async fn bind_listener(listen: &str, addresses: &[SocketAddr]) -> Result<TcpListener, CliError> {
     TcpListener::bind(addresses).await.map_err(|error| listen_error(listen, &error))
 }

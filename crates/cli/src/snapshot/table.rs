@@ -9,10 +9,10 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 
 use crate::output::{Output, stdout_has_colours};
 
-/// A table column: key of the snapshot column, heading, and true if the column contains numbers.
+/// A table column: snapshot column key, heading, and true if the column contains numbers.
 type TableColumn = (&'static str, &'static str, bool);
 
-/// Columns that every table has, without the statement column.
+/// Columns of every table, except the statement column.
 const TABLE_COLUMNS: [TableColumn; 10] = [
     ("session_id", "ID", true),
     ("user", "USER", false),
@@ -33,7 +33,7 @@ const DETAIL_TABLE_COLUMNS: [TableColumn; 5] = [
     ("waits_for", "WAITS FOR", false),
     (DIGEST_COLUMN_KEY, "DIGEST", false),
 ];
-/// The statement column. It is the last column and gets the remaining terminal width.
+/// The statement column, which is the last column and fills the remaining terminal width.
 const STATEMENT_COLUMN: TableColumn = (STATEMENT_COLUMN_KEY, "STATEMENT", false);
 /// Key of the statement column.
 const STATEMENT_COLUMN_KEY: &str = "sql_statement";
@@ -41,7 +41,7 @@ const STATEMENT_COLUMN_KEY: &str = "sql_statement";
 const DIGEST_COLUMN_KEY: &str = "statement_digest";
 /// Number of statement digest characters that the table shows.
 const DIGEST_PREFIX_LENGTH: usize = 8;
-/// Maximum width of each cell outside of the statement column.
+/// Maximum width of a cell outside the statement column.
 const MAX_CELL_WIDTH: usize = 28;
 /// Width of the statement column if the terminal width is unknown.
 const DEFAULT_STATEMENT_WIDTH: usize = 80;
@@ -80,7 +80,7 @@ fn select_columns(detailed: bool) -> Vec<TableColumn> {
     TABLE_COLUMNS.into_iter().chain(detail_columns).chain([STATEMENT_COLUMN]).collect()
 }
 
-/// Reads the cells of each row, and whether the row's session waits for a lock.
+/// Returns the cells of each row, and for each row whether its session waits for a lock.
 fn read_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Result<(Vec<Line>, Vec<bool>)> {
     let keys: Vec<&str> = SNAPSHOT_COLUMNS
         .iter()
@@ -143,7 +143,7 @@ fn cell_alignment(is_number: bool) -> CellAlignment {
 
 /// Sanitises text, joins its lines into one line, and truncates this line to `width` columns.
 fn to_truncated_line(text: &str, width: usize) -> String {
-    // The limit is larger than the width, because `one_line` collapses white space.
+    // The limit is larger than the width, because `bytes_to_single_line` collapses white space.
     let head: String = text.chars().take(8 * width).collect();
     truncate_to_width(&terminal::bytes_to_single_line(head.as_bytes()), width)
 }

@@ -10,7 +10,7 @@ use crate::new_password::NewPasswordArgs;
 use crate::store_args::DomainArgs;
 use crate::validators;
 
-/// Change the description of a user, or whether the user is an administrator.
+/// Change the description or the administrator status of a user.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  clew user update ada --administrator\n  clew user update ada --description \"on call\""
@@ -22,7 +22,7 @@ pub(super) struct UpdateArgs {
     /// Make the user an administrator with full access to the domain, regardless of policies
     #[arg(long, conflicts_with = "no_administrator")]
     administrator: bool,
-    /// Make the user a regular user, whose permissions come only from attached policies
+    /// Make the user a regular user, with only the permissions that attached policies grant
     #[arg(long)]
     no_administrator: bool,
     /// Description

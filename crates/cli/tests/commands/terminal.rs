@@ -202,7 +202,7 @@ async fn server_error_text_is_sanitised_and_cannot_forge_a_fix() {
         assert!(!seen.stderr.contains("\nfix:"), "{seen:?}");
         assert_safe(&screen(&arguments).await, &format!("{arguments:?}"));
     }
-    // The stored reason of the login back-off is shown too.
+    // The stored reason of the login backoff is shown too.
     let tenant = Tenant::new().await;
     tenant.run_ok(&["instance", "add", "--name", "shop", "--node", &fake.url()]).await;
     for format in ["table", "json"] {

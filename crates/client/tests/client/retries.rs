@@ -73,7 +73,7 @@ async fn attempts_are_limited_and_the_last_error_is_returned() {
 
 #[tokio::test]
 async fn retry_after_replaces_the_backoff() {
-    // The back-off would be an hour, so the test completes only if `Retry-After` replaces the back-off.
+    // The backoff would be an hour, so the test completes only if `Retry-After` replaces the backoff.
     let settings =
         Settings { initial_backoff: Duration::from_hours(1), max_backoff: Duration::from_hours(2), ..fast_settings() };
     let server = Server::with_replies(vec![error(429).header("retry-after", "0"), Reply::new(200, RUNNING)]).await;

@@ -96,7 +96,7 @@ fn format_policy_statement(statement: &StatementRef) -> String {
     format!("statement {}{sid} of the policy {}, {via}", statement.statement, statement.policy)
 }
 
-/// Converts a reference to a policy statement to JSON. The field names are those of the API.
+/// Converts a policy statement reference to JSON, with the field names of the HTTP API.
 fn statement_ref_to_json(statement: &StatementRef) -> Value {
     let group = match &statement.via {
         GrantSource::User => None,
@@ -105,7 +105,7 @@ fn statement_ref_to_json(statement: &StatementRef) -> Value {
     json!({ "policy": statement.policy, "group": group, "statement": statement.statement, "sid": statement.sid })
 }
 
-/// Converts a reference to a policy statement and its evaluation result to one JSON object.
+/// Converts a policy statement reference and the evaluation result to one JSON object.
 fn evaluated_statement_to_json((statement, why): &(StatementRef, StatementOutcome)) -> Value {
     merge_json_objects(
         statement_ref_to_json(statement),
