@@ -34,7 +34,7 @@ pub(crate) struct CollectArgs {
     /// Language for the CSV header row and for messages
     #[arg(long, value_name = "LANGUAGE", default_value = "en-us", value_parser = ["en-us", "zh-cn"])]
     language: String,
-    /// Timeout for the completion of the collection, in seconds
+    /// Timeout for the collection, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
     #[command(flatten)]

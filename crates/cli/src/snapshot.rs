@@ -38,7 +38,7 @@ pub(crate) struct SnapshotArgs {
     /// Language of the CSV header row
     #[arg(long, value_name = "LANGUAGE", default_value = "en-us", value_parser = ["en-us", "zh-cn"], help_heading = "Output")]
     language: String,
-    /// Write text without a leading quote even if a spreadsheet would interpret the text as a formula
+    /// Do not add a leading quote to text that a spreadsheet would evaluate as a formula
     #[arg(long, help_heading = "Output")]
     no_formula_guard: bool,
 }

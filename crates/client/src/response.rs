@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::error::ClientError;
 
-/// Maximum size of a JSON response in bytes. A list of 100 instances has a few hundred KiB.
+/// Maximum size of a JSON response in bytes. The JSON of 100 instances is a few hundred KiB long.
 const MAX_JSON_BYTES: usize = 16 << 20;
 /// Maximum number of bytes that the client reads from the body of an error response.
 const MAX_ERROR_BYTES: usize = 64 << 10;

@@ -11,7 +11,7 @@ use crate::output::{self, Output};
 use crate::store_args::StoreArgs;
 
 /// Write a checkpoint of the audit log: a file with the position and the hash link of the newest row.
-/// From the checkpoint, clew audit verify detects whether older rows were removed later.
+/// With a checkpoint, clew audit verify detects whether rows up to the checkpoint were removed later.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CheckpointArgs {

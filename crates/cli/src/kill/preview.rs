@@ -42,7 +42,7 @@ impl SelectedSessions {
         Self { ids, sessions, impact: None }
     }
 
-    /// Returns the selected ids for which no session exists on the server.
+    /// Returns the selected session ids that match no session on the server.
     pub(super) fn missing_session_ids(&self) -> impl Iterator<Item = u64> {
         self.ids.iter().copied().filter(|id| self.sessions.iter().all(|session| session.id != *id))
     }

@@ -110,7 +110,7 @@ impl<'a> RuleReport<'a> {
         (kills, self.spared.iter().filter(|(index, ..)| *index == rule).count())
     }
 
-    /// Returns true if a kill task would also check a storage engine, which is not recorded in snapshots.
+    /// Returns true if a kill task would also check storage engines, which snapshots do not contain.
     /// A kill task checks storage engines if the session modifies a table and the rule excludes unsafe kills.
     fn depends_on_storage_engine(&self, rule: usize, session: &Session) -> bool {
         let opted_in = self.rules.get(rule).is_some_and(|rule| rule.include_unsafe);
