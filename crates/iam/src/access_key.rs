@@ -1,10 +1,10 @@
-//! Generates secret access keys. The type [`clew_model::AccessKeyId`] represents the public access key id.
+//! Generates secret access keys. [`clew_model::AccessKeyId`] is the type of public access key ids.
 
 use secrecy::SecretString;
 
 use crate::secret::{ALPHANUMERIC_CHARS, SecretError, generate_random_string};
 
-/// Length of a secret access key in characters, the same as in the cloud service.
+/// Length of a secret access key in characters. Huawei Cloud uses the same length.
 pub const SECRET_KEY_LENGTH: usize = 40;
 
 /// Generates a random secret access key of 40 letters and digits (238 bits of entropy).

@@ -12,7 +12,7 @@ pub enum AccessLevel {
     Read,
     /// Changes a resource.
     Write,
-    /// Changes permissions, or settings that control Clew's automatic actions.
+    /// Changes permissions, or settings of Clew's automatic actions.
     PermissionManagement,
 }
 
@@ -24,9 +24,9 @@ pub enum TargetType {
     /// Policies select instances by URN, or by conditions on the instance's enterprise project and tags.
     Instance,
     /// A project.
-    /// Only statements that apply to all resources and have no conditions on a resource match a project.
+    /// A policy statement matches a project only if it applies to all resources and has no resource conditions.
     Project,
-    /// The domain. A statement matches the domain under the same rules as a project.
+    /// The domain. Policy statements match the domain under the same rules as a project.
     Domain,
 }
 

@@ -25,10 +25,10 @@ pub enum Decision {
     Allow,
     /// The action is denied.
     Deny {
-        /// Reason for the denial, for use in logs rather than in responses.
+        /// Reason for the denial. The reason is intended for logs, not for responses to the caller.
         ///
         /// A response must not distinguish [`DenyReason::UnknownProject`] from [`DenyReason::ForeignProject`].
-        /// Different responses would reveal which projects exist.
+        /// Distinguishable responses would reveal to a caller which projects exist in other domains.
         #[serde(serialize_with = "serialize_deny_reason")]
         reason: DenyReason,
     },
@@ -146,8 +146,8 @@ pub fn decide_access(
 
 /// Returns true if the policies can allow the action on at least one resource of the project.
 ///
-/// If the result is false, a list request is denied. If true, the request handler filters the list by resource.
-/// This function ignores the credential scope, so callers must also call [`check_credential_scope`].
+/// A list request is denied if the result is false. Otherwise, its handler removes the resources without access.
+/// This function ignores the credential scope, so a caller must also call [`check_credential_scope`].
 /// Returns false if the principal's work budget is exhausted.
 #[must_use]
 pub fn may_allow_action(principal: &Principal, action: Action, project: &ProjectId) -> bool {

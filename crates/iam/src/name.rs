@@ -1,4 +1,4 @@
-//! Naming rules for identities and policies, whose names occur in URLs, shell commands and policy documents.
+//! Naming rules for identities and policies. These names appear in URLs, shell commands and policy documents.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub struct NameRule {
     pub max_length: usize,
     /// Characters that are allowed in addition to ASCII letters and digits.
     pub extra_chars: &'static str,
-    /// Reserved names, which have a special meaning in URL paths.
+    /// Reserved names, because each of these names has a special meaning as a URL path segment.
     reserved: &'static [&'static str],
 }
 

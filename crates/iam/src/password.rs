@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::secret::{ALPHANUMERIC_CHARS, SecretError, generate_random_string};
 
-/// Argon2 memory cost in KiB. OWASP's Password Storage Cheat Sheet recommends this value first.
+/// Argon2 memory cost in KiB. OWASP's Password Storage Cheat Sheet recommends this value.
 pub const HASH_MEMORY_KIB: u32 = 19 * 1024;
 /// Argon2 time cost: number of passes over the memory.
 pub const HASH_ITERATIONS: u32 = 2;
@@ -30,7 +30,7 @@ pub enum PasswordError {
     /// The password is too short or too long.
     #[error("a password must have {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters")]
     Length,
-    /// The password equals the user name, which an attacker would try first.
+    /// The password equals the user name, so an attacker could easily guess the password.
     #[error("a password must differ from the user name")]
     UserName,
 }
@@ -54,7 +54,7 @@ fn create_hasher() -> Result<Argon2<'static>, SecretError> {
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
-/// Hashes a password with a random salt. Returns a PHC hash string after tens of milliseconds of CPU time.
+/// Hashes a password with a random salt into a PHC hash string. Hashing takes tens of milliseconds of CPU time.
 pub fn hash_password(password: &SecretString) -> Result<String, SecretError> {
     let hash: PasswordHash = create_hasher()?
         .hash_password(password.expose_secret().as_bytes())
@@ -69,8 +69,8 @@ pub fn verify_password(password: &SecretString, hash: &str) -> bool {
     argon2id.verify_password(password.expose_secret().as_bytes(), &hash).is_ok()
 }
 
-/// Takes as long as [`verify_password`]. Call this function for logins with an unknown user name.
-/// A shorter response time for unknown users would reveal which users exist.
+/// Takes as long as [`verify_password`]. Call this function if the user name of a login is unknown.
+/// A shorter response time for unknown user names would reveal which users exist.
 pub fn simulate_password_verification(password: &SecretString) {
     let mut output = [0_u8; Params::DEFAULT_OUTPUT_LEN];
     if let Ok(argon2id) = create_hasher() {

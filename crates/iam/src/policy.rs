@@ -12,7 +12,7 @@
 //! | several values, operator without quantifier | true if at least one value matches; a negated operator is true if no value matches |
 //! | request value of the wrong type | every comparison fails, so only a negated operator is true |
 //! | `StringStartWith`, `StringEndWith` and their negations | case-insensitive, without wildcards |
-//! | names of condition keys | case-insensitive; if two tag keys differ only in case, an exact match has precedence |
+//! | names of condition keys | case-insensitive; if two tag keys differ only in case, an exact match takes precedence |
 //! | wildcards in a URN | `*` and `?` match within one part of the URN; case-sensitive |
 //! | request without a specific instance | the request URN ends in `*`, so only patterns for all instances match |
 //! | action without a resource type, Allow | matches only with the resource `*` and without conditions on a resource |
@@ -60,7 +60,7 @@ impl Policy {
         self.version
     }
 
-    /// Returns the permission model of the policy, which follows from the document version.
+    /// Returns the permission model of the policy. The document version determines the permission model.
     #[must_use]
     pub fn model(&self) -> PolicyModel {
         self.model
@@ -80,7 +80,7 @@ impl Policy {
 
     /// Returns warnings about valid but suspicious parts of the policy document.
     ///
-    /// Examples: unknown actions, condition keys that never have a value, and statements that never match.
+    /// Clew warns, for example, about unknown actions, condition keys without values and statements that never match.
     #[must_use]
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings

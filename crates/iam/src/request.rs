@@ -43,7 +43,7 @@ pub struct Resource<'a> {
     pub request_tags: &'a [Tag],
 }
 
-/// Time, client address and TLS use of a request, for evaluating policy conditions.
+/// Timestamp, client address and TLS use of a request. Policy conditions can refer to these properties.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestEnvironment {
     /// Time of the request.
@@ -54,7 +54,7 @@ pub struct RequestEnvironment {
     pub secure_transport: bool,
 }
 
-/// User and domain of the caller, for evaluating policy conditions.
+/// User and domain of the caller. Policy conditions can refer to these properties.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestCaller<'a> {
     pub(crate) user_id: &'a UserId,

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 /// Error while generating or hashing a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// The operating system provided no random bytes.
+    /// The operating system did not provide random bytes.
     #[error("cannot generate a secret: the operating system provides no random bytes ({0})")]
     Random(#[source] getrandom::Error),
     /// Argon2 rejected the password, or memory allocation failed.

@@ -16,7 +16,7 @@ use subtle::ConstantTimeEq;
 
 pub use authorization::Authorization;
 
-/// Name of the algorithm in the `Authorization` header.
+/// Name of the signature algorithm in the `Authorization` header.
 pub const SIGNATURE_ALGORITHM: &str = "SDK-HMAC-SHA256";
 /// Maximum difference between a request's date and the server's clock, in either direction.
 pub const MAX_CLOCK_DRIFT: SignedDuration = SignedDuration::from_mins(15);
@@ -55,7 +55,7 @@ impl<T: AsRef<str>> RequestToSign<'_, T> {
     }
 
     /// Returns the body hash for the canonical request.
-    /// As in the SDK, if the body is not empty, a hash in `X-Sdk-Content-Sha256` replaces the computed hash.
+    /// As in the SDK, for a non-empty body, the value of `X-Sdk-Content-Sha256` replaces the computed hash.
     fn body_hash_to_sign(&self) -> &str {
         match self.header_value(CONTENT_HASH_HEADER) {
             Some(header_hash) if self.body_sha256 != EMPTY_BODY_HASH => header_hash,
@@ -85,7 +85,7 @@ pub enum SignatureError {
     /// `X-Sdk-Date` is malformed.
     #[error("X-Sdk-Date does not have the format YYYYMMDDTHHMMSSZ")]
     Date,
-    /// The request date differs too much from the server's clock.
+    /// The request date differs from the server's clock by more than [`MAX_CLOCK_DRIFT`].
     #[error(
         "X-Sdk-Date differs by more than 15 minutes from the server's clock ({now}); fix: synchronize the client's clock"
     )]
@@ -93,13 +93,13 @@ pub enum SignatureError {
         /// Time of the server.
         now: Timestamp,
     },
-    /// The hash of the request body differs from the signed hash.
+    /// The SHA-256 of the request body differs from `X-Sdk-Content-Sha256`.
     #[error("X-Sdk-Content-Sha256 is not the hash of the body")]
     Body,
     /// The request uses `UNSIGNED-PAYLOAD` for a content type whose body must be signed.
     #[error("the body must be signed: {UNSIGNED_PAYLOAD} is allowed only for content types other than JSON and BSON")]
     UnsignedBody,
-    /// The signature belongs to another request or was made with another secret key.
+    /// The signature does not match: the request was modified, or was signed with another secret key.
     #[error("the signature does not match the request")]
     Mismatch,
 }
@@ -226,7 +226,7 @@ fn check_body_hash<T: AsRef<str>>(signed: &[String], request: &RequestToSign<'_,
     if must_be_hashed { Err(SignatureError::UnsignedBody) } else { Ok(()) }
 }
 
-/// Computes the HMAC of the string to sign. The secret access key itself is the HMAC key.
+/// Computes the HMAC of the string to sign, with the secret access key as the HMAC key.
 fn compute_signature<T: AsRef<str>>(
     request: &RequestToSign<'_, T>,
     signed: &[String],

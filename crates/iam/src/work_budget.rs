@@ -1,7 +1,7 @@
 //! Work budget that limits the cost of policy evaluation for one request.
 //!
 //! The budget counts work units instead of time. One unit is about the cost of comparing one byte.
-//! The number of used work units depends only on the policies and the request, so tests can check the number.
+//! The number of used work units depends only on the policies and the request, so tests can assert an exact number.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 /// Default work budget for one request in work units, which correspond to about 0.1 s of CPU time.
 const DEFAULT_WORK_UNITS: u64 = 64 << 20;
 
-/// Fixed cost of one comparison in work units. Without the fixed cost, many short patterns would cost too little.
+/// Fixed cost of one comparison in work units. The fixed cost accounts for the overhead of many short patterns.
 const COMPARISON_COST_UNITS: u64 = 16;
 
 /// Work budget for the policy evaluation of one request.
 ///
-/// After the work budget is exhausted, no policy statement matches.
+/// Once the work budget is exhausted, no policy statement matches.
 /// With an exhausted work budget, [`decide_access`](crate::decision::decide_access) denies the action.
 #[derive(Debug)]
 pub struct WorkBudget {
@@ -27,7 +27,7 @@ pub struct WorkBudget {
 /// Charges work units to the principal's rate limit during policy evaluation.
 struct RateLimitAccount {
     step: u64,
-    /// Once this many work units are used, the account charges the next step to the rate limit.
+    /// Number of used work units at which the account charges the next step to the rate limit.
     due: AtomicU64,
     pay: Box<dyn Fn(u64) -> bool + Send + Sync>,
     overdrawn: AtomicBool,
@@ -95,14 +95,14 @@ impl WorkBudget {
         self.exhausted.load(Relaxed)
     }
 
-    /// Charges a comparison of texts with a total length of `bytes`. Returns false if the budget is exhausted.
+    /// Charges a comparison of strings with a total length of `bytes`. Returns false if the budget is exhausted.
     pub(crate) fn charge_comparison(&self, bytes: usize) -> bool {
         self.charge_units(COMPARISON_COST_UNITS.saturating_add(bytes as u64))
     }
 
     /// Charges `units` work units. Returns false if the work budget is exhausted.
     ///
-    /// Only one thread at a time evaluates a request, so separate atomic loads and stores are sufficient.
+    /// Only one thread at a time evaluates a request, so no atomic read-modify-write operation is necessary.
     pub fn charge_units(&self, units: u64) -> bool {
         match self.remaining.load(Relaxed).checked_sub(units) {
             Some(left) if !self.is_exhausted() && self.charge_rate_limit(self.limit - left) => {

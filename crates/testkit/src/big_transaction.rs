@@ -1,4 +1,4 @@
-//! A large open transaction. Its rollback takes seconds, so that tests can observe the rollback.
+//! A large open transaction whose rollback takes seconds, so that tests can observe the rollback.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

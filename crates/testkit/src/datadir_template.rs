@@ -1,4 +1,4 @@
-//! Template data directories of database servers. Each server start copies a template that is created only once.
+//! Template data directories of database servers. Each template is created once, and each server starts with a copy.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -25,7 +25,7 @@ pub(crate) fn copy_directory(from: &Path, to: &Path) -> Result<(), ServerError> 
 }
 
 /// Returns the path of a template data directory. Calls `initialize` to create a missing template.
-/// The complete template is renamed to its final path, so a crash never leaves a partial template.
+/// A template is built in a temporary directory and then renamed, so a crash never leaves a partial template.
 pub(crate) fn get_or_create_template(
     name: &str,
     initialize: impl FnOnce(&Path) -> Result<(), ServerError>,

@@ -32,7 +32,7 @@ impl FakeFleet {
         &self.nodes
     }
 
-    /// Returns the number of currently open connections of all servers together.
+    /// Returns the number of currently open connections across all servers.
     #[must_use]
     pub fn open_connections(&self) -> u64 {
         self.connections.open_connections()
@@ -44,7 +44,7 @@ impl FakeFleet {
         self.connections.max_open_connections()
     }
 
-    /// Returns the number of connections that all servers together have accepted since the start.
+    /// Returns the total number of connections that the servers have accepted since the start of the fleet.
     #[must_use]
     pub fn accepted_connections(&self) -> u64 {
         self.connections.accepted_connections()

@@ -45,7 +45,7 @@ pub enum Fault {
     DelayPerResponse(Duration),
     /// The server sends an invalid packet after the given number of process list rows.
     InvalidPacketAfter(u64),
-    /// The server responds to every query with one row that contains an empty string.
+    /// The server responds to every query with a single row that contains an empty string.
     EmptyRows,
 }
 
@@ -54,7 +54,7 @@ pub enum Fault {
 pub struct FakeOptions {
     /// Number of sessions in the process list.
     pub sessions: u64,
-    /// Number of sessions with an open transaction. They are the first sessions in the process list.
+    /// Number of sessions with an open transaction. The process list starts with these sessions.
     pub transactions: u64,
     /// Injected fault.
     pub fault: Fault,
@@ -81,7 +81,7 @@ impl FakeServer {
         Self::start_with_counter(options, 0, Arc::default()).await
     }
 
-    /// Starts a fake server. Its sessions run statements of at least `bytes` bytes (less than 64 KiB).
+    /// Starts a fake server whose sessions run statements of at least `bytes` bytes. `bytes` must be below 64 KiB.
     pub async fn start_with_statement_size(bytes: usize, options: FakeOptions) -> io::Result<Self> {
         Self::start_with_counter(options, bytes, Arc::default()).await
     }
@@ -123,7 +123,7 @@ impl FakeServer {
         self.address
     }
 
-    /// Returns the URL that Clew connects to. The fake server accepts every account and password.
+    /// Returns the URL of the fake server. The server accepts any account name and any password.
     #[must_use]
     pub fn url(&self) -> String {
         format!("mysql://clew:secret@{}/?tls=off", self.address)
@@ -147,7 +147,7 @@ impl FakeServer {
         self.connections.max_open_connections()
     }
 
-    /// Returns the number of connections that the server has accepted since its start.
+    /// Returns the number of connections that the server has accepted since the server started.
     #[must_use]
     pub fn accepted_connections(&self) -> u64 {
         self.connections.accepted_connections()
@@ -177,7 +177,7 @@ struct FakeSession {
 }
 
 impl FakeSession {
-    /// Responds to a client until the client disconnects or the simulated fault closes the connection.
+    /// Handles a connection until the client disconnects or the simulated fault closes the connection.
     async fn serve_client(mut self) -> io::Result<()> {
         match self.options.fault {
             Fault::NoGreeting => return self.wait_for_disconnect().await,
@@ -218,7 +218,7 @@ impl FakeSession {
         }
     }
 
-    /// Waits before a response if the simulated fault is a response delay.
+    /// Sleeps before a response if the simulated fault is [`Fault::DelayPerResponse`].
     async fn delay_response(&self) {
         if let Fault::DelayPerResponse(pause) = self.options.fault {
             sleep(pause).await;
@@ -369,8 +369,8 @@ fn encode_thread_row(session: u64) -> Vec<u8> {
     packets::encode_row(&[Some(id.as_bytes()), Some(id.as_bytes()), Some(b"1")])
 }
 
-/// Encodes a row of `events_statements_current`, in which times are in picoseconds.
-/// The statement's run time equals the session's time in the process list.
+/// Encodes a row of `events_statements_current`, in which timer values are in picoseconds.
+/// The statement's run time equals the `Time` column of the session in the process list.
 fn encode_timer_row(session: u64) -> Vec<u8> {
     let (id, run_time) = (session.to_string(), (session % 100 * 1_000_000_000_000).to_string());
     packets::encode_row(&[
@@ -382,9 +382,9 @@ fn encode_timer_row(session: u64) -> Vec<u8> {
     ])
 }
 
-/// Response row for the clock query: local time, Unix time in seconds, and 1 if the last day had 86,400 seconds.
+/// Result row of the clock query: local timestamp, Unix timestamp, and 1 if the last day had 86,400 seconds.
 const SERVER_CLOCK_ROW: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
-/// Start time of every simulated transaction, 12 seconds before the simulated server time.
+/// Start timestamp of every simulated transaction, 12 seconds before the simulated server clock.
 const TRANSACTION_START_TIME: &str = "2026-01-01 00:00:00";
 
 /// Encodes a transaction row with the columns of Clew's transaction query.

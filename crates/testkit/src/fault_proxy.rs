@@ -16,10 +16,10 @@ pub enum TrafficMode {
     /// Forwards all data.
     Forward,
     /// The proxy stalls all connections: it forwards neither data nor connection closes.
-    /// When the stall ends, the proxy delivers all held data, just as TCP would retransmit it.
-    /// After a stall, the server also receives data of clients that have already timed out.
+    /// When the stall ends, the proxy delivers all buffered data, as TCP would retransmit the data after an outage.
+    /// After a stall, the server also receives the data of clients that have already timed out.
     Stall,
-    /// The proxy resets existing and new connections, as a restarted server or load balancer does.
+    /// The proxy resets existing and new connections, as a restarting server or load balancer does.
     Reset,
     /// The proxy forwards each chunk of at most 16 KiB after the given delay.
     Throttle(Duration),
@@ -38,7 +38,7 @@ const MAX_CHUNK_BYTES: usize = 16 << 10;
 
 impl FaultProxy {
     /// Starts a proxy that forwards all data to the server at `target`.
-    /// While the server at `target` is down, the proxy closes new connections.
+    /// While the server at `target` is down, the proxy accepts new connections and then closes them.
     pub async fn start(target: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -95,7 +95,7 @@ async fn forward_connection(
     both.map(|_| ())
 }
 
-/// Forwards data in one direction until the sender closes its write side, then closes the receiver's side as well.
+/// Forwards data in one direction until the sender closes its write side, then closes the write side to the receiver.
 async fn forward_data(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),

@@ -32,8 +32,8 @@ impl Flavor {
         }
     }
 
-    /// Returns the command that starts the database server, with the arguments that never vary.
-    /// MySQL runs from its extracted packages, and uses the dynamic loader and the libraries in the packages.
+    /// Returns the command that starts the database server, with the arguments that all servers of the flavor share.
+    /// MySQL runs from its extracted packages, with the dynamic loader and the libraries of these packages.
     pub(crate) fn server_command(self) -> Result<Command, ServerError> {
         match self {
             Self::MariaDb => {
@@ -93,7 +93,7 @@ impl fmt::Display for Flavor {
     }
 }
 
-/// Returns the arguments that let a server run as root. A server rejects these arguments for other users.
+/// Returns the arguments that allow a server to run as root, or no arguments if the current user is not root.
 pub(crate) fn run_as_root_arguments() -> &'static [&'static str] {
     if geteuid().is_root() { &["--user=root"] } else { &[] }
 }

@@ -1,4 +1,4 @@
-//! Opens sixty test sessions. Each session sends a known statement and has an expected process list row.
+//! Opens sixty test sessions, and defines the process list row that each session must have.
 
 mod definitions;
 
@@ -28,13 +28,13 @@ pub struct ExpectedSession {
     pub database: Option<String>,
     /// Command: `Sleep` or `Query`.
     pub command: &'static str,
-    /// Expected state in the process list: empty, a sleep, or a row lock wait.
+    /// Expected `State` column of the process list: empty, a sleep or a row lock wait.
     pub state: &'static str,
     /// Statement as the server returns it, before CSV escaping.
     pub statement: Option<Vec<u8>>,
     /// Open transaction.
     pub transaction: Option<ExpectedTransaction>,
-    /// True if the session is opened [`KnownSessions::AGE_GAP_SECONDS`] seconds before the young sessions.
+    /// True if the session opens at least [`KnownSessions::AGE_GAP_SECONDS`] seconds before the young sessions.
     pub is_old: bool,
 }
 
@@ -47,7 +47,7 @@ pub struct ExpectedTransaction {
     pub rows_modified: u64,
 }
 
-/// Values of an open transaction that a test cannot predict and therefore queries from the server.
+/// Transaction values that a test cannot predict, and therefore queries from the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedTransaction {
     /// Transaction id.
@@ -58,8 +58,8 @@ pub struct ObservedTransaction {
     pub tables_locked: u64,
 }
 
-/// Open test sessions with known contents. Dropping the value closes all sessions.
-/// If a session runs `SLEEP()`, the server detects only seconds later that the connection is closed.
+/// Open test sessions with known statements and transactions. Dropping the value closes all sessions.
+/// While a session runs `SLEEP()`, the server needs several seconds to detect that the connection is closed.
 #[derive(Debug)]
 pub struct KnownSessions {
     /// Expected rows of all sessions.
@@ -151,7 +151,7 @@ impl KnownSessions {
         }
     }
 
-    /// Reads the unpredictable values of all open transactions, and returns them by thread id.
+    /// Queries the unpredictable values of all open transactions. Returns a map from thread id to values.
     pub async fn read_observed_transactions(
         &self,
         server: &Server,
@@ -184,7 +184,7 @@ async fn create_schema(server: &Server) -> mysql_async::Result<()> {
     connection.disconnect().await
 }
 
-/// Counts the sessions that run `SLEEP()` and the transactions that wait for a lock.
+/// Returns the number of running statements and the number of transactions that wait for a lock.
 /// On MySQL, the query uses `performance_schema`, because `information_schema` omits some running statements.
 async fn count_running_and_waiting_sessions(server: &Server) -> mysql_async::Result<(usize, usize)> {
     let sleeping = match server.flavor() {

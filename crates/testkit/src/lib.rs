@@ -2,7 +2,7 @@
 //!
 //! - [`Server`] is a private MariaDB or MySQL server with a temporary data directory.
 //! - [`StatementGate`] is a proxy that holds a SQL statement until the test releases the statement.
-//! - [`ServerClock`] changes the wall clock time of a database server.
+//! - [`ServerClock`] changes the wall clock of a database server.
 //! - [`Scenario`] creates lock waits between sessions, with known waiters and blockers.
 //! - [`KnownSessions`] opens sixty sessions that run known statements.
 //! - [`SessionLoad`] opens thousands of sessions, many with open transactions or lock waits.
@@ -13,7 +13,7 @@
 //! - [`Nginx`] is a private load balancer.
 //! - [`FaultProxy`] stalls, throttles or resets the connections to a server.
 //! - [`RewritingProxy`] rewrites the greeting of a MySQL server, and holds or delays packets.
-//! - [`VirtualAddress`] simulates a virtual IP address with fail-over or load balancing.
+//! - [`VirtualAddress`] simulates a virtual IP address with failover or load balancing.
 //! - [`RogueServer`] attacks the clients that connect to it.
 //!
 //! If a database server is not installed, the test fails with an error that shows the install command.

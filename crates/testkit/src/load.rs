@@ -16,23 +16,23 @@ use crate::server::Server;
 pub struct LoadSize {
     /// Total number of sessions.
     pub sessions: usize,
-    /// Number of sessions with an open transaction. The sessions that wait for a lock are included.
+    /// Number of sessions with an open transaction, including the sessions that wait for a lock.
     pub transactions: usize,
     /// Number of sessions that wait for a row lock that the first transaction holds.
     pub waiters: usize,
 }
 
-/// Session counts of the standard benchmark load. The server's connection limit must be above 10,000.
+/// Session counts of the standard benchmark load. The server's `max_connections` must be above 10,000.
 pub const TEN_THOUSAND_SESSION_LOAD: LoadSize = LoadSize { sessions: 10_000, transactions: 2_500, waiters: 100 };
 
-/// Sessions that put load on a database server. Dropping the value closes all sessions.
+/// Sessions that generate load on a database server. Dropping the value closes all sessions.
 #[derive(Debug)]
 pub struct SessionLoad {
     sessions: IdleSessions,
     size: LoadSize,
 }
 
-/// Time limit within which all waiters must be blocked by a row lock.
+/// Timeout within which all waiters must be blocked by a row lock.
 const WAITER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Statements that create an empty table and raise the lock wait timeout to more than a day.
@@ -63,7 +63,7 @@ impl SessionLoad {
         Ok(load)
     }
 
-    /// Returns the numbers of sessions, open transactions and waiters.
+    /// Returns the number of sessions, the number of open transactions and the number of waiters.
     #[must_use]
     pub fn size(&self) -> LoadSize {
         self.size
@@ -96,7 +96,7 @@ impl SessionLoad {
     }
 }
 
-/// Begins a transaction in each session and locks one row per transaction. Preserves the order of the sessions.
+/// Begins a transaction in each session and locks one row per transaction. Returns the sessions in the same order.
 async fn begin_transactions(sessions: impl Iterator<Item = RawSession>) -> io::Result<Vec<RawSession>> {
     let mut opening = JoinSet::new();
     for (row, mut session) in sessions.enumerate() {

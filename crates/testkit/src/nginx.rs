@@ -28,9 +28,9 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts nginx, and waits until it accepts connections.
+    /// Starts nginx, and waits until nginx accepts connections.
     /// The callback `http` receives nginx's listen address and returns the content of the `http` block.
-    /// The kernel terminates nginx when the thread that called this function exits.
+    /// The kernel sends SIGTERM to nginx when the thread that called this function exits.
     pub async fn start(http: impl Fn(SocketAddr) -> String) -> Result<Self, ServerError> {
         let mut last = None;
         for _ in 0..MAX_START_ATTEMPTS {

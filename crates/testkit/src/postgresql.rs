@@ -17,7 +17,7 @@ use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT, find_free_port};
 use crate::server_error::ServerError;
 use crate::{datadir_template, toolchain};
 
-/// A running PostgreSQL server, whose data directory, port and socket are temporary.
+/// A running PostgreSQL server with a temporary data directory, port and socket.
 /// Dropping the value stops the server and removes its data directory.
 #[derive(Debug)]
 pub struct PostgreSql {
@@ -30,7 +30,7 @@ pub struct PostgreSql {
 /// Name of the template data directory.
 const DATA_DIR_TEMPLATE_NAME: &str = "postgresql-15";
 
-/// PostgreSQL settings for low memory use and high speed. Durability is off.
+/// PostgreSQL settings for low memory use and high speed. The settings turn off durability.
 const SERVER_SETTINGS: [&str; 8] = [
     "listen_addresses=127.0.0.1",
     "fsync=off",
@@ -43,13 +43,13 @@ const SERVER_SETTINGS: [&str; 8] = [
 ];
 
 impl PostgreSql {
-    /// Starts a PostgreSQL server, and waits until it accepts connections.
+    /// Starts a PostgreSQL server, and waits until the server accepts connections.
     /// The kernel stops the server when the thread that called this function exits.
     pub async fn start() -> Result<Self, ServerError> {
         Self::start_with_retries(None).await
     }
 
-    /// Starts a PostgreSQL server that also accepts TLS connections. `certificate` and `key` are PEM texts.
+    /// Starts a PostgreSQL server that also accepts TLS connections. `certificate` and `key` are PEM-encoded.
     pub async fn start_with_tls(certificate: &str, key: &str) -> Result<Self, ServerError> {
         Self::start_with_retries(Some((certificate, key))).await
     }
@@ -131,14 +131,14 @@ impl PostgreSql {
         self.process.interrupt_and_wait()
     }
 
-    /// Restarts the stopped server with the same port and data, and waits until it accepts connections.
+    /// Restarts the stopped server with the same port and data, and waits until the server accepts connections.
     /// The kernel stops the server when the thread that called this function exits.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = spawn_server(self.folder.path(), self.port, self.with_tls)?;
         self.wait_until_ready().await
     }
 
-    /// Pauses PostgreSQL and all its sessions with SIGSTOP. The kernel still accepts connections.
+    /// Pauses PostgreSQL and all its sessions with SIGSTOP. The kernel still accepts TCP connections.
     pub fn pause(&self) -> io::Result<()> {
         self.process.pause()?;
         self.process
@@ -178,7 +178,7 @@ impl PostgreSql {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Returns the data directory. If this process runs as root, the directory belongs to the account `postgres`.
+    /// Returns the data directory. The directory belongs to the account `postgres` if this process runs as root.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
@@ -216,13 +216,13 @@ fn spawn_server(folder: &Path, port: u16, with_tls: bool) -> Result<Process, Ser
     Ok(Process::new(started.map_err(io("start setpriv (Debian package util-linux)"))?))
 }
 
-/// Converts the error for a process that no longer exists to success.
+/// Ignores the error `ESRCH`, which reports that the process no longer exists.
 fn ignore_missing_process(error: Errno) -> io::Result<()> {
     if error == Errno::SRCH { Ok(()) } else { Err(error.into()) }
 }
 
 /// Returns a command that runs as the account `postgres`, because PostgreSQL refuses to run as root.
-/// The kernel stops the process of the command when the thread that started it exits.
+/// The kernel sends SIGQUIT to the process of the command when the thread that started the process exits.
 fn command_as_postgres_user() -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "QUIT"]);
@@ -244,7 +244,7 @@ fn chown_to_postgres(folder: &Path) -> Result<(), ServerError> {
     Ok(())
 }
 
-/// Creates a data directory in a temporary directory of the account `postgres`, then copies it to `folder`.
+/// Creates a data directory in a temporary directory of the account `postgres`, and copies the result to `folder`.
 fn initialize_data_dir(folder: &Path) -> Result<(), ServerError> {
     let staging = tempfile::tempdir().map_err(|source| ServerError::Io { operation: "create a directory", source })?;
     chown_to_postgres(staging.path())?;

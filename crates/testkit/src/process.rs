@@ -1,4 +1,4 @@
-//! Runs server processes, sends signals to them, and stops them when the thread that started them exits.
+//! Runs server processes. The kernel stops a process when the thread that started the process exits.
 
 use std::io;
 use std::path::Path;
@@ -24,7 +24,7 @@ impl Process {
         self.0.try_wait().map(|ended| ended.is_some())
     }
 
-    /// Pauses the process with SIGSTOP. The kernel still accepts connections.
+    /// Pauses the process with SIGSTOP. The kernel still accepts TCP connections for the process.
     pub(crate) fn pause(&self) -> io::Result<()> {
         self.send_signal(Signal::STOP)
     }
@@ -34,30 +34,30 @@ impl Process {
         self.send_signal(Signal::CONT)
     }
 
-    /// Kills the process with SIGKILL, and waits until it exits.
+    /// Kills the process with SIGKILL, and waits until the process exits.
     pub(crate) fn kill(&mut self) -> io::Result<()> {
         self.0.kill()?;
         self.0.wait().map(|_| ())
     }
 
-    /// Sends SIGQUIT to the process, and waits until it exits.
+    /// Sends SIGQUIT to the process, and waits until the process exits.
     pub(crate) fn quit_and_wait(&mut self) -> io::Result<()> {
         self.signal_and_wait(Signal::QUIT)
     }
 
-    /// Sends SIGINT to the process, and waits until it exits.
+    /// Sends SIGINT to the process, and waits until the process exits.
     pub(crate) fn interrupt_and_wait(&mut self) -> io::Result<()> {
         self.signal_and_wait(Signal::INT)
     }
 
-    /// Returns the process ids of this process's child processes.
+    /// Returns the process ids of the child processes.
     pub(crate) fn child_pids(&self) -> io::Result<Vec<Pid>> {
         let id = self.0.id();
         let listed = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
         Ok(listed.split_whitespace().filter_map(|child| child.parse().ok().and_then(Pid::from_raw)).collect())
     }
 
-    /// Sends SIGTERM to the process, and waits until it exits.
+    /// Sends SIGTERM to the process, and waits until the process exits.
     pub(crate) fn terminate_and_wait(&mut self) -> io::Result<()> {
         self.signal_and_wait(Signal::TERM)
     }
@@ -82,12 +82,12 @@ impl Drop for Process {
     }
 }
 
-/// Builds a command whose process the kernel kills when the thread that started it exits.
+/// Builds a command whose process receives SIGKILL from the kernel when the thread that started the process exits.
 pub(crate) fn command_killed_with_parent(program: &Path) -> Command {
     command_with_death_signal("KILL", program)
 }
 
-/// Builds a command whose process receives SIGTERM from the kernel when the thread that started it exits.
+/// Builds a command whose process receives SIGTERM from the kernel when the thread that started the process exits.
 /// SIGTERM gives the program time to stop its own child processes.
 pub(crate) fn command_terminated_with_parent(program: &Path) -> Command {
     command_with_death_signal("TERM", program)

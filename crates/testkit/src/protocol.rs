@@ -1,4 +1,4 @@
-//! Reads and writes MySQL packets: a three-byte length, a sequence number and a payload.
+//! Reads and writes MySQL packets. A packet has a three-byte length, a sequence number and a payload.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Maximum payload size of a MySQL packet in bytes. A payload of this size continues in the next packet.
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 0x00ff_ffff;
-/// Capability flag `CLIENT_SSL`: the server offers TLS, or the client requests TLS.
+/// Capability flag `CLIENT_SSL`. A server sets the flag to offer TLS, and a client sets the flag to request TLS.
 pub(crate) const CLIENT_SSL: u32 = 0x0800;
 
 /// Reads a MySQL packet, and returns its sequence number and payload.
@@ -40,7 +40,7 @@ pub(crate) async fn write_packet(
     stream.write_all(payload).await
 }
 
-/// Returns true if a client's first packet is an SSL request: it sets `CLIENT_SSL` and contains no user name.
+/// Returns true if a client's first packet is an SSL request, which sets `CLIENT_SSL` and contains no user name.
 pub(crate) fn is_ssl_request(payload: &[u8]) -> bool {
     payload.len() == 32 && payload.get(1).is_some_and(|byte| u32::from(*byte) << 8 & CLIENT_SSL != 0)
 }

@@ -1,7 +1,7 @@
-//! Minimal MySQL client that lets tests choose the sent bytes, the character set and the client address.
+//! Minimal MySQL client in which tests control the sent bytes, the character set and the client address.
 //!
 //! The client can log in only to accounts without a password.
-//! A MySQL driver would hide protocol details from the tests and use more memory.
+//! A regular MySQL driver would hide protocol details from the tests and use more memory.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Client character set. The numeric value of a variant is the collation id in the handshake.
+/// Client character set. The discriminant of each variant is the collation id in the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Charset {
     /// UTF-8.
@@ -18,7 +18,7 @@ pub enum Charset {
     Gbk = 28,
     /// Windows-1252, called latin1 in MySQL.
     Latin1 = 8,
-    /// UTF-8 in which each character has at most three bytes.
+    /// UTF-8 with at most three bytes per character.
     Utf8mb3 = 33,
     /// Binary strings without a character set.
     Binary = 63,
@@ -100,20 +100,20 @@ impl RawSession {
         Ok(session)
     }
 
-    /// Runs a statement that returns no rows, and waits for the server's response.
+    /// Executes a statement that returns no rows, and waits for the server's response.
     pub async fn execute(&mut self, statement: &str) -> io::Result<()> {
         self.send_statement(statement.as_bytes()).await?;
         let response = self.receive_payload().await?;
         expect_ok_packet(&response)
     }
 
-    /// Runs a statement that returns rows, and discards all rows.
+    /// Executes a statement that returns rows, and discards all rows.
     pub async fn query(&mut self, statement: &str) -> io::Result<()> {
         self.send_statement(statement.as_bytes()).await?;
         self.skip_rows().await
     }
 
-    /// Skips the column definitions and the rows of a result. Each of these two parts ends with an EOF packet.
+    /// Skips the column definitions and the rows of a result set. An EOF packet follows each of the two parts.
     async fn skip_rows(&mut self) -> io::Result<()> {
         let mut ends = 0;
         while ends < 2 {
@@ -189,7 +189,7 @@ fn encode_length(length: usize) -> io::Result<u8> {
     u8::try_from(length).ok().filter(|&length| length < 251).ok_or_else(|| io::Error::other("a name that is too long"))
 }
 
-/// Parses the connection id, which follows the protocol version and the server version in a greeting packet.
+/// Parses the connection id in a greeting packet. The id follows the protocol version and the server version.
 fn parse_connection_id(greeting: &[u8]) -> io::Result<u64> {
     if greeting.first() == Some(&0xff) {
         return Err(login_rejection_error(greeting));

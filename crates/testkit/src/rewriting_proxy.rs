@@ -1,4 +1,4 @@
-//! TCP proxy that changes the greeting packet of a MySQL server, and holds or delays selected packets.
+//! TCP proxy that rewrites the greeting packet of a MySQL server, and holds or delays selected packets.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,29 +23,29 @@ pub enum ConnectionIdRewrite {
     Unchanged,
     /// Sends the same id on every connection.
     Fixed(u32),
-    /// The proxy assigns consecutive ids from the given id on, as some MySQL proxies do.
+    /// The proxy assigns consecutive connection ids that start at the given id, as some MySQL proxies do.
     From(u32),
 }
 
-/// Action that the proxy takes on a client packet.
+/// Action of the proxy on a matching client packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PacketEffect {
     /// The proxy holds the client packet until [`RewritingProxy::release`].
     HoldRequest,
-    /// The proxy forwards the client packet, and holds later server data until [`RewritingProxy::release`].
+    /// The proxy forwards the client packet, and holds subsequent server data until [`RewritingProxy::release`].
     HoldResponse,
     /// Forwards the packet after a delay.
     Delay(Duration),
 }
 
-/// Changes that a [`RewritingProxy`] makes to the data it forwards.
+/// Rules by which a [`RewritingProxy`] changes, holds or delays packets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rewrite {
     /// Connection id that the proxy puts into the server's greeting packet.
     pub greeting_id: ConnectionIdRewrite,
-    /// If true, the proxy removes `CLIENT_SSL` from the greeting, as in a TLS stripping attack.
+    /// If true, the proxy removes `CLIENT_SSL` from the greeting packet, as in a TLS stripping attack.
     pub hide_tls: bool,
-    /// Text that selects client packets, and the action on these packets. TLS-encrypted packets never match.
+    /// Substring of the affected client packets, and the action on these packets. TLS-encrypted packets never match.
     pub effect: Option<(&'static str, PacketEffect)>,
 }
 
@@ -92,8 +92,8 @@ impl RewritingProxy {
         format!("mysql://{user}@{}/?tls=off", self.address)
     }
 
-    /// Changes the rewrite rules for new connections, and for later packets on open connections.
-    /// Packets that the proxy already holds stay held.
+    /// Replaces the rewrite rules for new connections, and for subsequent packets on open connections.
+    /// The proxy continues to hold the packets that it already holds.
     pub fn set_rewrite(&self, rewrite: Rewrite) {
         *self.state.lock_rewrite() = rewrite;
         self.state.held.send_replace(false);
@@ -111,7 +111,7 @@ impl RewritingProxy {
         let _ = self.state.held.subscribe().wait_for(|held| *held).await;
     }
 
-    /// Forwards all held packets, and stops holding packets.
+    /// Forwards all held packets, and holds no further packets.
     pub fn release(&self) {
         self.state.released.send_replace(true);
     }
@@ -165,7 +165,7 @@ async fn forward_connection(client: TcpStream, target: SocketAddr, number: u32, 
     }
 }
 
-/// Rewrites the connection id and the TLS flag of a greeting packet in place. Does not change an error packet.
+/// Rewrites the connection id and the TLS flag of a greeting packet in place. Leaves error packets unchanged.
 fn rewrite_greeting(greeting: &mut [u8], number: u32, rewrite: Rewrite) {
     if greeting.first() != Some(&10) {
         return;

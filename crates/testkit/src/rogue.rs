@@ -25,7 +25,7 @@ use crate::protocol::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
 pub use password_leak::PasswordLeak;
 use recording::ClientRecording;
 
-/// Attack that a [`RogueServer`] carries out on its clients.
+/// Attack that a [`RogueServer`] performs on its clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RogueMode {
     /// The server requests full authentication with `caching_sha2_password`. Without TLS, it sends a known RSA key.
@@ -38,7 +38,7 @@ pub enum RogueMode {
     Sha256Password,
     /// The server responds to [`ATTACKED_STATEMENTS`] with a request for a file on the client's machine.
     LocalInfile(String),
-    /// The server responds to `SHOW FULL PROCESSLIST` with one row that has a huge last column.
+    /// The server responds to `SHOW FULL PROCESSLIST` with one row whose last column is huge.
     HugePacket {
         /// Size of the last column in bytes.
         bytes: u64,
@@ -53,7 +53,7 @@ pub enum RogueMode {
     Garbage,
 }
 
-/// The rogue server attacks the client if a statement contains one of these texts in any letter case.
+/// Case-insensitive substrings of the statements to which the rogue server responds with an attack.
 pub const ATTACKED_STATEMENTS: [&str; 2] = ["processlist", "performance_schema.threads"];
 
 /// Configuration of a [`RogueServer`].
@@ -61,14 +61,14 @@ pub const ATTACKED_STATEMENTS: [&str; 2] = ["processlist", "performance_schema.t
 pub struct RogueOptions {
     /// Attack that the server carries out.
     pub mode: RogueMode,
-    /// Server version that the rogue server reports in its greeting packet and in the result of `VERSION()`.
+    /// Server version that the rogue server reports in the greeting packet and as the result of `VERSION()`.
     pub version: &'static str,
     /// If true, the server offers TLS with a self-signed certificate for `127.0.0.1`.
     pub tls: bool,
 }
 
 impl From<RogueMode> for RogueOptions {
-    /// Creates options for a server that reports version 9.7 of MySQL and does not offer TLS.
+    /// Creates options for a rogue server that reports MySQL version 9.7 and does not offer TLS.
     fn from(mode: RogueMode) -> Self {
         Self { mode, version: "9.7.0", tls: false }
     }
@@ -112,7 +112,7 @@ impl RogueServer {
         self.recording.connection_count()
     }
 
-    /// Returns the number of client statements that the server has answered with an attack.
+    /// Returns the number of client statements to which the server has responded with an attack.
     #[must_use]
     pub fn attack_count(&self) -> usize {
         self.recording.attack_count()
@@ -130,13 +130,13 @@ impl RogueServer {
         self.recording.recorded_packets()
     }
 
-    /// Returns the payloads of [`RogueServer::received_packets`] as one byte string.
+    /// Returns the concatenated payloads of [`RogueServer::received_packets`].
     #[must_use]
     pub fn received_bytes(&self) -> Vec<u8> {
         self.received_packets().concat()
     }
 
-    /// Returns the recoverable encoding in which a client sent the password, or `None` if no client sent one.
+    /// Returns the encoding in which a client leaked `password`, or `None` if no client leaked the password.
     #[must_use]
     pub fn find_password_leak(&self, password: &str) -> Option<PasswordLeak> {
         password_leak::find_password_leak(&self.received_packets(), password)

@@ -1,4 +1,4 @@
-//! Private S3 server: one process that runs all components of SeaweedFS.
+//! Private S3 server: a single process that runs all SeaweedFS components.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT};
 use crate::server_error::ServerError;
 use crate::toolchain;
 
-/// A running S3 server that has the bucket [`S3Server::BUCKET_NAME`].
+/// A running S3 server with the bucket [`S3Server::BUCKET_NAME`].
 /// Dropping the value kills the server and deletes all objects.
 #[derive(Debug)]
 pub struct S3Server {
@@ -35,10 +35,10 @@ impl S3Server {
     pub const BUCKET_NAME: &str = "results";
     /// Access key id and secret key of an S3 identity with all permissions.
     pub const OWNER_KEY: (&str, &str) = ("AKCLEWOWNER", "the-secret-of-the-owner");
-    /// Access key id and secret key of an S3 identity that may only read and list objects.
+    /// Access key id and secret key of an S3 identity that is only allowed to read and list objects.
     pub const READER_KEY: (&str, &str) = ("AKCLEWREADER", "the-secret-of-the-reader");
 
-    /// Starts an S3 server, and waits until it accepts uploads.
+    /// Starts an S3 server, and waits until the server accepts uploads.
     /// The kernel kills the server when the thread that called this function exits.
     pub async fn start() -> Result<Self, ServerError> {
         let mut last = None;
@@ -63,7 +63,7 @@ impl S3Server {
         Ok(server)
     }
 
-    /// Waits until the SeaweedFS filer can store files, then creates the bucket. Earlier uploads would fail.
+    /// Waits until the SeaweedFS filer can store files, because earlier uploads would fail. Then creates the bucket.
     async fn wait_until_writable(&mut self) -> Result<(), ServerError> {
         let bucket = format!("POST /buckets/{}/", Self::BUCKET_NAME);
         let requests = [
@@ -74,7 +74,7 @@ impl S3Server {
         self.repeat_until_success(&requests).await
     }
 
-    /// Sends HTTP requests in sequence, and repeats each request until it succeeds.
+    /// Sends HTTP requests in sequence, and retries each request until the request succeeds.
     async fn repeat_until_success(&mut self, requests: &[(u16, &str)]) -> Result<(), ServerError> {
         let start = Instant::now();
         for (port, request) in requests {
@@ -96,7 +96,7 @@ impl S3Server {
         format!("http://127.0.0.1:{}", self.ports.s3)
     }
 
-    /// Returns the socket address at which the server provides the S3 API.
+    /// Returns the socket address of the S3 API.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.ports.s3))
@@ -115,7 +115,7 @@ impl S3Server {
             .map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
     }
 
-    /// Pauses the server with SIGSTOP. The kernel still accepts connections.
+    /// Pauses the server with SIGSTOP. The kernel still accepts TCP connections for the server.
     pub fn pause(&self) -> io::Result<()> {
         self.process.pause()
     }
@@ -135,7 +135,7 @@ impl S3Server {
         self.process.terminate_and_wait()
     }
 
-    /// Restarts the stopped server with the same ports and objects, and waits until it accepts uploads.
+    /// Restarts the stopped server with the same ports and objects, and waits until the server accepts uploads.
     /// The kernel kills the server when the thread that called this function exits.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = spawn_server(&self.folder, &self.ports)?;
@@ -144,7 +144,7 @@ impl S3Server {
     }
 
     /// Returns the names of all objects in one folder of the bucket.
-    /// The listing comes from the SeaweedFS filer API, so it needs no signature and does not depend on the S3 API.
+    /// The SeaweedFS filer API provides the listing, so the request needs no signature and bypasses the S3 API.
     pub async fn list_objects(&self, folder: &str) -> Result<Vec<String>, ServerError> {
         let request = format!("GET /buckets/{}/{folder}/?limit=1000000", Self::BUCKET_NAME);
         let response = send_request(self.ports.filer, &request, b"").await.map_err(io_error("list objects"))?;
@@ -226,7 +226,7 @@ fn is_success_response(response: &[u8]) -> bool {
     response.starts_with(b"HTTP/1.0 2")
 }
 
-/// Sends an HTTP/1.0 request, and returns the response head and body. HTTP/1.0 prevents a chunked response.
+/// Sends an HTTP/1.0 request, because HTTP/1.0 prevents chunked responses. Returns the response head and body.
 async fn send_request(port: u16, request: &str, body: &[u8]) -> io::Result<Vec<u8>> {
     let exchange = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
@@ -245,7 +245,7 @@ async fn send_request(port: u16, request: &str, body: &[u8]) -> io::Result<Vec<u
 
 /// Parses the object names in a JSON directory listing of the SeaweedFS filer.
 /// Each entry of the listing has the format `"FullPath":"/buckets/results/folder/name"`.
-/// The parser does not unescape object names, because they contain no characters that JSON escapes.
+/// The parser does not unescape object names, because the object names contain no characters that JSON escapes.
 fn parse_object_names(listing: &str) -> Vec<String> {
     let paths = listing.split("\"FullPath\":").skip(1).filter_map(|rest| rest.split('"').nth(1));
     paths.filter_map(|path| path.rsplit('/').next()).map(str::to_owned).collect()

@@ -12,39 +12,39 @@ use crate::flavor::Flavor;
 
 pub use runner::{BuiltScenario, ScenarioError};
 
-/// Script that creates lock waits between sessions, together with the expected lock waits.
+/// Script that creates lock waits between sessions, and the lock waits that the script must produce.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scenario {
     /// Short description.
     pub name: String,
     /// Server flavors on which the scenario can run.
     pub flavors: &'static [Flavor],
-    /// Script with one step per line: session name, operator and statement.
+    /// Script with one step per line. A step consists of a session name, an operator and a statement.
     /// `a: …`: session `a` runs a statement to completion.
     /// `b? …`: session `b` starts a statement, and the runner waits until another session blocks the statement.
     /// `b+ …`: session `b` starts a statement. After all steps, the runner waits until the statement is blocked.
     /// `a~ …`: session `a` starts a statement that keeps running.
     /// `a!`: session `a` disconnects.
     script: String,
-    /// Expected lock waits in the format `waiter>blocker`, separated by spaces.
+    /// Expected lock waits, separated by spaces. Each wait has the format `waiter>blocker`.
     /// The blocker `xa` stands for a prepared XA transaction without a session.
     waits: String,
-    /// Expected root blockers, separated by spaces, worst first. `+` joins the sessions of a wait cycle.
+    /// Expected root blockers, separated by spaces, highest rank first. `+` joins the sessions of a wait cycle.
     roots: String,
     /// Locked resource that Clew must report for each waiter.
-    /// The name [`ANY_WAITER_NAME`] stands for all waiters that have no entry of their own.
+    /// The name [`ANY_WAITER_NAME`] stands for all waiters without a separate entry.
     resources: Vec<(&'static str, &'static str)>,
-    /// Expected root blocker after a kill of the first root blocker, if the kill unblocks no session.
+    /// Expected root blocker after a kill of the first root blocker, if this kill does not unblock any session.
     pub root_after_kill: Option<&'static str>,
     /// Expected reason why a root blocker cannot be killed, or `None` if all root blockers can be killed.
     pub unkillable_reason: Option<&'static str>,
 }
 
-/// Server flavors of a scenario that runs on both MariaDB and MySQL.
+/// Server flavors for scenarios that run on both MariaDB and MySQL.
 const BOTH_FLAVORS: &[Flavor] = &Flavor::ALL;
 const MYSQL_ONLY: &[Flavor] = &[Flavor::MySql];
 const MARIADB_ONLY: &[Flavor] = &[Flavor::MariaDb];
-/// Name that stands for every waiter that has no entry of its own in `resources`.
+/// Name that stands for all waiters without a separate entry in `resources`.
 const ANY_WAITER_NAME: &str = "*";
 
 /// Step of a scenario script.
@@ -56,18 +56,18 @@ enum ScenarioStep<'a> {
     Block(&'a str, &'a str),
     /// Starts a statement. After all steps, the runner waits until the statement is blocked.
     BlockWithDelayedCheck(&'a str, &'a str),
-    /// Starts a statement that keeps running until its session ends.
+    /// Starts a statement that keeps running until its session is closed.
     Start(&'a str, &'a str),
     /// Disconnects the session.
     Disconnect(&'a str),
 }
 
 impl Scenario {
-    /// Command-line arguments that the database server needs for all scenarios.
-    /// This argument enables table locks for auto-increment values; by default, MySQL takes no such locks.
+    /// Command-line arguments of the database server on which scenarios run.
+    /// The argument enables table locks for auto-increment values. MySQL does not use these locks by default.
     pub const SERVER_ARGUMENTS: [&str; 1] = ["--innodb-autoinc-lock-mode=1"];
 
-    /// Returns all scenarios that run on a server flavor, the simplest scenarios first.
+    /// Returns all scenarios that can run on a server flavor, the simplest scenarios first.
     #[must_use]
     pub fn all_for_flavor(flavor: Flavor) -> Vec<Self> {
         let lists = [
@@ -101,13 +101,13 @@ impl Scenario {
         }
     }
 
-    /// Sets the expected locked resource of one waiter that differs from the other waiters.
+    /// Sets the expected locked resource of one waiter, if the resource differs from that of the other waiters.
     fn with_resource(mut self, waiter: &'static str, resource: &'static str) -> Self {
         self.resources.push((waiter, resource));
         self
     }
 
-    /// Expects that a kill of the first root blocker unblocks no session, because its locks pass to `root`.
+    /// Expects that a kill of the first root blocker unblocks no session, because the sessions then wait for `root`.
     fn with_root_after_kill(mut self, root: &'static str) -> Self {
         self.root_after_kill = Some(root);
         self
@@ -125,7 +125,7 @@ impl Scenario {
         self.waits.split_whitespace().filter_map(|wait| wait.split_once('>')).collect()
     }
 
-    /// Returns the session names of each expected root blocker, worst root blocker first.
+    /// Returns the session names of each expected root blocker, highest rank first.
     #[must_use]
     pub fn expected_root_blockers(&self) -> Vec<Vec<&str>> {
         self.roots.split_whitespace().map(|root| root.split('+').collect()).collect()

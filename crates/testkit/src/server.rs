@@ -44,17 +44,17 @@ pub struct Server {
     environment: Vec<(String, OsString)>,
 }
 
-/// Time limit for the start of a database server on a busy machine.
+/// Timeout for the start of a database server. The timeout is long, because a start is slow on a busy machine.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(90);
-/// Time to wait until a server has removed a closed connection from its process list.
+/// Delay after which a server has usually removed a closed connection from its process list.
 const CONNECTION_CLOSE_DELAY: Duration = Duration::from_millis(200);
-/// Maximum number of start attempts. Each attempt uses a new port, because another process may take the free port.
+/// Maximum number of start attempts. Each attempt uses a new port, because another process can bind the port first.
 pub(crate) const MAX_START_ATTEMPTS: usize = 3;
 
 impl Server {
-    /// Starts a database server, and waits until it accepts connections.
+    /// Starts a database server, and waits until the server accepts connections.
     /// The kernel kills the server when the thread that called this function exits.
-    /// Do not call this function on a runtime's blocking pool, because idle pool threads exit.
+    /// Do not call this function on a runtime's blocking pool, because the pool terminates idle threads.
     pub async fn start(flavor: Flavor, options: &ServerOptions) -> Result<Self, ServerError> {
         Self::start_with_environment(flavor, options, &[]).await
     }
@@ -101,8 +101,8 @@ impl Server {
         Ok(server)
     }
 
-    /// Restarts the server after [`Server::kill`] with the same port and data. Waits until it accepts connections.
-    /// After a restart, connection ids start again. Transactions of the last second before the kill may be lost.
+    /// Restarts a killed server with the same port and data, and waits until the server accepts connections.
+    /// A restart resets the connection ids. Transactions committed in the last second before the kill can be lost.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process.kill().map_err(|source| ServerError::Io { operation: "stop a server", source })?;
         let environment: Vec<_> = self.environment.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
@@ -217,7 +217,7 @@ impl Server {
         Ok(())
     }
 
-    /// Pauses the server with SIGSTOP. The kernel still accepts connections.
+    /// Pauses the server with SIGSTOP. The kernel still accepts TCP connections for the server.
     pub fn pause(&self) -> io::Result<()> {
         self.process.pause()
     }
@@ -274,7 +274,7 @@ fn spawn_server(
 /// Creates the account `root` without a password for all hosts. The server listens only on the loopback interface.
 const INIT_SQL: &str = "CREATE USER IF NOT EXISTS root@'%';\nGRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n";
 
-/// Arguments that make the server small and fast. They turn off durability and host name resolution.
+/// Arguments for a small and fast server. The arguments turn off durability and host name resolution.
 const COMMON_SERVER_ARGUMENTS: [&str; 7] = [
     "--bind-address=127.0.0.1,::1",
     "--skip-name-resolve",

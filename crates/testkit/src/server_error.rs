@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::toolchain;
 
-/// Error that occurs while a private server is started or controlled.
+/// Error that occurs while a test starts or controls a private server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The server is not installed.
@@ -16,7 +16,7 @@ pub enum ServerError {
         /// Path of the missing program.
         program: PathBuf,
     },
-    /// The directory that contains the downloaded servers cannot be used.
+    /// The directory for downloaded servers is not usable.
     #[error(transparent)]
     Setup(#[from] toolchain::ServersDirError),
     /// A file or process operation failed.

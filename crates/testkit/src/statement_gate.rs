@@ -1,5 +1,5 @@
 //! Proxy that holds a client's statement before the statement reaches the database server.
-//! While the proxy holds a statement of Clew, a test can run other statements on the server.
+//! While the proxy holds one of Clew's statements, a test can run other statements on the server.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -20,7 +20,7 @@ pub struct StatementGate {
     accepting: JoinHandle<()>,
 }
 
-/// State that the [`StatementGate`] shares with the tasks of its connections.
+/// State that the [`StatementGate`] shares with its connection tasks.
 #[derive(Debug)]
 struct GateState {
     words: &'static str,
@@ -29,7 +29,7 @@ struct GateState {
 }
 
 impl StatementGate {
-    /// Starts a proxy that holds every statement that contains `words`, and forwards all other statements.
+    /// Starts a proxy that holds statements that contain the string `words`, and forwards all other statements.
     pub async fn start(server: &Server, words: &'static str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
@@ -50,7 +50,7 @@ impl StatementGate {
         let _ = self.state.reached.subscribe().wait_for(|reached| *reached).await;
     }
 
-    /// Forwards the held statement, and forwards all later statements immediately.
+    /// Forwards the held statement. The proxy then forwards all subsequent statements immediately.
     pub fn release(&self) {
         self.state.open.send_replace(true);
     }

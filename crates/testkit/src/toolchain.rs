@@ -1,12 +1,12 @@
-//! Packages and paths of the servers and programs that tests use. `cargo xtask test` installs the packages.
+//! Packages and paths of the servers and programs for tests. `cargo xtask test` installs the packages.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Environment variable with the path of the directory for downloaded servers and tools.
+/// Environment variable that contains the path of the directory for downloaded servers and tools.
 pub const SERVERS_DIR_ENV_VAR: &str = "CLEW_SERVERS_DIR";
-/// Environment variable with the path of a Python interpreter that has the API client packages.
+/// Environment variable that contains the path of a Python interpreter with the API client packages.
 pub const PYTHON_ENV_VAR: &str = "CLEW_TEST_PYTHON";
 
 /// A Debian package, and the path of a file that exists only if the package is installed.
@@ -61,7 +61,7 @@ for line in open(sys.argv[1]):
     name, _, version = line.strip().partition('==')
     assert name.startswith('#') or installed.version(name) == version, line";
 
-/// Error that occurs if the directory for downloaded servers and tools cannot be used.
+/// Error that occurs if the directory for downloaded servers and tools is not usable.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use {}: {source}. Fix: set {SERVERS_DIR_ENV_VAR} to a writable directory", path.display())]
 pub struct ServersDirError {
@@ -106,7 +106,7 @@ pub fn mariadb_plugin_package_dir() -> PathBuf {
     servers_dir().join("mariadb-plugins")
 }
 
-/// Returns the path of the nginx program: the installed one, or else the extracted one.
+/// Returns the path of the installed nginx program, or of the extracted program if nginx is not installed.
 #[must_use]
 pub fn nginx_path() -> PathBuf {
     let installed = PathBuf::from("/usr/sbin/nginx");
@@ -125,14 +125,14 @@ pub fn python_environment_dir() -> PathBuf {
     servers_dir().join("clients")
 }
 
-/// Returns the path of a Python interpreter that has the API client packages.
+/// Returns the path of a Python interpreter with the API client packages.
 /// If `CLEW_TEST_PYTHON` is not set, uses the interpreter in [`python_environment_dir`].
 #[must_use]
 pub fn client_python_path() -> PathBuf {
     std::env::var_os(PYTHON_ENV_VAR).map_or_else(|| python_environment_dir().join("bin").join("python"), PathBuf::from)
 }
 
-/// Returns the path of the S3 server SeaweedFS, which pip installs with the API client packages.
+/// Returns the path of the SeaweedFS program. `pip` installs SeaweedFS together with the API client packages.
 #[must_use]
 pub fn seaweedfs_path() -> PathBuf {
     client_python_path().with_file_name("weed")
@@ -144,7 +144,7 @@ pub struct ServersDirLock {
     _file: File,
 }
 
-/// Locks the directory for downloaded servers and tools. Waits while another process holds the lock.
+/// Locks the directory for downloaded servers and tools. Blocks while another process holds the lock.
 pub fn lock_servers_dir() -> Result<ServersDirLock, ServersDirError> {
     let directory = servers_dir();
     let path = directory.join("lock");

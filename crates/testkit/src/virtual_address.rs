@@ -1,4 +1,4 @@
-//! TCP forwarder that simulates a load balancer, or a virtual IP address with fail-over.
+//! TCP forwarder that simulates a load balancer, or a virtual IP address with failover.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

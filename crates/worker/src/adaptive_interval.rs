@@ -1,43 +1,43 @@
-//! Adaptive interval between two reads of a node. Kill tasks and the web page's live session list use this interval.
+//! Adaptive poll interval of a node. Kill tasks and the web page's live session list poll at this interval.
 //!
-//! The interval equals the target interval unless a read takes more than a tenth of the target interval.
+//! The poll interval equals the target interval unless a read takes more than a tenth of the target interval.
 
 use std::time::Duration;
 
 /// Default target interval between the starts of two reads.
 pub(crate) const DEFAULT_READ_INTERVAL: Duration = Duration::from_secs(1);
-/// Maximum read interval for a slow node. A longer target interval overrides this maximum.
+/// Maximum poll interval of a slow node. A longer target interval overrides this maximum.
 const MAX_SLOW_NODE_INTERVAL: Duration = Duration::from_secs(30);
-/// Ratio of a slow node's read interval to the duration of its last read, within the interval limits.
+/// A slow node's poll interval is this many times the duration of its last read, within the interval limits.
 const MIN_INTERVAL_TO_READ_DURATION_RATIO: u32 = 10;
 
-/// Interval between two reads of a node. The interval adapts to the duration of the last read.
+/// Poll interval of a node. The interval adapts to the duration of the last read.
 #[derive(Debug)]
 pub struct AdaptiveInterval {
-    /// Interval between two reads while the node is fast.
+    /// Poll interval while the node is fast.
     target: Duration,
-    /// Interval between two reads while the node is slow, or `None` while the node is fast.
+    /// Poll interval while the node is slow, or `None` while the node is fast.
     slow_interval: Option<Duration>,
 }
 
 impl Default for AdaptiveInterval {
-    /// Creates an adaptive interval with a target interval of one second.
+    /// Creates an adaptive poll interval with a target interval of one second.
     fn default() -> Self {
         Self::with_target_interval(DEFAULT_READ_INTERVAL)
     }
 }
 
-/// Change of the read interval when a node becomes slow or fast.
+/// Change of the poll interval when a node becomes slow or fast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IntervalChange {
-    /// The node became slow, so its read interval is now longer than the target interval.
+    /// The node became slow, so its poll interval is now longer than the target interval.
     Lengthened(Duration),
-    /// The node became fast, so its read interval equals the target interval again.
+    /// The node became fast, so its poll interval equals the target interval again.
     Restored,
 }
 
 impl AdaptiveInterval {
-    /// Creates an adaptive interval with the target interval `target`.
+    /// Creates an adaptive poll interval with the target interval `target`.
     #[must_use]
     pub fn with_target_interval(target: Duration) -> Self {
         Self { target, slow_interval: None }
@@ -49,10 +49,10 @@ impl AdaptiveInterval {
         self.target = every;
     }
 
-    /// Records the duration of a read. Returns the interval change if the read makes the node slow or fast.
+    /// Records the duration of a read. Returns the interval change if the node becomes slow or fast.
     ///
     /// A slow node counts as fast again once a read takes at most a twentieth of the target interval.
-    /// Hysteresis prevents frequent interval changes if the read duration is near a tenth of the target interval.
+    /// Hysteresis prevents frequent interval changes if reads take about a tenth of the target interval.
     pub fn record_read_duration(&mut self, took: Duration) -> Option<IntervalChange> {
         let was_slow = self.slow_interval.is_some();
         let max_duration = self.target / MIN_INTERVAL_TO_READ_DURATION_RATIO;
@@ -67,13 +67,13 @@ impl AdaptiveInterval {
         }
     }
 
-    /// Returns the read interval while the node is slow, or `None` while the node is fast.
+    /// Returns the poll interval while the node is slow, or `None` while the node is fast.
     #[must_use]
     pub fn slow_node_interval(&self) -> Option<Duration> {
         self.slow_interval
     }
 
-    /// Returns the current interval between the starts of two reads.
+    /// Returns the current poll interval, which is the time between the starts of two reads.
     #[must_use]
     pub fn current_interval(&self) -> Duration {
         self.slow_interval.unwrap_or(self.target).max(self.target)

@@ -1,4 +1,4 @@
-//! Notifies callers in this process when the collection that they wait for completes.
+//! Notifies waiting callers in this process when a collection completes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use clew_model::RequestId;
 use tokio_util::sync::CancellationToken;
 
-/// Notifies callers in this process when the collection that they wait for completes. Clones share state.
+/// Notifies waiting callers in this process when a collection completes. Clones share state.
 #[derive(Clone, Default)]
 pub(crate) struct CompletionNotifier(Arc<WaiterRegistry>);
 
@@ -31,7 +31,7 @@ pub(crate) struct CompletionWaiter {
 }
 
 impl CompletionNotifier {
-    /// Registers a waiter for a collection. The waiter receives all notifications that are sent after this call.
+    /// Registers a waiter for a collection. The waiter receives every notification that is sent after this call.
     pub(crate) fn subscribe_to_completion(&self, request_id: &RequestId) -> CompletionWaiter {
         let mut collections = self.lock_collections();
         let entry = collections
@@ -48,7 +48,7 @@ impl CompletionNotifier {
         }
     }
 
-    /// Notifies all current waiters. Waiters that subscribe later are notified immediately.
+    /// Notifies all current waiters. Waiters that subscribe later receive the notification immediately.
     pub(crate) fn notify_all_and_close(&self) {
         self.0.closed.cancel();
     }

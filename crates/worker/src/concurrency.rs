@@ -1,4 +1,4 @@
-//! Concurrency limits of a worker: slots for active reads and additional slots for stalled reads.
+//! Concurrency limits of a worker: slots for active session reads and additional slots for stalled session reads.
 //!
 //! An active read uses memory and CPU time, but a stalled read only occupies a connection.
 //! A read therefore releases its active-read permit while the node sends no data.
@@ -21,10 +21,10 @@ use crate::settings::WorkerSettings;
 pub(crate) struct SlotPool {
     /// Permits for active reads.
     active: Arc<Semaphore>,
-    /// Permits for reads, whether active or stalled. The permits also limit the number of connections to nodes.
+    /// Permits for active and stalled reads. The permits also limit the number of connections to nodes.
     total: Arc<Semaphore>,
     /// Maximum number of stalled reads.
-    /// At this number of stalled reads, the worker stops claiming collections of stalled nodes.
+    /// When this number of reads is stalled, the worker stops claiming collections of stalled nodes.
     max_stalled: usize,
     stall_timeout: Duration,
     stalled: Arc<Mutex<StalledNodes>>,
@@ -75,8 +75,8 @@ impl SlotPool {
         CollectionSlot { pool: self.clone(), active: Some(active), _total: total }
     }
 
-    /// Returns the stalled nodes whose collections the worker must not claim at present.
-    /// Returns an empty list until the number of stalled reads reaches the maximum.
+    /// Returns the stalled nodes whose collections the worker must not claim.
+    /// The list is empty until the number of stalled reads reaches the maximum.
     pub(crate) fn excluded_nodes(&self) -> Vec<NodeId> {
         let stalled = self.lock_stalled_nodes();
         if stalled.reads < self.max_stalled { Vec::new() } else { stalled.nodes.iter().cloned().collect() }
@@ -101,7 +101,7 @@ impl SlotPool {
 impl CollectionSlot {
     /// Runs a read. If the node sends no data for [`WorkerSettings::stall_timeout`], releases the active-read permit.
     ///
-    /// If the previous read of the node stalled, the slot releases the active-read permit immediately.
+    /// If the previous read of the node stalled, the slot releases the permit immediately when the read has to wait.
     pub(crate) async fn run_read(&mut self, node: &NodeId, mut read: ReadFuture<'_>) -> Result<NodeRows, Failure> {
         let mut stalled = StalledReadGuard::count_read_of_stalled_node(&self.pool, node);
         let stall_timeout = if stalled.is_some() { Duration::ZERO } else { self.pool.stall_timeout };
@@ -132,11 +132,11 @@ impl CollectionSlot {
     }
 }
 
-/// Guard that counts one stalled read in [`StalledNodes::reads`] until the guard is dropped.
+/// Guard that counts as one stalled read in [`StalledNodes::reads`] until the guard is dropped.
 struct StalledReadGuard(SlotPool);
 
 impl StalledReadGuard {
-    /// Counts a new read as stalled from its start if the previous read of the node stalled.
+    /// If the previous read of the node stalled, counts the new read as stalled from its start.
     fn count_read_of_stalled_node(pool: &SlotPool, node: &NodeId) -> Option<Self> {
         let is_stalled = pool.lock_stalled_nodes().nodes.contains(node);
         is_stalled.then(|| Self::count_stalled_read(pool, node))
@@ -158,7 +158,7 @@ impl Drop for StalledReadGuard {
     }
 }
 
-/// Waker that notifies a collection slot when the slot's read can make progress.
+/// Waker that notifies a collection slot when the read in the slot can make progress.
 #[derive(Default)]
 struct ReadWaker(Notify);
 

@@ -24,7 +24,7 @@ pub(crate) async fn send_heartbeats(store: &Store, worker: &str) {
     }
 }
 
-/// Removes a worker from the store after the worker has stopped claiming collections.
+/// Removes a worker from the store. Call this function after the worker has stopped claiming collections.
 pub(crate) async fn deregister_worker(store: &Store, worker: &str) {
     if !matches!(timeout(DEREGISTER_TIMEOUT, store.remove_worker(worker)).await, Ok(Ok(()))) {
         debug!("could not deregister this worker");

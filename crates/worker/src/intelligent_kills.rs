@@ -1,6 +1,6 @@
 //! Queue and worker for intelligent kills. A submitted kill survives a restart and is executed at most once.
 //!
-//! At execution time, the worker selects the victims with the same function that the preview uses.
+//! The worker selects the victims at execution time, with the same function that the preview uses.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -30,7 +30,7 @@ use crate::settings::WorkerSettings;
 const MAX_QUEUED_KILL_AGE: Duration = Duration::from_mins(1);
 /// Maximum number of queued intelligent kills per node.
 const MAX_QUEUED_KILLS_PER_NODE: u32 = 8;
-/// Part of an intelligent kill's lease that is reserved for store operations.
+/// Part of the lease of an intelligent kill that is reserved for store operations.
 const STORE_OPERATIONS_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Queue and worker for intelligent kills. Clones share state.
@@ -78,7 +78,7 @@ impl IntelligentKillQueue {
         self.formula_guard
     }
 
-    /// Returns the sessions that an intelligent kill would kill now.
+    /// Returns the sessions that an intelligent kill would kill at present.
     pub async fn preview_victims(
         &self,
         instance: &InstanceId,
@@ -228,7 +228,7 @@ impl IntelligentKillQueue {
         self.run_with_login_backoff(&node, Box::pin(self.kills.execute_kills(kill_request, victims, self.limits))).await
     }
 
-    /// Requests a login permit for the node, runs `work`, and records whether the node accepted the login.
+    /// Acquires a login permit for the node, runs `work`, and records whether the node accepted the login.
     async fn run_with_login_backoff<T>(
         &self,
         node: &Node,
@@ -248,16 +248,16 @@ impl IntelligentKillQueue {
     }
 }
 
-/// Clock readings of the most recently read nodes, by node address.
+/// Clock readings of the most recently contacted nodes, by node address.
 #[derive(Debug, Default)]
 struct NodeClockHistories(VecDeque<(String, ClockHistory)>);
 
 impl NodeClockHistories {
-    /// Maximum number of nodes for which the worker stores clock readings.
+    /// Maximum number of nodes whose clock readings the worker stores.
     const MAX_TRACKED_NODES: usize = 1024;
 
-    /// Compares a node's clock with its earlier readings and corrects the session ages accordingly.
-    /// If the session ages are too unreliable for kills, returns the reason.
+    /// Compares a node's clock with earlier readings of this clock, and corrects the session ages for clock steps.
+    /// Returns the reason if the session ages are too unreliable for kills.
     fn check_clock(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<UnreliableClock> {
         let address = node.address();
         let position = self.0.iter().position(|(other, _)| *other == address);
@@ -286,7 +286,7 @@ fn unreliable_age_failure(node: &NodeUrl, gap: &Limitation) -> Failure {
     Failure::new(FailureKind::ServerError, detail)
 }
 
-/// Formats a message with the number of failed kills and the first failure. Returns `None` if no kill failed.
+/// Summarizes the number of failed kills and the first failure. Returns `None` if no kill failed.
 fn summarize_kill_failures(outcomes: &[(u64, KillOutcome)]) -> Option<String> {
     let failed = |(id, outcome): &(u64, KillOutcome)| match outcome {
         KillOutcome::Failed(failure) => Some((*id, failure.to_string())),

@@ -31,11 +31,11 @@ pub(crate) struct CollectionJob {
     pub(crate) observer: Arc<dyn WorkerObserver>,
     pub(crate) completions: CompletionNotifier,
     pub(crate) claimed: ClaimedTask,
-    /// Time just before the claim, so that the worker's lease ends before the lease in the store.
+    /// Timestamp just before the claim, so that the worker's lease expires before the lease in the store.
     pub(crate) claimed_at: Instant,
 }
 
-/// Number of collected rows and the published result.
+/// Number of collected rows, and the published result.
 type CollectedResult = (u64, PendingResult);
 
 impl CollectionJob {
@@ -89,7 +89,7 @@ impl CollectionJob {
         }
     }
 
-    /// Returns the session selection of the request, with the instance's slow threshold if the request has none.
+    /// Returns the session selection of the request. The instance's slow threshold replaces a missing threshold.
     async fn load_session_selection(&self) -> Result<Selection, Failure> {
         let task = &self.claimed.task;
         let mut selection = task.selection.clone();
@@ -105,7 +105,7 @@ impl CollectionJob {
     }
 
     /// Runs a store query. After a database error, retries the query for up to the lease duration.
-    /// The retries cover a database restart. If the database is unavailable for longer, the lease expires.
+    /// The retries bridge a database restart. If the database is unavailable for longer, the lease expires.
     async fn query_store_with_retries<T, F>(&self, query: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
@@ -119,7 +119,7 @@ impl CollectionJob {
         }
     }
 
-    /// Records the outcome of the collection. After an error, retries for up to the lease duration.
+    /// Records the outcome of the collection. After an error, retries the operation for up to the lease duration.
     /// If all retries fail, a worker runs the collection again after the lease expires.
     async fn record_outcome(&self, outcome: Result<CollectedResult, Failure>) {
         let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);

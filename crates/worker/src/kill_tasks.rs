@@ -1,10 +1,10 @@
 //! Worker for kill tasks. The worker runs one tick per second on each node with running kill tasks.
 //!
 //! Only the worker that holds an instance's lease runs ticks on the instance's nodes.
-//! After the lease of an instance expires, the worker sends no kill to the instance's nodes.
+//! After the lease of an instance expires, the worker sends no `KILL` statement to the instance's nodes.
 //! Each node runs at most one tick at a time. A hung tick does not delay the ticks of other nodes.
-//! If a node's reads are slow, the worker lengthens the interval between the node's ticks.
-//! If no kill tasks exist, the worker's only activity is one store query per second.
+//! If session reads on a node are slow, the worker increases the interval between the ticks on this node.
+//! If no kill tasks exist, the worker only runs one store query per second.
 
 mod node_state;
 mod tick;
@@ -38,7 +38,7 @@ pub struct KillTaskWorker {
     limits: ReadLimits,
     lease: Duration,
     grace: Duration,
-    /// Name of this worker as the holder of instance leases.
+    /// Unique name of this worker, which the store records as the lease holder.
     worker: String,
     /// Expiry time of each instance lease that this worker holds.
     leases: HashMap<InstanceId, Instant>,
@@ -68,7 +68,7 @@ impl KillTaskWorker {
     }
 
     /// Runs kill tasks until `shutdown` is cancelled.
-    /// A shutdown cancels running reads, then waits up to [`WorkerSettings::grace`] for running kills to complete.
+    /// A shutdown cancels running reads, and waits up to [`WorkerSettings::grace`] for running kills to complete.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
         let mut ticks = interval(DEFAULT_READ_INTERVAL);

@@ -12,7 +12,7 @@ use clew_mysql::{
 use clew_store::{KillSource, NewKill, RecordedKillOutcome, Store, StoreError};
 use tracing::{error, info};
 
-/// Maximum number of recorded characters of a server's text, such as a user name or a statement template.
+/// Maximum number of characters that Clew records of a user name, statement template or other server value.
 const MAX_RECORDED_TEXT_CHARS: usize = 4096;
 
 /// Executes kills and records each kill in the store. Clones share state.
@@ -25,7 +25,7 @@ pub struct KillExecutor {
 /// Request to kill sessions on a node.
 #[derive(Debug, Clone)]
 pub struct KillRequest {
-    /// Origin of the kill request: the caller and the caller's address.
+    /// Origin of the kill request, which consists of the caller and the caller's address.
     pub origin: Origin,
     /// Project of the instance.
     pub project_id: ProjectId,
@@ -35,15 +35,15 @@ pub struct KillRequest {
     pub node_id: NodeId,
     /// URL of the node, including the password.
     pub url: NodeUrl,
-    /// Feature that requested the kill, such as a kill task.
+    /// Clew feature that requested the kill, such as a kill task.
     pub source: KillSource,
     /// Id of the intelligent kill or kill task that requested the kill, if any.
     pub task_id: Option<String>,
     /// Target of the kill: the connection or only the running statement.
     pub kind: KillTarget,
-    /// Condition that a victim must still satisfy when the kill is sent.
+    /// Condition that a victim must still satisfy when Clew sends the `KILL` statement.
     pub victim_match: VictimMatchRule,
-    /// Policy for victims whose kill can leave a non-transactional table damaged or partly changed.
+    /// Policy for victims whose kill can leave a non-transactional table corrupted or partially updated.
     pub unsafe_victims: UnsafeVictimPolicy,
     /// Reason for the kill, as stated by the caller. The reason may be empty.
     pub reason: String,
@@ -51,19 +51,19 @@ pub struct KillRequest {
     pub list_read: ProcessListSource,
 }
 
-/// Condition that a victim must still satisfy when the kill is sent.
+/// Condition that a victim must still satisfy when Clew sends the `KILL` statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VictimMatchRule {
     /// The victim must still be the same session, with any statement, because a caller selected the session by id.
     Session,
-    /// The victim must still run the same statement, or still be idle, because a rule selected it in that state.
+    /// The victim must still run the same statement or be idle, because a rule matched the statement or the idle time.
     Statement,
 }
 
 /// Error that prevented Clew from executing or recording kills.
 #[derive(Debug, thiserror::Error)]
 pub enum KillError {
-    /// An operation on the node failed, so no kill was sent. The executor recorded the failure.
+    /// An operation on the node failed before the executor sent a `KILL`. The executor recorded the failure.
     #[error("could not kill: {0}")]
     Node(Failure),
     /// The store could not record the kills or their outcomes.
@@ -184,7 +184,7 @@ impl KillRequest {
     }
 }
 
-/// Returns a failure if the process list was read through a proxy, because a proxy hides the identity of sessions.
+/// Returns a failure if Clew read the process list through a proxy, because a proxy hides the session identities.
 pub(crate) fn proxy_failure(node: &NodeUrl, read: &UserSessions) -> Option<Failure> {
     let gap = read.limitations.iter().find(|gap| gap.kind == LimitationKind::Indirect)?;
     let fix = gap.remedy.as_deref().unwrap_or_default();

@@ -1,21 +1,21 @@
-//! State of the PostgreSQL LISTEN connection. The poll interval depends on this state.
+//! State of the PostgreSQL `LISTEN` connection. The poll interval depends on this state.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Minimum poll interval while the process receives notifications.
+/// Minimum poll interval while the process receives PostgreSQL notifications.
 ///
 /// Polling remains necessary, because PostgreSQL sends no notification when a lease expires.
-/// Polling also detects changes whose notifications are lost before the process detects a broken connection.
+/// Polling also detects changes whose notifications were lost because the connection was broken.
 const MIN_LISTENING_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// True while the LISTEN connection receives notifications. Clones share state.
+/// True while the `LISTEN` connection receives notifications. Clones share state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ListenState(Arc<AtomicBool>);
 
 impl ListenState {
-    /// Returns the poll interval. Without a LISTEN connection, the poll interval is `without_listen`.
+    /// Returns the poll interval, which is `without_listen` if there is no `LISTEN` connection.
     pub(crate) fn poll_interval(&self, without_listen: Duration) -> Duration {
         if self.0.load(Ordering::Relaxed) { without_listen.max(MIN_LISTENING_POLL_INTERVAL) } else { without_listen }
     }

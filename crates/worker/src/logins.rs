@@ -1,11 +1,11 @@
-//! Login back-off for monitored servers. The back-off prevents failed logins from locking an account.
+//! Login backoff for monitored servers. The backoff prevents account lockout after failed logins.
 //!
 //! A login counts as refused if the server denies access, the account is locked, or the password has expired.
 //! Each consecutive refusal doubles the delay before the next automatic login, from 30 s up to 1 hour.
-//! The store records the back-off of each node, so all processes share the back-off.
-//! Kill tasks, collection retries and live feeds wait for the full back-off.
-//! A login that a user requests waits for only 10 s after a refusal.
-//! A successful login or new credentials for the node clear the back-off.
+//! The store records the backoff of each node, so all Clew processes share the backoff.
+//! Kill tasks, collection retries and live feeds wait for the full backoff.
+//! A login on behalf of a user's request waits for only 10 s after a refusal.
+//! A successful login or new credentials for the node reset the backoff.
 
 use clew_model::{Failure, FailureKind, Node, NodeId};
 use clew_store::{LoginBackoff, LoginPermit, LoginTrigger, Store, StoreError};
@@ -20,7 +20,7 @@ pub struct LoginAttempt {
 }
 
 impl LoginAttempt {
-    /// Requests a permit for a login. During a back-off, returns a failure of the kind [`FailureKind::AccessDenied`].
+    /// Requests a login permit. During a backoff, returns a failure of the kind [`FailureKind::AccessDenied`].
     pub async fn request_permit(store: &Store, node: &NodeId, cause: LoginTrigger) -> Result<Self, Failure> {
         let store_failure = |error: StoreError| {
             Failure::new(FailureKind::StoreFailed, format!("could not look up refused logins of node {node}: {error}"))
@@ -31,7 +31,7 @@ impl LoginAttempt {
         }
     }
 
-    /// Records the outcome of the login. `failure` is the failure, if any, of the operation that required the login.
+    /// Records the outcome of the login. If the operation that required the login failed, `failure` is its failure.
     pub async fn record_outcome(&self, node: &Node, failure: Option<&Failure>) {
         let recorded = match failure {
             Some(failure) if failure.kind == FailureKind::AccessDenied => {
@@ -47,12 +47,12 @@ impl LoginAttempt {
     }
 }
 
-/// Returns true if the server accepted the login, even if a later statement failed because of a missing privilege.
+/// Returns true if the server accepted the login, even if a later statement lacked a privilege.
 fn is_login_accepted(failure: Option<&Failure>) -> bool {
     failure.is_none_or(|failure| failure.kind == FailureKind::MissingPrivilege)
 }
 
-/// Returns the failure that reports a login deferred by the back-off.
+/// Returns the failure of a login that the backoff defers.
 fn deferred_login_failure(backoff: &LoginBackoff) -> Failure {
     let retry = Timestamp::from_millisecond(backoff.retry_at).map_or_else(|_| String::new(), |at| format!("{at:.0}"));
     let detail = format!(

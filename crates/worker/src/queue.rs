@@ -102,12 +102,12 @@ impl CollectionQueue {
         }
     }
 
-    /// Makes all current and future calls of [`CollectionQueue::wait_for_completion`] return without waiting.
+    /// Makes all current and future calls of [`CollectionQueue::wait_for_completion`] return immediately.
     pub fn close_waiters(&self) {
         self.completions.notify_all_and_close();
     }
 
-    /// Returns the number of callers that are waiting for the completion of a collection.
+    /// Returns the number of callers that wait for the completion of a collection.
     #[must_use]
     pub fn waiter_count(&self) -> usize {
         self.completions.waiter_count()
@@ -118,7 +118,7 @@ impl CollectionQueue {
         self.claimable.notify_one();
     }
 
-    /// Notifies this process's waiters of a collection that another process has completed.
+    /// Notifies the waiters in this process that another process has completed a collection.
     pub(crate) fn notify_collection_completed(&self, request_id: &RequestId) {
         self.completions.notify_waiters(request_id);
     }

@@ -7,10 +7,10 @@ use std::pin::Pin;
 use clew_model::{Failure, FailureKind, NodeUrl, Selection};
 use clew_mysql::{OutputFormat, ReadLimits, StatementText, take_snapshot};
 
-/// Function that writes all rows in order. The function may block.
+/// Function that writes all rows in order. The function can block.
 type WriteRowsFn = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
 
-/// Rows that were read from a node but are not yet written to a result. The format is CSV without a header row.
+/// Rows that a reader received from a node but has not yet written. The format is CSV without a header row.
 pub struct NodeRows {
     count: u64,
     write: WriteRowsFn,
@@ -42,7 +42,7 @@ impl fmt::Debug for NodeRows {
 /// Future of a session read. Dropping the future cancels the read.
 pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<NodeRows, Failure>> + Send + 'a>>;
 
-/// Reads sessions from nodes. Each read needs a time limit, because the worker holds a lease during the read.
+/// Reads sessions from nodes. Each read needs a timeout, because the worker holds a lease during the read.
 pub trait NodeReader: Send + Sync {
     /// Reads the selected sessions of a node. `statements` specifies whether rows contain full statements or templates.
     fn read_sessions<'a>(
@@ -54,7 +54,7 @@ pub trait NodeReader: Send + Sync {
 }
 
 /// Maximum number of attempts to get a connection permit for a node while other reads hold all permits.
-/// All attempts together take longer than Clew needs to kill or abandon a hung read.
+/// The total duration of all attempts exceeds the time that Clew needs to kill or abandon a hung read.
 const MAX_CONNECTION_ATTEMPTS: u32 = 12;
 
 /// Reads MySQL-compatible servers.

@@ -26,7 +26,7 @@ impl PendingResult {
         &self.published
     }
 
-    /// Commits the result. Callers must commit a result that a collection task references or may reference.
+    /// Commits the result. Callers must commit every result that a collection task might reference.
     /// After the commit, only the retention job removes the result.
     pub(crate) fn commit_result(&mut self) {
         self.committed = true;

@@ -1,6 +1,6 @@
-//! Retention jobs remove expired collections and their results, orphaned results, old kill records and audit rows.
+//! Retention jobs. They remove expired collections and results, orphaned results, old kill records and audit rows.
 //!
-//! Before removing old kill records, the jobs record the outcome of each lost kill as unknown.
+//! Before the jobs remove old kill records, they record the outcome of each lost kill as unknown.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,19 +11,19 @@ use tracing::{info, warn};
 
 use crate::settings::WorkerSettings;
 
-/// Interval at which expired collections and old kill records are removed.
+/// Interval at which the jobs remove expired collections and old kill records.
 const CLEANUP_INTERVAL: Duration = Duration::from_mins(1);
-/// Interval at which the audit log is pruned. Each pruning that removes rows adds one row to the audit log.
+/// Interval at which the jobs prune the audit log. Each pruning that removes rows adds one row to the audit log.
 const AUDIT_PRUNE_INTERVAL: Duration = Duration::from_hours(1);
-/// Interval at which orphaned results are removed from the result store.
+/// Interval at which the jobs remove orphaned results from the result store.
 const ORPHAN_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 /// Minimum age at which an orphaned result is removed.
 /// A younger result may belong to a collection that is about to complete.
 const MIN_ORPHAN_AGE: Duration = Duration::from_mins(10);
-/// Time after which a queued collection fails if the node's zone has no worker.
+/// Timeout after which a queued collection fails if the node's zone has no worker.
 const UNSERVED_ZONE_TIMEOUT: Duration = Duration::from_mins(10);
-/// Minimum age at which a kill record without an outcome counts as a lost kill.
-/// If twice the read timeout is longer than this age, twice the read timeout applies instead.
+/// Minimum age at which a kill record without an outcome is treated as a lost kill.
+/// If twice the read timeout is longer than this age, the minimum age is twice the read timeout.
 const MIN_LOST_KILL_AGE: Duration = Duration::from_mins(1);
 
 /// Runs all retention jobs periodically and never returns.

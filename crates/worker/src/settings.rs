@@ -11,7 +11,7 @@ pub struct WorkerSettings {
     pub concurrency: usize,
     /// Maximum number of stalled collections, in addition to the active collections.
     pub max_stalled: usize,
-    /// A read counts as stalled if the node sends no data for this time.
+    /// A read counts as stalled if the node sends no data for this duration.
     pub stall_timeout: Duration,
     /// Maximum number of running collections per node, across all workers that share the store.
     /// Regardless of this setting, each process runs at most one read per node.
@@ -26,13 +26,13 @@ pub struct WorkerSettings {
     /// Interval at which a waiter polls the store for completions that other processes recorded.
     /// While the process receives PostgreSQL notifications, the poll interval is at least 2 s.
     pub completion_poll_interval: Duration,
-    /// Retention time for completed collections and their results.
+    /// Retention period of completed collections and their results.
     pub retention: Duration,
-    /// Retention time for audit rows and kill records.
+    /// Retention period of audit rows and kill records.
     pub audit_retention: Duration,
     /// Maximum number of attempts per collection.
     pub max_attempts: u32,
-    /// Time limits for reads and kills on one node.
+    /// Timeouts and limits for reads and kills on one node.
     pub limits: ReadLimits,
     /// If true, the worker escapes CSV cells that a spreadsheet would evaluate as a formula (DESIGN.md section 6).
     pub formula_guard: bool,

@@ -13,7 +13,7 @@ use crate::policy::Effect;
 pub struct StatementRef {
     /// Name of the policy.
     pub policy: String,
-    /// Attachment of the policy, either to the user or to one of the user's groups.
+    /// User or group to which the policy is attached.
     pub via: GrantSource,
     /// Position of the statement in the policy, counted from 1.
     pub statement: usize,
@@ -29,24 +29,24 @@ pub struct StatementOutcome {
     pub effect: Effect,
     /// True if the statement matched.
     pub matched: bool,
-    /// Human-readable reasons: all matching elements if the statement matched, or all mismatches otherwise.
+    /// Human-readable reasons: all matching elements if the statement matched, otherwise all mismatching elements.
     pub reasons: Vec<String>,
 }
 
-/// Authorization decision, with the outcome of every policy statement.
+/// Authorization decision and the outcome of every policy statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
     /// Result of [`decide_access`].
     #[serde(flatten)]
     pub decision: Decision,
-    /// Statement that determined the decision: the first matching Deny, or otherwise the first matching Allow.
+    /// Statement that determined the decision: the first matching Deny, or the first matching Allow if no Deny matches.
     /// `None` if no statement determined the decision.
     pub deciding: Option<StatementRef>,
     /// All policy statements that apply to the principal, each with its outcome.
     pub statements: Vec<(StatementRef, StatementOutcome)>,
 }
 
-/// Returns the decision of [`decide_access`], and the reasons why each statement matched or did not match.
+/// Returns the decision of [`decide_access`], and explains why each statement matched or did not match.
 #[must_use]
 pub fn explain_decision(
     principal: &Principal,

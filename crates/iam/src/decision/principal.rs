@@ -15,13 +15,13 @@ use crate::work_budget::WorkBudget;
 pub enum CredentialScope {
     /// Token for one project.
     Project(ProjectId),
-    /// Token for the domain. The token gives access to identities, but not to project resources (spec section 3.2).
+    /// Token for the domain. The token grants access to identities, but not to project resources (spec section 3.2).
     Domain,
     /// Access key, which is valid for the domain and for all projects in the domain.
     AccessKey,
 }
 
-/// Attachment of a policy, either to a user or to one of the user's groups.
+/// User or group to which a policy is attached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GrantSource {
@@ -38,9 +38,9 @@ pub struct Grant {
     pub policy: Arc<Policy>,
     /// Name of the policy.
     pub policy_name: String,
-    /// Attachment of the policy, either to the user or to one of the user's groups.
+    /// User or group to which the policy is attached.
     pub via: GrantSource,
-    /// The only project that the grant covers, or `None` if the grant covers the domain and all projects.
+    /// Project to which the grant is limited, or `None` if the grant covers the domain and all its projects.
     pub project: Option<ProjectId>,
 }
 
@@ -80,7 +80,7 @@ impl Principal {
         self.grants.iter().map(|grant| grant.policy.document_bytes()).sum()
     }
 
-    /// Builds the policy evaluation input for a request from this principal.
+    /// Builds the input of the policy evaluation for a request from this principal.
     pub(super) fn build_evaluation_request<'a>(
         &'a self,
         action: Action,

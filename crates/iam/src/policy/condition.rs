@@ -1,4 +1,4 @@
-//! Conditions of policy statements. A condition has a key, an operator and expected values (spec section 4.7).
+//! Conditions in policy statements. A condition has a key, an operator and expected values (spec section 4.7).
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -14,14 +14,14 @@ use crate::work_budget::WorkBudget;
 /// A condition of a policy statement.
 #[derive(Debug, Clone)]
 pub(super) struct Condition {
-    /// Operator as written in the policy document.
+    /// Operator name as written in the policy document.
     pub(super) operator: String,
     pub(super) test: ParsedOperator,
     pub(super) key: ConditionKey,
     pub(super) expected: Vec<ExpectedValue>,
 }
 
-/// Expected value in a condition, parsed as the type that the operator compares.
+/// Expected value of a condition, parsed into the type that the operator compares.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum ExpectedValue {
     Text(String),
@@ -96,7 +96,7 @@ fn lowercase_chars(text: &str) -> impl Iterator<Item = char> {
 }
 
 /// Parses a decimal number with an optional sign and an optional fraction.
-/// Rejects numbers of more than 15 digits, because an `f64` preserves only 15 significant decimal digits.
+/// Rejects numbers with more than 15 digits, because an `f64` preserves only 15 significant decimal digits.
 fn parse_number(text: &str) -> Option<f64> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
@@ -126,9 +126,9 @@ impl Condition {
     /// Returns true if `values` satisfy the condition. An empty slice means that the request has no value for the key.
     ///
     /// The spec does not define the result of an operator without `IfExists` for a missing condition key.
-    /// As in the original cloud service, a missing key makes a positive operator false and a negated operator true.
+    /// As in Huawei Cloud, a missing condition key makes a positive operator false and a negated operator true.
     /// For example, a `StringNotEquals` condition on a tag is true for a resource without the tag.
-    /// To require a tag, a policy statement can contain an additional `Null` condition.
+    /// To require that a tag is present, a policy statement can contain an additional `Null` condition.
     pub(super) fn is_satisfied_by_values(&self, values: &[Cow<'_, str>], budget: &WorkBudget) -> bool {
         let ParsedOperator { operator, quantifier, if_exists } = self.test;
         if matches!(operator.comparison, Comparison::Null) {

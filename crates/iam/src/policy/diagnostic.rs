@@ -11,14 +11,14 @@ pub struct Diagnostic {
     pub line: usize,
     /// Column number in characters, counted from 1.
     pub column: usize,
-    /// JSONPath of the faulty value, such as `$.Statement[0].Action[1]`.
+    /// JSONPath of the invalid value, such as `$.Statement[0].Action[1]`.
     pub path: String,
     /// Message that describes the problem and the fix.
     pub message: String,
 }
 
 impl Diagnostic {
-    /// Creates a diagnostic for the byte offset `at` in the policy document `text`.
+    /// Creates a diagnostic that refers to the byte offset `at` in the policy document `text`.
     pub(super) fn new(text: &str, at: usize, path: &JsonPath, message: impl Into<String>) -> Self {
         let before = text.get(..at).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);

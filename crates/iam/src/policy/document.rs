@@ -20,7 +20,7 @@ impl Policy {
         Self::parse_document(text, true)
     }
 
-    /// Parses a stored policy document for evaluation. Omits warnings, because warnings are expensive to compute.
+    /// Parses a stored policy document for evaluation. Skips the warnings, because warnings are expensive to compute.
     pub fn parse_stored(text: &str) -> Result<Self, PolicyErrors> {
         Self::parse_document(text, false)
     }
@@ -45,7 +45,7 @@ impl Policy {
 }
 
 /// Maximum number of errors, and maximum number of warnings, that the parser reports.
-/// The limit bounds the parse time, because locating each position takes time linear in the document length.
+/// The limit bounds the parse time, because each diagnostic scans the document to compute a line and a column.
 const MAX_DIAGNOSTICS: usize = 100;
 
 /// A JSON value with its path in the policy document.
@@ -61,7 +61,7 @@ impl LocatedValue<'_> {
     }
 }
 
-/// Parser that collects errors and warnings. Its methods return `None` for an invalid part of the document.
+/// Parser that collects errors and warnings. Parser methods return `None` for an invalid part of the document.
 pub(super) struct DocumentParser<'t> {
     text: &'t str,
     errors: Vec<Diagnostic>,
@@ -69,8 +69,8 @@ pub(super) struct DocumentParser<'t> {
     max_warnings: usize,
 }
 
-/// Collects all parts of a list. Returns `None` if any part is invalid.
-/// Always consumes the entire iterator, so that the parser reports the errors in all parts.
+/// Collects the parsed entries of a list. Returns `None` if any entry is invalid.
+/// Always consumes the entire iterator, so that the parser reports the errors in all list entries.
 pub(super) fn collect_all_or_none<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     let parts: Vec<_> = parts.collect();
     parts.into_iter().collect()
@@ -87,7 +87,7 @@ impl DocumentParser<'_> {
         self.report_error_at(at.start_offset(), &at.path, message);
     }
 
-    /// Adds warnings up to the maximum number. Warnings beyond the maximum are not computed.
+    /// Adds warnings up to the maximum number of warnings. Warnings beyond the maximum are not computed.
     pub(super) fn add_warnings<M: IntoIterator<Item = String>>(
         &mut self,
         at: &LocatedValue<'_>,

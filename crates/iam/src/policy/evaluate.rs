@@ -60,7 +60,7 @@ impl Statement {
     /// Returns true if the requested resource matches the statement's resource patterns.
     ///
     /// An action without a resource type matches only the resource `*` (spec section 4.3).
-    /// `NotResource` is ambiguous for an action without a resource type: a Deny matches, but an Allow does not.
+    /// For an action without a resource type, a Deny with `NotResource` matches, but an Allow does not match.
     /// For example, an Allow whose `NotResource` names one instance does not match an action on the project.
     fn matches_resource(&self, model: PolicyModel, request: &EvaluationRequest<'_>) -> bool {
         let Some(resources) = &self.resources else { return true };
@@ -70,9 +70,9 @@ impl Statement {
             && !(is_ambiguous && self.effect == Effect::Allow)
     }
 
-    /// Returns a statement mismatch if the request does not satisfy the condition.
+    /// Returns a mismatch if the request does not satisfy the condition.
     ///
-    /// An action without condition keys does not support conditions on a resource (spec section 4.7).
+    /// Actions without condition keys do not support conditions on a resource (spec section 4.7).
     /// For an action without condition keys, an Allow with a condition on a resource does not match.
     /// For an action without condition keys, a Deny evaluates a condition on a resource as if the key were missing.
     fn check_condition<'s>(

@@ -11,7 +11,7 @@ use crate::policy::urn::Urn;
 use crate::request::EvaluationRequest;
 
 impl Statement {
-    /// If the statement matches, returns true and the matching elements. Otherwise returns false and all mismatches.
+    /// Returns true and the matching elements if the statement matches, otherwise false and all mismatching elements.
     pub(crate) fn explain_match(&self, model: PolicyModel, request: &EvaluationRequest<'_>) -> (bool, Vec<String>) {
         let mismatches: Vec<_> = self.find_mismatches(model, request).collect();
         let against = |mismatch: &StatementMismatch<'_>| match mismatch {

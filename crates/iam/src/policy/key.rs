@@ -25,7 +25,7 @@ pub(super) enum ValueSource {
     ResourceTag,
     RequestTag,
     TagKeys,
-    /// No source, because a self-hosted service does not have the value.
+    /// No source, because Clew does not support MFA, principal tags or VPCs.
     Unavailable,
 }
 
@@ -73,7 +73,7 @@ pub(super) struct ConditionKey {
     pub(super) text: String,
     /// Definition of the condition key, or `None` for an unknown key. An unknown key never has a value.
     pub(super) definition: Option<&'static ConditionKeyDefinition>,
-    /// Tag key: the part of the condition key after the slash.
+    /// Tag key, which is the part of the condition key after the slash.
     tag: String,
 }
 
@@ -104,7 +104,7 @@ impl ConditionKey {
         matches!(self.value_source(), EnterpriseProjectId | ResourceTag | RequestTag | TagKeys)
     }
 
-    /// Returns the values of the condition key in a request. The list is empty if the request has no value for the key.
+    /// Returns the values of the condition key in a request, or an empty list if the request has no value for the key.
     pub(super) fn resolve_key_values<'a>(
         &'a self,
         model: PolicyModel,
@@ -144,7 +144,7 @@ impl ConditionKey {
     }
 
     /// Returns the value of the tag whose key follows the slash in the condition key.
-    /// A tag key with an exact match has precedence over a tag key that differs in case.
+    /// An exact match of the tag key takes precedence over a case-insensitive match.
     fn find_tag_value<'a>(&self, tags: &'a [clew_model::Tag]) -> Option<&'a str> {
         let exact = tags.iter().find(|tag| tag.key == self.tag);
         let found = exact.or_else(|| tags.iter().find(|tag| tag.key.eq_ignore_ascii_case(&self.tag)));

@@ -15,7 +15,7 @@ pub(super) fn lint_depends_element() -> String {
     "Depends is ignored; also attach the roles that it lists".to_owned()
 }
 
-/// Returns a warning if the action pattern matches no action of Clew.
+/// Returns a warning if the action pattern matches no Clew action.
 pub(super) fn lint_action(pattern: &str, model: PolicyModel) -> Option<String> {
     let budget = WorkBudget::default();
     let fits = |name: &str| pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, &budget);
@@ -40,7 +40,7 @@ pub(super) fn lint_action(pattern: &str, model: PolicyModel) -> Option<String> {
     Some(format!("unknown action, which matches nothing; {hint}"))
 }
 
-/// Returns a warning if the resource pattern matches no resource of Clew.
+/// Returns a warning if the resource pattern matches no Clew resource.
 pub(super) fn lint_resource(resource: &ResourcePattern, model: PolicyModel) -> Option<String> {
     let ours = match resource {
         ResourcePattern::Any => true,
@@ -59,7 +59,7 @@ pub(super) fn lint_resource(resource: &ResourcePattern, model: PolicyModel) -> O
     })
 }
 
-/// Returns warnings about a condition key without values, an unsuitable operator or an unsupported policy variable.
+/// Returns warnings about a key without values, an unsuitable operator or an unsupported policy variable.
 pub(super) fn lint_condition(condition: &Condition) -> Vec<String> {
     let mut warnings = Vec::new();
     let key = &condition.key;
@@ -83,7 +83,7 @@ pub(super) fn lint_condition(condition: &Condition) -> Vec<String> {
     warnings
 }
 
-/// Returns warnings about a statement that probably matches more or fewer requests than intended.
+/// Returns warnings about a statement that probably matches more or fewer requests than the author intended.
 pub(super) fn lint_statement(statement: &Statement, model: PolicyModel) -> Vec<String> {
     let mut warnings = Vec::new();
     let allow = statement.effect == Effect::Allow;

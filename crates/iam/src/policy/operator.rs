@@ -9,19 +9,19 @@ pub(super) enum Comparison {
     Same,
     /// The text is equal, ignoring case.
     SameIgnoringCase,
-    /// The request text matches a case-sensitive pattern with the wildcards `*` and `?`.
+    /// The request value matches a case-sensitive pattern with the wildcards `*` and `?`.
     Pattern,
-    /// The request text starts with the expected text, ignoring case.
+    /// The request value starts with the expected value, ignoring case.
     Start,
-    /// The request text ends with the expected text, ignoring case.
+    /// The request value ends with the expected value, ignoring case.
     End,
-    /// The predicate accepts the ordering of the request number relative to the expected number.
+    /// Compares two numbers. The predicate decides whether the resulting [`Ordering`] is a match.
     Number(fn(Ordering) -> bool),
-    /// The predicate accepts the ordering of the request date relative to the expected date.
+    /// Compares two dates. The predicate decides whether the resulting [`Ordering`] is a match.
     Date(fn(Ordering) -> bool),
     /// The booleans are equal.
     Bool,
-    /// The IP address of the request is in the expected network.
+    /// The client IP address is in the expected network.
     Network,
     /// The condition key is missing.
     Null,
@@ -44,7 +44,7 @@ const fn define_operator(name: &'static str, comparison: Comparison, negated: bo
 ///
 /// Operators ignore case unless the spec marks them as case-sensitive.
 /// `StringStartWith`, `StringEndWith` and their negations also ignore case.
-/// The spec's operator table does not contain these four operators, but the cloud's examples use them.
+/// The spec's operator table lacks these four operators, but policy examples of Huawei Cloud contain them.
 pub(super) static CONDITION_OPERATORS: &[ConditionOperator] = &[
     define_operator("StringEquals", Comparison::Same, false),
     define_operator("StringNotEquals", Comparison::Same, true),
@@ -86,7 +86,7 @@ pub(super) enum Quantifier {
 pub(super) struct ParsedOperator {
     pub(super) operator: &'static ConditionOperator,
     pub(super) quantifier: Option<Quantifier>,
-    /// True if a missing condition key satisfies the condition.
+    /// True if the condition is satisfied when the condition key is missing.
     pub(super) if_exists: bool,
 }
 

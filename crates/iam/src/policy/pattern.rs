@@ -1,8 +1,8 @@
 //! Wildcard patterns: `*` matches any sequence of characters, and `?` matches exactly one character (spec section 4.3).
 //!
-//! Users can write arbitrary patterns, so matching must never take exponential time.
+//! Users can define arbitrary patterns, so matching must never take exponential time.
 //! A case-sensitive pattern without `?` takes linear time: the matcher searches for each literal between the stars.
-//! Any other pattern takes at most as many steps as the product of the pattern length and the text length.
+//! For any other pattern, the number of steps is at most the pattern length multiplied by the text length.
 //! The matcher charges every step to the work budget of the request.
 
 use crate::work_budget::WorkBudget;
@@ -39,7 +39,7 @@ pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, 
 
 /// Matches a pattern whose only wildcard is `*`.
 ///
-/// The matcher uses the leftmost match of each literal, which leaves the most text for the following literals.
+/// The matcher picks the leftmost match of each literal, which leaves the most text for the following literals.
 fn matches_star_only_pattern(pattern: &str, text: &str) -> bool {
     let Some((prefix, rest)) = pattern.split_once('*') else { return pattern == text };
     let (middle, suffix) = rest.rsplit_once('*').unwrap_or(("", rest));
@@ -57,7 +57,7 @@ fn matches_star_only_pattern(pattern: &str, text: &str) -> bool {
 /// After a mismatch, the matcher backtracks only to the last `*`.
 /// Backtracking to an earlier `*` is unnecessary, because it cannot produce additional matches.
 fn matches_by_backtracking(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
-    /// Number of matching steps that one charge to the work budget covers.
+    /// Number of matching steps per charge to the work budget.
     const STEPS_PER_CHARGE: u64 = 256;
     if pattern.chars().filter(|&wanted| wanted != '*').count() > text.chars().count() {
         return false;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::action::Action;
 
-/// Permission model (spec section 4.1). Policies of one model never match action names of the other model.
+/// Permission model (spec section 4.1). A policy of one model never matches the action names of the other model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum PolicyModel {
     /// Model of role policies (versions 1.0 and 1.1), which refer to actions by alias.

@@ -42,7 +42,7 @@ pub(super) fn parse(text: &str) -> Result<Value<'_>, Diagnostic> {
     parsed.value.ok_or_else(|| error_at(0, "the document is empty".to_owned()))
 }
 
-/// Converts a line and a byte column, both counted from 1, to a byte offset in the text.
+/// Converts a 1-based line number and a 1-based byte column to a byte offset in the text.
 fn line_column_to_offset(text: &str, line: usize, column: usize) -> usize {
     let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let at = (before + column.saturating_sub(1)).min(text.len());

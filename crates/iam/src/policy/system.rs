@@ -1,9 +1,9 @@
-//! System policies: full access, read-only access, and access to full statement text without kills.
+//! System policies: full access, read-only access, and read-only access that includes full statement text.
 //! Each system policy exists in both permission models.
 //!
 //! The read-only policies allow listing instances and sessions, and collecting sessions.
 //! The project's masking setting determines whether users with read-only policies see full statements.
-//! The `ViewNoKill` policies also allow access to the full statement text, for example for on-call engineers.
+//! The `ViewNoKill` policies are read-only policies that also allow full statement text, for example for on-call staff.
 //! Neither the read-only policies nor the `ViewNoKill` policies allow changes or kills.
 
 use std::sync::{Arc, LazyLock};

@@ -39,7 +39,7 @@ pub(super) enum ResourcePattern {
     Any,
     /// URN pattern. Each part may contain wildcards, but `*` never matches a colon.
     Urn([String; 5]),
-    /// Legacy resource of another service (spec section 4.5). The pattern matches no resource of Clew.
+    /// Legacy resource of another service (spec section 4.5). The pattern matches no Clew resource.
     Foreign(String),
 }
 

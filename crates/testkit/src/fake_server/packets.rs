@@ -8,7 +8,7 @@ pub(crate) const EOF_PACKET: [u8; 5] = [0xfe, 0, 0, 2, 0];
 /// Capability flags that the fake server sends in its greeting packet.
 // LONG_PASSWORD | CONNECT_WITH_DB | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH | CONNECT_ATTRS
 const SERVER_CAPABILITIES: u32 = 0x1 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x0008_0000 | 0x0010_0000;
-/// Authentication nonce in a greeting packet. A constant nonce is sufficient, because tests need no security.
+/// Authentication nonce in a greeting packet. Tests need no security, so a constant nonce is sufficient.
 pub(crate) const GREETING_NONCE: [u8; 20] = *b"12345678123456789012";
 
 /// Encodes the greeting packet of the fake server.
@@ -34,7 +34,7 @@ pub(crate) fn encode_greeting(version: &str, connection: u32, further_capabiliti
     packet
 }
 
-/// Encodes an error packet that contains no SQL state.
+/// Encodes an error packet that contains no SQLSTATE value.
 pub(crate) fn encode_error(code: u16, message: &str) -> Vec<u8> {
     let [low, high] = code.to_le_bytes();
     [&[0xff, low, high], message.as_bytes()].concat()
@@ -51,7 +51,7 @@ pub(crate) fn encode_column_definition(name: &str) -> Vec<u8> {
     packet
 }
 
-/// Encodes a result row of text values. `None` becomes NULL.
+/// Encodes a result row in the text protocol. `None` becomes NULL.
 pub(crate) fn encode_row(values: &[Option<&[u8]>]) -> Vec<u8> {
     let mut packet = Vec::new();
     for value in values {

@@ -1,10 +1,10 @@
-//! Defines the sixty test sessions, each with known contents.
+//! Defines the statement and the transaction of each of the sixty test sessions.
 
 use crate::flavor::Flavor;
 use crate::known_sessions::ExpectedTransaction;
 use crate::raw_client::Charset;
 
-/// Age of a test session: all old sessions are opened before the first young session.
+/// Age group of a test session. All old sessions are opened before the first young session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SessionAge {
     Old,
@@ -18,7 +18,7 @@ pub(super) struct RunningStatement {
     pub(super) expected: ExpectedStatementText,
 }
 
-/// Statement text that a client with a UTF-8 connection must read from the process list.
+/// Statement text that a client with a UTF-8 connection must receive in the process list.
 #[derive(Debug, Clone)]
 pub(super) enum ExpectedStatementText {
     AsSent,
@@ -33,7 +33,7 @@ pub(super) struct SessionDefinition {
     pub(super) database: Option<&'static str>,
     pub(super) ipv6: bool,
     pub(super) charset: Charset,
-    /// Statements that the session runs to completion before it starts `statement`.
+    /// Statements that must complete before the session starts `statement`.
     pub(super) before: &'static [&'static str],
     pub(super) statement: Option<RunningStatement>,
     pub(super) state: &'static str,
@@ -100,7 +100,7 @@ impl SessionDefinition {
         self.with_statement(&format!("SELECT SLEEP(100000) /* {comment} */"))
     }
 
-    /// Adds a transaction that modifies two rows and then waits for a row lock that another transaction holds.
+    /// Adds a transaction that modifies two rows and then waits for a row lock of another transaction.
     fn with_row_lock_wait(self, statement: &str, state: &'static str) -> Self {
         let before = &[
             "SET SESSION innodb_lock_wait_timeout = 100000",

@@ -1,4 +1,4 @@
-//! Authentication requests that trick a client into sending a password that the rogue server can recover.
+//! Authentication requests that trick a client into sending a password in a recoverable encoding.
 
 use std::io;
 
@@ -12,9 +12,9 @@ use crate::protocol::{read_packet, write_packet};
 
 /// First byte of an `AuthMoreData` packet, which contains additional authentication data.
 const AUTH_MORE_DATA: u8 = 1;
-/// Status byte with which a `caching_sha2_password` server requests the password.
+/// Status byte with which `caching_sha2_password` requests full authentication, in which the client sends the password.
 const PERFORM_FULL_AUTHENTICATION: u8 = 4;
-/// Client requests for the server's RSA key: first for `caching_sha2_password`, then for `sha256_password`.
+/// Packets that request the server's RSA key in `caching_sha2_password` and in `sha256_password`, in this order.
 const RSA_KEY_REQUESTS: [&[u8]; 2] = [&[2], &[1]];
 
 /// Returns the name of the authentication plugin that the greeting packet announces.
@@ -46,8 +46,8 @@ pub(super) async fn run_authentication<S: AsyncRead + AsyncWrite + Unpin>(
     stream.flush().await
 }
 
-/// Sends an authentication request, and records the client's response.
-/// Also sends the server's RSA key if the client requests the key.
+/// Sends an authentication request, and records the responses of the client.
+/// If the client requests the server's RSA key, sends the key and records the next response.
 async fn exchange_authentication_data<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     sequence: u8,

@@ -3,7 +3,7 @@
 use super::rsa_key;
 use crate::fake_server::packets::GREETING_NONCE;
 
-/// Encoding of a password in a client packet. The rogue server can recover the password from each encoding.
+/// Password encoding in a client packet from which the rogue server can recover the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordLeak {
     /// Plain text.

@@ -1,4 +1,4 @@
-//! Normal-looking responses of a rogue server to statements that it answers without an attack.
+//! Plausible responses of a rogue server to statements that trigger no attack.
 
 use std::io;
 
@@ -10,8 +10,8 @@ use crate::protocol::write_packet;
 /// Number of columns that `SHOW FULL PROCESSLIST` returns on MySQL. MariaDB returns one more column.
 const PROCESS_LIST_COLUMN_COUNT: usize = 8;
 
-/// Responds to a statement, given in lower case, with data that a real server might return.
-/// The response is one row for a query of constants, no rows for a table query, and OK otherwise.
+/// Responds to a lower-case statement with data that a real server might return.
+/// A query of constants returns one row, a table query returns no rows, and any other statement returns OK.
 pub(super) async fn send_plausible_response(
     stream: &mut (impl AsyncWrite + Unpin),
     statement: &str,
@@ -30,7 +30,7 @@ pub(super) async fn send_plausible_response(
     write_packet(stream, sequence, &packets::EOF_PACKET).await
 }
 
-/// Sends column definitions for `columns` text columns, and returns the next sequence number.
+/// Sends the definitions of `columns` text columns, and returns the next sequence number.
 pub(super) async fn send_columns(stream: &mut (impl AsyncWrite + Unpin), columns: usize) -> io::Result<u8> {
     write_packet(stream, 1, &[u8::try_from(columns).map_err(io::Error::other)?]).await?;
     let mut sequence = 2;
@@ -42,7 +42,7 @@ pub(super) async fn send_columns(stream: &mut (impl AsyncWrite + Unpin), columns
     Ok(sequence.wrapping_add(1))
 }
 
-/// Returns the number of columns that a statement returns, or `None` if it returns no rows.
+/// Returns the column count of the statement's result, or `None` if the statement returns no result set.
 pub(super) fn count_result_columns(statement: &str) -> Option<usize> {
     if statement.contains("processlist") && statement.starts_with("show") {
         Some(PROCESS_LIST_COLUMN_COUNT)

@@ -1,4 +1,4 @@
-//! RSA key pair of the rogue servers. Tests decrypt client packets with the private key.
+//! RSA key pair of the rogue servers. Tests decrypt recorded client packets with the private key.
 
 use num_bigint::BigUint;
 use sha1::{Digest, Sha1};

@@ -1,4 +1,4 @@
-//! Runs the script of a lock wait scenario on a server, and removes its sessions and transactions afterwards.
+//! Runs the script of a lock wait scenario on a server. Afterwards, removes the scenario's sessions and transactions.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,15 +15,15 @@ use crate::flavor::Flavor;
 use crate::raw_client::{Charset, RawSession};
 use crate::server::Server;
 
-/// Time limit for each step of a scenario script, and for the removal of the scenario's sessions.
+/// Timeout for each step of a scenario script, and for the removal of the scenario's sessions.
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Interval at which the runner polls the server's sessions and transactions.
-/// InnoDB refreshes `INNODB_TRX` only if this table has not been read for 100 ms.
+/// InnoDB refreshes `INNODB_TRX` only if no query has read this table for 100 ms.
 const POLL_INTERVAL: Duration = Duration::from_millis(120);
 /// Error code that the server returns for a `KILL` of a session that does not exist.
 const NO_SUCH_THREAD_ERROR: u16 = 1094;
 
-/// Statements that create the tables and routines of the scenarios. Gaps between the row ids allow gap locks.
+/// Statements that create the tables and routines of the scenarios. Gap locks require gaps between the row ids.
 const SETUP_STATEMENTS: [&str; 18] = [
     "DROP DATABASE IF EXISTS shop",
     "CREATE DATABASE shop",
@@ -50,7 +50,7 @@ const SETUP_STATEMENTS: [&str; 18] = [
 const TABLESPACES_QUERY: &str =
     "SELECT name FROM information_schema.innodb_tablespaces WHERE space_type = 'General' AND name <> 'mysql'";
 
-/// Error that occurs while a scenario is built or removed.
+/// Error during the construction or the removal of a scenario.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
     /// A line of the script is invalid.
@@ -110,7 +110,7 @@ impl Scenario {
 }
 
 impl BuiltScenario {
-    /// Returns the thread id of each session by session name. Disconnected sessions are included.
+    /// Returns a map from session name to thread id, which includes disconnected sessions.
     #[must_use]
     pub fn thread_ids(&self) -> &BTreeMap<String, u64> {
         &self.ids
@@ -189,9 +189,9 @@ impl BuiltScenario {
         self.sessions.get_mut(name).ok_or_else(gone)
     }
 
-    /// Waits until the waiters' statements finish, and closes each session that received a response.
-    /// A session releases all its locks when it is closed.
-    /// Returns the names of the waiters that received no response in time. Their sessions remain open.
+    /// Waits for the waiters' blocked statements to finish, and closes each session whose statement finished.
+    /// Closing a session releases all its locks.
+    /// Returns the names of the waiters whose statements did not finish in time. These sessions remain open.
     pub async fn finish_waiters(&mut self, waiters: &[&str], limit: Duration) -> Vec<String> {
         let mut finishing = JoinSet::new();
         for &name in waiters {
@@ -215,8 +215,8 @@ impl BuiltScenario {
     }
 
     /// Kills all sessions, waiters before blockers, and rolls back all prepared transactions.
-    /// If a blocker ended first, its waiters would continue to run their statements.
-    /// A kill of a waiter whose statement has continued would leave files behind.
+    /// If a blocker were killed first, the statements of its waiters would resume.
+    /// A kill of a waiter whose statement has resumed would leave orphaned files on the server.
     pub async fn tear_down(self, server: &Server) -> Result<(), ScenarioError> {
         let mut control = server.connect().await?;
         let ids: Vec<u64> = self.ids.values().copied().collect();
@@ -232,10 +232,10 @@ impl BuiltScenario {
     }
 }
 
-/// Waits until the sessions have ended, and rolls back prepared XA transactions.
-/// A waiter may end only after the prepared transaction that blocks it has been rolled back.
-/// If `with_prepared` is true, also waits until the server has no prepared transaction left.
-/// A session that ends can leave a prepared transaction behind.
+/// Waits until the sessions have disappeared from the process list, and rolls back prepared XA transactions.
+/// A killed waiter can remain in the process list until the prepared transaction that blocks it is rolled back.
+/// If `with_prepared` is true, the function also waits until the server has no prepared transaction left.
+/// A killed session can leave a prepared transaction behind.
 async fn wait_until_ended(control: &mut Conn, ids: &[u64], with_prepared: bool) -> Result<(), ScenarioError> {
     let start = Instant::now();
     loop {
@@ -274,8 +274,8 @@ async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Resul
     Ok(())
 }
 
-/// Rolls back all prepared transactions unless one still belongs to a session. Returns their number.
-/// While a session ends, MariaDB accepts the rollback but keeps the transaction without its name and with its locks.
+/// Rolls back the prepared transactions, unless one of them still belongs to a session. Returns their number.
+/// If the session is ending, MariaDB accepts the rollback, but the transaction loses its XID and keeps its locks.
 async fn roll_back_prepared_transactions(control: &mut Conn) -> mysql_async::Result<usize> {
     let prepared: Vec<(i64, usize, usize, String)> = control.query("XA RECOVER").await?;
     let detached = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = 0";
@@ -292,7 +292,7 @@ async fn roll_back_prepared_transactions(control: &mut Conn) -> mysql_async::Res
     Ok(count)
 }
 
-/// Thread ids of the server's sessions, grouped by session state.
+/// Thread ids of the server's sessions, grouped by session state, and the formatted process list.
 #[derive(Debug, Default)]
 struct ServerState {
     present: Vec<u64>,

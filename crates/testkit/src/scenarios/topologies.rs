@@ -1,4 +1,4 @@
-//! Scenarios with complex wait graphs: chains, fans, cycles and prepared transactions that have no session.
+//! Scenarios with complex wait graphs: chains, fans, cycles and prepared transactions without a session.
 
 use super::{BOTH_FLAVORS, MARIADB_ONLY, MYSQL_ONLY, Scenario};
 
@@ -68,7 +68,7 @@ pub(super) fn topology_scenarios() -> Vec<Scenario> {
 }
 
 /// Returns scenarios in which a prepared XA transaction blocks sessions.
-/// MySQL detaches a prepared transaction from its session immediately; MariaDB does so when the session ends.
+/// MySQL detaches a prepared transaction from its session immediately. MariaDB detaches it when the session ends.
 fn prepared_transaction_scenarios() -> [Scenario; 7] {
     const XA_PREPARE_STEPS: &str =
         "a: XA START 'g1'\na: UPDATE t SET v = 1 WHERE id = 1\na: XA END 'g1'\na: XA PREPARE 'g1'\n";

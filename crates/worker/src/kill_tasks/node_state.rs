@@ -1,4 +1,4 @@
-//! Per-node state that kill tasks store between two ticks.
+//! Per-node state that kill tasks keep in memory between two ticks.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::adaptive_interval::{AdaptiveInterval, IntervalChange};
 
-/// Delay before kill tasks retry the kill of a session that survived a kill.
+/// Delay before kill tasks try again to kill a session that survived a kill.
 /// The delay limits the number of recorded kill attempts.
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 
@@ -49,8 +49,8 @@ pub(super) struct TickGuard {
 }
 
 impl NodeStates {
-    /// Marks a tick on the node as running, and returns a guard for the tick.
-    /// Returns `None` if a tick is running on the node, or if the read interval of a slow node has not yet elapsed.
+    /// Marks a tick on the node as running, and returns a guard that represents the running tick.
+    /// Returns `None` if a tick is running on the node, or if the poll interval of a slow node has not yet elapsed.
     pub(super) fn try_start_tick(&self, node: &NodeId, now: Instant) -> Option<TickGuard> {
         let mut states = self.lock_states();
         let state = states.entry(node.clone()).or_default();
@@ -64,7 +64,7 @@ impl NodeStates {
     }
 
     /// Removes the state of each node that is not in `nodes` and has no running tick.
-    /// Returns the ids of removed nodes whose last reads were slow.
+    /// Returns the ids of the removed nodes whose last read was slow.
     pub(super) fn retain_active_nodes(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
         let mut slow = Vec::new();
         self.lock_states().retain(|node, state| {
@@ -83,28 +83,28 @@ impl NodeStates {
 }
 
 impl TickGuard {
-    /// Records whether the last tick on the node failed. Returns true if the value has changed.
+    /// Records whether the last tick on the node failed. Returns true if the recorded value has changed.
     pub(super) fn set_node_failing(&self, failing: bool) -> bool {
         let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return false };
         std::mem::replace(&mut state.failing, failing) != failing
     }
 
-    /// Compares the server's clock with the readings of previous ticks and corrects the session ages accordingly.
-    /// If the session ages are too unreliable for kills, returns the reason.
+    /// Compares the server's clock with the readings of previous ticks, and corrects the session ages for clock steps.
+    /// Returns the reason if the session ages are too unreliable for kills.
     pub(super) fn check_clock(&self, read: &mut UserSessions) -> Option<UnreliableClock> {
         read.correct_for_clock_steps(&mut self.states.lock_states().get_mut(&self.node)?.clock)
     }
 
-    /// Records whether the session ages on the node are unreliable. Returns true if the value has changed.
+    /// Records whether the session ages on the node are unreliable. Returns true if the recorded value has changed.
     pub(super) fn set_ages_unreliable(&self, unreliable: bool) -> bool {
         let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return false };
         std::mem::replace(&mut state.unreliable_ages, unreliable) != unreliable
     }
 
-    /// Records the duration of a read and adapts the read interval of the node.
-    /// Returns the interval change, if any, and the read interval if the node is slow.
+    /// Records the duration of a read and adapts the poll interval of the node.
+    /// Returns the change of the poll interval, if any, and the poll interval if the node is slow.
     pub(super) fn record_read_duration(&self, took: Duration) -> (Option<IntervalChange>, Option<Duration>) {
         let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return (None, None) };
@@ -119,7 +119,7 @@ impl TickGuard {
         state.survived_kills.iter().any(|attempt| attempt.matches_session(session))
     }
 
-    /// Starts the kill back-off for a session that survived a kill.
+    /// Starts the kill backoff for a session that survived a kill.
     pub(super) fn start_kill_back_off(&self, session: &Session) {
         if let Some(state) = self.states.lock_states().get_mut(&self.node) {
             let (user, host) = (session.user.clone(), session.host.clone());

@@ -1,4 +1,4 @@
-//! One tick of kill tasks on a node. A tick reads the sessions once for all kill rules, then kills the victims.
+//! One tick of kill tasks on a node. A tick reads the sessions once for all kill tasks, and then kills the victims.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(super) struct KillTaskTick {
     pub(super) limits: ReadLimits,
     pub(super) worker: String,
     pub(super) kill_tasks: InstanceKillTasks,
-    /// Expiry time of the instance lease. The tick sends no kill later, because another worker may hold the lease.
+    /// Expiry time of the instance lease. Afterwards, another worker can hold the lease, so the tick sends no `KILL`.
     pub(super) lease_end: Instant,
     pub(super) node: Node,
 }
@@ -78,7 +78,7 @@ impl KillTaskTick {
     }
 
     /// Returns the sessions whose ages are reliable, and the source of the process list.
-    /// Returns `None` if the server's clock is unreliable. In this case, the tick kills no session.
+    /// Returns `None` if the server's clock is unreliable. The tick then kills no session.
     fn select_sessions_with_reliable_ages(
         &self,
         mut read: UserSessions,
@@ -105,7 +105,7 @@ impl KillTaskTick {
         Some((read.read.clone(), read.into_checked_sessions()))
     }
 
-    /// Adapts the read interval of the node to the duration of the last read.
+    /// Adapts the poll interval of the node to the duration of the last read.
     fn adapt_read_interval(&self, took: Duration, guard: &TickGuard) {
         let (change, slow_interval) = guard.record_read_duration(took);
         if slow_interval.is_some() || change.is_some() {
@@ -139,7 +139,7 @@ impl KillTaskTick {
         chosen
     }
 
-    /// Kills the victims of each kill task, except tasks that a user stopped while the tick read the sessions.
+    /// Kills the victims of each kill task. Skips kill tasks that a user stopped while the tick read the sessions.
     async fn kill_victims(
         &self,
         chosen: Vec<TaskVictims>,
@@ -217,8 +217,8 @@ impl KillTaskTick {
 
 /// Returns true if the next tick would select the victim again after this kill outcome.
 ///
-/// For example, `SET TIMESTAMP` increases the reported age of an idle session.
-/// Clew detects the wrong session age only when it tries to kill the session.
+/// For example, a session can use `SET TIMESTAMP` to increase its reported age while it is idle.
+/// Clew detects an incorrect session age only when Clew tries to kill the session.
 fn would_be_selected_again(victim: &Session, outcome: &KillOutcome) -> bool {
     match outcome {
         KillOutcome::Failed(_)

@@ -76,7 +76,7 @@ impl<'v> ObjectElements<'v> {
         self.find_element(one).is_some() || self.find_element(other).is_some()
     }
 
-    /// Finds one of two mutually exclusive elements. The returned flag is true if only `second` is present.
+    /// Finds one of two mutually exclusive elements. The returned flag is true if the element found is `second`.
     pub(super) fn find_exclusive_element(
         &self,
         parser: &mut DocumentParser<'_>,
@@ -128,7 +128,7 @@ impl DocumentParser<'_> {
         Some(array.elements.iter().enumerate().map(entry).collect())
     }
 
-    /// Returns true if `count` is at most `max`. Otherwise reports an error.
+    /// Returns true if `count` is at most `max`. Otherwise, reports an error and returns false.
     pub(super) fn check_max_count(&mut self, at: &LocatedValue<'_>, count: usize, max: usize, what: &str) -> bool {
         if count > max {
             self.report_error(at, format!("{count} {what} exceed the limit of this version, which is {max}"));
