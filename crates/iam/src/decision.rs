@@ -72,7 +72,7 @@ pub enum DenyReason {
     ExplicitDeny {
         /// Name of the policy that denies the action.
         policy: String,
-        /// Position of the statement in the policy, counted from 1.
+        /// 1-based position of the statement in the policy document.
         statement: usize,
     },
     /// Policy evaluation exceeded the work budget of the request.

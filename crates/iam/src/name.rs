@@ -5,7 +5,7 @@ use std::fmt;
 /// Maximum length of a description in characters (spec section 4.3 defines the limit for policies).
 pub const MAX_DESCRIPTION_LENGTH: usize = 1000;
 
-/// Rule for valid names: the maximum length and the allowed characters.
+/// Naming rule: the maximum length of a name and its allowed characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NameRule {
     /// Maximum length of a name in characters.

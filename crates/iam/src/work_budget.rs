@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// Default work budget for one request in work units, which correspond to about 0.1 s of CPU time.
+/// Default work budget of one request in work units. Spending the entire budget takes about 0.1 s of CPU time.
 const DEFAULT_WORK_UNITS: u64 = 64 << 20;
 
 /// Fixed cost of one comparison in work units. The fixed cost accounts for the overhead of many short patterns.

@@ -10,7 +10,7 @@ const INSERT_FIRST_ROWS_STATEMENT: &str = "INSERT INTO big.t (a) VALUES (1), (2)
 /// Doubles the number of rows in the table `big.t`.
 const DOUBLE_ROWS_STATEMENT: &str = "INSERT INTO big.t (a) SELECT (a * 7 + id) % 100003 FROM big.t";
 
-/// Opens a session for the account `user`, which has no password, and begins a large transaction.
+/// Opens a session for the account `user`, which must have no password, and begins a large transaction.
 /// The transaction inserts 8 rows into the new table `big.t` and doubles the number of rows `doublings` times.
 /// With 16 doublings, the table has half a million rows and two indexes, and the rollback takes seconds.
 pub async fn open_big_transaction(server: &Server, user: &str, doublings: u32) -> mysql_async::Result<RawSession> {

@@ -26,7 +26,7 @@ pub async fn open_idle_sessions(server: &Server, count: usize) -> io::Result<Idl
     open_idle_sessions_as(server, "root", count).await
 }
 
-/// Opens `count` idle sessions for the account `user`, which has no password.
+/// Opens `count` idle sessions for the account `user`, which must have no password.
 pub async fn open_idle_sessions_as(server: &Server, user: &'static str, count: usize) -> io::Result<IdleSessions> {
     raise_open_file_limit(u64::try_from(count).unwrap_or(u64::MAX).saturating_add(1000))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));

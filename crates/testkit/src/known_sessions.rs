@@ -67,7 +67,7 @@ pub struct KnownSessions {
     open: Vec<RawSession>,
 }
 
-/// Time limit within which all sessions must reach their expected states.
+/// Timeout within which all sessions must reach their expected states.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl KnownSessions {

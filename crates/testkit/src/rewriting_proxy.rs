@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use crate::protocol::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
 
-/// Connection id that the proxy puts into the server's greeting packet.
+/// Connection id that the proxy writes into the server's greeting packet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ConnectionIdRewrite {
     /// The proxy forwards the server's connection id unchanged.
@@ -41,7 +41,7 @@ pub enum PacketEffect {
 /// Rules by which a [`RewritingProxy`] changes, holds or delays packets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rewrite {
-    /// Connection id that the proxy puts into the server's greeting packet.
+    /// Connection id that the proxy writes into the server's greeting packet.
     pub greeting_id: ConnectionIdRewrite,
     /// If true, the proxy removes `CLIENT_SSL` from the greeting packet, as in a TLS stripping attack.
     pub hide_tls: bool,

@@ -2,7 +2,7 @@
 //!
 //! Only the worker that holds an instance's lease runs ticks on the instance's nodes.
 //! After the lease of an instance expires, the worker sends no `KILL` statement to the instance's nodes.
-//! Each node runs at most one tick at a time. A hung tick does not delay the ticks of other nodes.
+//! At most one tick runs on a node at any time. A hung tick does not delay the ticks of other nodes.
 //! If session reads on a node are slow, the worker increases the interval between the ticks on this node.
 //! If no kill tasks exist, the worker only runs one store query per second.
 

@@ -15,7 +15,7 @@ pub struct StatementRef {
     pub policy: String,
     /// User or group to which the policy is attached.
     pub via: GrantSource,
-    /// Position of the statement in the policy, counted from 1.
+    /// 1-based position of the statement in the policy document.
     pub statement: usize,
     /// `Sid` element of the statement.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -17,7 +17,7 @@ pub enum CredentialScope {
     Project(ProjectId),
     /// Token for the domain. The token grants access to identities, but not to project resources (spec section 3.2).
     Domain,
-    /// Access key, which is valid for the domain and for all projects in the domain.
+    /// Access key. An access key is valid for the domain and for all projects in the domain.
     AccessKey,
 }
 

@@ -9,11 +9,11 @@ use serde::Serialize;
 pub struct Diagnostic {
     /// Line number, counted from 1.
     pub line: usize,
-    /// Column number in characters, counted from 1.
+    /// 1-based column number of the problem in characters.
     pub column: usize,
     /// JSONPath of the invalid value, such as `$.Statement[0].Action[1]`.
     pub path: String,
-    /// Message that describes the problem and the fix.
+    /// Message that describes the problem in the policy document and the fix.
     pub message: String,
 }
 

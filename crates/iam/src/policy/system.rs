@@ -23,7 +23,7 @@ pub struct SystemPolicy {
 }
 
 impl SystemPolicy {
-    /// Returns the parsed policy, which is cached. Returns `None` only if the policy document is invalid.
+    /// Returns the cached parsed policy, or `None` if the policy document is invalid.
     /// A test checks that the documents of all system policies are valid.
     #[must_use]
     pub fn parsed_policy(&self) -> Option<&Arc<Policy>> {

@@ -11,7 +11,7 @@ pub(crate) struct ConnectionCounter {
     accepted: AtomicU64,
 }
 
-/// Registers an open connection in two counters. Dropping it decrements the open connection count of both.
+/// Registers an open connection in two counters. Dropping the value decrements the open connections in both counters.
 #[derive(Debug)]
 pub(super) struct OpenConnection([Arc<ConnectionCounter>; 2]);
 

@@ -1,6 +1,6 @@
 //! Encoding of MySQL packet payloads.
 
-/// OK packet that reports no changed rows, no insert id and enabled autocommit.
+/// OK packet that reports zero affected rows, no insert id and enabled autocommit.
 pub(crate) const OK_PACKET: [u8; 7] = [0, 0, 0, 2, 0, 0, 0];
 /// EOF packet, which a server sends after the column definitions and after the rows.
 pub(crate) const EOF_PACKET: [u8; 5] = [0xfe, 0, 0, 2, 0];

@@ -119,7 +119,7 @@ fn define_charset_session(charset: Charset, sent: &[u8], expected: &[u8]) -> Ses
         .with_raw_statement(comment(sent), ExpectedStatementText::Bytes(comment(expected)))
 }
 
-/// Returns the definitions of all sixty test sessions.
+/// Returns the definitions of all sixty test sessions for a server flavor.
 pub(super) fn define_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
     let shop = || SessionDefinition::new_idle("app", Some("shop"));
     let mut definitions: Vec<SessionDefinition> =

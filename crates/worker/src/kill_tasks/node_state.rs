@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::adaptive_interval::{AdaptiveInterval, IntervalChange};
 
 /// Delay before kill tasks try again to kill a session that survived a kill.
-/// The delay limits the number of recorded kill attempts.
+/// The retry delay limits the number of kill attempts that Clew records per session.
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 
 /// State of each node on which this worker runs kill tasks. Clones share state.

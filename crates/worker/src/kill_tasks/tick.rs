@@ -38,7 +38,7 @@ type TaskVictims = (KillTask, Vec<Session>);
 
 impl KillTaskTick {
     /// Reads the sessions, selects the victims and kills them.
-    /// Logs only the first of several consecutive failures on a node.
+    /// Logs only the first of several consecutive tick failures on a node.
     pub(super) async fn run(self, guard: TickGuard, shutdown: CancellationToken) {
         let start = std::time::Instant::now();
         let limits = self.limits_within_lease();
@@ -66,7 +66,7 @@ impl KillTaskTick {
         self.log_tick_result(result, &guard);
     }
 
-    /// Logs the first of several consecutive failures on a node, and the first success after a failure.
+    /// Logs the first of several consecutive tick failures on a node, and the first successful tick after a failure.
     fn log_tick_result(&self, result: Result<(), KillError>, guard: &TickGuard) {
         match result {
             Err(error) if guard.set_node_failing(true) => {
@@ -124,7 +124,7 @@ impl KillTaskTick {
         }
     }
 
-    /// Selects the victims of each kill task. If several tasks match a session, the oldest task kills the session.
+    /// Selects the victims of each kill task. If several kill tasks match a session, the oldest task kills the session.
     fn select_victims(&self, sessions: Vec<Session>, guard: &TickGuard) -> Vec<TaskVictims> {
         let rule = |task: &KillTask| KillRule::new(&task.criteria).with_statement_masking(task.masked);
         let rules: Vec<_> = self.kill_tasks.tasks.iter().map(rule).collect();
