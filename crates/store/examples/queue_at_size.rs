@@ -1,7 +1,7 @@
-//! Measures the task queue's SQL statements on tables with 1,000 and 1,000,000 tasks.
+//! Measures the duration of the task queue's SQL statements on tables with 1,000 and with 1,000,000 tasks.
 //! `cargo xtask bench` runs this program.
 //!
-//! Each output line contains an operation's name, followed by its duration in seconds on the large and the small table.
+//! Each output line contains the operation name and its duration in seconds, first for the large table, then the small.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 
@@ -21,7 +21,7 @@ const CLAIMS_PER_RUN: u32 = 40;
 const READS_PER_RUN: u32 = 200;
 const COUNTS_PER_RUN: u32 = 20;
 
-/// Inserts tasks for 1,000 instances in ten projects. Each task reads a different node.
+/// Inserts tasks for up to 1,000 instances in ten projects. Each task belongs to a different node.
 /// One tenth of the inserted tasks are queued, ten tasks are running, and the others have ended.
 const INSERT_TASKS_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
          lease_until, result_name, result_rows, result_bytes, result_sha256, ended_at) \
@@ -35,7 +35,7 @@ const INSERT_TASKS_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, 
      FROM numbers";
 
 /// Builds the SQL statement that inserts the tasks.
-/// `digits` is an SQL expression that formats a number with twelve digits.
+/// `digits` is an SQL expression that formats the number `#` with twelve digits.
 fn build_insert_tasks_sql(digits: &str) -> String {
     let selection = serde_json::to_string(&Selection::default()).unwrap();
     let filled = INSERT_TASKS_TEMPLATE.replace("'selection'", &format!("'{selection}'"));
@@ -85,7 +85,7 @@ impl BenchQueue {
         Self { store, tasks, last_read: 0, _folder: folder, _server: server }
     }
 
-    /// Claims and ends tasks, so that the number of running tasks stays constant.
+    /// Measures the duration of a claim. Ends each claimed task, so that the number of running tasks stays constant.
     async fn measure_claim(&mut self) -> Duration {
         let mut elapsed = Duration::ZERO;
         for _ in 0..CLAIMS_PER_RUN {

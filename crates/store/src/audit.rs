@@ -16,12 +16,12 @@ pub struct AuditRecord {
     /// The recorded event.
     pub event: AuditEvent,
     /// Hexadecimal MAC of the audit row, computed over the row and the previous row's MAC.
-    /// A copy of an audit row's MAC outside the database reveals a rollback of the entire database.
+    /// Store a copy of the newest row's MAC outside the database to detect a rollback of the entire database.
     pub link: String,
 }
 
-/// Identifies the newest row of the audit log at a point in time.
-/// With a checkpoint stored outside Clew, [`crate::Store::verify_audit`] detects a later truncation of the audit log.
+/// Sequence number and MAC of the newest audit row at the time of the checkpoint.
+/// If the checkpoint is stored outside Clew, [`crate::Store::verify_audit`] detects a later truncation of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditCheckpoint {
@@ -29,7 +29,7 @@ pub struct AuditCheckpoint {
     pub seq: i64,
     /// MAC of the row, in hexadecimal.
     pub link: String,
-    /// Time when the checkpoint's row was the newest audit row, as a Unix timestamp in milliseconds.
+    /// Creation time of the checkpoint, as a Unix timestamp in milliseconds.
     pub at: i64,
 }
 
@@ -63,15 +63,15 @@ pub struct AuditFilter {
 pub struct AuditVerification {
     /// Number of rows.
     pub rows: u64,
-    /// Sequence number of the first audit row, or `None` if there are no rows.
+    /// Sequence number of the first audit row, or `None` if the audit log is empty.
     pub first: Option<i64>,
-    /// Sequence number of the last audit row, or `None` if there are no rows.
+    /// Sequence number of the last audit row, or `None` if the audit log is empty.
     pub last: Option<i64>,
     /// Hexadecimal MAC of the newest audit row, as in [`AuditRecord::link`].
     pub newest: String,
     /// Detected integrity problems, at most [`AuditVerification::MAX_PROBLEMS`].
     pub problems: Vec<AuditProblem>,
-    /// Number of detected problems beyond the limit [`AuditVerification::MAX_PROBLEMS`].
+    /// Number of detected problems that `problems` omits because of the limit [`AuditVerification::MAX_PROBLEMS`].
     pub more_problems: u64,
 }
 
@@ -98,7 +98,7 @@ pub struct AuditProblem {
 /// Type of an integrity problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditFault {
-    /// The audit row was changed after Clew wrote it, or another program wrote the row.
+    /// The audit row was tampered with: a program other than Clew changed or inserted the row.
     Changed,
     /// All audit rows from `position` to `through` (inclusive) are missing.
     Missing {
@@ -115,22 +115,22 @@ pub enum AuditFault {
         /// Sequence number of the last existing audit row, or `None` if the audit log is empty.
         last: Option<i64>,
     },
-    /// The authentic row does not follow the previous row, because parts of two database copies were combined.
+    /// The row is authentic but does not follow the previous row, for example because two database copies were mixed.
     OutOfOrder,
-    /// The head record was changed before Clew wrote this audit row, so earlier rows may be missing.
+    /// The head record was tampered with before Clew appended this audit row, so earlier rows may be missing.
     AfterChangedHead,
-    /// The head record was changed, so the newest audit rows may be missing.
+    /// The head record was tampered with, so the newest audit rows may be missing.
     HeadChanged,
-    /// The checkpoint record was changed, so the oldest audit rows may be missing.
+    /// The checkpoint record was tampered with, so the oldest audit rows may be missing.
     CheckpointChanged,
-    /// A row that once was the newest audit row is missing, so the end of the audit log was removed.
+    /// The audit row of a checkpoint is missing, because the end of the audit log was truncated.
     RecordedRowMissing {
-        /// Time when the missing row was the newest audit row, as a Unix timestamp in milliseconds.
+        /// Creation time of the checkpoint whose row is missing, as a Unix timestamp in milliseconds.
         at: i64,
     },
-    /// A row that once was the newest audit row was replaced, so the end of the audit log was rewritten.
+    /// The audit row of a checkpoint has a different MAC, because the end of the audit log was rewritten.
     RecordedRowReplaced {
-        /// Time when the replaced row was the newest audit row, as a Unix timestamp in milliseconds.
+        /// Creation time of the checkpoint whose row was replaced, as a Unix timestamp in milliseconds.
         at: i64,
     },
 }

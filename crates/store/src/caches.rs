@@ -1,4 +1,4 @@
-//! Caches that all requests share and that the module `read_cache` fills.
+//! In-memory caches that all requests share. The module `read_cache` fills most of these caches.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -42,17 +42,17 @@ impl Default for Caches {
 /// Client address that this process has recorded for a user.
 #[derive(Debug, Clone)]
 struct RecordedAddress {
-    /// Client address as text, which every signed request of the user needs.
+    /// Client address as text, cached because each signed request of the user requires the text.
     text: Arc<str>,
     /// Time of the last write to the database, as a Unix timestamp in seconds.
     recorded_at: i64,
 }
 
-/// Constant version of the entries in the address cache, which never become stale.
+/// Version of all entries in the address cache. The version is constant, because the entries never become stale.
 const ADDRESS_VERSION: i64 = 0;
 
 impl Caches {
-    /// Returns a user's client address as text if this process recorded it after `since`, in Unix seconds.
+    /// Returns a user's client address as text if this process recorded it after the Unix timestamp `since` in seconds.
     pub(crate) fn address_recorded_since(&self, user: &UserId, address: IpAddr, since: i64) -> Option<Arc<str>> {
         let recorded = self.addresses.get(ADDRESS_VERSION, &(user.clone(), address));
         recorded.filter(|address| address.recorded_at > since).map(|address| address.text)

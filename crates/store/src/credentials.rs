@@ -21,7 +21,7 @@ pub struct AccessKey {
     pub enabled: bool,
     /// Validity of a temporary access key, or `None` for a permanent access key.
     pub temporary: Option<TemporaryKeyValidity>,
-    /// Time of the last recorded use of the access key, as a Unix timestamp in seconds. Clones share this time.
+    /// Last recorded use of the access key, as a Unix timestamp in seconds. Clones share the timestamp.
     pub(crate) last_recorded_use: Arc<AtomicI64>,
 }
 
@@ -64,28 +64,28 @@ pub struct NewTemporaryKey {
     pub token_hash: [u8; 32],
     /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
-    /// Credentials that authenticated the request for this temporary key.
+    /// Credentials that authenticated the request to create this temporary key.
     /// Inserting the temporary key fails if these credentials are no longer valid.
     pub issued_for: IssuingCredentials,
 }
 
-/// Credentials that authenticated the request for a temporary access key.
+/// Credentials that authenticated the request to create a temporary access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IssuingCredentials {
     /// Hash of the token. Revoking the token also revokes the temporary key.
     Token([u8; 32]),
     /// Permanent access key.
     Key(AccessKeyId),
-    /// No credentials, because the temporary key is issued on the command line.
+    /// No credentials, because the temporary key was created on the command line.
     CommandLine,
 }
 
-/// Origin of a token. Only a console token can be exchanged for another project's token.
+/// Origin of a token. Only a console token can be exchanged for a token of another project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenOrigin {
     /// The token was issued by `POST /v3/auth/tokens` and is only valid for its own scope.
     Api,
-    /// The token belongs to a session of the web page and can be exchanged for another project's token.
+    /// The token belongs to a session of the web page and can be exchanged for a token of another project.
     Console,
 }
 
@@ -137,6 +137,6 @@ pub struct StoredToken {
     pub expires_at: i64,
     /// Origin of the token.
     pub origin: TokenOrigin,
-    /// True if a revocation request or a change of the user's rights has revoked the token.
+    /// True if the token was revoked, by a request or because the user's permissions changed.
     pub revoked: bool,
 }

@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::fsync::sync_directory;
 use crate::master_key;
 
-/// Paths in the data directory, which may not exist yet.
+/// Paths in a data directory. The data directory need not exist yet.
 #[derive(Debug, Clone)]
 pub(crate) struct DataDir {
     pub(crate) root: PathBuf,
@@ -59,7 +59,7 @@ impl DataDir {
         Ok(())
     }
 
-    /// Removes files that an incomplete initialisation left behind.
+    /// Removes files that an interrupted initialisation left behind.
     pub(crate) fn remove_unfinished_files(&self) -> Result<(), StoreError> {
         let database = ["", "-journal", "-wal", "-shm"].map(|suffix| format!("clew.db.new{suffix}"));
         for name in database.iter().map(String::as_str).chain([master_key::TEMPORARY_FILE_NAME]) {

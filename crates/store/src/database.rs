@@ -1,6 +1,6 @@
 //! Database abstraction over SQLite and PostgreSQL.
 //!
-//! Most SQL statements work in SQLite and PostgreSQL, with numbered parameters such as `$1`.
+//! Most SQL statements use numbered parameters such as `$1` and work in both SQLite and PostgreSQL.
 //! Methods of [`Database`] and the modules `sqlite` and `postgres` handle the differences between the databases.
 
 mod change_detector;
@@ -82,7 +82,7 @@ impl Database {
         }
     }
 
-    /// Returns the clock that all processes with the same database share.
+    /// Returns the database server's clock for PostgreSQL, or the local system clock for SQLite.
     pub(crate) fn clock(&self) -> Clock {
         match self {
             Self::Sqlite(_) => Clock::default(),
@@ -91,7 +91,7 @@ impl Database {
     }
 
     /// Returns true if processes on other machines can use the database.
-    /// A lock file in the data directory does not lock out processes on other machines.
+    /// A lock file in the data directory cannot exclude other machines from a shared database.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))
     }

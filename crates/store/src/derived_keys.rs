@@ -13,14 +13,14 @@ pub(crate) const KEY_ID_SETTING: &str = "master_key_id";
 pub(crate) struct DerivedKeys {
     /// Key of the MACs in the audit log.
     pub(crate) audit: MasterKey,
-    /// Key for hashing the subjects of authentication failures.
-    /// The subjects are hashed because users sometimes type a password into a name field.
+    /// Key for hashing the user names and access key ids that are stored with authentication failures.
+    /// User names are hashed because users sometimes type their password into the user name field.
     pub(crate) failures: MasterKey,
-    /// Key that signs the links that grant access without credentials.
+    /// Key for signing links that grant access without credentials.
     pub(crate) links: MasterKey,
-    /// Key for deriving the marker of Clew's sessions, which other users of the watched servers can see.
+    /// Key for deriving the marker of Clew's sessions. Other users of the monitored servers can see the marker.
     pub(crate) sessions: MasterKey,
-    /// Identifier of the master key, which does not reveal the key.
+    /// Identifier of the master key. The identifier does not reveal the key.
     pub(crate) id: [u8; 32],
 }
 

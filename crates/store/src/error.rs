@@ -42,7 +42,7 @@ pub enum StoreError {
         /// Name of the table.
         table: &'static str,
     },
-    /// The credentials that were used to request a temporary access key were revoked, disabled or removed.
+    /// The credentials of the request for a temporary access key were revoked, disabled or removed.
     #[error("the credentials that the temporary access key is issued for are no longer valid")]
     SourceRevoked,
     /// Another server is using the data directory, or another process is initialising it.
@@ -114,7 +114,7 @@ pub enum StoreError {
         action: &'static str,
         /// Cause of the error.
         source: Box<dyn std::error::Error + Send + Sync>,
-        /// Remedy to append to the error message: an empty text, or a text that starts with "; ".
+        /// Remedy to append to the error message: an empty string, or a string that starts with "; ".
         remedy: &'static str,
     },
     /// A background task that executes database queries or writes has stopped.
@@ -164,7 +164,7 @@ pub enum StoreError {
         /// Number of attachments.
         times: u64,
     },
-    /// The requested change was rejected, because it would exceed the policy limits of a user or group.
+    /// The requested change was rejected because a user or group would exceed the policy limits.
     #[error(
         "{name:?} would have {policies} policies with {bytes} bytes; a user or group may have {} policies with {} bytes in all; fix: detach policies that are no longer needed, or merge them",
         limits.policies, limits.bytes
@@ -208,7 +208,7 @@ pub enum StoreError {
         /// Maximum number of queued tasks.
         limit: u32,
     },
-    /// Writing a collection result failed and left no partial result.
+    /// Writing a collection result failed. No partial result is left.
     #[error("could not write the result {}: {source}{}", path.display(), io_error_remedy(source))]
     ResultWrite {
         /// Path of the file.
@@ -225,7 +225,7 @@ pub enum StoreError {
         location: String,
         /// Cause of the error.
         reason: String,
-        /// Remedy to append to the error message: an empty text, or a text that starts with "; ".
+        /// Remedy to append to the error message: an empty string, or a string that starts with "; ".
         remedy: &'static str,
     },
     /// The file or S3 object of a collection result is missing.
@@ -257,7 +257,7 @@ impl StoreError {
     }
 }
 
-/// Returns the remedy for an I/O error: an empty text, or a text that starts with "; ".
+/// Returns the remedy for an I/O error: an empty string, or a string that starts with "; ".
 fn io_error_remedy(error: &io::Error) -> &'static str {
     use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {

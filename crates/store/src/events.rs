@@ -1,4 +1,4 @@
-//! Receives notifications of changes by all processes that share the database.
+//! Receives change notifications from all processes that share the database.
 
 use crate::database::Database;
 use crate::postgres::listener::Listener;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clew_model::{InstanceId, NodeId, Origin, ProjectId, TaskStatus};
 
-/// Id of an intelligent kill: the Unix time of the request in milliseconds, or the last id plus one if that is higher.
+/// Id of an intelligent kill: the Unix timestamp of the request in milliseconds, but at least the last id plus one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntelligentKillId(pub(crate) i64);
 
@@ -59,13 +59,13 @@ pub struct IntelligentKill {
     pub request: NewIntelligentKill,
     /// Current state.
     pub status: TaskStatus,
-    /// Reason if the intelligent kill failed. Clew may have killed some sessions before the failure.
+    /// Failure reason, if the intelligent kill failed. Clew may have killed some sessions before the failure.
     pub reason: Option<String>,
     /// End time, as a Unix timestamp in milliseconds, or `None` if the intelligent kill has not ended.
     pub ended_at: Option<i64>,
 }
 
-/// Filter for a node's completed intelligent kills by request time in Unix milliseconds.
+/// Filter for a node's ended intelligent kills by request time. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntelligentKillFilter {
     /// Instance of the node.
@@ -74,7 +74,7 @@ pub struct IntelligentKillFilter {
     pub node_id: NodeId,
     /// Earliest request time (inclusive).
     pub from: i64,
-    /// End of the range of request times (exclusive).
+    /// End of the request time range (exclusive).
     pub to: i64,
 }
 

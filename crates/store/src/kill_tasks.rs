@@ -10,11 +10,11 @@ use serde_json::Value;
 pub struct NewKillTask {
     /// Criteria that select the sessions to kill.
     pub criteria: KillCriteria,
-    /// True if the statement filter matches templates, because the caller may not see statements.
+    /// True if the statement filter matches statement templates, because the caller is not allowed to see statements.
     pub masked: bool,
     /// Duration of the task, or `None` if the task does not expire.
     pub duration: Option<Duration>,
-    /// Details for the audit event, with statement templates in place of statements.
+    /// Details for the audit event, with statement templates instead of statements.
     pub audit_detail: Value,
 }
 
@@ -44,7 +44,7 @@ impl KillTaskState {
 /// Stored kill task. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillTask {
-    /// Unique id: the creation time in Unix milliseconds, or the last id plus one if that is higher.
+    /// Unique id: the Unix timestamp of the creation in milliseconds, but at least the last id plus one.
     pub id: i64,
     /// Instance whose sessions are killed.
     pub instance_id: InstanceId,

@@ -85,7 +85,7 @@ impl RecordedKillOutcome {
     }
 }
 
-/// Kill to record before Clew sends it to the server. Text fields escape invalid UTF-8.
+/// Kill that Clew records before it sends the kill to the server. In text fields, invalid UTF-8 is escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKill {
     /// Project of the instance.
@@ -96,11 +96,11 @@ pub struct NewKill {
     pub node_id: NodeId,
     /// Source of the kill.
     pub source: KillSource,
-    /// Id of the intelligent kill or kill task that caused the kill.
+    /// Id of the intelligent kill or kill task that performed the kill, if any.
     pub task_id: Option<String>,
     /// Target of the kill: `connection` for the session, or `query` for its current statement.
     pub kind: &'static str,
-    /// Reason that the user entered for the kill, or an empty text.
+    /// Reason that the user entered for the kill, or an empty string.
     pub reason: String,
     /// Id of the session on the server.
     pub session_id: u64,
@@ -133,11 +133,11 @@ pub struct KillRecord {
     pub node_id: NodeId,
     /// Source of the kill.
     pub source: KillSource,
-    /// Id of the intelligent kill or kill task that caused the kill.
+    /// Id of the intelligent kill or kill task that performed the kill, if any.
     pub task_id: Option<String>,
     /// Target of the kill: `connection` for the session, or `query` for its current statement.
     pub kind: String,
-    /// Reason that the user entered for the kill, or an empty text.
+    /// Reason that the user entered for the kill, or an empty string.
     pub reason: String,
     /// Id of the session on the server.
     pub session_id: u64,
@@ -174,11 +174,11 @@ pub struct KillFilter {
     pub node_id: Option<NodeId>,
     /// Source of the kill.
     pub source: Option<KillSource>,
-    /// Id of the intelligent kill or kill task that caused the kill.
+    /// Id of the intelligent kill or kill task that performed the kill, if any.
     pub task_id: Option<String>,
     /// Earliest request time (inclusive), as a Unix timestamp in milliseconds.
     pub from: Option<i64>,
-    /// End of the range of request times (exclusive), as a Unix timestamp in milliseconds.
+    /// End of the request time range (exclusive), as a Unix timestamp in milliseconds.
     pub to: Option<i64>,
 }
 

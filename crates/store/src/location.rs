@@ -7,7 +7,7 @@ use crate::postgres::PostgresUrl;
 /// Location of a store: the data directory and optionally a PostgreSQL database for the metadata.
 #[derive(Debug, Clone)]
 pub struct StoreLocation {
-    /// Data directory with the master key, and with the results unless S3 stores them.
+    /// Data directory, which contains the master key, and the results unless they are stored on S3.
     pub data_dir: PathBuf,
     /// PostgreSQL database for the metadata, or `None` for SQLite in the data directory.
     pub metadata_url: Option<PostgresUrl>,

@@ -1,4 +1,4 @@
-//! Back-off after refused logins, so that a watched server does not lock Clew's account.
+//! Backoff after refused logins, so that a monitored server does not lock out Clew's account.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ pub const REQUESTED_RETRY_DELAY: Duration = Duration::from_secs(10);
 /// Trigger of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginTrigger {
-    /// Background login for a kill task, a collection retry or the live feed, delayed by the full back-off.
+    /// Background login for a kill task, a collection retry or the live feed, delayed by the full backoff.
     Automatic,
     /// Login that a user requests, delayed only by [`REQUESTED_RETRY_DELAY`] after a refused login.
     Requested,
 }
 
-/// Back-off state after refused logins to a node. Times are Unix timestamps in milliseconds.
+/// Login backoff of a node after refused logins. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginBackoff {
     /// Number of consecutive refused logins.
@@ -36,14 +36,14 @@ pub struct LoginBackoff {
 pub enum LoginPermit {
     /// The login may be attempted now.
     Granted {
-        /// Number of consecutive refused logins so far, which the caller must report with the outcome of this login.
+        /// Number of previous refused logins. The caller needs it for [`crate::Store::record_login_refusal`].
         refusals: u32,
     },
-    /// The back-off has not ended yet.
+    /// The backoff has not ended yet.
     Deferred(LoginBackoff),
 }
 
-/// Returns the delay before the next login after a number of consecutive refused logins.
+/// Returns the delay before the next login after the given number of consecutive refused logins.
 pub(crate) fn compute_retry_delay(refusals: u32) -> Duration {
     let doublings = refusals.saturating_sub(1).min(16);
     FIRST_RETRY_DELAY.saturating_mul(1 << doublings).min(MAX_RETRY_DELAY)

@@ -79,7 +79,7 @@ pub(crate) fn next_master_key_path(file: &Path) -> PathBuf {
     file.with_extension("key.next")
 }
 
-/// Reads the next master key. Returns `None` if no key rotation was prepared or interrupted.
+/// Reads the next master key. Returns `None` if no key rotation is pending.
 pub(crate) fn read_next_master_key(file: &Path) -> Result<Option<MasterKey>, StoreError> {
     let from_env = read_master_key_variable(NEXT_MASTER_KEY_VARIABLE)?;
     let next = next_master_key_path(file);
@@ -122,7 +122,7 @@ pub(crate) fn promote_next_master_key(file: &Path) -> Result<(), StoreError> {
     promoted.map_err(StoreError::file_error("rename", next))
 }
 
-/// Writes the key file atomically, because a partial key file would block the initialisation.
+/// Writes the key file atomically, because Clew would reject a partial key file after a crash.
 fn write_key_file(file: &Path, text: &str) -> io::Result<()> {
     let mut temporary =
         tempfile::Builder::new().prefix(TEMPORARY_FILE_NAME).rand_bytes(0).tempfile_in(parent_directory(file))?;

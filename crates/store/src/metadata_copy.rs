@@ -24,14 +24,14 @@ use tables::{TABLES_TO_COPY, Table};
 /// Number of rows per `SELECT` and per `INSERT`.
 const PAGE_SIZE: usize = 500;
 
-/// Copied table with its row count and the hash of its rows.
+/// Copied table with its row count and a hash of its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopiedTable {
     /// Name of the table.
     pub name: &'static str,
     /// Number of rows.
     pub rows: u64,
-    /// Hexadecimal hash of all rows, independent of the row order. The hash is empty in a preview.
+    /// Hexadecimal hash of all rows, independent of the row order. The string is empty in a preview.
     pub digest: String,
 }
 

@@ -49,7 +49,7 @@ impl Default for PolicyLimits {
     }
 }
 
-/// User or group to which a policy is attached.
+/// User or group that a policy is attached to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Grantee {
     /// A user.

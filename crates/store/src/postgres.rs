@@ -46,11 +46,11 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum duration of an SQL statement. Without this timeout, a network partition would block the caller.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// PostgreSQL session settings of each connection.
-/// The session timeouts keep a stopped or partitioned Clew process from blocking other processes.
+/// The session timeouts prevent a suspended or partitioned Clew process from blocking other processes.
 const SESSION_SETTINGS: [(&str, &str); 3] =
     [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "5s"), ("TimeZone", "UTC")];
 
-/// Acquires the write lock until the transaction ends, and returns the server time.
+/// Acquires the write lock, which the transaction holds until it ends, and returns the server time.
 /// The key of the advisory lock is the ASCII text "clew" as a number.
 const WRITE_LOCK_QUERY: &str =
     "SELECT pg_advisory_xact_lock(1668048247)::text, (extract(epoch FROM clock_timestamp()) * 1000)::bigint";

@@ -1,4 +1,4 @@
-//! Serves reads of credentials, projects, instances and tasks from a cache.
+//! Read-through cache for credentials, projects, instances and tasks.
 //!
 //! A request reads credentials, projects, instances and tasks through a [`CachedView`].
 //! The view returns a cached value only if the data version ([`DataVersion`]) of the value is current.
@@ -17,14 +17,14 @@ use crate::tasks::CollectionTask;
 use crate::tenants::Project;
 use crate::versioned_cache::VersionedCache;
 
-/// Lockout state of a subject that tries to authenticate.
+/// Lockout state of a user name or access key id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockoutState {
     /// No failed attempts are recorded.
     NoFailures,
     /// Failed authentication attempts are recorded, but further attempts are allowed.
     HasFailures,
-    /// The subject is locked out after too many failed authentication attempts.
+    /// Authentication is locked out after too many failed attempts.
     Locked,
 }
 
@@ -36,7 +36,7 @@ pub struct CachedView {
 }
 
 impl Store {
-    /// Returns a view that includes every commit that any process made before this call.
+    /// Returns a view that reflects all commits of all processes before this call.
     pub async fn cached_view(&self) -> Result<CachedView, StoreError> {
         let version = self.version_tracker.current_version().await?;
         Ok(CachedView { store: self.clone(), version })
@@ -86,7 +86,7 @@ impl CachedView {
         get_or_load(&self.store.caches.tasks, self.version.any_table, id, load).await
     }
 
-    /// Returns the lockout state of a subject. See [`Store::find_lockout_end`].
+    /// Returns the lockout state of a user name or access key id. See [`Store::find_lockout_end`].
     pub async fn lockout_state(&self, subject: &str) -> Result<LockoutState, StoreError> {
         Ok(match self.find_auth_failures(subject).await? {
             None => LockoutState::NoFailures,

@@ -126,7 +126,7 @@ async fn run_blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(move || work(&files)).await.map_err(|_| StoreError::Stopped)?
 }
 
-/// Returns true if the result name is valid. A valid name stays within the result directory or S3 prefix.
+/// Returns true if the result name is valid. A valid name cannot refer to a path outside the directory or S3 prefix.
 fn is_valid_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
 }

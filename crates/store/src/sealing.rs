@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 
 use crate::error::StoreError;
 
-/// Length of a nonce in bytes. At this length, collisions of random nonces are negligible.
+/// Length of a nonce in bytes. At this length, the probability that random nonces collide is negligible.
 const NONCE_LEN: usize = 24;
 
-/// Associated data that prevents the decryption of a secret after it is moved to another row.
+/// Associated data of a secret. Decryption fails if the secret was moved to another table, column or row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AssociatedData<'a> {
     pub(crate) table: &'a str,

@@ -4,7 +4,7 @@ use crate::derived_keys::hmac_sha256;
 use crate::store::Store;
 
 impl Store {
-    /// Returns the secret signature of a link that expires at the Unix timestamp `expires` in seconds.
+    /// Returns the signature of a link that expires at the Unix timestamp `expires` in seconds.
     #[must_use]
     pub fn sign_link(&self, resource: &str, expires: i64) -> String {
         hex::encode(hmac_sha256(&self.keys.links, &[&expires.to_be_bytes(), resource.as_bytes()]))

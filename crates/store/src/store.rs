@@ -177,7 +177,7 @@ impl Store {
         }
     }
 
-    /// Returns the marker that identifies this installation's sessions on watched servers.
+    /// Returns the marker that identifies this installation's sessions on monitored servers.
     /// The marker has 32 hexadecimal digits and is derived from the master key.
     #[must_use]
     pub fn session_marker(&self) -> String {
@@ -214,7 +214,7 @@ impl Store {
 
     /// Acquires the exclusive lock that a server needs to use the data directory.
     /// No lock is required if PostgreSQL stores the metadata and S3 stores the results.
-    /// Any number of servers can share a store that is in PostgreSQL and S3.
+    /// Any number of servers can share a store in PostgreSQL and S3.
     pub fn lock_for_serving(&self) -> Result<ServingLock, StoreError> {
         if self.database.is_shared() && self.results.is_shared() {
             return Ok(ServingLock::NOT_REQUIRED);

@@ -59,7 +59,7 @@ pub struct ClaimRequest {
     pub lease: Duration,
     /// Maximum number of concurrent tasks per node, across all workers.
     pub max_per_node: u32,
-    /// Nodes from which the worker claims no tasks.
+    /// Nodes for which the worker does not claim tasks.
     pub excluded_nodes: Vec<NodeId>,
     /// Maximum number of tasks to claim.
     pub max_tasks: usize,
@@ -79,7 +79,7 @@ pub struct ClaimedTasks {
 pub struct ClaimedTask {
     /// The task.
     pub task: CollectionTask,
-    /// Fencing token. Only the holder of the current token can renew, end or release the task.
+    /// Fencing token. Only the holder of the current token can renew the lease, end the task or release the task.
     pub fence: i64,
 }
 

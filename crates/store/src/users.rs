@@ -19,7 +19,7 @@ pub struct User {
     pub password_hash: String,
     /// True if the user can sign in.
     pub enabled: bool,
-    /// True if the user may perform all actions in the domain, regardless of policies.
+    /// True if the user is allowed to perform all actions in the domain, regardless of policies.
     pub administrator: bool,
     /// Description.
     pub description: String,
@@ -45,7 +45,7 @@ pub struct NewUser {
     pub name: String,
     /// Password hash, as a PHC string.
     pub password_hash: String,
-    /// True if the user may perform all actions in the domain.
+    /// True if the user is allowed to perform all actions in the domain.
     pub administrator: bool,
     /// Description.
     pub description: String,
@@ -59,7 +59,7 @@ pub struct UserChange {
     pub password_hash: Option<String>,
     /// True if the user can sign in.
     pub enabled: Option<bool>,
-    /// True if the user may perform all actions in the domain.
+    /// True if the user is allowed to perform all actions in the domain.
     pub administrator: Option<bool>,
     /// Description.
     pub description: Option<String>,

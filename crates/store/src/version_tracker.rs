@@ -4,7 +4,7 @@
 //! Caches compare versions before each use, so commits by other processes also invalidate cached values.
 //! If no transaction has committed since the last query, [`VersionFastPath`] returns the last version without a query.
 //! After a commit, one query reads the data version for all pending requests.
-//! A request only shares a query that starts after the request, so the version reflects every earlier commit.
+//! A request shares only a query that starts after the request, so the version reflects every earlier commit.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ impl VersionTracker {
         Self { fast_path, requests }
     }
 
-    /// Returns a data version that was current at some time during this call.
+    /// Returns a data version that was current at some point during this call.
     pub(crate) async fn current_version(&self) -> Result<DataVersion, StoreError> {
         if let Some(version) = self.fast_path.current_version() {
             return Ok(version);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Cache with a fixed capacity, which contains the values of one version.
+/// Cache with a fixed capacity. All cached values have the same version.
 /// Inserting a value with a newer version, or into a full cache, removes all other values.
 #[derive(Debug)]
 pub struct VersionedCache<K, V> {

@@ -5,7 +5,7 @@ use clew_model::Zone;
 /// State of a zone with nodes or workers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZoneState {
-    /// Name of the zone, or `None` for nodes without a zone, to which all workers can connect.
+    /// Name of the zone, or `None` for nodes without a zone, which all workers can reach.
     pub zone: Option<Zone>,
     /// Number of nodes.
     pub nodes: u64,

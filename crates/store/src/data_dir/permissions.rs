@@ -1,5 +1,5 @@
 //! Restricts the data directory to its owner: mode 0700 for directories and 0600 for files.
-//! When Clew opens a data directory, it removes the permissions of all other accounts.
+//! When Clew opens a data directory, it removes all permissions for other accounts.
 
 use std::fs::{self, Metadata, Permissions};
 use std::io;
@@ -15,7 +15,7 @@ use crate::error::StoreError;
 const GROUP_AND_OTHERS_MODE: u32 = 0o077;
 /// Sticky bit, which is set on shared directories such as `/tmp`.
 const STICKY_BIT: u32 = 0o1000;
-/// Name prefixes of the entries that Clew creates in the data directory.
+/// Name prefixes of the expected entries in a data directory: files and directories of Clew, and `lost+found`.
 const CLEW_ENTRY_PREFIXES: [&str; 6] = ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
 /// Name prefixes of the files whose permissions Clew restricts.
 /// The master key file is excluded, because `master_key.rs` rejects a key file that other accounts can read.
@@ -23,8 +23,8 @@ const RESTRICTED_FILE_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.ke
 
 impl DataDir {
     /// Restricts an existing data directory to its owner before the initialisation.
-    /// Fails if another account owns the data directory.
-    /// Fails if the directory contains files of other programs, because other accounts may need these files.
+    /// Fails if another account owns the data directory and its permissions are too wide.
+    /// Fails if the directory is accessible to other accounts and contains files of other programs.
     pub(crate) fn restrict_new_directory(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
@@ -83,7 +83,7 @@ fn has_any_prefix(name: &str, prefixes: &[&str]) -> bool {
 }
 
 /// Restricts the permissions of a file or directory to its owner.
-/// `foreign` is the name of a directory entry that Clew did not create, if any.
+/// `foreign` is the name of an entry in the directory that Clew did not create, if any.
 fn restrict_file_mode(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
     // Do not follow symbolic links, because their targets are outside of the directory.
     let found = match fs::symlink_metadata(path) {

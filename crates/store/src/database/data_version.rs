@@ -1,7 +1,7 @@
-//! Defines the version counters for the contents of the database.
+//! Defines the version counters that increase when the contents of the database change.
 
 /// Values of the data version counters at the time of a query. The counters never decrease.
-/// A value that is read after this query stays valid until the version counter for its data increases.
+/// Data that is read after this query stays valid until the version counter for the data increases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DataVersion {
     /// Version of all tables.

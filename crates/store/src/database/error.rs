@@ -14,7 +14,7 @@ impl StoreError {
     }
 }
 
-/// Converts an error of a schema migration to a [`StoreError`].
+/// Converts a schema migration error to a [`StoreError`].
 pub(crate) fn migration_error(error: MigrateError) -> StoreError {
     let action = "apply the migrations of the database";
     match error {
@@ -27,7 +27,7 @@ pub(crate) fn migration_error(error: MigrateError) -> StoreError {
 }
 
 /// Returns a `map_err` function for `INSERT` statements.
-/// The function converts a unique constraint violation to [`StoreError::AlreadyExists`].
+/// The returned function converts a unique constraint violation to [`StoreError::AlreadyExists`].
 pub(crate) fn convert_insert_error(
     action: &'static str,
     what: &'static str,
@@ -40,7 +40,7 @@ pub(crate) fn convert_insert_error(
     }
 }
 
-/// Returns the remedy to append to an error message: an empty text, or a text that starts with "; ".
+/// Returns the remedy to append to an error message: an empty string, or a string that starts with "; ".
 fn find_remedy(error: &sqlx::Error) -> &'static str {
     let Some(cause) = error.as_database_error() else { return connection_remedy(error) };
     let code = cause.code().unwrap_or_default();

@@ -16,7 +16,7 @@ pub(crate) struct Statement<'q, T> {
     decode: fn(Row) -> Result<T, sqlx::Error>,
 }
 
-/// Parameter of an SQL statement. `NULL` values have a type, because PostgreSQL requires a type.
+/// Parameter of an SQL statement. `NULL` values also have a type, because PostgreSQL requires typed parameters.
 pub(crate) enum Parameter<'q> {
     Integer(Option<i64>),
     Bool(Option<bool>),
@@ -32,7 +32,7 @@ pub(crate) enum Executor<'e> {
     Tx(&'e mut Transaction),
 }
 
-/// Creates a statement whose result can have any number of columns and rows.
+/// Creates a statement that returns undecoded rows with any number of columns.
 pub(crate) fn query<'q>(sql: impl SqlSafeStr) -> Statement<'q, Row> {
     Statement { sql: sql.into_sql_str(), parameters: Vec::new(), decode: Ok }
 }
@@ -55,7 +55,7 @@ impl<'q, T> Statement<'q, T> {
     }
 
     /// Executes the statement and returns the number of affected rows.
-    /// On PostgreSQL, a statement outside a transaction acquires the write lock first.
+    /// On PostgreSQL, a statement outside a transaction runs in its own transaction, which acquires the write lock.
     pub(crate) async fn execute<'e>(self, executor: impl Into<Executor<'e>>) -> Result<u64, sqlx::Error> {
         match executor.into() {
             Executor::Pool(Database::Sqlite(database)) => {
@@ -148,7 +148,7 @@ impl<'q, T> Statement<'q, T> {
 
 /// Database-specific conversion of statement parameters.
 trait Dialect: sqlx::Database {
-    /// Converts a text parameter to a text that the database can store.
+    /// Replaces characters of a text parameter that the database cannot store.
     fn to_storable_text(text: String) -> String;
 }
 

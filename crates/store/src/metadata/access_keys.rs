@@ -18,7 +18,7 @@ use crate::store::Store;
 
 /// Maximum number of access keys per user: the current key and a replacement.
 const MAX_ACCESS_KEYS_PER_USER: u32 = 2;
-/// Minimum time between two updates of an access key's last use, in seconds.
+/// Minimum time between two updates of an access key's last-used timestamp, in seconds.
 const KEY_USE_WRITE_INTERVAL_SECONDS: i64 = 60;
 
 impl Store {
@@ -91,7 +91,7 @@ impl Store {
     }
 
     /// Enables or disables an access key. Returns false if the key does not exist.
-    /// Disabling an access key also revokes the user's tokens and temporary keys, which the key may have created.
+    /// Disabling an access key also revokes the user's tokens and temporary keys, because they may originate from the key.
     /// See section 3.2 of the specification.
     pub async fn set_access_key_enabled(
         &self,

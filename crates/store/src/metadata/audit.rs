@@ -1,7 +1,7 @@
 //! Audit log: an append-only chain of rows. The MAC of each row covers the MAC of the previous row.
 //!
 //! An audited change and its audit row are committed in the same transaction (see `audited_tx.rs`).
-//! [`Store::append_audit_event`] appends an audit event that belongs to no audited change.
+//! [`Store::append_audit_event`] appends an audit event for an operation that does not change the database.
 
 mod chain;
 mod chain_end;

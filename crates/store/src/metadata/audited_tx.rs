@@ -11,7 +11,7 @@ use crate::database::{Database, Transaction};
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 
-/// Database handle that begins transactions with audit events. Clones share the state.
+/// Database handle for transactions that append audit events. Clones share the state.
 #[derive(Clone)]
 pub(super) struct AuditedDatabase {
     pub(super) database: Database,
@@ -62,7 +62,7 @@ impl AuditedTransaction {
         self.commit().await
     }
 
-    /// Appends events with their times in Unix milliseconds to the audit log, and computes the MACs with `keys`.
+    /// Appends events to the audit log, each with its Unix timestamp in milliseconds. Computes the MACs with `keys`.
     pub(super) async fn append_events(
         &mut self,
         keys: &DerivedKeys,

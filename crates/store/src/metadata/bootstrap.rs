@@ -14,15 +14,15 @@ use crate::sealing::AssociatedData;
 use crate::store::{InitialIds, InitialTenant, REGION_SETTING, Store};
 use crate::users::NewUser;
 
-/// Name of the setting with an encrypted constant, whose decryption verifies the master key.
+/// Name of the setting that stores an encrypted constant. Clew decrypts the constant to verify the master key.
 pub(super) const CANARY_SETTING: &str = "canary";
 pub(super) const CANARY_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: CANARY_SETTING };
 
 /// Plaintext of the encrypted constant in a database with an audit log.
 /// Only a process with the master key can encrypt this plaintext.
-/// A database that contains this plaintext in encrypted form must have an audit log.
-/// Clew versions without an audit log encrypt the text of [`CANARY_SETTING`] instead.
+/// If a database stores this plaintext in encrypted form but has no audit log, the audit log was tampered with.
+/// Clew versions without an audit log encrypt the string `canary` instead.
 pub(super) const CANARY_TEXT_WITH_AUDIT: &str = "canary, audited";
 
 /// Returns true if the database contains the initial identities.

@@ -1,4 +1,4 @@
-//! Queries for enterprise projects. The default enterprise project always exists and never changes.
+//! Queries for enterprise projects. The default enterprise project always exists and cannot be changed.
 
 use clew_model::{AuditEvent, DomainId, Origin};
 use serde_json::json;

@@ -12,7 +12,7 @@ use super::audited_tx::AuditedDatabase;
 use crate::database::Transaction;
 use crate::error::StoreError;
 
-/// Maximum number of audit events in one transaction. The same maximum applies to other writes.
+/// Maximum number of audit events in one transaction, and also the maximum number of other writes.
 const MAX_BATCH_SIZE: usize = 512;
 
 /// Database write that can share a transaction with other writes.
@@ -20,11 +20,11 @@ pub(super) trait GroupedWrite: Send + Sync + 'static {
     /// Value that the caller receives.
     type Output: Send + 'static;
 
-    /// Action to name in the error message if the shared transaction cannot begin or commit.
+    /// Description of the write for the error message if the shared transaction cannot begin or commit.
     const ERROR_CONTEXT: &'static str;
 
     /// Executes the SQL statements of the write.
-    /// If another write in the shared transaction fails, the next transaction executes these statements again.
+    /// The statements are executed again in a new transaction if another write in the shared transaction fails.
     fn execute_write(
         &self,
         transaction: &mut Transaction,
@@ -45,7 +45,7 @@ struct WriteQueue {
 /// Batch of writes that share one transaction.
 #[derive(Default)]
 struct WriteBatch {
-    /// Audit events, which are appended to the audit chain in one step after the other writes.
+    /// Audit events, which are appended to the audit log together, after the other writes.
     events: Vec<QueuedEvent>,
     writes: Vec<Box<dyn PendingWrite>>,
 }

@@ -1,6 +1,6 @@
 //! Queue of intelligent kills (see `docs/decisions/0011-intelligent-kill.md`).
 //! Unlike a collection, an intelligent kill is never retried.
-//! Clew selects the victims when the intelligent kill runs, so a retry would kill other sessions.
+//! Clew selects the victims when the intelligent kill runs, so a retry might kill other sessions than intended.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::store::Store;
 /// Name of the audit operation that records the end of an intelligent kill.
 const AUDIT_OPERATION_NAME: &str = "EndIntelligentKill";
 
-/// Claims the oldest queued intelligent kill of any node that has no running intelligent kill.
+/// Claims the oldest queued intelligent kill. Skips nodes that already have a running intelligent kill.
 const CLAIM_OLDEST_KILL_QUERY: &str = "UPDATE intelligent_kills SET status = 'running', lease_until = $1 + $2 \
      WHERE id = (SELECT w.id FROM intelligent_kills w WHERE w.status = 'queued' AND w.id >= $3 \
            AND NOT EXISTS (SELECT 1 FROM intelligent_kills r WHERE r.node_id = w.node_id AND r.status = 'running') \
@@ -92,7 +92,7 @@ impl Store {
         row.as_ref().map(intelligent_kill_from_row).transpose()
     }
 
-    /// Ends a running intelligent kill and appends an audit event. `reason` describes the failure, if any.
+    /// Marks a running intelligent kill as ended and appends an audit event. `reason` is the failure reason, if any.
     /// Returns false and changes nothing if the intelligent kill is not running.
     pub async fn end_intelligent_kill(
         &self,
@@ -103,8 +103,8 @@ impl Store {
         self.end_kill_with_event(id, TaskStatus::Running, reason, Some(victims)).await
     }
 
-    /// Ends queued intelligent kills that are older than `max_age`, and running ones whose lease has expired.
-    /// Returns the intelligent kills that this call ended, with their previous state.
+    /// Marks as failed all queued intelligent kills older than `max_age`, and all running ones with an expired lease.
+    /// Returns the intelligent kills that this call marked as failed, with their previous status.
     pub async fn end_stale_intelligent_kills(&self, max_age: Duration) -> Result<Vec<IntelligentKill>, StoreError> {
         const EXPIRED_IN_QUEUE_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \
              Check the preview and request the kill again";

@@ -19,7 +19,7 @@ use crate::store::Store;
 
 /// SQL clause that selects matching instances.
 /// Each text filter has two parameters: an exact value and a substring.
-/// A JSON array of the required tags replaces the placeholder `{elements}`.
+/// The placeholder `{elements}` stands for an SQL expression that expands the JSON array of required tags.
 const FROM_MATCHING_INSTANCES_SQL: &str = "FROM instances i WHERE i.project_id = $1 \
      AND ($2 IS NULL OR i.id = $2) AND ($3 IS NULL OR instr(i.id, $3) > 0) \
      AND ($4 IS NULL OR i.name = $4) AND ($5 IS NULL OR instr(i.name, $5) > 0) \
@@ -225,7 +225,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Changes the URL and password of a node, and ends the node's login back-off.
+    /// Changes the URL and password of a node, and ends the node's login backoff.
     /// Returns false if the instance does not exist in the project or has no such node.
     pub async fn set_node_url(
         &self,

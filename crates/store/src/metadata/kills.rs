@@ -69,9 +69,9 @@ impl Store {
         tx.commit().await
     }
 
-    /// Records the outcome `Unknown` for kills that a terminated process did not complete.
+    /// Records the outcome `Unknown` for kills that were interrupted because a Clew process terminated.
     /// Affects only kills that were recorded before `before`, a Unix timestamp in milliseconds.
-    /// Returns the number of these kills.
+    /// Returns the number of interrupted kills.
     pub async fn end_interrupted_kills(&self, before: i64) -> Result<u64, StoreError> {
         const UNKNOWN_OUTCOME_DETAIL: &str =
             "Clew terminated before the outcome was recorded: it is unknown whether the kill was sent";
@@ -158,8 +158,8 @@ impl Store {
         Ok((kills?, total.unsigned_abs()))
     }
 
-    /// Removes kills that have an outcome and were recorded before `cutoff`, a Unix timestamp in milliseconds.
-    /// Returns the number of removed kills.
+    /// Removes kill records that have an outcome and were inserted before `cutoff`, a Unix timestamp in milliseconds.
+    /// Returns the number of removed kill records.
     pub async fn remove_kills_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let removed = query("DELETE FROM killed_sessions WHERE asked_at < $1 AND outcome IS NOT NULL")
             .bind(cutoff)

@@ -1,5 +1,5 @@
 //! Locks out a user name or access key id after consecutive authentication failures.
-//! The database stores subjects as keyed hashes, because users sometimes type passwords into name fields.
+//! The database stores keyed hashes of user names, because users sometimes type passwords into the user name field.
 //!
 //! A server reserves each authentication attempt before it checks the password.
 //! A reserved attempt counts as an authentication failure until the password check succeeds.
@@ -24,7 +24,7 @@ const LOCKOUT_SECONDS: i64 = 5 * 60;
 const RESERVATION_TTL_SECONDS: i64 = 30;
 
 /// Maximum number of stored client addresses per user.
-/// A new address replaces the least recently used one if that was unused for [`ADDRESS_WRITE_INTERVAL_SECONDS`].
+/// A new address replaces the least recently used address, unless all addresses were used within the last day.
 const MAX_ADDRESSES_PER_USER: i64 = 64;
 /// Time in seconds after which an unused client address is deleted.
 const ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;
@@ -36,18 +36,18 @@ const ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 pub enum AuthAttemptReservation {
     /// The attempt is reserved and counts as failed until [`Store::clear_auth_failures`] is called.
     Granted,
-    /// Concurrent attempts have reserved all attempts that remain before a lockout.
+    /// Concurrent authentication attempts have reserved all remaining attempts before a lockout.
     Busy,
-    /// The subject is locked out.
+    /// Authentication is locked out.
     Locked,
 }
 
 impl Store {
-    /// Reserves an authentication attempt for a subject, such as `key:<access key id>` or `user:<domain>/<name>`.
-    /// The subject need not exist.
+    /// Reserves an authentication attempt. `subject` is `key:<access key id>` or `user:<domain>/<name>`, for example.
+    /// The user or access key need not exist.
     pub async fn reserve_auth_attempt(&self, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
         let failed = StoreError::database_error("reserve an authentication attempt");
-        // A read avoids the write lock.
+        // A read-only query avoids the write lock.
         if self.find_lockout_end(subject).await?.is_some() {
             return Ok(AuthAttemptReservation::Locked);
         }
@@ -87,14 +87,14 @@ impl Store {
         Ok(if locks { AuthAttemptReservation::Locked } else { AuthAttemptReservation::Granted })
     }
 
-    /// Records that a reserved attempt failed. The fifth consecutive failure locks the subject.
+    /// Records that a reserved authentication attempt failed. The fifth consecutive failure causes a lockout.
     pub async fn confirm_auth_failure(&self, subject: &str) -> Result<(), StoreError> {
         self.increment_failure_count(subject, 0).await.map(drop)
     }
 
-    /// Records a failed attempt that had no reservation. Fast credential checks need no reservation.
-    /// The fifth consecutive failure locks the subject.
-    /// Returns the end of the lockout as a Unix timestamp in seconds, or `None` if the subject is not locked.
+    /// Records a failed authentication attempt without a reservation. Fast credential checks need no reservation.
+    /// The fifth consecutive failure causes a lockout.
+    /// Returns the end of the lockout as a Unix timestamp in seconds, or `None` if there is no lockout.
     pub async fn record_auth_failure(&self, subject: &str) -> Result<Option<i64>, StoreError> {
         self.increment_failure_count(subject, 1).await
     }
@@ -124,15 +124,15 @@ impl Store {
         Ok(rows.into_iter().next().flatten())
     }
 
-    /// Returns the end of a subject's lockout as a Unix timestamp in seconds, or `None` if the subject is not locked.
+    /// Returns the end of the current lockout as a Unix timestamp in seconds, or `None` if there is no lockout.
     pub async fn find_lockout_end(&self, subject: &str) -> Result<Option<i64>, StoreError> {
         let failures = self.find_auth_failures(subject).await?;
         Ok(failures.and_then(|failures| failures.lockout_end(self.clock.unix_seconds())))
     }
 
-    /// Deletes the authentication failures of a subject after a successful authentication.
+    /// Deletes the recorded authentication failures of a user or access key after a successful authentication.
     pub async fn clear_auth_failures(&self, subject: &str) -> Result<(), StoreError> {
-        // A read avoids the write lock.
+        // A read-only query avoids the write lock.
         if self.find_auth_failures(subject).await?.is_some() {
             query("DELETE FROM failures WHERE subject = $1")
                 .bind(self.hash_subject(subject).as_slice())
@@ -143,7 +143,7 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the authentication failures of a subject, if any.
+    /// Returns the recorded authentication failures of a user or access key, if any.
     pub(crate) async fn find_auth_failures(&self, subject: &str) -> Result<Option<AuthFailures>, StoreError> {
         let row: Option<Option<i64>> = query_scalar("SELECT locked_until FROM failures WHERE subject = $1")
             .bind(self.hash_subject(subject).as_slice())
@@ -153,7 +153,7 @@ impl Store {
         Ok(row.map(|locked_until| AuthFailures { locked_until }))
     }
 
-    /// Returns a client address as text, without a query, if this process has recorded it within the last day.
+    /// Returns a client address as text if this process recorded it within the last day. Does not query the database.
     /// A client address that was recorded within the last day does not need to be recorded again.
     #[must_use]
     pub fn recently_recorded_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
@@ -174,7 +174,7 @@ impl Store {
 
     /// Records a client address of a user, at most once per day.
     /// Does nothing if the user has used the maximum number of other addresses within the last day.
-    /// Without this limit, recently used addresses would replace each other at each request.
+    /// Without this limit, recently used addresses would replace each other with each request.
     pub async fn record_user_address(&self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
         if self.recently_recorded_address(user, address).is_some() {
             return Ok(());

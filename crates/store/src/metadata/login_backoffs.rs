@@ -1,4 +1,4 @@
-//! Queries for the login back-offs of nodes, which all processes with the same database share.
+//! Queries for the login backoffs of nodes. All processes that use the same database share these backoffs.
 
 use clew_model::{Failure, InstanceId, Node, NodeId};
 use secrecy::ExposeSecret;
@@ -13,7 +13,7 @@ use crate::store::Store;
 const MAX_REFUSAL_REASON_LEN: usize = 1000;
 
 impl Store {
-    /// Returns the login back-off of a node, or `None` if the last login succeeded.
+    /// Returns the login backoff of a node, or `None` if the last login succeeded.
     pub async fn find_login_backoff(&self, node: &NodeId) -> Result<Option<LoginBackoff>, StoreError> {
         let row = query("SELECT refusals, reason, refused_at, retry_at FROM login_backoffs WHERE node_id = $1")
             .bind(node.as_str())
@@ -23,7 +23,7 @@ impl Store {
         row.as_ref().map(login_backoff_from_row).transpose()
     }
 
-    /// Returns the login back-offs of an instance's nodes. Omits nodes that accepted the last login.
+    /// Returns the login backoffs of an instance's nodes. Omits nodes that accepted the last login.
     pub async fn list_login_backoffs(&self, instance: &InstanceId) -> Result<Vec<(NodeId, LoginBackoff)>, StoreError> {
         let rows = query(
             "SELECT b.node_id, b.refusals, b.reason, b.refused_at, b.retry_at FROM login_backoffs b \
@@ -37,7 +37,7 @@ impl Store {
     }
 
     /// Requests a permit to log in to a node.
-    /// At the end of a back-off, only one process receives the permit to log in.
+    /// When a backoff ends, only one process receives a permit to log in. The other processes must wait.
     pub async fn request_login_permit(&self, node: &NodeId, cause: LoginTrigger) -> Result<LoginPermit, StoreError> {
         let Some(backoff) = self.find_login_backoff(node).await? else {
             return Ok(LoginPermit::Granted { refusals: 0 });
@@ -47,7 +47,7 @@ impl Store {
             LoginTrigger::Automatic => backoff.retry_at,
             LoginTrigger::Requested => backoff.refused_at.saturating_add(duration_to_millis(REQUESTED_RETRY_DELAY)),
         };
-        // If the clock was set back to a time before the refusal, the back-off is ignored.
+        // If the clock was set back to a time before the refusal, the backoff is ignored.
         if earliest > now && backoff.refused_at <= now {
             return Ok(LoginPermit::Deferred(backoff));
         }
@@ -74,7 +74,7 @@ impl Store {
     }
 
     /// Records that a node refused the credentials in `node`. `refusals` is the number of earlier refusals.
-    /// Counts concurrent refusals as one refusal, and ignores a refusal of credentials that were changed since.
+    /// Counts concurrent refusals as one. Ignores the refusal if the node's credentials were changed in the meantime.
     pub async fn record_login_refusal(&self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
         let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());
         match self.find_node_with_password(&node.id).await? {
@@ -100,7 +100,7 @@ impl Store {
         Ok(())
     }
 
-    /// Ends a node's login back-off after a successful login.
+    /// Ends a node's login backoff after a successful login.
     pub async fn clear_login_backoff(&self, node: &NodeId) -> Result<(), StoreError> {
         query("DELETE FROM login_backoffs WHERE node_id = $1")
             .bind(node.as_str())

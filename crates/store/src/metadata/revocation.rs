@@ -1,4 +1,4 @@
-//! Revokes tokens and temporary keys after a change of their user's rights.
+//! Revokes a user's tokens and temporary keys after a change of the user's permissions.
 
 use clew_model::{GroupId, PolicyId, UserId};
 use sqlx::AssertSqlSafe;
@@ -6,7 +6,7 @@ use sqlx::AssertSqlSafe;
 use crate::database::{Transaction, query};
 use crate::error::StoreError;
 
-/// Users whose rights are affected by a change.
+/// Users whose permissions are affected by a change.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum AffectedUsers<'a> {
     /// A single user.

@@ -14,7 +14,7 @@ use crate::sealing::AssociatedData;
 use crate::store::Store;
 
 impl Store {
-    /// Creates a temporary access key. Stores the encrypted secret, and the hash of the security token.
+    /// Creates a temporary access key. Stores its encrypted secret and the hash of its security token.
     /// Fails with [`StoreError::SourceRevoked`] if the issuing credentials are no longer valid.
     pub async fn create_temporary_key(&self, by: &Origin, new: &NewTemporaryKey) -> Result<(), StoreError> {
         let sealed = self.sealer.seal(secret_associated_data(&new.id), &new.secret)?;

@@ -51,7 +51,7 @@ impl Store {
         removed.map(drop).map_err(StoreError::database_error("remove a worker"))
     }
 
-    /// Fails collections that were queued for longer than `after` in zones without active workers.
+    /// Marks collections as failed if they were queued for longer than `after` in zones without active workers.
     /// Returns the number of failed collections.
     pub async fn fail_tasks_in_unserved_zones(&self, after: Duration) -> Result<u64, StoreError> {
         let now = self.clock.unix_millis();
@@ -104,7 +104,7 @@ impl Store {
     }
 }
 
-/// Returns the state of a zone, and adds the state if none exists.
+/// Returns the state of a zone, creating it if it does not exist.
 /// An empty zone name stands for nodes without a zone.
 fn find_or_insert_zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<&'a mut ZoneState, StoreError> {
     let zone = parse_zone(name)?;

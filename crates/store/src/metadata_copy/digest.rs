@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::cell_value::CellValue;
 use crate::database::Parameter;
 
-/// Sum of the row hashes in four 64-bit lanes, which does not depend on the order of the rows.
+/// Sum of the row hashes in four 64-bit lanes. The sum does not depend on the order of the rows.
 #[derive(Debug, Default)]
 pub(super) struct TableDigest {
     sum: [u64; 4],
@@ -15,7 +15,7 @@ pub(super) struct TableDigest {
 }
 
 impl TableDigest {
-    /// Adds a row to the digest. Type and length prefixes give different rows different encodings.
+    /// Adds a row to the digest. Type and length prefixes make the encoding unambiguous.
     pub(super) fn add_row(&mut self, row: &[CellValue]) {
         let mut hash = Sha256::new();
         for value in row {

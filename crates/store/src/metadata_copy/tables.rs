@@ -380,7 +380,7 @@ impl Table {
 }
 
 impl ColumnType {
-    /// Reads a column value. Replaces U+0000 in texts, because PostgreSQL cannot store this character.
+    /// Reads a column value. Replaces U+0000 in strings, because PostgreSQL cannot store this character.
     fn read_value(self, row: &Row, column: &str) -> Result<CellValue, sqlx::Error> {
         Ok(match self {
             Self::Integer => row.try_get::<Option<i64>, _>(column)?.into(),

@@ -16,7 +16,7 @@ const SNAPSHOT_QUERY: &str = "SELECT pg_current_snapshot()::text, version, failu
 pub(crate) struct ChangeDetector {
     options: PgConnectOptions,
     connection: Option<PgConnection>,
-    /// Last data version with its transaction snapshot, which is only valid for the connection that read it.
+    /// Last data version with its transaction snapshot, or `None` if the connection has not queried a version yet.
     last: Option<(String, DataVersion)>,
     /// Number of detected changes.
     changes: i64,

@@ -1,9 +1,9 @@
-//! Clock of the database server, which all processes with the same store share.
+//! Clock of the database server. All processes that share the database use this clock.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-/// Tracks the server time of the last write transaction, and the monotonic time when the process received it.
+/// Tracks the server time of the last write transaction, and the monotonic time at which the process received it.
 /// The local monotonic clock measures the time since the last write transaction. Clones share the state.
 #[derive(Debug, Clone)]
 pub(super) struct DatabaseClock(Arc<Mutex<(Instant, i64)>>);

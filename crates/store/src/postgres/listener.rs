@@ -91,7 +91,7 @@ async fn connect_listener(options: &PgConnectOptions) -> Result<PgListener, sqlx
     Ok(listener)
 }
 
-/// Sends a keepalive query. The listener buffers notifications that arrive before the query's response.
+/// Sends a keepalive query. The listener buffers notifications that arrive before the response to this query.
 async fn is_connected(connection: &mut PgListener) -> bool {
     matches!(timeout(KEEPALIVE_TIMEOUT, sqlx::query("SELECT 1").execute(connection)).await, Ok(Ok(_)))
 }

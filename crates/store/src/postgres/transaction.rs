@@ -1,4 +1,4 @@
-//! PostgreSQL transactions, including write transactions that hold the write permit of this process.
+//! PostgreSQL transactions. A write transaction holds the write permit of this process.
 
 use std::ops::{Deref, DerefMut};
 

@@ -15,7 +15,7 @@ use crate::tasks::ResultRecord;
 /// Maximum number of result files whose successful verification is cached.
 const MAX_VERIFIED_FILES: usize = 4096;
 
-/// Coarsest resolution of file timestamps. Two file changes within this time may produce equal timestamps.
+/// Coarsest supported resolution of file timestamps. Two changes within this interval may have equal timestamps.
 const TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
 
 /// Identity of a file version: inode, length, and mtime and ctime in nanoseconds.
@@ -28,7 +28,7 @@ pub(super) struct VerifiedFiles {
 
 impl VerifiedFiles {
     /// Verifies the length and the hash of a result file, and rewinds the file.
-    /// The argument `now` must not be later than the time of the call.
+    /// The argument `now` must not be later than the current time.
     pub(super) fn verify_file(&self, file: &File, result: &ResultRecord, now: SystemTime) -> Result<(), StoreError> {
         let unreadable = |error: io::Error| StoreError::ResultCorrupt {
             name: result.name.clone(),

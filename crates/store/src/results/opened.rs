@@ -16,7 +16,7 @@ pub enum StoredResult {
 
 impl StoredResult {
     /// Verifies the entire content of the result.
-    /// The caller must verify the content before it sends a part of the content to a client.
+    /// The caller must verify the content before it sends a byte range of the result to a client.
     /// Reads the entire S3 object, unless this process has already verified the object.
     /// Does nothing for a result file, because opening the file has already verified its content.
     pub async fn verify_content(&self) -> Result<(), StoreError> {

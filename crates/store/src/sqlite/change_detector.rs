@@ -22,10 +22,10 @@ const ACCESS_VERSION_QUERY: &str = "SELECT version, failures FROM access_version
 pub(crate) struct ChangeDetector {
     options: SqliteConnectOptions,
     connection: Option<SqliteConnection>,
-    /// WAL index, which is valid as long as the connection is open.
+    /// WAL index of the database. The index is only valid while the connection is open.
     index: Option<WalIndex>,
     fast_path: VersionFastPath,
-    /// Last data version with its `data_version`, a number that is only valid for this connection.
+    /// Last data version with SQLite's `data_version`, which is only comparable within the same connection.
     last: Option<(i64, DataVersion)>,
     /// Number of detected changes.
     changes: i64,

@@ -1,4 +1,4 @@
-//! Reads the header of the SQLite WAL index, which each commit rewrites.
+//! Reads the header of the SQLite WAL index. Each commit rewrites this header.
 //!
 //! SQLite itself compares this header to detect commits by other connections.
 //! See "The WAL-Index Header" in <https://sqlite.org/walformat.html>.
@@ -12,7 +12,7 @@ use std::path::Path;
 /// Length of the header in bytes. The WAL index file contains two copies of the header.
 /// The two copies of the header are equal unless SQLite is writing the header.
 const HEADER_LEN: usize = 48;
-/// First bytes of the header, which contain the only supported format version.
+/// First bytes of the header, which contain the format version. Other versions are not supported.
 const FORMAT_VERSION_BYTES: [u8; 4] = 3_007_000_u32.to_ne_bytes();
 
 /// Bytes of a complete header.

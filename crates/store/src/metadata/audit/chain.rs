@@ -12,12 +12,12 @@ use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Placeholder for the previous row's MAC in the first audit row after a manipulation of the head record.
+/// Placeholder for the previous row's MAC in the first row that Clew appends after the head record was tampered with.
 /// Only a process with the MAC key can create a valid audit row with this placeholder.
 pub(super) const CHANGED_HEAD_MAC: [u8; 32] = [0xff; 32];
 
-/// Writes the head and checkpoint records of an empty audit log, once during the initialisation.
-/// If an initialised store has no head or checkpoint record, the audit log was manipulated.
+/// Writes the head and checkpoint records of an empty audit log. Called only once, during the initialisation.
+/// If an initialised store has no head or checkpoint record, the audit log was tampered with.
 pub(crate) async fn initialise_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
     ChainEnd { seq: 0, mac: NO_PREVIOUS_MAC }.write_end_record(transaction, key, HEAD_NAME).await?;
     ChainEnd { seq: 1, mac: NO_PREVIOUS_MAC }.write_end_record(transaction, key, CHECKPOINT_NAME).await

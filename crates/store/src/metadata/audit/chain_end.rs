@@ -11,10 +11,10 @@ pub(super) const NO_PREVIOUS_MAC: [u8; 32] = [0; 32];
 
 /// Name of the record that contains the sequence number and MAC of the newest audit row.
 pub(super) const HEAD_NAME: &str = "head";
-/// Name of the record that contains the oldest audit row's sequence number and the previous row's MAC.
+/// Name of the record that contains the oldest audit row's sequence number and the MAC of the row before it.
 pub(super) const CHECKPOINT_NAME: &str = "checkpoint";
 
-/// Record for one end of the audit chain: the head or the checkpoint.
+/// Authenticated record of one end of the audit chain: the head (newest row) or the checkpoint (oldest row).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ChainEnd {
     pub(super) seq: i64,
@@ -22,7 +22,7 @@ pub(super) struct ChainEnd {
 }
 
 impl ChainEnd {
-    /// Reads the head or checkpoint record. Returns `None` if the record is missing or was manipulated.
+    /// Reads the head or checkpoint record. Returns `None` if the record is missing or was tampered with.
     pub(super) async fn read_end_record(
         transaction: &mut Transaction,
         key: &MasterKey,
@@ -38,7 +38,7 @@ impl ChainEnd {
 
     /// Reads the head record before an append to the audit log.
     /// Fails if another process has rotated the master key.
-    /// Audit rows that are authenticated with the previous master key would fail verification.
+    /// After a rotation, audit rows that are authenticated with the previous key would fail verification.
     pub(super) async fn read_head(
         transaction: &mut Transaction,
         keys: &DerivedKeys,

@@ -2,7 +2,7 @@
 //!
 //! If an attacker removes the newest audit rows and rolls back the head record, the remaining chain is still valid.
 //! Only a MAC that was recorded before the attack proves that audit rows are missing.
-//! Each process keeps the newest row's MAC in memory. Exported audit checkpoints also work after a restart.
+//! The MAC in memory is lost when the process terminates. Exported audit checkpoints remain valid after a restart.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,13 +27,13 @@ struct TrackerState {
     /// Newest audit row that this process wrote or read.
     newest: Option<AuditCheckpoint>,
     missing: Vec<AuditCheckpoint>,
-    /// Detected losses of audit rows that no audit event records yet.
+    /// Detected losses of audit rows that are not yet recorded in the audit log.
     unreported: VecDeque<AuditProblem>,
 }
 
 impl CheckpointTracker {
     /// Records the newest audit row after a commit.
-    /// The append has already checked that the previously recorded row still exists.
+    /// The caller has already checked that the previously recorded audit row still exists.
     /// Ignores a row that is older than the recorded row, because concurrent commits are recorded in any order.
     pub(crate) fn record_newest(&self, newest: AuditCheckpoint) {
         let mut state = self.lock_state();
@@ -43,19 +43,19 @@ impl CheckpointTracker {
     }
 
     /// Returns the newest audit row and the missing audit rows as checkpoints.
-    /// Callers must begin their transaction after this call, as for [`CheckpointTracker::newest_checkpoint`].
+    /// Callers must begin their transaction after this call, so that its snapshot contains the newest row.
     pub(super) fn recorded_checkpoints(&self) -> Vec<AuditCheckpoint> {
         let state = self.lock_state();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
-    /// Returns the newest recorded row.
-    /// Callers must begin their transaction after this call, because an older snapshot may not contain the newest row.
+    /// Returns the newest recorded audit row.
+    /// Callers must begin their transaction after this call, so that its snapshot contains the newest row.
     pub(super) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
         self.lock_state().newest.clone()
     }
 
-    /// Checks that the audit log contains the recorded row `newest`, without a query if `head` has the same MAC.
+    /// Checks that the audit log contains the recorded row `newest`. Skips the query if `head` has the same MAC.
     pub(super) async fn compare_newest_row_with_head(
         &self,
         transaction: &mut Transaction,
@@ -83,7 +83,7 @@ impl CheckpointTracker {
         }
     }
 
-    /// Returns the oldest detected loss of audit rows that no audit event records yet.
+    /// Returns the oldest detected loss of audit rows that is not yet recorded in the audit log.
     pub(super) fn oldest_unreported_loss(&self) -> Option<AuditProblem> {
         self.lock_state().unreported.front().cloned()
     }

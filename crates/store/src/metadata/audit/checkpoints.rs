@@ -8,7 +8,7 @@ use crate::store::Store;
 
 impl Store {
     /// Returns the newest row of the audit log as a checkpoint for storage outside the database.
-    /// Fails if the head record of the audit log was manipulated.
+    /// Fails if the head record of the audit log was tampered with.
     pub async fn create_audit_checkpoint(&self) -> Result<AuditCheckpoint, StoreError> {
         self.check_key_id().await?;
         let failed = StoreError::database_error("read the newest audit row");

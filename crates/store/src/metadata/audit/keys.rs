@@ -2,7 +2,7 @@
 //!
 //! Existing audit rows keep their MACs, because copies of these MACs may exist outside the database.
 //! The first audit row under a new MAC key contains the MAC of the last row under the previous key.
-//! Verification therefore detects audit rows that were changed with a stolen previous MAC key.
+//! Verification therefore detects changes that an attacker makes to old audit rows with a stolen previous MAC key.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -87,7 +87,7 @@ impl AuditKeys {
 
 /// Replaces the current MAC key, and authenticates the head and checkpoint records with the new MAC key.
 /// Existing audit rows keep their MACs from the previous MAC key.
-/// Does not rewrite a manipulated head or checkpoint record, so that verification still detects the manipulation.
+/// Does not rewrite a tampered head or checkpoint record, so that verification still detects the tampering.
 pub(crate) async fn rotate_chain_key(
     transaction: &mut Transaction,
     audit: &mut AuditKeys,

@@ -11,9 +11,9 @@ use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Maximum number of audit rows to remove per transaction. A low limit keeps the waits of other writers short.
+/// Maximum number of audit rows to remove per transaction. Small batches avoid long waits of other writers.
 const MAX_BATCH_SIZE: i64 = 1000;
-/// Maximum number of integrity problems that the audit event of a removal lists.
+/// Maximum number of integrity problems to list in the audit event for removed rows.
 const MAX_REPORTED_PROBLEMS: usize = 20;
 
 impl Store {

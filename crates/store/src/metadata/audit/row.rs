@@ -82,7 +82,7 @@ impl AuditRow {
         Ok((Self { seq, at, previous: read_hash_column(row, "previous")?, texts }, read_hash_column(row, "mac")?))
     }
 
-    /// Computes the MAC of the audit row. Length prefixes give different rows different encodings.
+    /// Computes the MAC of the audit row. Length prefixes make the encoding unambiguous.
     pub(super) fn compute_mac(&self, key: &MasterKey) -> [u8; 32] {
         let mut bytes = Vec::with_capacity(512);
         bytes.extend(self.seq.to_be_bytes());

@@ -17,7 +17,7 @@ const PAGE_SIZE: u32 = 500;
 impl Store {
     /// Verifies the entire audit log in one database snapshot with constant memory use.
     /// Also checks that the audit log contains the rows of the given checkpoints and of the checkpoints in memory.
-    /// Checkpoints reveal a truncation of the audit log after which the remaining audit chain is still valid.
+    /// Without checkpoints, a truncation can remain undetected, because the remaining audit chain is still valid.
     pub async fn verify_audit(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.check_key_id().await?;
         let tracked = self.checkpoint_tracker.recorded_checkpoints();
@@ -33,7 +33,7 @@ impl Store {
 
 /// Verifies the audit chain from the oldest row to the newest row.
 pub(super) struct ChainVerifier {
-    /// Newest audit row according to the head record, or `None` if the head record was manipulated.
+    /// Newest audit row according to the head record, or `None` if the head record was tampered with.
     head: Option<ChainEnd>,
     /// Last audit row that was read, or `None` if the start of the audit chain is unknown.
     previous: Option<ChainEnd>,
@@ -110,7 +110,7 @@ impl ChainVerifier {
         self.previous_is_authentic = authentic;
     }
 
-    /// Returns true if `seq` is valid, which requires a higher sequence number than that of the previous audit row.
+    /// Returns true if `seq` is valid. A valid sequence number is higher than that of the previous audit row.
     /// A sequence number beyond the head record is valid only for an authentic audit row.
     fn is_valid_seq(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
@@ -136,7 +136,7 @@ impl ChainVerifier {
         true
     }
 
-    /// Sets the position of the first problem, a manipulated checkpoint record, to the first audit row.
+    /// Reports a tampered checkpoint record, which is always the first problem, at the position of the oldest row.
     fn set_first_problem_position(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;
@@ -148,7 +148,7 @@ impl ChainVerifier {
         self.result.problems.iter().map(ToString::to_string).collect()
     }
 
-    /// Completes the verification and adds `recorded`, the problems with the rows of recorded checkpoints.
+    /// Completes the verification. `recorded` contains the problems that the comparison with checkpoints detected.
     fn into_result(mut self, recorded: Vec<AuditProblem>) -> AuditVerification {
         let last = self.previous.map_or(0, |previous| previous.seq);
         match self.head {

@@ -1,4 +1,4 @@
-//! Queries for the leases that assign an instance's kill tasks to a worker. The store's clock times the leases.
+//! Queries for the leases that assign an instance's kill tasks to a worker. Leases expire by the clock of the store.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -67,7 +67,7 @@ impl Store {
         Ok(held > 0)
     }
 
-    /// Returns the ids of an instance's running kill tasks, or an empty set if this worker does not hold the lease.
+    /// Returns the ids of an instance's running kill tasks, or an empty set if the worker does not hold the lease.
     pub async fn list_leased_kill_tasks(
         &self,
         instance: &InstanceId,

@@ -48,13 +48,13 @@ pub(super) const POSTGRES_CLAIM_QUERY: &str = claim_query!(
     " FOR UPDATE SKIP LOCKED"
 );
 
-/// Checks whether there may be a task to claim. Also reads the master key id, to detect a key rotation.
+/// Checks whether a queued task or an expired lease exists. Also reads the master key id to detect a key rotation.
 pub(super) const HAS_CLAIMABLE_TASK_QUERY: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'queued') \
      OR EXISTS (SELECT 1 FROM tasks WHERE status = 'running' AND lease_until <= $1), \
      (SELECT value FROM settings WHERE name = 'master_key_id')";
 
-/// Fails a task whose stored data is invalid, so that no worker claims the task again.
-/// Replaces the stored selection with the default selection, because an ended task does not need a selection.
+/// Marks a task with invalid stored data as failed, so that no worker claims the task again.
+/// Replaces the stored selection, which may be the invalid value, with the default selection.
 const FAIL_DAMAGED_TASK_QUERY: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
          ended_at = $5, lease_until = NULL WHERE rowid = $1";
 
@@ -65,7 +65,7 @@ impl Store {
         let excluded_nodes =
             serde_json::to_string(&claim.excluded_nodes).map_err(StoreError::damaged_value_error("ids of nodes"))?;
         let now = self.clock.unix_millis();
-        // Most polls find no task. A read avoids the write lock, which would delay other writers.
+        // Most polls find no task. A read-only query avoids the write lock, which would delay other writers.
         if self.database.is_shared() && !self.has_claimable_task(now).await? {
             return Ok(ClaimedTasks::default());
         }

@@ -1,4 +1,4 @@
-//! Reads the clock of the S3 server, which dates the objects, because the local clock may be wrong.
+//! Reads the clock of the S3 server, because the local clock might differ from the clock that dates the S3 objects.
 
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 

@@ -62,7 +62,7 @@ pub(super) fn is_connection_lost(error: &object_store::Error) -> bool {
 }
 
 /// Returns the cause and the remedy of an S3 error.
-/// The cause contains the code and message of an XML error body.
+/// If S3 returned an XML error body, the cause contains its code and message.
 fn find_cause_and_remedy(error: &(dyn Error + 'static)) -> (String, &'static str) {
     let text = error.to_string();
     let message = extract_s3_message(&text);
@@ -91,7 +91,7 @@ fn find_cause_and_remedy(error: &(dyn Error + 'static)) -> (String, &'static str
     }
 }
 
-/// Returns the kind of the first HTTP error in the source chain of an error, if any.
+/// Returns the kind of the first HTTP error in the error's source chain, if any.
 fn find_http_error_kind(error: &(dyn Error + 'static)) -> Option<HttpErrorKind> {
     let found = error.downcast_ref::<HttpError>().map(HttpError::kind);
     found.or_else(|| error.source().and_then(find_http_error_kind))

@@ -18,7 +18,7 @@ use crate::results::PublishedResult;
 const PART_SIZE: usize = 5 << 20;
 /// Delay before the retry of a write request whose connection was lost.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
-/// Maximum duration of an upload. S3 dates an object to the start of the object's upload.
+/// Maximum duration of an upload. S3 sets the timestamp of an object to the start time of its upload.
 /// Garbage collection therefore ignores S3 objects that are newer than twice the maximum upload duration.
 const UPLOAD_TIMEOUT: Duration = Duration::from_mins(5);
 
@@ -66,8 +66,8 @@ impl S3Writer {
         Ok(PublishedResult { name: std::mem::take(&mut self.name), bytes: self.bytes, sha256 })
     }
 
-    /// Writes a single-part result with one request, and repeats the request after a lost connection.
-    /// `object_store` does not retry such a write, but a retry is safe because object names are unique.
+    /// Writes a single-part result with one request, and retries the request after a lost connection.
+    /// `object_store` does not retry such a request, but a retry is safe because object names are unique.
     fn put_object(&mut self) -> Result<(), StoreError> {
         let payload = PutPayload::from(std::mem::take(&mut self.part));
         let began = Instant::now();
