@@ -21,7 +21,7 @@ pub struct AuditRecord {
 }
 
 /// Sequence number and MAC of the newest audit row at the time of the checkpoint.
-/// If the checkpoint is stored outside Clew, [`crate::Store::verify_audit`] detects a later truncation of the audit log.
+/// With a checkpoint stored outside Clew, [`crate::Store::verify_audit`] detects a later truncation of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditCheckpoint {

@@ -42,7 +42,7 @@ impl Default for Caches {
 /// Client address that this process has recorded for a user.
 #[derive(Debug, Clone)]
 struct RecordedAddress {
-    /// Client address as text, cached because each signed request of the user requires the text.
+    /// Client address as text. Each signed request needs the text to identify its counter of failed attempts.
     text: Arc<str>,
     /// Time of the last write to the database, as a Unix timestamp in seconds.
     recorded_at: i64,

@@ -71,7 +71,7 @@ impl Store {
         let mut source = self.database.begin_write().await.map_err(&failed)?;
         let database = Database::connect_postgres(target).await?;
         let mut to = database.begin_write().await.map_err(&failed)?;
-        // A read of the source may take longer than the idle timeout of the target.
+        // Reading the source can take longer than the idle timeout of the target.
         execute_statement(&mut to, "SET LOCAL idle_in_transaction_session_timeout = 0".to_owned()).await?;
         for table in TABLES_TO_COPY {
             if table.count_rows(&mut to).await? > 0 {

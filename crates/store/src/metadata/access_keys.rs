@@ -91,7 +91,7 @@ impl Store {
     }
 
     /// Enables or disables an access key. Returns false if the key does not exist.
-    /// Disabling an access key also revokes the user's tokens and temporary keys, because they may originate from the key.
+    /// Disabling an access key also revokes the user's tokens and temporary keys, because the key may have issued them.
     /// See section 3.2 of the specification.
     pub async fn set_access_key_enabled(
         &self,

@@ -1,7 +1,7 @@
 //! Audit log: an append-only chain of rows. The MAC of each row covers the MAC of the previous row.
 //!
 //! An audited change and its audit row are committed in the same transaction (see `audited_tx.rs`).
-//! [`Store::append_audit_event`] appends an audit event for an operation that does not change the database.
+//! [`Store::append_audit_event`] appends an audit event for an operation without an audited database change.
 
 mod chain;
 mod chain_end;

@@ -62,7 +62,7 @@ impl Store {
         std::iter::once(Ok(default)).chain(rows.iter().map(enterprise_project_from_row)).collect()
     }
 
-    /// Changes an enterprise project. Returns false for the default project and for an unknown project.
+    /// Updates an enterprise project. Returns false for the default project and for an unknown project.
     pub async fn update_enterprise_project(
         &self,
         by: &Origin,

@@ -225,7 +225,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Changes the URL and password of a node, and ends the node's login backoff.
+    /// Updates the URL and password of a node, and ends the node's login backoff.
     /// Returns false if the instance does not exist in the project or has no such node.
     pub async fn set_node_url(
         &self,

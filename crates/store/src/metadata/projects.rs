@@ -63,7 +63,7 @@ impl Store {
         Ok(id)
     }
 
-    /// Changes a project. Returns false if the project does not exist.
+    /// Updates a project. Returns false if the project does not exist.
     pub async fn update_project(
         &self,
         by: &Origin,

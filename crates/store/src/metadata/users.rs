@@ -31,7 +31,7 @@ impl Store {
         Ok(id)
     }
 
-    /// Changes a user. Returns false if the user does not exist.
+    /// Updates a user. Returns false if the user does not exist.
     /// Setting a password or disabling the user revokes the user's tokens and temporary keys.
     /// Changing the administrator rights of a user revokes the user's tokens.
     pub async fn update_user(&self, by: &Origin, id: &UserId, update: &UserChange) -> Result<bool, StoreError> {

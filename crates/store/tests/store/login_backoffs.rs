@@ -1,4 +1,4 @@
-//! Login back-off after refused logins.
+//! Login backoff after refused logins.
 
 use clew_model::{Failure, FailureKind, Instance, Node, NodeId};
 use clew_store::{LoginPermit, LoginTrigger, Store};
