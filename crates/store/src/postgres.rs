@@ -41,7 +41,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| new_migrator(MIGRATION_
 
 /// Maximum number of connections per process.
 const MAX_CONNECTIONS: u32 = 10;
-/// Maximum wait for a connection from the pool.
+/// Maximum time to wait for a connection from the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum duration of an SQL statement. Without this timeout, a network partition would block the caller.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -102,7 +102,7 @@ pub(crate) struct PostgresDatabase {
     /// Semaphore with one permit, so that only one session per process waits for the write lock.
     /// With more permits, the server would grant the lock to each waiting session of a partitioned process in turn.
     /// Each session of a partitioned process would hold the write lock until the server terminates the session.
-    /// The other processes would then wait for the write lock longer than a lease lasts.
+    /// Other processes could then wait for the write lock longer than the lease duration.
     writer: Arc<Semaphore>,
 }
 

@@ -41,7 +41,7 @@ impl Store {
     ///
     /// Fails if a server is using the data directory.
     /// Other processes that share the database continue to run with the previous master key.
-    /// With the previous master key, claims and key-dependent writes fail with [`StoreError::MasterKeyRotated`].
+    /// Claims and key-dependent writes with the previous master key fail with [`StoreError::MasterKeyRotated`].
     pub async fn rotate_master_key(
         by: &Origin,
         location: impl Into<StoreLocation>,

@@ -38,7 +38,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| new_migrator(MIGRATION_
 
 /// Maximum number of connections per process. SQLite permits one writer at a time.
 const MAX_CONNECTIONS: u32 = 4;
-/// Maximum wait for a write lock that another connection holds.
+/// Maximum time to wait for a write lock that another connection holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Open SQLite database.

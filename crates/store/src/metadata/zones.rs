@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 use crate::zones::ZoneState;
 
-/// Time without a heartbeat after which a worker counts as inactive.
+/// Time without a heartbeat after which a worker is considered inactive.
 const HEARTBEAT_TTL: Duration = Duration::from_secs(20);
 /// Time without a heartbeat after which the database row of a worker is deleted.
 const WORKER_ROW_TTL: Duration = Duration::from_hours(1);

@@ -12,7 +12,7 @@ use crate::error::StoreError;
 /// See "Snapshot Components" in <https://www.postgresql.org/docs/15/functions-info.html>.
 const SNAPSHOT_QUERY: &str = "SELECT pg_current_snapshot()::text, version, failures FROM access_version";
 
-/// Queries the data version over a dedicated connection to avoid waits for the connection pool.
+/// Queries the data version over a dedicated connection to avoid waiting for the connection pool.
 pub(crate) struct ChangeDetector {
     options: PgConnectOptions,
     connection: Option<PgConnection>,

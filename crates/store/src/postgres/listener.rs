@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::{ACQUIRE_TIMEOUT, PostgresDatabase};
 use crate::store_event::StoreEvent;
 
-/// `LISTEN` channel to which the triggers of `0002_notices.sql` send notifications.
+/// `LISTEN` channel for the notifications that the triggers of `0002_notices.sql` send.
 const NOTIFICATION_CHANNEL: &str = "clew";
 /// Idle time of the connection after which the listener sends a keepalive query.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);

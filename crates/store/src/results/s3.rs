@@ -36,7 +36,7 @@ pub(super) use writer::S3Writer;
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
 /// Maximum time to establish a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum wait for the start of a response, and for each chunk of a response.
+/// Maximum time to wait for the start of a response, and for each chunk of a response.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
 /// Time after which a failed S3 request is no longer retried.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -17,7 +17,7 @@ use crate::master_key::MasterKey;
 pub(super) const CHANGED_HEAD_MAC: [u8; 32] = [0xff; 32];
 
 /// Writes the head and checkpoint records of an empty audit log. Called only once, during the initialisation.
-/// If an initialised store has no head or checkpoint record, the audit log was tampered with.
+/// If the head or checkpoint record of an initialised store is missing, the audit log was tampered with.
 pub(crate) async fn initialise_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
     ChainEnd { seq: 0, mac: NO_PREVIOUS_MAC }.write_end_record(transaction, key, HEAD_NAME).await?;
     ChainEnd { seq: 1, mac: NO_PREVIOUS_MAC }.write_end_record(transaction, key, CHECKPOINT_NAME).await
