@@ -1,6 +1,6 @@
 //! Benchmark of snapshot throughput in rows per second: `cargo bench -p clew-diagnose --bench join`.
 //!
-//! Each iteration joins, filters, encodes, sorts and writes 10,000 sessions. A quarter of them have a transaction.
+//! Each iteration joins, filters, encodes, sorts and writes 10,000 sessions, of which 2,500 have a transaction.
 //! The case `as listed` keeps the order of the process list. The case `reordered` sorts by transaction duration.
 
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]

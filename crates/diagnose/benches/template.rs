@@ -1,8 +1,8 @@
 //! Benchmark of SQL template throughput in bytes per second: `cargo bench -p clew-diagnose --bench template`.
 //!
-//! The case `mix` resembles the workload of a busy web shop. Decision 0014 quotes its throughput.
-//! Each other case measures only one kind of statement from the case `mix`.
-//! On a busy machine, pass `-- --sample-size 200` and compare the minimum times of several runs.
+//! The case `mix` resembles the workload of a busy web shop. Decision record 0014 cites the throughput of this case.
+//! Each of the other cases measures a single kind of statement from the case `mix`.
+//! On a busy machine, append `-- --sample-size 200` to the command, and compare the fastest of several runs.
 
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
 
@@ -27,7 +27,7 @@ const SHORT_STATEMENTS: [&str; 12] = [
     "SELECT JSON_EXTRACT(payload, '$.customer.address.city') FROM events WHERE kind = 'checkout' AND payload->>'$.total' > 100 /* trace: 4bf92f3577b34da6a3ce929d0e0e4736 */",
 ];
 
-/// Builds a `SELECT` with an `IN` list of 2,000 keys, like a statement that warms up a cache.
+/// Builds a `SELECT` with an `IN` list of 2,000 keys, as applications send to warm up a cache.
 fn build_in_list_statement() -> String {
     let keys: Vec<_> = (0..2_000_u64).map(|key| (key * 7_919 + 1_000_003).to_string()).collect();
     format!("SELECT id, title, body FROM articles WHERE id IN ({}) AND published = 1", keys.join(", "))
@@ -61,7 +61,7 @@ fn bench_template_building(criterion: &mut Criterion) {
         ("comments", vec![build_commented_statement()]),
     ];
     let one_by_one: Vec<String> = SHORT_STATEMENTS.iter().map(|statement| (*statement).to_owned()).collect();
-    // Half of the bytes are short statements, the rest long ones.
+    // Half of the bytes belong to short statements, and the other half to long statements.
     let mut mix = Vec::new();
     for _ in 0..40 {
         mix.extend(one_by_one.clone());

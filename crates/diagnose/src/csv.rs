@@ -27,7 +27,7 @@ pub fn encode_header_row_with_details(language: Language) -> Vec<u8> {
     row
 }
 
-/// Encodes column names as a header row. Column names are never quoted.
+/// Encodes column names as a header row, terminated by CRLF. The names are not quoted and must not contain commas.
 #[must_use]
 pub fn encode_header_row_from_names(language: Language, names: impl Iterator<Item = &'static str>) -> Vec<u8> {
     let mut row = if language == Language::ZhCn { UTF8_BOM.to_vec() } else { Vec::new() };
@@ -53,7 +53,7 @@ pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) 
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the snapshot columns without a line end, so that [`encode_detail_columns`] can append the detail columns.
+/// Appends the snapshot columns of a row without CRLF, so that [`encode_detail_columns`] can append more columns.
 pub fn encode_base_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
     for (at, column) in SNAPSHOT_COLUMNS.iter().enumerate() {
         if at > 0 {
@@ -64,7 +64,7 @@ pub fn encode_base_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guar
 }
 
 /// Appends a row of arbitrary cells, terminated by CRLF.
-/// Each item of `cells` contains a cell and a flag that enables the formula guard for this cell.
+/// Each item of `cells` consists of a cell and a flag that enables the formula guard for the cell.
 pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>, bool)>) {
     for (at, (cell, formula_guard)) in cells.enumerate() {
         if at > 0 {
@@ -117,12 +117,12 @@ fn push_text_cell(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
     }
 }
 
-/// Bit set of the byte classes that occur in a text. The classes determine whether the text is quoted or escaped.
+/// Bit set of the byte classes in a text cell. The classes determine whether the cell must be quoted or escaped.
 #[derive(Clone, Copy)]
 struct ByteClassSet(u8);
 
 impl ByteClassSet {
-    /// Class of the separators between cells or rows: comma, CR and LF.
+    /// Class of bytes that separate cells or rows: comma, CR and LF.
     const SEPARATOR_CLASS: u8 = 1;
     const QUOTE_CLASS: u8 = 2;
     /// Class of bytes that may require escaping: NUL and non-ASCII bytes.
@@ -141,9 +141,10 @@ impl ByteClassSet {
         }
     };
 
-    /// Returns the classes of all bytes in a text. The loop has no early exit, so that the compiler can vectorize it.
+    /// Returns the classes of all bytes in a text cell.
     ///
-    /// The vectorized loop classifies blocks of 32 bytes. A lookup table classifies the remaining bytes.
+    /// The loop over blocks of 32 bytes has no early exit, so that the compiler can vectorize the loop.
+    /// A lookup table classifies the bytes after the last complete block.
     fn from_text(text: &[u8]) -> Self {
         let (blocks, rest) = text.as_chunks::<32>();
         let mut bits = 0;

@@ -19,7 +19,7 @@ pub struct SessionFilter<'a> {
 impl<'a> SessionFilter<'a> {
     /// Creates a filter that excludes internal sessions.
     ///
-    /// The filter does not exclude Clew's own sessions, because the session reader already excludes them by id.
+    /// The filter does not exclude Clew's own sessions, because the crate `clew-mysql` already excludes them by id.
     #[must_use]
     pub fn new(selection: &'a Selection) -> Self {
         Self::from_selection(Cow::Borrowed(selection))
@@ -90,8 +90,8 @@ impl StatementMatcher {
 
     /// Returns true if the statement contains the substring.
     ///
-    /// ASCII substrings are compared bytewise, so they also match in statements that are not valid UTF-8.
-    /// Substrings with non-ASCII characters require Unicode case folding.
+    /// An ASCII substring is compared byte by byte, so it also matches in statements that are not valid UTF-8.
+    /// For a non-ASCII substring, the statement is first converted to Unicode lower case.
     fn matches_statement(&self, statement: &[u8]) -> bool {
         if self.lowercase.is_ascii() {
             self.finder.find(&statement.to_ascii_lowercase()).is_some()

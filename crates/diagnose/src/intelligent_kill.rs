@@ -1,7 +1,7 @@
 //! Intelligent kills: selection of the session groups with the highest load (spec sections 2.4 to 2.7).
 //!
-//! The preview and the kill use the same selection, so a kill terminates only sessions that the preview lists.
-//! `docs/decisions/0011-intelligent-kill.md` documents the behavior that the spec leaves open.
+//! The preview and the kill use the same selection code, so both select the same groups from the same session list.
+//! `docs/decisions/0011-intelligent-kill.md` documents the behavior that the API spec does not define.
 
 mod throttling_pattern;
 
@@ -21,16 +21,16 @@ const STATEMENT_EXECUTION_COMMANDS: [&[u8]; 2] = [b"Query", b"Execute"];
 /// Criterion by which session groups are ranked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RankingStrategy {
-    /// Duration of the longest-running session in the group.
+    /// Duration of the longest-running statement in the group.
     Time,
     /// Number of sessions.
     Count,
-    /// Mean duration of the sessions.
+    /// Mean duration of the statements in the group.
     AverageTime,
 }
 
 impl RankingStrategy {
-    /// All ranking strategies, in the order of the preview.
+    /// All ranking strategies, in the order in which the kill preview lists them.
     pub const ALL: [Self; 3] = [Self::Time, Self::Count, Self::AverageTime];
 
     /// Returns the name used in API responses.
@@ -60,21 +60,21 @@ impl SessionGroup {
         self.sessions.len() as u64
     }
 
-    /// Returns the total duration of all sessions in the group, in seconds.
+    /// Returns the total duration of all running statements in the group, in seconds.
     #[must_use]
     pub fn total_seconds(&self) -> u64 {
         self.sessions.iter().map(|session| session.seconds).sum()
     }
 
-    /// Returns the duration of the longest-running session in the group, in seconds.
+    /// Returns the duration of the longest-running statement in the group, in seconds.
     #[must_use]
     pub fn max_seconds(&self) -> u64 {
         self.sessions.iter().map(|session| session.seconds).max().unwrap_or_default()
     }
 
-    /// Returns the SQL throttling pattern of the group: template keywords joined by `~` (spec section 2.10).
+    /// Returns the SQL throttling pattern of the group: template words joined by `~` (spec section 2.10).
     ///
-    /// The pattern matches the statement of the first session in the group.
+    /// The pattern matches the statement of the first session in the group, which is the session with the lowest id.
     /// Returns `None` if the template contains no word that is valid in a throttling pattern.
     #[must_use]
     pub fn throttling_pattern(&self) -> Option<String> {
@@ -82,13 +82,13 @@ impl SessionGroup {
         throttling_pattern::build_throttling_pattern(&self.template, first.unwrap_or_default())
     }
 
-    /// Returns the mean duration of the sessions in microseconds, as an integer so that comparisons are exact.
+    /// Returns the mean statement duration in microseconds, as an integer so that comparisons are exact.
     fn mean_duration_micros(&self) -> u128 {
         u128::from(self.total_seconds()) * 1_000_000 / u128::from(self.session_count().max(1))
     }
 }
 
-/// Session groups whose sessions an intelligent kill terminates, with the rankings that selected the groups.
+/// Plan of an intelligent kill: all candidate groups, and the groups that each ranking selects for the kill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillPlan {
     groups: Vec<SessionGroup>,
@@ -103,7 +103,7 @@ impl KillPlan {
     /// Internal sessions and sessions of protected accounts are excluded.
     /// The caller must exclude Clew's own sessions from `sessions`.
     ///
-    /// Groups with equal rank are ordered by total duration (descending), then by template.
+    /// Ties in a ranking are broken by the total duration of the group (descending), then by template.
     #[must_use]
     pub fn from_sessions(sessions: Vec<Session>, threshold: SlowThreshold, protected: &ProtectedAccounts) -> Self {
         let mut by_template: BTreeMap<Vec<u8>, Vec<Session>> = BTreeMap::new();

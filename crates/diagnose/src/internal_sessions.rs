@@ -2,26 +2,26 @@
 
 use clew_model::Session;
 
-/// Prefixes of the process list column `Command` for replication threads, background threads and binary log readers.
+/// Prefixes of `Command` values in the process list that identify replication, background and binlog dump threads.
 /// The prefix `binlog dump` also matches `Binlog Dump GTID`.
 const INTERNAL_COMMAND_PREFIXES: [&[u8]; 4] = [b"binlog dump", b"daemon", b"slave_", b"register slave"];
 
-/// User name of replication threads and of MariaDB's background workers.
+/// User name that the process list shows for replication threads and for MariaDB's background threads.
 const SYSTEM_USER_NAME: &[u8] = b"system user";
 
 /// Values of the process list column `Host` that indicate a thread without a client connection.
 /// A replication thread that is connecting to its source server has the host `connecting host`.
 const HOST_VALUES_WITHOUT_CLIENT: [&[u8]; 2] = [b"", b"connecting host"];
 
-/// Returns true for internal sessions, such as replication, binlog dump and event scheduler (DESIGN.md section 2).
+/// Returns true for internal sessions: replication, binlog dump, event scheduler, … (DESIGN.md section 2).
 ///
 /// The user name alone does not identify a server thread, because client accounts can be named `system user`.
 /// A client session has a client host and a client command, even if its account is named `system user`.
 ///
 /// The function does not detect:
-/// - Clew's own sessions, which the session reader detects.
+/// - Clew's own sessions, which the crate `clew-mysql` detects by id.
 /// - MySQL replication threads that run a trigger. The server lists them under the account of the trigger's definer.
-///   Therefore, `clew-mysql` reads the session's thread type before each kill.
+///   Therefore, `clew-mysql` checks the session's thread type before each kill.
 #[must_use]
 pub fn is_internal_session(session: &Session) -> bool {
     let has_prefix =

@@ -1,4 +1,4 @@
-//! JSON encoding of rows, with escapes for unsafe characters.
+//! JSON encoding of rows. Unsafe characters, such as control characters, are escaped.
 //!
 //! Each row is encoded as a JSON object with the column keys as field names. Empty cells are `null`.
 
@@ -21,10 +21,10 @@ pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<
     serde_json::to_string_pretty(value).map(escape_owned_json)
 }
 
-/// Escapes unsafe characters ([`is_unsafe_char`]) in JSON text, except line ends and tabs.
+/// Escapes unsafe characters ([`is_unsafe_char`]) in JSON text, except line breaks and tabs.
 ///
-/// JSON serializers escape only those control characters that are below U+0020.
-/// Unsafe characters occur only inside JSON strings, so the escaped JSON text represents the same value.
+/// JSON serializers escape only the control characters below U+0020.
+/// All escaped characters are inside JSON strings, so a parser reads the same value from the escaped JSON text.
 #[must_use]
 pub fn escape_unsafe_chars(json: &str) -> Cow<'_, str> {
     if !may_contain_unsafe_chars(json.as_bytes()) || !json.chars().any(needs_escape) {
@@ -62,7 +62,7 @@ pub fn escape_unsafe_json_bytes(json: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// Returns true for unsafe characters, except line ends and tabs, which can separate JSON tokens.
+/// Returns true for unsafe characters, except line breaks and tabs, which can separate JSON tokens.
 fn needs_escape(char: char) -> bool {
     !matches!(char, '\n' | '\r' | '\t') && is_unsafe_char(char)
 }
@@ -72,13 +72,13 @@ fn may_contain_unsafe_chars(json: &[u8]) -> bool {
     !json.is_ascii() || memchr::memchr(0x7f, json).is_some()
 }
 
-/// Appends a row as a JSON object without a line end.
+/// Appends a row as a JSON object without a trailing newline.
 pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     encode_base_fields(out, row);
     out.push(b'}');
 }
 
-/// Appends a row as an open JSON object, so that [`encode_detail_fields`] can append the detail fields.
+/// Appends a row as a JSON object without its closing brace, so that [`encode_detail_fields`] can append fields.
 pub fn encode_base_fields(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     for (at, column) in SNAPSHOT_COLUMNS.iter().enumerate() {
         push_field(out, if at == 0 { b'{' } else { b',' }, column.key, (column.cell)(row));

@@ -1,7 +1,7 @@
 //! Risks of killing a session, in addition to the rollback of its transaction.
 //!
-//! [`detect_kill_risks`] detects the risks of a kill, and [`KillRisk::description`] describes a risk.
-//! The web page, the command line and the API display the same risk descriptions.
+//! [`detect_kill_risks`] returns the risks of a kill. [`KillRisk::description`] explains a risk to users.
+//! The web page, the command line and the API show the same risk descriptions.
 //! Kill tasks and intelligent kills skip sessions with an unsafe risk ([`KillRisk::is_unsafe`]).
 //! `docs/decisions/0046-risks-of-a-kill.md` documents the design rationale.
 
@@ -30,7 +30,7 @@ const BACKUP_PROGRAM_NAMES: [&str; 10] = [
     "mysqlbackup",
     "mariadb-hotcopy",
 ];
-/// Leading keywords of statements that only backup programs execute.
+/// Leading keywords of statements that indicate a running backup.
 const BACKUP_STATEMENT_PREFIXES: [&[&str]; 5] = [
     &["BACKUP", "STAGE"],
     &["BACKUP", "LOCK"],
@@ -41,7 +41,7 @@ const BACKUP_STATEMENT_PREFIXES: [&[&str]; 5] = [
 /// Prefix of the `SELECT` statements that mysqldump, mariadb-dump and mydumper use to read tables.
 const DUMP_SELECT_PREFIX: &[u8] = b"SELECT /*!40001 SQL_NO_CACHE */";
 
-/// Kind of storage engine: with or without support for rollback.
+/// Kind of storage engine: transactional or non-transactional.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EngineKind {
     /// Engine with rollback support, such as InnoDB.
@@ -84,7 +84,7 @@ pub struct TableAtRisk {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum KillRisk {
     /// The session runs a DDL or maintenance statement on non-transactional tables.
-    /// A kill can leave the tables damaged (errors 144 and 145).
+    /// A kill can leave the tables damaged (storage engine errors 144 and 145).
     TableDamage {
         /// Leading keywords of the statement.
         statement: &'static str,
@@ -98,26 +98,26 @@ pub enum KillRisk {
         /// Non-transactional tables.
         tables: Vec<TableAtRisk>,
     },
-    /// The statement modifies tables whose storage engine could not be read.
+    /// The statement modifies tables whose storage engine could not be determined.
     UnknownEngine {
         /// Leading keywords of the statement.
         statement: &'static str,
         /// Tables with an unknown engine.
         tables: Vec<TableAtRisk>,
     },
-    /// Clew could not determine from the statement text which tables the statement modifies.
+    /// The parser could not determine all tables that the statement modifies.
     UnknownTables {
         /// Leading keywords of the statement.
         statement: &'static str,
     },
-    /// The rollback takes a long time because the transaction modified many rows.
+    /// The rollback after the kill takes a long time, because the transaction modified many rows.
     LongRollback {
         /// Number of rows modified by the transaction.
         rows_modified: u64,
         /// Age of the transaction, in seconds.
         seconds: u64,
     },
-    /// The session sends the binary log to a replica or to a client program.
+    /// The session sends the binary log to a replica or to a client program, such as mysqlbinlog.
     Replication,
     /// The session belongs to a backup.
     Backup {
@@ -127,7 +127,7 @@ pub enum KillRisk {
 }
 
 impl KillRisk {
-    /// Returns the name of the risk kind in JSON, such as `table_damage` or `long_rollback`.
+    /// Returns the risk kind as written to JSON, such as `table_damage` or `long_rollback`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -143,7 +143,7 @@ impl KillRisk {
 
     /// Returns true if a kill can damage a table or leave a modification incomplete.
     ///
-    /// Automatic kills skip sessions with an unsafe risk. Unknown tables and storage engines count as unsafe.
+    /// Automatic kills skip sessions with an unsafe risk. Unknown tables and unknown storage engines count as unsafe.
     #[must_use]
     pub fn is_unsafe(&self) -> bool {
         match self {
@@ -155,7 +155,7 @@ impl KillRisk {
         }
     }
 
-    /// Returns true if the risk also applies to `KILL QUERY`, which ends the statement but keeps the transaction open.
+    /// Returns true if the risk also applies to `KILL QUERY`, which keeps the connection and its transaction open.
     #[must_use]
     pub fn applies_to_kill_query(&self) -> bool {
         !matches!(self, Self::LongRollback { .. })
@@ -185,7 +185,7 @@ pub fn detect_kill_risks(
     risks
 }
 
-/// Detects the risks of a kill to the tables that the session's running statement modifies.
+/// Detects the risks that killing a session poses to the tables that its running statement modifies.
 #[must_use]
 pub fn detect_table_risks(session: &Session, engines: &TableEngines) -> Vec<KillRisk> {
     let changed = session.statement.as_deref().and_then(|text| parse_changed_tables(text, session.database.as_deref()));

@@ -1,4 +1,4 @@
-//! Kill rules: selection of the sessions to kill, for previews, dry runs and the worker.
+//! Kill rules, which select the sessions to kill. Previews, dry runs and the worker use the same selection code.
 
 use std::borrow::Cow;
 
@@ -62,14 +62,14 @@ impl KillRule {
 
     /// If `masked` is true, the rule applies its statement filter to the template instead of the statement.
     ///
-    /// Statement masking is required for users without permission to read literals.
+    /// Statement masking is required for users who do not have permission to read literals.
     /// A filter on the full statement text would reveal whether the statement contains a given literal.
     #[must_use]
     pub fn with_statement_masking(self, masked: bool) -> Self {
         Self { matches_templates: masked, ..self }
     }
 
-    /// Returns true if the session matches all criteria. Internal and protected sessions can match.
+    /// Returns true if the session matches all criteria. Internal and protected sessions can match, too.
     #[must_use]
     pub fn matches(&self, session: &Session) -> bool {
         if session.seconds < self.seconds {

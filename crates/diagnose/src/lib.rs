@@ -5,7 +5,7 @@
 //! A snapshot of 100,000 sessions requires a few megabytes of memory, regardless of the statement sizes.
 //!
 //! The crate opens no files or sockets and requires no async runtime.
-//! The caller provides the spill storage: any type that implements `Read`, `Write`, `Seek` and `Send`.
+//! The caller provides the spill storage for sorting: any type that implements `Read`, `Write`, `Seek` and `Send`.
 //!
 //! ```
 //! use clew_diagnose::{SessionFilter, csv};

@@ -6,7 +6,7 @@ use clew_model::Session;
 
 use crate::internal_sessions::is_internal_session;
 
-/// Default protected accounts, which cloud vendors and server components use (DESIGN.md section 6).
+/// Accounts of cloud vendors and server components, which are protected by default (DESIGN.md section 6).
 const DEFAULT_PROTECTED_ACCOUNTS: [&str; 9] = [
     "rdsadmin",
     "rdsbackup",
@@ -52,9 +52,9 @@ impl ProtectedAccounts {
     }
 }
 
-/// Returns true if a session may be killed: the session is not internal and its account is not protected.
+/// Returns true if Clew is allowed to kill the session: it is not internal, and its account is not protected.
 ///
-/// The function does not exclude Clew's own sessions, because the session reader excludes them.
+/// The function does not exclude Clew's own sessions, because the crate `clew-mysql` excludes them by id.
 #[must_use]
 pub fn is_killable_session(session: &Session, protected: &ProtectedAccounts) -> bool {
     !is_internal_session(session) && !protected.is_protected(&session.user)

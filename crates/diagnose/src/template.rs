@@ -20,7 +20,7 @@ mod sql_modes;
 use lexer::{Lexer, LexerEndReason, Token};
 use normalize::TemplateNormalizer;
 
-/// Returns the template of a MySQL or MariaDB statement: the normalized text without literals.
+/// Returns the template of a MySQL or MariaDB statement: the normalized statement without literals.
 ///
 /// Statements that differ only in literals have the same template.
 ///
@@ -31,12 +31,12 @@ use normalize::TemplateNormalizer;
 /// | rows of values such as `(1, 2), (3, 4)` | `(...), ...` |
 /// | names, `@@variables` | unchanged, without unnecessary backticks |
 /// | `@variables` | `@?` |
-/// | keywords | upper case if reserved, otherwise lower case; synonyms are unified |
+/// | keywords | upper case, or lower case if often used as a name; all synonyms have the same spelling |
 /// | `_utf8mb4'x'` | `_charset ?` |
 /// | white space | normalized |
 /// | trailing `;` | removed |
 /// | comments and hints | removed |
-/// | statement with only comments | template of the executable comment `/*! … */`; without one, `/* ... */` |
+/// | statement that contains only comments | template of the executable comment `/*! … */`; otherwise `/* ... */` |
 /// | name in double quotes | `?`, because double quotes delimit strings in the default SQL mode |
 /// | text after the first ambiguous position | `...` |
 ///
@@ -68,7 +68,7 @@ pub fn build_statement_template(statement: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Normalizes all tokens of a lexer. Returns the template and the exhausted lexer.
+/// Consumes and normalizes all tokens of a lexer. Returns the template and the exhausted lexer.
 fn normalize_tokens(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
     let start = lexer.clone();
     let mut normalizer = TemplateNormalizer::default();
@@ -106,7 +106,7 @@ pub(crate) enum CodeToken {
     Other,
 }
 
-/// Returns the first `max` tokens of a statement, including the content of executable comments.
+/// Returns the first `max` tokens of a statement, including the tokens in executable comments.
 ///
 /// The returned flag is true if the returned tokens cover the complete statement.
 pub(crate) fn tokenize_code(statement: &[u8], max: usize) -> (Vec<CodeToken>, bool) {
@@ -141,7 +141,7 @@ pub(crate) fn collect_leading_words(statement: &[u8], max: usize) -> Vec<String>
     tokenize_code(statement, max).0.into_iter().filter_map(word).collect()
 }
 
-/// Returns the words and names of a template in order. Quoted names include their backticks.
+/// Returns the words and names of a template in order of occurrence. Quoted names include their backticks.
 pub(crate) fn collect_words_and_names(template: &[u8]) -> Vec<String> {
     let text = |token| match token {
         Token::Word(word, _) | Token::Name(word, ..) => String::from_utf8(word.to_vec()).ok(),

@@ -1,7 +1,7 @@
-//! Sanitizes and truncates text for terminal output.
+//! Sanitization and truncation of text for terminal output.
 //!
-//! [`clew_model::is_unsafe_char`] defines the characters that are escaped or removed.
-//! [`bytes_to_single_line`] and [`sanitize_multiline`] process text, and [`crate::json`] processes JSON.
+//! [`clew_model::is_unsafe_char`] defines which characters are escaped or replaced.
+//! [`bytes_to_single_line`] and [`sanitize_multiline`] sanitize plain text. [`crate::json`] sanitizes JSON.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -16,7 +16,7 @@ pub fn bytes_to_single_line(bytes: &[u8]) -> String {
     clew_model::to_single_line(&to_valid_utf8(bytes))
 }
 
-/// Escapes unsafe characters in multi-line text, for example as `\u{1b}`. Preserves line ends and tabs.
+/// Escapes unsafe characters in multi-line text, for example as `\u{1b}`. Preserves line breaks and tabs.
 #[must_use]
 pub fn sanitize_multiline(text: &str) -> Cow<'_, str> {
     escape_unsafe_chars(text, |_| None)
@@ -30,7 +30,7 @@ pub fn sanitize_styled_text(text: &str) -> Cow<'_, str> {
 
 /// Escapes unsafe characters in text.
 ///
-/// The callback `preserved` returns the length of a leading sequence that must stay unescaped.
+/// The callback `preserved` returns the length of a sequence at the start of its input that must not be escaped.
 fn escape_unsafe_chars(text: &str, preserved: impl Fn(&str) -> Option<usize>) -> Cow<'_, str> {
     let is_replaced = |char: char| !matches!(char, '\n' | '\t') && is_unsafe_char(char);
     if !text.chars().any(is_replaced) {
@@ -75,7 +75,7 @@ fn leading_sgr_length(text: &str) -> Option<usize> {
     rest.starts_with('m').then_some(text.len() - rest.len() + 1)
 }
 
-/// Returns the display width of a text in terminal columns. East Asian characters and emoji take two columns.
+/// Returns the display width of a text in terminal columns. East Asian characters and emoji occupy two columns.
 #[must_use]
 pub fn display_width(text: &str) -> usize {
     text.chars().map(char_width).sum()

@@ -35,7 +35,7 @@ pub(crate) fn push_decimal(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Converts bytes to text. Invalid bytes and NUL are escaped as `\xNN`.
+/// Converts bytes to a UTF-8 string. Invalid bytes and NUL are escaped as `\xNN`.
 #[must_use]
 pub fn to_valid_utf8(bytes: &[u8]) -> String {
     let mut out = Vec::with_capacity(bytes.len());

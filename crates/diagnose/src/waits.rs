@@ -2,7 +2,7 @@
 //!
 //! The caller reads each lock table of the server once and passes the rows as [`LockObservations`].
 //! The wait graph is built in memory, so the server executes no joins.
-//! InnoDB lock waits are detected by transaction id, and metadata lock waits are detected with a conflict matrix.
+//! InnoDB lock waits are matched by transaction id. Metadata lock waits are derived from the lock mode conflicts.
 //! If no server table lists a wait, the wait is inferred from the state and the statement of the session.
 //!
 //! - `build` creates the graph from the waits that `edges` detects.

@@ -14,7 +14,7 @@ pub enum Actor {
     User {
         /// Id of the user.
         id: UserId,
-        /// Name of the user at the time of the event.
+        /// User name at the time of the event.
         name: String,
         /// Domain of the user.
         domain_id: DomainId,

@@ -25,7 +25,7 @@ macro_rules! catalogue {
 }
 
 catalogue! {
-    /// The body or the query is invalid.
+    /// The request body or the query string is invalid.
     INVALID_PARAMETER = 400 "DBS.280001" "invalid-parameter";
     /// The format of an instance or node id is invalid.
     INVALID_ID = 400 "DBS.280404" "invalid-id";
@@ -55,16 +55,16 @@ catalogue! {
     NO_SUCH_API = 404 "APIGW.0101" "no-such-api";
     /// The HTTP request is malformed.
     BAD_REQUEST = 400 "APIGW.0201" "bad-request";
-    /// The body exceeds the size limit.
+    /// The request body exceeds the size limit.
     BODY_TOO_LARGE = 413 "APIGW.0201" "body-too-large";
     /// The path and query of the URL exceed the length limit.
     URI_TOO_LONG = 414 "APIGW.0201" "uri-too-long";
-    /// The headers exceed the size limit.
+    /// The request headers exceed the size limit.
     ///
     /// The API spec (section 5.3) uses the nginx-specific status 494, which client libraries do not support.
     /// If the request headers are too large, Clew responds with the standard status 431 (RFC 6585) instead of 494.
     HEADERS_TOO_LARGE = 431 "APIGW.0201" "headers-too-large";
-    /// The body was not received in time.
+    /// The request body was not received before the timeout.
     REQUEST_TIMEOUT = 408 "APIGW.0201" "request-timeout";
     /// The requested byte range is outside the collection result.
     RANGE_NOT_SATISFIABLE = 416 "APIGW.0201" "range-not-satisfiable";
@@ -80,7 +80,7 @@ catalogue! {
     TOO_MANY_REQUESTS = 429 "APIGW.0308" "too-many-requests";
     /// Clew is stopping or overloaded.
     UNAVAILABLE = 503 "APIGW.0201" "unavailable";
-    /// The body of a token request is invalid.
+    /// The request body of a token request is invalid.
     IAM_INVALID_BODY = 400 "IAM.0011" "iam-invalid-body";
     /// A required field of a token request is missing.
     IAM_MISSING_FIELD = 400 "IAM.0072" "iam-missing-field";
@@ -90,7 +90,7 @@ catalogue! {
     IAM_FORBIDDEN_SCOPE = 403 "IAM.0002" "iam-forbidden-scope";
     /// Too many consecutive login attempts failed. The lockout also applies to nonexistent user names.
     IAM_LOCKED = 401 "IAM.0061" "iam-locked";
-    /// The token in the body has expired.
+    /// The token in the request body has expired.
     IAM_TOKEN_EXPIRED = 401 "IAM.0066" "iam-token-expired";
     /// The token in the request body is invalid or revoked, or belongs to another user.
     IAM_INVALID_TOKEN = 401 "IAM.0067" "iam-invalid-token";
@@ -102,9 +102,9 @@ catalogue! {
     IAM_CONFLICT = 409 "IAM.0005" "iam-conflict";
     /// The required header `X-Subject-Token` is missing.
     IAM_SUBJECT_TOKEN = 400 "IAM.0009" "iam-subject-token";
-    /// A field of the body is invalid.
+    /// A field of the request body is invalid.
     IAM_INVALID_FIELD = 400 "IAM.0073" "iam-invalid-field";
-    /// A query parameter is invalid in a request that lists identities.
+    /// A query parameter of a request that lists identities is invalid.
     IAM_INVALID_PARAMETER = 400 "IAM.0007" "iam-invalid-parameter";
     /// An identity operation failed because of an internal error.
     IAM_INTERNAL = 500 "IAM.0006" "iam-internal";

@@ -1,4 +1,4 @@
-//! Reasons for a failed read or kill on a node. The store saves the reason of each failed task.
+//! Reasons why reading from a node or killing a session failed. The store records the reason of each failed task.
 
 use std::fmt;
 
@@ -20,11 +20,11 @@ pub enum FailureKind {
     MissingPrivilege,
     /// The server has no free connection.
     TooManyConnections,
-    /// The connection was lost while Clew read data.
+    /// The connection was lost while Clew was reading data.
     ConnectionLost,
     /// TLS is required, but the server does not support TLS or its certificate is not trusted.
     TlsFailed,
-    /// The peer is not a MySQL-compatible server, or it violated the protocol.
+    /// The peer is not a MySQL-compatible server, or the peer violated the MySQL protocol.
     NotMysql,
     /// The server rejected a statement for a reason that no other failure kind covers.
     ServerError,
@@ -91,7 +91,7 @@ impl FailureKind {
     }
 }
 
-/// Failure of a read or a kill on a node.
+/// Failure to read from a node or to kill a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// Kind.

@@ -5,7 +5,7 @@
 //! - node id: 32 hexadecimal digits, then `no07`
 //! - collection id: `realtime_session-<UUIDv4>-<4 hex>`
 //!
-//! Clones of an id share its text, because Clew clones the caller's ids many times per request.
+//! Clones of an id share one heap allocation, because Clew clones the caller's ids many times per request.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,11 +14,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Error returned when a text is not a valid id of the expected type.
+/// Error for a string that is not a valid id of the expected type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not {expected}")]
 pub struct IdParseError {
-    /// Invalid text, truncated to 80 characters.
+    /// Invalid input, truncated to 80 characters.
     pub given: String,
     /// Expected format.
     pub expected: &'static str,

@@ -55,7 +55,7 @@ pub struct Node {
     pub role: NodeRole,
     /// Address, account and TLS options.
     pub url: NodeUrl,
-    /// Zone whose workers read the node. If the zone is `None`, any worker can read the node.
+    /// Zone of the workers that read data from the node. If the zone is `None`, workers in any zone can read the data.
     pub zone: Option<Zone>,
     /// Creation time as a Unix timestamp in seconds.
     pub created_at: i64,
@@ -78,7 +78,7 @@ pub struct Instance {
     pub nodes: Vec<Node>,
     /// Creation time as a Unix timestamp in seconds.
     pub created_at: i64,
-    /// Time of the last change to the instance, as a Unix timestamp in seconds.
+    /// Last modification time of the instance, as a Unix timestamp in seconds.
     pub updated_at: i64,
 }
 
@@ -91,7 +91,7 @@ pub struct NewNode {
     pub role: NodeRole,
     /// URL with the address, account, password and TLS options of the node.
     pub url: NodeUrl,
-    /// Zone whose workers read the node. If the zone is `None`, any worker can read the node.
+    /// Zone of the workers that read data from the node. If the zone is `None`, workers in any zone can read the data.
     pub zone: Option<Zone>,
 }
 

@@ -15,11 +15,11 @@ pub struct KillCriteria {
     pub database: Option<String>,
     /// Command; compared case-insensitively.
     pub command: Option<String>,
-    /// Text that the SQL statement must contain; compared case-insensitively.
+    /// Substring that the SQL statement must contain; compared case-insensitively.
     pub sql_key: Option<String>,
     /// Minimum time in the current state, in seconds.
     pub seconds: u32,
-    /// If true, the rule also kills sessions whose kill can damage or partially modify a non-transactional table.
+    /// If true, the rule kills sessions even if the kill can damage or partially modify a non-transactional table.
     /// The field `include_unsafe` is a Clew extension to the TaurusDB API.
     #[serde(default)]
     pub include_unsafe: bool,

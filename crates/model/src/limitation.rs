@@ -17,7 +17,7 @@ pub enum LimitationKind {
     StatementsTruncated,
     /// Clew's account cannot kill sessions of other accounts.
     NoKill,
-    /// Lock waits and locks outside InnoDB cannot be read.
+    /// Metadata locks and other lock waits outside InnoDB cannot be read.
     NoPerformanceSchema,
     /// Metadata locks cannot be read.
     NoMetadataLocks,
@@ -32,12 +32,12 @@ pub enum LimitationKind {
     /// Program names of sessions cannot be read.
     NoProgramNames,
     /// The connection to the server passes through a proxy or load balancer.
-    /// Clew cannot reliably identify sessions through a proxy, so it kills no sessions.
+    /// Clew cannot reliably identify sessions through a proxy, so Clew kills no sessions.
     Indirect,
     /// The live session list is truncated because it reached its maximum length.
     #[serde(rename = "sessions_cut")]
     SessionsTruncated,
-    /// Some durations are inaccurate because server times are unreliable. Out-of-range durations are shown as 0.
+    /// Some durations are implausible or can be wrong. Implausible durations are shown as 0.
     UnreliableAges,
     /// The server does not record some metadata locks because its metadata lock table is full.
     LostMetadataLocks,

@@ -21,9 +21,9 @@ pub enum TlsMode {
     Preferred,
     /// Require TLS, but do not verify the certificate. Default for remote servers.
     Required,
-    /// Require TLS with a certificate issued by a trusted authority.
+    /// Require TLS with a certificate issued by a trusted certificate authority.
     VerifyCa,
-    /// Require TLS with a certificate that a trusted authority issued for the server's host name.
+    /// Require TLS with a certificate that a trusted certificate authority issued for the server's host name.
     VerifyIdentity,
 }
 
@@ -86,7 +86,7 @@ pub struct NodeUrl {
     pub port: u16,
     /// TLS mode.
     pub tls: TlsMode,
-    /// PEM file with trusted CA certificates, which replace the public certificate authorities.
+    /// PEM file with trusted CA certificates, which replace the certificates of public certificate authorities.
     pub ca: Option<PathBuf>,
     /// PEM file with the server's RSA public key for password encryption, like `--server-public-key-path` in MySQL.
     pub server_public_key: Option<PathBuf>,

@@ -106,7 +106,7 @@ string_enum!(
         RowsLocked = "trx_lock_rows",
         /// Number of locked tables.
         TablesLocked = "trx_lock_tables",
-        /// Number of changed rows.
+        /// Number of modified rows.
         RowsModified = "trx_update_rows",
     } default Id
 );
@@ -249,7 +249,7 @@ pub struct Selection {
     pub database: Option<String>,
     /// Command; compared case-insensitively.
     pub command: Option<String>,
-    /// Text that the SQL statement must contain; compared case-insensitively.
+    /// Substring that the SQL statement must contain; compared case-insensitively.
     pub sql_key: Option<String>,
     /// Sort key.
     pub sort_key: SortKey,

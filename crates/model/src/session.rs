@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// Row of `SHOW FULL PROCESSLIST`.
 ///
-/// Text fields contain bytes, because text supplied by clients may not be valid UTF-8.
+/// Text fields contain bytes, because text supplied by clients might not be valid UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Session {
     /// Thread id of the connection, as used in a `KILL` statement.
@@ -27,7 +27,7 @@ pub struct Session {
 
 impl Session {
     /// Maximum plausible time in one state, in seconds: ten years.
-    /// Counter wraparound and `SET TIMESTAMP = 1` produce implausibly long times.
+    /// Counter wraparound and `SET TIMESTAMP = 1` produce implausibly long durations.
     pub const MAX_SECONDS: i128 = 10 * 365 * 24 * 3600;
 
     /// Converts a value of the process list column `Time` to seconds.
@@ -48,7 +48,7 @@ impl Session {
 /// Splits a client address into host and optional port.
 ///
 /// MySQL prints an IPv6 address and port as `::1:51234`; MariaDB prints `[::1]:51234` or `::1:51234`.
-/// The text after the last colon of the address is the port if this text contains only digits.
+/// The part after the last colon of the address is the port, if the part contains only digits.
 pub(crate) fn split_host_port(host: &[u8]) -> (&[u8], Option<&[u8]>) {
     let Some(colon) = host.iter().rposition(|&byte| byte == b':') else {
         return (host, None);

@@ -10,7 +10,7 @@ pub struct SessionDetail {
     pub statement_digest: Option<Vec<u8>>,
     /// Client program name (connection attribute `program_name`). Sessions of the same program share one allocation.
     pub program_name: Option<Arc<[u8]>>,
-    /// Description of the lock that the session waits for. Also names a blocking transaction that has no session.
+    /// Description of the lock that the session waits for. Also names the blocking transaction if it has no session.
     pub waits_for: Option<String>,
     /// Session id of the blocker if the session waits for a lock.
     pub blocker_id: Option<u64>,

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskStatus {
-    /// The collection is waiting for a free worker and for the node that it reads to become available.
+    /// The collection waits until a worker and the node are available.
     Queued,
     /// A worker runs the collection.
     Running,

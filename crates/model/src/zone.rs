@@ -1,4 +1,4 @@
-//! Zones: network segments. A node in a zone is read only by workers in the same zone.
+//! Zones, which are network segments. Only workers in the zone of a node read data from the node.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Zone(String);
 
-/// Error returned when a text is not a valid zone name.
+/// Error for a string that is not a valid zone name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not the name of a zone: 1 to 64 letters, digits, dots, dashes and underscores")]
 pub struct InvalidZoneName {

@@ -1,4 +1,4 @@
-//! Patterns for SQL throttling rules, built from the words of a template (spec section 2.10).
+//! Patterns for SQL throttling rules, built from the words of a statement template (spec section 2.10).
 
 use crate::template::collect_words_and_names;
 
@@ -9,8 +9,8 @@ const MAX_PATTERN_BYTES: usize = 1000;
 
 /// Builds a throttling pattern: the words and names of a template, joined with `~` in order of occurrence.
 ///
-/// Words that do not occur in the statement, such as normalized synonyms, are skipped.
-/// Words beyond the pattern limits are omitted, because a shorter pattern still matches the statement.
+/// Template words that do not occur in the statement, such as normalized synonyms, are skipped.
+/// Words beyond the maximum pattern size are omitted, because a shorter pattern still matches the statement.
 pub(super) fn build_throttling_pattern(template: &[u8], statement: &[u8]) -> Option<String> {
     let statement = statement.to_ascii_lowercase();
     let mut rest = statement.as_slice();

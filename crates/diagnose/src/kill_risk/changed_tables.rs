@@ -1,11 +1,11 @@
 //! Parser that finds the tables that a statement modifies, based on leading keywords and table lists.
 //!
 //! The parser is necessary because servers do not list the tables of a running statement.
-//! The parser supports statements for which a kill can damage or partially modify a non-transactional table:
+//! The parser supports statements that, if killed, can leave a non-transactional table damaged or partially modified:
 //! - Row changes: `INSERT`, `REPLACE`, `UPDATE`, `DELETE`, `LOAD`.
 //! - DDL and maintenance: `ALTER`, `REPAIR`, `OPTIMIZE`, `ANALYZE`, `TRUNCATE TABLE`, `CREATE INDEX`, `DROP INDEX`.
 //!
-//! The parser does not detect modifications by triggers, foreign keys, or functions called in a `SELECT`.
+//! The parser does not detect modifications by triggers, foreign keys, or stored functions called in a `SELECT`.
 
 use crate::template::{CodeToken, tokenize_code};
 
@@ -13,13 +13,13 @@ use crate::template::{CodeToken, tokenize_code};
 const MAX_PARSED_BYTES: usize = 64 << 10;
 /// Maximum number of tokens parsed per statement.
 const MAX_PARSED_TOKENS: usize = 4096;
-/// Maximum number of tables reported per statement. The list is incomplete if the statement names more tables.
+/// Maximum number of tables reported per statement. If a statement names more tables, the list is incomplete.
 const MAX_REPORTED_TABLES: usize = 32;
 
 /// Effect of a statement on its tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StatementEffect {
-    /// The statement, such as `ALTER`, `REPAIR`, `OPTIMIZE` or `ANALYZE`, changes or maintains the table itself.
+    /// Change or maintenance of the table itself, as by `ALTER`, `REPAIR`, `OPTIMIZE` or `ANALYZE`.
     Definition,
     /// Modification of rows.
     Rows,
@@ -242,7 +242,7 @@ impl<'t> ChangedTablesParser<'t> {
 
     /// Parses the tables of `DELETE FROM t`, `DELETE FROM t USING references` and `DELETE t FROM references`.
     ///
-    /// The parser reads the table references, because the list before `FROM` or `USING` may contain aliases.
+    /// The parser uses the table references, because the list before `FROM` or `USING` can contain aliases.
     fn parse_delete_statement_tables(&mut self) {
         self.skip_keywords(&["LOW_PRIORITY", "QUICK", "IGNORE"]);
         let start = self.position;
@@ -260,10 +260,10 @@ impl<'t> ChangedTablesParser<'t> {
         self.parse_table_references(&["WHERE", "ORDER", "LIMIT", "RETURNING"]);
     }
 
-    /// Parses a list of table references up to the first keyword that is in `ends`.
+    /// Parses a list of table references up to the first keyword in `ends`.
     ///
-    /// Unless `ends` contains `SET`, the list may also extend to the end of the statement.
-    /// The result includes joined tables that the statement does not modify.
+    /// Unless `ends` contains `SET`, the list can also extend to the end of the statement.
+    /// The result includes joined tables, even if the statement does not modify them.
     fn parse_table_references(&mut self, ends: &[&str]) {
         let may_end_statement = !ends.contains(&"SET");
         let mut expects_table = true;

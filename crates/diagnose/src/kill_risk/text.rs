@@ -7,11 +7,11 @@ use clew_model::Language;
 use super::{KillRisk, TableAtRisk};
 use crate::terminal::bytes_to_single_line;
 
-/// Maximum number of tables that a description names. For the other tables, the description states their number.
+/// Maximum number of tables that a description names. The description only counts the remaining tables.
 const MAX_NAMED_TABLES: usize = 5;
 
 impl KillRisk {
-    /// Returns a description of the risk in one or two sentences.
+    /// Returns a description of the risk in the given language.
     #[must_use]
     pub fn description(&self, language: Language) -> String {
         match language {

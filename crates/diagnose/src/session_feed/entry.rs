@@ -21,7 +21,7 @@ pub(super) const COLUMN_COUNT: usize = 20;
 
 /// Maximum number of cells in a row delta. If more cells have changed, the full row is shorter.
 const MAX_DELTA_CELLS: usize = COLUMN_COUNT / 2;
-/// Tolerance when durations are compared, in milliseconds. Servers report durations in whole seconds.
+/// Tolerance for comparing durations, in milliseconds. Servers report durations in whole seconds.
 const DURATION_TOLERANCE_MILLIS: i64 = 1000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(super) struct SessionEntry {
     pub(super) changed_version: u32,
     cells: [CellValue; COLUMN_COUNT],
     cell_versions: [u32; COLUMN_COUNT],
-    /// Sample time of each duration cell ([`DURATION_COLUMN_INDEXES`]), as a Unix timestamp in milliseconds.
+    /// Unix timestamp, in milliseconds, of the sample that last set each duration cell ([`DURATION_COLUMN_INDEXES`]).
     stored_at: [i64; DURATION_COLUMN_INDEXES.len()],
     waits_for_masked: Option<Box<str>>,
 }
@@ -106,7 +106,7 @@ impl SessionEntry {
         self.waits_for_masked = sample.masked_waits_for.as_deref().map(Box::from);
     }
 
-    /// Writes all cells as a JSON array. Durations are extrapolated to the time `at`.
+    /// Writes all cells as a JSON array. Durations are extrapolated to the timestamp `at`.
     pub(super) fn write_full_row(&self, out: &mut String, at: i64, masked: bool) {
         for column in 0..COLUMN_COUNT {
             out.push(if column == 0 { '[' } else { ',' });
@@ -148,7 +148,7 @@ impl SessionEntry {
     }
 }
 
-/// Returns true if a duration that was `old` seconds should be `new` seconds after `passed` milliseconds.
+/// Returns true if a duration of `old` seconds is expected to be `new` seconds after `passed` milliseconds.
 fn is_expected_duration(old: u64, passed: i64, new: u64) -> bool {
     let to_millis = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
     to_millis(new).saturating_sub(to_millis(old)).saturating_sub(passed).abs() <= DURATION_TOLERANCE_MILLIS

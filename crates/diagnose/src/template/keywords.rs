@@ -4,7 +4,7 @@ mod lists;
 
 use std::sync::LazyLock;
 
-/// Non-reserved words that may directly precede or follow a string literal.
+/// Non-reserved words that can directly precede or follow a string literal.
 const NON_RESERVED_WORDS_NEXT_TO_STRINGS: [&str; 8] =
     ["COMMENT", "DATE", "END", "ESCAPE", "PASSWORD", "TIME", "TIMESTAMP", "VALUE"];
 
@@ -132,7 +132,7 @@ pub(super) fn find_keyword(word: &[u8]) -> Option<&'static Keyword> {
     find_keyword_in_table(&KEYWORD_TABLE, word)
 }
 
-/// Returns true if a string literal may directly precede or follow the word.
+/// Returns true if a string literal can directly precede or follow the word.
 pub(super) fn may_adjoin_string(word: &[u8]) -> bool {
     find_keyword(word).is_some_and(|keyword| keyword.is_reserved())
         || NON_RESERVED_WORDS_NEXT_TO_STRINGS.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))

@@ -21,7 +21,7 @@ pub(super) enum LexerEndReason {
 
 /// Maximum length of an unquoted name, in characters. MySQL has the same limit.
 const MAX_WORD_CHARS: usize = 64;
-/// Maximum length of a quoted name, in bytes. MySQL allows aliases of up to 256 characters.
+/// Maximum length of a quoted name, in bytes. MySQL allows aliases of up to 256 characters (1,024 bytes in UTF-8).
 const MAX_QUOTED_NAME_BYTES: usize = 1024;
 
 /// Token stream of a statement.
@@ -50,7 +50,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Returns a lexer that tokenizes the content of executable comments.
+    /// Returns a lexer that also tokenizes the content of executable comments.
     pub(super) fn with_executable_comments(self) -> Self {
         Self { executes_comments: true, ..self }
     }

@@ -6,7 +6,7 @@ use self::state::{EqualRowRun, LastToken, ParenthesisGroup, PasswordState, Pendi
 use super::keywords;
 use super::lexer::{NextChar, Token};
 
-/// Maximum nesting depth at which rows of values are collapsed. Application statements have less nesting.
+/// Maximum nesting depth at which rows of values are collapsed. Typical statements have fewer nesting levels.
 const MAX_ROW_COLLAPSE_DEPTH: usize = 100;
 
 /// Builder that normalizes tokens and appends them to a template.
@@ -243,7 +243,7 @@ impl TemplateNormalizer {
         }
     }
 
-    /// Collapses the row of values that starts at offset `open` if it equals the preceding row.
+    /// Collapses the row of values that starts at offset `open`, if the row equals the preceding row.
     fn push_row(&mut self, open: usize) {
         let is_equal = self.rows_ending_at_offset(open.saturating_sub(2)).is_some_and(|rows| {
             self.out.get(rows.collapsed_end..open) == Some(b", ")
@@ -258,12 +258,12 @@ impl TemplateNormalizer {
         }
     }
 
-    /// Returns the innermost parenthesis group's run of equal rows if the run ends at output offset `collapsed_end`.
+    /// Returns the run of equal rows in the current group, if the run ends at output offset `collapsed_end`.
     fn rows_ending_at_offset(&mut self, collapsed_end: usize) -> Option<EqualRowRun> {
         self.current_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
     }
 
-    /// Removes the output that follows the run of equal rows, and marks the run with `...`.
+    /// Removes the output after the run of equal rows, and ends the run with `...`.
     fn collapse_rows(&mut self) {
         let Some(mut rows) = self.current_group().and_then(|group| group.rows) else { return };
         self.out.truncate(rows.collapsed_end);

@@ -1,13 +1,14 @@
 //! Parallel scan of a statement under several SQL modes.
 //!
-//! With `NO_BACKSLASH_ESCAPES`, `'a\', b, 'c'` contains two strings. Otherwise, its first string ends after `b, `.
-//! The SQL mode of a session is unknown.
+//! With `NO_BACKSLASH_ESCAPES`, `'a\', b, 'c'` contains the strings `'a\'` and `'c'`.
+//! Without `NO_BACKSLASH_ESCAPES`, the first string in `'a\', b, 'c'` is `'a\', b, '`, because `\'` does not end it.
+//! The process list does not show the SQL mode of a session, so the lexer must support all SQL modes.
 //! One scanner per SQL mode scans the text after an ambiguous quote, until all scanners are outside strings.
 //! The lexer treats the scanned text as a single literal.
 
 use std::ops::Range;
 
-/// Kinds of quotes, single and double, between which a backslash is an escape character.
+/// Backslash rules of an SQL mode. A field is true if a backslash escapes characters inside this kind of quotes.
 #[derive(Debug, Clone, Copy)]
 struct BackslashEscapeRules {
     single: bool,
@@ -126,7 +127,7 @@ pub(super) fn all_modes_end_in_code(bytes: &[u8], mut range: Range<usize>) -> bo
 /// Returns true if `before` ends with a complete UTF-8 character.
 ///
 /// An incomplete character indicates that the server did not convert the statement to UTF-8.
-/// In an unconverted statement, a backslash may be the second byte of a multi-byte character.
+/// In an unconverted statement, a backslash can be the second byte of a multi-byte character.
 pub(super) fn ends_on_char_boundary(before: &[u8]) -> bool {
     let tail = before.get(before.len().saturating_sub(4)..).unwrap_or_default();
     (0..tail.len())

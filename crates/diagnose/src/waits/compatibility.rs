@@ -1,11 +1,11 @@
 //! Compatibility matrices of metadata lock modes.
 //!
-//! The rules come from the documentation of the metadata lock subsystems of MySQL and MariaDB.
-//! One matrix covers objects and scopes of MySQL and MariaDB, because their common lock modes have the same rules.
+//! The conflict rules come from the documentation of the metadata locking subsystems in MySQL and MariaDB.
+//! MySQL and MariaDB share one matrix for objects and scopes, because their common lock modes have the same conflicts.
 //! The mode `INTENTION_EXCLUSIVE` occurs only on scopes, and the mode `SHARED_WRITE_LOW_PRIO` occurs only on MySQL.
 //! MariaDB's backup lock has its own lock modes and its own matrices.
 //!
-//! With the default `max_write_lock_count`, lock priorities never change, so the matrices ignore priority changes.
+//! The matrices assume the default `max_write_lock_count`, with which the server never changes lock priorities.
 
 use super::metadata::MetadataLockMode;
 

@@ -37,7 +37,7 @@ impl fmt::Display for LockResource {
 
 /// Formats a waiter or blocker, for example as `session 12, app@10.0.0.7, idle for 15 min`.
 ///
-/// If `wait` is `Some`, the text includes the duration of the wait.
+/// If `wait` is `Some`, the formatted text includes the duration of the wait.
 pub(super) fn format_party(facts: &PartyDetail, wait: Option<&LockWait>) -> String {
     let mut text = facts.party.to_string();
     if let Some(session) = &facts.session {

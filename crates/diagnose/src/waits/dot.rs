@@ -11,7 +11,7 @@ const MAX_STATEMENT_WIDTH: usize = 60;
 
 /// Renders the wait graph as a Graphviz `digraph`.
 ///
-/// Edges point from waiters to blockers. Root blockers are bold. Edges to blockers that are also waiting are dashed.
+/// Edges point from waiters to blockers. Root blockers are bold. Edges to blockers that await the same lock are dashed.
 #[must_use]
 pub fn render_dot(graph: &WaitGraph) -> String {
     let mut out = String::from("digraph waits {\n  rankdir=LR;\n  node [shape=box];\n");

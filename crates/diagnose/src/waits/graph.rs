@@ -51,12 +51,12 @@ pub struct WaitGraph {
     pub limitations: Vec<Limitation>,
 }
 
-/// Wait of a party for another party.
+/// Wait of a session or transaction for a lock resource that another one blocks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LockWait {
-    /// Waiting party.
+    /// Waiting session or transaction.
     pub waiter: WaitParty,
-    /// Blocking party.
+    /// Blocking session or transaction.
     pub blocker: WaitParty,
     /// Resource that the waiter requests.
     #[serde(serialize_with = "serialize_lock_resource")]
@@ -77,7 +77,7 @@ fn serialize_lock_resource<S: serde::Serializer>(on: &Arc<LockResource>, to: S) 
     on.as_ref().serialize(to)
 }
 
-/// Resource that a party waits for.
+/// Lock resource that a session or transaction waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct LockResource {
     /// Kind of resource.
@@ -131,11 +131,11 @@ pub struct RootBlocker {
     /// Number of waiters that wait for no other root blocker: the maximum number of waiters that a kill unblocks.
     /// A kill may unblock fewer waiters, because the first waiter that gets the lock can block the others.
     pub frees: usize,
-    /// Longest wait of all waiters, in seconds; 0 if unknown.
+    /// Longest wait among all direct and indirect waiters, in seconds; 0 if unknown.
     pub longest_seconds: u64,
 }
 
-/// Details of a party.
+/// Details of a waiter or blocker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartyDetail {
     /// The party.
@@ -146,7 +146,7 @@ pub struct PartyDetail {
     pub role: SessionRole,
     /// Open transaction.
     pub transaction: Option<ObservedTransaction>,
-    /// Latest statements of an idle session's transaction, oldest first. Empty if the server did not record them.
+    /// Latest statements in an idle session's transaction, oldest first. Empty if the server did not record them.
     pub last_statements: Vec<Vec<u8>>,
 }
 
@@ -191,14 +191,14 @@ impl PartyDetail {
 }
 
 impl WaitGraph {
-    /// Returns the details of a party.
+    /// Returns the details of a waiter or blocker.
     #[must_use]
     pub fn party_detail(&self, party: WaitParty) -> Option<&PartyDetail> {
         let index = self.parties.binary_search_by_key(&party, |facts| facts.party).ok()?;
         self.parties.get(index)
     }
 
-    /// Returns the waits of a party.
+    /// Returns the waits of a session or transaction.
     #[must_use]
     pub fn waits_of_party(&self, waiter: WaitParty) -> &[LockWait] {
         let start = self.waits.partition_point(|wait| wait.waiter < waiter);
@@ -246,7 +246,7 @@ impl WaitGraph {
         visited
     }
 
-    /// Returns the ids of root blockers that are idle sessions. Their latest statements explain their transactions.
+    /// Returns the session ids of idle root blockers. The caller can then read the latest statements of these sessions.
     #[must_use]
     pub fn idle_root_session_ids(&self) -> Vec<u64> {
         let roots = self.roots.iter().flat_map(|root| &root.parties);

@@ -6,24 +6,24 @@ use clew_model::{Limitation, Session, Transaction};
 
 use super::metadata::{LockStatus, MetadataLockMode, MetadataObject};
 
-/// Input data of the wait graph. If data could not be read, its field is empty and `limitations` gives the reason.
+/// Input data of the wait graph. If some data could not be read, its field is empty and `limitations` gives the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LockObservations {
-    /// All sessions visible to the account, including internal sessions, which can be blockers.
+    /// All sessions visible to Clew's account, including internal sessions, which can be blockers.
     pub sessions: Vec<ObservedSession>,
     /// All open transactions, including transactions without a session.
     pub transactions: Vec<ObservedTransaction>,
     /// InnoDB lock waits: the rows of `data_lock_waits` on MySQL or of `innodb_lock_waits` on MariaDB.
     pub row_waits: Vec<RowWait>,
     /// Granted and pending metadata locks.
-    /// Locks on tables must be complete. Locks on other objects without a pending request may be omitted.
+    /// The list must contain all locks on tables. It can omit locks on other objects without a pending request.
     pub metadata_locks: Vec<MetadataLock>,
     /// True if `metadata_locks` includes pending requests.
     ///
     /// `reports_pending` is false for MariaDB's `metadata_lock_info`, which lists only granted locks.
     /// If `reports_pending` is false, pending requests are inferred from the state and statement of each session.
     pub reports_pending: bool,
-    /// Latest statements in the transaction of each idle session, oldest first, by session id.
+    /// Latest statements in the open transaction of each idle session, oldest first, by session id.
     /// The caller first builds a graph without statements, then reads the statements of the idle root blockers.
     pub last_statements: BTreeMap<u64, Vec<Vec<u8>>>,
     /// Limitations of the input data.
@@ -62,7 +62,7 @@ pub struct ObservedTransaction {
     /// XA identifier as printed by `XA RECOVER`, if known.
     pub xid: Option<String>,
     /// Tables that the transaction locks in InnoDB. The list is filled only for transactions without a session.
-    /// The locked tables identify the owner of a metadata lock that belongs to no session.
+    /// The locked tables identify the transaction that owns a metadata lock without a session.
     pub tables: Vec<TableName>,
 }
 

@@ -7,10 +7,10 @@ use super::metadata::MetadataObjectKind;
 use crate::template::build_statement_template;
 
 impl WaitGraph {
-    /// Returns the graph without literals, for users without permission to read literals.
+    /// Returns the graph without literals, for users who do not have permission to read literals.
     ///
     /// Statements are replaced by their templates. Row data and user lock names are removed.
-    /// The waits are not detected again.
+    /// Masking does not change the waits or the root blockers.
     #[must_use]
     pub fn with_masked_literals(mut self) -> Self {
         for facts in &mut self.parties {

@@ -42,7 +42,7 @@ pub struct MetadataObject {
 impl MetadataObject {
     /// Creates an object from columns of `metadata_locks` or `metadata_lock_info`.
     ///
-    /// Empty text becomes `None`. MariaDB reports user lock names in the schema column.
+    /// Empty strings become `None`. MariaDB reports user lock names in the schema column.
     #[must_use]
     pub fn new(kind: MetadataObjectKind, schema: Option<String>, name: Option<String>) -> Self {
         let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
@@ -160,37 +160,37 @@ macro_rules! modes {
 }
 
 modes! {
-    /// Lock mode on a global, schema, commit or backup scope while an object in the scope is modified.
+    /// Lock mode on a global, schema, commit or backup scope while a statement modifies an object in the scope.
     IntentionExclusive = "INTENTION_EXCLUSIVE",
-    /// Access to the definition.
+    /// Lock mode for access to the object definition.
     Shared = "SHARED",
-    /// Lock mode like `Shared` that does not wait for pending `Exclusive` requests.
+    /// Same as `Shared`, except that a request does not wait for pending `Exclusive` requests.
     SharedHighPrio = "SHARED_HIGH_PRIO",
-    /// Read of rows.
+    /// Lock mode for reading rows.
     SharedRead = "SHARED_READ",
-    /// Modification of rows.
+    /// Lock mode for modifying rows.
     SharedWrite = "SHARED_WRITE",
     /// Lock mode for low-priority row modifications, which occurs only on MySQL.
     SharedWriteLowPrio = "SHARED_WRITE_LOW_PRIO",
-    /// Preparation of a DDL operation.
+    /// Lock mode for preparing a DDL operation.
     SharedUpgradable = "SHARED_UPGRADABLE",
-    /// `LOCK TABLES … READ`.
+    /// Lock mode of `LOCK TABLES … READ`.
     SharedReadOnly = "SHARED_READ_ONLY",
     /// Lock mode for DDL operations that allow concurrent reads, and for user locks on MariaDB.
     SharedNoWrite = "SHARED_NO_WRITE",
-    /// `LOCK TABLES … WRITE`.
+    /// Lock mode of `LOCK TABLES … WRITE`.
     SharedNoReadWrite = "SHARED_NO_READ_WRITE",
     /// DDL operation.
     Exclusive = "EXCLUSIVE",
-    /// MariaDB's `BACKUP STAGE START`.
+    /// Lock mode of MariaDB's `BACKUP STAGE START`.
     BackupStart = "BACKUP_START",
-    /// MariaDB's `BACKUP STAGE FLUSH`.
+    /// Lock mode of MariaDB's `BACKUP STAGE FLUSH`.
     BackupFlush = "BACKUP_FLUSH",
-    /// Lock mode with which `BACKUP STAGE FLUSH` waits until modifications of non-transactional tables finish.
+    /// Lock mode in which `BACKUP STAGE FLUSH` waits for modifications of non-transactional tables to finish.
     BackupWaitFlush = "BACKUP_WAIT_FLUSH",
-    /// `BACKUP STAGE BLOCK_DDL`.
+    /// Lock mode of `BACKUP STAGE BLOCK_DDL`.
     BackupWaitDdl = "BACKUP_WAIT_DDL",
-    /// `BACKUP STAGE BLOCK_COMMIT`.
+    /// Lock mode of `BACKUP STAGE BLOCK_COMMIT`.
     BackupWaitCommit = "BACKUP_WAIT_COMMIT",
     /// Lock mode for the first step of `FLUSH TABLES WITH READ LOCK`, which blocks data changes.
     BackupFtwrl1 = "BACKUP_FTWRL1",
@@ -204,11 +204,11 @@ modes! {
     BackupSysDml = "BACKUP_SYS_DML",
     /// DDL operation.
     BackupDdl = "BACKUP_DDL",
-    /// Temporary block of DDL operations.
+    /// Lock mode that temporarily blocks DDL operations.
     BackupBlockDdl = "BACKUP_BLOCK_DDL",
-    /// Copy of rows by `ALTER TABLE`.
+    /// Lock mode for copying rows in `ALTER TABLE`.
     BackupAlterCopy = "BACKUP_ALTER_COPY",
-    /// Commit of a transaction.
+    /// Lock mode for committing a transaction.
     BackupCommit = "BACKUP_COMMIT",
 }
 

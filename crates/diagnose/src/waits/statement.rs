@@ -6,7 +6,7 @@
 use super::metadata::{MetadataLockMode, MetadataObjectKind};
 use crate::template::build_statement_template;
 
-/// Maximum number of bytes parsed per statement. Longer statements name their tables near the beginning.
+/// Maximum number of bytes parsed per statement. The rest is ignored, because tables are usually named near the start.
 const MAX_PARSED_BYTES: usize = 64 << 10;
 
 /// Tokenized statement of a waiting session.

@@ -16,7 +16,7 @@ pub struct SurvivingBlocker {
     pub account: Option<String>,
     /// Idle time of the session in seconds; `None` if the session is not idle.
     pub idle_seconds: Option<u64>,
-    /// Number of kill victims that wait directly or indirectly for this blocker.
+    /// Number of kill victims that wait, directly or indirectly, for the surviving blocker.
     pub waiting: usize,
     /// Total number of victims.
     pub victims: usize,
@@ -25,7 +25,7 @@ pub struct SurvivingBlocker {
 impl WaitGraph {
     /// Returns the root blockers that block kill victims but are not killed, sorted by the number of waiting victims.
     ///
-    /// Until a surviving blocker ends, its other waiters stay blocked and new statements can become blocked.
+    /// Until a surviving blocker ends, its remaining waiters stay blocked, and new statements can become blocked.
     #[must_use]
     pub fn surviving_blockers(&self, victims: &[u64]) -> Vec<SurvivingBlocker> {
         let victim_parties: BTreeSet<WaitParty> = victims.iter().copied().map(WaitParty::Session).collect();

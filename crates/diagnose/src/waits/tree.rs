@@ -11,9 +11,9 @@ use crate::terminal::{bytes_to_single_line, display_width, truncate_to_width};
 pub struct TreeLayout {
     /// Maximum width of a line, in terminal columns.
     pub width: usize,
-    /// Maximum number of rendered root blockers. A single line counts the remaining root blockers.
+    /// Maximum number of rendered root blockers. One summary line counts the remaining root blockers.
     pub roots: usize,
-    /// Maximum number of rendered waiters per blocker. A single line counts the remaining waiters.
+    /// Maximum number of rendered waiters per blocker. One summary line counts the remaining waiters.
     /// Waiters that block other waiters are always rendered.
     pub siblings: usize,
 }
@@ -29,13 +29,13 @@ impl Default for TreeLayout {
 pub enum TreeLineKind {
     /// Line of a root blocker, or heading line of a cycle.
     Root,
-    /// Waiting party.
+    /// Waiting session or transaction.
     Waiter,
-    /// Details of the party above.
+    /// Details of the waiter or blocker above.
     Detail,
-    /// Statement of the party above.
+    /// Statement of the waiter or blocker above.
     Statement,
-    /// Number of omitted parties.
+    /// Number of omitted root blockers or waiters.
     Folded,
     /// Line of a waiting session without a detected blocker.
     Unexplained,
@@ -46,16 +46,16 @@ pub enum TreeLineKind {
 pub struct TreeLine {
     /// Kind of the line.
     pub kind: TreeLineKind,
-    /// Party that the line describes.
+    /// Session or transaction that the line describes.
     pub party: Option<WaitParty>,
     /// Sanitized text with a maximum width of [`TreeLayout::width`] columns.
     pub text: String,
 }
 
-/// Maximum indentation, in columns. A line with deeper nesting contains its depth as a number.
+/// Maximum indentation, in columns. Lines below the maximum indentation show their nesting depth as a number.
 const MAX_INDENT_COLUMNS: usize = 24;
 
-/// Renders the graph as a text tree, highest-ranked root blocker first. Waits without a detected blocker follow.
+/// Renders the graph as a text tree, highest-ranked root blocker first. Waits without a detected blocker come last.
 ///
 /// Every waiter is rendered at most once, at its minimum depth below its highest-ranked root blocker.
 #[must_use]
@@ -134,13 +134,13 @@ impl<'a> SpanningForest<'a> {
     }
 }
 
-/// Step that the depth-first rendering has yet to execute.
+/// Pending step of the depth-first rendering.
 enum RenderStep<'a> {
     Waiter(&'a LockWait, TreeIndent),
     Folded(WaitParty, String, TreeIndent),
 }
 
-/// Indentation of a party's lines.
+/// Indentation of the lines of a waiter or blocker.
 #[derive(Clone)]
 struct TreeIndent {
     /// Prefix of the lines below.
@@ -212,7 +212,7 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    /// Renders the tree below a waiter or blocker. Uses an explicit stack, because wait chains can be long.
+    /// Renders the tree below a waiter or blocker. The function is not recursive, because wait chains can be long.
     fn render_descendants(&mut self, party: WaitParty, indent: &TreeIndent) {
         let mut pending = self.create_child_steps(party, indent);
         while let Some(step) = pending.pop() {
@@ -290,7 +290,7 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    /// Appends a line with left-aligned and right-aligned text, or two lines if the texts do not fit.
+    /// Appends a line with left-aligned and right-aligned text, or two lines if the line would be too long.
     fn push_root_heading(&mut self, party: WaitParty, left: &str, right: &str) {
         let gap = self.layout.width.saturating_sub(display_width(left) + display_width(right));
         if gap >= 2 {
@@ -301,7 +301,7 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    /// Appends the text as lines that are wrapped at word boundaries.
+    /// Appends a text as one or more lines, wrapped at word boundaries.
     fn push_wrapped_text(&mut self, kind: TreeLineKind, party: WaitParty, text: &str) {
         let mut line = String::new();
         for word in text.split(' ') {

@@ -13,7 +13,7 @@ pub(super) enum WaitState {
     TableLevelLock,
 }
 
-/// Session states in lower case, as observed on MySQL 9.7.4 and MariaDB 10.11.19 (spec/waits.md).
+/// Lock wait states in lower case, as observed on MySQL 9.7.4 and MariaDB 10.11.19 (spec/waits.md).
 const WAIT_STATES: [(&str, WaitState); 12] = [
     ("user lock", WaitState::Metadata(MetadataObjectKind::UserLock)),
     ("waiting for table metadata lock", WaitState::Metadata(MetadataObjectKind::Table)),
@@ -29,7 +29,7 @@ const WAIT_STATES: [(&str, WaitState); 12] = [
     ("waiting for table level lock", WaitState::TableLevelLock),
 ];
 
-/// Returns true if the state indicates a wait for a lock.
+/// Returns true if the session state indicates a wait for a lock.
 ///
 /// Returns false for InnoDB lock waits, because no session state indicates an InnoDB lock wait.
 #[must_use]

@@ -40,7 +40,7 @@ pub(super) struct EqualRowRun {
     pub(super) collapsed_end: usize,
 }
 
-/// Token group inside an open parenthesis, or at the top level of the statement.
+/// Group of tokens inside an open parenthesis, or at the top level of the statement.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ParenthesisGroup {
     /// Output offset of the opening parenthesis.

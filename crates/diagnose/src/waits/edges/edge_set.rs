@@ -12,7 +12,7 @@ use crate::waits::graph::{LockResource, LockWait, WaitParty};
 #[derive(Default)]
 pub(in crate::waits) struct EdgeSet {
     edges: HashMap<(WaitParty, WaitParty), WaitEdge>,
-    /// Reasons why the blocker of a waiting session is unknown, by the id of the waiting session.
+    /// Reasons why the blocker of a waiting session is unknown, by session id.
     pub(in crate::waits) unknown_reasons: HashMap<u64, String>,
 }
 
@@ -23,17 +23,17 @@ struct WaitEdge {
 }
 
 impl WaitEdge {
-    /// Returns the sort key of a wait. The set retains the lowest wait for each pair of waiter and blocker.
+    /// Returns the sort key of a wait. For each pair of waiter and blocker, the set retains the wait that sorts first.
     ///
     /// Server-listed waits sort before inferred waits, granted before pending locks, and strong before weak lock modes.
-    /// The retained wait does not depend on the order of the input rows.
+    /// Therefore the retained wait does not depend on the order of the input rows.
     fn precedence(&self) -> impl Ord {
         let wait = &self.wait;
         (wait.inferred, wait.queued, Reverse(self.strength), wait.on.clone(), wait.wanted.clone(), wait.held.clone())
     }
 }
 
-/// Lock and modes that cause a wait.
+/// Lock resource and lock modes of a wait.
 pub(super) struct WaitReason {
     pub(super) on: Arc<LockResource>,
     pub(super) wanted: Cow<'static, str>,

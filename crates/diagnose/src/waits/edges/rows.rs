@@ -54,7 +54,7 @@ fn to_lock_resource(lock: &LockedObject) -> LockResource {
 struct LockOwnerResolver<'a> {
     index: &'a ObservationIndex<'a>,
     by_transaction: HashMap<u64, u64>,
-    /// Waiting sessions with a read-only transaction. MariaDB reports the id 0 for every read-only transaction.
+    /// Waiting sessions with a read-only transaction. MariaDB reports transaction id 0 for every read-only transaction.
     read_only_waiters: Vec<u64>,
     /// Sessions whose read-only transaction holds locks.
     read_only_holders: Vec<u64>,

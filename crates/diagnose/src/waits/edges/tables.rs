@@ -101,8 +101,8 @@ fn add_flush_waits(
 
 /// Adds the waits of a session for a table-level lock. A writer conflicts with readers and with other writers.
 ///
-/// A session that waits for a table-level lock is never a blocker.
-/// Idle sessions, which may hold `LOCK TABLES` locks, are blockers only if no running session uses the table.
+/// A session that itself waits for a table-level lock is never reported as a blocker.
+/// Idle sessions, which can hold `LOCK TABLES` locks, are reported only if no running session uses the table.
 fn add_table_level_lock_waits(
     edges: &mut EdgeSet,
     index: &ObservationIndex<'_>,
@@ -149,7 +149,7 @@ fn is_write_mode(mode: MetadataLockMode) -> bool {
 
 /// Returns true if a session is executing a statement.
 ///
-/// Returns false for Clew's own sessions, because their reads are short and never block other sessions.
+/// Returns false for Clew's own sessions, because their queries are short and never block other sessions.
 fn is_executing_statement(index: &ObservationIndex<'_>, session: u64) -> bool {
     index
         .sessions
