@@ -73,7 +73,7 @@ pub struct SessionFeed {
     entries: HashMap<u64, SessionEntry>,
     /// Ended sessions, oldest first: the version in which the session ended, and the session id.
     ended: VecDeque<(u32, u64)>,
-    /// Oldest version for which a delta is available.
+    /// Oldest version from which a delta to the current version is available.
     min_delta_version: u32,
 }
 

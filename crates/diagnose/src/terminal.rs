@@ -30,7 +30,7 @@ pub fn sanitize_styled_text(text: &str) -> Cow<'_, str> {
 
 /// Escapes unsafe characters in text.
 ///
-/// The callback `preserved` returns the length of a sequence at the start of its input that must not be escaped.
+/// The callback `preserved` returns the length of a sequence at the start of its argument that must not be escaped.
 fn escape_unsafe_chars(text: &str, preserved: impl Fn(&str) -> Option<usize>) -> Cow<'_, str> {
     let is_replaced = |char: char| !matches!(char, '\n' | '\t') && is_unsafe_char(char);
     if !text.chars().any(is_replaced) {

@@ -80,7 +80,7 @@ catalogue! {
     TOO_MANY_REQUESTS = 429 "APIGW.0308" "too-many-requests";
     /// Clew is stopping or overloaded.
     UNAVAILABLE = 503 "APIGW.0201" "unavailable";
-    /// The request body of a token request is invalid.
+    /// The body of a token request is invalid.
     IAM_INVALID_BODY = 400 "IAM.0011" "iam-invalid-body";
     /// A required field of a token request is missing.
     IAM_MISSING_FIELD = 400 "IAM.0072" "iam-missing-field";

@@ -51,7 +51,7 @@ pub struct WaitGraph {
     pub limitations: Vec<Limitation>,
 }
 
-/// Wait of a session or transaction for a lock resource that another one blocks.
+/// Lock wait: the waiter requests a lock resource that the blocker holds or requested before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LockWait {
     /// Waiting session or transaction.

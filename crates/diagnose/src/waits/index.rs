@@ -1,11 +1,11 @@
-//! Index of the lock observations.
+//! Index of the input data of the wait graph.
 
 use std::collections::HashMap;
 
 use super::input::{LockObservations, ObservedSession, ObservedTransaction};
 use super::wait_state::{WaitState, parse_wait_state};
 
-/// Lock observations, indexed by session and transaction.
+/// Input data of the wait graph, indexed by session id and transaction id.
 pub(super) struct ObservationIndex<'a> {
     pub(super) observed: &'a LockObservations,
     pub(super) sessions: HashMap<u64, &'a ObservedSession>,

@@ -52,7 +52,7 @@ pub struct TreeLine {
     pub text: String,
 }
 
-/// Maximum indentation, in columns. Lines below the maximum indentation show their nesting depth as a number.
+/// Maximum indentation, in columns. Lines at deeper nesting levels show their depth as a number.
 const MAX_INDENT_COLUMNS: usize = 24;
 
 /// Renders the graph as a text tree, highest-ranked root blocker first. Waits without a detected blocker come last.

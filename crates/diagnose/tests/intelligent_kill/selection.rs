@@ -1,4 +1,4 @@
-//! Selection of sessions, ranking of groups, and victims.
+//! Tests of session selection, group ranking and kill victims.
 
 use std::collections::BTreeSet;
 

@@ -26,7 +26,7 @@ impl WaitEdge {
     /// Returns the sort key of a wait. For each pair of waiter and blocker, the set retains the wait that sorts first.
     ///
     /// Server-listed waits sort before inferred waits, granted before pending locks, and strong before weak lock modes.
-    /// Therefore the retained wait does not depend on the order of the input rows.
+    /// The sort key ensures that the retained wait does not depend on the order of the input rows.
     fn precedence(&self) -> impl Ord {
         let wait = &self.wait;
         (wait.inferred, wait.queued, Reverse(self.strength), wait.on.clone(), wait.wanted.clone(), wait.held.clone())

@@ -88,7 +88,7 @@ fn add_waits_of_request(
 /// Returns the owners of a lock.
 ///
 /// A metadata lock without a session belongs to the transactions without a session that lock the same InnoDB table.
-/// If no transaction locks the table, but exactly one transaction without a session exists, that one is the owner.
+/// If no transaction locks the table and only one transaction without a session exists, this transaction is the owner.
 fn find_lock_owners(lock: &MetadataLock, index: &ObservationIndex<'_>) -> Vec<WaitParty> {
     if let Some(session) = lock.session {
         return vec![WaitParty::Session(session)];
