@@ -1,15 +1,15 @@
-//! Counts the heap allocations and the peak memory of snapshots: `cargo bench -p clew-mysql --bench allocations`.
+//! Measures heap allocations and peak memory of snapshots. Run it with `cargo bench -p clew-mysql --bench allocations`.
 //!
-//! The counts depend only on the code and not on the machine.
+//! The results depend only on the code, not on the machine.
 //! The benchmark takes plain and detailed snapshots of two fake servers: one has few sessions, the other has many.
-//! The difference between the two results gives the counts per row, without one-time allocations.
-//! The benchmark prints one line each for plain and detailed snapshots:
+//! The difference between the two servers' results is the cost of the additional rows, without one-time allocations.
+//! The benchmark prints one line for plain snapshots and one line for detailed snapshots:
 //!
 //! ```text
 //! snapshot allocations_per_row=10.01 bytes_per_row=412 peak_bytes_more=1234567
 //! ```
 //!
-//! Each fake server is a child process that runs this program. The benchmark does not count its allocations.
+//! Each fake server runs in a child process, so the benchmark does not count the server's allocations.
 
 #![allow(clippy::print_stdout, clippy::expect_used, reason = "a developer tool that prints its results")]
 
@@ -39,7 +39,7 @@ fn main() {
     }
 }
 
-/// Prints the URL of a fake server and runs the server until stdin is closed.
+/// Starts a fake server, prints its URL, and runs the server until stdin is closed.
 fn run_fake_server(sessions: u64) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     let options = FakeOptions { sessions, transactions: sessions / 4, ..FakeOptions::default() };

@@ -1,6 +1,6 @@
 //! MySQL protocol client that can connect to untrusted servers.
 //!
-//! The crate `mysql_common` provides the packet types, the value conversion and the challenge responses.
+//! The crate `mysql_common` provides packet types, value conversions and responses to authentication challenges.
 //! This client has features that existing MySQL drivers lack:
 //!
 //! - The client reports the local address of its TCP connection.
@@ -42,7 +42,7 @@ pub(crate) use result_set::{ResultSetRows, RowCells};
 const MAX_HANDSHAKE_PACKET_BYTES: usize = 64 << 10;
 /// Maximum size in bytes of one row in a buffered result set.
 const MAX_BUFFERED_ROW_BYTES: usize = 1 << 20;
-/// Maximum memory in bytes for a result set that the client buffers in full.
+/// Maximum memory in bytes for a fully buffered result set.
 const MAX_BUFFERED_RESULT_BYTES: usize = 256 << 20;
 /// Memory overhead in bytes of each buffered row, in addition to the row content.
 const BUFFERED_ROW_OVERHEAD_BYTES: usize = 64;
@@ -50,7 +50,7 @@ const BUFFERED_ROW_OVERHEAD_BYTES: usize = 64;
 const ANNOUNCED_MAX_PACKET_BYTES: u32 = 1 << 30;
 /// Idle time after which the kernel sends TCP keepalive probes.
 const TCP_KEEPALIVE_IDLE_TIME: Duration = Duration::from_secs(30);
-/// Collation id of `utf8mb4_general_ci`, which MySQL supports since version 5.5.3.
+/// Collation id of `utf8mb4_general_ci`, which MySQL has supported since version 5.5.3.
 const CONNECTION_COLLATION_ID: u8 = 45;
 /// Command byte of a query.
 const COM_QUERY: u8 = 0x03;
@@ -69,7 +69,7 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Connects to the first address in the list that accepts a TCP connection.
+    /// Connects to the first address in `addresses` that accepts a TCP connection.
     pub(crate) async fn connect(addresses: &[SocketAddr]) -> Result<Self, Error> {
         let stream = TcpStream::connect(addresses).await?;
         stream.set_nodelay(true)?;
@@ -84,7 +84,7 @@ impl Socket {
 #[derive(Debug)]
 pub(crate) struct Client {
     packets: PacketStream,
-    /// Connection id from the handshake packet. If Clew connects through a proxy, this is the proxy's connection id.
+    /// Connection id from the handshake packet. If Clew connects through a proxy, the proxy assigns this connection id.
     /// Clew never uses the connection id from the handshake packet to kill a session.
     pub(crate) handshake_connection_id: u32,
     /// Connection tag, sent in a comment at the start of each statement to identify the connection in the process list.
@@ -242,7 +242,7 @@ fn client_capabilities() -> CapabilityFlags {
 }
 
 /// Returns whether the client uses TLS for this connection.
-/// In TLS mode `preferred`, an account with a password uses plain text only on a loopback connection.
+/// In TLS mode `preferred`, a client with a password falls back to an unencrypted connection only on loopback.
 fn should_use_tls(node: &NodeUrl, is_loopback: bool, server: CapabilityFlags) -> Result<bool, Error> {
     let offered = server.contains(CapabilityFlags::CLIENT_SSL);
     let has_password = node.password.as_ref().is_some_and(|password| !password.expose_secret().is_empty());
@@ -260,7 +260,7 @@ fn build_connection_attributes(tag: &str) -> HashMap<String, String> {
 }
 
 /// Reads a file of at most `max_bytes` bytes.
-/// Fails for devices and pipes, because reading a device or pipe may never end.
+/// Fails for devices and pipes, because reading a device or pipe might block forever.
 async fn read_size_limited_file(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
     let metadata = tokio::fs::metadata(path).await?;
     if !metadata.is_file() || metadata.len() > max_bytes as u64 {

@@ -2,8 +2,8 @@
 //!
 //! InnoDB reports the start time of a transaction in local time.
 //! If the UTC offset has not changed since a transaction began, its age is the difference between two local times.
-//! If the UTC offset may have changed, Clew requests that the server convert the local times to UTC.
-//! When daylight-saving time ends, some local times occur twice. Such a local time has two UTC values.
+//! If the UTC offset may have changed, Clew sends a query that converts the local times to UTC.
+//! When daylight-saving time ends, some local times occur twice and therefore correspond to two UTC timestamps.
 //!
 //! A clock step shifts every age that the server computes from its wall clock.
 //! [`ClockHistory`] detects clock steps by comparing the server's clock with the local monotonic clock.
@@ -26,7 +26,7 @@ const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
 const MAX_CLOCK_STEPS: usize = 16;
 /// Maximum number of servers per node for which Clew stores clock readings.
 const MAX_SERVERS_PER_NODE: usize = 16;
-/// Minimum age in seconds at which the server always converts a local time to UTC.
+/// Minimum age in seconds of a local time that Clew always has the server convert to UTC.
 /// For smaller ages, [`statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset has changed.
 const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
 /// Maximum number of local times that one statement converts to UTC.
@@ -71,17 +71,17 @@ pub(crate) async fn read_clock(client: &mut Client) -> Result<Option<ClockReadin
     }))
 }
 
-/// Parses a local time in MySQL's text format for dates with times.
+/// Parses a local time in the text format of MySQL's `DATETIME`, such as `2026-11-24 18:00:00`.
 pub(crate) fn parse_local_time(printed: &str) -> Option<DateTime> {
     printed.parse().ok()
 }
 
-/// Time in seconds since a local time of the server. The age is negative if the local time is in the future.
+/// Age in seconds of a timestamp in the server's local time. The age is negative if the timestamp is in the future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LocalTimeAge {
     /// Unambiguous age.
     Exact(i64),
-    /// Two possible ages of a local time that occurred twice. The first age is the smaller one.
+    /// The two possible ages of a local time that occurred twice, with the smaller age first.
     Ambiguous(i64, i64),
 }
 
@@ -139,7 +139,7 @@ fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
 /// Reason why automatic kills must not rely on the session ages of a process list.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum UnreliableClock {
-    /// The server's clock was set forward by this number of seconds after the previous read.
+    /// The server's clock was set forward by this number of seconds after the previous read, or back if it is negative.
     ClockChanged(f64),
     /// The previous read of the node's address reached another server.
     AnotherServer,
@@ -159,12 +159,12 @@ impl fmt::Display for UnreliableClock {
     }
 }
 
-/// Clock readings of the servers behind a node's address. Clew stores the clock readings between reads.
+/// Clock readings of the servers behind a node's address, which Clew retains between reads of the node.
 /// Behind a load balancer, one address may lead to several servers, each of which has its own clock.
 /// Clock readings stay valid after a server restart, because a restart does not change the clock.
 #[derive(Debug, Clone, Default)]
 pub struct ClockHistory {
-    /// Server identities and their clock readings. The last element belongs to the server that Clew read last.
+    /// Server identities and their clock readings. The last element belongs to the most recently read server.
     servers: VecDeque<(String, ClockReadings)>,
 }
 

@@ -1,4 +1,4 @@
-//! Opens and closes connections to watched servers. Clew opens a new connection for each read.
+//! Opens and closes connections to monitored servers. Clew opens a new connection for each read.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use crate::server_instance::ServerInstance;
 use crate::session_variables::SessionVariableSetup;
 use crate::{failure, refused_logins, server_instance, statements};
 
-/// Connection to a server over which Clew can run statements.
+/// Connection over which Clew runs statements on a server.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) raw: RawConnection,
@@ -28,9 +28,9 @@ pub(crate) struct Connection {
     pub(crate) version: String,
     /// Connection id, from `CONNECTION_ID()`.
     pub(crate) id: u64,
-    /// Time at which Clew acquired the connection permit. The duration of a read starts at this time.
+    /// Instant at which Clew acquired the connection permit. Clew measures the duration of a read from this instant.
     pub(crate) since: Instant,
-    /// Descriptions of data that Clew could not read over this connection.
+    /// Limitations that describe the data that Clew could not read over this connection.
     pub(crate) limitations: Vec<Limitation>,
     /// Latest reading of the server's clock.
     pub(crate) clock: Option<ClockReading>,
@@ -86,7 +86,7 @@ impl Connection {
         self.raw.client.query_all(statement).await
     }
 
-    /// Creates a filter that recognises Clew's own sessions in process lists that Clew reads over this connection.
+    /// Creates a filter that recognises Clew's own sessions in process lists read over this connection.
     pub(crate) fn own_session_filter(&self) -> OwnSessionFilter {
         self.raw.own_session_filter()
     }

@@ -1,4 +1,4 @@
-//! Limits the connections of this process to two per node at a time.
+//! Limits this process to two concurrent connections per node.
 //!
 //! The first connection is for reads.
 //! The second connection is reserved for kills, so that a kill never waits for a read.
@@ -12,7 +12,7 @@ use clew_model::{Failure, FailureKind};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Connection permits by node address. The map contains the nodes with an open or requested connection.
+/// Connection permits by node address. The map contains only nodes that have an open or requested connection.
 static NODE_PERMITS: LazyLock<Mutex<HashMap<String, Arc<NodePermits>>>> = LazyLock::new(Mutex::default);
 
 /// Purpose of a connection.
@@ -36,7 +36,7 @@ pub(crate) struct ConnectionPermit {
 }
 
 impl ConnectionPermit {
-    /// Acquires a permit for a connection to a node. Fails if no permit becomes free within `max_wait`.
+    /// Acquires a permit for a connection to a node. Fails if no permit becomes available within `max_wait`.
     pub(crate) async fn acquire(
         address: &str,
         purpose: ConnectionPurpose,
@@ -56,7 +56,7 @@ impl ConnectionPermit {
         &self.node.address
     }
 
-    /// Returns the time at which the connection permit was acquired.
+    /// Returns the instant at which the connection permit was acquired.
     pub(crate) fn acquired_at(&self) -> Instant {
         self.acquired_at
     }
@@ -66,7 +66,7 @@ impl ConnectionPermit {
         self.purpose
     }
 
-    /// Returns the time at which the connection permit was requested.
+    /// Returns the instant at which the connection permit was requested.
     pub(crate) fn requested_at(&self) -> Instant {
         self.requested_at
     }
@@ -96,7 +96,7 @@ impl NodePermits {
         Self { reading: Arc::new(Semaphore::new(1)), killing: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Acquires a connection permit. A kill takes the reserved permit or the read permit, whichever becomes free first.
+    /// Acquires a connection permit. A kill uses the reserved permit or the read permit, whichever is available first.
     /// `select!` drops the slower future. Dropping that future releases its permit or its place in the queue.
     async fn acquire(&self, purpose: ConnectionPurpose) -> Result<OwnedSemaphorePermit, AcquireError> {
         if purpose == ConnectionPurpose::Reading {

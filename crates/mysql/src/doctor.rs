@@ -1,4 +1,4 @@
-//! Checks which data an account can read on a server, and suggests a fix for data that it cannot read.
+//! Checks which data an account can read on a server, and suggests a fix for each kind of unreadable data.
 
 use clew_model::{Failure, Limitation, LimitationKind, NodeUrl};
 use serde::Serialize;
@@ -27,7 +27,7 @@ pub struct Diagnosis {
     pub server_flavor: Flavor,
     /// Server version, from `VERSION()`.
     pub server_version: String,
-    /// Account under which Clew is logged in, in the form `user@host`.
+    /// MySQL account of Clew's connection, in the form `user@host`.
     pub account: String,
     /// TLS cipher of the connection, or `None` if the connection does not use TLS.
     pub cipher: Option<String>,
@@ -37,7 +37,7 @@ pub struct Diagnosis {
     pub checks: Vec<CheckResult>,
 }
 
-/// Checks which data the account can read, and whether Clew reaches a single server without a proxy.
+/// Checks which data the account can read, and whether the node's address leads directly to a single server.
 ///
 /// Opens two connections, one after the other. Changes nothing on the server.
 /// Fails if Clew cannot connect to the server.
@@ -66,7 +66,7 @@ async fn run_diagnosis(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis,
     Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
 }
 
-/// Returns whether the process list contains this connection with the connection id from the handshake packet.
+/// Returns whether the process list shows this connection under the connection id from the handshake packet.
 async fn is_direct_connection(connection: &mut Connection) -> Result<bool, Failure> {
     let address = connection.address.clone();
     let read_failure = |error: crate::client::Error| failure::from_client_error(&error, &address);
@@ -149,8 +149,8 @@ pub(crate) async fn check_metadata_lock_instrument(
     Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(disabled_metadata_lock_instrument_limitation()) })
 }
 
-/// Returns `Limitation` values if MySQL reads the process list from performance_schema.
-/// A process list from performance_schema has truncated statements and may lack sessions.
+/// Returns `Limitation` values if MySQL generates the process list from performance_schema.
+/// A process list from performance_schema has truncated statements and may omit sessions.
 pub(crate) async fn read_process_list_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     if !connection.truncates_statements().await? {
         return Ok(Vec::new());
@@ -168,7 +168,7 @@ pub(crate) async fn read_process_list_limitations(connection: &mut Connection) -
     Ok(std::iter::once(truncated_statement_limitation()).chain(missing).collect())
 }
 
-/// Creates the `Limitation` values for sessions and transactions hidden due to the missing PROCESS privilege.
+/// Creates the `Limitation` values for sessions and transactions that are hidden without the PROCESS privilege.
 pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitation; 2] {
     let grant = |kind, what: &str, why: &str| Limitation {
         kind,
@@ -190,7 +190,7 @@ pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitatio
     ]
 }
 
-/// Creates the `Limitation` for transactions read from the InnoDB status, because `innodb_trx` is unreadable.
+/// Creates the `Limitation` for transactions that come from the InnoDB status because `innodb_trx` is unreadable.
 pub(crate) fn incomplete_transaction_data_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::PartOfTransactions,
@@ -235,7 +235,7 @@ pub(crate) fn indirect_connection_limitation() -> Limitation {
     }
 }
 
-/// Creates the `Limitation` for a node's address whose connections reach different servers.
+/// Creates the `Limitation` for a node's address that leads to several servers.
 pub(crate) fn load_balanced_address_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,

@@ -21,8 +21,8 @@ const MAX_PLAN_ROW_BYTES: usize = 64 << 10;
 pub enum ExplainOutcome {
     /// Execution plan as a text table with a header line and one line for each row of the plan.
     Plan(String),
-    /// No execution plan is available. The text gives the reason, usually the server's error message.
-    /// Either the session runs no statement with an execution plan, or the account lacks a privilege.
+    /// No execution plan is available. The string contains the reason, usually the server's error message.
+    /// Common reasons: the session runs no statement that has an execution plan, or the account lacks a privilege.
     NoPlan(String),
     /// No session with this connection id exists.
     NoSession,
@@ -31,7 +31,7 @@ pub enum ExplainOutcome {
 /// Reads the execution plan of the statement that a session is running.
 ///
 /// Fails after the read timeout.
-/// If the read fails or its future is dropped, Clew kills the statement that the read is running on the server.
+/// If this function fails or its future is dropped, Clew kills the statement that this function runs on the server.
 pub async fn explain_session(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<ExplainOutcome, Failure> {
     let explaining = failure::catch_panic(node, Box::pin(run_explain(node, id, limits)));
     let explained = timeout(limits.read_timeout, explaining).await;
@@ -83,7 +83,7 @@ fn read_row_cells(mut row: RowCells<'_>, width: usize) -> Result<Vec<String>, Er
     (0..width).map(|_| Ok(row.next_cell()?.map_or_else(|| "NULL".to_owned(), to_valid_utf8))).collect()
 }
 
-/// Formats rows of cells as text with aligned columns.
+/// Formats rows of cells as a text table with aligned columns.
 fn align_columns(lines: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = Vec::new();
     for line in lines {

@@ -1,16 +1,16 @@
 //! Parses transactions from `SHOW ENGINE INNODB STATUS`, which Clew reads if `innodb_trx` is unreadable.
 //!
-//! The format of the InnoDB status is not stable, and the text contains parts of user statements.
+//! The InnoDB status has no stable format, and it contains parts of user statements.
 //! The InnoDB status does not list read-only transactions or the number of tables that a transaction locks.
 
 use clew_model::{Session, Transaction};
 
 /// Prefix of the first line of each transaction in the InnoDB status.
 const TRANSACTION_LINE_PREFIX: &str = "---TRANSACTION ";
-/// Prefixes of the line in the InnoDB status that contains the session id of a transaction.
+/// Prefixes of the line that contains the session id of a transaction in the InnoDB status.
 const SESSION_LINE_PREFIXES: [&str; 2] = ["MySQL thread id ", "MariaDB thread id "];
 
-/// Parses the transactions in the section `TRANSACTIONS`. Skips transactions that have no session.
+/// Parses the section `TRANSACTIONS` of the InnoDB status. Skips transactions that have no session.
 pub(crate) fn parse_transactions(status: &str) -> Vec<Transaction> {
     let section = status.split_once("\nTRANSACTIONS\n").map_or("", |(_, rest)| rest);
     let section = section.rsplit_once("\nFILE I/O\n").map_or(section, |(section, _)| section);
@@ -52,7 +52,7 @@ fn parse_transaction(block: &[&str]) -> Option<Transaction> {
     })
 }
 
-/// Parses the duration of a lock wait and returns seconds. MySQL prints seconds, and MariaDB prints microseconds.
+/// Parses the duration of a lock wait in seconds. MySQL prints seconds, and MariaDB prints microseconds.
 fn parse_lock_wait_seconds(line: &str) -> Option<u64> {
     parse_number_before(line, " SEC FOR THIS LOCK TO BE GRANTED")
         .or_else(|| Some(parse_number_before(line, " us FOR THIS LOCK TO BE GRANTED")? / 1_000_000))

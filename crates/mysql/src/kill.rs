@@ -1,9 +1,9 @@
 //! Kills sessions and running statements. Clew never kills the sessions of protected accounts.
 //!
-//! Immediately before a kill, Clew reads the session again, over the connection that sends the kill.
+//! Immediately before a kill, Clew reads the session again over the same connection that sends the kill.
 //! Clew identifies a session to kill by server instance, connection id, account and client address.
-//! Before Clew kills a statement, it also compares the text and the age of the statement.
-//! Clew refuses to kill a session through a proxy.
+//! Before Clew kills a statement, it also checks that the statement has the expected text and age.
+//! Clew refuses to kill sessions through a proxy, because connection ids behind a proxy do not identify sessions.
 //!
 //! MySQL's `KILL QUERY` kills whichever statement the session is running when the server executes the kill.
 //! If the session starts another statement after Clew's last read, `KILL QUERY` kills that other statement.
@@ -39,9 +39,9 @@ pub use victim::{ExpectedStatement, ProcessListSource, Victim};
 /// Target of a kill: a session or the session's running statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KillTarget {
-    /// The kill ends the session. The server then rolls back the session's open transaction.
+    /// The kill terminates the session. The server then rolls back the session's open transaction.
     Connection,
-    /// The kill ends the running statement. The session keeps its open transaction and its locks.
+    /// The kill terminates the running statement. The session keeps its open transaction and its locks.
     Query,
 }
 
@@ -56,7 +56,7 @@ impl KillTarget {
     }
 }
 
-/// Kills a session or its running statement, and confirms that it has ended.
+/// Kills a session or its running statement, and confirms that the session or statement has ended.
 ///
 /// Fails if the server is unreachable or the account lacks a required privilege.
 /// If the account lacks a privilege, the failure contains the required `GRANT` statement.
@@ -129,7 +129,7 @@ pub async fn kill_victims_with_policy(
     Ok(batch.into_outcomes())
 }
 
-/// Runs `work` and returns its result. Returns a timeout failure if `work` exceeds the deadline.
+/// Runs `work` and returns its result, or a timeout failure if `work` exceeds the deadline.
 async fn run_with_deadline<T>(
     node: &NodeUrl,
     limits: &ReadLimits,

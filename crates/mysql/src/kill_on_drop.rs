@@ -21,7 +21,7 @@ use crate::raw_connection::RawConnection;
 use crate::{failure, process_list, statements};
 use statements::NO_SUCH_THREAD_ERROR;
 
-/// Running kill tasks of this process. A kill task may outlive the read whose statement it kills.
+/// Running kill tasks of this process. A kill task may outlive the connection whose statement the task kills.
 static PENDING_KILLS: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
 
 /// Delay before each kill attempt. An unresponsive server may recover between two attempts.
@@ -38,7 +38,7 @@ const KILL_ATTEMPT_DELAYS: [Duration; 9] = [
     Duration::from_secs(2),
 ];
 /// Timeout for each step of a kill attempt.
-/// Step 1 connects. Step 2 reads the process list and sends the kill.
+/// Step 1 opens the control connection. Step 2 reads the process list and sends the kill.
 const KILL_ATTEMPT_STEP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum number of bytes that Clew reads per process list row. The connection tag is within this limit.
 const MAX_PROCESS_LIST_ROW_BYTES: usize = 4 << 10;
@@ -104,7 +104,7 @@ impl Drop for KillOnDropGuard {
     }
 }
 
-/// Waits up to `limit` until all kill tasks have finished. A process calls this function before it exits.
+/// Waits until all kill tasks have finished, but at most `limit`. A process calls this function before it exits.
 pub async fn wait_for_pending_kills(limit: Duration) {
     PENDING_KILLS.close();
     let _ = timeout(limit, PENDING_KILLS.wait()).await;

@@ -3,11 +3,11 @@
 //! - [`take_snapshot`] reads all user sessions of a node and their open transactions.
 //! - [`read_lock_waits`] reads the lock waits and the lock holders that form the wait graph.
 //! - [`diagnose_node`] checks which data an account can read on a server.
-//! - [`kill_victim`] verifies that a session is the victim, and kills the session.
+//! - [`kill_victim`] verifies the identity of a session and kills the session.
 //!
 //! Each read opens one connection and reads each system table once.
-//! Clew joins the system tables in memory. DESIGN.md section 7 contains the measurements.
-//! Every read has a timeout. If a read is abandoned, Clew kills the statement of that read on the server.
+//! Clew joins the system tables in memory.
+//! Every read has a timeout. If a read is abandoned, Clew kills the running statement of that read on the server.
 //! A process opens at most two connections per node at a time.
 //!
 //! Other crates authorize callers and store the results of reads.

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Time limits and size limits for reading a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadLimits {
-    /// Timeout for the complete read, from requesting the connection permit to receiving the last row.
+    /// Timeout for a complete read, from requesting the connection permit to receiving the last row.
     pub read_timeout: Duration,
     /// Timeout for DNS lookup, TCP connection, TLS handshake and login.
     /// The time counts towards `read_timeout`.

@@ -1,4 +1,4 @@
-//! Reads the lock waits and lock holders of a node, which form the wait graph.
+//! Reads the lock waits and lock holders of a node, from which Clew builds the wait graph.
 
 mod capabilities;
 mod identifiers;
@@ -34,7 +34,7 @@ pub(crate) use session_role::classify_session;
 pub(crate) use threads::ThreadMap;
 use xa_prepared::PreparedTransaction;
 
-/// Maximum number of bytes that Clew stores of each statement, which is enough to find the table names.
+/// Maximum number of bytes that Clew stores per statement. Table names after this position are not parsed.
 const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 
 /// Reads the lock waits of a node. Opens one connection and reads each system table once.
@@ -42,7 +42,7 @@ const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 ///
 /// The field `limitations` of the result describes the data that Clew could not read.
 /// Fails after the read timeout.
-/// If the read fails or its future is dropped, Clew kills the statement that the read is running on the server.
+/// If this function fails or its future is dropped, Clew kills the statement that this function runs on the server.
 pub async fn read_lock_waits(node: &NodeUrl, limits: &ReadLimits) -> Result<LockObservations, Failure> {
     run_with_timeout(node, limits, async {
         read_lock_observations_and_close(Connection::open(node, limits).await?).await
@@ -79,7 +79,7 @@ async fn read_lock_observations_and_close(mut connection: Connection) -> Result<
     Ok(observed)
 }
 
-/// Reads the lock waits over a connection that is already open.
+/// Reads the lock waits over an existing connection.
 /// Also reads the latest statements of the session `extra_session`, even if that session blocks no other session.
 pub(crate) async fn read_lock_observations(
     connection: &mut Connection,
@@ -154,7 +154,7 @@ impl LockTables {
     }
 
     /// Returns the ids of the sessions that, according to the lock tables, wait for a lock or may block other sessions.
-    /// If a wait is not in the lock tables, Clew detects it by the session state in the process list.
+    /// Clew detects waits that are not in the lock tables by the session state in the process list.
     pub(crate) fn waiting_or_blocking_session_ids(&self) -> HashSet<u64> {
         let waiting = self.transactions.iter().filter(|transaction| transaction.is_waiting_for_lock());
         let for_rows = self.row_waits.iter().flat_map(|wait| wait.session_ids(&self.threads));

@@ -16,7 +16,7 @@ struct LossCounter {
     counter: &'static str,
     size: &'static str,
     kind: LimitationKind,
-    /// Name of the lost objects in the message, such as `metadata locks`.
+    /// Name of the lost objects in messages, such as `metadata locks`.
     objects: &'static str,
     /// Effect of the loss on the data that Clew reads.
     effect: &'static str,

@@ -1,7 +1,7 @@
 //! Recognises Clew's own sessions in process lists.
 //!
-//! A connection id alone does not identify a session of Clew.
-//! After a restart or behind a load balancer, a session of another client may have the same connection id.
+//! A connection id alone does not identify one of Clew's sessions.
+//! After a server restart or behind a load balancer, a session of another client may have the same connection id.
 //! A session in a process list belongs to Clew in two cases:
 //!
 //! - The session has Clew's account and runs a statement that contains the installation marker.
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use clew_model::Session;
 use uuid::Uuid;
 
-/// Time for which the registry keeps a closed connection, because servers may still list it briefly.
+/// Retention time of closed connections in the registry, because servers may still list them briefly.
 const CLOSED_CONNECTION_ENTRY_TTL: Duration = Duration::from_mins(1);
 /// Account name in the process list for connections whose login has not finished.
 const UNAUTHENTICATED_USER: &[u8] = b"unauthenticated user";
@@ -134,7 +134,7 @@ impl ConnectionEntry {
     }
 
     /// Returns whether the client address `host` is the local address of the connection.
-    /// If `or_name` is true, any host name with the local port matches, because servers may resolve client addresses.
+    /// If `or_name` is true, any host name with the local port matches, because servers may resolve addresses to names.
     fn has_local_address(&self, host: &[u8], or_name: bool) -> bool {
         let Some((name, port)) = parse_client_address(host) else { return false };
         let local = self.local.ip().to_canonical();
@@ -150,7 +150,7 @@ fn parse_client_address(host: &[u8]) -> Option<(&str, u16)> {
     Some((name, port.parse().ok()?))
 }
 
-/// Registration of a connection of this process. Dropping it marks the connection as closed.
+/// Registration of one of this process's connections. Dropping the registration marks the connection as closed.
 #[derive(Debug)]
 pub(crate) struct OwnSession {
     number: u64,
@@ -220,7 +220,7 @@ impl OwnSessionFilter {
     }
 
     /// Returns whether a session belongs to Clew.
-    /// If the session is that of the reading connection, stores the session's connection id in the filter.
+    /// If the session is the one that reads the process list, stores the session's connection id in the filter.
     pub(crate) fn is_own_session(&mut self, session: &Session) -> bool {
         let statement = session.statement.as_deref().unwrap_or_default();
         if statement.starts_with(&self.start) && session.user == self.account {
@@ -237,8 +237,8 @@ impl OwnSessionFilter {
         lock_connection_registry().contains_session(session, &self.address)
     }
 
-    /// Returns the connection id that the process list shows for the reading connection.
-    /// Returns `None` if the process list, for example that of another server, lacks the reading connection.
+    /// Returns the connection id that the process list shows for the connection that reads the process list.
+    /// Returns `None` if the process list lacks this connection, for example because it comes from another server.
     pub(crate) fn listed_connection_id(&self) -> Option<u64> {
         self.listed
     }

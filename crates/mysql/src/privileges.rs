@@ -6,7 +6,7 @@ use crate::connection::Connection;
 use crate::statements;
 use crate::transactions::CANNOT_CONVERT_TEXT_ERROR;
 
-/// Reads the account under which the connection is logged in, in the form `user@host`.
+/// Reads the MySQL account of the connection, in the form `user@host`.
 pub(crate) async fn read_current_account(connection: &mut Connection) -> Result<String, Failure> {
     query_single_value(connection, statements::CURRENT_ACCOUNT_QUERY).await.map(Option::unwrap_or_default)
 }
@@ -21,8 +21,8 @@ where
     Ok(rows.into_iter().next().flatten())
 }
 
-/// Runs a statement that requires a privilege. Returns false if the server returns an error.
-/// Returns true for [`CANNOT_CONVERT_TEXT_ERROR`], which the server returns only after the privilege check.
+/// Runs a statement that requires a privilege, and returns whether the account has the privilege.
+/// Returns false for all server errors except [`CANNOT_CONVERT_TEXT_ERROR`], which occurs after the privilege check.
 pub(crate) async fn run_privilege_probe(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
     match connection.query_all::<mysql_common::Row>(probe).await {
         Ok(_) => Ok(true),
@@ -90,7 +90,7 @@ pub(crate) fn missing_privilege_failure(
     Failure::new(FailureKind::MissingPrivilege, detail)
 }
 
-/// Quotes an account in the form `user@host` as an account name for SQL statements.
+/// Converts an account in the form `user@host` to a quoted SQL account name, such as `'user'@'host'`.
 pub(crate) fn quote_account_name(account: &str) -> String {
     let (user, host) = account.rsplit_once('@').unwrap_or((account, "%"));
     let quote = |text: &str| text.replace('\\', "\\\\").replace('\'', "''");

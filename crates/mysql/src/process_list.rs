@@ -13,19 +13,19 @@ const MAX_SESSION_MEMORY_BYTES: usize = 256 << 20;
 /// Memory in bytes that a session takes without the content of its text columns.
 const SESSION_OVERHEAD_BYTES: usize = size_of::<Session>() + 5 * 16;
 
-/// Maximum number of bytes that Clew reads per process list row. Longer rows end with a truncated statement.
+/// Maximum number of bytes that Clew reads per process list row. The statements of longer rows are truncated.
 pub(crate) const MAX_SESSION_ROW_BYTES: usize = (64 << 20) + (4 << 10);
 
 /// Reads the rows of a process list one at a time.
 pub(crate) struct SessionRows<'a> {
     rows: ResultSetRows<'a>,
-    /// Number of rows that were longer than the limit and are truncated.
+    /// Number of rows that were longer than the row size limit and are truncated.
     truncated: u64,
     /// Number of idle user sessions whose ages were negative or implausible and were replaced with 0.
     clamped: u64,
 }
 
-/// Queries all sessions that the account can see. Reads at most `max_row` bytes of each row.
+/// Queries all sessions that are visible to the account. Reads at most `max_row` bytes of each row.
 pub(crate) async fn query_sessions(client: &mut Client, max_row: usize) -> Result<SessionRows<'_>, Error> {
     query_session_rows(client, statements::PROCESS_LIST_QUERY, max_row).await
 }
@@ -55,7 +55,7 @@ impl SessionRows<'_> {
         Ok(Some(session))
     }
 
-    /// Returns the number of rows that were longer than the limit and are truncated.
+    /// Returns the number of rows that were longer than the row size limit and are truncated.
     pub(crate) fn truncated_row_count(&self) -> u64 {
         self.truncated
     }
@@ -109,7 +109,7 @@ fn parse_session(mut cells: RowCells<'_>) -> Result<(Session, bool), Error> {
     Ok((Session { id, user, host, database, command, seconds, state, statement }, is_clamped))
 }
 
-/// Parses a decimal number. Returns `None` if the text is not a number or the number is out of range.
+/// Parses a decimal number. Returns `None` if the bytes are not a number or the number is out of range.
 fn parse_number<N: FromStr>(text: Option<&[u8]>) -> Option<N> {
     std::str::from_utf8(text?).ok()?.parse().ok()
 }

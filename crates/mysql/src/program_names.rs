@@ -8,7 +8,7 @@ use clew_model::{Failure, Limitation, LimitationKind};
 use crate::connection::Connection;
 use crate::statements;
 
-/// Reads the program names of all sessions, by session id.
+/// Reads the program names of all sessions, and returns them by session id.
 /// Sessions with the same program name share one memory allocation.
 /// Appends a `Limitation` if the account cannot read program names.
 pub(crate) async fn read_all_program_names(
@@ -31,7 +31,7 @@ pub(crate) async fn read_all_program_names(
     Ok(group_names_by_session(rows))
 }
 
-/// Reads the program names of the given sessions, by session id.
+/// Reads the program names of the given sessions, and returns them by session id.
 pub(crate) async fn read_program_names(
     connection: &mut Connection,
     sessions: &[u64],
@@ -39,7 +39,7 @@ pub(crate) async fn read_program_names(
     Ok(group_names_by_session(query_program_name_rows(connection, &statements::program_names_query(sessions)).await?))
 }
 
-/// Queries the program names of the given sessions. Returns the client error if the query fails.
+/// Like [`read_program_names`], but returns the client error if the query fails.
 pub(crate) async fn query_program_names(
     connection: &mut Connection,
     sessions: &[u64],

@@ -14,8 +14,8 @@ use crate::{failure, refused_logins, statements};
 
 /// Error code `ER_CON_COUNT_ERROR`: the server has reached `max_connections`.
 const TOO_MANY_CONNECTIONS_ERROR: u16 = 1040;
-/// Delays before Clew repeats a login after [`TOO_MANY_CONNECTIONS_ERROR`].
-/// Most bursts of connections end within the sum of the delays.
+/// Delays before Clew retries a login after [`TOO_MANY_CONNECTIONS_ERROR`].
+/// Most connection bursts are shorter than the sum of these delays.
 const CONNECT_RETRY_DELAYS: [Duration; 3] =
     [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
 
@@ -41,7 +41,7 @@ impl RawConnection {
     }
 
     /// Connects to the node and authenticates.
-    /// Repeats the login if the server has reached `max_connections`.
+    /// Retries the login if the server has reached `max_connections`.
     pub(crate) async fn connect(node: &NodeUrl, address: &str, max_bytes: u64) -> Result<Self, Failure> {
         let lookup = lookup_host((node.host.as_str(), node.port)).await;
         let addresses: Vec<SocketAddr> =
@@ -85,7 +85,7 @@ impl RawConnection {
         Ok(version)
     }
 
-    /// Creates a filter that recognises Clew's own sessions in process lists that Clew reads over this connection.
+    /// Creates a filter that recognises Clew's own sessions in process lists read over this connection.
     pub(crate) fn own_session_filter(&self) -> OwnSessionFilter {
         OwnSessionFilter::new(&self.own, &self.account, &self.address)
     }
@@ -98,7 +98,7 @@ impl RawConnection {
     }
 
     /// Returns whether Clew connects to the server without a proxy.
-    /// A proxy may send the process list query and the kill to different servers.
+    /// A proxy might send the process list query and the kill to different servers.
     /// Callers must first pass every session of the process list, including this connection's session, to `filter`.
     pub(crate) fn is_direct(&self, filter: &OwnSessionFilter) -> bool {
         self.handshake_id_matches() && filter.listed_connection_id() == Some(self.id)

@@ -1,8 +1,8 @@
 //! Shares the failure of a refused login among concurrent requests for the same node.
 //!
 //! Concurrent requests for the same node wait for a connection permit.
-//! If each waiting request repeated a refused login, the server could lock the account.
-//! Waiting requests therefore return the failure of the refused login without a new login.
+//! If each waiting request repeated a refused login, the server could lock out Clew's account.
+//! Waiting requests therefore return the failure of the refused login without another login attempt.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use clew_model::{Failure, NodeUrl};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Time for which Clew does not repeat a refused login.
-/// Within this time, callers that have their own back-off record the refused login.
+/// Duration for which Clew does not retry a refused login.
+/// Within this duration, callers that have their own login backoff record the refused login.
 const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 
 /// Most recent refused login of each node, by node address.
@@ -44,8 +44,8 @@ pub(crate) fn record_refused_login(node: &NodeUrl, failure: &Failure) {
     all.insert(node.address(), refused);
 }
 
-/// Returns the failure of a login with the same URL and password if the server refused that login recently.
-/// The refusal is at most one second older than the time `requested`.
+/// Returns the failure of a recently refused login with the same URL and password.
+/// A login counts as recently refused if the refusal is at most one second older than `requested`.
 pub(crate) fn find_refused_login_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
     let all = lock_refused_logins();
     let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSED_LOGIN_TTL)?;

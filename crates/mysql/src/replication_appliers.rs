@@ -1,6 +1,6 @@
 //! Detects replication appliers that Clew cannot recognise by account or by process list command.
 //!
-//! While a MySQL applier runs a trigger, the process list shows the account of the trigger's definer (seen on 9.7).
+//! While a MySQL 9.7 applier runs a trigger, the process list shows the account of the trigger's definer.
 
 use std::collections::HashSet;
 

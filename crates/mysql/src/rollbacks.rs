@@ -1,8 +1,8 @@
 //! Reads the progress of rollbacks and estimates when they complete.
 //!
 //! During a rollback, InnoDB decrements the transaction's number of modified rows.
-//! From two samples of the number of modified rows, Clew computes the rollback speed and the remaining time.
-//! The speed varies: rollbacks of rows with many indexes, or of rows that are not in memory, take longer.
+//! Clew computes the rollback speed and the remaining time from two samples of the number of modified rows.
+//! The rollback speed varies: rows with many indexes and rows that are not in memory take longer to roll back.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ pub struct Rollback {
     /// First 1,024 bytes of the session's statement, or `None` if the server does not report the statement.
     pub statement: Option<Vec<u8>>,
     /// Start time of the transaction in the server's time zone, such as `2026-11-24 18:00:00`.
-    /// The text is empty if the server reports only the age of the transaction.
+    /// The start time is empty if the server reports only the age of the transaction.
     pub started: String,
     /// Number of modified rows that the server has not rolled back yet.
     pub rows_modified: u64,
@@ -51,7 +51,7 @@ pub struct Rollback {
 /// Reads the running rollbacks of a node, sorted by transaction id.
 /// If `wanted` is set, returns only the rollbacks whose transaction ids are in `wanted`.
 ///
-/// The read takes 0.25 s to 1 s if the server is rolling back transactions.
+/// This function takes 0.25 s to 1 s if the server is rolling back transactions.
 /// Fails if the account lacks the PROCESS privilege. The failure contains the required `GRANT` statement.
 pub async fn read_rollbacks(
     node: &NodeUrl,
@@ -142,7 +142,7 @@ fn estimate_remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> 
 }
 
 /// Reads the progress of all rollbacks.
-/// Reads the InnoDB status instead of `innodb_trx` if that table is unreadable.
+/// Falls back to the InnoDB status if `innodb_trx` is unreadable.
 async fn read_rollback_progress(connection: &mut Connection) -> Result<Vec<RollbackProgress>, Failure> {
     match connection.query_all::<RollbackRow>(statements::ROLLBACKS_QUERY).await {
         Ok(rows) => {

@@ -1,6 +1,6 @@
-//! Samples the sessions of a node periodically, with little load on the server.
+//! Samples the sessions of a node for periodic monitoring, with little load on the server.
 //!
-//! Each sample contains the user sessions, whose statements are truncated, and all open transactions.
+//! Each sample contains the user sessions, with truncated statements, and all open transactions.
 //! Clew reads lock tables only if a session waits for a lock, and program names only for new sessions.
 //! Clew checks the privileges of the account and the server settings once a minute.
 
@@ -46,7 +46,7 @@ pub struct SessionSample {
     pub counts: SessionCounts,
     /// Limitations that describe data missing from the sample.
     pub limitations: Vec<Limitation>,
-    /// Time that the sample took, from acquiring the connection permit to receiving the last row.
+    /// Duration of taking the sample, from acquiring the connection permit to receiving the last row.
     pub duration: Duration,
 }
 
@@ -54,7 +54,7 @@ pub struct SessionSample {
 /// `threshold` is the minimum age in seconds of a slow session or a long transaction.
 ///
 /// Fails after the read timeout.
-/// If the read fails or its future is dropped, Clew kills the statement that the read is running on the server.
+/// If this function fails or its future is dropped, Clew kills the statement that this function runs on the server.
 pub async fn sample_sessions(
     node: &NodeUrl,
     cache: &mut SampleCache,
@@ -136,9 +136,9 @@ impl SampledSessions {
 /// Data of one sample.
 struct RawSessionSample {
     found: SampledSessions,
-    /// Lock waits by session id, with statements in which literals are not masked.
+    /// Lock waits by session id. The literals in the statements are not masked.
     waits: HashMap<u64, SessionDetail>,
-    /// Lock waits by session id, with statements in which literals are masked.
+    /// Lock waits by session id. The literals in the statements are masked.
     waits_masked: HashMap<u64, SessionDetail>,
     limitations: Vec<Limitation>,
 }

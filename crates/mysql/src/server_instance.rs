@@ -2,7 +2,7 @@
 //!
 //! After a restart or a failover, or behind a load balancer, a node's address may lead to another server instance.
 //! Two server instances may assign the same connection id to different clients.
-//! Before a kill, Clew compares the current server instance with the instance from which it read the victim.
+//! Before a kill, Clew compares the current server instance with the server instance that listed the victim.
 
 use std::fmt;
 use std::str::FromStr;
@@ -30,7 +30,7 @@ impl ServerInstance {
     }
 }
 
-/// Character that separates the server identity and the start time in the text format.
+/// Separator between the server identity and the start time in the text representation of a server instance.
 const IDENTITY_SEPARATOR: char = '@';
 
 impl fmt::Display for ServerInstance {
@@ -49,13 +49,13 @@ impl FromStr for ServerInstance {
     }
 }
 
-/// Error for a text that cannot be parsed as a server instance.
+/// Error for a string that cannot be parsed as a server instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("invalid server instance: use the value that Clew returned")]
 pub struct InvalidServerInstance;
 
 /// Reads the server instance.
-/// On MySQL, queries performance_schema first, and information_schema if that query fails.
+/// On MySQL, queries performance_schema, and falls back to information_schema if the first query fails.
 pub(crate) async fn read_server_instance(
     client: &mut Client,
     flavor: Flavor,

@@ -25,19 +25,19 @@ pub struct DetailedSession {
     pub is_truncated: bool,
     /// Open transaction.
     pub transaction: Option<Transaction>,
-    /// Latest statements in the session's open transaction. The oldest statement comes first.
-    /// If the server does not record transactions, the list contains the session's latest statements.
+    /// Latest statements in the session's open transaction, oldest first.
+    /// If the server does not record transactions, the statements are the latest ones of the session.
     pub last_statements: Vec<Vec<u8>>,
     /// Names and values of the connection attributes that the client sent.
     pub attributes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-    /// Part of the wait graph around the session. The graph also lists the data that Clew could not read.
+    /// Wait graph, reduced to the session and its blockers and waiters. The graph also lists the unreadable data.
     pub graph: WaitGraph,
 }
 
-/// Reads a session in detail. Returns `None` if the account can see no session with the given id.
+/// Reads a session in detail. Returns `None` if no session with the given id is visible to the account.
 ///
 /// Fails after the read timeout.
-/// If the read fails or its future is dropped, Clew kills the statement that the read is running on the server.
+/// If this function fails or its future is dropped, Clew kills the statement that this function runs on the server.
 pub async fn read_session_detail(
     node: &NodeUrl,
     id: u64,

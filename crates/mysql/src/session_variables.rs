@@ -1,7 +1,7 @@
-//! Sets session variables on each connection to a watched server.
+//! Sets session variables on each connection to a monitored server.
 //!
 //! Administrators can change the default values of session variables, for example with `init_connect`.
-//! An unexpected value could change the results of Clew's statements or make a statement fail.
+//! An unexpected default value could change the results of Clew's statements or make a statement fail.
 //!
 //! One `SET` statement sets all variables.
 //! Clew skips variables that the server does not support or refuses to set.
@@ -30,7 +30,7 @@ enum ServerFamilies {
 enum SessionVariableValue {
     /// SQL literal.
     Literal(&'static str),
-    /// Time left until the connection's deadline, in whole seconds and rounded up.
+    /// Time left until the connection's deadline, rounded up to whole seconds.
     SecondsLeft,
     /// Time left until the connection's deadline, in milliseconds.
     MillisecondsLeft,
@@ -45,7 +45,7 @@ pub(crate) struct SessionVariable {
     name: &'static str,
     servers: ServerFamilies,
     setting: SessionVariableValue,
-    /// Effect on Clew's statements if the session variable had an unexpected value.
+    /// Effect of an unexpected value of the session variable on Clew's statements.
     reason: &'static str,
 }
 
@@ -61,10 +61,11 @@ const fn variable(
 use ServerFamilies::{Both, MariaDb, MySql};
 use SessionVariableValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, SecondsLeft};
 
-/// Maximum unsigned 64-bit integer, which means "no limit" for these session variables.
+/// Maximum unsigned 64-bit integer, which means "no limit" for session variables that limit a size or a count.
 const UNLIMITED_VALUE: SessionVariableValue = Literal("18446744073709551615");
 
-/// Session variables in the order in which Clew sets them. The variable `max_join_size` precedes `sql_big_selects`.
+/// Session variables in the order in which Clew sets them.
+/// The variable `max_join_size` precedes `sql_big_selects`, because setting `max_join_size` resets `sql_big_selects`.
 static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("time_zone", Both, Literal("'SYSTEM'"), "InnoDB reports times in the server's own time zone"),
     variable("timestamp", Both, Literal("DEFAULT"), "a fixed session time makes durations wrong"),
@@ -116,13 +117,13 @@ pub(crate) struct SessionVariableSetup {
 }
 
 /// Codes of server errors whose message contains the name of the session variable that the server did not set.
-/// The session variable is unknown, read-only or global, or the value, type or scope is invalid.
+/// Causes: the session variable is unknown, read-only or global, or the value, type or scope is invalid.
 const VARIABLE_ERROR_CODES: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
 /// Error code of the server for an unknown system variable.
 const UNKNOWN_VARIABLE_ERROR: u16 = 1193;
 
 impl SessionVariableSetup {
-    /// Creates the setup for a connection that has the duration `left` until its deadline.
+    /// Creates the setup for a connection whose deadline is reached after the duration `left`.
     pub(crate) fn new(flavor: Flavor, left: Duration) -> Self {
         let servers = match flavor {
             Flavor::MySql => ServerFamilies::MySql,
@@ -191,8 +192,8 @@ impl SessionVariableSetup {
     }
 }
 
-/// Returns whether an error of a `SET` statement is about the session variable `variable`.
-/// The error is about `variable` if the statement sets no other variable or the error message names `variable`.
+/// Returns whether the session variable `variable` caused the error of a `SET` statement.
+/// The cause is `variable` if the statement sets no other variable or the error message names `variable`.
 fn is_error_about_variable(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
     let quoted = format!("'{}'", variable.name);
     let alone = statement

@@ -39,7 +39,7 @@ pub enum OutputFormat {
 pub enum StatementText {
     /// Complete statements.
     Full,
-    /// Statement templates, in which literals are removed. See [`clew_diagnose::build_statement_template`].
+    /// Statement templates, in which placeholders replace literals. See [`clew_diagnose::build_statement_template`].
     /// The filter `sql_key` is matched against the statement templates.
     Templates,
 }
@@ -120,7 +120,7 @@ impl EncodedRows {
 /// Takes a snapshot of the user sessions of a node.
 ///
 /// Fails after the read timeout.
-/// If the read fails or its future is dropped, a background task kills the statement that the read is running.
+/// If this function fails or its future is dropped, a background task kills the statement that this function runs.
 /// [`crate::wait_for_pending_kills`] waits until these background tasks have finished.
 pub async fn take_snapshot(
     node: &NodeUrl,

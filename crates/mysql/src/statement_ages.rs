@@ -1,9 +1,9 @@
-//! Replaces the ages of MySQL sessions with statement timers, which a session cannot change.
+//! Replaces the ages of MySQL sessions with values of statement timers, which a session cannot falsify.
 //!
 //! With `SET timestamp`, a session can falsify the column `Time` of MySQL's process list.
 //! `SET timestamp` does not affect the statement timers of performance_schema.
 //! Clew reads the process list first and the statement timers second.
-//! If a session starts another statement between the two reads, the session's age is too low, never too high.
+//! If a session starts another statement between the two queries, the session's age is too low, never too high.
 //!
 //! Clew does not check an age that matches the duration of the session's InnoDB lock wait.
 //! MariaDB computes `Time` from a monotonic timer (observed on 10.11.19), so Clew uses its ages unchanged.
@@ -22,7 +22,7 @@ use crate::{failure, lost_instrumentation, privileges, statements};
 const MAX_SESSION_ID_LOOKUPS: usize = 16;
 /// Maximum number of threads whose timers Clew reads by thread id. For more threads, reading all timers is cheaper.
 const MAX_THREAD_ID_LOOKUPS: usize = 400;
-/// Tolerance in seconds when Clew compares `Time` with a lock wait, because both are whole seconds.
+/// Tolerance in seconds when Clew compares `Time` with the duration of a lock wait, because both are rounded.
 const LOCK_WAIT_AGE_TOLERANCE_SECONDS: u64 = 2;
 /// Picoseconds per second.
 const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
@@ -333,7 +333,7 @@ fn untimed_session_limitation(sessions: u64) -> Limitation {
     }
 }
 
-/// Creates the `Limitation` for a snapshot with too many busy sessions to check the ages of all of them.
+/// Creates the `Limitation` for a snapshot with more busy sessions than Clew checks the ages of.
 pub(crate) fn unchecked_busy_session_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,

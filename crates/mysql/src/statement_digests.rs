@@ -15,7 +15,7 @@ use crate::statements;
 type StatementRow = (u64, u64, Option<Vec<u8>>);
 
 /// Consumers of performance_schema that must be enabled for statement digests.
-/// Each consumer in the list comes after the consumers that it depends on.
+/// The consumers are in dependency order: each consumer follows the consumers that it depends on.
 const REQUIRED_DIGEST_CONSUMERS: [&str; 4] =
     ["global_instrumentation", "thread_instrumentation", "events_statements_current", "statements_digest"];
 

@@ -1,7 +1,6 @@
-//! SQL statements that Clew sends to watched servers, with their costs and required privileges.
+//! SQL statements that Clew sends to monitored servers, with their costs and required privileges.
 //!
 //! The costs were measured on servers with 10,000 sessions, 2,500 open transactions and 100 lock waiters.
-//! DESIGN.md section 7 describes the measurements.
 
 use std::fmt::Write as _;
 
@@ -14,7 +13,7 @@ pub(crate) const SERVER_IDENTITY_QUERY: &str = "SELECT VERSION(), CONNECTION_ID(
 
 /// Checks whether `SHOW PROCESSLIST` reads performance_schema, which truncates statements after 1,024 bytes.
 /// The query requires no privilege and has negligible cost.
-/// A server without this system variable returns error 1193 and does not truncate statements.
+/// Servers without `performance_schema_show_processlist` return error 1193 and do not truncate statements.
 pub(crate) const PROCESS_LIST_SOURCE_QUERY: &str = "SELECT @@GLOBAL.performance_schema_show_processlist";
 
 /// Reads all open transactions in 0.05 s on MySQL and 0.14 s on MariaDB.
@@ -90,7 +89,7 @@ pub(crate) fn sessions_with_marker_query(marker: &str) -> String {
 
 /// Reads the server identity and the start time as a Unix timestamp.
 /// The query requires no privilege.
-/// The current time and the uptime are both from the start of the statement, so their difference is constant.
+/// The server evaluates the current time and the uptime at the start of the statement, so the difference is constant.
 /// The query takes up to 0.03 s, because the server sums the counters of all sessions.
 pub(crate) const MYSQL_INSTANCE_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM performance_schema.global_status WHERE variable_name = 'Uptime'";
@@ -164,7 +163,7 @@ pub(crate) const MYSQL_ROW_WAITS_QUERY: &str = "SELECT requesting_engine_lock_id
 /// The query requires the SELECT privilege on performance_schema.
 /// The lock ids in `ids` must contain only digits and colons.
 /// The query takes 0.3 s with 200,000 locks, because the server scans all locks once.
-/// `CONCAT` prevents the use of an index, because MySQL 9.7 finds only the first lock id of a list with the index.
+/// `CONCAT` prevents an index lookup, because MySQL 9.7 finds only the first lock id of a list with an index lookup.
 pub(crate) fn data_locks_query(ids: &[&str]) -> String {
     format!(
         "SELECT engine_lock_id, object_schema, object_name, index_name, lock_mode, lock_type, lock_data \
@@ -195,7 +194,7 @@ pub(crate) const MARIADB_ROW_WAITS_QUERY: &str = "SELECT requesting_trx_id, requ
 pub(crate) const MARIADB_ROW_LOCKS_QUERY: &str = "SELECT lock_id, lock_mode, lock_type, lock_table, lock_index, lock_data \
      FROM information_schema.innodb_locks";
 
-/// Reads, on MariaDB, the locks requested by waiting transactions that have no transaction id.
+/// Reads the locks requested by MariaDB transactions that wait and have no transaction id.
 /// The query costs as much as [`TRANSACTIONS_QUERY`] and requires the PROCESS privilege.
 /// Clew sends this query only if a waiting transaction has no transaction id.
 pub(crate) const WAITERS_WITHOUT_TRANSACTION_ID_QUERY: &str = "SELECT trx_mysql_thread_id, trx_requested_lock_id \
@@ -289,7 +288,7 @@ pub(crate) fn mariadb_explain_sql(session: u64) -> String {
 /// Sets the statement timeout for [`mariadb_explain_sql`].
 /// The statement requires no privilege and has negligible cost.
 /// If the explained session waits for a lock, it returns its execution plan only after the lock is granted.
-/// If the explained session runs `SLEEP`, it responds every 5 s.
+/// If the explained session runs `SLEEP`, it responds to `SHOW EXPLAIN` only every 5 s.
 pub(crate) const SET_EXPLAIN_TIMEOUT_STATEMENT: &str = "SET SESSION max_statement_time = 7";
 
 /// Reads the size of the statement history per thread, and whether the statement history is enabled.
@@ -366,7 +365,7 @@ pub(crate) fn program_names_query(sessions: &[u64]) -> String {
     format!("{PROGRAM_NAMES_QUERY} AND processlist_id IN ({})", join_with_commas(sessions))
 }
 
-/// Reads the buffer size for the connection attributes of a session.
+/// Reads the size of the buffer for a session's connection attributes.
 /// The query requires no privilege and has negligible cost.
 pub(crate) const CONNECTION_ATTRIBUTES_SIZE_QUERY: &str =
     "SELECT @@GLOBAL.performance_schema_session_connect_attrs_size";
@@ -375,7 +374,7 @@ pub(crate) const CONNECTION_ATTRIBUTES_SIZE_QUERY: &str =
 /// The query requires no privilege and has negligible cost.
 pub(crate) const STORAGE_ENGINES_QUERY: &str = "SELECT engine, transactions FROM information_schema.engines";
 
-/// Reads the storage engines of tables. In the result, the index in `tables` identifies the table.
+/// Reads the storage engines of tables. Each result row identifies its table by the index in `tables`.
 /// The server returns only tables on which the account has a privilege.
 /// For each table, MySQL reads the data dictionary, and MariaDB reads the table definition file.
 /// If a table is locked exclusively, the query waits up to 1 s (`lock_wait_timeout`).
@@ -408,7 +407,7 @@ pub(crate) fn innodb_tables_query<'n>(view: &str, is_mysql: bool, names: impl It
     }
 }
 
-/// Formats a text as a hexadecimal SQL literal, whose meaning does not depend on `sql_mode`.
+/// Formats a string as a hexadecimal SQL literal, because hexadecimal literals do not depend on `sql_mode`.
 fn format_hex_literal(text: &str) -> String {
     let mut literal = String::from("_utf8mb4 X'");
     for byte in text.bytes() {

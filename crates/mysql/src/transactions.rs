@@ -41,7 +41,7 @@ const MAX_TRANSACTION_READ_ATTEMPTS: u32 = 5;
 const TRANSACTION_READ_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// Reads all open transactions.
-/// Reads the InnoDB status instead if `innodb_trx` remains unreadable.
+/// Falls back to the InnoDB status if `innodb_trx` remains unreadable.
 /// Adds `Limitation` values to the connection if the ages of transactions are uncertain.
 pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionReadResult, Error> {
     for attempt in 1..=MAX_TRANSACTION_READ_ATTEMPTS {
@@ -120,7 +120,7 @@ struct UncertainAgeCounter {
 }
 
 impl UncertainAgeCounter {
-    /// Returns an age in whole seconds. If the age is ambiguous, `printed`, the age in the InnoDB status, decides.
+    /// Returns an age in seconds. If `age` is ambiguous, selects the age that matches `printed` from the InnoDB status.
     fn resolve_age(&mut self, age: LocalTimeAge, printed: Option<u64>) -> u64 {
         let age = match age {
             LocalTimeAge::Exact(age) => age,
@@ -203,7 +203,7 @@ pub(crate) fn lock_wait_seconds_by_session(transactions: &[Transaction]) -> Hash
     transactions.iter().filter_map(waits).collect()
 }
 
-/// Row of `innodb_trx`. Clew has not converted its local times to ages yet.
+/// Row of `innodb_trx` with local times, which Clew has not converted to ages yet.
 struct TransactionRow {
     transaction: Transaction,
     started: Option<DateTime>,

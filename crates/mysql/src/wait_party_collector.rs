@@ -10,7 +10,7 @@ use crate::locks::{ThreadMap, classify_session};
 use crate::own_sessions::OwnSessionFilter;
 use crate::process_list::SessionMemoryCounter;
 
-/// Maximum number of bytes that Clew stores of the statement of each waiting session.
+/// Maximum number of bytes of each waiting session's statement that Clew stores.
 pub(crate) const MAX_PARTY_STATEMENT_BYTES: usize = 64 << 10;
 /// Maximum total number of bytes for the statements of all waiting sessions.
 const MAX_TOTAL_STATEMENT_BYTES: usize = 16 << 20;
@@ -73,7 +73,7 @@ impl WaitPartyCollector {
         self.statement_bytes = 0;
     }
 
-    /// Returns the stored sessions and the role of each session.
+    /// Returns the stored sessions with the role of each session.
     pub(crate) fn into_observed_sessions(self, mut own: OwnSessionFilter, threads: &ThreadMap) -> Vec<ObservedSession> {
         let facts = |session: Session| {
             let role = classify_session(&session, own.is_own_session(&session), threads.is_applier(session.id));

@@ -1,13 +1,13 @@
-//! Authenticates to a server without disclosing the password to a server that impersonates the real one.
+//! Authenticates to a server, without disclosing the password to an attacker that impersonates the server.
 //!
 //! A challenge response proves that the client has the password without revealing the password.
 //! Challenge-response plugins are `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519` and `parsec`.
 //!
-//! Other plugins request the plain-text password. The client sends the plain-text password only in these cases:
+//! Other authentication plugins request the password itself. The client sends the password only in these cases:
 //!
 //! - The connection uses verified TLS.
-//! - The connection uses unverified TLS, and either the peer is on loopback or `get-server-public-key` is on.
-//! - The client encrypts the password with an RSA public key that the operator provides or lets the server send.
+//! - The connection uses unverified TLS, and either the server is on loopback or `get-server-public-key` is on.
+//! - The client encrypts the password with the server's RSA public key, either configured or requested from the server.
 
 use clew_model::NodeUrl;
 use mysql_common::crypto;
@@ -28,7 +28,7 @@ const ED25519_NONCE_LEN: usize = 32;
 /// Length in bytes of the server's challenge for `mysql_native_password`, without the terminating NUL byte.
 const NATIVE_PASSWORD_NONCE_LEN: usize = 20;
 
-/// Maximum size in bytes of a PEM file with a public key. An RSA key of 16,384 bits takes 3 KiB.
+/// Maximum size in bytes of a PEM-encoded public key. A 16,384-bit RSA key takes 3 KiB.
 const MAX_PUBLIC_KEY_SIZE: usize = 4 << 10;
 
 /// Security properties of the connection to the server.
@@ -42,7 +42,7 @@ pub(super) struct ChannelSecurity {
     pub(super) is_loopback: bool,
 }
 
-/// State of an authentication exchange, which includes the account's password.
+/// State of an authentication exchange, including the account's password.
 pub(super) struct AuthExchange<'a> {
     node: &'a NodeUrl,
     password: Option<String>,
@@ -83,7 +83,7 @@ impl<'a> AuthExchange<'a> {
         self.plugin.gen_data(self.password.as_deref(), &self.nonce).map(|data| serialize_message(&data.into_owned()))
     }
 
-    /// Exchanges authentication packets until the server accepts or refuses the account.
+    /// Exchanges authentication packets until the server accepts or refuses the login.
     pub(super) async fn authenticate(&mut self, packets: &mut PacketStream) -> Result<(), Error> {
         let mut salts = 0;
         for _ in 0..MAX_AUTH_ROUNDS {
@@ -139,7 +139,7 @@ impl<'a> AuthExchange<'a> {
     }
 
     /// Sends the password, either in plain text or encrypted with RSA.
-    /// `key_request` is the byte that requests the server's public key, or 0 for a plugin that has no such request.
+    /// `key_request` is the byte that requests the server's public key, or 0 if the plugin cannot request the key.
     async fn send_password(&self, packets: &mut PacketStream, key_request: u8) -> Result<(), Error> {
         let mut password = self.password.clone().unwrap_or_default().into_bytes();
         password.push(0);
@@ -174,7 +174,7 @@ impl<'a> AuthExchange<'a> {
     }
 }
 
-/// Encrypts the password with an RSA public key in PEM format.
+/// Encrypts the password with a PEM-encoded RSA public key.
 /// Runs on a blocking thread and catches panics, because the key parser of `mysql_common` panics on malformed keys.
 async fn encrypt_password(password: Vec<u8>, key: Vec<u8>) -> Result<Vec<u8>, Error> {
     if key.len() > MAX_PUBLIC_KEY_SIZE {

@@ -8,7 +8,7 @@ use std::io;
 pub(crate) struct ServerError {
     /// MySQL or MariaDB error number, as documented in the server's manual.
     pub(crate) code: u16,
-    /// Error message, in which invalid UTF-8 is replaced.
+    /// Error message. Invalid UTF-8 is replaced with U+FFFD.
     pub(crate) message: String,
     /// SQLSTATE of the error, or `HY000` if the error packet contains no SQLSTATE.
     pub(crate) state: String,
@@ -29,10 +29,10 @@ pub(crate) enum Error {
     /// The TLS settings of the node require TLS, but the server does not support TLS.
     #[error("the server does not offer TLS")]
     TlsNotOffered {
-        /// True if the TLS mode is `preferred`, which allows plain text on loopback or for accounts without a password.
+        /// True if the TLS mode is `preferred`, which allows unencrypted connections on loopback or without a password.
         preferred: bool,
     },
-    /// The server's first bytes do not form a MySQL handshake packet.
+    /// The first bytes from the server are not a MySQL handshake packet.
     #[error("the peer is not a MySQL-compatible server")]
     NotMysql(Vec<u8>),
     /// The client does not support the authentication plugin that the server requests.
@@ -50,10 +50,10 @@ pub(crate) enum Error {
     /// The server violated the protocol.
     #[error("protocol violation: {0}")]
     Protocol(&'static str),
-    /// The server sent more data than the client's limit allows.
+    /// The server sent more data than the client accepts.
     #[error("the server sent more than {limit} {what}")]
     TooLarge {
-        /// Counted unit.
+        /// Unit of the limit, such as `bytes in one row`.
         what: &'static str,
         /// Value of the limit.
         limit: u64,
@@ -77,7 +77,7 @@ impl From<mysql_common::row::convert::FromRowError> for Error {
     }
 }
 
-/// Maximum length in bytes of a stored error message. Real servers send at most 512 bytes.
+/// Maximum length in bytes of a stored error message. MySQL and MariaDB send at most 512 bytes.
 const MAX_ERROR_MESSAGE_LEN: usize = 4 << 10;
 
 impl ServerError {

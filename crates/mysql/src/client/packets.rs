@@ -11,9 +11,9 @@ use super::error::Error;
 const MAX_CHUNK_SIZE: usize = (1 << 24) - 1;
 /// Length in bytes of a chunk header, which consists of a 3-byte payload length and a 1-byte sequence number.
 const CHUNK_HEADER_LEN: usize = 4;
-/// Number of bytes that the client requests in each read from the byte stream.
+/// Minimum free space in bytes in the read buffer before each read from the byte stream.
 const READ_BUFFER_SIZE: usize = 64 << 10;
-/// Maximum size in bytes of a reassembly buffer that the client keeps for the next packet.
+/// Maximum capacity in bytes of a reassembly buffer that the client reuses for the next packet.
 const MAX_REUSED_BUFFER_SIZE: usize = 1 << 20;
 
 /// Byte stream to the server: TCP, or TLS over TCP.
@@ -21,11 +21,11 @@ pub(super) trait ByteStream: AsyncRead + AsyncWrite + fmt::Debug + Unpin + Send 
 
 impl<S: AsyncRead + AsyncWrite + fmt::Debug + Unpin + Send + Sync> ByteStream for S {}
 
-/// Payload of a packet. The payload is truncated if the packet was longer than the limit.
+/// Packet payload, which is truncated if the packet was longer than the size limit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Packet<'a> {
     pub(super) payload: &'a [u8],
-    /// True if the packet was longer than the limit and the client discarded the excess bytes.
+    /// True if the packet was longer than the size limit and the client discarded the excess bytes.
     pub(super) truncated: bool,
 }
 
@@ -59,7 +59,7 @@ impl PacketStream {
         }
     }
 
-    /// Returns the byte stream and the next sequence number, which the TLS handshake requires.
+    /// Returns the byte stream for the TLS handshake, and the sequence number of the next packet.
     /// Discards buffered bytes, because the server must not send data before the TLS handshake.
     pub(super) fn into_parts(self) -> (Box<dyn ByteStream>, u8) {
         (self.stream, self.sequence)

@@ -191,7 +191,7 @@ impl<'c> ResultSetRows<'c> {
 pub(crate) struct RowCells<'a> {
     rest: &'a [u8],
     /// True if the row was longer than the size limit and is therefore truncated.
-    /// In a truncated row, the last cell is incomplete and the remaining cells read as NULL.
+    /// In a truncated row, the last cell is incomplete and the remaining cells are reported as NULL.
     pub(crate) truncated: bool,
 }
 
@@ -241,7 +241,7 @@ fn parse_length_encoded_integer(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
     Ok((value, rest))
 }
 
-/// Parses the status flags in an OK packet, in which they follow the affected row count and the last insert id.
+/// Parses the status flags of an OK packet. The flags follow the affected row count and the last insert id.
 fn parse_ok_packet_status(payload: &[u8]) -> Result<u16, Error> {
     let (_, rest) = parse_length_encoded_integer(payload.get(1..).unwrap_or_default())?;
     let (_, rest) = parse_length_encoded_integer(rest)?;
@@ -251,7 +251,7 @@ fn parse_ok_packet_status(payload: &[u8]) -> Result<u16, Error> {
     }
 }
 
-/// Parses the status flags in an EOF packet, in which they follow the warning count.
+/// Parses the status flags of an EOF packet. The flags follow the warning count.
 fn parse_eof_packet_status(payload: &[u8]) -> u16 {
     match payload {
         [_, _, _, low, high, ..] => u16::from_le_bytes([*low, *high]),

@@ -1,4 +1,4 @@
-//! Performs TLS handshakes, with verification modes as in the option `--ssl-mode` of the MySQL clients.
+//! Performs TLS handshakes. The TLS modes correspond to the option `--ssl-mode` of the MySQL client programs.
 
 use std::sync::Arc;
 
@@ -19,8 +19,8 @@ use super::read_size_limited_file;
 /// Maximum size in bytes of a CA bundle, five times the size of a bundle with all public certificate authorities.
 const MAX_CA_BUNDLE_SIZE: usize = 1 << 20;
 
-/// Returns whether the TLS settings authenticate the server, which allows the client to send a plain-text password.
-/// If the node trusts public certificate authorities, only TLS mode `verify-identity` authenticates the server.
+/// Returns whether the TLS settings authenticate the server. If so, the client can safely send a plain-text password.
+/// With public CAs, only TLS mode `verify-identity` authenticates the server, because anyone can get a certificate.
 pub(super) fn authenticates_server(node: &NodeUrl) -> bool {
     node.tls == TlsMode::VerifyIdentity || (node.tls == TlsMode::VerifyCa && node.ca.is_some())
 }
@@ -80,7 +80,7 @@ async fn load_root_certificates(node: &NodeUrl) -> Result<RootCertStore, Error> 
     Ok(roots)
 }
 
-/// Certificate verifier that does not compare the server's host name with the certificate.
+/// Certificate verifier that ignores the host name in the server's certificate.
 #[derive(Debug)]
 struct HostnameIgnoringVerifier {
     /// Verifier of the certificate chain. If it is `None`, the client accepts every certificate.

@@ -14,7 +14,7 @@ use super::victim::{has_pending_kill, is_idle};
 use super::{KillOutcome, KillRefusal, KillTarget, UnsafeVictimPolicy, Victim};
 use crate::connection::Connection;
 
-/// Maximum age of a process list on which Clew bases a kill.
+/// Maximum age of the process list against which Clew checks a victim immediately before the kill.
 /// Sending a kill takes less than 1 ms. Reading the process list takes up to 50 ms.
 const MAX_PROCESS_VIEW_AGE: Duration = Duration::from_millis(20);
 /// Maximum number of victims that Clew checks against one process list.
@@ -120,7 +120,7 @@ impl<'a> KillBatch<'a> {
         Ok(())
     }
 
-    /// Waits until Clew has confirmed the effects of all accepted kills, or until the confirmation timeout.
+    /// Waits until Clew has confirmed the effects of all accepted kills, or until the confirmation timeout expires.
     pub(super) async fn confirm_kills(&mut self, connection: Connection) -> Result<(), Failure> {
         let sent = self.victims.iter_mut().filter_map(|(_, stage)| match stage {
             KillStage::Sent(pending) => Some(pending),
@@ -183,7 +183,7 @@ impl KillPolicy<'_> {
     }
 
     /// Returns a refusal if the current state of the session does not allow the kill.
-    /// If an earlier kill of the session is still in progress, returns no refusal. Clew then sends no second kill.
+    /// If an earlier kill of the session is in progress, returns `None`, and the caller sends no second kill.
     fn check_victim_state(
         &self,
         victim: &Victim,

@@ -18,10 +18,10 @@ use crate::statement_ages::AgeCheckScope;
 const KILL_CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(1);
 /// Delay between the first two polls of the process list. The delay doubles after each further poll.
 const INITIAL_CONFIRMATION_POLL_DELAY: Duration = Duration::from_millis(5);
-/// Delay after which Clew reads the rollback states of killed sessions. Most killed sessions end sooner.
+/// Delay after which Clew reads the rollback states of killed sessions. Most killed sessions end before this delay.
 const ROLLBACK_READ_DELAY: Duration = Duration::from_millis(100);
 
-/// Kill that the server accepted and whose effect Clew has not confirmed yet.
+/// Kill that the server accepted and that Clew has not confirmed yet.
 pub(super) struct PendingKill {
     before: Session,
     last_state: String,
@@ -35,7 +35,7 @@ impl PendingKill {
     }
 
     /// Returns the outcome of the kill.
-    /// If the kill is not confirmed, the outcome contains the text of `failure` or the last session state.
+    /// If the kill is not confirmed, the outcome contains the message of `failure` or the last state of the session.
     pub(super) fn take_outcome(&mut self, failure: Option<&Failure>) -> KillOutcome {
         let unconfirmed = || KillOutcome::Ending(failure.map_or_else(|| self.last_state.clone(), Failure::to_string));
         self.outcome.take().unwrap_or_else(unconfirmed)
@@ -68,7 +68,7 @@ impl PendingKill {
     }
 }
 
-/// Polls until each kill has taken effect or the session's rollback is visible, or until the confirmation timeout.
+/// Polls until each kill has taken effect or its rollback is visible, or until the confirmation timeout expires.
 pub(super) async fn poll_until_kills_confirmed(
     mut connection: Connection,
     mut kills: Vec<&mut PendingKill>,
@@ -128,7 +128,7 @@ fn is_same_client(before: &Session, now: &Session) -> bool {
     before.user == now.user && before.host == now.host
 }
 
-/// Returns whether the killed statement has ended, based on the session before the kill and the session now.
+/// Returns whether the killed statement has ended. Compares the session before the kill with the current session.
 /// `is_checked` is true if the session's age comes from a statement timer, which the session cannot change.
 fn has_statement_ended(before: &Session, now: &Session, is_checked: bool) -> bool {
     let is_younger = is_checked && now.seconds < before.seconds;

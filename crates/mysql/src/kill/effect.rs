@@ -11,19 +11,19 @@ use super::KillOutcome;
 use crate::limits::ReadLimits;
 use crate::locks::read_lock_waits;
 
-/// Timeout for one read of the lock waits. The timeout limits the delay of a kill on a slow server.
+/// Timeout for reading the lock waits once. The timeout limits how long a slow server can delay a kill.
 const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
-/// Maximum number of lock wait reads after the kills.
-/// Clew stops earlier if all sessions that the kills can unblock no longer wait.
-/// A session that no longer waits may block other sessions, which then continue to wait.
+/// Maximum number of times that Clew reads the lock waits after the kills.
+/// Clew stops reading earlier when none of the sessions that the kills can unblock is waiting any more.
+/// A session that the kills unblock may itself block other sessions, which then continue to wait.
 const MAX_READS_AFTER_KILL: u32 = 5;
-/// Delay between the first two lock wait reads after the kills. The delay doubles after each further read.
+/// Delay between the first two polls of the lock waits after the kills. The delay doubles after each further poll.
 const INITIAL_EFFECT_READ_DELAY: Duration = Duration::from_millis(50);
 
 /// Transactions and lock waits of a node, read immediately before a kill.
 #[derive(Debug)]
 pub struct StateBeforeKill {
-    /// Number of modified rows by session id, or `None` if the account cannot read transactions.
+    /// Numbers of modified rows by session id, or `None` if the account cannot read transactions.
     rows: Option<HashMap<u64, u64>>,
     graph: WaitGraph,
 }
@@ -31,7 +31,7 @@ pub struct StateBeforeKill {
 /// Effect of kills.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KillEffect {
-    /// Number of rows that the killed sessions had modified and that the server has already rolled back.
+    /// Number of rows that the server has already rolled back for the killed sessions.
     /// The number of rows is `None` if the account cannot read transactions.
     pub rows_rolled_back: Option<u64>,
     /// Ids of the sessions that waited for a killed session, directly or transitively, and no longer wait.

@@ -5,7 +5,7 @@ use std::fmt;
 use clew_diagnose::KillRisk;
 use clew_model::Failure;
 
-/// Outcome of a kill. The outcomes from `Killed` to `AlreadyGone` require no further action by the user.
+/// Outcome of a kill. Only the outcomes `Refused` and `Failed` require action by the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KillOutcome {
     /// The killed session or the killed statement has ended.
@@ -18,7 +18,7 @@ pub enum KillOutcome {
         rows_modified: u64,
     },
     /// The server accepted the kill, and Clew has not confirmed the effect.
-    /// The text is the last state of the session, or the failure that stopped the confirmation.
+    /// The string is the last state of the session, or the failure that interrupted the confirmation.
     Ending(String),
     /// The session or the statement had already ended before the kill.
     AlreadyGone,
@@ -75,7 +75,7 @@ pub enum KillRefusal {
         host: String,
     },
     /// The server restarted after Clew listed the victim, or the node's address now leads to another server.
-    /// The victim's connection id may belong to another client after a restart or on another server.
+    /// After a restart or on another server, the victim's connection id may belong to another client.
     AnotherServer,
     /// Clew connects through a proxy, and therefore cannot identify the sessions in the process list.
     Proxied,
@@ -85,7 +85,7 @@ pub enum KillRefusal {
     UnreliableAge,
     /// The kill target is a statement, but the session is idle.
     Idle,
-    /// The kill could damage a non-transactional table, and the caller did not accept this risk.
+    /// The kill could leave partial changes in a non-transactional table, and the caller did not accept this risk.
     Unsafe(KillRisk),
 }
 

@@ -25,7 +25,7 @@ use crate::{doctor, failure, own_sessions, privileges, process_list, replication
 /// Result of looking up sessions by id.
 #[derive(Debug, Clone)]
 pub struct SessionLookup {
-    /// Source of the sessions: the server instance, and the time at which Clew read the process list.
+    /// Source of the sessions: the server instance, and the instant at which Clew read the process list.
     pub read: ProcessListSource,
     /// Sessions with the requested ids. Each statement is truncated to 64 KiB.
     pub sessions: Vec<Session>,
@@ -36,7 +36,7 @@ pub struct SessionLookup {
 /// Without the PROCESS privilege, the process list hides sessions, so a missing session may still exist.
 /// Fails if a session is missing in the process list and the account lacks the PROCESS privilege.
 /// The failure for a missing privilege contains the required `GRANT` statement.
-/// The read uses a connection permit for kills, and therefore does not wait for other reads.
+/// Uses a connection permit for kills, and therefore does not wait for other reads of the node.
 pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> Result<SessionLookup, Failure> {
     run_with_timeout(node, limits, async {
         let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits).await?;
@@ -106,7 +106,7 @@ async fn run_with_timeout<T>(
         .unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
 }
 
-/// Data from one process list about the sessions that a kill request names by id.
+/// Data from one process list about the sessions that a kill request identifies by id.
 pub(super) struct ProcessView {
     listed_at: Instant,
     /// Sessions by id.
@@ -115,7 +115,7 @@ pub(super) struct ProcessView {
     pub(super) unchecked: HashSet<u64>,
     /// Ids of replication appliers that Clew cannot recognise by account or by process list command.
     pub(super) appliers: HashSet<u64>,
-    /// Statement ids by session id. The map has entries only on MariaDB, and only if the kill target is a statement.
+    /// Statement ids by session id. The map is empty on MySQL, and if the kill target is a connection.
     pub(super) queries: HashMap<u64, u64>,
     /// Clew's own sessions.
     pub(super) own: HashSet<u64>,
@@ -126,7 +126,7 @@ pub(super) struct ProcessView {
 
 impl ProcessView {
     /// Reads the statement ids first and the process list second.
-    /// If the session starts another statement between the two reads, `KILL QUERY ID` with the old id has no effect.
+    /// If a session starts another statement between the two reads, `KILL QUERY ID` with the old id has no effect.
     pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillTarget) -> Result<Self, Failure> {
         let queries = read_statement_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
@@ -155,7 +155,7 @@ impl ProcessView {
     }
 }
 
-/// Creates a [`ProcessListSource`] whose read time is the current time.
+/// Creates the [`ProcessListSource`] of a process list that Clew has just read.
 fn new_process_list_source(server: ServerInstance) -> ProcessListSource {
     ProcessListSource { server, at: Instant::now(), reported: Arc::default() }
 }
@@ -166,7 +166,7 @@ pub(super) struct SessionList {
     /// Ids of Clew's own sessions.
     own: HashSet<u64>,
     is_direct: bool,
-    /// Time at which Clew received the last row of the process list.
+    /// Instant at which Clew received the last row of the process list.
     listed_at: Instant,
 }
 
@@ -202,7 +202,7 @@ pub(super) async fn list_sessions(
     Ok(SessionList { sessions: found, own, is_direct: connection.raw.is_direct(&filter), listed_at })
 }
 
-/// Reads the process list, and replaces session ages with statement timers, which a session cannot change.
+/// Reads the process list, and replaces session ages with values of statement timers, which sessions cannot change.
 /// Also returns the ids of the sessions whose ages Clew could not check against statement timers.
 pub(super) async fn list_sessions_with_ages(
     connection: &mut Connection,

@@ -26,7 +26,7 @@ const MAX_TABLES_PER_LOOKUP: usize = 64;
 /// Reads the kill risks of sessions.
 /// Returns kill risks by session id, and omits the sessions that have no kill risk.
 ///
-/// Storage engines and program names are unknown if the account cannot read them.
+/// Treats storage engines and program names as unknown if the account cannot read them.
 /// Fails if Clew cannot open a connection.
 #[allow(clippy::implicit_hasher, reason = "every caller has a map with the default hasher")]
 pub async fn read_kill_risks(
@@ -62,7 +62,7 @@ async fn assess_kill_risks(
     Ok(sessions.iter().filter_map(risks).collect())
 }
 
-/// Reads, for kill rules, which sessions make table changes that the server may be unable to roll back.
+/// Detects, for kill rules, the sessions whose table changes the server might not be able to roll back.
 ///
 /// Opens a connection only if a session modifies a table. Fails if Clew cannot open that connection.
 pub async fn read_table_risks(
@@ -102,7 +102,7 @@ async fn read_program_names(
 #[derive(Debug, Default)]
 pub(super) struct StorageEngineLookup {
     by_table: TableEngines,
-    /// Storage engines by name in lower case, with their transaction support.
+    /// Transaction support of each storage engine, by engine name in lower case.
     kinds: Option<HashMap<String, EngineKind>>,
 }
 
@@ -153,7 +153,7 @@ impl StorageEngineLookup {
         Ok(())
     }
 
-    /// Looks up tables that are not visible to the account in InnoDB's list of tables.
+    /// Looks up tables in InnoDB's table list, which also contains tables that are not visible to the account.
     /// The query requires the PROCESS privilege but no privilege on the tables.
     async fn read_innodb_tables(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
         let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');

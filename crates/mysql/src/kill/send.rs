@@ -12,7 +12,7 @@ use statements::NO_SUCH_THREAD_ERROR;
 /// Error codes for a kill target that has already ended: unknown connection id, or unknown statement id on MariaDB.
 const TARGET_ENDED_ERROR_CODES: [u16; 2] = [NO_SUCH_THREAD_ERROR, 1957];
 /// Error codes of a `KILL` statement that the server denies.
-/// The account does not own the session, lacks a privilege, or, on MariaDB, does not own the statement.
+/// Causes: the account does not own the session, lacks a privilege, or, on MariaDB, does not own the statement.
 const KILL_DENIED_ERROR_CODES: [u16; 3] = [1095, 1227, 1979];
 /// Error codes for a stored procedure that does not exist or that the account is not allowed to execute.
 const PROCEDURE_UNAVAILABLE_ERROR_CODES: [u16; 2] = [1305, 1370];

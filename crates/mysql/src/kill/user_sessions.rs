@@ -12,7 +12,7 @@ use crate::clock::{ClockHistory, ClockReading, UnreliableClock};
 /// User sessions from which kill rules select victims.
 #[derive(Debug, Clone)]
 pub struct UserSessions {
-    /// Source of the sessions: the server instance, and the time at which Clew read the process list.
+    /// Source of the sessions: the server instance, and the instant at which Clew read the process list.
     pub read: ProcessListSource,
     /// User sessions, without Clew's own sessions. Each statement is truncated to 64 KiB.
     pub sessions: Vec<Session>,
@@ -20,11 +20,11 @@ pub struct UserSessions {
     pub unchecked: HashSet<u64>,
     /// True if the server computes session ages from a monotonic timer, which clock steps do not affect.
     pub is_monotonic: bool,
-    /// Reading of the server's clock, taken immediately after the process list was read.
+    /// Reading of the server's clock, taken immediately after Clew read the process list.
     pub clock: Option<ClockReading>,
-    /// Limitations of the read.
+    /// Limitations that describe the data that Clew could not read.
     pub limitations: Vec<Limitation>,
-    /// Duration of the read, from acquiring the connection permit to receiving the last row.
+    /// Duration of reading the sessions, from acquiring the connection permit to receiving the last row.
     pub duration: Duration,
 }
 

@@ -9,22 +9,22 @@ use clew_model::Session;
 use super::KillTarget;
 use crate::server_instance::ServerInstance;
 
-/// Maximum number of bytes of each statement that Clew stores and compares.
+/// Maximum number of bytes of a victim's statement that Clew stores and compares.
 pub(super) const MAX_COMPARED_STATEMENT_BYTES: usize = 64 << 10;
-/// Maximum number of bytes that Clew reads of each process list row when it kills sessions.
+/// Maximum number of bytes that Clew reads per process list row when it kills sessions.
 pub(super) const MAX_VICTIM_ROW_BYTES: usize = MAX_COMPARED_STATEMENT_BYTES + (4 << 10);
 /// Tolerance in seconds when Clew compares ages, because servers round ages to whole seconds.
 const AGE_TOLERANCE_SECONDS: u64 = 2;
 
-/// Source of a process list: the server instance, and the time at which Clew read the list.
+/// Source of a process list: the server instance, and the instant at which Clew read the process list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessListSource {
     /// Server instance that returned the process list.
     pub server: ServerInstance,
-    /// Local monotonic time at which Clew read the session ages.
+    /// Local monotonic instant at which Clew read the session ages.
     pub at: Instant,
-    /// Uncorrected age in seconds of each session whose age Clew corrected, by session id.
-    /// Before a kill, Clew compares the uncorrected age with the age in a later process list.
+    /// Age in seconds that the server reported for each session whose age Clew corrected, by session id.
+    /// Before a kill, Clew compares the reported age with the age in a later process list.
     pub(super) reported: Arc<HashMap<u64, u64>>,
 }
 
@@ -38,23 +38,23 @@ pub struct Victim {
     pub user: Vec<u8>,
     /// Client address in the process list, as `host:port`.
     pub host: Vec<u8>,
-    /// Statement that the session must still run when Clew sends the kill, or `None` to accept any statement.
+    /// SQL statement that must still be running when Clew sends the `KILL`, or `None` to accept any statement.
     pub expected: Option<ExpectedStatement>,
     /// Source of the process list from which the caller selected the victim.
     pub read: ProcessListSource,
 }
 
-/// Statement that the session must still run when Clew sends the kill.
+/// SQL statement that the session must still be executing when Clew sends the `KILL`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpectedStatement {
-    /// Statement text, possibly truncated. For an idle session, the text is empty.
+    /// SQL text of the statement, possibly truncated. The SQL text is empty for an idle session.
     pub statement: Vec<u8>,
     /// Age of the statement in seconds, as the server reported it.
     pub seconds: u64,
 }
 
 impl Victim {
-    /// Creates a victim that Clew kills regardless of the statement that the session runs.
+    /// Creates a victim that Clew kills regardless of the statement that the session is running.
     #[must_use]
     pub fn for_session(session: &Session, read: &ProcessListSource) -> Self {
         Self {
@@ -86,7 +86,7 @@ impl Victim {
     }
 
     /// Returns whether the session still runs the expected statement.
-    /// If the age of the statement is lower than before, the session has started the same statement again.
+    /// If the statement's age is lower than expected, the session has started the same statement again.
     pub(super) fn runs_expected_statement(&self, now: &Session) -> bool {
         self.expected.as_ref().is_none_or(|expected| {
             let statement = now.statement.as_deref().unwrap_or_default();
@@ -105,7 +105,7 @@ pub(super) fn is_idle(session: &Session) -> bool {
     session.command.eq_ignore_ascii_case(b"Sleep")
 }
 
-/// Returns whether an earlier kill of the session was accepted and the session has not ended yet.
+/// Returns whether the server has accepted an earlier kill of the session, but the session has not ended yet.
 pub(super) fn has_pending_kill(session: &Session) -> bool {
     session.command.eq_ignore_ascii_case(b"Killed")
 }

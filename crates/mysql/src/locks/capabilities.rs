@@ -38,7 +38,7 @@ impl LockCapabilities {
 }
 
 /// Detects which lock tables the account can read. Appends a `Limitation` for each unreadable lock table.
-/// If performance_schema is unreadable, also returns the `Limitation` that explains the reason.
+/// If performance_schema is unreadable, also returns a `Limitation` that explains the reason.
 pub(super) async fn detect_lock_capabilities(
     connection: &mut Connection,
     account: &str,
@@ -103,7 +103,7 @@ fn unreadable_pending_lock_limitation(gap: Limitation) -> Limitation {
     }
 }
 
-/// Adds the installation of MariaDB's plugin `metadata_lock_info` to the suggested fix of a `Limitation`.
+/// Adds `INSTALL SONAME 'metadata_lock_info'` to the suggested fix of a `Limitation`.
 fn missing_metadata_lock_plugin_limitation(gap: Limitation) -> Limitation {
     Limitation {
         remedy: Some(match gap.remedy {

@@ -1,6 +1,6 @@
 //! Decodes text and table names from lock tables.
 
-/// Decodes a text column as UTF-8, and replaces invalid bytes, which locked row data can contain.
+/// Decodes a text column as lossy UTF-8, because locked row data can contain invalid UTF-8.
 pub(super) fn decode_text_column(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }

@@ -1,4 +1,4 @@
-//! Reads the latest statements of idle sessions that block other sessions and do not wait themselves.
+//! Reads the latest statements of idle root blockers, which block other sessions and do not wait themselves.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use super::threads::ThreadMap;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Maximum number of sessions per read whose latest statements Clew reads.
+/// Maximum number of sessions whose latest statements Clew reads at once.
 const MAX_STATEMENT_HISTORY_SESSIONS: usize = 100;
 
 /// Row of `events_statements_history`: thread id, event id, parent event id, parent event type, and statement.

@@ -12,7 +12,7 @@ use crate::statements;
 
 /// Maximum number of lock ids in one query for locked objects.
 const MAX_LOCK_IDS_PER_QUERY: usize = 500;
-/// Maximum number of lock ids that Clew looks up per read. Locked objects beyond this limit are unknown.
+/// Maximum number of lock ids that Clew looks up at once. The locked objects of further lock ids remain unknown.
 const MAX_TOTAL_LOCK_IDS: usize = 5000;
 
 /// Row of `data_lock_waits`: lock id, transaction id and thread id, first of the waiter and then of the blocker.
@@ -68,7 +68,7 @@ async fn read_locked_objects(
     Ok(locks)
 }
 
-/// Returns whether a text has only digits and colons, as InnoDB lock ids do, and is thus safe in a SQL statement.
+/// Returns whether a string contains only digits and colons, like an InnoDB lock id. Such a string cannot inject SQL.
 fn is_lock_id(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit() || byte == b':')
 }

@@ -1,4 +1,4 @@
-//! Defines InnoDB lock waits whose owners are transaction ids, thread ids or session ids.
+//! Defines InnoDB lock waits that identify lock owners by transaction id, thread id or session id.
 
 use clew_diagnose::waits::{LockOwner, LockedObject, RowWait};
 
@@ -41,7 +41,7 @@ impl RawRowWait {
         Self { waiting, blocking, lock, held_mode }
     }
 
-    /// Returns the session ids of the waiter and the blocker, as far as they are known.
+    /// Returns the known session ids of the waiter and the blocker.
     pub(super) fn session_ids(&self, threads: &ThreadMap) -> impl Iterator<Item = u64> {
         [self.waiting, self.blocking].into_iter().filter_map(|owner| owner.resolve_session(threads).session)
     }

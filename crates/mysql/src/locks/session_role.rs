@@ -5,7 +5,7 @@ use clew_diagnose::waits::SessionRole;
 use clew_model::Session;
 
 /// Values of the process list column `Command` for MariaDB's replication appliers.
-/// While an applier runs a trigger, the process list shows the account of the trigger's definer (observed on 10.11).
+/// While a MariaDB 10.11 applier runs a trigger, the process list shows the account of the trigger's definer.
 const APPLIER_COMMANDS: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
 
 /// Returns the role of a session. `is_applier` is true if the thread name is that of a replication applier.

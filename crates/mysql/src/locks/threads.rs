@@ -21,7 +21,7 @@ impl ThreadMap {
         self.sessions.get(&thread).copied()
     }
 
-    /// Returns whether the thread name of a session is that of a replication applier.
+    /// Returns whether a session is a replication applier, according to the name of its thread.
     pub(crate) fn is_applier(&self, session: u64) -> bool {
         self.appliers.contains(&session)
     }

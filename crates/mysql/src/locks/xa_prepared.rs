@@ -17,7 +17,7 @@ pub(super) struct PreparedTransaction {
     pub(super) transaction: u64,
     /// XID of the transaction in the syntax of `XA COMMIT` and `XA ROLLBACK`.
     pub(super) xid: Option<String>,
-    /// Thread id of the thread that prepared the transaction, or `None` after a server restart.
+    /// Id of the thread that prepared the transaction, or `None` after a server restart.
     thread: Option<u64>,
     /// Tables locked by the transaction.
     pub(super) tables: Vec<TableName>,

@@ -16,13 +16,13 @@ use crate::server_instance::ServerInstance;
 const FULL_SAMPLE_INTERVAL: Duration = Duration::from_mins(1);
 /// Maximum number of new sessions per sample for which Clew reads program names.
 const MAX_NEW_PROGRAM_NAMES: usize = 200;
-/// Minimum interval between reads of program names on MariaDB, which scans all sessions for each read.
+/// Minimum interval between program name queries on MariaDB, which scans all sessions for each query.
 const MARIADB_PROGRAM_NAME_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Cached data that consecutive samples of a node share.
 #[derive(Debug, Default)]
 pub struct SampleCache {
-    /// Server instance from which the cached data was read.
+    /// Server instance to which the cached data belongs.
     server: Option<ServerInstance>,
     /// True if the previous sample contained sessions that wait for a lock.
     pub(super) has_waiters: bool,

@@ -11,7 +11,7 @@ use crate::statement_ages::SessionAge;
 
 /// Maximum number of session bytes in memory. Further sessions spill to a temporary file.
 const MAX_IN_MEMORY_SESSION_BYTES: usize = 64 << 10;
-/// Length value that represents the NULL value of a text column.
+/// Length value that marks a text column as NULL.
 const NULL_TEXT_LENGTH_MARKER: u64 = u64::MAX;
 
 /// Sessions in arrival order.
@@ -29,7 +29,7 @@ impl Default for DeferredSessions {
 }
 
 impl DeferredSessions {
-    /// Adds a session. Writes a long statement on a blocking thread.
+    /// Adds a session. Writes sessions with long statements on a blocking thread.
     pub(super) async fn push(mut self, session: Session) -> io::Result<Self> {
         if session.statement.as_ref().is_none_or(|statement| statement.len() <= MAX_IN_MEMORY_SESSION_BYTES) {
             return self.write_session(&session).map(|()| self);

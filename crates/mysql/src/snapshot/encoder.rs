@@ -116,7 +116,7 @@ struct EncodePipeline {
     batch: SessionBatch,
 }
 
-/// State of the encoder: idle, or busy with a batch on a blocking thread.
+/// State of the encoder: idle, or encoding a batch on a blocking thread.
 enum EncoderState {
     Idle(Box<SessionEncoder>),
     Encoding(JoinHandle<io::Result<Box<SessionEncoder>>>),
