@@ -139,9 +139,9 @@ fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
 /// Reason why automatic kills must not rely on the session ages of a process list.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum UnreliableClock {
-    /// The server's clock was set forward by this number of seconds after the previous read, or back if it is negative.
+    /// The server's clock was set forward by this number of seconds. A negative number means that it was set back.
     ClockChanged(f64),
-    /// The previous read of the node's address reached another server.
+    /// The node's address led to another server when Clew previously read the node.
     AnotherServer,
     /// The server returned no time.
     Unreadable,
@@ -159,7 +159,7 @@ impl fmt::Display for UnreliableClock {
     }
 }
 
-/// Clock readings of the servers behind a node's address, which Clew retains between reads of the node.
+/// Clock readings of the servers behind a node's address, which Clew retains between read operations.
 /// Behind a load balancer, one address may lead to several servers, each of which has its own clock.
 /// Clock readings stay valid after a server restart, because a restart does not change the clock.
 #[derive(Debug, Clone, Default)]
@@ -186,7 +186,7 @@ struct ClockStep {
 }
 
 impl ClockHistory {
-    /// Selects the server whose clock readings are used. Returns true if the previous read reached another server.
+    /// Selects the server whose clock readings are used. Returns true if another server was selected before.
     pub(crate) fn select_server(&mut self, server: &ServerInstance) -> bool {
         let identity = server.server_identity();
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);

@@ -1,4 +1,4 @@
-//! Opens and closes connections to monitored servers. Clew opens a new connection for each read.
+//! Opens and closes connections to monitored servers. Clew opens a new connection for each read operation.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ pub(crate) struct Connection {
     pub(crate) version: String,
     /// Connection id, from `CONNECTION_ID()`.
     pub(crate) id: u64,
-    /// Instant at which Clew acquired the connection permit. Clew measures the duration of a read from this instant.
+    /// Instant at which Clew acquired the connection permit. Read durations are measured from this instant.
     pub(crate) since: Instant,
     /// Limitations that describe the data that Clew could not read over this connection.
     pub(crate) limitations: Vec<Limitation>,
@@ -38,7 +38,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Acquires a read permit, connects, logs in, detects the server family, and sets the session variables.
+    /// Acquires a connection permit, connects, logs in, detects the server family, and sets the session variables.
     pub(crate) async fn open(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
         Self::open_for_purpose(ConnectionPurpose::Reading, node, limits).await
     }

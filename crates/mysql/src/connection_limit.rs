@@ -1,7 +1,7 @@
 //! Limits this process to two concurrent connections per node.
 //!
-//! The first connection is for reads.
-//! The second connection is reserved for kills, so that a kill never waits for a read.
+//! The first connection is for read operations.
+//! The second connection is reserved for kills, so that a kill never waits for a read operation.
 //! `KillOnDropGuard` also uses the connection that is reserved for kills.
 
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ static NODE_PERMITS: LazyLock<Mutex<HashMap<String, Arc<NodePermits>>>> = LazyLo
 /// Purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConnectionPurpose {
-    /// The connection reads a node. A process runs one read per node at a time, and queues further reads.
+    /// The connection reads data. A process runs one read operation per node at a time, and queues the others.
     Reading,
     /// The connection kills sessions or reads sessions for a kill. Such a connection waits only for other kills.
     Killing,

@@ -129,7 +129,7 @@ fn build_check_result(what: &'static str, outcome: Result<(), Limitation>) -> Ch
 }
 
 /// Checks whether the account can read metadata locks.
-/// The outer error is a failed read. The inner error is a `Limitation` that explains why metadata locks are unreadable.
+/// The outer error means that a query failed. The inner `Limitation` explains why metadata locks are unreadable.
 async fn check_metadata_lock_access(
     connection: &mut Connection,
     account: &str,

@@ -122,7 +122,7 @@ pub(crate) fn timeout_failure(address: &str, doing: &str, limit: std::time::Dura
     )
 }
 
-/// Creates the failure for a read that exceeded its timeout.
+/// Creates the failure for a read operation that exceeded its timeout.
 /// The failure warns that, if Clew connects through a proxy, the statement may still be running on the server.
 pub(crate) fn read_timeout_failure(node: &NodeUrl, limit: std::time::Duration) -> Failure {
     let Failure { kind, detail } = timeout_failure(&node.address(), "reading sessions", limit);

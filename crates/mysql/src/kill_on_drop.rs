@@ -25,7 +25,7 @@ use statements::NO_SUCH_THREAD_ERROR;
 static PENDING_KILLS: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
 
 /// Delay before each kill attempt. An unresponsive server may recover between two attempts.
-/// The next read of the node waits until the last kill attempt has finished.
+/// The next read operation on the node waits until the last kill attempt has finished.
 const KILL_ATTEMPT_DELAYS: [Duration; 9] = [
     Duration::ZERO,
     Duration::from_secs(1),

@@ -5,12 +5,12 @@
 //! - [`diagnose_node`] checks which data an account can read on a server.
 //! - [`kill_victim`] verifies the identity of a session and kills the session.
 //!
-//! Each read opens one connection and reads each system table once.
+//! Each read operation opens one connection and reads each system table once.
 //! Clew joins the system tables in memory.
-//! Every read has a timeout. If a read is abandoned, Clew kills the running statement of that read on the server.
+//! Every read operation has a timeout. If a read operation is abandoned, Clew kills its running statement.
 //! A process opens at most two connections per node at a time.
 //!
-//! Other crates authorize callers and store the results of reads.
+//! Other crates authorize callers and store the results of read operations.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -5,12 +5,12 @@ use std::time::Duration;
 /// Time limits and size limits for reading a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadLimits {
-    /// Timeout for a complete read, from requesting the connection permit to receiving the last row.
+    /// Timeout for a read operation, from requesting the connection permit to receiving the last row.
     pub read_timeout: Duration,
     /// Timeout for DNS lookup, TCP connection, TLS handshake and login.
     /// The time counts towards `read_timeout`.
     pub connect_timeout: Duration,
-    /// Maximum number of bytes that Clew receives during a read, as a protection against malicious servers.
+    /// Maximum number of bytes that Clew receives per read operation, as a protection against malicious servers.
     pub max_bytes: u64,
 }
 

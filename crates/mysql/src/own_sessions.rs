@@ -39,7 +39,7 @@ pub(crate) fn installation_marker() -> &'static str {
     INSTALLATION_MARKER.get_or_init(|| Uuid::new_v4().simple().to_string())
 }
 
-/// Registry of the connections that this process has open or has recently closed.
+/// Registry of the open and recently closed connections of this process.
 #[derive(Debug, Default)]
 struct ConnectionRegistry {
     /// Registered connections by connection number, which is unique in this process.

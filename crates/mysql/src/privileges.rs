@@ -83,7 +83,7 @@ pub(crate) fn missing_privilege_failure(
     account: &str,
 ) -> Failure {
     let detail = format!(
-        "{}: the account {account} may not {doing}. fix: GRANT {privilege} ON *.* TO {};",
+        "{}: the account {account} is not allowed to {doing}. fix: GRANT {privilege} ON *.* TO {};",
         connection.address,
         quote_account_name(account)
     );

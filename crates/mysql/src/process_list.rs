@@ -8,7 +8,7 @@ use clew_model::{Limitation, LimitationKind, Session};
 use crate::client::{Client, Error, ResultSetRows, RowCells};
 use crate::statements;
 
-/// Maximum memory in bytes for the sessions that Clew stores per read. Buffered result sets have the same limit.
+/// Maximum memory in bytes for the sessions of one read operation. Buffered result sets have the same limit.
 const MAX_SESSION_MEMORY_BYTES: usize = 256 << 20;
 /// Memory in bytes that a session takes without the content of its text columns.
 const SESSION_OVERHEAD_BYTES: usize = size_of::<Session>() + 5 * 16;

@@ -333,7 +333,7 @@ fn untimed_session_limitation(sessions: u64) -> Limitation {
     }
 }
 
-/// Creates the `Limitation` for a snapshot with more busy sessions than Clew checks the ages of.
+/// Creates the `Limitation` for a snapshot that has too many busy sessions for checking all session ages.
 pub(crate) fn unchecked_busy_session_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,

@@ -19,7 +19,7 @@ type StatementRow = (u64, u64, Option<Vec<u8>>);
 const REQUIRED_DIGEST_CONSUMERS: [&str; 4] =
     ["global_instrumentation", "thread_instrumentation", "events_statements_current", "statements_digest"];
 
-/// Reads the digests of running statements, by thread id.
+/// Reads the digests of running statements, and returns them by thread id.
 /// Appends `Limitation` values if the account cannot read digests or the server does not record them.
 /// For nested statements, as in a stored procedure, returns the digest of the innermost statement.
 pub(crate) async fn read_statement_digests(

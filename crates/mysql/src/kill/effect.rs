@@ -41,7 +41,7 @@ pub struct KillEffect {
 }
 
 impl StateBeforeKill {
-    /// Reads the transactions and the lock waits. If the read fails, callers send the kill anyway.
+    /// Reads the transactions and the lock waits. If this function fails, callers send the kill anyway.
     pub async fn read_state(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
         let observed = read_lock_waits(node, &cap_read_timeouts(limits)).await?;
         Ok(Self { rows: modified_rows_by_session(&observed), graph: build_wait_graph(&observed) })

@@ -36,7 +36,7 @@ pub struct SessionLookup {
 /// Without the PROCESS privilege, the process list hides sessions, so a missing session may still exist.
 /// Fails if a session is missing in the process list and the account lacks the PROCESS privilege.
 /// The failure for a missing privilege contains the required `GRANT` statement.
-/// Uses a connection permit for kills, and therefore does not wait for other reads of the node.
+/// Uses a connection permit for kills, and therefore does not wait for read operations on the node.
 pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> Result<SessionLookup, Failure> {
     run_with_timeout(node, limits, async {
         let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits).await?;
@@ -126,7 +126,7 @@ pub(super) struct ProcessView {
 
 impl ProcessView {
     /// Reads the statement ids first and the process list second.
-    /// If a session starts another statement between the two reads, `KILL QUERY ID` with the old id has no effect.
+    /// If a session starts another statement between the two queries, `KILL QUERY ID` with the old id has no effect.
     pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillTarget) -> Result<Self, Failure> {
         let queries = read_statement_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();

@@ -32,7 +32,7 @@ pub struct SampleCache {
     pub(super) clock: ClockHistory,
     /// Limitations that describe lost instrumentation, as of the last full sample.
     pub(super) losses: Vec<Limitation>,
-    /// Limitations from the last sample that read the lock tables.
+    /// Limitations from the last sample that included the lock tables.
     pub(super) limitations: Vec<Limitation>,
     full_sample_at: Option<Instant>,
     programs: HashMap<u64, Arc<[u8]>>,

@@ -96,7 +96,7 @@ async fn managed_server_procedure_replaces_a_denied_kill() {
             ];
             server.run(&offered.each_ref().map(String::as_str)).await.unwrap();
             let (raw, session) = busy_session(&server, "app", LONG).await;
-            // The procedure exists, but the account may not execute it.
+            // The procedure exists, but the account is not allowed to execute it.
             let denied =
                 try_kill(&clew, &connection_victim(&server, &session).await, KillTarget::Connection).await.unwrap_err();
             assert_eq!(denied.kind, FailureKind::MissingPrivilege, "{flavor}: {denied}");
