@@ -33,7 +33,7 @@ pub struct Diagnosis {
     pub cipher: Option<String>,
     /// Server clock minus local clock, in seconds. The difference is positive if the server's clock is ahead.
     pub clock_difference: f64,
-    /// Check results. The most important check comes first.
+    /// Check results, sorted by importance. The most important check comes first.
     pub checks: Vec<CheckResult>,
 }
 

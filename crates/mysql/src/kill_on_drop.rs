@@ -1,10 +1,10 @@
-//! Kills the running statement of a connection that is dropped.
+//! Kills the running statement of a dropped connection.
 //! Without the kill, the server would continue to run the statement after the connection is closed.
 //!
 //! To find the session of the dropped connection, Clew reads the process list over a new control connection.
 //! Clew identifies the session of the dropped connection by its account and by the connection tag in its statement.
 //! Clew kills the session only if the control connection reaches the server without a proxy.
-//! A connection id does not identify the session, because the server may reassign the id after a restart or failover.
+//! A connection id does not identify a session, because another client may have the id after a restart or failover.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;

@@ -178,7 +178,7 @@ impl From<Transaction> for RollbackProgress {
 }
 
 /// Computes transaction ages from the server's clock.
-/// If the local start time occurred twice, uses the smaller age.
+/// If the local start time occurred twice at the end of daylight-saving time, uses the smaller age.
 async fn compute_rollback_ages(
     connection: &mut Connection,
     rows: Vec<RollbackRow>,

@@ -1,4 +1,4 @@
-//! Describes the victim of a kill, which the caller selected from a process list.
+//! Describes the victim of a kill: a session that the caller selected from a process list.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -38,7 +38,7 @@ impl PreparedTransaction {
 
 /// Row of `data_locks`: transaction id, thread id, schema, and table.
 type TableRow = (u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
-/// Row of `XA RECOVER`: format id, length of the first XID part, length of the second part, and both parts.
+/// Row of `XA RECOVER`: format id, `gtrid` length, `bqual` length, and data, which is `gtrid` followed by `bqual`.
 type XidRow = (i64, usize, usize, Vec<u8>);
 
 /// Reads all prepared XA transactions that have no session. Sends queries only if such a transaction exists.

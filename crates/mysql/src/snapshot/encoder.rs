@@ -22,7 +22,7 @@ const MAX_BATCH_ROWS: usize = 256;
 /// Approximate maximum number of statement bytes per batch of sessions.
 const MAX_BATCH_BYTES: usize = 1 << 20;
 /// Maximum size in bytes of a statement that Clew encodes on the thread that reads the process list.
-/// Encoding a row on another thread costs two thread wake-ups.
+/// Short statements are encoded on this thread, because encoding on another thread costs two thread wake-ups.
 const MAX_INLINE_STATEMENT_BYTES: usize = 64 << 10;
 
 /// Maximum number of busy sessions per snapshot whose ages Clew checks. The limit reduces memory use.
