@@ -147,7 +147,7 @@ impl AppState {
         })
     }
 
-    /// Returns the registry of watched nodes.
+    /// Returns the registry of sampled nodes.
     pub(crate) fn watch_registry(&self) -> &WatchRegistry {
         &self.0.watch_registry
     }
