@@ -76,7 +76,7 @@ fn require_identity_write_permission<'a>(
 }
 
 /// Returns true if `id` is the caller's own user id and the caller's credentials are not scoped to a project.
-fn is_callers_user_id(service: &AppState, caller: &Caller, id: &str) -> bool {
+fn is_own_user_id(service: &AppState, caller: &Caller, id: &str) -> bool {
     let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
     id == caller.principal.user_id.as_str()
         && check_credential_scope(&caller.principal, Action::MANAGE_IDENTITIES, &resource).is_ok()

@@ -106,7 +106,7 @@ impl AuditContext {
 /// Every audited request with a `Prefer` header has this token in its extensions.
 /// Without this token, a long poll would continue after the client closes the connection.
 #[derive(Debug, Clone)]
-pub(crate) struct ClientDisconnect(pub(crate) CancellationToken);
+pub(crate) struct ClientDisconnectToken(pub(crate) CancellationToken);
 
 /// Runs the request handler and records the audit event for its response.
 pub(crate) async fn audit_request<F>(
@@ -126,7 +126,7 @@ where
     };
     let _cancel_on_drop = long_poll::has_prefer_header(request.headers()).then(|| {
         let client_gone = CancellationToken::new();
-        request.extensions_mut().insert(ClientDisconnect(client_gone.clone()));
+        request.extensions_mut().insert(ClientDisconnectToken(client_gone.clone()));
         client_gone.drop_guard()
     });
     // The future is boxed, so that it is not copied into the enclosing futures.

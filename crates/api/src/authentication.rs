@@ -21,10 +21,10 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use crate::audit::AuditContext;
-use crate::caller::{Caller, CredentialKind, CredentialRef, TokenInfo};
+use crate::caller::{Caller, CredentialKind, CredentialRef, ValidToken};
 use crate::console::{cookie, csrf};
 use crate::error::ApiError;
-use crate::iam::auth_attempts::{self, FailureSubject};
+use crate::iam::auth_attempts::{self, FailureCounterKey};
 use crate::iam::security_token;
 use crate::{ApiSettings, AppState, limits};
 
@@ -50,7 +50,7 @@ pub(crate) async fn authenticate_request(
     let (identity, body) = outcome?;
     trail.set_actor(&identity.user);
     let user = identity.user.id.clone();
-    service.limits.check_principal_limit(&user)?;
+    service.limits.check_principal_rate_limit(&user)?;
     let principal = build_principal(service, &identity).await?;
     service.limits.charge_policy_evaluation(&user, principal.total_policy_bytes())?;
     let caller = Caller {
@@ -161,7 +161,7 @@ async fn authenticate_by_token(
     let scope = stored.scope_project.clone().map_or(CredentialScope::Domain, CredentialScope::Project);
     let (origin, expires_at) = (stored.origin, stored.expires_at);
     let proof =
-        CredentialRef::Token(Arc::new(TokenInfo { origin, hash, expires_at, csrf: token::derive_csrf_token(token) }));
+        CredentialRef::Token(Arc::new(ValidToken { origin, hash, expires_at, csrf: token::derive_csrf_token(token) }));
     let (user, credentials) = (require_enabled_user(&stored.user)?, CredentialKind::Token);
     Ok(AuthenticatedIdentity { user, scope, credentials, proof, expires_at: Some(expires_at), view })
 }
@@ -172,7 +172,7 @@ struct SignedRequest {
     key: Arc<AccessKey>,
     view: CachedView,
     /// Identifies the failure counter that is incremented if this request fails authentication.
-    subject: FailureSubject,
+    subject: FailureCounterKey,
     /// True if the failure counter is not zero. A successful authentication resets the counter.
     has_failures: bool,
 }
@@ -191,7 +191,7 @@ impl SignedRequest {
         };
         trail.set_domain(&key.user.domain_id);
         let peer = limits::client_ip(&parts.extensions);
-        let subject = auth_attempts::find_failure_subject(
+        let subject = auth_attempts::find_failure_counter_key(
             &service.store,
             ["key:", id.as_str()].concat(),
             Some(&key.user.id),
@@ -276,7 +276,7 @@ impl SignedRequest {
         if !self.authorization.signed_headers.iter().any(|name| name == SECURITY_TOKEN_HEADER) {
             return Err(SignatureError::NotSigned(SECURITY_TOKEN_HEADER.to_owned()).into());
         }
-        let scope = security_token::parse_scope(given);
+        let scope = security_token::parse_token_scope(given);
         let is_match = bool::from(token::hash_token(given).ct_eq(&temporary.token_hash));
         let Some(scope) = scope.filter(|_| is_match) else {
             Box::pin(service.store.record_auth_failure(&self.subject.name)).await?;

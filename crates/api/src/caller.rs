@@ -25,7 +25,7 @@ use crate::policy_cache::evaluate_policies;
 use crate::query::truncate_text;
 
 /// `Retry-After` value for a request whose policy evaluation exceeds the principal's rate limit.
-const BUDGET_RETRY_DELAY: Duration = Duration::from_secs(1);
+const WORK_BUDGET_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Kind of credentials of a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,14 +42,14 @@ pub(crate) enum CredentialKind {
 #[derive(Debug, Clone)]
 pub(crate) enum CredentialRef {
     /// A token.
-    Token(Arc<TokenInfo>),
+    Token(Arc<ValidToken>),
     /// Signature with the access key that has this id.
     Key(AccessKeyId),
 }
 
 /// A valid token.
 #[derive(Debug)]
-pub(crate) struct TokenInfo {
+pub(crate) struct ValidToken {
     /// API that issued the token.
     pub(crate) origin: TokenOrigin,
     /// Hash of the token, which is the lookup key in the store.
@@ -253,15 +253,15 @@ impl Caller {
     /// Returns whether the caller receives SQL templates instead of the full SQL statements of an instance.
     ///
     /// Returns true if the caller is not allowed to list sessions, or if the project masks statements for the caller.
-    pub(crate) fn gets_sql_templates(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
+    pub(crate) fn receives_sql_templates(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         !self.is_action_allowed(service, Action::LIST_PROCESSES, project, instance).unwrap_or(false)
-            || self.is_masked_by_project(service, project, instance)
+            || self.project_masks_statements(service, project, instance)
     }
 
     /// Returns whether the project's masking setting hides the statements of an instance from the caller.
     ///
     /// Call this method only after authorizing the caller to list or collect sessions.
-    fn is_masked_by_project(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
+    fn project_masks_statements(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         project.masking
             && !self.is_action_allowed(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
     }
@@ -294,7 +294,7 @@ impl Caller {
     fn build_denial_error(&self, action: Action, reason: &DenyReason) -> ApiError {
         debug!(user.id = %self.principal.user_id, action = action.name, %reason, "action denied");
         if *reason == DenyReason::WorkBudget && self.principal.budget.is_rate_limited() {
-            return ApiError::rate_limit_exceeded(BUDGET_RETRY_DELAY);
+            return ApiError::rate_limit_exceeded(WORK_BUDGET_RETRY_DELAY);
         }
         let id = match reason {
             DenyReason::UnknownProject | DenyReason::ForeignProject | DenyReason::OtherProject => "",
@@ -339,19 +339,19 @@ fn invalid_id_error(given: &str, expected: &'static str) -> ApiError {
 
 /// Returns a node of an instance with its decrypted password.
 pub(crate) async fn load_node(service: &AppState, instance: &Instance, node: &str) -> Result<Node, ApiError> {
-    let node = service.store.find_node_with_password(&find_node_id(instance, node)?).await?;
+    let node = service.store.find_node_with_password(&resolve_node_id(instance, node)?).await?;
     let node = node.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_NODE))?;
-    check_zone(service, &node)?;
+    require_reachable_zone(service, &node)?;
     Ok(node)
 }
 
 /// Returns an error if this Clew server cannot reach the node's zone.
-pub(crate) fn check_zone(service: &AppState, node: &Node) -> Result<(), ApiError> {
-    crate::nodes::check_zone(service, node).map_err(crate::nodes::node_failure_error)
+pub(crate) fn require_reachable_zone(service: &AppState, node: &Node) -> Result<(), ApiError> {
+    crate::nodes::require_reachable_zone(service, node).map_err(crate::nodes::node_failure_error)
 }
 
 /// Parses a node id and checks that the node belongs to the instance.
-fn find_node_id(instance: &Instance, node: &str) -> Result<NodeId, ApiError> {
+fn resolve_node_id(instance: &Instance, node: &str) -> Result<NodeId, ApiError> {
     let id = parse_node_id(node)?;
     let exists = instance.nodes.iter().any(|node| node.id == id);
     if exists { Ok(id) } else { Err(ApiError::new(ErrorEntry::UNKNOWN_NODE)) }
@@ -377,7 +377,7 @@ impl NodeTarget {
         (project, instance, node): &NodePath,
     ) -> Result<Self, ApiError> {
         let (project, instance) = caller.require_instance_action(service, action, (project, instance), &[]).await?;
-        let node = find_node_id(&instance, node)?;
+        let node = resolve_node_id(&instance, node)?;
         Ok(Self { project, instance, node })
     }
 }
@@ -398,14 +398,14 @@ impl NodeTarget<Node> {
 
 impl<N> NodeTarget<N> {
     /// Returns whether the caller receives SQL templates instead of the full SQL statements of this node.
-    pub(crate) fn is_masked_for_caller(&self, service: &AppState, caller: &Caller) -> bool {
-        caller.gets_sql_templates(service, &self.project, &self.instance)
+    pub(crate) fn masks_statements_for(&self, service: &AppState, caller: &Caller) -> bool {
+        caller.receives_sql_templates(service, &self.project, &self.instance)
     }
 
     /// Returns whether the project's masking setting hides the statements of this node from the caller.
     ///
     /// Call this method only after authorizing the caller to list or collect sessions.
-    pub(crate) fn is_masked_by_project_for_caller(&self, service: &AppState, caller: &Caller) -> bool {
-        caller.is_masked_by_project(service, &self.project, &self.instance)
+    pub(crate) fn project_masks_statements_for(&self, service: &AppState, caller: &Caller) -> bool {
+        caller.project_masks_statements(service, &self.project, &self.instance)
     }
 }

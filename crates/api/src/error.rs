@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use clew_iam::policy::Diagnostic;
-use clew_model::{ErrorEntry, Failure, Language, SelectionError};
+use clew_model::{ErrorEntry, Failure, Language, SessionSelectionError};
 use clew_store::StoreError;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
@@ -178,11 +178,11 @@ impl IntoResponse for ApiError {
     }
 }
 
-impl From<SelectionError> for ApiError {
-    fn from(error: SelectionError) -> Self {
+impl From<SessionSelectionError> for ApiError {
+    fn from(error: SessionSelectionError) -> Self {
         match error {
-            SelectionError::NotOneOf { field, given, allowed } => Self::value_not_allowed(field, given, allowed),
-            SelectionError::Length { field, length, min, max } => Self::invalid_parameter(
+            SessionSelectionError::NotOneOf { field, given, allowed } => Self::value_not_allowed(field, given, allowed),
+            SessionSelectionError::Length { field, length, min, max } => Self::invalid_parameter(
                 "parameter-length",
                 vec![
                     ("field", field.into()),
@@ -191,7 +191,7 @@ impl From<SelectionError> for ApiError {
                     ("max", max.to_string()),
                 ],
             ),
-            SelectionError::Range { field, given, min, max } => {
+            SessionSelectionError::Range { field, given, min, max } => {
                 Self::value_out_of_range(field, given.to_string(), &(min..=max))
             }
         }
@@ -215,7 +215,7 @@ impl From<StoreError> for ApiError {
             StoreError::AlreadyExists { name, .. } => {
                 Self::with_detail(ErrorEntry::IAM_CONFLICT, "name-taken", vec![("name", name)])
             }
-            StoreError::SourceRevoked => Self::new(ErrorEntry::IAM_INVALID_TOKEN),
+            StoreError::IssuingCredentialsRevoked => Self::new(ErrorEntry::IAM_INVALID_TOKEN),
             // The object was deleted after the handler had found it.
             StoreError::Unknown { what, name } => {
                 Self::with_detail(ErrorEntry::IAM_UNKNOWN, "iam-target", vec![("target", what.into()), ("id", name)])

@@ -1,9 +1,9 @@
 //! Identity API that the Huawei Cloud SDKs require (spec sections 3.1, 3.2 and 8.3).
 
-pub(crate) mod attempt_locks;
 pub(crate) mod auth_attempts;
 pub(crate) mod check_password;
 pub(crate) mod domains;
+pub(crate) mod password_check_locks;
 pub(crate) mod projects;
 pub(crate) mod security_token;
 pub(crate) mod sign_in;

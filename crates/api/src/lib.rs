@@ -73,7 +73,7 @@ use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor};
 use audit::RepeatedRefusals;
 use console::stream::WatchRegistry;
 use error::ApiError;
-use iam::attempt_locks::AttemptLocks;
+use iam::password_check_locks::PasswordCheckLocks;
 use limits::keyed_slots::{KeyedSlot, KeyedSlots};
 use ops::metrics::ClientLimit;
 use policy_cache::PolicyCache;
@@ -100,7 +100,7 @@ struct SharedState {
     long_poll_slots: Arc<KeyedSlots<UserId>>,
     repeated_refusals: RepeatedRefusals,
     policy_cache: PolicyCache,
-    attempt_locks: AttemptLocks,
+    password_check_locks: PasswordCheckLocks,
     session_list_servers: SessionListServers,
 }
 
@@ -116,8 +116,8 @@ impl AppState {
     }
 
     /// Returns the locks that serialize password checks.
-    pub(crate) fn attempt_locks(&self) -> &AttemptLocks {
-        &self.0.attempt_locks
+    pub(crate) fn password_check_locks(&self) -> &PasswordCheckLocks {
+        &self.0.password_check_locks
     }
 
     /// Acquires a slot for an event stream of a principal.
@@ -170,7 +170,7 @@ impl From<AppComponents> for AppState {
             long_poll_slots,
             repeated_refusals,
             policy_cache: PolicyCache::default(),
-            attempt_locks: AttemptLocks::default(),
+            password_check_locks: PasswordCheckLocks::default(),
             session_list_servers: SessionListServers::default(),
         }))
     }

@@ -85,7 +85,7 @@ impl RateLimits {
         let failures = self.0.failures.as_ref();
         failures
             .map_or(Ok(()), |failures| failures.peek(&peer.into()))
-            .map_err(|wait| self.record_and_build_rejection(ClientLimit::Failures, wait))
+            .map_err(|wait| self.reject_request(ClientLimit::Failures, wait))
     }
 
     /// Consumes one sign-in from the peer's quota. Returns an error if the peer has no quota left.
@@ -93,25 +93,25 @@ impl RateLimits {
         self.check_failed_authentication_limit(peer)?;
         let sign_ins = self.0.sign_ins.as_ref();
         sign_ins
-            .map_or(Ok(()), |sign_ins| sign_ins.check(&peer.into()))
-            .map_err(|wait| self.record_and_build_rejection(ClientLimit::SignIns, wait))
+            .map_or(Ok(()), |sign_ins| sign_ins.consume_permit(&peer.into()))
+            .map_err(|wait| self.reject_request(ClientLimit::SignIns, wait))
     }
 
     /// Consumes one failed authentication from the peer's quota. An exhausted quota affects only later requests.
     pub(crate) fn record_auth_failure(&self, peer: IpAddr) {
         if let Some(failures) = &self.0.failures
-            && failures.check(&peer.into()).is_err()
+            && failures.consume_permit(&peer.into()).is_err()
         {
             debug!(net.peer = %peer, "peer exceeded the limit for failed authentications");
         }
     }
 
     /// Returns an error if the principal has exhausted its request quota. Consumes no quota.
-    pub(crate) fn check_principal_limit(&self, user: &UserId) -> Result<(), ApiError> {
+    pub(crate) fn check_principal_rate_limit(&self, user: &UserId) -> Result<(), ApiError> {
         let principals = self.0.principals.as_ref();
         principals
             .map_or(Ok(()), |principals| principals.peek(user))
-            .map_err(|wait| self.record_and_build_rejection(ClientLimit::Principal, wait))
+            .map_err(|wait| self.reject_request(ClientLimit::Principal, wait))
     }
 
     /// Consumes the principal's quota for a request that evaluates policies with a total of `bytes` bytes.
@@ -150,10 +150,10 @@ impl RateLimits {
         let principals = self.0.principals.as_ref();
         principals
             .map_or(Ok(()), |principals| principals.consume_permits(user, count))
-            .map_err(|wait| self.record_and_build_rejection(ClientLimit::Principal, wait))
+            .map_err(|wait| self.reject_request(ClientLimit::Principal, wait))
     }
 
-    fn record_and_build_rejection(&self, limit: ClientLimit, wait: std::time::Duration) -> ApiError {
+    fn reject_request(&self, limit: ClientLimit, wait: std::time::Duration) -> ApiError {
         self.0.metrics.record_rejection(limit);
         ApiError::rate_limit_exceeded(wait)
     }
@@ -223,7 +223,7 @@ mod tests {
         let limits = limits(1, 1);
         let (one, other) = (UserId::generate(), UserId::generate());
         assert!(limits.charge_policy_evaluation(&one, 0).is_ok() && limits.charge_policy_evaluation(&one, 0).is_err());
-        assert!(limits.check_principal_limit(&one).is_err() && limits.check_principal_limit(&other).is_ok());
+        assert!(limits.check_principal_rate_limit(&one).is_err() && limits.check_principal_rate_limit(&other).is_ok());
         assert!(limits.charge_policy_evaluation(&other, 0).is_ok());
     }
 
@@ -273,7 +273,7 @@ mod tests {
         let (one, other) = (limits.create_work_budget(&user), limits.create_work_budget(&user));
         assert!(spend(&one, 6) && spend(&other, 4));
         assert!(!spend(&one, 1) && one.is_rate_limited() && !spend(&other, 1));
-        assert!(limits.check_principal_limit(&user).is_err());
+        assert!(limits.check_principal_rate_limit(&user).is_err());
         assert!(spend(&limits.create_work_budget(&UserId::generate()), 10), "another principal");
     }
 

@@ -10,9 +10,9 @@ use unic_langid::langid;
 type Bundle = FluentBundle<FluentResource>;
 
 static ENGLISH_BUNDLE: LazyLock<Bundle> =
-    LazyLock::new(|| load_bundle(langid!("en-US"), include_str!("../messages/en-us.ftl")));
+    LazyLock::new(|| load_message_bundle(langid!("en-US"), include_str!("../messages/en-us.ftl")));
 static CHINESE_BUNDLE: LazyLock<Bundle> =
-    LazyLock::new(|| load_bundle(langid!("zh-CN"), include_str!("../messages/zh-cn.ftl")));
+    LazyLock::new(|| load_message_bundle(langid!("zh-CN"), include_str!("../messages/zh-cn.ftl")));
 
 /// Formats a message with its variables. An unknown id is returned unchanged.
 pub(crate) fn format_message(language: Language, id: &str, variables: &[(&str, String)]) -> String {
@@ -25,7 +25,7 @@ pub(crate) fn format_message(language: Language, id: &str, variables: &[(&str, S
     bundle.format_pattern(pattern, Some(&arguments), &mut Vec::new()).into_owned()
 }
 
-fn load_bundle(language: unic_langid::LanguageIdentifier, text: &str) -> Bundle {
+fn load_message_bundle(language: unic_langid::LanguageIdentifier, text: &str) -> Bundle {
     let mut bundle = FluentBundle::new_concurrent(vec![language]);
     // Unicode isolation marks would appear in JSON. They are unnecessary, because both languages run left to right.
     bundle.set_use_isolating(false);

@@ -58,7 +58,7 @@ impl AppState {
 }
 
 /// Returns an error if this Clew server cannot reach the node's zone.
-pub(crate) fn check_zone(service: &AppState, node: &Node) -> Result<(), Failure> {
+pub(crate) fn require_reachable_zone(service: &AppState, node: &Node) -> Result<(), Failure> {
     match &node.zone {
         Some(zone) if !service.store.can_reach_zone(Some(zone)) => {
             let reason =

@@ -70,7 +70,7 @@ const AUTHENTICATED_ERRORS: [(ErrorEntry, &str); 5] = [
 const NOT_FOUND_ERROR: (ErrorEntry, &str) = (ErrorEntry::UNKNOWN_NODE, "An object in the path does not exist");
 
 /// Adds operation ids and common error responses to the operations of an OpenAPI document.
-pub(crate) fn complete_document(openapi: &mut utoipa::openapi::OpenApi) {
+pub(crate) fn postprocess_document(openapi: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut openapi.paths.paths {
         for (method, described) in operations_by_method(item) {
             let operation =

@@ -62,7 +62,7 @@ pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnc
 ///
 /// If one policy cannot be parsed, returns no policies, because the invalid policy could contain a Deny statement.
 pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
-    let (stored, user) = (store.list_grants_of_user(user).await?, user.clone());
+    let (stored, user) = (store.list_user_grants(user).await?, user.clone());
     let bytes: usize = stored.iter().map(StoredGrant::document_len).sum();
     let parse =
         move || stored.into_iter().map(|stored| parse_grant(&user, stored)).collect::<Option<_>>().unwrap_or_default();
@@ -80,7 +80,7 @@ fn parse_grant(user: &UserId, stored: StoredGrant) -> Option<Grant> {
             (name, policy)
         }
         StoredPolicy::Custom { name, document } => {
-            let policy = Policy::parse_stored(&document).ok().map(Arc::new);
+            let policy = Policy::parse_stored_document(&document).ok().map(Arc::new);
             (name, policy)
         }
     };

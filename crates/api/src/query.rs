@@ -5,7 +5,7 @@ use url::form_urlencoded;
 
 use crate::error::ApiError;
 
-/// Parameters of a query string. Only [`Query::reject_unknown`] rejects unknown parameters.
+/// Parameters of a query string. Only [`Query::reject_unknown_parameters`] rejects unknown parameters.
 #[derive(Debug, Default)]
 pub(crate) struct Query {
     parameters: Vec<(String, String)>,
@@ -30,7 +30,7 @@ impl Query {
     }
 
     /// Returns an error if the query has a parameter that is not in `known`, such as a misspelled parameter.
-    pub(crate) fn reject_unknown(&self, known: &[&'static str]) -> Result<(), ApiError> {
+    pub(crate) fn reject_unknown_parameters(&self, known: &[&'static str]) -> Result<(), ApiError> {
         match self.parameters.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, _)) => Err(unknown_field_error(name, known)),
             None => Ok(()),

@@ -58,7 +58,7 @@ pub(crate) async fn handle_request(
     let host = if HEALTH_ROUTES.contains(&route.as_ref()) {
         Ok(())
     } else {
-        service.settings.allowed_hosts.check(request.uri(), request.headers())
+        service.settings.allowed_hosts.check_host(request.uri(), request.headers())
     };
     let requested = parse_language_header(request.headers());
     let language = *requested.as_ref().unwrap_or(&Language::EnUs);

@@ -119,7 +119,7 @@ pub(crate) fn build_router(service: AppState) -> Router {
     let router = if operations_only {
         router.fallback(respond_no_such_api.layer(layer(RouteAuth::Public)))
     } else {
-        router.fallback(console::page::serve_page_or_not_found.layer(layer(RouteAuth::Public)))
+        router.fallback(console::page::serve_page_fallback.layer(layer(RouteAuth::Public)))
     };
     router.method_not_allowed_fallback(respond_no_such_api.layer(layer(RouteAuth::Public))).with_state(service)
 }
@@ -136,6 +136,6 @@ pub fn openapi_json() -> String {
         .merge(sign_in_routes())
         .merge(public_routes())
         .split_for_parts();
-    openapi::complete_document(&mut document);
+    openapi::postprocess_document(&mut document);
     document.to_pretty_json().unwrap_or_default()
 }

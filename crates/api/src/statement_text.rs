@@ -9,7 +9,7 @@ pub(crate) const MASKED_FRAGMENT: &str = "***";
 
 /// Returns a statement, or its SQL template if `masked` is true.
 ///
-/// [`crate::caller::Caller::gets_sql_templates`] returns the value of `masked`.
-pub(crate) fn visible_statement(statement: &[u8], masked: bool) -> String {
+/// [`crate::caller::Caller::receives_sql_templates`] returns the value of `masked`.
+pub(crate) fn render_visible_statement(statement: &[u8], masked: bool) -> String {
     if masked { to_valid_utf8(&build_statement_template(statement)) } else { to_valid_utf8(statement) }
 }

@@ -8,7 +8,9 @@ use clew_devtools::DevtoolsError;
 use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
 use clew_devtools::workspace;
-use clew_testkit::{FakeFleet, FakeOptions, FakeServer, Fault, Flavor, LoadSize, Server, ServerOptions, SessionLoad};
+use clew_testkit::{
+    FakeFleet, FakeServer, FakeServerOptions, Fault, Flavor, LoadSize, Server, ServerOptions, SessionLoad,
+};
 use mysql_async::prelude::Queryable;
 use tokio::time::{Instant, sleep};
 
@@ -98,7 +100,7 @@ fn parse_hundredths(output: &str, name: &str) -> Option<u64> {
 async fn check_snapshot_and_collection(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), BenchError> {
     let step = Step::start("Checking a snapshot of 1,000 rows");
     let options =
-        FakeOptions { sessions: SNAPSHOT_ROW_COUNT, transactions: SNAPSHOT_ROW_COUNT / 4, fault: Fault::None };
+        FakeServerOptions { sessions: SNAPSHOT_ROW_COUNT, transactions: SNAPSHOT_ROW_COUNT / 4, fault: Fault::None };
     let fake = FakeServer::start(options).await.map_err(|cause| BenchError::Load { cause })?;
     let url = fake.url();
     let snapshot = Command::new(&bench.clew).args(["snapshot", "--format", "csv", url.as_str()]);
@@ -109,7 +111,7 @@ async fn check_snapshot_and_collection(bench: &BenchContext, counts: &mut CountC
         SNAPSHOT_ROW_COUNT,
     );
     counts.expect_exactly("bytes of a snapshot", output.len() as u64, EXPECTED_SNAPSHOT_BYTES);
-    counts.expect_exactly("connections of a snapshot", fake.accepted_connections(), 1);
+    counts.expect_exactly("connections of a snapshot", fake.accepted_connection_count(), 1);
 
     let inventory = NodeInventory::register_nodes(&bench.clew, &[url], 1).await?;
     let server = inventory.start_server(None).await?;
@@ -119,10 +121,10 @@ async fn check_snapshot_and_collection(bench: &BenchContext, counts: &mut CountC
     let bytes = server.download_result(node, &id, &file).await?;
     counts.expect_exactly("rows of a result", count_occurrences_in_file(&file, ROW_MARKER_TEXT)?, SNAPSHOT_ROW_COUNT);
     counts.expect_exactly("bytes of a result", bytes, EXPECTED_SNAPSHOT_BYTES);
-    counts.expect_exactly("connections of a collection", fake.accepted_connections(), 2);
+    counts.expect_exactly("connections of a collection", fake.accepted_connection_count(), 2);
     counts.expect_exactly(
         "connections left open after both",
-        wait_until_connections_close(async || Ok(fake.open_connections())).await?,
+        wait_until_connections_close(async || Ok(fake.open_connection_count())).await?,
         0,
     );
     server.stop().await?;
@@ -133,7 +135,8 @@ async fn check_snapshot_and_collection(bench: &BenchContext, counts: &mut CountC
 /// Checks that a `clew serve` process opens one connection per node and closes all connections.
 async fn check_fleet_connections(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), BenchError> {
     let step = Step::start("Collecting from each of 40 nodes");
-    let options = FakeOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
+    let options =
+        FakeServerOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
     let started = FakeFleet::start(usize::try_from(NODE_COUNT).unwrap_or(0), options).await;
     let fleet = started.map_err(|cause| BenchError::Load { cause })?;
     let urls: Vec<String> = fleet.servers().iter().map(FakeServer::url).collect();
@@ -147,10 +150,10 @@ async fn check_fleet_connections(bench: &BenchContext, counts: &mut CountChecks)
         rows += count_occurrences_in_file(&file, ROW_MARKER_TEXT)?;
     }
     counts.expect_exactly("rows of 40 nodes", rows, NODE_COUNT * SESSIONS_PER_NODE);
-    counts.expect_exactly("connections to 40 nodes", fleet.accepted_connections(), NODE_COUNT);
+    counts.expect_exactly("connections to 40 nodes", fleet.accepted_connection_count(), NODE_COUNT);
     counts.expect_exactly(
         "connections left open to 40 nodes",
-        wait_until_connections_close(async || Ok(fleet.open_connections())).await?,
+        wait_until_connections_close(async || Ok(fleet.open_connection_count())).await?,
         0,
     );
     server.stop().await?;

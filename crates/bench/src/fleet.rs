@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use clew_devtools::progress::{self, Step};
-use clew_testkit::{FakeFleet, FakeOptions, Fault};
+use clew_testkit::{FakeFleet, FakeServerOptions, Fault};
 use tokio::time::sleep;
 
 use crate::BenchContext;
@@ -51,7 +51,8 @@ pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measuremen
     }
     progress::print_heading("Fleet of 1,000 nodes");
     let step = Step::start("Registering the nodes");
-    let options = FakeOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
+    let options =
+        FakeServerOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
     let fleet = FakeFleet::start(NODE_COUNT, options).await.map_err(|cause| BenchError::Load { cause })?;
     let urls: Vec<String> = fleet.servers().iter().map(clew_testkit::FakeServer::url).collect();
     let inventory = NodeInventory::register_nodes(&bench.clew, &urls, NODES_PER_INSTANCE).await?;
@@ -71,7 +72,7 @@ pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measuremen
     };
     let one = inventory.nodes.get(..1).unwrap_or_default();
     let times = run_pairs(COLLECTION_TIME_CASE, async || run(&inventory.nodes).await, async || run(one).await).await?;
-    let note = format!("at most {} connections open at once, none left open", fleet.max_open_connections());
+    let note = format!("at most {} connections open at once, none left open", fleet.max_open_connection_count());
     Ok(vec![times.with_note(note), peaks.into_inner()])
 }
 
@@ -84,12 +85,16 @@ async fn collect_from_fleet(
     nodes: &[NodeRef],
 ) -> Result<(Duration, f64), BenchError> {
     let server = inventory.start_server(Some(POLL_INTERVAL)).await?;
-    let accepted_before = fleet.accepted_connections();
+    let accepted_before = fleet.accepted_connection_count();
     let start = Instant::now();
     let ids = server.collect_from_all_nodes(nodes).await?;
     let elapsed = start.elapsed();
     let peak = server.peak_memory_mib();
-    ensure_count("connections to 1,000 nodes", fleet.accepted_connections() - accepted_before, nodes.len() as u64)?;
+    ensure_count(
+        "connections to 1,000 nodes",
+        fleet.accepted_connection_count() - accepted_before,
+        nodes.len() as u64,
+    )?;
     let file = bench.temp_file_path("result.csv");
     for (node, id) in nodes.iter().zip(&ids).step_by(97) {
         server.download_result(node, id, &file).await?;
@@ -103,8 +108,8 @@ async fn collect_from_fleet(
 /// Returns an error if a connection to a fake server stays open.
 async fn ensure_connections_closed(fleet: &FakeFleet) -> Result<(), BenchError> {
     let start = Instant::now();
-    while fleet.open_connections() > 0 && start.elapsed() < CONNECTION_CLOSE_TIMEOUT {
+    while fleet.open_connection_count() > 0 && start.elapsed() < CONNECTION_CLOSE_TIMEOUT {
         sleep(Duration::from_millis(5)).await;
     }
-    ensure_count("connections left open", fleet.open_connections(), 0)
+    ensure_count("connections left open", fleet.open_connection_count(), 0)
 }

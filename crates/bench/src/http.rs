@@ -9,7 +9,7 @@ use std::path::Path;
 
 use clew_devtools::DevtoolsError;
 use clew_devtools::progress::{self, Step};
-use clew_testkit::{FakeOptions, FakeServer, Fault};
+use clew_testkit::{FakeServer, FakeServerOptions, Fault};
 
 use self::downloads::DownloadRun;
 use self::small_responses::LoadGenerator;
@@ -101,7 +101,7 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
     }
     progress::print_heading("HTTP server compared with nginx");
     let step = Step::start("Collecting a result of 100 MB");
-    let options = FakeOptions { sessions: SESSION_COUNT, transactions: 1000, fault: Fault::None };
+    let options = FakeServerOptions { sessions: SESSION_COUNT, transactions: 1000, fault: Fault::None };
     let started = FakeServer::start_with_statement_size(STATEMENT_BYTES, options).await;
     let fake = started.map_err(|cause| BenchError::Load { cause })?;
     let inventory = NodeInventory::register_nodes(&bench.clew, &[fake.url()], 1).await?;

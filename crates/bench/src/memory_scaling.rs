@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use clew_devtools::command::Command;
 use clew_devtools::{processes, progress};
-use clew_testkit::{FakeOptions, FakeServer, Fault};
+use clew_testkit::{FakeServer, FakeServerOptions, Fault};
 
 use crate::BenchContext;
 use crate::cases::{BenchCase, Comparison, MedianTarget};
@@ -122,7 +122,7 @@ pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<M
 
 async fn start_fake_server(sessions: u64, statement_bytes: usize) -> Result<FakeServer, BenchError> {
     // A quarter of the sessions has a transaction, as in the load of the real servers.
-    let options = FakeOptions { sessions, transactions: sessions / 4, fault: Fault::None };
+    let options = FakeServerOptions { sessions, transactions: sessions / 4, fault: Fault::None };
     let started = FakeServer::start_with_statement_size(statement_bytes, options).await;
     started.map_err(|cause| BenchError::Load { cause })
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clew_client::{
-    Client, ClientError, CollectionStatus, Credentials, FileSink, RequestId, SelectionRequest, Settings,
+    Client, ClientError, CollectionStatus, Credentials, FileSink, RequestId, Settings, StartCollectionRequest,
 };
 use clew_devtools::DevtoolsError;
 use clew_devtools::clew_server::{AccessKey, ClewProcess, Deployment};
@@ -140,7 +140,8 @@ impl RunningClewServer<'_> {
 
     /// Starts a collection, and waits until it is finished.
     pub(super) async fn run_collection(&self, node: &NodeRef) -> Result<RequestId, BenchError> {
-        let started = self.client.start_collection(&node.instance, &node.node, &SelectionRequest::default()).await;
+        let started =
+            self.client.start_collection(&node.instance, &node.node, &StartCollectionRequest::default()).await;
         let id = started.map_err(|cause| self.request_error(cause))?;
         self.wait_for_collection(node, &id).await?;
         Ok(id)
@@ -180,7 +181,8 @@ impl RunningClewServer<'_> {
             }
             let client = self.client.clone();
             submissions.spawn(async move {
-                let started = client.start_collection(&node.instance, &node.node, &SelectionRequest::default()).await;
+                let started =
+                    client.start_collection(&node.instance, &node.node, &StartCollectionRequest::default()).await;
                 started.map(|id| (at, id))
             });
         }

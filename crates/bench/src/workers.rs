@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_devtools::clew_server::{ClewProcess, Deployment};
 use clew_devtools::progress::{self, Step};
-use clew_testkit::{FakeFleet, FakeOptions, FakeServer, Fault, PostgreSql, S3Server};
+use clew_testkit::{FakeFleet, FakeServer, FakeServerOptions, Fault, PostgreSql, S3Server};
 use jiff::Timestamp;
 
 use crate::BenchContext;
@@ -58,7 +58,7 @@ pub(super) async fn measure_workers(bench: &BenchContext) -> Result<Vec<Measurem
     let step = Step::start("Starting PostgreSQL, S3 and a fleet");
     let (metadata, results) = tokio::join!(PostgreSql::start(), S3Server::start());
     let (metadata, results) = (metadata?, results?);
-    let options = FakeOptions { sessions: 20, transactions: 5, fault: Fault::DelayPerResponse(NODE_LATENCY) };
+    let options = FakeServerOptions { sessions: 20, transactions: 5, fault: Fault::DelayPerResponse(NODE_LATENCY) };
     let fleet = FakeFleet::start(NODE_COUNT, options).await.map_err(|cause| BenchError::Load { cause })?;
     let urls: Vec<String> = fleet.servers().iter().map(FakeServer::url).collect();
     let deployment =
@@ -80,7 +80,7 @@ pub(super) async fn measure_workers(bench: &BenchContext) -> Result<Vec<Measurem
 }
 
 fn backend_environment_variables(metadata: &PostgreSql, results: &S3Server) -> Vec<(&'static str, String)> {
-    let (key, secret) = S3Server::OWNER_KEY;
+    let (key, secret) = S3Server::OWNER_CREDENTIALS;
     vec![
         ("CLEW_METADATA_URL", metadata.url()),
         ("CLEW_RESULTS", format!("s3://{}/clew", S3Server::BUCKET_NAME)),

@@ -127,11 +127,10 @@ impl TestCluster {
     /// Starts a Clew server. The first start selects a free port, and all restarts use the same port.
     async fn start_server(&mut self, number: usize, clew: &Path, logs: &Path) -> Result<(), ChaosError> {
         let name = format!("server-{}", number + 1);
-        let environment =
-            self.create_cli_context(clew).build_environment_with_master_key(&self.metadata.url(), &name)?;
+        let environment = self.create_cli_context(clew).prepare_process_environment(&self.metadata.url(), &name)?;
         let with_address = |address: &str| {
             let arguments = ["serve", "--no-worker", "--listen", address];
-            ClewProcess::new(&name, wrap_with_death_signal(clew, &arguments), environment.clone(), logs)
+            ClewProcess::new(&name, add_parent_death_signal(clew, &arguments), environment.clone(), logs)
         };
         let mut first = with_address("127.0.0.1:0");
         let address = first.start().await?;
@@ -146,10 +145,10 @@ impl TestCluster {
         let name = format!("worker-{}", number + 1);
         let port = self.metadata_proxies.get(number).map_or(self.metadata.port(), |proxy| proxy.address().port());
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-        let mut environment = self.create_cli_context(clew).build_environment_with_master_key(&url, &name)?;
-        let mut command = wrap_with_death_signal(clew, &["worker"]);
+        let mut environment = self.create_cli_context(clew).prepare_process_environment(&url, &name)?;
+        let mut command = add_parent_death_signal(clew, &["worker"]);
         if number == CLOCK_WORKER_INDEX {
-            command = build_worker_command_with_clock_offset(clew)?;
+            command = build_faketime_worker_command(clew)?;
             fs::write(self.clock_file_path(), "+0\n").map_err(io_error("write a clock"))?;
             environment.push(("FAKETIME_TIMESTAMP_FILE", self.clock_file_path().into()));
             environment.push(("FAKETIME_CACHE_DURATION", "1".into()));
@@ -180,10 +179,10 @@ impl TestCluster {
     /// Creates an API client for each Clew server.
     pub(crate) fn create_clients(&self, settings: &Settings) -> Result<Vec<Client>, ChaosError> {
         let clients = self.addresses.iter().map(|address| {
-            let key = parse_id(&self.tenant.access_key)?;
+            let key = parse_command_output_id(&self.tenant.access_key)?;
             let client = Client::builder(address)
                 .credentials(Credentials::access_key(key, self.tenant.secret_key.clone().into()))
-                .project(parse_id(&self.tenant.project_id)?)
+                .project(parse_command_output_id(&self.tenant.project_id)?)
                 .settings(settings.clone())
                 .build()?;
             Ok(client)
@@ -193,7 +192,7 @@ impl TestCluster {
 
     /// Opens the store with direct connections to PostgreSQL and S3, which bypass the fault proxies.
     pub(crate) async fn open_store(&self) -> Result<Store, ChaosError> {
-        let (key, secret) = S3Server::OWNER_KEY;
+        let (key, secret) = S3Server::OWNER_CREDENTIALS;
         let location = StoreLocation {
             data_dir: self.directory.path().join("data"),
             metadata_url: Some(self.metadata.url().parse()?),
@@ -220,7 +219,7 @@ struct CliContext<'a> {
 
 impl CliContext<'_> {
     fn build_process_environment(&self, metadata: &str, dir: &str) -> Vec<(&'static str, OsString)> {
-        let (key, secret) = S3Server::OWNER_KEY;
+        let (key, secret) = S3Server::OWNER_CREDENTIALS;
         vec![
             ("CLEW_DATA_DIR", self.directory.join(dir).into()),
             ("CLEW_METADATA_URL", metadata.into()),
@@ -235,7 +234,7 @@ impl CliContext<'_> {
 
     /// Creates a data directory that contains only the master key.
     /// Returns the environment variables of a Clew process that uses this data directory.
-    fn build_environment_with_master_key(
+    fn prepare_process_environment(
         &self,
         metadata: &str,
         name: &str,
@@ -275,7 +274,8 @@ impl CliContext<'_> {
         let added: AddInstanceOutput = self.run_json_command(&arguments, environment).await?;
         let ids = added.nodes.iter().zip(nodes);
         let to_node = |(added_node, (_, kind)): (&AddNodeOutput, &(String, NodeKind))| {
-            let (instance, id) = (parse_id(&added.instance_id)?, parse_id(&added_node.id)?);
+            let (instance, id) =
+                (parse_command_output_id(&added.instance_id)?, parse_command_output_id(&added_node.id)?);
             Ok(RegisteredNode { kind: *kind, instance, id })
         };
         ids.map(to_node).collect()
@@ -283,7 +283,7 @@ impl CliContext<'_> {
 }
 
 /// Wraps a command so that the kernel kills the process when the thread that started it exits.
-fn wrap_with_death_signal(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
+fn add_parent_death_signal(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
     let mut command: Vec<OsString> = ["setpriv", "--pdeathsig", "KILL", "--"].map(OsString::from).into();
     command.push(clew.into());
     command.extend(arguments.iter().map(OsString::from));
@@ -303,16 +303,16 @@ fn wrap_with_private_tmpfs(disk: &Path, command: Vec<OsString>) -> Vec<OsString>
 
 /// Returns the command for a worker that runs under libfaketime, which reads the clock offset from a file.
 /// The worker gets a private `/dev/shm`, because libfaketime leaks shared memory when the process is killed.
-fn build_worker_command_with_clock_offset(clew: &Path) -> Result<Vec<OsString>, ChaosError> {
+fn build_faketime_worker_command(clew: &Path) -> Result<Vec<OsString>, ChaosError> {
     let missing = || io_error("find libfaketime (Debian package faketime)")(std::io::ErrorKind::NotFound.into());
     let mut preload = OsString::from("LD_PRELOAD=");
     preload.push(toolchain::libfaketime_path().ok_or_else(missing)?);
-    let mut command = wrap_with_death_signal(Path::new("env"), &[]);
+    let mut command = add_parent_death_signal(Path::new("env"), &[]);
     command.extend([preload, clew.into(), "worker".into()]);
     Ok(wrap_with_private_tmpfs(Path::new("/dev/shm"), command))
 }
 
 /// Parses an id in the output of a Clew command.
-fn parse_id<T: std::str::FromStr>(id: &str) -> Result<T, ChaosError> {
+fn parse_command_output_id<T: std::str::FromStr>(id: &str) -> Result<T, ChaosError> {
     id.parse().map_err(|_| io_error("parse the output of clew")(std::io::Error::other(id.to_owned())))
 }

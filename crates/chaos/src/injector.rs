@@ -67,7 +67,7 @@ impl FaultInjector<'_> {
         let mut killed: Vec<&mut ClewProcess> = killed_workers.chain(killed_servers).collect();
         let names: Vec<&str> = killed.iter().map(|process| process.name.as_str()).collect();
         self.timeline
-            .record_fault_begin(Fault::Kill, &format!("{} for {:.1} s", names.join(", "), duration.as_secs_f64()));
+            .record_fault_start(Fault::Kill, &format!("{} for {:.1} s", names.join(", "), duration.as_secs_f64()));
         for process in &mut killed {
             process.kill().await?;
         }
@@ -83,7 +83,7 @@ impl FaultInjector<'_> {
         let graceful = self.rng.bool();
         let how = if graceful { "graceful stop" } else { "crash" };
         self.timeline
-            .record_fault_begin(Fault::PostgresRestart, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
+            .record_fault_start(Fault::PostgresRestart, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
         let metadata = &mut self.cluster.metadata;
         let result = if graceful { metadata.stop() } else { metadata.crash() };
         result.map_err(io_error("stop PostgreSQL"))?;
@@ -94,7 +94,7 @@ impl FaultInjector<'_> {
     }
 
     async fn pause_postgres(&mut self, duration: Duration) -> Result<(), ChaosError> {
-        self.timeline.record_fault_begin(Fault::PostgresPause, &format!("for {:.1} s", duration.as_secs_f64()));
+        self.timeline.record_fault_start(Fault::PostgresPause, &format!("for {:.1} s", duration.as_secs_f64()));
         self.cluster.metadata.pause().map_err(io_error("pause PostgreSQL"))?;
         sleep(duration).await;
         self.cluster.metadata.resume().map_err(io_error("resume PostgreSQL"))?;
@@ -105,7 +105,7 @@ impl FaultInjector<'_> {
     async fn stop_object_storage(&mut self, duration: Duration) -> Result<(), ChaosError> {
         let graceful = self.rng.bool();
         let how = if graceful { "graceful stop" } else { "SIGKILL" };
-        self.timeline.record_fault_begin(Fault::S3Stop, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
+        self.timeline.record_fault_start(Fault::S3Stop, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
         let results = &mut self.cluster.results;
         let result = if graceful { results.stop() } else { results.kill() };
         result.map_err(io_error("stop the S3 server"))?;
@@ -122,7 +122,7 @@ impl FaultInjector<'_> {
         } else {
             (TrafficMode::Stall, "no traffic".to_owned())
         };
-        self.timeline.record_fault_begin(Fault::S3Slow, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
+        self.timeline.record_fault_start(Fault::S3Slow, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
         self.cluster.results_proxy.set_traffic_mode(traffic);
         sleep(duration).await;
         self.cluster.results_proxy.set_traffic_mode(TrafficMode::Forward);
@@ -137,7 +137,7 @@ impl FaultInjector<'_> {
         let worker = self.rng.usize(..self.cluster.metadata_proxies.len());
         let Some(proxy) = self.cluster.metadata_proxies.get(worker) else { return Ok(()) };
         let details = format!("worker-{} from PostgreSQL, for {:.1} s", worker + 1, duration.as_secs_f64());
-        self.timeline.record_fault_begin(Fault::NetworkPartition, &details);
+        self.timeline.record_fault_start(Fault::NetworkPartition, &details);
         proxy.set_traffic_mode(TrafficMode::Stall);
         sleep(duration).await;
         proxy.set_traffic_mode(TrafficMode::Forward);
@@ -148,7 +148,7 @@ impl FaultInjector<'_> {
     async fn shift_clock(&mut self, duration: Duration) -> Result<(), ChaosError> {
         let Some(worker) = self.cluster.workers.get(CLOCK_WORKER_INDEX) else { return Ok(()) };
         let (offset, seconds) = if self.rng.bool() { ("+1h", 3600) } else { ("-1h", -3600) };
-        self.timeline.record_fault_begin(
+        self.timeline.record_fault_start(
             Fault::ClockShift,
             &format!("{} by {offset}, for {:.1} s", worker.name, duration.as_secs_f64()),
         );
@@ -157,13 +157,13 @@ impl FaultInjector<'_> {
             fs::write(self.cluster.clock_file_path(), format!("{offset}\n")).map_err(io_error("set a clock"))
         };
         write_offset(offset)?;
-        wait_for_log_clock_offset(worker, log_start, seconds, "timestamp shifted by one hour").await?;
+        wait_for_clock_shift(worker, log_start, seconds, "timestamp shifted by one hour").await?;
         sleep(duration).await;
         let log_start = worker.log_length_bytes();
         write_offset("+0")?;
         // While S3 rejects a worker's requests, the worker retries every two seconds and logs nothing in between.
         // Wait for a correct timestamp in the log, so that the log also shows the effect of the next fault.
-        wait_for_log_clock_offset(worker, log_start, 0, "correct timestamp").await?;
+        wait_for_clock_shift(worker, log_start, 0, "correct timestamp").await?;
         self.timeline.record_fault_end(Fault::ClockShift);
         Ok(())
     }
@@ -175,7 +175,7 @@ impl FaultInjector<'_> {
         let mut filler = PathBuf::from(format!("/proc/{pid}/root"));
         filler.push(self.cluster.tmpfs_path().strip_prefix("/").unwrap_or(&self.cluster.tmpfs_path()));
         filler.push("filler");
-        self.timeline.record_fault_begin(
+        self.timeline.record_fault_start(
             Fault::DiskFull,
             &format!("disk of {}, for {:.1} s", worker.name, duration.as_secs_f64()),
         );
@@ -216,7 +216,7 @@ fn fill_until_disk_full(filler: &Path) -> Result<(), ChaosError> {
 }
 
 /// Waits until a log line of the worker has a timestamp about `seconds` ahead of the real time.
-async fn wait_for_log_clock_offset(
+async fn wait_for_clock_shift(
     worker: &ClewProcess,
     log_start: u64,
     seconds: i64,

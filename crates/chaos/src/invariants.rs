@@ -11,7 +11,7 @@ use crate::timeline::FaultEvent;
 use crate::workload::{CollectionRecord, DownloadedResult, RequestRecord, accepted_records, prefix_with_collection_id};
 
 /// Data that a run recorded as input for the invariant checks.
-pub(crate) struct RunEvidence<'a> {
+pub(crate) struct InvariantCheckInput<'a> {
     pub(crate) requests: &'a [RequestRecord],
     pub(crate) rows: &'a [TaskRow],
     /// Outcome of the second download of each result, by collection id.
@@ -22,7 +22,7 @@ pub(crate) struct RunEvidence<'a> {
 }
 
 /// Checks all invariants. Returns a message for each violated invariant.
-pub(crate) fn find_invariant_violations(evidence: &RunEvidence<'_>) -> Vec<String> {
+pub(crate) fn find_invariant_violations(evidence: &InvariantCheckInput<'_>) -> Vec<String> {
     let mut violations = Vec::new();
     let rows: HashMap<&str, &TaskRow> = evidence.rows.iter().map(|row| (row.request_id.as_str(), row)).collect();
     for (_, record) in accepted_records(evidence.requests) {
@@ -46,7 +46,7 @@ pub(crate) fn find_invariant_violations(evidence: &RunEvidence<'_>) -> Vec<Strin
 }
 
 /// Compares the responses that the client received for a collection with the collection's database row.
-fn check_client_record(record: &CollectionRecord, row: &TaskRow, evidence: &RunEvidence<'_>) -> Vec<String> {
+fn check_client_record(record: &CollectionRecord, row: &TaskRow, evidence: &InvariantCheckInput<'_>) -> Vec<String> {
     let mut violations = Vec::new();
     let kind = record.accepted.node.kind;
     let status = match row.status.as_str() {
@@ -203,7 +203,7 @@ mod tests {
         modify(&mut fixture);
         let Fixture { record, row, second_download, events, logged_completions } = fixture;
         let requests = [RequestRecord { phase: 0, outcome: RequestOutcome::Accepted(Box::new(record)) }];
-        let evidence = RunEvidence {
+        let evidence = InvariantCheckInput {
             requests: &requests,
             rows: &[row],
             downloads: &HashMap::from([(ID.to_owned(), second_download)]),

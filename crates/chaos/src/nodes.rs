@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use clew_client::RequestId;
 use clew_model::{InstanceId, NodeId};
-use clew_testkit::{FakeFleet, FakeOptions, Fault, Flavor, IdleSessions, Server, ServerOptions, open_idle_sessions};
+use clew_testkit::{
+    FakeFleet, FakeServerOptions, Fault, Flavor, IdleSessions, Server, ServerOptions, open_idle_sessions,
+};
 use fastrand::Rng;
 use tokio::net::TcpSocket;
 
@@ -59,7 +61,7 @@ const FAKE_SERVER_FLEETS: [(usize, u64, Fault, usize); 5] = [
     (1, 0, Fault::CloseOnConnect, 4),
 ];
 /// Number of sessions that the run opens on the MariaDB server.
-const REAL_SERVER_SESSIONS: usize = 10;
+const REAL_SERVER_SESSION_COUNT: usize = 10;
 /// Percentage of collection requests for the MariaDB server.
 const REAL_SERVER_SHARE_PERCENT: usize = 8;
 /// Percentage of collection requests for the unreachable node.
@@ -69,7 +71,7 @@ impl MonitoredNodes {
     pub(crate) async fn start() -> Result<Self, ChaosError> {
         let mut fleets = Vec::new();
         for (nodes, sessions, fault, _) in FAKE_SERVER_FLEETS {
-            let options = FakeOptions { sessions, transactions: sessions / 4, fault };
+            let options = FakeServerOptions { sessions, transactions: sessions / 4, fault };
             let fleet = FakeFleet::start(nodes, options).await.map_err(io_error("start fake nodes"))?;
             let kind =
                 if fault == Fault::CloseOnConnect { NodeKind::ClosesConnections } else { NodeKind::Fake(sessions) };
@@ -77,7 +79,7 @@ impl MonitoredNodes {
         }
         let real_server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await?;
         let sessions =
-            open_idle_sessions(&real_server, REAL_SERVER_SESSIONS).await.map_err(io_error("open sessions"))?;
+            open_idle_sessions(&real_server, REAL_SERVER_SESSION_COUNT).await.map_err(io_error("open sessions"))?;
         let unreachable = TcpSocket::new_v4().map_err(io_error("find a free port"))?;
         unreachable.bind(([127, 0, 0, 1], 0).into()).map_err(io_error("find a free port"))?;
         Ok(Self { fleets, real_server, _sessions: sessions, unreachable })
@@ -88,7 +90,7 @@ impl MonitoredNodes {
         let nodes_of =
             |(fleet, kind): &(FakeFleet, NodeKind)| fleet.servers().iter().map(|node| (node.url(), *kind)).collect();
         let mut instances: Vec<Vec<(String, NodeKind)>> = self.fleets.iter().map(nodes_of).collect();
-        instances.push(vec![(self.real_server.url(), NodeKind::Real(REAL_SERVER_SESSIONS as u64))]);
+        instances.push(vec![(self.real_server.url(), NodeKind::Real(REAL_SERVER_SESSION_COUNT as u64))]);
         let port = self.unreachable.local_addr().map_err(io_error("find a free port"))?.port();
         instances.push(vec![(format!("mysql://clew@127.0.0.1:{port}/?tls=off"), NodeKind::Unreachable)]);
         Ok(instances)

@@ -16,7 +16,7 @@ use crate::error::ChaosError;
 use crate::failure_attribution::format_failure_label;
 use crate::fault::Fault;
 use crate::injector::FaultInjector;
-use crate::invariants::{self, RunEvidence};
+use crate::invariants::{self, InvariantCheckInput};
 use crate::nodes::AcceptedCollection;
 use crate::report::{FaultSummary, RunReport};
 use crate::timeline::FaultTimeline;
@@ -106,7 +106,7 @@ pub async fn run(options: RunOptions) -> Result<RunReport, ChaosError> {
     let after = find_orphaned_objects(&cluster, &rows).await?;
     violations.extend(after.iter().map(|orphan| format!("{orphan} remains on S3 and belongs to no collection")));
     let events = timeline.events();
-    let evidence = RunEvidence {
+    let evidence = InvariantCheckInput {
         requests: &requests,
         rows: &rows,
         downloads: &downloads,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use clew_client::{Client, ClientError, CollectionStatus, DownloadSink, RequestId, SelectionRequest, Settings};
+use clew_client::{Client, ClientError, CollectionStatus, DownloadSink, RequestId, Settings, StartCollectionRequest};
 use fastrand::Rng;
 use sha2::{Digest, Sha256};
 use tokio::task::{JoinHandle, JoinSet};
@@ -119,12 +119,13 @@ impl ClientPool {
     async fn request_collection(self: Arc<Self>, mut rng: Rng) -> Option<RequestRecord> {
         let phase = self.phase.load(Ordering::Relaxed);
         let (node, client) = (self.inventory.choose_node(&mut rng)?, rng.choice(&self.clients)?);
-        let outcome = match client.start_collection(&node.instance, &node.id, &SelectionRequest::default()).await {
+        let outcome = match client.start_collection(&node.instance, &node.id, &StartCollectionRequest::default()).await
+        {
             Ok(id) => {
                 let accepted = AcceptedCollection { id, node };
                 let mut record =
                     CollectionRecord { accepted, status: None, reason: None, result: None, violations: Vec::new() };
-                self.follow_collection(&mut record, &mut rng).await;
+                self.track_collection_to_completion(&mut record, &mut rng).await;
                 RequestOutcome::Accepted(Box::new(record))
             }
             Err(ClientError::Api { status: 400..=499 | 503, .. } | ClientError::Connect { .. }) => {
@@ -136,14 +137,14 @@ impl ClientPool {
     }
 
     /// Polls a collection until it completes, then downloads its result or requests its failure reason.
-    async fn follow_collection(&self, record: &mut CollectionRecord, rng: &mut Rng) {
+    async fn track_collection_to_completion(&self, record: &mut CollectionRecord, rng: &mut Rng) {
         while !self.has_workload_stalled() && record.is_incomplete() {
             let Some(client) = rng.choice(&self.clients) else { return };
             let before = record.status;
             let made_progress = match before {
-                None => record.wait_for_status(client).await,
-                Some(CollectionStatus::Finished) => record.read_result(client).await,
-                Some(_) => record.read_failure_reason(client).await,
+                None => record.wait_for_final_status(client).await,
+                Some(CollectionStatus::Finished) => record.fetch_collection_result(client).await,
+                Some(_) => record.fetch_failure_reason(client).await,
             };
             if !made_progress {
                 sleep(REQUEST_RETRY_DELAY).await;
@@ -183,7 +184,7 @@ impl CollectionRecord {
     }
 
     /// Waits up to [`LONG_POLL_TIMEOUT`] for a collection to complete. Returns false if the request failed.
-    async fn wait_for_status(&mut self, client: &Client) -> bool {
+    async fn wait_for_final_status(&mut self, client: &Client) -> bool {
         let AcceptedCollection { id, node } = &self.accepted;
         match client.wait_for_collection(&node.instance, &node.id, id, LONG_POLL_TIMEOUT, |_, _| {}).await {
             Ok(status) => {
@@ -199,7 +200,7 @@ impl CollectionRecord {
     }
 
     /// Requests the failure reason of a collection. Returns false if the request failed.
-    async fn read_failure_reason(&mut self, client: &Client) -> bool {
+    async fn fetch_failure_reason(&mut self, client: &Client) -> bool {
         let AcceptedCollection { id, node } = &self.accepted;
         match client.collection_failure_reason(&node.instance, &node.id, id).await {
             Ok(Some(reason)) => self.reason = Some(reason),
@@ -213,7 +214,7 @@ impl CollectionRecord {
     }
 
     /// Downloads the result of a collection. Returns false if the download failed.
-    async fn read_result(&mut self, client: &Client) -> bool {
+    async fn fetch_collection_result(&mut self, client: &Client) -> bool {
         let download = download_result(client, &self.accepted).await;
         if let Err(ClientError::Api { status: 400..=499, error_msg, .. }) = &download {
             self.violations.push(format!("it finished and has no result later: {error_msg}"));

@@ -11,7 +11,7 @@ use clew_store::{AuditFilter, AuditRecord, Store};
 use serde_json::json;
 
 use crate::error::CliError;
-use crate::store_args::StoreFormatArgs;
+use crate::store_args::StoreOutputArgs;
 use filters::AuditFilterArgs;
 
 /// Maximum number of audit rows per database query.
@@ -41,7 +41,7 @@ struct ListArgs {
     #[arg(long, value_name = "NUMBER", default_value = "100", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
     #[command(flatten)]
-    store_args: StoreFormatArgs,
+    store_args: StoreOutputArgs,
 }
 
 const LIST_AFTER_HELP: &str = "\
@@ -62,7 +62,7 @@ pub(crate) async fn run(arguments: AuditCommandArgs) -> Result<(), CliError> {
 async fn list_audit_rows(arguments: ListArgs) -> Result<(), CliError> {
     let store = arguments.store_args.open_store().await?;
     let filter = arguments.filters.resolve_audit_filter(&store).await?;
-    let mut newest = store.audit_rows_before(&filter, i64::MAX, arguments.limit).await?;
+    let mut newest = store.list_audit_rows_before(&filter, i64::MAX, arguments.limit).await?;
     // Chronological order: a terminal shows the last lines.
     newest.reverse();
     arguments.store_args.format.print(
@@ -79,7 +79,7 @@ async fn for_each_audit_row(
 ) -> Result<(), CliError> {
     let mut after = 0;
     loop {
-        let rows = store.audit_rows_after(filter, after, MAX_AUDIT_ROWS_PER_QUERY).await?;
+        let rows = store.list_audit_rows_after(filter, after, MAX_AUDIT_ROWS_PER_QUERY).await?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = last.seq;
         rows.into_iter().try_for_each(&mut handle)?;

@@ -38,13 +38,13 @@ pub(crate) struct CollectArgs {
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
     #[command(flatten)]
-    server: ServerArgs,
+    server: ApiServerArgs,
 }
 
 /// Endpoint of a Clew server, and credentials. `clew init --format env` prints all values.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Server")]
-struct ServerArgs {
+struct ApiServerArgs {
     /// Endpoint of the API
     #[arg(long, value_name = "URL", env = "CLEW_ENDPOINT", default_value_t = format!("http://{DEFAULT_LISTEN_ADDRESS}"))]
     endpoint: String,
@@ -70,7 +70,7 @@ Examples:
 Set the secret key in CLEW_SECRET_KEY. Without an access key, CLEW_DOMAIN_NAME, CLEW_USER and CLEW_PASSWORD are used to get a token.";
 
 pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
-    arguments.filters.clone().into_selection()?;
+    arguments.filters.clone().into_validated_selection()?;
     let client = arguments.server.build_client(Language::from_tag(&arguments.language).unwrap_or_default())?;
     let (instance, node) = (&arguments.instance, &arguments.node);
     let progress = CollectionProgress::start();
@@ -157,7 +157,7 @@ async fn download_result<T: clew_client::DownloadSink>(
         .map_err(convert_client_error)
 }
 
-impl ServerArgs {
+impl ApiServerArgs {
     fn build_client(&self, language: Language) -> Result<Client, CliError> {
         let mut builder = Client::builder(&self.endpoint).credentials(self.read_credentials()?).language(language);
         if let Some(endpoint) = &self.iam_endpoint {

@@ -255,7 +255,7 @@ fn to_signed_duration(duration: Duration) -> SignedDuration {
 impl Configuration {
     /// Reads a configuration file. Keys that the file omits get their default values.
     /// Returns the default configuration if `file` is `None`.
-    pub(crate) fn read_file(file: Option<&Path>) -> Result<Self, CliError> {
+    pub(crate) fn read_configuration_file(file: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = file else { return Ok(Self::default()) };
         let name = path.display();
         let text = std::fs::read_to_string(path)

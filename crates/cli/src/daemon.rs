@@ -58,7 +58,7 @@ pub(crate) struct DaemonArgs {
 impl DaemonArgs {
     /// Loads the configuration file. Command-line options override its values.
     pub(crate) fn load_configuration(&mut self) -> Result<Configuration, CliError> {
-        let mut configuration = Configuration::read_file(self.config.as_deref())?;
+        let mut configuration = Configuration::read_configuration_file(self.config.as_deref())?;
         configuration.data_dir = self.data_dir.take().unwrap_or(configuration.data_dir);
         configuration.metadata_url = self.metadata_url.take().unwrap_or(configuration.metadata_url);
         configuration.results.location = self.results.take().unwrap_or(configuration.results.location);
@@ -120,9 +120,9 @@ impl Daemon {
         let store = Store::open(configuration.store_location()?).await?.with_zones(configuration.zones.clone());
         clew_mysql::set_installation_marker(&store.session_marker());
         set_spill_directory(&configuration.data_dir)?;
-        let store = result_store::attach_result_store(store, s3).await?;
+        let store = result_store::configure_result_store(store, s3).await?;
         let lock = store.lock_for_serving()?;
-        store.end_all_kill_task_leases(&lock).await?;
+        store.release_all_kill_leases(&lock).await?;
         let taken_over = store.end_all_leases(&lock).await?;
         if taken_over > 0 {
             info!(tasks.taken_over = taken_over, "leases of the previous process ended");
@@ -167,10 +167,10 @@ impl Daemon {
     /// The periodic audit check runs until `shutdown` is cancelled.
     pub(crate) async fn watch_audit_log(&self, shutdown: &CancellationToken) {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
-        check_audit_log(&store).await;
+        check_for_audit_loss(&store).await;
         tokio::spawn(async move {
             while shutdown.run_until_cancelled(tokio::time::sleep(AUDIT_CHECK_INTERVAL)).await.is_some() {
-                check_audit_log(&store).await;
+                check_for_audit_loss(&store).await;
             }
         });
     }
@@ -204,14 +204,14 @@ impl Daemon {
 
 /// Checks whether audit rows were removed. If so, logs an error and appends an `AuditTruncated` audit event.
 /// If the `AuditTruncated` event cannot be appended, the next audit check reports the same loss again.
-async fn check_audit_log(store: &Store) {
+async fn check_for_audit_loss(store: &Store) {
     if let Err(error) = record_audit_loss(store).await {
         warn!(%error, "could not check the audit log for removed rows; the next check retries");
     }
 }
 
 async fn record_audit_loss(store: &Store) -> Result<(), StoreError> {
-    let Some(loss) = store.check_audit_growth().await? else { return Ok(()) };
+    let Some(loss) = store.detect_audit_truncation().await? else { return Ok(()) };
     error!(audit.problem = %loss, "rows of the audit log were removed");
     let missing = AuditEvent {
         outcome: Outcome::Failed,

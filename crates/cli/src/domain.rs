@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::error::CliError;
 use crate::local_actor;
 use crate::new_password::NewPasswordArgs;
-use crate::store_args::StoreFormatArgs;
+use crate::store_args::StoreOutputArgs;
 use crate::text_table;
 use crate::validators;
 
@@ -40,7 +40,7 @@ struct CreateArgs {
     #[command(flatten)]
     password: NewPasswordArgs,
     #[command(flatten)]
-    store_args: StoreFormatArgs,
+    store_args: StoreOutputArgs,
 }
 
 const CREATE_AFTER_HELP: &str = "\
@@ -57,7 +57,7 @@ administrator:
 #[command(after_help = "Example:\n  clew domain list --format json")]
 struct ListArgs {
     #[command(flatten)]
-    store_args: StoreFormatArgs,
+    store_args: StoreOutputArgs,
 }
 
 pub(crate) async fn run(arguments: DomainCommandArgs) -> Result<(), CliError> {

@@ -1,7 +1,7 @@
 //! Command-line options that filter and sort sessions. The options are named after the API parameters.
 
 use clap::Args;
-use clew_model::{Selection, SelectionDraft, SessionClass, SortDirection, SortKey};
+use clew_model::{SessionClass, SessionSelection, SessionSelectionDraft, SortDirection, SortKey};
 
 use crate::error::CliError;
 
@@ -42,8 +42,8 @@ pub(crate) struct FilterArgs {
 
 impl FilterArgs {
     /// Converts the options to the fields of an API request, without validating the values.
-    pub(crate) fn into_selection_draft(self) -> SelectionDraft {
-        SelectionDraft {
+    pub(crate) fn into_selection_draft(self) -> SessionSelectionDraft {
+        SessionSelectionDraft {
             filter: self.filter,
             slow_process_threshold: self.threshold,
             user: self.user,
@@ -57,7 +57,7 @@ impl FilterArgs {
     }
 
     /// Validates the options.
-    pub(crate) fn into_selection(self) -> Result<Selection, CliError> {
-        Selection::parse(self.into_selection_draft()).map_err(|error| CliError::new_refusal(error.to_string()))
+    pub(crate) fn into_validated_selection(self) -> Result<SessionSelection, CliError> {
+        SessionSelection::parse(self.into_selection_draft()).map_err(|error| CliError::new_refusal(error.to_string()))
     }
 }

@@ -180,7 +180,7 @@ async fn load_policy_attachments(
     group: &Group,
 ) -> Result<Vec<(String, Attachment)>, CliError> {
     let mut policies = Vec::new();
-    for attachment in directory.store.list_attachments_of_grantee(&Grantee::Group(group.id.clone())).await? {
+    for attachment in directory.store.list_grantee_attachments(&Grantee::Group(group.id.clone())).await? {
         let name = match &attachment.policy {
             PolicyRef::System(name) => name.clone(),
             PolicyRef::Custom(id) => {

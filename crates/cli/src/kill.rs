@@ -11,7 +11,7 @@ use clap::Args;
 use clew_diagnose::{ProtectedAccounts, is_internal_session};
 use clew_model::{Failure, NodeUrl, Session};
 use clew_mysql::{
-    KillEffect, KillRefusal, KillTarget, ProcessListSource, ReadLimits, SessionLookup, StateBeforeKill, Victim,
+    KillBaseline, KillEffect, KillRefusal, KillTarget, ProcessListSource, ReadLimits, SessionLookupResult, Victim,
     find_sessions, kill_victims,
 };
 use clew_store::StoreLocation;
@@ -92,7 +92,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     let mut seen = HashSet::new();
     let ids: Vec<u64> = arguments.ids.iter().copied().filter(|id| seen.insert(*id)).collect();
 
-    let SessionLookup { read, sessions } = find_sessions(&node, &ids, &limits).await?;
+    let SessionLookupResult { read, sessions } = find_sessions(&node, &ids, &limits).await?;
     let mut selected = SelectedSessions::new(ids.clone(), sessions);
     reject_unkillable_sessions(&selected.sessions, kind, &protected)?;
     // With --yes no preview is shown, so an overloaded server is spared the additional reads.
@@ -112,11 +112,8 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
         Some(location) => Some(KillAuditLog::open(location).await?),
         None => None,
     };
-    let before = if report.selected.sessions.is_empty() {
-        None
-    } else {
-        Some(StateBeforeKill::read_state(&node, &limits).await)
-    };
+    let before =
+        if report.selected.sessions.is_empty() { None } else { Some(KillBaseline::read_state(&node, &limits).await) };
     let outcomes = kill_sessions(&node, &report.selected.sessions, kind, &read, &protected, &limits).await?;
     let outcomes = report.outcomes_for_requested_ids(&outcomes);
     if let Some(audit) = audit {
@@ -138,7 +135,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
 
 /// Measures the effect of the kills on other sessions. Returns `None` if the server accepted no kill.
 async fn measure_kill_effect(
-    before: Option<Result<StateBeforeKill, Failure>>,
+    before: Option<Result<KillBaseline, Failure>>,
     node: &NodeUrl,
     outcomes: &[(u64, clew_mysql::KillOutcome)],
     limits: &ReadLimits,

@@ -67,14 +67,14 @@ pub(crate) async fn run(arguments: LocksArgs) -> Result<(), CliError> {
 
 fn render_wait_graph(graph: &WaitGraph, address: &str, width: usize, colours: bool) -> String {
     let lines = waits::render_tree(graph, TreeLayout { width, ..TreeLayout::default() });
-    let mut text: String = lines.iter().map(|line| apply_tree_line_style(line, colours)).collect();
+    let mut text: String = lines.iter().map(|line| format_tree_line(line, colours)).collect();
     if !text.is_empty() {
         text.push('\n');
     }
     text + &summarize_waits(graph, address)
 }
 
-fn apply_tree_line_style(line: &TreeLine, colours: bool) -> String {
+fn format_tree_line(line: &TreeLine, colours: bool) -> String {
     let style = match line.kind {
         _ if !colours => Style::new(),
         TreeLineKind::Root => Style::new().fg_color(Some(AnsiColor::Red.into())).effects(Effects::BOLD),

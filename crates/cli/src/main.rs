@@ -84,30 +84,32 @@ fn run(cli: Cli) -> Result<(), CliError> {
         .map_err(|error| CliError::new_failure(format!("could not start: {error}")))?;
     let outcome = runtime.block_on(async {
         match cli.command {
-            Command::Snapshot(arguments) => run_interruptible(snapshot::run(arguments.into_inner())).await,
-            Command::Ps(arguments) => run_interruptible(ps::run(arguments.into_inner())).await,
-            Command::Locks(arguments) => run_interruptible(Box::pin(locks::run(arguments.into_inner()))).await,
-            Command::Kill(arguments) => Box::pin(run_interruptible(kill::run(arguments.into_inner()))).await,
-            Command::Doctor(arguments) => Box::pin(run_interruptible(doctor::run(arguments.into_inner()))).await,
+            Command::Snapshot(arguments) => run_until_interrupted(snapshot::run(arguments.into_inner())).await,
+            Command::Ps(arguments) => run_until_interrupted(ps::run(arguments.into_inner())).await,
+            Command::Locks(arguments) => run_until_interrupted(Box::pin(locks::run(arguments.into_inner()))).await,
+            Command::Kill(arguments) => Box::pin(run_until_interrupted(kill::run(arguments.into_inner()))).await,
+            Command::Doctor(arguments) => Box::pin(run_until_interrupted(doctor::run(arguments.into_inner()))).await,
             Command::Init(arguments) => init::run(arguments.into_inner()).await,
             Command::Migrate(arguments) => migrate::run(arguments.into_inner()).await,
             Command::MasterKey(arguments) => master_key::run(arguments.into_inner()).await,
-            Command::Metadata(arguments) => run_interruptible(metadata::run(arguments.into_inner())).await,
+            Command::Metadata(arguments) => run_until_interrupted(metadata::run(arguments.into_inner())).await,
             Command::Serve(arguments) => serve::run(arguments.into_inner()).await,
             Command::Worker(arguments) => worker::run(arguments.into_inner()).await,
-            Command::Domain(arguments) => run_interruptible(domain::run(arguments.into_inner())).await,
-            Command::Project(arguments) => run_interruptible(project::run(arguments.into_inner())).await,
+            Command::Domain(arguments) => run_until_interrupted(domain::run(arguments.into_inner())).await,
+            Command::Project(arguments) => run_until_interrupted(project::run(arguments.into_inner())).await,
             Command::EnterpriseProject(arguments) => {
-                run_interruptible(enterprise_project::run(arguments.into_inner())).await
+                run_until_interrupted(enterprise_project::run(arguments.into_inner())).await
             }
-            Command::User(arguments) => run_interruptible(user::run(arguments.into_inner())).await,
-            Command::Group(arguments) => run_interruptible(group::run(arguments.into_inner())).await,
-            Command::Key(arguments) => run_interruptible(key::run(arguments.into_inner())).await,
-            Command::Policy(arguments) => run_interruptible(policy::run(arguments.into_inner())).await,
-            Command::Rule(arguments) => run_interruptible(rule::run(arguments.into_inner())).await,
-            Command::Audit(arguments) => run_interruptible(audit::run(arguments.into_inner())).await,
-            Command::Instance(arguments) => run_interruptible(Box::pin(instance::run(arguments.into_inner()))).await,
-            Command::Collect(arguments) => run_interruptible(collect::run(arguments.into_inner())).await,
+            Command::User(arguments) => run_until_interrupted(user::run(arguments.into_inner())).await,
+            Command::Group(arguments) => run_until_interrupted(group::run(arguments.into_inner())).await,
+            Command::Key(arguments) => run_until_interrupted(key::run(arguments.into_inner())).await,
+            Command::Policy(arguments) => run_until_interrupted(policy::run(arguments.into_inner())).await,
+            Command::Rule(arguments) => run_until_interrupted(rule::run(arguments.into_inner())).await,
+            Command::Audit(arguments) => run_until_interrupted(audit::run(arguments.into_inner())).await,
+            Command::Instance(arguments) => {
+                run_until_interrupted(Box::pin(instance::run(arguments.into_inner()))).await
+            }
+            Command::Collect(arguments) => run_until_interrupted(collect::run(arguments.into_inner())).await,
             Command::Openapi => openapi::run(),
             Command::Completions(arguments) => completions::run(&arguments.into_inner(), Cli::command()),
         }
@@ -119,7 +121,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
 
 /// Runs `work` until it completes or the user presses Ctrl-C.
 /// Before it returns, waits up to 3 seconds until abandoned statements on database servers are killed.
-async fn run_interruptible(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
+async fn run_until_interrupted(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     let outcome = tokio::select! {
         outcome = work => outcome,
         _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted),

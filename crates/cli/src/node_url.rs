@@ -29,7 +29,7 @@ pub(crate) struct NodeArgs {
 impl NodeArgs {
     /// Returns the node URL with its password, and the limits for read operations on the node.
     pub(crate) fn resolve_node_url(&self) -> Result<(NodeUrl, ReadLimits), CliError> {
-        let node = resolve_password(parse_node_url(&self.url)?)?;
+        let node = resolve_node_password(parse_node_url(&self.url)?)?;
         let timeout = Duration::from_secs(self.timeout);
         Ok((node, ReadLimits { read_timeout: timeout, connect_timeout: timeout / 2, ..ReadLimits::default() }))
     }
@@ -67,7 +67,7 @@ fn redact_credentials(url: &str) -> String {
 /// Adds a password to a node URL that does not contain a password.
 /// Uses the password in `CLEW_DB_PASSWORD`. If this variable is not set, prompts for the password on the terminal.
 /// If the variable is not set and there is no terminal, returns the node URL without a password.
-pub(crate) fn resolve_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
+pub(crate) fn resolve_node_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
     if node.password.is_some() {
         return Ok(node);
     }

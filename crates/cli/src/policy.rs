@@ -126,7 +126,7 @@ async fn load_policy_attachments(
 ) -> Result<Vec<(AttachmentNames, Attachment)>, CliError> {
     let store = &directory.store;
     let mut attachments = Vec::new();
-    for attachment in store.list_attachments_of_policy(&policy.reference).await? {
+    for attachment in store.list_policy_attachments(&policy.reference).await? {
         let domain_and_name = match &attachment.grantee {
             Grantee::User(id) => store.find_user(id).await?.map(|user| (user.domain_id, format!("user {}", user.name))),
             Grantee::Group(id) => {

@@ -3,7 +3,7 @@
 mod layout;
 
 use clap::Args;
-use clew_mysql::{OutputFormat, SessionScope, StatementText, take_snapshot_in_scope};
+use clew_mysql::{OutputFormat, SessionScope, StatementForm, take_snapshot_in_scope};
 
 use crate::error::CliError;
 use crate::filters::FilterArgs;
@@ -39,10 +39,10 @@ Examples:
   clew ps mysql://clew@db.example.com/ --user web --format json | jq .sessions[].session_id";
 
 pub(crate) async fn run(arguments: PsArgs) -> Result<(), CliError> {
-    let selection = arguments.filters.into_selection()?;
+    let selection = arguments.filters.into_validated_selection()?;
     let (node, limits) = arguments.node.resolve_node_url()?;
     let scope = if arguments.all { SessionScope::All } else { SessionScope::Users };
-    let statements = StatementText::from_masked(arguments.mask);
+    let statements = StatementForm::from_masked(arguments.mask);
     let mut snapshot =
         take_snapshot_in_scope(scope, &node, &selection, statements, OutputFormat::Json, &limits).await?;
     let limitations = limitations::format_limitations(&snapshot.summary.limitations);

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use clew_diagnose::csv;
 use clew_model::Language;
-use clew_mysql::{OutputFormat, Snapshot, StatementText, take_detailed_snapshot, take_snapshot};
+use clew_mysql::{OutputFormat, Snapshot, StatementForm, take_detailed_snapshot, take_snapshot};
 
 use crate::error::CliError;
 use crate::filters::FilterArgs;
@@ -65,14 +65,14 @@ enum SnapshotFormat {
 
 pub(crate) async fn run(arguments: SnapshotArgs) -> Result<(), CliError> {
     let format = arguments.format.unwrap_or_else(|| default_format(arguments.output.is_some()));
-    let selection = arguments.filters.clone().into_selection()?;
+    let selection = arguments.filters.clone().into_validated_selection()?;
     let (node, limits) = arguments.node.resolve_node_url()?;
     let row_format = match format {
         SnapshotFormat::Table => OutputFormat::Csv { formula_guard: false },
         SnapshotFormat::Csv => OutputFormat::Csv { formula_guard: !arguments.no_formula_guard },
         SnapshotFormat::Json => OutputFormat::Json,
     };
-    let statements = StatementText::from_masked(arguments.mask);
+    let statements = StatementForm::from_masked(arguments.mask);
     let snapshot = if arguments.detail {
         take_detailed_snapshot(&node, &selection, statements, row_format, &limits).await?
     } else {

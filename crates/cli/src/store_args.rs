@@ -24,7 +24,7 @@ pub(crate) struct StoreArgs {
 
 /// Options that select the store and the output format.
 #[derive(Debug, Args)]
-pub(crate) struct StoreFormatArgs {
+pub(crate) struct StoreOutputArgs {
     #[command(flatten)]
     store_args: StoreArgs,
     /// Output format
@@ -36,7 +36,7 @@ pub(crate) struct StoreFormatArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DomainArgs {
     #[command(flatten)]
-    store_args: StoreFormatArgs,
+    store_args: StoreOutputArgs,
     /// Name or id of the domain [default: the only domain]
     #[arg(long, value_name = "DOMAIN", env = "CLEW_DOMAIN_NAME")]
     domain: Option<String>,
@@ -52,7 +52,7 @@ impl StoreArgs {
     }
 }
 
-impl StoreFormatArgs {
+impl StoreOutputArgs {
     pub(crate) async fn open_store(&self) -> Result<Store, CliError> {
         self.store_args.open_store().await
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use clew_model::{InstanceId, NodeId, SelectionDraft};
+use clew_model::{InstanceId, NodeId, SessionSelectionDraft};
 use reqwest::Method;
 use reqwest::header::HeaderName;
 use serde::{Deserialize, Serialize};
@@ -53,7 +53,7 @@ impl fmt::Display for RequestId {
 /// Session filter and sort order for a collection. The server uses its default value for each absent field.
 /// The server validates the values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct SelectionRequest {
+pub struct StartCollectionRequest {
     /// Class of sessions to collect: `slow`, `active`, `total` or `long`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
@@ -83,8 +83,8 @@ pub struct SelectionRequest {
     pub sort_dir: Option<String>,
 }
 
-impl From<SelectionDraft> for SelectionRequest {
-    fn from(draft: SelectionDraft) -> Self {
+impl From<SessionSelectionDraft> for StartCollectionRequest {
+    fn from(draft: SessionSelectionDraft) -> Self {
         Self {
             filter: draft.filter,
             slow_process_threshold: draft.slow_process_threshold,
@@ -140,7 +140,7 @@ impl Client {
         &self,
         instance: &InstanceId,
         node: &NodeId,
-        selection: &SelectionRequest,
+        selection: &StartCollectionRequest,
     ) -> Result<RequestId, ClientError> {
         let project = self.project_id().await?;
         let request = ApiRequest {
@@ -155,7 +155,7 @@ impl Client {
                 Vec::new(),
             )
         };
-        let response: StartCollectionResponse = self.send_json(&request).await?;
+        let response: StartCollectionResponse = self.request_json(&request).await?;
         Ok(response.request_id)
     }
 
@@ -166,13 +166,13 @@ impl Client {
         node: &NodeId,
         request_id: &RequestId,
     ) -> Result<CollectionStatus, ClientError> {
-        self.long_poll_status(instance, node, request_id, Duration::ZERO).await
+        self.long_poll_collection_status(instance, node, request_id, Duration::ZERO).await
     }
 
     /// Returns the state of a collection.
     /// A server with long polling responds when the collection completes or `wait` elapses.
     /// The client rounds `wait` down to whole seconds.
-    async fn long_poll_status(
+    async fn long_poll_collection_status(
         &self,
         instance: &InstanceId,
         node: &NodeId,
@@ -187,7 +187,7 @@ impl Client {
         if wait.as_secs() > 0 {
             request.unsigned_headers.push((PREFER_HEADER, format!("wait={}", wait.as_secs())));
         }
-        let response: CollectionStatusResponse = self.send_json(&request).await?;
+        let response: CollectionStatusResponse = self.request_json(&request).await?;
         CollectionStatus::from_name(&response.status).ok_or_else(|| {
             let why = format!("unknown state {:?}", sanitize_text(&response.status, 80));
             self.request_context(operation, &self.inner.endpoint.to_string()).invalid_response_error(why)
@@ -217,7 +217,7 @@ impl Client {
         loop {
             let requested_at = Instant::now();
             let wait = max_wait.min(limit.saturating_sub(start.elapsed()));
-            let status = self.long_poll_status(instance, node, request_id, wait).await?;
+            let status = self.long_poll_collection_status(instance, node, request_id, wait).await?;
             let waited = start.elapsed();
             on_progress(status, waited);
             if status != CollectionStatus::Running {

@@ -11,7 +11,7 @@ use crate::retry;
 use crate::sink::DownloadSink;
 use crate::transport::ApiRequest;
 
-const DOWNLOAD_OPERATION: &str = "downloading a result";
+const DOWNLOAD_OPERATION_NAME: &str = "downloading a result";
 
 /// Summary of a completed download.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl Client {
         node: &NodeId,
         request_id: &RequestId,
     ) -> Result<Option<String>, ClientError> {
-        match self.request_result(instance, node, request_id, &DownloadProgress::default()).await {
+        match self.send_result_request(instance, node, request_id, &DownloadProgress::default()).await {
             Ok(_) => Ok(None),
             Err(ClientError::Api { status: 400, error_msg, .. }) => Ok(Some(error_msg)),
             Err(error) => Err(error),
@@ -112,7 +112,7 @@ impl Client {
         target: &mut T,
         progress: &mut DownloadProgress,
     ) -> Result<Response, ClientError> {
-        let mut response = self.request_result(instance, node, request_id, progress).await;
+        let mut response = self.send_result_request(instance, node, request_id, progress).await;
         if progress.range_headers().is_some() {
             let refused = match &response {
                 Ok(response) => {
@@ -122,7 +122,7 @@ impl Client {
             };
             if refused {
                 progress.etag = None;
-                response = self.request_result(instance, node, request_id, progress).await;
+                response = self.send_result_request(instance, node, request_id, progress).await;
             }
         }
         let response = response?;
@@ -132,7 +132,7 @@ impl Client {
             }
             let why = "partial content instead of the complete result";
             return Err(self
-                .request_context(DOWNLOAD_OPERATION, &self.inner.endpoint.to_string())
+                .request_context(DOWNLOAD_OPERATION_NAME, &self.inner.endpoint.to_string())
                 .invalid_response_error(why));
         }
         if progress.received > 0 {
@@ -143,7 +143,7 @@ impl Client {
         Ok(response)
     }
 
-    async fn request_result(
+    async fn send_result_request(
         &self,
         instance: &InstanceId,
         node: &NodeId,
@@ -158,9 +158,9 @@ impl Client {
             unsigned_headers.extend([(RANGE, range), (IF_RANGE, etag.to_owned())]);
         }
         let query = vec![("request_id", request_id.to_string())];
-        self.send_streaming(&ApiRequest {
+        self.request_streaming_response(&ApiRequest {
             unsigned_headers,
-            ..self.build_get_request(DOWNLOAD_OPERATION, project, path, query)
+            ..self.build_get_request(DOWNLOAD_OPERATION_NAME, project, path, query)
         })
         .await
     }
@@ -174,7 +174,7 @@ impl Client {
         on_progress: &mut impl FnMut(u64, Option<u64>),
     ) -> Result<(), ClientError> {
         let name = self.inner.endpoint.to_string();
-        let context = self.request_context(DOWNLOAD_OPERATION, &name);
+        let context = self.request_context(DOWNLOAD_OPERATION_NAME, &name);
         on_progress(progress.received, progress.total);
         loop {
             let chunk = tokio::time::timeout(context.limit, response.chunk()).await;

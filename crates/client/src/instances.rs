@@ -13,10 +13,10 @@ use crate::error::ClientError;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceList {
     /// Instances of the page.
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "deserialize_null_as_default")]
     pub instances: Vec<InstanceSummary>,
     /// Total number of matching instances.
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "deserialize_null_as_default")]
     pub total_count: u64,
 }
 
@@ -28,31 +28,31 @@ pub struct InstanceSummary {
     /// Name.
     pub name: String,
     /// Status of the instance: `normal`, `abnormal`, `creating` or `createfail`.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub status: String,
     /// Addresses of the master.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub private_ips: Vec<String>,
     /// Addresses of the replicas.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub readonly_private_ips: Vec<String>,
     /// Port of the database.
-    #[serde(default, deserialize_with = "text_or_number_as_text")]
+    #[serde(default, deserialize_with = "deserialize_text_or_number")]
     pub port: String,
     /// Kind and version of the database.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub datastore: Datastore,
     /// Creation timestamp of the instance, in the format of the server.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub created: String,
     /// Timestamp of the last change to the instance, in the format of the server.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub updated: String,
     /// Id of the enterprise project. The id `0` is the default enterprise project.
-    #[serde(default, deserialize_with = "text_or_number_as_text")]
+    #[serde(default, deserialize_with = "deserialize_text_or_number")]
     pub enterprise_project_id: String,
     /// Tags.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub tags: Vec<Tag>,
 }
 
@@ -60,10 +60,10 @@ pub struct InstanceSummary {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Datastore {
     /// Kind, such as `gaussdb-mysql`.
-    #[serde(default, rename = "type", deserialize_with = "null_as_default")]
+    #[serde(default, rename = "type", deserialize_with = "deserialize_null_as_default")]
     pub kind: String,
     /// Version.
-    #[serde(default, deserialize_with = "text_or_number_as_text")]
+    #[serde(default, deserialize_with = "deserialize_text_or_number")]
     pub version: String,
 }
 
@@ -75,31 +75,31 @@ pub struct InstanceDetail {
     /// Name.
     pub name: String,
     /// Id of the project that contains the instance.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub project_id: String,
     /// Status of the instance, with the same values as [`InstanceSummary::status`].
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub status: String,
     /// Port of the database.
-    #[serde(default, deserialize_with = "text_or_number_as_text")]
+    #[serde(default, deserialize_with = "deserialize_text_or_number")]
     pub port: String,
     /// Kind and version of the database.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub datastore: Datastore,
     /// Nodes.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub nodes: Vec<InstanceNode>,
     /// Creation timestamp of the instance, in the format of the server.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub created: String,
     /// Timestamp of the last change to the instance, in the format of the server.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub updated: String,
     /// Id of the enterprise project. The id `0` is the default enterprise project.
-    #[serde(default, deserialize_with = "text_or_number_as_text")]
+    #[serde(default, deserialize_with = "deserialize_text_or_number")]
     pub enterprise_project_id: String,
     /// Tags.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub tags: Vec<Tag>,
 }
 
@@ -109,29 +109,31 @@ pub struct InstanceNode {
     /// Id.
     pub id: String,
     /// Name.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub name: String,
     /// Role: `master` or `slave`.
-    #[serde(default, rename = "type", deserialize_with = "null_as_default")]
+    #[serde(default, rename = "type", deserialize_with = "deserialize_null_as_default")]
     pub role: String,
     /// Status, such as `normal`.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub status: String,
     /// Port of the database.
-    #[serde(default, deserialize_with = "text_or_number_as_text")]
+    #[serde(default, deserialize_with = "deserialize_text_or_number")]
     pub port: String,
     /// Addresses of the node.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub private_read_ips: Vec<String>,
 }
 
 /// Deserializes null as the default value.
-fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+fn deserialize_null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Deserializes a string or a number as a string, and null as an empty string.
-fn text_or_number_as_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+fn deserialize_text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum TextOrNumber {
@@ -166,7 +168,7 @@ impl Client {
             let tags: Vec<String> = filter.tags.iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect();
             query.push(("tags", tags.join(",")));
         }
-        self.send_json(&self.build_get_request(
+        self.request_json(&self.build_get_request(
             "listing instances",
             project,
             format!("/v3.1/{project}/instances"),
@@ -180,7 +182,7 @@ impl Client {
         let project = self.project_id().await?;
         let path = format!("/v3.1/{project}/instances/{instance}");
         let response: InstanceDetailResponse =
-            self.send_json(&self.build_get_request("showing an instance", project, path, Vec::new())).await?;
+            self.request_json(&self.build_get_request("showing an instance", project, path, Vec::new())).await?;
         Ok(response.instance)
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! ```no_run
 //! use std::time::Duration;
-//! use clew_client::{Client, CollectionStatus, Credentials, FileSink, SelectionRequest};
+//! use clew_client::{Client, CollectionStatus, Credentials, FileSink, StartCollectionRequest};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = Client::builder("http://127.0.0.1:8407")
@@ -16,7 +16,7 @@
 //!     .region("eu-1")
 //!     .build()?;
 //! let (instance, node) = ("…".parse()?, "…".parse()?);
-//! let slow = SelectionRequest { filter: Some("slow".into()), ..SelectionRequest::default() };
+//! let slow = StartCollectionRequest { filter: Some("slow".into()), ..StartCollectionRequest::default() };
 //! let request_id = client.start_collection(&instance, &node, &slow).await?;
 //! let limit = Duration::from_secs(60);
 //! if client.wait_for_collection(&instance, &node, &request_id, limit, |_, _| {}).await? == CollectionStatus::Finished {
@@ -48,7 +48,7 @@ use clew_model::Language;
 use tokio::sync::{Mutex, OnceCell};
 
 pub use builder::ClientBuilder;
-pub use collection::{CollectionStatus, RequestId, SelectionRequest};
+pub use collection::{CollectionStatus, RequestId, StartCollectionRequest};
 pub use credentials::Credentials;
 pub use download::DownloadSummary;
 pub use error::ClientError;

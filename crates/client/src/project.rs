@@ -41,7 +41,7 @@ impl Client {
                 match (&self.inner.project_ref, &self.inner.credentials) {
                     (ProjectRef::Project(id), _) => Ok(id.clone()),
                     (ProjectRef::Region(_), Credentials::Password { .. }) => {
-                        Ok(self.cached_or_new_token(None).await?.project)
+                        Ok(self.get_or_request_token(None).await?.project)
                     }
                     (ProjectRef::Region(region), Credentials::AccessKey { .. }) => {
                         self.find_project_by_region(region).await
@@ -64,7 +64,7 @@ impl Client {
             unsigned_headers: Vec::new(),
             idempotency: Idempotency::Idempotent,
         };
-        let response: ProjectsResponse = self.send_json(&request).await?;
+        let response: ProjectsResponse = self.request_json(&request).await?;
         match response.projects.as_slice() {
             [only] => {
                 only.id.parse().map_err(|error| project_lookup_error(region, format!("its id is invalid: {error}")))

@@ -11,11 +11,11 @@ use serde_json::Value;
 use crate::error::ClientError;
 
 /// Maximum size of a JSON response in bytes. The JSON of 100 instances is a few hundred KiB long.
-const MAX_JSON_BYTES: usize = 16 << 20;
+const MAX_JSON_BODY_BYTES: usize = 16 << 20;
 /// Maximum number of bytes that the client reads from the body of an error response.
-const MAX_ERROR_BYTES: usize = 64 << 10;
+const MAX_ERROR_BODY_BYTES: usize = 64 << 10;
 /// Maximum number of characters that an error message quotes from a server response.
-const MAX_SERVER_TEXT_CHARS: usize = 200;
+const MAX_RESPONSE_EXCERPT_CHARS: usize = 200;
 
 /// Request context for error messages: operation, endpoint and timeout.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +50,7 @@ impl RequestContext<'_> {
     }
 
     /// Returns a successful response unchanged, and converts an error response to a `ClientError`.
-    pub(crate) async fn check_status(self, response: Response) -> Result<Response, ClientError> {
+    pub(crate) async fn check_response_status(self, response: Response) -> Result<Response, ClientError> {
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -59,11 +59,11 @@ impl RequestContext<'_> {
             let to = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("elsewhere");
             return Err(self.invalid_response_error(format!(
                 "a redirect ({status}) to {}",
-                sanitize_text(to, MAX_SERVER_TEXT_CHARS)
+                sanitize_text(to, MAX_RESPONSE_EXCERPT_CHARS)
             )));
         }
         let headers = response.headers().clone();
-        let body = read_body_prefix(response, MAX_ERROR_BYTES).await;
+        let body = read_body_prefix(response, MAX_ERROR_BODY_BYTES).await;
         Err(parse_api_error(self.operation, status.as_u16(), &headers, &body))
     }
 
@@ -71,13 +71,13 @@ impl RequestContext<'_> {
     pub(crate) async fn read_json_body<T: DeserializeOwned>(self, mut response: Response) -> Result<T, ClientError> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.transport_error(error))? {
-            if body.len() + chunk.len() > MAX_JSON_BYTES {
-                return Err(self.invalid_response_error(format!("more than {MAX_JSON_BYTES} bytes of JSON")));
+            if body.len() + chunk.len() > MAX_JSON_BODY_BYTES {
+                return Err(self.invalid_response_error(format!("more than {MAX_JSON_BODY_BYTES} bytes of JSON")));
             }
             body.extend_from_slice(&chunk);
         }
         serde_json::from_slice(&body).map_err(|error| {
-            let start = sanitize_text(&String::from_utf8_lossy(&body), MAX_SERVER_TEXT_CHARS);
+            let start = sanitize_text(&String::from_utf8_lossy(&body), MAX_RESPONSE_EXCERPT_CHARS);
             self.invalid_response_error(format!("{error} in {start:?}"))
         })
     }
@@ -99,8 +99,8 @@ async fn read_body_prefix(mut response: Response, max_len: usize) -> Vec<u8> {
 
 fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, body: &[u8]) -> ClientError {
     let json: Option<Value> = serde_json::from_slice(body).ok();
-    let (error_code, error_msg) = json.as_ref().and_then(|json| find_code_and_message(json, 4)).unwrap_or_else(|| {
-        let text = sanitize_text(String::from_utf8_lossy(body).trim(), MAX_SERVER_TEXT_CHARS);
+    let (error_code, error_msg) = json.as_ref().and_then(|json| find_error_fields(json, 4)).unwrap_or_else(|| {
+        let text = sanitize_text(String::from_utf8_lossy(body).trim(), MAX_RESPONSE_EXCERPT_CHARS);
         (status.to_string(), if text.is_empty() { "no message".to_owned() } else { text })
     });
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -108,9 +108,9 @@ fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, bo
     ClientError::Api {
         operation,
         status,
-        error_code: sanitize_text(&error_code, MAX_SERVER_TEXT_CHARS),
-        error_msg: sanitize_text(&error_msg, MAX_ERROR_BYTES),
-        request_id: header("x-request-id").or_else(in_body).map(|id| sanitize_text(&id, MAX_SERVER_TEXT_CHARS)),
+        error_code: sanitize_text(&error_code, MAX_RESPONSE_EXCERPT_CHARS),
+        error_msg: sanitize_text(&error_msg, MAX_ERROR_BODY_BYTES),
+        request_id: header("x-request-id").or_else(in_body).map(|id| sanitize_text(&id, MAX_RESPONSE_EXCERPT_CHARS)),
         retry_after: headers
             .get(RETRY_AFTER)
             .and_then(|value| parse_retry_after(value.to_str().ok()?, Timestamp::now())),
@@ -121,7 +121,7 @@ fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, bo
 ///
 /// Supported key pairs are `error_code` and `error_msg`, `errorCode` and `errorMsg`, and `code` and `message`.
 /// The function also searches nested objects, up to `depth` levels deep.
-fn find_code_and_message(json: &Value, depth: u8) -> Option<(String, String)> {
+fn find_error_fields(json: &Value, depth: u8) -> Option<(String, String)> {
     let object = json.as_object()?;
     let text = |name: &str| match object.get(name)? {
         Value::String(text) => Some(text.clone()),
@@ -133,7 +133,7 @@ fn find_code_and_message(json: &Value, depth: u8) -> Option<(String, String)> {
         .find_map(|(code, message)| Some((text(code)?, text(message)?)))
         .or_else(|| {
             let remaining_depth = depth.checked_sub(1)?;
-            object.values().find_map(|inner| find_code_and_message(inner, remaining_depth))
+            object.values().find_map(|inner| find_error_fields(inner, remaining_depth))
         })
 }
 

@@ -12,7 +12,7 @@ use crate::project::ProjectRef;
 use crate::retry::Idempotency;
 use crate::transport::{ApiRequest, to_header_map};
 
-const SIGN_IN_OPERATION: &str = "signing in";
+const SIGN_IN_OPERATION_NAME: &str = "signing in";
 
 /// A token and its project.
 #[derive(Debug, Clone)]
@@ -86,7 +86,7 @@ impl Client {
     /// Returns the cached token. Requests a new token if no token is cached or if the server refused the cached token.
     ///
     /// Concurrent callers share one sign-in.
-    pub(crate) async fn cached_or_new_token(&self, refused: Option<&Token>) -> Result<Token, ClientError> {
+    pub(crate) async fn get_or_request_token(&self, refused: Option<&Token>) -> Result<Token, ClientError> {
         let mut cached = self.inner.token.lock().await;
         if let Some(token) = cached.as_ref() {
             let refused = refused.is_some_and(|refused| refused.value.expose_secret() == token.value.expose_secret());
@@ -101,7 +101,7 @@ impl Client {
 
     async fn sign_in(&self) -> Result<Token, ClientError> {
         let request = ApiRequest {
-            operation: SIGN_IN_OPERATION,
+            operation: SIGN_IN_OPERATION_NAME,
             method: Method::POST,
             endpoint: &self.inner.iam_endpoint,
             path: "/v3/auth/tokens".to_owned(),
@@ -113,7 +113,7 @@ impl Client {
             idempotency: Idempotency::Idempotent,
         };
         let name = request.endpoint.to_string();
-        let context = self.request_context(SIGN_IN_OPERATION, &name);
+        let context = self.request_context(SIGN_IN_OPERATION_NAME, &name);
         let http_response = self.send_with_headers(&request, to_header_map(&self.base_headers(&request))?).await?;
         let value = http_response.headers().get("x-subject-token").and_then(|value| value.to_str().ok());
         let value =

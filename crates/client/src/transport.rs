@@ -71,10 +71,10 @@ impl Client {
     }
 
     /// Sends a request, with retries, and parses the response body as JSON.
-    pub(crate) async fn send_json<T: DeserializeOwned>(&self, request: &ApiRequest<'_>) -> Result<T, ClientError> {
+    pub(crate) async fn request_json<T: DeserializeOwned>(&self, request: &ApiRequest<'_>) -> Result<T, ClientError> {
         let mut attempt = 1;
         loop {
-            match self.send_json_once(request).await {
+            match self.request_json_once(request).await {
                 Ok(value) => return Ok(value),
                 Err(error) => self.wait_before_retry(request.idempotency, attempt, error).await?,
             }
@@ -82,7 +82,7 @@ impl Client {
         }
     }
 
-    async fn send_json_once<T: DeserializeOwned>(&self, request: &ApiRequest<'_>) -> Result<T, ClientError> {
+    async fn request_json_once<T: DeserializeOwned>(&self, request: &ApiRequest<'_>) -> Result<T, ClientError> {
         let name = request.endpoint.to_string();
         let context = self.request_context(request.operation, &name);
         let exchange = async { context.read_json_body(self.send_authenticated(request).await?).await };
@@ -90,7 +90,7 @@ impl Client {
     }
 
     /// Sends a request, with retries, and returns the response without reading the body.
-    pub(crate) async fn send_streaming(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
+    pub(crate) async fn request_streaming_response(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
         let mut attempt = 1;
         loop {
             let name = request.endpoint.to_string();
@@ -135,10 +135,10 @@ impl Client {
                 self.send_with_headers(request, headers).await
             }
             Credentials::Password { .. } => {
-                let token = self.cached_or_new_token(None).await?;
+                let token = self.get_or_request_token(None).await?;
                 match self.send_with_headers(request, self.build_token_headers(request, &token.value)?).await {
                     Err(ClientError::Api { status: 401, .. }) => {
-                        let new_token = self.cached_or_new_token(Some(&token)).await?;
+                        let new_token = self.get_or_request_token(Some(&token)).await?;
                         self.send_with_headers(request, self.build_token_headers(request, &new_token.value)?).await
                     }
                     result => result,
@@ -164,7 +164,7 @@ impl Client {
             .headers(headers)
             .body(request.body.clone());
         let response = http_request.send().await.map_err(|error| context.transport_error(error))?;
-        context.check_status(response).await
+        context.check_response_status(response).await
     }
 
     /// Returns the request headers, except the authentication headers.

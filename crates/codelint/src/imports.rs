@@ -38,7 +38,7 @@ impl ImportGraph {
     /// Adds the relative imports of TypeScript files, such as `./route`.
     pub(super) fn add_typescript_files(&mut self, files: &[PathBuf]) -> Result<(), CheckError> {
         for file in files {
-            let text = crate::read_text(file)?;
+            let text = crate::read_source_file(file)?;
             for specifier in find_import_specifiers(&text) {
                 let target = normalize_path(&file.parent().unwrap_or(Path::new("")).join(specifier));
                 let candidates = ["", ".ts", ".tsx", "/index.ts", "/index.tsx"];
@@ -131,7 +131,7 @@ struct ModuleTree {
 impl ModuleTree {
     /// Parses a source file and the source files of its child modules in `directory`.
     fn add_file(&mut self, file: &Path, directory: &Path, path: &ModulePath) -> Result<(), CheckError> {
-        let parsed = syn::parse_file(&crate::read_text(file)?)
+        let parsed = syn::parse_file(&crate::read_source_file(file)?)
             .map_err(|error| CheckError::Parse { file: file.into(), reason: error.to_string() })?;
         self.add_items(file, directory, path, &parsed.items)
     }

@@ -40,7 +40,7 @@ fn run_checks() -> Result<Vec<String>, CheckError> {
     for root in files.iter().filter(|file| is_crate_root(file)) {
         graph.add_crate(root)?;
     }
-    let typescript: Vec<PathBuf> = files.iter().filter(|file| is_typescript(file)).cloned().collect();
+    let typescript: Vec<PathBuf> = files.iter().filter(|file| is_typescript_file(file)).cloned().collect();
     graph.add_typescript_files(&typescript)?;
     let mut findings = graph.find_cycles();
 
@@ -51,7 +51,7 @@ fn run_checks() -> Result<Vec<String>, CheckError> {
 
     for file in &files {
         if let Some(kind) = words::FileKind::of(file) {
-            findings.extend(words::find_banned_words(file, &read_text(file)?, kind));
+            findings.extend(words::find_banned_words(file, &read_source_file(file)?, kind));
         }
     }
     Ok(findings)
@@ -62,11 +62,11 @@ fn is_crate_root(file: &Path) -> bool {
     file.ends_with("src/lib.rs") || file.ends_with("src/main.rs")
 }
 
-fn is_typescript(file: &Path) -> bool {
+fn is_typescript_file(file: &Path) -> bool {
     file.starts_with("web/src") && file.extension().is_some_and(|extension| extension == "ts" || extension == "tsx")
 }
 
-fn read_text(file: &Path) -> Result<String, CheckError> {
+fn read_source_file(file: &Path) -> Result<String, CheckError> {
     std::fs::read_to_string(file).map_err(|cause| CheckError::Read { file: file.into(), cause })
 }
 

@@ -115,7 +115,7 @@ pub(crate) fn find_banned_words(file: &Path, text: &str, kind: FileKind) -> Vec<
                 }
             }
             if let Ok(parsed) = syn::parse_file(text) {
-                let mut names = DefinedNames::default();
+                let mut names = DefinedNameCollector::default();
                 names.visit_file(&parsed);
                 for name in names.0 {
                     report(name.span().start().line, Identifiers, &name.to_string());
@@ -203,9 +203,9 @@ fn contains_banned_word(words: &[String], banned: &str) -> bool {
 
 /// Names of all items, fields, variants, parameters and variables that a file defines.
 #[derive(Default)]
-struct DefinedNames(Vec<Ident>);
+struct DefinedNameCollector(Vec<Ident>);
 
-impl<'ast> Visit<'ast> for DefinedNames {
+impl<'ast> Visit<'ast> for DefinedNameCollector {
     fn visit_signature(&mut self, signature: &'ast syn::Signature) {
         self.0.push(signature.ident.clone());
         visit::visit_signature(self, signature);

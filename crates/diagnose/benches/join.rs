@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::io::Cursor;
 
 use clew_diagnose::{RowSorter, SessionFilter, SortOrder, csv};
-use clew_model::{Selection, Session, SessionRow, SortDirection, SortKey, Transaction};
+use clew_model::{Session, SessionRow, SessionSelection, SortDirection, SortKey, Transaction};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const SESSION_COUNT: u64 = 10_000;
@@ -45,7 +45,11 @@ fn build_transactions() -> HashMap<u64, Transaction> {
     (1..=SESSION_COUNT).step_by(4).map(|id| (id, transaction(id))).collect()
 }
 
-fn write_snapshot(sessions: &[Session], transactions: &HashMap<u64, Transaction>, selection: &Selection) -> Vec<u8> {
+fn write_snapshot(
+    sessions: &[Session],
+    transactions: &HashMap<u64, Transaction>,
+    selection: &SessionSelection,
+) -> Vec<u8> {
     let (filter, order) = (SessionFilter::new(selection), SortOrder::new(selection));
     let mut sorter = RowSorter::new(Cursor::new(Vec::new()));
     let mut encoded = Vec::new();
@@ -65,9 +69,10 @@ fn write_snapshot(sessions: &[Session], transactions: &HashMap<u64, Transaction>
 
 fn bench_snapshot(criterion: &mut Criterion) {
     let (sessions, transactions) = (build_sessions(), build_transactions());
-    let listed = Selection::default();
+    let listed = SessionSelection::default();
     let sort_key = SortKey::TransactionDuration;
-    let reordered = Selection { sort_key, sort_direction: SortDirection::Descending, ..Selection::default() };
+    let reordered =
+        SessionSelection { sort_key, sort_direction: SortDirection::Descending, ..SessionSelection::default() };
     let mut group = criterion.benchmark_group("join");
     group.throughput(Throughput::Elements(SESSION_COUNT));
     for (name, selection) in [("as listed", listed), ("reordered", reordered)] {

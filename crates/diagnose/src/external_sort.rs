@@ -183,7 +183,7 @@ impl<S: SpillStorage> SortedRows<S> {
 mod tests {
     use std::io::Cursor;
 
-    use clew_model::{Selection, Session, SessionRow, SortDirection};
+    use clew_model::{Session, SessionRow, SessionSelection, SortDirection};
     use proptest::prelude::*;
 
     use super::*;
@@ -203,7 +203,7 @@ mod tests {
                 ids.sort_unstable();
             }
             let sort_direction = if descending { SortDirection::Descending } else { SortDirection::Ascending };
-            let selection = Selection { sort_direction, ..Selection::default() };
+            let selection = SessionSelection { sort_direction, ..SessionSelection::default() };
             let order = SortOrder::new(&selection);
             let mut sorter = RowSorter::new(Cursor::new(Vec::new()));
             for &id in &ids {
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn full_spill_storage_returns_an_error() {
         let mut storage = [0_u8; 10];
-        let selection = Selection::default();
+        let selection = SessionSelection::default();
         let order = SortOrder::new(&selection);
         let session = Session::default();
         let rank = order.rank_row(&SessionRow { session: &session, transaction: None });

@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-use clew_model::{Selection, SessionClass, SessionRow};
+use clew_model::{SessionClass, SessionRow, SessionSelection};
 use memchr::memmem;
 
 use crate::internal_sessions::is_internal_session;
 
-/// Session filter compiled from a [`Selection`].
+/// Session filter compiled from a [`SessionSelection`].
 #[derive(Debug)]
 pub struct SessionFilter<'a> {
-    selection: Cow<'a, Selection>,
+    selection: Cow<'a, SessionSelection>,
     threshold_seconds: u64,
     sql_key: Option<StatementMatcher>,
     includes_internal: bool,
@@ -21,11 +21,11 @@ impl<'a> SessionFilter<'a> {
     ///
     /// The filter does not exclude Clew's own sessions, because the crate `clew-mysql` already excludes them by id.
     #[must_use]
-    pub fn new(selection: &'a Selection) -> Self {
+    pub fn new(selection: &'a SessionSelection) -> Self {
         Self::from_selection(Cow::Borrowed(selection))
     }
 
-    fn from_selection(selection: Cow<'a, Selection>) -> Self {
+    fn from_selection(selection: Cow<'a, SessionSelection>) -> Self {
         Self {
             threshold_seconds: selection.threshold_seconds(),
             sql_key: selection.sql_key.as_deref().map(StatementMatcher::new),
@@ -70,7 +70,7 @@ impl<'a> SessionFilter<'a> {
 impl SessionFilter<'static> {
     /// Creates a filter that owns its selection and excludes internal sessions.
     #[must_use]
-    pub fn from_owned_selection(selection: Selection) -> Self {
+    pub fn from_owned_selection(selection: SessionSelection) -> Self {
         Self::from_selection(Cow::Owned(selection))
     }
 }
@@ -103,7 +103,7 @@ impl StatementMatcher {
 
 #[cfg(test)]
 mod tests {
-    use clew_model::{SelectionDraft, Session, Transaction};
+    use clew_model::{Session, SessionSelectionDraft, Transaction};
 
     use super::*;
 
@@ -120,8 +120,8 @@ mod tests {
         }
     }
 
-    fn draft(field: &str, value: &str) -> Selection {
-        let mut draft = SelectionDraft::default();
+    fn draft(field: &str, value: &str) -> SessionSelection {
+        let mut draft = SessionSelectionDraft::default();
         let slot = match field {
             "filter" => &mut draft.filter,
             "user" => &mut draft.user,
@@ -131,10 +131,10 @@ mod tests {
             _ => &mut draft.sql_key,
         };
         *slot = Some(value.to_owned());
-        Selection::parse(draft).unwrap()
+        SessionSelection::parse(draft).unwrap()
     }
 
-    fn is_match(selection: &Selection, session: &Session, transaction: Option<&Transaction>) -> bool {
+    fn is_match(selection: &SessionSelection, session: &Session, transaction: Option<&Transaction>) -> bool {
         SessionFilter::new(selection).matches(&SessionRow { session, transaction })
     }
 
@@ -176,12 +176,16 @@ mod tests {
 
     #[test]
     fn all_filters_must_match_and_internal_sessions_are_excluded() {
-        let selection = Selection { user: Some("app".into()), database: Some("other".into()), ..Selection::default() };
+        let selection = SessionSelection {
+            user: Some("app".into()),
+            database: Some("other".into()),
+            ..SessionSelection::default()
+        };
         assert!(!is_match(&selection, &session(), None));
         let internal = Session { command: b"Binlog Dump GTID".to_vec(), ..session() };
-        assert!(!is_match(&Selection::default(), &internal, None));
+        assert!(!is_match(&SessionSelection::default(), &internal, None));
         let row = SessionRow { session: &internal, transaction: None };
-        assert!(SessionFilter::new(&Selection::default()).with_internal_sessions().matches(&row));
+        assert!(SessionFilter::new(&SessionSelection::default()).with_internal_sessions().matches(&row));
         assert!(!SessionFilter::new(&selection).with_internal_sessions().matches(&row));
     }
 

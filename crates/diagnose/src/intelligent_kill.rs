@@ -108,7 +108,7 @@ impl KillPlan {
     pub fn from_sessions(sessions: Vec<Session>, threshold: SlowThreshold, protected: &ProtectedAccounts) -> Self {
         let mut by_template: BTreeMap<Vec<u8>, Vec<Session>> = BTreeMap::new();
         for session in sessions {
-            if let Some(template) = template_if_candidate(&session, threshold, protected) {
+            if let Some(template) = build_candidate_template(&session, threshold, protected) {
                 by_template.entry(template).or_default().push(session);
             }
         }
@@ -143,7 +143,7 @@ impl KillPlan {
 }
 
 /// Returns the template of the running statement, or `None` if the session is not a candidate for a kill.
-fn template_if_candidate(
+fn build_candidate_template(
     session: &Session,
     threshold: SlowThreshold,
     protected: &ProtectedAccounts,

@@ -11,7 +11,7 @@ const SYSTEM_USER_NAME: &[u8] = b"system user";
 
 /// Values of the process list column `Host` that indicate a thread without a client connection.
 /// A replication thread that is connecting to its source server has the host `connecting host`.
-const HOST_VALUES_WITHOUT_CLIENT: [&[u8]; 2] = [b"", b"connecting host"];
+const CLIENTLESS_HOST_VALUES: [&[u8]; 2] = [b"", b"connecting host"];
 
 /// Returns true for internal sessions: replication, binlog dump, event scheduler, … (DESIGN.md section 2).
 ///
@@ -26,8 +26,7 @@ const HOST_VALUES_WITHOUT_CLIENT: [&[u8]; 2] = [b"", b"connecting host"];
 pub fn is_internal_session(session: &Session) -> bool {
     let has_prefix =
         |prefix: &[u8]| session.command.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
-    let without_client =
-        session.user == SYSTEM_USER_NAME && HOST_VALUES_WITHOUT_CLIENT.contains(&session.host.as_slice());
+    let without_client = session.user == SYSTEM_USER_NAME && CLIENTLESS_HOST_VALUES.contains(&session.host.as_slice());
     without_client || INTERNAL_COMMAND_PREFIXES.iter().any(|prefix| has_prefix(prefix))
 }
 

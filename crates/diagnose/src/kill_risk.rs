@@ -43,7 +43,7 @@ const DUMP_SELECT_PREFIX: &[u8] = b"SELECT /*!40001 SQL_NO_CACHE */";
 
 /// Kind of storage engine: transactional or non-transactional.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum EngineKind {
+pub enum StorageEngineKind {
     /// Engine with rollback support, such as InnoDB.
     Transactional,
     /// Engine without rollback support, such as MyISAM or Aria.
@@ -52,11 +52,11 @@ pub enum EngineKind {
 
 /// Map from each table to its storage engine. Tables with an unknown engine are absent.
 #[derive(Debug, Clone, Default)]
-pub struct TableEngines(HashMap<TableRef, (String, EngineKind)>);
+pub struct TableStorageEngines(HashMap<TableRef, (String, StorageEngineKind)>);
 
-impl TableEngines {
+impl TableStorageEngines {
     /// Sets the engine of a table.
-    pub fn insert(&mut self, table: TableRef, engine: String, kind: EngineKind) {
+    pub fn insert(&mut self, table: TableRef, engine: String, kind: StorageEngineKind) {
         self.0.insert(table, (engine, kind));
     }
 
@@ -66,7 +66,7 @@ impl TableEngines {
         self.0.contains_key(table)
     }
 
-    fn get(&self, table: &TableRef) -> Option<&(String, EngineKind)> {
+    fn get(&self, table: &TableRef) -> Option<&(String, StorageEngineKind)> {
         self.0.get(table)
     }
 }
@@ -170,7 +170,7 @@ pub fn detect_kill_risks(
     session: &Session,
     transaction: Option<&Transaction>,
     program: Option<&[u8]>,
-    engines: &TableEngines,
+    engines: &TableStorageEngines,
 ) -> Vec<KillRisk> {
     let mut risks = detect_table_risks(session, engines);
     if let Some(open) = transaction.filter(|open| open.rows_modified >= MIN_LONG_ROLLBACK_ROWS) {
@@ -187,14 +187,14 @@ pub fn detect_kill_risks(
 
 /// Detects the risks that killing a session poses to the tables that its running statement modifies.
 #[must_use]
-pub fn detect_table_risks(session: &Session, engines: &TableEngines) -> Vec<KillRisk> {
+pub fn detect_table_risks(session: &Session, engines: &TableStorageEngines) -> Vec<KillRisk> {
     let changed = session.statement.as_deref().and_then(|text| parse_changed_tables(text, session.database.as_deref()));
     let Some(changed) = changed else { return Vec::new() };
     let (mut non_transactional, mut unknown) = (Vec::new(), Vec::new());
     for table in changed.tables {
         match engines.get(&table) {
-            Some((_, EngineKind::Transactional)) => {}
-            Some((engine, EngineKind::NonTransactional)) => {
+            Some((_, StorageEngineKind::Transactional)) => {}
+            Some((engine, StorageEngineKind::NonTransactional)) => {
                 non_transactional.push(TableAtRisk { engine: Some(engine.clone()), table });
             }
             None => unknown.push(TableAtRisk { engine: None, table }),
@@ -258,11 +258,11 @@ mod tests {
         }
     }
 
-    fn engines() -> TableEngines {
-        let mut engines = TableEngines::default();
+    fn engines() -> TableStorageEngines {
+        let mut engines = TableStorageEngines::default();
         let table = |name: &str| TableRef { schema: Some("shop".into()), name: name.into() };
-        engines.insert(table("orders"), "InnoDB".into(), EngineKind::Transactional);
-        engines.insert(table("log"), "MyISAM".into(), EngineKind::NonTransactional);
+        engines.insert(table("orders"), "InnoDB".into(), StorageEngineKind::Transactional);
+        engines.insert(table("log"), "MyISAM".into(), StorageEngineKind::NonTransactional);
         engines
     }
 

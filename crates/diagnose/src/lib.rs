@@ -9,11 +9,11 @@
 //!
 //! ```
 //! use clew_diagnose::{SessionFilter, csv};
-//! use clew_model::{Language, Selection, Session, SessionRow};
+//! use clew_model::{Language, SessionSelection, Session, SessionRow};
 //!
 //! let session = Session { id: 7, user: b"app".to_vec(), command: b"Query".to_vec(), ..Session::default() };
 //! let row = SessionRow { session: &session, transaction: None };
-//! assert!(SessionFilter::new(&Selection::default()).matches(&row));
+//! assert!(SessionFilter::new(&SessionSelection::default()).matches(&row));
 //!
 //! let mut line = Vec::new();
 //! csv::encode_row(&mut line, &row, true);
@@ -43,8 +43,8 @@ pub use filter::SessionFilter;
 pub use intelligent_kill::{KillPlan, RankingStrategy, SessionGroup};
 pub use internal_sessions::is_internal_session;
 pub use kill_risk::{
-    ChangedTables, EngineKind, KillRisk, MIN_LONG_ROLLBACK_ROWS, StatementEffect, TableAtRisk, TableEngines, TableRef,
-    detect_kill_risks, detect_table_risks, parse_changed_tables,
+    ChangedTables, KillRisk, MIN_LONG_ROLLBACK_ROWS, StatementEffect, StorageEngineKind, TableAtRisk, TableRef,
+    TableStorageEngines, detect_kill_risks, detect_table_risks, parse_changed_tables,
 };
 pub use kill_rule::{ExclusionReason, KillRule, KillVerdict, find_victims};
 pub use protected_accounts::{ProtectedAccounts, is_killable_session};

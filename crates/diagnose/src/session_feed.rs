@@ -31,7 +31,7 @@ use std::fmt::Write;
 
 use clew_model::{DETAIL_COLUMNS, SNAPSHOT_COLUMNS, Session, SessionDetail, Transaction};
 
-use crate::waits::is_wait_state;
+use crate::waits::is_lock_wait_state;
 use entry::SessionEntry;
 
 /// Maximum length of a statement in the feed, in bytes. A session detail request returns the full statement.
@@ -39,7 +39,7 @@ pub const MAX_STATEMENT_BYTES: usize = 1024;
 /// Minimum capacity of the list of ended sessions. The capacity is higher if the feed has more live sessions.
 ///
 /// If the list is full, the feed drops the oldest ended session and cannot compute deltas from earlier versions.
-const MIN_RETAINED_ENDED_SESSIONS: usize = 10_000;
+const MIN_ENDED_SESSIONS_CAPACITY: usize = 10_000;
 
 /// Returns the keys of the feed columns in order: snapshot columns, detail columns, and the statement template.
 #[must_use]
@@ -131,7 +131,7 @@ impl SessionFeed {
             }
             is_present
         });
-        while self.ended.len() > MIN_RETAINED_ENDED_SESSIONS.max(self.entries.len()) {
+        while self.ended.len() > MIN_ENDED_SESSIONS_CAPACITY.max(self.entries.len()) {
             if let Some((version, _)) = self.ended.pop_front() {
                 self.min_delta_version = version;
             }
@@ -199,7 +199,7 @@ impl SessionCounts {
     pub fn count_session(&mut self, session: &Session, transaction: Option<&Transaction>, threshold: u64) {
         let active = !session.command.eq_ignore_ascii_case(b"Sleep");
         let waits = transaction.is_some_and(|open| open.lock_wait_seconds.is_some() || open.is_waiting_for_lock())
-            || session.state.as_deref().is_some_and(is_wait_state);
+            || session.state.as_deref().is_some_and(is_lock_wait_state);
         self.total += 1;
         self.active += u64::from(active);
         self.slow += u64::from(active && session.seconds >= threshold);

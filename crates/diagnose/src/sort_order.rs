@@ -2,7 +2,7 @@
 //!
 //! Rows without a value for the sort key come last in both sort directions.
 
-use clew_model::{Selection, SessionRow, SortDirection, SortKey};
+use clew_model::{SessionRow, SessionSelection, SortDirection, SortKey};
 
 /// Sort order of rows.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +24,7 @@ pub struct SortRank {
 impl SortOrder {
     /// Creates the sort order of a selection.
     #[must_use]
-    pub fn new(selection: &Selection) -> Self {
+    pub fn new(selection: &SessionSelection) -> Self {
         Self { key: selection.sort_key, direction: selection.sort_direction }
     }
 
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     fn sorted(key: SortKey, direction: SortDirection) -> Vec<u64> {
-        let selection = Selection { sort_key: key, sort_direction: direction, ..Selection::default() };
+        let selection = SessionSelection { sort_key: key, sort_direction: direction, ..SessionSelection::default() };
         let order = SortOrder::new(&selection);
         let sessions: Vec<_> = [9, 100, 20, 7].map(|id| Session { id, seconds: 100 - id, ..Session::default() }).into();
         let transaction = |rows_locked| Transaction { rows_locked, ..Transaction::default() };

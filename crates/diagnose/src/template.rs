@@ -92,7 +92,7 @@ fn normalize_tokens(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
 
 /// Token without literal text, for the parsers that read leading keywords and table names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum CodeToken {
+pub(crate) enum StatementToken {
     /// Keyword or unquoted name.
     Word(String),
     /// Quoted name without its backticks.
@@ -109,25 +109,25 @@ pub(crate) enum CodeToken {
 /// Returns the first `max` tokens of a statement, including the tokens in executable comments.
 ///
 /// The returned flag is true if the returned tokens cover the complete statement.
-pub(crate) fn tokenize_code(statement: &[u8], max: usize) -> (Vec<CodeToken>, bool) {
+pub(crate) fn tokenize_statement(statement: &[u8], max: usize) -> (Vec<StatementToken>, bool) {
     let mut lexer = Lexer::new(statement).with_executable_comments();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let code = |token: Token<'_>| match token {
-        Token::Word(word, _) => CodeToken::Word(text(word)),
+        Token::Word(word, _) => StatementToken::Word(text(word)),
         Token::Name(name, ..) => {
             let inner = name.get(1..name.len().saturating_sub(1)).unwrap_or_default();
-            CodeToken::QuotedName(text(inner).replace("``", "`"))
+            StatementToken::QuotedName(text(inner).replace("``", "`"))
         }
-        Token::Dot => CodeToken::Dot,
-        Token::Comma => CodeToken::Comma,
-        Token::Open => CodeToken::Open,
-        Token::Close => CodeToken::Close,
-        Token::Semicolon => CodeToken::Semicolon,
+        Token::Dot => StatementToken::Dot,
+        Token::Comma => StatementToken::Comma,
+        Token::Open => StatementToken::Open,
+        Token::Close => StatementToken::Close,
+        Token::Semicolon => StatementToken::Semicolon,
         Token::Variable(_) | Token::At(..) | Token::Number | Token::Value | Token::Ellipsis | Token::Operator(_) => {
-            CodeToken::Other
+            StatementToken::Other
         }
     };
-    let tokens: Vec<CodeToken> = lexer.by_ref().take(max).map(code).collect();
+    let tokens: Vec<StatementToken> = lexer.by_ref().take(max).map(code).collect();
     let complete = lexer.next().is_none() && lexer.end_reason() == LexerEndReason::Complete;
     (tokens, complete)
 }
@@ -135,14 +135,14 @@ pub(crate) fn tokenize_code(statement: &[u8], max: usize) -> (Vec<CodeToken>, bo
 /// Returns the keywords and unquoted names among the first `max` tokens of a statement.
 pub(crate) fn collect_leading_words(statement: &[u8], max: usize) -> Vec<String> {
     let word = |token| match token {
-        CodeToken::Word(word) => Some(word),
+        StatementToken::Word(word) => Some(word),
         _ => None,
     };
-    tokenize_code(statement, max).0.into_iter().filter_map(word).collect()
+    tokenize_statement(statement, max).0.into_iter().filter_map(word).collect()
 }
 
 /// Returns the words and names of a template in order of occurrence. Quoted names include their backticks.
-pub(crate) fn collect_words_and_names(template: &[u8]) -> Vec<String> {
+pub(crate) fn collect_template_words(template: &[u8]) -> Vec<String> {
     let text = |token| match token {
         Token::Word(word, _) | Token::Name(word, ..) => String::from_utf8(word.to_vec()).ok(),
         _ => None,

@@ -1,6 +1,6 @@
 //! Lock wait graph of a node: waiters, blockers and root blockers.
 //!
-//! The caller reads each lock table of the server once and passes the rows as [`LockObservations`].
+//! The caller reads each lock table of the server once and passes the rows as [`LockSnapshot`].
 //! The wait graph is built in memory, so the server executes no joins.
 //! InnoDB lock waits are matched by transaction id. Metadata lock waits are derived from the lock mode conflicts.
 //! If no server table lists a wait, the wait is inferred from the state and the statement of the session.
@@ -16,7 +16,7 @@
 //!
 //! ```
 //! use clew_diagnose::waits::{
-//!     LockObservations, LockStatus, MetadataLock, MetadataLockMode, MetadataObject, MetadataObjectKind, WaitParty,
+//!     LockSnapshot, LockStatus, MetadataLock, MetadataLockMode, MetadataObject, MetadataObjectKind, WaitParticipant,
 //!     build_wait_graph,
 //! };
 //!
@@ -26,17 +26,17 @@
 //!     status,
 //!     session: Some(session),
 //! };
-//! let observed = LockObservations {
+//! let observed = LockSnapshot {
 //!     metadata_locks: vec![
 //!         lock(7, MetadataLockMode::SharedRead, LockStatus::Granted),
 //!         lock(8, MetadataLockMode::Exclusive, LockStatus::Pending),
 //!         lock(9, MetadataLockMode::SharedRead, LockStatus::Pending),
 //!     ],
 //!     reports_pending: true,
-//!     ..LockObservations::default()
+//!     ..LockSnapshot::default()
 //! };
 //! let graph = build_wait_graph(&observed);
-//! assert_eq!(graph.roots[0].parties, [WaitParty::Session(7)]);
+//! assert_eq!(graph.roots[0].parties, [WaitParticipant::Session(7)]);
 //! assert_eq!(graph.roots[0].frees, 2);
 //! ```
 
@@ -65,14 +65,14 @@ mod wait_state;
 pub use build::build_wait_graph;
 pub use dot::render_dot;
 pub use graph::{
-    LockResource, LockWait, PartyDetail, ResourceKind, RootBlocker, UnexplainedWait, WaitGraph, WaitParty,
+    LockResource, LockWait, ParticipantDetail, ResourceKind, RootBlocker, UnexplainedWait, WaitGraph, WaitParticipant,
 };
 pub use input::{
-    LockObservations, LockOwner, LockedObject, MetadataLock, ObservedSession, ObservedTransaction, RowWait,
+    InnoDbLock, InnoDbLockWait, LockOwner, LockSnapshot, MetadataLock, ObservedSession, ObservedTransaction,
     SessionRole, TableName,
 };
 pub use metadata::{LockStatus, MetadataLockMode, MetadataObject, MetadataObjectKind};
 pub use remedy::Remedy;
 pub use surviving_blockers::SurvivingBlocker;
 pub use tree::{TreeLayout, TreeLine, TreeLineKind, render_tree};
-pub use wait_state::is_wait_state;
+pub use wait_state::is_lock_wait_state;

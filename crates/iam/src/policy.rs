@@ -74,7 +74,7 @@ impl Policy {
 
     /// Returns the length of the policy document in bytes.
     #[must_use]
-    pub fn document_bytes(&self) -> usize {
+    pub fn document_size_bytes(&self) -> usize {
         self.bytes
     }
 

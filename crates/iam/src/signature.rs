@@ -19,7 +19,7 @@ pub use authorization::Authorization;
 /// Name of the signature algorithm in the `Authorization` header.
 pub const SIGNATURE_ALGORITHM: &str = "SDK-HMAC-SHA256";
 /// Maximum difference between a request's date and the server's clock, in either direction.
-pub const MAX_CLOCK_DRIFT: SignedDuration = SignedDuration::from_mins(15);
+pub const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
 /// Value of `X-Sdk-Content-Sha256` that excludes the body from the signature.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
@@ -85,7 +85,7 @@ pub enum SignatureError {
     /// `X-Sdk-Date` is malformed.
     #[error("X-Sdk-Date does not have the format YYYYMMDDTHHMMSSZ")]
     Date,
-    /// The request date differs from the server's clock by more than [`MAX_CLOCK_DRIFT`].
+    /// The request date differs from the server's clock by more than [`MAX_CLOCK_SKEW`].
     #[error(
         "X-Sdk-Date differs by more than 15 minutes from the server's clock ({now}); fix: synchronize the client's clock"
     )]
@@ -179,7 +179,7 @@ pub fn verify_signature<T: AsRef<str>>(
         }
     }
     let date = request.header_value(DATE_HEADER).ok_or(SignatureError::Date)?;
-    check_clock_drift(date, now)?;
+    check_clock_skew(date, now)?;
     check_body_hash(signed, request)?;
     let expected = compute_signature(request, signed, date, secret);
     if expected.ct_eq(authorization.signature()).into() { Ok(()) } else { Err(SignatureError::Mismatch) }
@@ -189,7 +189,7 @@ fn require_signed_header(signed: &[String], name: &str) -> Result<(), SignatureE
     if signed.iter().any(|one| one == name) { Ok(()) } else { Err(SignatureError::NotSigned(name.to_owned())) }
 }
 
-fn check_clock_drift(date: &str, now: Timestamp) -> Result<(), SignatureError> {
+fn check_clock_skew(date: &str, now: Timestamp) -> Result<(), SignatureError> {
     let is_well_formed = date.len() == 16
         && date.bytes().enumerate().all(|(at, byte)| match at {
             8 => byte == b'T',
@@ -202,7 +202,7 @@ fn check_clock_drift(date: &str, now: Timestamp) -> Result<(), SignatureError> {
     let signed_at = DateTime::strptime(DATE_FORMAT, date)
         .and_then(|civil| TimeZone::UTC.to_timestamp(civil))
         .map_err(|_| SignatureError::Date)?;
-    if now.duration_since(signed_at).abs() <= MAX_CLOCK_DRIFT { Ok(()) } else { Err(SignatureError::Drift { now }) }
+    if now.duration_since(signed_at).abs() <= MAX_CLOCK_SKEW { Ok(()) } else { Err(SignatureError::Drift { now }) }
 }
 
 /// Checks that `X-Sdk-Content-Sha256` contains the body hash, or `UNSIGNED-PAYLOAD` where allowed.

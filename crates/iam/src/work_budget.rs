@@ -41,7 +41,7 @@ impl fmt::Debug for RateLimitAccount {
 
 impl RateLimitAccount {
     /// Charges the rate limit for all steps up to `spent` work units. Returns false if the rate limit is exceeded.
-    fn pay_for_steps(&self, spent: u64) -> bool {
+    fn charge_steps(&self, spent: u64) -> bool {
         let due = self.due.load(Relaxed);
         if spent < due {
             return true;
@@ -117,7 +117,7 @@ impl WorkBudget {
     }
 
     fn charge_rate_limit(&self, spent: u64) -> bool {
-        self.account.as_ref().is_none_or(|account| account.pay_for_steps(spent))
+        self.account.as_ref().is_none_or(|account| account.charge_steps(spent))
     }
 }
 

@@ -96,7 +96,7 @@ fn generate_hex_uuid() -> String {
     Uuid::new_v4().simple().to_string()
 }
 
-fn is_tenant_id(text: &str) -> bool {
+fn is_iam_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
@@ -112,23 +112,23 @@ id!(
 );
 id!(
     /// Id of a project, which owns instances: 32 letters and digits.
-    ProjectId, "a project id: 32 letters and digits", is_tenant_id, generate_hex_uuid
+    ProjectId, "a project id: 32 letters and digits", is_iam_id, generate_hex_uuid
 );
 id!(
     /// Id of a domain (also called account), which owns projects and users: 32 letters and digits.
-    DomainId, "a domain id: 32 letters and digits", is_tenant_id, generate_hex_uuid
+    DomainId, "a domain id: 32 letters and digits", is_iam_id, generate_hex_uuid
 );
 id!(
     /// Id of a user in a domain: 32 letters and digits.
-    UserId, "a user id: 32 letters and digits", is_tenant_id, generate_hex_uuid
+    UserId, "a user id: 32 letters and digits", is_iam_id, generate_hex_uuid
 );
 id!(
     /// Id of a user group in a domain: 32 letters and digits.
-    GroupId, "a group id: 32 letters and digits", is_tenant_id, generate_hex_uuid
+    GroupId, "a group id: 32 letters and digits", is_iam_id, generate_hex_uuid
 );
 id!(
     /// Id of a policy in a domain: 32 letters and digits.
-    PolicyId, "a policy id: 32 letters and digits", is_tenant_id, generate_hex_uuid
+    PolicyId, "a policy id: 32 letters and digits", is_iam_id, generate_hex_uuid
 );
 id!(
     /// Id of an access key: 8 to 64 letters and digits. Generated ids have 20 upper-case letters and digits.

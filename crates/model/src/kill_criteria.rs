@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::selection::{HostPattern, Selection};
+use crate::selection::{HostPattern, SessionSelection};
 
 /// Criteria for the sessions that a kill rule kills. A session must match every criterion that is not `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,14 +44,14 @@ impl KillCriteria {
 
     /// Converts the user, host, database, command and statement criteria to snapshot filters.
     #[must_use]
-    pub fn to_selection(&self) -> Selection {
-        Selection {
+    pub fn to_selection(&self) -> SessionSelection {
+        SessionSelection {
             user: self.user.clone(),
             host: self.host.clone(),
             database: self.database.clone(),
             command: self.command.clone(),
             sql_key: self.sql_key.clone(),
-            ..Selection::default()
+            ..SessionSelection::default()
         }
     }
 }

@@ -7,10 +7,10 @@
 //! The crate performs no I/O, defines no API-specific wire formats, and requires no async runtime.
 //!
 //! ```
-//! use clew_model::{Selection, SelectionDraft, SessionClass};
+//! use clew_model::{SessionSelection, SessionSelectionDraft, SessionClass};
 //!
-//! let draft = SelectionDraft { filter: Some("slow".into()), ..SelectionDraft::default() };
-//! let selection = Selection::parse(draft).unwrap();
+//! let draft = SessionSelectionDraft { filter: Some("slow".into()), ..SessionSelectionDraft::default() };
+//! let selection = SessionSelection::parse(draft).unwrap();
 //! assert_eq!(selection.class, SessionClass::Slow);
 //! ```
 
@@ -44,11 +44,11 @@ pub use language::Language;
 pub use limitation::{Limitation, LimitationKind};
 pub use node_url::{NodeUrl, NodeUrlError, TlsMode};
 pub use selection::{
-    DEFAULT_SLOW_SECONDS, HostPattern, Selection, SelectionDraft, SelectionError, SessionClass, SlowThreshold,
-    SortDirection, SortKey,
+    DEFAULT_SLOW_THRESHOLD_SECONDS, HostPattern, SessionClass, SessionSelection, SessionSelectionDraft,
+    SessionSelectionError, SlowThreshold, SortDirection, SortKey,
 };
 pub use session::{Session, SessionRow, Transaction};
 pub use session_detail::SessionDetail;
 pub use single_line::{is_unsafe_char, to_single_line};
 pub use task::{TaskOutcome, TaskStatus};
-pub use zone::{InvalidZoneName, Zone};
+pub use zone::{Zone, ZoneNameError};

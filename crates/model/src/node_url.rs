@@ -158,8 +158,8 @@ impl FromStr for NodeUrl {
         }
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or(NodeUrlError::Missing("host"))?;
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let host = percent_decode_part(host, "host")?;
-        let user = percent_decode_part(url.username(), "user")?;
+        let host = percent_decode_component(host, "host")?;
+        let user = percent_decode_component(url.username(), "user")?;
         if user.is_empty() {
             return Err(NodeUrlError::Missing("user"));
         }
@@ -168,7 +168,7 @@ impl FromStr for NodeUrl {
         }
         let password = url
             .password()
-            .map(|password| percent_decode_part(password, "password"))
+            .map(|password| percent_decode_component(password, "password"))
             .transpose()?
             .map(SecretString::from);
         let tls = if is_loopback_host(&host) { TlsMode::Preferred } else { TlsMode::Required };
@@ -188,7 +188,7 @@ impl FromStr for NodeUrl {
     }
 }
 
-fn percent_decode_part(text: &str, part: &'static str) -> Result<String, NodeUrlError> {
+fn percent_decode_component(text: &str, part: &'static str) -> Result<String, NodeUrlError> {
     percent_decode_str(text).decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| NodeUrlError::Encoding(part))
 }
 

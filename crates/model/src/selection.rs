@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::session::split_host_port;
 
 /// Default threshold for slow sessions and long transactions, in seconds (spec section 2.9).
-pub const DEFAULT_SLOW_SECONDS: u32 = 10;
+pub const DEFAULT_SLOW_THRESHOLD_SECONDS: u32 = 10;
 
 /// Minimum duration of a slow session or long transaction, from 1 to 86,400 seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ impl SlowThreshold {
 
 impl Default for SlowThreshold {
     fn default() -> Self {
-        Self(DEFAULT_SLOW_SECONDS)
+        Self(DEFAULT_SLOW_THRESHOLD_SECONDS)
     }
 }
 
@@ -172,7 +172,7 @@ impl fmt::Display for HostPattern {
 /// Unvalidated filter and sort fields of a request. Absent fields get default values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub struct SelectionDraft {
+pub struct SessionSelectionDraft {
     pub filter: Option<String>,
     pub slow_process_threshold: Option<i64>,
     pub user: Option<String>,
@@ -184,9 +184,9 @@ pub struct SelectionDraft {
     pub sort_dir: Option<String>,
 }
 
-/// Validation error for a field of [`SelectionDraft`].
+/// Validation error for a field of [`SessionSelectionDraft`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SelectionError {
+pub enum SessionSelectionError {
     /// The value is not in the list of allowed values.
     #[error("{field} cannot be {given:?}; it is one of {}", allowed.join(", "))]
     NotOneOf {
@@ -223,7 +223,7 @@ pub enum SelectionError {
     },
 }
 
-impl SelectionError {
+impl SessionSelectionError {
     /// Returns the name of the invalid field.
     #[must_use]
     pub fn field_name(&self) -> &'static str {
@@ -235,11 +235,11 @@ impl SelectionError {
 
 /// Session filters and sort order. A session must match all filters.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Selection {
+pub struct SessionSelection {
     /// Class of sessions.
     pub class: SessionClass,
     /// Threshold for slow sessions and long transactions.
-    /// If `None`, the instance's threshold applies, or [`DEFAULT_SLOW_SECONDS`] if the instance has no threshold.
+    /// If `None`, the instance's threshold applies, or [`DEFAULT_SLOW_THRESHOLD_SECONDS`] if the instance has no threshold.
     pub threshold: Option<SlowThreshold>,
     /// Exact account name.
     pub user: Option<String>,
@@ -257,7 +257,7 @@ pub struct Selection {
     pub sort_direction: SortDirection,
 }
 
-impl Selection {
+impl SessionSelection {
     /// Maximum length of a text filter, in characters.
     ///
     /// The API schema allows only 36 characters in a filter, but MySQL database names can have up to 64 characters.
@@ -266,7 +266,7 @@ impl Selection {
     pub const MAX_SQL_KEY_LEN: usize = 1024;
 
     /// Validates the fields of a draft. Returns an error for the first invalid field.
-    pub fn parse(draft: SelectionDraft) -> Result<Self, SelectionError> {
+    pub fn parse(draft: SessionSelectionDraft) -> Result<Self, SessionSelectionError> {
         Ok(Self {
             class: parse_enum_value("filter", draft.filter, SessionClass::from_name, SessionClass::NAMES)?,
             threshold: draft.slow_process_threshold.map(parse_slow_threshold).transpose()?,
@@ -298,17 +298,17 @@ fn parse_enum_value<T: Default>(
     given: Option<String>,
     from_name: fn(&str) -> Option<T>,
     allowed: &'static [&'static str],
-) -> Result<T, SelectionError> {
+) -> Result<T, SessionSelectionError> {
     let Some(given) = given else { return Ok(T::default()) };
-    from_name(&given).ok_or_else(|| SelectionError::NotOneOf {
+    from_name(&given).ok_or_else(|| SessionSelectionError::NotOneOf {
         field,
         given: given.chars().take(80).collect(),
         allowed,
     })
 }
 
-fn parse_slow_threshold(given: i64) -> Result<SlowThreshold, SelectionError> {
-    SlowThreshold::new(given).ok_or(SelectionError::Range {
+fn parse_slow_threshold(given: i64) -> Result<SlowThreshold, SessionSelectionError> {
+    SlowThreshold::new(given).ok_or(SessionSelectionError::Range {
         field: "slow_process_threshold",
         given,
         min: 1,
@@ -316,13 +316,17 @@ fn parse_slow_threshold(given: i64) -> Result<SlowThreshold, SelectionError> {
     })
 }
 
-fn parse_text_filter(field: &'static str, given: Option<String>, max: usize) -> Result<Option<String>, SelectionError> {
+fn parse_text_filter(
+    field: &'static str,
+    given: Option<String>,
+    max: usize,
+) -> Result<Option<String>, SessionSelectionError> {
     let Some(given) = given else { return Ok(None) };
     let length = given.chars().count();
     if (1..=max).contains(&length) {
         Ok(Some(given))
     } else {
-        Err(SelectionError::Length { field, length, min: 1, max })
+        Err(SessionSelectionError::Length { field, length, min: 1, max })
     }
 }
 
@@ -332,23 +336,30 @@ mod tests {
 
     #[test]
     fn empty_draft_selects_the_defaults_of_the_api() {
-        let selection = Selection::parse(SelectionDraft::default()).unwrap();
-        assert_eq!(selection, Selection::default());
+        let selection = SessionSelection::parse(SessionSelectionDraft::default()).unwrap();
+        assert_eq!(selection, SessionSelection::default());
         assert_eq!(selection.threshold_seconds(), 10);
         assert_eq!((selection.sort_key.name(), selection.sort_direction.name()), ("id", "asc"));
     }
 
     #[test]
     fn error_names_the_invalid_field_and_its_allowed_values() {
-        let error =
-            Selection::parse(SelectionDraft { filter: Some("slwo".into()), ..SelectionDraft::default() }).unwrap_err();
+        let error = SessionSelection::parse(SessionSelectionDraft {
+            filter: Some("slwo".into()),
+            ..SessionSelectionDraft::default()
+        })
+        .unwrap_err();
         assert_eq!(error.to_string(), r#"filter cannot be "slwo"; it is one of slow, active, total, long"#);
         for seconds in [0, -1, 86_401, i64::MAX] {
-            let draft = SelectionDraft { slow_process_threshold: Some(seconds), ..SelectionDraft::default() };
-            assert_eq!(Selection::parse(draft).unwrap_err().field_name(), "slow_process_threshold");
+            let draft =
+                SessionSelectionDraft { slow_process_threshold: Some(seconds), ..SessionSelectionDraft::default() };
+            assert_eq!(SessionSelection::parse(draft).unwrap_err().field_name(), "slow_process_threshold");
         }
-        let draft = SelectionDraft { sql_key: Some("x".repeat(1025)), ..SelectionDraft::default() };
-        assert_eq!(Selection::parse(draft).unwrap_err().to_string(), "sql_key has 1025 characters; it takes 1 to 1024");
+        let draft = SessionSelectionDraft { sql_key: Some("x".repeat(1025)), ..SessionSelectionDraft::default() };
+        assert_eq!(
+            SessionSelection::parse(draft).unwrap_err().to_string(),
+            "sql_key has 1025 characters; it takes 1 to 1024"
+        );
     }
 
     #[test]

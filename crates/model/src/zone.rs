@@ -13,7 +13,7 @@ pub struct Zone(String);
 /// Error for a string that is not a valid zone name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not the name of a zone: 1 to 64 letters, digits, dots, dashes and underscores")]
-pub struct InvalidZoneName {
+pub struct ZoneNameError {
     given: String,
 }
 
@@ -26,22 +26,22 @@ impl Zone {
 }
 
 impl FromStr for Zone {
-    type Err = InvalidZoneName;
+    type Err = ZoneNameError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidZoneName> {
+    fn from_str(text: &str) -> Result<Self, ZoneNameError> {
         let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         if (1..=64).contains(&text.len()) && text.bytes().all(valid) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(InvalidZoneName { given: text.chars().take(80).collect() })
+            Err(ZoneNameError { given: text.chars().take(80).collect() })
         }
     }
 }
 
 impl TryFrom<String> for Zone {
-    type Error = InvalidZoneName;
+    type Error = ZoneNameError;
 
-    fn try_from(text: String) -> Result<Self, InvalidZoneName> {
+    fn try_from(text: String) -> Result<Self, ZoneNameError> {
         text.parse()
     }
 }

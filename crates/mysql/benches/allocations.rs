@@ -16,9 +16,9 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
-use clew_model::{NodeUrl, Selection};
-use clew_mysql::{OutputFormat, ReadLimits, StatementText, take_detailed_snapshot, take_snapshot};
-use clew_testkit::{FakeOptions, FakeServer};
+use clew_model::{NodeUrl, SessionSelection};
+use clew_mysql::{OutputFormat, ReadLimits, StatementForm, take_detailed_snapshot, take_snapshot};
+use clew_testkit::{FakeServer, FakeServerOptions};
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
@@ -42,7 +42,7 @@ fn main() {
 /// Starts a fake server, prints its URL, and runs the server until stdin is closed.
 fn run_fake_server(sessions: u64) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
-    let options = FakeOptions { sessions, transactions: sessions / 4, ..FakeOptions::default() };
+    let options = FakeServerOptions { sessions, transactions: sessions / 4, ..FakeServerOptions::default() };
     let server = runtime.block_on(FakeServer::start(options)).expect("a port is free");
     println!("{}", server.url());
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
@@ -88,13 +88,13 @@ impl FakeServerProcess {
     fn measure_allocations(&self, detailed: bool) -> dhat::HeapStats {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
         let _counting = dhat::Profiler::builder().testing().build();
-        let (selection, format) = (Selection::default(), OutputFormat::Csv { formula_guard: true });
+        let (selection, format) = (SessionSelection::default(), OutputFormat::Csv { formula_guard: true });
         runtime.block_on(async {
             let limits = ReadLimits::default();
             let mut snapshot = if detailed {
-                take_detailed_snapshot(&self.node, &selection, StatementText::Full, format, &limits).await
+                take_detailed_snapshot(&self.node, &selection, StatementForm::Full, format, &limits).await
             } else {
-                take_snapshot(&self.node, &selection, StatementText::Full, format, &limits).await
+                take_snapshot(&self.node, &selection, StatementForm::Full, format, &limits).await
             }
             .expect("the fake server responds");
             snapshot.body.write_to(&mut std::io::sink()).expect("a sink accepts all bytes");

@@ -181,7 +181,7 @@ impl Client {
         payload.extend_from_slice(statement.as_bytes());
         self.in_flight.set_in_flight(true);
         self.packets.write_command(&payload).await?;
-        ResultSetRows::start_reading(&mut self.packets, &self.in_flight, max_row).await
+        ResultSetRows::open_result_set(&mut self.packets, &self.in_flight, max_row).await
     }
 
     /// Runs a statement and returns all rows. Fails if the result set exceeds the size limits of buffered result sets.

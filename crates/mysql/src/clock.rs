@@ -138,7 +138,7 @@ fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
 
 /// Reason why automatic kills must not rely on the session ages of a process list.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum UnreliableClock {
+pub enum UnreliableClockReason {
     /// The server's clock was set forward by this number of seconds. A negative number means that it was set back.
     ClockChanged(f64),
     /// The node's address led to another server when Clew previously read the node.
@@ -147,7 +147,7 @@ pub enum UnreliableClock {
     Unreadable,
 }
 
-impl fmt::Display for UnreliableClock {
+impl fmt::Display for UnreliableClockReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ClockChanged(seconds) => {
@@ -207,14 +207,14 @@ impl ClockHistory {
     /// Corrects an age in seconds that the server computed from its wall clock.
     /// The age `reported` may be negative.
     #[must_use]
-    pub fn correct_age(&self, reported: i64) -> i64 {
-        self.servers.back().map_or(reported, |(_, readings)| readings.correct_age(reported))
+    pub fn adjust_age(&self, reported: i64) -> i64 {
+        self.servers.back().map_or(reported, |(_, readings)| readings.adjust_age(reported))
     }
 
-    /// Corrects an age in seconds as [`Self::correct_age`] does. Returns 0 if the corrected age is out of range.
-    pub(crate) fn correct_age_seconds(&self, reported: u64) -> u64 {
+    /// Corrects an age in seconds as [`Self::adjust_age`] does. Returns 0 if the corrected age is out of range.
+    pub(crate) fn adjust_age_seconds(&self, reported: u64) -> u64 {
         let reported = i64::try_from(reported).unwrap_or(i64::MAX);
-        Session::sanitize_seconds(self.correct_age(reported).into())
+        Session::sanitize_seconds(self.adjust_age(reported).into())
     }
 
     /// Returns whether Clew detected a clock step on the selected server.
@@ -239,7 +239,7 @@ impl ClockReadings {
         Some(step)
     }
 
-    fn correct_age(&self, reported: i64) -> i64 {
+    fn adjust_age(&self, reported: i64) -> i64 {
         let Some(now) = self.last else { return reported };
         #[allow(clippy::cast_precision_loss, reason = "ages in seconds")]
         let mut age = reported as f64;
@@ -288,10 +288,10 @@ mod tests {
                 None,
                 "an adjustment is no step"
             );
-            assert_eq!(history.correct_age(7200), 7200);
+            assert_eq!(history.adjust_age(7200), 7200);
             let stepped = history.record_clock_reading(reading(start, 2.0, 1_000_002.5 + step)).unwrap();
             assert!((stepped - step).abs() < 0.001, "{stepped}");
-            assert_eq!(history.correct_age(reported), expected, "{step} {reported}");
+            assert_eq!(history.adjust_age(reported), expected, "{step} {reported}");
             assert_eq!(history.record_clock_reading(reading(start, 3.0, 1_000_003.5 + step)), None, "the step is over");
         }
     }
@@ -304,9 +304,9 @@ mod tests {
         history.record_clock_reading(reading(start, 1.0, 3601.0));
         history.record_clock_reading(reading(start, 100.0, 3700.0));
         history.record_clock_reading(reading(start, 101.0, 3701.0 + 7200.0));
-        assert_eq!(history.correct_age(10_800 + 101 + 50), 151, "begun before both");
-        assert_eq!(history.correct_age(7200 + 50), 50, "begun between them");
-        assert_eq!(history.correct_age(0), 0);
+        assert_eq!(history.adjust_age(10_800 + 101 + 50), 151, "begun before both");
+        assert_eq!(history.adjust_age(7200 + 50), 50, "begun between them");
+        assert_eq!(history.adjust_age(0), 0);
     }
 
     #[test]
@@ -324,11 +324,11 @@ mod tests {
             None,
             "the clocks of two servers are not compared"
         );
-        assert_eq!((history.has_clock_steps(), history.correct_age(3700)), (false, 3700));
+        assert_eq!((history.has_clock_steps(), history.adjust_age(3700)), (false, 3700));
         // A restart does not change the clock.
         assert!(history.select_server(&restarted));
         assert_eq!(history.record_clock_reading(reading(start, 3.0, 4603.0)), None);
-        assert_eq!(history.correct_age(3610), 10, "begun before the step");
+        assert_eq!(history.adjust_age(3610), 10, "begun before the step");
         assert!(!history.select_server(&restarted));
         assert_eq!(history.record_clock_reading(reading(start, 4.0, 4704.0)), Some(100.0));
     }

@@ -105,7 +105,7 @@ impl Connection {
 
     /// Returns whether the server truncates the statements in the result of `SHOW FULL PROCESSLIST`.
     /// Returns false if the server has no variable `performance_schema_show_processlist`, as on MariaDB.
-    pub(crate) async fn truncates_statements(&mut self) -> Result<bool, Failure> {
+    pub(crate) async fn server_truncates_statements(&mut self) -> Result<bool, Failure> {
         if self.flavor != Flavor::MySql {
             return Ok(false);
         }

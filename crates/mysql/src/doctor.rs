@@ -51,7 +51,7 @@ async fn run_diagnosis(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis,
     let mut connection = Connection::open(node, limits).await?;
     let account = privileges::read_current_account(&mut connection).await?;
     let cipher = read_tls_cipher(&mut connection).await?;
-    let clock_difference = read_clock_difference(&mut connection).await?;
+    let clock_difference = measure_clock_skew(&mut connection).await?;
     let mut checks = run_diagnosis_checks(&mut connection, &account).await?;
     let direct = is_direct_connection(&mut connection).await?;
     let instance = connection.read_server_instance().await?;
@@ -84,7 +84,7 @@ async fn read_tls_cipher(connection: &mut Connection) -> Result<Option<String>, 
     Ok(rows.into_iter().next().map(|(_, cipher)| cipher).filter(|cipher| !cipher.is_empty()))
 }
 
-async fn read_clock_difference(connection: &mut Connection) -> Result<f64, Failure> {
+async fn measure_clock_skew(connection: &mut Connection) -> Result<f64, Failure> {
     let clock = connection.read_clock().await.map_err(|error| connection.to_failure(&error))?;
     let server = clock.map_or(0.0, |clock| clock.unix_seconds());
     let here = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -98,7 +98,7 @@ async fn run_diagnosis_checks(connection: &mut Connection, account: &str) -> Res
         build_check_result("sessions of all accounts", process.then_some(()).ok_or(own_sessions)),
         build_check_result("open transactions", process.then_some(()).ok_or(no_transactions)),
     ];
-    let cut = connection.truncates_statements().await?;
+    let cut = connection.server_truncates_statements().await?;
     checks.push(build_check_result(
         "complete statements",
         if cut { Err(truncated_statement_limitation()) } else { Ok(()) },
@@ -114,7 +114,7 @@ async fn run_diagnosis_checks(connection: &mut Connection, account: &str) -> Res
     checks.push(build_check_result("reliable durations", ages));
     let mut losses = Vec::new();
     if privileges::check_performance_schema_access(connection, account).await?.is_ok() {
-        losses = lost_instrumentation::read_loss_limitations(connection).await?;
+        losses = lost_instrumentation::detect_lost_instrumentation(connection).await?;
     }
     losses.append(&mut connection.limitations);
     if losses.is_empty() {
@@ -151,20 +151,19 @@ pub(crate) async fn check_metadata_lock_instrument(
 
 /// Returns `Limitation` values if MySQL generates the process list from performance_schema.
 /// A process list from performance_schema has truncated statements and may omit sessions.
-pub(crate) async fn read_process_list_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
-    if !connection.truncates_statements().await? {
+pub(crate) async fn find_process_list_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
+    if !connection.server_truncates_statements().await? {
         return Ok(Vec::new());
     }
-    let missing =
-        lost_instrumentation::read_lost_thread_limitations(connection).await?.into_iter().map(|loss| Limitation {
-            what: "Sessions may be missing from the process list.".to_owned(),
-            why: format!(
-                "The process list comes from performance_schema, because performance_schema_show_processlist is ON. {}",
-                loss.why
-            ),
-            remedy: Some("SET GLOBAL performance_schema_show_processlist = OFF;".to_owned()),
-            ..loss
-        });
+    let missing = lost_instrumentation::detect_lost_threads(connection).await?.into_iter().map(|loss| Limitation {
+        what: "Sessions may be missing from the process list.".to_owned(),
+        why: format!(
+            "The process list comes from performance_schema, because performance_schema_show_processlist is ON. {}",
+            loss.why
+        ),
+        remedy: Some("SET GLOBAL performance_schema_show_processlist = OFF;".to_owned()),
+        ..loss
+    });
     Ok(std::iter::once(truncated_statement_limitation()).chain(missing).collect())
 }
 
@@ -214,7 +213,7 @@ pub(crate) fn truncated_statement_limitation() -> Limitation {
 }
 
 /// Creates the `Limitation` for `count` sessions whose statements Clew truncated, because they exceed the size limit.
-pub(crate) fn long_statement_limitation(count: u64) -> Option<Limitation> {
+pub(crate) fn oversized_statement_limitation(count: u64) -> Option<Limitation> {
     (count > 0).then(|| Limitation {
         kind: LimitationKind::StatementsTruncated,
         what: format!("Statements of {count} sessions are truncated after 64 MiB."),

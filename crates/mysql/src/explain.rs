@@ -43,9 +43,9 @@ pub async fn explain_session(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Re
 async fn run_explain(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<ExplainOutcome, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let result = match connection.flavor {
-        Flavor::MySql => read_plan(&mut connection, &statements::mysql_explain_sql(id)).await,
+        Flavor::MySql => read_plan(&mut connection, &statements::mysql_explain_statement(id)).await,
         Flavor::MariaDb => match connection.raw.client.execute(statements::SET_EXPLAIN_TIMEOUT_STATEMENT).await {
-            Ok(()) => read_plan(&mut connection, &statements::mariadb_explain_sql(id)).await,
+            Ok(()) => read_plan(&mut connection, &statements::mariadb_explain_statement(id)).await,
             Err(error) => Err(error),
         },
     };

@@ -29,10 +29,10 @@ use crate::connection_limit::ConnectionPurpose;
 use crate::failure;
 use crate::limits::ReadLimits;
 use batch::KillBatch;
-pub use effect::{KillEffect, StateBeforeKill};
+pub use effect::{KillBaseline, KillEffect};
 pub use outcome::{KillOutcome, KillRefusal};
-pub use process_view::{SessionLookup, find_sessions, read_user_sessions};
-pub use risk::{read_kill_risks, read_table_risks};
+pub use process_view::{SessionLookupResult, find_sessions, read_user_sessions};
+pub use risk::{read_kill_risks, read_unsafe_kill_risks};
 pub use user_sessions::UserSessions;
 pub use victim::{ExpectedStatement, ProcessListSource, Victim};
 
@@ -157,7 +157,7 @@ mod tests {
             let server = Server::start(flavor, &options).await.unwrap();
             let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
             let mut own = Connection::open(&node, &limits).await.unwrap();
-            let SessionLookup { read, sessions } = find_sessions(&node, &[own.id], &limits).await.unwrap();
+            let SessionLookupResult { read, sessions } = find_sessions(&node, &[own.id], &limits).await.unwrap();
             let victim = Victim::for_session(&sessions[0], &read);
             for kind in [KillTarget::Connection, KillTarget::Query] {
                 let outcome = kill_victim(&node, &victim, kind, &ProtectedAccounts::default(), &limits).await.unwrap();

@@ -100,7 +100,7 @@ impl Drop for KillOnDropGuard {
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        PENDING_KILLS.spawn_on(kill_with_retries(abandoned), &runtime);
+        PENDING_KILLS.spawn_on(kill_abandoned_statement(abandoned), &runtime);
     }
 }
 
@@ -111,7 +111,7 @@ pub async fn wait_for_pending_kills(limit: Duration) {
     PENDING_KILLS.reopen();
 }
 
-async fn kill_with_retries(abandoned: AbandonedStatement) {
+async fn kill_abandoned_statement(abandoned: AbandonedStatement) {
     let address = abandoned.permit.address();
     for delay in KILL_ATTEMPT_DELAYS {
         sleep(delay).await;

@@ -14,13 +14,13 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use clew_model::{NodeUrl, Selection};
-//! use clew_mysql::{OutputFormat, ReadLimits, StatementText, take_snapshot};
+//! use clew_model::{NodeUrl, SessionSelection};
+//! use clew_mysql::{OutputFormat, ReadLimits, StatementForm, take_snapshot};
 //!
 //! let node: NodeUrl = "mysql://clew:secret@db.example.com/".parse()?;
 //! let format = OutputFormat::Csv { formula_guard: true };
 //! let limits = ReadLimits::default();
-//! let mut snapshot = take_snapshot(&node, &Selection::default(), StatementText::Full, format, &limits).await?;
+//! let mut snapshot = take_snapshot(&node, &SessionSelection::default(), StatementForm::Full, format, &limits).await?;
 //! snapshot.body.write_to(&mut std::io::stdout())?;
 //! # Ok(())
 //! # }
@@ -59,15 +59,15 @@ mod statements;
 mod transactions;
 mod wait_party_collector;
 
-pub use clock::{ClockHistory, ClockReading, UnreliableClock};
+pub use clock::{ClockHistory, ClockReading, UnreliableClockReason};
 pub use connection_limit::ConnectionPurpose;
 pub use doctor::{CheckResult, Diagnosis, diagnose_node};
 pub use explain::{ExplainOutcome, explain_session};
 pub use flavor::Flavor;
 pub use kill::{
-    ExpectedStatement, KillEffect, KillOutcome, KillRefusal, KillTarget, ProcessListSource, SessionLookup,
-    StateBeforeKill, UnsafeVictimPolicy, UserSessions, Victim, find_sessions, kill_victim, kill_victims,
-    kill_victims_with_policy, read_kill_risks, read_table_risks, read_user_sessions,
+    ExpectedStatement, KillBaseline, KillEffect, KillOutcome, KillRefusal, KillTarget, ProcessListSource,
+    SessionLookupResult, UnsafeVictimPolicy, UserSessions, Victim, find_sessions, kill_victim, kill_victims,
+    kill_victims_with_policy, read_kill_risks, read_unsafe_kill_risks, read_user_sessions,
 };
 pub use kill_on_drop::wait_for_pending_kills;
 pub use limits::ReadLimits;
@@ -78,6 +78,6 @@ pub use sampling::{SampleCache, SessionSample, sample_sessions};
 pub use server_instance::{InvalidServerInstance, ServerInstance};
 pub use session_detail::{DetailedSession, read_session_detail};
 pub use snapshot::{
-    EncodedRows, OutputFormat, SessionScope, Snapshot, SnapshotSummary, StatementText, take_detailed_snapshot,
+    EncodedRows, OutputFormat, SessionScope, Snapshot, SnapshotSummary, StatementForm, take_detailed_snapshot,
     take_snapshot, take_snapshot_in_scope, take_snapshot_with_instance,
 };

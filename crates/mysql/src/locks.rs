@@ -14,7 +14,7 @@ mod xa_prepared;
 use std::collections::{HashMap, HashSet};
 
 use clew_diagnose::waits::{
-    LockObservations, MetadataLock, ObservedSession, ObservedTransaction, RowWait, build_wait_graph,
+    InnoDbLockWait, LockSnapshot, MetadataLock, ObservedSession, ObservedTransaction, build_wait_graph,
 };
 use clew_model::{Failure, Limitation, NodeUrl, Session, Transaction};
 use tokio::time::timeout;
@@ -27,7 +27,7 @@ use crate::server_instance::ServerInstance;
 use crate::statement_ages::{self, AgeCheckScope};
 use crate::transactions::TransactionReadResult;
 use crate::{doctor, failure, lost_instrumentation, privileges, process_list, transactions};
-use capabilities::LockCapabilities;
+use capabilities::LockTableAccess;
 use metadata_locks::RawMetadataLock;
 use raw_row_wait::RawRowWait;
 pub(crate) use session_role::classify_session;
@@ -43,22 +43,20 @@ const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 /// The field `limitations` of the result describes the data that Clew could not read.
 /// Fails after the read timeout.
 /// If this function fails or its future is dropped, Clew kills the statement that this function runs on the server.
-pub async fn read_lock_waits(node: &NodeUrl, limits: &ReadLimits) -> Result<LockObservations, Failure> {
-    run_with_timeout(node, limits, async {
-        read_lock_observations_and_close(Connection::open(node, limits).await?).await
-    })
-    .await
+pub async fn read_lock_waits(node: &NodeUrl, limits: &ReadLimits) -> Result<LockSnapshot, Failure> {
+    run_with_timeout(node, limits, async { read_locks_over_connection(Connection::open(node, limits).await?).await })
+        .await
 }
 
 /// Reads the lock waits and the server instance of a node, for callers that kill sessions. See [`read_lock_waits`].
 pub async fn read_lock_waits_with_instance(
     node: &NodeUrl,
     limits: &ReadLimits,
-) -> Result<(ServerInstance, LockObservations), Failure> {
+) -> Result<(ServerInstance, LockSnapshot), Failure> {
     let reading = async {
         let mut connection = Connection::open(node, limits).await?;
         let server = connection.read_server_instance().await?;
-        Ok((server, read_lock_observations_and_close(connection).await?))
+        Ok((server, read_locks_over_connection(connection).await?))
     };
     run_with_timeout(node, limits, reading).await
 }
@@ -73,19 +71,19 @@ async fn run_with_timeout<T>(
         .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading lock waits", limits.read_timeout)))
 }
 
-async fn read_lock_observations_and_close(mut connection: Connection) -> Result<LockObservations, Failure> {
-    let observed = read_lock_observations(&mut connection, None).await?;
+async fn read_locks_over_connection(mut connection: Connection) -> Result<LockSnapshot, Failure> {
+    let observed = query_lock_observations(&mut connection, None).await?;
     connection.close().await;
     Ok(observed)
 }
 
 /// Reads the lock waits over an existing connection.
 /// Also reads the latest statements of the session `extra_session`, even if that session blocks no other session.
-pub(crate) async fn read_lock_observations(
+pub(crate) async fn query_lock_observations(
     connection: &mut Connection,
     extra_session: Option<u64>,
-) -> Result<LockObservations, Failure> {
-    let limitations = doctor::read_process_list_limitations(connection).await?;
+) -> Result<LockSnapshot, Failure> {
+    let limitations = doctor::find_process_list_limitations(connection).await?;
     let locks = LockTables::read(connection, limitations).await?;
     let lock_waits = transactions::lock_wait_seconds_by_session(&locks.transactions);
     let sessions = read_observed_sessions(connection, &locks.threads, &lock_waits).await?;
@@ -93,13 +91,13 @@ pub(crate) async fn read_lock_observations(
     let (mut observed, threads) = locks.into_lock_observations(sessions);
     observed.limitations.append(&mut connection.limitations);
     if capabilities.performance_schema {
-        observed.limitations.extend(lost_instrumentation::read_loss_limitations(connection).await?);
+        observed.limitations.extend(lost_instrumentation::detect_lost_instrumentation(connection).await?);
     }
     let first = build_wait_graph(&observed);
     if !first.unexplained.is_empty() {
         observed.limitations.extend(capabilities.stale_lock_mode_limitation());
     }
-    let idle_roots = first.idle_root_session_ids().into_iter().filter(|session| extra_session != Some(*session));
+    let idle_roots = first.idle_root_blocker_ids().into_iter().filter(|session| extra_session != Some(*session));
     let session_ids: Vec<u64> = extra_session.into_iter().chain(idle_roots).collect();
     if capabilities.performance_schema && !session_ids.is_empty() {
         last_statements::read_last_statements(connection, &session_ids, &threads, &mut observed).await?;
@@ -116,7 +114,7 @@ pub(crate) struct LockTables {
     pub(crate) limitations: Vec<Limitation>,
     /// `Limitation` that explains why performance_schema is unreadable, or `None` if it is readable.
     pub(crate) unreadable: Option<Limitation>,
-    capabilities: LockCapabilities,
+    capabilities: LockTableAccess,
     prepared: Vec<PreparedTransaction>,
     row_waits: Vec<RawRowWait>,
     metadata_locks: Vec<RawMetadataLock>,
@@ -128,7 +126,7 @@ impl LockTables {
         let account = privileges::read_current_account(connection).await?;
         let transactions = read_session_transactions(connection, &account, &mut limitations).await?;
         let (capabilities, unreadable) =
-            capabilities::detect_lock_capabilities(connection, &account, &mut limitations).await?;
+            capabilities::detect_lock_table_access(connection, &account, &mut limitations).await?;
         let prepared = xa_prepared::read_prepared_transactions(
             connection,
             &transactions,
@@ -164,23 +162,24 @@ impl LockTables {
 
     /// Joins the lock tables with the sessions.
     /// Returns the data for the wait graph, and the map from thread ids to session ids.
-    pub(crate) fn into_lock_observations(self, sessions: Vec<ObservedSession>) -> (LockObservations, ThreadMap) {
+    pub(crate) fn into_lock_observations(self, sessions: Vec<ObservedSession>) -> (LockSnapshot, ThreadMap) {
         let Self { transactions, threads, limitations, capabilities, prepared, row_waits, metadata_locks, .. } = self;
         let busy = transactions.iter().map(|transaction| transaction.session_id).collect();
-        let mut row_waits: Vec<RowWait> = row_waits.into_iter().map(|wait| wait.resolve_sessions(&threads)).collect();
+        let mut row_waits: Vec<InnoDbLockWait> =
+            row_waits.into_iter().map(|wait| wait.resolve_sessions(&threads)).collect();
         let metadata_locks: Vec<MetadataLock> =
             metadata_locks.into_iter().filter_map(|lock| lock.resolve_owner(&threads, &prepared, &busy)).collect();
         if capabilities.flavor == Flavor::MariaDb {
             mariadb_row_waits::identify_read_only_blockers(&mut row_waits, &transactions, &metadata_locks);
         }
-        let observed = LockObservations {
+        let observed = LockSnapshot {
             row_waits,
             metadata_locks,
             reports_pending: capabilities.metadata_locks,
             transactions: to_observed_transactions(transactions, &prepared),
             sessions,
             limitations,
-            ..LockObservations::default()
+            ..LockSnapshot::default()
         };
         (observed, threads)
     }
@@ -280,7 +279,7 @@ async fn read_observed_sessions(
         session.id != own_id && statement_ages::needs_age_check(flavor, session, lock_wait, AgeCheckScope::Busy)
     };
     let unverified = found.iter_mut().filter(is_unverified).collect();
-    statement_ages::check_session_ages(connection, unverified, AgeCheckScope::Busy).await?;
+    statement_ages::replace_session_ages(connection, unverified, AgeCheckScope::Busy).await?;
     let facts = |session: Session| {
         let role = classify_session(&session, own.is_own_session(&session), threads.is_applier(session.id));
         ObservedSession { role, session }

@@ -12,7 +12,7 @@ use crate::connection::Connection;
 use crate::{failure, statements};
 
 /// Status variable that counts lost objects, with the system variable that limits the number of recorded objects.
-struct LossCounter {
+struct LostObjectCounter {
     counter: &'static str,
     size: &'static str,
     kind: LimitationKind,
@@ -23,43 +23,43 @@ struct LossCounter {
 }
 
 /// Loss counters of the performance_schema tables that Clew reads.
-static LOSS_COUNTERS: [LossCounter; 6] = [
-    LossCounter {
+static LOST_OBJECT_COUNTERS: [LostObjectCounter; 6] = [
+    LostObjectCounter {
         counter: "Performance_schema_metadata_lock_lost",
         size: "performance_schema_max_metadata_locks",
         kind: LimitationKind::LostMetadataLocks,
         objects: "metadata locks",
         effect: "Metadata locks are missing, so the blockers of some waits are unknown.",
     },
-    LossCounter {
+    LostObjectCounter {
         counter: "Performance_schema_thread_instances_lost",
         size: "performance_schema_max_thread_instances",
         kind: LimitationKind::LostThreads,
         objects: "threads",
         effect: "Sessions are missing in performance_schema, so their locks, statements, durations and program names are unknown.",
     },
-    LossCounter {
+    LostObjectCounter {
         counter: "Performance_schema_thread_classes_lost",
         size: "performance_schema_max_thread_classes",
         kind: LimitationKind::LostThreads,
         objects: "thread classes",
         effect: "Sessions are missing in performance_schema, so their locks, statements, durations and program names are unknown.",
     },
-    LossCounter {
+    LostObjectCounter {
         counter: "Performance_schema_statement_classes_lost",
         size: "performance_schema_max_statement_classes",
         kind: LimitationKind::LostStatements,
         objects: "statement classes",
         effect: "Some statement types are not recorded, so their digests and durations are unknown.",
     },
-    LossCounter {
+    LostObjectCounter {
         counter: "Performance_schema_nested_statement_lost",
         size: "performance_schema_max_statement_stack",
         kind: LimitationKind::LostStatements,
         objects: "nested statements",
         effect: "Deeply nested statements of stored programs are not recorded, so their digests and durations are unknown.",
     },
-    LossCounter {
+    LostObjectCounter {
         counter: "Performance_schema_session_connect_attrs_lost",
         size: "performance_schema_session_connect_attrs_size",
         kind: LimitationKind::LostConnectAttributes,
@@ -70,16 +70,16 @@ static LOSS_COUNTERS: [LossCounter; 6] = [
 
 /// Reads the loss counters.
 /// Returns one `Limitation` for each kind of object that the server lost or does not record.
-pub(crate) async fn read_loss_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
-    let counters = read_numeric_variables(connection, statements::LOSS_COUNTERS_QUERY).await?;
+pub(crate) async fn detect_lost_instrumentation(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
+    let counters = read_numeric_variables(connection, statements::LOST_OBJECT_COUNTERS_QUERY).await?;
     let sizes = read_numeric_variables(connection, statements::PERFORMANCE_SCHEMA_SIZES_QUERY).await?;
-    Ok(LOSS_COUNTERS.iter().filter_map(|loss| loss.find_loss_limitation(&counters, &sizes)).collect())
+    Ok(LOST_OBJECT_COUNTERS.iter().filter_map(|loss| loss.find_loss_limitation(&counters, &sizes)).collect())
 }
 
 /// Reads the loss counters, and returns only the `Limitation` values for lost threads.
 /// performance_schema does not list the sessions of lost threads.
-pub(crate) async fn read_lost_thread_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
-    let mut losses = read_loss_limitations(connection).await?;
+pub(crate) async fn detect_lost_threads(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
+    let mut losses = detect_lost_instrumentation(connection).await?;
     losses.retain(|loss| loss.kind == LimitationKind::LostThreads);
     Ok(losses)
 }
@@ -96,7 +96,7 @@ async fn read_numeric_variables(connection: &mut Connection, statement: &str) ->
     Ok(rows.into_iter().filter_map(|(name, value)| Some((name.to_ascii_lowercase(), value.parse().ok()?))).collect())
 }
 
-impl LossCounter {
+impl LostObjectCounter {
     fn find_loss_limitation(&self, counters: &NamedValues, sizes: &NamedValues) -> Option<Limitation> {
         let lost = counters.get(&self.counter.to_ascii_lowercase()).copied().unwrap_or(0);
         let size = sizes.get(self.size).copied();
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn losses_and_empty_tables_are_limitations() {
         let values = |values: &[(&str, i64)]| values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
-        let loss = &LOSS_COUNTERS[0];
+        let loss = &LOST_OBJECT_COUNTERS[0];
         for (lost, size, expected) in [
             (0, 10, None),
             (

@@ -117,25 +117,25 @@ impl ConnectionEntry {
             // The server may resolve the host name only after the login has started.
             (Some(id), Some(listed)) => {
                 let is_listed_so = *listed == session.host && parse_client_address(listed).is_some();
-                id == session.id && (is_listed_so || self.has_local_address(&session.host, false))
+                id == session.id && (is_listed_so || self.is_local_address(&session.host, false))
             }
             // While the connection is open, no other session of the server has its id.
             // The client address in the process list is not known yet and may be that of a proxy.
             (Some(id), None) if self.closed.is_none() && self.address == address => {
                 id == session.id && session.user == self.account
             }
-            (Some(id), None) => id == session.id && self.has_local_address(&session.host, true),
+            (Some(id), None) => id == session.id && self.is_local_address(&session.host, true),
             // The login is in progress or has just completed.
             (None, _) => {
                 (session.user == UNAUTHENTICATED_USER || session.user == self.account)
-                    && self.has_local_address(&session.host, false)
+                    && self.is_local_address(&session.host, false)
             }
         }
     }
 
     /// Returns whether the client address `host` is the local address of the connection.
     /// If `or_name` is true, any host name with the local port matches, because servers may resolve addresses to names.
-    fn has_local_address(&self, host: &[u8], or_name: bool) -> bool {
+    fn is_local_address(&self, host: &[u8], or_name: bool) -> bool {
         let Some((name, port)) = parse_client_address(host) else { return false };
         let local = self.local.ip().to_canonical();
         let is_local_name = name == "localhost" && local.is_loopback();

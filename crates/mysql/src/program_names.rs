@@ -28,7 +28,7 @@ pub(crate) async fn read_all_program_names(
             Some("performance_schema_session_connect_attrs_size = 512, in the server's configuration file".to_owned()),
         ));
     }
-    Ok(group_names_by_session(rows))
+    Ok(intern_program_names(rows))
 }
 
 /// Reads the program names of the given sessions, and returns them by session id.
@@ -36,7 +36,7 @@ pub(crate) async fn read_program_names(
     connection: &mut Connection,
     sessions: &[u64],
 ) -> Result<HashMap<u64, Arc<[u8]>>, Failure> {
-    Ok(group_names_by_session(query_program_name_rows(connection, &statements::program_names_query(sessions)).await?))
+    Ok(intern_program_names(query_program_name_rows(connection, &statements::program_names_query(sessions)).await?))
 }
 
 /// Like [`read_program_names`], but returns the client error if the query fails.
@@ -44,7 +44,7 @@ pub(crate) async fn query_program_names(
     connection: &mut Connection,
     sessions: &[u64],
 ) -> Result<HashMap<u64, Arc<[u8]>>, crate::client::Error> {
-    Ok(group_names_by_session(connection.query_all(&statements::program_names_query(sessions)).await?))
+    Ok(intern_program_names(connection.query_all(&statements::program_names_query(sessions)).await?))
 }
 
 /// Session id and program name.
@@ -54,7 +54,7 @@ async fn query_program_name_rows(connection: &mut Connection, statement: &str) -
     connection.query_all(statement).await.map_err(|error| connection.to_failure(&error))
 }
 
-fn group_names_by_session(rows: Vec<NameRow>) -> HashMap<u64, Arc<[u8]>> {
+fn intern_program_names(rows: Vec<NameRow>) -> HashMap<u64, Arc<[u8]>> {
     let mut names: HashSet<Arc<[u8]>> = HashSet::new();
     let mut by_session = HashMap::with_capacity(rows.len());
     for (session, name) in rows {

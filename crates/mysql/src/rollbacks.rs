@@ -69,14 +69,14 @@ async fn sample_rollbacks(
     limits: &ReadLimits,
 ) -> Result<Vec<Rollback>, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let first = RollbackSample::read_sample(&mut connection, wanted).await?;
+    let first = RollbackSample::read_rollback_sample(&mut connection, wanted).await?;
     let mut last = first.clone();
     for _ in 1..MAX_ROLLBACK_SAMPLES {
         if last.rollbacks.iter().all(|rollback| first.rows_rolled_back_since(rollback) > 0) {
             break;
         }
         sleep(ROLLBACK_SAMPLE_INTERVAL).await;
-        last = RollbackSample::read_sample(&mut connection, wanted).await?;
+        last = RollbackSample::read_rollback_sample(&mut connection, wanted).await?;
     }
     connection.close().await;
     let passed = last.read_at.duration_since(first.read_at);
@@ -105,7 +105,7 @@ struct RollbackProgress {
 }
 
 impl RollbackSample {
-    async fn read_sample(connection: &mut Connection, wanted: Option<&[u64]>) -> Result<Self, Failure> {
+    async fn read_rollback_sample(connection: &mut Connection, wanted: Option<&[u64]>) -> Result<Self, Failure> {
         let mut rollbacks = read_rollback_progress(connection).await?;
         rollbacks.retain(|rollback| wanted.is_none_or(|wanted| wanted.contains(&rollback.rollback.transaction_id)));
         Ok(Self { read_at: Instant::now(), rollbacks })

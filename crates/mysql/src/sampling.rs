@@ -24,7 +24,7 @@ use crate::locks::LockTables;
 use crate::server_instance::ServerInstance;
 use crate::statement_ages::{self, AgeCheckScope};
 use crate::transactions::{TransactionReadResult, TransactionsBySession};
-use crate::wait_party_collector::WaitPartyCollector;
+use crate::wait_party_collector::LockSessionCollector;
 use crate::{doctor, failure, lost_instrumentation, process_list, transactions, wait_party_collector};
 pub use cache::SampleCache;
 
@@ -125,7 +125,7 @@ impl SampledSessions {
         if clock.has_clock_steps() {
             // MariaDB computes ages from a monotonic timer.
             let of_wall_clock = self.sessions.iter_mut().filter(|_| flavor == Flavor::MySql);
-            of_wall_clock.for_each(|session| session.seconds = clock.correct_age_seconds(session.seconds));
+            of_wall_clock.for_each(|session| session.seconds = clock.adjust_age_seconds(session.seconds));
         }
         for session in &self.sessions {
             self.counts.count_session(session, self.open.get(session.id), threshold);
@@ -172,14 +172,14 @@ async fn take_sample_with_locks(
     connection.clock = None;
     let mut locks = LockTables::read(connection, Vec::new()).await?;
     cache.record_clock_reading(connection);
-    cache.correct_transaction_ages(&mut locks.transactions);
-    let mut parties = WaitPartyCollector::new(locks.waiting_or_blocking_session_ids());
+    cache.adjust_transaction_ages(&mut locks.transactions);
+    let mut parties = LockSessionCollector::new(locks.waiting_or_blocking_session_ids());
     let open = TransactionsBySession::new(locks.transactions.clone());
     let unreadable = locks.unreadable.take();
     if cache.is_full_sample_due() {
         cache.refresh_all_program_names(connection, unreadable.as_ref()).await?;
         cache.losses = if unreadable.is_none() {
-            lost_instrumentation::read_loss_limitations(connection).await?
+            lost_instrumentation::detect_lost_instrumentation(connection).await?
         } else {
             Vec::new()
         };
@@ -218,7 +218,7 @@ async fn read_open_transactions(
         Err(error) => return Err(connection.to_failure(&error)),
     };
     cache.record_clock_reading(connection);
-    cache.correct_transaction_ages(&mut open);
+    cache.adjust_transaction_ages(&mut open);
     Ok((TransactionsBySession::new(open), gap))
 }
 
@@ -229,7 +229,7 @@ async fn read_sampled_sessions(
     cache: &mut SampleCache,
     open: TransactionsBySession,
     threshold: u64,
-    mut parties: Option<&mut WaitPartyCollector>,
+    mut parties: Option<&mut LockSessionCollector>,
 ) -> Result<SampledSessions, Failure> {
     if connection.flavor == Flavor::MySql && connection.clock.is_none() {
         connection.read_clock().await.map_err(|error| connection.to_failure(&error))?;
@@ -259,7 +259,7 @@ async fn read_sampled_sessions(
         statement_ages::needs_age_check(flavor, session, lock_wait, AgeCheckScope::Busy)
     };
     let unverified = found.sessions.iter_mut().filter(is_unverified).collect();
-    statement_ages::check_session_ages(connection, unverified, AgeCheckScope::Busy).await?;
+    statement_ages::replace_session_ages(connection, unverified, AgeCheckScope::Busy).await?;
     found.count_sessions(&cache.clock, flavor, threshold);
     if let Some(parties) = parties {
         parties.replace_ages(&found.sessions);
@@ -273,12 +273,12 @@ async fn read_process_list(
     connection: &mut Connection,
     without_lock: bool,
     threshold: u64,
-    mut parties: Option<&mut WaitPartyCollector>,
+    mut parties: Option<&mut LockSessionCollector>,
 ) -> Result<bool, Failure> {
     let (address, mut own) = (connection.address.clone(), connection.own_session_filter());
     let read_failure = |error: Error| failure::from_client_error(&error, &address);
     let statement =
-        if parties.is_some() { wait_party_collector::MAX_PARTY_STATEMENT_BYTES } else { MAX_STATEMENT_BYTES };
+        if parties.is_some() { wait_party_collector::MAX_WAITER_STATEMENT_BYTES } else { MAX_STATEMENT_BYTES };
     let max_row = statement + MAX_NON_STATEMENT_COLUMN_BYTES;
     let reading = if without_lock {
         process_list::query_performance_schema_sessions(&mut connection.raw.client, max_row).await
@@ -292,7 +292,7 @@ async fn read_process_list(
     };
     while let Some(mut session) = rows.next().await.map_err(read_failure)? {
         if let Some(parties) = &mut parties {
-            parties.observe_session(&session).map_err(read_failure)?;
+            parties.collect_session(&session).map_err(read_failure)?;
         }
         if own.is_own_session(&session) || is_internal_session(&session) {
             continue;

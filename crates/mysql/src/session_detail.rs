@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::client::Error;
-use clew_diagnose::waits::{WaitGraph, WaitParty, build_wait_graph};
+use clew_diagnose::waits::{WaitGraph, WaitParticipant, build_wait_graph};
 use clew_model::{Failure, LimitationKind, NodeUrl, Session, Transaction};
 use tokio::time::timeout;
 
 use crate::connection::Connection;
 use crate::limits::ReadLimits;
-use crate::locks::read_lock_observations;
+use crate::locks::query_lock_observations;
 use crate::statement_ages::{self, AgeCheckScope};
 use crate::{failure, process_list, statements};
 
@@ -43,18 +43,18 @@ pub async fn read_session_detail(
     id: u64,
     limits: &ReadLimits,
 ) -> Result<Option<DetailedSession>, Failure> {
-    let reading = failure::catch_panic(node, Box::pin(read_detailed_session(node, id, limits)));
+    let reading = failure::catch_panic(node, Box::pin(query_session_detail(node, id, limits)));
     let read = timeout(limits.read_timeout, reading).await;
     read.unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading a session", limits.read_timeout)))
 }
 
-async fn read_detailed_session(
+async fn query_session_detail(
     node: &NodeUrl,
     id: u64,
     limits: &ReadLimits,
 ) -> Result<Option<DetailedSession>, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let mut observed = read_lock_observations(&mut connection, Some(id)).await?;
+    let mut observed = query_lock_observations(&mut connection, Some(id)).await?;
     let found = read_process_list_row(&mut connection, id).await?;
     observed.limitations.append(&mut connection.limitations);
     observed.limitations.dedup();
@@ -99,7 +99,7 @@ async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<O
     let limitation = rows.clamped_age_limitation();
     connection.limitations.extend(limitation);
     let checked = found.iter_mut().map(|(session, _)| session).collect();
-    statement_ages::check_session_ages(connection, checked, AgeCheckScope::All).await?;
+    statement_ages::replace_session_ages(connection, checked, AgeCheckScope::All).await?;
     Ok(found)
 }
 
@@ -116,15 +116,15 @@ async fn read_connection_attributes(
 
 /// Reduces the wait graph to the session, its direct and transitive blockers, and its direct and transitive waiters.
 fn reduce_graph_to_session(mut graph: WaitGraph, id: u64) -> WaitGraph {
-    let session = WaitParty::Session(id);
+    let session = WaitParticipant::Session(id);
     let mut pending = vec![session];
     let mut reachable = BTreeSet::from([session]);
     while let Some(party) = pending.pop() {
         pending.extend(
-            graph.waits_of_party(party).iter().map(|wait| wait.blocker).filter(|&blocker| reachable.insert(blocker)),
+            graph.participant_waits(party).iter().map(|wait| wait.blocker).filter(|&blocker| reachable.insert(blocker)),
         );
     }
-    let freed = graph.find_unblocked_parties(&[session]);
+    let freed = graph.find_unblocked_participants(&[session]);
     reachable.extend(freed);
     reachable.extend(graph.waits.iter().filter(|wait| wait.blocker == session).map(|wait| wait.waiter));
     graph.waits.retain(|wait| reachable.contains(&wait.waiter) && reachable.contains(&wait.blocker));

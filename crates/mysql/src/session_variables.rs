@@ -156,7 +156,7 @@ impl SessionVariableSetup {
     /// Returns false if no session variable caused the error of the `SET` statement.
     pub(crate) fn drop_refused_variable(&mut self, statement: &str, error: &Error) -> bool {
         let Error::Server(error) = error else { return false };
-        let at = self.variables.iter().position(|variable| is_error_about_variable(variable, statement, error));
+        let at = self.variables.iter().position(|variable| is_caused_by_variable(variable, statement, error));
         match at {
             Some(at) => {
                 let variable = self.variables.remove(at);
@@ -194,7 +194,7 @@ impl SessionVariableSetup {
 
 /// Returns whether the session variable `variable` caused the error of a `SET` statement.
 /// The cause is `variable` if the statement sets no other variable or the error message names `variable`.
-fn is_error_about_variable(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
+fn is_caused_by_variable(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
     let quoted = format!("'{}'", variable.name);
     let alone = statement
         .strip_prefix("SET SESSION ")

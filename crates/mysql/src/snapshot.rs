@@ -7,7 +7,7 @@ mod encoder;
 use std::io::{self, Write};
 
 use clew_diagnose::{SortedRows, csv, json};
-use clew_model::{Failure, Limitation, NodeUrl, Selection};
+use clew_model::{Failure, Limitation, NodeUrl, SessionSelection};
 use serde::Serialize;
 use tempfile::SpooledTempFile;
 use tokio::time::timeout;
@@ -36,7 +36,7 @@ pub enum OutputFormat {
 
 /// Form of the statements in a snapshot: complete statements or statement templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StatementText {
+pub enum StatementForm {
     /// Complete statements.
     Full,
     /// Statement templates, in which placeholders replace literals. See [`clew_diagnose::build_statement_template`].
@@ -44,7 +44,7 @@ pub enum StatementText {
     Templates,
 }
 
-impl StatementText {
+impl StatementForm {
     /// Returns [`Self::Templates`] if `masked` is true, and [`Self::Full`] otherwise.
     #[must_use]
     pub fn from_masked(masked: bool) -> Self {
@@ -124,8 +124,8 @@ impl EncodedRows {
 /// [`crate::wait_for_pending_kills`] waits until these background tasks have finished.
 pub async fn take_snapshot(
     node: &NodeUrl,
-    selection: &Selection,
-    statements: StatementText,
+    selection: &SessionSelection,
+    statements: StatementForm,
     format: OutputFormat,
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
@@ -136,20 +136,20 @@ pub async fn take_snapshot(
 pub async fn take_snapshot_in_scope(
     scope: SessionScope,
     node: &NodeUrl,
-    selection: &Selection,
-    statements: StatementText,
+    selection: &SessionSelection,
+    statements: StatementForm,
     format: OutputFormat,
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
     let rows = RowEncodingOptions { selection: selection.clone(), statements, format, detailed: false };
-    run_with_timeout(node, limits, Box::pin(open_and_read_snapshot(scope, node, rows, limits))).await
+    run_with_timeout(node, limits, Box::pin(read_node_snapshot(scope, node, rows, limits))).await
 }
 
 /// Takes a snapshot that contains the server instance, for callers that kill sessions. See [`take_snapshot`].
 pub async fn take_snapshot_with_instance(
     node: &NodeUrl,
-    selection: &Selection,
-    statements: StatementText,
+    selection: &SessionSelection,
+    statements: StatementForm,
     format: OutputFormat,
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
@@ -166,8 +166,8 @@ pub async fn take_snapshot_with_instance(
 /// The detail columns contain the statement digest, the program name and the lock wait of a session.
 pub async fn take_detailed_snapshot(
     node: &NodeUrl,
-    selection: &Selection,
-    statements: StatementText,
+    selection: &SessionSelection,
+    statements: StatementForm,
     format: OutputFormat,
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
@@ -186,7 +186,7 @@ async fn run_with_timeout(
 }
 
 /// Opens a connection and takes a snapshot over it.
-async fn open_and_read_snapshot(
+async fn read_node_snapshot(
     scope: SessionScope,
     node: &NodeUrl,
     rows: RowEncodingOptions,
@@ -200,7 +200,7 @@ async fn read_snapshot(
     scope: SessionScope,
     rows: RowEncodingOptions,
 ) -> Result<Snapshot, Failure> {
-    let mut limitations = doctor::read_process_list_limitations(&mut connection).await?;
+    let mut limitations = doctor::find_process_list_limitations(&mut connection).await?;
     let transactions = match transactions::read_transactions(&mut connection).await {
         Ok(TransactionReadResult::Readable(transactions)) => TransactionsBySession::new(transactions),
         Ok(TransactionReadResult::Hidden) => {

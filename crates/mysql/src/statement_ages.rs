@@ -68,7 +68,7 @@ impl SessionAge {
 }
 
 /// Replaces the ages of sessions with checked ages. Returns the ids of the sessions whose ages Clew could not check.
-pub(crate) async fn check_session_ages(
+pub(crate) async fn replace_session_ages(
     connection: &mut Connection,
     sessions: Vec<&mut Session>,
     checked: AgeCheckScope,
@@ -108,7 +108,7 @@ pub(crate) async fn replace_with_timer_ages(
         Err(error) => return Err(connection.to_failure(&error)),
     };
     let Some(timers) = timers else {
-        let gap = read_missing_timer_limitation(connection).await?;
+        let gap = find_missing_timer_limitation(connection).await?;
         connection.limitations.push(gap);
         return Ok(ids.into_iter().collect());
     };
@@ -135,7 +135,7 @@ pub(crate) async fn replace_with_timer_ages(
         }
     }
     if !gone.is_empty() {
-        let losses = lost_instrumentation::read_lost_thread_limitations(connection).await?;
+        let losses = lost_instrumentation::detect_lost_threads(connection).await?;
         if losses.is_empty() {
             // The sessions have ended since the process list was read.
             for session in gone {
@@ -278,7 +278,7 @@ async fn read_statement_timers(
 }
 
 /// Returns the `Limitation` that explains why statement timers are missing.
-async fn read_missing_timer_limitation(connection: &mut Connection) -> Result<Limitation, Failure> {
+async fn find_missing_timer_limitation(connection: &mut Connection) -> Result<Limitation, Failure> {
     let account = privileges::read_current_account(connection).await?;
     Ok(match privileges::check_performance_schema_access(connection, &account).await? {
         Err(gap) => unreadable_timer_limitation(&gap),

@@ -38,8 +38,10 @@ pub(crate) async fn read_statement_digests(
         limitations.push(unreadable_digest_limitation(gap.why.clone(), gap.remedy.clone()));
         return Ok(HashMap::new());
     }
-    let rows: Vec<StatementRow> =
-        connection.query_all(statements::RUNNING_DIGESTS_QUERY).await.map_err(|error| connection.to_failure(&error))?;
+    let rows: Vec<StatementRow> = connection
+        .query_all(statements::RUNNING_STATEMENT_DIGESTS_QUERY)
+        .await
+        .map_err(|error| connection.to_failure(&error))?;
     let on: Vec<String> = connection
         .query_all(statements::ENABLED_CONSUMERS_QUERY)
         .await

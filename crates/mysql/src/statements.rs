@@ -274,18 +274,18 @@ pub(crate) fn connection_attributes_query(session: u64) -> String {
 /// The statement requires the same privileges as the explained statement.
 /// The cost is negligible.
 /// The server returns error 1094 if the session does not exist, and error 3012 if the statement has no execution plan.
-pub(crate) fn mysql_explain_sql(session: u64) -> String {
+pub(crate) fn mysql_explain_statement(session: u64) -> String {
     format!("EXPLAIN FORMAT = TRADITIONAL FOR CONNECTION {session}")
 }
 
 /// Reads the execution plan of a session's running statement on MariaDB.
 /// The explained session itself generates the execution plan while it processes rows.
 /// The server returns error 1933 if the session runs no statement with an execution plan.
-pub(crate) fn mariadb_explain_sql(session: u64) -> String {
+pub(crate) fn mariadb_explain_statement(session: u64) -> String {
     format!("SHOW EXPLAIN FOR {session}")
 }
 
-/// Sets the statement timeout for [`mariadb_explain_sql`].
+/// Sets the statement timeout for [`mariadb_explain_statement`].
 /// The statement requires no privilege and has negligible cost.
 /// If the explained session waits for a lock, it returns its execution plan only after the lock is granted.
 /// If the explained session runs `SLEEP`, it responds to `SHOW EXPLAIN` only every 5 s.
@@ -299,7 +299,7 @@ pub(crate) const STATEMENT_HISTORY_SETTINGS_QUERY: &str = "SELECT enabled = 'YES
 /// Reads the performance_schema counters of lost instrumentation.
 /// The query requires no privilege.
 /// The query takes up to 0.03 s, because the server sums the counters of all sessions.
-pub(crate) const LOSS_COUNTERS_QUERY: &str = "SHOW GLOBAL STATUS LIKE 'Performance\\_schema\\_%\\_lost'";
+pub(crate) const LOST_OBJECT_COUNTERS_QUERY: &str = "SHOW GLOBAL STATUS LIKE 'Performance\\_schema\\_%\\_lost'";
 
 /// Reads the table sizes of performance_schema in 1 ms.
 /// The query requires no privilege.
@@ -346,7 +346,7 @@ pub(crate) const STATEMENT_TIMERS_QUERY: &str = "SELECT thread_id, event_id, end
 /// Reads the digests of running statements on MySQL, by thread id and including nested statements.
 /// The query takes 0.1 s and requires the SELECT privilege on performance_schema.
 /// [`THREADS_QUERY`] maps thread ids to session ids.
-pub(crate) const RUNNING_DIGESTS_QUERY: &str = "SELECT thread_id, event_id, digest \
+pub(crate) const RUNNING_STATEMENT_DIGESTS_QUERY: &str = "SELECT thread_id, event_id, digest \
      FROM performance_schema.events_statements_current WHERE end_event_id IS NULL";
 
 /// Reads the enabled consumers of performance_schema.

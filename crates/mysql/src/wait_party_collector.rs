@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use clew_diagnose::waits::{ObservedSession, is_wait_state};
+use clew_diagnose::waits::{ObservedSession, is_lock_wait_state};
 use clew_model::Session;
 
 use crate::client::Error;
@@ -11,21 +11,21 @@ use crate::own_sessions::OwnSessionFilter;
 use crate::process_list::SessionMemoryCounter;
 
 /// Maximum number of bytes of each waiting session's statement that Clew stores.
-pub(crate) const MAX_PARTY_STATEMENT_BYTES: usize = 64 << 10;
+pub(crate) const MAX_WAITER_STATEMENT_BYTES: usize = 64 << 10;
 /// Maximum total number of bytes for the statements of all waiting sessions.
 const MAX_TOTAL_STATEMENT_BYTES: usize = 16 << 20;
 
 /// Collects sessions that wait or may block other sessions.
 /// Stores the statements of waiting sessions only.
 #[derive(Default)]
-pub(crate) struct WaitPartyCollector {
+pub(crate) struct LockSessionCollector {
     parties: HashSet<u64>,
     sessions: Vec<Session>,
     memory: SessionMemoryCounter,
     statement_bytes: usize,
 }
 
-impl WaitPartyCollector {
+impl LockSessionCollector {
     /// Creates a collector. `parties` contains the ids of the sessions that wait or may block other sessions.
     pub(crate) fn new(parties: HashSet<u64>) -> Self {
         Self { parties, ..Self::default() }
@@ -33,13 +33,13 @@ impl WaitPartyCollector {
 
     /// Stores a session if it waits or may block other sessions.
     /// Fails if the stored sessions exceed the memory limit.
-    pub(crate) fn observe_session(&mut self, session: &Session) -> Result<(), Error> {
-        let waits = session.state.as_deref().is_some_and(is_wait_state);
+    pub(crate) fn collect_session(&mut self, session: &Session) -> Result<(), Error> {
+        let waits = session.state.as_deref().is_some_and(is_lock_wait_state);
         if !waits && !self.parties.contains(&session.id) {
             return Ok(());
         }
         let statement = session.statement.as_ref().filter(|_| waits).and_then(|whole| {
-            let prefix = whole.get(..MAX_PARTY_STATEMENT_BYTES).unwrap_or(whole);
+            let prefix = whole.get(..MAX_WAITER_STATEMENT_BYTES).unwrap_or(whole);
             self.statement_bytes += prefix.len();
             (self.statement_bytes <= MAX_TOTAL_STATEMENT_BYTES).then(|| prefix.to_vec())
         });

@@ -7,7 +7,9 @@
 
 use std::time::{Duration, Instant};
 
-use clew_model::{Failure, FailureKind, InstanceId, NodeId, Origin, ProjectId, RequestId, Selection, TaskOutcome};
+use clew_model::{
+    Failure, FailureKind, InstanceId, NodeId, Origin, ProjectId, RequestId, SessionSelection, TaskOutcome,
+};
 use clew_store::{ClaimRequest, InitialTenant, NewCollectionTask, Store, StoreLocation};
 use clew_testkit::PostgreSql;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -37,7 +39,7 @@ const INSERT_TASKS_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, 
 /// Builds the SQL statement that inserts the tasks.
 /// `digits` is an SQL expression that formats the number `#` with twelve digits.
 fn build_insert_tasks_sql(digits: &str) -> String {
-    let selection = serde_json::to_string(&Selection::default()).unwrap();
+    let selection = serde_json::to_string(&SessionSelection::default()).unwrap();
     let filled = INSERT_TASKS_TEMPLATE.replace("'selection'", &format!("'{selection}'"));
     ["n / 10 % 1000", "n / 10 % 10", "n"]
         .iter()
@@ -113,7 +115,7 @@ impl BenchQueue {
                 project_id: ProjectId::generate(),
                 instance_id: InstanceId::generate(),
                 node_id: NodeId::generate(),
-                selection: Selection::default(),
+                selection: SessionSelection::default(),
                 masked: false,
             };
             self.store.insert_task(&task, 9).await.unwrap();
@@ -121,7 +123,7 @@ impl BenchQueue {
         start.elapsed() / CLAIMS_PER_RUN
     }
 
-    async fn measure_status_read(&mut self) -> Duration {
+    async fn measure_task_lookup(&mut self) -> Duration {
         let ids: Vec<RequestId> = (0..READS_PER_RUN)
             .map(|_| {
                 // Steps of a prime number visit all tasks.
@@ -136,7 +138,7 @@ impl BenchQueue {
         start.elapsed() / READS_PER_RUN
     }
 
-    async fn measure_list(&mut self) -> Duration {
+    async fn measure_node_task_list(&mut self) -> Duration {
         let nodes: Vec<(ProjectId, InstanceId, NodeId)> = (0..READS_PER_RUN)
             .map(|_| {
                 self.last_read = (self.last_read + 7919) % self.tasks;
@@ -153,7 +155,7 @@ impl BenchQueue {
         start.elapsed() / READS_PER_RUN
     }
 
-    async fn measure_count(&mut self) -> Duration {
+    async fn measure_status_counts(&mut self) -> Duration {
         let start = Instant::now();
         for _ in 0..COUNTS_PER_RUN {
             let counts = self.store.count_tasks_by_status().await.unwrap();
@@ -202,8 +204,8 @@ async fn main() {
     measure!(
         "queue" measure_insert
         "claim" measure_claim
-        "status" measure_status_read
-        "list" measure_list
-        "counts" measure_count
+        "status" measure_task_lookup
+        "list" measure_node_task_list
+        "counts" measure_status_counts
     );
 }

@@ -49,18 +49,18 @@ struct RecordedAddress {
 }
 
 /// Version of all entries in the address cache. The version is constant, because the entries never become stale.
-const ADDRESS_VERSION: i64 = 0;
+const ADDRESS_CACHE_VERSION: i64 = 0;
 
 impl Caches {
     /// Returns a user's client address as text if this process recorded it after the Unix timestamp `since` in seconds.
-    pub(crate) fn address_recorded_since(&self, user: &UserId, address: IpAddr, since: i64) -> Option<Arc<str>> {
-        let recorded = self.addresses.get(ADDRESS_VERSION, &(user.clone(), address));
+    pub(crate) fn find_address_recorded_since(&self, user: &UserId, address: IpAddr, since: i64) -> Option<Arc<str>> {
+        let recorded = self.addresses.get(ADDRESS_CACHE_VERSION, &(user.clone(), address));
         recorded.filter(|address| address.recorded_at > since).map(|address| address.text)
     }
 
     pub(crate) fn record_user_address(&self, user: &UserId, address: IpAddr, recorded_at: i64) {
         let recorded = RecordedAddress { text: address.to_string().into(), recorded_at };
-        self.addresses.insert(ADDRESS_VERSION, (user.clone(), address), recorded);
+        self.addresses.insert(ADDRESS_CACHE_VERSION, (user.clone(), address), recorded);
     }
 
     pub(crate) fn remove_user_address(&self, user: &UserId, address: IpAddr) {

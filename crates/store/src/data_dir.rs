@@ -79,7 +79,7 @@ impl DataDir {
     }
 
     /// Completes the initialisation by renaming the database file to its final name and syncing the directory.
-    pub(crate) fn publish_database(&self) -> Result<(), StoreError> {
+    pub(crate) fn finalize_database_file(&self) -> Result<(), StoreError> {
         let database = self.unfinished_database_path();
         let renamed = File::open(&database)
             .and_then(|file| file.sync_all())

@@ -18,7 +18,7 @@ pub(crate) use change_detector::ChangeDetector;
 pub(crate) use data_version::DataVersion;
 pub(crate) use error::{convert_insert_error, migration_error};
 pub(crate) use row::{ColumnValue, Row};
-pub(crate) use statement::{Executor, Parameter, Statement, query, query_pair, query_scalar};
+pub(crate) use statement::{Executor, Parameter, Statement, query, query_scalar, query_two_columns};
 
 use crate::clock::Clock;
 use crate::error::StoreError;
@@ -105,7 +105,7 @@ impl Database {
     }
 
     /// Returns a subquery for the `IN` operator that selects the strings in a JSON array parameter.
-    pub(crate) fn json_array_text_sql(&self, parameter: &str) -> String {
+    pub(crate) fn json_array_strings_sql(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("SELECT value FROM json_each({parameter})"),
             Self::Postgres(_) => {

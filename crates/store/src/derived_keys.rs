@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::master_key::MasterKey;
 
 /// Name of the setting that stores the id of the master key. The first key rotation creates this setting.
-pub(crate) const KEY_ID_SETTING: &str = "master_key_id";
+pub(crate) const MASTER_KEY_ID_SETTING: &str = "master_key_id";
 
 /// Keys derived from the master key.
 pub(crate) struct DerivedKeys {

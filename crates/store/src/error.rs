@@ -44,7 +44,7 @@ pub enum StoreError {
     },
     /// The credentials of the request for a temporary access key were revoked, disabled or removed.
     #[error("the credentials that the temporary access key is issued for are no longer valid")]
-    SourceRevoked,
+    IssuingCredentialsRevoked,
     /// Another server is using the data directory, or another process is initialising it.
     #[error("another process is serving or initialising {}", dir.display())]
     AlreadyServing {

@@ -66,7 +66,7 @@ impl Store {
         target: &PostgresUrl,
         mut progress: impl FnMut(&'static str, u64, u64),
     ) -> Result<Vec<CopiedTable>, StoreError> {
-        let _lock = serving_lock::acquire_lock(self.data_directory())?;
+        let _lock = serving_lock::acquire_serving_lock(self.data_directory())?;
         let failed = StoreError::database_error("copy the metadata");
         let mut source = self.database.begin_write().await.map_err(&failed)?;
         let database = Database::connect_postgres(target).await?;
@@ -110,7 +110,7 @@ impl Store {
             ..AuditEvent::new_success(by, "CopyMetadata", target.to_string())
         };
         let events = [(database.clock().unix_millis(), &event)];
-        audit::append_rows(to, &self.keys, &audit::CheckpointTracker::default(), &events).await.map(drop)
+        audit::append_audit_rows(to, &self.keys, &audit::CheckpointTracker::default(), &events).await.map(drop)
     }
 }
 

@@ -49,7 +49,7 @@ impl Store {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
         let store = Self::open(location).await?;
-        let _lock = serving_lock::acquire_lock(&dir)?;
+        let _lock = serving_lock::acquire_serving_lock(&dir)?;
         let next = master_key::load_or_create_next_master_key(&dir.master_key_path())?;
         let summary = store.reseal_all_secrets(by, &Sealer::new(&next), &DerivedKeys::new(&next)).await?;
         master_key::promote_next_master_key(&dir.master_key_path())?;

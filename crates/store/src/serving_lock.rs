@@ -20,7 +20,7 @@ impl ServingLock {
 }
 
 /// Acquires the serving lock. Fails with [`StoreError::AlreadyServing`] if another process holds the lock.
-pub(crate) fn acquire_lock(data_dir: &DataDir) -> Result<ServingLock, StoreError> {
+pub(crate) fn acquire_serving_lock(data_dir: &DataDir) -> Result<ServingLock, StoreError> {
     let path = data_dir.lock_file_path();
     let file = open_lock_file(&path).map_err(StoreError::file_error("open", &path))?;
     match file.try_lock() {

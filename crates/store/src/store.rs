@@ -92,9 +92,9 @@ impl Store {
         if dir.is_initialised()? {
             return Err(already_initialised());
         }
-        dir.restrict_new_directory()?;
+        dir.restrict_before_initialisation()?;
         dir.create_directories()?;
-        let _lock = serving_lock::acquire_lock(&dir)?;
+        let _lock = serving_lock::acquire_serving_lock(&dir)?;
         if dir.is_initialised()? {
             return Err(already_initialised());
         }
@@ -118,7 +118,7 @@ impl Store {
         let ids = store.insert_initial_identities(by, tenant).await?;
         store.database.close().await;
         if location.metadata_url.is_none() {
-            dir.publish_database()?;
+            dir.finalize_database_file()?;
         }
         Ok((Self::open(location).await?, ids))
     }
@@ -128,7 +128,7 @@ impl Store {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
         if location.metadata_url.is_some() || dir.is_initialised()? {
-            dir.restrict_existing_permissions()?;
+            dir.restrict_data_directory()?;
         }
         let database = match &location.metadata_url {
             None if dir.is_initialised()? => Database::open_sqlite(&dir.database_path()).await?,
@@ -219,14 +219,14 @@ impl Store {
         if self.database.is_shared() && self.results.is_shared() {
             return Ok(ServingLock::NOT_REQUIRED);
         }
-        let lock = serving_lock::acquire_lock(&self.data_dir)?;
+        let lock = serving_lock::acquire_serving_lock(&self.data_dir)?;
         self.data_dir.restrict_result_files()?;
         Ok(lock)
     }
 
     /// Checks that the database responds and that no other process has rotated the master key.
     pub async fn check_health(&self) -> Result<(), StoreError> {
-        self.check_key_id().await
+        self.check_master_key_id().await
     }
 
     /// Returns the name of the region.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_model::{Failure, InstanceId, NodeId, ProjectId, RequestId, Selection, TaskStatus};
+use clew_model::{Failure, InstanceId, NodeId, ProjectId, RequestId, SessionSelection, TaskStatus};
 
 /// Collection task to queue.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ pub struct NewCollectionTask {
     /// Node whose sessions are collected.
     pub node_id: NodeId,
     /// Filter and sort order of the sessions.
-    pub selection: Selection,
+    pub selection: SessionSelection,
     /// True if the result contains statement templates instead of statements.
     pub masked: bool,
 }
@@ -33,7 +33,7 @@ pub struct CollectionTask {
     /// Node whose sessions are collected.
     pub node_id: NodeId,
     /// Filter and sort order of the sessions.
-    pub selection: Selection,
+    pub selection: SessionSelection,
     /// True if the result contains statement templates instead of statements.
     pub masked: bool,
     /// Current state.

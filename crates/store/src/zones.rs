@@ -16,7 +16,7 @@ pub struct ZoneState {
 impl ZoneState {
     /// Returns true if the zone has nodes but no active worker.
     #[must_use]
-    pub fn is_unserved(&self) -> bool {
+    pub fn lacks_workers(&self) -> bool {
         self.nodes > 0 && self.workers == 0
     }
 }

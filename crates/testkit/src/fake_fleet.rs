@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::fake_server::{ConnectionCounter, FakeOptions, FakeServer};
+use crate::fake_server::{ConnectionCounter, FakeServer, FakeServerOptions};
 use crate::idle::raise_open_file_limit;
 
 /// Running fake MySQL servers that share a connection counter. Dropping the fleet stops all servers.
@@ -16,12 +16,12 @@ pub struct FakeFleet {
 impl FakeFleet {
     /// Starts `nodes` fake MySQL servers with the same options.
     /// Each server uses one file descriptor for its listening socket and one for each connection.
-    pub async fn start(nodes: usize, options: FakeOptions) -> io::Result<Self> {
+    pub async fn start(nodes: usize, options: FakeServerOptions) -> io::Result<Self> {
         raise_open_file_limit(u64::try_from(nodes).unwrap_or(u64::MAX).saturating_mul(3).saturating_add(1000))?;
         let connections = Arc::<ConnectionCounter>::default();
         let mut fleet = Self { nodes: Vec::with_capacity(nodes), connections };
         for _ in 0..nodes {
-            fleet.nodes.push(FakeServer::start_with_counter(options, 0, fleet.connections.clone()).await?);
+            fleet.nodes.push(FakeServer::start_with_connection_counter(options, 0, fleet.connections.clone()).await?);
         }
         Ok(fleet)
     }
@@ -34,19 +34,19 @@ impl FakeFleet {
 
     /// Returns the number of currently open connections across all servers.
     #[must_use]
-    pub fn open_connections(&self) -> u64 {
-        self.connections.open_connections()
+    pub fn open_connection_count(&self) -> u64 {
+        self.connections.open_connection_count()
     }
 
     /// Returns the highest number of connections that have been open at the same time across all servers.
     #[must_use]
-    pub fn max_open_connections(&self) -> u64 {
-        self.connections.max_open_connections()
+    pub fn max_open_connection_count(&self) -> u64 {
+        self.connections.max_open_connection_count()
     }
 
     /// Returns the total number of connections that the servers have accepted since the start of the fleet.
     #[must_use]
-    pub fn accepted_connections(&self) -> u64 {
-        self.connections.accepted_connections()
+    pub fn accepted_connection_count(&self) -> u64 {
+        self.connections.accepted_connection_count()
     }
 }

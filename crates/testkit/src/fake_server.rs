@@ -51,7 +51,7 @@ pub enum Fault {
 
 /// Configuration of a [`FakeServer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FakeOptions {
+pub struct FakeServerOptions {
     /// Number of sessions in the process list.
     pub sessions: u64,
     /// Number of sessions with an open transaction. The process list starts with these sessions.
@@ -60,7 +60,7 @@ pub struct FakeOptions {
     pub fault: Fault,
 }
 
-impl Default for FakeOptions {
+impl Default for FakeServerOptions {
     fn default() -> Self {
         Self { sessions: 3, transactions: 1, fault: Fault::None }
     }
@@ -77,18 +77,18 @@ pub struct FakeServer {
 
 impl FakeServer {
     /// Starts a fake MySQL server that listens on a free port of 127.0.0.1.
-    pub async fn start(options: FakeOptions) -> io::Result<Self> {
-        Self::start_with_counter(options, 0, Arc::default()).await
+    pub async fn start(options: FakeServerOptions) -> io::Result<Self> {
+        Self::start_with_connection_counter(options, 0, Arc::default()).await
     }
 
     /// Starts a fake server whose sessions run statements of at least `bytes` bytes. `bytes` must be below 64 KiB.
-    pub async fn start_with_statement_size(bytes: usize, options: FakeOptions) -> io::Result<Self> {
-        Self::start_with_counter(options, bytes, Arc::default()).await
+    pub async fn start_with_statement_size(bytes: usize, options: FakeServerOptions) -> io::Result<Self> {
+        Self::start_with_connection_counter(options, bytes, Arc::default()).await
     }
 
     /// Starts a fake server that also updates the connection counter of its fleet.
-    pub(crate) async fn start_with_counter(
-        options: FakeOptions,
+    pub(crate) async fn start_with_connection_counter(
+        options: FakeServerOptions,
         statement_bytes: usize,
         fleet_counter: Arc<ConnectionCounter>,
     ) -> io::Result<Self> {
@@ -137,20 +137,20 @@ impl FakeServer {
 
     /// Returns the number of currently open connections.
     #[must_use]
-    pub fn open_connections(&self) -> u64 {
-        self.connections.open_connections()
+    pub fn open_connection_count(&self) -> u64 {
+        self.connections.open_connection_count()
     }
 
     /// Returns the highest number of connections that have been open at the same time.
     #[must_use]
-    pub fn max_open_connections(&self) -> u64 {
-        self.connections.max_open_connections()
+    pub fn max_open_connection_count(&self) -> u64 {
+        self.connections.max_open_connection_count()
     }
 
     /// Returns the number of connections that the server has accepted since the server started.
     #[must_use]
-    pub fn accepted_connections(&self) -> u64 {
-        self.connections.accepted_connections()
+    pub fn accepted_connection_count(&self) -> u64 {
+        self.connections.accepted_connection_count()
     }
 }
 
@@ -170,7 +170,7 @@ struct FakeSession {
     id: u32,
     /// Account name of the client.
     user: Vec<u8>,
-    options: FakeOptions,
+    options: FakeServerOptions,
     statement_bytes: usize,
     kills: Arc<AtomicU64>,
     _open: OpenConnection,
@@ -188,7 +188,7 @@ impl FakeSession {
                 return self.wait_for_disconnect().await;
             }
             Fault::TooManyConnections => {
-                self.send_packet(0, &packets::encode_error(1040, "Too many connections")).await?;
+                self.send_packet(0, &packets::encode_error_packet(1040, "Too many connections")).await?;
                 return self.stream.flush().await;
             }
             _ => {}
@@ -252,11 +252,11 @@ impl FakeSession {
             let transactions = self.options.transactions;
             self.send_rows(8, (1..=transactions).map(encode_transaction_row)).await
         } else if statement.contains("performance_schema.threads") {
-            let ids = (1..=self.statement_timer_count()).chain([self.id.into()]);
+            let ids = (1..=self.current_statement_count()).chain([self.id.into()]);
             self.send_rows(3, ids.map(encode_thread_row)).await
         } else if statement.contains("events_statements_current") {
-            let ids = (1..=self.statement_timer_count()).chain([self.id.into()]);
-            self.send_rows(5, ids.map(encode_timer_row)).await
+            let ids = (1..=self.current_statement_count()).chain([self.id.into()]);
+            self.send_rows(5, ids.map(encode_statement_event_row)).await
         } else if statement.contains("UNIX_TIMESTAMP()") {
             self.send_rows(3, [row(&SERVER_CLOCK_ROW)].into_iter()).await
         } else if statement.contains("performance_schema.processlist") {
@@ -270,7 +270,7 @@ impl FakeSession {
     }
 
     /// Returns the number of sessions with a row in `events_statements_current`, at most 10,000.
-    fn statement_timer_count(&self) -> u64 {
+    fn current_statement_count(&self) -> u64 {
         self.options.sessions.min(10_000)
     }
 
@@ -371,7 +371,7 @@ fn encode_thread_row(session: u64) -> Vec<u8> {
 
 /// Encodes a row of `events_statements_current`, in which timer values are in picoseconds.
 /// The statement's run time equals the `Time` column of the session in the process list.
-fn encode_timer_row(session: u64) -> Vec<u8> {
+fn encode_statement_event_row(session: u64) -> Vec<u8> {
     let (id, run_time) = (session.to_string(), (session % 100 * 1_000_000_000_000).to_string());
     packets::encode_row(&[
         Some(id.as_bytes()),

@@ -80,7 +80,7 @@ async fn forward_connection(
     target: SocketAddr,
     mut traffic: watch::Receiver<TrafficMode>,
 ) -> io::Result<()> {
-    wait_until_not_stalled(&mut traffic).await?;
+    wait_while_stalled(&mut traffic).await?;
     let server = TcpStream::connect(target).await?;
     for end in [&client, &server] {
         end.set_nodelay(true)?;
@@ -105,7 +105,7 @@ async fn forward_data(
     loop {
         let read = from.read(&mut chunk).await;
         // The wait precedes the check of the read result, because a stall must also hold back a connection close.
-        if let TrafficMode::Throttle(pause) = wait_until_not_stalled(traffic).await? {
+        if let TrafficMode::Throttle(pause) = wait_while_stalled(traffic).await? {
             sleep(pause).await;
         }
         match chunk.get(..read?) {
@@ -117,7 +117,7 @@ async fn forward_data(
 
 /// Waits until the proxy is not stalled, and returns the current traffic mode.
 /// Returns an error if the traffic mode is [`TrafficMode::Reset`].
-async fn wait_until_not_stalled(traffic: &mut watch::Receiver<TrafficMode>) -> io::Result<TrafficMode> {
+async fn wait_while_stalled(traffic: &mut watch::Receiver<TrafficMode>) -> io::Result<TrafficMode> {
     // Fails if the proxy has been dropped.
     let now = traffic.wait_for(|traffic| *traffic != TrafficMode::Stall).await.map_err(io::Error::other)?;
     if *now == TrafficMode::Reset { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(*now) }

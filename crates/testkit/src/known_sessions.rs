@@ -137,7 +137,7 @@ impl KnownSessions {
         let waiting = waiting.count();
         let start = Instant::now();
         loop {
-            let (runs, waits) = count_running_and_waiting_sessions(server).await.map_err(io::Error::other)?;
+            let (runs, waits) = count_settled_sessions(server).await.map_err(io::Error::other)?;
             if (runs, waits) == (running, waiting) {
                 return Ok(());
             }
@@ -152,7 +152,7 @@ impl KnownSessions {
     }
 
     /// Queries the unpredictable values of all open transactions. Returns a map from thread id to values.
-    pub async fn read_observed_transactions(
+    pub async fn query_observed_transactions(
         &self,
         server: &Server,
     ) -> mysql_async::Result<HashMap<u64, ObservedTransaction>> {
@@ -186,7 +186,7 @@ async fn create_schema(server: &Server) -> mysql_async::Result<()> {
 
 /// Returns the number of running statements and the number of transactions that wait for a lock.
 /// On MySQL, the query uses `performance_schema`, because `information_schema` omits some running statements.
-async fn count_running_and_waiting_sessions(server: &Server) -> mysql_async::Result<(usize, usize)> {
+async fn count_settled_sessions(server: &Server) -> mysql_async::Result<(usize, usize)> {
     let sleeping = match server.flavor() {
         Flavor::MariaDb => "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'",
         Flavor::MySql => "SELECT COUNT(*) FROM performance_schema.threads WHERE processlist_state = 'User sleep'",

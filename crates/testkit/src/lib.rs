@@ -55,7 +55,7 @@ mod virtual_address;
 
 pub use big_transaction::open_big_transaction;
 pub use fake_fleet::FakeFleet;
-pub use fake_server::{FakeOptions, FakeServer, Fault};
+pub use fake_server::{FakeServer, FakeServerOptions, Fault};
 pub use fault_proxy::{FaultProxy, TrafficMode};
 pub use flavor::Flavor;
 pub use idle::{IdleSessions, open_idle_sessions, open_idle_sessions_as, raise_open_file_limit};
@@ -64,7 +64,7 @@ pub use load::{LoadSize, SessionLoad, TEN_THOUSAND_SESSION_LOAD};
 pub use nginx::Nginx;
 pub use postgresql::PostgreSql;
 pub use raw_client::{Charset, RawSession};
-pub use rewriting_proxy::{ConnectionIdRewrite, PacketEffect, Rewrite, RewritingProxy};
+pub use rewriting_proxy::{ConnectionIdRewrite, PacketAction, RewriteRules, RewritingProxy};
 pub use rogue::{ATTACKED_STATEMENTS, PasswordLeak, RogueMode, RogueOptions, RogueServer};
 pub use s3_server::S3Server;
 pub use scenarios::{BuiltScenario, Scenario, ScenarioError};

@@ -110,11 +110,11 @@ impl RawSession {
     /// Executes a statement that returns rows, and discards all rows.
     pub async fn query(&mut self, statement: &str) -> io::Result<()> {
         self.send_statement(statement.as_bytes()).await?;
-        self.skip_rows().await
+        self.skip_result_set().await
     }
 
     /// Skips the column definitions and the rows of a result set. An EOF packet follows each of the two parts.
-    async fn skip_rows(&mut self) -> io::Result<()> {
+    async fn skip_result_set(&mut self) -> io::Result<()> {
         let mut ends = 0;
         while ends < 2 {
             let packet = self.receive_payload().await?;
@@ -133,7 +133,7 @@ impl RawSession {
         match first.first() {
             Some(0x00) => Ok(()),
             Some(0xff) => Err(login_rejection_error(&first)),
-            _ => self.skip_rows().await,
+            _ => self.skip_result_set().await,
         }
     }
 

@@ -29,7 +29,7 @@ pub enum ConnectionIdRewrite {
 
 /// Action of the proxy on a matching client packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PacketEffect {
+pub enum PacketAction {
     /// The proxy holds the client packet until [`RewritingProxy::release`].
     HoldRequest,
     /// The proxy forwards the client packet, and holds subsequent server data until [`RewritingProxy::release`].
@@ -40,13 +40,13 @@ pub enum PacketEffect {
 
 /// Rules by which a [`RewritingProxy`] changes, holds or delays packets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Rewrite {
+pub struct RewriteRules {
     /// Connection id that the proxy writes into the server's greeting packet.
     pub greeting_id: ConnectionIdRewrite,
     /// If true, the proxy removes `CLIENT_SSL` from the greeting packet, as in a TLS stripping attack.
     pub hide_tls: bool,
     /// Substring of the affected client packets, and the action on these packets. TLS-encrypted packets never match.
-    pub effect: Option<(&'static str, PacketEffect)>,
+    pub effect: Option<(&'static str, PacketAction)>,
 }
 
 /// A running proxy that listens on 127.0.0.1. Dropping it closes all connections.
@@ -59,7 +59,7 @@ pub struct RewritingProxy {
 
 #[derive(Debug)]
 struct ProxyState {
-    rewrite: Mutex<Rewrite>,
+    rewrite: Mutex<RewriteRules>,
     connections: AtomicU32,
     held: watch::Sender<bool>,
     released: watch::Sender<bool>,
@@ -67,7 +67,7 @@ struct ProxyState {
 
 impl RewritingProxy {
     /// Starts a proxy that forwards connections to the server at `target`.
-    pub async fn start(target: SocketAddr, rewrite: Rewrite) -> io::Result<Self> {
+    pub async fn start(target: SocketAddr, rewrite: RewriteRules) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let state = Arc::new(ProxyState {
@@ -94,8 +94,8 @@ impl RewritingProxy {
 
     /// Replaces the rewrite rules for new connections, and for subsequent packets on open connections.
     /// The proxy continues to hold the packets that it already holds.
-    pub fn set_rewrite(&self, rewrite: Rewrite) {
-        *self.state.lock_rewrite() = rewrite;
+    pub fn set_rewrite_rules(&self, rewrite: RewriteRules) {
+        *self.state.lock_rewrite_rules() = rewrite;
         self.state.held.send_replace(false);
     }
 
@@ -124,7 +124,7 @@ impl Drop for RewritingProxy {
 }
 
 impl ProxyState {
-    fn lock_rewrite(&self) -> MutexGuard<'_, Rewrite> {
+    fn lock_rewrite_rules(&self) -> MutexGuard<'_, RewriteRules> {
         self.rewrite.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -133,8 +133,8 @@ impl ProxyState {
     }
 
     /// Returns the action for a client packet, or `None` if the packet does not match.
-    fn find_effect(&self, packet: &[u8]) -> Option<PacketEffect> {
-        let (text, effect) = self.lock_rewrite().effect?;
+    fn find_packet_action(&self, packet: &[u8]) -> Option<PacketAction> {
+        let (text, effect) = self.lock_rewrite_rules().effect?;
         packet.windows(text.len()).any(|part| part == text.as_bytes()).then_some(effect)
     }
 }
@@ -155,7 +155,7 @@ async fn forward_connection(client: TcpStream, target: SocketAddr, number: u32, 
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let (sequence, mut greeting) = read_packet(&mut from_server).await?;
-    let rewrite = *state.lock_rewrite();
+    let rewrite = *state.lock_rewrite_rules();
     rewrite_greeting(&mut greeting, number, rewrite);
     write_packet(&mut to_client, sequence, &greeting).await?;
     let (hold, is_held) = watch::channel(false);
@@ -166,7 +166,7 @@ async fn forward_connection(client: TcpStream, target: SocketAddr, number: u32, 
 }
 
 /// Rewrites the connection id and the TLS flag of a greeting packet in place. Leaves error packets unchanged.
-fn rewrite_greeting(greeting: &mut [u8], number: u32, rewrite: Rewrite) {
+fn rewrite_greeting(greeting: &mut [u8], number: u32, rewrite: RewriteRules) {
     if greeting.first() != Some(&10) {
         return;
     }
@@ -194,16 +194,16 @@ async fn forward_requests(
 ) -> io::Result<()> {
     loop {
         let (sequence, packet) = read_packet(from).await?;
-        match state.find_effect(&packet) {
-            Some(PacketEffect::HoldRequest) => {
+        match state.find_packet_action(&packet) {
+            Some(PacketAction::HoldRequest) => {
                 state.held.send_replace(true);
                 state.wait_for_release().await?;
             }
-            Some(PacketEffect::HoldResponse) => {
+            Some(PacketAction::HoldResponse) => {
                 hold.send_replace(true);
                 state.held.send_replace(true);
             }
-            Some(PacketEffect::Delay(time)) => sleep(time).await,
+            Some(PacketAction::Delay(time)) => sleep(time).await,
             None => {}
         }
         write_packet(to, sequence, &packet).await?;

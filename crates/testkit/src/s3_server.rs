@@ -34,9 +34,9 @@ impl S3Server {
     /// Name of the bucket that exists on every [`S3Server`].
     pub const BUCKET_NAME: &str = "results";
     /// Access key id and secret key of an S3 identity with all permissions.
-    pub const OWNER_KEY: (&str, &str) = ("AKCLEWOWNER", "the-secret-of-the-owner");
+    pub const OWNER_CREDENTIALS: (&str, &str) = ("AKCLEWOWNER", "the-secret-of-the-owner");
     /// Access key id and secret key of an S3 identity that is only allowed to read and list objects.
-    pub const READER_KEY: (&str, &str) = ("AKCLEWREADER", "the-secret-of-the-reader");
+    pub const READER_CREDENTIALS: (&str, &str) = ("AKCLEWREADER", "the-secret-of-the-reader");
 
     /// Starts an S3 server, and waits until the server accepts uploads.
     /// The kernel kills the server when the thread that called this function exits.
@@ -71,11 +71,11 @@ impl S3Server {
             (self.ports.filer, bucket.as_str()),
             (self.ports.s3, "GET /status"),
         ];
-        self.repeat_until_success(&requests).await
+        self.send_requests_with_retries(&requests).await
     }
 
     /// Sends HTTP requests in sequence, and retries each request until the request succeeds.
-    async fn repeat_until_success(&mut self, requests: &[(u16, &str)]) -> Result<(), ServerError> {
+    async fn send_requests_with_retries(&mut self, requests: &[(u16, &str)]) -> Result<(), ServerError> {
         let start = Instant::now();
         for (port, request) in requests {
             while !request_succeeds(*port, request).await {
@@ -140,7 +140,8 @@ impl S3Server {
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = spawn_server(&self.folder, &self.ports)?;
         // The bucket already exists.
-        self.repeat_until_success(&[(self.ports.filer, READINESS_PROBE_REQUEST), (self.ports.s3, "GET /status")]).await
+        self.send_requests_with_retries(&[(self.ports.filer, READINESS_PROBE_REQUEST), (self.ports.s3, "GET /status")])
+            .await
     }
 
     /// Returns the names of all objects in one folder of the bucket.
@@ -212,8 +213,8 @@ fn render_identity_config() -> String {
             r#"{{"name":"{name}","credentials":[{{"accessKey":"{key}","secretKey":"{secret}"}}],"actions":[{actions}]}}"#
         )
     };
-    let owner = identity("owner", S3Server::OWNER_KEY, r#""Admin""#);
-    let reader = identity("reader", S3Server::READER_KEY, r#""Read","List""#);
+    let owner = identity("owner", S3Server::OWNER_CREDENTIALS, r#""Admin""#);
+    let reader = identity("reader", S3Server::READER_CREDENTIALS, r#""Read","List""#);
     format!(r#"{{"identities":[{owner},{reader}]}}"#)
 }
 

@@ -69,7 +69,7 @@ impl Scenario {
 
     /// Returns all scenarios that can run on a server flavor, the simplest scenarios first.
     #[must_use]
-    pub fn all_for_flavor(flavor: Flavor) -> Vec<Self> {
+    pub fn scenarios_for_flavor(flavor: Flavor) -> Vec<Self> {
         let lists = [
             rows::row_lock_scenarios(),
             ddl::metadata_lock_scenarios(),
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn expected_waits_name_only_sessions_of_the_script() {
         for flavor in Flavor::ALL {
-            for scenario in Scenario::all_for_flavor(flavor) {
+            for scenario in Scenario::scenarios_for_flavor(flavor) {
                 let steps = scenario.parse_steps().unwrap();
                 let mut present: Vec<&str> = steps
                     .iter()

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use clew_testkit::{FakeFleet, FakeOptions, FakeServer, Fault};
+use clew_testkit::{FakeFleet, FakeServer, FakeServerOptions, Fault};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, OptsBuilder, Row};
 
@@ -46,7 +46,7 @@ async fn count_sessions(connection: &mut Conn) -> (u64, Result<(), Error>) {
 
 #[tokio::test]
 async fn driver_reads_sessions_and_kills_one() {
-    let options = FakeOptions { sessions: 100_000, transactions: 700, fault: Fault::None };
+    let options = FakeServerOptions { sessions: 100_000, transactions: 700, fault: Fault::None };
     let fake = FakeServer::start(options).await.unwrap();
     let mut connection = connect(&fake).await.unwrap();
     let (version, id): (String, u32) =
@@ -66,7 +66,7 @@ async fn driver_reads_sessions_and_kills_one() {
 
 #[tokio::test]
 async fn statements_have_the_requested_size() {
-    let options = FakeOptions { sessions: 40, transactions: 0, fault: Fault::None };
+    let options = FakeServerOptions { sessions: 40, transactions: 0, fault: Fault::None };
     for bytes in [249, 250, 251, 1024, 60_000] {
         let fake = FakeServer::start_with_statement_size(bytes, options).await.unwrap();
         let mut connection = connect(&fake).await.unwrap();
@@ -81,19 +81,19 @@ async fn statements_have_the_requested_size() {
 #[tokio::test]
 async fn faults_occur_after_the_configured_session() {
     for (fault, expected) in [(Fault::CloseAfter(4), 4), (Fault::InvalidPacketAfter(2), 2), (Fault::CloseAfter(0), 0)] {
-        let fake = FakeServer::start(FakeOptions { sessions: 9, transactions: 0, fault }).await.unwrap();
+        let fake = FakeServer::start(FakeServerOptions { sessions: 9, transactions: 0, fault }).await.unwrap();
         let (count, ended) = count_sessions(&mut connect(&fake).await.unwrap()).await;
         assert_eq!(count, expected, "{fault:?}");
         assert!(ended.is_err(), "{fault:?}");
     }
     let slow = Fault::DelayPerRow(Duration::from_millis(1));
-    let fake = FakeServer::start(FakeOptions { sessions: 9, transactions: 0, fault: slow }).await.unwrap();
+    let fake = FakeServer::start(FakeServerOptions { sessions: 9, transactions: 0, fault: slow }).await.unwrap();
     assert_eq!(count_sessions(&mut connect(&fake).await.unwrap()).await.0, 9);
 }
 
 #[tokio::test]
 async fn dropping_the_server_ends_a_stalled_list() {
-    let options = FakeOptions { sessions: 9, transactions: 0, fault: Fault::StallAfter(3) };
+    let options = FakeServerOptions { sessions: 9, transactions: 0, fault: Fault::StallAfter(3) };
     let fake = FakeServer::start(options).await.unwrap();
     let mut connection = connect(&fake).await.unwrap();
     let counting = tokio::spawn(async move { count_sessions(&mut connection).await });
@@ -107,7 +107,7 @@ async fn dropping_the_server_ends_a_stalled_list() {
 #[tokio::test]
 async fn login_faults_reject_the_driver() {
     for fault in [Fault::CloseOnConnect, Fault::TooManyConnections, Fault::RawGreeting(b"SSH-2.0-OpenSSH_9.2p1\r\n")] {
-        let fake = FakeServer::start(FakeOptions { fault, ..FakeOptions::default() }).await.unwrap();
+        let fake = FakeServer::start(FakeServerOptions { fault, ..FakeServerOptions::default() }).await.unwrap();
         let error = connect(&fake).await.unwrap_err();
         let refused = matches!(&error, Error::Server(error) if error.code == 1040);
         assert_eq!(refused, fault == Fault::TooManyConnections, "{fault:?}: {error}");
@@ -116,11 +116,17 @@ async fn login_faults_reject_the_driver() {
 
 #[tokio::test]
 async fn fleet_counts_connections_of_all_nodes() {
-    let fleet = FakeFleet::start(3, FakeOptions::default()).await.unwrap();
+    let fleet = FakeFleet::start(3, FakeServerOptions::default()).await.unwrap();
     let [first, second, third] = fleet.servers() else { panic!("three nodes") };
     let connections = [connect(first).await.unwrap(), connect(first).await.unwrap(), connect(second).await.unwrap()];
-    let open =
-        || (first.open_connections(), second.open_connections(), third.open_connections(), fleet.open_connections());
+    let open = || {
+        (
+            first.open_connection_count(),
+            second.open_connection_count(),
+            third.open_connection_count(),
+            fleet.open_connection_count(),
+        )
+    };
     assert_eq!(open(), (2, 1, 0, 3));
     for connection in connections {
         connection.disconnect().await.unwrap();
@@ -130,6 +136,7 @@ async fn fleet_counts_connections_of_all_nodes() {
         tokio::task::yield_now().await;
     }
     connect(third).await.unwrap().disconnect().await.unwrap();
-    let max_open = (first.max_open_connections(), third.max_open_connections(), fleet.max_open_connections());
-    assert_eq!((max_open, first.accepted_connections(), fleet.accepted_connections()), ((2, 1, 3), 2, 4));
+    let max_open =
+        (first.max_open_connection_count(), third.max_open_connection_count(), fleet.max_open_connection_count());
+    assert_eq!((max_open, first.accepted_connection_count(), fleet.accepted_connection_count()), ((2, 1, 3), 2, 4));
 }

@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clew_testkit::{
-    Charset, ConnectionIdRewrite, Flavor, PacketEffect, RawSession, Rewrite, RewritingProxy, Server, ServerOptions,
-    VirtualAddress,
+    Charset, ConnectionIdRewrite, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy, Server,
+    ServerOptions, VirtualAddress,
 };
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, DriverError, Error, OptsBuilder, SslOpts};
@@ -37,14 +37,14 @@ async fn id_and_port(connection: &mut Conn) -> (u32, u16) {
 async fn rewriting_proxy_changes_the_connection_id() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
-        let rewrite = Rewrite { greeting_id: ConnectionIdRewrite::From(7000), ..Rewrite::default() };
+        let rewrite = RewriteRules { greeting_id: ConnectionIdRewrite::From(7000), ..RewriteRules::default() };
         let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
         for id in [7000, 7001] {
             let mut connection = Conn::new(options(proxy.address())).await.unwrap();
             assert_eq!(connection.id(), id, "{flavor}");
             assert_ne!(id_and_port(&mut connection).await.0, id, "{flavor}");
         }
-        proxy.set_rewrite(Rewrite { greeting_id: ConnectionIdRewrite::Fixed(9), ..Rewrite::default() });
+        proxy.set_rewrite_rules(RewriteRules { greeting_id: ConnectionIdRewrite::Fixed(9), ..RewriteRules::default() });
         assert_eq!(Conn::new(options(proxy.address())).await.unwrap().id(), 9, "{flavor}");
         assert_eq!(proxy.connection_count(), 3);
     }
@@ -54,12 +54,12 @@ async fn rewriting_proxy_changes_the_connection_id() {
 async fn rewriting_proxy_strips_tls() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let server = server(Flavor::MySql).await;
-    let proxy = RewritingProxy::start(address(&server), Rewrite::default()).await.unwrap();
+    let proxy = RewritingProxy::start(address(&server), RewriteRules::default()).await.unwrap();
     let tls = || options(proxy.address()).ssl_opts(Some(SslOpts::default().with_danger_accept_invalid_certs(true)));
     let mut encrypted = Conn::new(tls()).await.unwrap();
     let cipher: (String, String) = encrypted.query_first("SHOW STATUS LIKE 'Ssl_cipher'").await.unwrap().unwrap();
     assert_ne!(cipher.1, "");
-    proxy.set_rewrite(Rewrite { hide_tls: true, ..Rewrite::default() });
+    proxy.set_rewrite_rules(RewriteRules { hide_tls: true, ..RewriteRules::default() });
     let stripped = Conn::new(tls()).await.unwrap_err();
     assert!(matches!(stripped, Error::Driver(DriverError::NoClientSslFlagFromServer)), "{stripped}");
     assert_eq!(id_and_port(&mut Conn::new(options(proxy.address())).await.unwrap()).await.1, server.port());
@@ -70,8 +70,8 @@ async fn rewriting_proxy_holds_requests_and_responses() {
     let server = server(Flavor::MariaDb).await;
     server.run(&["CREATE TABLE mysql.held (id INT)"]).await.unwrap();
     let mut control = server.connect().await.unwrap();
-    for (effect, reaches_server) in [(PacketEffect::HoldRequest, 0_u8), (PacketEffect::HoldResponse, 1)] {
-        let rewrite = Rewrite { effect: Some(("INSERT", effect)), ..Rewrite::default() };
+    for (effect, reaches_server) in [(PacketAction::HoldRequest, 0_u8), (PacketAction::HoldResponse, 1)] {
+        let rewrite = RewriteRules { effect: Some(("INSERT", effect)), ..RewriteRules::default() };
         let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
         let mut session = RawSession::open(proxy.address(), "root", None, Charset::Utf8mb4).await.unwrap();
         session.send_statement(b"INSERT INTO mysql.held VALUES (1)").await.unwrap();
@@ -84,8 +84,10 @@ async fn rewriting_proxy_holds_requests_and_responses() {
         response.await.unwrap();
         control.query_drop("DELETE FROM mysql.held").await.unwrap();
     }
-    let rewrite =
-        Rewrite { effect: Some(("DO 1", PacketEffect::Delay(Duration::from_millis(5)))), ..Rewrite::default() };
+    let rewrite = RewriteRules {
+        effect: Some(("DO 1", PacketAction::Delay(Duration::from_millis(5)))),
+        ..RewriteRules::default()
+    };
     let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
     let mut session = RawSession::open(proxy.address(), "root", None, Charset::Utf8mb4).await.unwrap();
     session.execute("DO 1").await.unwrap();

@@ -59,7 +59,7 @@ async fn assert_transactions_match(server: &Server, sessions: &KnownSessions) {
         .map(|(id, transaction)| (id, (transaction.state.to_owned(), transaction.rows_modified)))
         .collect();
     assert_eq!(found, expected);
-    let observed: BTreeMap<_, _> = sessions.read_observed_transactions(server).await.unwrap().into_iter().collect();
+    let observed: BTreeMap<_, _> = sessions.query_observed_transactions(server).await.unwrap().into_iter().collect();
     assert!(observed.keys().eq(expected.keys()), "{observed:?}");
 }
 

@@ -9,7 +9,7 @@ pub(crate) const DEFAULT_READ_INTERVAL: Duration = Duration::from_secs(1);
 /// Maximum poll interval of a slow node. A longer target interval overrides this maximum.
 const MAX_SLOW_NODE_INTERVAL: Duration = Duration::from_secs(30);
 /// A slow node's poll interval is this many times the duration of its last read, within the interval limits.
-const MIN_INTERVAL_TO_READ_DURATION_RATIO: u32 = 10;
+const INTERVAL_TO_DURATION_RATIO: u32 = 10;
 
 /// Poll interval of a node. The interval adapts to the duration of the last read.
 #[derive(Debug)]
@@ -55,11 +55,10 @@ impl AdaptiveInterval {
     /// Hysteresis prevents frequent interval changes if reads take about a tenth of the target interval.
     pub fn record_read_duration(&mut self, took: Duration) -> Option<IntervalChange> {
         let was_slow = self.slow_interval.is_some();
-        let max_duration = self.target / MIN_INTERVAL_TO_READ_DURATION_RATIO;
+        let max_duration = self.target / INTERVAL_TO_DURATION_RATIO;
         let is_slow = took > max_duration || (was_slow && took > max_duration / 2);
-        self.slow_interval = is_slow.then(|| {
-            (took * MIN_INTERVAL_TO_READ_DURATION_RATIO).clamp(self.target, MAX_SLOW_NODE_INTERVAL.max(self.target))
-        });
+        self.slow_interval = is_slow
+            .then(|| (took * INTERVAL_TO_DURATION_RATIO).clamp(self.target, MAX_SLOW_NODE_INTERVAL.max(self.target)));
         match self.slow_interval {
             Some(interval) if !was_slow => Some(IntervalChange::Lengthened(interval)),
             None if was_slow => Some(IntervalChange::Restored),

@@ -102,13 +102,17 @@ impl CollectionSlot {
     /// Runs a read. If the node sends no data for [`WorkerSettings::stall_timeout`], releases the active-read permit.
     ///
     /// If the previous read of the node stalled, the slot releases the permit immediately when the read has to wait.
-    pub(crate) async fn run_read(&mut self, node: &NodeId, mut read: ReadFuture<'_>) -> Result<NodeRows, Failure> {
-        let mut stalled = StalledReadGuard::count_read_of_stalled_node(&self.pool, node);
+    pub(crate) async fn run_session_read(
+        &mut self,
+        node: &NodeId,
+        mut read: ReadFuture<'_>,
+    ) -> Result<NodeRows, Failure> {
+        let mut stalled = StalledReadGuard::count_if_previously_stalled(&self.pool, node);
         let stall_timeout = if stalled.is_some() { Duration::ZERO } else { self.pool.stall_timeout };
         let signal = Arc::new(ReadWaker::default());
         let waker = Waker::from(signal.clone());
         loop {
-            self.acquire_active_read_permit().await;
+            self.acquire_read_permit().await;
             if let Poll::Ready(rows) = read.as_mut().poll(&mut Context::from_waker(&waker)) {
                 self.pool.record_read_outcome(node, &rows);
                 return rows;
@@ -124,7 +128,7 @@ impl CollectionSlot {
     }
 
     /// Acquires an active-read permit unless the slot already holds one.
-    async fn acquire_active_read_permit(&mut self) {
+    async fn acquire_read_permit(&mut self) {
         if self.active.is_none() {
             // An error would mean that the semaphore is closed, but the pool never closes the semaphore.
             self.active = self.pool.active.clone().acquire_owned().await.ok();
@@ -137,7 +141,7 @@ struct StalledReadGuard(SlotPool);
 
 impl StalledReadGuard {
     /// If the previous read of the node stalled, counts the new read as stalled from its start.
-    fn count_read_of_stalled_node(pool: &SlotPool, node: &NodeId) -> Option<Self> {
+    fn count_if_previously_stalled(pool: &SlotPool, node: &NodeId) -> Option<Self> {
         let is_stalled = pool.lock_stalled_nodes().nodes.contains(node);
         is_stalled.then(|| Self::count_stalled_read(pool, node))
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use clew_diagnose::KillPlan;
 use clew_model::{Failure, FailureKind, InstanceId, Limitation, LimitationKind, Node, NodeUrl, SlowThreshold};
 use clew_mysql::{
-    ClockHistory, ConnectionPurpose, KillOutcome, KillTarget, ProcessListSource, ReadLimits, UnreliableClock,
+    ClockHistory, ConnectionPurpose, KillOutcome, KillTarget, ProcessListSource, ReadLimits, UnreliableClockReason,
     UnsafeVictimPolicy, UserSessions, read_user_sessions,
 };
 use clew_store::{IntelligentKill, IntelligentKillId, KillSource, LoginTrigger, NewIntelligentKill, Store, StoreError};
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::kills::{KillError, KillExecutor, KillRequest, VictimMatchRule, proxy_failure};
+use crate::kills::{KillError, KillExecutor, KillRequest, VictimMatchRule, find_proxy_failure};
 use crate::listen_state::ListenState;
 use crate::logins::LoginAttempt;
 use crate::settings::WorkerSettings;
@@ -31,7 +31,7 @@ const MAX_QUEUED_KILL_AGE: Duration = Duration::from_mins(1);
 /// Maximum number of queued intelligent kills per node.
 const MAX_QUEUED_KILLS_PER_NODE: u32 = 8;
 /// Part of the lease of an intelligent kill that is reserved for store operations.
-const STORE_OPERATIONS_TIMEOUT: Duration = Duration::from_mins(1);
+const STORE_OPERATIONS_MARGIN: Duration = Duration::from_mins(1);
 
 /// Queue and worker for intelligent kills. Clones share state.
 #[derive(Clone)]
@@ -97,19 +97,19 @@ impl IntelligentKillQueue {
     ) -> Result<(ProcessListSource, KillPlan), KillError> {
         let threshold = self.load_slow_threshold(instance).await?;
         let mut listed = read_user_sessions(node, purpose, &limits).await.map_err(KillError::Node)?;
-        if let Some(failure) = proxy_failure(node, &listed) {
+        if let Some(failure) = find_proxy_failure(node, &listed) {
             return Err(KillError::Node(failure));
         }
-        let doubt = self.clocks.lock().unwrap_or_else(PoisonError::into_inner).check_clock(node, &mut listed);
+        let doubt = self.clocks.lock().unwrap_or_else(PoisonError::into_inner).adjust_session_ages(node, &mut listed);
         if let Some(doubt) = doubt.filter(|_| purpose == ConnectionPurpose::Killing) {
-            return Err(KillError::Node(unreliable_clock_failure(node, doubt)));
+            return Err(KillError::Node(build_unreliable_clock_failure(node, doubt)));
         }
         // If no session has a reliable age, fail with the reason instead of returning an empty selection.
         let unreliable = listed.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
         if let Some(gap) =
             unreliable.filter(|_| !listed.sessions.is_empty() && listed.unchecked.len() == listed.sessions.len())
         {
-            return Err(KillError::Node(unreliable_age_failure(node, gap)));
+            return Err(KillError::Node(build_unreliable_age_failure(node, gap)));
         }
         let read = listed.read.clone();
         let sessions = listed.into_checked_sessions();
@@ -166,11 +166,11 @@ impl IntelligentKillQueue {
 
     /// Starts the next queued intelligent kill. Returns false if the queue is empty.
     async fn start_next_kill(&self, running: &TaskTracker) -> Result<bool, StoreError> {
-        for lost in self.store.end_stale_intelligent_kills(MAX_QUEUED_KILL_AGE).await? {
+        for lost in self.store.fail_stale_intelligent_kills(MAX_QUEUED_KILL_AGE).await? {
             warn!(intelligent_kill.id = %lost.id, node.id = %lost.request.node_id, "intelligent kill recorded as lost");
         }
         // The lease is never renewed. After the lease expires, the kill counts as lost.
-        let lease = self.limits.read_timeout * 2 + STORE_OPERATIONS_TIMEOUT;
+        let lease = self.limits.read_timeout * 2 + STORE_OPERATIONS_MARGIN;
         let Some(kill) = self.store.claim_intelligent_kill(lease, MAX_QUEUED_KILL_AGE).await? else { return Ok(false) };
         let kills = self.clone();
         running.spawn(async move {
@@ -188,7 +188,7 @@ impl IntelligentKillQueue {
             Err(error) => (0, Some(error.to_string())),
         };
         let (id, node) = (kill.id, kill.request.node_id);
-        match self.store.end_intelligent_kill(id, reason.as_deref(), victims).await {
+        match self.store.finish_intelligent_kill(id, reason.as_deref(), victims).await {
             Ok(true) => {
                 info!(
                     intelligent_kill.id = %id, node.id = %node, kills.victims = victims, reason,
@@ -258,11 +258,11 @@ impl NodeClockHistories {
 
     /// Compares a node's clock with earlier readings of this clock, and corrects the session ages for clock steps.
     /// Returns the reason if the session ages are too unreliable for kills.
-    fn check_clock(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<UnreliableClock> {
+    fn adjust_session_ages(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<UnreliableClockReason> {
         let address = node.address();
         let position = self.0.iter().position(|(other, _)| *other == address);
         let (_, mut history) = position.and_then(|at| self.0.remove(at)).unwrap_or_default();
-        let doubt = read.correct_for_clock_steps(&mut history);
+        let doubt = read.adjust_for_clock_steps(&mut history);
         self.0.push_back((address, history));
         if self.0.len() > Self::MAX_TRACKED_NODES {
             self.0.pop_front();
@@ -271,7 +271,7 @@ impl NodeClockHistories {
     }
 }
 
-fn unreliable_clock_failure(node: &NodeUrl, doubt: UnreliableClock) -> Failure {
+fn build_unreliable_clock_failure(node: &NodeUrl, doubt: UnreliableClockReason) -> Failure {
     let address = node.address();
     let detail = format!(
         "{address}: session ages are not reliable, so no session was killed: {doubt}. fix: preview again, then kill"
@@ -279,7 +279,7 @@ fn unreliable_clock_failure(node: &NodeUrl, doubt: UnreliableClock) -> Failure {
     Failure::new(FailureKind::ServerError, detail)
 }
 
-fn unreliable_age_failure(node: &NodeUrl, gap: &Limitation) -> Failure {
+fn build_unreliable_age_failure(node: &NodeUrl, gap: &Limitation) -> Failure {
     let fix = gap.remedy.as_ref().map_or_else(String::new, |remedy| format!(" fix: {remedy}"));
     let detail =
         format!("{}: no session has a reliable age, so no victim was selected. {}{fix}", node.address(), gap.why);

@@ -4,8 +4,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clew_model::{Failure, FailureKind, Node, Selection, TaskOutcome};
-use clew_mysql::StatementText;
+use clew_model::{Failure, FailureKind, Node, SessionSelection, TaskOutcome};
+use clew_mysql::StatementForm;
 use clew_store::{ClaimedTask, LoginTrigger, Store, StoreError};
 use futures_util::FutureExt;
 use tokio::time::{Instant, sleep};
@@ -70,8 +70,8 @@ impl CollectionJob {
         // A user requested the first attempt. Further attempts are automatic, after a lost lease.
         let cause = if task.attempts > 1 { LoginTrigger::Automatic } else { LoginTrigger::Requested };
         let login = LoginAttempt::request_permit(&self.store, &node.id, cause).await?;
-        let read_future = self.reader.read_sessions(&node.url, &selection, StatementText::from_masked(task.masked));
-        let read = slot.run_read(&node.id, read_future).await;
+        let read_future = self.reader.read_sessions(&node.url, &selection, StatementForm::from_masked(task.masked));
+        let read = slot.run_session_read(&node.id, read_future).await;
         login.record_outcome(&node, read.as_ref().err()).await;
         let rows = read?;
         let count = rows.row_count();
@@ -90,7 +90,7 @@ impl CollectionJob {
     }
 
     /// Returns the session selection of the request. The instance's slow threshold replaces a missing threshold.
-    async fn load_session_selection(&self) -> Result<Selection, Failure> {
+    async fn load_session_selection(&self) -> Result<SessionSelection, Failure> {
         let task = &self.claimed.task;
         let mut selection = task.selection.clone();
         if selection.threshold.is_none() {

@@ -97,7 +97,7 @@ impl KillExecutor {
         limits: ReadLimits,
     ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
         let kills = self.clone();
-        let work = tokio::spawn(async move { kills.kill_and_record_outcomes(&request, &victims, &limits).await });
+        let work = tokio::spawn(async move { kills.execute_recorded_kills(&request, &victims, &limits).await });
         match work.await {
             Ok(outcomes) => outcomes,
             Err(ended) => match ended.try_into_panic() {
@@ -107,7 +107,7 @@ impl KillExecutor {
         }
     }
 
-    async fn kill_and_record_outcomes(
+    async fn execute_recorded_kills(
         &self,
         request: &KillRequest,
         sessions: &[Session],
@@ -185,7 +185,7 @@ impl KillRequest {
 }
 
 /// Returns a failure if Clew read the process list through a proxy, because a proxy hides the session identities.
-pub(crate) fn proxy_failure(node: &NodeUrl, read: &UserSessions) -> Option<Failure> {
+pub(crate) fn find_proxy_failure(node: &NodeUrl, read: &UserSessions) -> Option<Failure> {
     let gap = read.limitations.iter().find(|gap| gap.kind == LimitationKind::Indirect)?;
     let fix = gap.remedy.as_deref().unwrap_or_default();
     let detail = format!("{}: {} {} fix: {}", node.address(), gap.what, gap.why, fix.trim_end_matches('.'));

@@ -15,7 +15,7 @@
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //!
-//! use clew_model::{FailureKind, NodeId, Selection};
+//! use clew_model::{FailureKind, NodeId, SessionSelection};
 //! use clew_store::Store;
 //! use clew_worker::{CollectionQueue, WorkerObserver, WorkerSettings};
 //! use tokio_util::sync::CancellationToken;
@@ -36,7 +36,7 @@
 //! let instance = store.list_all_instances().await?.remove(0);
 //! let node = instance.nodes[0].id.clone();
 //! let id = collections
-//!     .submit_collection(instance.project_id, instance.id, node, Selection::default(), false)
+//!     .submit_collection(instance.project_id, instance.id, node, SessionSelection::default(), false)
 //!     .await?;
 //! let ended = collections.wait_for_completion(&id, std::time::Duration::from_secs(30)).await?;
 //! println!("{id}: {:?}", ended.map(|task| task.status));

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clew_model::{InstanceId, NodeId, ProjectId, RequestId, Selection};
+use clew_model::{InstanceId, NodeId, ProjectId, RequestId, SessionSelection};
 use clew_store::{CollectionTask, NewCollectionTask, Store, StoreError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -66,7 +66,7 @@ impl CollectionQueue {
         project_id: ProjectId,
         instance_id: InstanceId,
         node_id: NodeId,
-        selection: Selection,
+        selection: SessionSelection,
         masked: bool,
     ) -> Result<RequestId, StoreError> {
         let request_id = RequestId::generate();

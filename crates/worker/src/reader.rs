@@ -4,8 +4,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::pin::Pin;
 
-use clew_model::{Failure, FailureKind, NodeUrl, Selection};
-use clew_mysql::{OutputFormat, ReadLimits, StatementText, take_snapshot};
+use clew_model::{Failure, FailureKind, NodeUrl, SessionSelection};
+use clew_mysql::{OutputFormat, ReadLimits, StatementForm, take_snapshot};
 
 /// Function that writes all rows in order. The function can block.
 type WriteRowsFn = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
@@ -48,8 +48,8 @@ pub trait NodeReader: Send + Sync {
     fn read_sessions<'a>(
         &'a self,
         node: &'a NodeUrl,
-        selection: &'a Selection,
-        statements: StatementText,
+        selection: &'a SessionSelection,
+        statements: StatementForm,
     ) -> ReadFuture<'a>;
 }
 
@@ -68,8 +68,8 @@ impl NodeReader for MySqlNodeReader {
     fn read_sessions<'a>(
         &'a self,
         node: &'a NodeUrl,
-        selection: &'a Selection,
-        statements: StatementText,
+        selection: &'a SessionSelection,
+        statements: StatementForm,
     ) -> ReadFuture<'a> {
         let format = OutputFormat::Csv { formula_guard: self.formula_guard };
         Box::pin(async move {

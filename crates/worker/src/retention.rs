@@ -31,7 +31,7 @@ pub(crate) async fn run_retention_jobs(store: Store, settings: &WorkerSettings) 
     let lost_kill_age = MIN_LOST_KILL_AGE.max(settings.limits.read_timeout * 2);
     tokio::join!(
         remove_old_collections_periodically(&store, settings.retention),
-        sweep_orphans_periodically(&store),
+        sweep_orphaned_results_periodically(&store),
         remove_old_kills_periodically(&store, lost_kill_age, settings.audit_retention),
         prune_audit_periodically(&store, settings.audit_retention)
     );
@@ -41,10 +41,10 @@ async fn remove_old_collections_periodically(store: &Store, retention: Duration)
     let mut ticks = create_interval_without_bursts(CLEANUP_INTERVAL);
     loop {
         ticks.tick().await;
-        if let Err(error) = remove_ended_collections(store, retention).await {
+        if let Err(error) = remove_expired_collections(store, retention).await {
             warn!(%error, "could not remove expired collections; retrying");
         }
-        match store.fail_tasks_in_unserved_zones(UNSERVED_ZONE_TIMEOUT).await {
+        match store.fail_tasks_without_workers(UNSERVED_ZONE_TIMEOUT).await {
             Ok(0) => {}
             Ok(ended) => warn!(tasks.ended = ended, "collections failed in zones without a worker"),
             Err(error) => warn!(%error, "could not check for zones without a worker; retrying"),
@@ -52,7 +52,7 @@ async fn remove_old_collections_periodically(store: &Store, retention: Duration)
     }
 }
 
-async fn sweep_orphans_periodically(store: &Store) {
+async fn sweep_orphaned_results_periodically(store: &Store) {
     let mut ticks = create_interval_without_bursts(ORPHAN_SWEEP_INTERVAL);
     loop {
         ticks.tick().await;
@@ -66,7 +66,7 @@ async fn remove_old_kills_periodically(store: &Store, lost_kill_age: Duration, r
     let mut ticks = create_interval_without_bursts(CLEANUP_INTERVAL);
     loop {
         ticks.tick().await;
-        match store.end_interrupted_kills(unix_millis_before_now(lost_kill_age)).await {
+        match store.mark_interrupted_kills_unknown(unix_millis_before_now(lost_kill_age)).await {
             Ok(0) => {}
             Ok(lost) => {
                 warn!(kills.lost = lost, "kills interrupted by a process exit; their outcomes are unknown");
@@ -105,7 +105,7 @@ fn create_interval_without_bursts(period: Duration) -> Interval {
 }
 
 /// Removes database rows before their results. A crash can leave an orphaned result, but never a row without a result.
-async fn remove_ended_collections(store: &Store, retention: Duration) -> Result<(), StoreError> {
+async fn remove_expired_collections(store: &Store, retention: Duration) -> Result<(), StoreError> {
     let result_names = store.remove_tasks_ended_before(unix_millis_before_now(retention)).await?;
     remove_expired_results(store, result_names).await;
     Ok(())

@@ -96,8 +96,8 @@ export const intelligentHistory = (nodeRef: NodeRef, signal?: AbortSignal) => {
 export const killTasks = (nodeRef: NodeRef, signal?: AbortSignal) => request<Api.KillTasks>("GET", `${taurusInstancePath(nodeRef)}/process/task`, undefined, signal);
 export const killSwitch = (nodeRef: NodeRef, signal?: AbortSignal) => request<Api.KillSwitch>("GET", `${taurusInstancePath(nodeRef)}/process/task/switch`, undefined, signal);
 export const setKillSwitch = (nodeRef: NodeRef, status: string) => request<void>("PUT", `${taurusInstancePath(nodeRef)}/process/task/switch`, { status });
-export const addKillTask = (nodeRef: NodeRef, task: Api.AddKillTask) => request<Api.KillTaskAdded>("POST", `${taurusInstancePath(nodeRef)}/process/task`, task);
-export const stopKillTask = (nodeRef: NodeRef, id: string) => request<Api.Success>("PUT", `${taurusInstancePath(nodeRef)}/process/task`, { task_id: id });
+export const addKillTask = (nodeRef: NodeRef, task: Api.AddKillTaskRequest) => request<Api.AddKillTaskResponse>("POST", `${taurusInstancePath(nodeRef)}/process/task`, task);
+export const stopKillTask = (nodeRef: NodeRef, id: string) => request<Api.SuccessResponse>("PUT", `${taurusInstancePath(nodeRef)}/process/task`, { task_id: id });
 export const previewKillTask = (nodeRef: NodeRef, task: Record<string, string | number | boolean | null>) =>
   request<Api.Preview>("GET", `${taurusInstancePath(nodeRef)}/process/task/preview${queryString(task)}`);
 

@@ -118,7 +118,7 @@ pub(crate) async fn attach_policy(
         _ => return Err(ApiError::invalid_parameter("attachment-grantee", Vec::new())),
     };
     let project = find_optional_project(&service, &caller, body.get::<String>("project_id")?.as_deref()).await?;
-    check_policy_model(&policy, &grantee, project.as_ref())?;
+    check_attachment_allowed(&policy, &grantee, project.as_ref())?;
     service.store.attach_policy(&origin, &policy.policy_ref(), &grantee, project.as_ref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -168,7 +168,11 @@ async fn find_optional_project(
 ///
 /// A role-based policy can be attached only to a group, either for all projects or for one project.
 /// An identity policy can be attached to a user or group, but only for all projects.
-fn check_policy_model(policy: &ResolvedPolicy, grantee: &Grantee, project: Option<&ProjectId>) -> Result<(), ApiError> {
+fn check_attachment_allowed(
+    policy: &ResolvedPolicy,
+    grantee: &Grantee,
+    project: Option<&ProjectId>,
+) -> Result<(), ApiError> {
     match (policy.policy_model(), grantee, project) {
         (PolicyModel::RoleBased, Grantee::User(_), _) => {
             Err(ApiError::invalid_parameter("attachment-role-user", Vec::new()))
@@ -203,5 +207,5 @@ async fn load_attachment_views(
             }
         })
     };
-    Ok(service.store.list_attachments_of_policy(policy).await?.into_iter().filter_map(view).collect())
+    Ok(service.store.list_policy_attachments(policy).await?.into_iter().filter_map(view).collect())
 }

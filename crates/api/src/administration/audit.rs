@@ -69,9 +69,9 @@ pub(crate) async fn list_audit_rows(
     let AuditRowsQuery { filter, newest_first, after, limit } = query::parse_rows_query(query.as_deref(), filter)?;
     // Reads one extra row to determine whether a next page exists.
     let mut records = if newest_first {
-        service.store.audit_rows_before(&filter, after.unwrap_or(i64::MAX), limit + 1).await?
+        service.store.list_audit_rows_before(&filter, after.unwrap_or(i64::MAX), limit + 1).await?
     } else {
-        service.store.audit_rows_after(&filter, after.unwrap_or(0), limit + 1).await?
+        service.store.list_audit_rows_after(&filter, after.unwrap_or(0), limit + 1).await?
     };
     let has_more = records.len() > limit as usize;
     records.truncate(limit as usize);

@@ -11,7 +11,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{format_timestamp, is_callers_user_id, not_found_error, require_administrator, users};
+use super::{format_timestamp, is_own_user_id, not_found_error, require_administrator, users};
 use crate::AppState;
 use crate::body::JsonBody;
 use crate::caller::Caller;
@@ -124,7 +124,7 @@ pub(crate) async fn delete_access_key(
 
 /// Returns the user with this id if the caller is allowed to perform the action on the user's access keys.
 async fn find_key_owner(service: &AppState, caller: &Caller, action: Action, id: &str) -> Result<User, ApiError> {
-    if is_callers_user_id(service, caller, id) {
+    if is_own_user_id(service, caller, id) {
         return users::find_user(service, caller, id).await;
     }
     caller.require_domain_action(service, action)?;

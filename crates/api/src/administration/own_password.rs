@@ -9,7 +9,7 @@ use http::StatusCode;
 use secrecy::ExposeSecret;
 use utoipa::ToSchema;
 
-use super::{is_callers_user_id, users, validation};
+use super::{is_own_user_id, users, validation};
 use crate::body::{self, JsonBody};
 use crate::caller::Caller;
 use crate::error::ApiError;
@@ -40,7 +40,7 @@ pub(crate) async fn change_own_password(
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
     let id = caller.principal.user_id.to_string();
-    if !is_callers_user_id(&service, &caller, &id) {
+    if !is_own_user_id(&service, &caller, &id) {
         caller.require_domain_action(&service, Action::MANAGE_IDENTITIES)?;
     }
     let user = users::find_user(&service, &caller, &id).await?;
@@ -53,7 +53,7 @@ pub(crate) async fn change_own_password(
     }
     // The number of failed attempts is limited, so that an attacker with a stolen token cannot guess the password.
     let (name, peer) = (format!("{}/{}", user.domain_name, user.name), caller.client.map(|connection| connection.ip));
-    match auth_attempts::check_password_attempt(&service, &name, Some(&user), peer, old).await? {
+    match auth_attempts::check_password_with_lockout(&service, &name, Some(&user), peer, old).await? {
         PasswordCheckOutcome::Right => {}
         PasswordCheckOutcome::Wrong => {
             return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "password-old", Vec::new()));

@@ -35,7 +35,7 @@ pub(crate) struct PolicyPage {
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[allow(dead_code, reason = "schema of a field whose type is in another crate")]
-pub(crate) enum ModelName {
+pub(crate) enum PolicyModelName {
     Role,
     Identity,
 }
@@ -47,7 +47,7 @@ pub(crate) struct PolicyView {
     /// True for a system policy, which cannot be changed
     system: bool,
     /// Policy model: role (versions 1.0 and 1.1) or identity (version 5.0)
-    #[schema(value_type = ModelName)]
+    #[schema(value_type = PolicyModelName)]
     model: PolicyModel,
     description: String,
     /// Time of the last change; null for a system policy
@@ -135,7 +135,7 @@ pub(crate) async fn put_policy(
     let current = service.store.find_policy_by_name(domain, &name).await?;
     if let Some(current) = current.filter(|current| current.model != policy_model_name(policy.model())) {
         // A change of the policy model could make existing attachments invalid.
-        let attachments = service.store.list_attachments_of_policy(&PolicyRef::Custom(current.id)).await?;
+        let attachments = service.store.list_policy_attachments(&PolicyRef::Custom(current.id)).await?;
         if !attachments.is_empty() {
             return Err(ApiError::with_detail(ErrorEntry::IAM_CONFLICT, "policy-model-attached", Vec::new()));
         }

@@ -72,7 +72,7 @@ pub(crate) struct SimulationResponse {
     /// True if the user is an administrator. Policies are not evaluated for administrators
     administrator: bool,
     /// Statement that determined the decision: the first matching Deny statement or else the first matching Allow
-    deciding: Option<StatementName>,
+    deciding: Option<StatementReference>,
     /// All statements in the policies that apply to the user
     statements: Vec<StatementView>,
 }
@@ -87,7 +87,7 @@ pub(crate) enum SimulatedDecision {
 
 /// Reference to a policy statement.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct StatementName {
+pub(crate) struct StatementReference {
     policy: String,
     /// Name of the group that the policy is attached to; null if it is attached to the user
     group: Option<String>,
@@ -100,7 +100,7 @@ pub(crate) struct StatementName {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct StatementView {
     #[serde(flatten)]
-    name: StatementName,
+    name: StatementReference,
     /// Effect if the statement matches
     effect: StatementEffect,
     matched: bool,
@@ -154,7 +154,7 @@ pub(crate) async fn simulate_request(
         Decision::Allow => (SimulatedDecision::Allow, None),
         Decision::Deny { reason } => (SimulatedDecision::Deny, Some(reason.to_string())),
     };
-    let deciding = explained.deciding.map(build_statement_name);
+    let deciding = explained.deciding.map(build_statement_reference);
     let statements = explained.statements.into_iter().map(build_statement_view).collect();
     Ok(Json(SimulationResponse { decision, reason, administrator, deciding, statements }))
 }
@@ -218,12 +218,12 @@ async fn load_simulated_principal(service: &AppState, user: User) -> Result<Prin
     })
 }
 
-fn build_statement_name(statement: StatementRef) -> StatementName {
+fn build_statement_reference(statement: StatementRef) -> StatementReference {
     let group = match statement.via {
         GrantSource::User => None,
         GrantSource::Group(name) => Some(name),
     };
-    StatementName { policy: statement.policy, group, statement: statement.statement, sid: statement.sid }
+    StatementReference { policy: statement.policy, group, statement: statement.statement, sid: statement.sid }
 }
 
 fn build_statement_view((statement, why): (StatementRef, StatementOutcome)) -> StatementView {
@@ -231,5 +231,5 @@ fn build_statement_view((statement, why): (StatementRef, StatementOutcome)) -> S
         Effect::Allow => StatementEffect::Allow,
         Effect::Deny => StatementEffect::Deny,
     };
-    StatementView { name: build_statement_name(statement), effect, matched: why.matched, reasons: why.reasons }
+    StatementView { name: build_statement_reference(statement), effect, matched: why.matched, reasons: why.reasons }
 }

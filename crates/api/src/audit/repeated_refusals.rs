@@ -95,7 +95,7 @@ impl RepeatedRefusals {
         event: AuditEvent,
         reason: &'static str,
     ) -> Result<(), StoreError> {
-        let Some((caller, kind)) = self.open_window_or_count(&event, reason) else { return Ok(()) };
+        let Some((caller, kind)) = self.register_refusal(&event, reason) else { return Ok(()) };
         let recorded = store.append_audit_event(&event).await;
         if recorded.is_err() {
             // Closes the window, so that the next refusal is recorded.
@@ -106,7 +106,7 @@ impl RepeatedRefusals {
 
     /// For the first refusal of a kind, opens a time window and returns its key.
     /// For a repeated refusal, increments the count of the open time window and returns `None`.
-    fn open_window_or_count(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerKey, RefusalKind)> {
+    fn register_refusal(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerKey, RefusalKind)> {
         let now = Instant::now();
         let mut state = self.lock_state();
         let (caller, kind) = state.window_key(event, reason);
@@ -241,12 +241,12 @@ impl RefusalWindow {
         self.last_at = Timestamp::now();
         self.record_distinct_values(event);
         let common = &mut self.event;
-        clear_if_different(&mut common.domain_id, find_audit_domain(event).as_ref());
-        clear_if_different(&mut common.project_id, event.project_id.as_ref());
-        clear_if_different(&mut common.instance_id, event.instance_id.as_ref());
-        clear_if_different(&mut common.node_id, event.node_id.as_ref());
-        clear_if_different(&mut common.code, event.code.as_ref());
-        clear_if_different(&mut common.origin.peer, event.origin.peer.as_ref());
+        clear_differing_value(&mut common.domain_id, find_audit_domain(event).as_ref());
+        clear_differing_value(&mut common.project_id, event.project_id.as_ref());
+        clear_differing_value(&mut common.instance_id, event.instance_id.as_ref());
+        clear_differing_value(&mut common.node_id, event.node_id.as_ref());
+        clear_differing_value(&mut common.code, event.code.as_ref());
+        clear_differing_value(&mut common.origin.peer, event.origin.peer.as_ref());
         common.origin.request_id.clear();
         if common.target != event.target {
             common.target.clear();
@@ -294,7 +294,7 @@ impl RefusalWindow {
     }
 }
 
-fn clear_if_different<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
+fn clear_differing_value<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
     if common.as_ref() != other {
         *common = None;
     }
@@ -327,7 +327,7 @@ mod tests {
 
     fn record_all(refusals: impl Iterator<Item = AuditEvent>) -> (usize, Vec<AuditEvent>) {
         let repeated = RepeatedRefusals::new(Duration::from_hours(1));
-        let first = refusals.filter(|event| repeated.open_window_or_count(event, "why").is_some()).count();
+        let first = refusals.filter(|event| repeated.register_refusal(event, "why").is_some()).count();
         let mut counted = repeated.lock_state();
         counted.close_windows(|_| true);
         (first, counted.pending.drain(..).collect())
@@ -420,7 +420,7 @@ mod tests {
         repeated.flush(&failing, |_| true).await;
         repeated.flush(&working, |_| true).await;
         let filter = AuditFilter { operation: Some("ListProjects".into()), ..AuditFilter::default() };
-        let rows = working.audit_rows_after(&filter, 0, 10).await.unwrap();
+        let rows = working.list_audit_rows_after(&filter, 0, 10).await.unwrap();
         let counts: Vec<_> = rows.iter().map(|row| row.event.detail["repeated"].as_u64()).collect();
         assert_eq!(counts, [None, Some(1)]);
     }

@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
-use clew_model::{ErrorEntry, RequestId, Selection};
+use clew_model::{ErrorEntry, RequestId, SessionSelection};
 use clew_store::CollectionTask;
 use http::StatusCode;
 use jiff::Timestamp;
@@ -40,7 +40,7 @@ struct NodeCollection {
     bytes: Option<u64>,
     /// Filters and sort order, without unset fields. If the project masks statements, `sql_key` is ***
     #[schema(value_type = Object)]
-    filter: Selection,
+    filter: SessionSelection,
     /// True if the result contains SQL templates instead of statements
     masked: bool,
     /// True if the caller may download the result. A result with full statements may require a permission
@@ -64,7 +64,7 @@ pub(crate) async fn list_collections(
     Path(path): Path<(String, String, String)>,
 ) -> Result<Json<NodeCollections>, ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let templates_only = target.is_masked_by_project_for_caller(&service, &caller);
+    let templates_only = target.project_masks_statements_for(&service, &caller);
     let tasks = service
         .store
         .list_tasks_of_node(&target.project.id, &target.instance.id, &target.node, MAX_LISTED_COLLECTIONS)

@@ -16,8 +16,8 @@ use clew_diagnose::to_valid_utf8;
 use clew_iam::decision::Action;
 use clew_model::{Language, Node, Session};
 use clew_mysql::{
-    KillOutcome, KillRefusal, KillTarget, ProcessListSource, ReadLimits, ServerInstance, SessionLookup,
-    StateBeforeKill, UnsafeVictimPolicy, find_sessions,
+    KillBaseline, KillOutcome, KillRefusal, KillTarget, ProcessListSource, ReadLimits, ServerInstance,
+    SessionLookupResult, UnsafeVictimPolicy, find_sessions,
 };
 use clew_store::{KillSource, StoreError};
 use clew_worker::{KillError, KillRequest, VictimMatchRule};
@@ -30,7 +30,7 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::kill_risks::KillRiskView;
-use crate::statement_text::visible_statement;
+use crate::statement_text::render_visible_statement;
 use effect::KillEffectView;
 use preview::KillImpact;
 use request::{KillBody, SelectedSession, SessionKillRequest};
@@ -121,14 +121,14 @@ pub(crate) async fn kill_sessions(
     if !request.reason.is_empty() {
         caller.audit.add_detail("reason", request.reason.as_str());
     }
-    let masked = target.is_masked_for_caller(&service, &caller);
+    let masked = target.masks_statements_for(&service, &caller);
     let found =
         service.read_node(&target.node, async |limits| find_sessions(&target.node.url, &ids, &limits).await).await?;
-    let SessionLookup { read, sessions } = found;
+    let SessionLookupResult { read, sessions } = found;
     let found: HashMap<u64, Session> = sessions.into_iter().map(|session| (session.id, session)).collect();
     // Compares the sessions with the request before the slow steps, which read the impact and kill the sessions.
     let age = i64::try_from(read.at.elapsed().as_secs()).unwrap_or_default();
-    let mut mismatches = request.find_mismatches(&found, &read.server, Timestamp::now().as_second() - age);
+    let mut mismatches = request.find_skip_reasons(&found, &read.server, Timestamp::now().as_second() - age);
     let (costs, mut outcomes, effect) = if request.preview {
         (Some(preview::read_kill_impact(&service, &target.node, &found).await), HashMap::new(), None)
     } else {
@@ -136,7 +136,7 @@ pub(crate) async fn kill_sessions(
         let before = if victims.is_empty() {
             None
         } else {
-            let read = async |limits| StateBeforeKill::read_state(&target.node.url, &limits).await;
+            let read = async |limits| KillBaseline::read_state(&target.node.url, &limits).await;
             Some(service.try_read_node(&target.node, read).await)
         };
         let work =
@@ -150,7 +150,7 @@ pub(crate) async fn kill_sessions(
         let outcomes =
             service.read_node(&target.node, work).await?.map_err(|error: StoreError| ApiError::from(error))?;
         let effect = match before {
-            Some(before) => KillEffectView::read_effect(&service, &target.node, before, &outcomes).await,
+            Some(before) => KillEffectView::read_kill_effect(&service, &target.node, before, &outcomes).await,
             None => None,
         };
         (None, outcomes.into_iter().collect(), effect)
@@ -161,7 +161,7 @@ pub(crate) async fn kill_sessions(
             (Some(outcome), ..) => outcome,
             (None, Some(outcome), _) => describe_outcome(&outcome),
             (None, None, Some(current)) => {
-                preview::predict_outcome(current, request.kind, service.kills.protected_accounts())
+                preview::predict_kill_outcome(current, request.kind, service.kills.protected_accounts())
             }
             // This case is unreachable, because every matching session has an outcome.
             (None, None, None) => describe_outcome(&KillOutcome::AlreadyGone),
@@ -240,7 +240,7 @@ fn build_session_view(
     costs: Option<&KillImpact>,
     language: Language,
 ) -> CurrentSession {
-    let text = |statement: &[u8]| visible_statement(statement, masked);
+    let text = |statement: &[u8]| render_visible_statement(statement, masked);
     CurrentSession {
         user: to_valid_utf8(&current.user),
         host: to_valid_utf8(&current.host),
@@ -266,7 +266,7 @@ impl SelectedSession {
     ///
     /// Possible reasons: another server, an ended session, a reused thread id, or, for `KILL QUERY`, a later statement.
     /// `listed_at` is the Unix timestamp, in seconds, at which the session list was read.
-    fn find_mismatch(
+    fn find_skip_reason(
         &self,
         current: Option<&Session>,
         kind: KillTarget,

@@ -40,6 +40,6 @@ pub(crate) async fn show_locks(
     let read = async |limits| read_lock_waits_with_instance(&target.node.url, &limits).await;
     let (server, observed) = service.read_node(&target.node, read).await?;
     let graph = waits::build_wait_graph(&observed);
-    let graph = if target.is_masked_for_caller(&service, &caller) { graph.with_masked_literals() } else { graph };
+    let graph = if target.masks_statements_for(&service, &caller) { graph.with_masked_literals() } else { graph };
     Ok(Json(NodeLocks { server: server.to_string(), graph }))
 }

@@ -29,7 +29,7 @@ const HASHED_ASSET_PREFIX: &str = "assets/";
 const API_PATH_PREFIXES: [&str; 9] =
     ["/v3/", "/v3.0/", "/v3.1/", "/v5/", "/clew/", "/healthz", "/readyz", "/metrics", "/openapi.json"];
 
-const NOT_BUILT_MESSAGE: &str = "This Clew was built without its web page. The API serves all the same: see /openapi.json.\n\
+const PAGE_NOT_BUILT_MESSAGE: &str = "This Clew was built without its web page. The API serves all the same: see /openapi.json.\n\
     To have the page, build it before Clew (Node.js 20 or newer):\n\n    npm --prefix web ci\n    npm --prefix web run build\n    cargo build --release\n";
 
 /// Security headers for the web page's files. The page can load scripts only from this host and connect only to it.
@@ -61,14 +61,14 @@ impl WebPage {
     fn index_response(&self, headers: &HeaderMap) -> Response {
         match self.files.get(INDEX_PATH) {
             Some(index) => index.respond(headers),
-            None => ([(CONTENT_TYPE, "text/plain; charset=utf-8")], NOT_BUILT_MESSAGE).into_response(),
+            None => ([(CONTENT_TYPE, "text/plain; charset=utf-8")], PAGE_NOT_BUILT_MESSAGE).into_response(),
         }
     }
 
     /// Returns the response for a path that has no route.
     ///
     /// The response is a file of the web page, or `index.html` if the path belongs to a client-side view.
-    fn find_response(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Response> {
+    fn response_for_path(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Response> {
         if !matches!(*method, Method::GET | Method::HEAD)
             || API_PATH_PREFIXES.iter().any(|prefix| path.starts_with(prefix))
         {
@@ -96,8 +96,8 @@ pub(crate) async fn serve_index(headers: HeaderMap) -> Response {
 }
 
 /// Fallback handler, which serves a file or view of the web page, or returns the error "no such API".
-pub(crate) async fn serve_page_or_not_found(request: Request) -> Response {
-    let found = WEB_PAGE.find_response(request.method(), request.uri().path(), request.headers());
+pub(crate) async fn serve_page_fallback(request: Request) -> Response {
+    let found = WEB_PAGE.response_for_path(request.method(), request.uri().path(), request.headers());
     found.map_or_else(|| ApiError::new(ErrorEntry::NO_SUCH_API).into_response(), add_page_headers)
 }
 

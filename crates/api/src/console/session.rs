@@ -19,7 +19,7 @@ use tracing::info;
 use super::{cookie, csrf};
 use crate::audit::AuditContext;
 use crate::authentication::read_request_body;
-use crate::caller::{Caller, CredentialRef, TokenInfo};
+use crate::caller::{Caller, CredentialRef, ValidToken};
 use crate::client_addr::ClientAddr;
 use crate::error::{ApiError, ErrorBody};
 use crate::iam::check_password::authenticate_by_password;
@@ -27,7 +27,7 @@ use crate::iam::projects::load_usable_projects;
 use crate::iam::token_issue::{IssuedToken, describe_scope, issue_token};
 use crate::json::Json;
 use crate::{AppState, limits, policy_cache};
-use body::{ProjectChoice, SignInBody};
+use body::{SessionScopeRequest, SignInBody};
 use wire::Session;
 
 /// Header `Cache-Control: no-store`.
@@ -136,7 +136,7 @@ pub(crate) async fn delete_session(
     post,
     path = "/clew/v1/console/session/project",
     tag = "console",
-    request_body(content = ProjectChoice, content_type = "application/json"),
+    request_body(content = SessionScopeRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The browser session", body = Session, headers(("Set-Cookie" = String))),
         (status = 400, description = "A field is missing or invalid", body = ErrorBody),
@@ -200,7 +200,7 @@ fn build_session_cookie(
     cookie::build_set_cookie_header(issued.secret.expose_secret(), left, headers, connection)
 }
 
-fn require_token_credentials(caller: &Caller) -> Result<&TokenInfo, ApiError> {
+fn require_token_credentials(caller: &Caller) -> Result<&ValidToken, ApiError> {
     match &caller.credential {
         CredentialRef::Token(token_info) => Ok(token_info),
         CredentialRef::Key(_) => {

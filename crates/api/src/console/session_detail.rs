@@ -14,7 +14,7 @@ use crate::body::invalid_field_error;
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::statement_text::visible_statement;
+use crate::statement_text::render_visible_statement;
 
 /// Ids of the project, instance, node and session in a path.
 type SessionPath = (String, String, String, String);
@@ -105,7 +105,7 @@ pub(crate) async fn show_session_detail(
         NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node))
             .await?;
     let id = parse_session_id(&session)?;
-    let masked = target.is_masked_for_caller(&service, &caller);
+    let masked = target.masks_statements_for(&service, &caller);
     let read = service
         .read_node(&target.node, async |limits| read_session_detail(&target.node.url, id, &limits).await)
         .await?;
@@ -113,7 +113,7 @@ pub(crate) async fn show_session_detail(
 }
 
 fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
-    let text = |statement: &Vec<u8>| visible_statement(statement, masked);
+    let text = |statement: &Vec<u8>| render_visible_statement(statement, masked);
     let DetailedSession { session, is_truncated: is_cut, transaction, last_statements, attributes, graph } = read;
     let mut waits = if masked { graph.with_masked_literals() } else { graph };
     SessionDetail {
@@ -184,7 +184,7 @@ pub(crate) async fn explain_statement(
         NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node))
             .await?;
     let id = parse_session_id(&session)?;
-    if target.is_masked_for_caller(&service, &caller) {
+    if target.masks_statements_for(&service, &caller) {
         // Plans contain literals, which Clew cannot mask because the plan format differs between servers.
         return Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "explain-masked", Vec::new()));
     }

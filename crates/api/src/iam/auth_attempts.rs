@@ -33,7 +33,7 @@ pub(crate) enum PasswordCheckOutcome {
 /// Checks a password for the user `<domain>/<name>` from a client address.
 ///
 /// The check takes the same time for a missing user and for a wrong password.
-pub(crate) async fn check_password_attempt(
+pub(crate) async fn check_password_with_lockout(
     service: &AppState,
     name: &str,
     user: Option<&User>,
@@ -41,8 +41,8 @@ pub(crate) async fn check_password_attempt(
     password: SecretString,
 ) -> Result<PasswordCheckOutcome, ApiError> {
     let subject =
-        find_failure_subject(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?.name;
-    let _lock = service.attempt_locks().lock_subject(&subject).await;
+        find_failure_counter_key(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?.name;
+    let _lock = service.password_check_locks().lock_failure_counter(&subject).await;
     if !reserve_attempt(&service.store, &subject).await? {
         return Ok(PasswordCheckOutcome::Locked);
     }
@@ -71,7 +71,7 @@ async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreErro
 }
 
 /// Identifier of a failure counter.
-pub(crate) struct FailureSubject {
+pub(crate) struct FailureCounterKey {
     pub(crate) name: String,
     /// True if the client address was recorded recently, so that a successful authentication need not record it again.
     pub(crate) is_address_up_to_date: bool,
@@ -80,25 +80,25 @@ pub(crate) struct FailureSubject {
 /// Returns the identifier of the failure counter that applies to a user at a client address.
 ///
 /// The user name is the last part of the identifier, so that a crafted name cannot select another user's counter.
-pub(crate) async fn find_failure_subject(
+pub(crate) async fn find_failure_counter_key(
     store: &Store,
     name: String,
     user: Option<&UserId>,
     peer: Option<IpAddr>,
-) -> Result<FailureSubject, StoreError> {
+) -> Result<FailureCounterKey, StoreError> {
     let (Some(user), Some(peer)) = (user, peer) else {
-        return Ok(FailureSubject { name, is_address_up_to_date: false });
+        return Ok(FailureCounterKey { name, is_address_up_to_date: false });
     };
     let address = ClientSubnet::from(peer).address();
-    if let Some(text) = store.recently_recorded_address(user, address) {
-        return Ok(FailureSubject { name: address_subject(&text, &name), is_address_up_to_date: true });
+    if let Some(text) = store.find_recorded_address(user, address) {
+        return Ok(FailureCounterKey { name: build_address_counter_key(&text, &name), is_address_up_to_date: true });
     }
     let is_known = store.is_known_address(user, address).await?;
-    let name = if is_known { address_subject(&address.to_string(), &name) } else { name };
-    Ok(FailureSubject { name, is_address_up_to_date: false })
+    let name = if is_known { build_address_counter_key(&address.to_string(), &name) } else { name };
+    Ok(FailureCounterKey { name, is_address_up_to_date: false })
 }
 
-fn address_subject(address: &str, name: &str) -> String {
+fn build_address_counter_key(address: &str, name: &str) -> String {
     ["address:", address, " ", name].concat()
 }
 

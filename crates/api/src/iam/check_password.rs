@@ -51,7 +51,7 @@ pub(crate) async fn authenticate_by_password(
         }
         (None, UserRef::Id(_)) => {}
     }
-    let check = auth_attempts::check_password_attempt(service, &name, user.as_ref(), peer, password).await?;
+    let check = auth_attempts::check_password_with_lockout(service, &name, user.as_ref(), peer, password).await?;
     match (check, user) {
         (PasswordCheckOutcome::Right, Some(user)) => {
             trail.set_actor(&user);

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::caller::Caller;
-use crate::iam::projects::{Links, OwnLink};
+use crate::iam::projects::{Links, SelfLink};
 use crate::json::Json;
 
 /// List of domains with links.
@@ -20,7 +20,7 @@ pub(crate) struct DomainEntry {
     enabled: bool,
     id: String,
     name: String,
-    links: OwnLink,
+    links: SelfLink,
     description: String,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct DomainEntry {
 pub(crate) async fn list_domains(Caller { principal, .. }: Caller) -> Json<DomainList> {
     let domain = DomainEntry {
         enabled: true,
-        links: OwnLink { own: format!("/v3/domains/{}", principal.domain_id) },
+        links: SelfLink { own: format!("/v3/domains/{}", principal.domain_id) },
         id: principal.domain_id.to_string(),
         name: principal.domain_name,
         description: String::new(),

@@ -31,7 +31,7 @@ pub(crate) struct Links {
 
 /// Link of an object.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct OwnLink {
+pub(crate) struct SelfLink {
     #[serde(rename = "self")]
     pub(crate) own: String,
 }
@@ -41,7 +41,7 @@ pub(crate) struct OwnLink {
 pub(crate) struct ProjectEntry {
     is_domain: bool,
     description: String,
-    links: OwnLink,
+    links: SelfLink,
     enabled: bool,
     id: String,
     parent_id: String,
@@ -126,7 +126,7 @@ fn build_project_entry(project: Project) -> ProjectEntry {
     ProjectEntry {
         is_domain: false,
         description: project.description,
-        links: OwnLink { own: format!("/v3/projects/{}", project.id) },
+        links: SelfLink { own: format!("/v3/projects/{}", project.id) },
         enabled: project.enabled,
         id: project.id.to_string(),
         parent_id: project.domain_id.to_string(),

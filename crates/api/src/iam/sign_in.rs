@@ -9,7 +9,7 @@ use crate::error::ApiError;
 
 /// Parsed sign-in request with user, password and scope.
 #[derive(Debug)]
-pub(super) struct PasswordSignIn {
+pub(super) struct PasswordSignInRequest {
     pub(super) user: UserRef,
     pub(super) password: SecretString,
     pub(super) scope: RequestedScope,
@@ -44,7 +44,7 @@ pub(super) struct DomainRef {
     pub(super) name: Option<String>,
 }
 
-impl PasswordSignIn {
+impl PasswordSignInRequest {
     pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body: Value = serde_json::from_slice(body).map_err(|_| ApiError::new(ErrorEntry::IAM_INVALID_BODY))?;
         let methods =

@@ -107,8 +107,8 @@ pub(crate) async fn create_temporary_key(
         return Err(ApiError::with_detail(ErrorEntry::IAM_INVALID_FIELD, "parameter-range", arguments));
     }
     let source = match &requested.id {
-        Some(token) => find_token_source(&service, &caller, token).await?,
-        None => KeySource::from_caller(&caller),
+        Some(token) => validate_source_token(&service, &caller, token).await?,
+        None => SourceCredentials::from_caller(&caller),
     };
     let expires_at = Timestamp::now().as_second().saturating_add(lifetime).min(source.expires_at.unwrap_or(i64::MAX));
     let failed = |error| ApiError::internal_error(&error);
@@ -148,13 +148,13 @@ fn parse_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, ApiError> {
 
 /// Credentials that are exchanged for a temporary access key.
 /// The temporary key has the same scope and expires no later than these credentials.
-struct KeySource {
+struct SourceCredentials {
     scope: CredentialScope,
     issued_for: IssuingCredentials,
     expires_at: Option<i64>,
 }
 
-impl KeySource {
+impl SourceCredentials {
     fn from_caller(caller: &Caller) -> Self {
         let issued_for = match &caller.credential {
             CredentialRef::Token(token) => IssuingCredentials::Token(token.hash),
@@ -165,7 +165,11 @@ impl KeySource {
 }
 
 /// Validates a token of the caller, and returns the scope and expiry that limit the temporary key.
-async fn find_token_source(service: &AppState, caller: &Caller, token: &str) -> Result<KeySource, ApiError> {
+async fn validate_source_token(
+    service: &AppState,
+    caller: &Caller,
+    token: &str,
+) -> Result<SourceCredentials, ApiError> {
     let hash = token::hash_token(token);
     let stored = service.store.find_token(&hash).await?;
     let stored = stored.filter(|stored| !stored.revoked && stored.user.id == caller.principal.user_id);
@@ -174,5 +178,5 @@ async fn find_token_source(service: &AppState, caller: &Caller, token: &str) -> 
         return Err(ApiError::new(ErrorEntry::IAM_TOKEN_EXPIRED));
     }
     let scope = stored.scope_project.map_or(CredentialScope::Domain, CredentialScope::Project);
-    Ok(KeySource { scope, issued_for: IssuingCredentials::Token(hash), expires_at: Some(stored.expires_at) })
+    Ok(SourceCredentials { scope, issued_for: IssuingCredentials::Token(hash), expires_at: Some(stored.expires_at) })
 }

@@ -14,7 +14,7 @@ use crate::authentication::read_request_body;
 use crate::client_addr::ClientAddr;
 use crate::error::{ApiError, ErrorBody};
 use crate::iam::check_password::authenticate_by_password;
-use crate::iam::sign_in::{DomainRef, PasswordSignIn, ProjectRef, RequestedScope, TokenRequest};
+use crate::iam::sign_in::{DomainRef, PasswordSignInRequest, ProjectRef, RequestedScope, TokenRequest};
 use crate::iam::token_issue::{IssuedToken, describe_scope, issue_token};
 use crate::iam::token_response::{ServerUrl, TokenDetails, TokenResponse};
 use crate::json::Json;
@@ -44,7 +44,7 @@ pub(crate) async fn create_token(
 ) -> Result<Response, ApiError> {
     let with_catalog = Query::parse(query.as_deref())?.get("nocatalog").is_none_or(str::is_empty);
     let (parts, body) = request.into_parts();
-    let sign_in = PasswordSignIn::parse(&read_request_body(body, &service.settings).await?)?;
+    let sign_in = PasswordSignInRequest::parse(&read_request_body(body, &service.settings).await?)?;
     let peer = limits::client_ip(&parts.extensions);
     let user = authenticate_by_password(&service, &trail, peer, &sign_in.user, sign_in.password).await?;
     let project = resolve_requested_scope(&service, &user, &sign_in.scope).await?;

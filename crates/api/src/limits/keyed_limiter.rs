@@ -51,7 +51,7 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> KeyedLimiter<K, C> {
     }
 
     /// Consumes one permit. If no permit is available, returns the time until the next permit.
-    pub(super) fn check(&self, key: &K) -> Result<(), Duration> {
+    pub(super) fn consume_permit(&self, key: &K) -> Result<(), Duration> {
         self.check_key(&KeyLimitCheck { key: key.clone(), consumes: true })
     }
 
@@ -149,32 +149,32 @@ mod tests {
     fn permits_are_replenished_over_time() {
         let (limiter, clock) = limiter(3);
         for _ in 0..3 {
-            assert_eq!(limiter.check(&1), Ok(()));
+            assert_eq!(limiter.consume_permit(&1), Ok(()));
         }
-        assert_eq!(limiter.check(&1), Err(PERIOD));
-        assert_eq!(limiter.check(&2), Ok(()), "another key");
+        assert_eq!(limiter.consume_permit(&1), Err(PERIOD));
+        assert_eq!(limiter.consume_permit(&2), Ok(()), "another key");
         clock.advance(PERIOD / 4);
-        assert_eq!(limiter.check(&1), Err(PERIOD * 3 / 4));
+        assert_eq!(limiter.consume_permit(&1), Err(PERIOD * 3 / 4));
         clock.advance(PERIOD * 3 / 4);
-        assert_eq!(limiter.check(&1), Ok(()));
-        assert_eq!(limiter.check(&1), Err(PERIOD));
+        assert_eq!(limiter.consume_permit(&1), Ok(()));
+        assert_eq!(limiter.consume_permit(&1), Err(PERIOD));
         clock.advance(PERIOD * 100);
         for _ in 0..3 {
-            assert_eq!(limiter.check(&1), Ok(()), "permits accumulate up to the burst size");
+            assert_eq!(limiter.consume_permit(&1), Ok(()), "permits accumulate up to the burst size");
         }
-        assert_eq!(limiter.check(&1), Err(PERIOD));
+        assert_eq!(limiter.consume_permit(&1), Err(PERIOD));
     }
 
     #[test]
     fn check_n_consumes_all_permits_or_none() {
         let (limiter, clock) = limiter(4);
-        assert_eq!(limiter.check(&1), Ok(()));
+        assert_eq!(limiter.consume_permit(&1), Ok(()));
         for _ in 0..3 {
             assert_eq!(limiter.consume_permits(&1, 4), Err(PERIOD), "a refused check consumes nothing");
         }
         clock.advance(PERIOD);
         assert_eq!(limiter.consume_permits(&1, 9), Ok(()), "at most the burst");
-        assert_eq!(limiter.check(&1), Err(PERIOD));
+        assert_eq!(limiter.consume_permit(&1), Err(PERIOD));
     }
 
     #[test]
@@ -183,19 +183,22 @@ mod tests {
         for _ in 0..100 {
             assert_eq!(limiter.peek(&1), Ok(()));
         }
-        assert_eq!((limiter.check(&1), limiter.peek(&1), limiter.check(&1)), (Ok(()), Ok(()), Ok(())));
+        assert_eq!(
+            (limiter.consume_permit(&1), limiter.peek(&1), limiter.consume_permit(&1)),
+            (Ok(()), Ok(()), Ok(()))
+        );
         for _ in 0..100 {
             assert_eq!(limiter.peek(&1), Err(PERIOD));
         }
         clock.advance(PERIOD);
-        assert_eq!((limiter.peek(&1), limiter.check(&1)), (Ok(()), Ok(())));
+        assert_eq!((limiter.peek(&1), limiter.consume_permit(&1)), (Ok(()), Ok(())));
     }
 
     #[test]
     fn idle_keys_are_removed() {
         let (limiter, clock) = limiter(2);
         for key in 0..CHECKS_BETWEEN_SWEEPS * 10 {
-            assert_eq!(limiter.check(&key), Ok(()));
+            assert_eq!(limiter.consume_permit(&key), Ok(()));
             clock.advance(PERIOD);
         }
         assert!(limiter.limiter.len() <= CHECKS_BETWEEN_SWEEPS as usize + 2, "{limiter:?}");
@@ -204,13 +207,13 @@ mod tests {
     #[test]
     fn keys_in_use_stay() {
         let (limiter, clock) = limiter(2);
-        assert_eq!((limiter.check(&0), limiter.check(&0)), (Ok(()), Ok(())));
+        assert_eq!((limiter.consume_permit(&0), limiter.consume_permit(&0)), (Ok(()), Ok(())));
         for key in 1..=CHECKS_BETWEEN_SWEEPS * 2 {
             let _ = limiter.peek(&key);
         }
-        assert_eq!(limiter.check(&0), Err(PERIOD));
+        assert_eq!(limiter.consume_permit(&0), Err(PERIOD));
         clock.advance(PERIOD);
-        assert_eq!(limiter.check(&0), Ok(()));
+        assert_eq!(limiter.consume_permit(&0), Ok(()));
     }
 
     #[test]

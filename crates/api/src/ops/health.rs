@@ -27,7 +27,7 @@ pub(crate) async fn check_ready(State(service): State<AppState>) -> Result<Strin
     service.store.check_health().await.map_err(not_ready)?;
     let zones = service.store.list_zones().await.map_err(not_ready)?;
     // A zone without a worker is only listed in the response. The process still counts as ready.
-    let unserved = zones.iter().filter(|state| state.is_unserved()).filter_map(|state| {
+    let unserved = zones.iter().filter(|state| state.lacks_workers()).filter_map(|state| {
         let zone = state.zone.as_ref()?;
         Some(format!("no worker is at work in zone {zone}; nodes that are not read: {}\n", state.nodes))
     });

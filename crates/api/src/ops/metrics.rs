@@ -34,7 +34,7 @@ struct RouteLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KindLabel {
+struct FailureKindLabel {
     kind: &'static str,
 }
 
@@ -100,7 +100,7 @@ pub struct Metrics {
     rejections: Family<LimitLabel, Counter>,
     collection_durations: Histogram,
     collected_rows: Counter,
-    node_errors: Family<KindLabel, Counter>,
+    node_errors: Family<FailureKindLabel, Counter>,
     tasks: Family<StatusLabel, Gauge>,
     workers: Family<ZoneLabel, Gauge>,
     poll_intervals: Family<NodeLabel, Gauge<f64, AtomicU64>>,
@@ -200,7 +200,7 @@ impl WorkerObserver for Metrics {
     }
 
     fn collection_failed(&self, kind: FailureKind) {
-        self.node_errors.get_or_create(&KindLabel { kind: kind.name() }).inc();
+        self.node_errors.get_or_create(&FailureKindLabel { kind: kind.name() }).inc();
     }
 
     fn poll_interval_changed(&self, node: &NodeId, interval: Option<Duration>) {

@@ -17,7 +17,7 @@ impl TlsConfig {
     /// Reloads changed certificate and key files. Polls the files every `poll_interval` until `shutdown` is cancelled.
     ///
     /// If the new certificate is invalid, a warning is logged and the old certificate stays in use.
-    pub async fn poll_and_reload_files(self, poll_interval: Duration, shutdown: CancellationToken) {
+    pub async fn watch_certificate_files(self, poll_interval: Duration, shutdown: CancellationToken) {
         let mut last = self.files.initial.clone();
         let mut ticks = interval(poll_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

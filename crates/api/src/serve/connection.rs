@@ -17,7 +17,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::error_rewrite::{ErrorRewrite, ResponseTracker};
+use super::error_rewrite::{ErrorRewriteStream, ResponseTracker};
 use super::head::MAX_HEAD_BYTES;
 use super::linger::LingeringStream;
 use super::reserved::{self, ConnectionAdmission};
@@ -101,7 +101,7 @@ impl ConnectionHandler {
     {
         let tracker = ResponseTracker::default();
         let stream = LingeringStream::new(WriteTimeout::new(stream, self.settings.write_timeout));
-        let stream = ErrorRewrite::new(stream, tracker.clone(), self.metrics.clone());
+        let stream = ErrorRewriteStream::new(stream, tracker.clone(), self.metrics.clone());
         let service = service_fn(|mut request: http::Request<Incoming>| {
             tracker.begin_request();
             let connection = ClientAddr::resolve(socket, request.headers(), &self.settings.trusted_proxies);

@@ -93,7 +93,7 @@ impl<B: Body + Unpin> Body for TrackedBody<B> {
 ///
 /// If hyper writes bytes while no request is in progress, the bytes are hyper's own error response.
 #[derive(Debug)]
-pub(super) struct ErrorRewrite<S> {
+pub(super) struct ErrorRewriteStream<S> {
     stream: S,
     tracker: ResponseTracker,
     /// True if the request line of the next request was received completely.
@@ -103,7 +103,7 @@ pub(super) struct ErrorRewrite<S> {
     metrics: Metrics,
 }
 
-impl<S> ErrorRewrite<S> {
+impl<S> ErrorRewriteStream<S> {
     pub(super) fn new(stream: S, tracker: ResponseTracker, metrics: Metrics) -> Self {
         Self { stream, tracker, first_line_complete: false, replacement: Vec::new(), metrics }
     }
@@ -150,7 +150,7 @@ impl<S> ErrorRewrite<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> ErrorRewrite<S> {
+impl<S: AsyncWrite + Unpin> ErrorRewriteStream<S> {
     fn poll_write_replacement(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.replacement.is_empty() {
             let written = ready!(Pin::new(&mut self.stream).poll_write(context, &self.replacement))?;
@@ -163,7 +163,7 @@ impl<S: AsyncWrite + Unpin> ErrorRewrite<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for ErrorRewrite<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ErrorRewriteStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -179,7 +179,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ErrorRewrite<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for ErrorRewrite<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ErrorRewriteStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.try_replace_error(bytes) {
             return Poll::Ready(Ok(bytes.len()));

@@ -6,7 +6,7 @@ use std::fmt;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
-use clew_model::{Selection, SelectionDraft, SessionClass, SortDirection, SortKey};
+use clew_model::{SessionClass, SessionSelection, SessionSelectionDraft, SortDirection, SortKey};
 use http::StatusCode;
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -107,8 +107,8 @@ pub(crate) async fn collect_sessions(
     let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let draft = parse_selection_draft(&body)?;
     caller.audit.add_detail("asked", build_audit_detail(&draft));
-    let selection = Selection::parse(draft)?;
-    let masked = target.is_masked_by_project_for_caller(&service, &caller);
+    let selection = SessionSelection::parse(draft)?;
+    let masked = target.project_masks_statements_for(&service, &caller);
     let (project, instance) = (target.project.id.clone(), target.instance.id.clone());
     let request_id = service.collections.submit_collection(project, instance, target.node, selection, masked).await?;
     caller.audit.add_detail("collection", request_id.as_str());
@@ -117,7 +117,7 @@ pub(crate) async fn collect_sessions(
 }
 
 /// Returns the request fields for the audit log, with a placeholder for the statement substring.
-fn build_audit_detail(draft: &SelectionDraft) -> Value {
+fn build_audit_detail(draft: &SessionSelectionDraft) -> Value {
     let texts = [
         ("filter", &draft.filter),
         ("user", &draft.user),
@@ -143,8 +143,8 @@ fn build_audit_detail(draft: &SelectionDraft) -> Value {
 /// Parses the request body.
 ///
 /// An empty body selects the default for every field. The value `null` selects the default for its field.
-fn parse_selection_draft(body: &[u8]) -> Result<SelectionDraft, ApiError> {
-    let mut draft = SelectionDraft::default();
+fn parse_selection_draft(body: &[u8]) -> Result<SessionSelectionDraft, ApiError> {
+    let mut draft = SessionSelectionDraft::default();
     if body.trim_ascii().is_empty() {
         return Ok(draft);
     }
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn missing_body_and_null_select_the_defaults() {
         for body in ["", "  \n", "{}", r#"{"filter":null,"slow_process_threshold":null}"#] {
-            assert_eq!(parse_selection_draft(body.as_bytes()).unwrap(), SelectionDraft::default(), "{body:?}");
+            assert_eq!(parse_selection_draft(body.as_bytes()).unwrap(), SessionSelectionDraft::default(), "{body:?}");
         }
     }
 

@@ -52,7 +52,7 @@ pub(crate) async fn download_result(
     let task = task.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_TASK))?;
     caller.audit.add_detail("collection", task.request_id.as_str());
     caller.audit.add_detail("masked", task.masked);
-    if !task.masked && target.is_masked_by_project_for_caller(&service, &caller) {
+    if !task.masked && target.project_masks_statements_for(&service, &caller) {
         return Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "result-unmasked", Vec::new()));
     }
     let file_name = build_file_name(&task);

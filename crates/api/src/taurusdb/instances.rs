@@ -185,8 +185,8 @@ async fn show_instance(
 ///
 /// Returns `None` for a filter on a VPC, subnet or proxy, because no instance in Clew has these attributes.
 fn parse_instance_filter(query: &Query) -> Result<Option<InstanceFilter>, ApiError> {
-    check_parameter_value(query, "type", "Cluster")?;
-    check_parameter_value(query, "datastore_type", wire::DATASTORE_TYPE)?;
+    check_supported_value(query, "type", "Cluster")?;
+    check_supported_value(query, "datastore_type", wire::DATASTORE_TYPE)?;
     let pattern = |name: &'static str| match query.get(name) {
         Some(given @ ("" | "*")) => Err(Query::invalid_value_error(name, given)),
         given => Ok(given.map(ToOwned::to_owned)),
@@ -203,7 +203,7 @@ fn parse_instance_filter(query: &Query) -> Result<Option<InstanceFilter>, ApiErr
 }
 
 /// Returns an error if a parameter has a value other than `value`.
-fn check_parameter_value(query: &Query, name: &'static str, value: &str) -> Result<(), ApiError> {
+fn check_supported_value(query: &Query, name: &'static str, value: &str) -> Result<(), ApiError> {
     match query.get(name) {
         Some(given) if given != value => {
             Err(ApiError::value_not_allowed(name, crate::query::truncate_text(given), &[value]))

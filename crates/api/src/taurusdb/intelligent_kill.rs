@@ -24,7 +24,7 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::Query;
-use crate::statement_text::visible_statement;
+use crate::statement_text::render_visible_statement;
 use warnings::IntelligentKillWarning;
 
 /// Preview of an intelligent kill.
@@ -65,7 +65,7 @@ pub(crate) struct IntelligentKillStatistic {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
-pub(crate) struct ExecuteIntelligentKill {
+pub(crate) struct ExecuteIntelligentKillRequest {
     /// Id of the node
     node_id: String,
 }
@@ -112,10 +112,10 @@ pub(crate) async fn preview_intelligent_kill(
         Err(KillError::Store(error)) => Ok(Err(error)),
     };
     let plan = service.read_node(&target.node, read_plan).await?.map_err(|error: StoreError| ApiError::from(error))?;
-    let masked = target.is_masked_for_caller(&service, &caller);
+    let masked = target.masks_statements_for(&service, &caller);
     let statistics =
         plan.ranked_groups().map(|(strategy, group)| build_group_statistic(strategy, group, masked)).collect();
-    let warnings = warnings::read_warnings(&service, &target.node, &plan.into_victims(), language).await;
+    let warnings = warnings::read_kill_warnings(&service, &target.node, &plan.into_victims(), language).await;
     Ok(Json(IntelligentKillStatistics { statistics, warnings }))
 }
 
@@ -125,7 +125,7 @@ fn build_group_statistic(strategy: RankingStrategy, group: &SessionGroup, masked
     let (total, count) = (group.total_seconds() as f64, group.session_count());
     IntelligentKillStatistic {
         keyword: group.throttling_pattern().unwrap_or_default(),
-        example_sql_text: visible_statement(first, masked),
+        example_sql_text: render_visible_statement(first, masked),
         ids: group.sessions.iter().map(|session| session.id).collect(),
         count,
         total_time: total,
@@ -141,7 +141,7 @@ fn build_group_statistic(strategy: RankingStrategy, group: &SessionGroup, masked
     path = "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session",
     tag = "sessions",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    request_body(content = ExecuteIntelligentKill, content_type = "application/json"),
+    request_body(content = ExecuteIntelligentKillRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The intelligent kill is queued; the history lists it after its completion", body = IntelligentKillTask),
         (status = 400, description = "Invalid field value", body = ErrorBody),

@@ -26,7 +26,10 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::truncate_text;
 use criteria::{CRITERIA_FIELDS, RawCriteria};
-use wire::{AddKillTask, KillTaskAdded, KillTaskView, KillTasks, RefusedNode, StopKillTask, Success};
+use wire::{
+    AddKillTaskRequest, AddKillTaskResponse, KillTaskView, KillTasks, NodeLoginRefusal, StopKillTaskRequest,
+    SuccessResponse,
+};
 
 /// Minimum duration of an automatic task, in seconds.
 const MIN_TASK_SECONDS: u32 = 10;
@@ -44,9 +47,9 @@ const MANUAL_TASK_TYPE: &str = "manual";
     path = "/v3/{project_id}/instances/{instance_id}/process/task",
     tag = "kill tasks",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    request_body(content = AddKillTask, content_type = "application/json"),
+    request_body(content = AddKillTaskRequest, content_type = "application/json"),
     responses(
-        (status = 200, description = "The task is running", body = KillTaskAdded),
+        (status = 200, description = "The task is running", body = AddKillTaskResponse),
         (status = 400, description = "Invalid field value", body = ErrorBody),
         (status = 409, description = "The kill task switch is off, or the maximum number of tasks is running", body = ErrorBody)
     )
@@ -57,7 +60,7 @@ pub(crate) async fn add_kill_task(
     Path((project, instance)): Path<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Json<KillTaskAdded>, ApiError> {
+) -> Result<Json<AddKillTaskResponse>, ApiError> {
     let path = (project.as_str(), instance.as_str());
     let (project, instance) =
         caller.require_project_action_on_instance(&service, Action::MODIFY_INSTANCE, path).await?;
@@ -71,11 +74,11 @@ pub(crate) async fn add_kill_task(
     if let Some(fields) = audit_detail.as_object_mut() {
         fields.insert("task_duration".into(), json!(duration.map(|duration| duration.as_secs())));
     }
-    let masked = caller.gets_sql_templates(&service, &project, &instance);
+    let masked = caller.receives_sql_templates(&service, &project, &instance);
     let task = NewKillTask { criteria, masked, duration, audit_detail };
     let added = service.store.add_kill_task(&caller.audit_origin(), &project.id, &instance.id, &task).await?;
     let id = added.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?;
-    Ok(Json(KillTaskAdded { success: true, task_id: id.to_string() }))
+    Ok(Json(AddKillTaskResponse { success: true, task_id: id.to_string() }))
 }
 
 /// Parsed body of a new task.
@@ -92,7 +95,7 @@ fn parse_new_task(body: &[u8]) -> Result<NewTaskRequest, ApiError> {
     let body = JsonBody::parse(body, &fields)?;
     let criteria = RawCriteria::from_body(&body)?.parse()?;
     let kind: String = body.get_required("task_type")?;
-    let duration = criteria::read_number_text(&body, "task_duration");
+    let duration = criteria::extract_number_text(&body, "task_duration");
     let duration = match (kind.as_str(), duration) {
         (AUTO_TASK_TYPE, Some(given)) => {
             let seconds = criteria::parse_integer("task_duration", &given, MIN_TASK_SECONDS, MAX_TASK_SECONDS)?;
@@ -118,9 +121,9 @@ fn parse_new_task(body: &[u8]) -> Result<NewTaskRequest, ApiError> {
     path = "/v3/{project_id}/instances/{instance_id}/process/task",
     tag = "kill tasks",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    request_body(content = StopKillTask, content_type = "application/json"),
+    request_body(content = StopKillTaskRequest, content_type = "application/json"),
     responses(
-        (status = 200, description = "The task is stopped", body = Success),
+        (status = 200, description = "The task is stopped", body = SuccessResponse),
         (status = 400, description = "Invalid field value", body = ErrorBody),
         (status = 404, description = "The instance does not have this task", body = ErrorBody)
     )
@@ -130,19 +133,19 @@ pub(crate) async fn stop_kill_task(
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
     body: Bytes,
-) -> Result<Json<Success>, ApiError> {
+) -> Result<Json<SuccessResponse>, ApiError> {
     let path = (project.as_str(), instance.as_str());
     let (project, instance) =
         caller.require_project_action_on_instance(&service, Action::MODIFY_INSTANCE, path).await?;
     let body = JsonBody::parse(&body, &["task_id"])?;
-    let given = criteria::read_number_text(&body, "task_id").ok_or_else(|| missing_field_error("task_id"))?;
+    let given = criteria::extract_number_text(&body, "task_id").ok_or_else(|| missing_field_error("task_id"))?;
     let id: Option<i64> = given.parse().ok();
     let stopped = match id {
         Some(id) => service.store.stop_kill_task(&caller.audit_origin(), &project.id, &instance.id, id).await?,
         None => false,
     };
     if stopped {
-        return Ok(Json(Success { success: true }));
+        return Ok(Json(SuccessResponse { success: true }));
     }
     Err(ApiError::with_detail(ErrorEntry::UNKNOWN_NODE, "no-such-kill-task", vec![("id", truncate_text(&given))]))
 }
@@ -162,10 +165,10 @@ pub(crate) async fn list_kill_tasks(
 ) -> Result<Json<KillTasks>, ApiError> {
     let (project, instance) =
         caller.require_instance_action(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
-    let masked = caller.gets_sql_templates(&service, &project, &instance);
+    let masked = caller.receives_sql_templates(&service, &project, &instance);
     let tasks = service.store.list_kill_tasks(&instance.id).await?;
-    let refused = service.store.list_login_backoffs(&instance.id).await?.into_iter().map(RefusedNode::new);
-    let refused: Vec<RefusedNode> = refused.collect();
+    let refused = service.store.list_login_backoffs(&instance.id).await?.into_iter().map(NodeLoginRefusal::new);
+    let refused: Vec<NodeLoginRefusal> = refused.collect();
     let processes = tasks.into_iter().map(|task| KillTaskView::new(task, masked, &refused)).collect();
     Ok(Json(KillTasks { processes }))
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use axum::extract::{Path, RawQuery, State};
 use clew_diagnose::to_valid_utf8;
-use clew_diagnose::waits::{self, LockWait, PartyDetail, WaitGraph, WaitParty};
+use clew_diagnose::waits::{self, LockWait, ParticipantDetail, WaitGraph, WaitParticipant};
 use clew_iam::decision::Action;
 use clew_model::ErrorEntry;
 use clew_mysql::read_lock_waits;
@@ -16,7 +16,7 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::Query;
-use crate::statement_text::visible_statement;
+use crate::statement_text::render_visible_statement;
 
 /// Root cause of the lock wait of a session; empty if the session does not wait.
 #[derive(Serialize, ToSchema)]
@@ -112,14 +112,14 @@ pub(crate) async fn show_lock_wait(
     let Some(waiter) = observed.sessions.iter().find(|facts| facts.session.id == pid) else {
         return Err(ApiError::with_detail(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", pid.to_string())]));
     };
-    let masked = target.is_masked_for_caller(&service, &caller);
+    let masked = target.masks_statements_for(&service, &caller);
     let graph = waits::build_wait_graph(&observed);
     let graph = if masked { graph.with_masked_literals() } else { graph };
     let cause = find_root_cause(&graph, pid).or_else(|| {
         // The session waits for an unidentified blocker, so the result is partial.
         graph.unexplained.iter().find(|unexplained| unexplained.session == pid)?;
         let statement = waiter.session.statement.as_deref();
-        let shown = |statement: &[u8]| visible_statement(statement, masked);
+        let shown = |statement: &[u8]| render_visible_statement(statement, masked);
         Some(LockRootCause { locked_pid: pid, locked_sql: statement.map(shown), ..LockRootCause::default() })
     });
     let cause = cause.map(|cause| AbnormalRootCause { abnormal_type: "LOCK_WAIT", lock_root_cause: cause });
@@ -133,18 +133,18 @@ fn parse_session_id(query: &Query) -> Result<u64, ApiError> {
 
 /// Returns the lock wait of a session with its first root blocker (DESIGN.md section 6).
 fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
-    let waiter = WaitParty::Session(pid);
-    let root = *graph.root_blockers_of_party(waiter).first()?;
+    let waiter = WaitParticipant::Session(pid);
+    let root = *graph.find_root_blockers(waiter).first()?;
     let leads_to_root = |wait: &&LockWait| {
-        root.parties.contains(&wait.blocker) || graph.root_blockers_of_party(wait.blocker).contains(&root)
+        root.parties.contains(&wait.blocker) || graph.find_root_blockers(wait.blocker).contains(&root)
     };
-    let wait = graph.waits_of_party(waiter).iter().find(leads_to_root)?;
+    let wait = graph.participant_waits(waiter).iter().find(leads_to_root)?;
     // In a cycle, every session is a root blocker. A direct blocker in the cycle is preferred over the waiting session.
-    let at_root = |party: WaitParty| root.parties.contains(&party);
+    let at_root = |party: WaitParticipant| root.parties.contains(&party);
     let blocker = if at_root(wait.blocker) { wait.blocker } else { *root.parties.first()? };
     let cause = LockRootCause {
         locked_pid: pid,
-        locked_sql: graph.party_detail(waiter).and_then(PartyDetail::running_statement).map(to_valid_utf8),
+        locked_sql: graph.participant_detail(waiter).and_then(ParticipantDetail::running_statement).map(to_valid_utf8),
         wait_seconds: wait.seconds,
         lock_db: wait.on.schema.clone(),
         lock_table: wait.on.name.clone(),
@@ -155,13 +155,13 @@ fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
         blocker_thread_id: blocker.session_id(),
         ..LockRootCause::default()
     };
-    Some(match graph.party_detail(blocker) {
+    Some(match graph.participant_detail(blocker) {
         Some(facts) => add_blocker_fields(cause, facts),
         None => cause,
     })
 }
 
-fn add_blocker_fields(cause: LockRootCause, facts: &PartyDetail) -> LockRootCause {
+fn add_blocker_fields(cause: LockRootCause, facts: &ParticipantDetail) -> LockRootCause {
     let transaction = facts.transaction.as_ref().map(|facts| &facts.transaction);
     let session = facts.session.as_ref();
     let running = facts.running_statement().map(to_valid_utf8);

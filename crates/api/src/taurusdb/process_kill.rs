@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::{Failure, FailureKind, Node, Session};
 use clew_mysql::{
-    KillOutcome, KillRefusal as Reason, KillTarget, ReadLimits, SessionLookup, UnsafeVictimPolicy, find_sessions,
+    KillOutcome, KillRefusal as Reason, KillTarget, ReadLimits, SessionLookupResult, UnsafeVictimPolicy, find_sessions,
 };
 use clew_store::{KillSource, StoreError};
 use clew_worker::{KillError, KillRequest, VictimMatchRule};
@@ -33,7 +33,7 @@ const MAX_REASON_CHARS: usize = 255;
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
-pub(crate) struct DeleteProcesses {
+pub(crate) struct DeleteProcessesRequest {
     /// Thread ids from the list of processes. Duplicates are ignored
     #[schema(min_items = 1, max_items = 20, minimum = 0)]
     processes: Vec<i64>,
@@ -59,7 +59,7 @@ pub(crate) struct SessionKillResult {
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/processes",
     tag = "sessions",
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
-    request_body(content = DeleteProcesses, content_type = "application/json"),
+    request_body(content = DeleteProcessesRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "Result for each session", body = SessionKillResult),
         (status = 400, description = "Invalid field value; no session was killed", body = ErrorBody),
@@ -102,9 +102,10 @@ async fn kill_existing_sessions(
     limits: ReadLimits,
 ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
     let start = Instant::now();
-    let SessionLookup { read, sessions } =
+    let SessionLookupResult { read, sessions } =
         find_sessions(&target.node.url, &request.ids, &limits).await.map_err(KillError::Node)?;
-    if service.session_list_servers().is_different_server(&caller.principal.user_id, &target.node.id, &read.server) {
+    if service.session_list_servers().is_from_different_server(&caller.principal.user_id, &target.node.id, &read.server)
+    {
         let refused = |session: &Session| (session.id, KillOutcome::Refused(Reason::AnotherServer));
         return Ok(sessions.iter().map(refused).collect());
     }
@@ -165,7 +166,7 @@ impl ProcessKillRequest {
         for &id in &self.ids {
             match outcomes.iter().find(|(session, _)| *session == id).map(|(_, outcome)| outcome) {
                 Some(outcome) if outcome.was_accepted() => killed.processes_killed.push(id),
-                Some(outcome) if find_outcome_failure(outcome).is_some() => {}
+                Some(outcome) if find_kill_failure(outcome).is_some() => {}
                 _ => killed.processes_not_found.push(id),
             }
         }
@@ -174,7 +175,7 @@ impl ProcessKillRequest {
 }
 
 /// Returns the failure of a kill. A refusal counts as a failure if the node address leads to a proxy or another server.
-fn find_outcome_failure(outcome: &KillOutcome) -> Option<Failure> {
+fn find_kill_failure(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),
         KillOutcome::Refused(Reason::Proxied | Reason::AnotherServer) => {
@@ -188,7 +189,7 @@ fn find_outcome_failure(outcome: &KillOutcome) -> Option<Failure> {
 /// The client can repeat the request.
 fn summarize_failures(outcomes: &[(u64, KillOutcome)], killed: &SessionKillResult) -> Option<Failure> {
     let failures: Vec<(u64, Failure)> =
-        outcomes.iter().filter_map(|(id, outcome)| Some((*id, find_outcome_failure(outcome)?))).collect();
+        outcomes.iter().filter_map(|(id, outcome)| Some((*id, find_kill_failure(outcome)?))).collect();
     let (_, first) = failures.first()?;
     let list = |ids: &mut dyn Iterator<Item = u64>| {
         let ids: Vec<String> = ids.map(|id| id.to_string()).collect();

@@ -2,8 +2,8 @@
 
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
-use clew_model::{Pagination, Selection};
-use clew_mysql::{OutputFormat, Snapshot, StatementText, take_snapshot_with_instance};
+use clew_model::{Pagination, SessionSelection};
+use clew_mysql::{OutputFormat, Snapshot, StatementForm, take_snapshot_with_instance};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -71,14 +71,14 @@ pub(crate) async fn list_processes(
 ) -> Result<Json<Processes>, ApiError> {
     let target = NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
-    let statements = StatementText::from_masked(target.is_masked_for_caller(&service, &caller));
-    let (node, selection) = (&target.node, Selection::default());
+    let statements = StatementForm::from_masked(target.masks_statements_for(&service, &caller));
+    let (node, selection) = (&target.node, SessionSelection::default());
     let read = async |limits| {
         take_snapshot_with_instance(&node.url, &selection, statements, OutputFormat::Json, &limits).await
     };
     let mut snapshot = service.read_node(node, read).await?;
     if let Some(server) = snapshot.server.take() {
-        service.session_list_servers().record_list(&caller.principal.user_id, &node.id, server);
+        service.session_list_servers().record_session_list(&caller.principal.user_id, &node.id, server);
     }
     let slicing = tokio::task::spawn_blocking(move || read_snapshot_page(snapshot, page)).await;
     let processes = slicing.map_err(|error| ApiError::internal_error(&error))?;

@@ -38,21 +38,21 @@ impl Default for SessionListServers {
 
 impl SessionListServers {
     /// Records the server instance that returned a session list to a user.
-    pub(super) fn record_list(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
-        self.record_list_at(user, node, server, Instant::now());
+    pub(super) fn record_session_list(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
+        self.record_session_list_at(user, node, server, Instant::now());
     }
 
     /// Returns whether the user's latest list for the node is recent and came from a different server instance.
-    pub(super) fn is_different_server(&self, user: &UserId, node: &NodeId, server: &ServerInstance) -> bool {
-        self.is_different_server_at(user, node, server, Instant::now())
+    pub(super) fn is_from_different_server(&self, user: &UserId, node: &NodeId, server: &ServerInstance) -> bool {
+        self.is_from_different_server_at(user, node, server, Instant::now())
     }
 
-    fn record_list_at(&self, user: &UserId, node: &NodeId, server: ServerInstance, read_at: Instant) {
+    fn record_session_list_at(&self, user: &UserId, node: &NodeId, server: ServerInstance, read_at: Instant) {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lists.put((user.clone(), node.clone()), SessionListServer { server, read_at });
     }
 
-    fn is_different_server_at(&self, user: &UserId, node: &NodeId, server: &ServerInstance, now: Instant) -> bool {
+    fn is_from_different_server_at(&self, user: &UserId, node: &NodeId, server: &ServerInstance, now: Instant) -> bool {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let list = lists.get(&(user.clone(), node.clone()));
         list.is_some_and(|list| now.duration_since(list.read_at) < MAX_LIST_AGE && list.server != *server)
@@ -69,12 +69,12 @@ mod tests {
             ["uuid@1790000000", "uuid@1790000001"].map(|server| server.parse().unwrap());
         let (user, node) = (UserId::generate(), NodeId::generate());
         let (lists, read_at) = (SessionListServers::default(), Instant::now());
-        lists.record_list_at(&user, &node, one, read_at);
-        let is_different_server =
-            |after: u64| lists.is_different_server_at(&user, &node, &other, read_at + Duration::from_secs(after));
-        assert!(is_different_server(0) && is_different_server(599));
-        assert!(!is_different_server(600), "the ids may come from another list by then");
-        lists.record_list_at(&user, &node, other.clone(), read_at);
-        assert!(!is_different_server(0));
+        lists.record_session_list_at(&user, &node, one, read_at);
+        let is_from_different_server =
+            |after: u64| lists.is_from_different_server_at(&user, &node, &other, read_at + Duration::from_secs(after));
+        assert!(is_from_different_server(0) && is_from_different_server(599));
+        assert!(!is_from_different_server(600), "the ids may come from another list by then");
+        lists.record_session_list_at(&user, &node, other.clone(), read_at);
+        assert!(!is_from_different_server(0));
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::audit::ClientDisconnect;
+use crate::audit::ClientDisconnectToken;
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -50,7 +50,7 @@ pub(crate) struct TaskStatusResponse {
 pub(crate) async fn show_task_status(
     State(service): State<AppState>,
     caller: Caller,
-    disconnect: Option<Extension<ClientDisconnect>>,
+    disconnect: Option<Extension<ClientDisconnectToken>>,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -61,23 +61,23 @@ pub(crate) async fn show_task_status(
     let wait = LongPoll::from_headers(&headers, service.settings.request_timeout);
     if let (Some(wait), Some(unfinished)) = (wait, task.filter(|task| !task.status.is_final())) {
         let _slot = service.acquire_long_poll_slot(&caller.principal.user_id)?;
-        status = Box::pin(wait_for_completion(&service, &unfinished, wait, disconnect)).await?;
+        status = Box::pin(wait_for_task_completion(&service, &unfinished, wait, disconnect)).await?;
     }
     let status = status.map_or("unrecognized", TaskStatus::api_name);
     Ok((wait.map(LongPoll::preference_applied_header), Json(TaskStatusResponse { status })))
 }
 
 /// Returns the status as soon as the collection completes, the wait expires, or the client disconnects.
-async fn wait_for_completion(
+async fn wait_for_task_completion(
     service: &AppState,
     task: &CollectionTask,
     wait: LongPoll,
-    disconnect: Option<Extension<ClientDisconnect>>,
+    disconnect: Option<Extension<ClientDisconnectToken>>,
 ) -> Result<Option<TaskStatus>, ApiError> {
     let completion = service.collections.wait_for_completion(&task.request_id, wait.timeout());
     let completed = match disconnect {
         None => completion.await,
-        Some(Extension(ClientDisconnect(disconnect))) => match disconnect.run_until_cancelled(completion).await {
+        Some(Extension(ClientDisconnectToken(disconnect))) => match disconnect.run_until_cancelled(completion).await {
             Some(completed) => completed,
             None => return Ok(Some(task.status)),
         },

@@ -16,7 +16,7 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination;
-use crate::statement_text::visible_statement;
+use crate::statement_text::render_visible_statement;
 
 /// The only supported value of `action`.
 const ROLLBACK_ACTION: &str = "rollback";
@@ -93,21 +93,21 @@ pub(crate) async fn show_rollback_progress(
     body: Bytes,
 ) -> Result<Json<TransactionProgress>, ApiError> {
     let target = NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
-    let request = ProgressRequest::parse(&body)?;
+    let request = RollbackProgressRequest::parse(&body)?;
     let node = &target.node;
     if node.role != NodeRole::Master {
         return Err(ApiError::with_detail(ErrorEntry::NOT_ALLOWED, "not-the-master", Vec::new()));
     }
     let ids = request.ids.as_deref();
     let rollbacks = service.read_node(node, async |limits| read_rollbacks(&node.url, ids, &limits).await).await?;
-    let masked = target.is_masked_for_caller(&service, &caller);
+    let masked = target.masks_statements_for(&service, &caller);
     let (transactions, total_count) =
         pagination::slice_page(rollbacks, request.page, |rollback| build_rollback_entry(rollback, masked));
     Ok(Json(TransactionProgress { transactions, total_count }))
 }
 
 fn build_rollback_entry(rollback: Rollback, masked: bool) -> RollingBackTransaction {
-    let shown = |statement: Vec<u8>| visible_statement(&statement, masked);
+    let shown = |statement: Vec<u8>| render_visible_statement(&statement, masked);
     RollingBackTransaction {
         trx_id: rollback.transaction_id.to_string(),
         estimated_remaining_time: rollback.remaining_seconds,
@@ -119,13 +119,13 @@ fn build_rollback_entry(rollback: Rollback, masked: bool) -> RollingBackTransact
 }
 
 /// Parsed body of a request.
-struct ProgressRequest {
+struct RollbackProgressRequest {
     /// Ids of the requested transactions; `None` to list all transactions.
     ids: Option<Vec<u64>>,
     page: Pagination,
 }
 
-impl ProgressRequest {
+impl RollbackProgressRequest {
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = JsonBody::parse(body, &["action", "transaction_ids", "limit", "offset"])?;
         let action: String = body.get_required("action")?;
@@ -162,8 +162,9 @@ mod tests {
 
     #[test]
     fn body_selects_transactions_by_id_or_by_page() {
-        let parse =
-            |body: &str| ProgressRequest::parse(body.as_bytes()).ok().map(|request| (request.ids, request.page));
+        let parse = |body: &str| {
+            RollbackProgressRequest::parse(body.as_bytes()).ok().map(|request| (request.ids, request.page))
+        };
         let page = |offset, limit| Some((None, Pagination { offset, limit }));
         assert_eq!(parse(r#"{"action":"rollback"}"#), page(0, 100));
         assert_eq!(parse(r#"{"action":"rollback","transaction_ids":[],"offset":7,"limit":1}"#), page(7, 1));

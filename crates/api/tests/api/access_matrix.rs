@@ -7,7 +7,7 @@ mod fixtures;
 use std::collections::BTreeMap;
 
 use clew_model::{ProjectId, RequestId, UserId};
-use clew_testkit::{FakeOptions, FakeServer, Fault};
+use clew_testkit::{FakeServer, FakeServerOptions, Fault};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -286,7 +286,7 @@ async fn responses_match_the_table() {
     let (columns, rows) = parse_table();
     let mut wrong = Vec::new();
     let mut server = Server::start().await;
-    let node = FakeServer::start(FakeOptions { sessions: 1, transactions: 0, fault: Fault::None }).await.unwrap();
+    let node = FakeServer::start(FakeServerOptions { sessions: 1, transactions: 0, fault: Fault::None }).await.unwrap();
     server.set_node_url(&node.url()).await;
     let callers = Callers::of(&server).await;
     for (operation, method, path) in list_routes() {
@@ -345,7 +345,7 @@ const NOT_LASTING: &[&str] = &[
 #[tokio::test]
 async fn no_route_lets_tokens_create_permanent_objects() {
     let mut server = Server::start().await;
-    let node = FakeServer::start(FakeOptions { sessions: 1, transactions: 0, fault: Fault::None }).await.unwrap();
+    let node = FakeServer::start(FakeServerOptions { sessions: 1, transactions: 0, fault: Fault::None }).await.unwrap();
     server.set_node_url(&node.url()).await;
     let callers = Callers::of(&server).await;
     let (administrator, project) = (&callers.administrator, &server.tenant.project_id);

@@ -1,6 +1,6 @@
 //! Submission and status of collections.
 
-use clew_model::{Failure, FailureKind, RequestId, Selection, SelectionDraft};
+use clew_model::{Failure, FailureKind, RequestId, SessionSelection, SessionSelectionDraft};
 use http::Method;
 use serde_json::json;
 
@@ -9,16 +9,16 @@ use crate::server::Server;
 #[tokio::test]
 async fn collection_is_queued_with_the_requested_selection() {
     let server = Server::start().await;
-    let draft = SelectionDraft {
+    let draft = SessionSelectionDraft {
         filter: Some("slow".into()),
         slow_process_threshold: Some(30),
         user: Some("web".into()),
         sort_key: Some("trx_lock_rows".into()),
         sort_dir: Some("desc".into()),
-        ..SelectionDraft::default()
+        ..SessionSelectionDraft::default()
     };
     let requested = r#"{"filter":"slow","slow_process_threshold":30,"user":"web","db":null,"sort_key":"trx_lock_rows","sort_dir":"desc"}"#;
-    for (body, expected) in [(requested, Selection::parse(draft).unwrap()), ("", Selection::default())] {
+    for (body, expected) in [(requested, SessionSelection::parse(draft).unwrap()), ("", SessionSelection::default())] {
         for signed in [false, true] {
             let call = server.call(Method::POST, &server.sessions("")).body(body);
             let answer = if signed { server.sign(call) } else { call }.send().await.expect_status(202);

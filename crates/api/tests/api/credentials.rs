@@ -168,7 +168,7 @@ async fn temporary_credentials_create_nothing_permanent(server: Server) {
 
 /// Number of audit rows other than denials.
 async fn count_audit_changes(server: &Server) -> usize {
-    let rows = server.store.audit_rows_after(&clew_store::AuditFilter::default(), 0, 1000).await.unwrap();
+    let rows = server.store.list_audit_rows_after(&clew_store::AuditFilter::default(), 0, 1000).await.unwrap();
     rows.iter().filter(|row| row.event.outcome == clew_model::Outcome::Succeeded).count()
 }
 
@@ -256,7 +256,7 @@ async fn download_link_expires_with_the_requesting_credentials() {
     let id = server.store.insert_intelligent_kill(&new, 1).await.unwrap();
     let hour = std::time::Duration::from_hours(1);
     assert_eq!(server.store.claim_intelligent_kill(hour, hour).await.unwrap().unwrap().id, id);
-    assert!(server.store.end_intelligent_kill(id, None, 0).await.unwrap());
+    assert!(server.store.finish_intelligent_kill(id, None, 0).await.unwrap());
     let path = format!(
         "/v3/{}/instances/{}/intelligent-kill-session/history?node_id={}&start_time=0&end_time={}",
         server.tenant.project_id,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clew_store::{AuditFilter, IntelligentKillId};
-use clew_testkit::{Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession};
+use clew_testkit::{Charset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession};
 use http::Method;
 use mysql_async::prelude::Queryable;
 use reqwest::Url;
@@ -160,7 +160,7 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
         (&json!(4), &entry["task_id"])
     );
 
-    let audit = server.store.audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap();
+    let audit = server.store.list_audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap();
     let operations: Vec<_> = audit.iter().map(|row| row.event.operation.as_str()).collect();
     for (operation, count) in [
         ("ExecuteIntelligentKillSession", 4),
@@ -219,7 +219,7 @@ async fn forged_and_expired_links_are_rejected() {
 
 #[tokio::test]
 async fn queue_is_limited_and_stale_kills_are_not_executed() {
-    let node = FakeServer::start(FakeOptions { sessions: 3, transactions: 0, fault: Fault::None }).await.unwrap();
+    let node = FakeServer::start(FakeServerOptions { sessions: 3, transactions: 0, fault: Fault::None }).await.unwrap();
     let mut server = Server::start().await;
     server.set_node_url(&node.url()).await;
     for _ in 0..8 {

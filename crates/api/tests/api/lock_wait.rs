@@ -1,6 +1,6 @@
 //! Lock wait of a session.
 
-use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, Scenario};
+use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, Scenario};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -11,7 +11,8 @@ async fn wait_has_its_root_blocker(flavor: Flavor) {
     let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
     let mut server = Server::start().await;
     server.set_node_url(&node.url()).await;
-    let scenario = Scenario::all_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+    let scenario =
+        Scenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&node).await.unwrap();
     let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
     let path = |pid: u64| server.node_path(&format!("process/lock-wait?pid={pid}"));
@@ -72,7 +73,7 @@ async fn chain_is_followed_to_its_root_blocker_on_a_mysql_server() {
     let node = clew_testkit::Server::start(Flavor::MySql, &clew_testkit::ServerOptions::default()).await.unwrap();
     let mut server = Server::start().await;
     server.set_node_url(&node.url()).await;
-    for scenario in Scenario::all_for_flavor(Flavor::MySql) {
+    for scenario in Scenario::scenarios_for_flavor(Flavor::MySql) {
         if !["a chain of ten", "a circle of a row and a name"].contains(&scenario.name.as_str()) {
             continue;
         }
@@ -95,7 +96,7 @@ async fn chain_is_followed_to_its_root_blocker_on_a_mysql_server() {
 
 #[tokio::test]
 async fn invalid_session_ids_are_rejected() {
-    let node = FakeServer::start(FakeOptions { sessions: 1, transactions: 0, fault: Fault::None }).await.unwrap();
+    let node = FakeServer::start(FakeServerOptions { sessions: 1, transactions: 0, fault: Fault::None }).await.unwrap();
     let mut server = Server::start().await;
     server.set_node_url(&node.url()).await;
     for query in ["", "?pid=", "?pid=0", "?pid=-1", "?pid=1.5", "?pid=x", "?pid=1&pid=2", "?pid=18446744073709551616"] {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_model::{Outcome, Pagination};
 use clew_store::{AuditFilter, AuditRecord, KillFilter, RecordedKillOutcome};
-use clew_testkit::{Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession};
+use clew_testkit::{Charset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession};
 use http::Method;
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
@@ -64,7 +64,7 @@ async fn delete(server: &Server, body: Value) -> Answer {
 
 async fn audit_rows(server: &Server, operation: &str) -> Vec<AuditRecord> {
     let filter = AuditFilter { operation: Some(operation.into()), ..AuditFilter::default() };
-    server.store.audit_rows_after(&filter, 0, 100).await.unwrap()
+    server.store.list_audit_rows_after(&filter, 0, 100).await.unwrap()
 }
 
 async fn sessions_of_another_server_instance_are_not_killed(flavor: Flavor) {
@@ -221,7 +221,7 @@ async fn missing_kill_privilege_is_reported_with_the_grant_on_a_server() {
 
 #[tokio::test]
 async fn invalid_requests_kill_nothing() {
-    let node = FakeServer::start(FakeOptions { sessions: 3, transactions: 0, fault: Fault::None }).await.unwrap();
+    let node = FakeServer::start(FakeServerOptions { sessions: 3, transactions: 0, fault: Fault::None }).await.unwrap();
     let mut server = Server::start().await;
     server.set_node_url(&node.url()).await;
     for (body, reason) in [

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, StatementGate};
+use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, StatementGate};
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::server::Server;
 
 async fn start_fake_node(sessions: u64, fault: Fault) -> FakeServer {
-    FakeServer::start(FakeOptions { sessions, transactions: 0, fault }).await.unwrap()
+    FakeServer::start(FakeServerOptions { sessions, transactions: 0, fault }).await.unwrap()
 }
 
 /// Lists an idle and a busy session of a real server.

@@ -14,7 +14,7 @@ use clew_api::{
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{
     AccessKeyId, Actor, Failure, Instance, InstanceId, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId,
-    RequestId, Selection, Tag, TaskOutcome, UserId,
+    RequestId, SessionSelection, Tag, TaskOutcome, UserId,
 };
 use clew_store::{
     ClaimRequest, ClaimedTask, Clock, InitialIds, InitialTenant, NewCollectionTask, NewIntelligentKill, NewToken,
@@ -345,7 +345,7 @@ impl Server {
             project_id: self.tenant.project_id.clone(),
             instance_id: self.instance.id.clone(),
             node_id: self.node(),
-            selection: Selection::default(),
+            selection: SessionSelection::default(),
             masked,
         };
         self.store.insert_task(&task, 100).await.unwrap();
@@ -427,7 +427,7 @@ impl Server {
                 break;
             }
         }
-        assert!(self.store.end_intelligent_kill(id, None, 0).await.unwrap());
+        assert!(self.store.finish_intelligent_kill(id, None, 0).await.unwrap());
         let expires = self.store.compute_link_expiry(Duration::from_hours(1));
         let signature = self.store.sign_link(&format!("intelligent-kill {id}"), expires);
         format!("/clew/v1/intelligent-kills/{id}?expires={expires}&signature={signature}")

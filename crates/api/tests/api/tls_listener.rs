@@ -271,7 +271,7 @@ async fn certificate_is_reloaded_while_old_connections_continue() {
     let files = Files::of(&old);
     let tls = files.load().unwrap();
     let server = start_server(&tls).await;
-    tokio::spawn(tls.poll_and_reload_files(Duration::from_millis(20), server.shutdown.clone()));
+    tokio::spawn(tls.watch_certificate_files(Duration::from_millis(20), server.shutdown.clone()));
     let mut early = connect(&server, &[&old, &new]).await;
     assert_eq!(peer_certificate(&early), old.der());
     files.write(&new.certificate, &new.key);
@@ -311,7 +311,7 @@ async fn invalid_certificate_files_keep_the_old_certificate() {
     assert_eq!(peer_certificate(&connect(&server, &[&old]).await), old.der());
     // A watcher may observe one new file before the other.
     files.write(&new.certificate, &old.key);
-    tokio::spawn(tls.poll_and_reload_files(Duration::from_millis(20), server.shutdown.clone()));
+    tokio::spawn(tls.watch_certificate_files(Duration::from_millis(20), server.shutdown.clone()));
     assert_eq!(peer_certificate(&connect(&server, &[&old]).await), old.der());
     files.write(&new.certificate, &new.key);
     wait_for_certificate(&server, &[&old, &new], &new).await;

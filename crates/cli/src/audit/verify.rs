@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::checkpoint;
 use crate::error::CliError;
-use crate::store_args::StoreFormatArgs;
+use crate::store_args::StoreOutputArgs;
 
 /// Verify that no row of the audit log is missing or changed. The exit code is 1 if the verification fails.
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ pub(super) struct VerifyArgs {
     #[arg(long = "checkpoint", value_name = "FILE")]
     checkpoints: Vec<PathBuf>,
     #[command(flatten)]
-    store_args: StoreFormatArgs,
+    store_args: StoreOutputArgs,
 }
 
 const AFTER_HELP: &str = "\

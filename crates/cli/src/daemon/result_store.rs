@@ -23,7 +23,7 @@ pub(super) fn read_s3_settings(location: &str) -> Result<Option<S3Settings>, Cli
 
 /// Tests the access to S3, and configures the store to save results in S3.
 /// Without S3 settings, results are stored in the data directory.
-pub(super) async fn attach_result_store(store: Store, s3: Option<S3Settings>) -> Result<Store, CliError> {
+pub(super) async fn configure_result_store(store: Store, s3: Option<S3Settings>) -> Result<Store, CliError> {
     match s3 {
         Some(settings) => Ok(store.with_results(ResultStore::connect_s3(&settings).await?)),
         None => Ok(store),

@@ -91,7 +91,7 @@ fn parse_node_options(specs: &[String], ids: &[NodeId]) -> Result<Vec<NewNode>, 
             Ok(NewNode {
                 id: ids.get(index).cloned(),
                 role: role.unwrap_or(default),
-                url: node_url::resolve_password(node_url::parse_node_url(url)?)?,
+                url: node_url::resolve_node_password(node_url::parse_node_url(url)?)?,
                 zone,
             })
         })
@@ -117,7 +117,7 @@ fn parse_node_option(text: &str) -> Result<NodeSpec<'_>, CliError> {
             node.role = Some(parsed.ok_or_else(unknown)?);
         } else if let Some(zone) = last.strip_prefix("zone=") {
             node.zone = Some(
-                zone.parse().map_err(|error: clew_model::InvalidZoneName| CliError::new_refusal(error.to_string()))?,
+                zone.parse().map_err(|error: clew_model::ZoneNameError| CliError::new_refusal(error.to_string()))?,
             );
         } else {
             break;

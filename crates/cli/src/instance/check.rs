@@ -40,7 +40,7 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
         inaccessible += usize::from(outcome.is_err());
         text.push_str(&format_node_report(listed, &outcome));
         let zone_without_worker =
-            zones.iter().any(|state| state.zone == listed.zone && listed.zone.is_some() && state.is_unserved());
+            zones.iter().any(|state| state.zone == listed.zone && listed.zone.is_some() && state.lacks_workers());
         if let Some(zone) = listed.zone.as_ref().filter(|_| zone_without_worker) {
             let _ = writeln!(
                 text,
@@ -52,7 +52,7 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
                 text,
                 "Login backoff until {}; refused logins: {} ({}). fix: correct the account and run this check again, or change the \
                  credentials with clew instance set-node.\n",
-                format_retry_time(backoff.retry_at),
+                format_retry_timestamp(backoff.retry_at),
                 backoff.refusals,
                 to_single_line(&backoff.reason)
             );
@@ -60,7 +60,7 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
         let backoff = backoff.map(|backoff| {
             json!({
                 "refused_logins": backoff.refusals, "reason": backoff.reason,
-                "next_attempt": format_retry_time(backoff.retry_at),
+                "next_attempt": format_retry_timestamp(backoff.retry_at),
             })
         });
         let (key, outcome) = match outcome {
@@ -102,7 +102,7 @@ async fn update_login_backoff(
 }
 
 /// Formats a Unix timestamp in milliseconds as RFC 3339, without fractional seconds.
-fn format_retry_time(milliseconds: i64) -> String {
+fn format_retry_timestamp(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map_or_else(|_| milliseconds.to_string(), |at| format!("{at:.0}"))
 }
 

@@ -65,7 +65,7 @@ pub(super) async fn add_tags(arguments: TagArgs) -> Result<(), CliError> {
     let inventory = project_args.open_inventory().await?;
     let instance = require_instance(&inventory, &instance).await?;
     inventory.store.add_tags(&inventory.origin, &inventory.project.id, &instance.id, &tags).await?;
-    reload_and_print_instance(&project_args, &inventory, &instance).await
+    print_updated_instance(&project_args, &inventory, &instance).await
 }
 
 pub(super) async fn remove_tags(arguments: UntagArgs) -> Result<(), CliError> {
@@ -86,11 +86,11 @@ pub(super) async fn remove_tags(arguments: UntagArgs) -> Result<(), CliError> {
         return Err(CliError::new_refusal(format!("{} has no tag {tag:?}; nothing was changed", instance.name)));
     }
     inventory.store.remove_tags(&inventory.origin, &inventory.project.id, &instance.id, &tags).await?;
-    reload_and_print_instance(&project_args, &inventory, &instance).await
+    print_updated_instance(&project_args, &inventory, &instance).await
 }
 
 /// Reloads an instance from the store, and prints the instance.
-async fn reload_and_print_instance(
+async fn print_updated_instance(
     project_args: &ProjectArgs,
     inventory: &InstanceInventory,
     instance: &Instance,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use clew_diagnose::KillRisk;
-use clew_diagnose::waits::{self, WaitParty};
+use clew_diagnose::waits::{self, WaitParticipant};
 use clew_model::{Language, Limitation, LimitationKind, NodeUrl, Session, Transaction};
 use clew_mysql::{ReadLimits, read_kill_risks, read_lock_waits};
 
@@ -60,7 +60,7 @@ pub(super) async fn estimate_kill_impact(node: &NodeUrl, sessions: &[Session], l
     };
     let graph = waits::build_wait_graph(&observed);
     let blocked_count =
-        |id: &u64| Some((*id, graph.count_waiters(WaitParty::Session(*id)))).filter(|(_, count)| *count > 0);
+        |id: &u64| Some((*id, graph.count_waiters(WaitParticipant::Session(*id)))).filter(|(_, count)| *count > 0);
     let transaction_kinds = [LimitationKind::NoTransactions, LimitationKind::PartOfTransactions];
     let (transaction_limitations, wait_limitations): (Vec<&Limitation>, Vec<&Limitation>) =
         observed.limitations.iter().partition(|limitation| transaction_kinds.contains(&limitation.kind));
@@ -78,7 +78,8 @@ pub(super) async fn estimate_kill_impact(node: &NodeUrl, sessions: &[Session], l
             HashMap::new()
         }
     };
-    let warnings = graph.surviving_blockers(&ids).iter().map(|blocker| blocker.warning_text(Language::EnUs)).collect();
+    let warnings =
+        graph.surviving_blockers(&ids).iter().map(|blocker| blocker.format_warning(Language::EnUs)).collect();
     KillImpact {
         transactions: (!hidden).then_some(transactions),
         risks,

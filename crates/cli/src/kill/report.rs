@@ -40,7 +40,7 @@ impl KillReport {
         }
         if let Some(impact) = &self.selected.impact {
             for warning in &impact.warnings {
-                text.push_str(&wrap_words("warning: ", warning, width));
+                text.push_str(&wrap_labelled_text("warning: ", warning, width));
             }
             text.push_str(&impact.notes);
         }
@@ -77,7 +77,7 @@ impl KillReport {
                 None => {}
             }
             for risk in self.applicable_risks(impact, session.id) {
-                text.push_str(&wrap_words("  risk: ", &risk.to_string(), width));
+                text.push_str(&wrap_labelled_text("  risk: ", &risk.to_string(), width));
             }
         }
         text.push('\n');
@@ -220,7 +220,7 @@ fn format_kill_effect(effect: &KillEffect) -> String {
 }
 
 /// Adds a label to text, and wraps the text at `width` columns. Indents continuation lines by the label width.
-fn wrap_words(label: &str, words: &str, width: usize) -> String {
+fn wrap_labelled_text(label: &str, words: &str, width: usize) -> String {
     let mut text = label.to_owned();
     let mut used = display_width(label);
     let mut is_first = true;

@@ -91,7 +91,7 @@ impl GranteeArgs {
 
 impl ResolvedAttachment {
     /// Returns an error if a role policy is attached to a user, or if an identity policy is limited to a project.
-    fn validate(&self) -> Result<(), CliError> {
+    fn validate_attachment(&self) -> Result<(), CliError> {
         let name = &self.policy.name;
         match (self.policy.model, &self.grantee, &self.project) {
             ("role", Grantee::User(_), _) => Err(CliError::new_refusal(format!(
@@ -110,7 +110,7 @@ impl ResolvedAttachment {
 pub(super) async fn attach_policy(arguments: AttachArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
     let attachment = arguments.grantee.resolve_attachment(&directory, &arguments.policy).await?;
-    attachment.validate()?;
+    attachment.validate_attachment()?;
     let ResolvedAttachment { policy, grantee, project, to } = &attachment;
     let project = project.as_ref().map(|project| &project.id);
     let new = directory.store.attach_policy(&directory.origin, &policy.reference, grantee, project).await?;

@@ -66,7 +66,7 @@ pub(super) async fn run(arguments: SimulateArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
     let user = directory.find_user(&arguments.user).await?;
     let action = find_action(&arguments.action)?;
-    let (project, instance) = resolve_project_and_instance(&directory, &arguments, action).await?;
+    let (project, instance) = resolve_request_target(&directory, &arguments, action).await?;
     let principal = load_principal(&directory, &user).await?;
     let resource = Resource {
         project: project.as_ref().map(|project| RequestProject {
@@ -122,7 +122,7 @@ fn find_action(name: &str) -> Result<Action, CliError> {
 
 /// Finds the project and the instance that the simulated request targets.
 /// Returns an error if a command-line option does not apply to the simulated action.
-async fn resolve_project_and_instance(
+async fn resolve_request_target(
     directory: &IdentityDirectory,
     arguments: &SimulateArgs,
     action: Action,
@@ -163,7 +163,7 @@ async fn find_single_project(directory: &IdentityDirectory) -> Result<Project, C
 
 /// Loads a user as a principal with the scope of an access key: the domain with all its projects.
 async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
-    let grants = directory.store.list_grants_of_user(&user.id).await?;
+    let grants = directory.store.list_user_grants(&user.id).await?;
     Ok(Principal {
         user_id: user.id.clone(),
         user_name: user.name.clone(),
@@ -184,7 +184,7 @@ fn parse_stored_grant(stored: StoredGrant) -> Option<Grant> {
             let policy = system::find_system_policy(&name).cloned();
             (name, policy)
         }
-        StoredPolicy::Custom { name, document } => (name, Policy::parse_stored(&document).ok().map(Arc::new)),
+        StoredPolicy::Custom { name, document } => (name, Policy::parse_stored_document(&document).ok().map(Arc::new)),
     };
     let Some(policy) = policy else {
         output::write_stderr(&format!(

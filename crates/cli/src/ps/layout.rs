@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Effects, Style};
 use clew_diagnose::terminal::{bytes_to_single_line, display_width, truncate_to_width};
-use clew_diagnose::waits::is_wait_state;
+use clew_diagnose::waits::is_lock_wait_state;
 use clew_model::HostPattern;
 use clew_mysql::Snapshot;
 use serde::Deserialize;
@@ -93,7 +93,7 @@ fn format_session_row(row: SessionRow, width: usize) -> TableLine {
         _ if has_no_state && row.transaction_status.is_some() => "in transaction".to_owned(),
         state => state.unwrap_or_default(),
     };
-    let is_waiting = row.transaction_status.as_deref() == Some("LOCK WAIT") || is_wait_state(state.as_bytes());
+    let is_waiting = row.transaction_status.as_deref() == Some("LOCK WAIT") || is_lock_wait_state(state.as_bytes());
     let statement = row.sql_statement.unwrap_or_default();
     // Only the start of a statement is processed, because a statement can have megabytes.
     let head: String = statement.chars().take(width * 4).collect();

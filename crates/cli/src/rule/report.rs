@@ -66,7 +66,7 @@ impl<'a> RuleReport<'a> {
             text.push('\n');
         }
         for (index, rule) in self.rules.iter().enumerate() {
-            let (kills, spares) = self.count_killed_and_spared_sessions(index);
+            let (kills, spares) = self.count_sessions_by_verdict(index);
             let _ = writeln!(text, "{}: kills {kills}, spares {spares}", text_table::sanitize_line(&rule.name));
         }
         for rule in self.rules.iter().filter(|rule| rule.is_duration_only) {
@@ -89,7 +89,7 @@ impl<'a> RuleReport<'a> {
 
     pub(super) fn to_json(&self) -> Value {
         let rule = |(index, rule): (usize, &NamedKillRule)| {
-            let (killed, spared) = self.count_killed_and_spared_sessions(index);
+            let (killed, spared) = self.count_sessions_by_verdict(index);
             json!({ "name": rule.name, "killed": killed, "spared": spared })
         };
         let killed = |(rule, session): &(usize, &Session)| self.session_to_json(*rule, session, None);
@@ -105,7 +105,7 @@ impl<'a> RuleReport<'a> {
     }
 
     /// Returns the number of sessions that a rule would kill, and the number that it would spare.
-    fn count_killed_and_spared_sessions(&self, rule: usize) -> (usize, usize) {
+    fn count_sessions_by_verdict(&self, rule: usize) -> (usize, usize) {
         let kills = self.killed.iter().filter(|(index, _)| *index == rule).count();
         (kills, self.spared.iter().filter(|(index, ..)| *index == rule).count())
     }

@@ -68,7 +68,7 @@ pub(super) fn watch_certificate(tls: &TlsConfig, shutdown: &CancellationToken) -
     tls.warn_if_key_is_world_readable();
     let mut hangup = signal(SignalKind::hangup())
         .map_err(|error| CliError::new_failure(format!("could not listen for signals: {error}")))?;
-    tokio::spawn(tls.clone().poll_and_reload_files(CERTIFICATE_POLL_INTERVAL, shutdown.clone()));
+    tokio::spawn(tls.clone().watch_certificate_files(CERTIFICATE_POLL_INTERVAL, shutdown.clone()));
     let tls = tls.clone();
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {

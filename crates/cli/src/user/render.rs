@@ -28,7 +28,7 @@ impl UserAccess {
             }
         }
         let mut grants = Vec::new();
-        for grant in store.list_grants_of_user(&user.id).await? {
+        for grant in store.list_user_grants(&user.id).await? {
             let project = match &grant.project {
                 Some(id) => store.find_project(id).await?.map(|project| project.name),
                 None => None,

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use clew_testkit::{FakeOptions, FakeServer, Fault};
+use clew_testkit::{FakeServer, FakeServerOptions, Fault};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -64,7 +64,7 @@ impl Service {
 
 #[tokio::test]
 async fn result_is_written_to_stdout_or_a_file() {
-    let fake = FakeServer::start(FakeOptions::default()).await.unwrap();
+    let fake = FakeServer::start(FakeServerOptions::default()).await.unwrap();
     let service = Service::start(&fake.url()).await;
     let by_key = run_command(service.with_key(&["--sort-dir", "desc"])).await;
     assert_eq!((by_key.code, by_key.stderr.as_str()), (Some(0), ""), "{by_key:?}");
@@ -89,7 +89,8 @@ async fn result_is_written_to_stdout_or_a_file() {
 
 #[tokio::test]
 async fn failed_collection_reports_the_reason_and_leaves_no_file() {
-    let fake = FakeServer::start(FakeOptions { fault: Fault::TooManyConnections, ..FakeOptions::default() });
+    let fake =
+        FakeServer::start(FakeServerOptions { fault: Fault::TooManyConnections, ..FakeServerOptions::default() });
     let service = Service::start(&fake.await.unwrap().url()).await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.csv");
@@ -101,7 +102,7 @@ async fn failed_collection_reports_the_reason_and_leaves_no_file() {
 
 #[tokio::test]
 async fn missing_or_wrong_credentials_are_rejected() {
-    let fake = FakeServer::start(FakeOptions::default()).await.unwrap();
+    let fake = FakeServer::start(FakeServerOptions::default()).await.unwrap();
     let service = Service::start(&fake.url()).await;
     let mut without_credentials = service.collect(&[]);
     without_credentials.env("CLEW_PROJECT_ID", service.credentials["project_id"].as_str().unwrap());

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use clew_client::Credentials;
 use clew_model::{InstanceFilter, Pagination, ProjectId};
-use clew_testkit::{FakeOptions, FakeServer};
+use clew_testkit::{FakeServer, FakeServerOptions};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -87,7 +87,7 @@ async fn is_simulated_as_allowed(tenant: &Tenant, action: &str, instance: &str) 
 #[tokio::test]
 async fn api_decisions_match_simulated_decisions() {
     let tenant = Tenant::new().await;
-    let fake = FakeServer::start(FakeOptions::default()).await.unwrap();
+    let fake = FakeServer::start(FakeServerOptions::default()).await.unwrap();
     let made = tenant.json(&["domain", "create", "acme", "--admin", "alice"]).await;
     let project = made["project_id"].as_str().unwrap();
     let mut instances = Vec::new();

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use clew_testkit::{
-    ConnectionIdRewrite, FakeOptions, FakeServer, Flavor, Rewrite, RewritingProxy, Server, ServerOptions,
+    ConnectionIdRewrite, FakeServer, FakeServerOptions, Flavor, RewriteRules, RewritingProxy, Server, ServerOptions,
 };
 
 use crate::run::{CommandOutput, initialise, run};
@@ -20,7 +20,7 @@ async fn instance_lifecycle() {
     let project = initialise(&dir).await["project_id"].clone();
     let empty = instance(&dir, &["list"]).await;
     assert!(empty.stdout.contains("No instances yet"), "{empty:?}");
-    let fake = FakeServer::start(FakeOptions::default()).await.unwrap();
+    let fake = FakeServer::start(FakeServerOptions::default()).await.unwrap();
     let replica = "mysql://clew:hunter2@127.0.0.1:1/";
     let arguments =
         ["add", "--name", "shop", "--node", &fake.url(), "--node", replica, "--tag", "env=prod", "--format", "json"];
@@ -108,7 +108,7 @@ async fn proxy_with_rewritten_connection_ids_is_reported(flavor: Flavor) {
     let dir = folder.path().join("data");
     initialise(&dir).await;
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-    let rewrite = Rewrite { greeting_id: ConnectionIdRewrite::From(7000), ..Rewrite::default() };
+    let rewrite = RewriteRules { greeting_id: ConnectionIdRewrite::From(7000), ..RewriteRules::default() };
     let proxy = RewritingProxy::start((Ipv4Addr::LOCALHOST, server.port()).into(), rewrite).await.unwrap();
     assert_eq!(instance(&dir, &["add", "--name", "shop", "--node", &proxy.url("root")]).await.code, Some(0));
     for shown in [run(&["doctor", &proxy.url("root")]).await, instance(&dir, &["check", "shop"]).await] {

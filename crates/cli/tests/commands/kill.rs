@@ -52,7 +52,8 @@ async fn running_statement(server: &Server, id: u64) -> Option<Option<String>> {
 /// Session `a` has changed rows, and session `b` waits for one of them.
 async fn kill_previews_its_impact(flavor: Flavor) {
     let server = start_server(flavor).await;
-    let scenario = Scenario::all_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+    let scenario =
+        Scenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&server).await.unwrap();
     let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
     let (id, gone) = (blocker.to_string(), "4000000000");
@@ -113,7 +114,8 @@ async fn kill_previews_its_impact_on_a_mysql_server() {
 
 async fn preview_lists_risks_and_surviving_root_blockers(flavor: Flavor) {
     let server = start_server(flavor).await;
-    let scenario = Scenario::all_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+    let scenario =
+        Scenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&server).await.unwrap();
     let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
     server.run(&["CREATE TABLE shop.log (id INT) ENGINE = MyISAM"]).await.unwrap();

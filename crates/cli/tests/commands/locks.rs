@@ -1,6 +1,6 @@
 //! `clew locks`.
 
-use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, Scenario, Server, ServerOptions};
+use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, Scenario, Server, ServerOptions};
 use serde_json::Value;
 
 use crate::run::run;
@@ -12,7 +12,8 @@ async fn lock_wait_is_shown_in_every_format(flavor: Flavor) {
     assert_eq!(output.code, Some(0), "{output:?}");
     assert!(output.stdout.starts_with("No session waits for a lock on 127.0.0.1:"), "{output:?}");
 
-    let scenario = Scenario::all_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+    let scenario =
+        Scenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&server).await.unwrap();
     let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
 
@@ -63,7 +64,7 @@ async fn lock_wait_is_shown_in_every_format_on_a_mysql_server() {
 async fn idle_root_blockers_show_their_last_statement_on_a_mysql_server() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
     let two = |scenario: &Scenario| scenario.name == "two readers in the way of one writer";
-    let scenario = Scenario::all_for_flavor(Flavor::MySql).into_iter().find(two).unwrap();
+    let scenario = Scenario::scenarios_for_flavor(Flavor::MySql).into_iter().find(two).unwrap();
     let built = scenario.build(&server).await.unwrap();
     let tree = run(&["locks", &server.url()]).await;
     let ran = "ran: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE";
@@ -77,7 +78,8 @@ async fn idle_root_blockers_show_their_last_statement_on_a_mysql_server() {
 
 #[tokio::test]
 async fn read_failure_is_reported_with_the_reason() {
-    let full = FakeServer::start(FakeOptions { sessions: 1, transactions: 0, fault: Fault::TooManyConnections }).await;
+    let full =
+        FakeServer::start(FakeServerOptions { sessions: 1, transactions: 0, fault: Fault::TooManyConnections }).await;
     let output = run(&["locks", &full.unwrap().url()]).await;
     output.assert_failed(&["too many connections", "1040", "fix: "]);
     run(&["locks", "mysql://root@127.0.0.1:1/", "--format", "table"]).await.assert_refused(&["tree, json, dot"]);

@@ -9,7 +9,7 @@ use crate::run::run;
 async fn sessions_fit_the_terminal_width_on_a_mysql_server() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
     let scenario =
-        Scenario::all_for_flavor(Flavor::MySql).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+        Scenario::scenarios_for_flavor(Flavor::MySql).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&server).await.unwrap();
     let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
 

@@ -3,13 +3,13 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, Scenario, Server, ServerOptions};
+use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, Scenario, Server, ServerOptions};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::run::{clew, run, run_command};
 
 async fn fake(sessions: u64, fault: Fault) -> FakeServer {
-    FakeServer::start(FakeOptions { sessions, transactions: 1, fault }).await.unwrap()
+    FakeServer::start(FakeServerOptions { sessions, transactions: 1, fault }).await.unwrap()
 }
 
 #[tokio::test]
@@ -152,7 +152,7 @@ async fn password_is_read_from_the_environment() {
 async fn detail_columns_follow_the_api_columns_on_a_mysql_server() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
     let scenario =
-        Scenario::all_for_flavor(Flavor::MySql).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+        Scenario::scenarios_for_flavor(Flavor::MySql).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&server).await.unwrap();
     let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
     let url = server.url();

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
-use clew_testkit::{Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession, Server, ServerOptions};
+use clew_testkit::{Charset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server, ServerOptions};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -192,8 +192,11 @@ async fn hostile_text_of_mysql_is_neutralised() {
 
 #[tokio::test]
 async fn server_error_text_is_sanitised_and_cannot_forge_a_fix() {
-    let fake =
-        FakeServer::start(FakeOptions { sessions: 0, transactions: 0, fault: Fault::RawGreeting(HOSTILE_GREETING) });
+    let fake = FakeServer::start(FakeServerOptions {
+        sessions: 0,
+        transactions: 0,
+        fault: Fault::RawGreeting(HOSTILE_GREETING),
+    });
     let fake = fake.await.unwrap();
     for arguments in [vec!["ps", &*fake.url()], vec!["doctor", &fake.url()], vec!["locks", &fake.url()]] {
         let seen = run(&arguments).await;

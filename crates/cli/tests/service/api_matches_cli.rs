@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use clew_client::{CollectionStatus, SelectionRequest, StreamSink};
+use clew_client::{CollectionStatus, StartCollectionRequest, StreamSink};
 use clew_testkit::{Flavor, KnownSessions, Server, ServerOptions};
 
 use crate::harness::{CLEW, Home};
@@ -28,7 +28,7 @@ async fn api_result_equals_command_line_snapshot(flavor: Flavor) {
     let serving = home.serve().await;
     let client = home.client(&serving);
     let (instance, node) = (&added.instance, &added.nodes[0]);
-    let id = client.start_collection(instance, node, &SelectionRequest::default()).await.unwrap();
+    let id = client.start_collection(instance, node, &StartCollectionRequest::default()).await.unwrap();
     let status = client.wait_for_collection(instance, node, &id, Duration::from_mins(1), |_, _| {}).await.unwrap();
     assert_eq!(status, CollectionStatus::Finished, "{}", home.log());
     let mut target = StreamSink::new(Vec::new());

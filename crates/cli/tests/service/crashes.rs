@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use clew_client::{Client, ClientError, CollectionStatus, RequestId, SelectionRequest, StreamSink};
-use clew_testkit::{FakeOptions, FakeServer, Fault};
+use clew_client::{Client, ClientError, CollectionStatus, RequestId, StartCollectionRequest, StreamSink};
+use clew_testkit::{FakeServer, FakeServerOptions, Fault};
 
 use crate::harness::{Home, RegisteredInstance};
 
@@ -29,7 +29,8 @@ async fn download(
 
 #[tokio::test]
 async fn collections_survive_twenty_crashes_without_partial_results() {
-    let fake = FakeServer::start(FakeOptions { sessions: ROWS, transactions: 0, fault: Fault::None }).await.unwrap();
+    let fake =
+        FakeServer::start(FakeServerOptions { sessions: ROWS, transactions: 0, fault: Fault::None }).await.unwrap();
     let home = Home::new().await;
     let added = home.add_instance(&[&fake.url()]);
     let mut etags: HashMap<RequestId, String> = HashMap::new();
@@ -42,7 +43,10 @@ async fn collections_survive_twenty_crashes_without_partial_results() {
         let mut ids = Vec::new();
         for _ in 0..4 {
             ids.push(
-                client.start_collection(&added.instance, &added.nodes[0], &SelectionRequest::default()).await.unwrap(),
+                client
+                    .start_collection(&added.instance, &added.nodes[0], &StartCollectionRequest::default())
+                    .await
+                    .unwrap(),
             );
         }
         tokio::time::sleep(delay).await;

@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use clew_client::{Client, CollectionStatus, RequestId, SelectionRequest};
-use clew_testkit::{FakeOptions, FakeServer, Fault};
+use clew_client::{Client, CollectionStatus, RequestId, StartCollectionRequest};
+use clew_testkit::{FakeServer, FakeServerOptions, Fault};
 
 use crate::harness::{CLEW, Home, RegisteredInstance};
 
@@ -23,14 +23,15 @@ async fn wait_for_status(client: &Client, added: &RegisteredInstance, id: &Reque
 /// Runs a collection that must fail. Returns the failure reason.
 async fn collect_and_return_failure_reason(client: &Client, added: &RegisteredInstance, home: &Home) -> String {
     let (instance, node) = (&added.instance, &added.nodes[0]);
-    let id = client.start_collection(instance, node, &SelectionRequest::default()).await.unwrap();
+    let id = client.start_collection(instance, node, &StartCollectionRequest::default()).await.unwrap();
     assert_eq!(wait_for_status(client, added, &id).await, CollectionStatus::Error, "{}", home.log());
     client.collection_failure_reason(instance, node, &id).await.unwrap().unwrap()
 }
 
 #[tokio::test]
 async fn result_write_failure_is_reported_and_leaves_no_file() {
-    let fake = FakeServer::start(FakeOptions { sessions: 6000, transactions: 0, fault: Fault::None }).await.unwrap();
+    let fake =
+        FakeServer::start(FakeServerOptions { sessions: 6000, transactions: 0, fault: Fault::None }).await.unwrap();
     let home = Home::new().await;
     let added = home.add_instance(&[&fake.url()]);
     let serving = home.serve_with_command(clew_with_file_size_limit).await;
@@ -39,7 +40,7 @@ async fn result_write_failure_is_reported_and_leaves_no_file() {
     assert!(reason.contains("store failed") && reason.contains("File too large"), "{reason}");
     assert_eq!(std::fs::read_dir(home.dir().join("results")).unwrap().count(), 0);
 
-    let few = SelectionRequest { host: Some("10.0.1.7".into()), ..SelectionRequest::default() };
+    let few = StartCollectionRequest { host: Some("10.0.1.7".into()), ..StartCollectionRequest::default() };
     let id = client.start_collection(&added.instance, &added.nodes[0], &few).await.unwrap();
     assert_eq!(wait_for_status(&client, &added, &id).await, CollectionStatus::Finished, "{}", home.log());
     assert_eq!(std::fs::read_dir(home.dir().join("results")).unwrap().count(), 1);
@@ -48,7 +49,8 @@ async fn result_write_failure_is_reported_and_leaves_no_file() {
 #[tokio::test]
 async fn spill_write_failure_is_reported_with_the_spill_directory() {
     // The rows exceed 1 MiB by far.
-    let fake = FakeServer::start(FakeOptions { sessions: 20_000, transactions: 0, fault: Fault::None }).await.unwrap();
+    let fake =
+        FakeServer::start(FakeServerOptions { sessions: 20_000, transactions: 0, fault: Fault::None }).await.unwrap();
     let home = Home::new().await;
     let added = home.add_instance(&[&fake.url()]);
     let serving = home.serve_with_command(clew_with_file_size_limit).await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use clew_client::{CollectionStatus, SelectionRequest};
+use clew_client::{CollectionStatus, StartCollectionRequest};
 use clew_testkit::{Flavor, Server, ServerOptions};
 use mysql_async::prelude::Queryable;
 
@@ -16,7 +16,7 @@ async fn hung_node_fails_with_reason_and_does_not_delay_others() {
     let added = home.add_instance(&[&hung.url(), &healthy.url()]);
     let serving = home.serve().await;
     let client = home.client(&serving);
-    let (instance, selection) = (&added.instance, SelectionRequest::default());
+    let (instance, selection) = (&added.instance, StartCollectionRequest::default());
 
     hung.pause().unwrap();
     let start = Instant::now();

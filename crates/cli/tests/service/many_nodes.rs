@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use clew_client::{Client, CollectionStatus, RequestId, SelectionRequest, StreamSink};
+use clew_client::{Client, CollectionStatus, RequestId, StartCollectionRequest, StreamSink};
 use clew_model::{InstanceId, NewInstance, NewNode, NodeId, NodeRole, Origin};
 use clew_store::Store;
-use clew_testkit::{FakeFleet, FakeOptions, FakeServer, Fault, Flavor, Server, ServerOptions, open_idle_sessions};
+use clew_testkit::{
+    FakeFleet, FakeServer, FakeServerOptions, Fault, Flavor, Server, ServerOptions, open_idle_sessions,
+};
 use mysql_async::prelude::Queryable;
 use tokio::task::JoinSet;
 
@@ -63,7 +65,7 @@ async fn collect_each(client: &Client, nodes: &[Node]) -> Vec<(Node, RequestId)>
         callers.spawn(async move {
             let mut requested = Vec::new();
             for (instance, node) in share {
-                let id = client.start_collection(&instance, &node, &SelectionRequest::default()).await.unwrap();
+                let id = client.start_collection(&instance, &node, &StartCollectionRequest::default()).await.unwrap();
                 requested.push(((instance, node), id));
             }
             requested
@@ -95,7 +97,7 @@ async fn count_rows(client: &Client, (instance, node): &Node, id: &RequestId) ->
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_thousand_nodes_are_collected_in_bounded_memory() {
-    let options = FakeOptions { sessions: SESSIONS_PER_NODE as u64, transactions: 5, fault: Fault::None };
+    let options = FakeServerOptions { sessions: SESSIONS_PER_NODE as u64, transactions: 5, fault: Fault::None };
     let fleet = FakeFleet::start(NODE_COUNT, options).await.unwrap();
     let home = Home::new().await;
     let urls: Vec<_> = fleet.servers().iter().map(FakeServer::url).collect();
@@ -108,7 +110,7 @@ async fn a_thousand_nodes_are_collected_in_bounded_memory() {
     let accepted = start.elapsed();
     wait_for_completion(&serving, NODE_COUNT).await;
     println!("{NODE_COUNT} nodes: accepted after {accepted:.2?}, completed after {:.2?}", start.elapsed());
-    println!("peak {} KiB, {} connections at most", serving.peak_kib(), fleet.max_open_connections());
+    println!("peak {} KiB, {} connections at most", serving.peak_kib(), fleet.max_open_connection_count());
 
     for (node, id) in requested.iter().step_by(50) {
         assert_eq!(count_rows(&client, node, id).await, SESSIONS_PER_NODE);
@@ -119,14 +121,14 @@ async fn a_thousand_nodes_are_collected_in_bounded_memory() {
         "{}",
         home.log()
     );
-    assert_eq!(fleet.accepted_connections(), NODE_COUNT as u64);
+    assert_eq!(fleet.accepted_connection_count(), NODE_COUNT as u64);
     assert!(
-        fleet.max_open_connections() <= backend::WORKERS * (64 + 256),
+        fleet.max_open_connection_count() <= backend::WORKERS * (64 + 256),
         "{} connections at once",
-        fleet.max_open_connections()
+        fleet.max_open_connection_count()
     );
     assert!(serving.peak_kib() < MAX_PEAK_KIB, "{} KiB", serving.peak_kib());
-    while fleet.open_connections() > 0 {
+    while fleet.open_connection_count() > 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -135,8 +137,10 @@ async fn a_thousand_nodes_are_collected_in_bounded_memory() {
 async fn a_hundred_hung_nodes_do_not_delay_others() {
     const HUNG_NODES: usize = 100;
     let hung =
-        FakeFleet::start(HUNG_NODES, FakeOptions { fault: Fault::NoGreeting, ..FakeOptions::default() }).await.unwrap();
-    let healthy = FakeServer::start(FakeOptions::default()).await.unwrap();
+        FakeFleet::start(HUNG_NODES, FakeServerOptions { fault: Fault::NoGreeting, ..FakeServerOptions::default() })
+            .await
+            .unwrap();
+    let healthy = FakeServer::start(FakeServerOptions::default()).await.unwrap();
     let home = Home::new().await;
     let urls: Vec<_> = hung.servers().iter().chain([&healthy]).map(FakeServer::url).collect();
     let mut nodes = register_instances(&home, &urls).await;
@@ -147,7 +151,7 @@ async fn a_hundred_hung_nodes_do_not_delay_others() {
     let client = home.client(&serving);
     let stuck = collect_each(&client, &nodes).await;
     for _ in 0..3 {
-        let id = client.start_collection(&healthy.0, &healthy.1, &SelectionRequest::default()).await.unwrap();
+        let id = client.start_collection(&healthy.0, &healthy.1, &StartCollectionRequest::default()).await.unwrap();
         let status =
             client.wait_for_collection(&healthy.0, &healthy.1, &id, Duration::from_mins(1), |_, _| {}).await.unwrap();
         assert_eq!(status, CollectionStatus::Finished, "{}", home.log());
@@ -155,10 +159,10 @@ async fn a_hundred_hung_nodes_do_not_delay_others() {
     for ((instance, node), id) in &stuck {
         assert_eq!(client.collection_status(instance, node, id).await.unwrap(), CollectionStatus::Running);
     }
-    while hung.open_connections() < HUNG_NODES as u64 {
+    while hung.open_connection_count() < HUNG_NODES as u64 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(hung.max_open_connections(), HUNG_NODES as u64);
+    assert_eq!(hung.max_open_connection_count(), HUNG_NODES as u64);
 }
 
 #[tokio::test]

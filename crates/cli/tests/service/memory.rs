@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use clew_client::{CollectionStatus, SelectionRequest, StreamSink};
-use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, Server, ServerOptions, open_idle_sessions};
+use clew_client::{CollectionStatus, StartCollectionRequest, StreamSink};
+use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, Server, ServerOptions, open_idle_sessions};
 
 use crate::harness::Home;
 
@@ -14,7 +14,7 @@ async fn collect_and_download(url: &str) -> (usize, u64) {
     let serving = home.serve().await;
     let client = home.client(&serving);
     let (instance, node) = (&added.instance, &added.nodes[0]);
-    let id = client.start_collection(instance, node, &SelectionRequest::default()).await.unwrap();
+    let id = client.start_collection(instance, node, &StartCollectionRequest::default()).await.unwrap();
     let status = client.wait_for_collection(instance, node, &id, Duration::from_mins(1), |_, _| {}).await.unwrap();
     assert_eq!(status, CollectionStatus::Finished, "{}", home.log());
     let mut target = StreamSink::new(Vec::new());
@@ -41,7 +41,7 @@ async fn memory_stays_bounded_for_100_000_sessions() {
     }
     // Simulated sessions are busy, so their ages are checked.
     for sessions in [10_000, 100_000] {
-        let options = FakeOptions { sessions, transactions: 0, fault: Fault::None };
+        let options = FakeServerOptions { sessions, transactions: 0, fault: Fault::None };
         let fake = FakeServer::start(options).await.unwrap();
         let (rows, peak) = collect_and_download(&fake.url()).await;
         assert_eq!(rows as u64, sessions);

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use clew_testkit::{FakeOptions, FakeServer, Fault, toolchain};
+use clew_testkit::{FakeServer, FakeServerOptions, Fault, toolchain};
 use serde_json::Value;
 
 use crate::harness::{Home, RunningService};
@@ -25,7 +25,7 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 #[tokio::test(flavor = "multi_thread")]
 async fn every_response_conforms_to_the_openapi_document() {
     let home = Home::new().await;
-    let node = FakeServer::start(FakeOptions { sessions: 3, transactions: 1, fault: Fault::None }).await.unwrap();
+    let node = FakeServer::start(FakeServerOptions { sessions: 3, transactions: 1, fault: Fault::None }).await.unwrap();
     let added = home.add_instance(&[&node.url()]);
     let unlimited = home.folder.path().join("clew.toml");
     std::fs::write(&unlimited, "[limits]\nprincipal_per_second = 0\npeer_per_second = 0\n").unwrap();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use clew_client::{CollectionStatus, SelectionRequest};
+use clew_client::{CollectionStatus, StartCollectionRequest};
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
 use serde_json::{Value, json};
 
@@ -131,7 +131,7 @@ async fn no_secret_is_stored_logged_or_returned_in_clear_text() {
     // The worker logs in to the database with the password.
     let client = home.client(&serving);
     let (instance, node) = (instance.parse().unwrap(), node.parse().unwrap());
-    let id = client.start_collection(&instance, &node, &SelectionRequest::default()).await.unwrap();
+    let id = client.start_collection(&instance, &node, &StartCollectionRequest::default()).await.unwrap();
     let status = client.wait_for_collection(&instance, &node, &id, Duration::from_mins(1), |_, _| {}).await.unwrap();
     assert_eq!(status, CollectionStatus::Finished, "{}", home.log());
     drop(serving);

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use clew_client::{CollectionStatus, SelectionRequest};
-use clew_testkit::{FakeOptions, FakeServer};
+use clew_client::{CollectionStatus, StartCollectionRequest};
+use clew_testkit::{FakeServer, FakeServerOptions};
 
 use crate::harness::{CLEW, Home};
 
 #[tokio::test]
 async fn second_server_on_a_data_directory_is_rejected() {
-    let fake = FakeServer::start(FakeOptions::default()).await.unwrap();
+    let fake = FakeServer::start(FakeServerOptions::default()).await.unwrap();
     let home = Home::new().await;
     let added = home.add_instance(&[&fake.url()]);
     let serving = home.serve().await;
@@ -25,7 +25,8 @@ async fn second_server_on_a_data_directory_is_rejected() {
         "{output_text}"
     );
     let client = home.client(&serving);
-    let id = client.start_collection(&added.instance, &added.nodes[0], &SelectionRequest::default()).await.unwrap();
+    let id =
+        client.start_collection(&added.instance, &added.nodes[0], &StartCollectionRequest::default()).await.unwrap();
     let limit = Duration::from_mins(1);
     let status = client.wait_for_collection(&added.instance, &added.nodes[0], &id, limit, |_, _| {}).await.unwrap();
     assert_eq!(status, CollectionStatus::Finished);

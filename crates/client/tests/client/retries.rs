@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use clew_client::{Client, ClientError, CollectionStatus, SelectionRequest, Settings};
+use clew_client::{Client, ClientError, CollectionStatus, Settings, StartCollectionRequest};
 
 use crate::loopback_server::{
     Reply, Server, access_key, builder, client, fast_settings, instance, node, project, request_id,
@@ -14,7 +14,7 @@ const STARTED: &str = r#"{"request_id":"realtime_session-x"}"#;
 const RUNNING: &str = r#"{"status":"running"}"#;
 
 async fn collect(client: &Client) -> Result<clew_client::RequestId, ClientError> {
-    client.start_collection(&instance(), &node(), &SelectionRequest::default()).await
+    client.start_collection(&instance(), &node(), &StartCollectionRequest::default()).await
 }
 
 async fn status(client: &Client) -> Result<CollectionStatus, ClientError> {

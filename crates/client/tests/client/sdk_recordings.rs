@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use clew_client::{Client, Credentials, SelectionRequest};
+use clew_client::{Client, Credentials, StartCollectionRequest};
 use clew_iam::signature::{self, Authorization, RequestToSign, SignatureError};
 use clew_model::{InstanceFilter, Language, Pagination, Tag};
 use jiff::Timestamp;
@@ -131,8 +131,8 @@ async fn server_with_body(body: &'static str) -> Server {
     Server::start(move |_, _| Reply::new(200, body)).await
 }
 
-fn full_selection() -> SelectionRequest {
-    SelectionRequest {
+fn full_selection() -> StartCollectionRequest {
+    StartCollectionRequest {
         filter: Some("long".into()),
         slow_process_threshold: Some(3),
         user: Some("root".into()),
@@ -148,21 +148,21 @@ fn full_selection() -> SelectionRequest {
 #[tokio::test]
 async fn collection_requests_equal_those_of_the_sdk() {
     let all = full_selection();
-    let none = SelectionRequest::default;
+    let none = StartCollectionRequest::default;
     let cases = [
         ("collect-everything", all.clone()),
-        ("collect-filter", SelectionRequest { filter: all.filter, ..none() }),
+        ("collect-filter", StartCollectionRequest { filter: all.filter, ..none() }),
         (
             "collect-slow-process-threshold",
-            SelectionRequest { slow_process_threshold: all.slow_process_threshold, ..none() },
+            StartCollectionRequest { slow_process_threshold: all.slow_process_threshold, ..none() },
         ),
-        ("collect-user", SelectionRequest { user: all.user, ..none() }),
-        ("collect-host", SelectionRequest { host: all.host, ..none() }),
-        ("collect-db", SelectionRequest { db: all.db, ..none() }),
-        ("collect-command", SelectionRequest { command: all.command, ..none() }),
-        ("collect-sql-key", SelectionRequest { sql_key: all.sql_key, ..none() }),
-        ("collect-sort-key", SelectionRequest { sort_key: all.sort_key, ..none() }),
-        ("collect-sort-dir", SelectionRequest { sort_dir: all.sort_dir, ..none() }),
+        ("collect-user", StartCollectionRequest { user: all.user, ..none() }),
+        ("collect-host", StartCollectionRequest { host: all.host, ..none() }),
+        ("collect-db", StartCollectionRequest { db: all.db, ..none() }),
+        ("collect-command", StartCollectionRequest { command: all.command, ..none() }),
+        ("collect-sql-key", StartCollectionRequest { sql_key: all.sql_key, ..none() }),
+        ("collect-sort-key", StartCollectionRequest { sort_key: all.sort_key, ..none() }),
+        ("collect-sort-dir", StartCollectionRequest { sort_dir: all.sort_dir, ..none() }),
     ];
     let server = server_with_body(r#"{"request_id":"realtime_session-x"}"#).await;
     for (number, (name, selection)) in cases.into_iter().enumerate() {
@@ -171,7 +171,7 @@ async fn collection_requests_equal_those_of_the_sdk() {
         assert_same(&server.requests()[number], name);
     }
     let chinese = builder(&server).language(Language::ZhCn).build().unwrap();
-    let slow = SelectionRequest { filter: Some("slow".into()), ..none() };
+    let slow = StartCollectionRequest { filter: Some("slow".into()), ..none() };
     chinese.start_collection(&instance(), &node(), &slow).await.unwrap();
     assert_same(server.requests().last().unwrap(), "collect-in-chinese");
 }

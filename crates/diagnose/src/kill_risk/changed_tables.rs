@@ -7,7 +7,7 @@
 //!
 //! The parser does not detect modifications by triggers, foreign keys, or stored functions called in a `SELECT`.
 
-use crate::template::{CodeToken, tokenize_code};
+use crate::template::{StatementToken, tokenize_statement};
 
 /// Maximum number of bytes parsed per statement.
 const MAX_PARSED_BYTES: usize = 64 << 10;
@@ -53,7 +53,7 @@ pub struct ChangedTables {
 #[must_use]
 pub fn parse_changed_tables(statement: &[u8], database: Option<&[u8]>) -> Option<ChangedTables> {
     let head = statement.get(..MAX_PARSED_BYTES).unwrap_or(statement);
-    let (tokens, reached_end) = tokenize_code(head, MAX_PARSED_TOKENS);
+    let (tokens, reached_end) = tokenize_statement(head, MAX_PARSED_TOKENS);
     let mut parser = ChangedTablesParser {
         tokens: &tokens,
         position: 0,
@@ -69,7 +69,7 @@ pub fn parse_changed_tables(statement: &[u8], database: Option<&[u8]>) -> Option
 }
 
 struct ChangedTablesParser<'t> {
-    tokens: &'t [CodeToken],
+    tokens: &'t [StatementToken],
     position: usize,
     reached_end: bool,
     database: Option<String>,
@@ -78,12 +78,12 @@ struct ChangedTablesParser<'t> {
 }
 
 impl<'t> ChangedTablesParser<'t> {
-    fn peek_token(&self) -> Option<&'t CodeToken> {
+    fn peek_token(&self) -> Option<&'t StatementToken> {
         self.tokens.get(self.position)
     }
 
     fn next_is_keyword(&self, keyword: &str) -> bool {
-        matches!(self.peek_token(), Some(CodeToken::Word(word)) if word.eq_ignore_ascii_case(keyword))
+        matches!(self.peek_token(), Some(StatementToken::Word(word)) if word.eq_ignore_ascii_case(keyword))
     }
 
     fn next_is_any_keyword(&self, keywords: &[&str]) -> bool {
@@ -109,8 +109,8 @@ impl<'t> ChangedTablesParser<'t> {
                 return true;
             }
             match token {
-                CodeToken::Open => self.skip_parentheses(),
-                CodeToken::Semicolon => return false,
+                StatementToken::Open => self.skip_parentheses(),
+                StatementToken::Semicolon => return false,
                 _ => self.position += 1,
             }
         }
@@ -121,8 +121,8 @@ impl<'t> ChangedTablesParser<'t> {
         let mut depth = 0_usize;
         while let Some(token) = self.peek_token() {
             match token {
-                CodeToken::Open => depth += 1,
-                CodeToken::Close => depth = depth.saturating_sub(1),
+                StatementToken::Open => depth += 1,
+                StatementToken::Close => depth = depth.saturating_sub(1),
                 _ => {}
             }
             self.position += 1;
@@ -272,8 +272,8 @@ impl<'t> ChangedTablesParser<'t> {
                 return;
             }
             match token {
-                CodeToken::Semicolon => break,
-                CodeToken::Open if expects_table => {
+                StatementToken::Semicolon => break,
+                StatementToken::Open if expects_table => {
                     self.position += 1;
                     if self.next_is_any_keyword(&["SELECT", "WITH", "VALUES", "TABLE"]) {
                         self.position -= 1;
@@ -281,18 +281,20 @@ impl<'t> ChangedTablesParser<'t> {
                         expects_table = false;
                     }
                 }
-                CodeToken::Open => self.skip_parentheses(),
-                CodeToken::Comma => {
+                StatementToken::Open => self.skip_parentheses(),
+                StatementToken::Comma => {
                     self.position += 1;
                     expects_table = true;
                 }
-                CodeToken::Word(word)
+                StatementToken::Word(word)
                     if ["JOIN", "STRAIGHT_JOIN"].iter().any(|join| word.eq_ignore_ascii_case(join)) =>
                 {
                     self.position += 1;
                     expects_table = true;
                 }
-                CodeToken::Word(word) if expects_table && word.eq_ignore_ascii_case("LATERAL") => self.position += 1,
+                StatementToken::Word(word) if expects_table && word.eq_ignore_ascii_case("LATERAL") => {
+                    self.position += 1
+                }
                 _ if expects_table => {
                     expects_table = false;
                     self.parse_table_name();
@@ -307,7 +309,7 @@ impl<'t> ChangedTablesParser<'t> {
     fn parse_table_list(&mut self) {
         loop {
             self.parse_table_name();
-            if self.peek_token() != Some(&CodeToken::Comma) {
+            if self.peek_token() != Some(&StatementToken::Comma) {
                 break;
             }
             self.position += 1;
@@ -323,7 +325,7 @@ impl<'t> ChangedTablesParser<'t> {
             self.position += 1;
             return;
         };
-        let (schema, name) = if self.peek_token() == Some(&CodeToken::Dot) {
+        let (schema, name) = if self.peek_token() == Some(&StatementToken::Dot) {
             self.position += 1;
             let Some(second) = self.parse_identifier() else {
                 // `t.*` in the table list of a DELETE.
@@ -347,7 +349,7 @@ impl<'t> ChangedTablesParser<'t> {
 
     fn parse_identifier(&mut self) -> Option<String> {
         let name = match self.peek_token()? {
-            CodeToken::Word(name) | CodeToken::QuotedName(name) => name.clone(),
+            StatementToken::Word(name) | StatementToken::QuotedName(name) => name.clone(),
             _ => return None,
         };
         self.position += 1;

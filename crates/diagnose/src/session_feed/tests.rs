@@ -133,7 +133,7 @@ fn delta_for_an_expired_version_is_not_available() {
     list.apply_sample(1, vec![build_sampled_session(1, None)]);
     assert!(list.delta_json(2, false).is_some() && list.delta_json(3, false).is_none());
     assert_eq!(list.delta_json(1, false), None, "some ended sessions are no longer stored");
-    assert!(list.ended.len() <= MIN_RETAINED_ENDED_SESSIONS);
+    assert!(list.ended.len() <= MIN_ENDED_SESSIONS_CAPACITY);
 }
 
 /// Subscriber that applies deltas to its copy of the rows.
@@ -184,7 +184,7 @@ impl Subscriber {
     }
 
     /// Returns the rows with durations extrapolated to the time of the latest sample.
-    fn displayed_rows(&self) -> BTreeMap<String, Vec<Value>> {
+    fn extrapolate_rows(&self) -> BTreeMap<String, Vec<Value>> {
         let mut rows = self.rows.clone();
         for (id, row) in &mut rows {
             for column in DURATION_COLUMN_INDEXES {
@@ -220,7 +220,7 @@ proptest! {
                 continue;
             }
             subscriber.apply_delta(&list);
-            let displayed = subscriber.displayed_rows();
+            let displayed = subscriber.extrapolate_rows();
             prop_assert_eq!(displayed.keys().cloned().collect::<Vec<_>>(), sessions.keys().map(u64::to_string).collect::<Vec<_>>());
             for (id, row) in displayed {
                 let live = &sessions[&id.parse::<u64>().unwrap()];

@@ -5,7 +5,7 @@ mod lists;
 use std::sync::LazyLock;
 
 /// Non-reserved words that can directly precede or follow a string literal.
-const NON_RESERVED_WORDS_NEXT_TO_STRINGS: [&str; 8] =
+const NON_RESERVED_STRING_NEIGHBORS: [&str; 8] =
     ["COMMENT", "DATE", "END", "ESCAPE", "PASSWORD", "TIME", "TIMESTAMP", "VALUE"];
 
 /// SQL keyword.
@@ -133,9 +133,9 @@ pub(super) fn find_keyword(word: &[u8]) -> Option<&'static Keyword> {
 }
 
 /// Returns true if a string literal can directly precede or follow the word.
-pub(super) fn may_adjoin_string(word: &[u8]) -> bool {
+pub(super) fn allows_adjacent_string(word: &[u8]) -> bool {
     find_keyword(word).is_some_and(|keyword| keyword.is_reserved())
-        || NON_RESERVED_WORDS_NEXT_TO_STRINGS.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
+        || NON_RESERVED_STRING_NEIGHBORS.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
 }
 
 /// Returns true if the byte can be part of an unquoted name. Every non-ASCII byte can be part of a name.

@@ -156,7 +156,7 @@ impl<'a> Lexer<'a> {
     /// Returns true if the word at the current position cannot follow a string, like `Brien` in `'O'Brien'`.
     fn is_followed_by_invalid_word(&self) -> bool {
         let length = keywords::leading_word_length(self.remaining_bytes());
-        length > 0 && !keywords::may_adjoin_string(self.remaining_bytes().get(..length).unwrap_or_default())
+        length > 0 && !keywords::allows_adjacent_string(self.remaining_bytes().get(..length).unwrap_or_default())
     }
 
     fn read_quoted_name(&mut self) -> Option<Token<'a>> {
@@ -191,7 +191,7 @@ impl<'a> Lexer<'a> {
         // A character set introducer may directly precede a string.
         if matches!(rest.get(length), Some(b'\'' | b'"'))
             && word.first() != Some(&b'_')
-            && !keywords::may_adjoin_string(word)
+            && !keywords::allows_adjacent_string(word)
         {
             match word {
                 b"n" | b"N" => return self.read_string(length, Token::Value),

@@ -202,7 +202,7 @@ impl TemplateNormalizer {
         if self.last == LastToken::Comma && self.values.is_some() {
             return self.collapse_values();
         }
-        if self.last == LastToken::Comma && self.rows_ending_at_offset(self.out.len().saturating_sub(1)).is_some() {
+        if self.last == LastToken::Comma && self.find_equal_row_run(self.out.len().saturating_sub(1)).is_some() {
             self.out.pop();
             return self.collapse_rows();
         }
@@ -245,7 +245,7 @@ impl TemplateNormalizer {
 
     /// Collapses the row of values that starts at offset `open`, if the row equals the preceding row.
     fn push_row(&mut self, open: usize) {
-        let is_equal = self.rows_ending_at_offset(open.saturating_sub(2)).is_some_and(|rows| {
+        let is_equal = self.find_equal_row_run(open.saturating_sub(2)).is_some_and(|rows| {
             self.out.get(rows.collapsed_end..open) == Some(b", ")
                 && self.out.get(rows.start..rows.end) == self.out.get(open..)
         });
@@ -259,7 +259,7 @@ impl TemplateNormalizer {
     }
 
     /// Returns the run of equal rows in the current group, if the run ends at output offset `collapsed_end`.
-    fn rows_ending_at_offset(&mut self, collapsed_end: usize) -> Option<EqualRowRun> {
+    fn find_equal_row_run(&mut self, collapsed_end: usize) -> Option<EqualRowRun> {
         self.current_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
     }
 
@@ -287,7 +287,8 @@ impl TemplateNormalizer {
     }
 
     fn push_at_sign(&mut self, signs: &[u8], is_adjacent: bool) {
-        let space = !matches!(self.last, LastToken::Start | LastToken::Open) && !self.is_still_adjacent(is_adjacent);
+        let space =
+            !matches!(self.last, LastToken::Start | LastToken::Open) && !self.is_adjacent_in_output(is_adjacent);
         self.write_token(signs, space, LastToken::At(signs.len() == 2));
     }
 
@@ -311,7 +312,7 @@ impl TemplateNormalizer {
     }
 
     /// Returns true if `is_adjacent` is true and the template output ends with a name or literal.
-    fn is_still_adjacent(&self, is_adjacent: bool) -> bool {
+    fn is_adjacent_in_output(&self, is_adjacent: bool) -> bool {
         is_adjacent && self.out.last().is_some_and(|&byte| keywords::is_word_byte(byte) || matches!(byte, b'`' | b'?'))
     }
 

@@ -1,34 +1,34 @@
 //! Construction of the wait graph.
 
-use super::graph::{PartyDetail, WaitGraph, WaitParty};
-use super::index::ObservationIndex;
-use super::input::LockObservations;
+use super::graph::{ParticipantDetail, WaitGraph, WaitParticipant};
+use super::index::LockSnapshotIndex;
+use super::input::LockSnapshot;
 use super::{edges, rank, unexplained};
 
 /// Builds the wait graph. The run time grows linearly with the number of waits and of locks on requested resources.
 #[must_use]
-pub fn build_wait_graph(observed: &LockObservations) -> WaitGraph {
-    let index = ObservationIndex::new(observed);
-    let mut edges = edges::detect_waits(&index);
+pub fn build_wait_graph(observed: &LockSnapshot) -> WaitGraph {
+    let index = LockSnapshotIndex::new(observed);
+    let mut edges = edges::detect_lock_waits(&index);
     let unknown_reasons = std::mem::take(&mut edges.unknown_reasons);
     let waits = edges.into_sorted_waits();
-    let mut names: Vec<WaitParty> = waits.iter().flat_map(|wait| [wait.waiter, wait.blocker]).collect();
+    let mut names: Vec<WaitParticipant> = waits.iter().flat_map(|wait| [wait.waiter, wait.blocker]).collect();
     names.sort_unstable();
     names.dedup();
     let (roots, cycles) = rank::rank_root_blockers(&waits, &names);
     let unexplained = unexplained::find_unexplained_waits(&index, &waits, &unknown_reasons);
-    let parties: Vec<PartyDetail> = names.iter().map(|&party| build_party_detail(party, &index)).collect();
+    let parties: Vec<ParticipantDetail> = names.iter().map(|&party| build_participant_detail(party, &index)).collect();
     let vanished = parties.iter().filter(|facts| facts.is_missing()).map(|facts| facts.party).collect();
     WaitGraph { waits, roots, cycles, parties, vanished, unexplained, limitations: observed.limitations.clone() }
 }
 
-fn build_party_detail(party: WaitParty, index: &ObservationIndex<'_>) -> PartyDetail {
+fn build_participant_detail(party: WaitParticipant, index: &LockSnapshotIndex<'_>) -> ParticipantDetail {
     let (session, transaction) = match party {
-        WaitParty::Session(id) => (index.sessions.get(&id), index.transactions.get(&id)),
-        WaitParty::Transaction(id) => (None, index.detached.get(&id)),
+        WaitParticipant::Session(id) => (index.sessions.get(&id), index.transactions.get(&id)),
+        WaitParticipant::Transaction(id) => (None, index.detached.get(&id)),
     };
     let last = party.session_id().and_then(|id| index.observed.last_statements.get(&id));
-    PartyDetail {
+    ParticipantDetail {
         party,
         session: session.map(|facts| facts.session.clone()),
         role: session.map(|facts| facts.role).unwrap_or_default(),

@@ -83,18 +83,18 @@ const BACKUP_CONFLICTS_WITH_PENDING_REQUESTS: [&[u8]; 14] = [
 
 /// Returns true if a request conflicts with a lock granted to another session on the same object.
 pub(super) fn conflicts_with_granted(requested: MetadataLockMode, granted: MetadataLockMode) -> bool {
-    has_conflict(&CONFLICTS_WITH_GRANTED_LOCKS, &BACKUP_CONFLICTS_WITH_GRANTED_LOCKS, requested, granted)
+    modes_conflict(&CONFLICTS_WITH_GRANTED_LOCKS, &BACKUP_CONFLICTS_WITH_GRANTED_LOCKS, requested, granted)
 }
 
 /// Returns true if a request waits behind a pending request of another session for the same object.
 pub(super) fn conflicts_with_pending(requested: MetadataLockMode, pending: MetadataLockMode) -> bool {
-    has_conflict(&CONFLICTS_WITH_PENDING_REQUESTS, &BACKUP_CONFLICTS_WITH_PENDING_REQUESTS, requested, pending)
+    modes_conflict(&CONFLICTS_WITH_PENDING_REQUESTS, &BACKUP_CONFLICTS_WITH_PENDING_REQUESTS, requested, pending)
 }
 
 /// Returns true if the matrix that contains both lock modes marks a conflict between them.
 ///
 /// Returns false for lock modes from different matrices, because such modes never occur on the same object.
-fn has_conflict(plain: &[&[u8]], backup: &[&[u8]], row: MetadataLockMode, column: MetadataLockMode) -> bool {
+fn modes_conflict(plain: &[&[u8]], backup: &[&[u8]], row: MetadataLockMode, column: MetadataLockMode) -> bool {
     let first_backup = MetadataLockMode::BackupStart as usize;
     let (row, column) = (row as usize, column as usize);
     let (table, row, column) = match (row.checked_sub(first_backup), column.checked_sub(first_backup)) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use clew_model::SessionDetail;
 
-use super::graph::{LockWait, RootBlocker, WaitGraph, WaitParty};
+use super::graph::{LockWait, RootBlocker, WaitGraph, WaitParticipant};
 
 impl WaitGraph {
     /// Returns the requested lock resource, the blocker and the root blocker of each waiting session, by session id.
@@ -28,18 +28,18 @@ impl WaitGraph {
 
     fn build_session_detail(
         &self,
-        waiter: WaitParty,
+        waiter: WaitParticipant,
         waits: &[LockWait],
-        first_roots: &HashMap<WaitParty, usize>,
+        first_roots: &HashMap<WaitParticipant, usize>,
     ) -> Option<SessionDetail> {
-        let root_of = |party: WaitParty| first_roots.get(&party);
+        let root_of = |party: WaitParticipant| first_roots.get(&party);
         let root_index = root_of(waiter)?;
         let root = self.roots.get(*root_index)?;
         let wait = waits.iter().find(|wait| root_of(wait.blocker) == Some(root_index)).or_else(|| waits.first())?;
         let root_blocker = select_root_blocker(root, waiter, wait.blocker);
-        let describe_party = |label: &str, party: WaitParty| match party {
-            WaitParty::Session(_) => String::new(),
-            WaitParty::Transaction(_) => format!("; {label}: {party}"),
+        let describe_party = |label: &str, party: WaitParticipant| match party {
+            WaitParticipant::Session(_) => String::new(),
+            WaitParticipant::Transaction(_) => format!("; {label}: {party}"),
         };
         let blocked = describe_party("blocker", wait.blocker);
         let rooted =
@@ -55,8 +55,8 @@ impl WaitGraph {
     /// Maps each session and transaction in the graph to the index of its highest-ranked root blocker.
     ///
     /// The traversal from a root blocker skips waiters that were already reached from a higher-ranked root blocker.
-    fn find_highest_ranked_roots(&self) -> HashMap<WaitParty, usize> {
-        let mut waiters: HashMap<WaitParty, Vec<WaitParty>> = HashMap::new();
+    fn find_highest_ranked_roots(&self) -> HashMap<WaitParticipant, usize> {
+        let mut waiters: HashMap<WaitParticipant, Vec<WaitParticipant>> = HashMap::new();
         for wait in &self.waits {
             waiters.entry(wait.blocker).or_default().push(wait.waiter);
         }
@@ -75,7 +75,7 @@ impl WaitGraph {
 }
 
 /// Selects the root blocker of a waiter. In a cycle, the function prefers the member that directly blocks the waiter.
-fn select_root_blocker(root: &RootBlocker, waiter: WaitParty, blocker: WaitParty) -> WaitParty {
+fn select_root_blocker(root: &RootBlocker, waiter: WaitParticipant, blocker: WaitParticipant) -> WaitParticipant {
     if root.parties.contains(&blocker) {
         return blocker;
     }

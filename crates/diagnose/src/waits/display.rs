@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use super::graph::{LockResource, LockWait, PartyDetail, ResourceKind, WaitParty};
+use super::graph::{LockResource, LockWait, ParticipantDetail, ResourceKind, WaitParticipant};
 use super::input::SessionRole;
 use super::metadata::MetadataObjectKind;
 use crate::terminal::bytes_to_single_line;
 
 /// Formats a session or transaction, for example as `session 12`.
-impl fmt::Display for WaitParty {
+impl fmt::Display for WaitParticipant {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Session(id) => write!(out, "session {id}"),
@@ -38,7 +38,7 @@ impl fmt::Display for LockResource {
 /// Formats a waiter or blocker, for example as `session 12, app@10.0.0.7, idle for 15 min`.
 ///
 /// If `wait` is `Some`, the formatted text includes the duration of the wait.
-pub(super) fn format_party(facts: &PartyDetail, wait: Option<&LockWait>) -> String {
+pub(super) fn format_participant(facts: &ParticipantDetail, wait: Option<&LockWait>) -> String {
     let mut text = facts.party.to_string();
     if let Some(session) = &facts.session {
         text.extend([
@@ -68,7 +68,7 @@ pub(super) fn format_party(facts: &PartyDetail, wait: Option<&LockWait>) -> Stri
 }
 
 /// Formats the open transaction of a waiter or blocker. Returns `None` without an open transaction.
-pub(super) fn format_transaction(facts: &PartyDetail) -> Option<String> {
+pub(super) fn format_transaction(facts: &ParticipantDetail) -> Option<String> {
     let open = facts.transaction.as_ref()?;
     let transaction = &open.transaction;
     let mut text = format!(

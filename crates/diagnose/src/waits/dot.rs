@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::display;
-use super::graph::{WaitGraph, WaitParty};
+use super::graph::{WaitGraph, WaitParticipant};
 use crate::terminal::{bytes_to_single_line, truncate_to_width};
 
 /// Maximum width of a statement in a node label, in terminal columns.
@@ -15,13 +15,15 @@ const MAX_STATEMENT_WIDTH: usize = 60;
 #[must_use]
 pub fn render_dot(graph: &WaitGraph) -> String {
     let mut out = String::from("digraph waits {\n  rankdir=LR;\n  node [shape=box];\n");
-    let is_root = |party: WaitParty| graph.roots.iter().any(|root| root.parties.contains(&party));
+    let is_root = |party: WaitParticipant| graph.roots.iter().any(|root| root.parties.contains(&party));
     for facts in &graph.parties {
         let statement = facts
             .running_statement()
             .map(|statement| truncate_to_width(&bytes_to_single_line(statement), MAX_STATEMENT_WIDTH));
-        let label =
-            [Some(display::format_party(facts, None)), statement].into_iter().flatten().map(|line| escape_label(&line));
+        let label = [Some(display::format_participant(facts, None)), statement]
+            .into_iter()
+            .flatten()
+            .map(|line| escape_label(&line));
         let label = label.collect::<Vec<_>>().join("\\n");
         let style = if is_root(facts.party) { ", style=bold" } else { "" };
         // Writing to a string does not fail.
@@ -41,10 +43,10 @@ pub fn render_dot(graph: &WaitGraph) -> String {
     out
 }
 
-fn format_node_id(party: WaitParty) -> String {
+fn format_node_id(party: WaitParticipant) -> String {
     match party {
-        WaitParty::Session(id) => format!("session_{id}"),
-        WaitParty::Transaction(id) => format!("transaction_{id}"),
+        WaitParticipant::Session(id) => format!("session_{id}"),
+        WaitParticipant::Transaction(id) => format!("transaction_{id}"),
     }
 }
 

@@ -6,11 +6,11 @@ mod metadata;
 mod rows;
 mod tables;
 
-use super::index::ObservationIndex;
+use super::index::LockSnapshotIndex;
 use edge_set::EdgeSet;
 
 /// Detects all lock waits between the observed sessions and transactions.
-pub(super) fn detect_waits(index: &ObservationIndex<'_>) -> EdgeSet {
+pub(super) fn detect_lock_waits(index: &LockSnapshotIndex<'_>) -> EdgeSet {
     let mut edges = EdgeSet::default();
     rows::add_row_lock_waits(&mut edges, index);
     metadata::add_metadata_lock_waits(&mut edges, index);

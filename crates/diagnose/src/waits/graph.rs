@@ -14,14 +14,14 @@ use super::metadata::MetadataObjectKind;
 /// Waiter or blocker: a session, or a transaction without a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum WaitParty {
+pub enum WaitParticipant {
     /// Session, identified by its thread id.
     Session(u64),
     /// Id of a transaction without a session: a prepared XA transaction, or a transaction whose session has ended.
     Transaction(u64),
 }
 
-impl WaitParty {
+impl WaitParticipant {
     /// Returns the thread id of the session, or `None` for a transaction.
     #[must_use]
     pub fn session_id(self) -> Option<u64> {
@@ -40,11 +40,11 @@ pub struct WaitGraph {
     /// Root blockers, highest rank first.
     pub roots: Vec<RootBlocker>,
     /// Wait cycles, including cycles with a member that also waits for a blocker outside the cycle.
-    pub cycles: Vec<Vec<WaitParty>>,
+    pub cycles: Vec<Vec<WaitParticipant>>,
     /// All waiters and blockers, sorted.
-    pub parties: Vec<PartyDetail>,
+    pub parties: Vec<ParticipantDetail>,
     /// Waiters and blockers that are missing from the input data, for example because their sessions have ended.
-    pub vanished: Vec<WaitParty>,
+    pub vanished: Vec<WaitParticipant>,
     /// Waiting sessions without a detected blocker.
     pub unexplained: Vec<UnexplainedWait>,
     /// Limitations of the input data.
@@ -55,9 +55,9 @@ pub struct WaitGraph {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LockWait {
     /// Waiting session or transaction.
-    pub waiter: WaitParty,
+    pub waiter: WaitParticipant,
     /// Blocking session or transaction.
-    pub blocker: WaitParty,
+    pub blocker: WaitParticipant,
     /// Resource that the waiter requests.
     #[serde(serialize_with = "serialize_lock_resource")]
     pub on: Arc<LockResource>,
@@ -125,7 +125,7 @@ impl fmt::Display for ResourceKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RootBlocker {
     /// The blocking session or transaction, or all members of the blocking cycle.
-    pub parties: Vec<WaitParty>,
+    pub parties: Vec<WaitParticipant>,
     /// Number of direct and indirect waiters. If the root blocker is a cycle, all members except one count as waiters.
     pub holds: usize,
     /// Number of waiters that wait for no other root blocker: the maximum number of waiters that a kill unblocks.
@@ -137,9 +137,9 @@ pub struct RootBlocker {
 
 /// Details of a waiter or blocker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartyDetail {
+pub struct ParticipantDetail {
     /// The party.
-    pub party: WaitParty,
+    pub party: WaitParticipant,
     /// Session; `None` for a transaction without a session and for a session that the server did not list.
     pub session: Option<Session>,
     /// Role of the session.
@@ -161,13 +161,13 @@ pub struct UnexplainedWait {
     pub why: String,
 }
 
-impl PartyDetail {
+impl ParticipantDetail {
     /// Returns true if the session or transaction is missing from the input data.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         match self.party {
-            WaitParty::Session(_) => self.session.is_none(),
-            WaitParty::Transaction(_) => self.transaction.is_none(),
+            WaitParticipant::Session(_) => self.session.is_none(),
+            WaitParticipant::Transaction(_) => self.transaction.is_none(),
         }
     }
 
@@ -193,14 +193,14 @@ impl PartyDetail {
 impl WaitGraph {
     /// Returns the details of a waiter or blocker.
     #[must_use]
-    pub fn party_detail(&self, party: WaitParty) -> Option<&PartyDetail> {
+    pub fn participant_detail(&self, party: WaitParticipant) -> Option<&ParticipantDetail> {
         let index = self.parties.binary_search_by_key(&party, |facts| facts.party).ok()?;
         self.parties.get(index)
     }
 
     /// Returns the waits of a session or transaction.
     #[must_use]
-    pub fn waits_of_party(&self, waiter: WaitParty) -> &[LockWait] {
+    pub fn participant_waits(&self, waiter: WaitParticipant) -> &[LockWait] {
         let start = self.waits.partition_point(|wait| wait.waiter < waiter);
         let end = self.waits.partition_point(|wait| wait.waiter <= waiter);
         self.waits.get(start..end).unwrap_or_default()
@@ -208,15 +208,18 @@ impl WaitGraph {
 
     /// Returns the root blockers of a waiter, highest rank first. Returns an empty list if `waiter` does not wait.
     #[must_use]
-    pub fn root_blockers_of_party(&self, waiter: WaitParty) -> Vec<&RootBlocker> {
-        let mut visited: BTreeSet<WaitParty> = BTreeSet::from([waiter]);
+    pub fn find_root_blockers(&self, waiter: WaitParticipant) -> Vec<&RootBlocker> {
+        let mut visited: BTreeSet<WaitParticipant> = BTreeSet::from([waiter]);
         let mut pending = vec![waiter];
         while let Some(party) = pending.pop() {
             pending.extend(
-                self.waits_of_party(party).iter().map(|wait| wait.blocker).filter(|&blocker| visited.insert(blocker)),
+                self.participant_waits(party)
+                    .iter()
+                    .map(|wait| wait.blocker)
+                    .filter(|&blocker| visited.insert(blocker)),
             );
         }
-        if self.waits_of_party(waiter).is_empty() {
+        if self.participant_waits(waiter).is_empty() {
             return Vec::new();
         }
         self.roots.iter().filter(|root| root.parties.iter().any(|party| visited.contains(party))).collect()
@@ -224,19 +227,19 @@ impl WaitGraph {
 
     /// Returns the number of direct and indirect waiters of a blocker.
     #[must_use]
-    pub fn count_waiters(&self, blocker: WaitParty) -> usize {
+    pub fn count_waiters(&self, blocker: WaitParticipant) -> usize {
         self.transitive_waiters(&[blocker]).len()
     }
 
     /// Returns all direct and indirect waiters of the blockers, excluding the blockers themselves.
     #[must_use]
-    pub fn transitive_waiters(&self, blockers: &[WaitParty]) -> BTreeSet<WaitParty> {
-        let mut waiters: HashMap<WaitParty, Vec<WaitParty>> = HashMap::new();
+    pub fn transitive_waiters(&self, blockers: &[WaitParticipant]) -> BTreeSet<WaitParticipant> {
+        let mut waiters: HashMap<WaitParticipant, Vec<WaitParticipant>> = HashMap::new();
         for wait in &self.waits {
             waiters.entry(wait.blocker).or_default().push(wait.waiter);
         }
-        let mut visited: BTreeSet<WaitParty> = blockers.iter().copied().collect();
-        let mut pending: Vec<WaitParty> = blockers.to_vec();
+        let mut visited: BTreeSet<WaitParticipant> = blockers.iter().copied().collect();
+        let mut pending: Vec<WaitParticipant> = blockers.to_vec();
         while let Some(party) = pending.pop() {
             pending.extend(waiters.get(&party).into_iter().flatten().filter(|waiter| visited.insert(**waiter)));
         }
@@ -248,10 +251,10 @@ impl WaitGraph {
 
     /// Returns the session ids of idle root blockers. The caller can then read the latest statements of these sessions.
     #[must_use]
-    pub fn idle_root_session_ids(&self) -> Vec<u64> {
+    pub fn idle_root_blocker_ids(&self) -> Vec<u64> {
         let roots = self.roots.iter().flat_map(|root| &root.parties);
         roots
-            .filter(|&&party| self.party_detail(party).is_some_and(PartyDetail::is_idle))
+            .filter(|&&party| self.participant_detail(party).is_some_and(ParticipantDetail::is_idle))
             .filter_map(|party| party.session_id())
             .collect()
     }

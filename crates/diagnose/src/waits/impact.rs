@@ -2,25 +2,25 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::graph::{WaitGraph, WaitParty};
+use super::graph::{WaitGraph, WaitParticipant};
 
 impl WaitGraph {
     /// Returns the waiters that are unblocked, directly or indirectly, if all sessions and transactions in `gone` end.
     ///
     /// The result is sorted and excludes the sessions and transactions in `gone`.
     #[must_use]
-    pub fn find_unblocked_parties(&self, gone: &[WaitParty]) -> Vec<WaitParty> {
-        let mut waiters: HashMap<WaitParty, Vec<WaitParty>> = HashMap::new();
+    pub fn find_unblocked_participants(&self, gone: &[WaitParticipant]) -> Vec<WaitParticipant> {
+        let mut waiters: HashMap<WaitParticipant, Vec<WaitParticipant>> = HashMap::new();
         for wait in &self.waits {
             waiters.entry(wait.blocker).or_default().push(wait.waiter);
         }
-        let mut unblocked_or_gone: BTreeSet<WaitParty> = gone.iter().copied().collect();
-        let mut pending: Vec<WaitParty> = gone.to_vec();
+        let mut unblocked_or_gone: BTreeSet<WaitParticipant> = gone.iter().copied().collect();
+        let mut pending: Vec<WaitParticipant> = gone.to_vec();
         let mut unblocked = BTreeSet::new();
         while let Some(party) = pending.pop() {
             for &waiter in waiters.get(&party).into_iter().flatten() {
                 let is_still_blocked =
-                    || self.waits_of_party(waiter).iter().any(|wait| !unblocked_or_gone.contains(&wait.blocker));
+                    || self.participant_waits(waiter).iter().any(|wait| !unblocked_or_gone.contains(&wait.blocker));
                 if unblocked_or_gone.contains(&waiter) || is_still_blocked() {
                     continue;
                 }

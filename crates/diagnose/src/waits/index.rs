@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::input::{LockObservations, ObservedSession, ObservedTransaction};
+use super::input::{LockSnapshot, ObservedSession, ObservedTransaction};
 use super::wait_state::{WaitState, parse_wait_state};
 
 /// Input data of the wait graph, indexed by session id and transaction id.
-pub(super) struct ObservationIndex<'a> {
-    pub(super) observed: &'a LockObservations,
+pub(super) struct LockSnapshotIndex<'a> {
+    pub(super) observed: &'a LockSnapshot,
     pub(super) sessions: HashMap<u64, &'a ObservedSession>,
     /// Transactions by session id.
     pub(super) transactions: HashMap<u64, &'a ObservedTransaction>,
@@ -17,8 +17,8 @@ pub(super) struct ObservationIndex<'a> {
     pub(super) wait_states: HashMap<u64, WaitState>,
 }
 
-impl<'a> ObservationIndex<'a> {
-    pub(super) fn new(observed: &'a LockObservations) -> Self {
+impl<'a> LockSnapshotIndex<'a> {
+    pub(super) fn new(observed: &'a LockSnapshot) -> Self {
         let mut index = Self {
             observed,
             sessions: observed.sessions.iter().map(|facts| (facts.session.id, facts)).collect(),

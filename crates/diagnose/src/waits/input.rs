@@ -8,13 +8,13 @@ use super::metadata::{LockStatus, MetadataLockMode, MetadataObject};
 
 /// Input data of the wait graph. If some data could not be read, its field is empty and `limitations` gives the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LockObservations {
+pub struct LockSnapshot {
     /// All sessions visible to Clew's account, including internal sessions, which can be blockers.
     pub sessions: Vec<ObservedSession>,
     /// All open transactions, including transactions without a session.
     pub transactions: Vec<ObservedTransaction>,
     /// InnoDB lock waits: the rows of `data_lock_waits` on MySQL or of `innodb_lock_waits` on MariaDB.
-    pub row_waits: Vec<RowWait>,
+    pub row_waits: Vec<InnoDbLockWait>,
     /// Granted and pending metadata locks.
     /// The list must contain all locks on tables. It can omit locks on other objects without a pending request.
     pub metadata_locks: Vec<MetadataLock>,
@@ -79,13 +79,13 @@ pub struct TableName {
 ///
 /// The graph merges multiple waits between the same two transactions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowWait {
+pub struct InnoDbLockWait {
     /// Owner of the waiting request.
     pub waiting: LockOwner,
     /// Owner of the blocking lock, which is granted or precedes the waiting request in the queue.
     pub blocking: LockOwner,
     /// Requested lock.
-    pub lock: LockedObject,
+    pub lock: InnoDbLock,
     /// Mode of the blocking lock, if known, such as `X,REC_NOT_GAP`.
     pub held_mode: Option<String>,
 }
@@ -101,7 +101,7 @@ pub struct LockOwner {
 
 /// Object and mode of an InnoDB lock.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LockedObject {
+pub struct InnoDbLock {
     /// Schema of the table.
     pub schema: Option<String>,
     /// Table name.

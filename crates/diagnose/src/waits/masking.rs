@@ -20,13 +20,13 @@ impl WaitGraph {
             }
         }
         for wait in &mut self.waits {
-            wait.on = Arc::new(mask_resource(&wait.on));
+            wait.on = Arc::new(mask_lock_resource(&wait.on));
         }
         self
     }
 }
 
-fn mask_resource(resource: &LockResource) -> LockResource {
+fn mask_lock_resource(resource: &LockResource) -> LockResource {
     let mut resource = LockResource { data: None, ..resource.clone() };
     if resource.kind == ResourceKind::Metadata(MetadataObjectKind::UserLock) {
         resource.name = None;

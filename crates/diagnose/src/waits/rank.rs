@@ -3,13 +3,16 @@
 use std::collections::{HashMap, HashSet};
 
 use super::cycle;
-use super::graph::{LockWait, RootBlocker, WaitParty};
+use super::graph::{LockWait, RootBlocker, WaitParticipant};
 
 /// Returns the root blockers, highest rank first, and all wait cycles.
 /// `waits` must be sorted by waiter, and `parties` must be sorted.
 ///
 /// Root blockers are ranked by the number of waiters, then by the longest wait.
-pub(super) fn rank_root_blockers(waits: &[LockWait], parties: &[WaitParty]) -> (Vec<RootBlocker>, Vec<Vec<WaitParty>>) {
+pub(super) fn rank_root_blockers(
+    waits: &[LockWait],
+    parties: &[WaitParticipant],
+) -> (Vec<RootBlocker>, Vec<Vec<WaitParticipant>>) {
     let adjacency = AdjacencyLists::new(waits, parties);
     let components = cycle::find_strongly_connected_components(&adjacency.blockers);
     let root_members = find_root_components(&components, &adjacency);
@@ -24,7 +27,7 @@ pub(super) fn rank_root_blockers(waits: &[LockWait], parties: &[WaitParty]) -> (
             let (holds, longest_seconds) =
                 *reach_cache.entry(direct).or_insert_with_key(|direct| adjacency.count_reachable_waiters(direct));
             RootBlocker {
-                parties: adjacency.parties_of_nodes(members),
+                parties: adjacency.node_participants(members),
                 holds: holds + members.len() - 1,
                 frees: unblocked.get(members).copied().unwrap_or(0) + members.len() - 1,
                 longest_seconds: longest_seconds.max(if members.len() > 1 {
@@ -40,10 +43,10 @@ pub(super) fn rank_root_blockers(waits: &[LockWait], parties: &[WaitParty]) -> (
             .cmp(&(left.holds, left.longest_seconds))
             .then(left.parties.cmp(&right.parties))
     });
-    let mut cycles: Vec<Vec<WaitParty>> = components
+    let mut cycles: Vec<Vec<WaitParticipant>> = components
         .iter()
         .filter(|members| members.len() > 1)
-        .map(|members| adjacency.parties_of_nodes(members))
+        .map(|members| adjacency.node_participants(members))
         .collect();
     cycles.sort();
     (roots, cycles)
@@ -51,14 +54,14 @@ pub(super) fn rank_root_blockers(waits: &[LockWait], parties: &[WaitParty]) -> (
 
 /// Adjacency lists of the wait graph in both directions. Nodes are indexes into `parties`.
 struct AdjacencyLists<'a> {
-    parties: &'a [WaitParty],
+    parties: &'a [WaitParticipant],
     blockers: Vec<Vec<usize>>,
     waiters: Vec<Vec<usize>>,
     seconds: Vec<u64>,
 }
 
 impl<'a> AdjacencyLists<'a> {
-    fn new(waits: &[LockWait], parties: &'a [WaitParty]) -> Self {
+    fn new(waits: &[LockWait], parties: &'a [WaitParticipant]) -> Self {
         let mut adjacency = Self {
             parties,
             blockers: vec![Vec::new(); parties.len()],
@@ -85,11 +88,11 @@ impl<'a> AdjacencyLists<'a> {
         }
     }
 
-    fn blockers_of_node(&self, node: usize) -> &[usize] {
+    fn node_blockers(&self, node: usize) -> &[usize] {
         self.blockers.get(node).map_or(&[], Vec::as_slice)
     }
 
-    fn parties_of_nodes(&self, members: &[usize]) -> Vec<WaitParty> {
+    fn node_participants(&self, members: &[usize]) -> Vec<WaitParticipant> {
         members.iter().filter_map(|&node| self.parties.get(node).copied()).collect()
     }
 
@@ -124,7 +127,7 @@ fn find_root_components<'c>(components: &'c [Vec<usize>], adjacency: &AdjacencyL
     let waits_outside = |members: &[usize]| {
         members
             .iter()
-            .any(|&node| adjacency.blockers_of_node(node).iter().any(|blocker| members.binary_search(blocker).is_err()))
+            .any(|&node| adjacency.node_blockers(node).iter().any(|blocker| members.binary_search(blocker).is_err()))
     };
     components.iter().filter(|members| !waits_outside(members)).collect()
 }
@@ -146,7 +149,7 @@ fn count_exclusive_waiters<'c>(
         } else {
             let outside = members
                 .iter()
-                .flat_map(|&node| adjacency.blockers_of_node(node))
+                .flat_map(|&node| adjacency.node_blockers(node))
                 .filter(|&blocker| members.binary_search(blocker).is_err());
             find_common_value(outside.map(|blocker| only_roots.get(blocker).copied().flatten()))
         };

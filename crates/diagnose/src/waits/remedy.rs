@@ -1,6 +1,6 @@
 //! Recommended actions against root blockers.
 
-use super::graph::{RootBlocker, WaitGraph, WaitParty};
+use super::graph::{RootBlocker, WaitGraph, WaitParticipant};
 use super::input::SessionRole;
 
 /// Recommended action against a root blocker.
@@ -23,19 +23,19 @@ impl WaitGraph {
     #[must_use]
     pub fn find_remedy(&self, root: &RootBlocker) -> Option<Remedy<'_>> {
         let remedies: Vec<Remedy<'_>> =
-            root.parties.iter().filter_map(|&party| self.find_party_remedy(party)).collect();
+            root.parties.iter().filter_map(|&party| self.find_participant_remedy(party)).collect();
         // In a cycle, the kill of any member is sufficient.
         remedies.iter().find(|remedy| matches!(remedy, Remedy::Kill(_))).or_else(|| remedies.first()).copied()
     }
 
-    fn find_party_remedy(&self, party: WaitParty) -> Option<Remedy<'_>> {
-        let facts = self.party_detail(party)?;
+    fn find_participant_remedy(&self, party: WaitParticipant) -> Option<Remedy<'_>> {
+        let facts = self.participant_detail(party)?;
         Some(match party {
             _ if facts.is_missing() => Remedy::Refresh,
             _ if facts.is_rolling_back() => Remedy::Wait,
-            WaitParty::Transaction(_) => Remedy::RollBack(facts.transaction.as_ref()?.xid.as_deref()),
-            WaitParty::Session(id) if facts.role == SessionRole::User => Remedy::Kill(id),
-            WaitParty::Session(id) => Remedy::DoNotKill(id, facts.role),
+            WaitParticipant::Transaction(_) => Remedy::RollBack(facts.transaction.as_ref()?.xid.as_deref()),
+            WaitParticipant::Session(id) if facts.role == SessionRole::User => Remedy::Kill(id),
+            WaitParticipant::Session(id) => Remedy::DoNotKill(id, facts.role),
         })
     }
 }

@@ -3,7 +3,7 @@
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use super::graph::{PartyDetail, ResourceKind};
+use super::graph::{ParticipantDetail, ResourceKind};
 use crate::text::to_valid_utf8;
 
 impl Serialize for ResourceKind {
@@ -13,13 +13,13 @@ impl Serialize for ResourceKind {
 }
 
 /// Session fields are `null` for missing sessions and for transactions without a session.
-impl Serialize for PartyDetail {
+impl Serialize for ParticipantDetail {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let session = self.session.as_ref();
         let transaction = self.transaction.as_ref();
         let text = |bytes: Option<&Vec<u8>>| bytes.map(|bytes| to_valid_utf8(bytes));
         let last: Vec<String> = self.last_statements.iter().map(|statement| to_valid_utf8(statement)).collect();
-        let mut out = to.serialize_struct("PartyDetail", 16)?;
+        let mut out = to.serialize_struct("ParticipantDetail", 16)?;
         out.serialize_field("party", &self.party)?;
         out.serialize_field("role", &self.role)?;
         out.serialize_field("user", &text(session.map(|session| &session.user)))?;

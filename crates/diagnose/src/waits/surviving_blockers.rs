@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clew_model::Language;
 
-use super::graph::{WaitGraph, WaitParty};
+use super::graph::{WaitGraph, WaitParticipant};
 use crate::terminal::bytes_to_single_line;
 
 /// Root blocker that a planned kill does not terminate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SurvivingBlocker {
     /// Session or transaction.
-    pub party: WaitParty,
+    pub party: WaitParticipant,
     /// Account and client host, if the session appears in the session list.
     pub account: Option<String>,
     /// Idle time of the session in seconds; `None` if the session is not idle.
@@ -28,10 +28,10 @@ impl WaitGraph {
     /// Until a surviving blocker ends, its remaining waiters stay blocked, and new statements can become blocked.
     #[must_use]
     pub fn surviving_blockers(&self, victims: &[u64]) -> Vec<SurvivingBlocker> {
-        let victim_parties: BTreeSet<WaitParty> = victims.iter().copied().map(WaitParty::Session).collect();
-        let mut waiting: BTreeMap<WaitParty, usize> = BTreeMap::new();
+        let victim_parties: BTreeSet<WaitParticipant> = victims.iter().copied().map(WaitParticipant::Session).collect();
+        let mut waiting: BTreeMap<WaitParticipant, usize> = BTreeMap::new();
         for &victim in &victim_parties {
-            for root in self.root_blockers_of_party(victim) {
+            for root in self.find_root_blockers(victim) {
                 // The end of one member breaks a cycle.
                 if root.parties.iter().any(|party| victim_parties.contains(party)) {
                     continue;
@@ -44,7 +44,7 @@ impl WaitGraph {
         let mut blockers: Vec<SurvivingBlocker> = waiting
             .into_iter()
             .map(|(party, waiting)| {
-                let facts = self.party_detail(party);
+                let facts = self.participant_detail(party);
                 let session = facts.and_then(|facts| facts.session.as_ref());
                 SurvivingBlocker {
                     party,
@@ -52,7 +52,7 @@ impl WaitGraph {
                         format!("{}@{}", bytes_to_single_line(&one.user), bytes_to_single_line(one.host_without_port()))
                     }),
                     idle_seconds: session
-                        .filter(|_| facts.is_some_and(super::graph::PartyDetail::is_idle))
+                        .filter(|_| facts.is_some_and(super::graph::ParticipantDetail::is_idle))
                         .map(|one| one.seconds),
                     waiting,
                     victims: victim_parties.len(),
@@ -67,7 +67,7 @@ impl WaitGraph {
 impl SurvivingBlocker {
     /// Formats a warning, for example as `8 of 8 wait for session 70, which is not among the victims`.
     #[must_use]
-    pub fn warning_text(&self, language: Language) -> String {
+    pub fn format_warning(&self, language: Language) -> String {
         let Self { waiting, victims, .. } = self;
         match language {
             Language::EnUs => {
@@ -82,8 +82,8 @@ impl SurvivingBlocker {
             }
             Language::ZhCn => {
                 let mut blocker = match self.party {
-                    WaitParty::Session(id) => format!("会话 {id}"),
-                    WaitParty::Transaction(id) => format!("无会话的事务 {id}"),
+                    WaitParticipant::Session(id) => format!("会话 {id}"),
+                    WaitParticipant::Transaction(id) => format!("无会话的事务 {id}"),
                 };
                 let mut details: Vec<String> = self.account.iter().cloned().collect();
                 details.extend(self.idle_seconds.map(|seconds| format!("空闲 {seconds} 秒")));

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::display;
-use super::graph::{LockWait, PartyDetail, RootBlocker, WaitGraph, WaitParty};
+use super::graph::{LockWait, ParticipantDetail, RootBlocker, WaitGraph, WaitParticipant};
 use crate::terminal::{bytes_to_single_line, display_width, truncate_to_width};
 
 /// Layout of the rendered tree.
@@ -47,7 +47,7 @@ pub struct TreeLine {
     /// Kind of the line.
     pub kind: TreeLineKind,
     /// Session or transaction that the line describes.
-    pub party: Option<WaitParty>,
+    pub party: Option<WaitParticipant>,
     /// Sanitized text with a maximum width of [`TreeLayout::width`] columns.
     pub text: String,
 }
@@ -62,7 +62,7 @@ const MAX_INDENT_COLUMNS: usize = 24;
 pub fn render_tree(graph: &WaitGraph, layout: TreeLayout) -> Vec<TreeLine> {
     let mut renderer = TreeRenderer { graph, layout, forest: SpanningForest::new(graph), lines: Vec::new() };
     for (at, root) in graph.roots.iter().enumerate().take(layout.roots) {
-        renderer.render_root(at + 1, root);
+        renderer.render_root_blocker(at + 1, root);
     }
     if let Some(next) = graph.roots.get(layout.roots) {
         let text = format!(
@@ -74,7 +74,7 @@ pub fn render_tree(graph: &WaitGraph, layout: TreeLayout) -> Vec<TreeLine> {
     }
     for unexplained in &graph.unexplained {
         let text = format!("session {}, {}: {}", unexplained.session, unexplained.state, unexplained.why);
-        let party = WaitParty::Session(unexplained.session);
+        let party = WaitParticipant::Session(unexplained.session);
         renderer.push_wrapped_text(TreeLineKind::Unexplained, party, &bytes_to_single_line(text.as_bytes()));
     }
     renderer.lines
@@ -83,24 +83,24 @@ pub fn render_tree(graph: &WaitGraph, layout: TreeLayout) -> Vec<TreeLine> {
 /// Spanning forest of the wait graph. The parent of a waiter is one of its blockers.
 struct SpanningForest<'a> {
     /// All waits by blocker, including waits that are not edges of the forest.
-    waiters: HashMap<WaitParty, Vec<&'a LockWait>>,
-    children: HashMap<WaitParty, Vec<&'a LockWait>>,
+    waiters: HashMap<WaitParticipant, Vec<&'a LockWait>>,
+    children: HashMap<WaitParticipant, Vec<&'a LockWait>>,
     /// Number of descendants of each party.
-    descendants: HashMap<WaitParty, usize>,
+    descendants: HashMap<WaitParticipant, usize>,
 }
 
 impl<'a> SpanningForest<'a> {
     fn new(graph: &'a WaitGraph) -> Self {
-        let mut waiters: HashMap<WaitParty, Vec<&LockWait>> = HashMap::new();
+        let mut waiters: HashMap<WaitParticipant, Vec<&LockWait>> = HashMap::new();
         for wait in &graph.waits {
             waiters.entry(wait.blocker).or_default().push(wait);
         }
-        let mut visited: HashSet<WaitParty> =
+        let mut visited: HashSet<WaitParticipant> =
             graph.roots.iter().flat_map(|root| root.parties.iter().copied()).collect();
         let mut forest = Self { waiters, children: HashMap::new(), descendants: HashMap::new() };
         for root in &graph.roots {
             let mut order = Vec::new();
-            let mut pending: VecDeque<WaitParty> = root.parties.iter().copied().collect();
+            let mut pending: VecDeque<WaitParticipant> = root.parties.iter().copied().collect();
             while let Some(blocker) = pending.pop_front() {
                 for &wait in
                     forest.waiters.get(&blocker).into_iter().flatten().filter(|wait| visited.insert(wait.waiter))
@@ -129,7 +129,7 @@ impl<'a> SpanningForest<'a> {
         self.children.values_mut().for_each(|waits| waits.sort_by_key(rank));
     }
 
-    fn child_waits(&self, party: WaitParty) -> &[&'a LockWait] {
+    fn child_waits(&self, party: WaitParticipant) -> &[&'a LockWait] {
         self.children.get(&party).map_or(&[], Vec::as_slice)
     }
 }
@@ -137,7 +137,7 @@ impl<'a> SpanningForest<'a> {
 /// Pending step of the depth-first rendering.
 enum RenderStep<'a> {
     Waiter(&'a LockWait, TreeIndent),
-    Folded(WaitParty, String, TreeIndent),
+    Folded(WaitParticipant, String, TreeIndent),
 }
 
 /// Indentation of the lines of a waiter or blocker.
@@ -178,10 +178,10 @@ struct TreeRenderer<'a> {
 }
 
 impl<'a> TreeRenderer<'a> {
-    fn render_root(&mut self, number: usize, root: &RootBlocker) {
+    fn render_root_blocker(&mut self, number: usize, root: &RootBlocker) {
         let holds = format!("holds {}, unblocks up to {}", root.holds, root.frees);
         if let [party] = root.parties.as_slice() {
-            let head = self.format_party_line(*party, None);
+            let head = self.format_participant_line(*party, None);
             self.push_root_heading(*party, &format!("{number}. {head}"), &holds);
             self.push_root_details(*party, "   ");
             self.render_descendants(*party, &TreeIndent::root_indent());
@@ -196,13 +196,13 @@ impl<'a> TreeRenderer<'a> {
             for (at, &party) in root.parties.iter().enumerate() {
                 let indent = TreeIndent::root_indent().child_indent(at + 1 == count);
                 let wait_in_cycle =
-                    self.graph.waits_of_party(party).iter().find(|wait| root.parties.contains(&wait.blocker));
-                self.render_party(party, wait_in_cycle, &indent);
+                    self.graph.participant_waits(party).iter().find(|wait| root.parties.contains(&wait.blocker));
+                self.render_participant(party, wait_in_cycle, &indent);
                 self.render_descendants(party, &indent);
             }
         }
         let waiters = root.parties.iter().filter_map(|party| self.forest.waiters.get(party)).flatten();
-        let others: HashSet<WaitParty> =
+        let others: HashSet<WaitParticipant> =
             waiters.map(|wait| wait.waiter).filter(|waiter| !root.parties.contains(waiter)).collect();
         let others = others.len();
         let drawn: usize = root.parties.iter().map(|&party| self.forest.child_waits(party).len()).sum();
@@ -213,12 +213,12 @@ impl<'a> TreeRenderer<'a> {
     }
 
     /// Renders the tree below a waiter or blocker. The function is not recursive, because wait chains can be long.
-    fn render_descendants(&mut self, party: WaitParty, indent: &TreeIndent) {
+    fn render_descendants(&mut self, party: WaitParticipant, indent: &TreeIndent) {
         let mut pending = self.create_child_steps(party, indent);
         while let Some(step) = pending.pop() {
             match step {
                 RenderStep::Waiter(wait, indent) => {
-                    self.render_party(wait.waiter, Some(wait), &indent);
+                    self.render_participant(wait.waiter, Some(wait), &indent);
                     pending.extend(self.create_child_steps(wait.waiter, &indent));
                 }
                 RenderStep::Folded(party, text, indent) => {
@@ -228,7 +228,7 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    fn create_child_steps(&self, party: WaitParty, indent: &TreeIndent) -> Vec<RenderStep<'a>> {
+    fn create_child_steps(&self, party: WaitParticipant, indent: &TreeIndent) -> Vec<RenderStep<'a>> {
         let waits = self.forest.child_waits(party);
         let holders = waits.iter().take_while(|wait| !self.forest.child_waits(wait.waiter).is_empty()).count();
         // A line that counts one waiter is no shorter than the waiter's line.
@@ -250,12 +250,14 @@ impl<'a> TreeRenderer<'a> {
         steps
     }
 
-    fn format_party_line(&self, party: WaitParty, wait: Option<&LockWait>) -> String {
-        self.graph.party_detail(party).map_or_else(|| party.to_string(), |facts| display::format_party(facts, wait))
+    fn format_participant_line(&self, party: WaitParticipant, wait: Option<&LockWait>) -> String {
+        self.graph
+            .participant_detail(party)
+            .map_or_else(|| party.to_string(), |facts| display::format_participant(facts, wait))
     }
 
-    fn render_party(&mut self, party: WaitParty, wait: Option<&LockWait>, indent: &TreeIndent) {
-        let head = self.format_party_line(party, wait);
+    fn render_participant(&mut self, party: WaitParticipant, wait: Option<&LockWait>, indent: &TreeIndent) {
+        let head = self.format_participant_line(party, wait);
         self.push_line(TreeLineKind::Waiter, Some(party), &format!("{}{head}", indent.prefix));
         let holds_others = !self.forest.child_waits(party).is_empty();
         let before = format!("{}{}", indent.child_prefix, if holds_others { "│  " } else { "   " });
@@ -266,8 +268,8 @@ impl<'a> TreeRenderer<'a> {
     }
 
     /// Appends lines for the transaction and the statements of a root blocker.
-    fn push_root_details(&mut self, party: WaitParty, before: &str) {
-        let Some(facts) = self.graph.party_detail(party) else { return };
+    fn push_root_details(&mut self, party: WaitParticipant, before: &str) {
+        let Some(facts) = self.graph.participant_detail(party) else { return };
         if let Some(transaction) = display::format_transaction(facts) {
             self.push_line(TreeLineKind::Detail, Some(party), &format!("{before}{transaction}"));
         }
@@ -281,8 +283,8 @@ impl<'a> TreeRenderer<'a> {
         self.push_statement(party, before);
     }
 
-    fn push_statement(&mut self, party: WaitParty, before: &str) {
-        let statement = self.graph.party_detail(party).and_then(PartyDetail::running_statement);
+    fn push_statement(&mut self, party: WaitParticipant, before: &str) {
+        let statement = self.graph.participant_detail(party).and_then(ParticipantDetail::running_statement);
         if let Some(statement) = statement {
             // Statements may have several megabytes, so only the displayable part is converted.
             let head = statement.get(..self.layout.width * 8).unwrap_or(statement);
@@ -291,7 +293,7 @@ impl<'a> TreeRenderer<'a> {
     }
 
     /// Appends a line with left-aligned and right-aligned text, or two lines if the line would be too long.
-    fn push_root_heading(&mut self, party: WaitParty, left: &str, right: &str) {
+    fn push_root_heading(&mut self, party: WaitParticipant, left: &str, right: &str) {
         let gap = self.layout.width.saturating_sub(display_width(left) + display_width(right));
         if gap >= 2 {
             self.push_line(TreeLineKind::Root, Some(party), &format!("{left}{}{right}", " ".repeat(gap)));
@@ -302,7 +304,7 @@ impl<'a> TreeRenderer<'a> {
     }
 
     /// Appends a text as one or more lines, wrapped at word boundaries.
-    fn push_wrapped_text(&mut self, kind: TreeLineKind, party: WaitParty, text: &str) {
+    fn push_wrapped_text(&mut self, kind: TreeLineKind, party: WaitParticipant, text: &str) {
         let mut line = String::new();
         for word in text.split(' ') {
             if display_width(&line) + display_width(word) + 1 > self.layout.width && !line.trim().is_empty() {
@@ -317,7 +319,7 @@ impl<'a> TreeRenderer<'a> {
         self.push_line(kind, Some(party), &line);
     }
 
-    fn push_line(&mut self, kind: TreeLineKind, party: Option<WaitParty>, text: &str) {
+    fn push_line(&mut self, kind: TreeLineKind, party: Option<WaitParticipant>, text: &str) {
         self.lines.push(TreeLine { kind, party, text: truncate_to_width(text, self.layout.width) });
     }
 }

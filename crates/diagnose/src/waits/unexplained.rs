@@ -5,14 +5,14 @@ use std::collections::{HashMap, HashSet};
 use clew_model::{LimitationKind, Transaction};
 
 use super::graph::{LockWait, UnexplainedWait};
-use super::index::ObservationIndex;
+use super::index::LockSnapshotIndex;
 use super::input::SessionRole;
 use super::metadata::{LockStatus, MetadataObjectKind};
 use super::wait_state::WaitState;
 
 /// Returns the sessions that wait for a lock but have no wait in the graph, sorted by session id.
 pub(super) fn find_unexplained_waits(
-    index: &ObservationIndex<'_>,
+    index: &LockSnapshotIndex<'_>,
     waits: &[LockWait],
     unknown_reasons: &HashMap<u64, String>,
 ) -> Vec<UnexplainedWait> {
@@ -59,7 +59,7 @@ const METADATA_LOCK_LIMITATIONS: [LimitationKind; 4] = [
     LimitationKind::LostThreads,
 ];
 
-fn explain_unknown_blocker(wait: &WaitState, index: &ObservationIndex<'_>, has_pending_request: bool) -> String {
+fn explain_unknown_blocker(wait: &WaitState, index: &LockSnapshotIndex<'_>, has_pending_request: bool) -> String {
     if let Some(text) = format_limitation(index, &METADATA_LOCK_LIMITATIONS) {
         return text;
     }
@@ -83,7 +83,7 @@ fn explain_unknown_blocker(wait: &WaitState, index: &ObservationIndex<'_>, has_p
 }
 
 /// Formats the cause and fix of the first limitation whose kind is in `kinds`. Returns `None` if no kind matches.
-fn format_limitation(index: &ObservationIndex<'_>, kinds: &[LimitationKind]) -> Option<String> {
+fn format_limitation(index: &LockSnapshotIndex<'_>, kinds: &[LimitationKind]) -> Option<String> {
     let limitation = index.observed.limitations.iter().find(|limitation| kinds.contains(&limitation.kind))?;
     Some(match &limitation.remedy {
         Some(remedy) => format!("{} Fix: {remedy}", limitation.why),

@@ -33,7 +33,7 @@ const WAIT_STATES: [(&str, WaitState); 12] = [
 ///
 /// Returns false for InnoDB lock waits, because no session state indicates an InnoDB lock wait.
 #[must_use]
-pub fn is_wait_state(state: &[u8]) -> bool {
+pub fn is_lock_wait_state(state: &[u8]) -> bool {
     parse_wait_state(state).is_some()
 }
 

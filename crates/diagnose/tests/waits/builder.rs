@@ -1,14 +1,14 @@
 //! Builder for lock observations, and compact representations of graphs for assertions.
 
 use clew_diagnose::waits::{
-    LockObservations, LockOwner, LockStatus, LockedObject, MetadataLock, MetadataLockMode, MetadataObject,
-    MetadataObjectKind, ObservedSession, ObservedTransaction, RowWait, WaitGraph, WaitParty, build_wait_graph,
+    InnoDbLock, InnoDbLockWait, LockOwner, LockSnapshot, LockStatus, MetadataLock, MetadataLockMode, MetadataObject,
+    MetadataObjectKind, ObservedSession, ObservedTransaction, WaitGraph, WaitParticipant, build_wait_graph,
 };
 use clew_model::{Session, Transaction};
 
 /// Empty lock observations from a server that lists pending requests.
-pub(crate) fn observed() -> LockObservations {
-    LockObservations { reports_pending: true, ..LockObservations::default() }
+pub(crate) fn observed() -> LockSnapshot {
+    LockSnapshot { reports_pending: true, ..LockSnapshot::default() }
 }
 
 pub(crate) trait ObservedBuilder {
@@ -19,7 +19,7 @@ pub(crate) trait ObservedBuilder {
     fn pending_lock(self, session: u64, kind: &str, object: &str, mode: &str) -> Self;
 }
 
-impl ObservedBuilder for LockObservations {
+impl ObservedBuilder for LockSnapshot {
     fn session(mut self, id: u64, command: &str, state: &str, seconds: u64, statement: &str) -> Self {
         let session = Session {
             id,
@@ -51,7 +51,7 @@ impl ObservedBuilder for LockObservations {
 
     fn row_wait(mut self, waiting: u64, blocking: u64) -> Self {
         let owner = |transaction| LockOwner { transaction, session: None };
-        let lock = LockedObject {
+        let lock = InnoDbLock {
             schema: Some("shop".into()),
             table: Some("orders".into()),
             index: Some("PRIMARY".into()),
@@ -59,7 +59,7 @@ impl ObservedBuilder for LockObservations {
             is_table_lock: false,
             data: Some("42".into()),
         };
-        self.row_waits.push(RowWait {
+        self.row_waits.push(InnoDbLockWait {
             waiting: owner(waiting),
             blocking: owner(blocking),
             lock,
@@ -102,16 +102,16 @@ pub(crate) fn root_counts(graph: &WaitGraph) -> Vec<(Vec<i64>, usize, usize)> {
     graph.roots.iter().map(root).collect()
 }
 
-pub(crate) fn signed_id(party: WaitParty) -> i64 {
+pub(crate) fn signed_id(party: WaitParticipant) -> i64 {
     match party {
-        WaitParty::Session(id) => i64::try_from(id).unwrap(),
-        WaitParty::Transaction(id) => -i64::try_from(id).unwrap(),
+        WaitParticipant::Session(id) => i64::try_from(id).unwrap(),
+        WaitParticipant::Transaction(id) => -i64::try_from(id).unwrap(),
     }
 }
 
 /// Builds the graph and asserts its waits.
 #[track_caller]
-pub(crate) fn assert_waits(observed: &LockObservations, expected: &[(i64, i64)]) -> WaitGraph {
+pub(crate) fn assert_waits(observed: &LockSnapshot, expected: &[(i64, i64)]) -> WaitGraph {
     let graph = build_wait_graph(observed);
     assert_eq!(wait_pairs(&graph), expected, "{graph:#?}");
     graph

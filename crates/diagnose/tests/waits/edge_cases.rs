@@ -1,6 +1,6 @@
 //! Vanished parties, unknown owners, and unexplained waits.
 
-use clew_diagnose::waits::{SessionRole, WaitParty};
+use clew_diagnose::waits::{SessionRole, WaitParticipant};
 use clew_model::{Limitation, LimitationKind};
 
 use crate::builder::{ObservedBuilder, assert_waits, observed, root_counts};
@@ -17,8 +17,8 @@ fn parties_that_vanish_between_reads_are_reported() {
             .pending_lock(3, "TABLE", "shop.orders", "EXCLUSIVE"),
         &[(2, -999), (3, 77)],
     );
-    assert_eq!(graph.vanished, [WaitParty::Session(77), WaitParty::Transaction(999)]);
-    assert!(graph.party_detail(WaitParty::Session(77)).unwrap().is_missing());
+    assert_eq!(graph.vanished, [WaitParticipant::Session(77), WaitParticipant::Transaction(999)]);
+    assert!(graph.participant_detail(WaitParticipant::Session(77)).unwrap().is_missing());
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Parties that a kill unblocks.
 
 use clew_diagnose::waits::{
-    LockObservations, LockStatus, MetadataLock, MetadataLockMode, MetadataObject, MetadataObjectKind, WaitGraph,
-    WaitParty, build_wait_graph,
+    LockSnapshot, LockStatus, MetadataLock, MetadataLockMode, MetadataObject, MetadataObjectKind, WaitGraph,
+    WaitParticipant, build_wait_graph,
 };
 
 /// Graph in which each waiter requests an exclusive lock that its blocker holds on a separate object.
@@ -16,16 +16,16 @@ pub(crate) fn exclusive_waits(pairs: &[(u64, u64)]) -> WaitGraph {
     let locks = pairs.iter().enumerate().flat_map(|(number, &(waiter, blocker))| {
         [lock(number, blocker, LockStatus::Granted), lock(number, waiter, LockStatus::Pending)]
     });
-    build_wait_graph(&LockObservations {
+    build_wait_graph(&LockSnapshot {
         metadata_locks: locks.collect(),
         reports_pending: true,
-        ..LockObservations::default()
+        ..LockSnapshot::default()
     })
 }
 
 fn unblocked_sessions(graph: &WaitGraph, gone: &[u64]) -> Vec<u64> {
-    let gone: Vec<WaitParty> = gone.iter().copied().map(WaitParty::Session).collect();
-    graph.find_unblocked_parties(&gone).into_iter().filter_map(WaitParty::session_id).collect()
+    let gone: Vec<WaitParticipant> = gone.iter().copied().map(WaitParticipant::Session).collect();
+    graph.find_unblocked_participants(&gone).into_iter().filter_map(WaitParticipant::session_id).collect()
 }
 
 #[test]

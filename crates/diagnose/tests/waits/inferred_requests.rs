@@ -1,13 +1,13 @@
 //! MariaDB without pending requests: `metadata_lock_info` lists only granted locks, so requests are inferred.
 
-use clew_diagnose::waits::LockObservations;
+use clew_diagnose::waits::LockSnapshot;
 
 use crate::builder::{ObservedBuilder, assert_waits};
 
 const METADATA_WAIT: &str = "Waiting for table metadata lock";
 
-fn without_requests() -> LockObservations {
-    LockObservations::default()
+fn without_requests() -> LockSnapshot {
+    LockSnapshot::default()
 }
 
 #[test]

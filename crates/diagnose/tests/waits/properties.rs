@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use clew_diagnose::waits::{LockObservations, MetadataLockMode, WaitGraph, build_wait_graph};
+use clew_diagnose::waits::{LockSnapshot, MetadataLockMode, WaitGraph, build_wait_graph};
 use proptest::prelude::*;
 
 use crate::builder::{ObservedBuilder, observed, root_counts, signed_id, wait_pairs};
@@ -10,7 +10,7 @@ use crate::builder::{ObservedBuilder, observed, root_counts, signed_id, wait_pai
 const SESSIONS: u64 = 9;
 
 /// Row waits between a few transactions, some without a session and some missing.
-fn row_wait_graphs() -> impl Strategy<Value = LockObservations> {
+fn row_wait_graphs() -> impl Strategy<Value = LockSnapshot> {
     proptest::collection::vec((1..=SESSIONS, 1..=SESSIONS), 0..20).prop_map(|edges| {
         let mut locks = observed();
         for id in 1..=SESSIONS {
@@ -25,7 +25,7 @@ fn row_wait_graphs() -> impl Strategy<Value = LockObservations> {
 }
 
 /// Metadata locks of any mode on a few objects, combined with row waits.
-fn mixed_graphs() -> impl Strategy<Value = LockObservations> {
+fn mixed_graphs() -> impl Strategy<Value = LockSnapshot> {
     let modes = MetadataLockMode::ALL.len();
     let lock = (1..=SESSIONS, 0..3_usize, 0..modes, any::<bool>());
     (row_wait_graphs(), proptest::collection::vec(lock, 0..30), any::<bool>()).prop_map(
@@ -45,12 +45,12 @@ fn mixed_graphs() -> impl Strategy<Value = LockObservations> {
                 facts.session.state = Some(state.as_bytes().to_vec());
                 facts.session.statement = Some(b"alter table orders add x int".to_vec());
             }
-            LockObservations { reports_pending, ..locks }
+            LockSnapshot { reports_pending, ..locks }
         },
     )
 }
 
-fn shuffle_rows(observed: &LockObservations, seed: u64) -> LockObservations {
+fn shuffle_rows(observed: &LockSnapshot, seed: u64) -> LockSnapshot {
     let mut state = seed | 1;
     let mut random = move |below: usize| {
         state ^= state << 13;
@@ -140,7 +140,7 @@ fn assert_matches_reference(graph: &WaitGraph) -> Result<(), TestCaseError> {
     prop_assert_eq!(in_cycles, expected);
     for facts in &graph.parties {
         let named: BTreeSet<i64> = graph
-            .root_blockers_of_party(facts.party)
+            .find_root_blockers(facts.party)
             .iter()
             .flat_map(|root| &root.parties)
             .copied()

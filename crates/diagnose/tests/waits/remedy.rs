@@ -1,11 +1,11 @@
 //! Remedies for root blockers.
 
-use clew_diagnose::waits::{LockObservations, Remedy, SessionRole, build_wait_graph};
+use clew_diagnose::waits::{LockSnapshot, Remedy, SessionRole, build_wait_graph};
 
 use crate::builder::{ObservedBuilder, observed};
 
 /// Session 2 waits for the owner of transaction 101.
-fn blocked_by(session: u64, state: &str) -> LockObservations {
+fn blocked_by(session: u64, state: &str) -> LockSnapshot {
     observed()
         .session(2, "Query", "updating", 9, "update orders")
         .transaction(102, 2, "LOCK WAIT")
@@ -14,7 +14,7 @@ fn blocked_by(session: u64, state: &str) -> LockObservations {
 }
 
 #[track_caller]
-fn assert_remedy(observed: &LockObservations, expected: Remedy<'_>) {
+fn assert_remedy(observed: &LockSnapshot, expected: Remedy<'_>) {
     let graph = build_wait_graph(observed);
     assert_eq!(graph.find_remedy(&graph.roots[0]), Some(expected), "{graph:#?}");
 }

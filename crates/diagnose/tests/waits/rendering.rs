@@ -1,7 +1,7 @@
 //! Text tree and Graphviz output.
 
 use clew_diagnose::waits::{
-    LockObservations, TreeLayout, TreeLine, TreeLineKind, WaitParty, build_wait_graph, render_dot, render_tree,
+    LockSnapshot, TreeLayout, TreeLine, TreeLineKind, WaitParticipant, build_wait_graph, render_dot, render_tree,
 };
 use proptest::prelude::*;
 
@@ -13,7 +13,7 @@ fn join_lines(lines: &[TreeLine]) -> String {
     lines.iter().map(|line| line.text.clone() + "\n").collect()
 }
 
-fn incident() -> LockObservations {
+fn incident() -> LockSnapshot {
     let mut locks = observed()
         .session(1, "Sleep", "", 910, "")
         .session(
@@ -76,7 +76,7 @@ fn incident_is_rendered_in_80_columns() {
     );
     assert!(lines.iter().all(|line| line.text.chars().count() <= 80));
     assert_eq!(lines[0].kind, TreeLineKind::Root);
-    assert_eq!(lines[3].party, Some(WaitParty::Session(2)));
+    assert_eq!(lines[3].party, Some(WaitParticipant::Session(2)));
 }
 
 #[test]
@@ -201,10 +201,10 @@ proptest! {
         let locks = edges.into_iter().fold(locks, |locks, (waiting, blocking)| locks.row_wait(100 + waiting, 100 + blocking));
         let graph = build_wait_graph(&locks);
         let lines = render_tree(&graph, TreeLayout { width, roots: 100, siblings: 100 });
-        let mut drawn: Vec<WaitParty> =
+        let mut drawn: Vec<WaitParticipant> =
             lines.iter().filter(|line| line.kind == TreeLineKind::Waiter).filter_map(|line| line.party).collect();
         drawn.sort_unstable();
-        let mut waiters: Vec<WaitParty> = graph.waits.iter().map(|wait| wait.waiter).collect();
+        let mut waiters: Vec<WaitParticipant> = graph.waits.iter().map(|wait| wait.waiter).collect();
         waiters.dedup();
         prop_assert_eq!(drawn, waiters);
         prop_assert!(lines.iter().all(|line| line.text.chars().count() <= width));

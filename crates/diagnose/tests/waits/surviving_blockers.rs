@@ -1,6 +1,6 @@
 //! Root blockers that survive a kill.
 
-use clew_diagnose::waits::{WaitGraph, WaitParty};
+use clew_diagnose::waits::{WaitGraph, WaitParticipant};
 use clew_model::Language;
 
 use super::impact::exclusive_waits;
@@ -35,8 +35,11 @@ fn cycle_with_a_victim_is_resolved() {
 fn warning_names_the_blocker_and_both_counts() {
     let graph = exclusive_waits(&[(1, 70), (2, 70)]);
     let blockers = graph.surviving_blockers(&[1, 2]);
-    assert_eq!(blockers[0].party, WaitParty::Session(70));
-    assert_eq!(blockers[0].warning_text(Language::EnUs), "2 of 2 wait for session 70, which is not among the victims");
-    let chinese = blockers[0].warning_text(Language::ZhCn);
+    assert_eq!(blockers[0].party, WaitParticipant::Session(70));
+    assert_eq!(
+        blockers[0].format_warning(Language::EnUs),
+        "2 of 2 wait for session 70, which is not among the victims"
+    );
+    let chinese = blockers[0].format_warning(Language::ZhCn);
     assert_eq!(chinese, "2 个待 Kill 会话中有 2 个在等待会话 70，而该阻塞源不在待 Kill 会话中");
 }

@@ -1,6 +1,6 @@
 //! Each kind of wait as listed by MySQL 9.7.4 and MariaDB 10.11.19 (spec/waits.md).
 
-use clew_diagnose::waits::{MetadataObjectKind, ResourceKind, TableName, WaitParty};
+use clew_diagnose::waits::{MetadataObjectKind, ResourceKind, TableName, WaitParticipant};
 
 use crate::builder::{ObservedBuilder, assert_waits, observed, root_counts};
 
@@ -22,8 +22,8 @@ fn row_lock() {
     assert_eq!((&wait.on.kind, &*wait.wanted), (&ResourceKind::Row, "X,REC_NOT_GAP"));
     assert_eq!(wait.on.data.as_deref(), Some("42"));
     assert_eq!(wait.seconds, Some(102 % 60), "the wait time of the transaction, not the time in the state");
-    assert_eq!(graph.idle_root_session_ids(), [1]);
-    assert_eq!(graph.party_detail(wait.blocker).unwrap().transaction.as_ref().unwrap().transaction.id, 101);
+    assert_eq!(graph.idle_root_blocker_ids(), [1]);
+    assert_eq!(graph.participant_detail(wait.blocker).unwrap().transaction.as_ref().unwrap().transaction.id, 101);
 }
 
 #[test]
@@ -127,8 +127,8 @@ fn readers_queue_behind_a_waiting_alter() {
     assert_eq!(graph.waits[0].held.as_deref(), Some("SHARED_WRITE"), "the wait names the stronger of two locks");
     assert!(graph.waits[2].queued, "the reader waits for a request, not for a lock");
     assert_eq!(root_counts(&graph), [(vec![1], 2, 0), (vec![4], 2, 0)]);
-    assert_eq!(graph.root_blockers_of_party(graph.waits[2].waiter).len(), 2);
-    assert!(graph.root_blockers_of_party(graph.waits[0].blocker).is_empty());
+    assert_eq!(graph.find_root_blockers(graph.waits[2].waiter).len(), 2);
+    assert!(graph.find_root_blockers(graph.waits[0].blocker).is_empty());
 }
 
 #[test]
@@ -267,9 +267,9 @@ fn chain_of_row_lock_waits_has_one_root() {
     assert_eq!(root_counts(&graph), [(vec![1], 9, 9)]);
     assert_eq!(graph.roots[0].longest_seconds, 110 % 60);
     for id in 1..=10 {
-        assert_eq!(graph.count_waiters(WaitParty::Session(id)), 10 - usize::try_from(id).unwrap(), "{id}");
+        assert_eq!(graph.count_waiters(WaitParticipant::Session(id)), 10 - usize::try_from(id).unwrap(), "{id}");
     }
-    assert_eq!(graph.count_waiters(WaitParty::Session(11)), 0);
+    assert_eq!(graph.count_waiters(WaitParticipant::Session(11)), 0);
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl Principal {
     /// Returns the total size of all policy documents that apply to the user, in bytes.
     #[must_use]
     pub fn total_policy_bytes(&self) -> usize {
-        self.grants.iter().map(|grant| grant.policy.document_bytes()).sum()
+        self.grants.iter().map(|grant| grant.policy.document_size_bytes()).sum()
     }
 
     /// Builds the input of the policy evaluation for a request from this principal.

@@ -52,7 +52,7 @@ impl Statement {
                 .chain(
                     self.conditions
                         .iter()
-                        .filter_map(move |condition| self.check_condition(condition, model, &request)),
+                        .filter_map(move |condition| self.find_condition_mismatch(condition, model, &request)),
                 );
         action.into_iter().chain(others)
     }
@@ -75,7 +75,7 @@ impl Statement {
     /// Actions without condition keys do not support conditions on a resource (spec section 4.7).
     /// For an action without condition keys, an Allow with a condition on a resource does not match.
     /// For an action without condition keys, a Deny evaluates a condition on a resource as if the key were missing.
-    fn check_condition<'s>(
+    fn find_condition_mismatch<'s>(
         &self,
         condition: &'s Condition,
         model: PolicyModel,

@@ -98,7 +98,7 @@ impl DocumentSchema {
     ///
     /// In policy documents of version 5.0, a wildcard may replace several parts of the action.
     /// Versions 1.0 and 1.1 require three parts and a lower-case service name, and allow only the wildcard `*`.
-    pub(super) fn action_format_error(&self, action: &str) -> Option<String> {
+    pub(super) fn find_action_format_error(&self, action: &str) -> Option<String> {
         let parts: Vec<&str> = action.split(':').collect();
         let error = |what: &str| Some(format!("{action:?} is not a valid action: {what}"));
         let three =

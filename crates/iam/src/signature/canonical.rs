@@ -10,7 +10,7 @@ use super::RequestToSign;
 const PERCENT_ENCODED_CHARS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Initial buffer size for a canonical request in bytes, sufficient for an SDK request without parameters.
-const TYPICAL_REQUEST_BYTES: usize = 640;
+const CANONICAL_REQUEST_CAPACITY: usize = 640;
 
 type DecodedBytes<'a> = Cow<'a, [u8]>;
 
@@ -21,7 +21,7 @@ pub(super) fn build_canonical_request<T: AsRef<str>>(
     request: &RequestToSign<'_, T>,
     signed_headers: &[String],
 ) -> String {
-    let mut text = String::with_capacity(TYPICAL_REQUEST_BYTES);
+    let mut text = String::with_capacity(CANONICAL_REQUEST_CAPACITY);
     text.push_str(request.method);
     text.make_ascii_uppercase();
     text.push('\n');

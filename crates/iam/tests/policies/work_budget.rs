@@ -116,6 +116,6 @@ fn reports_are_limited_to_100() {
     };
     let unknown = document_with("clew:a:b");
     assert_eq!(Policy::parse(&unknown).unwrap().warnings().len(), 100);
-    assert_eq!(Policy::parse_stored(&unknown).unwrap().warnings().len(), 0);
+    assert_eq!(Policy::parse_stored_document(&unknown).unwrap().warnings().len(), 0);
     assert_eq!(Policy::parse(&document_with("a b")).unwrap_err().diagnostics().len(), 100);
 }

@@ -41,7 +41,7 @@ pub(crate) struct ResultSetRows<'c> {
 }
 
 impl<'c> ResultSetRows<'c> {
-    pub(super) async fn start_reading(
+    pub(super) async fn open_result_set(
         packets: &'c mut PacketStream,
         in_flight: &'c InFlightFlag,
         max_row: usize,

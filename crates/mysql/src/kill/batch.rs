@@ -6,7 +6,7 @@ use clew_diagnose::{ProtectedAccounts, is_internal_session, to_valid_utf8};
 use clew_model::{Failure, Session};
 
 use super::confirm::{PendingKill, poll_until_kills_confirmed};
-use super::process_view::{ProcessView, read_clew_session_ids, require_complete_process_list};
+use super::process_view::{ProcessListSnapshot, read_clew_session_ids, require_complete_process_list};
 use super::risk::StorageEngineLookup;
 use super::rollback_state::RollbackState;
 use super::send::send_kill;
@@ -16,20 +16,20 @@ use crate::connection::Connection;
 
 /// Maximum age of the process list against which Clew checks a victim immediately before the kill.
 /// Sending a kill takes less than 1 ms. Reading the process list takes up to 50 ms.
-const MAX_PROCESS_VIEW_AGE: Duration = Duration::from_millis(20);
+const MAX_PROCESS_LIST_AGE: Duration = Duration::from_millis(20);
 /// Maximum number of victims that Clew checks against one process list.
-/// For more victims, reading the session ages takes longer than [`MAX_PROCESS_VIEW_AGE`].
-const MAX_VICTIMS_PER_PROCESS_VIEW: usize = 100;
+/// For more victims, reading the session ages takes longer than [`MAX_PROCESS_LIST_AGE`].
+const MAX_VICTIMS_PER_LIST: usize = 100;
 
 /// Batch of victims. Each victim has a kill stage, such as queued or sent.
 pub(super) struct KillBatch<'a> {
-    policy: KillPolicy<'a>,
+    policy: KillOptions<'a>,
     victims: Vec<(&'a Victim, KillStage)>,
 }
 
 /// Kill target and protection rules, which apply to all victims in a batch.
 #[derive(Clone, Copy)]
-struct KillPolicy<'a> {
+struct KillOptions<'a> {
     kind: KillTarget,
     protected: &'a ProtectedAccounts,
     unsafe_victims: UnsafeVictimPolicy,
@@ -54,7 +54,7 @@ impl<'a> KillBatch<'a> {
         unsafe_victims: UnsafeVictimPolicy,
     ) -> Self {
         let victims = victims.iter().map(|victim| (victim, KillStage::Queued)).collect();
-        Self { policy: KillPolicy { kind, protected, unsafe_victims }, victims }
+        Self { policy: KillOptions { kind, protected, unsafe_victims }, victims }
     }
 
     /// Sends a kill for each victim that is in the process list and that passes all checks.
@@ -64,16 +64,17 @@ impl<'a> KillBatch<'a> {
         let own = read_clew_session_ids(connection).await?;
         let policy = self.policy;
         let mut list_is_complete = false;
-        for chunk in self.victims.chunks_mut(MAX_VICTIMS_PER_PROCESS_VIEW) {
+        for chunk in self.victims.chunks_mut(MAX_VICTIMS_PER_LIST) {
             let ids: Vec<u64> = chunk.iter().map(|(victim, _)| victim.id).collect();
-            let mut view = ProcessView::read(connection, &ids, policy.kind).await?;
+            let mut view = ProcessListSnapshot::read(connection, &ids, policy.kind).await?;
             let mut engines = StorageEngineLookup::default();
             if policy.unsafe_victims == UnsafeVictimPolicy::Refuse {
                 engines.load_storage_engines(connection, view.sessions.values()).await?;
             }
             for (at, (victim, stage)) in chunk.iter_mut().enumerate() {
-                if view.age() > MAX_PROCESS_VIEW_AGE {
-                    view = ProcessView::read(connection, ids.get(at..).unwrap_or_default(), policy.kind).await?;
+                if view.age() > MAX_PROCESS_LIST_AGE {
+                    view =
+                        ProcessListSnapshot::read(connection, ids.get(at..).unwrap_or_default(), policy.kind).await?;
                 }
                 // A load balancer may route the repeated read to another server.
                 let wrong_server = if view.is_direct {
@@ -161,7 +162,7 @@ impl<'a> KillBatch<'a> {
     }
 }
 
-impl KillPolicy<'_> {
+impl KillOptions<'_> {
     /// Returns a refusal if the session is not the victim, is internal, belongs to Clew, or has a protected account.
     fn check_victim_identity(&self, victim: &Victim, now: &Session, is_own: bool) -> Option<KillRefusal> {
         if !victim.matches_session(now) {
@@ -188,7 +189,7 @@ impl KillPolicy<'_> {
         &self,
         victim: &Victim,
         now: &Session,
-        view: &ProcessView,
+        view: &ProcessListSnapshot,
         engines: &StorageEngineLookup,
     ) -> Option<KillRefusal> {
         if view.appliers.contains(&victim.id) {

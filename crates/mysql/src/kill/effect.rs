@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use clew_diagnose::waits::{LockObservations, WaitGraph, WaitParty, build_wait_graph};
+use clew_diagnose::waits::{LockSnapshot, WaitGraph, WaitParticipant, build_wait_graph};
 use clew_model::{Failure, LimitationKind, NodeUrl};
 use tokio::time::sleep;
 
@@ -16,13 +16,13 @@ const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum number of times that Clew reads the lock waits after the kills.
 /// Clew stops reading earlier when none of the sessions that the kills can unblock is waiting any more.
 /// A session that the kills unblock may itself block other sessions, which then continue to wait.
-const MAX_READS_AFTER_KILL: u32 = 5;
+const MAX_EFFECT_POLLS: u32 = 5;
 /// Delay between the first two polls of the lock waits after the kills. The delay doubles after each further poll.
-const INITIAL_EFFECT_READ_DELAY: Duration = Duration::from_millis(50);
+const INITIAL_EFFECT_POLL_DELAY: Duration = Duration::from_millis(50);
 
 /// Transactions and lock waits of a node, read immediately before a kill.
 #[derive(Debug)]
-pub struct StateBeforeKill {
+pub struct KillBaseline {
     /// Numbers of modified rows by session id, or `None` if the account cannot read transactions.
     rows: Option<HashMap<u64, u64>>,
     graph: WaitGraph,
@@ -40,17 +40,17 @@ pub struct KillEffect {
     pub still_waiting: Vec<u64>,
 }
 
-impl StateBeforeKill {
+impl KillBaseline {
     /// Reads the transactions and the lock waits. If this function fails, callers send the kill anyway.
     pub async fn read_state(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
         let observed = read_lock_waits(node, &cap_read_timeouts(limits)).await?;
-        Ok(Self { rows: modified_rows_by_session(&observed), graph: build_wait_graph(&observed) })
+        Ok(Self { rows: count_modified_rows_by_session(&observed), graph: build_wait_graph(&observed) })
     }
 
     /// Returns the number of sessions that wait for `session`, directly or transitively.
     #[must_use]
     pub fn count_waiters(&self, session: u64) -> usize {
-        self.graph.count_waiters(WaitParty::Session(session))
+        self.graph.count_waiters(WaitParticipant::Session(session))
     }
 
     /// Reads the transactions and the lock waits again after the kills, and returns the effect of the kills.
@@ -62,22 +62,23 @@ impl StateBeforeKill {
     ) -> Result<KillEffect, Failure> {
         let killed: Vec<u64> =
             outcomes.iter().filter(|(_, outcome)| outcome.was_accepted()).map(|(session, _)| *session).collect();
-        let gone: Vec<WaitParty> = killed.iter().copied().map(WaitParty::Session).collect();
+        let gone: Vec<WaitParticipant> = killed.iter().copied().map(WaitParticipant::Session).collect();
         let waiters: BTreeSet<u64> =
-            self.graph.transitive_waiters(&gone).into_iter().filter_map(WaitParty::session_id).collect();
-        let max_unblocked = self.graph.find_unblocked_parties(&gone).len();
+            self.graph.transitive_waiters(&gone).into_iter().filter_map(WaitParticipant::session_id).collect();
+        let max_unblocked = self.graph.find_unblocked_participants(&gone).len();
         let rows_before = self.rows.as_ref().map(|rows| sum_modified_rows(rows, &killed));
         if waiters.is_empty() && rows_before.is_none_or(|rows| rows == 0) {
             return Ok(KillEffect { rows_rolled_back: rows_before, ..KillEffect::default() });
         }
-        let mut pause = INITIAL_EFFECT_READ_DELAY;
+        let mut pause = INITIAL_EFFECT_POLL_DELAY;
         for read in 1.. {
             let observed = read_lock_waits(node, &cap_read_timeouts(limits)).await?;
             let waiting = find_waiting_sessions(&build_wait_graph(&observed));
             let (still_waiting, unblocked): (Vec<u64>, Vec<u64>) =
                 waiters.iter().copied().partition(|session| waiting.contains(session));
-            if unblocked.len() >= max_unblocked || read == MAX_READS_AFTER_KILL {
-                let rows_after = modified_rows_by_session(&observed).map(|rows| sum_modified_rows(&rows, &killed));
+            if unblocked.len() >= max_unblocked || read == MAX_EFFECT_POLLS {
+                let rows_after =
+                    count_modified_rows_by_session(&observed).map(|rows| sum_modified_rows(&rows, &killed));
                 let undone = rows_before.zip(rows_after).map(|(before, after)| before.saturating_sub(after));
                 return Ok(KillEffect { rows_rolled_back: undone, unblocked, still_waiting });
             }
@@ -96,7 +97,7 @@ fn cap_read_timeouts(limits: &ReadLimits) -> ReadLimits {
     }
 }
 
-fn modified_rows_by_session(observed: &LockObservations) -> Option<HashMap<u64, u64>> {
+fn count_modified_rows_by_session(observed: &LockSnapshot) -> Option<HashMap<u64, u64>> {
     if observed.limitations.iter().any(|limitation| limitation.kind == LimitationKind::NoTransactions) {
         return None;
     }

@@ -24,7 +24,7 @@ use crate::{doctor, failure, own_sessions, privileges, process_list, replication
 
 /// Result of looking up sessions by id.
 #[derive(Debug, Clone)]
-pub struct SessionLookup {
+pub struct SessionLookupResult {
     /// Source of the sessions: the server instance, and the instant at which Clew read the process list.
     pub read: ProcessListSource,
     /// Sessions with the requested ids. Each statement is truncated to 64 KiB.
@@ -37,7 +37,7 @@ pub struct SessionLookup {
 /// Fails if a session is missing in the process list and the account lacks the PROCESS privilege.
 /// The failure for a missing privilege contains the required `GRANT` statement.
 /// Uses a connection permit for kills, and therefore does not wait for read operations on the node.
-pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> Result<SessionLookup, Failure> {
+pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> Result<SessionLookupResult, Failure> {
     run_with_timeout(node, limits, async {
         let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits).await?;
         let server = connection.read_server_instance().await?;
@@ -48,7 +48,7 @@ pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> 
             require_complete_process_list(&mut connection).await?;
         }
         connection.close().await;
-        Ok(SessionLookup { read, sessions })
+        Ok(SessionLookupResult { read, sessions })
     })
     .await
 }
@@ -70,7 +70,7 @@ pub async fn read_user_sessions(
         if !is_direct {
             connection.limitations.push(doctor::indirect_connection_limitation());
         }
-        let missing = doctor::read_process_list_limitations(&mut connection).await?;
+        let missing = doctor::find_process_list_limitations(&mut connection).await?;
         connection.limitations.extend(missing.into_iter().filter(|gap| gap.kind == LimitationKind::LostThreads));
         // Clew's own statement is running. If the server does not time this statement, it does not time any.
         let no_timers = unchecked.contains(&connection.id);
@@ -107,7 +107,7 @@ async fn run_with_timeout<T>(
 }
 
 /// Data from one process list about the sessions that a kill request identifies by id.
-pub(super) struct ProcessView {
+pub(super) struct ProcessListSnapshot {
     listed_at: Instant,
     /// Sessions by id.
     pub(super) sessions: HashMap<u64, Session>,
@@ -124,7 +124,7 @@ pub(super) struct ProcessView {
     rollbacks: Option<HashMap<u64, RollbackState>>,
 }
 
-impl ProcessView {
+impl ProcessListSnapshot {
     /// Reads the statement ids first and the process list second.
     /// If a session starts another statement between the two queries, `KILL QUERY ID` with the old id has no effect.
     pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillTarget) -> Result<Self, Failure> {
@@ -211,7 +211,7 @@ pub(super) async fn list_sessions_with_ages(
 ) -> Result<(SessionList, HashSet<u64>), Failure> {
     let mut found = list_sessions(connection, wanted).await?;
     let unchecked =
-        statement_ages::check_session_ages(connection, found.sessions.iter_mut().collect(), checked).await?;
+        statement_ages::replace_session_ages(connection, found.sessions.iter_mut().collect(), checked).await?;
     Ok((found, unchecked))
 }
 
@@ -254,7 +254,7 @@ async fn require_process_privilege(connection: &mut Connection) -> Result<(), Fa
 /// Fails if a missing privilege or lost instrumentation can hide sessions from the process list.
 pub(super) async fn require_complete_process_list(connection: &mut Connection) -> Result<(), Failure> {
     require_process_privilege(connection).await?;
-    let missing = doctor::read_process_list_limitations(connection)
+    let missing = doctor::find_process_list_limitations(connection)
         .await?
         .into_iter()
         .find(|gap| gap.kind == LimitationKind::LostThreads);

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use crate::client::Error;
 use clew_diagnose::{
-    EngineKind, KillRisk, TableEngines, TableRef, detect_kill_risks, detect_table_risks, parse_changed_tables,
+    KillRisk, StorageEngineKind, TableRef, TableStorageEngines, detect_kill_risks, detect_table_risks,
+    parse_changed_tables,
 };
 use clew_model::{Failure, NodeUrl, Session, Transaction};
 use tokio::time::timeout;
@@ -65,7 +66,7 @@ async fn assess_kill_risks(
 /// Detects, for kill rules, the sessions whose table changes the server might not be able to roll back.
 ///
 /// Opens a connection only if a session modifies a table. Fails if Clew cannot open that connection.
-pub async fn read_table_risks(
+pub async fn read_unsafe_kill_risks(
     node: &NodeUrl,
     sessions: &[Session],
     limits: &ReadLimits,
@@ -101,9 +102,9 @@ async fn read_program_names(
 /// Storage engines of tables, read over one connection.
 #[derive(Debug, Default)]
 pub(super) struct StorageEngineLookup {
-    by_table: TableEngines,
+    by_table: TableStorageEngines,
     /// Transaction support of each storage engine, by engine name in lower case.
-    kinds: Option<HashMap<String, EngineKind>>,
+    kinds: Option<HashMap<String, StorageEngineKind>>,
 }
 
 impl StorageEngineLookup {
@@ -121,7 +122,7 @@ impl StorageEngineLookup {
             let is_unknown = |table: &&TableRef| !self.by_table.contains(table);
             let unlisted: Vec<TableRef> = tables.iter().filter(is_unknown).cloned().collect();
             if !unlisted.is_empty() {
-                self.read_innodb_tables(connection, &unlisted).await?;
+                self.find_innodb_tables(connection, &unlisted).await?;
             }
         }
         Ok(())
@@ -140,13 +141,13 @@ impl StorageEngineLookup {
     ) -> Result<(), Failure> {
         let names = tables.iter().filter_map(|table| Some((table.schema.as_deref()?, table.name.as_str())));
         let statement = statements::table_engines_query(names);
-        let Some(rows) = query_unless_refused::<(u64, Option<String>)>(connection, &statement).await? else {
+        let Some(rows) = query_ignoring_server_errors::<(u64, Option<String>)>(connection, &statement).await? else {
             return Ok(());
         };
         for (index, engine) in rows {
             let table = usize::try_from(index).ok().and_then(|index| tables.get(index));
             let (Some(table), Some(engine)) = (table, engine) else { continue };
-            if let Some(kind) = self.find_engine_kind(connection, &engine).await? {
+            if let Some(kind) = self.find_storage_engine_kind(connection, &engine).await? {
                 self.by_table.insert(table.clone(), engine, kind);
             }
         }
@@ -155,7 +156,7 @@ impl StorageEngineLookup {
 
     /// Looks up tables in InnoDB's table list, which also contains tables that are not visible to the account.
     /// The query requires the PROCESS privilege but no privilege on the tables.
-    async fn read_innodb_tables(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
+    async fn find_innodb_tables(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
         let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let name = |table: &TableRef| {
             let schema = table.schema.as_deref().filter(|schema| plain(schema) && plain(&table.name))?;
@@ -172,12 +173,12 @@ impl StorageEngineLookup {
         for view in views {
             let is_mysql = connection.flavor == Flavor::MySql;
             let statement = statements::innodb_tables_query(view, is_mysql, by_name.keys().map(String::as_str));
-            let Some(rows) = query_unless_refused::<String>(connection, &statement).await? else { continue };
+            let Some(rows) = query_ignoring_server_errors::<String>(connection, &statement).await? else { continue };
             for row in rows {
                 // InnoDB lists a partition as shop/orders#p#p0.
                 let listed = row.split('#').next().unwrap_or_default();
                 if let Some(table) = by_name.get(listed) {
-                    self.by_table.insert(table.clone(), "InnoDB".to_owned(), EngineKind::Transactional);
+                    self.by_table.insert(table.clone(), "InnoDB".to_owned(), StorageEngineKind::Transactional);
                 }
             }
             return Ok(());
@@ -185,19 +186,20 @@ impl StorageEngineLookup {
         Ok(())
     }
 
-    async fn find_engine_kind(
+    async fn find_storage_engine_kind(
         &mut self,
         connection: &mut Connection,
         engine: &str,
-    ) -> Result<Option<EngineKind>, Failure> {
+    ) -> Result<Option<StorageEngineKind>, Failure> {
         if self.kinds.is_none() {
-            let rows = query_unless_refused::<(String, Option<String>)>(connection, statements::STORAGE_ENGINES_QUERY)
-                .await?
-                .unwrap_or_default();
+            let rows =
+                query_ignoring_server_errors::<(String, Option<String>)>(connection, statements::STORAGE_ENGINES_QUERY)
+                    .await?
+                    .unwrap_or_default();
             let kind = |(engine, transactions): (String, Option<String>)| {
                 let kind = match transactions.as_deref() {
-                    Some("YES") => EngineKind::Transactional,
-                    Some("NO") => EngineKind::NonTransactional,
+                    Some("YES") => StorageEngineKind::Transactional,
+                    Some("NO") => StorageEngineKind::NonTransactional,
                     _ => return None,
                 };
                 Some((engine.to_ascii_lowercase(), kind))
@@ -209,7 +211,7 @@ impl StorageEngineLookup {
 }
 
 /// Runs a query. Returns `None` if the server returns an error, for example for a missing privilege or a timeout.
-async fn query_unless_refused<T: mysql_common::prelude::FromRow + Send + 'static>(
+async fn query_ignoring_server_errors<T: mysql_common::prelude::FromRow + Send + 'static>(
     connection: &mut Connection,
     statement: &str,
 ) -> Result<Option<Vec<T>>, Failure> {

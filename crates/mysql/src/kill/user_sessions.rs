@@ -7,7 +7,7 @@ use std::time::Duration;
 use clew_model::{Limitation, Session};
 
 use super::victim::ProcessListSource;
-use crate::clock::{ClockHistory, ClockReading, UnreliableClock};
+use crate::clock::{ClockHistory, ClockReading, UnreliableClockReason};
 
 /// User sessions from which kill rules select victims.
 #[derive(Debug, Clone)]
@@ -31,19 +31,19 @@ pub struct UserSessions {
 impl UserSessions {
     /// Compares the server's clock with previous clock readings, and corrects session ages after a clock step.
     /// Returns a reason if automatic kills must not rely on the session ages.
-    pub fn correct_for_clock_steps(&mut self, history: &mut ClockHistory) -> Option<UnreliableClock> {
+    pub fn adjust_for_clock_steps(&mut self, history: &mut ClockHistory) -> Option<UnreliableClockReason> {
         let is_another = history.select_server(&self.read.server);
-        let Some(clock) = self.clock else { return (!self.is_monotonic).then_some(UnreliableClock::Unreadable) };
+        let Some(clock) = self.clock else { return (!self.is_monotonic).then_some(UnreliableClockReason::Unreadable) };
         let step = history.record_clock_reading(clock);
         if !self.is_monotonic && history.has_clock_steps() {
             let mut reported = HashMap::new();
             for session in &mut self.sessions {
                 reported.insert(session.id, session.seconds);
-                session.seconds = history.correct_age_seconds(session.seconds);
+                session.seconds = history.adjust_age_seconds(session.seconds);
             }
             self.read.reported = Arc::new(reported);
         }
-        step.map(UnreliableClock::ClockChanged).or(is_another.then_some(UnreliableClock::AnotherServer))
+        step.map(UnreliableClockReason::ClockChanged).or(is_another.then_some(UnreliableClockReason::AnotherServer))
     }
 
     /// Returns only the sessions whose ages Clew could check.

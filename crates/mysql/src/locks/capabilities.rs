@@ -11,7 +11,7 @@ const UNKNOWN_TABLE_ERROR: u16 = 1109;
 
 /// Lock tables that the account can read on a server.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct LockCapabilities {
+pub(super) struct LockTableAccess {
     /// True if the account can read performance_schema.
     pub(super) performance_schema: bool,
     /// True if the account can read performance_schema and performance_schema records metadata locks.
@@ -21,7 +21,7 @@ pub(super) struct LockCapabilities {
     pub(super) flavor: Flavor,
 }
 
-impl LockCapabilities {
+impl LockTableAccess {
     /// On MariaDB without the plugin `metadata_lock_info`, returns a `Limitation` that explains unknown blockers.
     /// MariaDB's performance_schema continues to list the original lock mode after a metadata lock is upgraded.
     /// MariaDB 10.11 upgrades metadata locks in `FLUSH TABLES WITH READ LOCK` and `BACKUP STAGE`.
@@ -39,18 +39,18 @@ impl LockCapabilities {
 
 /// Detects which lock tables the account can read. Appends a `Limitation` for each unreadable lock table.
 /// If performance_schema is unreadable, also returns a `Limitation` that explains the reason.
-pub(super) async fn detect_lock_capabilities(
+pub(super) async fn detect_lock_table_access(
     connection: &mut Connection,
     account: &str,
     limitations: &mut Vec<Limitation>,
-) -> Result<(LockCapabilities, Option<Limitation>), Failure> {
+) -> Result<(LockTableAccess, Option<Limitation>), Failure> {
     let readable = privileges::check_performance_schema_access(connection, account).await?;
     let recorded = match &readable {
         Ok(()) => doctor::check_metadata_lock_instrument(connection).await?,
         Err(_) => Ok(()),
     };
     let plugin = connection.flavor == Flavor::MariaDb && has_metadata_lock_plugin(connection).await?;
-    let capabilities = LockCapabilities {
+    let capabilities = LockTableAccess {
         performance_schema: readable.is_ok(),
         metadata_locks: readable.is_ok() && recorded.is_ok(),
         plugin,

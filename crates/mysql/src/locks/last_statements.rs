@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use clew_diagnose::waits::LockObservations;
+use clew_diagnose::waits::LockSnapshot;
 use clew_model::{Failure, Limitation, LimitationKind};
 
 use super::threads::ThreadMap;
@@ -21,10 +21,10 @@ pub(super) async fn read_last_statements(
     connection: &mut Connection,
     sessions: &[u64],
     threads: &ThreadMap,
-    observed: &mut LockObservations,
+    observed: &mut LockSnapshot,
 ) -> Result<(), Failure> {
     let sessions = sessions.get(..MAX_STATEMENT_HISTORY_SESSIONS).unwrap_or(sessions);
-    let threads = threads.threads_for_sessions(sessions);
+    let threads = threads.find_session_threads(sessions);
     if threads.is_empty() {
         return Ok(());
     }
@@ -39,7 +39,7 @@ pub(super) async fn read_last_statements(
         .await
         .map_err(|error| connection.to_failure(&error))?;
     if rows.is_empty() {
-        observed.limitations.extend(read_statement_history_limitation(connection).await?);
+        observed.limitations.extend(find_statement_history_limitation(connection).await?);
     }
     for (thread, _, part_of, kind, statement) in rows {
         let (Some(&session), Some(statement)) = (threads.get(&thread), statement) else { continue };
@@ -56,7 +56,7 @@ pub(super) async fn read_last_statements(
 }
 
 /// Returns a `Limitation` if the server does not record the statement history.
-async fn read_statement_history_limitation(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
+async fn find_statement_history_limitation(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
     let rows: Vec<(bool, i64)> = connection
         .query_all(statements::STATEMENT_HISTORY_SETTINGS_QUERY)
         .await

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use clew_diagnose::waits::{LockStatus, LockedObject, MetadataLock, MetadataObjectKind, RowWait};
+use clew_diagnose::waits::{InnoDbLock, InnoDbLockWait, LockStatus, MetadataLock, MetadataObjectKind};
 use clew_model::{Failure, Transaction};
 
 use super::identifiers::{decode_text_column, parse_table_name};
@@ -36,7 +36,7 @@ pub(super) async fn read_row_waits(
         .query_all(statements::MARIADB_ROW_LOCKS_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
-    let locks: HashMap<Vec<u8>, LockedObject> = locks.into_iter().map(parse_lock_row).collect();
+    let locks: HashMap<Vec<u8>, InnoDbLock> = locks.into_iter().map(parse_lock_row).collect();
     let unnumbered = read_waiters_without_transaction_id(connection, transactions).await?;
     let numbered: HashMap<u64, u64> = transactions
         .iter()
@@ -71,7 +71,11 @@ pub(super) async fn read_row_waits(
 /// If exactly one read-only transaction holds a metadata lock on the table, that transaction is the blocker.
 /// If the metadata locks of a read-only transaction are unknown, Clew identifies no read-only blocker.
 /// A metadata lock is unknown if the server granted it before the metadata lock instrument was enabled.
-pub(super) fn identify_read_only_blockers(waits: &mut [RowWait], transactions: &[Transaction], locks: &[MetadataLock]) {
+pub(super) fn identify_read_only_blockers(
+    waits: &mut [InnoDbLockWait],
+    transactions: &[Transaction],
+    locks: &[MetadataLock],
+) {
     let readers: HashSet<u64> = transactions
         .iter()
         .filter(|transaction| transaction.id == 0 && transaction.rows_locked > 0)
@@ -118,9 +122,9 @@ async fn read_waiters_without_transaction_id(
     Ok(waiters)
 }
 
-fn parse_lock_row((id, mode, kind, printed, index, data): LockRow) -> (Vec<u8>, LockedObject) {
+fn parse_lock_row((id, mode, kind, printed, index, data): LockRow) -> (Vec<u8>, InnoDbLock) {
     let (schema, table) = parse_table_name(&decode_text_column(printed));
-    let object = LockedObject {
+    let object = InnoDbLock {
         schema,
         table,
         index: index.map(decode_text_column),
@@ -146,8 +150,8 @@ mod tests {
             status: LockStatus::Granted,
             session: Some(session),
         };
-        let lock_on = LockedObject { schema: Some("shop".into()), table: Some("t".into()), ..LockedObject::default() };
-        let mut waits = [RowWait {
+        let lock_on = InnoDbLock { schema: Some("shop".into()), table: Some("t".into()), ..InnoDbLock::default() };
+        let mut waits = [InnoDbLockWait {
             waiting: LockOwner { transaction: 9, session: Some(9) },
             blocking: LockOwner::default(),
             lock: lock_on,

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use clew_diagnose::waits::{LockStatus, MetadataLock, MetadataLockMode, MetadataObject, MetadataObjectKind};
 use clew_model::Failure;
 
-use super::capabilities::LockCapabilities;
+use super::capabilities::LockTableAccess;
 use super::identifiers::decode_text_column;
 use super::threads::ThreadMap;
 use super::xa_prepared::PreparedTransaction;
@@ -26,7 +26,7 @@ pub(super) struct RawMetadataLock {
 /// The plugin `metadata_lock_info` also lists locks granted before the metadata lock instrument was enabled.
 pub(super) async fn read_metadata_locks(
     connection: &mut Connection,
-    capabilities: LockCapabilities,
+    capabilities: LockTableAccess,
 ) -> Result<Vec<RawMetadataLock>, Failure> {
     let mut locks = Vec::new();
     if capabilities.metadata_locks {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use clew_diagnose::waits::LockedObject;
+use clew_diagnose::waits::InnoDbLock;
 use clew_model::Failure;
 
 use super::identifiers::decode_text_column;
@@ -50,7 +50,7 @@ type LockRow =
 async fn read_locked_objects(
     connection: &mut Connection,
     waits: &[WaitRow],
-) -> Result<HashMap<Vec<u8>, LockedObject>, Failure> {
+) -> Result<HashMap<Vec<u8>, InnoDbLock>, Failure> {
     let mut unique = HashSet::new();
     let requested_locks = waits.iter().map(|wait| wait.0.as_slice());
     let held_locks = waits.iter().map(|wait| wait.3.as_slice());
@@ -73,8 +73,8 @@ fn is_lock_id(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit() || byte == b':')
 }
 
-fn parse_lock_row((id, schema, table, index, mode, kind, data): LockRow) -> (Vec<u8>, LockedObject) {
-    let object = LockedObject {
+fn parse_lock_row((id, schema, table, index, mode, kind, data): LockRow) -> (Vec<u8>, InnoDbLock) {
+    let object = InnoDbLock {
         schema: schema.map(decode_text_column),
         table: table.map(decode_text_column),
         index: index.map(decode_text_column),

@@ -1,6 +1,6 @@
 //! Defines InnoDB lock waits that identify lock owners by transaction id, thread id or session id.
 
-use clew_diagnose::waits::{LockOwner, LockedObject, RowWait};
+use clew_diagnose::waits::{InnoDbLock, InnoDbLockWait, LockOwner};
 
 use super::threads::ThreadMap;
 
@@ -9,7 +9,7 @@ use super::threads::ThreadMap;
 pub(super) struct RawRowWait {
     waiting: RawLockOwner,
     blocking: RawLockOwner,
-    lock: LockedObject,
+    lock: InnoDbLock,
     held_mode: Option<String>,
 }
 
@@ -35,7 +35,7 @@ impl RawRowWait {
     pub(super) fn new(
         waiting: RawLockOwner,
         blocking: RawLockOwner,
-        lock: LockedObject,
+        lock: InnoDbLock,
         held_mode: Option<String>,
     ) -> Self {
         Self { waiting, blocking, lock, held_mode }
@@ -47,8 +47,8 @@ impl RawRowWait {
     }
 
     /// Resolves thread ids to session ids.
-    pub(super) fn resolve_sessions(self, threads: &ThreadMap) -> RowWait {
-        RowWait {
+    pub(super) fn resolve_sessions(self, threads: &ThreadMap) -> InnoDbLockWait {
+        InnoDbLockWait {
             waiting: self.waiting.resolve_session(threads),
             blocking: self.blocking.resolve_session(threads),
             lock: self.lock,

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use clew_model::Failure;
 
-use super::capabilities::LockCapabilities;
+use super::capabilities::LockTableAccess;
 use crate::connection::Connection;
 use crate::statements;
 
@@ -27,7 +27,7 @@ impl ThreadMap {
     }
 
     /// Returns the threads of the given sessions, as a map from thread ids to session ids.
-    pub(super) fn threads_for_sessions(&self, sessions: &[u64]) -> HashMap<u64, u64> {
+    pub(super) fn find_session_threads(&self, sessions: &[u64]) -> HashMap<u64, u64> {
         let wanted = self.sessions.iter().filter(|(_, session)| sessions.contains(session));
         wanted.map(|(&thread, &session)| (thread, session)).collect()
     }
@@ -37,7 +37,7 @@ impl ThreadMap {
 /// Callers must read the lock tables first, so that the threads include every lock holder.
 pub(super) async fn read_threads(
     connection: &mut Connection,
-    capabilities: LockCapabilities,
+    capabilities: LockTableAccess,
 ) -> Result<ThreadMap, Failure> {
     if !capabilities.performance_schema {
         return Ok(ThreadMap::default());

@@ -63,7 +63,7 @@ pub(super) async fn read_prepared_transactions(
         return Ok(prepared);
     }
     if connection.flavor == Flavor::MySql && locks_readable {
-        read_locked_tables(connection, &mut prepared).await?;
+        query_locked_tables(connection, &mut prepared).await?;
     }
     match connection.query_all::<XidRow>(statements::XA_RECOVER_QUERY).await {
         Ok(names) => assign_unambiguous_xid(&mut prepared, &names),
@@ -75,7 +75,7 @@ pub(super) async fn read_prepared_transactions(
     Ok(prepared)
 }
 
-async fn read_locked_tables(connection: &mut Connection, prepared: &mut [PreparedTransaction]) -> Result<(), Failure> {
+async fn query_locked_tables(connection: &mut Connection, prepared: &mut [PreparedTransaction]) -> Result<(), Failure> {
     let ids: Vec<u64> = prepared.iter().map(|prepared| prepared.transaction).collect();
     let rows: Vec<TableRow> = connection
         .query_all(&statements::locked_tables_query(&ids))

@@ -61,14 +61,14 @@ impl SampleCache {
     }
 
     /// Corrects transaction ages after clock steps.
-    pub(super) fn correct_transaction_ages(&self, transactions: &mut [Transaction]) {
+    pub(super) fn adjust_transaction_ages(&self, transactions: &mut [Transaction]) {
         if !self.clock.has_clock_steps() {
             return;
         }
         for transaction in transactions {
-            transaction.seconds = self.clock.correct_age_seconds(transaction.seconds);
+            transaction.seconds = self.clock.adjust_age_seconds(transaction.seconds);
             transaction.lock_wait_seconds =
-                transaction.lock_wait_seconds.map(|seconds| self.clock.correct_age_seconds(seconds));
+                transaction.lock_wait_seconds.map(|seconds| self.clock.adjust_age_seconds(seconds));
         }
     }
 

@@ -10,12 +10,12 @@ use clew_diagnose::waits::build_wait_graph;
 use clew_model::{Failure, LimitationKind, NodeUrl, Session, SessionDetail};
 
 use super::encoder::{RowEncodingOptions, read_sorted_rows};
-use super::{EncodedRows, Snapshot, StatementText, finish_snapshot};
+use super::{EncodedRows, Snapshot, StatementForm, finish_snapshot};
 use crate::connection::Connection;
 use crate::limits::ReadLimits;
 use crate::locks::LockTables;
 use crate::transactions::TransactionsBySession;
-use crate::wait_party_collector::WaitPartyCollector;
+use crate::wait_party_collector::LockSessionCollector;
 use crate::{doctor, lost_instrumentation, program_names, statement_digests};
 
 pub(super) async fn read_detailed_snapshot(
@@ -24,12 +24,12 @@ pub(super) async fn read_detailed_snapshot(
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let limitations = doctor::read_process_list_limitations(&mut connection).await?;
+    let limitations = doctor::find_process_list_limitations(&mut connection).await?;
     let mut locks = LockTables::read(&mut connection, limitations).await?;
-    let (format, masked) = (rows.format, rows.statements == StatementText::Templates);
-    let mut collector = WaitPartyCollector::new(locks.waiting_or_blocking_session_ids());
+    let (format, masked) = (rows.format, rows.statements == StatementForm::Templates);
+    let mut collector = LockSessionCollector::new(locks.waiting_or_blocking_session_ids());
     let transactions = TransactionsBySession::new(locks.transactions.clone());
-    let observe = |session: &Session| collector.observe_session(session);
+    let observe = |session: &Session| collector.collect_session(session);
     let own = Some(connection.own_session_filter());
     let rows = read_sorted_rows(&mut connection, &rows, own, transactions, observe).await?;
     let (unreadable, limitations) = (locks.unreadable.take(), &mut locks.limitations);
@@ -38,7 +38,7 @@ pub(super) async fn read_detailed_snapshot(
 
     if unreadable.is_none() {
         let named = limitations.iter().any(|gap| gap.kind == LimitationKind::NoProgramNames);
-        let losses = lost_instrumentation::read_loss_limitations(&mut connection).await?;
+        let losses = lost_instrumentation::detect_lost_instrumentation(&mut connection).await?;
         limitations
             .extend(losses.into_iter().filter(|loss| !named || loss.kind != LimitationKind::LostConnectAttributes));
     }

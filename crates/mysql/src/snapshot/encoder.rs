@@ -3,12 +3,12 @@
 use std::io;
 
 use clew_diagnose::{RowSorter, SessionFilter, SortOrder, SortedRows, build_statement_template, csv, json};
-use clew_model::{Failure, FailureKind, Selection, Session, SessionRow};
+use clew_model::{Failure, FailureKind, Session, SessionRow, SessionSelection};
 use tempfile::SpooledTempFile;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::deferred_sessions::DeferredSessions;
-use super::{OutputFormat, StatementText};
+use super::{OutputFormat, StatementForm};
 use crate::connection::Connection;
 use crate::own_sessions::OwnSessionFilter;
 use crate::statement_ages::{self, AgeCheckScope};
@@ -30,8 +30,8 @@ const MAX_AGE_CHECKED_SESSIONS: usize = 2_000;
 
 /// Options that determine which sessions become rows and how Clew encodes the rows.
 pub(super) struct RowEncodingOptions {
-    pub(super) selection: Selection,
-    pub(super) statements: StatementText,
+    pub(super) selection: SessionSelection,
+    pub(super) statements: StatementForm,
     pub(super) format: OutputFormat,
     /// True if Clew appends the detail columns when it writes the rows.
     pub(super) detailed: bool,
@@ -55,7 +55,7 @@ pub(super) async fn read_sorted_rows(
         let lock_wait = lock_waits.get(&session.id).copied();
         session.id != own_id && statement_ages::needs_age_check(flavor, session, lock_wait, AgeCheckScope::Busy)
     };
-    let mut pipeline = EncodePipeline::new(SessionEncoder::new(rows, own, transactions));
+    let mut pipeline = EncodingPipeline::new(SessionEncoder::new(rows, own, transactions));
     let (mut deferred, mut unchecked) = (DeferredSessions::default(), 0);
     let mut sessions = process_list::query_sessions(&mut connection.raw.client, process_list::MAX_SESSION_ROW_BYTES)
         .await
@@ -72,7 +72,7 @@ pub(super) async fn read_sorted_rows(
         pipeline = pipeline.push(session).await.map_err(temporary_file_failure)?;
     }
     let (limitation, too_long) =
-        (sessions.clamped_age_limitation(), doctor::long_statement_limitation(sessions.truncated_row_count()));
+        (sessions.clamped_age_limitation(), doctor::oversized_statement_limitation(sessions.truncated_row_count()));
     connection.limitations.extend(limitation.into_iter().chain(too_long));
     if unchecked > 0 {
         connection.limitations.push(statement_ages::unchecked_busy_session_limitation(unchecked));
@@ -111,7 +111,7 @@ fn statement_byte_count(session: &Session) -> usize {
 /// Pipeline that encodes sessions while Clew reads further process list rows.
 /// Sessions with short statements are encoded on the thread that reads the process list.
 /// Sessions with long statements are encoded in batches on a blocking thread, one batch at a time.
-struct EncodePipeline {
+struct EncodingPipeline {
     encoder: EncoderState,
     batch: SessionBatch,
 }
@@ -142,7 +142,7 @@ impl EncoderState {
     }
 }
 
-impl EncodePipeline {
+impl EncodingPipeline {
     fn new(encoder: SessionEncoder) -> Self {
         Self { encoder: EncoderState::Idle(Box::new(encoder)), batch: SessionBatch::default() }
     }
@@ -173,7 +173,7 @@ impl EncodePipeline {
 
 /// Filters sessions, and encodes each session as a sortable row.
 struct SessionEncoder {
-    statements: StatementText,
+    statements: StatementForm,
     format: OutputFormat,
     detailed: bool,
     own: Option<OwnSessionFilter>,
@@ -205,7 +205,7 @@ impl SessionEncoder {
     /// Returns whether statements of `bytes` bytes can be encoded on the async runtime without blocking it for long.
     /// Encoding is cheap if Clew generates no templates and writes no rows to the temporary file.
     fn is_cheap_to_encode(&self, bytes: usize) -> bool {
-        self.statements == StatementText::Full
+        self.statements == StatementForm::Full
             && bytes < MAX_INLINE_STATEMENT_BYTES
             && self.sorter.total_bytes() < MAX_IN_MEMORY_ROW_BYTES.saturating_sub(MAX_INLINE_STATEMENT_BYTES) as u64
     }
@@ -219,7 +219,7 @@ impl SessionEncoder {
             return Ok(());
         }
         // Filter after template generation. Matching `sql_key` against the full statement would disclose literals.
-        if self.statements == StatementText::Templates {
+        if self.statements == StatementForm::Templates {
             session.statement = session.statement.map(|statement| build_statement_template(&statement));
         }
         let row = SessionRow { session: &session, transaction: self.transactions.get(session.id) };
@@ -230,9 +230,9 @@ impl SessionEncoder {
         encoded.clear();
         match (self.format, self.detailed) {
             (OutputFormat::Csv { formula_guard }, false) => csv::encode_row(encoded, &row, formula_guard),
-            (OutputFormat::Csv { formula_guard }, true) => csv::encode_base_columns(encoded, &row, formula_guard),
+            (OutputFormat::Csv { formula_guard }, true) => csv::encode_snapshot_columns(encoded, &row, formula_guard),
             (OutputFormat::Json, false) => json::encode_row(encoded, &row),
-            (OutputFormat::Json, true) => json::encode_base_fields(encoded, &row),
+            (OutputFormat::Json, true) => json::encode_snapshot_fields(encoded, &row),
         }
         self.sorter.push(self.order.rank_row(&row), encoded)
     }

@@ -1,7 +1,7 @@
 //! Effect of a kill on data and on waiting sessions, as measured after the kill.
 
 use clew_model::NodeUrl;
-use clew_mysql::{KillEffect, KillOutcome, KillTarget, ReadLimits, StateBeforeKill};
+use clew_mysql::{KillBaseline, KillEffect, KillOutcome, KillTarget, ReadLimits};
 use clew_testkit::{Flavor, RawSession, Server};
 
 use super::{connection_victim, find_session, kill_as_root, open_session, server, wait_until_running};
@@ -30,7 +30,7 @@ async fn effect_of_killing(server: &Server, session: u64) -> KillEffect {
     let victim = connection_victim(server, &find_session(server, session).await.unwrap()).await;
     // The server's tables show the waits slightly later than the statements.
     let before = loop {
-        let before = StateBeforeKill::read_state(&node, &limits).await.unwrap();
+        let before = KillBaseline::read_state(&node, &limits).await.unwrap();
         if before.count_waiters(session) == count_waiting(server).await {
             break before;
         }
@@ -97,7 +97,7 @@ async fn kill_of_a_session_without_locks_has_no_effect_on_others_on_a_server() {
         let (blocker, waiter) = (blocking_session(&server).await, waiting_session(&server).await);
         let idle = open_session(&server, "app").await;
         let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
-        let before = StateBeforeKill::read_state(&node, &limits).await.unwrap();
+        let before = KillBaseline::read_state(&node, &limits).await.unwrap();
         let outcome = kill_as_root(
             &server,
             &connection_victim(&server, &find_session(&server, idle.id).await.unwrap()).await,

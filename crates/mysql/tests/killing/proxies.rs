@@ -4,13 +4,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
-use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Selection};
+use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, SessionSelection};
 use clew_mysql::{
-    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, OutputFormat, ReadLimits, Snapshot, StatementText, Victim,
+    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, OutputFormat, ReadLimits, Snapshot, StatementForm, Victim,
     diagnose_node, find_sessions, kill_victim, read_user_sessions, take_snapshot, wait_for_pending_kills,
 };
 use clew_testkit::{
-    ConnectionIdRewrite, Flavor, PacketEffect, RawSession, Rewrite, RewritingProxy, Server, VirtualAddress,
+    ConnectionIdRewrite, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy, Server, VirtualAddress,
     open_idle_sessions,
 };
 use mysql_async::prelude::Queryable;
@@ -25,7 +25,7 @@ fn address(server: &Server) -> SocketAddr {
 
 async fn take(node: &NodeUrl) -> Result<Snapshot, Failure> {
     let form = OutputFormat::Csv { formula_guard: true };
-    take_snapshot(node, &Selection::default(), StatementText::Full, form, &ReadLimits::default()).await
+    take_snapshot(node, &SessionSelection::default(), StatementForm::Full, form, &ReadLimits::default()).await
 }
 
 async fn rows(node: &NodeUrl) -> u64 {
@@ -40,7 +40,8 @@ async fn abandoned_read(node: &NodeUrl) {
         ..ReadLimits::default()
     };
     let form = OutputFormat::Csv { formula_guard: true };
-    let failure = take_snapshot(node, &Selection::default(), StatementText::Full, form, &limits).await.unwrap_err();
+    let failure =
+        take_snapshot(node, &SessionSelection::default(), StatementForm::Full, form, &limits).await.unwrap_err();
     assert!(matches!(failure.kind, FailureKind::TimedOut | FailureKind::ConnectionLost), "{failure}");
 }
 
@@ -49,7 +50,7 @@ async fn proxy_with_connection_ids_of_its_own_is_read_and_kills_are_refused() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         let (_raw, session) = busy_session(&server, "app", LONG).await;
-        let rewrite = Rewrite { greeting_id: ConnectionIdRewrite::From(7000), ..Rewrite::default() };
+        let rewrite = RewriteRules { greeting_id: ConnectionIdRewrite::From(7000), ..RewriteRules::default() };
         let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
         let node: NodeUrl = proxy.url("root").parse().unwrap();
         assert_eq!(rows(&node).await, 1, "{flavor}: Clew's own session is not listed");
@@ -79,14 +80,14 @@ async fn session_with_the_id_of_the_greeting_is_not_killed_after_a_timeout() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         let (mut raw, session) = busy_session(&server, "app", LONG).await;
-        let rewrite = Rewrite {
+        let rewrite = RewriteRules {
             greeting_id: ConnectionIdRewrite::Fixed(u32::try_from(raw.id).unwrap()),
-            effect: Some(("CONNECTION_ID", PacketEffect::HoldResponse)),
-            ..Rewrite::default()
+            effect: Some(("CONNECTION_ID", PacketAction::HoldResponse)),
+            ..RewriteRules::default()
         };
         let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
         abandoned_read(&proxy.url("root").parse().unwrap()).await;
-        proxy.set_rewrite(Rewrite { effect: None, ..rewrite });
+        proxy.set_rewrite_rules(RewriteRules { effect: None, ..rewrite });
         proxy.release();
         wait_for_pending_kills(Duration::from_secs(30)).await;
         assert_eq!(find_session(&server, raw.id).await.map(|now| now.statement), Some(session.statement), "{flavor}");
@@ -109,7 +110,8 @@ struct HeldRead {
 impl HeldRead {
     async fn start(server: &Server) -> Self {
         let address = VirtualAddress::start(self::address(server)).await.unwrap();
-        let rewrite = Rewrite { effect: Some(("PROCESSLIST", PacketEffect::HoldResponse)), ..Rewrite::default() };
+        let rewrite =
+            RewriteRules { effect: Some(("PROCESSLIST", PacketAction::HoldResponse)), ..RewriteRules::default() };
         let proxy = RewritingProxy::start(address.address(), rewrite).await.unwrap();
         let node: NodeUrl = proxy.url("root").parse().unwrap();
         let reading = tokio::spawn(async move { take(&node).await.is_ok() });
@@ -141,7 +143,7 @@ impl HeldRead {
     /// Points the address to this server and abandons the read. Checks that no session is killed.
     async fn fail_over_to(self, server: &Server, sessions: &[RawSession]) {
         self.address.fail_over_to(self::address(server));
-        self.proxy.set_rewrite(Rewrite::default());
+        self.proxy.set_rewrite_rules(RewriteRules::default());
         self.reading.abort();
         // The read may have ended with its server.
         assert!(!self.reading.await.unwrap_or(false), "the read must not succeed");
@@ -183,7 +185,8 @@ async fn one_login_is_refused_after_the_account_of_an_abandoned_read_has_changed
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         server.run(&["CREATE USER reader@'%'", "GRANT PROCESS ON *.* TO reader@'%'"]).await.unwrap();
-        let rewrite = Rewrite { effect: Some(("PROCESSLIST", PacketEffect::HoldRequest)), ..Rewrite::default() };
+        let rewrite =
+            RewriteRules { effect: Some(("PROCESSLIST", PacketAction::HoldRequest)), ..RewriteRules::default() };
         let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
         let node: NodeUrl = proxy.url("reader").parse().unwrap();
         let refused = async || {
@@ -281,9 +284,9 @@ async fn own_sessions_are_recognised_under_another_name_of_the_node() {
         let read = async |host: &'static str| {
             let node: NodeUrl = format!("mysql://root@{host}:{}/", server.port()).parse().unwrap();
             for _ in 0..30 {
-                let (selection, limits) = (Selection::default(), ReadLimits::default());
+                let (selection, limits) = (SessionSelection::default(), ReadLimits::default());
                 let mut snapshot =
-                    take_snapshot(&node, &selection, StatementText::Full, OutputFormat::Json, &limits).await.unwrap();
+                    take_snapshot(&node, &selection, StatementForm::Full, OutputFormat::Json, &limits).await.unwrap();
                 let mut body = Vec::new();
                 snapshot.body.write_to(&mut body).unwrap();
                 let body = String::from_utf8(body).unwrap();

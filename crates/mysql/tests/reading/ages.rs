@@ -3,13 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use clew_model::{LimitationKind, NodeUrl, Selection, SessionClass, SlowThreshold};
+use clew_model::{LimitationKind, NodeUrl, SessionClass, SessionSelection, SlowThreshold};
 use clew_mysql::{
-    ClockHistory, ConnectionPurpose, OutputFormat, ReadLimits, SampleCache, StatementText, UserSessions, diagnose_node,
+    ClockHistory, ConnectionPurpose, OutputFormat, ReadLimits, SampleCache, StatementForm, UserSessions, diagnose_node,
     find_sessions, read_lock_waits, read_session_detail, read_user_sessions, sample_sessions, take_detailed_snapshot,
 };
 use clew_testkit::{
-    Charset, Flavor, PacketEffect, RawSession, Rewrite, RewritingProxy, Server, ServerClock, ServerOptions,
+    Charset, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy, Server, ServerClock, ServerOptions,
 };
 use mysql_async::prelude::Queryable;
 use tokio::time::sleep;
@@ -43,7 +43,7 @@ async fn wait_until(is_done: impl AsyncFn() -> bool) {
 
 /// Returns the age and state of a session in a plain snapshot.
 async fn listed_age(server: &Server, id: u64) -> Option<(u64, String)> {
-    let rows = csv_of(&server.url(), &Selection::default(), false).await;
+    let rows = csv_of(&server.url(), &SessionSelection::default(), false).await;
     let row = rows.into_iter().find(|row| row[0] == id.to_string())?;
     Some((row[7].parse().unwrap(), row[4].clone()))
 }
@@ -54,7 +54,7 @@ async fn seconds_in_every_read(server: &Server, id: u64) -> Vec<(&'static str, u
     let (plain, _) = listed_age(server, id).await.unwrap();
     let form = OutputFormat::Csv { formula_guard: false };
     let mut detailed =
-        take_detailed_snapshot(&node, &Selection::default(), StatementText::Full, form, &limits).await.unwrap();
+        take_detailed_snapshot(&node, &SessionSelection::default(), StatementForm::Full, form, &limits).await.unwrap();
     let mut body = Vec::new();
     detailed.body.write_to(&mut body).unwrap();
     let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(body.as_slice());
@@ -125,11 +125,13 @@ async fn forged_age_of_a_statement_that_ends_during_the_read_is_not_shown_on_mys
         let session = users.sessions.iter().find(|session| session.id == idle.id).unwrap();
         assert!((1..PLAUSIBLE).contains(&session.seconds) && !users.unchecked.contains(&idle.id), "{session:?}");
     }
-    let rewrite =
-        Rewrite { effect: Some(("events_statements_current", PacketEffect::HoldRequest)), ..Rewrite::default() };
+    let rewrite = RewriteRules {
+        effect: Some(("events_statements_current", PacketAction::HoldRequest)),
+        ..RewriteRules::default()
+    };
     let proxy = RewritingProxy::start((Ipv4Addr::LOCALHOST, server.port()).into(), rewrite).await.unwrap();
     let url = proxy.url("root");
-    let reading = tokio::spawn(async move { csv_of(&url, &Selection::default(), false).await });
+    let reading = tokio::spawn(async move { csv_of(&url, &SessionSelection::default(), false).await });
     proxy.wait_until_held().await;
     holder.execute("DO RELEASE_ALL_LOCKS()").await.unwrap();
     waiter.wait_for_response().await.unwrap();
@@ -142,7 +144,7 @@ async fn forged_age_of_a_statement_that_ends_during_the_read_is_not_shown_on_mys
 /// Returns the remedy of the only limitation of ages, and the sessions for rules.
 async fn unreliable_ages(url: &str) -> (String, UserSessions) {
     let node: NodeUrl = url.parse().unwrap();
-    let summary = take(url, &Selection::default(), false).await.unwrap().summary;
+    let summary = take(url, &SessionSelection::default(), false).await.unwrap().summary;
     let ages: Vec<_> =
         summary.limitations.into_iter().filter(|gap| gap.kind == LimitationKind::UnreliableAges).collect();
     let [gap] = ages.as_slice() else { panic!("{ages:?}") };
@@ -171,7 +173,7 @@ async fn ages_without_timers_are_reported_and_never_used_by_rules_on_mysql() {
     let (remedy, users) = unreliable_ages(&url).await;
     assert!(users.into_checked_sessions().is_empty());
     server.run(&[&remedy]).await.unwrap();
-    assert_eq!(take(&url, &Selection::default(), false).await.unwrap().summary.limitations, []);
+    assert_eq!(take(&url, &SessionSelection::default(), false).await.unwrap().summary.limitations, []);
 
     server
         .run(&["UPDATE performance_schema.setup_consumers SET enabled = 'NO' WHERE name = 'events_statements_current'"])
@@ -231,9 +233,9 @@ async fn sessions_that_become_idle_during_the_read_have_no_forged_age_on_mysql()
     }
     // Enough reads for sessions to end between the process list and the timers.
     for _ in 0..60 {
-        let snapshot = take(&server.url(), &Selection::default(), false).await.unwrap();
+        let snapshot = take(&server.url(), &SessionSelection::default(), false).await.unwrap();
         assert_eq!(snapshot.summary.limitations, []);
-        let rows = csv_of(&server.url(), &Selection::default(), false).await;
+        let rows = csv_of(&server.url(), &SessionSelection::default(), false).await;
         let busy = rows.iter().filter(|row| row[5] != "Sleep");
         let oldest = busy.map(|row| row[7].parse::<u64>().unwrap()).max().unwrap_or(0);
         assert!(oldest < PLAUSIBLE, "{oldest}");
@@ -243,7 +245,7 @@ async fn sessions_that_become_idle_during_the_read_have_no_forged_age_on_mysql()
 /// Returns the age of each session's transaction.
 async fn transaction_ages(url: &str, ids: &[u64]) -> Vec<u64> {
     sleep(TRANSACTION_LIST_AGE).await;
-    let rows = csv_of(url, &Selection::default(), false).await;
+    let rows = csv_of(url, &SessionSelection::default(), false).await;
     let age = |id: &u64| rows.iter().find(|row| row[0] == id.to_string()).unwrap()[8].parse().unwrap();
     ids.iter().map(age).collect()
 }
@@ -308,7 +310,7 @@ async fn in_central_europe(flavor: Flavor, moment: &str) -> (ServerClock, Server
 
 /// Returns the seconds for which a session has waited for a row lock.
 async fn lock_wait(url: &str, id: u64) -> u64 {
-    let rows = csv_of(url, &Selection::default(), false).await;
+    let rows = csv_of(url, &SessionSelection::default(), false).await;
     rows.iter().find(|row| row[0] == id.to_string()).unwrap()[10].parse().unwrap()
 }
 
@@ -317,7 +319,7 @@ async fn waiter_for_row_1(server: &Server) -> RawSession {
     waiter.execute("SET SESSION innodb_lock_wait_timeout = 1000000").await.unwrap();
     waiter.send_statement(b"UPDATE shop.t SET a = a WHERE a = 1").await.unwrap();
     let waits = async || {
-        let rows = csv_of(&server.url(), &Selection::default(), false).await;
+        let rows = csv_of(&server.url(), &SessionSelection::default(), false).await;
         rows.iter().any(|row| row[0] == waiter.id.to_string() && row[11] == "LOCK WAIT")
     };
     wait_until(waits).await;
@@ -361,7 +363,11 @@ async fn end_of_dst_changes_no_age(flavor: Flavor) {
     assert!(hour.contains(&ages[0]) && hour.contains(&ages[1]) && quarter.contains(&ages[2]), "{flavor}: {ages:?}");
     let lock_wait = lock_wait(&server.url(), waiter.id).await;
     assert!(hour.contains(&lock_wait), "{flavor}: {lock_wait}");
-    let long = Selection { class: SessionClass::Long, threshold: SlowThreshold::new(3000), ..Selection::default() };
+    let long = SessionSelection {
+        class: SessionClass::Long,
+        threshold: SlowThreshold::new(3000),
+        ..SessionSelection::default()
+    };
     let mut listed: Vec<u64> =
         csv_of(&server.url(), &long, false).await.iter().map(|row| row[0].parse().unwrap()).collect();
     listed.sort_unstable();
@@ -371,7 +377,7 @@ async fn end_of_dst_changes_no_age(flavor: Flavor) {
     let ages = transaction_ages(&server.url(), &[first.id, second.id]).await;
     assert!((4300 + 86_400..4900 + 86_400).contains(&ages[0]), "{flavor}: {ages:?}");
     assert!((800 + 86_400..1300 + 86_400).contains(&ages[1]), "{flavor}: {ages:?}");
-    let summary = take(&server.url(), &Selection::default(), false).await.unwrap().summary;
+    let summary = take(&server.url(), &SessionSelection::default(), false).await.unwrap().summary;
     assert_eq!(summary.limitations, [], "{flavor}");
 }
 
@@ -394,7 +400,7 @@ async fn steps_are_corrected(flavor: Flavor) {
     let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
     let (mut memory, mut history) = (SampleCache::default(), ClockHistory::default());
     let mut users = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
-    assert_eq!(users.correct_for_clock_steps(&mut history), None);
+    assert_eq!(users.adjust_for_clock_steps(&mut history), None);
     sample_sessions(&node, &mut memory, 60, &limits).await.unwrap();
     for (shift, is_step) in [(3600.0, true), (3600.0, false), (0.0, true), (-3600.0, true)] {
         clock.set_offset(shift).unwrap();
@@ -405,14 +411,14 @@ async fn steps_are_corrected(flavor: Flavor) {
         assert!(of(waiter.id).session.seconds < PLAUSIBLE, "{flavor} {shift}: {:?}", of(waiter.id));
         assert_eq!((live.counts.slow, live.counts.long), (0, 0), "{flavor} {shift}");
         let mut users = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
-        let step = users.correct_for_clock_steps(&mut history);
+        let step = users.adjust_for_clock_steps(&mut history);
         assert_eq!(step.is_some(), is_step, "{flavor} {shift}: {step:?}");
         assert!(users.sessions.iter().all(|session| session.seconds < PLAUSIBLE), "{flavor} {shift}: {users:?}");
     }
     // Without earlier clock readings, ages are 0 after the clock was set back, with a limitation.
     let mut control = server.connect().await.unwrap();
     control.query_drop("DO 0").await.unwrap();
-    let summary = take(&server.url(), &Selection::default(), false).await.unwrap().summary;
+    let summary = take(&server.url(), &SessionSelection::default(), false).await.unwrap().summary;
     let named = summary.limitations.iter().filter(|gap| gap.kind == LimitationKind::UnreliableAges).count();
     assert!(named > 0, "{flavor}: {summary:?}");
     assert_eq!(transaction_ages(&server.url(), &[session.id]).await, [0], "{flavor}");

@@ -1,9 +1,9 @@
 //! Connection limit of a node: two at a time. Kills never queue behind reads.
 
 use clew_diagnose::ProtectedAccounts;
-use clew_model::{NodeUrl, Selection};
+use clew_model::{NodeUrl, SessionSelection};
 use clew_mysql::{
-    ConnectionPurpose, KillOutcome, KillTarget, OutputFormat, ReadLimits, StatementText, Victim, diagnose_node,
+    ConnectionPurpose, KillOutcome, KillTarget, OutputFormat, ReadLimits, StatementForm, Victim, diagnose_node,
     find_sessions, kill_victim, read_lock_waits, read_rollbacks, read_user_sessions, take_detailed_snapshot,
     take_snapshot,
 };
@@ -24,10 +24,10 @@ async fn twenty_concurrent_reads_use_at_most_two_connections() {
         let accounts = ["CREATE USER clew@'%' WITH MAX_USER_CONNECTIONS 2", "GRANT PROCESS, SELECT ON *.* TO clew@'%'"];
         server.run(&accounts).await.unwrap();
         let node: NodeUrl = server.url_for("clew", "").parse().unwrap();
-        let (selection, form) = (Selection::default(), OutputFormat::Csv { formula_guard: true });
+        let (selection, form) = (SessionSelection::default(), OutputFormat::Csv { formula_guard: true });
         let read = async |at: usize| match at % 5 {
-            0 => take_snapshot(&node, &selection, StatementText::Full, form, &LIMITS).await.map(|_| ()),
-            1 => take_detailed_snapshot(&node, &selection, StatementText::Full, form, &LIMITS).await.map(|_| ()),
+            0 => take_snapshot(&node, &selection, StatementForm::Full, form, &LIMITS).await.map(|_| ()),
+            1 => take_detailed_snapshot(&node, &selection, StatementForm::Full, form, &LIMITS).await.map(|_| ()),
             2 => read_lock_waits(&node, &LIMITS).await.map(|_| ()),
             3 => read_rollbacks(&node, None, &LIMITS).await.map(|_| ()),
             _ => diagnose_node(&node, &LIMITS).await.map(|_| ()),

@@ -16,14 +16,14 @@ mod tls_modes;
 
 use std::time::Duration;
 
-use clew_model::{Failure, NodeUrl, Selection};
-use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementText, take_snapshot};
+use clew_model::{Failure, NodeUrl, SessionSelection};
+use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementForm, take_snapshot};
 
 /// Pause after which InnoDB refreshes its list of transactions: at the earliest 100 ms after the last read.
 const TRANSACTION_LIST_AGE: Duration = Duration::from_millis(150);
 
 /// Returns the sessions of a node as CSV records.
-async fn csv_of(url: &str, selection: &Selection, formula_guard: bool) -> Vec<Vec<String>> {
+async fn csv_of(url: &str, selection: &SessionSelection, formula_guard: bool) -> Vec<Vec<String>> {
     let mut snapshot = take(url, selection, formula_guard).await.unwrap();
     let mut body = Vec::new();
     snapshot.body.write_to(&mut body).unwrap();
@@ -34,8 +34,8 @@ async fn csv_of(url: &str, selection: &Selection, formula_guard: bool) -> Vec<Ve
     records
 }
 
-async fn take(url: &str, selection: &Selection, formula_guard: bool) -> Result<Snapshot, Failure> {
+async fn take(url: &str, selection: &SessionSelection, formula_guard: bool) -> Result<Snapshot, Failure> {
     let node: NodeUrl = url.parse().unwrap();
-    take_snapshot(&node, selection, StatementText::Full, OutputFormat::Csv { formula_guard }, &ReadLimits::default())
+    take_snapshot(&node, selection, StatementForm::Full, OutputFormat::Csv { formula_guard }, &ReadLimits::default())
         .await
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
-use clew_model::{HostPattern, Selection, SessionClass, SlowThreshold, SortDirection, SortKey};
+use clew_model::{HostPattern, SessionClass, SessionSelection, SlowThreshold, SortDirection, SortKey};
 use clew_testkit::{ExpectedSession, Flavor, KnownSessions, ObservedTransaction, Server, ServerOptions};
 
 use super::csv_of;
@@ -58,13 +58,13 @@ impl Oracle {
     async fn of(flavor: Flavor) -> Self {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let odd = KnownSessions::open(&server).await.unwrap();
-        let observed = odd.read_observed_transactions(&server).await.unwrap();
+        let observed = odd.query_observed_transactions(&server).await.unwrap();
         server.wait_until_no_other_root_session().await.unwrap();
         Self { server, odd, observed }
     }
 
     /// Takes a snapshot and compares it with the sessions for which `belongs` is true.
-    async fn assert_rows(&self, selection: &Selection, guard: bool, belongs: impl Fn(&ExpectedSession) -> bool) {
+    async fn assert_rows(&self, selection: &SessionSelection, guard: bool, belongs: impl Fn(&ExpectedSession) -> bool) {
         let records = csv_of(&self.server.url(), selection, guard).await;
         let found: HashMap<String, &Vec<String>> = records.iter().map(|record| (record[0].clone(), record)).collect();
         let expected: Vec<_> = self.odd.expected.iter().filter(|session| belongs(session)).collect();
@@ -98,7 +98,7 @@ fn check_times(session: &ExpectedSession, record: &[String]) {
 }
 
 /// Checks the order: by sort key as a number, empty keys last, then by id.
-fn check_order(selection: &Selection, records: &[Vec<String>]) {
+fn check_order(selection: &SessionSelection, records: &[Vec<String>]) {
     let column = match selection.sort_key {
         SortKey::Id => 0,
         SortKey::StateDuration => 7,
@@ -120,7 +120,7 @@ fn check_order(selection: &Selection, records: &[Vec<String>]) {
 async fn every_filter_and_sort_matches_the_oracle(flavor: Flavor) {
     let oracle = Oracle::of(flavor).await;
     let gap = SlowThreshold::new(i64::try_from(KnownSessions::AGE_GAP_SECONDS).unwrap());
-    let class = |class| Selection { class, threshold: gap, ..Selection::default() };
+    let class = |class| SessionSelection { class, threshold: gap, ..SessionSelection::default() };
     // Session classes come first: young sessions age during the test.
     oracle.assert_rows(&class(SessionClass::Slow), true, |session| session.is_old && session.command != "Sleep").await;
     oracle
@@ -131,15 +131,15 @@ async fn every_filter_and_sort_matches_the_oracle(flavor: Flavor) {
     oracle.assert_rows(&class(SessionClass::Total), false, |_| true).await;
 
     for user in ["app", "=cmd", "用户", "o'brien", "comma,user", "quo\"te"] {
-        let selection = Selection { user: Some(user.into()), ..Selection::default() };
+        let selection = SessionSelection { user: Some(user.into()), ..SessionSelection::default() };
         oracle.assert_rows(&selection, true, |session| session.user == user).await;
     }
     for database in ["shop", "=evil", "会话库", "a,b \"c\""] {
-        let selection = Selection { database: Some(database.into()), ..Selection::default() };
+        let selection = SessionSelection { database: Some(database.into()), ..SessionSelection::default() };
         oracle.assert_rows(&selection, true, |session| session.database.as_deref() == Some(database)).await;
     }
     for command in ["sleep", "QUERY"] {
-        let selection = Selection { command: Some(command.into()), ..Selection::default() };
+        let selection = SessionSelection { command: Some(command.into()), ..SessionSelection::default() };
         oracle.assert_rows(&selection, true, |session| session.command.eq_ignore_ascii_case(command)).await;
     }
     let one = oracle.odd.expected[0].host.clone();
@@ -152,18 +152,19 @@ async fn every_filter_and_sort_matches_the_oracle(flavor: Flavor) {
         (&*one, &*one, ""),
         (&*format!("[::1]:{six}"), "::1:", &*format!(":{six}")),
     ] {
-        let selection = Selection { host: Some(HostPattern::parse(pattern)), ..Selection::default() };
+        let selection = SessionSelection { host: Some(HostPattern::parse(pattern)), ..SessionSelection::default() };
         oracle
             .assert_rows(&selection, true, |session| session.host.starts_with(start) && session.host.ends_with(end))
             .await;
     }
     for key in ["select sleep", "会话诊断", "\"waits\", too", "münchen", "0123456789ABCDEF", "caf"] {
-        let selection = Selection { sql_key: Some(key.into()), ..Selection::default() };
+        let selection = SessionSelection { sql_key: Some(key.into()), ..SessionSelection::default() };
         let contains =
             |statement: &Vec<u8>| String::from_utf8_lossy(statement).to_lowercase().contains(&key.to_lowercase());
         oracle.assert_rows(&selection, true, |session| session.statement.as_ref().is_some_and(contains)).await;
     }
-    let both = Selection { user: Some("app".into()), database: Some("shop".into()), ..class(SessionClass::Active) };
+    let both =
+        SessionSelection { user: Some("app".into()), database: Some("shop".into()), ..class(SessionClass::Active) };
     oracle
         .assert_rows(&both, true, |session| {
             session.user == "app" && session.database.as_deref() == Some("shop") && session.command != "Sleep"
@@ -171,7 +172,13 @@ async fn every_filter_and_sort_matches_the_oracle(flavor: Flavor) {
         .await;
     for &sort_key in SortKey::ALL {
         for &sort_direction in SortDirection::ALL {
-            oracle.assert_rows(&Selection { sort_key, sort_direction, ..Selection::default() }, true, |_| true).await;
+            oracle
+                .assert_rows(
+                    &SessionSelection { sort_key, sort_direction, ..SessionSelection::default() },
+                    true,
+                    |_| true,
+                )
+                .await;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Data visible to an account without privileges and with PROCESS, and the `GRANT` statements that Clew suggests.
 
-use clew_model::{LimitationKind, NodeUrl, Selection};
+use clew_model::{LimitationKind, NodeUrl, SessionSelection};
 use clew_mysql::{Diagnosis, ReadLimits, diagnose_node};
 use clew_testkit::{Flavor, Server, ServerOptions, open_idle_sessions};
 
@@ -27,7 +27,7 @@ async fn suggested_grants_remove_limitations(flavor: Flavor) {
     let _others = open_idle_sessions(&server, 3).await.unwrap();
     let url = server.url_for("o%27dd", "x");
 
-    let snapshot = take(&url, &Selection::default(), true).await.unwrap();
+    let snapshot = take(&url, &SessionSelection::default(), true).await.unwrap();
     assert_eq!(snapshot.summary.rows, 0);
     let named: Vec<_> = snapshot.summary.limitations.iter().map(|limitation| limitation.kind).collect();
     assert_eq!(named, [LimitationKind::OnlyOwnSessions, LimitationKind::NoTransactions]);
@@ -43,7 +43,7 @@ async fn suggested_grants_remove_limitations(flavor: Flavor) {
     missing.extend((flavor == Flavor::MySql).then_some(LimitationKind::UnreliableAges));
     assert_eq!(kinds(&before), missing, "{before:#?}");
     paste_remedies(&server, &before).await;
-    let snapshot = take(&url, &Selection::default(), true).await.unwrap();
+    let snapshot = take(&url, &SessionSelection::default(), true).await.unwrap();
     assert_eq!((snapshot.summary.rows, snapshot.summary.limitations.len()), (3, 0));
 
     let mut after = diagnosis(&url).await;
@@ -87,7 +87,7 @@ async fn process_privilege_shows_all_sessions_and_transactions() {
         let mut others = open_idle_sessions(&server, 2).await.unwrap();
         others.sessions[0].execute("START TRANSACTION").await.unwrap();
         others.sessions[0].execute("INSERT INTO shop.t VALUES (1), (2)").await.unwrap();
-        let records = csv_of(&server.url_for("clew", "x"), &Selection::default(), true).await;
+        let records = csv_of(&server.url_for("clew", "x"), &SessionSelection::default(), true).await;
         let id = others.sessions[0].id.to_string();
         let record = records.iter().find(|record| record[0] == id).unwrap();
         assert_eq!((records.len(), record[11].as_str(), record[14].as_str()), (2, "RUNNING", "2"), "{flavor}");
@@ -101,9 +101,9 @@ async fn truncated_statements_are_reported_with_a_remedy() {
         ..ServerOptions::default()
     };
     let server = Server::start(Flavor::MySql, &options).await.unwrap();
-    let snapshot = take(&server.url(), &Selection::default(), true).await.unwrap();
+    let snapshot = take(&server.url(), &SessionSelection::default(), true).await.unwrap();
     let [limitation] = snapshot.summary.limitations.as_slice() else { panic!("{:?}", snapshot.summary) };
     assert_eq!(limitation.kind, LimitationKind::StatementsTruncated);
     server.run(&[limitation.remedy.as_deref().unwrap()]).await.unwrap();
-    assert!(take(&server.url(), &Selection::default(), true).await.unwrap().summary.limitations.is_empty());
+    assert!(take(&server.url(), &SessionSelection::default(), true).await.unwrap().summary.limitations.is_empty());
 }

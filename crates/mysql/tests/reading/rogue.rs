@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Selection};
-use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementText, take_snapshot};
+use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, SessionSelection};
+use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementForm, take_snapshot};
 use clew_testkit::{
-    Flavor, PacketEffect, PasswordLeak, Rewrite, RewritingProxy, RogueMode, RogueServer, Server, ServerOptions,
+    Flavor, PacketAction, PasswordLeak, RewriteRules, RewritingProxy, RogueMode, RogueServer, Server, ServerOptions,
 };
 
 use super::take;
@@ -16,7 +16,7 @@ async fn read(url: &str, bytes: u64) -> Result<Snapshot, Failure> {
     let node: NodeUrl = url.parse().unwrap();
     let form = OutputFormat::Csv { formula_guard: true };
     let limits = ReadLimits { read_timeout: Duration::from_secs(30), max_bytes: bytes, ..ReadLimits::default() };
-    take_snapshot(&node, &Selection::default(), StatementText::Full, form, &limits).await
+    take_snapshot(&node, &SessionSelection::default(), StatementForm::Full, form, &limits).await
 }
 
 #[tokio::test]
@@ -66,7 +66,8 @@ async fn required_tls_does_not_fall_back_behind_a_proxy() {
     for flavor in Flavor::ALL {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let target = ([127, 0, 0, 1], server.port()).into();
-        let proxy = RewritingProxy::start(target, Rewrite { hide_tls: true, ..Rewrite::default() }).await.unwrap();
+        let proxy =
+            RewritingProxy::start(target, RewriteRules { hide_tls: true, ..RewriteRules::default() }).await.unwrap();
         let failure = read(&format!("mysql://root@{}/?tls=required", proxy.address()), 1 << 30).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::TlsFailed, "{flavor}: {failure}");
         assert!(failure.detail.contains("does not offer TLS"), "{flavor}: {failure}");
@@ -79,10 +80,13 @@ async fn one_connection_is_opened_for_a_read_with_and_without_tls() {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let target = ([127, 0, 0, 1], server.port()).into();
         for hide_tls in [false, true] {
-            let rewrite =
-                Rewrite { hide_tls, effect: Some(("no statement", PacketEffect::HoldRequest)), ..Rewrite::default() };
+            let rewrite = RewriteRules {
+                hide_tls,
+                effect: Some(("no statement", PacketAction::HoldRequest)),
+                ..RewriteRules::default()
+            };
             let proxy = RewritingProxy::start(target, rewrite).await.unwrap();
-            take(&format!("mysql://root@{}/?tls=preferred", proxy.address()), &Selection::default(), true)
+            take(&format!("mysql://root@{}/?tls=preferred", proxy.address()), &SessionSelection::default(), true)
                 .await
                 .unwrap();
             assert_eq!(proxy.connection_count(), 1, "{flavor}, TLS hidden: {hide_tls}");

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use clew_diagnose::waits::build_wait_graph;
-use clew_model::{NodeUrl, Selection};
+use clew_model::{NodeUrl, SessionSelection};
 use clew_mysql::{ReadLimits, diagnose_node, read_lock_waits};
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
 use tokio::time::sleep;
@@ -43,7 +43,7 @@ async fn eleven_transactions(server: &Server) -> Vec<RawSession> {
 
 /// Returns the number of open transactions, of waiting ones, and of waiters in the graph.
 async fn read(url: &str) -> (usize, usize, usize) {
-    let rows = csv_of(url, &Selection::default(), false).await;
+    let rows = csv_of(url, &SessionSelection::default(), false).await;
     let open = rows.iter().filter(|row| !row[8].is_empty()).count();
     let waiting = rows.iter().filter(|row| row[11] == "LOCK WAIT").count();
     let node: NodeUrl = url.parse().unwrap();
@@ -99,7 +99,7 @@ async fn server_defaults_do_not_affect_reads(flavor: Flavor) {
         control.query_drop(format!("SET GLOBAL {default}")).await.unwrap();
         let outcome = read(&url).await;
         assert_eq!(outcome, (11, 6, 6), "{flavor}: {default}");
-        let summary = take(&url, &Selection::default(), false).await.unwrap().summary;
+        let summary = take(&url, &SessionSelection::default(), false).await.unwrap().summary;
         assert_eq!(summary.limitations, [], "{flavor}: {default}");
         let diagnosis = diagnose_node(&url.parse().unwrap(), &ReadLimits::default()).await.unwrap();
         let works =

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clew_model::{Failure, FailureKind, NodeUrl, Selection};
-use clew_mysql::{OutputFormat, ReadLimits, StatementText, take_snapshot, wait_for_pending_kills};
+use clew_model::{Failure, FailureKind, NodeUrl, SessionSelection};
+use clew_mysql::{OutputFormat, ReadLimits, StatementForm, take_snapshot, wait_for_pending_kills};
 use clew_testkit::{
-    Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession, Server, ServerOptions, open_idle_sessions,
+    Charset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server, ServerOptions, open_idle_sessions,
     open_idle_sessions_as,
 };
 use mysql_async::prelude::Queryable;
@@ -22,7 +22,7 @@ const QUICK: ReadLimits = ReadLimits {
 async fn failure_of(url: &str, limits: &ReadLimits) -> Failure {
     let node: NodeUrl = url.parse().unwrap();
     let form = OutputFormat::Csv { formula_guard: true };
-    take_snapshot(&node, &Selection::default(), StatementText::Full, form, limits).await.unwrap_err()
+    take_snapshot(&node, &SessionSelection::default(), StatementForm::Full, form, limits).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn each_server_fault_has_its_own_failure_kind() {
         (Fault::EmptyRows, FailureKind::NotMysql, "unexpected row"),
         (Fault::InvalidPacketAfter(2), FailureKind::NotMysql, "out of order"),
     ] {
-        let fake = FakeServer::start(FakeOptions { sessions: 5, transactions: 0, fault }).await.unwrap();
+        let fake = FakeServer::start(FakeServerOptions { sessions: 5, transactions: 0, fault }).await.unwrap();
         let failure = failure_of(&fake.url(), &QUICK).await;
         assert_eq!(failure.kind, kind, "{fault:?}: {failure}");
         assert!(failure.detail.contains(expected), "{fault:?}: {failure}");
@@ -49,7 +49,7 @@ async fn each_server_fault_has_its_own_failure_kind() {
 
 #[tokio::test]
 async fn abandoned_statement_is_not_killed_without_proof() {
-    let options = FakeOptions { sessions: 5, transactions: 0, fault: Fault::StallAfter(2) };
+    let options = FakeServerOptions { sessions: 5, transactions: 0, fault: Fault::StallAfter(2) };
     let fake = FakeServer::start(options).await.unwrap();
     failure_of(&fake.url(), &QUICK).await;
     wait_for_pending_kills(Duration::from_secs(10)).await;
@@ -59,8 +59,8 @@ async fn abandoned_statement_is_not_killed_without_proof() {
 
 #[tokio::test]
 async fn successful_read_kills_nothing() {
-    let fake = FakeServer::start(FakeOptions::default()).await.unwrap();
-    let snapshot = take(&fake.url(), &Selection::default(), true).await.unwrap();
+    let fake = FakeServer::start(FakeServerOptions::default()).await.unwrap();
+    let snapshot = take(&fake.url(), &SessionSelection::default(), true).await.unwrap();
     wait_for_pending_kills(Duration::from_secs(10)).await;
     assert_eq!((snapshot.summary.rows, fake.kill_count()), (3, 0));
 }
@@ -136,7 +136,7 @@ async fn privileged_reads_succeed_on_a_full_server() {
         let _full = open_idle_sessions_as(&server, "app", 10).await.unwrap();
         // One connection beyond max_connections is reserved for administrators: a read must not open a second one.
         for _ in 0..30 {
-            let snapshot = take(&server.url(), &Selection::default(), true).await.unwrap();
+            let snapshot = take(&server.url(), &SessionSelection::default(), true).await.unwrap();
             assert_eq!(snapshot.summary.rows, 10, "{flavor}");
         }
     }
@@ -148,7 +148,7 @@ async fn reads_abort_no_connection_on_a_server() {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let mut connection = server.connect().await.unwrap();
         for _ in 0..5 {
-            take(&server.url(), &Selection::default(), true).await.unwrap();
+            take(&server.url(), &SessionSelection::default(), true).await.unwrap();
         }
         let aborted: Vec<(String, u64)> = connection.query("SHOW GLOBAL STATUS LIKE 'Aborted\\_%'").await.unwrap();
         let of = |name: &str| aborted.iter().find(|(aborted, _)| aborted == name).map(|(_, count)| *count);
@@ -164,7 +164,7 @@ async fn read_retries_until_a_connection_is_free() {
         let server = Server::start(flavor, &options).await.unwrap();
         server.run(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
         let mut full = open_idle_sessions(&server, 10).await.unwrap();
-        let (url, selection) = (server.url_for("clew", ""), Selection::default());
+        let (url, selection) = (server.url_for("clew", ""), SessionSelection::default());
         let ends_soon = async {
             tokio::time::sleep(Duration::from_millis(60)).await;
             drop(full.sessions.pop());
@@ -201,7 +201,8 @@ async fn innodb_status_replaces_unreadable_transactions_with_a_limitation() {
     session.execute("START TRANSACTION").await.unwrap();
     session.execute("INSERT INTO t VALUES (1), (2)").await.unwrap();
     session.send_statement("SELECT SLEEP(1000) /* \u{1f9f5} */".as_bytes()).await.unwrap();
-    let selection = Selection { sql_key: Some("SLEEP(1000) /* \u{1f9f5} */".into()), ..Selection::default() };
+    let selection =
+        SessionSelection { sql_key: Some("SLEEP(1000) /* \u{1f9f5} */".into()), ..SessionSelection::default() };
     let mut snapshot = take(&server.url(), &selection, true).await.unwrap();
     for _ in 0..50 {
         if snapshot.summary.rows > 0 {

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use clew_diagnose::waits::{PartyDetail, WaitGraph, build_wait_graph};
+use clew_diagnose::waits::{ParticipantDetail, WaitGraph, build_wait_graph};
 use clew_model::LimitationKind;
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
 use tokio::time::{Instant, sleep, timeout};
@@ -40,8 +40,8 @@ pub(crate) async fn graph_where(server: &Server, what: &str, is_so: impl Fn(&Wai
     }
 }
 
-pub(crate) fn root(graph: &WaitGraph) -> &PartyDetail {
-    graph.party_detail(graph.roots[0].parties[0]).unwrap()
+pub(crate) fn root(graph: &WaitGraph) -> &ParticipantDetail {
+    graph.participant_detail(graph.roots[0].parties[0]).unwrap()
 }
 
 async fn idle_root_blocker_has_statements_of_its_transaction(flavor: Flavor) {

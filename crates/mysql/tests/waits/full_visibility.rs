@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
-use clew_diagnose::waits::{WaitGraph, WaitParty, build_wait_graph};
+use clew_diagnose::waits::{WaitGraph, WaitParticipant, build_wait_graph};
 use clew_mysql::{KillOutcome, KillTarget, ReadLimits, Victim, find_sessions, kill_victim};
 use clew_testkit::{BuiltScenario, Flavor, Scenario, Server, ServerOptions};
 
@@ -34,7 +34,7 @@ pub(crate) async fn full_visibility_server(flavor: Flavor) -> Server {
 async fn graph_matches_every_scenario(flavor: Flavor) {
     let server = full_visibility_server(flavor).await;
     let mut faults = String::new();
-    for scenario in Scenario::all_for_flavor(flavor) {
+    for scenario in Scenario::scenarios_for_flavor(flavor) {
         if let Err(fault) = check_scenario(&scenario, &server).await {
             writeln!(faults, "--- {} on {flavor}: {fault}", scenario.name).unwrap();
         }
@@ -99,24 +99,24 @@ async fn kill_first_root(graph: &WaitGraph, built: &mut BuiltScenario, server: &
     let names = Names::of(built);
     let root = &graph.roots[0];
     let victim = root.parties[0];
-    let waits_for_it_alone = |party: WaitParty| graph.root_blockers_of_party(party) == [root] && party != victim;
-    let (freed, others): (Vec<WaitParty>, Vec<WaitParty>) = graph
+    let waits_for_it_alone = |party: WaitParticipant| graph.find_root_blockers(party) == [root] && party != victim;
+    let (freed, others): (Vec<WaitParticipant>, Vec<WaitParticipant>) = graph
         .parties
         .iter()
         .map(|facts| facts.party)
-        .filter(|&party| !graph.waits_of_party(party).is_empty() && party != victim)
+        .filter(|&party| !graph.participant_waits(party).is_empty() && party != victim)
         .partition(|&party| waits_for_it_alone(party));
     if freed.len() != root.frees {
         return Err(format!("{freed:?} are not as many as the root frees: {root:?}"));
     }
     let killed = kill_party(graph, victim, server).await?;
     let freed: Vec<String> = freed.into_iter().map(|party| names.name(party)).collect();
-    let stuck = built.finish_waiters(&freed.iter().map(String::as_str).collect::<Vec<_>>(), LIMIT).await;
+    let stuck = built.close_finished_waiters(&freed.iter().map(String::as_str).collect::<Vec<_>>(), LIMIT).await;
     if !stuck.is_empty() {
         return Err(format!("not freed by killing {}: {stuck:?}", names.name(victim)));
     }
     let after = clew_diagnose::waits::build_wait_graph(&observe(server).await);
-    match others.iter().find(|&&party| after.waits_of_party(party).is_empty()) {
+    match others.iter().find(|&&party| after.participant_waits(party).is_empty()) {
         Some(&party) => Err(format!("{} no longer waits, although another root blocks it too", names.name(party))),
         None => Ok(killed),
     }
@@ -124,9 +124,9 @@ async fn kill_first_root(graph: &WaitGraph, built: &mut BuiltScenario, server: &
 
 /// Kills a session with Clew, or rolls back a transaction without a session by its XID.
 /// Returns whether a session was killed.
-async fn kill_party(graph: &WaitGraph, victim: WaitParty, server: &Server) -> Result<bool, String> {
-    let facts = graph.party_detail(victim).ok_or("the graph has no facts of the root")?;
-    if let WaitParty::Transaction(_) = victim {
+async fn kill_party(graph: &WaitGraph, victim: WaitParticipant, server: &Server) -> Result<bool, String> {
+    let facts = graph.participant_detail(victim).ok_or("the graph has no facts of the root")?;
+    if let WaitParticipant::Transaction(_) = victim {
         let xid = facts.transaction.as_ref().and_then(|facts| facts.xid.as_deref());
         let statement = format!("XA ROLLBACK {}", xid.unwrap_or("no name"));
         return server.run(&[&statement]).await.map(|()| false).map_err(|error| format!("{statement}: {error}"));

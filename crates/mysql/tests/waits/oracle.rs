@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use clew_diagnose::waits::{LockObservations, WaitGraph, WaitParty};
+use clew_diagnose::waits::{LockSnapshot, WaitGraph, WaitParticipant};
 use clew_model::NodeUrl;
 use clew_mysql::{ReadLimits, read_lock_waits};
 use clew_testkit::{BuiltScenario, Scenario, Server};
 
-pub(crate) async fn observe(server: &Server) -> LockObservations {
+pub(crate) async fn observe(server: &Server) -> LockSnapshot {
     observe_as(&server.url()).await
 }
 
-pub(crate) async fn observe_as(url: &str) -> LockObservations {
+pub(crate) async fn observe_as(url: &str) -> LockSnapshot {
     let node: NodeUrl = url.parse().unwrap();
     read_lock_waits(&node, &ReadLimits::default()).await.unwrap()
 }
@@ -24,10 +24,10 @@ impl Names {
         Self(built.thread_ids().iter().map(|(name, &id)| (id, name.clone())).collect())
     }
 
-    pub(crate) fn name(&self, party: WaitParty) -> String {
+    pub(crate) fn name(&self, party: WaitParticipant) -> String {
         match party {
-            WaitParty::Session(id) => self.0.get(&id).cloned().unwrap_or_else(|| format!("session {id}")),
-            WaitParty::Transaction(_) => "xa".to_owned(),
+            WaitParticipant::Session(id) => self.0.get(&id).cloned().unwrap_or_else(|| format!("session {id}")),
+            WaitParticipant::Transaction(_) => "xa".to_owned(),
         }
     }
 
@@ -43,7 +43,7 @@ impl Names {
 
     /// Returns the parties of every root, the worst root first.
     pub(crate) fn roots(&self, graph: &WaitGraph) -> Vec<Vec<String>> {
-        let names = |parties: &[WaitParty]| {
+        let names = |parties: &[WaitParticipant]| {
             let mut names: Vec<String> = parties.iter().map(|&party| self.name(party)).collect();
             names.sort();
             names

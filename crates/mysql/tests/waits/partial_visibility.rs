@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use clew_diagnose::waits::{WaitGraph, WaitParty, build_wait_graph};
+use clew_diagnose::waits::{WaitGraph, WaitParticipant, build_wait_graph};
 use clew_model::LimitationKind;
 use clew_testkit::{Flavor, Scenario, Server, ServerOptions};
 
@@ -18,7 +18,7 @@ async fn partly_explained(flavor: Flavor, arguments: &[&str], gap: LimitationKin
     let arguments = always.chain(arguments.iter().copied()).map(str::to_owned).collect();
     let server = Server::start(flavor, &ServerOptions { arguments, max_connections: 700 }).await.unwrap();
     let (mut faults, mut partly) = (String::new(), Vec::new());
-    for scenario in Scenario::all_for_flavor(flavor) {
+    for scenario in Scenario::scenarios_for_flavor(flavor) {
         let built = scenario.build(&server).await.unwrap();
         let graph = build_wait_graph(&observe(&server).await);
         let fault = fault(&scenario, &graph, &Names::of(&built), remedy);
@@ -48,7 +48,7 @@ fn fault(scenario: &Scenario, graph: &WaitGraph, names: &Names, remedy: &str) ->
     let waiters: BTreeSet<&str> = scenario.expected_waits().into_iter().map(|(waiter, _)| waiter).collect();
     for waiter in waiters {
         let unexplained =
-            graph.unexplained.iter().find(|facts| names.name(WaitParty::Session(facts.session)) == waiter);
+            graph.unexplained.iter().find(|facts| names.name(WaitParticipant::Session(facts.session)) == waiter);
         match unexplained {
             Some(facts) if ![remedy, "read-only"].iter().any(|known| facts.why.contains(known)) => {
                 return Some(format!("{facts:?} names no {remedy}"));
@@ -69,7 +69,7 @@ fn scenarios_beyond_innodb(flavor: Flavor) -> Vec<String> {
         ["row", "table lock of InnoDB"].contains(&scenario.expected_resource(waiter))
     };
     let beyond = |scenario: &Scenario| scenario.expected_waits().iter().any(|(waiter, _)| !of_innodb(waiter, scenario));
-    Scenario::all_for_flavor(flavor).into_iter().filter(beyond).map(|scenario| scenario.name).collect()
+    Scenario::scenarios_for_flavor(flavor).into_iter().filter(beyond).map(|scenario| scenario.name).collect()
 }
 
 /// MariaDB with Debian's default configuration.
@@ -119,7 +119,8 @@ async fn waits_without_performance_schema_are_unexplained_on_mysql() {
     let off = ["--performance-schema=OFF"];
     let partly =
         partly_explained(Flavor::MySql, &off, LimitationKind::NoPerformanceSchema, "performance_schema = ON").await;
-    let all: Vec<String> = Scenario::all_for_flavor(Flavor::MySql).into_iter().map(|scenario| scenario.name).collect();
+    let all: Vec<String> =
+        Scenario::scenarios_for_flavor(Flavor::MySql).into_iter().map(|scenario| scenario.name).collect();
     assert_eq!(partly, all);
 }
 

@@ -14,7 +14,7 @@ fn kinds(graph: &WaitGraph) -> Vec<LimitationKind> {
 async fn suggested_grants_complete_the_graph(flavor: Flavor, name: &str, steps: &[&[LimitationKind]]) {
     let server = full_visibility_server(flavor).await;
     server.run(&["CREATE USER clew@'127.0.0.1' IDENTIFIED BY 'x'"]).await.unwrap();
-    let scenario = Scenario::all_for_flavor(flavor).into_iter().find(|scenario| scenario.name == name).unwrap();
+    let scenario = Scenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == name).unwrap();
     let built = scenario.build(&server).await.unwrap();
     let names = Names::of(&built);
     for &step in steps {

@@ -4,7 +4,7 @@ use clew_diagnose::ProtectedAccounts;
 use clew_diagnose::waits::SessionRole;
 use clew_model::NodeUrl;
 use clew_mysql::{
-    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ReadLimits, SessionLookup, Victim, find_sessions,
+    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ReadLimits, SessionLookupResult, Victim, find_sessions,
     kill_victim, read_user_sessions,
 };
 use clew_testkit::{Flavor, Server, ServerOptions};
@@ -86,7 +86,7 @@ async fn applier_is_detected(flavor: Flavor) {
 async fn applier_is_not_killed(flavor: Flavor, options: &[&str]) {
     let (_source, replica, applier) = with_an_applier_in_a_trigger(flavor, options).await;
     let (node, limits): (NodeUrl, _) = (replica.url().parse().unwrap(), ReadLimits::default());
-    let SessionLookup { read, mut sessions } = find_sessions(&node, &[applier], &limits).await.unwrap();
+    let SessionLookupResult { read, mut sessions } = find_sessions(&node, &[applier], &limits).await.unwrap();
     let session = sessions.pop().unwrap();
     assert_eq!(session.user, b"root", "{session:?}");
     let no_protected_accounts = ProtectedAccounts::new::<&str>([]);

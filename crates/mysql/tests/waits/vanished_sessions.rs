@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_diagnose::waits::{TreeLayout, WaitGraph, WaitParty, build_wait_graph, render_tree};
+use clew_diagnose::waits::{TreeLayout, WaitGraph, WaitParticipant, build_wait_graph, render_tree};
 use clew_testkit::{Flavor, Scenario, Server, StatementGate};
 use mysql_async::prelude::Queryable;
 use tokio::time::{sleep, timeout};
@@ -20,7 +20,7 @@ async fn graph_without(
     server: &Server,
 ) -> (WaitGraph, Scenario, Names, u64) {
     let scenario =
-        Scenario::all_for_flavor(server.flavor()).into_iter().find(|scenario| scenario.name == name).unwrap();
+        Scenario::scenarios_for_flavor(server.flavor()).into_iter().find(|scenario| scenario.name == name).unwrap();
     let built = scenario.build(server).await.unwrap();
     let id = built.thread_ids()[session_name];
     let gate = StatementGate::start(server, words).await.unwrap();
@@ -64,7 +64,7 @@ async fn vanished_sessions_stay_in_the_graph(flavor: Flavor) {
     for scenario in [ROW, ALTER] {
         for session_name in ["a", "b"] {
             let (graph, scenario, names, id) = graph_without(session_name, scenario, SESSIONS, &server).await;
-            let gone = WaitParty::Session(id);
+            let gone = WaitParticipant::Session(id);
             assert_eq!(names.waits(&graph), expected_waits(&scenario), "{session_name}: {graph:#?}");
             assert_eq!(names.roots(&graph), expected_roots(&scenario), "{session_name}: {graph:#?}");
             assert_eq!(graph.vanished, [gone], "{session_name}: {graph:#?}");
@@ -81,7 +81,7 @@ async fn wait_for_a_vanished_blocker_is_unexplained(flavor: Flavor, waits: &'sta
     let (graph, _, names, _) = graph_without("a", ROW, waits, &server).await;
     assert_eq!((names.waits(&graph), graph.unexplained.len()), (Vec::new(), 1), "{graph:#?}");
     let unexplained = &graph.unexplained[0];
-    assert_eq!(names.name(WaitParty::Session(unexplained.session)), "b", "{graph:#?}");
+    assert_eq!(names.name(WaitParticipant::Session(unexplained.session)), "b", "{graph:#?}");
     assert!(unexplained.why.contains("between two reads"), "{graph:#?}");
 }
 
@@ -115,7 +115,7 @@ async fn vanished_thread_is_no_blocker_on_mysql() {
     let (graph, _, names, _) = graph_without("a", ALTER, "FROM performance_schema.threads", &server).await;
     assert!(graph.waits.is_empty(), "{graph:#?}");
     for unexplained in &graph.unexplained {
-        assert_eq!(names.name(WaitParty::Session(unexplained.session)), "b", "{graph:#?}");
+        assert_eq!(names.name(WaitParticipant::Session(unexplained.session)), "b", "{graph:#?}");
         assert!(unexplained.why.contains("just released"), "{graph:#?}");
     }
 }

@@ -16,7 +16,7 @@ const GROUP_AND_OTHERS_MODE: u32 = 0o077;
 /// Sticky bit, which is set on shared directories such as `/tmp`.
 const STICKY_BIT: u32 = 0o1000;
 /// Name prefixes of the expected entries in a data directory: files and directories of Clew, and `lost+found`.
-const CLEW_ENTRY_PREFIXES: [&str; 6] = ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
+const EXPECTED_ENTRY_PREFIXES: [&str; 6] = ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
 /// Name prefixes of the files whose permissions Clew restricts.
 /// The master key file is excluded, because `master_key.rs` rejects a key file that other accounts can read.
 const RESTRICTED_FILE_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
@@ -25,22 +25,22 @@ impl DataDir {
     /// Restricts an existing data directory to its owner before the initialisation.
     /// Fails if another account owns the data directory and its permissions are too wide.
     /// Fails if the directory is accessible to other accounts and contains files of other programs.
-    pub(crate) fn restrict_new_directory(&self) -> Result<(), StoreError> {
+    pub(crate) fn restrict_before_initialisation(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
         }
-        let foreign = self.read_entry_names()?.into_iter().find(|name| !has_any_prefix(name, &CLEW_ENTRY_PREFIXES));
+        let foreign = self.read_entry_names()?.into_iter().find(|name| !has_any_prefix(name, &EXPECTED_ENTRY_PREFIXES));
         restrict_file_mode(&self.root, 0o700, foreign.as_deref())
     }
 
     /// Restricts the data directory, its subdirectories and its database files to their owner.
     /// Fails if another account owns a directory or file whose permissions are too wide.
-    pub(crate) fn restrict_existing_permissions(&self) -> Result<(), StoreError> {
+    pub(crate) fn restrict_data_directory(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
         }
         let names = self.read_entry_names()?;
-        if names.iter().any(|name| has_any_prefix(name, &CLEW_ENTRY_PREFIXES)) {
+        if names.iter().any(|name| has_any_prefix(name, &EXPECTED_ENTRY_PREFIXES)) {
             restrict_file_mode(&self.root, 0o700, None)?;
         }
         restrict_file_mode(&self.results_path(), 0o700, None)?;

@@ -43,7 +43,7 @@ pub(crate) fn query_scalar<'q, T: ColumnValue>(sql: impl SqlSafeStr) -> Statemen
 }
 
 /// Creates a statement that returns two columns.
-pub(crate) fn query_pair<'q, A: ColumnValue, B: ColumnValue>(sql: impl SqlSafeStr) -> Statement<'q, (A, B)> {
+pub(crate) fn query_two_columns<'q, A: ColumnValue, B: ColumnValue>(sql: impl SqlSafeStr) -> Statement<'q, (A, B)> {
     Statement { sql: sql.into_sql_str(), parameters: Vec::new(), decode: |row| Ok((row.try_get(0)?, row.try_get(1)?)) }
 }
 
@@ -83,16 +83,16 @@ impl<'q, T> Statement<'q, T> {
         let decode = self.decode;
         let rows: Vec<Row> = match executor.into() {
             Executor::Pool(Database::Sqlite(database)) => {
-                wrap_decoded_rows(self.into_query::<Sqlite>().fetch_all(&database.pool).await?, Row::Sqlite)
+                wrap_rows(self.into_query::<Sqlite>().fetch_all(&database.pool).await?, Row::Sqlite)
             }
-            Executor::Pool(Database::Postgres(database)) => wrap_decoded_rows(
+            Executor::Pool(Database::Postgres(database)) => wrap_rows(
                 with_statement_timeout(self.into_query::<Postgres>().fetch_all(&database.pool)).await?,
                 Row::Postgres,
             ),
             Executor::Tx(Transaction::Sqlite(transaction)) => {
-                wrap_decoded_rows(self.into_query::<Sqlite>().fetch_all(&mut **transaction).await?, Row::Sqlite)
+                wrap_rows(self.into_query::<Sqlite>().fetch_all(&mut **transaction).await?, Row::Sqlite)
             }
-            Executor::Tx(Transaction::Postgres(transaction)) => wrap_decoded_rows(
+            Executor::Tx(Transaction::Postgres(transaction)) => wrap_rows(
                 with_statement_timeout(self.into_query::<Postgres>().fetch_all(&mut **transaction)).await?,
                 Row::Postgres,
             ),
@@ -165,7 +165,7 @@ impl Dialect for Postgres {
     }
 }
 
-fn wrap_decoded_rows<R>(found: Vec<R>, wrap: fn(R) -> Row) -> Vec<Row> {
+fn wrap_rows<R>(found: Vec<R>, wrap: fn(R) -> Row) -> Vec<Row> {
     found.into_iter().map(wrap).collect()
 }
 

@@ -19,7 +19,7 @@ use crate::store::Store;
 /// Maximum number of access keys per user: the current key and a replacement.
 const MAX_ACCESS_KEYS_PER_USER: u32 = 2;
 /// Minimum time between two updates of an access key's last-used timestamp, in seconds.
-const KEY_USE_WRITE_INTERVAL_SECONDS: i64 = 60;
+const LAST_USE_WRITE_INTERVAL_SECONDS: i64 = 60;
 
 impl Store {
     /// Creates an access key for a user. Fails with [`StoreError::TooManyKeys`] if the user already has two keys.
@@ -107,8 +107,7 @@ impl Store {
             .await
             .map_err(tx.error_mapper())?;
         let Some(user) = users.first() else { return Ok(false) };
-        let event =
-            self.revoke_credentials_and_build_event(tx.transaction(), by, "UpdateAccessKey", id, user, enabled).await?;
+        let event = self.finish_access_key_change(tx.transaction(), by, "UpdateAccessKey", id, user, enabled).await?;
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
@@ -123,13 +122,12 @@ impl Store {
             .await
             .map_err(tx.error_mapper())?;
         let Some(user) = users.first() else { return Ok(false) };
-        let event =
-            self.revoke_credentials_and_build_event(tx.transaction(), by, "DeleteAccessKey", id, user, false).await?;
+        let event = self.finish_access_key_change(tx.transaction(), by, "DeleteAccessKey", id, user, false).await?;
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
-    async fn revoke_credentials_and_build_event(
+    async fn finish_access_key_change(
         &self,
         transaction: &mut Transaction,
         by: &Origin,
@@ -159,7 +157,7 @@ impl Store {
     /// Records the use of a permanent access key, at most once per minute.
     pub async fn record_access_key_use(&self, key: &AccessKey) -> Result<(), StoreError> {
         let (last, now) = (key.last_recorded_use.load(Ordering::Relaxed), self.clock.unix_seconds());
-        let due = key.temporary.is_none() && now.saturating_sub(last) >= KEY_USE_WRITE_INTERVAL_SECONDS;
+        let due = key.temporary.is_none() && now.saturating_sub(last) >= LAST_USE_WRITE_INTERVAL_SECONDS;
         // Only one of several concurrent requests writes the time.
         if !due || key.last_recorded_use.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             return Ok(());

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::groups::require_group;
 use super::policies::require_policy;
 use super::policy_limits::check_policy_limits;
-use super::projects::find_domain_id_of_project;
+use super::projects::find_project_domain_id;
 use super::revocation::{AffectedUsers, revoke_tokens};
 use super::row_mapping::parse_nullable_column;
 use super::users::require_user;
@@ -27,7 +27,7 @@ const SELECT_ATTACHMENTS_BY_POLICY: &str = "SELECT policy_id, system_policy, use
 const SELECT_ATTACHMENTS_BY_GRANTEE: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
      WHERE user_id IS NOT DISTINCT FROM $1 AND group_id IS NOT DISTINCT FROM $2 ORDER BY rowid";
 
-const SELECT_GRANTS: &str = "SELECT p.name AS own_name, p.document, a.system_policy, g.name AS via_group, a.project_id \
+const SELECT_USER_GRANTS: &str = "SELECT p.name AS own_name, p.document, a.system_policy, g.name AS via_group, a.project_id \
      FROM attachments a LEFT JOIN policies p ON p.id = a.policy_id LEFT JOIN user_groups g ON g.id = a.group_id \
      WHERE a.user_id = $1 OR a.group_id IN (SELECT group_id FROM members WHERE user_id = $1) \
      ORDER BY g.name NULLS FIRST, COALESCE(p.name, a.system_policy), a.project_id NULLS FIRST";
@@ -100,7 +100,7 @@ impl Store {
     }
 
     /// Returns the attachments of a policy.
-    pub async fn list_attachments_of_policy(&self, policy: &PolicyRef) -> Result<Vec<Attachment>, StoreError> {
+    pub async fn list_policy_attachments(&self, policy: &PolicyRef) -> Result<Vec<Attachment>, StoreError> {
         let (own, system) = policy_columns(policy);
         let rows = query(SELECT_ATTACHMENTS_BY_POLICY)
             .bind(own)
@@ -112,7 +112,7 @@ impl Store {
     }
 
     /// Returns the direct attachments of a user or group.
-    pub async fn list_attachments_of_grantee(&self, grantee: &Grantee) -> Result<Vec<Attachment>, StoreError> {
+    pub async fn list_grantee_attachments(&self, grantee: &Grantee) -> Result<Vec<Attachment>, StoreError> {
         let (user, group) = grantee_columns(grantee);
         let rows = query(SELECT_ATTACHMENTS_BY_GRANTEE)
             .bind(user)
@@ -124,8 +124,8 @@ impl Store {
     }
 
     /// Returns all policies of a user, attached directly or through a group.
-    pub async fn list_grants_of_user(&self, user: &UserId) -> Result<Vec<StoredGrant>, StoreError> {
-        let rows = query(SELECT_GRANTS)
+    pub async fn list_user_grants(&self, user: &UserId) -> Result<Vec<StoredGrant>, StoreError> {
+        let rows = query(SELECT_USER_GRANTS)
             .bind(user.as_str())
             .fetch_all(&self.database)
             .await
@@ -164,7 +164,7 @@ async fn resolve_attachment_names(
         }
     };
     if let Some(project) = project
-        && find_domain_id_of_project(transaction, project).await? != domain
+        && find_project_domain_id(transaction, project).await? != domain
     {
         return Err(StoreError::Unknown { what: "project", name: project.to_string() });
     }

@@ -14,8 +14,8 @@ mod verification;
 
 use clew_model::{AuditEvent, Outcome};
 
-pub(crate) use chain::append_rows;
-pub(crate) use chain::initialise_chain;
+pub(crate) use chain::append_audit_rows;
+pub(crate) use chain::initialise_audit_chain;
 pub(crate) use checkpoint_tracker::CheckpointTracker;
 pub(crate) use keys::{AuditKeys, rotate_chain_key};
 
@@ -51,7 +51,7 @@ impl Store {
     }
 
     /// Returns up to `limit` matching audit rows after a sequence number, oldest first.
-    pub async fn audit_rows_after(
+    pub async fn list_audit_rows_after(
         &self,
         filter: &AuditFilter,
         after_seq: i64,
@@ -61,7 +61,7 @@ impl Store {
     }
 
     /// Returns up to `limit` matching audit rows before a sequence number, newest first.
-    pub async fn audit_rows_before(
+    pub async fn list_audit_rows_before(
         &self,
         filter: &AuditFilter,
         before_seq: i64,
@@ -93,6 +93,6 @@ impl Store {
             .fetch_all(&self.database)
             .await
             .map_err(StoreError::database_error("read the audit log"))?;
-        rows.iter().map(row::record_from_row).collect()
+        rows.iter().map(row::audit_record_from_row).collect()
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clew_model::AuditEvent;
 
-use super::audit::{CheckpointTracker, append_rows};
+use super::audit::{CheckpointTracker, append_audit_rows};
 use crate::audit::AuditCheckpoint;
 use crate::clock::Clock;
 use crate::database::{Database, Transaction};
@@ -72,7 +72,7 @@ impl AuditedTransaction {
             return Ok(());
         }
         let checkpoint_tracker = &self.database.checkpoint_tracker;
-        self.newest = Some(append_rows(&mut self.transaction, keys, checkpoint_tracker, events).await?);
+        self.newest = Some(append_audit_rows(&mut self.transaction, keys, checkpoint_tracker, events).await?);
         Ok(())
     }
 
@@ -80,7 +80,7 @@ impl AuditedTransaction {
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         self.transaction.commit().await.map_err(StoreError::database_error(self.action))?;
         if let Some(newest) = self.newest {
-            self.database.checkpoint_tracker.record_newest(newest);
+            self.database.checkpoint_tracker.record_newest_row(newest);
         }
         Ok(())
     }

@@ -45,7 +45,7 @@ impl Store {
         }
         write_setting(tx.transaction(), CANARY_SETTING, &canary).await?;
         write_setting(tx.transaction(), REGION_SETTING, tenant.region.as_bytes()).await?;
-        audit::initialise_chain(tx.transaction(), &self.keys.audit).await?;
+        audit::initialise_audit_chain(tx.transaction(), &self.keys.audit).await?;
         let domain_id = insert_domain(tx.transaction(), &tenant.domain_name, now).await?;
         let project_id = insert_project(tx.transaction(), &domain_id, &tenant.region, "", now).await?;
         let administrator = NewUser {
@@ -90,7 +90,7 @@ impl Store {
         if self.unseal_canary(&found)?.expose_secret() == CANARY_TEXT_WITH_AUDIT {
             return Ok(());
         }
-        audit::initialise_chain(tx.transaction(), &self.keys.audit).await?;
+        audit::initialise_audit_chain(tx.transaction(), &self.keys.audit).await?;
         write_setting(tx.transaction(), CANARY_SETTING, &sealed).await?;
         tx.commit_with_event(&AuditEvent::new_success(&Origin::for_clew(), "BeginAudit", "audit")).await
     }

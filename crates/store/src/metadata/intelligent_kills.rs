@@ -79,7 +79,7 @@ impl Store {
         let failed = StoreError::database_error("claim an intelligent kill");
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         let now = self.clock.unix_millis();
-        let claim = CLAIM_OLDEST_KILL_QUERY.replace("{zones}", &self.database.json_array_text_sql("$4"));
+        let claim = CLAIM_OLDEST_KILL_QUERY.replace("{zones}", &self.database.json_array_strings_sql("$4"));
         let row = query(AssertSqlSafe(claim))
             .bind(now)
             .bind(duration_to_millis(lease))
@@ -94,18 +94,18 @@ impl Store {
 
     /// Marks a running intelligent kill as ended and appends an audit event. `reason` is the failure reason, if any.
     /// Returns false and changes nothing if the intelligent kill is not running.
-    pub async fn end_intelligent_kill(
+    pub async fn finish_intelligent_kill(
         &self,
         id: IntelligentKillId,
         reason: Option<&str>,
         victims: u64,
     ) -> Result<bool, StoreError> {
-        self.end_kill_with_event(id, TaskStatus::Running, reason, Some(victims)).await
+        self.record_intelligent_kill_end(id, TaskStatus::Running, reason, Some(victims)).await
     }
 
     /// Marks as failed all queued intelligent kills older than `max_age`, and all running ones with an expired lease.
     /// Returns the intelligent kills that this call marked as failed, with their previous status.
-    pub async fn end_stale_intelligent_kills(&self, max_age: Duration) -> Result<Vec<IntelligentKill>, StoreError> {
+    pub async fn fail_stale_intelligent_kills(&self, max_age: Duration) -> Result<Vec<IntelligentKill>, StoreError> {
         const EXPIRED_IN_QUEUE_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \
              Check the preview and request the kill again";
         const INTERRUPTED_REASON: &str =
@@ -120,14 +120,14 @@ impl Store {
         let mut ended = Vec::new();
         for lost in rows.iter().map(intelligent_kill_from_row).collect::<Result<Vec<_>, _>>()? {
             let reason = if lost.status == TaskStatus::Queued { EXPIRED_IN_QUEUE_REASON } else { INTERRUPTED_REASON };
-            if self.end_kill_with_event(lost.id, lost.status, Some(reason), None).await? {
+            if self.record_intelligent_kill_end(lost.id, lost.status, Some(reason), None).await? {
                 ended.push(lost);
             }
         }
         Ok(ended)
     }
 
-    async fn end_kill_with_event(
+    async fn record_intelligent_kill_end(
         &self,
         id: IntelligentKillId,
         from: TaskStatus,

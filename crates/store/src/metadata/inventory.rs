@@ -9,10 +9,10 @@ use clew_model::{
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::projects::find_domain_id_of_project;
+use super::projects::find_project_domain_id;
 use super::row_mapping::parse_column;
 use super::{enterprise_projects, tags, zones};
-use crate::database::{Row, Transaction, convert_insert_error, query, query_pair, query_scalar};
+use crate::database::{Row, Transaction, convert_insert_error, query, query_scalar, query_two_columns};
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
@@ -39,7 +39,7 @@ impl Store {
         validate_instance(&instance)?;
         let id = instance.id.clone().unwrap_or_else(InstanceId::generate);
         let mut tx = self.begin_audited_transaction("add an instance").await?;
-        let domain = find_domain_id_of_project(tx.transaction(), &instance.project_id).await?;
+        let domain = find_project_domain_id(tx.transaction(), &instance.project_id).await?;
         enterprise_projects::require_enabled_enterprise_project(
             tx.transaction(),
             &domain,
@@ -181,7 +181,7 @@ impl Store {
             .fetch_all(&self.database)
             .await
             .map_err(&failed)?;
-        Ok((self.load_instances(rows).await?, total.unsigned_abs()))
+        Ok((self.instances_from_rows(rows).await?, total.unsigned_abs()))
     }
 
     /// Returns an instance by id. The returned node URLs contain no passwords.
@@ -193,7 +193,7 @@ impl Store {
             .fetch_optional(&self.database)
             .await
             .map_err(StoreError::database_error("look up an instance"))?;
-        Ok(self.load_instances(row.into_iter().collect()).await?.pop())
+        Ok(self.instances_from_rows(row.into_iter().collect()).await?.pop())
     }
 
     /// Returns the instances of all projects, oldest first.
@@ -203,7 +203,7 @@ impl Store {
             .fetch_all(&self.database)
             .await
             .map_err(StoreError::database_error("list instances"))?;
-        self.load_instances(rows).await
+        self.instances_from_rows(rows).await
     }
 
     /// Removes an instance with its nodes and tags. Returns false if the project has no such instance.
@@ -216,7 +216,7 @@ impl Store {
             .await
             .map_err(tx.error_mapper())?;
         let event = AuditEvent {
-            domain_id: Some(find_domain_id_of_project(tx.transaction(), project).await?),
+            domain_id: Some(find_project_domain_id(tx.transaction(), project).await?),
             project_id: Some(project.clone()),
             instance_id: Some(id.clone()),
             ..AuditEvent::new_success(by, "RemoveInstance", name)
@@ -255,7 +255,7 @@ impl Store {
             return Ok(false);
         }
         let event = AuditEvent {
-            domain_id: Some(find_domain_id_of_project(tx.transaction(), project).await?),
+            domain_id: Some(find_project_domain_id(tx.transaction(), project).await?),
             project_id: Some(project.clone()),
             instance_id: Some(instance.clone()),
             detail: json!({ "node": node, "url": url.to_string() }),
@@ -287,13 +287,13 @@ impl Store {
     /// Returns the nodes of an instance with their passwords.
     pub async fn list_nodes_with_passwords(&self, instance: &InstanceId) -> Result<Vec<Node>, StoreError> {
         let mut nodes = Vec::new();
-        for node in self.nodes_of_instance(instance).await? {
+        for node in self.select_instance_nodes(instance).await? {
             nodes.extend(self.find_node_with_password(&node.id).await?);
         }
         Ok(nodes)
     }
 
-    async fn load_instances(&self, rows: Vec<Row>) -> Result<Vec<Instance>, StoreError> {
+    async fn instances_from_rows(&self, rows: Vec<Row>) -> Result<Vec<Instance>, StoreError> {
         let failed = StoreError::database_error("read an instance");
         let mut instances = Vec::with_capacity(rows.len());
         for row in rows {
@@ -302,8 +302,8 @@ impl Store {
                 project_id: parse_column(&row, "project_id")?,
                 name: row.try_get("name").map_err(&failed)?,
                 enterprise_project_id: row.try_get("enterprise_project_id").map_err(&failed)?,
-                tags: self.tags_of_instance(&id).await?,
-                nodes: self.nodes_of_instance(&id).await?,
+                tags: self.select_instance_tags(&id).await?,
+                nodes: self.select_instance_nodes(&id).await?,
                 created_at: row.try_get("created_at").map_err(&failed)?,
                 updated_at: row.try_get("updated_at").map_err(&failed)?,
                 id,
@@ -312,16 +312,17 @@ impl Store {
         Ok(instances)
     }
 
-    async fn tags_of_instance(&self, id: &InstanceId) -> Result<Vec<Tag>, StoreError> {
-        let rows: Vec<(String, String)> = query_pair("SELECT key, value FROM tags WHERE instance_id = $1 ORDER BY key")
-            .bind(id.as_str())
-            .fetch_all(&self.database)
-            .await
-            .map_err(StoreError::database_error("read tags"))?;
+    async fn select_instance_tags(&self, id: &InstanceId) -> Result<Vec<Tag>, StoreError> {
+        let rows: Vec<(String, String)> =
+            query_two_columns("SELECT key, value FROM tags WHERE instance_id = $1 ORDER BY key")
+                .bind(id.as_str())
+                .fetch_all(&self.database)
+                .await
+                .map_err(StoreError::database_error("read tags"))?;
         Ok(rows.into_iter().map(|(key, value)| Tag { key, value }).collect())
     }
 
-    async fn nodes_of_instance(&self, id: &InstanceId) -> Result<Vec<Node>, StoreError> {
+    async fn select_instance_nodes(&self, id: &InstanceId) -> Result<Vec<Node>, StoreError> {
         let statement =
             "SELECT id, name, role, url, created_at, zone FROM nodes WHERE instance_id = $1 ORDER BY role, rowid";
         let rows = query(statement)
@@ -346,7 +347,7 @@ fn node_from_row(row: &Row) -> Result<Node, StoreError> {
         name: row.try_get("name").map_err(&failed)?,
         role: NodeRole::from_name(&role).ok_or_else(|| StoreError::Damaged { what: "role of a node", reason: role })?,
         url: parse_column(row, "url")?,
-        zone: zones::parse_zone(&zone)?,
+        zone: zones::parse_zone_name(&zone)?,
         created_at: row.try_get("created_at").map_err(&failed)?,
     })
 }

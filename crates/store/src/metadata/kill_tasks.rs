@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::audited_tx::AuditedTransaction;
-use super::projects::find_domain_id_of_project;
+use super::projects::find_project_domain_id;
 use super::row_mapping::{duration_to_millis, parse_column};
 use super::tags::find_instance_name;
 use crate::database::{Row, query, query_scalar};
@@ -170,7 +170,7 @@ impl Store {
         project: &ProjectId,
         instance: &InstanceId,
     ) -> Result<(), StoreError> {
-        let domain_id = Some(find_domain_id_of_project(tx.transaction(), project).await?);
+        let domain_id = Some(find_project_domain_id(tx.transaction(), project).await?);
         let (project_id, instance_id) = (Some(project.clone()), Some(instance.clone()));
         tx.commit_with_event(&AuditEvent { domain_id, project_id, instance_id, ..event }).await
     }

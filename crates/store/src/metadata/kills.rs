@@ -72,7 +72,7 @@ impl Store {
     /// Records the outcome `Unknown` for kills that were interrupted because a Clew process terminated.
     /// Affects only kills that were recorded before `before`, a Unix timestamp in milliseconds.
     /// Returns the number of interrupted kills.
-    pub async fn end_interrupted_kills(&self, before: i64) -> Result<u64, StoreError> {
+    pub async fn mark_interrupted_kills_unknown(&self, before: i64) -> Result<u64, StoreError> {
         const UNKNOWN_OUTCOME_DETAIL: &str =
             "Clew terminated before the outcome was recorded: it is unknown whether the kill was sent";
         let lost: Vec<i64> =

@@ -156,8 +156,12 @@ impl Store {
     /// Returns a client address as text if this process recorded it within the last day. Does not query the database.
     /// A client address that was recorded within the last day does not need to be recorded again.
     #[must_use]
-    pub fn recently_recorded_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
-        self.caches.address_recorded_since(user, address, self.clock.unix_seconds() - ADDRESS_WRITE_INTERVAL_SECONDS)
+    pub fn find_recorded_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
+        self.caches.find_address_recorded_since(
+            user,
+            address,
+            self.clock.unix_seconds() - ADDRESS_WRITE_INTERVAL_SECONDS,
+        )
     }
 
     /// Returns true if the user has authenticated from this client address within the last 90 days.
@@ -176,7 +180,7 @@ impl Store {
     /// Does nothing if the user has used the maximum number of other addresses within the last day.
     /// Without this limit, recently used addresses would replace each other with each request.
     pub async fn record_user_address(&self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
-        if self.recently_recorded_address(user, address).is_some() {
+        if self.find_recorded_address(user, address).is_some() {
             return Ok(());
         }
         let text = address.to_string();

@@ -16,7 +16,7 @@ pub(super) async fn check_policy_limits(
     affected: AffectedUsers<'_>,
 ) -> Result<(), StoreError> {
     if let AffectedUsers::Group(group) = affected {
-        check_group_policies(transaction, limits, group).await?;
+        check_group_policy_limits(transaction, limits, group).await?;
     }
     let (users, id) = affected.user_id_query();
     // `$2` is the id of the user, group or policy.
@@ -29,10 +29,10 @@ pub(super) async fn check_policy_limits(
          FROM grants g JOIN users u ON u.id = g.user_id LEFT JOIN policies p ON p.id = g.policy_id \
          GROUP BY u.id, u.name HAVING COUNT(*) > $1 OR COALESCE(SUM(octet_length(p.document)), 0) > $3 ORDER BY u.name LIMIT 1"
     );
-    check_policy_usage(transaction, limits, statement, id).await
+    reject_exceeded_limits(transaction, limits, statement, id).await
 }
 
-async fn check_group_policies(
+async fn check_group_policy_limits(
     transaction: &mut Transaction,
     limits: PolicyLimits,
     group: &GroupId,
@@ -40,10 +40,10 @@ async fn check_group_policies(
     let statement = "SELECT g.name, COUNT(*) AS policies, CAST(COALESCE(SUM(octet_length(p.document)), 0) AS BIGINT) AS bytes \
          FROM attachments a JOIN user_groups g ON g.id = a.group_id LEFT JOIN policies p ON p.id = a.policy_id WHERE g.id = $2 \
          GROUP BY g.id, g.name HAVING COUNT(*) > $1 OR COALESCE(SUM(octet_length(p.document)), 0) > $3";
-    check_policy_usage(transaction, limits, statement.to_owned(), group.as_str()).await
+    reject_exceeded_limits(transaction, limits, statement.to_owned(), group.as_str()).await
 }
 
-async fn check_policy_usage(
+async fn reject_exceeded_limits(
     transaction: &mut Transaction,
     limits: PolicyLimits,
     statement: String,

@@ -178,7 +178,7 @@ pub(super) async fn check_domain_exists(transaction: &mut Transaction, domain: &
 }
 
 /// Returns the id of the domain that owns a project.
-pub(super) async fn find_domain_id_of_project(
+pub(super) async fn find_project_domain_id(
     transaction: &mut Transaction,
     project: &ProjectId,
 ) -> Result<DomainId, StoreError> {

@@ -45,14 +45,14 @@ pub(super) async fn revoke_tokens(
     let revoked = query(AssertSqlSafe(statement)).bind(now).bind(id).execute(&mut *transaction).await;
     let revoked = revoked.map_err(StoreError::database_error("revoke tokens"))?;
     if revoked > 0 {
-        revoke_keys_of_revoked_tokens(transaction, users, id, now).await?;
+        revoke_issued_temporary_keys(transaction, users, id, now).await?;
     }
     Ok(revoked)
 }
 
 /// Revokes the temporary keys that were issued for revoked tokens of the affected users.
 /// Returns the number of revoked temporary keys.
-pub(super) async fn revoke_keys_of_revoked_tokens(
+pub(super) async fn revoke_issued_temporary_keys(
     transaction: &mut Transaction,
     users: &'static str,
     id: &str,

@@ -9,7 +9,7 @@ use super::audit::{self, AuditKeys};
 use super::bootstrap::{CANARY_ASSOCIATED_DATA, CANARY_SETTING, CANARY_TEXT_WITH_AUDIT};
 use super::{read_setting, write_setting};
 use crate::database::{Transaction, query};
-use crate::derived_keys::{DerivedKeys, KEY_ID_SETTING};
+use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING};
 use crate::error::StoreError;
 use crate::rotation::RotationSummary;
 use crate::sealing::{AssociatedData, Sealer};
@@ -21,8 +21,8 @@ const SEALED_COLUMNS: [(&str, &str); 3] =
 
 impl Store {
     /// Fails with [`StoreError::MasterKeyRotated`] if another process has rotated the master key.
-    pub(crate) async fn check_key_id(&self) -> Result<(), StoreError> {
-        let id = read_setting(&self.database, KEY_ID_SETTING).await?;
+    pub(crate) async fn check_master_key_id(&self) -> Result<(), StoreError> {
+        let id = read_setting(&self.database, MASTER_KEY_ID_SETTING).await?;
         if self.keys.matches_key_id(id.as_deref()) { Ok(()) } else { Err(StoreError::MasterKeyRotated) }
     }
 
@@ -35,7 +35,7 @@ impl Store {
         match self.sealer.unseal(aad, sealed) {
             Ok(secret) => Ok(secret),
             Err(error) => {
-                self.check_key_id().await?;
+                self.check_master_key_id().await?;
                 Err(error)
             }
         }
@@ -50,14 +50,14 @@ impl Store {
     ) -> Result<RotationSummary, StoreError> {
         let mut tx = self.begin_audited_transaction("rotate the master key").await?;
         let transaction = tx.transaction();
-        if !self.keys.matches_key_id(read_setting(&mut *transaction, KEY_ID_SETTING).await?.as_deref()) {
+        if !self.keys.matches_key_id(read_setting(&mut *transaction, MASTER_KEY_ID_SETTING).await?.as_deref()) {
             return Err(StoreError::MasterKeyRotated);
         }
         let mut summary = RotationSummary { sealed: 0, damaged: 0 };
         for (table, column) in SEALED_COLUMNS {
             self.reseal_column(transaction, sealer, (table, column), &mut summary).await?;
         }
-        let mut audit_keys = AuditKeys::load_keys(transaction, &self.sealer, &self.keys).await?;
+        let mut audit_keys = AuditKeys::load_audit_keys(transaction, &self.sealer, &self.keys).await?;
         audit::rotate_chain_key(transaction, &mut audit_keys, keys).await?;
         audit_keys.save_previous_keys(transaction, sealer).await?;
         write_setting(
@@ -66,7 +66,7 @@ impl Store {
             &sealer.seal(CANARY_ASSOCIATED_DATA, &SecretString::from(CANARY_TEXT_WITH_AUDIT))?,
         )
         .await?;
-        write_setting(transaction, KEY_ID_SETTING, &keys.id).await?;
+        write_setting(transaction, MASTER_KEY_ID_SETTING, &keys.id).await?;
         // Lockout subjects are hashed with the previous key and cannot be found with the new one.
         query("DELETE FROM failures")
             .execute(&mut *transaction)

@@ -4,7 +4,7 @@
 use clew_model::{AuditEvent, InstanceId, Origin, ProjectId, SlowThreshold};
 use serde_json::json;
 
-use super::projects::find_domain_id_of_project;
+use super::projects::find_project_domain_id;
 use super::tags;
 use crate::database::{query, query_scalar};
 use crate::error::StoreError;
@@ -32,7 +32,7 @@ impl Store {
         threshold: SlowThreshold,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin_audited_transaction("set a slow-session threshold").await?;
-        let domain = find_domain_id_of_project(tx.transaction(), project).await?;
+        let domain = find_project_domain_id(tx.transaction(), project).await?;
         let now = self.clock.unix_seconds();
         let mut events: Vec<AuditEvent> = Vec::with_capacity(instances.len());
         for (at, id) in instances.iter().enumerate() {

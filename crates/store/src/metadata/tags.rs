@@ -6,8 +6,8 @@ use clew_model::{AuditEvent, InstanceId, Origin, ProjectId, Tag};
 use serde_json::json;
 
 use super::audited_tx::AuditedTransaction;
-use super::projects::find_domain_id_of_project;
-use crate::database::{Transaction, query, query_pair, query_scalar};
+use super::projects::find_project_domain_id;
+use crate::database::{Transaction, query, query_scalar, query_two_columns};
 use crate::error::StoreError;
 use crate::store::Store;
 
@@ -94,7 +94,7 @@ impl Store {
             .execute(tx.transaction())
             .await
             .map_err(tx.error_mapper())?;
-        event.domain_id = Some(find_domain_id_of_project(tx.transaction(), project).await?);
+        event.domain_id = Some(find_project_domain_id(tx.transaction(), project).await?);
         event.project_id = Some(project.clone());
         event.instance_id = Some(instance.clone());
         tx.commit_with_event(&event).await?;
@@ -103,7 +103,7 @@ impl Store {
 
     /// Returns all tags in a project as a sorted list of keys, each with a sorted list of values.
     pub async fn list_project_tags(&self, project: &ProjectId) -> Result<Vec<(String, Vec<String>)>, StoreError> {
-        let rows: Vec<(String, String)> = query_pair(
+        let rows: Vec<(String, String)> = query_two_columns(
             "SELECT DISTINCT t.key, t.value FROM tags t JOIN instances i ON i.id = t.instance_id \
              WHERE i.project_id = $1 ORDER BY t.key, t.value",
         )

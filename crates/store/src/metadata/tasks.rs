@@ -13,7 +13,7 @@ use clew_model::{
 };
 
 use super::row_mapping::{duration_to_millis, parse_column, parse_nullable_column};
-use crate::database::{Row, query, query_pair, query_scalar};
+use crate::database::{Row, query, query_scalar, query_two_columns};
 use crate::error::StoreError;
 use crate::serving_lock::ServingLock;
 use crate::store::Store;
@@ -147,7 +147,7 @@ impl Store {
 
     /// Returns the number of tasks for each status, including zeros.
     pub async fn count_tasks_by_status(&self) -> Result<Vec<(TaskStatus, u64)>, StoreError> {
-        let rows: Vec<(String, i64)> = query_pair(SELECT_TASK_COUNTS)
+        let rows: Vec<(String, i64)> = query_two_columns(SELECT_TASK_COUNTS)
             .fetch_all(&self.database)
             .await
             .map_err(StoreError::database_error("count collections"))?;

@@ -15,7 +15,7 @@ use crate::store::Store;
 
 impl Store {
     /// Creates a temporary access key. Stores its encrypted secret and the hash of its security token.
-    /// Fails with [`StoreError::SourceRevoked`] if the issuing credentials are no longer valid.
+    /// Fails with [`StoreError::IssuingCredentialsRevoked`] if the issuing credentials are no longer valid.
     pub async fn create_temporary_key(&self, by: &Origin, new: &NewTemporaryKey) -> Result<(), StoreError> {
         let sealed = self.sealer.seal(secret_associated_data(&new.id), &new.secret)?;
         let mut tx = self.begin_audited_transaction("create a temporary access key").await?;
@@ -103,7 +103,7 @@ async fn check_issuing_credentials(
         IssuingCredentials::CommandLine => Ok(1),
     }
     .map_err(StoreError::database_error("check the credentials of a temporary access key"))?;
-    if valid > 0 { Ok(()) } else { Err(StoreError::SourceRevoked) }
+    if valid > 0 { Ok(()) } else { Err(StoreError::IssuingCredentialsRevoked) }
 }
 
 fn secret_associated_data(id: &AccessKeyId) -> AssociatedData<'_> {

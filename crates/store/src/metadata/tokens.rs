@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clew_model::{AuditEvent, Origin, UserId};
 
-use super::revocation::revoke_keys_of_revoked_tokens;
+use super::revocation::revoke_issued_temporary_keys;
 use super::row_mapping::{parse_column, parse_nullable_column};
 use super::users::require_user;
 use crate::credentials::{NewToken, StoredToken, TokenOrigin};
@@ -69,7 +69,7 @@ impl Store {
                 .map_err(tx.error_mapper())?;
         let Some(user) = users.first() else { return Ok(false) };
         let now = self.clock.unix_seconds();
-        revoke_keys_of_revoked_tokens(tx.transaction(), "SELECT $2", user, now).await?;
+        revoke_issued_temporary_keys(tx.transaction(), "SELECT $2", user, now).await?;
         let user =
             require_user(tx.transaction(), &user.parse().map_err(StoreError::damaged_value_error("user_id"))?).await?;
         let event =

@@ -6,7 +6,7 @@ use clew_model::{FailureKind, Zone};
 
 use super::group_commit::GroupedWrite;
 use super::row_mapping::duration_to_millis;
-use crate::database::{Transaction, query, query_pair};
+use crate::database::{Transaction, query, query_two_columns};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::zones::ZoneState;
@@ -41,8 +41,12 @@ impl Store {
     /// Records a worker heartbeat for the zones of this process. The next heartbeat is due within 20 seconds.
     pub async fn record_heartbeat(&self, name: &str) -> Result<(), StoreError> {
         let now = self.clock.unix_millis();
-        self.execute_grouped_write(HeartbeatWrite { name: name.to_owned(), zones: self.reachable_zones_json(), now })
-            .await
+        self.execute_grouped_write(RecordHeartbeatWrite {
+            name: name.to_owned(),
+            zones: self.reachable_zones_json(),
+            now,
+        })
+        .await
     }
 
     /// Removes the database row of a stopped worker.
@@ -53,9 +57,9 @@ impl Store {
 
     /// Marks collections as failed if they were queued for longer than `after` in zones without active workers.
     /// Returns the number of failed collections.
-    pub async fn fail_tasks_in_unserved_zones(&self, after: Duration) -> Result<u64, StoreError> {
+    pub async fn fail_tasks_without_workers(&self, after: Duration) -> Result<u64, StoreError> {
         let now = self.clock.unix_millis();
-        let unserved: Vec<_> = self.list_zones().await?.into_iter().filter(ZoneState::is_unserved).collect();
+        let unserved: Vec<_> = self.list_zones().await?.into_iter().filter(ZoneState::lacks_workers).collect();
         let mut ended = 0;
         for zone in unserved.iter().filter_map(|state| state.zone.as_ref()) {
             ended += query(
@@ -77,26 +81,26 @@ impl Store {
     /// Returns all zones with nodes or active workers, sorted by name. The entry for nodes without a zone is first.
     pub async fn list_zones(&self) -> Result<Vec<ZoneState>, StoreError> {
         let failed = StoreError::database_error("list the zones of workers");
-        let nodes: Vec<(String, i64)> = query_pair("SELECT zone, COUNT(*) FROM nodes GROUP BY zone")
+        let nodes: Vec<(String, i64)> = query_two_columns("SELECT zone, COUNT(*) FROM nodes GROUP BY zone")
             .fetch_all(&self.database)
             .await
             .map_err(&failed)?;
         let since = self.clock.unix_millis().saturating_sub(duration_to_millis(HEARTBEAT_TTL));
         let workers: Vec<(String, i64)> =
-            query_pair("SELECT zones, COUNT(*) FROM workers WHERE seen_at > $1 GROUP BY zones")
+            query_two_columns("SELECT zones, COUNT(*) FROM workers WHERE seen_at > $1 GROUP BY zones")
                 .bind(since)
                 .fetch_all(&self.database)
                 .await
                 .map_err(failed)?;
         let mut states = vec![ZoneState { zone: None, nodes: 0, workers: 0 }];
         for (zone, count) in nodes {
-            find_or_insert_zone_state(&mut states, &zone)?.nodes += count.unsigned_abs();
+            get_or_insert_zone(&mut states, &zone)?.nodes += count.unsigned_abs();
         }
         for (zones, count) in workers {
             let zones: Vec<String> =
                 serde_json::from_str(&zones).map_err(StoreError::damaged_value_error("zones of a worker"))?;
             for zone in zones {
-                find_or_insert_zone_state(&mut states, &zone)?.workers += count.unsigned_abs();
+                get_or_insert_zone(&mut states, &zone)?.workers += count.unsigned_abs();
             }
         }
         states.sort_by(|one, other| one.zone.cmp(&other.zone));
@@ -106,8 +110,8 @@ impl Store {
 
 /// Returns the state of a zone, creating it if it does not exist.
 /// An empty zone name stands for nodes without a zone.
-fn find_or_insert_zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<&'a mut ZoneState, StoreError> {
-    let zone = parse_zone(name)?;
+fn get_or_insert_zone<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<&'a mut ZoneState, StoreError> {
+    let zone = parse_zone_name(name)?;
     let at = states.iter().position(|state| state.zone == zone).unwrap_or_else(|| {
         states.push(ZoneState { zone, nodes: 0, workers: 0 });
         states.len() - 1
@@ -116,17 +120,17 @@ fn find_or_insert_zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> 
 }
 
 /// Parses a stored zone name. Returns `None` for an empty zone name.
-pub(super) fn parse_zone(name: &str) -> Result<Option<Zone>, StoreError> {
+pub(super) fn parse_zone_name(name: &str) -> Result<Option<Zone>, StoreError> {
     if name.is_empty() { Ok(None) } else { name.parse().map(Some).map_err(StoreError::damaged_value_error("zone")) }
 }
 
-struct HeartbeatWrite {
+struct RecordHeartbeatWrite {
     name: String,
     zones: String,
     now: i64,
 }
 
-impl GroupedWrite for HeartbeatWrite {
+impl GroupedWrite for RecordHeartbeatWrite {
     type Output = ();
     const ERROR_CONTEXT: &'static str = "record the heartbeat of a worker";
 

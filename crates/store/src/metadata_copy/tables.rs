@@ -329,7 +329,7 @@ impl Table {
             Some(last) if self.has_rowid => Some(last.try_get("number").map_err(copy_error())?),
             _ => None,
         };
-        Ok((rows.iter().map(|row| self.read_values(row)).collect::<Result<_, _>>()?, last))
+        Ok((rows.iter().map(|row| self.read_cell_values(row)).collect::<Result<_, _>>()?, last))
     }
 
     /// Inserts rows into the PostgreSQL table.
@@ -369,19 +369,22 @@ impl Table {
                 return Ok(digest);
             }
             for row in &rows {
-                digest.add_row(&self.read_values(row)?);
+                digest.add_row(&self.read_cell_values(row)?);
             }
         }
     }
 
-    fn read_values(&self, row: &Row) -> Result<Vec<CellValue>, StoreError> {
-        self.columns.iter().map(|(name, column_type)| column_type.read_value(row, name).map_err(copy_error())).collect()
+    fn read_cell_values(&self, row: &Row) -> Result<Vec<CellValue>, StoreError> {
+        self.columns
+            .iter()
+            .map(|(name, column_type)| column_type.read_cell_value(row, name).map_err(copy_error()))
+            .collect()
     }
 }
 
 impl ColumnType {
     /// Reads a column value. Replaces U+0000 in strings, because PostgreSQL cannot store this character.
-    fn read_value(self, row: &Row, column: &str) -> Result<CellValue, sqlx::Error> {
+    fn read_cell_value(self, row: &Row, column: &str) -> Result<CellValue, sqlx::Error> {
         Ok(match self {
             Self::Integer => row.try_get::<Option<i64>, _>(column)?.into(),
             Self::Bool => row.try_get::<Option<bool>, _>(column)?.into(),

@@ -62,7 +62,7 @@ impl Listener {
                             received.ok().flatten().map(|notification| parse_notification(notification.payload()))
                         }
                         () = sleep_until(*last_activity + KEEPALIVE_INTERVAL) => {
-                            is_connected(connection).await.then_some(None)
+                            responds_to_keepalive(connection).await.then_some(None)
                         }
                     };
                     *last_activity = Instant::now();
@@ -92,7 +92,7 @@ async fn connect_listener(options: &PgConnectOptions) -> Result<PgListener, sqlx
 }
 
 /// Sends a keepalive query. The listener buffers notifications that arrive before the response to this query.
-async fn is_connected(connection: &mut PgListener) -> bool {
+async fn responds_to_keepalive(connection: &mut PgListener) -> bool {
     matches!(timeout(KEEPALIVE_TIMEOUT, sqlx::query("SELECT 1").execute(connection)).await, Ok(Ok(_)))
 }
 

@@ -85,7 +85,7 @@ impl S3 {
                 max_retries: 100,
                 retry_timeout: RETRY_TIMEOUT,
             })
-            .with_http_connector(SharedHttpClient(http.clone()))
+            .with_http_connector(SharedClientConnector(http.clone()))
             .build()?;
         Ok(Self {
             objects,
@@ -97,7 +97,7 @@ impl S3 {
     }
 
     async fn check_bucket_access(&self) -> Result<(), StoreError> {
-        let name = temporary_object_name();
+        let name = generate_temporary_object_name();
         let path = self.settings.object_path(&name);
         self.with_operation_timeout(
             "write",
@@ -133,7 +133,7 @@ impl S3 {
         let found = timeout(OPERATION_TIMEOUT, self.objects.head(&path)).await;
         let meta = match found {
             Ok(Err(object_store::Error::NotFound { .. })) => return Err(missing()),
-            found => self.check_response("read", &result.name, found)?,
+            found => self.convert_response("read", &result.name, found)?,
         };
         if meta.size != result.bytes {
             let reason = format!("it has {} bytes instead of {}", meta.size, result.bytes);
@@ -148,7 +148,7 @@ impl S3 {
         }
         match timeout(OPERATION_TIMEOUT, self.objects.delete(&self.settings.object_path(name))).await {
             Ok(Err(object_store::Error::NotFound { .. })) => Ok(()),
-            removed => self.check_response("remove", name, removed),
+            removed => self.convert_response("remove", name, removed),
         }
     }
 
@@ -159,10 +159,10 @@ impl S3 {
         name: &str,
         request: impl Future<Output = object_store::Result<T>>,
     ) -> Result<T, StoreError> {
-        self.check_response(action, name, timeout(OPERATION_TIMEOUT, request).await)
+        self.convert_response(action, name, timeout(OPERATION_TIMEOUT, request).await)
     }
 
-    fn check_response<T>(
+    fn convert_response<T>(
         &self,
         action: &'static str,
         name: &str,
@@ -205,7 +205,7 @@ impl S3 {
     }
 
     /// Returns the name of an object from its key, or `None` if Clew did not create the object.
-    fn clew_object_name<'a>(&self, key: &'a Path) -> Option<&'a str> {
+    fn parse_clew_object_name<'a>(&self, key: &'a Path) -> Option<&'a str> {
         let name = key.filename()?;
         let is_ours = name.starts_with(TEMPORARY_OBJECT_PREFIX)
             || name.split_once('.').is_some_and(|(id, rest)| {
@@ -222,15 +222,15 @@ impl fmt::Debug for S3 {
 }
 
 /// Generates the unique name of a temporary S3 object.
-fn temporary_object_name() -> String {
+fn generate_temporary_object_name() -> String {
     format!("{TEMPORARY_OBJECT_PREFIX}{}", Uuid::new_v4().simple())
 }
 
 /// HTTP connector for `object_store` that returns an existing HTTP client.
 #[derive(Debug)]
-struct SharedHttpClient(HttpClient);
+struct SharedClientConnector(HttpClient);
 
-impl HttpConnector for SharedHttpClient {
+impl HttpConnector for SharedClientConnector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
         Ok(self.0.clone())
     }

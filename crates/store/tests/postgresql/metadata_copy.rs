@@ -1,6 +1,6 @@
 //! Copies of the metadata to PostgreSQL.
 
-use clew_model::Selection;
+use clew_model::SessionSelection;
 use clew_store::{
     AuditFilter, CopiedTable, InitialTenant, NewCollectionTask, PostgresUrl, Store, StoreError, StoreLocation,
 };
@@ -70,7 +70,7 @@ async fn copy_contains_all_rows_and_is_usable() {
     // The audit event of the copy follows all other rows in the same chain.
     let after = copy.verify_audit(&[]).await.unwrap();
     assert!(after.is_intact() && after.rows == before.rows + 1, "{after:?}");
-    let links = copy.audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap();
+    let links = copy.list_audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap();
     assert_eq!(links[links.len() - 2].link, before.newest);
     assert_eq!(links[links.len() - 1].event.operation, "CopyMetadata");
     // Identity columns continue after the highest value, and triggers are enabled again.
@@ -135,7 +135,7 @@ async fn copy_preserves_order_and_replaces_nul_characters() {
             project_id: project.id.clone(),
             instance_id: clew_model::InstanceId::generate(),
             node_id: clew_model::NodeId::generate(),
-            selection: Selection::default(),
+            selection: SessionSelection::default(),
             masked: number % 2 == 0,
         };
         ids.push(task.request_id.to_string());

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clew_model::{NodeId, RequestId, Selection, TaskStatus};
+use clew_model::{NodeId, RequestId, SessionSelection, TaskStatus};
 use clew_store::{ClaimRequest, NewCollectionTask, PostgresUrl, Store, StoreError, StoreLocation};
 use clew_testkit::PostgreSql;
 use secrecy::ExposeSecret;
@@ -76,7 +76,7 @@ async fn store_uses_the_clock_of_the_database() {
         project_id: fixture.initial_ids.project_id.clone(),
         instance_id: clew_model::InstanceId::generate(),
         node_id: NodeId::generate(),
-        selection: Selection::default(),
+        selection: SessionSelection::default(),
         masked: false,
     };
     store.insert_task(&task, 9).await.unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clew_model::{
     AccessKeyId, Actor, Failure, FailureKind, InstanceFilter, KillCriteria, NewInstance, NewNode, NodeRole, Origin,
-    Pagination, RequestId, Selection, SlowThreshold, Tag, TaskOutcome, TaskStatus, UserId,
+    Pagination, RequestId, SessionSelection, SlowThreshold, Tag, TaskOutcome, TaskStatus, UserId,
 };
 use clew_store::{
     ClaimRequest, Grantee, InitialIds, IntelligentKillFilter, IssuingCredentials, KillFilter, KillSource,
@@ -146,7 +146,7 @@ fn task(initial_ids: &InitialIds, id: &str) -> NewCollectionTask {
         project_id: initial_ids.project_id.clone(),
         instance_id: INSTANCE.parse().unwrap(),
         node_id: NODES[0].parse().unwrap(),
-        selection: Selection { user: Some("app".into()), ..Selection::default() },
+        selection: SessionSelection { user: Some("app".into()), ..SessionSelection::default() },
         masked: true,
     }
 }
@@ -185,7 +185,7 @@ async fn fill_kills(store: &Store, initial_ids: &InitialIds, ada: &UserId) {
     let id = store.insert_intelligent_kill(&intelligent, 9).await.unwrap();
     let minute = Duration::from_mins(1);
     assert_eq!(store.claim_intelligent_kill(minute, minute).await.unwrap().unwrap().id, id);
-    assert!(store.end_intelligent_kill(id, Some("no node"), 0).await.unwrap());
+    assert!(store.finish_intelligent_kill(id, Some("no node"), 0).await.unwrap());
     store.insert_intelligent_kill(&intelligent, 9).await.unwrap();
 }
 
@@ -214,7 +214,7 @@ pub(crate) async fn verify(store: &Store) {
     assert_eq!(store.list_group_members(&group.id).await.unwrap()[0].id, ada.id);
     let policy = store.find_policy_by_name(&domain.id, "look").await.unwrap().unwrap();
     assert_eq!((&*policy.document, &*policy.description), (DOCUMENT, "only look"));
-    assert_eq!(store.list_grants_of_user(&ada.id).await.unwrap().len(), 2);
+    assert_eq!(store.list_user_grants(&ada.id).await.unwrap().len(), 2);
     let enterprise: Vec<_> = store.list_enterprise_projects(&domain.id).await.unwrap();
     assert_eq!(enterprise.iter().map(|one| &*one.name).collect::<Vec<_>>(), ["default", "retail"]);
 

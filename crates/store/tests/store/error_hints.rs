@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::fixture::{Fixture, all_bytes, origin, tenant};
 use crate::subprocess;
-use clew_model::{InstanceId, NodeId, RequestId, Selection};
+use clew_model::{InstanceId, NodeId, RequestId, SessionSelection};
 use clew_store::{NewCollectionTask, Store, StoreError};
 
 /// Launcher that limits the size of files to 1 MiB. Larger writes fail as if the disk were full.
@@ -64,7 +64,7 @@ async fn full_disk_is_reported_and_the_database_keeps_its_rows() {
             project_id: initial_ids.project_id.clone(),
             instance_id: InstanceId::generate(),
             node_id: NodeId::generate(),
-            selection: Selection { sql_key: Some("x".repeat(100_000)), ..Selection::default() },
+            selection: SessionSelection { sql_key: Some("x".repeat(100_000)), ..SessionSelection::default() },
             masked: false,
         };
         match store.insert_task(&task, 1).await {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use clew_model::{
-    AccessKeyId, InstanceId, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId, RequestId, Selection,
+    AccessKeyId, InstanceId, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId, RequestId, SessionSelection,
 };
 use clew_store::{ClaimRequest, ClaimedTask, Clock, InitialIds, InitialTenant, NewCollectionTask, Store, StoreError};
 use secrecy::SecretString;
@@ -93,7 +93,7 @@ impl Fixture {
             project_id: self.initial_ids.project_id.clone(),
             instance_id: InstanceId::generate(),
             node_id: node.clone(),
-            selection: Selection { user: Some("app".into()), ..Selection::default() },
+            selection: SessionSelection { user: Some("app".into()), ..SessionSelection::default() },
             masked: false,
         }
     }

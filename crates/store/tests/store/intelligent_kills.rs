@@ -46,9 +46,9 @@ async fn intelligent_kill_is_claimed_and_ended_once() {
     assert_eq!(fixture.claim_kill().await.unwrap().id, ids[2], "one running kill per node");
     assert!(fixture.claim_kill().await.is_none());
 
-    assert!(fixture.store.end_intelligent_kill(ids[0], None, 3).await.unwrap());
-    assert!(!fixture.store.end_intelligent_kill(ids[0], Some("again"), 3).await.unwrap());
-    assert!(!fixture.store.end_intelligent_kill(ids[1], None, 0).await.unwrap(), "the kill is not running");
+    assert!(fixture.store.finish_intelligent_kill(ids[0], None, 3).await.unwrap());
+    assert!(!fixture.store.finish_intelligent_kill(ids[0], Some("again"), 3).await.unwrap());
+    assert!(!fixture.store.finish_intelligent_kill(ids[1], None, 0).await.unwrap(), "the kill is not running");
     assert_eq!(fixture.claim_kill().await.unwrap().id, ids[1]);
     assert!(fixture.claim_kill().await.is_none());
     let filter = IntelligentKillFilter { instance_id: instance, node_id: node, from: 1_000_000, to: 1_000_001 };
@@ -63,7 +63,7 @@ async fn intelligent_kill_is_claimed_and_ended_once() {
     assert!(unlisted.is_empty() && total == 0, "running kills are not listed");
 
     let audit = AuditFilter { operation: Some("EndIntelligentKill".into()), ..AuditFilter::default() };
-    let audit = fixture.store.audit_rows_after(&audit, 0, 10).await.unwrap();
+    let audit = fixture.store.list_audit_rows_after(&audit, 0, 10).await.unwrap();
     assert_eq!((audit.len(), &audit[0].event.origin, &audit[0].event.detail["victims"]), (1, &new.by, &3.into()));
 }
 
@@ -76,20 +76,20 @@ async fn intelligent_kill_with_expired_lease_is_ended_and_never_reclaimed() {
     assert_eq!(fixture.claim_kill().await.unwrap().id, claimed_id);
     let queued_id = fixture.store.insert_intelligent_kill(&new, QUEUE_LIMIT).await.unwrap();
     fixture.advance_clock(60_000);
-    assert!(fixture.store.end_stale_intelligent_kills(MAX_AGE).await.unwrap().is_empty(), "60 s are fresh");
+    assert!(fixture.store.fail_stale_intelligent_kills(MAX_AGE).await.unwrap().is_empty(), "60 s are fresh");
     fixture.advance_clock(2);
     assert!(fixture.claim_kill().await.is_none());
-    let lost = fixture.store.end_stale_intelligent_kills(MAX_AGE).await.unwrap();
+    let lost = fixture.store.fail_stale_intelligent_kills(MAX_AGE).await.unwrap();
     assert_eq!(lost.iter().map(|lost| lost.id).collect::<Vec<_>>(), [queued_id]);
     fixture.advance_clock(LEASE.as_millis().try_into().unwrap());
-    let lost = fixture.store.end_stale_intelligent_kills(MAX_AGE).await.unwrap();
+    let lost = fixture.store.fail_stale_intelligent_kills(MAX_AGE).await.unwrap();
     assert_eq!(lost.iter().map(|lost| lost.id).collect::<Vec<_>>(), [claimed_id]);
     let reason = |kill: Option<IntelligentKill>| kill.unwrap().reason.unwrap();
     assert!(reason(fixture.store.find_intelligent_kill(queued_id).await.unwrap()).contains("was not started"));
     assert!(
         reason(fixture.store.find_intelligent_kill(claimed_id).await.unwrap()).contains("terminated during the kill")
     );
-    assert!(!fixture.store.end_intelligent_kill(claimed_id, None, 1).await.unwrap(), "too late");
+    assert!(!fixture.store.finish_intelligent_kill(claimed_id, None, 1).await.unwrap(), "too late");
 
     // If the database is not shared, a process that takes over the data directory need not wait for leases.
     let new = fixture.intelligent_kill(&InstanceId::generate(), &other);
@@ -100,7 +100,7 @@ async fn intelligent_kill_with_expired_lease_is_ended_and_never_reclaimed() {
     if SHARED {
         fixture.advance_clock(i64::try_from(LEASE.as_millis()).unwrap());
     }
-    assert_eq!(fixture.store.end_stale_intelligent_kills(MAX_AGE).await.unwrap()[0].id, next);
+    assert_eq!(fixture.store.fail_stale_intelligent_kills(MAX_AGE).await.unwrap()[0].id, next);
     assert!(fixture.claim_kill().await.is_none());
 }
 

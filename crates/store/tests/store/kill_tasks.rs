@@ -137,7 +137,7 @@ async fn one_worker_holds_the_lease_of_an_instance_until_it_expires() {
     store.release_kill_task_leases("two").await.unwrap();
     assert!(store.acquire_kill_task_lease(&instance, "one", LEASE).await.unwrap());
     let lock = store.lock_for_serving().unwrap();
-    assert_eq!(store.end_all_kill_task_leases(&lock).await.unwrap(), u64::from(!SHARED));
+    assert_eq!(store.release_all_kill_leases(&lock).await.unwrap(), u64::from(!SHARED));
     if SHARED {
         store.release_kill_task_leases("one").await.unwrap();
     }
@@ -154,7 +154,7 @@ async fn kill_task_changes_are_audited_and_removed_with_the_instance() {
     let id = fixture.add(&instance, None).await.unwrap().unwrap();
     fixture.store.stop_kill_task(&origin(), &fixture.initial_ids.project_id, &instance, id).await.unwrap();
     let filter = clew_store::AuditFilter { instance: Some(instance.clone()), ..Default::default() };
-    let rows = fixture.store.audit_rows_after(&filter, 0, 100).await.unwrap();
+    let rows = fixture.store.list_audit_rows_after(&filter, 0, 100).await.unwrap();
     let events: Vec<_> = rows.iter().map(|row| (row.event.operation.as_str(), row.event.detail.clone())).collect();
     assert_eq!(
         events[1..],

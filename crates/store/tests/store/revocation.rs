@@ -313,7 +313,7 @@ async fn temporary_key_is_not_issued_for_revoked_credentials() {
         };
         match store.create_temporary_key(&origin(), &key).await {
             Ok(()) => true,
-            Err(StoreError::SourceRevoked) => false,
+            Err(StoreError::IssuingCredentialsRevoked) => false,
             Err(other) => panic!("{other}"),
         }
     };

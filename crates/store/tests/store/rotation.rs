@@ -39,7 +39,7 @@ async fn rotated_secrets_unseal_with_the_new_key_only() {
     let after = Store::open(backend::location(folder)).await.unwrap();
     all_tables::verify(&after).await;
     let audit = after.verify_audit(&[]).await.unwrap();
-    let links = after.audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap();
+    let links = after.list_audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap();
     assert_eq!(
         (audit.rows, &links[links.len() - 2].link),
         (before.rows + 1, &before.newest),
@@ -141,7 +141,7 @@ async fn killed_rotation_loses_no_data() {
     }
     let store = Store::open(backend::location(backend.folder.path())).await.unwrap();
     let filter = AuditFilter { operation: Some("RotateMasterKey".into()), ..AuditFilter::default() };
-    assert!(store.audit_rows_after(&filter, 0, 1000).await.unwrap().len() > 3, "no rotation completed");
+    assert!(store.list_audit_rows_after(&filter, 0, 1000).await.unwrap().len() > 3, "no rotation completed");
 }
 
 #[tokio::test]

@@ -51,18 +51,18 @@ async fn running_process_detects_a_truncated_audit() {
     assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [missing_row_problem()]);
     for _ in 0..2 {
         assert_eq!(
-            store.check_audit_growth().await.unwrap(),
+            store.detect_audit_truncation().await.unwrap(),
             Some(missing_row_problem()),
             "the loss is reported until it is acknowledged"
         );
     }
     store.acknowledge_audit_loss(&missing_row_problem());
-    assert_eq!(store.check_audit_growth().await.unwrap(), None);
+    assert_eq!(store.detect_audit_truncation().await.unwrap(), None);
     // The process still reports the loss after later rows.
     fixture.advance_clock(1);
     fixture.record_events(5).await;
     assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [replaced_row_problem()]);
-    assert_eq!(store.check_audit_growth().await.unwrap(), None);
+    assert_eq!(store.detect_audit_truncation().await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -73,12 +73,12 @@ async fn rows_appended_after_a_truncation_do_not_conceal_the_loss() {
     let store = &fixture.store;
     assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [replaced_row_problem()]);
     assert_eq!(
-        store.check_audit_growth().await.unwrap(),
+        store.detect_audit_truncation().await.unwrap(),
         Some(missing_row_problem()),
         "the first write detects the loss"
     );
     store.acknowledge_audit_loss(&missing_row_problem());
-    assert_eq!(store.check_audit_growth().await.unwrap(), None);
+    assert_eq!(store.detect_audit_truncation().await.unwrap(), None);
     assert_eq!(
         store.verify_audit(&[]).await.unwrap().problems,
         [replaced_row_problem()],
@@ -95,7 +95,7 @@ async fn rows_of_other_processes_are_not_reported_as_loss() {
         other.append_audit_event(&AuditEvent::new_success(&origin(), "Test", "row")).await.unwrap();
     }
     for store in [&fixture.store, &other] {
-        assert_eq!(store.check_audit_growth().await.unwrap(), None);
+        assert_eq!(store.detect_audit_truncation().await.unwrap(), None);
         assert!(store.verify_audit(&[]).await.unwrap().is_intact());
     }
 }
@@ -109,7 +109,7 @@ async fn rows_appended_during_a_verification_are_not_reported_as_loss() {
         for _ in 0..10 {
             let found = fixture.store.verify_audit(&[]).await.unwrap();
             assert!(found.is_intact(), "{found:?}");
-            assert_eq!(fixture.store.check_audit_growth().await.unwrap(), None);
+            assert_eq!(fixture.store.detect_audit_truncation().await.unwrap(), None);
         }
         verified.set(true);
     };
@@ -146,11 +146,11 @@ async fn process_without_writes_detects_a_truncated_audit() {
     fixture.sql(format!("{NO_TRIGGERS} CREATE TABLE earlier AS SELECT * FROM audit_ends")).await;
     fixture.record_events(3).await;
     let reader = fixture.open().await.unwrap();
-    assert_eq!(reader.check_audit_growth().await.unwrap(), None);
+    assert_eq!(reader.detect_audit_truncation().await.unwrap(), None);
     fixture
         .sql("DELETE FROM audit WHERE seq > 5; DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM earlier")
         .await;
-    let found = reader.check_audit_growth().await.unwrap().unwrap();
+    let found = reader.detect_audit_truncation().await.unwrap().unwrap();
     assert!(found.position == NEWEST_SEQ && matches!(found.fault, AuditFault::RecordedRowMissing { .. }), "{found:?}");
     assert_eq!(reader.verify_audit(&[]).await.unwrap().problems, [found]);
 }
@@ -181,7 +181,7 @@ async fn rows_removed_by_retention_are_not_reported() {
     fixture.record_events(1).await;
     let newest = fixture.store.create_audit_checkpoint().await.unwrap();
     let reader = fixture.open().await.unwrap();
-    assert_eq!(reader.check_audit_growth().await.unwrap(), None);
+    assert_eq!(reader.detect_audit_truncation().await.unwrap(), None);
     // Row 5 is the newest row in the checkpoint and the last removed row.
     assert_eq!(fixture.store.prune_audit_log(&Origin::for_clew(), 100_000_001_001_000).await.unwrap(), 5);
     let found = reader.verify_audit(&[old.clone(), newest.clone()]).await.unwrap();
@@ -195,5 +195,5 @@ async fn rows_removed_by_retention_are_not_reported() {
     fixture.record_events(1).await;
     fixture.store.prune_audit_log(&Origin::for_clew(), 100_000_001_002_000).await.unwrap();
     assert!(reader.verify_audit(&[old]).await.unwrap().is_intact(), "the checkpoint is older than all remaining rows");
-    assert_eq!(reader.check_audit_growth().await.unwrap(), None);
+    assert_eq!(reader.detect_audit_truncation().await.unwrap(), None);
 }

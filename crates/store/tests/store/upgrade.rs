@@ -61,7 +61,7 @@ async fn create_version_1_directory(dir: &Path) {
         secret = hex::encode(seal_secret(&format!("access_keys\0secret\0{ACCESS_KEY}"), "old secret key")),
         password = hex::encode(seal_secret(&format!("nodes\0password\0{NODE}"), "old password")),
         token = "05".repeat(32),
-        selection = serde_json::to_string(&clew_model::Selection::default()).unwrap(),
+        selection = serde_json::to_string(&clew_model::SessionSelection::default()).unwrap(),
     );
     sqlx::raw_sql(sqlx::AssertSqlSafe(rows)).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
@@ -106,7 +106,7 @@ async fn audit_of_an_old_database_starts_once() {
     opened.1.unwrap();
     store.create_domain(&origin(), "other").await.unwrap();
     Store::open(folder.path()).await.unwrap();
-    let rows = store.audit_rows_after(&AuditFilter::default(), 0, 10).await.unwrap();
+    let rows = store.list_audit_rows_after(&AuditFilter::default(), 0, 10).await.unwrap();
     let operations: Vec<_> = rows.iter().map(|row| row.event.operation.as_str()).collect();
     assert_eq!(operations, ["BeginAudit", "CreateDomain"]);
     assert_eq!(rows[0].event.origin.actor, Actor::Clew);

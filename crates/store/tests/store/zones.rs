@@ -100,20 +100,20 @@ async fn tasks_of_zones_without_workers_fail() {
     fixture.store_in_zones(&["dmz", "other"]).record_heartbeat("two").await.unwrap();
     let all = fixture.store.list_zones().await.unwrap();
     assert_eq!(all, [state(None, 1, 2), state(dmz(), 1, 2), state(Some(zone("other")), 0, 1)]);
-    assert!(!all.iter().any(ZoneState::is_unserved));
+    assert!(!all.iter().any(ZoneState::lacks_workers));
     fixture.store.remove_worker("one").await.unwrap();
     fixture.advance_clock(19_999);
     assert_eq!(fixture.store.list_zones().await.unwrap()[1], state(dmz(), 1, 1));
     let minute = Duration::from_mins(1);
     fixture.advance_clock(60_000);
     fixture.store_in_zones(&["other"]).record_heartbeat("three").await.unwrap();
-    assert!(fixture.store.list_zones().await.unwrap()[1].is_unserved(), "its heartbeat has expired");
+    assert!(fixture.store.list_zones().await.unwrap()[1].lacks_workers(), "its heartbeat has expired");
     assert_eq!(
-        fixture.store.fail_tasks_in_unserved_zones(Duration::from_mins(2)).await.unwrap(),
+        fixture.store.fail_tasks_without_workers(Duration::from_mins(2)).await.unwrap(),
         0,
         "it was queued for too short a time"
     );
-    assert_eq!(fixture.store.fail_tasks_in_unserved_zones(minute).await.unwrap(), 1);
+    assert_eq!(fixture.store.fail_tasks_without_workers(minute).await.unwrap(), 1);
     let ended = fixture.store.find_task(&queued.request_id).await.unwrap().unwrap();
     let failure = ended.failure.unwrap();
     assert_eq!((ended.status, failure.kind), (TaskStatus::Error, FailureKind::Unreachable));

@@ -17,17 +17,17 @@ pub(super) struct OpenConnection([Arc<ConnectionCounter>; 2]);
 
 impl ConnectionCounter {
     /// Returns the number of open connections.
-    pub(crate) fn open_connections(&self) -> u64 {
+    pub(crate) fn open_connection_count(&self) -> u64 {
         self.open.load(SeqCst)
     }
 
     /// Returns the highest number of connections that have been open at the same time.
-    pub(crate) fn max_open_connections(&self) -> u64 {
+    pub(crate) fn max_open_connection_count(&self) -> u64 {
         self.max_open.load(SeqCst)
     }
 
     /// Returns the number of connections that have been accepted so far.
-    pub(crate) fn accepted_connections(&self) -> u64 {
+    pub(crate) fn accepted_connection_count(&self) -> u64 {
         self.accepted.load(SeqCst)
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn encode_greeting(version: &str, connection: u32, further_capabiliti
 }
 
 /// Encodes an error packet that contains no SQLSTATE value.
-pub(crate) fn encode_error(code: u16, message: &str) -> Vec<u8> {
+pub(crate) fn encode_error_packet(code: u16, message: &str) -> Vec<u8> {
     let [low, high] = code.to_le_bytes();
     [&[0xff, low, high], message.as_bytes()].concat()
 }

@@ -65,7 +65,7 @@ fn build_response_row(statement: &str, version: &str, connection: u32) -> Option
     }
     let list = split_select_list(statement)?;
     // The query for the server start time reads a table.
-    if reads_table(statement) && !statement.contains("'uptime'") {
+    if has_from_clause(statement) && !statement.contains("'uptime'") {
         return None;
     }
     Some(list.into_iter().map(|expression| evaluate_constant(expression, version, connection)).collect())
@@ -109,7 +109,7 @@ fn split_select_list(statement: &str) -> Option<Vec<&str>> {
 }
 
 /// Returns true if a `SELECT` statement has a `FROM` clause outside of parentheses.
-fn reads_table(statement: &str) -> bool {
+fn has_from_clause(statement: &str) -> bool {
     let depth = |text: &str| text.matches('(').count() == text.matches(')').count();
     statement.match_indices('f').any(|(at, _)| is_from_keyword(statement, at) && statement.get(..at).is_some_and(depth))
 }
@@ -128,8 +128,8 @@ mod tests {
     fn select_lists_are_split_outside_of_parentheses() {
         let statement = "select version(), timestampdiff(second, a, now(6)), (select x from y) from t where a = 'b, c'";
         assert_eq!(count_result_columns(statement), Some(3));
-        assert!(reads_table(statement));
-        assert!(!reads_table("select version(), (select x from y)"));
+        assert!(has_from_clause(statement));
+        assert!(!has_from_clause("select version(), (select x from y)"));
         assert_eq!(count_result_columns("set names utf8mb4"), None);
         assert_eq!(count_result_columns("show full processlist"), Some(8));
     }

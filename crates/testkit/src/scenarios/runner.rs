@@ -100,7 +100,7 @@ impl Scenario {
             if let ScenarioStep::BlockWithDelayedCheck(name, _) = step { Some(*name) } else { None }
         });
         let crowd: Vec<u64> = crowd.filter_map(|name| built.ids.get(name).copied()).collect();
-        wait_until_state(&mut control, "not everybody waits", |state| {
+        wait_until_server_state(&mut control, "not everybody waits", |state| {
             crowd.iter().all(|id| state.waiting.contains(id))
         })
         .await?;
@@ -145,7 +145,7 @@ impl BuiltScenario {
                     .await
                     .map_err(|source| session_error(name, statement, source))?;
                 let id = session.id;
-                wait_until_state(control, &format!("{name} does not wait for another session"), move |state| {
+                wait_until_server_state(control, &format!("{name} does not wait for another session"), move |state| {
                     state.waiting.contains(&id)
                 })
                 .await
@@ -164,14 +164,18 @@ impl BuiltScenario {
                     .await
                     .map_err(|source| session_error(name, statement, source))?;
                 let id = session.id;
-                wait_until_state(control, &format!("{name} does not run"), move |state| state.sleeping.contains(&id))
-                    .await
+                wait_until_server_state(control, &format!("{name} does not run"), move |state| {
+                    state.sleeping.contains(&id)
+                })
+                .await
             }
             ScenarioStep::Disconnect(name) => {
                 self.sessions.remove(name);
                 let id = self.ids.get(name).copied().unwrap_or_default();
-                wait_until_state(control, &format!("{name} is not gone"), move |state| !state.present.contains(&id))
-                    .await
+                wait_until_server_state(control, &format!("{name} is not gone"), move |state| {
+                    !state.present.contains(&id)
+                })
+                .await
             }
         }
     }
@@ -192,7 +196,7 @@ impl BuiltScenario {
     /// Waits for the waiters' blocked statements to finish, and closes each session whose statement finished.
     /// Closing a session releases all its locks.
     /// Returns the names of the waiters whose statements did not finish in time. These sessions remain open.
-    pub async fn finish_waiters(&mut self, waiters: &[&str], limit: Duration) -> Vec<String> {
+    pub async fn close_finished_waiters(&mut self, waiters: &[&str], limit: Duration) -> Vec<String> {
         let mut finishing = JoinSet::new();
         for &name in waiters {
             if let Some(mut session) = self.sessions.remove(name) {
@@ -321,7 +325,7 @@ async fn read_server_state(control: &mut Conn) -> mysql_async::Result<ServerStat
     Ok(state)
 }
 
-async fn wait_until_state(
+async fn wait_until_server_state(
     control: &mut Conn,
     problem: &str,
     condition: impl Fn(&ServerState) -> bool,

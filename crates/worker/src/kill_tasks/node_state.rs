@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clew_model::{NodeId, Session};
-use clew_mysql::{ClockHistory, UnreliableClock, UserSessions};
+use clew_mysql::{ClockHistory, UnreliableClockReason, UserSessions};
 use tokio::time::Instant;
 
 use crate::adaptive_interval::{AdaptiveInterval, IntervalChange};
@@ -92,8 +92,8 @@ impl TickGuard {
 
     /// Compares the server's clock with the readings of previous ticks, and corrects the session ages for clock steps.
     /// Returns the reason if the session ages are too unreliable for kills.
-    pub(super) fn check_clock(&self, read: &mut UserSessions) -> Option<UnreliableClock> {
-        read.correct_for_clock_steps(&mut self.states.lock_states().get_mut(&self.node)?.clock)
+    pub(super) fn adjust_session_ages(&self, read: &mut UserSessions) -> Option<UnreliableClockReason> {
+        read.adjust_for_clock_steps(&mut self.states.lock_states().get_mut(&self.node)?.clock)
     }
 
     /// Records whether the session ages on the node are unreliable. Returns true if the recorded value has changed.
@@ -112,7 +112,7 @@ impl TickGuard {
     }
 
     /// Returns true if the session survived a kill within the last [`KILL_RETRY_DELAY`].
-    pub(super) fn is_in_kill_back_off(&self, session: &Session) -> bool {
+    pub(super) fn is_in_kill_backoff(&self, session: &Session) -> bool {
         let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return false };
         state.survived_kills.retain(|attempt| attempt.at.elapsed() < KILL_RETRY_DELAY);
@@ -120,7 +120,7 @@ impl TickGuard {
     }
 
     /// Starts the kill backoff for a session that survived a kill.
-    pub(super) fn start_kill_back_off(&self, session: &Session) {
+    pub(super) fn start_kill_backoff(&self, session: &Session) {
         if let Some(state) = self.states.lock_states().get_mut(&self.node) {
             let (user, host) = (session.user.clone(), session.host.clone());
             state.survived_kills.push(KillAttempt { id: session.id, user, host, at: Instant::now() });
@@ -196,11 +196,11 @@ mod tests {
     fn failed_victim_is_backed_off() {
         let nodes = NodeStates::default();
         let guard = nodes.try_start_tick(&NodeId::generate(), Instant::now()).unwrap();
-        guard.start_kill_back_off(&session(7, "app"));
-        assert!(guard.is_in_kill_back_off(&session(7, "app")));
-        assert!(!guard.is_in_kill_back_off(&session(7, "other")) && !guard.is_in_kill_back_off(&session(8, "app")));
+        guard.start_kill_backoff(&session(7, "app"));
+        assert!(guard.is_in_kill_backoff(&session(7, "app")));
+        assert!(!guard.is_in_kill_backoff(&session(7, "other")) && !guard.is_in_kill_backoff(&session(8, "app")));
         nodes.lock_states().values_mut().next().unwrap().survived_kills[0].at -= KILL_RETRY_DELAY;
-        assert!(!guard.is_in_kill_back_off(&session(7, "app")));
+        assert!(!guard.is_in_kill_backoff(&session(7, "app")));
     }
 
     #[test]

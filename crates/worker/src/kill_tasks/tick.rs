@@ -6,7 +6,7 @@ use std::time::Duration;
 use clew_diagnose::{KillRule, find_victims};
 use clew_model::{Failure, LimitationKind, Node, Origin, Session};
 use clew_mysql::{
-    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ProcessListSource, ReadLimits, UnreliableClock,
+    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ProcessListSource, ReadLimits, UnreliableClockReason,
     UnsafeVictimPolicy, UserSessions, read_user_sessions,
 };
 use clew_store::{InstanceKillTasks, KillSource, KillTask, LoginTrigger, Store};
@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use super::node_state::TickGuard;
 use crate::adaptive_interval::IntervalChange;
-use crate::kills::{KillError, KillExecutor, KillRequest, VictimMatchRule, proxy_failure};
+use crate::kills::{KillError, KillExecutor, KillRequest, VictimMatchRule, find_proxy_failure};
 use crate::logins::LoginAttempt;
 use crate::observer::WorkerObserver;
 
@@ -41,7 +41,7 @@ impl KillTaskTick {
     /// Logs only the first of several consecutive tick failures on a node.
     pub(super) async fn run(self, guard: TickGuard, shutdown: CancellationToken) {
         let start = std::time::Instant::now();
-        let limits = self.limits_within_lease();
+        let limits = self.cap_limits_at_lease();
         let login = match LoginAttempt::request_permit(&self.store, &self.node.id, LoginTrigger::Automatic).await {
             Ok(login) => login,
             Err(failure) => return self.log_tick_result(Err(KillError::Node(failure)), &guard),
@@ -52,7 +52,7 @@ impl KillTaskTick {
         // A failed read reports no duration.
         self.adapt_read_interval(read.as_ref().map_or_else(|_| start.elapsed(), |read| read.duration), &guard);
         let result = match read {
-            Ok(listed) => match proxy_failure(&self.node.url, &listed) {
+            Ok(listed) => match find_proxy_failure(&self.node.url, &listed) {
                 Some(failure) => Err(KillError::Node(failure)),
                 None => match self.select_sessions_with_reliable_ages(listed, &guard) {
                     Some((read, sessions)) => {
@@ -84,11 +84,12 @@ impl KillTaskTick {
         mut read: UserSessions,
         guard: &TickGuard,
     ) -> Option<(ProcessListSource, Vec<Session>)> {
-        let doubt = guard.check_clock(&mut read);
+        let doubt = guard.adjust_session_ages(&mut read);
         let reason = read.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
         let unchecked = read.unchecked.len();
         // A clock step is a single event. The other reasons for doubt persist, for example behind a load balancer.
-        let is_persistent = matches!(doubt, Some(UnreliableClock::Unreadable | UnreliableClock::AnotherServer));
+        let is_persistent =
+            matches!(doubt, Some(UnreliableClockReason::Unreadable | UnreliableClockReason::AnotherServer));
         let changed = guard.set_ages_unreliable(is_persistent || (reason.is_some() && unchecked > 0));
         if let Some(gap) = reason.filter(|_| changed && unchecked > 0) {
             warn!(
@@ -131,7 +132,7 @@ impl KillTaskTick {
         let mut chosen: Vec<TaskVictims> =
             self.kill_tasks.tasks.iter().map(|task| (task.clone(), Vec::new())).collect();
         for (at, session) in find_victims(&rules, sessions, self.kills.protected_accounts()) {
-            if let Some((_, victims)) = chosen.get_mut(at).filter(|_| !guard.is_in_kill_back_off(&session)) {
+            if let Some((_, victims)) = chosen.get_mut(at).filter(|_| !guard.is_in_kill_backoff(&session)) {
                 victims.push(session);
             }
         }
@@ -151,7 +152,7 @@ impl KillTaskTick {
         }
         let to_run = self.store.list_leased_kill_tasks(&self.kill_tasks.instance_id, &self.worker).await?;
         for (task, victims) in chosen {
-            let limits = self.limits_within_lease();
+            let limits = self.cap_limits_at_lease();
             if !to_run.contains(&task.id) || limits.read_timeout.is_zero() {
                 continue;
             }
@@ -165,7 +166,7 @@ impl KillTaskTick {
                         if let KillError::Node(failure) = &error {
                             login.record_outcome(&self.node, Some(failure)).await;
                             for victim in &victims {
-                                guard.start_kill_back_off(victim);
+                                guard.start_kill_backoff(victim);
                             }
                         }
                         return Err(error);
@@ -173,7 +174,7 @@ impl KillTaskTick {
                 };
             for (victim, (_, outcome)) in victims.iter().zip(&outcomes) {
                 if would_be_selected_again(victim, outcome) {
-                    guard.start_kill_back_off(victim);
+                    guard.start_kill_backoff(victim);
                 }
             }
             if let Some(failure) = outcomes.into_iter().find_map(|(_, outcome)| into_kill_failure(outcome)) {
@@ -206,7 +207,7 @@ impl KillTaskTick {
     }
 
     /// Returns the time limits for reads and kills on the node, capped at the remaining lease time.
-    fn limits_within_lease(&self) -> ReadLimits {
+    fn cap_limits_at_lease(&self) -> ReadLimits {
         let remaining = self.lease_end.saturating_duration_since(Instant::now());
         // Messages show the limit, so it is rounded to milliseconds.
         let remaining = Duration::from_millis(u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX));

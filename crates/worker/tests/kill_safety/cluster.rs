@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clew_model::NodeUrl;
 use clew_testkit::{
-    Charset, Flavor, RawSession, Rewrite, RewritingProxy, Server, ServerClock, ServerOptions, VirtualAddress,
+    Charset, Flavor, RawSession, RewriteRules, RewritingProxy, Server, ServerClock, ServerOptions, VirtualAddress,
 };
 use fastrand::Rng;
 use mysql_async::Row;
@@ -198,7 +198,7 @@ impl Cluster {
     pub(crate) async fn start(flavor: Flavor, rng: &mut Rng) -> Self {
         let (first, second) = tokio::join!(Backend::start(flavor), Backend::start(flavor));
         let address = VirtualAddress::start(loopback(&first.server)).await.unwrap();
-        let proxy = RewritingProxy::start(address.address(), Rewrite::default()).await.unwrap();
+        let proxy = RewritingProxy::start(address.address(), RewriteRules::default()).await.unwrap();
         let mut cluster = Self { backends: [first, second], active: 0, reachable: true, address, proxy };
         cluster.populate(rng).await;
         cluster

@@ -18,11 +18,11 @@ use clew_model::{
     AccessKeyId, FailureKind, KillCriteria, NewInstance, NewNode, NodeId, NodeRole, NodeUrl, Origin, Session,
 };
 use clew_mysql::{
-    ConnectionPurpose, KillOutcome, KillTarget, ProcessListSource, ReadLimits, SessionLookup, Victim, find_sessions,
-    kill_victims, read_user_sessions, wait_for_pending_kills,
+    ConnectionPurpose, KillOutcome, KillTarget, ProcessListSource, ReadLimits, SessionLookupResult, Victim,
+    find_sessions, kill_victims, read_user_sessions, wait_for_pending_kills,
 };
 use clew_store::{InitialTenant, NewKillTask, Store};
-use clew_testkit::{Flavor, PacketEffect, Rewrite};
+use clew_testkit::{Flavor, PacketAction, RewriteRules};
 use clew_worker::{KillExecutor, KillTaskWorker, WorkerObserver, WorkerSettings};
 use fastrand::Rng;
 use serde_json::Value;
@@ -142,7 +142,8 @@ impl Test {
     async fn list_victims(&mut self) {
         let server = self.cluster.active;
         let ids: Vec<u64> = self.cluster.backends[server].sessions.iter().map(|session| session.raw.id).collect();
-        let SessionLookup { read, mut sessions } = find_sessions(&self.cluster.node(), &ids, &limits()).await.unwrap();
+        let SessionLookupResult { read, mut sessions } =
+            find_sessions(&self.cluster.node(), &ids, &limits()).await.unwrap();
         sessions.retain(|session| session.user == Role::Victim.user().as_bytes());
         self.lists.push(VictimList { read, sessions, server, run: self.cluster.run(server) });
     }
@@ -221,14 +222,14 @@ impl Test {
         } else {
             let node = self.cluster.node_through_proxy();
             let hold_response =
-                Rewrite { effect: Some(("PROCESSLIST", PacketEffect::HoldResponse)), ..Rewrite::default() };
-            self.cluster.proxy.set_rewrite(hold_response);
+                RewriteRules { effect: Some(("PROCESSLIST", PacketAction::HoldResponse)), ..RewriteRules::default() };
+            self.cluster.proxy.set_rewrite_rules(hold_response);
             let reading =
                 tokio::spawn(
                     async move { read_user_sessions(&node, ConnectionPurpose::Reading, &limits()).await.is_ok() },
                 );
             self.cluster.proxy.wait_until_held().await;
-            self.cluster.proxy.set_rewrite(Rewrite::default());
+            self.cluster.proxy.set_rewrite_rules(RewriteRules::default());
             let before = (self.cluster.active, self.cluster.run(self.cluster.active));
             let ids = self.cluster.backends[before.0].clew_ids().await;
             self.cluster.set_reachable(false);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clew_model::{
-    AccessKeyId, FailureKind, Instance, NewInstance, NewNode, NodeId, NodeRole, Origin, RequestId, Selection,
+    AccessKeyId, FailureKind, Instance, NewInstance, NewNode, NodeId, NodeRole, Origin, RequestId, SessionSelection,
     TaskStatus,
 };
 use clew_store::{
@@ -110,10 +110,10 @@ impl Harness {
     }
 
     pub(crate) async fn submit(&self, host: &str) -> RequestId {
-        self.try_submit(host, Selection::default()).await.unwrap()
+        self.try_submit(host, SessionSelection::default()).await.unwrap()
     }
 
-    pub(crate) async fn try_submit(&self, host: &str, selection: Selection) -> Result<RequestId, StoreError> {
+    pub(crate) async fn try_submit(&self, host: &str, selection: SessionSelection) -> Result<RequestId, StoreError> {
         let (project, instance) = (self.instance.project_id.clone(), self.instance.id.clone());
         self.collections.submit_collection(project, instance, self.node(host), selection, false).await
     }

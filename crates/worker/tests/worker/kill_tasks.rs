@@ -8,7 +8,7 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::{Instance, KillCriteria, NewInstance, NewNode, NodeRole, Pagination};
 use clew_mysql::{ReadLimits, find_sessions};
 use clew_store::{KillFilter, KillRecord, KillSource, NewKillTask, RecordedKillOutcome};
-use clew_testkit::{Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession, Server, ServerOptions};
+use clew_testkit::{Charset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server, ServerOptions};
 use clew_worker::{KillExecutor, KillTaskWorker, WorkerSettings};
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -175,7 +175,7 @@ async fn tasks_kill_matching_sessions_once_on_a_mysql_server() {
 #[tokio::test]
 async fn hung_node_does_not_delay_another_server() {
     let server = start_server(Flavor::MariaDb).await;
-    let options = FakeOptions { sessions: 1, transactions: 0, fault: Fault::NoGreeting };
+    let options = FakeServerOptions { sessions: 1, transactions: 0, fault: Fault::NoGreeting };
     let hung = FakeServer::start(options).await.unwrap();
     let mut kill_tasks = KillHarness::new(&[hung.url(), server.url()]).await;
     kill_tasks.add_task(criteria_for("app")).await;

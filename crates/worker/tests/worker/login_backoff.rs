@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
-use clew_model::{Actor, DomainId, FailureKind, NodeId, Origin, Selection, TaskStatus, UserId};
+use clew_model::{Actor, DomainId, FailureKind, NodeId, Origin, SessionSelection, TaskStatus, UserId};
 use clew_store::{Clock, LoginTrigger, NewIntelligentKill};
-use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, Server};
+use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, Server};
 use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor, LoginAttempt, WorkerSettings};
 use mysql_async::prelude::Queryable;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::harness::{RecordingObserver, start_worker, test_origin, wait_for, wait_until};
 use crate::kill_tasks::{KillHarness, criteria_for, start_long_statement, start_server};
 
-const FAKE: FakeOptions = FakeOptions { sessions: 0, transactions: 0, fault: Fault::None };
+const FAKE: FakeServerOptions = FakeServerOptions { sessions: 0, transactions: 0, fault: Fault::None };
 /// Number of ticks: more than the failed logins that the server allows.
 const TICKS: u64 = 6;
 
@@ -62,8 +62,8 @@ async fn failed_logins(server: &Server) -> u64 {
 
 /// Waits for `count` ticks on the second node. The first node has as many ticks.
 async fn wait_for_ticks(fake: &FakeServer, count: u64) {
-    let end = fake.accepted_connections() + count;
-    wait_until("further ticks", || fake.accepted_connections() >= end).await;
+    let end = fake.accepted_connection_count() + count;
+    wait_until("further ticks", || fake.accepted_connection_count() >= end).await;
 }
 
 /// Starts a worker with a kill task on two nodes: a server that locks the worker's account, and a fake server that counts ticks.
@@ -171,7 +171,8 @@ async fn collections_back_off(flavor: Flavor) {
     let before = failed_logins(&server).await;
     let collect = async || {
         let (project, instance, node) = (project.clone(), instance.clone(), node.clone());
-        let id = collections.submit_collection(project, instance, node, Selection::default(), false).await.unwrap();
+        let id =
+            collections.submit_collection(project, instance, node, SessionSelection::default(), false).await.unwrap();
         collections.wait_for_completion(&id, Duration::from_secs(20)).await.unwrap().unwrap()
     };
     for _ in 0..TICKS {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use clew_model::{Selection, SelectionDraft, TaskStatus};
-use clew_mysql::StatementText;
+use clew_model::{SessionSelection, SessionSelectionDraft, TaskStatus};
+use clew_mysql::StatementForm;
 use clew_store::StoreError;
 use clew_worker::WorkerSettings;
 use tokio::sync::Semaphore;
@@ -33,12 +33,17 @@ async fn only_masked_collections_are_read_as_templates() {
     let worker = harness.start_worker();
     for masked in [true, false] {
         let (project, instance) = (harness.instance.project_id.clone(), harness.instance.id.clone());
-        let submitted =
-            harness.collections.submit_collection(project, instance, harness.node("one"), Selection::default(), masked);
+        let submitted = harness.collections.submit_collection(
+            project,
+            instance,
+            harness.node("one"),
+            SessionSelection::default(),
+            masked,
+        );
         harness.wait_until_finished(&submitted.await.unwrap()).await;
     }
     worker.stop().await;
-    assert_eq!(reader.stats("one").statements, [StatementText::Templates, StatementText::Full]);
+    assert_eq!(reader.stats("one").statements, [StatementForm::Templates, StatementForm::Full]);
 }
 
 #[tokio::test]
@@ -126,7 +131,7 @@ async fn full_queue_rejects_a_collection_with_its_limit() {
     let harness = Harness::new(&["one", "other"], settings, ScriptedReader::new([])).await;
     harness.submit("one").await;
     harness.submit("one").await;
-    let refused = harness.try_submit("one", Selection::default()).await.unwrap_err();
+    let refused = harness.try_submit("one", SessionSelection::default()).await.unwrap_err();
     assert!(matches!(refused, StoreError::QueueFull { limit: 2, .. }), "{refused}");
     harness.submit("other").await;
 }
@@ -135,14 +140,16 @@ async fn full_queue_rejects_a_collection_with_its_limit() {
 async fn threshold_defaults_to_the_instance_and_then_to_the_constant() {
     let reader = ScriptedReader::new([("one", Script::Rows(vec![]))]);
     let harness = Harness::new(&["one"], WorkerSettings::default(), reader.clone()).await;
-    let threshold = |seconds| SelectionDraft { slow_process_threshold: Some(seconds), ..SelectionDraft::default() };
-    let requested = Selection::parse(SelectionDraft { user: Some("app".into()), ..threshold(3) }).unwrap();
+    let threshold =
+        |seconds| SessionSelectionDraft { slow_process_threshold: Some(seconds), ..SessionSelectionDraft::default() };
+    let requested =
+        SessionSelection::parse(SessionSelectionDraft { user: Some("app".into()), ..threshold(3) }).unwrap();
     let worker = harness.start_worker();
     harness.wait_until_finished(&harness.submit("one").await).await;
     harness.sql("UPDATE instances SET slow_threshold = 7").await;
     harness.wait_until_finished(&harness.submit("one").await).await;
     harness.wait_until_finished(&harness.try_submit("one", requested.clone()).await.unwrap()).await;
     worker.stop().await;
-    let of_instance = Selection::parse(threshold(7)).unwrap();
-    assert_eq!(reader.stats("one").selections, [Selection::default(), of_instance, requested]);
+    let of_instance = SessionSelection::parse(threshold(7)).unwrap();
+    assert_eq!(reader.stats("one").selections, [SessionSelection::default(), of_instance, requested]);
 }

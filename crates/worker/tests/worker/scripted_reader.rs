@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use clew_model::{Failure, NodeUrl, Selection};
-use clew_mysql::StatementText;
+use clew_model::{Failure, NodeUrl, SessionSelection};
+use clew_mysql::StatementForm;
 use clew_worker::{NodeReader, NodeRows, ReadFuture};
 use tokio::sync::Semaphore;
 
@@ -91,8 +91,8 @@ pub(crate) struct ReadStats {
     pub(crate) started: usize,
     pub(crate) running: usize,
     pub(crate) max_concurrent: usize,
-    pub(crate) selections: Vec<Selection>,
-    pub(crate) statements: Vec<StatementText>,
+    pub(crate) selections: Vec<SessionSelection>,
+    pub(crate) statements: Vec<StatementForm>,
 }
 
 #[derive(Default)]
@@ -149,8 +149,8 @@ impl NodeReader for ScriptedReader {
     fn read_sessions<'a>(
         &'a self,
         node: &'a NodeUrl,
-        selection: &'a Selection,
-        statements: StatementText,
+        selection: &'a SessionSelection,
+        statements: StatementForm,
     ) -> ReadFuture<'a> {
         Box::pin(async move {
             let _running = [ALL, &node.host].map(|host| Running::start(&self.stats, host));

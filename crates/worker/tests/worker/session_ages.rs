@@ -8,7 +8,7 @@ use clew_model::KillCriteria;
 use clew_mysql::ReadLimits;
 use clew_store::RecordedKillOutcome;
 use clew_testkit::{
-    Charset, ConnectionIdRewrite, Flavor, RawSession, Rewrite, RewritingProxy, Server, ServerClock, ServerOptions,
+    Charset, ConnectionIdRewrite, Flavor, RawSession, RewriteRules, RewritingProxy, Server, ServerClock, ServerOptions,
 };
 use clew_worker::{IntelligentKillQueue, KillError, KillExecutor, WorkerSettings};
 use tokio::time::sleep;
@@ -145,7 +145,7 @@ async fn sessions_behind_a_proxy_are_neither_selected_nor_recorded() {
         server.run(&ACCOUNTS).await.unwrap();
         let (_holder, session) = open_waiting(&server, "app", "DO 0").await;
         let target = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
-        let rewrite = Rewrite { greeting_id: ConnectionIdRewrite::From(7000), ..Rewrite::default() };
+        let rewrite = RewriteRules { greeting_id: ConnectionIdRewrite::From(7000), ..RewriteRules::default() };
         let proxy = RewritingProxy::start(target, rewrite).await.unwrap();
         let direct = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         direct.run(&ACCOUNTS).await.unwrap();

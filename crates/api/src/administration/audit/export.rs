@@ -28,11 +28,11 @@ pub(super) async fn stream_audit_rows(
     store: Store,
     filter: AuditFilter,
 ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send, ApiError> {
-    let rows = store.audit_rows_after(&filter, 0, READ_BATCH_ROWS).await?;
+    let rows = store.list_audit_rows_after(&filter, 0, READ_BATCH_ROWS).await?;
     Ok(stream::try_unfold(AuditExportState { store, filter, rows }, |mut state| async move {
         let Some(last) = state.rows.last().map(|row| row.seq) else { return Ok(None) };
         let next =
-            state.store.audit_rows_after(&state.filter, last, READ_BATCH_ROWS).await.map_err(log_export_error)?;
+            state.store.list_audit_rows_after(&state.filter, last, READ_BATCH_ROWS).await.map_err(log_export_error)?;
         let lines = encode_json_lines(std::mem::replace(&mut state.rows, next))?;
         Ok(Some((lines, state)))
     }))

@@ -44,7 +44,7 @@ pub(crate) struct AuditParameters {
     node_id: Option<String>,
     /// Outcome of the operation
     #[param(inline)]
-    outcome: Option<OutcomeName>,
+    outcome: Option<OutcomeFilter>,
     /// X-Request-Id of the request
     request_id: Option<String>,
 }
@@ -78,7 +78,7 @@ pub(crate) enum RowOrder {
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[allow(dead_code, reason = "schema of a parameter that is parsed as text")]
-pub(crate) enum OutcomeName {
+pub(crate) enum OutcomeFilter {
     Done,
     Denied,
     Failed,
@@ -96,7 +96,7 @@ pub(super) struct AuditRowsQuery {
 /// Parses the filter parameters of a query string and adds the filters to `base`.
 pub(super) fn parse_audit_filter(query: Option<&str>, base: AuditFilter) -> Result<AuditFilter, ApiError> {
     let query = Query::parse(query)?;
-    query.reject_unknown(&FILTER_PARAMETERS)?;
+    query.reject_unknown_parameters(&FILTER_PARAMETERS)?;
     build_audit_filter(&query, base)
 }
 
@@ -104,7 +104,7 @@ pub(super) fn parse_audit_filter(query: Option<&str>, base: AuditFilter) -> Resu
 pub(super) fn parse_rows_query(query: Option<&str>, base: AuditFilter) -> Result<AuditRowsQuery, ApiError> {
     let query = Query::parse(query)?;
     let names: Vec<_> = FILTER_PARAMETERS.into_iter().chain(["order", "after", "limit"]).collect();
-    query.reject_unknown(&names)?;
+    query.reject_unknown_parameters(&names)?;
     let newest_first = match query.get("order") {
         None | Some("oldest") => false,
         Some("newest") => true,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{ModelName, parse_policy_document};
+use super::{PolicyModelName, parse_policy_document};
 use crate::AppState;
 use crate::administration::require_identity_read_permission;
 use crate::body::{JsonBody, invalid_field_error, missing_field_error};
@@ -51,7 +51,7 @@ pub(crate) enum PolicyVersion {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
-pub(crate) struct PolicyValidation {
+pub(crate) struct PolicyValidationRequest {
     document: Document,
 }
 
@@ -61,7 +61,7 @@ pub(crate) struct Validation {
     /// True if the document is valid
     valid: bool,
     /// Policy model: role (versions 1.0 and 1.1) or identity (version 5.0); null for an invalid document
-    #[schema(value_type = Option<ModelName>)]
+    #[schema(value_type = Option<PolicyModelName>)]
     model: Option<PolicyModel>,
     /// All errors of the document
     errors: Vec<FindingView>,
@@ -71,7 +71,7 @@ pub(crate) struct Validation {
 
 /// Validate a policy document and list all errors.
 #[utoipa::path(post, path = "/clew/v1/policies/validate", tag = "administration",
-    request_body(content = PolicyValidation, content_type = "application/json"),
+    request_body(content = PolicyValidationRequest, content_type = "application/json"),
     responses((status = 200, description = "Result of the validation", body = Validation)))]
 pub(crate) async fn validate_policy(
     State(service): State<AppState>,

@@ -1,7 +1,7 @@
 //! Effect of kills on data and on other sessions, as shown on the web page.
 
 use clew_model::{Failure, Node};
-use clew_mysql::{KillEffect, KillOutcome, StateBeforeKill};
+use clew_mysql::{KillBaseline, KillEffect, KillOutcome};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -24,10 +24,10 @@ pub(crate) struct KillEffectView {
 
 impl KillEffectView {
     /// Measures the effect of the kills on the node. Returns `None` if the server accepted none of the kills.
-    pub(super) async fn read_effect(
+    pub(super) async fn read_kill_effect(
         service: &AppState,
         node: &Node,
-        before: Result<StateBeforeKill, Failure>,
+        before: Result<KillBaseline, Failure>,
         outcomes: &[(u64, KillOutcome)],
     ) -> Option<Self> {
         if !outcomes.iter().any(|(_, outcome)| outcome.was_accepted()) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use clew_diagnose::waits::{self, WaitGraph, WaitParty};
+use clew_diagnose::waits::{self, WaitGraph, WaitParticipant};
 use clew_diagnose::{KillRisk, ProtectedAccounts, is_internal_session, to_valid_utf8};
 use clew_model::{Language, LimitationKind, Node, Session, Transaction};
 use clew_mysql::{KillRefusal, KillTarget, read_kill_risks, read_lock_waits};
@@ -72,9 +72,9 @@ impl KillImpact {
 
     pub(super) fn unblocked_sessions(&self, id: u64) -> Vec<u64> {
         self.graph
-            .find_unblocked_parties(&[WaitParty::Session(id)])
+            .find_unblocked_participants(&[WaitParticipant::Session(id)])
             .into_iter()
-            .filter_map(WaitParty::session_id)
+            .filter_map(WaitParticipant::session_id)
             .collect()
     }
 
@@ -86,18 +86,18 @@ impl KillImpact {
 
     /// Returns warnings about root blockers that block the victims but are not victims themselves.
     pub(super) fn surviving_blocker_warnings(&self, victims: &[u64], language: Language) -> Vec<String> {
-        self.graph.surviving_blockers(victims).iter().map(|blocker| blocker.warning_text(language)).collect()
+        self.graph.surviving_blockers(victims).iter().map(|blocker| blocker.format_warning(language)).collect()
     }
 
     pub(super) fn count_waiters(&self, id: u64) -> usize {
-        self.graph.count_waiters(WaitParty::Session(id))
+        self.graph.count_waiters(WaitParticipant::Session(id))
     }
 }
 
 /// Returns the name and message of the expected outcome of killing `current`.
 ///
 /// The preview does not detect Clew's own sessions, although Clew refuses to kill them.
-pub(super) fn predict_outcome(
+pub(super) fn predict_kill_outcome(
     current: &Session,
     kind: KillTarget,
     protected: &ProtectedAccounts,

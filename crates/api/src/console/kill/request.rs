@@ -15,7 +15,7 @@ use crate::query::truncate_text;
 /// Maximum number of sessions in a request.
 const MAX_SESSIONS_PER_REQUEST: usize = 1000;
 /// Maximum number of thread ids in `other_victims`. A client can split one selection into several requests.
-const MAX_VICTIMS_IN_OTHER_REQUESTS: usize = 100_000;
+const MAX_OTHER_VICTIMS: usize = 100_000;
 /// Maximum length of the kill reason, in characters.
 const MAX_REASON_CHARS: usize = 255;
 /// Tolerance for statement start times, in seconds, because servers round to seconds and clocks differ.
@@ -83,21 +83,21 @@ impl SessionKillRequest {
             return Err(invalid_field_error("reason", &reason));
         }
         let other_victims: Vec<u64> = body.get("other_victims")?.unwrap_or_default();
-        check_entry_count("other_victims", other_victims.len(), 0, MAX_VICTIMS_IN_OTHER_REQUESTS)?;
+        check_entry_count("other_victims", other_victims.len(), 0, MAX_OTHER_VICTIMS)?;
         Ok(Self { sessions, kind, reason, preview: body.get("preview")?.unwrap_or(false), other_victims })
     }
 
     /// Returns the reason for each selected session that must not be killed, by thread id.
     ///
     /// `listed_at` is the Unix timestamp, in seconds, at which the session list was read.
-    pub(super) fn find_mismatches(
+    pub(super) fn find_skip_reasons(
         &self,
         found: &HashMap<u64, Session>,
         server: &ServerInstance,
         listed_at: i64,
     ) -> HashMap<u64, Mismatch> {
         let mismatch = |selected: &SelectedSession| {
-            let mismatch = selected.find_mismatch(found.get(&selected.id), self.kind, server, listed_at)?;
+            let mismatch = selected.find_skip_reason(found.get(&selected.id), self.kind, server, listed_at)?;
             Some((selected.id, mismatch))
         };
         self.sessions.iter().filter_map(mismatch).collect()
@@ -129,7 +129,7 @@ mod tests {
         let found = HashMap::from([(7, session())]);
         let server = "uuid@1790000000".parse().unwrap();
         let request = SessionKillRequest::parse(body.as_bytes()).unwrap_or_else(|_| panic!("{body}"));
-        let mismatches = request.find_mismatches(&found, &server, LISTED_AT);
+        let mismatches = request.find_skip_reasons(&found, &server, LISTED_AT);
         request.matching_sessions(&found, &mismatches).len()
     }
 

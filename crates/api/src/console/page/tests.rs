@@ -48,13 +48,13 @@ async fn views_return_the_index_and_files_their_content() {
         ("/clew/v1/nothing", BROWSER_ACCEPT, None),
         ("/healthz/more", BROWSER_ACCEPT, None),
     ] {
-        let answer = page.find_response(&Method::GET, path, &build_headers(&[(ACCEPT, accept)]));
+        let answer = page.response_for_path(&Method::GET, path, &build_headers(&[(ACCEPT, accept)]));
         let answer = match answer {
             Some(answer) => Some(read_text(answer).await),
             None => None,
         };
         assert_eq!(answer.as_deref(), found, "{path} {accept}");
-        assert!(page.find_response(&Method::POST, path, &build_headers(&[(ACCEPT, accept)])).is_none(), "{path}");
+        assert!(page.response_for_path(&Method::POST, path, &build_headers(&[(ACCEPT, accept)])).is_none(), "{path}");
     }
 }
 
@@ -62,7 +62,7 @@ async fn views_return_the_index_and_files_their_content() {
 async fn hashed_files_are_immutable_and_others_are_revalidated() {
     let page = build_test_page();
     let caching = |path: &str| {
-        page.find_response(&Method::GET, path, &browser_headers()).unwrap().headers()[CACHE_CONTROL].clone()
+        page.response_for_path(&Method::GET, path, &browser_headers()).unwrap().headers()[CACHE_CONTROL].clone()
     };
     assert_eq!(caching("/assets/index-a1b2.js"), "public, max-age=31536000, immutable");
     assert_eq!(
@@ -80,7 +80,7 @@ async fn hashed_files_are_immutable_and_others_are_revalidated() {
 async fn missing_page_returns_build_instructions() {
     let page = WebPage { files: HashMap::new() };
     assert!(read_text(page.index_response(&browser_headers())).await.contains("npm --prefix web run build"));
-    assert!(page.find_response(&Method::GET, "/instances", &browser_headers()).is_none());
+    assert!(page.response_for_path(&Method::GET, "/instances", &browser_headers()).is_none());
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ pub(super) struct StreamAuthorization {
 impl StreamAuthorization {
     /// Creates the authorization of a caller who is already permitted to list the sessions of the target node.
     pub(super) fn new(service: AppState, caller: Caller, path: (String, String, String), target: &NodeTarget) -> Self {
-        let masked = target.is_masked_by_project_for_caller(&service, &caller);
+        let masked = target.project_masks_statements_for(&service, &caller);
         Self { service, caller, path, masked, decided_at: Instant::now() }
     }
 
@@ -70,12 +70,12 @@ impl StreamAuthorization {
         if self.caller.expires_at.is_some_and(|end| end <= Timestamp::now().as_second()) {
             return Err(StreamEndReason::Token);
         }
-        match Box::pin(self.revalidate()).await {
+        match Box::pin(self.reevaluate_permissions()).await {
             Ok(outcome) => outcome,
             Err(refusal) if refusal.status().is_server_error() => {
                 warn!(
                     user.id = %self.caller.principal.user_id,
-                    "cannot revalidate the permissions of a stream subscriber"
+                    "cannot re-evaluate the permissions of a stream subscriber"
                 );
                 Ok(())
             }
@@ -84,7 +84,7 @@ impl StreamAuthorization {
         }
     }
 
-    async fn revalidate(&mut self) -> Result<Result<(), StreamEndReason>, ApiError> {
+    async fn reevaluate_permissions(&mut self) -> Result<Result<(), StreamEndReason>, ApiError> {
         let view = self.service.store.cached_view().await?;
         if view.access_version() != self.caller.view.access_version() {
             if !self.are_credentials_valid(&view).await? {
@@ -99,7 +99,7 @@ impl StreamAuthorization {
         self.caller.view = view;
         self.caller.principal.budget = self.service.limits.create_work_budget(&self.caller.principal.user_id);
         let target = NodeTarget::resolve(&self.service, &self.caller, Action::LIST_PROCESSES, &self.path).await?;
-        self.masked = target.is_masked_by_project_for_caller(&self.service, &self.caller);
+        self.masked = target.project_masks_statements_for(&self.service, &self.caller);
         self.decided_at = Instant::now();
         Ok(Ok(()))
     }

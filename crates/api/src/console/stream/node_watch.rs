@@ -25,7 +25,7 @@ use crate::AppState;
 /// Duration that a watch stays active without subscribers, so that a reconnecting client can resume its stream.
 const IDLE_WATCH_TTL: Duration = Duration::from_secs(30);
 /// Minimum number of sessions in a session list that is processed on a blocking thread.
-const LARGE_LIST_SESSIONS: usize = 500;
+const LARGE_LIST_MIN_SESSIONS: usize = 500;
 
 #[derive(Debug)]
 pub(super) struct NodeWatch {
@@ -86,7 +86,7 @@ impl Subscription {
     ) -> (FeedPosition, Bytes) {
         let watch = self.watch.clone();
         let render = move || watch.lock_feed().render_events(since, masked);
-        if update.sessions < LARGE_LIST_SESSIONS {
+        if update.sessions < LARGE_LIST_MIN_SESSIONS {
             return render();
         }
         let watch = self.watch.clone();
@@ -131,11 +131,15 @@ impl NodeWatch {
         remove_if_unused: impl Fn(&Self) -> bool,
     ) {
         debug!(node.id = %self.node, "node watch started");
-        let _ = shutdown.run_until_cancelled(self.sample_until_removed(&service, &remove_if_unused)).await;
+        let _ = shutdown.run_until_cancelled(self.sample_until_watch_removed(&service, &remove_if_unused)).await;
         debug!(node.id = %self.node, "node watch stopped");
     }
 
-    async fn sample_until_removed(self: &Arc<Self>, service: &AppState, remove_if_unused: &impl Fn(&Self) -> bool) {
+    async fn sample_until_watch_removed(
+        self: &Arc<Self>,
+        service: &AppState,
+        remove_if_unused: &impl Fn(&Self) -> bool,
+    ) {
         let (mut sampling_interval, mut cache) = (AdaptiveInterval::default(), SampleCache::default());
         // The first sample counts as requested by a user, because a user has just opened the page.
         let mut cause = LoginTrigger::Requested;
@@ -159,7 +163,7 @@ impl NodeWatch {
                 Ok(sample) => self.publish_sample(sample, sampling_interval.current_interval()).await,
                 Err(failure) => {
                     cache = SampleCache::default();
-                    self.publish_failure(&failure);
+                    self.publish_read_error(&failure);
                 }
             }
             self.wait_for_next_sample(&mut sampling_interval, started_at).await;
@@ -188,7 +192,7 @@ impl NodeWatch {
         // The node is loaded for every sample, because it may have been changed or removed.
         let node = service.store.find_node_with_password(&self.node).await.map_err(store_failure)?;
         let node = node.ok_or_else(|| Failure::new(FailureKind::NodeRemoved, self.node.to_string()))?;
-        crate::nodes::check_zone(service, &node)?;
+        crate::nodes::require_reachable_zone(service, &node)?;
         let threshold =
             service.store.find_slow_session_threshold(&self.instance).await.map_err(store_failure)?.unwrap_or_default();
         let login = LoginAttempt::request_permit(&service.store, &node.id, cause).await?;
@@ -215,7 +219,7 @@ impl NodeWatch {
         let at = Timestamp::now().as_millisecond();
         let interval_ms = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
         let watch = self.clone();
-        let is_large = sample.sessions.len() >= LARGE_LIST_SESSIONS;
+        let is_large = sample.sessions.len() >= LARGE_LIST_MIN_SESSIONS;
         let apply = move || {
             let mut feed = watch.lock_feed();
             feed.apply_sample(at, sample, interval_ms);
@@ -227,7 +231,7 @@ impl NodeWatch {
             .send_modify(|update| (update.version, update.sessions, update.failure) = (version, sessions, None));
     }
 
-    fn publish_failure(&self, failure: &Failure) {
+    fn publish_read_error(&self, failure: &Failure) {
         debug!(node.id = %self.node, %failure, "cannot sample the node");
         let at = Timestamp::now().as_millisecond();
         let mut text = String::new();

@@ -219,16 +219,16 @@ fn hosts_with_role(instance: &Instance, role: NodeRole) -> Vec<String> {
     instance.nodes.iter().filter(|node| node.role == role).map(|node| node.url.host.clone()).collect()
 }
 
-fn find_master(instance: &Instance) -> Option<&Node> {
+fn find_master_node(instance: &Instance) -> Option<&Node> {
     instance.nodes.iter().find(|node| node.role == NodeRole::Master)
 }
 
 fn master_port(instance: &Instance) -> String {
-    find_master(instance).map_or_else(String::new, |node| node.url.port.to_string())
+    find_master_node(instance).map_or_else(String::new, |node| node.url.port.to_string())
 }
 
 fn master_user(instance: &Instance) -> String {
-    find_master(instance).map_or_else(String::new, |node| node.url.user.clone())
+    find_master_node(instance).map_or_else(String::new, |node| node.url.user.clone())
 }
 
 fn build_tag_entries(tags: &[Tag]) -> Vec<TagEntry> {

@@ -89,7 +89,7 @@ pub(crate) async fn list_intelligent_kills(
         task_id: kill.id.to_string(),
         start_time: kill.id.requested_at_millis().div_euclid(1000),
         end_time: kill.ended_at.unwrap_or_default().div_euclid(1000),
-        download_link: report_link::create_link(&service.store, &server_url, kill.id, caller.expires_at),
+        download_link: report_link::create_report_link(&service.store, &server_url, kill.id, caller.expires_at),
         status: kill.status.api_name(),
         reason: kill.reason,
     };

@@ -17,7 +17,7 @@ const MAX_LINK_LIFETIME: Duration = Duration::from_hours(1);
 /// Creates a download link that starts with `server_url`, the public URL of the server.
 ///
 /// The link expires no later than the caller's credentials.
-pub(super) fn create_link(
+pub(super) fn create_report_link(
     store: &Store,
     server_url: &str,
     id: IntelligentKillId,
@@ -29,7 +29,7 @@ pub(super) fn create_link(
 }
 
 /// Verifies the signature and expiry of a link. Returns the id of the intelligent kill.
-pub(super) fn verify_link(store: &Store, id: &str, query: &Query) -> Result<IntelligentKillId, ApiError> {
+pub(super) fn verify_report_link(store: &Store, id: &str, query: &Query) -> Result<IntelligentKillId, ApiError> {
     let invalid = || ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "link-wrong", Vec::new());
     let id: IntelligentKillId = id.parse().map_err(|_| invalid())?;
     let (Some(expires), Some(signature)) = (query.get("expires"), query.get("signature")) else {

@@ -2,7 +2,7 @@
 
 use clew_diagnose::waits;
 use clew_model::{Language, Node, Session};
-use clew_mysql::{read_lock_waits, read_table_risks};
+use clew_mysql::{read_lock_waits, read_unsafe_kill_risks};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -25,7 +25,7 @@ pub(crate) struct IntelligentKillWarning {
 /// Returns the warnings for an intelligent kill of these sessions.
 ///
 /// If a read fails, the preview still succeeds, and a warning contains the reason.
-pub(super) async fn read_warnings(
+pub(super) async fn read_kill_warnings(
     service: &AppState,
     node: &Node,
     victims: &[Session],
@@ -46,13 +46,13 @@ pub(super) async fn read_warnings(
             let surviving = waits::build_wait_graph(&observed).surviving_blockers(&ids);
             warnings.extend(surviving.into_iter().map(|blocker| IntelligentKillWarning {
                 kind: "surviving_root_blocker",
-                message: blocker.warning_text(language),
+                message: blocker.format_warning(language),
                 session_id: blocker.party.session_id(),
             }));
         }
         Err(failure) => warnings.push(not_read(failure)),
     }
-    match service.try_read_node(node, async |limits| read_table_risks(&node.url, victims, &limits).await).await {
+    match service.try_read_node(node, async |limits| read_unsafe_kill_risks(&node.url, victims, &limits).await).await {
         Ok(risks) => {
             let mut risks: Vec<_> = risks.into_iter().collect();
             risks.sort_unstable_by_key(|(session, _)| *session);

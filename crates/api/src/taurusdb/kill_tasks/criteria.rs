@@ -17,7 +17,7 @@ const MAX_USER_LEN: usize = 32;
 /// Maximum length of a database name, in characters.
 const MAX_DATABASE_LEN: usize = 64;
 /// Maximum length of a host or command, in characters. Collection filters have the same maximum.
-const MAX_HOST_AND_COMMAND_LEN: usize = 255;
+const MAX_HOST_OR_COMMAND_LEN: usize = 255;
 /// Maximum length of a statement substring, in characters.
 const MAX_INFO_LEN: usize = 1024;
 
@@ -41,7 +41,7 @@ impl RawCriteria {
             db: body.get("db")?,
             command: body.get("command")?,
             info: body.get("info")?,
-            time: read_number_text(body, "time"),
+            time: extract_number_text(body, "time"),
             include_unsafe: body.raw_json(INCLUDE_UNSAFE_FIELD).map(str::to_owned),
         })
     }
@@ -65,9 +65,9 @@ impl RawCriteria {
         let seconds = parse_integer("time", &time, 1, KillCriteria::MAX_SECONDS)?;
         Ok(KillCriteria {
             user: check_name("user", self.user, MAX_USER_LEN)?,
-            host: check_text_length("host", self.host, MAX_HOST_AND_COMMAND_LEN)?.map(|host| HostPattern::parse(&host)),
+            host: check_text_length("host", self.host, MAX_HOST_OR_COMMAND_LEN)?.map(|host| HostPattern::parse(&host)),
             database: check_name("db", self.db, MAX_DATABASE_LEN)?,
-            command: check_text_length("command", self.command, MAX_HOST_AND_COMMAND_LEN)?,
+            command: check_text_length("command", self.command, MAX_HOST_OR_COMMAND_LEN)?,
             sql_key: check_text_length("info", self.info, MAX_INFO_LEN)?,
             seconds,
             include_unsafe: parse_include_unsafe(self.include_unsafe.as_deref())?,
@@ -84,7 +84,7 @@ fn parse_include_unsafe(given: Option<&str>) -> Result<bool, ApiError> {
 }
 
 /// Returns the text of a numeric field. Huawei Cloud clients send numbers with or without quotes.
-pub(super) fn read_number_text(body: &JsonBody, name: &str) -> Option<String> {
+pub(super) fn extract_number_text(body: &JsonBody, name: &str) -> Option<String> {
     body.raw_json(name).map(|raw| raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw).to_owned())
 }
 

@@ -95,7 +95,7 @@ pub(crate) async fn list_killed_sessions(
     let (_, instance) =
         caller.require_instance_action(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let query = Query::parse(query.as_deref())?;
-    query.reject_unknown(&["start_time", "end_time", "page_num", "page_size"])?;
+    query.reject_unknown_parameters(&["start_time", "end_time", "page_num", "page_size"])?;
     let (from, to) = (parse_unix_millis(&query, "start_time")?, parse_unix_millis(&query, "end_time")?);
     if let (Some(from), Some(to)) = (from, to)
         && from >= to

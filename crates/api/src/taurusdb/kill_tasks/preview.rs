@@ -7,7 +7,7 @@ use axum::extract::{Path, RawQuery, State};
 use clew_diagnose::{KillRisk, KillRule, find_victims, to_valid_utf8};
 use clew_iam::decision::Action;
 use clew_model::{Language, Limitation, NodeId, Session};
-use clew_mysql::{ConnectionPurpose, read_table_risks, read_user_sessions};
+use clew_mysql::{ConnectionPurpose, read_unsafe_kill_risks, read_user_sessions};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -15,12 +15,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::criteria::{CRITERIA_FIELDS, RawCriteria};
 use crate::AppState;
-use crate::caller::{Caller, check_zone};
+use crate::caller::{Caller, require_reachable_zone};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::kill_risks::KillRiskView;
 use crate::query::Query;
-use crate::statement_text::visible_statement;
+use crate::statement_text::render_visible_statement;
 
 /// Maximum number of sessions in each list of a response. Further sessions are only counted.
 const MAX_LISTED_SESSIONS: usize = 500;
@@ -146,13 +146,13 @@ pub(crate) async fn preview_kill_task(
     let (project, instance) =
         caller.require_instance_action(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let query = Query::parse(query.as_deref())?;
-    query.reject_unknown(&CRITERIA_FIELDS)?;
+    query.reject_unknown_parameters(&CRITERIA_FIELDS)?;
     let criteria = RawCriteria::from_query(&query).parse()?;
-    let masked = caller.gets_sql_templates(&service, &project, &instance);
+    let masked = caller.receives_sql_templates(&service, &project, &instance);
     let rules = [KillRule::new(&criteria).with_statement_masking(masked)];
     let data_sync_time = Timestamp::now().as_millisecond();
     let nodes = service.store.list_nodes_with_passwords(&instance.id).await?;
-    nodes.iter().try_for_each(|node| check_zone(&service, node))?;
+    nodes.iter().try_for_each(|node| require_reachable_zone(&service, node))?;
     let reads = nodes.iter().map(async |node| {
         let read = async |limits| read_user_sessions(&node.url, ConnectionPurpose::Reading, &limits).await;
         let mut listed = service.read_node(node, read).await?;
@@ -166,7 +166,7 @@ pub(crate) async fn preview_kill_task(
         let risks = if criteria.include_unsafe {
             HashMap::new()
         } else {
-            service.read_node(node, async |limits| read_table_risks(&node.url, &matched, &limits).await).await?
+            service.read_node(node, async |limits| read_unsafe_kill_risks(&node.url, &matched, &limits).await).await?
         };
         Ok::<_, ApiError>((&node.id, matched, risks, limitations))
     });
@@ -211,7 +211,8 @@ fn is_zero(count: &usize) -> bool {
 }
 
 fn build_process_view(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {
-    let statement = |statement: &[u8]| visible_statement(statement, masked).chars().take(MAX_STATEMENT_CHARS).collect();
+    let statement =
+        |statement: &[u8]| render_visible_statement(statement, masked).chars().take(MAX_STATEMENT_CHARS).collect();
     PreviewedProcess {
         node_id: node.to_string(),
         id: session.id,

@@ -12,7 +12,7 @@ use crate::statement_text::MASKED_FRAGMENT;
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
-pub(crate) struct AddKillTask {
+pub(crate) struct AddKillTaskRequest {
     /// Account name, exact match
     #[schema(min_length = 1, max_length = 32, pattern = "^[A-Za-z0-9_\\-]+$")]
     user: Option<String>,
@@ -47,7 +47,7 @@ pub(crate) struct AddKillTask {
 
 /// Response to a new kill task.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct KillTaskAdded {
+pub(crate) struct AddKillTaskResponse {
     pub(super) success: bool,
     /// Id of the task. Clew extension
     #[schema(example = "1795542000000")]
@@ -58,14 +58,14 @@ pub(crate) struct KillTaskAdded {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
-pub(crate) struct StopKillTask {
+pub(crate) struct StopKillTaskRequest {
     /// Id of the task from the task list
     task_id: String,
 }
 
 /// Confirmation of a successful request.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Success {
+pub(crate) struct SuccessResponse {
     pub(super) success: bool,
 }
 
@@ -108,7 +108,7 @@ pub(crate) struct KillTaskView {
     #[schema(required)]
     end_time: Option<i64>,
     /// Nodes that refuse Clew's login, so that the running task kills no sessions on these nodes. Clew extension
-    refused_nodes: Vec<RefusedNode>,
+    refused_nodes: Vec<NodeLoginRefusal>,
     /// True if the task also kills sessions whose kill can damage a table; otherwise omitted. Clew extension
     #[serde(skip_serializing_if = "is_false")]
     #[schema(required = false)]
@@ -117,7 +117,7 @@ pub(crate) struct KillTaskView {
 
 /// Node that refuses the login of Clew's database account.
 #[derive(Serialize, ToSchema, Clone)]
-pub(crate) struct RefusedNode {
+pub(crate) struct NodeLoginRefusal {
     node_id: String,
     /// Error message of the last refused login
     reason: String,
@@ -127,7 +127,7 @@ pub(crate) struct RefusedNode {
     next_attempt_time: i64,
 }
 
-impl RefusedNode {
+impl NodeLoginRefusal {
     pub(super) fn new((node, backoff): (NodeId, LoginBackoff)) -> Self {
         Self {
             node_id: node.to_string(),
@@ -147,7 +147,7 @@ impl KillTaskView {
     /// Creates the response entry for a kill task. `refused` lists the nodes that refuse Clew's login.
     ///
     /// If `masked` is true, a placeholder replaces the statement substring in the criteria.
-    pub(super) fn new(task: KillTask, masked: bool, refused: &[RefusedNode]) -> Self {
+    pub(super) fn new(task: KillTask, masked: bool, refused: &[NodeLoginRefusal]) -> Self {
         let criteria = task.criteria;
         let info = |part: String| if masked { MASKED_FRAGMENT.to_owned() } else { part };
         Self {

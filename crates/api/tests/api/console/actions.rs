@@ -21,7 +21,8 @@ async fn detail(server: &Server, id: u64) -> Value {
 async fn blocker_is_shown_and_killed(flavor: Flavor) {
     let node = node(flavor).await;
     let server = watching(&node.url()).await;
-    let scenario = Scenario::all_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+    let scenario =
+        Scenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let mut built = scenario.build(&node).await.unwrap();
     let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
 
@@ -78,7 +79,7 @@ async fn blocker_is_shown_and_killed(flavor: Flavor) {
     assert_eq!(outcomes, ["killed", "gone"], "{killed}");
     let effect = json!({ "rows_rolled_back": 1, "unblocked": [waiter], "still_waiting": [], "unknown": null });
     assert_eq!(killed["effect"], effect, "{killed}");
-    let still_waiting = built.finish_waiters(&["b"], std::time::Duration::from_mins(1)).await;
+    let still_waiting = built.close_finished_waiters(&["b"], std::time::Duration::from_mins(1)).await;
     assert!(still_waiting.is_empty(), "{still_waiting:?}");
 
     let kills = server.get(&path(&server, "kills")).await.expect_status(200);

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use clew_testkit::{Flavor, PacketEffect, RawSession, Rewrite, RewritingProxy};
+use clew_testkit::{Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -206,8 +206,9 @@ fn address(node: &clew_testkit::Server) -> SocketAddr {
 async fn killed_statement_of_a_slow_server_is_reported_as_killed(flavor: Flavor) {
     let (node, mut busy, _) = start_blocked(flavor, 0).await;
     // Delays both reads of transactions, before and after the kill, for longer than the tolerance of start times.
-    let effect = Some(("trx_tables_locked", PacketEffect::Delay(Duration::from_secs(2))));
-    let proxy = RewritingProxy::start(address(&node), Rewrite { effect, ..Rewrite::default() }).await.unwrap();
+    let effect = Some(("trx_tables_locked", PacketAction::Delay(Duration::from_secs(2))));
+    let proxy =
+        RewritingProxy::start(address(&node), RewriteRules { effect, ..RewriteRules::default() }).await.unwrap();
     let server = watching(&proxy.url("root")).await;
     let since = jiff::Timestamp::now().as_millisecond();
     busy.send_statement(b"SELECT SLEEP(1000)").await.unwrap();
@@ -240,8 +241,9 @@ async fn refused_login_of_a_preview_is_recorded(flavor: Flavor) {
     if flavor == Flavor::MySql {
         node.run(&["GRANT SELECT ON performance_schema.* TO clew@'%'"]).await.unwrap();
     }
-    let effect = Some(("PROCESSLIST", PacketEffect::HoldResponse));
-    let proxy = RewritingProxy::start(address(&node), Rewrite { effect, ..Rewrite::default() }).await.unwrap();
+    let effect = Some(("PROCESSLIST", PacketAction::HoldResponse));
+    let proxy =
+        RewritingProxy::start(address(&node), RewriteRules { effect, ..RewriteRules::default() }).await.unwrap();
     let server = watching(&proxy.url("clew")).await;
     let idle = session(&node).await;
     let body = json!({ "sessions": [selected_session(&idle)], "what": "connection", "preview": true });
@@ -250,7 +252,7 @@ async fn refused_login_of_a_preview_is_recorded(flavor: Flavor) {
     let change = async {
         proxy.wait_until_held().await;
         node.run(&["ALTER USER clew@'%' IDENTIFIED BY 'new'"]).await.unwrap();
-        proxy.set_rewrite(Rewrite::default());
+        proxy.set_rewrite_rules(RewriteRules::default());
         proxy.release();
     };
     let (preview, ()) = tokio::join!(preview, change);

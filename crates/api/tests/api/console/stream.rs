@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_model::{AccessKeyId, Failure, FailureKind};
 use clew_store::{Grantee, IssuingCredentials, NewTemporaryKey, PolicyRef};
-use clew_testkit::{Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession, ServerOptions};
+use clew_testkit::{Charset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, ServerOptions};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use mysql_async::prelude::Queryable;
@@ -199,7 +199,7 @@ async fn subscribers_share_one_sample_on_mysql() {
 }
 
 async fn fake_node() -> FakeServer {
-    FakeServer::start(FakeOptions { sessions: 3, transactions: 1, fault: Fault::None }).await.unwrap()
+    FakeServer::start(FakeServerOptions { sessions: 3, transactions: 1, fault: Fault::None }).await.unwrap()
 }
 
 #[tokio::test]
@@ -388,7 +388,7 @@ async fn session_cookie_authorizes_the_stream() {
 async fn slow_nodes_are_sampled_less_often() {
     // Sends three sessions, one every tenth of a second.
     let fault = Fault::DelayPerRow(Duration::from_millis(100));
-    let node = FakeServer::start(FakeOptions { sessions: 3, transactions: 0, fault }).await.unwrap();
+    let node = FakeServer::start(FakeServerOptions { sessions: 3, transactions: 0, fault }).await.unwrap();
     let server = watching(&node.url()).await;
     let first = watch(&server).await.expect("snapshot", &[]).await;
     let interval = first.data["interval_ms"].as_u64().unwrap();

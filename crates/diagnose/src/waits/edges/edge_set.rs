@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use crate::waits::graph::{LockResource, LockWait, WaitParty};
+use crate::waits::graph::{LockResource, LockWait, WaitParticipant};
 
 /// Set of detected waits.
 #[derive(Default)]
 pub(in crate::waits) struct EdgeSet {
-    edges: HashMap<(WaitParty, WaitParty), WaitEdge>,
+    edges: HashMap<(WaitParticipant, WaitParticipant), WaitEdge>,
     /// Reasons why the blocker of a waiting session is unknown, by session id.
     pub(in crate::waits) unknown_reasons: HashMap<u64, String>,
 }
@@ -46,7 +46,7 @@ pub(super) struct WaitReason {
 
 impl EdgeSet {
     /// Adds a wait, unless waiter and blocker are the same. The set retains one wait per pair of waiter and blocker.
-    pub(super) fn add_wait(&mut self, waiter: WaitParty, blocker: WaitParty, reason: WaitReason) {
+    pub(super) fn add_wait(&mut self, waiter: WaitParticipant, blocker: WaitParticipant, reason: WaitReason) {
         if waiter == blocker {
             return;
         }

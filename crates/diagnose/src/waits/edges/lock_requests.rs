@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::waits::index::ObservationIndex;
-use crate::waits::input::{LockObservations, ObservedSession};
+use crate::waits::index::LockSnapshotIndex;
+use crate::waits::input::{LockSnapshot, ObservedSession};
 use crate::waits::metadata::{LockStatus, MetadataLockMode, MetadataObject, MetadataObjectKind};
 use crate::waits::statement::WaitingStatement;
 use crate::waits::wait_state::WaitState;
@@ -18,7 +18,7 @@ pub(super) struct LockRequest {
 }
 
 /// Returns all pending requests.
-pub(super) fn collect_pending_lock_requests(index: &ObservationIndex<'_>) -> Vec<LockRequest> {
+pub(super) fn collect_pending_lock_requests(index: &LockSnapshotIndex<'_>) -> Vec<LockRequest> {
     let mut requests = collect_server_listed_requests(index.observed);
     if !index.observed.reports_pending {
         let with_listed_request: HashSet<u64> = requests.iter().map(|request| request.session).collect();
@@ -33,7 +33,7 @@ pub(super) fn collect_pending_lock_requests(index: &ObservationIndex<'_>) -> Vec
     requests
 }
 
-fn collect_server_listed_requests(observed: &LockObservations) -> Vec<LockRequest> {
+fn collect_server_listed_requests(observed: &LockSnapshot) -> Vec<LockRequest> {
     let pending = observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Pending);
     pending
         .filter_map(|lock| {
@@ -43,7 +43,7 @@ fn collect_server_listed_requests(observed: &LockObservations) -> Vec<LockReques
         .collect()
 }
 
-fn collect_objects_with_granted_locks(observed: &LockObservations) -> HashSet<&MetadataObject> {
+fn collect_objects_with_granted_locks(observed: &LockSnapshot) -> HashSet<&MetadataObject> {
     let granted = observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Granted);
     granted.map(|lock| &lock.object).collect()
 }

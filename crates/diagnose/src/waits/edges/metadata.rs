@@ -6,26 +6,26 @@ use std::sync::Arc;
 use super::edge_set::{EdgeSet, WaitReason};
 use super::lock_requests::{self, LockRequest};
 use crate::waits::compatibility::{conflicts_with_granted, conflicts_with_pending};
-use crate::waits::graph::{LockResource, ResourceKind, WaitParty};
-use crate::waits::index::ObservationIndex;
+use crate::waits::graph::{LockResource, ResourceKind, WaitParticipant};
+use crate::waits::index::LockSnapshotIndex;
 use crate::waits::input::{MetadataLock, TableName};
 use crate::waits::metadata::{LockStatus, MetadataLockMode, MetadataObject, MetadataObjectKind};
 
 /// Granted and pending metadata locks on an object that has at least one pending request.
 #[derive(Default)]
 struct ContestedObject {
-    granted: BTreeMap<MetadataLockMode, HashSet<WaitParty>>,
-    pending: BTreeMap<MetadataLockMode, HashSet<WaitParty>>,
+    granted: BTreeMap<MetadataLockMode, HashSet<WaitParticipant>>,
+    pending: BTreeMap<MetadataLockMode, HashSet<WaitParticipant>>,
     requests: Vec<LockRequest>,
     /// True if the owner of a granted lock on the object is unknown.
     has_unknown_owner: bool,
 }
 
-pub(super) fn add_metadata_lock_waits(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
+pub(super) fn add_metadata_lock_waits(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
     let mut objects: HashMap<MetadataObject, ContestedObject> = HashMap::new();
     for request in lock_requests::collect_pending_lock_requests(index) {
         let contested = objects.entry(request.object.clone()).or_default();
-        contested.pending.entry(request.mode).or_default().insert(WaitParty::Session(request.session));
+        contested.pending.entry(request.mode).or_default().insert(WaitParticipant::Session(request.session));
         contested.requests.push(request);
     }
     for lock in index.observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Granted) {
@@ -37,21 +37,21 @@ pub(super) fn add_metadata_lock_waits(edges: &mut EdgeSet, index: &ObservationIn
     for (object, contested) in objects {
         let on = Arc::new(to_lock_resource(object));
         for request in &contested.requests {
-            add_waits_of_request(edges, index, &on, &contested, request);
+            add_lock_request_edges(edges, index, &on, &contested, request);
         }
     }
 }
 
-fn add_waits_of_request(
+fn add_lock_request_edges(
     edges: &mut EdgeSet,
-    index: &ObservationIndex<'_>,
+    index: &LockSnapshotIndex<'_>,
     on: &Arc<LockResource>,
     contested: &ContestedObject,
     request: &LockRequest,
 ) {
-    let waiter = WaitParty::Session(request.session);
+    let waiter = WaitParticipant::Session(request.session);
     let mut blocked = false;
-    let mut add = |blocker: WaitParty, held: MetadataLockMode, queued: bool| {
+    let mut add = |blocker: WaitParticipant, held: MetadataLockMode, queued: bool| {
         blocked |= blocker != waiter;
         let reason = WaitReason {
             on: on.clone(),
@@ -89,9 +89,9 @@ fn add_waits_of_request(
 ///
 /// A metadata lock without a session belongs to the transactions without a session that lock the same InnoDB table.
 /// If no transaction locks the table and only one transaction without a session exists, this transaction is the owner.
-fn find_lock_owners(lock: &MetadataLock, index: &ObservationIndex<'_>) -> Vec<WaitParty> {
+fn find_lock_owners(lock: &MetadataLock, index: &LockSnapshotIndex<'_>) -> Vec<WaitParticipant> {
     if let Some(session) = lock.session {
-        return vec![WaitParty::Session(session)];
+        return vec![WaitParticipant::Session(session)];
     }
     let table = match &lock.object {
         MetadataObject { kind: MetadataObjectKind::Table, schema: Some(schema), name: Some(name) } => {
@@ -101,9 +101,9 @@ fn find_lock_owners(lock: &MetadataLock, index: &ObservationIndex<'_>) -> Vec<Wa
     };
     let with_table =
         index.detached.iter().filter(|(_, facts)| table.as_ref().is_some_and(|table| facts.tables.contains(table)));
-    let owners: Vec<WaitParty> = with_table.map(|(&id, _)| WaitParty::Transaction(id)).collect();
+    let owners: Vec<WaitParticipant> = with_table.map(|(&id, _)| WaitParticipant::Transaction(id)).collect();
     match (owners.is_empty(), index.detached.len()) {
-        (true, 1) => index.detached.keys().map(|&id| WaitParty::Transaction(id)).collect(),
+        (true, 1) => index.detached.keys().map(|&id| WaitParticipant::Transaction(id)).collect(),
         _ => owners,
     }
 }

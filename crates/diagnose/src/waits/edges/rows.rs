@@ -4,18 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::edge_set::{EdgeSet, WaitReason};
-use crate::waits::graph::{LockResource, ResourceKind, WaitParty};
-use crate::waits::index::ObservationIndex;
-use crate::waits::input::{LockOwner, LockedObject, ObservedTransaction};
+use crate::waits::graph::{LockResource, ResourceKind, WaitParticipant};
+use crate::waits::index::LockSnapshotIndex;
+use crate::waits::input::{InnoDbLock, LockOwner, ObservedTransaction};
 
-pub(super) fn add_row_lock_waits(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
+pub(super) fn add_row_lock_waits(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
     let owners = LockOwnerResolver::new(index);
     for wait in &index.observed.row_waits {
         let Ok(waiter) = owners.resolve_owner(wait.waiting, &owners.read_only_waiters) else { continue };
         let blocker = match owners.resolve_owner(wait.blocking, &owners.read_only_holders) {
             Ok(blocker) => blocker,
             Err(why) => {
-                if let WaitParty::Session(session) = waiter {
+                if let WaitParticipant::Session(session) = waiter {
                     edges.unknown_reasons.insert(session, why);
                 }
                 continue;
@@ -40,7 +40,7 @@ pub(super) fn add_row_lock_waits(edges: &mut EdgeSet, index: &ObservationIndex<'
     }
 }
 
-fn to_lock_resource(lock: &LockedObject) -> LockResource {
+fn to_lock_resource(lock: &InnoDbLock) -> LockResource {
     LockResource {
         kind: if lock.is_table_lock { ResourceKind::InnoDbTable } else { ResourceKind::Row },
         schema: lock.schema.clone(),
@@ -52,7 +52,7 @@ fn to_lock_resource(lock: &LockedObject) -> LockResource {
 
 /// Resolves the owners of InnoDB locks to sessions, or to transactions without a session.
 struct LockOwnerResolver<'a> {
-    index: &'a ObservationIndex<'a>,
+    index: &'a LockSnapshotIndex<'a>,
     by_transaction: HashMap<u64, u64>,
     /// Waiting sessions with a read-only transaction. MariaDB reports transaction id 0 for every read-only transaction.
     read_only_waiters: Vec<u64>,
@@ -61,7 +61,7 @@ struct LockOwnerResolver<'a> {
 }
 
 impl<'a> LockOwnerResolver<'a> {
-    fn new(index: &'a ObservationIndex<'a>) -> Self {
+    fn new(index: &'a LockSnapshotIndex<'a>) -> Self {
         let mut owners = Self {
             index,
             by_transaction: HashMap::new(),
@@ -85,17 +85,17 @@ impl<'a> LockOwnerResolver<'a> {
     }
 
     /// Returns the owner of a lock, or the reason why the owner is unknown.
-    fn resolve_owner(&self, owner: LockOwner, read_only_sessions: &[u64]) -> Result<WaitParty, String> {
+    fn resolve_owner(&self, owner: LockOwner, read_only_sessions: &[u64]) -> Result<WaitParticipant, String> {
         if let Some(&session) = self.by_transaction.get(&owner.transaction) {
-            return Ok(WaitParty::Session(session));
+            return Ok(WaitParticipant::Session(session));
         }
         if owner.transaction != 0 && self.index.detached.contains_key(&owner.transaction) {
-            return Ok(WaitParty::Transaction(owner.transaction));
+            return Ok(WaitParticipant::Transaction(owner.transaction));
         }
         match (owner.session, owner.transaction, read_only_sessions) {
-            (Some(session), _, _) | (None, 0, &[session]) => Ok(WaitParty::Session(session)),
+            (Some(session), _, _) | (None, 0, &[session]) => Ok(WaitParticipant::Session(session)),
             (None, 0, _) => Err(explain_unknown_owner(read_only_sessions)),
-            (None, transaction, _) => Ok(WaitParty::Transaction(transaction)),
+            (None, transaction, _) => Ok(WaitParticipant::Transaction(transaction)),
         }
     }
 }

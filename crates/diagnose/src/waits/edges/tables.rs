@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::edge_set::{EdgeSet, WaitReason};
-use crate::waits::graph::{LockResource, ResourceKind, WaitParty};
-use crate::waits::index::ObservationIndex;
+use crate::waits::graph::{LockResource, ResourceKind, WaitParticipant};
+use crate::waits::index::LockSnapshotIndex;
 use crate::waits::input::{ObservedSession, SessionRole};
 use crate::waits::metadata::{LockStatus, MetadataLockMode, MetadataObject, MetadataObjectKind};
 use crate::waits::statement::{FlushedTables, WaitingStatement};
@@ -15,7 +15,7 @@ use crate::waits::wait_state::WaitState;
 
 type TableHolders<'a> = HashMap<&'a MetadataObject, Vec<(u64, MetadataLockMode)>>;
 
-pub(super) fn add_table_waits(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
+pub(super) fn add_table_waits(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
     let waits = |wait: &WaitState| matches!(wait, WaitState::TableFlush | WaitState::TableLevelLock);
     if !index.wait_states.values().any(waits) {
         return;
@@ -33,7 +33,7 @@ pub(super) fn add_table_waits(edges: &mut EdgeSet, index: &ObservationIndex<'_>)
 }
 
 /// Returns the granted metadata locks on tables, grouped by table.
-fn collect_table_lock_holders<'a>(index: &ObservationIndex<'a>) -> TableHolders<'a> {
+fn collect_table_lock_holders<'a>(index: &LockSnapshotIndex<'a>) -> TableHolders<'a> {
     let mut holders = TableHolders::new();
     for lock in &index.observed.metadata_locks {
         if let (MetadataObjectKind::Table, LockStatus::Granted, Some(session)) =
@@ -62,7 +62,7 @@ fn group_tables_by_session<'a>(holders: &TableHolders<'a>) -> HashMap<u64, Vec<&
 /// An idle session with an open transaction does not block a flush.
 fn add_flush_waits(
     edges: &mut EdgeSet,
-    index: &ObservationIndex<'_>,
+    index: &LockSnapshotIndex<'_>,
     holders: &TableHolders<'_>,
     waiter: &ObservedSession,
     own: &[&MetadataObject],
@@ -94,7 +94,7 @@ fn add_flush_waits(
                 inferred: true,
                 seconds: index.seconds_in_state(waiter.session.id),
             };
-            edges.add_wait(WaitParty::Session(waiter.session.id), WaitParty::Session(session), reason);
+            edges.add_wait(WaitParticipant::Session(waiter.session.id), WaitParticipant::Session(session), reason);
         }
     }
 }
@@ -105,7 +105,7 @@ fn add_flush_waits(
 /// Idle sessions, which can hold `LOCK TABLES` locks, are reported only if no running session uses the table.
 fn add_table_level_lock_waits(
     edges: &mut EdgeSet,
-    index: &ObservationIndex<'_>,
+    index: &LockSnapshotIndex<'_>,
     holders: &TableHolders<'_>,
     waiter: &ObservedSession,
     own: &[&MetadataObject],
@@ -132,7 +132,7 @@ fn add_table_level_lock_waits(
                 inferred: true,
                 seconds: index.seconds_in_state(id),
             };
-            edges.add_wait(WaitParty::Session(id), WaitParty::Session(session), reason);
+            edges.add_wait(WaitParticipant::Session(id), WaitParticipant::Session(session), reason);
         }
     }
 }
@@ -150,7 +150,7 @@ fn is_write_mode(mode: MetadataLockMode) -> bool {
 /// Returns true if a session is executing a statement.
 ///
 /// Returns false for Clew's own sessions, because their queries are short and never block other sessions.
-fn is_executing_statement(index: &ObservationIndex<'_>, session: u64) -> bool {
+fn is_executing_statement(index: &LockSnapshotIndex<'_>, session: u64) -> bool {
     index
         .sessions
         .get(&session)

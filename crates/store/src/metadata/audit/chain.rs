@@ -3,7 +3,7 @@
 
 use clew_model::AuditEvent;
 
-use super::chain_end::{CHECKPOINT_NAME, ChainEnd, HEAD_NAME, NO_PREVIOUS_MAC, find_highest_seq};
+use super::chain_end::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME, NO_PREVIOUS_MAC, find_highest_seq};
 use super::checkpoint_tracker::CheckpointTracker;
 use super::row;
 use crate::audit::AuditCheckpoint;
@@ -14,20 +14,20 @@ use crate::master_key::MasterKey;
 
 /// Placeholder for the previous row's MAC in the first row that Clew appends after the head record was tampered with.
 /// Only a process with the MAC key can create a valid audit row with this placeholder.
-pub(super) const CHANGED_HEAD_MAC: [u8; 32] = [0xff; 32];
+pub(super) const TAMPERED_HEAD_MAC: [u8; 32] = [0xff; 32];
 
 /// Writes the head and checkpoint records of an empty audit log. Called only once, during the initialisation.
 /// If the head or checkpoint record of an initialised store is missing, the audit log was tampered with.
-pub(crate) async fn initialise_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
-    ChainEnd { seq: 0, mac: NO_PREVIOUS_MAC }.write_end_record(transaction, key, HEAD_NAME).await?;
-    ChainEnd { seq: 1, mac: NO_PREVIOUS_MAC }.write_end_record(transaction, key, CHECKPOINT_NAME).await
+pub(crate) async fn initialise_audit_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
+    ChainPosition { seq: 0, mac: NO_PREVIOUS_MAC }.write_chain_record(transaction, key, HEAD_RECORD_NAME).await?;
+    ChainPosition { seq: 1, mac: NO_PREVIOUS_MAC }.write_chain_record(transaction, key, CHECKPOINT_RECORD_NAME).await
 }
 
 /// Appends audit events. The time of each event is a Unix timestamp in milliseconds.
 /// The transaction must hold the write lock, because the function reads and then updates the head record.
 /// To detect missing rows, first compares the head record with the newest audit row that this process has recorded.
-/// Returns the newest row, which the caller must pass to [`CheckpointTracker::record_newest`] after the commit.
-pub(crate) async fn append_rows(
+/// Returns the newest row, which the caller must pass to [`CheckpointTracker::record_newest_row`] after the commit.
+pub(crate) async fn append_audit_rows(
     transaction: &mut Transaction,
     keys: &DerivedKeys,
     checkpoint_tracker: &CheckpointTracker,
@@ -36,19 +36,19 @@ pub(crate) async fn append_rows(
     let key = &keys.audit;
     // The rows in `checkpoint_tracker` were committed before this transaction acquired the write lock.
     let last_seen = checkpoint_tracker.newest_checkpoint();
-    let head = ChainEnd::read_head(transaction, keys).await?;
-    checkpoint_tracker.compare_newest_row_with_head(transaction, key, head, last_seen).await?;
+    let head = ChainPosition::read_head_record(transaction, keys).await?;
+    checkpoint_tracker.detect_missing_newest_row(transaction, key, head, last_seen).await?;
     let mut newest = match head {
         Some(head) => head,
-        None => ChainEnd { seq: find_highest_seq(transaction).await?, mac: CHANGED_HEAD_MAC },
+        None => ChainPosition { seq: find_highest_seq(transaction).await?, mac: TAMPERED_HEAD_MAC },
     };
     for (at, event) in events {
         let row = row::AuditRow::new(newest.seq.saturating_add(1), *at, newest.mac, event);
         let mac = row.compute_mac(key);
         row.insert(transaction, &mac).await?;
-        newest = ChainEnd { seq: row.seq, mac };
+        newest = ChainPosition { seq: row.seq, mac };
     }
-    newest.write_end_record(transaction, key, HEAD_NAME).await?;
+    newest.write_chain_record(transaction, key, HEAD_RECORD_NAME).await?;
     let at = events.last().map_or(0, |(at, _)| *at);
     Ok(AuditCheckpoint { seq: newest.seq, link: hex::encode(newest.mac), at })
 }

@@ -2,7 +2,7 @@
 
 use super::super::row_mapping::read_hash_column;
 use crate::database::{Row, Transaction, query, query_scalar};
-use crate::derived_keys::{DerivedKeys, KEY_ID_SETTING, hmac_sha256};
+use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING, hmac_sha256};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
@@ -10,20 +10,20 @@ use crate::master_key::MasterKey;
 pub(super) const NO_PREVIOUS_MAC: [u8; 32] = [0; 32];
 
 /// Name of the record that contains the sequence number and MAC of the newest audit row.
-pub(super) const HEAD_NAME: &str = "head";
+pub(super) const HEAD_RECORD_NAME: &str = "head";
 /// Name of the record that contains the oldest audit row's sequence number and the MAC of the row before it.
-pub(super) const CHECKPOINT_NAME: &str = "checkpoint";
+pub(super) const CHECKPOINT_RECORD_NAME: &str = "checkpoint";
 
 /// Authenticated record of one end of the audit chain: the head (newest row) or the checkpoint (oldest row).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ChainEnd {
+pub(super) struct ChainPosition {
     pub(super) seq: i64,
     pub(super) mac: [u8; 32],
 }
 
-impl ChainEnd {
+impl ChainPosition {
     /// Reads the head or checkpoint record. Returns `None` if the record is missing or was tampered with.
-    pub(super) async fn read_end_record(
+    pub(super) async fn read_chain_record(
         transaction: &mut Transaction,
         key: &MasterKey,
         name: &str,
@@ -39,7 +39,7 @@ impl ChainEnd {
     /// Reads the head record before an append to the audit log.
     /// Fails if another process has rotated the master key.
     /// After a rotation, audit rows that are authenticated with the previous key would fail verification.
-    pub(super) async fn read_head(
+    pub(super) async fn read_head_record(
         transaction: &mut Transaction,
         keys: &DerivedKeys,
     ) -> Result<Option<Self>, StoreError> {
@@ -47,15 +47,15 @@ impl ChainEnd {
         let row = query(
             "SELECT seq, mac, seal, (SELECT value FROM settings WHERE name = $2) AS key_id FROM audit_ends WHERE name = $1",
         )
-        .bind(HEAD_NAME)
-        .bind(KEY_ID_SETTING)
+        .bind(HEAD_RECORD_NAME)
+        .bind(MASTER_KEY_ID_SETTING)
         .fetch_optional(transaction)
         .await
         .map_err(&failed)?;
         let Some(row) = row else { return Ok(None) };
         let id: Option<Vec<u8>> = row.try_get("key_id").map_err(failed)?;
         if keys.matches_key_id(id.as_deref()) {
-            Self::from_row(&row, &keys.audit, HEAD_NAME)
+            Self::from_row(&row, &keys.audit, HEAD_RECORD_NAME)
         } else {
             Err(StoreError::MasterKeyRotated)
         }
@@ -67,10 +67,10 @@ impl ChainEnd {
             return Ok(None);
         };
         let end = Self { seq: row.try_get("seq").map_err(&failed)?, mac };
-        Ok((end.compute_seal(key, name) == seal).then_some(end))
+        Ok((end.compute_record_mac(key, name) == seal).then_some(end))
     }
 
-    pub(super) async fn write_end_record(
+    pub(super) async fn write_chain_record(
         self,
         transaction: &mut Transaction,
         key: &MasterKey,
@@ -83,13 +83,13 @@ impl ChainEnd {
         .bind(name)
         .bind(self.seq)
         .bind(self.mac.as_slice())
-        .bind(self.compute_seal(key, name).as_slice())
+        .bind(self.compute_record_mac(key, name).as_slice())
         .execute(transaction)
         .await;
         written.map(drop).map_err(StoreError::database_error("write to the audit log"))
     }
 
-    fn compute_seal(self, key: &MasterKey, name: &str) -> [u8; 32] {
+    fn compute_record_mac(self, key: &MasterKey, name: &str) -> [u8; 32] {
         hmac_sha256(key, &[b"end", name.as_bytes(), &self.seq.to_be_bytes(), &self.mac])
     }
 }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::super::row_mapping::read_hash_column;
-use super::chain_end::{CHECKPOINT_NAME, ChainEnd};
+use super::chain_end::{CHECKPOINT_RECORD_NAME, ChainPosition};
 use super::keys::AuditKeys;
 use crate::audit::{AuditCheckpoint, AuditFault, AuditProblem};
 use crate::database::{Transaction, query};
@@ -35,7 +35,7 @@ impl CheckpointTracker {
     /// Records the newest audit row after a commit.
     /// The caller has already checked that the previously recorded audit row still exists.
     /// Ignores a row that is older than the recorded row, because concurrent commits are recorded in any order.
-    pub(crate) fn record_newest(&self, newest: AuditCheckpoint) {
+    pub(crate) fn record_newest_row(&self, newest: AuditCheckpoint) {
         let mut state = self.lock_state();
         if state.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
             state.newest = Some(newest);
@@ -56,18 +56,18 @@ impl CheckpointTracker {
     }
 
     /// Checks that the audit log contains the recorded row `newest`. Skips the query if `head` has the same MAC.
-    pub(super) async fn compare_newest_row_with_head(
+    pub(super) async fn detect_missing_newest_row(
         &self,
         transaction: &mut Transaction,
         key: &MasterKey,
-        head: Option<ChainEnd>,
+        head: Option<ChainPosition>,
         newest: Option<AuditCheckpoint>,
     ) -> Result<(), StoreError> {
         let Some(newest) = newest else { return Ok(()) };
         if head.is_some_and(|head| head.seq == newest.seq && hex::encode(head.mac) == newest.link) {
             return Ok(());
         }
-        if let Some(problem) = compare_checkpoint(transaction, key, &newest).await? {
+        if let Some(problem) = verify_checkpoint(transaction, key, &newest).await? {
             self.mark_newest_row_missing(newest, problem);
         }
         Ok(())
@@ -99,21 +99,21 @@ impl CheckpointTracker {
 }
 
 /// Checks that the audit log contains the rows of the checkpoints. Returns the detected problems.
-pub(super) async fn compare_checkpoints<'a>(
+pub(super) async fn verify_checkpoints<'a>(
     transaction: &mut Transaction,
     keys: &AuditKeys,
     seen: impl Iterator<Item = &'a AuditCheckpoint>,
 ) -> Result<Vec<AuditProblem>, StoreError> {
     let mut problems = Vec::new();
     for checkpoint in seen {
-        problems.extend(compare_checkpoint(transaction, keys.current_key(), checkpoint).await?);
+        problems.extend(verify_checkpoint(transaction, keys.current_key(), checkpoint).await?);
     }
     Ok(problems)
 }
 
 /// Checks that the audit log contains the row of a checkpoint.
 /// Reports no problem for a row that retention removed, because the checkpoint record proves the removal.
-async fn compare_checkpoint(
+async fn verify_checkpoint(
     transaction: &mut Transaction,
     key: &MasterKey,
     checkpoint: &AuditCheckpoint,
@@ -128,7 +128,7 @@ async fn compare_checkpoint(
         .map_err(StoreError::database_error("verify the audit log"))?;
     let found = match row {
         Some(row) => read_hash_column(&row, "mac").ok(),
-        None => match ChainEnd::read_end_record(transaction, key, CHECKPOINT_NAME).await? {
+        None => match ChainPosition::read_chain_record(transaction, key, CHECKPOINT_RECORD_NAME).await? {
             Some(oldest) if oldest.seq == checkpoint.seq.saturating_add(1) => Some(oldest.mac),
             Some(oldest) if oldest.seq > checkpoint.seq => return Ok(None),
             _ => {

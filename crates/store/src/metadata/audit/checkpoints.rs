@@ -1,6 +1,6 @@
 //! Creates audit checkpoints and checks that the audit log still contains the rows of recorded checkpoints.
 
-use super::chain_end::{ChainEnd, HEAD_NAME};
+use super::chain_end::{ChainPosition, HEAD_RECORD_NAME};
 use super::keys::AuditKeys;
 use crate::audit::{AuditCheckpoint, AuditProblem};
 use crate::error::StoreError;
@@ -10,11 +10,11 @@ impl Store {
     /// Returns the newest row of the audit log as a checkpoint for storage outside the database.
     /// Fails if the head record of the audit log was tampered with.
     pub async fn create_audit_checkpoint(&self) -> Result<AuditCheckpoint, StoreError> {
-        self.check_key_id().await?;
+        self.check_master_key_id().await?;
         let failed = StoreError::database_error("read the newest audit row");
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;
-        let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
-        let head = ChainEnd::read_end_record(&mut transaction, keys.current_key(), HEAD_NAME).await?;
+        let keys = AuditKeys::load_audit_keys(&mut transaction, &self.sealer, &self.keys).await?;
+        let head = ChainPosition::read_chain_record(&mut transaction, keys.current_key(), HEAD_RECORD_NAME).await?;
         let head = head.ok_or_else(|| StoreError::Damaged {
             what: "audit",
             reason: "the head record was changed; run clew audit verify to find missing rows".to_owned(),
@@ -25,23 +25,25 @@ impl Store {
     /// Checks that the audit log contains the last recorded row, then records the newest row.
     /// Returns the oldest loss of audit rows that was not acknowledged with [`Store::acknowledge_audit_loss`].
     /// Until the process terminates, [`Store::verify_audit`] also reports the detected losses of audit rows.
-    pub async fn check_audit_growth(&self) -> Result<Option<AuditProblem>, StoreError> {
+    pub async fn detect_audit_truncation(&self) -> Result<Option<AuditProblem>, StoreError> {
         let newest = self.checkpoint_tracker.newest_checkpoint();
         let failed = StoreError::database_error("compare the audit log with the recorded checkpoint");
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;
-        let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
-        let head = ChainEnd::read_end_record(&mut transaction, keys.current_key(), HEAD_NAME).await?;
-        self.checkpoint_tracker
-            .compare_newest_row_with_head(&mut transaction, keys.current_key(), head, newest)
-            .await?;
+        let keys = AuditKeys::load_audit_keys(&mut transaction, &self.sealer, &self.keys).await?;
+        let head = ChainPosition::read_chain_record(&mut transaction, keys.current_key(), HEAD_RECORD_NAME).await?;
+        self.checkpoint_tracker.detect_missing_newest_row(&mut transaction, keys.current_key(), head, newest).await?;
         if let Some(head) = head {
             let at = self.clock.unix_millis();
-            self.checkpoint_tracker.record_newest(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at });
+            self.checkpoint_tracker.record_newest_row(AuditCheckpoint {
+                seq: head.seq,
+                link: hex::encode(head.mac),
+                at,
+            });
         }
         Ok(self.checkpoint_tracker.oldest_unreported_loss())
     }
 
-    /// Acknowledges a loss of audit rows, so that [`Store::check_audit_growth`] no longer returns the loss.
+    /// Acknowledges a loss of audit rows, so that [`Store::detect_audit_truncation`] no longer returns the loss.
     pub fn acknowledge_audit_loss(&self, loss: &AuditProblem) {
         self.checkpoint_tracker.acknowledge_loss(loss);
     }

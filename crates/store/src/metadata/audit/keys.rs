@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::super::{read_setting, write_setting};
-use super::chain_end::{CHECKPOINT_NAME, ChainEnd, HEAD_NAME, find_highest_seq};
+use super::chain_end::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME, find_highest_seq};
 use crate::database::Transaction;
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
@@ -38,7 +38,7 @@ pub(crate) struct AuditKeys {
 impl AuditKeys {
     /// Reads the MAC keys.
     /// If the previous MAC keys cannot be decrypted, omits them, so that their audit rows fail verification.
-    pub(crate) async fn load_keys(
+    pub(crate) async fn load_audit_keys(
         transaction: &mut Transaction,
         sealer: &Sealer,
         keys: &DerivedKeys,
@@ -94,10 +94,10 @@ pub(crate) async fn rotate_chain_key(
     keys: &DerivedKeys,
 ) -> Result<(), StoreError> {
     let mut through = find_highest_seq(transaction).await?;
-    for name in [HEAD_NAME, CHECKPOINT_NAME] {
-        if let Some(end) = ChainEnd::read_end_record(transaction, &audit.current, name).await? {
-            end.write_end_record(transaction, &keys.audit, name).await?;
-            if name == HEAD_NAME {
+    for name in [HEAD_RECORD_NAME, CHECKPOINT_RECORD_NAME] {
+        if let Some(end) = ChainPosition::read_chain_record(transaction, &audit.current, name).await? {
+            end.write_chain_record(transaction, &keys.audit, name).await?;
+            if name == HEAD_RECORD_NAME {
                 through = end.seq;
             }
         }

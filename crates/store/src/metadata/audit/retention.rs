@@ -4,7 +4,7 @@ use clew_model::{AuditEvent, Origin, Outcome};
 use serde_json::json;
 
 use super::super::row_mapping::read_hash_column;
-use super::chain_end::{CHECKPOINT_NAME, ChainEnd, NO_PREVIOUS_MAC};
+use super::chain_end::{CHECKPOINT_RECORD_NAME, ChainPosition, NO_PREVIOUS_MAC};
 use super::keys::AuditKeys;
 use super::verification::ChainVerifier;
 use crate::database::{Transaction, query, query_scalar};
@@ -40,11 +40,11 @@ impl Store {
     async fn prune_row_batch(&self, by: &Origin, before: i64, newest: i64) -> Result<u64, StoreError> {
         let mut tx = self.begin_audited_transaction("remove old audit rows").await?;
         let Some(last) = find_last_removable_row(tx.transaction(), before, newest).await? else { return Ok(0) };
-        let keys = AuditKeys::load_keys(tx.transaction(), &self.sealer, &self.keys).await?;
-        let mut verifier = ChainVerifier::at_checkpoint(tx.transaction(), &keys).await?;
+        let keys = AuditKeys::load_audit_keys(tx.transaction(), &self.sealer, &self.keys).await?;
+        let mut verifier = ChainVerifier::start_at_checkpoint(tx.transaction(), &keys).await?;
         verifier.verify_rows_through(tx.transaction(), &keys, last.seq).await?;
-        let checkpoint = ChainEnd { seq: last.seq.saturating_add(1), mac: last.mac };
-        checkpoint.write_end_record(tx.transaction(), keys.current_key(), CHECKPOINT_NAME).await?;
+        let checkpoint = ChainPosition { seq: last.seq.saturating_add(1), mac: last.mac };
+        checkpoint.write_chain_record(tx.transaction(), keys.current_key(), CHECKPOINT_RECORD_NAME).await?;
         let removed = query("DELETE FROM audit WHERE seq <= $1")
             .bind(last.seq)
             .execute(tx.transaction())
@@ -70,7 +70,7 @@ async fn find_last_removable_row(
     transaction: &mut Transaction,
     before: i64,
     newest: i64,
-) -> Result<Option<ChainEnd>, StoreError> {
+) -> Result<Option<ChainPosition>, StoreError> {
     let failed = StoreError::database_error("look for old audit rows");
     let row = query(
         "WITH kept AS (SELECT seq, at, mac FROM audit \
@@ -86,7 +86,7 @@ async fn find_last_removable_row(
     .await
     .map_err(&failed)?;
     let Some(row) = row else { return Ok(None) };
-    Ok(Some(ChainEnd {
+    Ok(Some(ChainPosition {
         seq: row.try_get("seq").map_err(&failed)?,
         mac: read_hash_column(&row, "mac").unwrap_or(NO_PREVIOUS_MAC),
     }))

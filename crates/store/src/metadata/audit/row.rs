@@ -72,7 +72,7 @@ impl AuditRow {
     }
 
     /// Reads an audit row and its MAC. Fails if the type or length of a value is invalid.
-    pub(super) fn read_row_and_mac(row: &database::Row) -> Result<(Self, [u8; 32]), StoreError> {
+    pub(super) fn read_row_with_mac(row: &database::Row) -> Result<(Self, [u8; 32]), StoreError> {
         let failed = StoreError::database_error("read the audit log");
         let mut texts = [const { None }; TEXT_COLUMNS.len()];
         for (text, column) in texts.iter_mut().zip(TEXT_COLUMNS) {
@@ -111,7 +111,7 @@ impl AuditRow {
 }
 
 /// Converts a database row to an audit record.
-pub(super) fn record_from_row(row: &database::Row) -> Result<AuditRecord, StoreError> {
+pub(super) fn audit_record_from_row(row: &database::Row) -> Result<AuditRecord, StoreError> {
     let failed = StoreError::database_error("read the audit log");
     let seq: i64 = row.try_get("seq").map_err(&failed)?;
     let damaged = |reason: String| StoreError::Damaged {

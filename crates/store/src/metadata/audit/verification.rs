@@ -1,8 +1,8 @@
 //! Verification of the audit chain.
 
-use super::chain::CHANGED_HEAD_MAC;
-use super::chain_end::{CHECKPOINT_NAME, ChainEnd, HEAD_NAME};
-use super::checkpoint_tracker::compare_checkpoints;
+use super::chain::TAMPERED_HEAD_MAC;
+use super::chain_end::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME};
+use super::checkpoint_tracker::verify_checkpoints;
 use super::keys::AuditKeys;
 use super::row::AuditRow;
 use crate::audit::{AuditCheckpoint, AuditFault, AuditProblem, AuditVerification};
@@ -19,14 +19,14 @@ impl Store {
     /// Also checks that the audit log contains the rows of the given checkpoints and of the checkpoints in memory.
     /// Without checkpoints, a truncation can remain undetected, because the remaining audit chain is still valid.
     pub async fn verify_audit(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
-        self.check_key_id().await?;
+        self.check_master_key_id().await?;
         let tracked = self.checkpoint_tracker.recorded_checkpoints();
         let failed = StoreError::database_error("verify the audit log");
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;
-        let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
-        let mut verifier = ChainVerifier::at_checkpoint(&mut transaction, &keys).await?;
+        let keys = AuditKeys::load_audit_keys(&mut transaction, &self.sealer, &self.keys).await?;
+        let mut verifier = ChainVerifier::start_at_checkpoint(&mut transaction, &keys).await?;
         verifier.verify_rows_through(&mut transaction, &keys, i64::MAX).await?;
-        let recorded = compare_checkpoints(&mut transaction, &keys, tracked.iter().chain(checkpoints)).await?;
+        let recorded = verify_checkpoints(&mut transaction, &keys, tracked.iter().chain(checkpoints)).await?;
         Ok(verifier.into_result(recorded))
     }
 }
@@ -34,9 +34,9 @@ impl Store {
 /// Verifies the audit chain from the oldest row to the newest row.
 pub(super) struct ChainVerifier {
     /// Newest audit row according to the head record, or `None` if the head record was tampered with.
-    head: Option<ChainEnd>,
+    head: Option<ChainPosition>,
     /// Last audit row that was read, or `None` if the start of the audit chain is unknown.
-    previous: Option<ChainEnd>,
+    previous: Option<ChainPosition>,
     /// True if the row in `previous` is authentic. The next row must then contain the MAC of `previous`.
     previous_is_authentic: bool,
     /// Sequence number of the last audit row that was read.
@@ -45,11 +45,15 @@ pub(super) struct ChainVerifier {
 }
 
 impl ChainVerifier {
-    pub(super) async fn at_checkpoint(transaction: &mut Transaction, keys: &AuditKeys) -> Result<Self, StoreError> {
-        let checkpoint = ChainEnd::read_end_record(transaction, keys.current_key(), CHECKPOINT_NAME).await?;
+    pub(super) async fn start_at_checkpoint(
+        transaction: &mut Transaction,
+        keys: &AuditKeys,
+    ) -> Result<Self, StoreError> {
+        let checkpoint =
+            ChainPosition::read_chain_record(transaction, keys.current_key(), CHECKPOINT_RECORD_NAME).await?;
         let mut verifier = Self {
-            head: ChainEnd::read_end_record(transaction, keys.current_key(), HEAD_NAME).await?,
-            previous: checkpoint.map(|end| ChainEnd { seq: end.seq.saturating_sub(1), mac: end.mac }),
+            head: ChainPosition::read_chain_record(transaction, keys.current_key(), HEAD_RECORD_NAME).await?,
+            previous: checkpoint.map(|end| ChainPosition { seq: end.seq.saturating_sub(1), mac: end.mac }),
             previous_is_authentic: true,
             position: i64::MIN,
             result: AuditVerification::default(),
@@ -81,7 +85,7 @@ impl ChainVerifier {
             }
             for row in &rows {
                 self.position = row.try_get("seq").map_err(&failed)?;
-                self.verify_row(self.position, AuditRow::read_row_and_mac(row).ok(), keys.key_for_row(self.position));
+                self.verify_row(self.position, AuditRow::read_row_with_mac(row).ok(), keys.key_for_row(self.position));
             }
         }
     }
@@ -98,7 +102,7 @@ impl ChainVerifier {
         let previous_mac = row.as_ref().map(|(row, _)| row.previous);
         if !authentic {
             self.report_problem(seq, AuditFault::Changed);
-        } else if previous_mac == Some(CHANGED_HEAD_MAC) {
+        } else if previous_mac == Some(TAMPERED_HEAD_MAC) {
             self.report_problem(seq, AuditFault::AfterChangedHead);
         } else if !gap
             && self.previous_is_authentic
@@ -106,7 +110,7 @@ impl ChainVerifier {
         {
             self.report_problem(seq, AuditFault::OutOfOrder);
         }
-        self.previous = Some(ChainEnd { seq, mac: row.map_or(CHANGED_HEAD_MAC, |(_, mac)| mac) });
+        self.previous = Some(ChainPosition { seq, mac: row.map_or(TAMPERED_HEAD_MAC, |(_, mac)| mac) });
         self.previous_is_authentic = authentic;
     }
 

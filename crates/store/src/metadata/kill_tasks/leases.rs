@@ -17,7 +17,7 @@ use crate::store::Store;
 impl Store {
     /// Returns the running kill tasks of instances whose kill switch is on and whose nodes this process can reach.
     pub async fn list_instances_with_kill_tasks(&self) -> Result<Vec<InstanceKillTasks>, StoreError> {
-        let (now, zones) = (self.clock.unix_millis(), self.database.json_array_text_sql("$3"));
+        let (now, zones) = (self.clock.unix_millis(), self.database.json_array_strings_sql("$3"));
         let rows = query(AssertSqlSafe(format!(
             "SELECT t.*, i.project_id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on = $1 \
              JOIN instances i ON i.id = t.instance_id WHERE {RUNNING_KILL_TASK_CONDITION} AND NOT EXISTS \
@@ -98,7 +98,7 @@ impl Store {
 
     /// Ends all kill task leases. The serving lock guarantees that no other server uses the data directory.
     /// Does nothing if the database is shared, because workers on other machines may hold leases.
-    pub async fn end_all_kill_task_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
+    pub async fn release_all_kill_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         if self.database.is_shared() {
             return Ok(0);
         }

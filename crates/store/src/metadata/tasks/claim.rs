@@ -1,9 +1,9 @@
 //! Claims queued tasks for workers.
 
-use clew_model::{Failure, FailureKind, Selection};
+use clew_model::{Failure, FailureKind, SessionSelection};
 
 use super::task_from_row;
-use crate::database::{Row, Transaction, query, query_pair};
+use crate::database::{Row, Transaction, query, query_two_columns};
 use crate::error::StoreError;
 use crate::metadata::group_commit::GroupedWrite;
 use crate::metadata::row_mapping::duration_to_millis;
@@ -74,8 +74,10 @@ impl Store {
     }
 
     async fn has_claimable_task(&self, now: i64) -> Result<bool, StoreError> {
-        let selected =
-            query_pair::<bool, Option<Vec<u8>>>(HAS_CLAIMABLE_TASK_QUERY).bind(now).fetch_one(&self.database).await;
+        let selected = query_two_columns::<bool, Option<Vec<u8>>>(HAS_CLAIMABLE_TASK_QUERY)
+            .bind(now)
+            .fetch_one(&self.database)
+            .await;
         let (has_claimable, key) = selected.map_err(StoreError::database_error("look for queued collections"))?;
         if self.keys.matches_key_id(key.as_deref()) { Ok(has_claimable) } else { Err(StoreError::MasterKeyRotated) }
     }
@@ -134,8 +136,8 @@ impl ClaimTasksWrite {
     ) -> Result<Failure, StoreError> {
         let failed = StoreError::database_error("end a damaged collection");
         let failure = Failure::new(FailureKind::StoreFailed, format!("the stored {what} cannot be parsed"));
-        let nothing =
-            serde_json::to_string(&Selection::default()).map_err(StoreError::damaged_value_error("selection"))?;
+        let nothing = serde_json::to_string(&SessionSelection::default())
+            .map_err(StoreError::damaged_value_error("selection"))?;
         query(FAIL_DAMAGED_TASK_QUERY)
             .bind(row.try_get::<i64, _>("rowid").map_err(&failed)?)
             .bind(failure.kind.name())

@@ -52,7 +52,7 @@ async fn sqlite_queries_use_indexes() {
 }
 
 /// Inserts the tasks of a typical day: many ended tasks, some queued tasks and a few running tasks.
-const INSERT_TYPICAL_DAY_SQL: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
+const INSERT_TYPICAL_TASKS_SQL: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
          lease_until, result_name, ended_at) \
      SELECT 'task' || n, 'p' || n % 10, 'i' || n % 1000, 'n' || n % 3000, '{}', n, \
          CASE WHEN n <= 98000 THEN 'finished' WHEN n <= 99900 THEN 'queued' ELSE 'running' END, n, \
@@ -67,7 +67,7 @@ async fn queries_use_indexes_on_a_postgres_server() {
     // Force a generic plan, which PostgreSQL chooses for frequent statements.
     for statement in [
         "ALTER TABLE tasks DISABLE TRIGGER USER",
-        INSERT_TYPICAL_DAY_SQL,
+        INSERT_TYPICAL_TASKS_SQL,
         "ANALYZE tasks",
         "SET plan_cache_mode = force_generic_plan",
     ] {

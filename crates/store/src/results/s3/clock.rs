@@ -2,13 +2,13 @@
 
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
-use super::{S3, temporary_object_name};
+use super::{S3, generate_temporary_object_name};
 use crate::error::StoreError;
 
 impl S3 {
     /// Creates a temporary object to read the S3 server time. Returns a Unix timestamp in seconds.
     pub(super) async fn read_server_time(&self) -> Result<i64, StoreError> {
-        let name = temporary_object_name();
+        let name = generate_temporary_object_name();
         let path = self.settings.object_path(&name);
         let objects = &self.objects;
         self.with_operation_timeout(

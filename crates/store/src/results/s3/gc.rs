@@ -46,11 +46,11 @@ impl S3 {
             match timeout(OPERATION_TIMEOUT, listed.next()).await {
                 Ok(None) => return Ok(names),
                 Ok(Some(Ok(meta))) => {
-                    let name = self.clew_object_name(&meta.location).map(str::to_owned);
+                    let name = self.parse_clew_object_name(&meta.location).map(str::to_owned);
                     names.extend(name.map(|name| (name, meta.last_modified.timestamp())));
                 }
-                Ok(Some(Err(error))) => self.check_response("list", "", Ok(Err(error)))?,
-                Err(elapsed) => self.check_response("list", "", Err(elapsed))?,
+                Ok(Some(Err(error))) => self.convert_response("list", "", Ok(Err(error)))?,
+                Err(elapsed) => self.convert_response("list", "", Err(elapsed))?,
             }
         }
     }

@@ -45,7 +45,7 @@ impl S3 {
         })?;
         let ours = listing.uploads.into_iter().filter_map(|upload| {
             let path = Path::parse(&upload.key).ok()?;
-            self.clew_object_name(&path)?;
+            self.parse_clew_object_name(&path)?;
             Some(IncompleteUpload { path, id: upload.id, started: upload.initiated.as_second() })
         });
         Ok(ours.collect())
@@ -88,7 +88,7 @@ impl S3 {
         match timeout(OPERATION_TIMEOUT, self.objects.abort_multipart(&upload.path, &upload.id)).await {
             // The upload was completed or aborted in the meantime.
             Ok(Err(object_store::Error::NotFound { .. })) => Ok(()),
-            aborted => self.check_response("abort an upload of", name, aborted),
+            aborted => self.convert_response("abort an upload of", name, aborted),
         }
     }
 }

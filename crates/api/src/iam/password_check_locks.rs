@@ -10,11 +10,11 @@ use tokio::sync::{Mutex as SubjectLock, OwnedMutexGuard};
 
 /// Locks, keyed by failure counter. A running password check holds the lock of its failure counter.
 #[derive(Debug, Default)]
-pub(crate) struct AttemptLocks(Mutex<HashMap<String, Arc<SubjectLock<()>>>>);
+pub(crate) struct PasswordCheckLocks(Mutex<HashMap<String, Arc<SubjectLock<()>>>>);
 
-impl AttemptLocks {
+impl PasswordCheckLocks {
     /// Waits for other password checks with the same failure counter. The returned guard releases the lock on drop.
-    pub(crate) async fn lock_subject(&self, subject: &str) -> OwnedMutexGuard<()> {
+    pub(crate) async fn lock_failure_counter(&self, subject: &str) -> OwnedMutexGuard<()> {
         let subject_lock = {
             let mut subjects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             subjects.retain(|_, subject_lock| Arc::strong_count(subject_lock) > 1);
@@ -32,16 +32,16 @@ mod tests {
 
     #[tokio::test]
     async fn checks_of_a_subject_are_serialized_and_unused_locks_are_removed() {
-        let locks = AttemptLocks::default();
-        let first = locks.lock_subject("one").await;
-        assert!(locks.lock_subject("one").now_or_never().is_none());
-        let other = locks.lock_subject("other").now_or_never();
+        let locks = PasswordCheckLocks::default();
+        let first = locks.lock_failure_counter("one").await;
+        assert!(locks.lock_failure_counter("one").now_or_never().is_none());
+        let other = locks.lock_failure_counter("other").now_or_never();
         assert!(other.is_some());
         drop(first);
-        let again = locks.lock_subject("one").now_or_never();
+        let again = locks.lock_failure_counter("one").now_or_never();
         assert!(again.is_some());
         drop((other, again));
-        let _last = locks.lock_subject("last").await;
+        let _last = locks.lock_failure_counter("last").await;
         assert_eq!(locks.0.lock().unwrap().keys().collect::<Vec<_>>(), ["last"]);
     }
 }
