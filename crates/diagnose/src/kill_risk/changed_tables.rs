@@ -293,7 +293,7 @@ impl<'t> ChangedTablesParser<'t> {
                     expects_table = true;
                 }
                 StatementToken::Word(word) if expects_table && word.eq_ignore_ascii_case("LATERAL") => {
-                    self.position += 1
+                    self.position += 1;
                 }
                 _ if expects_table => {
                     expects_table = false;

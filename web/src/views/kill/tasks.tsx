@@ -2,7 +2,7 @@
 
 import { type FormEvent, useState } from "react";
 import * as api from "../../api/console.ts";
-import type { AddKillTask, Preview } from "../../api/schema.ts";
+import type { AddKillTaskRequest, Preview } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
 import { Empty, Failure, Loading, Note } from "../../components/status.tsx";
 import { showToast } from "../../components/toasts.tsx";
@@ -149,7 +149,7 @@ function AddTask({ added }: { added: () => void }) {
       if (!confirmed) return;
       const minutes = Number(fields["minutes"]);
       const rule = { ...criteria, time, ...(unsafe ? { include_unsafe: true } : {}), ...(matchesAll ? { confirmed_instance_name: typed } : {}) };
-      const task: AddKillTask = minutes > 0 ? { ...rule, task_type: "auto", task_duration: minutes * 60 } : { ...rule, task_type: "manual" };
+      const task: AddKillTaskRequest = minutes > 0 ? { ...rule, task_type: "auto", task_duration: minutes * 60 } : { ...rule, task_type: "manual" };
       await api.addKillTask(nodeRef, task);
       showToast(t("tasks.added"));
       added();
