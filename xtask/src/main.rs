@@ -8,12 +8,12 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-/// Package arguments of every build, so that all builds compile dependencies with the same features.
-/// With the same features, cargo compiles each dependency only once.
+/// Package arguments for every build.
+/// All builds select the same packages and therefore the same features, so cargo compiles each dependency only once.
 const BUILD_PACKAGES: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
 /// Prefixes of the environment variables that `cargo run` sets for this launcher.
-/// Some build scripts, such as ring's, depend on these variables, so a changed value would rebuild crates.
+/// Some build scripts, such as ring's, depend on these variables, so a changed value would cause crates to be rebuilt.
 const CARGO_RUN_VARIABLES: [&str; 3] = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_"];
 
 fn main() -> ExitCode {
@@ -33,13 +33,14 @@ fn main() -> ExitCode {
     let Some(tools) = devtools_path(profile) else {
         return report_start_error("devtools", &std::io::Error::from(std::io::ErrorKind::NotFound));
     };
-    // The tools replace the launcher, so that Ctrl-C reaches only the tools, which stop their servers.
-    // They keep the working directory of the caller, to which paths in the arguments are relative.
+    // The tools replace the launcher so that Ctrl-C reaches only the tools, which then stop their servers.
+    // They run in the caller's working directory, to which paths in the arguments are relative.
     let mut task = command_without_cargo_variables(tools.as_os_str());
     report_start_error("devtools", &task.env("CLEW_WORKSPACE_ROOT", root).args(arguments).exec())
 }
 
-/// Returns the workspace root. Prefers the run-time value, because another clone may have compiled the launcher.
+/// Returns the workspace root.
+/// Prefers the run-time value, because the launcher may have been compiled in another clone.
 fn workspace_root() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     Path::new(&package).parent().unwrap_or(Path::new(".")).to_owned()
@@ -66,7 +67,7 @@ fn command_without_cargo_variables(program: &OsStr) -> Command {
 }
 
 fn report_start_error(program: &str, error: &std::io::Error) -> ExitCode {
-    // A closed standard error cannot be reported.
+    // Ignore write errors: a closed stderr cannot be reported.
     let _ = writeln!(std::io::stderr(), "error: cannot run {program}: {error}");
     ExitCode::FAILURE
 }

@@ -1,4 +1,4 @@
-//! Benchmark cases on a database server with 10,000 sessions: snapshots, lock waits and API collections.
+//! Benchmark cases for a database server with 10,000 sessions: snapshots, lock waits and API collections.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::paired_runs::{Measurement, run_pairs};
 use crate::query_log;
 use crate::server_harness::{NodeInventory, RunningClewServer};
 
-/// A benchmark case on a database server with many sessions.
+/// Benchmark case for a database server with many sessions.
 struct BusyServerCase {
     definition: BenchCase,
     flavor: Flavor,
@@ -27,10 +27,10 @@ struct BusyServerCase {
     min_baseline_lines: fn(LoadSize) -> usize,
 }
 
-/// Clew command or API client whose run time a case measures.
+/// Clew command or API client whose run time is measured.
 #[derive(Clone, Copy)]
 enum ClewInvocation {
-    /// A `clew` command that gets the database server's URL as an argument.
+    /// A `clew` command that takes the database server's URL as an argument.
     Command(&'static [&'static str]),
     /// The command `clew collect`.
     Collect,
@@ -38,14 +38,14 @@ enum ClewInvocation {
     Client,
 }
 
-/// Baseline program that a case compares with Clew.
+/// Baseline program with which Clew is compared.
 #[derive(Clone, Copy)]
 enum BaselineInvocation {
-    /// The `mariadb` client, which runs the same statements as Clew.
+    /// The `mariadb` client, running the same statements as Clew.
     SameReads,
-    /// The `mariadb` client, which runs the same statements as Clew. Clew and the `mariadb` client use TLS.
+    /// The `mariadb` client, running the same statements as Clew. Both connect over TLS.
     SameReadsOverTls,
-    /// The `mariadb` client, which runs statements other than those that Clew runs.
+    /// The `mariadb` client, running different statements than Clew.
     Statements(&'static str),
     /// The command `clew snapshot`.
     Snapshot,
@@ -54,7 +54,7 @@ enum BaselineInvocation {
 const SNAPSHOT_ARGUMENTS: &[&str] = &["snapshot", "--format", "csv"];
 const SESSION_ROW_TEXT: (&str, fn(LoadSize) -> usize) = ("root,127.0.0.1:", |size| size.sessions);
 
-/// Query with which the server joins sessions and transactions. Clew performs the same join in memory.
+/// Query that joins sessions and transactions on the server. Clew performs the same join in memory.
 const JOIN_QUERY: &str = "SELECT p.id, p.user, p.host, p.db, p.command, p.time, p.state, p.info, t.trx_id, t.trx_state, \
      TIMESTAMPDIFF(SECOND, t.trx_started, NOW(6)), TIMESTAMPDIFF(SECOND, t.trx_wait_started, NOW(6)), t.trx_rows_locked, \
      t.trx_tables_locked, t.trx_rows_modified FROM information_schema.processlist p \
@@ -173,7 +173,7 @@ pub(super) fn busy_server_cases() -> impl Iterator<Item = BenchCase> {
     BUSY_SERVER_CASES.iter().map(|case| case.definition)
 }
 
-/// Runs the cases on one database server after another, because each server has 10,000 threads.
+/// Runs the cases on one database server at a time, because each server has 10,000 threads.
 pub(super) async fn measure_busy_server(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
     let mut measurements = Vec::new();
     for flavor in [Flavor::MySql, Flavor::MariaDb] {
@@ -214,7 +214,7 @@ async fn measure_busy_server_cases(
     Ok(measurements)
 }
 
-/// Servers and commands that all cases on one database server share. Only the TLS cases connect over TLS.
+/// Servers and commands shared by all cases on one database server. Only the TLS cases connect over TLS.
 struct BusyServerFixture<'a> {
     bench: &'a BenchContext,
     server: &'a Server,
@@ -299,7 +299,7 @@ fn mariadb_client_command(server: &Server, tls: &[&str], statements: &str) -> Co
         .args(["--batch", "--execute", statements])
 }
 
-/// Returns server options that enlarge the buffer pool and enable the performance schema.
+/// Returns server options that enlarge the buffer pool and enable the Performance Schema.
 fn server_arguments(flavor: Flavor) -> Vec<String> {
     match flavor {
         Flavor::MySql => vec!["--innodb-buffer-pool-size=256M".to_owned()],

@@ -1,19 +1,19 @@
-//! Types for benchmark cases, for their targets and for the `--only` filter. Other modules define the cases.
+//! Types for benchmark cases, their targets and the `--only` filter. The cases themselves are defined in other modules.
 
 use crate::error::BenchError;
 
 /// Definition of a benchmark case. Each measured pair is one run of Clew and one run of the baseline.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BenchCase {
-    /// Case name that the `--only` option matches.
+    /// Case name, matched by the `--only` option.
     pub(super) name: &'static str,
     /// Description of the Clew operation that the case measures.
     pub(super) metric: &'static str,
     /// Description of the baseline operation.
     pub(super) baseline: &'static str,
-    /// Formula that compares the two values of a measured pair.
+    /// Formula for comparing the two values of a measured pair.
     pub(super) comparison: Comparison,
-    /// Limit for the median of the comparison results.
+    /// Target for the median of the comparison results.
     pub(super) target: MedianTarget,
     /// Unit of both measured values.
     pub(super) unit: &'static str,
@@ -21,7 +21,7 @@ pub(super) struct BenchCase {
     pub(super) pairs: usize,
 }
 
-/// Formula that calculates one number from a pair of measured values: the Clew value and the baseline value.
+/// Formula for comparing a pair of measured values: the Clew value and the baseline value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comparison {
     /// Clew value divided by baseline value.
@@ -30,13 +30,13 @@ pub(super) enum Comparison {
     Speedup,
     /// Clew value minus baseline value.
     Difference,
-    /// The Clew value alone. The report shows the baseline value only for information.
+    /// The Clew value alone. The report shows the baseline value for information only.
     Absolute,
-    /// Decrease from the baseline value to the Clew value, as a percentage of the baseline value.
+    /// Decrease from the baseline value to the Clew value, in percent of the baseline value.
     PercentDecrease,
 }
 
-/// Upper or lower limit for the median of a case's comparison results.
+/// Upper or lower bound for the median of a case's comparison results.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum MedianTarget {
     AtMost(f64),
@@ -69,7 +69,7 @@ impl MedianTarget {
 pub(super) struct CaseFilter(Vec<String>);
 
 impl CaseFilter {
-    /// Creates a filter from name prefixes. Returns an error if a prefix matches no case name.
+    /// Creates a filter from name prefixes. Returns an error if a prefix does not match any case name.
     pub(super) fn new(prefixes: Vec<String>, case_names: &[&'static str]) -> Result<Self, BenchError> {
         match prefixes.iter().find(|prefix| !case_names.iter().any(|name| name.starts_with(prefix.as_str()))) {
             Some(unknown) => Err(BenchError::UnknownCase { name: unknown.clone(), names: case_names.join(" ") }),

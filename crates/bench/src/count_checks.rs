@@ -1,4 +1,4 @@
-//! Checks numbers of rows or connections, which do not depend on the speed of the machine.
+//! Checks row and connection counts, which do not depend on the speed of the machine.
 
 use std::path::Path;
 
@@ -7,14 +7,14 @@ use clew_devtools::progress::print_line;
 
 use crate::error::BenchError;
 
-/// Counts how often a text occurs in a file.
+/// Counts the occurrences of a string in a file.
 pub(super) fn count_occurrences_in_file(file: &Path, text: &str) -> Result<u64, BenchError> {
     let read = std::fs::read(file);
     let bytes = read.map_err(|cause| DevtoolsError::File { operation: "read", path: file.to_owned(), cause })?;
     Ok(count_occurrences(&bytes, text))
 }
 
-/// Counts how often a text occurs in a byte slice.
+/// Counts the occurrences of a string in a byte slice.
 pub(super) fn count_occurrences(bytes: &[u8], text: &str) -> u64 {
     String::from_utf8_lossy(bytes).matches(text).count() as u64
 }

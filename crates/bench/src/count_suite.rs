@@ -21,15 +21,15 @@ use crate::error::BenchError;
 use crate::query_log;
 use crate::server_harness::NodeInventory;
 
-/// Expected number of SQL statements that a Clew command sends over one connection.
+/// Expected number of SQL statements that a Clew command sends over a single connection.
 struct ExpectedStatementCount {
     command: &'static [&'static str],
-    /// Numbers of statements: first on MySQL, then on MariaDB.
+    /// Statement counts on MySQL and on MariaDB, in this order.
     statements: [u64; 2],
 }
 
-/// Expected numbers of SQL statements on a server that has transactions and lock waits.
-/// The numbers include the statements for session settings and capability queries.
+/// Expected SQL statement counts on a server that has transactions and lock waits.
+/// The counts include the statements that set session variables and query the server's capabilities.
 const EXPECTED_STATEMENT_COUNTS: [ExpectedStatementCount; 4] = [
     ExpectedStatementCount { command: &["snapshot", "--format", "csv"], statements: [6, 5] },
     ExpectedStatementCount { command: &["snapshot", "--format", "csv", "--detail"], statements: [19, 10] },
@@ -41,7 +41,7 @@ const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
 const LOAD_SIZE: LoadSize = LoadSize { sessions: 200, transactions: 50, waiters: 10 };
 /// Number of sessions on the fake server.
 const SNAPSHOT_ROW_COUNT: u64 = 1000;
-/// Expected CSV size in bytes, with the header and all sessions of the fake server.
+/// Expected CSV size in bytes, including the header and all sessions of the fake server.
 const EXPECTED_SNAPSHOT_BYTES: u64 = 139_255;
 /// Maximum number of memory allocations per 100 rows in an unoptimized build, without and with details.
 /// Each session of the fake server runs a statement, so Clew reads two statement timer rows per session.
@@ -50,12 +50,12 @@ const MAX_ALLOCATIONS_PER_100_ROWS: [(&str, u64); 2] = [("snapshot", 2750), ("de
 const NODE_COUNT: u64 = 40;
 /// Number of sessions on each fake server.
 const SESSIONS_PER_NODE: u64 = 20;
-/// Text that occurs exactly once in each process list row of a fake server.
+/// String that occurs exactly once in each process list row of a fake server.
 const ROW_MARKER_TEXT: &str = "FOR UPDATE";
-/// Time limit within which a server must remove closed connections. Only a leaked connection exceeds it.
+/// Timeout for a server to remove closed connections. Only a leaked connection exceeds it.
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Runs all checks with the test build. If any count is wrong, returns an error that lists the wrong counts.
+/// Runs all checks on the test build. If any count is wrong, returns an error that lists the wrong counts.
 pub(super) async fn run(clew: Option<PathBuf>) -> Result<(), BenchError> {
     let programs =
         workspace::build_programs("Building the workspace", &["build", "--workspace", "--all-targets"]).await?;
@@ -72,7 +72,7 @@ pub(super) async fn run(clew: Option<PathBuf>) -> Result<(), BenchError> {
     Ok(counts.print_and_verify()?)
 }
 
-/// Checks the number of memory allocations per row with `crates/mysql/benches/allocations.rs`.
+/// Uses `crates/mysql/benches/allocations.rs` to check the number of memory allocations per row.
 async fn check_allocation_counts(program: &Path, counts: &mut CountChecks) -> Result<(), BenchError> {
     let step = Step::start("Counting allocations per row");
     let command = Command::new(program).args(["--bench"]);
@@ -132,7 +132,7 @@ async fn check_snapshot_and_collection(bench: &BenchContext, counts: &mut CountC
     Ok(())
 }
 
-/// Checks that a `clew serve` process opens one connection per node and closes all connections.
+/// Checks that a `clew serve` process opens one connection per node and closes all of them afterwards.
 async fn check_fleet_connections(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), BenchError> {
     let step = Step::start("Collecting from each of 40 nodes");
     let options =
@@ -161,7 +161,7 @@ async fn check_fleet_connections(bench: &BenchContext, counts: &mut CountChecks)
     Ok(())
 }
 
-/// Checks the numbers of statements and connections in a database server's general log.
+/// Checks the statement and connection counts in a database server's general log.
 async fn check_statement_counts(
     bench: &BenchContext,
     flavor: Flavor,
@@ -203,7 +203,7 @@ async fn count_connections(server: &Server) -> Result<u64, BenchError> {
     Ok(row.map_or(0, |(_, connected)| connected))
 }
 
-/// Waits until all connections are closed, or until the timeout. Returns the number of open connections.
+/// Waits until all connections are closed or the timeout expires. Returns the number of connections still open.
 async fn wait_until_connections_close(
     connections: impl AsyncFn() -> Result<u64, BenchError>,
 ) -> Result<u64, BenchError> {

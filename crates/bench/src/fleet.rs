@@ -1,4 +1,4 @@
-//! Benchmark cases in which one `clew serve` process runs one collection on each of 1,000 nodes.
+//! Benchmark cases in which a single `clew serve` process runs one collection on each of 1,000 nodes.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
@@ -40,9 +40,9 @@ const NODE_COUNT: usize = 1000;
 /// Number of nodes in each instance: one master and 19 replicas.
 const NODES_PER_INSTANCE: usize = 20;
 const SESSIONS_PER_NODE: u64 = 20;
-/// Interval at which the client polls the status of a collection.
+/// Interval at which the client polls a collection's status.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// Time limit within which the fake servers must close all connections.
+/// Timeout for the fake servers to close all connections.
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
@@ -76,8 +76,8 @@ pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measuremen
     Ok(vec![times.with_note(note), peaks.into_inner()])
 }
 
-/// Starts a new `clew serve` process, and runs one collection on each node.
-/// Returns the time from the first POST to the end of the last collection, and the peak memory in MiB.
+/// Starts a new `clew serve` process and runs one collection on each node.
+/// Returns the time from the first POST to the end of the last collection and the peak memory use in MiB.
 async fn collect_from_fleet(
     bench: &BenchContext,
     inventory: &NodeInventory,

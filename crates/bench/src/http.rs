@@ -1,4 +1,4 @@
-//! Benchmark cases that compare the HTTP server with nginx: downloads and small responses.
+//! Benchmark cases that compare Clew's HTTP server with nginx: downloads and small responses.
 
 mod downloads;
 mod nginx;
@@ -20,7 +20,7 @@ use crate::error::BenchError;
 use crate::paired_runs::{Measurement, run_pairs};
 use crate::server_harness::{GetRequest, NodeInventory, RunningClewServer};
 
-/// A benchmark case that downloads results.
+/// Benchmark case for result downloads.
 struct DownloadCase {
     case: BenchCase,
     clients: usize,
@@ -57,7 +57,7 @@ const DOWNLOAD_CASES: [DownloadCase; 2] = [
     },
 ];
 
-/// Benchmark cases for task status requests, each with another load generator.
+/// Benchmark cases for task status requests, each with a different load generator.
 const TASK_STATUS_CASES: [(BenchCase, LoadGenerator); 2] = [
     (
         BenchCase {
@@ -90,7 +90,7 @@ pub(super) fn http_cases() -> impl Iterator<Item = BenchCase> {
     DOWNLOAD_CASES.iter().map(|download| download.case).chain(TASK_STATUS_CASES.iter().map(|(case, _)| *case))
 }
 
-/// Number of sessions for which a result is slightly larger than 100 MB.
+/// Number of sessions for which the result is slightly larger than 100 MB.
 const SESSION_COUNT: u64 = 100_000;
 /// Statement size in bytes for which a result row is about 1 KiB long.
 const STATEMENT_BYTES: usize = 960;

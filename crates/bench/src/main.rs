@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: runs Clew and a baseline program alternately on private servers, and compares the results.
-//! The benchmark fails if a count of rows or statements is wrong, but not if Clew is slow.
+//! `cargo xtask bench`: runs Clew and a baseline program alternately on private servers and compares the results.
+//! The benchmark fails if a row count or statement count is wrong, but not if Clew is slow.
 
 mod busy_server;
 mod cases;
@@ -70,7 +70,7 @@ impl BenchContext {
         Ok(Self { clew, filter, directory, versions: RefCell::default() })
     }
 
-    /// Starts a database server, and records its version for the benchmark report.
+    /// Starts a database server and records its version for the benchmark report.
     async fn start_server(&self, flavor: Flavor, options: &ServerOptions) -> Result<Server, BenchError> {
         let failed = |cause| DevtoolsError::Database { operation: "read the version of a server", cause };
         let server = Server::start(flavor, options).await?;
@@ -92,7 +92,7 @@ fn main() -> ExitCode {
     task::run(task::stop_on_signal(measure_selected_cases(arguments)))
 }
 
-/// Runs the selected benchmark cases, and prints the report. Saves the report if all cases are selected.
+/// Runs the selected benchmark cases and prints the report. Also saves the report if all cases are selected.
 async fn measure_selected_cases(arguments: BenchArgs) -> Result<(), BenchError> {
     let cases = busy_server::busy_server_cases()
         .chain(http::http_cases())
@@ -116,7 +116,7 @@ async fn measure_selected_cases(arguments: BenchArgs) -> Result<(), BenchError> 
     let (clew, build) = if let Some(clew) = arguments.clew {
         (clew, "program given by --clew")
     } else {
-        // The program embeds the page.
+        // The executable embeds the page.
         clew_devtools::page::build_page_if_possible().await?;
         (workspace::build_release_clew().await?, "release profile")
     };
@@ -148,8 +148,8 @@ async fn measure_selected_cases(arguments: BenchArgs) -> Result<(), BenchError> 
 
 type FamilyFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Measurement>, BenchError>> + 'a>>;
 
-/// Runs all case families in sequence. Continues after a failed family, because a full run takes an hour.
-/// Returns the measurements of all successful case families, and the first error.
+/// Runs all groups of benchmark cases in sequence. Continues after a failed group, because a full run takes an hour.
+/// Returns the measurements of all successful groups, and the first error.
 async fn measure_case_families(bench: &BenchContext) -> (Vec<Measurement>, Option<BenchError>) {
     let families: [FamilyFuture<'_>; 8] = [
         Box::pin(busy_server::measure_busy_server(bench)),
@@ -168,7 +168,7 @@ async fn measure_case_families(bench: &BenchContext) -> (Vec<Measurement>, Optio
     (measurements, failure)
 }
 
-/// Prints an error, and stores it if it is the first error of the run. Returns an empty result list.
+/// Prints an error and stores it if it is the first error in the run. Returns an empty list of results.
 fn record_failure<T>(first: &mut Option<BenchError>, error: BenchError) -> Vec<T> {
     progress::print_error(&error);
     first.get_or_insert(error);

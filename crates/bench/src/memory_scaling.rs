@@ -1,4 +1,4 @@
-//! Benchmark cases for large results: memory use must be constant, and run time proportional to the row count.
+//! Benchmark cases for large results: memory use must be constant and run time proportional to the row count.
 //! A fake server generates the rows.
 
 use std::collections::HashMap;
@@ -43,7 +43,7 @@ const fn growth_case(name: &'static str, metric: &'static str, baseline: &'stati
     }
 }
 
-/// Cases that compare the run time per row of a large result (Clew value) and a small result (baseline value).
+/// Cases that compare the run time per row between a large result (Clew value) and a small result (baseline value).
 const GROWTH_CASES: [(BenchCase, MeasuredRows, MeasuredRows); 3] = [
     (
         growth_case("growth-10k", "`clew snapshot`, time per row with 10,000 rows", "time per row with 1,000 rows"),
@@ -66,12 +66,12 @@ const GROWTH_CASES: [(BenchCase, MeasuredRows, MeasuredRows); 3] = [
     ),
 ];
 
-/// Number of rows by which a case divides the measured run time.
+/// Number of rows by which the measured run time is divided.
 #[derive(Debug, Clone, Copy)]
 enum MeasuredRows {
-    /// All rows of one run. The measured run time includes the program start.
+    /// All rows of a single run. The measured run time includes process startup.
     Total(u64),
-    /// Rows that a larger second run has in addition. The difference between the run times excludes the program start.
+    /// Additional rows in a second, larger run. The difference between the two run times excludes process startup.
     Increment(u64, u64),
 }
 
@@ -79,7 +79,7 @@ enum MeasuredRows {
 const STATEMENT_BYTES: usize = 960;
 const SMALL_ROW_COUNT: u64 = 1000;
 const LARGE_ROW_COUNT: u64 = 100_000;
-/// Text that occurs exactly once in each process list row.
+/// String that occurs exactly once in each process list row.
 const ROW_MARKER_TEXT: &str = "FOR UPDATE";
 
 /// Returns the benchmark cases that measure large results.
@@ -121,7 +121,7 @@ pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<M
 }
 
 async fn start_fake_server(sessions: u64, statement_bytes: usize) -> Result<FakeServer, BenchError> {
-    // A quarter of the sessions has a transaction, as in the load of the real servers.
+    // A quarter of the sessions have a transaction, as in the load on the real servers.
     let options = FakeServerOptions { sessions, transactions: sessions / 4, fault: Fault::None };
     let started = FakeServer::start_with_statement_size(statement_bytes, options).await;
     started.map_err(|cause| BenchError::Load { cause })
@@ -132,7 +132,7 @@ fn snapshot_command(bench: &BenchContext, server: &FakeServer) -> Command {
     Command::new(&bench.clew).args(["snapshot", "--format", "csv", url.as_str(), "--timeout", "300"])
 }
 
-/// Runs `clew snapshot`, and returns its peak memory in MiB.
+/// Runs `clew snapshot` and returns its peak memory in MiB.
 async fn measure_snapshot_peak_mib(
     bench: &BenchContext,
     server: &FakeServer,
@@ -160,7 +160,7 @@ async fn measure_serve_peak_mib(
     Ok(peak)
 }
 
-/// Measures the run time of `clew snapshot` per row, in microseconds.
+/// Measures the run time per row of `clew snapshot`, in microseconds.
 async fn measure_micros_per_row(
     bench: &BenchContext,
     servers: &HashMap<u64, FakeServer>,

@@ -1,4 +1,4 @@
-//! Measures how much one snapshot per second decreases the sysbench throughput of a monitored database server.
+//! Measures how much one snapshot per second reduces sysbench throughput on a monitored database server.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -42,11 +42,11 @@ pub(super) const OVERHEAD_CASES: [BenchCase; 2] = [
 const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
 const IDLE_SESSION_COUNT: usize = 1000;
 /// Length of a measurement interval. Intervals with and without a snapshot alternate.
-/// The interval is long enough for a snapshot, and so short that speed changes of a shared machine cancel out.
+/// The interval is long enough for one snapshot, but short enough for performance fluctuations to cancel out.
 const MEASUREMENT_INTERVAL: Duration = Duration::from_millis(500);
-/// Warm-up time of sysbench before the first measurement interval.
+/// Warm-up time before the first measurement interval.
 const WARM_UP_DURATION: Duration = Duration::from_secs(10);
-/// Time limit for one query of the commit counter on a server whose cores are all busy.
+/// Timeout for a single query for the commit count on a server whose cores are all busy.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) async fn measure_overhead(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
@@ -90,7 +90,7 @@ async fn measure_overhead_on_server(
     Ok(measurement)
 }
 
-/// Returns a sysbench command that saturates two cores. Its tables fit into memory.
+/// Returns a sysbench command that saturates two cores. Its tables fit in memory.
 fn sysbench_command(server: &Server) -> Command {
     Command::new("sysbench").args(["oltp_read_write", "--db-driver=mysql", "--mysql-host=127.0.0.1"]).args([
         format!("--mysql-port={}", server.port()).as_str(),
@@ -113,7 +113,7 @@ fn server_arguments(flavor: Flavor) -> Vec<String> {
     vec!["--innodb-buffer-pool-size=512M".to_owned(), log.to_owned()]
 }
 
-/// Snapshots taken under load. Each snapshot has its own file, so that rows can be counted after the measurement.
+/// Snapshots taken under load. Each snapshot has its own file so that its rows can be counted after the measurement.
 struct SnapshotRuns {
     command: Command,
     directory: PathBuf,
@@ -121,7 +121,7 @@ struct SnapshotRuns {
     max_duration: Cell<Duration>,
 }
 
-/// Connection that reads the server's count of committed read-write transactions.
+/// Connection for reading the server's count of committed read-write transactions.
 struct CommitCounter(Conn);
 
 impl CommitCounter {
@@ -132,7 +132,7 @@ impl CommitCounter {
         Ok(Self(connection))
     }
 
-    /// Returns the number of commits and the estimated read time, which is the midpoint of the query's run time.
+    /// Returns the commit count and the estimated time of the read, which is the midpoint of the query's run time.
     async fn read_commit_count(&mut self) -> Result<(f64, Instant), BenchError> {
         const COMMIT_COUNTER_QUERY: &str =
             "SELECT count FROM information_schema.innodb_metrics WHERE name = 'trx_rw_commits'";
@@ -152,7 +152,7 @@ fn no_response_error(program: &str) -> DevtoolsError {
     }
 }
 
-/// Measures the number of transactions per second in each measurement interval.
+/// Measures the transaction rate in each measurement interval.
 /// Intervals without and with Clew alternate. The first and the last interval run without Clew.
 async fn measure_transaction_rates(
     step: &Step,
@@ -209,7 +209,7 @@ impl SnapshotRuns {
         self.directory.with_extension(format!("{number}.csv"))
     }
 
-    /// Returns an error if any snapshot lacks an idle session.
+    /// Returns an error if an idle session is missing from any snapshot.
     fn check_session_counts(self, idle: usize) -> Result<Self, BenchError> {
         for number in 0..self.taken.get() {
             let found = count_occurrences_in_file(&self.output_file(number), ",Sleep,")?;
@@ -220,8 +220,8 @@ impl SnapshotRuns {
         Ok(self)
     }
 
-    /// Compares the transaction rate of each Clew interval with the mean rate of the two intervals around it.
-    /// Each second has one interval with a snapshot and one interval without a snapshot.
+    /// Compares the transaction rate in each interval with Clew with the mean rate in the two adjacent intervals.
+    /// Each second consists of one interval with a snapshot and one without.
     fn compare_rates(&self, case: BenchCase, rates: &[f64]) -> Measurement {
         let mut measurement = Measurement::new(case);
         let mut without = Vec::new();
@@ -276,7 +276,7 @@ mod tests {
             taken: Cell::new(2),
             max_duration: Cell::default(),
         };
-        // The rate rises over time, and each snapshot costs a tenth of its interval.
+        // The rate rises over time, and each snapshot takes up a tenth of its interval.
         let measurement = snapshots.compare_rates(MYSQL_OVERHEAD_CASE, &[100.0, 99.0, 120.0, 117.0, 140.0]);
         let values = measurement.pair_values();
         assert!(

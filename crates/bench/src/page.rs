@@ -1,5 +1,5 @@
-//! Benchmark cases for the web page, which shows a live list of 10,000 sessions in Chromium.
-//! Hundreds of sessions change from one sample of the live list to the next.
+//! Benchmark cases for the web page: Chromium shows a live list of 10,000 sessions.
+//! Hundreds of sessions change between two consecutive samples of the live list.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ pub(super) const PAGE_CASES: [BenchCase; 4] = [LOAD_TIME_CASE, SCRIPT_CPU_CASE, 
 
 /// Number of sessions that run statements, in addition to the sessions of the standard load.
 const BUSY_SESSION_COUNT: usize = 200;
-/// Statements that each busy session repeats. Two of them run long enough to appear in a sample.
+/// Statements that each busy session runs repeatedly. Two of them run long enough to appear in a sample.
 const BUSY_SESSION_STATEMENTS: [&str; 3] =
     ["DO SLEEP(0.8)", "DO (SELECT COUNT(*) FROM clew_load.orders) + SLEEP(0.4)", "DO 1"];
 const BASELINE_SESSION_COUNT: usize = 20;
@@ -129,7 +129,7 @@ async fn run_statements(mut session: RawSession, first: usize) -> std::io::Resul
     Ok(())
 }
 
-/// Command that opens a node's session list in a browser.
+/// Command for opening a node's session list in a browser.
 struct BrowserSession(Command);
 
 impl BrowserSession {

@@ -1,4 +1,4 @@
-//! Runs Clew and a baseline program in pairs, and calculates statistics over the pairs.
+//! Runs Clew and a baseline program in pairs and calculates statistics over the pairs.
 
 use clew_devtools::progress::Step;
 
@@ -16,7 +16,7 @@ pub(super) struct Measurement {
 }
 
 /// Runs Clew and the baseline alternately, so that background load affects both equally.
-/// Even pairs start with Clew, odd pairs with the baseline. An unmeasured first pair warms the caches.
+/// Even pairs start with Clew, odd pairs with the baseline. An initial, unmeasured pair warms the caches.
 pub(super) async fn run_pairs(
     case: BenchCase,
     mut clew: impl AsyncFnMut() -> Result<f64, BenchError>,
@@ -67,7 +67,7 @@ impl Measurement {
     }
 }
 
-/// Formats the median, minimum and maximum of `values`. A larger median is printed with fewer decimals.
+/// Formats the median, minimum and maximum of `values`. The larger the median, the fewer decimals are printed.
 pub(super) fn format_median_and_range(values: &[f64]) -> String {
     if values.is_empty() {
         return String::new();

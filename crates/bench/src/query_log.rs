@@ -1,5 +1,5 @@
-//! Captures the SQL statements that a Clew command sends, from the database server's general log.
-//! The baseline client sends the captured statements again, and the count suite counts them.
+//! Captures the SQL statements sent by a Clew command from the database server's general log.
+//! The baseline client replays the captured statements; the count suite checks how many there are.
 
 use clew_devtools::DevtoolsError;
 use clew_devtools::command::Command;
@@ -23,8 +23,8 @@ pub(super) struct QueryLog {
     pub(super) statements: Vec<String>,
 }
 
-/// Runs a command, and captures the SQL statements that the database server receives.
-/// No other client may use the database server at the same time.
+/// Runs a command and captures the SQL statements that the database server receives.
+/// No other client may use the database server in the meantime.
 pub(super) async fn capture_query_log(command: &Command, server: &Server) -> Result<QueryLog, BenchError> {
     let failed = |cause| DevtoolsError::Database { operation: "read the server's general log", cause };
     let mut control = server.connect().await.map_err(failed)?;

@@ -1,4 +1,4 @@
-//! Benchmark cases that compare task queue statements on 1,000,000 tasks with the same statements on 1,000 tasks.
+//! Benchmark cases that compare the SQL statements of the task queue with 1,000,000 tasks and with 1,000 tasks.
 //! The unit tests of `clew-store` check that the task queue's SQL statements use indexes.
 
 use clew_devtools::command::Command;
@@ -20,7 +20,7 @@ const CLAIM_CASE: BenchCase = BenchCase {
     pairs: 21,
 };
 
-/// Benchmark cases, each with the database and operation names in the measuring program's output.
+/// Benchmark cases, each with the database name and operation name from the output of the measuring program.
 const QUEUE_OPERATION_CASES: [(&str, &str, BenchCase); 10] = [
     ("sqlite", "claim", CLAIM_CASE),
     ("sqlite", "queue", BenchCase { name: "queue-insert-sqlite", metric: "SQLite: queue a task", ..CLAIM_CASE }),

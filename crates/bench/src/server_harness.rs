@@ -1,4 +1,4 @@
-//! Runs a private `clew serve` process with registered nodes, and provides a client for its API.
+//! Runs a private `clew serve` process with registered nodes and provides a client for its API.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -29,14 +29,14 @@ connections_per_peer = 0
 ";
 /// Name of the built-in policy that grants the API client read-only access.
 const READ_ONLY_POLICY_NAME: &str = "TaurusDBReadOnlyAccessPolicy";
-/// Maximum number of API requests that the client sends at the same time.
+/// Maximum number of concurrent API requests.
 const MAX_CONCURRENT_REQUESTS: usize = 16;
-/// Maximum number of server log lines in the error message of a failed request.
+/// Maximum number of server log lines in the error message for a failed request.
 const MAX_LOG_LINES: usize = 20;
-/// Time limit for a collection.
+/// Timeout for a collection.
 const COLLECTION_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// A Clew data directory, and the database nodes that are registered in it.
+/// A Clew data directory and the database nodes registered in it.
 pub(super) struct NodeInventory {
     deployment: Deployment,
     pub(super) nodes: Vec<NodeRef>,
@@ -57,7 +57,7 @@ pub(super) struct RunningClewServer<'a> {
 }
 
 impl NodeInventory {
-    /// Creates a data directory, and registers the database servers with `nodes_per_instance` nodes per instance.
+    /// Creates a data directory and registers the database servers, with `nodes_per_instance` nodes per instance.
     pub(super) async fn register_nodes(
         clew: &Path,
         urls: &[String],
@@ -120,7 +120,7 @@ impl NodeInventory {
     }
 }
 
-/// Parses an id that a Clew command has printed.
+/// Parses an id printed by a Clew command.
 fn parse_id<T: std::str::FromStr>(id: &str) -> Result<T, DevtoolsError>
 where
     T::Err: std::fmt::Display,
@@ -138,7 +138,7 @@ impl RunningClewServer<'_> {
         self.process.endpoint().trim_start_matches("http://")
     }
 
-    /// Starts a collection, and waits until it is finished.
+    /// Starts a collection and waits until it is finished.
     pub(super) async fn run_collection(&self, node: &NodeRef) -> Result<RequestId, BenchError> {
         let started =
             self.client.start_collection(&node.instance, &node.node, &StartCollectionRequest::default()).await;
@@ -161,7 +161,7 @@ impl RunningClewServer<'_> {
         }
     }
 
-    /// Runs a collection on each node concurrently, and waits until all collections are finished.
+    /// Runs a collection on each node concurrently and waits until all collections are finished.
     /// Returns the request ids of the collections, in the order of the nodes.
     pub(super) async fn collect_from_all_nodes(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, BenchError> {
         let ids = self.queue_collections(nodes).await?;
@@ -171,7 +171,7 @@ impl RunningClewServer<'_> {
         Ok(ids)
     }
 
-    /// Queues one collection for each node. Returns the request ids in the order of the nodes.
+    /// Enqueues one collection for each node. Returns the request ids in the order of the nodes.
     pub(super) async fn queue_collections(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, BenchError> {
         let mut ids = vec![None; nodes.len()];
         let mut submissions = JoinSet::new();
@@ -225,9 +225,9 @@ impl RunningClewServer<'_> {
         BenchError::Request { cause: Box::new(cause), log: last.join("\n") }
     }
 
-    /// Runs a collection, and downloads its result to a file.
-    /// Returns the time from the POST to the last byte of the result, and the client's notification delay.
-    /// The notification delay starts when the collection finishes according to the server log.
+    /// Runs a collection and downloads its result to a file.
+    /// Returns the time from the POST to the last byte of the result, and the notification delay.
+    /// The notification delay is measured from the time at which the collection finished according to the server log.
     pub(super) async fn measure_collection_to_file(
         &self,
         node: &NodeRef,
@@ -254,7 +254,7 @@ impl RunningClewServer<'_> {
         self.inventory.deployment.client_command(&self.process, &["collect", "--instance", &instance, "--node", &node])
     }
 
-    /// Signs a GET request for a collection's status or result. The signature is valid for 15 minutes.
+    /// Creates a signed GET request for a collection's status or result. The signature is valid for 15 minutes.
     pub(super) fn sign_get_request(
         &self,
         key: &AccessKey,
@@ -300,7 +300,7 @@ impl RunningClewServer<'_> {
     }
 }
 
-/// Parses a server log, and returns the request ids and end times of successful collections.
+/// Parses a server log and returns the request ids and end times of successful collections.
 pub(super) fn parse_finished_collections(log: &str) -> Vec<(String, Timestamp)> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let text = |line: &Value, key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -319,7 +319,7 @@ pub(super) struct GetRequest {
 }
 
 impl GetRequest {
-    /// Creates a GET request that has no signature.
+    /// Creates an unsigned GET request.
     pub(super) fn new_unsigned(target: &str, host: &str) -> Self {
         Self { target: target.to_owned(), headers: vec![("host".to_owned(), host.to_owned())] }
     }

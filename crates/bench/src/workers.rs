@@ -37,12 +37,12 @@ const WORKER_CASES: [(BenchCase, usize); 2] = [(TWO_WORKERS_CASE, 2), (FOUR_WORK
 
 /// Response time of a fake database node.
 const NODE_LATENCY: Duration = Duration::from_millis(100);
-/// Worker configuration with low concurrency, so that node latency limits the collection rate, and not CPU time.
+/// Worker configuration with low concurrency, so that the collection rate is limited by node latency, not by CPU time.
 /// With this configuration, the collection rate drops if workers contend for shared resources.
 const WORKER_CONFIGURATION: &str = "[collections]\nconcurrency = 16\n";
 const NODE_COUNT: usize = 128;
 const NODES_PER_INSTANCE: usize = 16;
-/// Number of collections that are queued for each worker.
+/// Number of queued collections per worker.
 const COLLECTIONS_PER_WORKER: usize = 200;
 
 /// Returns the benchmark cases that run several workers.
@@ -91,7 +91,7 @@ fn backend_environment_variables(metadata: &PostgreSql, results: &S3Server) -> V
     ]
 }
 
-/// Measures the collections per second of `workers` workers while the queue is filled and all workers are busy.
+/// Measures how many collections per second `workers` workers complete while all of them are busy.
 async fn measure_collection_rate(inventory: &NodeInventory, workers: usize) -> Result<f64, BenchError> {
     let server = inventory.start_server_with_arguments(&["--no-worker"], None).await?;
     let nodes: Vec<NodeRef> = inventory.nodes.iter().cycle().take(COLLECTIONS_PER_WORKER * workers).cloned().collect();
@@ -116,8 +116,8 @@ async fn measure_collection_rate(inventory: &NodeInventory, workers: usize) -> R
     Ok(calculate_overlapping_rate(&ends).unwrap_or_default())
 }
 
-/// Calculates the collections per second in the interval in which all workers are busy.
-/// The interval begins when every worker has finished a collection, and ends when any worker finishes its last one.
+/// Calculates the number of collections per second during the interval in which all workers are busy.
+/// The interval begins when every worker has finished a collection and ends when any worker finishes its last one.
 fn calculate_overlapping_rate(ends: &BTreeMap<String, Vec<Timestamp>>) -> Option<f64> {
     let begin = ends.values().filter_map(|ends| ends.iter().min()).max()?;
     let end = ends.values().filter_map(|ends| ends.iter().max()).min()?;

@@ -20,9 +20,9 @@ use crate::process::ClewProcess;
 
 const SERVER_COUNT: usize = 3;
 const WORKER_COUNT: usize = 4;
-/// Index of the only worker whose clock a run can shift.
+/// Index of the only worker whose clock can be shifted during a run.
 pub(crate) const CLOCK_WORKER_INDEX: usize = 2;
-/// Index of the only worker whose disk a run can fill.
+/// Index of the only worker whose disk can be filled during a run.
 pub(crate) const DISK_WORKER_INDEX: usize = 3;
 /// Key prefix of the result objects on S3.
 pub(crate) const RESULT_KEY_PREFIX: &str = "clew";
@@ -54,7 +54,7 @@ pub(crate) struct TestCluster {
     directory: TempDir,
 }
 
-/// Fields of the output of `clew init --format json` that a run needs.
+/// Fields that are read from the output of `clew init --format json`.
 #[derive(Debug, Clone, Deserialize)]
 struct InitOutput {
     project_id: String,
@@ -166,12 +166,12 @@ impl TestCluster {
         Ok(())
     }
 
-    /// Returns the path of the file from which the worker [`CLOCK_WORKER_INDEX`] reads its clock offset.
+    /// Returns the path of the file from which worker [`CLOCK_WORKER_INDEX`] reads its clock offset.
     pub(crate) fn clock_file_path(&self) -> PathBuf {
         self.directory.path().join("clock")
     }
 
-    /// Returns the mount point of the tmpfs in which the worker [`DISK_WORKER_INDEX`] stores its temporary files.
+    /// Returns the mount point of the tmpfs in which worker [`DISK_WORKER_INDEX`] stores its temporary files.
     pub(crate) fn tmpfs_path(&self) -> PathBuf {
         self.directory.path().join("disk")
     }
@@ -233,7 +233,7 @@ impl CliContext<'_> {
     }
 
     /// Creates a data directory that contains only the master key.
-    /// Returns the environment variables of a Clew process that uses this data directory.
+    /// Returns the environment variables for a Clew process that uses this data directory.
     fn prepare_process_environment(
         &self,
         metadata: &str,
@@ -282,7 +282,7 @@ impl CliContext<'_> {
     }
 }
 
-/// Wraps a command so that the kernel kills the process when the thread that started it exits.
+/// Wraps a command so that the kernel kills the process when the thread that spawned it exits.
 fn add_parent_death_signal(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
     let mut command: Vec<OsString> = ["setpriv", "--pdeathsig", "KILL", "--"].map(OsString::from).into();
     command.push(clew.into());
@@ -290,7 +290,7 @@ fn add_parent_death_signal(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
     command
 }
 
-/// Wraps a command so that it runs in its own mount namespace, with a small tmpfs mounted at `disk`.
+/// Wraps a command so that it runs in its own mount namespace with a small tmpfs mounted at `disk`.
 /// The kernel removes the tmpfs when the process exits.
 fn wrap_with_private_tmpfs(disk: &Path, command: Vec<OsString>) -> Vec<OsString> {
     const MOUNT_SCRIPT: &str = "mount -t tmpfs -o size=64m clew-chaos \"$0\" && exec \"$@\"";
@@ -312,7 +312,7 @@ fn build_faketime_worker_command(clew: &Path) -> Result<Vec<OsString>, ChaosErro
     Ok(wrap_with_private_tmpfs(Path::new("/dev/shm"), command))
 }
 
-/// Parses an id in the output of a Clew command.
+/// Parses an id from the output of a Clew command.
 fn parse_command_output_id<T: std::str::FromStr>(id: &str) -> Result<T, ChaosError> {
     id.parse().map_err(|_| io_error("parse the output of clew")(std::io::Error::other(id.to_owned())))
 }

@@ -1,4 +1,4 @@
-//! Reads all collections from the database, with the number of completions that a test-only trigger recorded.
+//! Reads all collections from the database, with the number of completions recorded by a test-only trigger.
 
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, FromRow, PgConnection, Row};
@@ -68,7 +68,7 @@ pub(crate) async fn install_completion_trigger(url: &str) -> Result<(), ChaosErr
     connection.close().await.map_err(failed())
 }
 
-/// Reads the database rows of all collections, ordered from oldest to newest.
+/// Reads the database rows of all collections, oldest first.
 pub(crate) async fn read_task_rows(url: &str) -> Result<Vec<TaskRow>, ChaosError> {
     let failed = || database_error("read the tasks");
     let mut connection = PgConnection::connect(url).await.map_err(failed())?;

@@ -1,4 +1,4 @@
-//! Errors that abort a fault injection run. A violated invariant does not abort the run but appears in its report.
+//! Errors that abort a fault injection run. An invariant violation does not abort the run but appears in its report.
 
 use std::io;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ pub enum ChaosError {
         /// Log file of the process.
         log: PathBuf,
     },
-    /// A query to the metadata database failed.
+    /// A metadata database query failed.
     #[error("cannot {operation}: {source}")]
     Database {
         /// Failed operation.
@@ -63,12 +63,12 @@ pub enum ChaosError {
     },
 }
 
-/// Returns a function for `map_err` that adds the name of the failed operation to an I/O error.
+/// Returns a closure for `map_err` that adds the name of the failed operation to an I/O error.
 pub(crate) fn io_error(operation: &'static str) -> impl FnOnce(io::Error) -> ChaosError {
     move |source| ChaosError::Io { operation, source }
 }
 
-/// Returns a function for `map_err` that adds the name of the failed operation to a database error.
+/// Returns a closure for `map_err` that adds the name of the failed operation to a database error.
 pub(crate) fn database_error(operation: &'static str) -> impl FnOnce(sqlx::Error) -> ChaosError {
     move |source| ChaosError::Database { operation, source }
 }

@@ -6,16 +6,16 @@ use crate::fault::Fault;
 use crate::nodes::NodeKind;
 use crate::timeline::FaultEvent;
 
-/// Attribution window: time in milliseconds after a fault ends during which the fault can still explain failures.
-/// The attribution window is longer than an S3 request with all retries, a database response, or a lease.
+/// Attribution window: time in milliseconds for which a fault can still explain failures after it has ended.
+/// The window is longer than an S3 request with all retries, a database response, or a lease.
 const ATTRIBUTION_WINDOW_MILLIS: i64 = 60_000;
 
 /// S3 error code for a request whose timestamp differs too much from the clock of the S3 server.
 const CLOCK_SKEW_ERROR: &str = "RequestTimeTooSkewed";
-/// Operating system error message for a full disk.
+/// Operating system error message for a full disk (`ENOSPC`).
 const DISK_FULL_MESSAGE: &str = "No space left on device";
 
-/// Returns a violation message if neither the kind of node nor an injected fault explains why a collection failed.
+/// Returns a violation message if neither the node kind nor an injected fault explains why a collection failed.
 pub(crate) fn find_unexplained_failure(row: &TaskRow, node: NodeKind, events: &[FaultEvent]) -> Option<String> {
     let kind = row.failure_kind.as_deref().unwrap_or_default();
     let detail = row.failure_detail.as_deref().unwrap_or_default();

@@ -1,11 +1,11 @@
-//! Kinds of faults that a run can inject into the test cluster.
+//! Faults that can be injected into the test cluster.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::ChaosError;
 
-/// Kind of fault that a run can inject into the test cluster.
+/// Fault that can be injected into the test cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Fault {
     /// Kills Clew workers and servers (SIGKILL) and restarts them later.
@@ -27,7 +27,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// All faults, in the order in which a run injects them by default.
+    /// All faults, in the default order of injection.
     pub const ALL: [Self; 8] = [
         Self::Kill,
         Self::PostgresRestart,
@@ -39,7 +39,7 @@ impl Fault {
         Self::DiskFull,
     ];
 
-    /// Returns the name of the fault on the command line and in the report.
+    /// Returns the fault's name on the command line and in the report.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -19,11 +19,11 @@ use crate::timeline::{FaultTimeline, current_unix_millis};
 
 /// Maximum duration of a fault, except for a network partition, which must last longer than a lease.
 const MAX_FAULT_DURATION: Duration = Duration::from_secs(15);
-/// Duration of a collection lease (`docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`).
+/// Duration of a collection's lease (see `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`).
 const COLLECTION_LEASE_DURATION: Duration = Duration::from_secs(10);
-/// Timeout for the effect of a shifted clock or a full disk to appear in a worker's log.
+/// Timeout for a shifted clock or a full disk to show an effect in a worker's log.
 const FAULT_EFFECT_TIMEOUT: Duration = Duration::from_mins(1);
-/// Operating system error message for a full disk.
+/// Operating system error message for a full disk (`ENOSPC`).
 const DISK_FULL_MESSAGE: &str = "No space left on device";
 
 /// Injects faults with random parameters into a test cluster.
@@ -34,7 +34,7 @@ pub(crate) struct FaultInjector<'a> {
 }
 
 impl FaultInjector<'_> {
-    /// Injects a fault, and removes the fault after a random duration of up to about `max_duration`.
+    /// Injects a fault and removes it after a random duration of up to about `max_duration`.
     pub(crate) async fn inject_fault(&mut self, fault: Fault, max_duration: Duration) -> Result<(), ChaosError> {
         let max_millis = u64::try_from(max_duration.min(MAX_FAULT_DURATION).as_millis()).unwrap_or(u64::MAX).max(2_000);
         let duration = Duration::from_millis(self.rng.u64(1_000..max_millis));
@@ -50,7 +50,7 @@ impl FaultInjector<'_> {
         }
     }
 
-    /// Kills one or two random workers and, with a probability of one half, also a server.
+    /// Kills one or two random workers and, with 50 % probability, also a server.
     async fn kill_processes(&mut self, duration: Duration) -> Result<(), ChaosError> {
         let (workers, servers) = (self.cluster.workers.len(), self.cluster.servers.len());
         let mut victims = vec![self.rng.usize(..workers)];
@@ -131,7 +131,7 @@ impl FaultInjector<'_> {
     }
 
     /// Blocks the traffic between a worker and PostgreSQL for longer than the lease of a collection.
-    /// During the network partition, other workers claim the collections of the disconnected worker.
+    /// During the network partition, other workers claim the disconnected worker's collections.
     async fn partition_network(&mut self) -> Result<(), ChaosError> {
         let duration = COLLECTION_LEASE_DURATION + Duration::from_millis(self.rng.u64(1_000..8_000));
         let worker = self.rng.usize(..self.cluster.metadata_proxies.len());
@@ -171,7 +171,7 @@ impl FaultInjector<'_> {
     async fn fill_disk(&mut self, duration: Duration) -> Result<(), ChaosError> {
         let Some(worker) = self.cluster.workers.get(DISK_WORKER_INDEX) else { return Ok(()) };
         let Some(pid) = worker.pid() else { return Err(worker.process_error("it is not running")) };
-        // Use `/proc/PID/root`, because the tmpfs is mounted only in the mount namespace of the worker process.
+        // Use `/proc/PID/root`, because the tmpfs is mounted only in the worker's mount namespace.
         let mut filler = PathBuf::from(format!("/proc/{pid}/root"));
         filler.push(self.cluster.tmpfs_path().strip_prefix("/").unwrap_or(&self.cluster.tmpfs_path()));
         filler.push("filler");
@@ -202,7 +202,7 @@ fn check_effect_timeout(started: Instant, fault: Fault, worker: &ClewProcess, ef
     Err(ChaosError::NoEffect { fault: fault.name(), reason })
 }
 
-/// Appends zeros to the file `filler` until the disk is full.
+/// Appends zeros to the file at `filler` until the disk is full.
 fn fill_until_disk_full(filler: &Path) -> Result<(), ChaosError> {
     let mut file = File::options().create(true).append(true).open(filler).map_err(io_error("fill a disk"))?;
     let chunk = vec![0; 64 << 10];
@@ -215,7 +215,7 @@ fn fill_until_disk_full(filler: &Path) -> Result<(), ChaosError> {
     }
 }
 
-/// Waits until a log line of the worker has a timestamp about `seconds` ahead of the real time.
+/// Waits until a line in the worker's log has a timestamp about `seconds` ahead of the actual time.
 async fn wait_for_clock_shift(
     worker: &ClewProcess,
     log_start: u64,
@@ -230,7 +230,7 @@ async fn wait_for_clock_shift(
     Ok(())
 }
 
-/// Returns true if a log line after byte `log_start` has a timestamp about `seconds` ahead of the real time.
+/// Returns true if any log line after byte `log_start` has a timestamp about `seconds` ahead of the actual time.
 fn has_logged_clock_offset(worker: &ClewProcess, log_start: u64, seconds: i64) -> bool {
     let lines = worker.read_log_from(log_start);
     let timestamps = lines.lines().filter_map(|line| {

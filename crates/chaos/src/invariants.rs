@@ -1,4 +1,4 @@
-//! Checks the invariants of a run for all requested collections.
+//! Checks the invariants for all collections requested during a run.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -10,18 +10,18 @@ use crate::nodes::NodeKind;
 use crate::timeline::FaultEvent;
 use crate::workload::{CollectionRecord, DownloadedResult, RequestRecord, accepted_records, prefix_with_collection_id};
 
-/// Data that a run recorded as input for the invariant checks.
+/// Data recorded during a run for the invariant checks.
 pub(crate) struct InvariantCheckInput<'a> {
     pub(crate) requests: &'a [RequestRecord],
     pub(crate) rows: &'a [TaskRow],
     /// Outcome of the second download of each result, by collection id.
     pub(crate) downloads: &'a HashMap<String, Result<DownloadedResult, String>>,
     pub(crate) events: &'a [FaultEvent],
-    /// Number of completions that the Clew processes logged, by collection id.
+    /// Number of logged completions, by collection id.
     pub(crate) logged_completions: &'a HashMap<String, usize>,
 }
 
-/// Checks all invariants. Returns a message for each violated invariant.
+/// Checks all invariants. Returns a message for each violation.
 pub(crate) fn find_invariant_violations(evidence: &InvariantCheckInput<'_>) -> Vec<String> {
     let mut violations = Vec::new();
     let rows: HashMap<&str, &TaskRow> = evidence.rows.iter().map(|row| (row.request_id.as_str(), row)).collect();
@@ -45,7 +45,7 @@ pub(crate) fn find_invariant_violations(evidence: &InvariantCheckInput<'_>) -> V
     violations
 }
 
-/// Compares the responses that the client received for a collection with the collection's database row.
+/// Compares the responses received for a collection with the collection's database row.
 fn check_client_record(record: &CollectionRecord, row: &TaskRow, evidence: &InvariantCheckInput<'_>) -> Vec<String> {
     let mut violations = Vec::new();
     let kind = record.accepted.node.kind;
@@ -119,7 +119,7 @@ fn check_task_row(row: &TaskRow, logged_completions: usize) -> Vec<String> {
     violations
 }
 
-/// Returns a violation message for each result that several collections reference.
+/// Returns a violation message for each result that is referenced by several collections.
 fn find_shared_results(rows: &[TaskRow]) -> Vec<String> {
     let mut owners: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for row in rows {
@@ -131,7 +131,7 @@ fn find_shared_results(rows: &[TaskRow]) -> Vec<String> {
     shared.map(|(name, owners)| format!("the result {name} belongs to {}", owners.join(" and "))).collect()
 }
 
-/// Returns the names of the S3 objects that no collection references.
+/// Returns the names of S3 objects that are not referenced by any collection.
 pub(crate) fn find_orphaned_objects<'a>(objects: &'a [String], rows: &[TaskRow]) -> Vec<&'a str> {
     let referenced: HashSet<&str> = rows.iter().filter_map(|row| row.result_name.as_deref()).collect();
     objects.iter().map(String::as_str).filter(|object| !referenced.contains(object)).collect()

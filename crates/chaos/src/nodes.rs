@@ -12,10 +12,10 @@ use tokio::net::TcpSocket;
 
 use crate::error::{ChaosError, io_error};
 
-/// Kind of a monitored node. The kind determines how the node behaves.
+/// Kind of monitored node, which determines the node's behavior.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NodeKind {
-    /// Fake server whose process list contains exactly this number of sessions.
+    /// Fake server with exactly this number of sessions in its process list.
     Fake(u64),
     /// MariaDB server with at least this number of sessions, which the test process keeps open.
     Real(u64),
@@ -40,16 +40,16 @@ pub(crate) struct AcceptedCollection {
     pub(crate) node: RegisteredNode,
 }
 
-/// Running database servers, real and fake, that the test cluster monitors.
+/// Running database servers, real and fake, that are monitored by the test cluster.
 pub(crate) struct MonitoredNodes {
     fleets: Vec<(FakeFleet, NodeKind)>,
     real_server: Server,
     _sessions: IdleSessions,
-    /// Socket that is bound but does not listen. The socket prevents other processes from listening on the port.
+    /// Socket that is bound but not listening, which prevents other processes from listening on the port.
     unreachable: TcpSocket,
 }
 
-/// Fleets of fake servers, each with server count, sessions per server, server fault, and percentage of requests.
+/// Fleets of fake servers: server count, sessions per server, server fault, and percentage of requests.
 const FAKE_SERVER_FLEETS: [(usize, u64, Fault, usize); 5] = [
     (24, 20, Fault::None, 65),
     // More rows than a worker holds in memory, so that the external sort spills rows to disk.
@@ -60,11 +60,11 @@ const FAKE_SERVER_FLEETS: [(usize, u64, Fault, usize); 5] = [
     (12, 20, Fault::DelayPerRow(Duration::from_millis(250)), 9),
     (1, 0, Fault::CloseOnConnect, 4),
 ];
-/// Number of sessions that the run opens on the MariaDB server.
+/// Number of sessions opened on the MariaDB server.
 const REAL_SERVER_SESSION_COUNT: usize = 10;
-/// Percentage of collection requests for the MariaDB server.
+/// Percentage of collection requests that target the MariaDB server.
 const REAL_SERVER_SHARE_PERCENT: usize = 8;
-/// Percentage of collection requests for the unreachable node.
+/// Percentage of collection requests that target the unreachable node.
 const UNREACHABLE_NODE_SHARE_PERCENT: usize = 2;
 
 impl MonitoredNodes {
@@ -97,7 +97,7 @@ impl MonitoredNodes {
     }
 }
 
-/// Registered nodes of each instance, and the percentage of requests that the instance receives.
+/// Registered nodes of each instance and the percentage of requests that target the instance.
 #[derive(Debug, Default)]
 pub(crate) struct NodeInventory(Vec<(Vec<RegisteredNode>, usize)>);
 
@@ -112,7 +112,7 @@ impl NodeInventory {
         self.0.push((nodes, share));
     }
 
-    /// Chooses a random instance, weighted by its percentage of requests, and returns a random node of the instance.
+    /// Chooses a random instance, weighted by its percentage of requests, and returns one of its nodes at random.
     pub(crate) fn choose_node(&self, rng: &mut Rng) -> Option<RegisteredNode> {
         let mut at = rng.usize(..self.0.iter().map(|(_, share)| share).sum::<usize>());
         for (nodes, share) in &self.0 {
@@ -126,7 +126,7 @@ impl NodeInventory {
 }
 
 impl NodeKind {
-    /// Returns true if a complete result from a node of this kind can have `rows` rows.
+    /// Returns true if `rows` is a valid number of rows for a complete result from this kind of node.
     pub(crate) fn allows_row_count(self, rows: u64) -> bool {
         match self {
             Self::Fake(sessions) => rows == sessions,

@@ -1,4 +1,4 @@
-//! Clew processes that a run can kill and restart with the same command.
+//! Clew processes that can be killed and restarted with the same command.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -14,10 +14,10 @@ use tokio::time::timeout;
 
 use crate::error::{ChaosError, io_error};
 
-/// Timeout for the startup and for the graceful shutdown of a process.
+/// Timeout for a process to start or to shut down gracefully.
 const PROCESS_START_STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A Clew process that a run can restart. Dropping the value kills the process.
+/// A restartable Clew process. Dropping the value kills the process.
 #[derive(Debug)]
 pub(crate) struct ClewProcess {
     pub(crate) name: String,
@@ -29,7 +29,7 @@ pub(crate) struct ClewProcess {
 }
 
 impl ClewProcess {
-    /// Creates a handle for a Clew process but does not start the process.
+    /// Creates a handle for a Clew process without starting the process.
     pub(crate) fn new(
         name: &str,
         command: Vec<OsString>,
@@ -60,7 +60,7 @@ impl ClewProcess {
         }
     }
 
-    /// Kills the process (SIGKILL) and waits until the process has exited.
+    /// Kills the process (SIGKILL) and waits until it has exited.
     pub(crate) async fn kill(&mut self) -> Result<(), ChaosError> {
         if let Some(mut child) = self.child.take() {
             child.kill().await.map_err(io_error("kill a process"))?;
@@ -87,7 +87,7 @@ impl ClewProcess {
         self.log.metadata().map_or(0, |log| log.len())
     }
 
-    /// Returns the process log from a byte offset to the end, with invalid UTF-8 replaced by U+FFFD.
+    /// Returns the process log from a byte offset to the end, with invalid UTF-8 sequences replaced by U+FFFD.
     pub(crate) fn read_log_from(&self, offset: u64) -> String {
         let mut bytes = Vec::new();
         let read = File::open(&self.log).and_then(|mut log| log.read_to_end(&mut bytes));

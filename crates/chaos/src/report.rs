@@ -15,17 +15,17 @@ pub struct RunReport {
     pub(crate) summaries: Vec<FaultSummary>,
     /// Number of failed collections for each failure label.
     pub(crate) failures: BTreeMap<String, usize>,
-    /// Number of collections in the database for which the client never received an id.
+    /// Number of collections in the database whose ids were never returned to the client.
     pub(crate) unconfirmed: usize,
     pub(crate) downloaded: usize,
-    /// Numbers of orphaned results before and after the final cleanup of the result store.
+    /// Number of orphaned results before and after the final cleanup of the result store.
     pub(crate) orphans: (usize, usize),
     /// Number of orphaned results that the workers removed during the run.
     pub(crate) swept: u64,
     pub(crate) violations: Vec<String>,
 }
 
-/// Numbers of requests and collections while the run injected one kind of fault.
+/// Request and collection counts for the period in which one kind of fault was injected.
 #[derive(Debug, Clone)]
 pub(crate) struct FaultSummary {
     fault: Fault,
@@ -44,7 +44,7 @@ pub(crate) struct FaultSummary {
 const MAX_PRINTED_VIOLATIONS: usize = 20;
 
 impl RunReport {
-    /// Returns a message for each violated invariant. The slice is empty if no invariant was violated.
+    /// Returns a message for each invariant violation, or an empty slice if there are none.
     #[must_use]
     pub fn violations(&self) -> &[String] {
         &self.violations
@@ -52,7 +52,7 @@ impl RunReport {
 }
 
 impl FaultSummary {
-    /// Creates a summary for each kind of fault, in the order in which the run injected the faults.
+    /// Creates a summary for each kind of fault, in the order of injection.
     pub(crate) fn summarize_faults(
         faults: &[Fault],
         requests: &[RequestRecord],

@@ -1,4 +1,4 @@
-//! Runs a fault injection test, from the start of the test cluster to the invariant checks.
+//! Runs a fault injection test, from starting the test cluster to checking the invariants.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ use crate::workload::{self, ClientPool, DownloadedResult, STALL_TIMEOUT, Workloa
 const WARM_UP_DURATION: Duration = Duration::from_secs(5);
 /// Maximum number of concurrent result downloads at the end of a run.
 const MAX_CONCURRENT_DOWNLOADS: usize = 16;
-/// Key prefix under which the S3 server stores incomplete multipart uploads.
+/// Key prefix for incomplete multipart uploads on the S3 server.
 const INCOMPLETE_UPLOADS_PREFIX: &str = ".uploads";
 
 /// Options for a run.
@@ -36,15 +36,15 @@ pub struct RunOptions {
     pub clew: PathBuf,
     /// Existing directory for the logs of the Clew processes.
     pub logs: PathBuf,
-    /// Seed for the random fault times, affected processes and requested nodes.
+    /// Seed for the random choice of fault times, affected processes and requested nodes.
     pub seed: u64,
     /// Faults to inject, in this order.
     pub faults: Vec<Fault>,
-    /// Time for which the run repeatedly injects each fault. The run injects each fault at least once.
+    /// Time for which each fault is injected repeatedly. Each fault is injected at least once.
     pub duration_per_fault: Duration,
-    /// Number of collections that the client workload requests per second.
+    /// Number of collections requested per second.
     pub requests_per_second: f64,
-    /// Callback that receives each progress message of the run.
+    /// Callback that receives each progress message.
     pub on_progress: fn(&str),
 }
 
@@ -171,7 +171,7 @@ async fn download_all_results(
     downloads
 }
 
-/// Shuts down all Clew processes. Returns a violation message for each process that did not exit gracefully.
+/// Shuts down all Clew processes. Returns a violation message for each process that failed to exit gracefully.
 async fn stop_all_processes(cluster: &mut TestCluster) -> Vec<String> {
     let mut violations = Vec::new();
     for process in cluster.workers.iter_mut().chain(&mut cluster.servers) {
@@ -182,7 +182,7 @@ async fn stop_all_processes(cluster: &mut TestCluster) -> Vec<String> {
     violations
 }
 
-/// Returns the S3 result objects that no collection references, and all incomplete uploads.
+/// Returns all incomplete uploads and the S3 result objects that are not referenced by any collection.
 async fn find_orphaned_objects(cluster: &TestCluster, rows: &[TaskRow]) -> Result<Vec<String>, ChaosError> {
     let objects = cluster.results.list_objects(RESULT_KEY_PREFIX).await?;
     let mut orphans: Vec<String> =
@@ -192,10 +192,10 @@ async fn find_orphaned_objects(cluster: &TestCluster, rows: &[TaskRow]) -> Resul
     Ok(orphans)
 }
 
-/// Summary of the logs of all Clew processes.
+/// Summary of all Clew processes' logs.
 #[derive(Default)]
 struct LogSummary {
-    /// Number of completions that the Clew processes logged, by collection id.
+    /// Number of logged completions, by collection id.
     completions: HashMap<String, usize>,
     swept: u64,
     panics: Vec<String>,

@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::fault::Fault;
 
-/// An injected fault, with its begin and end as Unix timestamps in milliseconds.
+/// An injected fault, with its start and end as Unix timestamps in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FaultEvent {
     pub(crate) fault: Fault,
@@ -32,13 +32,13 @@ impl FaultTimeline {
         (self.sink)(&format!("{:7.1} s  {message}", self.start.elapsed().as_secs_f64()));
     }
 
-    /// Records when a fault begins, and prints a progress message.
+    /// Records the start of a fault and prints a progress message.
     pub(crate) fn record_fault_start(&self, fault: Fault, details: &str) {
         self.print_progress(&format!("{fault} begins: {details}"));
         self.events_guard().push(FaultEvent { fault, begin: current_unix_millis(), end: i64::MAX });
     }
 
-    /// Records when a fault ends, and prints a progress message.
+    /// Records the end of a fault and prints a progress message.
     pub(crate) fn record_fault_end(&self, fault: Fault) {
         self.print_progress(&format!("{fault} ends"));
         if let Some(event) = self.events_guard().iter_mut().rev().find(|event| event.fault == fault) {

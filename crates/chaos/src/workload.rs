@@ -16,8 +16,8 @@ use crate::nodes::{AcceptedCollection, NodeInventory};
 
 /// Maximum time that one call to [`Client::wait_for_collection`] waits for a collection to complete.
 const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time without progress of any collection after which the client stops waiting for collections.
-/// The stall timeout is longer than a collection lease, the read timeout for nodes and the S3 request timeouts.
+/// Time after which the client stops waiting if no collection has made progress.
+/// The stall timeout is longer than a collection lease, the node read timeout and the S3 request timeouts.
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_mins(2);
 /// Delay before the client retries a failed request.
 const REQUEST_RETRY_DELAY: Duration = Duration::from_millis(300);
@@ -37,7 +37,7 @@ pub(crate) fn client_settings() -> Settings {
 /// Record of a collection request.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestRecord {
-    /// Index of the fault that the run was injecting when the client sent the request.
+    /// Index of the fault that was active when the request was sent.
     pub(crate) phase: usize,
     pub(crate) outcome: RequestOutcome,
 }
@@ -49,7 +49,7 @@ pub(crate) enum RequestOutcome {
     Accepted(Box<CollectionRecord>),
     /// The server rejected the request, or the client could not connect to the server.
     Refused,
-    /// The request failed, and the client cannot determine whether the server queued the collection.
+    /// The request failed, and the client cannot determine whether the server enqueued the collection.
     Uncertain,
 }
 
@@ -83,9 +83,9 @@ pub(crate) struct ClientPool {
     clients: Vec<Client>,
     inventory: NodeInventory,
     phase: AtomicUsize,
-    /// True after the workload has stopped requesting collections.
+    /// True once the workload has stopped requesting collections.
     is_stopping: AtomicBool,
-    /// Timestamp of the most recent progress of any collection.
+    /// Time at which any collection last made progress.
     last_progress: Mutex<Instant>,
 }
 
@@ -256,12 +256,12 @@ impl Workload {
         Self { pool, stop, task }
     }
 
-    /// Sets the index of the current fault. The workload records this index with each subsequent request.
+    /// Sets the index of the current fault, which is recorded with each subsequent request.
     pub(crate) fn set_fault_index(&self, phase: usize) {
         self.pool.phase.store(phase, Ordering::Relaxed);
     }
 
-    /// Stops requesting collections, then waits for accepted collections while any collection still makes progress.
+    /// Stops requesting collections, then waits for accepted collections as long as any of them still makes progress.
     /// Returns the records of all requests.
     pub(crate) async fn stop(self) -> Vec<RequestRecord> {
         *self.pool.lock_last_progress() = Instant::now();
@@ -291,7 +291,7 @@ impl DownloadSink for MemorySink {
     }
 }
 
-/// For each accepted request, returns its collection record and the index of the fault injected at that time.
+/// Returns the collection record of each accepted request and the index of the fault that was active at that time.
 pub(crate) fn accepted_records(requests: &[RequestRecord]) -> impl Iterator<Item = (usize, &CollectionRecord)> {
     requests.iter().filter_map(|request| match &request.outcome {
         RequestOutcome::Accepted(record) => Some((request.phase, &**record)),

@@ -1,8 +1,8 @@
-//! Detects import cycles between the Rust files of a crate, and between the TypeScript files of the web page.
+//! Detects import cycles between a crate's Rust files and between the web page's TypeScript files.
 //!
 //! A file that imports a name depends on the file that defines the name, even if another file re-exports the name.
 //! A module may import from its parent modules: `kill/batch.rs` may import from `kill.rs`.
-//! Imports in test code and in the arguments of macro calls are ignored.
+//! Imports in test code and in macro arguments are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -55,7 +55,7 @@ impl ImportGraph {
         self.files.entry(from.into()).or_default().entry(to.into()).or_default().insert(name.to_owned());
     }
 
-    /// For each group of files that import each other, describes one of the shortest import cycles.
+    /// Describes one of the shortest import cycles for each group of files that import each other.
     pub(super) fn find_cycles(&self) -> Vec<String> {
         let mut reported = BTreeSet::new();
         let mut cycles = Vec::new();
@@ -106,17 +106,17 @@ type ModulePath = Vec<String>;
 #[derive(Debug, Default)]
 struct Module {
     file: PathBuf,
-    /// Names of the functions, types, constants and macros that the module defines.
+    /// Names of the functions, types, constants and macros defined in the module.
     definitions: BTreeSet<String>,
     /// Names that the module imports, each with the path in its `use` declaration.
     imports: BTreeMap<String, Vec<String>>,
     /// Paths of glob imports.
     globs: Vec<Vec<String>>,
-    /// Paths in the module's code, each with the module relative to which the path is resolved.
+    /// Paths in the module's code, each with the module against which the path is resolved.
     references: Vec<(ModulePath, Vec<String>)>,
 }
 
-/// A name, together with the module that defines it.
+/// A name and the module that defines it.
 struct Definition<'a> {
     path: &'a ModulePath,
     module: &'a Module,
@@ -129,7 +129,7 @@ struct ModuleTree {
 }
 
 impl ModuleTree {
-    /// Parses a source file and the source files of its child modules in `directory`.
+    /// Parses a source file and its child modules' source files in `directory`.
     fn add_file(&mut self, file: &Path, directory: &Path, path: &ModulePath) -> Result<(), CheckError> {
         let parsed = syn::parse_file(&crate::read_source_file(file)?)
             .map_err(|error| CheckError::Parse { file: file.into(), reason: error.to_string() })?;
@@ -234,7 +234,7 @@ fn child_module_path(module: &[String], child: &str) -> ModulePath {
     module.iter().cloned().chain([child.to_owned()]).collect()
 }
 
-/// Collects the paths in the code of one module, excluding the code of its child modules.
+/// Collects the paths in a module's code, excluding its child modules.
 struct PathCollector<'a> {
     module: &'a ModulePath,
     references: &'a mut Vec<(ModulePath, Vec<String>)>,

@@ -12,7 +12,7 @@ const CRATE_LAYERS: [&[&str]; 6] = [
     &["clew", "clew-bench", "clew-chaos"],
 ];
 
-/// Crates that must not perform I/O and therefore must not depend on [`IO_CRATES`].
+/// Crates that must not perform I/O and therefore cannot depend on [`IO_CRATES`].
 const IO_FREE_CRATES: [&str; 3] = ["clew-model", "clew-diagnose", "clew-iam"];
 const IO_CRATES: [&str; 5] = ["axum", "hyper", "reqwest", "sqlx", "tokio"];
 
@@ -35,7 +35,7 @@ struct Dependency {
     kind: Option<String>,
 }
 
-/// Returns a finding for each normal dependency that violates a rule, and for each crate without a layer.
+/// Returns a finding for each normal dependency that violates a rule and for each crate not assigned to a layer.
 pub(super) fn find_layer_violations(metadata: &CargoMetadata) -> Vec<String> {
     let mut violations = Vec::new();
     for package in &metadata.packages {

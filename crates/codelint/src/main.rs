@@ -1,6 +1,6 @@
-//! Checks the code of this project for import cycles, layer violations and banned words.
+//! Checks the project's code for import cycles, layer violations and banned words.
 //!
-//! `cargo xtask lint` runs this program in the workspace root. The program fails if a check reports a finding.
+//! `cargo xtask lint` runs this program in the workspace root. The program fails if any check reports a finding.
 
 mod imports;
 mod layers;
@@ -28,12 +28,12 @@ fn main() -> ExitCode {
         Ok(findings) => findings,
         Err(error) => vec![error.to_string()],
     };
-    // Ignore a closed standard error, because the program has no other output for the findings.
+    // Ignore write errors: if stderr is closed, the findings cannot be reported elsewhere.
     let _ = writeln!(std::io::stderr(), "{}", findings.join("\n"));
     if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs all checks, and returns their findings.
+/// Runs all checks and returns their findings.
 fn run_checks() -> Result<Vec<String>, CheckError> {
     let files: Vec<PathBuf> = run_program("git", &["ls-files"])?.lines().map(PathBuf::from).collect();
     let mut graph = ImportGraph::default();

@@ -1,4 +1,4 @@
-//! Finds banned words in identifiers and in prose, and suggests a standard term for each banned word.
+//! Finds banned words in identifiers and prose and suggests standard terms to use instead.
 //!
 //! Prose is text in code comments, in Markdown outside code blocks, in API messages and on the web page.
 
@@ -25,7 +25,7 @@ enum WordScope {
 
 use WordScope::{Everywhere, Identifiers, Prose};
 
-/// All banned words, each with the standard terms that can replace it.
+/// All banned words, each with the standard terms to use instead.
 const BANNED_WORDS: &[BannedWord] = &[
     banned_word("asked", "requested, queried, polled", Everywhere),
     banned_word("asks", "requests, queries, polls", Prose),
@@ -201,7 +201,7 @@ fn contains_banned_word(words: &[String], banned: &str) -> bool {
     })
 }
 
-/// Names of all items, fields, variants, parameters and variables that a file defines.
+/// Names of all items, fields, variants, parameters and variables defined in a file.
 #[derive(Default)]
 struct DefinedNameCollector(Vec<Ident>);
 

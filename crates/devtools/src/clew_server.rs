@@ -13,7 +13,7 @@ use crate::command::Command;
 use crate::error::DevtoolsError;
 use crate::processes;
 
-/// Time limit for the start or stop of a Clew process.
+/// Timeout for starting or stopping a Clew process.
 const START_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A temporary data directory with an initial domain. Dropping the value removes the directory.
@@ -80,7 +80,7 @@ pub struct ClewProcess {
 }
 
 impl Deployment {
-    /// Creates a temporary directory, and runs `clew init` in it.
+    /// Creates a temporary directory and runs `clew init` in it.
     pub async fn init(clew: &Path) -> Result<Self, DevtoolsError> {
         Self::init_with_environment(clew, Vec::new()).await
     }
@@ -126,7 +126,7 @@ impl Deployment {
         }
     }
 
-    /// Creates a user, attaches a policy to the user, and returns a new access key of the user.
+    /// Creates a user with an attached policy and returns a new access key for the user.
     pub async fn create_user_with_key(&self, policy: &str) -> Result<AccessKey, DevtoolsError> {
         const USER_NAME: &str = "reader";
         let clew = |arguments: &[&str]| {
@@ -161,7 +161,7 @@ impl Deployment {
         Ok(ClewProcess { process, endpoint })
     }
 
-    /// Starts a Clew process, and returns the process and its first output line.
+    /// Starts a Clew process and returns the process and its first output line.
     /// Returns an error if the process's first output line does not start with `expected_prefix`.
     async fn start_process(
         &self,
@@ -192,13 +192,13 @@ impl Deployment {
         }
     }
 
-    /// Returns the log that `clew serve` has written since its last start.
+    /// Returns the log that `clew serve` has written since it was last started.
     #[must_use]
     pub fn read_server_log(&self) -> String {
         self.read_process_log("serve")
     }
 
-    /// Returns the log that a process has written since its last start.
+    /// Returns the log that a process has written since it was last started.
     #[must_use]
     pub fn read_process_log(&self, name: &str) -> String {
         std::fs::read_to_string(self.directory.path().join(format!("{name}.log"))).unwrap_or_default()
@@ -216,7 +216,7 @@ impl Deployment {
         self.directory.path().join("data")
     }
 
-    /// Returns environment variables with which `clew` client commands connect to the `clew serve` process.
+    /// Returns the environment variables for `clew` client commands that connect to the `clew serve` process.
     pub fn client_environment(&self, process: &ClewProcess) -> [(&'static str, String); 6] {
         [
             ("CLEW_ENDPOINT", process.endpoint.clone()),
@@ -251,7 +251,7 @@ impl ClewProcess {
         self.process.id()
     }
 
-    /// Shuts down the process gracefully: sends SIGTERM, and waits until the process exits.
+    /// Shuts down the process gracefully: sends SIGTERM and waits until the process exits.
     pub async fn stop(mut self) -> Result<(), DevtoolsError> {
         const PROGRAM_NAME: &str = "clew";
         processes::send_sigterm(&self.process);

@@ -1,5 +1,5 @@
-//! Runs external programs in the foreground, or captures their output.
-//! While a program runs, the progress display shows its last captured output line.
+//! Runs external programs in the foreground or captures their output.
+//! While a program is running, the progress display shows its last captured output line.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -27,13 +27,13 @@ pub struct Command {
     directory: Option<PathBuf>,
 }
 
-/// Maximum number of program output lines in the error message of a failed program.
+/// Maximum number of output lines in the error message for a failed program.
 const MAX_ERROR_OUTPUT_LINES: usize = 40;
-/// Delay before a failed program runs again.
+/// Delay before a failed program is run again.
 const RETRY_DELAY: Duration = if cfg!(test) { Duration::from_millis(1) } else { Duration::from_secs(3) };
 
 impl Command {
-    /// Returns a command without arguments, which inherits the environment and the working directory of this process.
+    /// Returns a command without arguments. It inherits the environment and the working directory of this process.
     pub fn new(program: impl Into<OsString>) -> Self {
         Self { program: program.into(), arguments: Vec::new(), variables: Vec::new(), directory: None }
     }
@@ -75,13 +75,13 @@ impl Command {
         words.join(" ")
     }
 
-    /// Runs the program in the foreground. Returns an error if its exit status is not 0.
+    /// Runs the program in the foreground. Returns an error if its exit status is nonzero.
     pub async fn run(&self) -> Result<(), DevtoolsError> {
         let status = self.to_tokio_command().status().await.map_err(|cause| self.start_error(cause))?;
         if status.success() { Ok(()) } else { Err(DevtoolsError::Failed { command: self.command_line(), status }) }
     }
 
-    /// Runs the program for at most `limit`, and shows its last output line next to the step `step`.
+    /// Runs the program for at most `limit` and shows its last output line next to `step`.
     /// If the program fails, the error contains the program's last output lines.
     pub async fn run_in_step(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
         let mut child = self.spawn_piped()?;
@@ -97,14 +97,14 @@ impl Command {
             }),
             Ok(Err(cause)) => Err(self.start_error(cause)),
             Err(_) => {
-                // A kill error is ignored, because the process may have exited.
+                // Ignore a kill error, because the process may have exited.
                 let _ = child.kill().await;
                 Err(DevtoolsError::Timeout { command: self.command_line(), limit, output: tail.indented_text() })
             }
         }
     }
 
-    /// Runs the program up to three times until it succeeds, because downloads can fail temporarily.
+    /// Runs the program up to three times until it succeeds, because downloads can fail transiently.
     pub async fn retry_in_step(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
         const MAX_ATTEMPTS: u32 = 3;
         for attempt in 1..MAX_ATTEMPTS {
@@ -118,8 +118,8 @@ impl Command {
         self.run_in_step(step, limit).await
     }
 
-    /// Runs the program, and returns the text that it writes to stdout. The program inherits stderr.
-    /// Returns an error if the program's exit status is not 0.
+    /// Runs the program and returns the text that it writes to stdout. The program inherits stderr.
+    /// Returns an error if the program's exit status is nonzero.
     pub async fn output(&self) -> Result<String, DevtoolsError> {
         // tokio's `Command::output` captures stderr, even if stderr is inherited.
         let child = self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(|cause| self.start_error(cause))?;
@@ -131,8 +131,8 @@ impl Command {
         }
     }
 
-    /// Runs the program, writes its stdout to a file, and returns the run time.
-    /// Returns an error if the program's exit status is not 0.
+    /// Runs the program, writes its stdout to a file and returns the run time.
+    /// Returns an error if the program's exit status is nonzero.
     pub async fn run_timed_to_file(&self, output: &Path) -> Result<Duration, DevtoolsError> {
         let file = File::create(output).map_err(|cause| DevtoolsError::File {
             operation: "create",
@@ -151,9 +151,9 @@ impl Command {
         }
     }
 
-    /// Runs the program, and returns its stdout and its peak memory use in KiB.
-    /// The peak memory is read after each output chunk, so memory allocated after the last chunk is not counted.
-    /// Returns an error if the program's exit status is not 0.
+    /// Runs the program and returns its stdout and its peak memory use in KiB.
+    /// Peak memory is read after each output chunk, so memory allocated after the last chunk is not counted.
+    /// Returns an error if the program's exit status is nonzero.
     pub async fn output_and_peak_memory_kib(&self) -> Result<(Vec<u8>, u64), DevtoolsError> {
         let failed = |cause| self.start_error(cause);
         let mut child = self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(failed)?;
@@ -278,7 +278,7 @@ async fn send_output_lines(output: impl AsyncRead + Unpin, lines: mpsc::Sender<S
     let mut line = Vec::new();
     while output.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
         let text = String::from_utf8_lossy(&line);
-        // A progress display redraws a line after CR. Only the text after the last CR is visible.
+        // Progress displays use CR to redraw a line. Only the text after the last CR is visible.
         let visible = text.trim_end().rsplit('\r').next().unwrap_or_default().to_owned();
         line.clear();
         if !visible.is_empty() && lines.send(visible).await.is_err() {

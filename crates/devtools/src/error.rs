@@ -21,7 +21,7 @@ pub enum DevtoolsError {
         /// Cause.
         cause: std::io::Error,
     },
-    /// A program returned an exit status other than 0.
+    /// A program exited with a nonzero status.
     #[error("`{command}` failed ({status})")]
     Failed {
         /// Command line of the program.
@@ -29,7 +29,7 @@ pub enum DevtoolsError {
         /// Exit status of the program.
         status: ExitStatus,
     },
-    /// A program with captured output returned an exit status other than 0.
+    /// A program with captured output exited with a nonzero status.
     #[error("`{command}` failed ({status}). Last lines of its output:\n{output}")]
     FailedWithOutput {
         /// Command line of the program.
@@ -39,7 +39,7 @@ pub enum DevtoolsError {
         /// Last output lines of the program.
         output: String,
     },
-    /// A program exceeded its time limit.
+    /// A program timed out.
     #[error("`{command}` timed out after {} s and was killed. Last lines of its output:\n{output}", .limit.as_secs())]
     Timeout {
         /// Command line of the program.
@@ -77,22 +77,22 @@ pub enum DevtoolsError {
         /// Cause.
         cause: mysql_async::Error,
     },
-    /// The transactions of the demo did not wait for each other.
+    /// The demo's transactions did not wait for each other.
     #[error("the sessions of the demo did not block each other within {} s", .limit.as_secs())]
     SessionsNotBlocked {
-        /// Time limit for the lock waits to begin.
+        /// Timeout for the lock waits to begin.
         limit: Duration,
     },
     /// A private database server failed.
     #[error(transparent)]
     Server(#[from] ServerError),
-    /// The directory of the installed servers is not usable.
+    /// The directory for installed servers is not usable.
     #[error(transparent)]
     Setup(#[from] ServersDirError),
     /// Checks failed. The text lists their names.
     #[error("failed checks: {0}")]
     Checks(String),
-    /// Missing packages can only be installed by root.
+    /// Missing packages that only root can install.
     #[error("{missing} must be installed, which requires root. Run this command, then try again:\n  {command}")]
     RootRequired {
         /// Names of the missing packages.
@@ -100,7 +100,7 @@ pub enum DevtoolsError {
         /// Shell command that installs the packages.
         command: String,
     },
-    /// The Python environment lacks packages of the API clients that the tests run.
+    /// The Python environment lacks packages for the API clients that the tests run.
     #[error(
         "{} lacks Python packages that the tests require. Fix: run `{0} -m pip install -r {CLIENT_REQUIREMENTS_PATH}`, or unset {PYTHON_ENV_VAR}",
         .python.display()

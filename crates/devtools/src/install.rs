@@ -12,7 +12,7 @@ use crate::error::DevtoolsError;
 use crate::processes::is_root;
 use crate::progress::Step;
 
-/// Time limit for each download attempt, and for the extraction of each package.
+/// Timeout for each download attempt and for extracting each package.
 const INSTALL_STEP_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// Installs MariaDB for the demo.
@@ -59,7 +59,7 @@ fn find_missing_packages(packages: &[toolchain::DebianPackage]) -> Vec<&'static 
     packages.iter().filter(|package| !package.is_installed()).map(|package| package.name).collect()
 }
 
-/// Returns an error with one shell command that performs all installations for which root is required.
+/// Returns an error with a single shell command that performs all installations that require root.
 fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> DevtoolsError {
     let mut commands = Vec::new();
     if !packages.is_empty() {
@@ -89,7 +89,7 @@ async fn install_debian_packages(missing: &[&'static str]) -> Result<(), Devtool
     Ok(())
 }
 
-/// Returns an `apt-get` command that prompts for no input and limits the waits for network and locks.
+/// Returns an `apt-get` command that never prompts for input and has timeouts for the network and for locks.
 fn apt_command(arguments: &[&str]) -> Command {
     const APT_OPTIONS: [&str; 7] =
         ["-q", "-o", "Acquire::http::Timeout=30", "-o", "Acquire::https::Timeout=30", "-o", "DPkg::Lock::Timeout=300"];
@@ -138,7 +138,7 @@ impl MysqlPackages {
     }
 }
 
-/// Extracts the MySQL packages into a separate directory. Package scripts do not run.
+/// Extracts the MySQL packages into a separate directory, without running package scripts.
 async fn unpack_mysql() -> Result<(), DevtoolsError> {
     let root = toolchain::mysql_dir();
     if root.exists() {
@@ -156,7 +156,7 @@ async fn unpack_mysql() -> Result<(), DevtoolsError> {
     Ok(())
 }
 
-/// Extracts the MariaDB plugins into a separate directory, without installing their package.
+/// Extracts the MariaDB plugins into a separate directory without installing their package.
 /// Installing the package `mariadb-server` would start a system-wide server.
 async fn unpack_mariadb_plugins() -> Result<(), DevtoolsError> {
     if toolchain::mariadb_plugin_dir().exists() {
@@ -185,7 +185,7 @@ async fn download_and_unpack_package(package: &str, content: &str, root: &Path) 
     Ok(())
 }
 
-/// Extracts Debian packages into a temporary directory, then renames the directory to `root`.
+/// Extracts Debian packages into a temporary directory and then renames the directory to `root`.
 async fn unpack_packages(packages: &[PathBuf], root: &Path, step: &Step) -> Result<(), DevtoolsError> {
     let unpacked = root.with_extension("unpacked");
     recreate_dir(&unpacked)?;

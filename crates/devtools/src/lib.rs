@@ -1,6 +1,6 @@
-//! Foundation of the development programs: runs commands, prints progress, installs prerequisites, and builds Clew.
+//! Shared code of the development programs: runs commands, prints progress, installs prerequisites, and builds Clew.
 //!
-//! The programs `devtools`, `bench` and `faults` use these modules. `cargo xtask TASK` starts the programs.
+//! These modules are used by the programs `devtools`, `bench` and `faults`, which `cargo xtask TASK` starts.
 
 pub mod clew_server;
 pub mod command;

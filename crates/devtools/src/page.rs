@@ -9,12 +9,12 @@ use crate::error::DevtoolsError;
 use crate::progress::{self, Step};
 use crate::workspace;
 
-/// Time limit for each download attempt, and for each build.
+/// Timeout for each download attempt and for each build.
 const PAGE_STEP_TIMEOUT: Duration = Duration::from_mins(10);
 /// Minimum Node.js version (major, minor) that Vite requires.
 const MIN_NODE_JS_VERSION: [u32; 2] = [20, 19];
 
-/// Files and directories from which the web page is built.
+/// Source files and directories of the web page.
 const PAGE_BUILD_INPUTS: [&str; 7] = [
     "src",
     "scripts",
@@ -25,7 +25,7 @@ const PAGE_BUILD_INPUTS: [&str; 7] = [
     "../crates/api/tests/api/snapshots/api__openapi__openapi.snap",
 ];
 
-/// Builds `web/dist`, unless it is newer than all input files.
+/// Builds `web/dist` unless it is newer than all input files.
 pub async fn build_page() -> Result<(), DevtoolsError> {
     check_node_version().await?;
     install_npm_packages().await?;
@@ -42,7 +42,7 @@ pub async fn build_page() -> Result<(), DevtoolsError> {
     Ok(())
 }
 
-/// Builds the web page. Without Node.js, prints that the server will have no web page.
+/// Builds the web page. If Node.js is not installed, prints a notice that the server will not include the web page.
 pub async fn build_page_if_possible() -> Result<(), DevtoolsError> {
     match build_page().await {
         Err(missing @ DevtoolsError::MissingNode { .. }) => {
@@ -53,13 +53,13 @@ pub async fn build_page_if_possible() -> Result<(), DevtoolsError> {
     }
 }
 
-/// Runs the web page's unit tests, which need no browser.
+/// Runs the web page's unit tests, which do not require a browser.
 pub async fn run_page_tests() -> Result<(), DevtoolsError> {
     progress::print_heading("Unit tests of the web page");
     npm_command(&["test"]).run().await
 }
 
-/// Installs the npm package versions that `package-lock.json` lists.
+/// Installs the npm package versions listed in `package-lock.json`.
 async fn install_npm_packages() -> Result<(), DevtoolsError> {
     let web = web_dir();
     // npm writes this file at the end of an installation.
@@ -94,7 +94,7 @@ async fn check_node_version() -> Result<(), DevtoolsError> {
     Err(DevtoolsError::MissingNode { required: format!("{major}.{minor}"), found })
 }
 
-/// Parses the major and minor version in `node --version` output such as `v20.19.5`.
+/// Parses the major and minor version from `node --version` output such as `v20.19.5`.
 fn parse_version(output: &str) -> Option<[u32; 2]> {
     let mut numbers = output.trim().strip_prefix('v')?.split('.').map(str::parse);
     let mut next = || numbers.next()?.ok();

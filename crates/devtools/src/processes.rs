@@ -1,9 +1,9 @@
-//! Sends signals to child processes, and reads memory use from `/proc`.
+//! Sends signals to child processes and reads memory use from `/proc`.
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Child;
 
-/// Sends SIGTERM to a child process, unless the process has exited.
+/// Sends SIGTERM to a child process unless it has exited.
 pub fn send_sigterm(process: &Child) {
     let pid = process.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
     if let Some(pid) = pid {

@@ -1,5 +1,5 @@
-//! Prints the progress to stderr: one line per step, with the step's duration.
-//! A terminal shows an animated spinner. Redirected output contains plain lines.
+//! Prints progress to stderr: one line per step, with the step's duration.
+//! On a terminal, a spinner is shown; redirected output contains plain lines.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A running step. Dropping the value reports the step as failed, unless [`Step::complete`] was called.
+/// A running step. Dropping the value reports the step as failed unless [`Step::complete`] was called.
 #[derive(Debug)]
 pub struct Step {
     name: String,
@@ -19,7 +19,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// Starts a step, and prints its name.
+    /// Starts a step and prints its name.
     pub fn start(name: impl Into<String>) -> Self {
         let name = name.into();
         let bar = if is_terminal_output() {
@@ -33,7 +33,7 @@ impl Step {
         Self { name, started: Instant::now(), bar, is_finished: AtomicBool::new(false) }
     }
 
-    /// Sets the text next to the spinner, for example a program's last output line.
+    /// Sets the text shown next to the spinner, for example a program's last output line.
     pub fn set_detail(&self, text: &str) {
         self.bar.set_message(text.to_owned());
     }
@@ -48,7 +48,7 @@ impl Step {
         self.print_outcome("ok", AnsiColor::Green, "");
     }
 
-    /// Finishes the step, and prints its result.
+    /// Finishes the step and prints its result.
     pub fn complete_with_result(self, result: &str) {
         self.print_outcome("ok", AnsiColor::Green, &format!(": {result}"));
     }
@@ -86,7 +86,7 @@ fn format_seconds(elapsed: Duration) -> String {
     format!("{:.1} s", elapsed.as_secs_f64())
 }
 
-/// Prints a line to stderr. Ignores write errors, so that a task continues after its terminal is closed.
+/// Prints a line to stderr. Ignores write errors so that a task continues after its terminal is closed.
 pub fn print_line(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

@@ -1,4 +1,4 @@
-//! Runs the task of a development program, and stops the task on SIGINT or SIGTERM.
+//! Runs a development program's task and stops it on SIGINT or SIGTERM.
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -8,10 +8,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::error::DevtoolsError;
 use crate::progress;
 
-/// Exit status of a task that a signal stopped: 128 plus the number of SIGINT, as in a shell.
+/// Exit status of a task stopped by a signal: 128 plus the number of SIGINT, as in a shell.
 pub const STOPPED_BY_SIGNAL: u8 = 130;
 
-/// Runs a task on a new tokio runtime. Prints the error of a failed task.
+/// Runs a task on a new tokio runtime. If the task fails, prints its error.
 pub fn run<E: Display>(task: impl Future<Output = Result<ExitCode, E>>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
@@ -26,7 +26,7 @@ pub fn run<E: Display>(task: impl Future<Output = Result<ExitCode, E>>) -> ExitC
     })
 }
 
-/// Drops the task on SIGINT or SIGTERM, which kills the processes that the task has started.
+/// Drops the task on SIGINT or SIGTERM, which kills the processes that the task has spawned.
 pub async fn stop_on_signal<E>(task: impl Future<Output = Result<(), E>>) -> Result<ExitCode, E> {
     tokio::select! {
         result = task => result.map(|()| ExitCode::SUCCESS),

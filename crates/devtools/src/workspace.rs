@@ -1,4 +1,4 @@
-//! Locates the workspace root, and runs cargo and git in this directory.
+//! Locates the workspace root and runs cargo and git in it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use crate::command::Command;
 use crate::error::DevtoolsError;
 use crate::progress::Step;
 
-/// Time limit for a build, which may be the first build on a slow machine.
+/// Timeout for a build, which may be the first build on a slow machine.
 const BUILD_TIMEOUT: Duration = Duration::from_mins(45);
 
-/// Package arguments of all development builds. With the same packages, all builds share their compiled dependencies.
-/// The launcher `xtask` builds the same packages.
+/// Package arguments for all development builds. Building the same packages lets builds share compiled dependencies.
+/// The `xtask` launcher builds the same packages.
 pub const DEVELOPMENT_PACKAGES: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
 /// Returns the workspace root directory, which the xtask launcher passes in `CLEW_WORKSPACE_ROOT`.
-/// The path is not a compile-time constant, because another clone may have compiled this program.
+/// The path is not a compile-time constant, because this program may have been compiled in another clone.
 pub fn root_dir() -> PathBuf {
     std::env::var_os("CLEW_WORKSPACE_ROOT").map_or_else(|| PathBuf::from("."), PathBuf::from)
 }
@@ -28,7 +28,7 @@ pub fn cargo_command() -> Command {
     Command::new(cargo).current_dir(root_dir())
 }
 
-/// Runs git in the workspace root, and returns its output. Returns `None` if git fails.
+/// Runs git in the workspace root and returns its output. Returns `None` if git fails.
 pub async fn run_git(arguments: &[&str]) -> Option<String> {
     let git = Command::new("git").current_dir(root_dir()).args(arguments.iter().copied());
     git.output_if_successful().await.map(|output| output.trim().to_owned())
@@ -45,13 +45,13 @@ pub struct BuiltProgram {
     pub path: PathBuf,
 }
 
-/// Builds `clew` for the development tasks with a cargo profile, and returns the path of the executable.
+/// Builds `clew` for the development tasks with a cargo profile and returns the path of the executable.
 pub async fn build_development_clew(profile: &str) -> Result<PathBuf, DevtoolsError> {
     let arguments = [&["build", "--profile", profile, "--bin", "clew"], &DEVELOPMENT_PACKAGES[..]].concat();
     find_clew_program(&build_programs("Building clew", &arguments).await?)
 }
 
-/// Builds `clew` as for a release, without the features that only development tasks use.
+/// Builds `clew` in release mode, without the features that only development tasks use.
 pub async fn build_release_clew() -> Result<PathBuf, DevtoolsError> {
     let arguments = ["build", "--release", "--package", "clew", "--bin", "clew"];
     find_clew_program(&build_programs("Building clew", &arguments).await?)
@@ -70,7 +70,7 @@ pub fn find_built_program(programs: &[BuiltProgram], kind: &str, name: &str) -> 
         .ok_or_else(|| DevtoolsError::NotBuilt { kind: kind.to_owned(), name: name.to_owned() })
 }
 
-/// Runs a cargo build, and returns the programs that it built.
+/// Runs a cargo build and returns the programs that it built.
 pub async fn build_programs(step_name: &str, arguments: &[&str]) -> Result<Vec<BuiltProgram>, DevtoolsError> {
     let step = Step::start(step_name);
     let build = cargo_command().args(arguments.iter().copied()).args(["--locked"]);
@@ -81,8 +81,8 @@ pub async fn build_programs(step_name: &str, arguments: &[&str]) -> Result<Vec<B
     Ok(output.lines().filter_map(|line| parse_cargo_artifact(&serde_json::from_str(line).ok()?)).collect())
 }
 
-/// Parses a JSON message from cargo, and returns the program that cargo built.
-/// Returns `None` for a binary's unit tests, and for messages that name no executable.
+/// Parses a JSON message from cargo and returns the program that cargo built.
+/// Returns `None` for a binary's unit tests and for messages that do not contain the path of an executable.
 fn parse_cargo_artifact(message: &Value) -> Option<BuiltProgram> {
     let text = |pointer| message.pointer(pointer).and_then(Value::as_str);
     let kind = text("/target/kind/0")?;

@@ -1,4 +1,4 @@
-//! Download clients that use little CPU time: one thread per client, large reads, no content check.
+//! Download clients that use little CPU time: one thread per client, large reads, and no content checks.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -26,7 +26,7 @@ const READ_BUFFER_BYTES: usize = 256 * 1024;
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl DownloadRun {
-    /// Runs all downloads, and returns the combined download rate of all clients in MiB/s.
+    /// Runs all downloads and returns the total throughput of all clients in MiB/s.
     pub(super) async fn measure_download_rate(&self) -> Result<f64, BenchError> {
         let this = self.clone();
         let result = tokio::task::spawn_blocking(move || this.run()).await;
@@ -56,7 +56,7 @@ impl DownloadRun {
 
     fn run_client(&self, ready: &Barrier) -> io::Result<()> {
         let connected = HttpConnection::open(self.address);
-        // A client without a connection must also reach the barrier, because all other clients wait at the barrier.
+        // A client that failed to connect must also reach the barrier, because all other clients wait there.
         ready.wait();
         let mut connection = connected?;
         for _ in 0..self.repetitions {
@@ -69,7 +69,7 @@ impl DownloadRun {
     }
 }
 
-/// Sends an HTTP request, and returns the response body.
+/// Sends an HTTP request and returns the response body.
 pub(super) fn fetch_body(address: SocketAddr, get: &GetRequest) -> Result<String, BenchError> {
     let mut body = Vec::new();
     HttpConnection::open(address)

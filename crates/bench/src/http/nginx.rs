@@ -1,4 +1,4 @@
-//! Private nginx server that serves one file with sendfile, and one constant response.
+//! Private nginx server that serves a file with sendfile and a constant response.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,7 +13,7 @@ pub(super) const RESULT_PATH: &str = "/result";
 pub(super) const CONSTANT_RESPONSE_PATH: &str = "/constant";
 
 /// Starts an nginx server that serves `file` as CSV and the text `constant` as JSON.
-/// For high speed, nginx uses sendfile and keep-alive connections, and writes no access log.
+/// For maximum speed, nginx uses sendfile and keep-alive connections and does not write an access log.
 pub(super) async fn start(file: &Path, constant: &str) -> Result<Nginx, ServerError> {
     Nginx::start(|address: SocketAddr| {
         format!(

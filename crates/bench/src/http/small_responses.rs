@@ -9,17 +9,17 @@ use crate::server_harness::GetRequest;
 /// Number of concurrent connections that a load generator opens.
 const CONNECTION_COUNT: &str = "64";
 
-/// HTTP load generator. It shares two cores with the measured server.
+/// HTTP load generator, which shares two cores with the measured server.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum LoadGenerator {
-    /// The load generator hey. Like a typical client, it uses about as much CPU time as the server.
+    /// The `hey` load generator. Like a typical client, it uses about as much CPU time as the server.
     Hey,
-    /// The load generator wrk. It uses little CPU time, so the request rate depends on the server's CPU time.
+    /// The `wrk` load generator. It uses little CPU time, so the request rate depends mainly on the server's CPU time.
     Wrk,
 }
 
 impl LoadGenerator {
-    /// Runs the load generator, and returns the number of requests per second.
+    /// Runs the load generator and returns the number of requests per second.
     /// Returns an error if any response has a status other than 200.
     pub(super) async fn measure_request_rate(self, base: &str, get: &GetRequest) -> Result<f64, BenchError> {
         let url = format!("{base}{}", get.target);
@@ -52,7 +52,7 @@ fn format_header_options(get: &GetRequest, omitted: &'static str) -> impl Iterat
     headers.flat_map(|(header, value)| ["-H".to_owned(), format!("{header}: {value}")])
 }
 
-/// Parses the status codes in hey's output, from lines such as `  [200]  17 responses`.
+/// Parses the status codes in hey's output, for example from the line `  [200]  17 responses`.
 fn parse_hey_statuses(output: &str) -> Vec<&str> {
     let lines = output.lines().filter(|line| line.trim_end().ends_with("responses"));
     lines.filter_map(|line| line.split_whitespace().next()).collect()

@@ -9,10 +9,10 @@ use clew_devtools::workspace;
 
 use crate::cargo_tools;
 
-/// Time limit for downloading the advisory database and checking the dependencies.
+/// Timeout for downloading the advisory database and checking the dependencies.
 const AUDIT_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// Downloads the RustSec advisory database, and checks the dependencies in `Cargo.lock` against it.
+/// Downloads the RustSec advisory database and checks the dependencies in `Cargo.lock` against it.
 pub(crate) async fn run() -> Result<(), DevtoolsError> {
     let cargo_deny = cargo_tools::CARGO_DENY.install().await?;
     let step = Step::start("Security advisories (cargo-deny)");

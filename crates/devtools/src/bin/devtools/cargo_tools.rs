@@ -14,7 +14,7 @@ use clew_testkit::toolchain;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CargoTool {
     name: &'static str,
-    /// Version that cargo installs. An older version on the PATH is not used.
+    /// Version to install. An older version on the PATH is not used.
     version: Version,
 }
 
@@ -23,10 +23,10 @@ type Version = [u32; 3];
 pub(crate) const CARGO_DENY: CargoTool = CargoTool { name: "cargo-deny", version: [0, 20, 2] };
 pub(crate) const CARGO_NEXTEST: CargoTool = CargoTool { name: "cargo-nextest", version: [0, 9, 143] };
 
-/// Time limit for building a cargo tool, which takes minutes on a slow machine.
+/// Timeout for building a cargo tool, which takes minutes on a slow machine.
 const BUILD_TIMEOUT: Duration = Duration::from_mins(30);
 
-/// Build settings without optimization, which halve the build time of the cargo tools.
+/// Build settings without optimization, which halve the cargo tools' build time.
 /// Optimization has little effect on the tools' run time, because they mostly wait for other programs.
 const FAST_BUILD_PROFILE: [(&str, &str); 3] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
@@ -47,7 +47,7 @@ impl CargoTool {
         let [major, minor, patch] = self.version;
         let version = format!("{major}.{minor}.{patch}");
         let step = Step::start(format!("Building {} {version} (once)", self.name));
-        // Without CARGO_TARGET_DIR, cargo builds in a temporary directory and removes it.
+        // Without CARGO_TARGET_DIR, cargo builds in a temporary directory, which it then removes.
         workspace::cargo_command()
             .without_env("CARGO_TARGET_DIR")
             .envs(FAST_BUILD_PROFILE)
@@ -66,7 +66,7 @@ impl CargoTool {
     }
 }
 
-/// Parses the version number in version output such as `cargo-deny 0.20.2`.
+/// Parses the version number from version output such as `cargo-deny 0.20.2`.
 fn parse_version(output: &str) -> Option<Version> {
     let mut numbers = output.split_whitespace().nth(1)?.split('.').map(str::parse);
     let mut next = || numbers.next()?.ok();

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: demonstrates Clew on a database server with blocked sessions, up to a CSV export.
+//! `cargo xtask demo`: demonstrates Clew on a database server with blocked sessions, ending with a CSV export.
 
 mod blocked_sessions;
 mod service;
@@ -21,7 +21,7 @@ const SESSION_AGE_DELAY: Duration = Duration::from_secs(3);
 /// Maximum number of printed CSV rows.
 const MAX_PRINTED_CSV_ROWS: usize = 5;
 
-/// Running servers of the demo, and its output file.
+/// The demo's running servers and its output file.
 struct DemoState {
     clew: PathBuf,
     server: Server,
@@ -90,7 +90,7 @@ async fn open_blocked_sessions(server: &Server) -> Result<BlockedSessions, Devto
     Ok(blocked)
 }
 
-/// Prints a command line, then runs the command in the foreground.
+/// Prints a command line and then runs the command in the foreground.
 async fn print_and_run_command(command: &Command) -> Result<(), DevtoolsError> {
     print_line(&format!("$ {}\n", command.command_line()));
     command.run().await

@@ -9,10 +9,10 @@ use clew_devtools::{page, workspace};
 
 use crate::cargo_tools;
 
-/// Time limit for each check, which may include a first build on a slow machine.
+/// Timeout for each check, which may include a first build on a slow machine.
 const CHECK_TIMEOUT: Duration = Duration::from_mins(45);
 
-/// Runs all checks, even after a failed check, and reports every failed check.
+/// Runs all checks even if some fail and reports every failed check.
 pub(crate) async fn run() -> Result<(), DevtoolsError> {
     // The build checks the page's TypeScript types, and the next compilation embeds the page.
     page::build_page().await?;

@@ -1,4 +1,4 @@
-//! Runs the development tasks of this project: `cargo xtask TASK`.
+//! Runs the project's development tasks: `cargo xtask TASK`.
 //! Each task prints its progress and installs missing prerequisites.
 
 mod audit;

@@ -1,4 +1,4 @@
-//! Builds the program of a task that needs more dependencies than `devtools`, and runs it in place of this process.
+//! Builds a task's program, which needs more dependencies than `devtools`, and replaces this process with it.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
@@ -14,7 +14,7 @@ pub(crate) struct ProgramArgs {
     arguments: Vec<OsString>,
 }
 
-/// Program of a task.
+/// Program that implements a task.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TaskProgram {
     package: &'static str,
@@ -25,7 +25,7 @@ pub(crate) const BENCH: TaskProgram = TaskProgram { package: "clew-bench", name:
 pub(crate) const FAULTS: TaskProgram = TaskProgram { package: "clew-chaos", name: "faults" };
 
 impl TaskProgram {
-    /// Builds the program, and replaces this process with it. Returns only if this fails.
+    /// Builds the program and replaces this process with it. Returns only on failure.
     pub(crate) async fn build_and_replace_process(self, task: ProgramArgs) -> DevtoolsError {
         let arguments =
             [&["build", "--package", self.package, "--bin", self.name], &workspace::DEVELOPMENT_PACKAGES[..]].concat();

@@ -36,7 +36,7 @@ pub(crate) async fn run(nextest: &[OsString]) -> Result<(), DevtoolsError> {
     tests.and(examples)
 }
 
-/// Sets environment variables with which tests find the servers and client programs.
+/// Sets the environment variables that tests use to find the servers and client programs.
 fn add_server_path_variables(command: Command) -> Command {
     command
         .env(toolchain::SERVERS_DIR_ENV_VAR, toolchain::servers_dir())

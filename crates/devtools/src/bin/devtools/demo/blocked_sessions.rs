@@ -1,4 +1,4 @@
-//! Opens the sessions of a typical incident: an uncommitted transaction, sessions that wait for it, and a long query.
+//! Opens the sessions of a typical incident: an uncommitted transaction, sessions waiting for it, and a long query.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use tokio::task::JoinSet;
 
-/// Account that Clew uses on the demo database server, which listens only on the loopback interface.
+/// Clew's account on the demo database server, which listens only on the loopback interface.
 pub(crate) const READER_USER: &str = "clew";
 pub(crate) const READER_PASSWORD: &str = "clew-demo";
 
@@ -43,12 +43,12 @@ const DEMO_SESSIONS: [(&str, &[&str], Option<&str>); 7] = [
 
 const LONG_LOCK_WAIT_STATEMENTS: [&str; 1] = ["SET SESSION innodb_lock_wait_timeout = 100000"];
 
-/// Number of [`DEMO_SESSIONS`] that wait for a lock.
+/// Number of [`DEMO_SESSIONS`] that are waiting for a lock.
 const LOCK_WAITER_COUNT: u64 = 3;
-/// Time limit within which all lock waiters must be blocked.
+/// Timeout for all lock waiters to become blocked.
 const LOCK_WAIT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Open demo sessions. Dropping the value closes all sessions.
+/// Open demo sessions. Dropping the value closes them.
 #[derive(Debug)]
 pub(super) struct BlockedSessions {
     port: u16,
@@ -57,7 +57,7 @@ pub(super) struct BlockedSessions {
 }
 
 impl BlockedSessions {
-    /// Opens the demo sessions, and waits until all lock waiters are blocked.
+    /// Opens the demo sessions and waits until all lock waiters are blocked.
     pub(super) async fn open(server: &Server) -> Result<Self, DevtoolsError> {
         server.run(&SETUP_STATEMENTS).await.map_err(database_error("prepare the database"))?;
         let mut blocked = Self { port: server.port(), idle: Vec::new(), busy: JoinSet::new() };

@@ -31,7 +31,7 @@ impl DemoService {
         Ok(Self { process, deployment })
     }
 
-    /// Registers the database server at `url`, and returns its instance id and node id.
+    /// Registers the database server at `url` and returns its instance id and node id.
     pub(super) async fn add_instance(&self, url: &str) -> Result<(String, String), DevtoolsError> {
         let step = Step::start("clew instance add");
         let instance = self.deployment.add_instance("demo", &[url.to_owned()], READER_PASSWORD).await?;
@@ -64,7 +64,7 @@ impl DemoService {
         Ok(path)
     }
 
-    /// Returns the administrator's credentials. `--keep` prints them, because the server is temporary.
+    /// Returns the administrator's credentials, which `--keep` prints so that the user can log in to the demo server.
     pub(super) fn credentials(&self) -> &Credentials {
         &self.deployment.credentials
     }
@@ -73,7 +73,7 @@ impl DemoService {
         self.process.endpoint()
     }
 
-    /// Shuts down `clew serve` gracefully: sends SIGTERM, and waits until the process exits.
+    /// Shuts down `clew serve` gracefully: sends SIGTERM and waits until the process exits.
     pub(super) async fn stop(self) -> Result<(), DevtoolsError> {
         self.process.stop().await
     }
