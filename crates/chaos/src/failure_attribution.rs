@@ -7,7 +7,7 @@ use crate::nodes::NodeKind;
 use crate::timeline::FaultEvent;
 
 /// Attribution window: time in milliseconds for which a fault can still explain failures after it has ended.
-/// The window is longer than an S3 request with all retries, a database response, or a lease.
+/// The attribution window is longer than an S3 request with all retries, a database response, or a lease.
 const ATTRIBUTION_WINDOW_MILLIS: i64 = 60_000;
 
 /// S3 error code for a request whose timestamp differs too much from the clock of the S3 server.
