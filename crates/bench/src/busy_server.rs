@@ -280,7 +280,7 @@ fn format_notification_delay(maximum: Duration) -> String {
     )
 }
 
-/// Returns a `clew` command whose timeout is 300 s, because the machine is busy.
+/// Returns a `clew` command with a timeout of 300 s, which allows for a busy machine.
 fn clew_command(bench: &BenchContext, arguments: &[&str], server: &Server, tls: &str) -> Command {
     let url = server_url(server, tls);
     Command::new(&bench.clew).args(arguments.iter().copied()).args([url.as_str(), "--timeout", "300"])

@@ -75,7 +75,7 @@ enum MeasuredRows {
     Increment(u64, u64),
 }
 
-/// Statement size in bytes for which a result row is about 1 KiB long.
+/// Statement size in bytes that yields result rows of about 1 KiB.
 const STATEMENT_BYTES: usize = 960;
 const SMALL_ROW_COUNT: u64 = 1000;
 const LARGE_ROW_COUNT: u64 = 100_000;

@@ -104,7 +104,7 @@ fn sysbench_command(server: &Server) -> Command {
     ])
 }
 
-/// Returns options for a large buffer pool and redo log, so that neither limits the server's throughput.
+/// Returns options for a large buffer pool and redo log so that neither limits the server's throughput.
 fn server_arguments(flavor: Flavor) -> Vec<String> {
     let log = match flavor {
         Flavor::MySql => "--innodb-redo-log-capacity=2G",

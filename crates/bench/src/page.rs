@@ -148,7 +148,7 @@ impl BrowserSession {
         Self(node.env("CLEW_STAGE", settings.to_string()))
     }
 
-    /// Runs `web/browser/measure.mjs`, and returns the measured value of one metric.
+    /// Runs `web/browser/measure.mjs` and returns the measured value of one metric.
     async fn measure_metric(&self, metric: &str, seconds: u32) -> Result<f64, BenchError> {
         let command = self.0.clone().args(["browser/measure.mjs", metric, &seconds.to_string()]);
         let output = command.output().await?;

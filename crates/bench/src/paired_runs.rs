@@ -15,7 +15,7 @@ pub(super) struct Measurement {
     pub(super) notes: Vec<String>,
 }
 
-/// Runs Clew and the baseline alternately, so that background load affects both equally.
+/// Runs Clew and the baseline alternately so that background load affects both equally.
 /// Even pairs start with Clew, odd pairs with the baseline. An initial, unmeasured pair warms the caches.
 pub(super) async fn run_pairs(
     case: BenchCase,

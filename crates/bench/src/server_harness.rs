@@ -83,7 +83,7 @@ impl NodeInventory {
         Ok(Self { deployment, nodes })
     }
 
-    /// Creates an access key for a user with read-only access, because policies do not apply to administrators.
+    /// Creates an access key for a read-only user, because policies do not apply to administrators.
     pub(super) async fn create_read_only_key(&self) -> Result<AccessKey, DevtoolsError> {
         self.deployment.create_user_with_key(READ_ONLY_POLICY_NAME).await
     }

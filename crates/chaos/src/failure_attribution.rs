@@ -29,7 +29,7 @@ pub(crate) fn find_unexplained_failure(row: &TaskRow, node: NodeKind, events: &[
     (!is_explained).then(|| format!("unexplained failure of {node:?} ({kind}: {detail})"))
 }
 
-/// Returns the label under which the report counts a failed collection.
+/// Returns the label used to count a failed collection in the report.
 pub(crate) fn format_failure_label(row: &TaskRow) -> String {
     let detail = row.failure_detail.as_deref().unwrap_or_default();
     let kind = row.failure_kind.as_deref().unwrap_or_default();

@@ -15,9 +15,9 @@ use crate::error::{ChaosError, io_error};
 /// Kind of monitored node, which determines the node's behavior.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NodeKind {
-    /// Fake server with exactly this number of sessions in its process list.
+    /// Fake server with exactly this many sessions in its process list.
     Fake(u64),
-    /// MariaDB server with at least this number of sessions, which the test process keeps open.
+    /// MariaDB server with at least this many sessions, held open by the test process.
     Real(u64),
     /// Fake server that accepts each connection and then closes it.
     ClosesConnections,

@@ -10,7 +10,7 @@ use crate::fault::Fault;
 pub(crate) struct FaultEvent {
     pub(crate) fault: Fault,
     pub(crate) begin: i64,
-    /// Timestamp at which the fault ended, or `i64::MAX` while the fault is active.
+    /// Time at which the fault ended, or `i64::MAX` while the fault is active.
     pub(crate) end: i64,
 }
 

@@ -16,7 +16,7 @@ use clew_testkit::{Flavor, Server, ServerOptions};
 use self::blocked_sessions::{BlockedSessions, READER_PASSWORD};
 use self::service::DemoService;
 
-/// Delay before the first snapshot, so that all session ages are above zero.
+/// Delay before the first snapshot so that all session ages are nonzero.
 const SESSION_AGE_DELAY: Duration = Duration::from_secs(3);
 /// Maximum number of printed CSV rows.
 const MAX_PRINTED_CSV_ROWS: usize = 5;

@@ -64,7 +64,7 @@ impl DemoService {
         Ok(path)
     }
 
-    /// Returns the administrator's credentials, which `--keep` prints so that the user can log in to the demo server.
+    /// Returns the administrator's credentials, which `--keep` prints so that the user can sign in to the demo server.
     pub(super) fn credentials(&self) -> &Credentials {
         &self.deployment.credentials
     }
