@@ -1,8 +1,8 @@
 //! Benchmarks for request authentication and authorization: `cargo bench -p clew-iam --bench request`.
 //!
-//! The benchmark group `signature` verifies the signatures of a GET request and of a POST request with a small body.
+//! The `signature` benchmark group verifies the signatures of a GET request and a POST request with a small body.
 //! Each signature covers the five headers that the official SDK signs.
-//! The benchmark group `decision` evaluates one system policy, and then twenty policies whose conditions do not match.
+//! The `decision` benchmark group evaluates one system policy, then twenty policies whose conditions do not match.
 
 #![allow(missing_docs, reason = "what criterion's macros make has none")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark fails by panicking")]

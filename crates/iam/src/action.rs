@@ -1,4 +1,4 @@
-//! Table of all API actions. Routes, policies, policy validation and documentation use this table.
+//! Table of all API actions, used by routes, policies, policy validation and documentation.
 
 use serde::Serialize;
 
@@ -12,16 +12,16 @@ pub enum AccessLevel {
     Read,
     /// Changes a resource.
     Write,
-    /// Changes permissions, or settings of Clew's automatic actions.
+    /// Changes permissions, or settings that control Clew's automatic actions.
     PermissionManagement,
 }
 
-/// Type of the resource that an action applies to.
+/// Resource type to which an action applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetType {
     /// A database instance.
-    /// Policies select instances by URN, or by conditions on the instance's enterprise project and tags.
+    /// Policies select instances by URN or by conditions on an instance's enterprise project and tags.
     Instance,
     /// A project.
     /// A policy statement matches a project only if it applies to all resources and has no resource conditions.
@@ -30,16 +30,16 @@ pub enum TargetType {
     Domain,
 }
 
-/// API action, with a name for each permission model (spec sections 4.1 and 4.2).
+/// API action with a name in each permission model (spec sections 4.1 and 4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Action {
-    /// Name of the action in identity policies.
+    /// Action name in identity policies.
     pub name: &'static str,
     /// Name of the action in role policies.
     pub alias: &'static str,
     /// Access level of the action.
     pub level: AccessLevel,
-    /// Type of the resource that the action applies to.
+    /// Resource type to which the action applies.
     pub target: TargetType,
     /// Condition keys that this action supports in addition to the global condition keys.
     pub keys: &'static [&'static str],

@@ -1,6 +1,6 @@
 //! Decides whether a principal may perform an action.
 //!
-//! An access decision checks the credential scope first, then the administrator flag, then the policies.
+//! Each decision checks the credential scope first, then the administrator flag, then the policies.
 //! An explicit Deny overrides every Allow. An action without a matching Allow is denied (spec section 4.6).
 
 mod explanation;
@@ -25,10 +25,10 @@ pub enum Decision {
     Allow,
     /// The action is denied.
     Deny {
-        /// Reason for the denial. The reason is intended for logs, not for responses to the caller.
+        /// Reason for the denial, intended for logs and not for responses to the caller.
         ///
         /// A response must not distinguish [`DenyReason::UnknownProject`] from [`DenyReason::ForeignProject`].
-        /// Distinguishable responses would reveal to a caller which projects exist in other domains.
+        /// Otherwise, callers could find out which projects exist in other domains.
         #[serde(serialize_with = "serialize_deny_reason")]
         reason: DenyReason,
     },
@@ -72,10 +72,10 @@ pub enum DenyReason {
     ExplicitDeny {
         /// Name of the policy that denies the action.
         policy: String,
-        /// 1-based position of the statement in the policy document.
+        /// 1-based statement position in the policy document.
         statement: usize,
     },
-    /// Policy evaluation exceeded the work budget of the request.
+    /// Policy evaluation exceeded the request's work budget.
     #[error("the evaluation of the user's policies exceeds the work budget")]
     WorkBudget,
 }
@@ -144,10 +144,10 @@ pub fn decide_access(
     decision
 }
 
-/// Returns true if the policies can allow the action on at least one resource of the project.
+/// Returns true if the policies can allow the action on at least one resource in the project.
 ///
-/// A list request is denied if the result is false. Otherwise, its handler removes the resources without access.
-/// This function ignores the credential scope, so a caller must also call [`check_credential_scope`].
+/// If the result is false, list requests are denied. Otherwise, their handlers omit resources without access.
+/// Ignores the credential scope, so callers must also call [`check_credential_scope`].
 /// Returns false if the principal's work budget is exhausted.
 #[must_use]
 pub fn may_allow_action(principal: &Principal, action: Action, project: &ProjectId) -> bool {

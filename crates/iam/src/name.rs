@@ -2,17 +2,17 @@
 
 use std::fmt;
 
-/// Maximum length of a description in characters (spec section 4.3 defines the limit for policies).
+/// Maximum description length in characters (spec section 4.3 defines the limit for policies).
 pub const MAX_DESCRIPTION_LENGTH: usize = 1000;
 
-/// Naming rule: the maximum length of a name and its allowed characters.
+/// Naming rule: maximum length and allowed characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NameRule {
     /// Maximum length of a name in characters.
     pub max_length: usize,
-    /// Characters that are allowed in addition to ASCII letters and digits.
+    /// Characters allowed in addition to ASCII letters and digits.
     pub extra_chars: &'static str,
-    /// Reserved names, because each of these names has a special meaning as a URL path segment.
+    /// Reserved names, each of which has a special meaning as a URL path segment.
     reserved: &'static [&'static str],
 }
 

@@ -1,4 +1,4 @@
-//! Hashes and verifies user passwords with Argon2id. Password hashes are PHC hash strings.
+//! Hashes and verifies user passwords with Argon2id. Password hashes are PHC strings.
 
 use std::hint::black_box;
 
@@ -16,12 +16,12 @@ pub const ARGON2_ITERATIONS: u32 = 2;
 /// Argon2 parallelism: number of lanes.
 pub const ARGON2_PARALLELISM: u32 = 1;
 
-/// Length of a generated password in characters.
+/// Generated password length in characters.
 pub const GENERATED_PASSWORD_LENGTH: usize = 24;
 
-/// Minimum length of a user-chosen password in characters.
+/// Minimum length of a user-chosen password, in characters.
 pub const MIN_PASSWORD_LENGTH: usize = 8;
-/// Maximum length of a user-chosen password in characters.
+/// Maximum length of a user-chosen password, in characters.
 pub const MAX_PASSWORD_LENGTH: usize = 128;
 
 /// Reason why a password is rejected.
@@ -30,7 +30,7 @@ pub enum PasswordError {
     /// The password is too short or too long.
     #[error("a password must have {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters")]
     Length,
-    /// The password equals the user name, so an attacker could easily guess the password.
+    /// The password equals the user name, which makes it easy to guess.
     #[error("a password must differ from the user name")]
     UserName,
 }
@@ -54,7 +54,7 @@ fn create_hasher() -> Result<Argon2<'static>, SecretError> {
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
-/// Hashes a password with a random salt into a PHC hash string. Hashing takes tens of milliseconds of CPU time.
+/// Hashes a password with a random salt and returns a PHC string. Takes tens of milliseconds of CPU time.
 pub fn hash_password(password: &SecretString) -> Result<String, SecretError> {
     let hash: PasswordHash = create_hasher()?
         .hash_password(password.expose_secret().as_bytes())
@@ -62,14 +62,14 @@ pub fn hash_password(password: &SecretString) -> Result<String, SecretError> {
     Ok(hash.to_string())
 }
 
-/// Verifies a password against a PHC hash string. Returns false if the PHC hash string is malformed.
+/// Verifies a password against a PHC string. Returns false if the PHC string is malformed.
 #[must_use]
 pub fn verify_password(password: &SecretString, hash: &str) -> bool {
     let (Ok(hash), Ok(argon2id)) = (PasswordHash::new(hash), create_hasher()) else { return false };
     argon2id.verify_password(password.expose_secret().as_bytes(), &hash).is_ok()
 }
 
-/// Takes as long as [`verify_password`]. Call this function if the user name of a login is unknown.
+/// Takes as long as [`verify_password`]. Call this function if a login has an unknown user name.
 /// A shorter response time for unknown user names would reveal which users exist.
 pub fn simulate_password_verification(password: &SecretString) {
     let mut output = [0_u8; Params::DEFAULT_OUTPUT_LEN];

@@ -1,10 +1,10 @@
 //! Policies. A policy is a JSON document that allows or denies actions (spec sections 4.3 to 4.7).
 //!
 //! A policy contains a list of statements.
-//! A statement matches a request if the statement's actions, resources and conditions all match.
-//! The module [`crate::decision`] derives the access decision from the matching statements.
+//! A statement matches a request if its actions, resources and conditions all match.
+//! [`crate::decision`] derives the access decision from the matching statements.
 //!
-//! Behaviour in cases that the spec does not define:
+//! Behavior in cases that the spec does not define:
 //!
 //! | case | behaviour |
 //! |---|---|
@@ -60,19 +60,19 @@ impl Policy {
         self.version
     }
 
-    /// Returns the permission model of the policy. The document version determines the permission model.
+    /// Returns the policy's permission model, which the document version determines.
     #[must_use]
     pub fn model(&self) -> PolicyModel {
         self.model
     }
 
-    /// Returns the statements of the policy. The slice is never empty.
+    /// Returns the policy's statements. The slice is never empty.
     #[must_use]
     pub fn statements(&self) -> &[Statement] {
         &self.statements
     }
 
-    /// Returns the length of the policy document in bytes.
+    /// Returns the policy document size in bytes.
     #[must_use]
     pub fn document_size_bytes(&self) -> usize {
         self.bytes

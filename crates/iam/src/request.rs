@@ -1,4 +1,4 @@
-//! Input for policy evaluation: caller, action, resource and environment.
+//! Policy evaluation input: caller, action, resource and environment.
 
 use std::net::IpAddr;
 
@@ -37,24 +37,24 @@ pub struct Resource<'a> {
     pub project: Option<RequestProject<'a>>,
     /// Region of this server.
     pub region: &'a str,
-    /// Instance, or `None` if the request applies to no instance or to all instances of a project.
+    /// Instance, or `None` if the request applies to no instance or to all instances in a project.
     pub instance: Option<RequestInstance<'a>>,
     /// Tags that the request adds or removes.
     pub request_tags: &'a [Tag],
 }
 
-/// Timestamp, client address and TLS use of a request. Policy conditions can refer to these properties.
+/// Timestamp, client address and TLS use of a request, for policy conditions.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestEnvironment {
     /// Time of the request.
     pub now: Timestamp,
-    /// IP address of the client, or `None` if the address is unknown.
+    /// Client IP address, or `None` if it is unknown.
     pub source_ip: Option<IpAddr>,
     /// True if the request uses TLS.
     pub secure_transport: bool,
 }
 
-/// User and domain of the caller. Policy conditions can refer to these properties.
+/// The caller's user and domain, for policy conditions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestCaller<'a> {
     pub(crate) user_id: &'a UserId,
@@ -70,6 +70,6 @@ pub(crate) struct EvaluationRequest<'a> {
     pub(crate) action: Action,
     pub(crate) resource: &'a Resource<'a>,
     pub(crate) environment: &'a RequestEnvironment,
-    /// Work budget of the request. Every comparison is charged to this budget.
+    /// Work budget of the request, to which every comparison is charged.
     pub(crate) budget: &'a WorkBudget,
 }

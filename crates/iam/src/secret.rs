@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-/// Error while generating or hashing a secret.
+/// Error returned if generating or hashing a secret fails.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The operating system did not provide random bytes.
@@ -19,7 +19,7 @@ pub(crate) const ALPHANUMERIC_CHARS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRS
 
 /// Generates a random string of `count` characters, each drawn uniformly from `alphabet`.
 pub(crate) fn generate_random_string(count: usize, alphabet: &[u8]) -> Result<SecretString, SecretError> {
-    // Rejection sampling: bytes beyond the last multiple of the alphabet's length would favour its first letters.
+    // Rejection sampling: bytes beyond the last multiple of the alphabet's length would favor its first letters.
     let uniform_range = 256 - 256 % alphabet.len();
     let mut text = String::with_capacity(count);
     let mut random = Zeroizing::new([0_u8; 64]);

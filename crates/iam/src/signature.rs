@@ -1,4 +1,4 @@
-//! SDK-HMAC-SHA256 request signatures, as used by the cloud's SDKs (spec section 8.1).
+//! SDK-HMAC-SHA256 request signatures, as used by the Huawei Cloud SDKs (spec section 8.1).
 //!
 //! Client and server share this module, so signing and verification cannot diverge.
 
@@ -16,7 +16,7 @@ use subtle::ConstantTimeEq;
 
 pub use authorization::Authorization;
 
-/// Name of the signature algorithm in the `Authorization` header.
+/// Signature algorithm name in the `Authorization` header.
 pub const SIGNATURE_ALGORITHM: &str = "SDK-HMAC-SHA256";
 /// Maximum difference between a request's date and the server's clock, in either direction.
 pub const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
@@ -39,7 +39,7 @@ pub struct RequestToSign<'a, T = String> {
     pub query: &'a str,
     /// All headers of the request, with lower-case names.
     pub headers: &'a [(T, T)],
-    /// SHA-256 of the body in hexadecimal, as returned by [`hash_body`].
+    /// SHA-256 hash of the body in hexadecimal, as returned by [`hash_body`].
     pub body_sha256: String,
 }
 
@@ -55,7 +55,7 @@ impl<T: AsRef<str>> RequestToSign<'_, T> {
     }
 
     /// Returns the body hash for the canonical request.
-    /// As in the SDK, for a non-empty body, the value of `X-Sdk-Content-Sha256` replaces the computed hash.
+    /// As in the SDK, the value of `X-Sdk-Content-Sha256` replaces the computed hash of a non-empty body.
     fn body_hash_to_sign(&self) -> &str {
         match self.header_value(CONTENT_HASH_HEADER) {
             Some(header_hash) if self.body_sha256 != EMPTY_BODY_HASH => header_hash,
@@ -67,7 +67,7 @@ impl<T: AsRef<str>> RequestToSign<'_, T> {
 /// Reason why a signature is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// The `Authorization` header specifies another algorithm or no algorithm.
+    /// The `Authorization` header specifies a different algorithm or none.
     #[error("the Authorization header does not start with {SIGNATURE_ALGORITHM}")]
     Algorithm,
     /// A part of the `Authorization` header is missing, repeated or malformed.
@@ -93,25 +93,25 @@ pub enum SignatureError {
         /// Time of the server.
         now: Timestamp,
     },
-    /// The SHA-256 of the request body differs from `X-Sdk-Content-Sha256`.
+    /// The SHA-256 hash of the request body differs from `X-Sdk-Content-Sha256`.
     #[error("X-Sdk-Content-Sha256 is not the hash of the body")]
     Body,
     /// The request uses `UNSIGNED-PAYLOAD` for a content type whose body must be signed.
     #[error("the body must be signed: {UNSIGNED_PAYLOAD} is allowed only for content types other than JSON and BSON")]
     UnsignedBody,
-    /// The signature does not match: the request was modified, or was signed with another secret key.
+    /// The signature does not match: the request was modified or was signed with a different secret key.
     #[error("the signature does not match the request")]
     Mismatch,
 }
 
-/// Returns the SHA-256 of a body in lower-case hexadecimal.
+/// Returns the SHA-256 hash of a body in lower-case hexadecimal.
 #[must_use]
 pub fn hash_body(body: &[u8]) -> String {
     if body.is_empty() { EMPTY_BODY_HASH.to_owned() } else { encode_hex(&Sha256::digest(body).into()) }
 }
 
 /// Encodes a hash in lower-case hexadecimal.
-/// This function is faster than `hex::encode`, which appends one character at a time.
+/// Faster than `hex::encode`, which appends one character at a time.
 fn encode_hex(hash: &[u8; 32]) -> String {
     let mut letters = vec![0; 64];
     match hex::encode_to_slice(hash, &mut letters).map(|()| String::from_utf8(letters)) {
@@ -137,7 +137,7 @@ pub fn format_date(now: Timestamp) -> String {
 /// Signs a request and returns the value of the `Authorization` header.
 ///
 /// `date` must equal the request's `X-Sdk-Date`. `signed_headers` may be in any order.
-/// The signature omits each header in `signed_headers` that the request does not contain.
+/// Headers in `signed_headers` that the request does not contain are not signed.
 /// Like the SDK, this function never signs headers with `_` in their name, because gateways drop such headers.
 #[must_use]
 pub fn sign_request<T: AsRef<str>>(
@@ -158,7 +158,7 @@ pub fn sign_request<T: AsRef<str>>(
     format!("{SIGNATURE_ALGORITHM} Access={access_key}, SignedHeaders={}, Signature={signature}", signed.join(";"))
 }
 
-/// Verifies the signature of a request, and checks that the request date is within 15 minutes of `now`.
+/// Verifies a request's signature and checks that the request date is within 15 minutes of `now`.
 ///
 /// `secret` is the secret key that belongs to `authorization.access_key`.
 pub fn verify_signature<T: AsRef<str>>(
@@ -226,7 +226,7 @@ fn check_body_hash<T: AsRef<str>>(signed: &[String], request: &RequestToSign<'_,
     if must_be_hashed { Err(SignatureError::UnsignedBody) } else { Ok(()) }
 }
 
-/// Computes the HMAC of the string to sign, with the secret access key as the HMAC key.
+/// Computes the HMAC of the string to sign, using the secret access key as the HMAC key.
 fn compute_signature<T: AsRef<str>>(
     request: &RequestToSign<'_, T>,
     signed: &[String],

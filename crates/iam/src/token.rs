@@ -1,16 +1,16 @@
-//! Authentication tokens of the API (spec section 3.2).
+//! API authentication tokens (spec section 3.2).
 //!
-//! `POST /v3/auth/tokens` returns a token in the header `X-Subject-Token`.
-//! Clients send the token in the header `X-Auth-Token`.
+//! `POST /v3/auth/tokens` returns a token in the `X-Subject-Token` header.
+//! Clients send the token in the `X-Auth-Token` header.
 //! A token is a random string without embedded data.
-//! The store contains only the hash of a token, so read access to the store is not sufficient to impersonate a user.
+//! The store contains only token hashes, so read access to the store is not sufficient to impersonate a user.
 
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
 use crate::secret::{ALPHANUMERIC_CHARS, SecretError, generate_random_string};
 
-/// Length of a token in characters. The API allows 36 to 20,000 characters (spec section 0).
+/// Token length in characters. The API allows 36 to 20,000 characters (spec section 0).
 pub const TOKEN_LENGTH: usize = 64;
 
 /// Generates a random token of letters and digits.
@@ -18,16 +18,16 @@ pub fn generate_token() -> Result<SecretString, SecretError> {
     generate_random_string(TOKEN_LENGTH, ALPHANUMERIC_CHARS)
 }
 
-/// Returns the SHA-256 hash of a token. The store contains this hash instead of the token.
+/// Returns the SHA-256 hash of a token, which the store contains instead of the token.
 /// A fast hash is sufficient, because a token has 381 bits of entropy.
 #[must_use]
 pub fn hash_token(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// Derives the CSRF token of a web page session from the session's authentication token.
+/// Derives a web page session's CSRF token from its authentication token.
 ///
-/// Page scripts can read the CSRF token, but cannot derive the authentication token or its hash from the CSRF token.
+/// Page scripts can read the CSRF token, but cannot derive the authentication token or its hash from it.
 #[must_use]
 pub fn derive_csrf_token(token: &str) -> String {
     hex::encode(Sha256::new().chain_update(b"clew csrf\0").chain_update(token.as_bytes()).finalize())
@@ -45,7 +45,7 @@ mod tests {
         assert!((36..=20_000).contains(&one.expose_secret().len()));
         assert_ne!(hash_token(one.expose_secret()), hash_token(other.expose_secret()));
         assert_eq!(hash_token(one.expose_secret()), hash_token(one.expose_secret()));
-        // SHA-256 of "abc", as FIPS 180-4 prints it.
+        // SHA-256 of "abc", as given in FIPS 180-4.
         assert_eq!(hex::encode(hash_token("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 

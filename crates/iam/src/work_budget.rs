@@ -1,21 +1,21 @@
-//! Work budget that limits the cost of policy evaluation for one request.
+//! Work budget that limits the cost of evaluating policies for one request.
 //!
 //! The budget counts work units instead of time. One unit is about the cost of comparing one byte.
-//! The number of used work units depends only on the policies and the request, so tests can assert an exact number.
+//! The number of used work units depends only on the policies and the request, so tests can assert exact numbers.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// Default work budget of one request in work units. Spending the entire budget takes about 0.1 s of CPU time.
+/// Default work budget per request, in work units. Spending the entire budget takes about 0.1 s of CPU time.
 const DEFAULT_WORK_UNITS: u64 = 64 << 20;
 
-/// Fixed cost of one comparison in work units. The fixed cost accounts for the overhead of many short patterns.
+/// Fixed cost per comparison in work units, which accounts for the overhead of many short patterns.
 const COMPARISON_COST_UNITS: u64 = 16;
 
-/// Work budget for the policy evaluation of one request.
+/// Work budget for evaluating the policies for one request.
 ///
 /// Once the work budget is exhausted, no policy statement matches.
-/// With an exhausted work budget, [`decide_access`](crate::decision::decide_access) denies the action.
+/// [`decide_access`](crate::decision::decide_access) then denies the action.
 #[derive(Debug)]
 pub struct WorkBudget {
     limit: u64,
@@ -27,7 +27,7 @@ pub struct WorkBudget {
 /// Charges work units to the principal's rate limit during policy evaluation.
 struct RateLimitAccount {
     step: u64,
-    /// Number of used work units at which the account charges the next step to the rate limit.
+    /// Number of used work units at which the next step is charged to the rate limit.
     due: AtomicU64,
     pay: Box<dyn Fn(u64) -> bool + Send + Sync>,
     overdrawn: AtomicBool,
@@ -89,7 +89,7 @@ impl WorkBudget {
         self.limit - self.remaining.load(Relaxed)
     }
 
-    /// Returns true after the budget has rejected a charge. An exhausted budget rejects all further charges.
+    /// Returns true once the budget has rejected a charge. An exhausted budget rejects all further charges.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.exhausted.load(Relaxed)

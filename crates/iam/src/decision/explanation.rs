@@ -15,7 +15,7 @@ pub struct StatementRef {
     pub policy: String,
     /// User or group to which the policy is attached.
     pub via: GrantSource,
-    /// 1-based position of the statement in the policy document.
+    /// 1-based statement position in the policy document.
     pub statement: usize,
     /// `Sid` element of the statement.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,7 +25,7 @@ pub struct StatementRef {
 /// Outcome of evaluating a policy statement, with human-readable reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StatementOutcome {
-    /// Effect of the statement on requests that match it.
+    /// Effect of the statement on matching requests.
     pub effect: Effect,
     /// True if the statement matched.
     pub matched: bool,
@@ -33,7 +33,7 @@ pub struct StatementOutcome {
     pub reasons: Vec<String>,
 }
 
-/// Authorization decision and the outcome of every policy statement.
+/// Authorization decision with the outcome of every policy statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
     /// Result of [`decide_access`].
@@ -46,7 +46,7 @@ pub struct Explanation {
     pub statements: Vec<(StatementRef, StatementOutcome)>,
 }
 
-/// Returns the decision of [`decide_access`], and explains why each statement matched or did not match.
+/// Returns the decision of [`decide_access`] and explains why each statement matched or did not match.
 #[must_use]
 pub fn explain_decision(
     principal: &Principal,

@@ -1,4 +1,4 @@
-//! Principal of a request: the user, the scope of the credentials, and the policies that apply to the user.
+//! Principal of a request: the user, the credential scope and the policies that apply to the user.
 
 use std::sync::Arc;
 
@@ -15,9 +15,9 @@ use crate::work_budget::WorkBudget;
 pub enum CredentialScope {
     /// Token for one project.
     Project(ProjectId),
-    /// Token for the domain. The token grants access to identities, but not to project resources (spec section 3.2).
+    /// Token for the domain, which grants access to identities but not to project resources (spec section 3.2).
     Domain,
-    /// Access key. An access key is valid for the domain and for all projects in the domain.
+    /// Access key, which is valid for the domain and all of its projects.
     AccessKey,
 }
 
@@ -40,7 +40,7 @@ pub struct Grant {
     pub policy_name: String,
     /// User or group to which the policy is attached.
     pub via: GrantSource,
-    /// Project to which the grant is limited, or `None` if the grant covers the domain and all its projects.
+    /// Project to which the grant is limited, or `None` if the grant covers the domain and all of its projects.
     pub project: Option<ProjectId>,
 }
 
@@ -74,13 +74,13 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// Returns the total size of all policy documents that apply to the user, in bytes.
+    /// Returns the total size in bytes of all policy documents that apply to the user.
     #[must_use]
     pub fn total_policy_bytes(&self) -> usize {
         self.grants.iter().map(|grant| grant.policy.document_size_bytes()).sum()
     }
 
-    /// Builds the input of the policy evaluation for a request from this principal.
+    /// Builds the policy evaluation input for a request from this principal.
     pub(super) fn build_evaluation_request<'a>(
         &'a self,
         action: Action,

@@ -123,12 +123,12 @@ fn parse_network(text: &str) -> Option<IpNet> {
 }
 
 impl Condition {
-    /// Returns true if `values` satisfy the condition. An empty slice means that the request has no value for the key.
+    /// Returns true if `values` satisfies the condition. An empty slice means that the request lacks the key.
     ///
     /// The spec does not define the result of an operator without `IfExists` for a missing condition key.
     /// As in Huawei Cloud, a missing condition key makes a positive operator false and a negated operator true.
     /// For example, a `StringNotEquals` condition on a tag is true for a resource without the tag.
-    /// To require that a tag is present, a policy statement can contain an additional `Null` condition.
+    /// To require the tag, a policy statement can include an additional `Null` condition.
     pub(super) fn is_satisfied_by_values(&self, values: &[Cow<'_, str>], budget: &WorkBudget) -> bool {
         let ParsedOperator { operator, quantifier, if_exists } = self.test;
         if matches!(operator.comparison, Comparison::Null) {

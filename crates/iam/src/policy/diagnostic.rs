@@ -9,7 +9,7 @@ use serde::Serialize;
 pub struct Diagnostic {
     /// Line number, counted from 1.
     pub line: usize,
-    /// 1-based column number of the problem in characters.
+    /// 1-based column number of the problem, in characters.
     pub column: usize,
     /// JSONPath of the invalid value, such as `$.Statement[0].Action[1]`.
     pub path: String,
@@ -18,7 +18,7 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// Creates a diagnostic that refers to the byte offset `at` in the policy document `text`.
+    /// Creates a diagnostic for the byte offset `at` in the policy document `text`.
     pub(super) fn new(text: &str, at: usize, path: &JsonPath, message: impl Into<String>) -> Self {
         let before = text.get(..at).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -37,13 +37,13 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// All errors of an invalid policy document.
+/// All errors found in an invalid policy document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("invalid policy: {}", .0.iter().map(Diagnostic::to_string).collect::<Vec<_>>().join("; "))]
 pub struct PolicyErrors(pub(super) Vec<Diagnostic>);
 
 impl PolicyErrors {
-    /// Returns the errors, sorted by their positions in the document. The slice is never empty.
+    /// Returns the errors, sorted by position in the document. The slice is never empty.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.0

@@ -20,7 +20,7 @@ impl Policy {
         Self::parse_document(text, true)
     }
 
-    /// Parses a stored policy document for evaluation. Skips the warnings, because warnings are expensive to compute.
+    /// Parses a stored policy document for evaluation. Skips warnings, which are expensive to compute.
     pub fn parse_stored_document(text: &str) -> Result<Self, PolicyErrors> {
         Self::parse_document(text, false)
     }
@@ -44,8 +44,8 @@ impl Policy {
     }
 }
 
-/// Maximum number of errors, and maximum number of warnings, that the parser reports.
-/// The limit bounds the parse time, because each diagnostic scans the document to compute a line and a column.
+/// Maximum number of errors, and separately of warnings, that the parser reports.
+/// The limit bounds the parse time, because each diagnostic scans the document to compute its line and column.
 const MAX_DIAGNOSTICS: usize = 100;
 
 /// A JSON value with its path in the policy document.
@@ -61,7 +61,7 @@ impl LocatedValue<'_> {
     }
 }
 
-/// Parser that collects errors and warnings. Parser methods return `None` for an invalid part of the document.
+/// Parser that collects errors and warnings. Its methods return `None` for invalid parts of the document.
 pub(super) struct DocumentParser<'t> {
     text: &'t str,
     errors: Vec<Diagnostic>,
@@ -70,7 +70,7 @@ pub(super) struct DocumentParser<'t> {
 }
 
 /// Collects the parsed entries of a list. Returns `None` if any entry is invalid.
-/// Always consumes the entire iterator, so that the parser reports the errors in all list entries.
+/// Always consumes the entire iterator so that the errors in all list entries are reported.
 pub(super) fn collect_all_or_none<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     let parts: Vec<_> = parts.collect();
     parts.into_iter().collect()
@@ -87,7 +87,7 @@ impl DocumentParser<'_> {
         self.report_error_at(at.start_offset(), &at.path, message);
     }
 
-    /// Adds warnings up to the maximum number of warnings. Warnings beyond the maximum are not computed.
+    /// Adds warnings up to [`MAX_DIAGNOSTICS`]. Further warnings are not computed.
     pub(super) fn add_warnings<M: IntoIterator<Item = String>>(
         &mut self,
         at: &LocatedValue<'_>,

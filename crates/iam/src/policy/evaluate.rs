@@ -14,13 +14,13 @@ use crate::work_budget::WorkBudget;
 /// Reason why a statement does not match a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum StatementMismatch<'s> {
-    /// The action of the request does not match the statement.
+    /// The requested action does not match the statement.
     Action,
-    /// The resource of the request does not match the statement.
+    /// The requested resource does not match the statement.
     Resource,
     /// A condition uses a key that the action does not support.
     UnsupportedKey(&'s Condition),
-    /// The request does not satisfy a condition of the statement.
+    /// The request does not satisfy one of the statement's conditions.
     Condition(&'s Condition),
 }
 
@@ -60,7 +60,7 @@ impl Statement {
     /// Returns true if the requested resource matches the statement's resource patterns.
     ///
     /// An action without a resource type matches only the resource `*` (spec section 4.3).
-    /// For an action without a resource type, a Deny with `NotResource` matches, but an Allow does not match.
+    /// For an action without a resource type, a Deny with `NotResource` matches, but an Allow does not.
     /// For example, an Allow whose `NotResource` names one instance does not match an action on the project.
     fn matches_resource(&self, model: PolicyModel, request: &EvaluationRequest<'_>) -> bool {
         let Some(resources) = &self.resources else { return true };

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::policy::policy_model::PolicyModel;
 use crate::request::EvaluationRequest;
 
-/// Part of a request that provides the value of a condition key.
+/// Part of a request from which a condition key takes its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ValueSource {
     CurrentTime,
@@ -93,7 +93,7 @@ impl ConditionKey {
         self.definition.map_or(ValueSource::Unavailable, |definition| definition.source)
     }
 
-    /// Returns true if the condition key can have several values in one request.
+    /// Returns true if the condition key can have multiple values in one request.
     pub(super) fn is_multivalued(&self) -> bool {
         self.value_source() == ValueSource::TagKeys
     }
@@ -104,7 +104,7 @@ impl ConditionKey {
         matches!(self.value_source(), EnterpriseProjectId | ResourceTag | RequestTag | TagKeys)
     }
 
-    /// Returns the values of the condition key in a request, or an empty list if the request has no value for the key.
+    /// Returns the condition key's values in a request, or an empty list if the request has none.
     pub(super) fn resolve_key_values<'a>(
         &'a self,
         model: PolicyModel,
@@ -144,7 +144,7 @@ impl ConditionKey {
     }
 
     /// Returns the value of the tag whose key follows the slash in the condition key.
-    /// An exact match of the tag key takes precedence over a case-insensitive match.
+    /// An exact match takes precedence over a case-insensitive match.
     fn find_tag_value<'a>(&self, tags: &'a [clew_model::Tag]) -> Option<&'a str> {
         let exact = tags.iter().find(|tag| tag.key == self.tag);
         let found = exact.or_else(|| tags.iter().find(|tag| tag.key.eq_ignore_ascii_case(&self.tag)));

@@ -40,11 +40,11 @@ const fn define_operator(name: &'static str, comparison: Comparison, negated: bo
     ConditionOperator { name, comparison, negated }
 }
 
-/// All condition operators, without a quantifier prefix and without the suffix `IfExists`.
+/// All condition operators, without quantifier prefixes or `IfExists` suffixes.
 ///
 /// Operators ignore case unless the spec marks them as case-sensitive.
 /// `StringStartWith`, `StringEndWith` and their negations also ignore case.
-/// The spec's operator table lacks these four operators, but policy examples of Huawei Cloud contain them.
+/// The spec's operator table lacks these four operators, but Huawei Cloud's policy examples use them.
 pub(super) static CONDITION_OPERATORS: &[ConditionOperator] = &[
     define_operator("StringEquals", Comparison::Same, false),
     define_operator("StringNotEquals", Comparison::Same, true),
@@ -72,7 +72,7 @@ pub(super) static CONDITION_OPERATORS: &[ConditionOperator] = &[
     define_operator("Null", Comparison::Null, false),
 ];
 
-/// Quantifier for condition keys with several values.
+/// Quantifier for condition keys with multiple values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quantifier {
     /// `ForAnyValue:` is true if at least one request value matches, and false if the request has no values.
@@ -81,7 +81,7 @@ pub(super) enum Quantifier {
     All,
 }
 
-/// Condition operator, with an optional quantifier prefix and an optional suffix `IfExists`.
+/// Condition operator with an optional quantifier prefix and an optional `IfExists` suffix.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ParsedOperator {
     pub(super) operator: &'static ConditionOperator,

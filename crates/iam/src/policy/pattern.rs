@@ -1,9 +1,9 @@
 //! Wildcard patterns: `*` matches any sequence of characters, and `?` matches exactly one character (spec section 4.3).
 //!
 //! Users can define arbitrary patterns, so matching must never take exponential time.
-//! A case-sensitive pattern without `?` takes linear time: the matcher searches for each literal between the stars.
-//! For any other pattern, the number of steps is at most the pattern length multiplied by the text length.
-//! The matcher charges every step to the work budget of the request.
+//! A case-sensitive pattern without `?` is matched in linear time by searching for each literal between the stars.
+//! For any other pattern, the number of steps is at most the pattern length times the text length.
+//! The matcher charges every step to the request's work budget.
 
 use crate::work_budget::WorkBudget;
 
@@ -57,7 +57,7 @@ fn matches_star_only_pattern(pattern: &str, text: &str) -> bool {
 /// After a mismatch, the matcher backtracks only to the last `*`.
 /// Backtracking to an earlier `*` is unnecessary, because it cannot produce additional matches.
 fn matches_by_backtracking(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
-    /// Number of matching steps per charge to the work budget.
+    /// Number of matching steps charged to the work budget at a time.
     const STEPS_PER_CHARGE: u64 = 256;
     if pattern.chars().filter(|&wanted| wanted != '*').count() > text.chars().count() {
         return false;

@@ -1,22 +1,22 @@
-//! Permission models of policies, and effects of policy statements.
+//! Permission models of policies and effects of policy statements.
 
 use serde::Serialize;
 
 use crate::action::Action;
 
-/// Permission model (spec section 4.1). A policy of one model never matches the action names of the other model.
+/// Permission model (spec section 4.1). Policies of one model never match action names of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum PolicyModel {
-    /// Model of role policies (versions 1.0 and 1.1), which refer to actions by alias.
+    /// Model for role policies (versions 1.0 and 1.1), which refer to actions by alias.
     #[serde(rename = "role")]
     RoleBased,
-    /// Model of identity policies (version 5.0), which refer to actions by name.
+    /// Model for identity policies (version 5.0), which refer to actions by name.
     #[serde(rename = "identity")]
     IdentityBased,
 }
 
 impl PolicyModel {
-    /// Returns the name of the action in this permission model.
+    /// Returns the action's name in this permission model.
     #[must_use]
     pub fn action_name(self, action: Action) -> &'static str {
         match self {

@@ -6,13 +6,13 @@ use crate::policy::spanned_json::MAX_DOCUMENT_BYTES;
 /// Limits for a policy document.
 #[derive(Debug)]
 pub(super) struct DocumentLimits {
-    /// Maximum length of the policy document in characters.
+    /// Maximum policy document length in characters.
     pub(super) text_chars: usize,
     pub(super) statements: usize,
     pub(super) actions: usize,
     pub(super) action_chars: usize,
     pub(super) resources: usize,
-    /// Maximum number of entries in the legacy list `{"uri": [...]}`.
+    /// Maximum number of entries in a legacy `{"uri": [...]}` list.
     pub(super) uris: usize,
     pub(super) resource_chars: usize,
     pub(super) operators: usize,
@@ -33,7 +33,7 @@ pub(super) struct DocumentSchema {
     pub(super) limits: DocumentLimits,
 }
 
-/// Limits for policy documents of version 1.0 or 1.1 (spec section 4.5).
+/// Limits for version 1.0 and 1.1 policy documents (spec section 4.5).
 const ROLE_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     text_chars: 6_144,
     statements: 8,
@@ -48,7 +48,7 @@ const ROLE_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     value_chars: 1_024,
 };
 
-/// Limits for policy documents of version 5.0. The spec defines no limits, but Clew limits the document length.
+/// Limits for version 5.0 policy documents. The spec defines no limits, but Clew limits the document length.
 const IDENTITY_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     text_chars: MAX_DOCUMENT_BYTES,
     statements: usize::MAX,
@@ -89,14 +89,14 @@ pub(super) static DOCUMENT_SCHEMAS: [DocumentSchema; 3] = [
 ];
 
 impl DocumentSchema {
-    /// Returns true if `Allow` and `Deny` are case-insensitive. Policy documents of version 5.0 require exact case.
+    /// Returns true if `Allow` and `Deny` are case-insensitive. Version 5.0 policy documents require exact case.
     pub(super) fn is_effect_case_insensitive(&self) -> bool {
         self.model == PolicyModel::RoleBased
     }
 
-    /// Returns an error message if the format of an action is not `service:type:operation`.
+    /// Returns an error message if an action does not have the format `service:type:operation`.
     ///
-    /// In policy documents of version 5.0, a wildcard may replace several parts of the action.
+    /// In version 5.0 policy documents, a wildcard may replace several parts of the action.
     /// Versions 1.0 and 1.1 require three parts and a lower-case service name, and allow only the wildcard `*`.
     pub(super) fn find_action_format_error(&self, action: &str) -> Option<String> {
         let parts: Vec<&str> = action.split(':').collect();

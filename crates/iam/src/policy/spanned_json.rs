@@ -1,11 +1,11 @@
-//! JSON parser that preserves the position of every value.
+//! JSON parser that records the position of every value.
 
 use jsonc_parser::ast::Value;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
 use super::diagnostic::{Diagnostic, JsonPath};
 
-/// Clew's maximum length of a policy document in bytes. Documents of version 1.0 or 1.1 have a smaller limit.
+/// Maximum policy document length in bytes that Clew accepts. Versions 1.0 and 1.1 have a lower limit.
 pub const MAX_DOCUMENT_BYTES: usize = 65_536;
 
 const STRICT_JSON_OPTIONS: ParseOptions = ParseOptions {

@@ -13,7 +13,7 @@ pub(super) struct PatternSet<P> {
 }
 
 impl<P> PatternSet<P> {
-    /// Returns true if `fits` accepts at least one pattern or, for a negated set, if `fits` accepts no pattern.
+    /// Returns true if `fits` accepts at least one pattern or, for a negated set, accepts none.
     pub(super) fn matches_with_predicate(&self, fits: impl FnMut(&P) -> bool) -> bool {
         self.patterns.iter().any(fits) != self.negated
     }
@@ -37,13 +37,13 @@ impl Statement {
         self.sid.as_deref()
     }
 
-    /// Returns the effect of the statement on requests that match it.
+    /// Returns the effect of the statement on matching requests.
     #[must_use]
     pub fn effect(&self) -> Effect {
         self.effect
     }
 
-    /// Returns true if the statement matches every request for one of the statement's actions.
+    /// Returns true if the statement matches every request for one of its actions.
     pub(crate) fn is_unconditional(&self) -> bool {
         self.conditions.is_empty() && self.matches_all_resources()
     }

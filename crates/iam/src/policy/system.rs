@@ -1,9 +1,9 @@
-//! System policies: full access, read-only access, and read-only access that includes full statement text.
+//! System policies: full access, read-only access, and read-only access with full statements.
 //! Each system policy exists in both permission models.
 //!
-//! The read-only policies allow listing instances and sessions, and collecting sessions.
+//! The read-only policies allow listing instances and listing or collecting sessions.
 //! The project's masking setting determines whether users with read-only policies see full statements.
-//! The `ViewNoKill` policies are read-only policies that also allow full statement text, for example for on-call staff.
+//! The `ViewNoKill` policies are read-only policies that also show full statements, for example for on-call staff.
 //! Neither the read-only policies nor the `ViewNoKill` policies allow changes or kills.
 
 use std::sync::{Arc, LazyLock};
@@ -24,7 +24,7 @@ pub struct SystemPolicy {
 
 impl SystemPolicy {
     /// Returns the cached parsed policy, or `None` if the policy document is invalid.
-    /// A test checks that the documents of all system policies are valid.
+    /// A test checks that all system policy documents are valid.
     #[must_use]
     pub fn parsed_policy(&self) -> Option<&Arc<Policy>> {
         self.policy.as_ref()

@@ -35,11 +35,11 @@ impl<'a> Urn<'a> {
 /// Resource pattern of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ResourcePattern {
-    /// Pattern `*`, which matches every resource.
+    /// The pattern `*`, which matches every resource.
     Any,
     /// URN pattern. Each part may contain wildcards, but `*` never matches a colon.
     Urn([String; 5]),
-    /// Legacy resource of another service (spec section 4.5). The pattern matches no Clew resource.
+    /// Legacy resource of another service (spec section 4.5), which matches no Clew resource.
     Foreign(String),
 }
 

@@ -7,9 +7,9 @@ use super::{SIGNATURE_ALGORITHM, SignatureError};
 /// Parsed `Authorization` header: `SDK-HMAC-SHA256 Access=…, SignedHeaders=a;b;c, Signature=…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorization {
-    /// Id of the access key that signed the request.
+    /// Id of the access key used to sign the request.
     pub access_key: AccessKeyId,
-    /// Lower-case names of the signed headers, in the order in which the client signed them.
+    /// Lower-case names of the signed headers, in the order that the client used.
     pub signed_headers: Vec<String>,
     signature: [u8; 32],
 }

@@ -1,4 +1,4 @@
-//! Canonical form of a request. Client and server compute the signature from this form (spec section 8.1).
+//! Canonical form of a request, from which client and server compute the signature (spec section 8.1).
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::RequestToSign;
 /// Characters to percent-encode: all characters except letters, digits and `-._~`.
 const PERCENT_ENCODED_CHARS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Initial buffer size for a canonical request in bytes, sufficient for an SDK request without parameters.
+/// Initial buffer size in bytes for a canonical request, sufficient for an SDK request without parameters.
 const CANONICAL_REQUEST_CAPACITY: usize = 640;
 
 type DecodedBytes<'a> = Cow<'a, [u8]>;
@@ -40,7 +40,7 @@ pub(super) fn build_canonical_request<T: AsRef<str>>(
 }
 
 /// Appends the canonical path.
-/// Decodes the path, percent-encodes each path segment again, and terminates the path with `/`.
+/// Decodes the path, re-encodes each path segment, and terminates the path with `/`.
 fn push_canonical_path(text: &mut String, raw: &str) {
     if raw.bytes().all(|byte| byte == b'/' || is_unreserved(byte)) {
         // Most paths are canonical already, except for the `/` at the end.
@@ -63,7 +63,7 @@ fn push_canonical_path(text: &mut String, raw: &str) {
 }
 
 /// Appends the canonical query.
-/// Decodes the query parameters, sorts them by key and value, and percent-encodes them again.
+/// Decodes the query parameters, sorts them by key and value, and re-encodes them.
 /// A `+` in the query string is decoded as a space.
 fn push_canonical_query(text: &mut String, raw: &str) {
     let mut pairs: Vec<(DecodedBytes<'_>, DecodedBytes<'_>)> = raw
@@ -83,7 +83,7 @@ fn push_canonical_query(text: &mut String, raw: &str) {
     }
 }
 
-/// Returns true if a character is never percent-encoded.
+/// Returns true for characters that are never percent-encoded.
 const fn is_unreserved(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~')
 }
