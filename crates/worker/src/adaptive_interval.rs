@@ -1,17 +1,17 @@
-//! Adaptive poll interval of a node. Kill tasks and the web page's live session list poll at this interval.
+//! Adaptive poll interval for a node, used by kill tasks and the web page's live session list.
 //!
 //! The poll interval equals the target interval unless a read takes more than a tenth of the target interval.
 
 use std::time::Duration;
 
-/// Default target interval between the starts of two reads.
+/// Default target interval between the starts of consecutive reads.
 pub(crate) const DEFAULT_READ_INTERVAL: Duration = Duration::from_secs(1);
-/// Maximum poll interval of a slow node. A longer target interval overrides this maximum.
+/// Maximum poll interval of a slow node, unless the target interval is longer.
 const MAX_SLOW_NODE_INTERVAL: Duration = Duration::from_secs(30);
-/// A slow node's poll interval is this many times the duration of its last read, within the interval limits.
+/// Ratio of a slow node's poll interval to the duration of its last read, within the interval limits.
 const INTERVAL_TO_DURATION_RATIO: u32 = 10;
 
-/// Poll interval of a node. The interval adapts to the duration of the last read.
+/// Poll interval of a node, which adapts to the duration of the last read.
 #[derive(Debug)]
 pub struct AdaptiveInterval {
     /// Poll interval while the node is fast.
@@ -27,7 +27,7 @@ impl Default for AdaptiveInterval {
     }
 }
 
-/// Change of the poll interval when a node becomes slow or fast.
+/// Change to the poll interval when a node becomes slow or fast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IntervalChange {
     /// The node became slow, so its poll interval is now longer than the target interval.
@@ -44,15 +44,15 @@ impl AdaptiveInterval {
     }
 
     /// Sets the target interval.
-    /// The next recorded read determines whether the node is slow for the new target interval.
+    /// The next recorded read determines whether the node is slow relative to the new target interval.
     pub fn set_target_interval(&mut self, every: Duration) {
         self.target = every;
     }
 
-    /// Records the duration of a read. Returns the interval change if the node becomes slow or fast.
+    /// Records the duration of a read. Returns the poll interval change if the node becomes slow or fast.
     ///
     /// A slow node counts as fast again once a read takes at most a twentieth of the target interval.
-    /// Hysteresis prevents frequent interval changes if reads take about a tenth of the target interval.
+    /// This hysteresis prevents frequent interval changes if reads take about a tenth of the target interval.
     pub fn record_read_duration(&mut self, took: Duration) -> Option<IntervalChange> {
         let was_slow = self.slow_interval.is_some();
         let max_duration = self.target / INTERVAL_TO_DURATION_RATIO;
@@ -72,7 +72,7 @@ impl AdaptiveInterval {
         self.slow_interval
     }
 
-    /// Returns the current poll interval, which is the time between the starts of two reads.
+    /// Returns the current poll interval, which is the time between the starts of consecutive reads.
     #[must_use]
     pub fn current_interval(&self) -> Duration {
         self.slow_interval.unwrap_or(self.target).max(self.target)

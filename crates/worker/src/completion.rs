@@ -23,7 +23,7 @@ struct CollectionWaiters {
     completed: CancellationToken,
 }
 
-/// Subscription to the completion of one collection. Dropping the value cancels the subscription.
+/// Subscription to the completion of one collection. Dropping it cancels the subscription.
 pub(crate) struct CompletionWaiter {
     notifier: CompletionNotifier,
     request_id: RequestId,
@@ -31,7 +31,7 @@ pub(crate) struct CompletionWaiter {
 }
 
 impl CompletionNotifier {
-    /// Registers a waiter for a collection. The waiter receives every notification that is sent after this call.
+    /// Registers a waiter for a collection. The waiter receives every notification sent after this call.
     pub(crate) fn subscribe_to_completion(&self, request_id: &RequestId) -> CompletionWaiter {
         let mut collections = self.lock_waiters();
         let entry = collections
@@ -48,7 +48,7 @@ impl CompletionNotifier {
         }
     }
 
-    /// Notifies all current waiters. Waiters that subscribe later receive the notification immediately.
+    /// Notifies all current waiters. Later subscribers are notified immediately.
     pub(crate) fn notify_all_and_close(&self) {
         self.0.closed.cancel();
     }

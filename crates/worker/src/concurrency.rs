@@ -1,6 +1,6 @@
-//! Concurrency limits of a worker: slots for active session reads and additional slots for stalled session reads.
+//! Worker concurrency limits: slots for active session reads and additional slots for stalled reads.
 //!
-//! An active read uses memory and CPU time, but a stalled read only occupies a connection.
+//! An active read uses memory and CPU time, while a stalled read only occupies a connection.
 //! A read therefore releases its active-read permit while the node sends no data.
 
 use std::collections::HashSet;
@@ -21,10 +21,10 @@ use crate::settings::WorkerSettings;
 pub(crate) struct SlotPool {
     /// Permits for active reads.
     active: Arc<Semaphore>,
-    /// Permits for active and stalled reads. The permits also limit the number of connections to nodes.
+    /// Permits for active and stalled reads, which also limit the number of connections to nodes.
     total: Arc<Semaphore>,
     /// Maximum number of stalled reads.
-    /// When this number of reads is stalled, the worker stops claiming collections of stalled nodes.
+    /// Once this many reads are stalled, the worker stops claiming collections for stalled nodes.
     max_stalled: usize,
     stall_timeout: Duration,
     stalled: Arc<Mutex<StalledNodes>>,
@@ -38,7 +38,7 @@ struct StalledNodes {
     reads: usize,
 }
 
-/// Concurrency slot for one collection. Dropping the slot releases the permits that it holds.
+/// Concurrency slot for one collection. Dropping the slot releases its permits.
 #[derive(Debug)]
 pub(crate) struct CollectionSlot {
     pool: SlotPool,
@@ -86,7 +86,7 @@ impl SlotPool {
         self.stalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Marks the node as stalled if the read timed out, or if all of Clew's connections to the node were in use.
+    /// Marks the node as stalled if the read timed out or if all of Clew's connections to the node were in use.
     fn record_read_outcome(&self, node: &NodeId, read: &Result<NodeRows, Failure>) {
         let mut stalled = self.lock_stalled_nodes();
         match read {
@@ -101,7 +101,7 @@ impl SlotPool {
 impl CollectionSlot {
     /// Runs a read. If the node sends no data for [`WorkerSettings::stall_timeout`], releases the active-read permit.
     ///
-    /// If the previous read of the node stalled, the slot releases the permit immediately when the read has to wait.
+    /// If the node's previous read stalled, releases the permit as soon as the new read has to wait.
     pub(crate) async fn run_session_read(
         &mut self,
         node: &NodeId,
@@ -130,17 +130,17 @@ impl CollectionSlot {
     /// Acquires an active-read permit unless the slot already holds one.
     async fn acquire_read_permit(&mut self) {
         if self.active.is_none() {
-            // An error would mean that the semaphore is closed, but the pool never closes the semaphore.
+            // An error would mean that the semaphore is closed, but the pool never closes it.
             self.active = self.pool.active.clone().acquire_owned().await.ok();
         }
     }
 }
 
-/// Guard that counts as one stalled read in [`StalledNodes::reads`] until the guard is dropped.
+/// Guard that counts as one stalled read in [`StalledNodes::reads`] until it is dropped.
 struct StalledReadGuard(SlotPool);
 
 impl StalledReadGuard {
-    /// If the previous read of the node stalled, counts the new read as stalled from its start.
+    /// If the node's previous read stalled, counts the new read as stalled from the start.
     fn count_if_previously_stalled(pool: &SlotPool, node: &NodeId) -> Option<Self> {
         let is_stalled = pool.lock_stalled_nodes().nodes.contains(node);
         is_stalled.then(|| Self::count_stalled_read(pool, node))
@@ -162,7 +162,7 @@ impl Drop for StalledReadGuard {
     }
 }
 
-/// Waker that notifies a collection slot when the read in the slot can make progress.
+/// Waker that notifies a collection slot when its read can make progress.
 #[derive(Default)]
 struct ReadWaker(Notify);
 

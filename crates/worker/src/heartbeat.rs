@@ -6,13 +6,13 @@ use clew_store::Store;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::debug;
 
-/// Interval between two heartbeats. The store treats a worker as stopped 20 seconds after its last heartbeat.
+/// Interval between heartbeats. The store treats a worker as stopped 20 seconds after its last heartbeat.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// Timeout for removing the worker from the store at shutdown.
 const DEREGISTER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sends heartbeats periodically and never returns.
-/// If no worker in a zone sends heartbeats for several minutes, the queued collections of the zone fail.
+/// If no worker in a zone sends heartbeats for several minutes, the zone's queued collections fail.
 pub(crate) async fn send_heartbeats(store: &Store, worker: &str) {
     let mut ticks = interval(HEARTBEAT_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

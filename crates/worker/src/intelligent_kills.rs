@@ -1,6 +1,6 @@
 //! Queue and worker for intelligent kills. A submitted kill survives a restart and is executed at most once.
 //!
-//! The worker selects the victims at execution time, with the same function that the preview uses.
+//! The worker selects the victims at execution time, using the same function as the preview.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -26,11 +26,11 @@ use crate::logins::LoginAttempt;
 use crate::settings::WorkerSettings;
 
 /// Maximum age of a queued intelligent kill.
-/// The worker does not execute older kills, because different sessions may be slow by then.
+/// The worker does not execute older kills, because other sessions may be slow by then.
 const MAX_QUEUED_KILL_AGE: Duration = Duration::from_mins(1);
 /// Maximum number of queued intelligent kills per node.
 const MAX_QUEUED_KILLS_PER_NODE: u32 = 8;
-/// Part of the lease of an intelligent kill that is reserved for store operations.
+/// Part of an intelligent kill's lease that is reserved for store operations.
 const STORE_OPERATIONS_MARGIN: Duration = Duration::from_mins(1);
 
 /// Queue and worker for intelligent kills. Clones share state.
@@ -63,7 +63,7 @@ impl IntelligentKillQueue {
         }
     }
 
-    /// Wakes this process's worker after another process has queued an intelligent kill.
+    /// Wakes this process's worker after another process has enqueued an intelligent kill.
     pub(crate) fn wake_worker(&self) {
         self.claimable.notify_one();
     }
@@ -78,7 +78,7 @@ impl IntelligentKillQueue {
         self.formula_guard
     }
 
-    /// Returns the sessions that an intelligent kill would kill at present.
+    /// Returns the sessions that an intelligent kill would currently kill.
     pub async fn preview_victims(
         &self,
         instance: &InstanceId,
@@ -129,16 +129,16 @@ impl IntelligentKillQueue {
         Ok(self.store.find_slow_session_threshold(instance).await?.unwrap_or_default())
     }
 
-    /// Queues an intelligent kill and wakes the worker. Once this function returns, the kill survives a restart.
+    /// Enqueues an intelligent kill and wakes the worker. Once this function returns, the kill survives a restart.
     ///
-    /// Fails with [`StoreError::QueueFull`] if the queue of the node is full.
+    /// Fails with [`StoreError::QueueFull`] if the node's queue is full.
     pub async fn submit_kill(&self, new: &NewIntelligentKill) -> Result<IntelligentKillId, StoreError> {
         let id = self.store.insert_intelligent_kill(new, MAX_QUEUED_KILLS_PER_NODE).await?;
         self.claimable.notify_one();
         Ok(id)
     }
 
-    /// Executes intelligent kills until `shutdown` is cancelled, then waits until the running kills have completed.
+    /// Executes intelligent kills until `shutdown` is cancelled, then waits for running kills to complete.
     pub async fn run(self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
         let mut store_fails = false;
@@ -253,10 +253,10 @@ impl IntelligentKillQueue {
 struct NodeClockHistories(VecDeque<(String, ClockHistory)>);
 
 impl NodeClockHistories {
-    /// Maximum number of nodes whose clock readings the worker stores.
+    /// Maximum number of nodes for which the worker stores clock readings.
     const MAX_TRACKED_NODES: usize = 1024;
 
-    /// Compares a node's clock with earlier readings of this clock, and corrects the session ages for clock steps.
+    /// Compares a node's clock with earlier readings and corrects the session ages for clock steps.
     /// Returns the reason if the session ages are too unreliable for kills.
     fn adjust_session_ages(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<UnreliableClockReason> {
         let address = node.address();
@@ -286,7 +286,7 @@ fn build_unreliable_age_failure(node: &NodeUrl, gap: &Limitation) -> Failure {
     Failure::new(FailureKind::ServerError, detail)
 }
 
-/// Summarizes the number of failed kills and the first failure. Returns `None` if no kill failed.
+/// Summarizes the number of failed kills and the first failure. Returns `None` if no kills failed.
 fn summarize_kill_failures(outcomes: &[(u64, KillOutcome)]) -> Option<String> {
     let failed = |(id, outcome): &(u64, KillOutcome)| match outcome {
         KillOutcome::Failed(failure) => Some((*id, failure.to_string())),

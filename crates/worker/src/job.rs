@@ -20,10 +20,10 @@ use crate::reader::NodeReader;
 use crate::result_file::{self, PendingResult};
 use crate::{lease, settings::WorkerSettings};
 
-/// Delay before the worker retries a failed store operation.
+/// Delay before retrying a failed store operation.
 const STORE_RETRY_DELAY: Duration = Duration::from_millis(250);
 
-/// A collection that this worker has claimed.
+/// A collection claimed by this worker.
 pub(crate) struct CollectionJob {
     pub(crate) store: Store,
     pub(crate) settings: Arc<WorkerSettings>,
@@ -31,11 +31,11 @@ pub(crate) struct CollectionJob {
     pub(crate) observer: Arc<dyn WorkerObserver>,
     pub(crate) completions: CompletionNotifier,
     pub(crate) claimed: ClaimedTask,
-    /// Timestamp just before the claim, so that the worker's lease expires before the lease in the store.
+    /// Time just before the claim, so that this worker considers the lease expired before the store does.
     pub(crate) claimed_at: Instant,
 }
 
-/// Number of collected rows, and the published result.
+/// Number of collected rows and the published result.
 type CollectedResult = (u64, PendingResult);
 
 impl CollectionJob {
@@ -89,7 +89,7 @@ impl CollectionJob {
         }
     }
 
-    /// Returns the session selection of the request. The instance's slow threshold replaces a missing threshold.
+    /// Returns the requested session selection. If it has no threshold, uses the instance's slow session threshold.
     async fn load_session_selection(&self) -> Result<SessionSelection, Failure> {
         let task = &self.claimed.task;
         let mut selection = task.selection.clone();
@@ -104,8 +104,8 @@ impl CollectionJob {
         Ok(selection)
     }
 
-    /// Runs a store query. After a database error, retries the query for up to the lease duration.
-    /// The retries bridge a database restart. If the database is unavailable for longer, the lease expires.
+    /// Runs a store query, retrying after database errors for up to the lease duration.
+    /// The retries cover a database restart. If the database is unavailable for longer, the lease expires.
     async fn query_store_with_retries<T, F>(&self, query: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
@@ -119,7 +119,7 @@ impl CollectionJob {
         }
     }
 
-    /// Records the outcome of the collection. After an error, retries the operation for up to the lease duration.
+    /// Records the collection's outcome, retrying after errors for up to the lease duration.
     /// If all retries fail, a worker runs the collection again after the lease expires.
     async fn record_outcome(&self, outcome: Result<CollectedResult, Failure>) {
         let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);

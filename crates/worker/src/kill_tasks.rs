@@ -1,10 +1,10 @@
-//! Worker for kill tasks. The worker runs one tick per second on each node with running kill tasks.
+//! Worker for kill tasks, which runs one tick per second on each node with running kill tasks.
 //!
-//! Only the worker that holds an instance's lease runs ticks on the instance's nodes.
-//! After the lease of an instance expires, the worker sends no `KILL` statement to the instance's nodes.
-//! At most one tick runs on a node at any time. A hung tick does not delay the ticks of other nodes.
-//! If session reads on a node are slow, the worker increases the interval between the ticks on this node.
-//! If no kill tasks exist, the worker only runs one store query per second.
+//! Only the worker that holds an instance's lease runs ticks on its nodes.
+//! Once an instance's lease has expired, the worker sends no more `KILL` statements to its nodes.
+//! At most one tick runs on a node at a time. A hung tick does not delay ticks on other nodes.
+//! If session reads on a node are slow, the worker increases the interval between ticks on that node.
+//! If there are no kill tasks, the worker only runs one store query per second.
 
 mod node_state;
 mod tick;
@@ -68,7 +68,7 @@ impl KillTaskWorker {
     }
 
     /// Runs kill tasks until `shutdown` is cancelled.
-    /// A shutdown cancels running reads, and waits up to [`WorkerSettings::grace`] for running kills to complete.
+    /// A shutdown cancels running reads and waits up to [`WorkerSettings::grace`] for running kills to complete.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
         let mut ticks = interval(DEFAULT_READ_INTERVAL);
@@ -108,7 +108,7 @@ impl KillTaskWorker {
         Ok(())
     }
 
-    /// Acquires the lease of an instance and returns its expiry time, or `None` if another worker holds the lease.
+    /// Acquires an instance's lease and returns its expiry time, or `None` if another worker holds the lease.
     /// The worker renews the lease once a third of the lease duration has elapsed.
     async fn acquire_instance_lease(&mut self, instance: &InstanceId) -> Result<Option<Instant>, StoreError> {
         let now = Instant::now();
@@ -123,7 +123,7 @@ impl KillTaskWorker {
         Ok(None)
     }
 
-    /// Starts a tick on each node whose next tick is due. Returns the ids of all nodes of the instance.
+    /// Starts a tick on each node whose next tick is due. Returns the ids of all of the instance's nodes.
     async fn start_instance_ticks(
         &self,
         kill_tasks: &InstanceKillTasks,

@@ -1,4 +1,4 @@
-//! Executes kills. The executor records each kill in the store before it sends the kill to the server.
+//! Executes kills. The executor records each kill in the store before it sends the `KILL` statement to the server.
 //! After the kill, the executor records the outcome and an audit event.
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use clew_mysql::{
 use clew_store::{KillSource, NewKill, RecordedKillOutcome, Store, StoreError};
 use tracing::{error, info};
 
-/// Maximum number of characters that Clew records of a user name, statement template or other server value.
+/// Maximum number of characters recorded for a user name, statement template or other value from the server.
 const MAX_RECORDED_TEXT_CHARS: usize = 4096;
 
 /// Executes kills and records each kill in the store. Clones share state.
@@ -25,7 +25,7 @@ pub struct KillExecutor {
 /// Request to kill sessions on a node.
 #[derive(Debug, Clone)]
 pub struct KillRequest {
-    /// Origin of the kill request, which consists of the caller and the caller's address.
+    /// Origin of the kill request: the caller and the caller's address.
     pub origin: Origin,
     /// Project of the instance.
     pub project_id: ProjectId,
@@ -43,24 +43,24 @@ pub struct KillRequest {
     pub kind: KillTarget,
     /// Condition that a victim must still satisfy when Clew sends the `KILL` statement.
     pub victim_match: VictimMatchRule,
-    /// Policy for victims whose kill can leave a non-transactional table corrupted or partially updated.
+    /// Policy for victims where a kill can leave a non-transactional table corrupted or partially updated.
     pub unsafe_victims: UnsafeVictimPolicy,
-    /// Reason for the kill, as stated by the caller. The reason may be empty.
+    /// Reason for the kill, as stated by the caller. May be empty.
     pub reason: String,
-    /// Source of the process list from which the victims were selected.
+    /// Server instance and time of the process list from which the victims were selected.
     pub list_read: ProcessListSource,
 }
 
 /// Condition that a victim must still satisfy when Clew sends the `KILL` statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VictimMatchRule {
-    /// The victim must still be the same session, with any statement, because a caller selected the session by id.
+    /// The victim must still be the same session but may run any statement, because a caller selected it by id.
     Session,
     /// The victim must still run the same statement or be idle, because a rule matched the statement or the idle time.
     Statement,
 }
 
-/// Error that prevented Clew from executing or recording kills.
+/// Error returned if Clew could not execute or record kills.
 #[derive(Debug, thiserror::Error)]
 pub enum KillError {
     /// An operation on the node failed before the executor sent a `KILL`. The executor recorded the failure.
@@ -68,14 +68,14 @@ pub enum KillError {
     Node(Failure),
     /// The store could not record the kills or their outcomes.
     ///
-    /// If the store could not record the kills, the executor sent no kill.
-    /// If the store could not record the outcomes, the retention job later records the outcomes as unknown.
+    /// If the store could not record the kills, the executor sent none of them.
+    /// If the store could not record the outcomes, the retention job later records them as unknown.
     #[error("could not record a kill: {0}")]
     Store(#[from] StoreError),
 }
 
 impl KillExecutor {
-    /// Creates an executor that records kills in `store` and never kills the sessions of `protected` accounts.
+    /// Creates an executor that records kills in `store` and never kills sessions of `protected` accounts.
     #[must_use]
     pub fn new(store: Store, protected: ProtectedAccounts) -> Self {
         Self { store, protected: Arc::new(protected) }
@@ -184,7 +184,7 @@ impl KillRequest {
     }
 }
 
-/// Returns a failure if Clew read the process list through a proxy, because a proxy hides the session identities.
+/// Returns a failure if Clew read the process list through a proxy, which hides the session identities.
 pub(crate) fn find_proxy_failure(node: &NodeUrl, read: &UserSessions) -> Option<Failure> {
     let gap = read.limitations.iter().find(|gap| gap.kind == LimitationKind::Indirect)?;
     let fix = gap.remedy.as_deref().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Renews collection leases. A worker that cannot renew a lease in time loses the claimed collection.
+//! Renews collection leases. A worker that cannot renew a lease in time loses the collection.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tracing::warn;
 
 /// Renews a lease that started at `start`, three times per lease duration, until the lease is lost.
 ///
-/// A lease is lost if it expires before a renewal, or if another worker claims the collection.
+/// A lease is lost if it expires before it is renewed or if another worker claims the collection.
 pub(crate) async fn renew_lease_until_lost(
     store: &Store,
     request_id: &RequestId,

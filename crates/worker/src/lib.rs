@@ -1,10 +1,10 @@
-//! Durable collection queue, the worker that runs collections, and the executor that kills sessions.
+//! Durable collection queue, a worker that runs collections and an executor that kills sessions.
 //!
-//! The queue stores a collection in the database before it returns the id of the collection to the caller.
+//! The queue stores a collection in the database before it returns the collection's id to the caller.
 //! A worker that claims a collection receives a lease of a few seconds and a monotonically increasing fencing token.
 //! The worker reads the node and writes the result of the collection.
-//! Only the worker with the newest fencing token can record the completion of the collection.
-//! If a worker crashes, another worker claims each collection that the crashed worker has not completed.
+//! Only the worker with the newest fencing token can mark the collection as completed.
+//! If a worker crashes, other workers claim its unfinished collections.
 //! `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md` explains the design of the queue.
 //!
 //! `clew-mysql` queries the MySQL servers, `clew-store` stores the collected rows, and `clew-api` checks authorization.

@@ -1,4 +1,4 @@
-//! State of the PostgreSQL `LISTEN` connection. The poll interval depends on this state.
+//! State of the PostgreSQL `LISTEN` connection, which determines the poll interval.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 /// Minimum poll interval while the process receives PostgreSQL notifications.
 ///
-/// Polling remains necessary, because PostgreSQL sends no notification when a lease expires.
-/// Polling also detects changes whose notifications were lost because the connection was broken.
+/// Polling remains necessary because no notification is sent when a lease expires.
+/// Polling also detects changes whose notifications were lost while the connection was broken.
 const MIN_LISTENING_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// True while the `LISTEN` connection receives notifications. Clones share state.
@@ -15,7 +15,7 @@ const MIN_LISTENING_POLL_INTERVAL: Duration = Duration::from_secs(2);
 pub(crate) struct ListenState(Arc<AtomicBool>);
 
 impl ListenState {
-    /// Returns the poll interval, which is `without_listen` if there is no `LISTEN` connection.
+    /// Returns `without_listen`, raised to [`MIN_LISTENING_POLL_INTERVAL`] while notifications are received.
     pub(crate) fn poll_interval(&self, without_listen: Duration) -> Duration {
         if self.0.load(Ordering::Relaxed) { without_listen.max(MIN_LISTENING_POLL_INTERVAL) } else { without_listen }
     }

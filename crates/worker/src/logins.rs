@@ -1,10 +1,10 @@
-//! Login backoff for monitored servers. The backoff prevents account lockout after failed logins.
+//! Login backoff for monitored servers, which prevents account lockout after failed logins.
 //!
 //! A login counts as refused if the server denies access, the account is locked, or the password has expired.
 //! Each consecutive refusal doubles the delay before the next automatic login, from 30 s up to 1 hour.
-//! The store records the backoff of each node, so all Clew processes share the backoff.
+//! The store records each node's backoff, so all Clew processes share it.
 //! Kill tasks, collection retries and live feeds wait for the full backoff.
-//! A login on behalf of a user's request waits for only 10 s after a refusal.
+//! A login on behalf of a user's request waits only 10 s after a refusal.
 //! A successful login or new credentials for the node reset the backoff.
 
 use clew_model::{Failure, FailureKind, Node, NodeId};
@@ -20,7 +20,7 @@ pub struct LoginAttempt {
 }
 
 impl LoginAttempt {
-    /// Requests a login permit. During a backoff, returns a failure of the kind [`FailureKind::AccessDenied`].
+    /// Requests a login permit. During a backoff, returns a [`FailureKind::AccessDenied`] failure.
     pub async fn request_permit(store: &Store, node: &NodeId, cause: LoginTrigger) -> Result<Self, Failure> {
         let store_failure = |error: StoreError| {
             Failure::new(FailureKind::StoreFailed, format!("could not look up refused logins of node {node}: {error}"))
@@ -31,7 +31,7 @@ impl LoginAttempt {
         }
     }
 
-    /// Records the outcome of the login. If the operation that required the login failed, `failure` is its failure.
+    /// Records the outcome of the login. `failure` is the failure, if any, of the operation that required the login.
     pub async fn record_outcome(&self, node: &Node, failure: Option<&Failure>) {
         let recorded = match failure {
             Some(failure) if failure.kind == FailureKind::AccessDenied => {
@@ -52,7 +52,7 @@ fn is_login_accepted(failure: Option<&Failure>) -> bool {
     failure.is_none_or(|failure| failure.kind == FailureKind::MissingPrivilege)
 }
 
-/// Returns the failure of a login that the backoff defers.
+/// Returns the failure for a login deferred by the backoff.
 fn deferred_login_failure(backoff: &LoginBackoff) -> Failure {
     let retry = Timestamp::from_millisecond(backoff.retry_at).map_or_else(|_| String::new(), |at| format!("{at:.0}"));
     let detail = format!(

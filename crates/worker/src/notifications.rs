@@ -7,7 +7,7 @@ use tracing::{info, warn};
 use crate::intelligent_kills::IntelligentKillQueue;
 use crate::queue::CollectionQueue;
 
-/// Receives notifications from other processes, and wakes the workers and waiters of this process.
+/// Receives notifications from other processes and wakes this process's workers and waiters.
 /// Returns after `shutdown` is cancelled.
 ///
 /// Workers and waiters also poll the store, so they do not depend on notifications.
@@ -38,7 +38,7 @@ pub async fn listen_for_events(
         };
         collections.listen_state().set_listening(listening);
         kills.listen_state().set_listening(listening);
-        // Poll once, because notifications may have been lost before.
+        // Poll once, because earlier notifications may have been lost.
         collections.wake_worker();
         kills.wake_worker();
         match (listening, was_disconnected) {

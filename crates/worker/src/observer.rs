@@ -1,15 +1,15 @@
-//! Trait that receives the events of a worker, for example to update metrics.
+//! Trait for receiving worker events, for example to update metrics.
 
 use std::time::Duration;
 
 use clew_model::{FailureKind, NodeId};
 
-/// Receives the events of this process's worker. The methods must not block.
+/// Receives events from this process's worker. The methods must not block.
 pub trait WorkerObserver: Send + Sync {
     /// Called after a collection has finished. `seconds` is the duration from the claim to the completion.
     fn collection_finished(&self, rows: u64, seconds: f64);
     /// Called after a collection has failed.
     fn collection_failed(&self, kind: FailureKind);
-    /// Called when kill tasks change the poll interval of a node. `interval` is `None` for the default interval.
+    /// Called when kill tasks change a node's poll interval. `interval` is `None` for the default interval.
     fn poll_interval_changed(&self, node: &NodeId, interval: Option<Duration>);
 }

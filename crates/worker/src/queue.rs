@@ -1,4 +1,4 @@
-//! Queue of collections. Callers submit a collection and wait for its completion.
+//! Collection queue. Callers submit collections and wait for them to complete.
 
 use std::fmt;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ impl CollectionQueue {
     ///
     /// If `masked` is true, the result contains statement templates instead of full statements.
     ///
-    /// Fails with [`StoreError::QueueFull`] if the queue of the node is full.
+    /// Fails with [`StoreError::QueueFull`] if the node's queue is full.
     pub async fn submit_collection(
         &self,
         project_id: ProjectId,
@@ -102,18 +102,18 @@ impl CollectionQueue {
         }
     }
 
-    /// Makes all current and future calls of [`CollectionQueue::wait_for_completion`] return immediately.
+    /// Makes all current and future calls to [`CollectionQueue::wait_for_completion`] return immediately.
     pub fn close_waiters(&self) {
         self.completions.notify_all_and_close();
     }
 
-    /// Returns the number of callers that wait for the completion of a collection.
+    /// Returns the number of callers that are waiting for a collection to complete.
     #[must_use]
     pub fn waiter_count(&self) -> usize {
         self.completions.waiter_count()
     }
 
-    /// Wakes this process's worker after another process has queued a collection.
+    /// Wakes this process's worker after another process has enqueued a collection.
     pub(crate) fn wake_worker(&self) {
         self.claimable.notify_one();
     }

@@ -1,4 +1,4 @@
-//! Trait for reading the sessions of a node, with an implementation for MySQL-compatible servers.
+//! Trait for reading a node's sessions, with an implementation for MySQL-compatible servers.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -7,17 +7,17 @@ use std::pin::Pin;
 use clew_model::{Failure, FailureKind, NodeUrl, SessionSelection};
 use clew_mysql::{OutputFormat, ReadLimits, StatementForm, take_snapshot};
 
-/// Function that writes all rows in order. The function can block.
+/// Function that writes all rows in order. May block.
 type WriteRowsFn = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
 
-/// Rows that a reader received from a node but has not yet written. The format is CSV without a header row.
+/// Rows received from a node but not yet written, in CSV format without a header row.
 pub struct NodeRows {
     count: u64,
     write: WriteRowsFn,
 }
 
 impl NodeRows {
-    /// Creates a set of `count` rows. The function `write` writes the rows on a blocking thread.
+    /// Creates a set of `count` rows, which `write` writes on a blocking thread.
     pub fn new(count: u64, write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static) -> Self {
         Self { count, write: Box::new(write) }
     }
@@ -39,12 +39,12 @@ impl fmt::Debug for NodeRows {
     }
 }
 
-/// Future of a session read. Dropping the future cancels the read.
+/// Future that resolves to the rows of a session read. Dropping the future cancels the read.
 pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<NodeRows, Failure>> + Send + 'a>>;
 
 /// Reads sessions from nodes. Each read needs a timeout, because the worker holds a lease during the read.
 pub trait NodeReader: Send + Sync {
-    /// Reads the selected sessions of a node. `statements` specifies whether rows contain full statements or templates.
+    /// Reads a node's selected sessions. `statements` specifies whether rows contain full statements or templates.
     fn read_sessions<'a>(
         &'a self,
         node: &'a NodeUrl,
@@ -53,8 +53,8 @@ pub trait NodeReader: Send + Sync {
     ) -> ReadFuture<'a>;
 }
 
-/// Maximum number of attempts to get a connection permit for a node while other reads hold all permits.
-/// The total duration of all attempts exceeds the time that Clew needs to kill or abandon a hung read.
+/// Maximum number of attempts to acquire a node's connection permit while other reads hold all permits.
+/// Together, the attempts take longer than Clew needs to kill or abandon a hung read.
 const MAX_CONNECTION_ATTEMPTS: u32 = 12;
 
 /// Reads MySQL-compatible servers.

@@ -1,4 +1,4 @@
-//! Writes collection results on blocking threads, and removes cancelled and uncommitted results.
+//! Writes collection results on blocking threads and removes cancelled and uncommitted results.
 
 use std::io::{self, BufWriter, Write};
 
@@ -81,7 +81,7 @@ fn write_result_blocking(
     Ok(PendingResult { results, published, committed: false })
 }
 
-/// Writer that returns an error after cancellation, because a blocking thread cannot be aborted.
+/// Writer that returns an error once cancelled, because a blocking thread cannot be aborted.
 struct CancellableWriter<W> {
     writer: W,
     cancelled: CancellationToken,

@@ -1,4 +1,4 @@
-//! Retention jobs. They remove expired collections and results, orphaned results, old kill records and audit rows.
+//! Retention jobs, which remove expired collections and results, orphaned results, old kill records and audit rows.
 //!
 //! Before the jobs remove old kill records, they record the outcome of each lost kill as unknown.
 
@@ -13,7 +13,7 @@ use crate::settings::WorkerSettings;
 
 /// Interval at which the jobs remove expired collections and old kill records.
 const CLEANUP_INTERVAL: Duration = Duration::from_mins(1);
-/// Interval at which the jobs prune the audit log. Each pruning that removes rows adds one row to the audit log.
+/// Interval at which the jobs prune the audit log. Each pruning that removes rows adds an audit row.
 const AUDIT_PRUNE_INTERVAL: Duration = Duration::from_hours(1);
 /// Interval at which the jobs remove orphaned results from the result store.
 const ORPHAN_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
@@ -23,7 +23,7 @@ const MIN_ORPHAN_AGE: Duration = Duration::from_mins(10);
 /// Timeout after which a queued collection fails if the node's zone has no worker.
 const UNSERVED_ZONE_TIMEOUT: Duration = Duration::from_mins(10);
 /// Minimum age at which a kill record without an outcome is treated as a lost kill.
-/// If twice the read timeout is longer than this age, the minimum age is twice the read timeout.
+/// The minimum age is never less than twice the read timeout.
 const MIN_LOST_KILL_AGE: Duration = Duration::from_mins(1);
 
 /// Runs all retention jobs periodically and never returns.
@@ -104,7 +104,7 @@ fn create_interval_without_bursts(period: Duration) -> Interval {
     ticks
 }
 
-/// Removes database rows before their results. A crash can leave an orphaned result, but never a row without a result.
+/// Removes database rows before their results. A crash can leave an orphaned result but never a row without a result.
 async fn remove_expired_collections(store: &Store, retention: Duration) -> Result<(), StoreError> {
     let result_names = store.remove_tasks_ended_before(unix_millis_before_now(retention)).await?;
     remove_expired_results(store, result_names).await;

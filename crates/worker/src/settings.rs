@@ -18,7 +18,7 @@ pub struct WorkerSettings {
     pub max_running_per_node: u32,
     /// Maximum number of queued collections per node.
     pub max_queued_per_node: u32,
-    /// Duration of a collection lease. The worker renews the lease each time a third of this duration has elapsed.
+    /// Duration of a collection lease. The worker renews the lease whenever a third of this duration has elapsed.
     pub lease: Duration,
     /// Interval at which a worker polls the store for queued collections and expired leases.
     /// While the process receives PostgreSQL notifications, the poll interval is at least 2 s.
@@ -34,9 +34,9 @@ pub struct WorkerSettings {
     pub max_attempts: u32,
     /// Timeouts and limits for reads and kills on one node.
     pub limits: ReadLimits,
-    /// If true, the worker escapes CSV cells that a spreadsheet would evaluate as a formula (DESIGN.md section 6).
+    /// If true, the worker escapes CSV cells that a spreadsheet would evaluate as a formula.
     pub formula_guard: bool,
-    /// Maximum time that a shutdown waits for running collections before it releases unfinished collections.
+    /// Maximum time that a shutdown waits for running collections. Unfinished collections are then released.
     pub grace: Duration,
 }
 

@@ -18,16 +18,16 @@ use crate::queue::CollectionQueue;
 use crate::retention;
 use crate::settings::WorkerSettings;
 
-/// Interval at which the worker checks whether S3 accepts results again after S3 has rejected requests.
+/// Interval at which the worker checks whether S3 accepts results again after rejecting requests.
 const RESULT_STORE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
-/// Maximum time that a shutdown waits until Clew has killed the statements of cancelled reads.
+/// Maximum time that a shutdown waits for Clew to kill the statements of cancelled reads.
 const PENDING_KILLS_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl CollectionQueue {
     /// Runs collections until `shutdown` is cancelled.
     /// After cancellation, waits up to [`WorkerSettings::grace`] for running collections and releases the rest.
     ///
-    /// Another worker can claim a released collection. A released attempt does not count towards the maximum attempts.
+    /// Other workers can claim released collections. A released attempt does not count towards the attempt limit.
     pub async fn run(self, shutdown: CancellationToken) {
         let release = CancellationToken::new();
         // Dropping this future releases the running collections.
@@ -51,7 +51,7 @@ impl CollectionQueue {
 
     /// Claims and starts collections whenever slots are free, until `shutdown` is cancelled.
     ///
-    /// The function never cancels a running claim, because the store might already have committed the claim.
+    /// Never cancels a running claim, because the store might already have committed it.
     async fn claim_collections_until_shutdown(
         &self,
         worker: &str,
@@ -96,7 +96,7 @@ impl CollectionQueue {
         }
     }
 
-    /// Waits as long as S3 rejects requests because this machine's clock is wrong.
+    /// Waits while S3 rejects requests because this machine's clock is wrong.
     async fn wait_until_results_writable(&self) {
         let mut refused = false;
         while !self.store.results().is_writable().await {

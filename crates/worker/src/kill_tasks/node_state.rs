@@ -1,4 +1,4 @@
-//! Per-node state that kill tasks keep in memory between two ticks.
+//! Per-node state that kill tasks keep in memory between ticks.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use crate::adaptive_interval::{AdaptiveInterval, IntervalChange};
 
-/// Delay before kill tasks try again to kill a session that survived a kill.
-/// The retry delay limits the number of kill attempts that Clew records per session.
+/// Delay before kill tasks retry killing a session that survived a kill.
+/// The delay limits the number of kill attempts recorded per session.
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 
 /// State of each node on which this worker runs kill tasks. Clones share state.
@@ -29,7 +29,7 @@ struct NodeState {
     clock: ClockHistory,
     /// True if the last tick read sessions with unreliable ages.
     unreliable_ages: bool,
-    /// Recent kill attempts that the targeted sessions survived.
+    /// Recent kill attempts that the target sessions survived.
     survived_kills: Vec<KillAttempt>,
 }
 
@@ -49,8 +49,8 @@ pub(super) struct TickGuard {
 }
 
 impl NodeStates {
-    /// Marks a tick on the node as running, and returns a guard that represents the running tick.
-    /// Returns `None` if a tick is running on the node, or if the poll interval of a slow node has not yet elapsed.
+    /// Marks a tick as running on the node and returns a guard for it.
+    /// Returns `None` if a tick is already running on the node or a slow node's poll interval has not yet elapsed.
     pub(super) fn try_start_tick(&self, node: &NodeId, now: Instant) -> Option<TickGuard> {
         let mut states = self.lock_states();
         let state = states.entry(node.clone()).or_default();
@@ -90,7 +90,7 @@ impl TickGuard {
         std::mem::replace(&mut state.failing, failing) != failing
     }
 
-    /// Compares the server's clock with the readings of previous ticks, and corrects the session ages for clock steps.
+    /// Compares the server's clock with readings from previous ticks and corrects the session ages for clock steps.
     /// Returns the reason if the session ages are too unreliable for kills.
     pub(super) fn adjust_session_ages(&self, read: &mut UserSessions) -> Option<UnreliableClockReason> {
         read.adjust_for_clock_steps(&mut self.states.lock_states().get_mut(&self.node)?.clock)
@@ -103,8 +103,8 @@ impl TickGuard {
         std::mem::replace(&mut state.unreliable_ages, unreliable) != unreliable
     }
 
-    /// Records the duration of a read and adapts the poll interval of the node.
-    /// Returns the change of the poll interval, if any, and the poll interval if the node is slow.
+    /// Records the duration of a read and adapts the node's poll interval.
+    /// Returns the poll interval change, if any, and the poll interval if the node is slow.
     pub(super) fn record_read_duration(&self, took: Duration) -> (Option<IntervalChange>, Option<Duration>) {
         let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return (None, None) };

@@ -1,4 +1,4 @@
-//! One tick of kill tasks on a node. A tick reads the sessions once for all kill tasks, and then kills the victims.
+//! Runs a kill task tick on a node: reads the sessions once for all kill tasks, then kills the victims.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::kills::{KillError, KillExecutor, KillRequest, VictimMatchRule, find_p
 use crate::logins::LoginAttempt;
 use crate::observer::WorkerObserver;
 
-/// One tick of kill tasks on a node.
+/// A kill task tick on a node.
 pub(super) struct KillTaskTick {
     pub(super) store: Store,
     pub(super) kills: KillExecutor,
@@ -28,7 +28,7 @@ pub(super) struct KillTaskTick {
     pub(super) limits: ReadLimits,
     pub(super) worker: String,
     pub(super) kill_tasks: InstanceKillTasks,
-    /// Expiry time of the instance lease. Afterwards, another worker can hold the lease, so the tick sends no `KILL`.
+    /// Expiry time of the instance lease. After this time, the tick sends no `KILL`: another worker can hold the lease.
     pub(super) lease_end: Instant,
     pub(super) node: Node,
 }
@@ -66,7 +66,7 @@ impl KillTaskTick {
         self.log_tick_result(result, &guard);
     }
 
-    /// Logs the first of several consecutive tick failures on a node, and the first successful tick after a failure.
+    /// Logs the first of several consecutive tick failures on a node and the first success after a failure.
     fn log_tick_result(&self, result: Result<(), KillError>, guard: &TickGuard) {
         match result {
             Err(error) if guard.set_node_failing(true) => {
@@ -77,8 +77,8 @@ impl KillTaskTick {
         }
     }
 
-    /// Returns the sessions whose ages are reliable, and the source of the process list.
-    /// Returns `None` if the server's clock is unreliable. The tick then kills no session.
+    /// Returns the source of the process list and the sessions with reliable ages.
+    /// Returns `None` if the server's clock is unreliable. In this case, the tick kills no sessions.
     fn select_sessions_with_reliable_ages(
         &self,
         mut read: UserSessions,
@@ -106,7 +106,7 @@ impl KillTaskTick {
         Some((read.read.clone(), read.into_checked_sessions()))
     }
 
-    /// Adapts the poll interval of the node to the duration of the last read.
+    /// Adapts the node's poll interval to the duration of the last read.
     fn adapt_read_interval(&self, took: Duration, guard: &TickGuard) {
         let (change, slow_interval) = guard.record_read_duration(took);
         if slow_interval.is_some() || change.is_some() {
@@ -125,7 +125,7 @@ impl KillTaskTick {
         }
     }
 
-    /// Selects the victims of each kill task. If several kill tasks match a session, the oldest task kills the session.
+    /// Selects the victims of each kill task. If several kill tasks match a session, the oldest task kills it.
     fn select_victims(&self, sessions: Vec<Session>, guard: &TickGuard) -> Vec<TaskVictims> {
         let rule = |task: &KillTask| KillRule::new(&task.criteria).with_statement_masking(task.masked);
         let rules: Vec<_> = self.kill_tasks.tasks.iter().map(rule).collect();
@@ -140,7 +140,7 @@ impl KillTaskTick {
         chosen
     }
 
-    /// Kills the victims of each kill task. Skips kill tasks that a user stopped while the tick read the sessions.
+    /// Kills the victims of each kill task. Skips kill tasks that a user stopped during the session read.
     async fn kill_victims(
         &self,
         chosen: Vec<TaskVictims>,
@@ -194,7 +194,7 @@ impl KillTaskTick {
             source: KillSource::Task,
             task_id: Some(task.id.to_string()),
             kind: KillTarget::Connection,
-            // The rule selected the session by the age of its statement, so a session with another statement is spared.
+            // The rule selected the session by statement age, so a session that now runs another statement is spared.
             victim_match: VictimMatchRule::Statement,
             unsafe_victims: if task.criteria.include_unsafe {
                 UnsafeVictimPolicy::Kill
@@ -219,7 +219,7 @@ impl KillTaskTick {
 /// Returns true if the next tick would select the victim again after this kill outcome.
 ///
 /// For example, a session can use `SET TIMESTAMP` to increase its reported age while it is idle.
-/// Clew detects an incorrect session age only when Clew tries to kill the session.
+/// Clew detects an incorrect session age only when it tries to kill the session.
 fn would_be_selected_again(victim: &Session, outcome: &KillOutcome) -> bool {
     match outcome {
         KillOutcome::Failed(_)
