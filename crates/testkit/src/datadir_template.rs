@@ -1,4 +1,4 @@
-//! Template data directories of database servers. Each template is created once, and each server starts with a copy.
+//! Template data directories for database servers. Each template is created once; each server starts from a copy.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use crate::flavor::{Flavor, root_user_arguments};
 use crate::server_error::ServerError;
 use crate::toolchain;
 
-/// Copies the template data directory of MariaDB or MySQL to a new data directory.
+/// Copies the MariaDB or MySQL template to a new data directory.
 pub(crate) fn copy_data_dir_template(flavor: Flavor, to: &Path) -> Result<(), ServerError> {
     copy_directory(&get_or_create_template(flavor.name(), |folder| initialize_data_dir(flavor, folder))?, to)?;
     // MySQL creates a new server UUID if this file is missing. Servers with the same UUID cannot replicate.
@@ -24,7 +24,7 @@ pub(crate) fn copy_directory(from: &Path, to: &Path) -> Result<(), ServerError> 
     run_command(Command::new("cp").args(["-a", "--reflink=auto"]).arg(from).arg(to), "copy a data directory")
 }
 
-/// Returns the path of a template data directory. Calls `initialize` to create a missing template.
+/// Returns the path of a template data directory. Calls `initialize` to create the template if it does not exist.
 /// A template is built in a temporary directory and then renamed, so a crash never leaves a partial template.
 pub(crate) fn get_or_create_template(
     name: &str,

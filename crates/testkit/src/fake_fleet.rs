@@ -1,4 +1,4 @@
-//! Fleet of fake MySQL servers. Each server listens on a separate port.
+//! Fleet of fake MySQL servers, each of which listens on a separate port.
 
 use std::io;
 use std::sync::Arc;
@@ -38,13 +38,13 @@ impl FakeFleet {
         self.connections.open_connection_count()
     }
 
-    /// Returns the highest number of connections that have been open at the same time across all servers.
+    /// Returns the peak number of concurrently open connections across all servers.
     #[must_use]
     pub fn max_open_connection_count(&self) -> u64 {
         self.connections.max_open_connection_count()
     }
 
-    /// Returns the total number of connections that the servers have accepted since the start of the fleet.
+    /// Returns the total number of connections that the servers have accepted since the fleet started.
     #[must_use]
     pub fn accepted_connection_count(&self) -> u64 {
         self.connections.accepted_connection_count()

@@ -1,7 +1,7 @@
 //! Fake MySQL server that simulates faults and result sizes that a real server cannot produce.
 //!
 //! The fake server implements only the subset of the MySQL protocol that Clew and database drivers use.
-//! The server generates each row when it sends the row, so memory use does not depend on the number of rows.
+//! Rows are generated as they are sent, so memory use does not depend on the number of rows.
 
 mod connection_counter;
 pub(crate) mod packets;
@@ -33,7 +33,7 @@ pub enum Fault {
     CloseOnConnect,
     /// Sends raw bytes instead of a greeting.
     RawGreeting(&'static [u8]),
-    /// The server rejects each connection with error 1040 (too many connections).
+    /// The server rejects each connection with `ER_CON_COUNT_ERROR` (1040).
     TooManyConnections,
     /// The server sends the given number of process list rows, then stalls and keeps the connection open.
     StallAfter(u64),
@@ -76,7 +76,7 @@ pub struct FakeServer {
 }
 
 impl FakeServer {
-    /// Starts a fake MySQL server that listens on a free port of 127.0.0.1.
+    /// Starts a fake MySQL server that listens on a free port on 127.0.0.1.
     pub async fn start(options: FakeServerOptions) -> io::Result<Self> {
         Self::start_with_connection_counter(options, 0, Arc::default()).await
     }
@@ -86,7 +86,7 @@ impl FakeServer {
         Self::start_with_connection_counter(options, bytes, Arc::default()).await
     }
 
-    /// Starts a fake server that also updates the connection counter of its fleet.
+    /// Starts a fake server that also updates its fleet's connection counter.
     pub(crate) async fn start_with_connection_counter(
         options: FakeServerOptions,
         statement_bytes: usize,
@@ -123,7 +123,7 @@ impl FakeServer {
         self.address
     }
 
-    /// Returns the URL of the fake server. The server accepts any account name and any password.
+    /// Returns the fake server's URL. The server accepts any account name and password.
     #[must_use]
     pub fn url(&self) -> String {
         format!("mysql://clew:secret@{}/?tls=off", self.address)
@@ -141,13 +141,13 @@ impl FakeServer {
         self.connections.open_connection_count()
     }
 
-    /// Returns the highest number of connections that have been open at the same time.
+    /// Returns the peak number of concurrently open connections.
     #[must_use]
     pub fn max_open_connection_count(&self) -> u64 {
         self.connections.max_open_connection_count()
     }
 
-    /// Returns the number of connections that the server has accepted since the server started.
+    /// Returns the number of connections that the server has accepted since it started.
     #[must_use]
     pub fn accepted_connection_count(&self) -> u64 {
         self.connections.accepted_connection_count()
@@ -177,7 +177,7 @@ struct FakeSession {
 }
 
 impl FakeSession {
-    /// Handles a connection until the client disconnects or the simulated fault closes the connection.
+    /// Serves a connection until the client disconnects or the simulated fault closes the connection.
     async fn serve_client(mut self) -> io::Result<()> {
         match self.options.fault {
             Fault::NoGreeting => return self.wait_for_disconnect().await,
@@ -363,14 +363,14 @@ fn encode_session_row(id: u64, statement_bytes: usize) -> Vec<u8> {
     ])
 }
 
-/// Encodes a row of `performance_schema.threads`, in which the thread id equals the session id.
+/// Encodes a row of `performance_schema.threads` whose thread id equals the session id.
 fn encode_thread_row(session: u64) -> Vec<u8> {
     let id = session.to_string();
     packets::encode_row(&[Some(id.as_bytes()), Some(id.as_bytes()), Some(b"1")])
 }
 
-/// Encodes a row of `events_statements_current`, in which timer values are in picoseconds.
-/// The statement's run time equals the `Time` column of the session in the process list.
+/// Encodes a row of `events_statements_current`, with timer values in picoseconds.
+/// The statement's run time equals the session's `Time` value in the process list.
 fn encode_statement_event_row(session: u64) -> Vec<u8> {
     let (id, run_time) = (session.to_string(), (session % 100 * 1_000_000_000_000).to_string());
     packets::encode_row(&[

@@ -10,16 +10,16 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
-/// Mode in which a [`FaultProxy`] forwards data between clients and the server.
+/// Specifies how a [`FaultProxy`] forwards data between clients and the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrafficMode {
     /// Forwards all data.
     Forward,
     /// The proxy stalls all connections: it forwards neither data nor connection closes.
-    /// When the stall ends, the proxy delivers all buffered data, as TCP would retransmit the data after an outage.
-    /// After a stall, the server also receives the data of clients that have already timed out.
+    /// When the stall ends, the proxy delivers all buffered data, just as TCP retransmits data after an outage.
+    /// After a stall, the server also receives data from clients that have already timed out.
     Stall,
-    /// The proxy resets existing and new connections, as a restarting server or load balancer does.
+    /// The proxy resets existing and new connections, like a restarting server or load balancer.
     Reset,
     /// The proxy forwards each chunk of at most 16 KiB after the given delay.
     Throttle(Duration),
@@ -33,7 +33,7 @@ pub struct FaultProxy {
     accepting: JoinHandle<()>,
 }
 
-/// Maximum size in bytes of a chunk that the proxy forwards.
+/// Maximum size in bytes of a forwarded chunk.
 const MAX_CHUNK_BYTES: usize = 16 << 10;
 
 impl FaultProxy {
@@ -115,7 +115,7 @@ async fn forward_data(
     }
 }
 
-/// Waits until the proxy is not stalled, and returns the current traffic mode.
+/// Waits while the proxy is stalled, then returns the current traffic mode.
 /// Returns an error if the traffic mode is [`TrafficMode::Reset`].
 async fn wait_while_stalled(traffic: &mut watch::Receiver<TrafficMode>) -> io::Result<TrafficMode> {
     // Fails if the proxy has been dropped.

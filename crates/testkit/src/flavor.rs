@@ -1,4 +1,4 @@
-//! Server flavors (MariaDB and MySQL), and the commands that start their servers.
+//! Server flavors (MariaDB and MySQL) and the commands that start their servers.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ impl Flavor {
     }
 
     /// Returns the command that starts the database server, with the arguments that all servers of the flavor share.
-    /// MySQL runs from its extracted packages, with the dynamic loader and the libraries of these packages.
+    /// MySQL runs from its unpacked packages, with the dynamic loader and libraries that they contain.
     pub(crate) fn server_command(self) -> Result<Command, ServerError> {
         match self {
             Self::MariaDb => {

@@ -16,7 +16,7 @@ pub struct IdleSessions {
     pub sessions: Vec<RawSession>,
 }
 
-/// Program name that idle sessions send in their connection attributes.
+/// Value of `program_name` in the connection attributes of idle sessions.
 pub(crate) const IDLE_SESSION_PROGRAM_NAME: &str = "clew-testkit";
 /// Maximum number of concurrent logins.
 const MAX_CONCURRENT_LOGINS: usize = 64;
@@ -26,7 +26,7 @@ pub async fn open_idle_sessions(server: &Server, count: usize) -> io::Result<Idl
     open_idle_sessions_as(server, "root", count).await
 }
 
-/// Opens `count` idle sessions for the account `user`, which must have no password.
+/// Opens `count` idle sessions for the passwordless account `user`.
 pub async fn open_idle_sessions_as(server: &Server, user: &'static str, count: usize) -> io::Result<IdleSessions> {
     raise_open_file_limit(u64::try_from(count).unwrap_or(u64::MAX).saturating_add(1000))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));

@@ -1,4 +1,4 @@
-//! Opens sixty test sessions, and defines the process list row that each session must have.
+//! Opens sixty test sessions and defines the expected process list row of each session.
 
 mod definitions;
 
@@ -22,19 +22,19 @@ pub struct ExpectedSession {
     pub id: u64,
     /// Account name.
     pub user: String,
-    /// Client address as the server prints it in the process list.
+    /// Client address as shown in the process list.
     pub host: String,
     /// Default database.
     pub database: Option<String>,
     /// Command: `Sleep` or `Query`.
     pub command: &'static str,
-    /// Expected `State` column of the process list: empty, a sleep or a row lock wait.
+    /// Expected `State` value in the process list: empty, a sleep or a row lock wait.
     pub state: &'static str,
-    /// Statement as the server returns it, before CSV escaping.
+    /// Statement as returned by the server, before CSV escaping.
     pub statement: Option<Vec<u8>>,
     /// Open transaction.
     pub transaction: Option<ExpectedTransaction>,
-    /// True if the session opens at least [`KnownSessions::AGE_GAP_SECONDS`] seconds before the young sessions.
+    /// True if the session is opened at least [`KnownSessions::AGE_GAP_SECONDS`] seconds before the young sessions.
     pub is_old: bool,
 }
 
@@ -47,12 +47,12 @@ pub struct ExpectedTransaction {
     pub rows_modified: u64,
 }
 
-/// Transaction values that a test cannot predict, and therefore queries from the server.
+/// Transaction values that tests cannot predict and therefore query from the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedTransaction {
     /// Transaction id.
     pub id: u64,
-    /// Estimated number of rows that the transaction locks, as reported by the server.
+    /// Estimated number of locked rows, as reported by the server.
     pub rows_locked: u64,
     /// Number of locked tables.
     pub tables_locked: u64,
@@ -67,7 +67,7 @@ pub struct KnownSessions {
     open: Vec<RawSession>,
 }
 
-/// Timeout within which all sessions must reach their expected states.
+/// Timeout for all sessions to reach their expected states.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl KnownSessions {
@@ -76,7 +76,7 @@ impl KnownSessions {
     /// Age difference between the old and the young sessions, in seconds.
     pub const AGE_GAP_SECONDS: u64 = 6;
 
-    /// Opens all sixty sessions, and waits until each session has reached its expected state.
+    /// Opens all sixty sessions and waits until each session has reached its expected state.
     /// The server must have no other sessions.
     pub async fn open(server: &Server) -> io::Result<Self> {
         create_schema(server).await.map_err(io::Error::other)?;
@@ -166,7 +166,7 @@ impl KnownSessions {
     }
 }
 
-/// Formats a client address as MySQL and MariaDB do: an IPv6 address has no brackets.
+/// Formats a client address as MySQL and MariaDB do: IPv6 addresses have no brackets.
 fn format_client_address(_flavor: Flavor, address: SocketAddr) -> String {
     format!("{}:{}", address.ip(), address.port())
 }
@@ -184,7 +184,7 @@ async fn create_schema(server: &Server) -> mysql_async::Result<()> {
     connection.disconnect().await
 }
 
-/// Returns the number of running statements and the number of transactions that wait for a lock.
+/// Returns the number of running statements and the number of transactions that are waiting for a lock.
 /// On MySQL, the query uses `performance_schema`, because `information_schema` omits some running statements.
 async fn count_settled_sessions(server: &Server) -> mysql_async::Result<(usize, usize)> {
     let sleeping = match server.flavor() {

@@ -16,13 +16,13 @@ use crate::server::Server;
 pub struct LoadSize {
     /// Total number of sessions.
     pub sessions: usize,
-    /// Number of sessions with an open transaction, including the sessions that wait for a lock.
+    /// Number of sessions with an open transaction, including those that wait for a lock.
     pub transactions: usize,
-    /// Number of sessions that wait for a row lock that the first transaction holds.
+    /// Number of sessions that wait for a row lock held by the first transaction.
     pub waiters: usize,
 }
 
-/// Session counts of the standard benchmark load. The server's `max_connections` must be above 10,000.
+/// Session counts for the standard benchmark load. The server's `max_connections` must be above 10,000.
 pub const TEN_THOUSAND_SESSION_LOAD: LoadSize = LoadSize { sessions: 10_000, transactions: 2_500, waiters: 100 };
 
 /// Sessions that generate load on a database server. Dropping the value closes all sessions.
@@ -32,7 +32,7 @@ pub struct SessionLoad {
     size: LoadSize,
 }
 
-/// Timeout within which all waiters must be blocked by a row lock.
+/// Timeout for all waiters to be blocked by a row lock.
 const WAITER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Statements that create an empty table and raise the lock wait timeout to more than a day.
@@ -44,7 +44,7 @@ const SETUP_STATEMENTS: [&str; 4] = [
 ];
 
 impl SessionLoad {
-    /// Opens all sessions, and waits until every waiter is blocked by a row lock.
+    /// Opens all sessions and waits until every waiter is blocked by a row lock.
     pub async fn start(server: &Server, size: LoadSize) -> io::Result<Self> {
         server.run(&SETUP_STATEMENTS).await.map_err(io::Error::other)?;
         server.run(&[&format_insert_statement(size.transactions)]).await.map_err(io::Error::other)?;

@@ -28,7 +28,7 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts nginx, and waits until nginx accepts connections.
+    /// Starts nginx and waits until it accepts connections.
     /// The callback `http` receives nginx's listen address and returns the content of the `http` block.
     /// The kernel sends SIGTERM to nginx when the thread that called this function exits.
     pub async fn start(http: impl Fn(SocketAddr) -> String) -> Result<Self, ServerError> {
@@ -91,7 +91,7 @@ impl Nginx {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Stops nginx with SIGTERM, and waits until the nginx process exits.
+    /// Stops nginx with SIGTERM and waits for its process to exit.
     pub fn stop(&mut self) -> io::Result<()> {
         self.process.terminate_and_wait()
     }
@@ -104,13 +104,13 @@ impl Drop for Nginx {
     }
 }
 
-/// Renders an nginx configuration. All files that nginx writes are in `folder`.
+/// Renders an nginx configuration. nginx writes all of its files to `folder`.
 fn render_configuration(folder: &Path, http: &str) -> String {
     let quoted_path = |name: &str| format!("\"{}\"", folder.join(name).display());
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("  {kind}_temp_path {};\n", quoted_path(kind)))
         .concat();
-    // Only root can set the user. Without this line, the workers of a root process could not read root's files.
+    // Only root can set the user. Without this line, a root process's workers could not read root's files.
     let user = if geteuid().is_root() { "user root;\n" } else { "" };
     format!(
         "daemon off;

@@ -30,7 +30,7 @@ pub struct PostgreSql {
 /// Name of the template data directory.
 const DATA_DIR_TEMPLATE_NAME: &str = "postgresql-15";
 
-/// PostgreSQL settings for low memory use and high speed. The settings turn off durability.
+/// PostgreSQL settings for low memory use and high speed, without durability.
 const SERVER_SETTINGS: [&str; 8] = [
     "listen_addresses=127.0.0.1",
     "fsync=off",
@@ -43,8 +43,8 @@ const SERVER_SETTINGS: [&str; 8] = [
 ];
 
 impl PostgreSql {
-    /// Starts a PostgreSQL server, and waits until the server accepts connections.
-    /// The kernel stops the server when the thread that called this function exits.
+    /// Starts a PostgreSQL server and waits until it accepts connections.
+    /// The kernel sends SIGQUIT to the server when the thread that called this function exits.
     pub async fn start() -> Result<Self, ServerError> {
         Self::start_with_retries(None).await
     }
@@ -121,18 +121,18 @@ impl PostgreSql {
         status.map(|status| status.success()).map_err(|source| ServerError::Io { operation: "run pg_isready", source })
     }
 
-    /// Simulates a crash with SIGQUIT, and waits until the server exits. The next start recovers committed data.
+    /// Simulates a crash with SIGQUIT and waits for the server to exit. The next start recovers committed data.
     pub fn crash(&mut self) -> io::Result<()> {
         self.process.quit_and_wait()
     }
 
-    /// Stops PostgreSQL and all its sessions with SIGINT, and waits until the server exits.
+    /// Stops PostgreSQL and all its sessions with SIGINT and waits for the server to exit.
     pub fn stop(&mut self) -> io::Result<()> {
         self.process.interrupt_and_wait()
     }
 
-    /// Restarts the stopped server with the same port and data, and waits until the server accepts connections.
-    /// The kernel stops the server when the thread that called this function exits.
+    /// Restarts the stopped server with the same port and data and waits until it accepts connections.
+    /// The kernel sends SIGQUIT to the server when the thread that called this function exits.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = spawn_server(self.folder.path(), self.port, self.with_tls)?;
         self.wait_until_ready().await
@@ -166,19 +166,19 @@ impl PostgreSql {
         self.process.id()
     }
 
-    /// Returns the URL of an empty database. The URL logs in as the superuser, which requires no password.
+    /// Returns the URL of an empty database. The URL is for the superuser, which needs no password.
     #[must_use]
     pub fn url(&self) -> String {
         self.url_for_database("postgres")
     }
 
-    /// Returns the URL of the given database. The URL logs in as the superuser, which requires no password.
+    /// Returns the URL of the given database. The URL is for the superuser, which needs no password.
     #[must_use]
     pub fn url_for_database(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Returns the data directory. The directory belongs to the account `postgres` if this process runs as root.
+    /// Returns the data directory. If this process runs as root, the directory belongs to the account `postgres`.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
@@ -216,13 +216,13 @@ fn spawn_server(folder: &Path, port: u16, with_tls: bool) -> Result<Process, Ser
     Ok(Process::new(started.map_err(io("start setpriv (Debian package util-linux)"))?))
 }
 
-/// Ignores the error `ESRCH`, which reports that the process no longer exists.
+/// Ignores `ESRCH`, which means that the process no longer exists.
 fn ignore_missing_process(error: Errno) -> io::Result<()> {
     if error == Errno::SRCH { Ok(()) } else { Err(error.into()) }
 }
 
 /// Returns a command that runs as the account `postgres`, because PostgreSQL refuses to run as root.
-/// The kernel sends SIGQUIT to the process of the command when the thread that started the process exits.
+/// The kernel sends SIGQUIT to the spawned process when the thread that spawned it exits.
 fn command_as_postgres_user() -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "QUIT"]);
@@ -244,7 +244,7 @@ fn chown_to_postgres(folder: &Path) -> Result<(), ServerError> {
     Ok(())
 }
 
-/// Creates a data directory in a temporary directory of the account `postgres`, and copies the result to `folder`.
+/// Creates a data directory in a temporary directory owned by `postgres` and copies it to `folder`.
 fn initialize_data_dir(folder: &Path) -> Result<(), ServerError> {
     let staging = tempfile::tempdir().map_err(|source| ServerError::Io { operation: "create a directory", source })?;
     chown_to_postgres(staging.path())?;

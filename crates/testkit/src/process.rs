@@ -1,4 +1,4 @@
-//! Runs server processes. The kernel stops a process when the thread that started the process exits.
+//! Runs server processes. The kernel signals each process when the thread that spawned it exits (`PR_SET_PDEATHSIG`).
 
 use std::io;
 use std::path::Path;
@@ -34,18 +34,18 @@ impl Process {
         self.send_signal(Signal::CONT)
     }
 
-    /// Kills the process with SIGKILL, and waits until the process exits.
+    /// Kills the process with SIGKILL and waits for it to exit.
     pub(crate) fn kill(&mut self) -> io::Result<()> {
         self.0.kill()?;
         self.0.wait().map(|_| ())
     }
 
-    /// Sends SIGQUIT to the process, and waits until the process exits.
+    /// Sends SIGQUIT to the process and waits for it to exit.
     pub(crate) fn quit_and_wait(&mut self) -> io::Result<()> {
         self.signal_and_wait(Signal::QUIT)
     }
 
-    /// Sends SIGINT to the process, and waits until the process exits.
+    /// Sends SIGINT to the process and waits for it to exit.
     pub(crate) fn interrupt_and_wait(&mut self) -> io::Result<()> {
         self.signal_and_wait(Signal::INT)
     }
@@ -57,7 +57,7 @@ impl Process {
         Ok(listed.split_whitespace().filter_map(|child| child.parse().ok().and_then(Pid::from_raw)).collect())
     }
 
-    /// Sends SIGTERM to the process, and waits until the process exits.
+    /// Sends SIGTERM to the process and waits for it to exit.
     pub(crate) fn terminate_and_wait(&mut self) -> io::Result<()> {
         self.signal_and_wait(Signal::TERM)
     }
@@ -82,13 +82,13 @@ impl Drop for Process {
     }
 }
 
-/// Builds a command whose process receives SIGKILL from the kernel when the thread that started the process exits.
+/// Builds a command whose process receives SIGKILL from the kernel when the thread that spawned it exits.
 pub(crate) fn command_killed_with_parent(program: &Path) -> Command {
     command_with_death_signal("KILL", program)
 }
 
-/// Builds a command whose process receives SIGTERM from the kernel when the thread that started the process exits.
-/// SIGTERM gives the program time to stop its own child processes.
+/// Builds a command whose process receives SIGTERM from the kernel when the thread that spawned it exits.
+/// SIGTERM gives the process time to stop its own child processes.
 pub(crate) fn command_terminated_with_parent(program: &Path) -> Command {
     command_with_death_signal("TERM", program)
 }

@@ -6,10 +6,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Maximum payload size of a MySQL packet in bytes. A payload of this size continues in the next packet.
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 0x00ff_ffff;
-/// Capability flag `CLIENT_SSL`. A server sets the flag to offer TLS, and a client sets the flag to request TLS.
+/// Capability flag `CLIENT_SSL`. Servers set the flag to offer TLS, and clients set it to request TLS.
 pub(crate) const CLIENT_SSL: u32 = 0x0800;
 
-/// Reads a MySQL packet, and returns its sequence number and payload.
+/// Reads a MySQL packet and returns its sequence number and payload.
 pub(crate) async fn read_packet(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(u8, Vec<u8>)> {
     let mut head = [0; 4];
     stream.read_exact(&mut head).await?;

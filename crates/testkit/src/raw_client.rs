@@ -1,4 +1,4 @@
-//! Minimal MySQL client in which tests control the sent bytes, the character set and the client address.
+//! Minimal MySQL client that lets tests control the sent bytes, the character set and the client address.
 //!
 //! The client can log in only to accounts without a password.
 //! A regular MySQL driver would hide protocol details from the tests and use more memory.
@@ -43,7 +43,7 @@ pub struct RawSession {
 }
 
 impl RawSession {
-    /// Opens a session for an account without a password. The session sends no program name.
+    /// Opens a session for an account without a password. The client sends no program name.
     pub async fn open(server: SocketAddr, user: &str, database: Option<&str>, charset: Charset) -> io::Result<Self> {
         Self::log_in(None, server, user, database, charset).await
     }
@@ -100,14 +100,14 @@ impl RawSession {
         Ok(session)
     }
 
-    /// Executes a statement that returns no rows, and waits for the server's response.
+    /// Executes a statement that returns no rows and waits for the server's response.
     pub async fn execute(&mut self, statement: &str) -> io::Result<()> {
         self.send_statement(statement.as_bytes()).await?;
         let response = self.receive_payload().await?;
         expect_ok_packet(&response)
     }
 
-    /// Executes a statement that returns rows, and discards all rows.
+    /// Executes a statement that returns rows and discards them.
     pub async fn query(&mut self, statement: &str) -> io::Result<()> {
         self.send_statement(statement.as_bytes()).await?;
         self.skip_result_set().await
@@ -127,7 +127,7 @@ impl RawSession {
         Ok(())
     }
 
-    /// Waits for the response to a statement that was sent with [`RawSession::send_statement`].
+    /// Waits for the response to a statement sent with [`RawSession::send_statement`].
     pub async fn wait_for_response(&mut self) -> io::Result<()> {
         let first = self.receive_payload().await?;
         match first.first() {

@@ -1,4 +1,4 @@
-//! TCP proxy that rewrites the greeting packet of a MySQL server, and holds or delays selected packets.
+//! TCP proxy that rewrites a MySQL server's greeting packet and can hold or delay selected packets.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,29 +23,29 @@ pub enum ConnectionIdRewrite {
     Unchanged,
     /// Sends the same id on every connection.
     Fixed(u32),
-    /// The proxy assigns consecutive connection ids that start at the given id, as some MySQL proxies do.
+    /// The proxy assigns consecutive connection ids starting at the given id, as some MySQL proxies do.
     From(u32),
 }
 
-/// Action of the proxy on a matching client packet.
+/// Action that the proxy takes on a matching client packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PacketAction {
     /// The proxy holds the client packet until [`RewritingProxy::release`].
     HoldRequest,
-    /// The proxy forwards the client packet, and holds subsequent server data until [`RewritingProxy::release`].
+    /// The proxy forwards the client packet and holds subsequent server data until [`RewritingProxy::release`].
     HoldResponse,
     /// Forwards the packet after a delay.
     Delay(Duration),
 }
 
-/// Rules by which a [`RewritingProxy`] changes, holds or delays packets.
+/// Rules for changing, holding or delaying packets in a [`RewritingProxy`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RewriteRules {
     /// Connection id that the proxy writes into the server's greeting packet.
     pub greeting_id: ConnectionIdRewrite,
     /// If true, the proxy removes `CLIENT_SSL` from the greeting packet, as in a TLS stripping attack.
     pub hide_tls: bool,
-    /// Substring of the affected client packets, and the action on these packets. TLS-encrypted packets never match.
+    /// Substring of matching client packets, and the action taken on them. TLS-encrypted packets never match.
     pub effect: Option<(&'static str, PacketAction)>,
 }
 
@@ -86,14 +86,14 @@ impl RewritingProxy {
         self.address
     }
 
-    /// Returns the proxy's URL for an account without a password. TLS is off, so that the proxy can read packets.
+    /// Returns the proxy's URL for an account without a password. TLS is off so that the proxy can read packets.
     #[must_use]
     pub fn url(&self, user: &str) -> String {
         format!("mysql://{user}@{}/?tls=off", self.address)
     }
 
-    /// Replaces the rewrite rules for new connections, and for subsequent packets on open connections.
-    /// The proxy continues to hold the packets that it already holds.
+    /// Replaces the rewrite rules for new connections and for subsequent packets on open connections.
+    /// Packets that the proxy already holds remain held.
     pub fn set_rewrite_rules(&self, rewrite: RewriteRules) {
         *self.state.lock_rewrite_rules() = rewrite;
         self.state.held.send_replace(false);
@@ -111,7 +111,7 @@ impl RewritingProxy {
         let _ = self.state.held.subscribe().wait_for(|held| *held).await;
     }
 
-    /// Forwards all held packets, and holds no further packets.
+    /// Forwards all held packets and stops holding packets.
     pub fn release(&self) {
         self.state.released.send_replace(true);
     }

@@ -34,11 +34,11 @@ pub enum RogueMode {
     ClearPassword,
     /// The server switches the authentication plugin to `mysql_old_password`.
     OldPassword,
-    /// The server switches the authentication plugin to `sha256_password`, and sends a known RSA key.
+    /// The server switches the authentication plugin to `sha256_password` and sends a known RSA key.
     Sha256Password,
-    /// The server responds to [`ATTACKED_STATEMENTS`] with a request for a file on the client's machine.
+    /// The server responds to [`ATTACKED_STATEMENTS`] with a `LOCAL INFILE` request for a file on the client's machine.
     LocalInfile(String),
-    /// The server responds to `SHOW FULL PROCESSLIST` with one row whose last column is huge.
+    /// The server responds to `SHOW FULL PROCESSLIST` with a row whose last column is huge.
     HugePacket {
         /// Size of the last column in bytes.
         bytes: u64,
@@ -83,7 +83,7 @@ pub struct RogueServer {
 }
 
 impl RogueServer {
-    /// Starts a malicious MySQL server that listens on a free port of 127.0.0.1.
+    /// Starts a malicious MySQL server that listens on a free port on 127.0.0.1.
     pub async fn start(options: impl Into<RogueOptions>) -> io::Result<Self> {
         let options = options.into();
         let tls = if options.tls { Some(create_tls_acceptor()?) } else { None };
@@ -136,7 +136,7 @@ impl RogueServer {
         self.received_packets().concat()
     }
 
-    /// Returns the encoding in which a client leaked `password`, or `None` if no client leaked the password.
+    /// Returns the encoding in which a client leaked `password`, or `None` if no client leaked it.
     #[must_use]
     pub fn find_password_leak(&self, password: &str) -> Option<PasswordLeak> {
         password_leak::find_password_leak(&self.received_packets(), password)

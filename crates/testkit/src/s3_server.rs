@@ -35,10 +35,10 @@ impl S3Server {
     pub const BUCKET_NAME: &str = "results";
     /// Access key id and secret key of an S3 identity with all permissions.
     pub const OWNER_CREDENTIALS: (&str, &str) = ("AKCLEWOWNER", "the-secret-of-the-owner");
-    /// Access key id and secret key of an S3 identity that is only allowed to read and list objects.
+    /// Access key id and secret key of an S3 identity that may only read and list objects.
     pub const READER_CREDENTIALS: (&str, &str) = ("AKCLEWREADER", "the-secret-of-the-reader");
 
-    /// Starts an S3 server, and waits until the server accepts uploads.
+    /// Starts an S3 server and waits until it accepts uploads.
     /// The kernel kills the server when the thread that called this function exits.
     pub async fn start() -> Result<Self, ServerError> {
         let mut last = None;
@@ -63,7 +63,7 @@ impl S3Server {
         Ok(server)
     }
 
-    /// Waits until the SeaweedFS filer can store files, because earlier uploads would fail. Then creates the bucket.
+    /// Waits until the SeaweedFS filer can store files, then creates the bucket. Earlier uploads would fail.
     async fn wait_until_writable(&mut self) -> Result<(), ServerError> {
         let bucket = format!("POST /buckets/{}/", Self::BUCKET_NAME);
         let requests = [
@@ -74,7 +74,7 @@ impl S3Server {
         self.send_requests_with_retries(&requests).await
     }
 
-    /// Sends HTTP requests in sequence, and retries each request until the request succeeds.
+    /// Sends HTTP requests in sequence and retries each request until it succeeds.
     async fn send_requests_with_retries(&mut self, requests: &[(u16, &str)]) -> Result<(), ServerError> {
         let start = Instant::now();
         for (port, request) in requests {
@@ -102,7 +102,7 @@ impl S3Server {
         SocketAddr::from(([127, 0, 0, 1], self.ports.s3))
     }
 
-    /// Returns the local directory in which the server stores the objects.
+    /// Returns the local directory in which the server stores objects.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
@@ -125,17 +125,17 @@ impl S3Server {
         self.process.resume()
     }
 
-    /// Kills the server with SIGKILL, and waits until its process exits.
+    /// Kills the server with SIGKILL and waits for its process to exit.
     pub fn kill(&mut self) -> io::Result<()> {
         self.process.kill()
     }
 
-    /// Stops the server with SIGTERM, and waits until its process exits.
+    /// Stops the server with SIGTERM and waits for its process to exit.
     pub fn stop(&mut self) -> io::Result<()> {
         self.process.terminate_and_wait()
     }
 
-    /// Restarts the stopped server with the same ports and objects, and waits until the server accepts uploads.
+    /// Restarts the stopped server with the same ports and objects and waits until it accepts uploads.
     /// The kernel kills the server when the thread that called this function exits.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = spawn_server(&self.folder, &self.ports)?;
@@ -144,8 +144,8 @@ impl S3Server {
             .await
     }
 
-    /// Returns the names of all objects in one folder of the bucket.
-    /// The SeaweedFS filer API provides the listing, so the request needs no signature and bypasses the S3 API.
+    /// Returns the names of all objects in a folder of the bucket.
+    /// Lists the objects through the SeaweedFS filer API instead of the S3 API, so the request needs no signature.
     pub async fn list_objects(&self, folder: &str) -> Result<Vec<String>, ServerError> {
         let request = format!("GET /buckets/{}/{folder}/?limit=1000000", Self::BUCKET_NAME);
         let response = send_request(self.ports.filer, &request, b"").await.map_err(io_error("list objects"))?;
@@ -156,7 +156,7 @@ impl S3Server {
 impl Drop for S3Server {
     fn drop(&mut self) {
         let _ = self.process.kill();
-        // SeaweedFS creates sockets in /tmp, and a killed SeaweedFS does not remove the sockets.
+        // SeaweedFS creates sockets in /tmp and does not remove them if it is killed.
         for (component, port) in self.ports.component_ports() {
             let _ = fs::remove_file(format!("/tmp/seaweedfs-{component}-grpc-{}.sock", port + GRPC_PORT_OFFSET));
         }
@@ -227,7 +227,7 @@ fn is_success_response(response: &[u8]) -> bool {
     response.starts_with(b"HTTP/1.0 2")
 }
 
-/// Sends an HTTP/1.0 request, because HTTP/1.0 prevents chunked responses. Returns the response head and body.
+/// Sends an HTTP/1.0 request, because HTTP/1.0 has no chunked responses. Returns the response head and body.
 async fn send_request(port: u16, request: &str, body: &[u8]) -> io::Result<Vec<u8>> {
     let exchange = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
@@ -244,9 +244,9 @@ async fn send_request(port: u16, request: &str, body: &[u8]) -> io::Result<Vec<u
     timeout(RESPONSE_TIMEOUT, exchange).await?
 }
 
-/// Parses the object names in a JSON directory listing of the SeaweedFS filer.
-/// Each entry of the listing has the format `"FullPath":"/buckets/results/folder/name"`.
-/// The parser does not unescape object names, because the object names contain no characters that JSON escapes.
+/// Parses the object names in a JSON directory listing from the SeaweedFS filer.
+/// Each listing entry has the format `"FullPath":"/buckets/results/folder/name"`.
+/// The parser does not unescape object names, because they contain no characters that JSON escapes.
 fn parse_object_names(listing: &str) -> Vec<String> {
     let paths = listing.split("\"FullPath\":").skip(1).filter_map(|rest| rest.split('"').nth(1));
     paths.filter_map(|path| path.rsplit('/').next()).map(str::to_owned).collect()

@@ -12,7 +12,7 @@ use crate::flavor::Flavor;
 
 pub use runner::{BuiltScenario, ScenarioError};
 
-/// Script that creates lock waits between sessions, and the lock waits that the script must produce.
+/// Script that creates lock waits between sessions, with the lock waits that it must produce.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scenario {
     /// Short description.
@@ -21,20 +21,20 @@ pub struct Scenario {
     pub flavors: &'static [Flavor],
     /// Script with one step per line. A step consists of a session name, an operator and a statement.
     /// `a: …`: session `a` runs a statement to completion.
-    /// `b? …`: session `b` starts a statement, and the runner waits until another session blocks the statement.
+    /// `b? …`: session `b` starts a statement, and the runner waits until another session blocks it.
     /// `b+ …`: session `b` starts a statement. After all steps, the runner waits until the statement is blocked.
     /// `a~ …`: session `a` starts a statement that keeps running.
     /// `a!`: session `a` disconnects.
     script: String,
-    /// Expected lock waits, separated by spaces. Each wait has the format `waiter>blocker`.
+    /// Expected lock waits in the format `waiter>blocker`, separated by spaces.
     /// The blocker `xa` stands for a prepared XA transaction without a session.
     waits: String,
-    /// Expected root blockers, separated by spaces, highest rank first. `+` joins the sessions of a wait cycle.
+    /// Expected root blockers, separated by spaces, highest-ranked first. `+` joins the sessions in a wait cycle.
     roots: String,
     /// Locked resource that Clew must report for each waiter.
-    /// The name [`ANY_WAITER_NAME`] stands for all waiters without a separate entry.
+    /// The name [`ANY_WAITER_NAME`] stands for all waiters without their own entry.
     resources: Vec<(&'static str, &'static str)>,
-    /// Expected root blocker after a kill of the first root blocker, if this kill does not unblock any session.
+    /// Root blocker expected after the first root blocker is killed, if killing it unblocks no sessions.
     pub root_after_kill: Option<&'static str>,
     /// Expected reason why a root blocker cannot be killed, or `None` if all root blockers can be killed.
     pub unkillable_reason: Option<&'static str>,
@@ -44,7 +44,7 @@ pub struct Scenario {
 const BOTH_FLAVORS: &[Flavor] = &Flavor::ALL;
 const MYSQL_ONLY: &[Flavor] = &[Flavor::MySql];
 const MARIADB_ONLY: &[Flavor] = &[Flavor::MariaDb];
-/// Name that stands for all waiters without a separate entry in `resources`.
+/// Name that stands for all waiters without their own entry in `resources`.
 const ANY_WAITER_NAME: &str = "*";
 
 /// Step of a scenario script.
@@ -52,7 +52,7 @@ const ANY_WAITER_NAME: &str = "*";
 enum ScenarioStep<'a> {
     /// Runs a statement to completion.
     Run(&'a str, &'a str),
-    /// Starts a statement, and waits until another session blocks it.
+    /// Starts a statement and waits until another session blocks it.
     Block(&'a str, &'a str),
     /// Starts a statement. After all steps, the runner waits until the statement is blocked.
     BlockWithDelayedCheck(&'a str, &'a str),
@@ -63,11 +63,11 @@ enum ScenarioStep<'a> {
 }
 
 impl Scenario {
-    /// Command-line arguments of the database server on which scenarios run.
-    /// The argument enables table locks for auto-increment values. MySQL does not use these locks by default.
+    /// Command-line arguments for the database server on which scenarios run.
+    /// The argument enables table-level `AUTO-INC` locks, which MySQL does not use by default.
     pub const SERVER_ARGUMENTS: [&str; 1] = ["--innodb-autoinc-lock-mode=1"];
 
-    /// Returns all scenarios that can run on a server flavor, the simplest scenarios first.
+    /// Returns all scenarios that can run on a server flavor, simplest first.
     #[must_use]
     pub fn scenarios_for_flavor(flavor: Flavor) -> Vec<Self> {
         let lists = [
@@ -101,31 +101,31 @@ impl Scenario {
         }
     }
 
-    /// Sets the expected locked resource of one waiter, if the resource differs from that of the other waiters.
+    /// Sets the expected locked resource of a waiter if it differs from that of the other waiters.
     fn with_resource(mut self, waiter: &'static str, resource: &'static str) -> Self {
         self.resources.push((waiter, resource));
         self
     }
 
-    /// Expects that a kill of the first root blocker unblocks no session, because the sessions then wait for `root`.
+    /// Expects killing the first root blocker to unblock no sessions, because they then wait for the session `root`.
     fn with_root_after_kill(mut self, root: &'static str) -> Self {
         self.root_after_kill = Some(root);
         self
     }
 
-    /// Expects that a root blocker cannot be killed, for the given reason.
+    /// Expects a root blocker to be unkillable for the given reason.
     fn with_unkillable_reason(mut self, reason: &'static str) -> Self {
         self.unkillable_reason = Some(reason);
         self
     }
 
-    /// Returns the expected lock waits as pairs of waiter and blocker.
+    /// Returns the expected lock waits as (waiter, blocker) pairs.
     #[must_use]
     pub fn expected_waits(&self) -> Vec<(&str, &str)> {
         self.waits.split_whitespace().filter_map(|wait| wait.split_once('>')).collect()
     }
 
-    /// Returns the session names of each expected root blocker, highest rank first.
+    /// Returns the expected root blockers, highest-ranked first: one session name each, or several for a wait cycle.
     #[must_use]
     pub fn expected_root_blockers(&self) -> Vec<Vec<&str>> {
         self.roots.split_whitespace().map(|root| root.split('+').collect()).collect()

@@ -44,17 +44,17 @@ pub struct Server {
     environment: Vec<(String, OsString)>,
 }
 
-/// Timeout for the start of a database server. The timeout is long, because a start is slow on a busy machine.
+/// Timeout for starting a database server. The timeout is long because startup can be slow on a busy machine.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(90);
 /// Delay after which a server has usually removed a closed connection from its process list.
 const CONNECTION_CLOSE_DELAY: Duration = Duration::from_millis(200);
-/// Maximum number of start attempts. Each attempt uses a new port, because another process can bind the port first.
+/// Maximum number of start attempts. Each attempt uses a new port, in case another process has bound the last one.
 pub(crate) const MAX_START_ATTEMPTS: usize = 3;
 
 impl Server {
-    /// Starts a database server, and waits until the server accepts connections.
+    /// Starts a database server and waits until it accepts connections.
     /// The kernel kills the server when the thread that called this function exits.
-    /// Do not call this function on a runtime's blocking pool, because the pool terminates idle threads.
+    /// Do not call this function on a runtime's blocking pool: when an idle thread exits, the kernel kills the server.
     pub async fn start(flavor: Flavor, options: &ServerOptions) -> Result<Self, ServerError> {
         Self::start_with_environment(flavor, options, &[]).await
     }
@@ -101,7 +101,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Restarts a killed server with the same port and data, and waits until the server accepts connections.
+    /// Restarts a killed server with the same port and data and waits until it accepts connections.
     /// A restart resets the connection ids. Transactions committed in the last second before the kill can be lost.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process.kill().map_err(|source| ServerError::Io { operation: "stop a server", source })?;
@@ -127,7 +127,7 @@ impl Server {
         }
     }
 
-    /// Returns true if the server that listens on the port uses this server's data directory.
+    /// Returns true if the server listening on the port uses this server's data directory.
     async fn is_ready(&self) -> mysql_async::Result<bool> {
         let mut connection = self.connect().await?;
         let folder: Option<String> = connection.query_first("SELECT @@datadir").await?;
@@ -141,7 +141,7 @@ impl Server {
         self.flavor
     }
 
-    /// Returns the TCP port that the server listens on, on 127.0.0.1 and `::1`.
+    /// Returns the server's TCP port on 127.0.0.1 and `::1`.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -165,7 +165,7 @@ impl Server {
         format!("mysql://{user}:{password}@127.0.0.1:{}/", self.port)
     }
 
-    /// Returns the server's data directory. MySQL also stores its TLS certificates in the directory.
+    /// Returns the server's data directory. MySQL also stores its TLS certificates there.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
@@ -195,7 +195,7 @@ impl Server {
         Ok(())
     }
 
-    /// Waits until `root` has no other session. A closed connection briefly stays in the process list.
+    /// Waits until `root` has no other sessions. A closed connection briefly stays in the process list.
     pub async fn wait_until_no_other_root_session(&self) -> mysql_async::Result<()> {
         let others = match self.flavor {
             Flavor::MariaDb => {
@@ -227,7 +227,7 @@ impl Server {
         self.process.resume()
     }
 
-    /// Kills the server with SIGKILL, and waits until its process exits.
+    /// Kills the server with SIGKILL and waits for its process to exit.
     pub fn kill(&mut self) -> io::Result<()> {
         self.process.kill()
     }
@@ -274,7 +274,7 @@ fn spawn_server(
 /// Creates the account `root` without a password for all hosts. The server listens only on the loopback interface.
 const INIT_SQL: &str = "CREATE USER IF NOT EXISTS root@'%';\nGRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n";
 
-/// Arguments for a small and fast server. The arguments turn off durability and host name resolution.
+/// Arguments for a small and fast server, without durability or host name resolution.
 const COMMON_SERVER_ARGUMENTS: [&str; 7] = [
     "--bind-address=127.0.0.1,::1",
     "--skip-name-resolve",

@@ -1,6 +1,6 @@
 //! Settable wall clock and time zone of a private database server.
 //!
-//! libfaketime changes the server's wall clock but not its monotonic clock, as a real clock change does.
+//! libfaketime changes the server's wall clock but not its monotonic clock, just like a real clock change.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ impl ServerClock {
     /// Central European time with daylight saving time, as a POSIX rule that needs no time zone database.
     pub const CENTRAL_EUROPEAN_TIME_ZONE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
 
-    /// Creates a clock with the correct time. `time_zone` has the format of the environment variable `TZ`.
+    /// Creates a clock with the correct time. `time_zone` has the format of the `TZ` environment variable.
     pub fn new(time_zone: &str) -> Result<Self, ServerError> {
         let folder =
             tempfile::tempdir().map_err(|source| ServerError::Io { operation: "create a directory", source })?;
@@ -40,13 +40,13 @@ impl ServerClock {
         fs::rename(written, self.offset_file())
     }
 
-    /// Sets the clock to a Unix timestamp. The clock continues to run from this timestamp.
+    /// Sets the clock to a Unix timestamp, from which the clock continues to run.
     pub fn set_time(&self, unix_timestamp: Duration) -> io::Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
         self.set_offset(unix_timestamp.as_secs_f64() - now.as_secs_f64())
     }
 
-    /// Returns the environment variables that make a server process use this clock.
+    /// Returns the environment variables with which a server process uses this clock.
     pub(crate) fn environment_variables(&self) -> Result<Vec<(&'static str, OsString)>, ServerError> {
         let library = toolchain::libfaketime_path().ok_or_else(|| ServerError::Missing {
             server: "libfaketime (Debian package faketime)",

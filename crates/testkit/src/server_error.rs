@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::toolchain;
 
-/// Error that occurs while a test starts or controls a private server.
+/// Error returned if a private server cannot be started or controlled.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The server is not installed.

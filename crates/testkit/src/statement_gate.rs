@@ -1,4 +1,4 @@
-//! Proxy that holds a client's statement before the statement reaches the database server.
+//! Proxy that holds a client's statement before it reaches the database server.
 //! While the proxy holds one of Clew's statements, a test can run other statements on the server.
 
 use std::io;
@@ -20,7 +20,7 @@ pub struct StatementGate {
     accepting: JoinHandle<()>,
 }
 
-/// State that the [`StatementGate`] shares with its connection tasks.
+/// State shared by the [`StatementGate`] and its connection tasks.
 #[derive(Debug)]
 struct GateState {
     words: &'static str,
@@ -29,7 +29,7 @@ struct GateState {
 }
 
 impl StatementGate {
-    /// Starts a proxy that holds statements that contain the string `words`, and forwards all other statements.
+    /// Starts a proxy that holds statements that contain the string `words` and forwards all others.
     pub async fn start(server: &Server, words: &'static str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
@@ -38,7 +38,7 @@ impl StatementGate {
         Ok(Self { port, state, accepting })
     }
 
-    /// Returns the proxy's URL for the account `root`. TLS is off, so that the proxy can read statements.
+    /// Returns the proxy's URL for the account `root`. TLS is off so that the proxy can read statements.
     #[must_use]
     pub fn url(&self) -> String {
         format!("mysql://root@127.0.0.1:{}/?tls=off", self.port)

@@ -1,4 +1,4 @@
-//! Packages and paths of the servers and programs for tests. `cargo xtask test` installs the packages.
+//! Packages and paths of the servers and tools used by tests. `cargo xtask test` installs the packages.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,7 +9,7 @@ pub const SERVERS_DIR_ENV_VAR: &str = "CLEW_SERVERS_DIR";
 /// Environment variable that contains the path of a Python interpreter with the API client packages.
 pub const PYTHON_ENV_VAR: &str = "CLEW_TEST_PYTHON";
 
-/// A Debian package, and the path of a file that exists only if the package is installed.
+/// A Debian package and the path of a file that exists only if the package is installed.
 #[derive(Debug, Clone, Copy)]
 pub struct DebianPackage {
     /// Name of the Debian package.
@@ -50,18 +50,18 @@ pub const BENCH_PACKAGES: [DebianPackage; 3] = [
 ];
 
 pub(crate) const MARIADBD_PATH: &str = "/usr/sbin/mariadbd";
-/// Directory of the PostgreSQL programs.
+/// Directory of the PostgreSQL executables.
 pub(crate) const POSTGRESQL_BIN_DIR: &str = "/usr/lib/postgresql/15/bin";
 
 /// Path of the pip requirements file, which lists the official SDK, keystoneauth1, schemathesis and SeaweedFS.
 pub const CLIENT_REQUIREMENTS_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients.txt");
-/// Python program that checks the installed package versions against [`CLIENT_REQUIREMENTS_PATH`].
+/// Python script that checks the installed package versions against [`CLIENT_REQUIREMENTS_PATH`].
 pub const CLIENT_VERSION_CHECK_SCRIPT: &str = "import sys, importlib.metadata as installed
 for line in open(sys.argv[1]):
     name, _, version = line.strip().partition('==')
     assert name.startswith('#') or installed.version(name) == version, line";
 
-/// Error that occurs if the directory for downloaded servers and tools is not usable.
+/// Error returned if the directory for downloaded servers and tools is not usable.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use {}: {source}. Fix: set {SERVERS_DIR_ENV_VAR} to a writable directory", path.display())]
 pub struct ServersDirError {
@@ -88,7 +88,7 @@ pub fn libfaketime_path() -> Option<PathBuf> {
     libraries.into_iter().find(|library| library.exists())
 }
 
-/// Returns the directory into which the MySQL packages are extracted.
+/// Returns the directory into which the MySQL packages are unpacked.
 #[must_use]
 pub fn mysql_dir() -> PathBuf {
     servers_dir().join("mysql-9")
@@ -100,26 +100,26 @@ pub fn mariadb_plugin_dir() -> PathBuf {
     mariadb_plugin_package_dir().join("usr/lib/mysql/plugin")
 }
 
-/// Returns the directory into which the MariaDB package with the plugins is extracted.
+/// Returns the directory into which the MariaDB plugin package is unpacked.
 #[must_use]
 pub fn mariadb_plugin_package_dir() -> PathBuf {
     servers_dir().join("mariadb-plugins")
 }
 
-/// Returns the path of the installed nginx program, or of the extracted program if nginx is not installed.
+/// Returns the path of the system nginx binary, or of the unpacked one if nginx is not installed.
 #[must_use]
 pub fn nginx_path() -> PathBuf {
     let installed = PathBuf::from("/usr/sbin/nginx");
     if installed.exists() { installed } else { nginx_dir().join("usr/sbin/nginx") }
 }
 
-/// Returns the directory into which the nginx package is extracted.
+/// Returns the directory into which the nginx package is unpacked.
 #[must_use]
 pub fn nginx_dir() -> PathBuf {
     servers_dir().join("nginx")
 }
 
-/// Returns the directory of the Python virtual environment that contains the API client packages.
+/// Returns the directory of the Python virtual environment with the API client packages.
 #[must_use]
 pub fn python_environment_dir() -> PathBuf {
     servers_dir().join("clients")
@@ -132,7 +132,7 @@ pub fn client_python_path() -> PathBuf {
     std::env::var_os(PYTHON_ENV_VAR).map_or_else(|| python_environment_dir().join("bin").join("python"), PathBuf::from)
 }
 
-/// Returns the path of the SeaweedFS program. `pip` installs SeaweedFS together with the API client packages.
+/// Returns the path of the SeaweedFS executable. `pip` installs SeaweedFS together with the API client packages.
 #[must_use]
 pub fn seaweedfs_path() -> PathBuf {
     client_python_path().with_file_name("weed")

@@ -1,4 +1,4 @@
-//! TCP forwarder that simulates a load balancer, or a virtual IP address with failover.
+//! TCP forwarder that simulates a load balancer or a virtual IP address with failover.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,7 +22,7 @@ impl VirtualAddress {
         Self::start_load_balancer(vec![backend]).await
     }
 
-    /// Starts a load balancer that distributes connections round-robin, beginning with the first backend.
+    /// Starts a load balancer that distributes connections round-robin, starting with the first backend.
     pub async fn start_load_balancer(backends: Vec<SocketAddr>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -44,7 +44,7 @@ impl VirtualAddress {
         format!("mysql://{user}{separator}{password}@{}/", self.address)
     }
 
-    /// Closes all open connections, and forwards new connections to the server at `backend`.
+    /// Closes all open connections and forwards new connections to the server at `backend`.
     pub fn fail_over_to(&self, backend: SocketAddr) {
         self.backends.send_replace(vec![backend]);
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-/// Connection counts of one fake server or of a fleet of fake servers.
+/// Connection counts of a fake server or a fleet of fake servers.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionCounter {
     open: AtomicU64,
@@ -11,7 +11,7 @@ pub(crate) struct ConnectionCounter {
     accepted: AtomicU64,
 }
 
-/// Registers an open connection in two counters. Dropping the value decrements the open connections in both counters.
+/// Counts an open connection in two counters. Dropping the value decrements both counts of open connections.
 #[derive(Debug)]
 pub(super) struct OpenConnection([Arc<ConnectionCounter>; 2]);
 
@@ -21,12 +21,12 @@ impl ConnectionCounter {
         self.open.load(SeqCst)
     }
 
-    /// Returns the highest number of connections that have been open at the same time.
+    /// Returns the peak number of concurrently open connections.
     pub(crate) fn max_open_connection_count(&self) -> u64 {
         self.max_open.load(SeqCst)
     }
 
-    /// Returns the number of connections that have been accepted so far.
+    /// Returns the number of connections accepted so far.
     pub(crate) fn accepted_connection_count(&self) -> u64 {
         self.accepted.load(SeqCst)
     }

@@ -8,10 +8,10 @@ pub(crate) const EOF_PACKET: [u8; 5] = [0xfe, 0, 0, 2, 0];
 /// Capability flags that the fake server sends in its greeting packet.
 // LONG_PASSWORD | CONNECT_WITH_DB | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH | CONNECT_ATTRS
 const SERVER_CAPABILITIES: u32 = 0x1 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x0008_0000 | 0x0010_0000;
-/// Authentication nonce in a greeting packet. Tests need no security, so a constant nonce is sufficient.
+/// Authentication nonce in a greeting packet. A constant is sufficient, because tests need no security.
 pub(crate) const GREETING_NONCE: [u8; 20] = *b"12345678123456789012";
 
-/// Encodes the greeting packet of the fake server.
+/// Encodes the fake server's greeting packet.
 pub(super) fn encode_fake_greeting(connection: u32) -> Vec<u8> {
     encode_greeting("9.7.4-fake", connection, 0, "mysql_native_password")
 }
@@ -34,13 +34,13 @@ pub(crate) fn encode_greeting(version: &str, connection: u32, further_capabiliti
     packet
 }
 
-/// Encodes an error packet that contains no SQLSTATE value.
+/// Encodes an error packet without an SQLSTATE value.
 pub(crate) fn encode_error_packet(code: u16, message: &str) -> Vec<u8> {
     let [low, high] = code.to_le_bytes();
     [&[0xff, low, high], message.as_bytes()].concat()
 }
 
-/// Encodes the column definition packet of a text column.
+/// Encodes the column definition packet for a text column.
 pub(crate) fn encode_column_definition(name: &str) -> Vec<u8> {
     let mut packet = Vec::new();
     for text in ["def", "", "", "", name, ""] {

@@ -1,4 +1,4 @@
-//! Defines the statement and the transaction of each of the sixty test sessions.
+//! Defines the statement and transaction of each of the sixty test sessions.
 
 use crate::flavor::Flavor;
 use crate::known_sessions::ExpectedTransaction;
@@ -18,7 +18,7 @@ pub(super) struct RunningStatement {
     pub(super) expected: ExpectedStatementText,
 }
 
-/// Statement text that a client with a UTF-8 connection must receive in the process list.
+/// Expected statement text in a process list that a client reads over a UTF-8 connection.
 #[derive(Debug, Clone)]
 pub(super) enum ExpectedStatementText {
     AsSent,
@@ -100,7 +100,7 @@ impl SessionDefinition {
         self.with_statement(&format!("SELECT SLEEP(100000) /* {comment} */"))
     }
 
-    /// Adds a transaction that modifies two rows and then waits for a row lock of another transaction.
+    /// Adds a transaction that modifies two rows and then waits for a row lock held by another transaction.
     fn with_row_lock_wait(self, statement: &str, state: &'static str) -> Self {
         let before = &[
             "SET SESSION innodb_lock_wait_timeout = 100000",
@@ -196,7 +196,7 @@ fn define_statement_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
             ExpectedStatementText::AsSent,
         ),
         match flavor {
-            // MySQL parses the complete statement, but truncates the displayed statement at the NUL byte.
+            // MySQL parses the complete statement but truncates the displayed statement at the NUL byte.
             Flavor::MySql => {
                 app().with_raw_statement(nul, ExpectedStatementText::Bytes(b"SELECT SLEEP(100000) /* before".to_vec()))
             }

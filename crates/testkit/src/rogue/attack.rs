@@ -12,8 +12,8 @@ use crate::protocol::{MAX_PAYLOAD_BYTES, read_packet, write_packet, write_packet
 /// Size of one write in bytes.
 const ATTACK_CHUNK_BYTES: usize = 64 << 10;
 
-/// Responds to a client statement with the attack of the rogue mode `mode`.
-/// Returns false without a response if `mode` attacks clients only during authentication.
+/// Responds to a client statement with the attack selected by `mode`.
+/// Returns false without responding if `mode` attacks clients only during authentication.
 pub(super) async fn run_attack<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     statement: &str,
@@ -48,13 +48,13 @@ pub(super) async fn run_attack<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Column count of 2^23, encoded as a three-byte length-encoded integer.
-/// A MySQL driver can allocate memory for 2^23 columns, but the rogue server never stops sending definitions.
+/// A MySQL driver can allocate memory for 2^23 columns, but the column definitions never end.
 const ENDLESS_COLUMN_COUNT: [u8; 4] = [0xfd, 0, 0, 0x80];
 /// Column count of 2^40, encoded as an eight-byte length-encoded integer.
-/// For 2^40 columns, `mysql_async` tries to allocate 32 TiB, and the client process aborts.
+/// For 2^40 columns, `mysql_async` tries to allocate 32 TiB, which aborts the client process.
 const HUGE_COLUMN_COUNT: [u8; 9] = [0xfe, 0, 0, 0, 0, 0, 1, 0, 0];
 
-/// Requests a local file from the client, and records the received file content as packets.
+/// Requests a local file from the client and records the received file content as packets.
 async fn request_file<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     path: &str,

@@ -12,12 +12,12 @@ use crate::protocol::{read_packet, write_packet};
 
 /// First byte of an `AuthMoreData` packet, which contains additional authentication data.
 const AUTH_MORE_DATA: u8 = 1;
-/// Status byte with which `caching_sha2_password` requests full authentication, in which the client sends the password.
+/// Status byte in `caching_sha2_password` that requests full authentication, in which the client sends the password.
 const PERFORM_FULL_AUTHENTICATION: u8 = 4;
-/// Packets that request the server's RSA key in `caching_sha2_password` and in `sha256_password`, in this order.
+/// Packets that request the server's RSA key: for `caching_sha2_password`, then for `sha256_password`.
 const RSA_KEY_REQUESTS: [&[u8]; 2] = [&[2], &[1]];
 
-/// Returns the name of the authentication plugin that the greeting packet announces.
+/// Returns the name of the authentication plugin advertised in the greeting packet.
 pub(super) fn default_auth_plugin(mode: &RogueMode) -> &'static str {
     match mode {
         RogueMode::FullAuthentication => "caching_sha2_password",
@@ -46,7 +46,7 @@ pub(super) async fn run_authentication<S: AsyncRead + AsyncWrite + Unpin>(
     stream.flush().await
 }
 
-/// Sends an authentication request, and records the responses of the client.
+/// Sends an authentication request and records the client's responses.
 /// If the client requests the server's RSA key, sends the key and records the next response.
 async fn exchange_authentication_data<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,

@@ -1,4 +1,4 @@
-//! Detects a recoverable password in the packets that a rogue server received from a client.
+//! Detects recoverable passwords in the client packets that a rogue server received.
 
 use super::rsa_key;
 use crate::fake_server::packets::GREETING_NONCE;

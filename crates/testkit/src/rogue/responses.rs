@@ -1,4 +1,4 @@
-//! Plausible responses of a rogue server to statements that trigger no attack.
+//! A rogue server's plausible responses to statements that trigger no attack.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use crate::protocol::write_packet;
 const PROCESS_LIST_COLUMN_COUNT: usize = 8;
 
 /// Responds to a lower-case statement with data that a real server might return.
-/// A query of constants returns one row, a table query returns no rows, and any other statement returns OK.
+/// A query for constants returns one row, a table query returns no rows, and any other statement returns OK.
 pub(super) async fn send_plausible_response(
     stream: &mut (impl AsyncWrite + Unpin),
     statement: &str,
@@ -30,7 +30,7 @@ pub(super) async fn send_plausible_response(
     write_packet(stream, sequence, &packets::EOF_PACKET).await
 }
 
-/// Sends the definitions of `columns` text columns, and returns the next sequence number.
+/// Sends the definitions of `columns` text columns and returns the next sequence number.
 pub(super) async fn send_columns(stream: &mut (impl AsyncWrite + Unpin), columns: usize) -> io::Result<u8> {
     write_packet(stream, 1, &[u8::try_from(columns).map_err(io::Error::other)?]).await?;
     let mut sequence = 2;
@@ -64,7 +64,7 @@ fn build_response_row(statement: &str, version: &str, connection: u32) -> Option
         return Some(vec![name.to_owned(), if name == "uptime" { "100000" } else { "" }.to_owned()]);
     }
     let list = split_select_list(statement)?;
-    // The query for the server start time reads a table.
+    // The server start time query reads a table.
     if has_from_clause(statement) && !statement.contains("'uptime'") {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Runs the script of a lock wait scenario on a server. Afterwards, removes the scenario's sessions and transactions.
+//! Runs a lock wait scenario's script on a server, then removes the scenario's sessions and transactions.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,15 +15,15 @@ use crate::flavor::Flavor;
 use crate::raw_client::{Charset, RawSession};
 use crate::server::Server;
 
-/// Timeout for each step of a scenario script, and for the removal of the scenario's sessions.
+/// Timeout for each step of a scenario script and for removing the scenario's sessions.
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Interval at which the runner polls the server's sessions and transactions.
 /// InnoDB refreshes `INNODB_TRX` only if no query has read this table for 100 ms.
 const POLL_INTERVAL: Duration = Duration::from_millis(120);
-/// Error code that the server returns for a `KILL` of a session that does not exist.
+/// `ER_NO_SUCH_THREAD`: the session to be killed does not exist.
 const NO_SUCH_THREAD_ERROR: u16 = 1094;
 
-/// Statements that create the tables and routines of the scenarios. Gap locks require gaps between the row ids.
+/// Statements that create the scenarios' tables and routines. Gap locks require gaps between the row ids.
 const SETUP_STATEMENTS: [&str; 18] = [
     "DROP DATABASE IF EXISTS shop",
     "CREATE DATABASE shop",
@@ -46,11 +46,11 @@ const SETUP_STATEMENTS: [&str; 18] = [
     "CREATE EVENT shop.nightly ON SCHEDULE EVERY 1 YEAR STARTS '2037-01-01' DO SET @x = 1",
 ];
 
-/// Query that lists the user-defined tablespaces of MySQL.
+/// Lists MySQL's user-defined tablespaces.
 const TABLESPACES_QUERY: &str =
     "SELECT name FROM information_schema.innodb_tablespaces WHERE space_type = 'General' AND name <> 'mysql'";
 
-/// Error during the construction or the removal of a scenario.
+/// Error returned if building or tearing down a scenario fails.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
     /// A line of the script is invalid.
@@ -110,7 +110,7 @@ impl Scenario {
 }
 
 impl BuiltScenario {
-    /// Returns a map from session name to thread id, which includes disconnected sessions.
+    /// Returns a map from session name to thread id, including disconnected sessions.
     #[must_use]
     pub fn thread_ids(&self) -> &BTreeMap<String, u64> {
         &self.ids
@@ -193,7 +193,7 @@ impl BuiltScenario {
         self.sessions.get_mut(name).ok_or_else(gone)
     }
 
-    /// Waits for the waiters' blocked statements to finish, and closes each session whose statement finished.
+    /// Waits for the waiters' blocked statements to finish and closes each session whose statement has finished.
     /// Closing a session releases all its locks.
     /// Returns the names of the waiters whose statements did not finish in time. These sessions remain open.
     pub async fn close_finished_waiters(&mut self, waiters: &[&str], limit: Duration) -> Vec<String> {
@@ -219,8 +219,8 @@ impl BuiltScenario {
     }
 
     /// Kills all sessions, waiters before blockers, and rolls back all prepared transactions.
-    /// If a blocker were killed first, the statements of its waiters would resume.
-    /// A kill of a waiter whose statement has resumed would leave orphaned files on the server.
+    /// If a blocker were killed first, its waiters' statements would resume.
+    /// Killing a waiter whose statement has resumed would leave orphaned files on the server.
     pub async fn tear_down(self, server: &Server) -> Result<(), ScenarioError> {
         let mut control = server.connect().await?;
         let ids: Vec<u64> = self.ids.values().copied().collect();
@@ -236,9 +236,9 @@ impl BuiltScenario {
     }
 }
 
-/// Waits until the sessions have disappeared from the process list, and rolls back prepared XA transactions.
+/// Waits until the sessions have disappeared from the process list and rolls back prepared XA transactions.
 /// A killed waiter can remain in the process list until the prepared transaction that blocks it is rolled back.
-/// If `with_prepared` is true, the function also waits until the server has no prepared transaction left.
+/// If `with_prepared` is true, also waits until the server has no prepared transactions left.
 /// A killed session can leave a prepared transaction behind.
 async fn wait_until_ended(control: &mut Conn, ids: &[u64], with_prepared: bool) -> Result<(), ScenarioError> {
     let start = Instant::now();
@@ -265,7 +265,7 @@ async fn kill_sessions(control: &mut Conn, ids: &[u64]) -> mysql_async::Result<(
     Ok(())
 }
 
-/// Creates the schema `shop`, and removes objects that previous scenarios created outside the schema.
+/// Creates the schema `shop` and removes objects that previous scenarios created outside of it.
 async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Result<()> {
     for statement in SETUP_STATEMENTS {
         control.query_drop(statement).await?;
@@ -278,7 +278,7 @@ async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Resul
     Ok(())
 }
 
-/// Rolls back the prepared transactions, unless one of them still belongs to a session. Returns their number.
+/// Rolls back the prepared transactions unless one of them still belongs to a session. Returns their number.
 /// If the session is ending, MariaDB accepts the rollback, but the transaction loses its XID and keeps its locks.
 async fn roll_back_prepared_transactions(control: &mut Conn) -> mysql_async::Result<usize> {
     let prepared: Vec<(i64, usize, usize, String)> = control.query("XA RECOVER").await?;

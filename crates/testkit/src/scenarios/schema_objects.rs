@@ -13,7 +13,7 @@ pub(super) fn schema_object_scenarios() -> Vec<Scenario> {
             "b>a c>b",
         )
         .with_resource("c", "schema"),
-        // MariaDB releases the metadata lock of a procedure after loading the procedure.
+        // MariaDB releases a procedure's metadata lock once the procedure is loaded.
         Scenario::new(
             MYSQL_ONLY,
             "DROP PROCEDURE while it runs",

@@ -91,7 +91,7 @@ fn prepared_transaction_scenarios() -> [Scenario; 7] {
         row(MARIADB_ONLY, "a row of a prepared transaction whose session is there", "", "b>a", "a")
             .with_root_after_kill("xa"),
         alter(MYSQL_ONLY, "table metadata"),
-        // The end of the session releases the metadata lock, but not the table lock of InnoDB.
+        // Ending the session releases the metadata lock but not InnoDB's table lock.
         alter(MARIADB_ONLY, "table lock of InnoDB"),
         alter_beside(MYSQL_ONLY, "b>xa", "xa"),
         alter_beside(MARIADB_ONLY, "b>a", "a").with_root_after_kill("xa"),
@@ -101,7 +101,7 @@ fn prepared_transaction_scenarios() -> [Scenario; 7] {
     })
 }
 
-/// Returns a scenario in which each session waits for a row lock that the previous session holds.
+/// Returns a scenario in which each session waits for a row lock held by the previous session.
 fn chain_scenario() -> Scenario {
     let enter = |link| format!("s{link}: BEGIN\ns{link}: INSERT INTO s VALUES ({}, 1)\n", 100 + link);
     let wait = |link| format!("s{link}? UPDATE s SET v = 2 WHERE id = {}\n", 99 + link);
