@@ -1,7 +1,7 @@
 //! Benchmark of snapshot throughput in rows per second: `cargo bench -p clew-diagnose --bench join`.
 //!
-//! Each iteration joins, filters, encodes, sorts and writes 10,000 sessions, of which 2,500 have a transaction.
-//! The case `as listed` keeps the order of the process list. The case `reordered` sorts by transaction duration.
+//! Each iteration joins, filters, encodes, sorts and writes 10,000 sessions; 2,500 of them have an open transaction.
+//! The `as listed` case keeps the process list order; the `reordered` case sorts by transaction duration.
 
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
 #![allow(clippy::expect_used, reason = "benchmark: an impossible error aborts it")]

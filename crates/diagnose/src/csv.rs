@@ -1,4 +1,4 @@
-//! CSV encoding of rows: RFC 4180 with CRLF, minimal quoting and UTF-8 (DESIGN.md section 6).
+//! CSV encoding of rows: RFC 4180 with CRLF, minimal quoting and UTF-8.
 
 use clew_model::{Cell, Column, ColumnKind, DETAIL_COLUMNS, Language, SNAPSHOT_COLUMNS, SessionDetail, SessionRow};
 
@@ -8,7 +8,7 @@ const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
 
 /// Returns the header row, terminated by CRLF.
 ///
-/// The Chinese header starts with a byte order mark, because spreadsheet programs need the mark to detect UTF-8.
+/// The Chinese header starts with a byte order mark because spreadsheet programs need it to detect UTF-8.
 #[must_use]
 pub fn encode_header_row(language: Language) -> Vec<u8> {
     let mut row = join_column_names(&SNAPSHOT_COLUMNS, language);
@@ -44,7 +44,7 @@ fn join_column_names<C>(columns: &[Column<C>], language: Language) -> Vec<u8> {
     columns.iter().map(name).collect::<Vec<_>>().join(",").into_bytes()
 }
 
-/// Encodes a row as CSV and appends it to `out`, terminated by CRLF.
+/// Appends a row to `out` as CSV, terminated by CRLF.
 ///
 /// If `formula_guard` is true, text cells that a spreadsheet program would evaluate as a formula get a `'` prefix.
 /// Number cells never get the prefix.
@@ -53,7 +53,7 @@ pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) 
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the snapshot columns of a row without CRLF, so that [`encode_detail_columns`] can append more columns.
+/// Appends a row's snapshot columns without CRLF so that [`encode_detail_columns`] can append more columns.
 pub fn encode_snapshot_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
     for (at, column) in SNAPSHOT_COLUMNS.iter().enumerate() {
         if at > 0 {
@@ -64,7 +64,7 @@ pub fn encode_snapshot_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_
 }
 
 /// Appends a row of arbitrary cells, terminated by CRLF.
-/// Each item of `cells` consists of a cell and a flag that enables the formula guard for the cell.
+/// Each item of `cells` is a cell and a flag that enables the formula guard for that cell.
 pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>, bool)>) {
     for (at, (cell, formula_guard)) in cells.enumerate() {
         if at > 0 {
@@ -75,7 +75,7 @@ pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the detail columns of a row and the terminating CRLF.
+/// Appends a row's detail columns and the terminating CRLF.
 pub fn encode_detail_columns(out: &mut Vec<u8>, detail: &SessionDetail, formula_guard: bool) {
     for column in &DETAIL_COLUMNS {
         out.push(b',');
@@ -117,15 +117,15 @@ fn push_text_cell(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
     }
 }
 
-/// Bit set of the byte classes in a text cell. The classes determine whether the cell must be quoted or escaped.
+/// Bit set of the byte classes in a text cell, which determine whether the cell must be quoted or escaped.
 #[derive(Clone, Copy)]
 struct ByteClassSet(u8);
 
 impl ByteClassSet {
-    /// Class of bytes that separate cells or rows: comma, CR and LF.
+    /// Bytes that separate cells or rows: comma, CR and LF.
     const SEPARATOR_CLASS: u8 = 1;
     const QUOTE_CLASS: u8 = 2;
-    /// Class of bytes that may require escaping: NUL and non-ASCII bytes.
+    /// Bytes that may require escaping: NUL and non-ASCII bytes.
     const ESCAPE_CANDIDATE_CLASS: u8 = 4;
 
     #[allow(clippy::indexing_slicing, reason = "a byte is always a valid index of the table")]
@@ -143,7 +143,7 @@ impl ByteClassSet {
 
     /// Returns the classes of all bytes in a text cell.
     ///
-    /// The loop over blocks of 32 bytes has no early exit, so that the compiler can vectorize the loop.
+    /// The loop over 32-byte blocks has no early exit so that the compiler can vectorize it.
     /// A lookup table classifies the bytes after the last complete block.
     fn from_text(text: &[u8]) -> Self {
         let (blocks, rest) = text.as_chunks::<32>();

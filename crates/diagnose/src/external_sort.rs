@@ -1,4 +1,4 @@
-//! External sort for encoded rows. The rows are spilled to storage; only sort keys and offsets stay in memory.
+//! External sort for encoded rows. Rows are spilled to storage; only their sort keys and offsets stay in memory.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
@@ -9,7 +9,7 @@ pub trait SpillStorage: Read + Write + Seek + Send {}
 
 impl<T: Read + Write + Seek + Send> SpillStorage for T {}
 
-/// Size of the write buffer, in bytes. A read covers adjacent rows that start in the same block of this size.
+/// Write buffer size in bytes. Adjacent rows that start in the same block of this size are read together.
 const IO_BLOCK_BYTES: usize = 64 << 10;
 
 /// External sorter for rows that might not fit in memory.
@@ -20,8 +20,8 @@ pub struct RowSorter<S: SpillStorage> {
     locations: Vec<RowLocation>,
 }
 
-/// Sort rank of a row, and location of the encoded row in the spill storage.
-/// With separate rank fields, the struct occupies 32 bytes; with a nested `SortRank`, the struct would occupy 40 bytes.
+/// A row's sort rank and the location of the encoded row in the spill storage.
+/// With separate rank fields, the struct occupies 32 bytes; with a nested `SortRank`, it would occupy 40.
 #[derive(Debug, Clone, Copy)]
 struct RowLocation {
     key: u64,
@@ -45,7 +45,7 @@ impl RowLocation {
         self.offset + u64::from(self.length)
     }
 
-    /// Returns true if one read covers both rows: `next` directly follows this row and starts in the same block.
+    /// Returns true if one read can cover both rows: `next` directly follows this row and starts in the same block.
     fn is_contiguous_with(&self, next: &Self) -> bool {
         let block_number = |location: &Self| location.offset / IO_BLOCK_BYTES as u64;
         self.end_offset() == next.offset && block_number(self) == block_number(next)
@@ -58,7 +58,7 @@ impl<S: SpillStorage> RowSorter<S> {
         Self { spill: io::BufWriter::with_capacity(IO_BLOCK_BYTES, spill), end: 0, locations: Vec::new() }
     }
 
-    /// Adds an encoded row. Fails on I/O errors and on rows of 4 GiB or more.
+    /// Adds an encoded row. Fails on I/O errors and if the row is 4 GiB or larger.
     pub fn push(&mut self, rank: SortRank, encoded: &[u8]) -> io::Result<()> {
         let length = u32::try_from(encoded.len()).map_err(|_| io::Error::other("a row has 4 GiB or more"))?;
         self.spill.write_all(encoded)?;
@@ -122,9 +122,9 @@ impl<S: SpillStorage> SortedRows<S> {
         self.for_each_block(offset, limit, |_, rows| out.write_all(rows))
     }
 
-    /// Like [`SortedRows::write_row_range`], but calls `finish` on each row before the row is written.
+    /// Like [`SortedRows::write_row_range`], but calls `finish` on each row before writing it.
     ///
-    /// `finish` receives the session id and the encoded row, and may append bytes to the row.
+    /// `finish` receives the session id and the encoded row, to which it may append bytes.
     pub fn write_row_range_with(
         &mut self,
         offset: usize,
@@ -152,7 +152,7 @@ impl<S: SpillStorage> SortedRows<S> {
         })
     }
 
-    /// Reads the rows in blocks of adjacent rows, and passes each block to `consume`.
+    /// Reads the rows in blocks of adjacent rows and passes each block to `consume`.
     ///
     /// Rows that were added in sort order are adjacent in storage, so a single read fetches many of them.
     fn for_each_block(

@@ -19,7 +19,7 @@ pub struct SessionFilter<'a> {
 impl<'a> SessionFilter<'a> {
     /// Creates a filter that excludes internal sessions.
     ///
-    /// The filter does not exclude Clew's own sessions, because the crate `clew-mysql` already excludes them by id.
+    /// The filter does not exclude Clew's own sessions because the `clew-mysql` crate already excludes them by id.
     #[must_use]
     pub fn new(selection: &'a SessionSelection) -> Self {
         Self::from_selection(Cow::Borrowed(selection))
@@ -34,13 +34,13 @@ impl<'a> SessionFilter<'a> {
         }
     }
 
-    /// Returns a filter that also matches internal sessions.
+    /// Makes the filter match internal sessions, too.
     #[must_use]
     pub fn with_internal_sessions(self) -> Self {
         Self { includes_internal: true, ..self }
     }
 
-    /// Returns true if the session and its transaction match all filters of the selection.
+    /// Returns true if the session and its transaction match all criteria of the selection.
     #[must_use]
     pub fn matches(&self, row: &SessionRow<'_>) -> bool {
         let session = row.session;
@@ -68,7 +68,7 @@ impl<'a> SessionFilter<'a> {
 }
 
 impl SessionFilter<'static> {
-    /// Creates a filter that owns its selection and excludes internal sessions.
+    /// Like [`SessionFilter::new`], but takes ownership of the selection.
     #[must_use]
     pub fn from_owned_selection(selection: SessionSelection) -> Self {
         Self::from_selection(Cow::Owned(selection))
@@ -90,8 +90,8 @@ impl StatementMatcher {
 
     /// Returns true if the statement contains the substring.
     ///
-    /// An ASCII substring is compared byte by byte, so it also matches in statements that are not valid UTF-8.
-    /// For a non-ASCII substring, the statement is first converted to Unicode lower case.
+    /// An ASCII substring is compared byte by byte, so it can also match in statements that are not valid UTF-8.
+    /// For a non-ASCII substring, the statement is first converted to Unicode lowercase.
     fn matches_statement(&self, statement: &[u8]) -> bool {
         if self.lowercase.is_ascii() {
             self.finder.find(&statement.to_ascii_lowercase()).is_some()

@@ -1,7 +1,7 @@
-//! Intelligent kills: selection of the session groups with the highest load (spec sections 2.4 to 2.7).
+//! Selection of the session groups with the highest load for an intelligent kill (API spec, sections 2.4 to 2.7).
 //!
-//! The preview and the kill use the same selection code, so both select the same groups from the same session list.
-//! `docs/decisions/0011-intelligent-kill.md` documents the behavior that the API spec does not define.
+//! The preview and the kill share the selection code, so they select the same groups from the same session list.
+//! `docs/decisions/0011-intelligent-kill.md` documents behavior that the API spec leaves undefined.
 
 mod throttling_pattern;
 
@@ -15,7 +15,7 @@ use crate::template::build_statement_template;
 
 /// Number of session groups that each ranking selects.
 const GROUPS_PER_RANKING: usize = 3;
-/// Values of the process list column `Command` for sessions that execute a statement.
+/// Values of the process list's `Command` column for sessions that are executing a statement.
 const STATEMENT_EXECUTION_COMMANDS: [&[u8]; 2] = [b"Query", b"Execute"];
 
 /// Criterion by which session groups are ranked.
@@ -25,12 +25,12 @@ pub enum RankingStrategy {
     Time,
     /// Number of sessions.
     Count,
-    /// Mean duration of the statements in the group.
+    /// Mean statement duration in the group.
     AverageTime,
 }
 
 impl RankingStrategy {
-    /// All ranking strategies, in the order in which the kill preview lists them.
+    /// All ranking strategies, in kill preview order.
     pub const ALL: [Self; 3] = [Self::Time, Self::Count, Self::AverageTime];
 
     /// Returns the name used in API responses.
@@ -44,7 +44,7 @@ impl RankingStrategy {
     }
 }
 
-/// Non-empty group of sessions that execute statements with the same template.
+/// Non-empty group of sessions whose running statements have the same template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionGroup {
     /// Statement template.
@@ -72,9 +72,9 @@ impl SessionGroup {
         self.sessions.iter().map(|session| session.seconds).max().unwrap_or_default()
     }
 
-    /// Returns the SQL throttling pattern of the group: template words joined by `~` (spec section 2.10).
+    /// Returns the group's SQL throttling pattern: template words joined by `~` (API spec, section 2.10).
     ///
-    /// The pattern matches the statement of the first session in the group, which is the session with the lowest id.
+    /// The pattern matches the statement of the session with the lowest id in the group.
     /// Returns `None` if the template contains no word that is valid in a throttling pattern.
     #[must_use]
     pub fn throttling_pattern(&self) -> Option<String> {
@@ -82,28 +82,28 @@ impl SessionGroup {
         throttling_pattern::build_throttling_pattern(&self.template, first.unwrap_or_default())
     }
 
-    /// Returns the mean statement duration in microseconds, as an integer so that comparisons are exact.
+    /// Returns the mean statement duration in microseconds. Integers make comparisons exact.
     fn mean_duration_micros(&self) -> u128 {
         u128::from(self.total_seconds()) * 1_000_000 / u128::from(self.session_count().max(1))
     }
 }
 
-/// Plan of an intelligent kill: all candidate groups, and the groups that each ranking selects for the kill.
+/// Plan for an intelligent kill: all candidate groups and the groups selected by each ranking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillPlan {
     groups: Vec<SessionGroup>,
-    /// Indexes of the groups that each ranking selects, highest rank first.
+    /// Indexes of the groups selected by each ranking, highest rank first.
     rankings: Vec<(RankingStrategy, Vec<usize>)>,
 }
 
 impl KillPlan {
     /// Groups the sessions by statement template and selects the groups with the highest load.
     ///
-    /// Only sessions whose statement has run for at least `threshold` are candidates.
+    /// Only sessions whose statement has been running for at least `threshold` are candidates.
     /// Internal sessions and sessions of protected accounts are excluded.
     /// The caller must exclude Clew's own sessions from `sessions`.
     ///
-    /// Ties in a ranking are broken by the total duration of the group (descending), then by template.
+    /// Ties are broken by the group's total duration (descending), then by template.
     #[must_use]
     pub fn from_sessions(sessions: Vec<Session>, threshold: SlowThreshold, protected: &ProtectedAccounts) -> Self {
         let mut by_template: BTreeMap<Vec<u8>, Vec<Session>> = BTreeMap::new();
@@ -123,7 +123,7 @@ impl KillPlan {
 
     /// Returns the selected groups of each ranking, highest rank first.
     ///
-    /// A group that several rankings select is returned once per ranking.
+    /// A group selected by several rankings is returned once per ranking.
     pub fn ranked_groups(&self) -> impl Iterator<Item = (RankingStrategy, &SessionGroup)> {
         let group_at = |at: &usize| self.groups.get(*at);
         self.rankings
@@ -131,7 +131,7 @@ impl KillPlan {
             .flat_map(move |(strategy, best)| best.iter().filter_map(group_at).map(|group| (*strategy, group)))
     }
 
-    /// Returns the sessions of all selected groups, without duplicates and sorted by id.
+    /// Returns the sessions of all selected groups, deduplicated and sorted by id.
     #[must_use]
     pub fn into_victims(self) -> Vec<Session> {
         let selected: BTreeSet<usize> = self.rankings.iter().flat_map(|(_, best)| best).copied().collect();
@@ -142,7 +142,7 @@ impl KillPlan {
     }
 }
 
-/// Returns the template of the running statement, or `None` if the session is not a candidate for a kill.
+/// Returns the template of the running statement, or `None` if the session is not a kill candidate.
 fn build_candidate_template(
     session: &Session,
     threshold: SlowThreshold,

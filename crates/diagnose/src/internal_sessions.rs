@@ -1,27 +1,27 @@
-//! Detection of internal sessions: replication threads and background threads of the server.
+//! Detection of internal sessions: the server's replication and background threads.
 
 use clew_model::Session;
 
-/// Prefixes of `Command` values in the process list that identify replication, background and binlog dump threads.
-/// The prefix `binlog dump` also matches `Binlog Dump GTID`.
+/// Prefixes of process list `Command` values that identify replication, background and binlog dump threads.
+/// The `binlog dump` prefix also matches `Binlog Dump GTID`.
 const INTERNAL_COMMAND_PREFIXES: [&[u8]; 4] = [b"binlog dump", b"daemon", b"slave_", b"register slave"];
 
-/// User name that the process list shows for replication threads and for MariaDB's background threads.
+/// User name shown in the process list for replication threads and for MariaDB's background threads.
 const SYSTEM_USER_NAME: &[u8] = b"system user";
 
-/// Values of the process list column `Host` that indicate a thread without a client connection.
-/// A replication thread that is connecting to its source server has the host `connecting host`.
+/// Values of the process list's `Host` column for threads without a client connection.
+/// A replication thread that is connecting to its source shows the host as `connecting host`.
 const CLIENTLESS_HOST_VALUES: [&[u8]; 2] = [b"", b"connecting host"];
 
-/// Returns true for internal sessions: replication, binlog dump, event scheduler, … (DESIGN.md section 2).
+/// Returns true for internal sessions, such as replication, binlog dump and event scheduler threads.
 ///
 /// The user name alone does not identify a server thread, because client accounts can be named `system user`.
-/// A client session has a client host and a client command, even if its account is named `system user`.
+/// A client session always has a client host and a client command, even if its account is named `system user`.
 ///
 /// The function does not detect:
-/// - Clew's own sessions, which the crate `clew-mysql` detects by id.
+/// - Clew's own sessions, which the `clew-mysql` crate detects by id.
 /// - MySQL replication threads that run a trigger. The server lists them under the account of the trigger's definer.
-///   Therefore, `clew-mysql` checks the session's thread type before each kill.
+///   Therefore, `clew-mysql` also checks the session's thread type before each kill.
 #[must_use]
 pub fn is_internal_session(session: &Session) -> bool {
     let has_prefix =

@@ -1,4 +1,4 @@
-//! JSON encoding of rows. Unsafe characters, such as control characters, are escaped.
+//! JSON encoding of rows, with control characters and other unsafe characters escaped.
 //!
 //! Each row is encoded as a JSON object with the column keys as field names. Empty cells are `null`.
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::text::{push_decimal, push_valid_utf8};
 
 /// Serializes a value to single-line JSON and escapes unsafe characters with [`escape_unsafe_chars`].
-/// Fails if the `Serialize` implementation of the value fails.
+/// Fails if the value's `Serialize` implementation fails.
 pub fn to_string<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
     serde_json::to_string(value).map(escape_owned_json)
 }
@@ -21,10 +21,10 @@ pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<
     serde_json::to_string_pretty(value).map(escape_owned_json)
 }
 
-/// Escapes unsafe characters ([`is_unsafe_char`]) in JSON text, except line breaks and tabs.
+/// Escapes unsafe characters ([`is_unsafe_char`]) other than line breaks and tabs in JSON text.
 ///
 /// JSON serializers escape only the control characters below U+0020.
-/// All escaped characters are inside JSON strings, so a parser reads the same value from the escaped JSON text.
+/// All escaped characters are inside JSON strings, so the escaped text parses to the same value.
 #[must_use]
 pub fn escape_unsafe_chars(json: &str) -> Cow<'_, str> {
     if !may_contain_unsafe_chars(json.as_bytes()) || !json.chars().any(needs_escape) {
@@ -62,12 +62,12 @@ pub fn escape_unsafe_json_bytes(json: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// Returns true for unsafe characters, except line breaks and tabs, which can separate JSON tokens.
+/// Returns true for unsafe characters other than line breaks and tabs, which can separate JSON tokens.
 fn needs_escape(char: char) -> bool {
     !matches!(char, '\n' | '\r' | '\t') && is_unsafe_char(char)
 }
 
-/// Returns true if the JSON text contains DEL or non-ASCII bytes, which can belong to unsafe characters.
+/// Returns true if the JSON text contains DEL or non-ASCII bytes, which may be part of unsafe characters.
 fn may_contain_unsafe_chars(json: &[u8]) -> bool {
     !json.is_ascii() || memchr::memchr(0x7f, json).is_some()
 }
@@ -78,14 +78,14 @@ pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     out.push(b'}');
 }
 
-/// Appends a row as a JSON object without its closing brace, so that [`encode_detail_fields`] can append fields.
+/// Appends a row as a JSON object without its closing brace so that [`encode_detail_fields`] can append fields.
 pub fn encode_snapshot_fields(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     for (at, column) in SNAPSHOT_COLUMNS.iter().enumerate() {
         push_field(out, if at == 0 { b'{' } else { b',' }, column.key, (column.cell)(row));
     }
 }
 
-/// Appends the detail fields of a row and the closing brace of the object.
+/// Appends a row's detail fields and the closing brace of its JSON object.
 pub fn encode_detail_fields(out: &mut Vec<u8>, detail: &SessionDetail) {
     for column in &DETAIL_COLUMNS {
         push_field(out, b',', column.key, (column.cell)(detail));

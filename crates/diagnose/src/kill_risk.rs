@@ -1,8 +1,8 @@
-//! Risks of killing a session, in addition to the rollback of its transaction.
+//! Risks of killing a session, beyond the rollback of its transaction.
 //!
-//! [`detect_kill_risks`] returns the risks of a kill. [`KillRisk::description`] explains a risk to users.
-//! The web page, the command line and the API show the same risk descriptions.
-//! Kill tasks and intelligent kills skip sessions with an unsafe risk ([`KillRisk::is_unsafe`]).
+//! [`detect_kill_risks`] returns the risks of a kill. [`KillRisk::description`] explains a risk to the user.
+//! The web page, the command line and the API all show this description.
+//! Kill tasks and intelligent kills skip sessions that are unsafe to kill ([`KillRisk::is_unsafe`]).
 //! `docs/decisions/0046-risks-of-a-kill.md` documents the design rationale.
 
 mod changed_tables;
@@ -14,10 +14,10 @@ use clew_model::{Session, Transaction};
 
 pub use changed_tables::{ChangedTables, StatementEffect, TableRef, parse_changed_tables};
 
-/// Minimum number of modified rows at which Clew reports the risk [`KillRisk::LongRollback`].
+/// Minimum number of modified rows for Clew to report [`KillRisk::LongRollback`].
 pub const MIN_LONG_ROLLBACK_ROWS: u64 = 100_000;
 
-/// Values of the connection attribute `program_name` that identify backup programs.
+/// Values of the `program_name` connection attribute that identify backup programs.
 const BACKUP_PROGRAM_NAMES: [&str; 10] = [
     "mysqldump",
     "mariadb-dump",
@@ -50,7 +50,7 @@ pub enum StorageEngineKind {
     NonTransactional,
 }
 
-/// Map from each table to its storage engine. Tables with an unknown engine are absent.
+/// Storage engine of each table. Tables whose engine is unknown are absent.
 #[derive(Debug, Clone, Default)]
 pub struct TableStorageEngines(HashMap<TableRef, (String, StorageEngineKind)>);
 
@@ -76,7 +76,7 @@ impl TableStorageEngines {
 pub struct TableAtRisk {
     /// Schema and name.
     pub table: TableRef,
-    /// Storage engine; `None` if the engine could not be read.
+    /// Storage engine, or `None` if it could not be read.
     pub engine: Option<String>,
 }
 
@@ -84,14 +84,14 @@ pub struct TableAtRisk {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum KillRisk {
     /// The session runs a DDL or maintenance statement on non-transactional tables.
-    /// A kill can leave the tables damaged (storage engine errors 144 and 145).
+    /// A kill can leave the tables marked as crashed (storage engine errors 144 and 145).
     TableDamage {
         /// Leading keywords of the statement.
         statement: &'static str,
         /// Non-transactional tables.
         tables: Vec<TableAtRisk>,
     },
-    /// The session modifies rows of non-transactional tables. A kill can leave the modification incomplete.
+    /// The session modifies rows in non-transactional tables. A kill can leave these changes partially applied.
     PartialChange {
         /// Leading keywords of the statement.
         statement: &'static str,
@@ -110,18 +110,18 @@ pub enum KillRisk {
         /// Leading keywords of the statement.
         statement: &'static str,
     },
-    /// The rollback after the kill takes a long time, because the transaction modified many rows.
+    /// The rollback after the kill takes a long time because the transaction has modified many rows.
     LongRollback {
         /// Number of rows modified by the transaction.
         rows_modified: u64,
         /// Age of the transaction, in seconds.
         seconds: u64,
     },
-    /// The session sends the binary log to a replica or to a client program, such as mysqlbinlog.
+    /// The session streams the binary log to a replica or to a client program such as mysqlbinlog.
     Replication,
     /// The session belongs to a backup.
     Backup {
-        /// Client program or statement by which Clew detected the backup.
+        /// Client program or statement that identifies the backup.
         evidence: String,
     },
 }
@@ -141,9 +141,9 @@ impl KillRisk {
         }
     }
 
-    /// Returns true if a kill can damage a table or leave a modification incomplete.
+    /// Returns true if a kill can damage a table or leave changes partially applied.
     ///
-    /// Automatic kills skip sessions with an unsafe risk. Unknown tables and unknown storage engines count as unsafe.
+    /// Automatic kills skip such sessions. Unknown tables and unknown storage engines count as unsafe.
     #[must_use]
     pub fn is_unsafe(&self) -> bool {
         match self {
@@ -155,7 +155,7 @@ impl KillRisk {
         }
     }
 
-    /// Returns true if the risk also applies to `KILL QUERY`, which keeps the connection and its transaction open.
+    /// Returns true if the risk also applies to `KILL QUERY`, which leaves the connection and its transaction open.
     #[must_use]
     pub fn applies_to_kill_query(&self) -> bool {
         !matches!(self, Self::LongRollback { .. })
@@ -185,7 +185,7 @@ pub fn detect_kill_risks(
     risks
 }
 
-/// Detects the risks that killing a session poses to the tables that its running statement modifies.
+/// Detects the risks of killing a session for the tables that its running statement modifies.
 #[must_use]
 pub fn detect_table_risks(session: &Session, engines: &TableStorageEngines) -> Vec<KillRisk> {
     let changed = session.statement.as_deref().and_then(|text| parse_changed_tables(text, session.database.as_deref()));

@@ -1,4 +1,4 @@
-//! Kill rules, which select the sessions to kill. Previews, dry runs and the worker use the same selection code.
+//! Rules that select the sessions to kill. Previews, dry runs and the worker share this selection code.
 
 use std::borrow::Cow;
 
@@ -17,14 +17,14 @@ pub struct KillRule {
     matches_templates: bool,
 }
 
-/// Result of evaluating a kill rule for a session.
+/// Result of evaluating a kill rule against a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KillVerdict {
     /// The session does not match the rule.
     Unmatched,
     /// The session matches the rule but is excluded from kills.
     Excluded(ExclusionReason),
-    /// The session matches the rule and is not excluded, so the rule kills the session.
+    /// The session matches the rule and is not excluded, so it is killed.
     Killed,
 }
 
@@ -60,10 +60,10 @@ impl KillRule {
         Self { filter, seconds: criteria.seconds.into(), matches_templates: false }
     }
 
-    /// If `masked` is true, the rule applies its statement filter to the template instead of the statement.
+    /// If `masked` is true, applies the statement filter to the statement template instead of the full statement.
     ///
-    /// Statement masking is required for users who do not have permission to read literals.
-    /// A filter on the full statement text would reveal whether the statement contains a given literal.
+    /// Masking is required for users without permission to read literals.
+    /// For them, a filter on the full statement would reveal whether the statement contains a given literal.
     #[must_use]
     pub fn with_statement_masking(self, masked: bool) -> Self {
         Self { matches_templates: masked, ..self }
@@ -80,7 +80,7 @@ impl KillRule {
         self.filter.matches(&SessionRow { session: &visible, transaction: None })
     }
 
-    /// Evaluates the rule for a session. The caller must not pass Clew's own sessions.
+    /// Evaluates the rule against a session. The caller must not pass Clew's own sessions.
     #[must_use]
     pub fn evaluate_session(&self, session: &Session, protected: &ProtectedAccounts) -> KillVerdict {
         if !self.matches(session) {
@@ -90,7 +90,7 @@ impl KillRule {
     }
 }
 
-/// Returns the sessions that at least one rule kills, each with the index of the first rule that kills it.
+/// Returns the sessions killed by at least one rule, each with the index of the first such rule.
 pub fn find_victims(
     rules: &[KillRule],
     sessions: impl IntoIterator<Item = Session>,

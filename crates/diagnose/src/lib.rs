@@ -4,8 +4,8 @@
 //! Rows are streamed one at a time.
 //! A snapshot of 100,000 sessions requires a few megabytes of memory, regardless of the statement sizes.
 //!
-//! The crate opens no files or sockets and requires no async runtime.
-//! The caller provides the spill storage for sorting: any type that implements `Read`, `Write`, `Seek` and `Send`.
+//! The crate does not open files or sockets and does not require an async runtime.
+//! The caller provides spill storage for sorting: any type that implements `Read`, `Write`, `Seek` and `Send`.
 //!
 //! ```
 //! use clew_diagnose::{SessionFilter, csv};

@@ -1,4 +1,4 @@
-//! Protected accounts, whose sessions are never killed.
+//! Accounts whose sessions are never killed.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use clew_model::Session;
 
 use crate::internal_sessions::is_internal_session;
 
-/// Accounts of cloud vendors and server components, which are protected by default (DESIGN.md section 6).
+/// Accounts of cloud vendors and server components, which are protected by default.
 const DEFAULT_PROTECTED_ACCOUNTS: [&str; 9] = [
     "rdsadmin",
     "rdsbackup",
@@ -19,21 +19,21 @@ const DEFAULT_PROTECTED_ACCOUNTS: [&str; 9] = [
     "event_scheduler",
 ];
 
-/// Set of accounts whose sessions are never killed.
+/// Names of accounts whose sessions are never killed.
 ///
 /// Internal sessions ([`is_internal_session`]) are always protected, regardless of this set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProtectedAccounts(HashSet<Vec<u8>>);
 
 impl Default for ProtectedAccounts {
-    /// Returns the default protected accounts (DESIGN.md section 6).
+    /// Returns the accounts that are protected by default.
     fn default() -> Self {
         Self::new(DEFAULT_PROTECTED_ACCOUNTS)
     }
 }
 
 impl ProtectedAccounts {
-    /// Creates a set from account names without hosts. The set does not include the default accounts.
+    /// Creates a set of account names without hosts. Does not include the default accounts.
     pub fn new<N: Into<Vec<u8>>>(names: impl IntoIterator<Item = N>) -> Self {
         Self(names.into_iter().map(Into::into).collect())
     }
@@ -45,16 +45,16 @@ impl ProtectedAccounts {
         self
     }
 
-    /// Returns true if the account name is in the set. Account names have no host part and are case-sensitive.
+    /// Returns true if the account name is in the set. Account names are case-sensitive and have no host part.
     #[must_use]
     pub fn is_protected(&self, user: &[u8]) -> bool {
         self.0.contains(user)
     }
 }
 
-/// Returns true if Clew is allowed to kill the session: it is not internal, and its account is not protected.
+/// Returns true if the session may be killed: it is not internal and its account is not protected.
 ///
-/// The function does not exclude Clew's own sessions, because the crate `clew-mysql` excludes them by id.
+/// Does not exclude Clew's own sessions; the `clew-mysql` crate excludes them by id.
 #[must_use]
 pub fn is_killable_session(session: &Session, protected: &ProtectedAccounts) -> bool {
     !is_internal_session(session) && !protected.is_protected(&session.user)

@@ -1,11 +1,11 @@
-//! Session feed: the versioned session list of a node, with deltas between versions.
+//! Versioned session list of a node, with deltas between versions.
 //!
-//! Each sample increments the version of the feed. For each cell, the feed stores the version of the last change.
-//! A version number is the only data that must be stored per subscriber.
-//! A slow subscriber receives fewer but larger deltas. After a reconnect, one delta contains all missed changes.
+//! Each sample increments the feed version. For each cell, the feed stores the version of its last change.
+//! The only state to store per subscriber is a version number.
+//! A slow subscriber receives fewer but larger deltas. After a reconnect, a single delta contains all missed changes.
 //!
-//! Duration cells do not count as changed merely because time passes, so 10,000 idle sessions cause no traffic.
-//! To display a current duration, a subscriber adds the time since the sample to the received duration.
+//! Durations that merely advance with time do not count as changes, so 10,000 idle sessions cause no traffic.
+//! To display a current duration, a subscriber adds the time elapsed since the sample.
 //!
 //! ```
 //! use clew_diagnose::session_feed::{SampledSession, SessionFeed};
@@ -34,14 +34,14 @@ use clew_model::{DETAIL_COLUMNS, SNAPSHOT_COLUMNS, Session, SessionDetail, Trans
 use crate::waits::is_lock_wait_state;
 use entry::SessionEntry;
 
-/// Maximum length of a statement in the feed, in bytes. A session detail request returns the full statement.
+/// Maximum statement length in the feed, in bytes. Session detail requests return the full statement.
 pub const MAX_STATEMENT_BYTES: usize = 1024;
-/// Minimum capacity of the list of ended sessions. The capacity is higher if the feed has more live sessions.
+/// Minimum number of ended sessions to retain. The limit is higher if the feed has more live sessions.
 ///
-/// If the list is full, the feed drops the oldest ended session and cannot compute deltas from earlier versions.
+/// Beyond the limit, the feed drops the oldest ended session and can no longer compute deltas from earlier versions.
 const MIN_ENDED_SESSIONS_CAPACITY: usize = 10_000;
 
-/// Returns the keys of the feed columns in order: snapshot columns, detail columns, and the statement template.
+/// Returns the feed's column keys in order: snapshot columns, detail columns and the statement template.
 #[must_use]
 pub fn column_keys() -> Vec<&'static str> {
     let details = DETAIL_COLUMNS.iter().map(|column| column.key).filter(|key| *key != "statement_digest");
@@ -60,7 +60,7 @@ pub struct SampledSession {
     pub transaction: Option<Transaction>,
     /// Details of the session.
     pub detail: SessionDetail,
-    /// Value of `waits_for` without literals, for users who do not have permission to read literals.
+    /// Value of `waits_for` without literals, for users without permission to read literals.
     pub masked_waits_for: Option<String>,
 }
 
@@ -68,10 +68,10 @@ pub struct SampledSession {
 #[derive(Debug, Default)]
 pub struct SessionFeed {
     version: u32,
-    /// Unix timestamp of the latest sample, in milliseconds.
+    /// Unix timestamp of the latest sample in milliseconds.
     at: i64,
     entries: HashMap<u64, SessionEntry>,
-    /// Ended sessions, oldest first: the version in which the session ended, and the session id.
+    /// Ended sessions, oldest first, each with the version in which it ended and its session id.
     ended: VecDeque<(u32, u64)>,
     /// Oldest version from which a delta to the current version is available.
     min_delta_version: u32,
@@ -84,7 +84,7 @@ impl SessionFeed {
         self.version
     }
 
-    /// Returns the Unix timestamp of the latest sample, in milliseconds.
+    /// Returns the Unix timestamp of the latest sample in milliseconds.
     #[must_use]
     pub fn sampled_at_millis(&self) -> i64 {
         self.at
@@ -102,7 +102,7 @@ impl SessionFeed {
         self.entries.is_empty()
     }
 
-    /// Applies a sample to the feed. `at` is the Unix timestamp of the sample, in milliseconds.
+    /// Applies a sample to the feed. `at` is its Unix timestamp in milliseconds.
     pub fn apply_sample(&mut self, at: i64, sessions: Vec<SampledSession>) {
         self.version += 1;
         self.at = at;
@@ -138,7 +138,7 @@ impl SessionFeed {
         }
     }
 
-    /// Returns all sessions as a JSON object that maps each session id to its cells in the order of [`column_keys`].
+    /// Returns all sessions as a JSON object that maps session ids to cells in [`column_keys`] order.
     ///
     /// If `masked` is true, the cells contain no literals.
     #[must_use]
@@ -155,8 +155,8 @@ impl SessionFeed {
     /// Returns the changes since `version` as the JSON fields `changed` and `gone`.
     ///
     /// `changed` maps each session id to an array of all cells, or to an object with the changed cells by column index.
-    /// `gone` lists the ids of ended sessions. If `changed` contains the same id, a new session has reused the id.
-    /// Returns `None` if no delta from `version` to the current version is available.
+    /// `gone` lists the ids of ended sessions. If `changed` also contains such an id, a new session has reused it.
+    /// Returns `None` if a delta from `version` to the current version is no longer available.
     #[must_use]
     pub fn delta_json(&self, version: u32, masked: bool) -> Option<String> {
         if version < self.min_delta_version || version > self.version || version == 0 {
@@ -195,7 +195,7 @@ pub struct SessionCounts {
 }
 
 impl SessionCounts {
-    /// Adds a session to the counts. `threshold` applies to slow sessions and long transactions, in seconds.
+    /// Counts a session. `threshold` is the limit for slow sessions and long transactions, in seconds.
     pub fn count_session(&mut self, session: &Session, transaction: Option<&Transaction>, threshold: u64) {
         let active = !session.command.eq_ignore_ascii_case(b"Sleep");
         let waits = transaction.is_some_and(|open| open.lock_wait_seconds.is_some() || open.is_waiting_for_lock())

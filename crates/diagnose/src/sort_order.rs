@@ -1,4 +1,4 @@
-//! Sort order of a snapshot: by sort key, then by session id (DESIGN.md section 6).
+//! Snapshot sort order: by sort key, then by session id.
 //!
 //! Rows without a value for the sort key come last in both sort directions.
 
@@ -11,10 +11,10 @@ pub struct SortOrder {
     direction: SortDirection,
 }
 
-/// Rank of a row in the sort order. Rows with lower ranks come first.
+/// A row's rank in the sort order. Rows with lower ranks come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SortRank {
-    /// True if the row has no value for the sort key. Rows without a value come last in both sort directions.
+    /// True if the row has no value for the sort key. Such rows come last in both sort directions.
     pub(crate) is_empty: bool,
     /// Value of the sort key, bitwise inverted for descending order.
     pub(crate) key: u64,

@@ -1,4 +1,4 @@
-//! Patterns for SQL throttling rules, built from the words of a statement template (spec section 2.10).
+//! Patterns for SQL throttling rules, built from the words of a statement template (API spec, section 2.10).
 
 use crate::template::collect_template_words;
 
@@ -7,10 +7,10 @@ const MAX_PATTERN_KEYWORDS: usize = 128;
 /// Maximum length of a throttling pattern, in bytes.
 const MAX_PATTERN_BYTES: usize = 1000;
 
-/// Builds a throttling pattern: the words and names of a template, joined with `~` in order of occurrence.
+/// Builds a throttling pattern: the template's words and names, joined with `~` in order of occurrence.
 ///
-/// Template words that do not occur in the statement, such as normalized synonyms, are skipped.
-/// Words beyond the maximum pattern size are omitted, because a shorter pattern still matches the statement.
+/// Skips template words that do not occur in the statement, such as normalized synonyms.
+/// Omits words beyond the maximum pattern size; the shorter pattern still matches the statement.
 pub(super) fn build_throttling_pattern(template: &[u8], statement: &[u8]) -> Option<String> {
     let statement = statement.to_ascii_lowercase();
     let mut rest = statement.as_slice();

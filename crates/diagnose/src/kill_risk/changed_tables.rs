@@ -1,11 +1,11 @@
-//! Parser that finds the tables that a statement modifies, based on leading keywords and table lists.
+//! Finds the tables that a statement modifies, based on its leading keywords and table lists.
 //!
-//! The parser is necessary because servers do not list the tables of a running statement.
-//! The parser supports statements that, if killed, can leave a non-transactional table damaged or partially modified:
+//! The parser is necessary because servers do not report which tables a running statement uses.
+//! It supports statements that can leave a non-transactional table damaged or partially modified when killed:
 //! - Row changes: `INSERT`, `REPLACE`, `UPDATE`, `DELETE`, `LOAD`.
 //! - DDL and maintenance: `ALTER`, `REPAIR`, `OPTIMIZE`, `ANALYZE`, `TRUNCATE TABLE`, `CREATE INDEX`, `DROP INDEX`.
 //!
-//! The parser does not detect modifications by triggers, foreign keys, or stored functions called in a `SELECT`.
+//! It does not detect changes made by triggers, foreign keys, or stored functions called in a `SELECT`.
 
 use crate::template::{StatementToken, tokenize_statement};
 
@@ -13,13 +13,13 @@ use crate::template::{StatementToken, tokenize_statement};
 const MAX_PARSED_BYTES: usize = 64 << 10;
 /// Maximum number of tokens parsed per statement.
 const MAX_PARSED_TOKENS: usize = 4096;
-/// Maximum number of tables reported per statement. If a statement names more tables, the list is incomplete.
+/// Maximum number of tables reported per statement. If a statement names more, the list is incomplete.
 const MAX_REPORTED_TABLES: usize = 32;
 
 /// Effect of a statement on its tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StatementEffect {
-    /// Change or maintenance of the table itself, as by `ALTER`, `REPAIR`, `OPTIMIZE` or `ANALYZE`.
+    /// Schema change or maintenance of the table itself, such as `ALTER`, `REPAIR`, `OPTIMIZE` or `ANALYZE`.
     Definition,
     /// Modification of rows.
     Rows,
@@ -41,13 +41,13 @@ pub struct ChangedTables {
     pub statement: &'static str,
     /// Effect on the tables.
     pub effect: StatementEffect,
-    /// Modified tables without duplicates, in the order in which the statement names them.
+    /// Modified tables without duplicates, in order of first occurrence in the statement.
     pub tables: Vec<TableRef>,
     /// True if the parser found all modified tables.
     pub is_complete: bool,
 }
 
-/// Parses a statement and returns the tables that it modifies. `database` is the default database of the session.
+/// Parses a statement and returns the tables that it modifies. `database` is the session's default database.
 ///
 /// Returns `None` if the statement does not modify tables.
 #[must_use]
@@ -102,7 +102,7 @@ impl<'t> ChangedTablesParser<'t> {
 
     /// Skips tokens up to and including the first keyword in `keywords` that occurs outside parentheses.
     ///
-    /// Returns false if the rest of the statement contains none of the keywords.
+    /// Returns false if none of the keywords follows.
     fn skip_past_keyword(&mut self, keywords: &[&str]) -> bool {
         while let Some(token) = self.peek_token() {
             if self.accept_any_keyword(keywords) {
@@ -233,16 +233,16 @@ impl<'t> ChangedTablesParser<'t> {
 
     /// Skips all tokens before the first keyword in `keywords` that occurs outside parentheses.
     ///
-    /// Returns false if the rest of the statement contains none of the keywords.
+    /// Returns false if none of the keywords follows.
     fn skip_to_keyword(&mut self, keywords: &[&str]) -> bool {
         let found = self.skip_past_keyword(keywords);
         self.position -= usize::from(found);
         found
     }
 
-    /// Parses the tables of `DELETE FROM t`, `DELETE FROM t USING references` and `DELETE t FROM references`.
+    /// Parses the tables in `DELETE FROM t`, `DELETE FROM t USING references` and `DELETE t FROM references`.
     ///
-    /// The parser uses the table references, because the list before `FROM` or `USING` can contain aliases.
+    /// Uses the table references because the list before `FROM` or `USING` can contain aliases.
     fn parse_delete_statement_tables(&mut self) {
         self.skip_keywords(&["LOW_PRIORITY", "QUICK", "IGNORE"]);
         let start = self.position;
@@ -260,7 +260,7 @@ impl<'t> ChangedTablesParser<'t> {
         self.parse_table_references(&["WHERE", "ORDER", "LIMIT", "RETURNING"]);
     }
 
-    /// Parses a list of table references up to the first keyword in `ends`.
+    /// Parses table references up to the first keyword in `ends`.
     ///
     /// Unless `ends` contains `SET`, the list can also extend to the end of the statement.
     /// The result includes joined tables, even if the statement does not modify them.

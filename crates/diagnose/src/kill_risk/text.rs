@@ -7,7 +7,7 @@ use clew_model::Language;
 use super::{KillRisk, TableAtRisk};
 use crate::terminal::bytes_to_single_line;
 
-/// Maximum number of tables that a description names. The description only counts the remaining tables.
+/// Maximum number of tables named in a description. The remaining tables are only counted.
 const MAX_NAMED_TABLES: usize = 5;
 
 impl KillRisk {
@@ -93,7 +93,7 @@ impl fmt::Display for KillRisk {
     }
 }
 
-/// Formats the table and its storage engine, as in `shop.log (MyISAM)`. An unknown engine is omitted.
+/// Formats the table and its storage engine, for example as `shop.log (MyISAM)`. Omits an unknown engine.
 impl fmt::Display for TableAtRisk {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(schema) = &self.table.schema {

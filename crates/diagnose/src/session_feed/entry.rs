@@ -1,4 +1,4 @@
-//! Feed entry of a session: its cells, and the version in which each cell last changed.
+//! A session's cells, each with the feed version in which it last changed.
 
 use std::fmt::Write;
 
@@ -19,9 +19,9 @@ pub(super) const WAITS_FOR_COLUMN_INDEX: usize = 16;
 pub(super) const TEMPLATE_COLUMN_INDEX: usize = 19;
 pub(super) const COLUMN_COUNT: usize = 20;
 
-/// Maximum number of cells in a row delta. If more cells have changed, the full row is shorter.
+/// Maximum number of cells in a row delta. If more cells have changed, the full row is sent because it is shorter.
 const MAX_DELTA_CELLS: usize = COLUMN_COUNT / 2;
-/// Tolerance for comparing durations, in milliseconds. Servers report durations in whole seconds.
+/// Tolerance for comparing durations, in milliseconds. It covers rounding, as servers report whole seconds.
 const DURATION_TOLERANCE_MILLIS: i64 = 1000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ enum CellValue {
 pub(super) struct SessionEntry {
     /// Version in which the session was added.
     added_version: u32,
-    /// Version of the session feed in which any cell of the entry last changed.
+    /// Feed version in which any cell of the entry last changed.
     pub(super) changed_version: u32,
     cells: [CellValue; COLUMN_COUNT],
     cell_versions: [u32; COLUMN_COUNT],
@@ -58,7 +58,7 @@ impl SessionEntry {
         }
     }
 
-    /// Returns true if the entry describes `session`; false if the server reused the session id for a new session.
+    /// Returns true if the entry describes `session`, or false if the server has reused its id for a new session.
     pub(super) fn is_same_session(&self, session: &Session) -> bool {
         let same = |at: usize, text: &[u8]| matches!(self.cells.get(at), Some(CellValue::Text(stored)) if **stored == *to_valid_utf8(text));
         // Before authentication, a session has no account and, on some servers, no port.
@@ -106,7 +106,7 @@ impl SessionEntry {
         self.waits_for_masked = sample.masked_waits_for.as_deref().map(Box::from);
     }
 
-    /// Writes all cells as a JSON array. Durations are extrapolated to the timestamp `at`.
+    /// Writes all cells as a JSON array. Durations are extrapolated to `at`.
     pub(super) fn write_full_row(&self, out: &mut String, at: i64, masked: bool) {
         for column in 0..COLUMN_COUNT {
             out.push(if column == 0 { '[' } else { ',' });
@@ -117,7 +117,7 @@ impl SessionEntry {
 
     /// Writes the cells that changed after `version` as a JSON object.
     ///
-    /// Writes the full row if more than half of the cells changed or if the session was added after `version`.
+    /// Writes the full row if more than half of the cells have changed or the session was added after `version`.
     pub(super) fn write_row_delta(&self, out: &mut String, version: u32, at: i64, masked: bool) {
         let changed = || self.cell_versions.iter().enumerate().filter(|(_, changed)| **changed > version);
         if self.added_version > version || changed().count() > MAX_DELTA_CELLS {
@@ -148,7 +148,7 @@ impl SessionEntry {
     }
 }
 
-/// Returns true if a duration of `old` seconds is expected to be `new` seconds after `passed` milliseconds.
+/// Returns true if a duration that was `old` seconds is expected to be `new` seconds after `passed` milliseconds.
 fn is_expected_duration(old: u64, passed: i64, new: u64) -> bool {
     let to_millis = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
     to_millis(new).saturating_sub(to_millis(old)).saturating_sub(passed).abs() <= DURATION_TOLERANCE_MILLIS

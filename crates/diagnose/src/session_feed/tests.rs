@@ -197,7 +197,7 @@ impl Subscriber {
     }
 }
 
-/// Generates samples. A sample contains the id, the activity and the duration of several sessions.
+/// Generates samples, each with the id, activity and duration of several sessions.
 fn sample_strategy() -> impl Strategy<Value = Vec<(u64, u8, u64)>> {
     proptest::collection::vec((0u64..6, 0u8..4, 0u64..4), 0..8)
 }
