@@ -1,13 +1,13 @@
-//! Statement templates: normalized statements without literals. [`build_statement_template`] builds a template.
+//! Statement templates: normalized statements without literals, built by [`build_statement_template`].
 //!
-//! The input is a statement from the process list: arbitrary bytes, often truncated, sometimes malformed.
-//! The `sql_mode` of the session is unknown.
+//! The input is a process list statement: arbitrary bytes, often truncated and sometimes malformed.
+//! The session's `sql_mode` is unknown.
 //! The lexer uses no grammar and accepts any input.
-//! A template contains only bytes that are outside literals in every SQL mode, so a template never reveals a literal.
+//! A template contains only bytes that are outside literals in every SQL mode, so it never reveals a literal.
 //!
 //! - `lexer` splits the statement into tokens. `quoted`, `comment` and `number` determine the token lengths.
 //! - `sql_modes` scans the text under all SQL modes in parallel if a backslash before a quote is ambiguous.
-//! - `normalize` writes the tokens, collapses lists and normalizes spaces. `keywords` classifies words.
+//! - `normalize` writes the tokens, collapses lists and normalizes white space. `keywords` classifies words.
 
 mod comment;
 mod keywords;
@@ -20,7 +20,7 @@ mod sql_modes;
 use lexer::{Lexer, LexerEndReason, Token};
 use normalize::TemplateNormalizer;
 
-/// Returns the template of a MySQL or MariaDB statement: the normalized statement without literals.
+/// Returns a MySQL or MariaDB statement's template: the normalized statement without literals.
 ///
 /// Statements that differ only in literals have the same template.
 ///
@@ -43,8 +43,8 @@ use normalize::TemplateNormalizer;
 /// Statements with the same MySQL digest have the same template.
 /// `docs/decisions/0014-sql-templates-match-mysql-digests.md` lists the differences from MySQL digests.
 ///
-/// The function accepts any input. Its run time and memory use are linear in the statement length.
-/// The function is idempotent: the template of a template is the same template.
+/// The function accepts any input. Its running time and memory usage are linear in the statement length.
+/// The function is idempotent: a template is its own template.
 ///
 /// ```
 /// use clew_diagnose::build_statement_template;
@@ -90,7 +90,7 @@ fn normalize_tokens(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
     (normalizer.into_template(), lexer)
 }
 
-/// Token without literal text, for the parsers that read leading keywords and table names.
+/// Token without literal text, for parsers that read leading keywords and table names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StatementToken {
     /// Keyword or unquoted name.
@@ -106,9 +106,9 @@ pub(crate) enum StatementToken {
     Other,
 }
 
-/// Returns the first `max` tokens of a statement, including the tokens in executable comments.
+/// Returns the first `max` tokens of a statement, including those in executable comments.
 ///
-/// The returned flag is true if the returned tokens cover the complete statement.
+/// The returned flag is true if the tokens cover the complete statement.
 pub(crate) fn tokenize_statement(statement: &[u8], max: usize) -> (Vec<StatementToken>, bool) {
     let mut lexer = Lexer::new(statement).with_executable_comments();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -141,7 +141,7 @@ pub(crate) fn collect_leading_words(statement: &[u8], max: usize) -> Vec<String>
     tokenize_statement(statement, max).0.into_iter().filter_map(word).collect()
 }
 
-/// Returns the words and names of a template in order of occurrence. Quoted names include their backticks.
+/// Returns a template's words and names in order of occurrence. Quoted names include their backticks.
 pub(crate) fn collect_template_words(template: &[u8]) -> Vec<String> {
     let text = |token| match token {
         Token::Word(word, _) | Token::Name(word, ..) => String::from_utf8(word.to_vec()).ok(),

@@ -22,7 +22,7 @@ pub fn sanitize_multiline(text: &str) -> Cow<'_, str> {
     escape_unsafe_chars(text, |_| None)
 }
 
-/// Escapes unsafe characters in styled text. Preserves SGR sequences that set or reset color, weight or italics.
+/// Escapes unsafe characters in styled text. Preserves SGR sequences that only set or reset the text style.
 #[must_use]
 pub fn sanitize_styled_text(text: &str) -> Cow<'_, str> {
     escape_unsafe_chars(text, leading_sgr_length)
@@ -30,7 +30,7 @@ pub fn sanitize_styled_text(text: &str) -> Cow<'_, str> {
 
 /// Escapes unsafe characters in text.
 ///
-/// The callback `preserved` returns the length of a sequence at the start of its argument that must not be escaped.
+/// The `preserved` callback returns the length of a leading sequence that must not be escaped.
 fn escape_unsafe_chars(text: &str, preserved: impl Fn(&str) -> Option<usize>) -> Cow<'_, str> {
     let is_replaced = |char: char| !matches!(char, '\n' | '\t') && is_unsafe_char(char);
     if !text.chars().any(is_replaced) {
@@ -51,12 +51,12 @@ fn escape_unsafe_chars(text: &str, preserved: impl Fn(&str) -> Option<usize>) ->
     Cow::Owned(out)
 }
 
-/// Maximum length of the parameters of an SGR sequence, in bytes.
+/// Maximum length of an SGR sequence's parameters, in bytes.
 const MAX_SGR_PARAMETER_BYTES: usize = 16;
 
 /// Returns the length of a leading SGR sequence that only sets or resets color, weight, dimming or italics.
 ///
-/// Returns `None` for any other sequence, such as a sequence that conceals or inverts text.
+/// Returns `None` for any other sequence, such as one that conceals or inverts text.
 fn leading_sgr_length(text: &str) -> Option<usize> {
     let parameters = text.strip_prefix("\u{1b}[")?;
     let end = parameters.bytes().take(MAX_SGR_PARAMETER_BYTES).position(|byte| !matches!(byte, b'0'..=b'9' | b';'))?;
@@ -75,7 +75,7 @@ fn leading_sgr_length(text: &str) -> Option<usize> {
     rest.starts_with('m').then_some(text.len() - rest.len() + 1)
 }
 
-/// Returns the display width of a text in terminal columns. East Asian characters and emoji occupy two columns.
+/// Returns the display width in terminal columns. East Asian characters and emoji occupy two columns each.
 #[must_use]
 pub fn display_width(text: &str) -> usize {
     text.chars().map(char_width).sum()
@@ -97,7 +97,7 @@ fn char_width(char: char) -> usize {
     }
 }
 
-/// Truncates a text to at most `limit` terminal columns. A truncated text ends with `…`.
+/// Truncates text to at most `limit` terminal columns. Truncated text ends with `…`.
 #[must_use]
 pub fn truncate_to_width(text: &str, limit: usize) -> String {
     if display_width(text) <= limit {

@@ -1,6 +1,6 @@
 //! Conversion of arbitrary bytes to valid UTF-8.
 
-/// Appends bytes as valid UTF-8. Invalid bytes and NUL are escaped as `\xNN` (DESIGN.md section 6).
+/// Appends bytes as valid UTF-8. Invalid bytes and NUL are escaped as `\xNN`.
 pub fn push_valid_utf8(out: &mut Vec<u8>, bytes: &[u8]) {
     // Fast path: nearly all input is valid UTF-8, and validation is faster than a loop over chunks.
     if std::str::from_utf8(bytes).is_ok() {

@@ -1,18 +1,18 @@
-//! Lock wait graph of a node: waiters, blockers and root blockers.
+//! A node's lock wait graph: waiters, blockers and root blockers.
 //!
 //! The caller reads each lock table of the server once and passes the rows as [`LockSnapshot`].
-//! The wait graph is built in memory, so the server executes no joins.
-//! InnoDB lock waits are matched by transaction id. Metadata lock waits are derived from the lock mode conflicts.
-//! If no server table lists a wait, the wait is inferred from the state and the statement of the session.
+//! The wait graph is built in memory, so the server does not execute any joins.
+//! InnoDB lock waits are matched by transaction id. Metadata lock waits are derived from lock mode conflicts.
+//! A wait that is not listed in any server table is inferred from the session's state and statement.
 //!
 //! - `build` creates the graph from the waits that `edges` detects.
-//! - `edges` has one module per kind of lock: `rows` (InnoDB), `metadata`, and `tables` (flushes, table-level locks).
+//! - `edges` has one module per kind of lock: `rows` (InnoDB), `metadata` and `tables` (flushes, table-level locks).
 //! - `edges::lock_requests` lists or infers pending metadata lock requests.
 //! - `compatibility` contains the compatibility matrix of metadata lock modes.
 //! - `cycle` detects wait cycles, and `rank` detects and ranks root blockers.
 //! - `unexplained` lists waiters without a detected blocker.
-//! - `remedy` recommends an action against a root blocker.
-//! - `tree` and `dot` render the graph. `details` returns the wait details of each session.
+//! - `remedy` recommends how to resolve a root blocker.
+//! - `tree` and `dot` render the graph. `details` returns each session's wait details.
 //!
 //! ```
 //! use clew_diagnose::waits::{

@@ -7,10 +7,10 @@ use super::sql_modes;
 pub(super) enum CommentKind {
     /// The text is not a comment.
     None,
-    /// Plain comment or optimizer hint. The variant contains the length in bytes.
+    /// Plain comment or optimizer hint, with its length in bytes.
     Plain(usize),
     /// Executable comment `/*! … */` or `/*M! … */`, whose content some servers execute.
-    /// `start` is the offset of the content, which follows the comment mark and the version number.
+    /// `start` is the offset of the content after the comment marker and version number.
     Executable { start: usize, length: usize },
     /// The start or end of the comment is ambiguous.
     Ambiguous,
@@ -34,7 +34,7 @@ pub(super) fn classify_comment(rest: &[u8]) -> CommentKind {
 }
 
 /// Classifies a line comment, which starts with `#` or `--`.
-/// A NUL byte makes the end of the comment ambiguous, because servers also end a line comment at NUL.
+/// A NUL byte makes the end of the comment ambiguous because servers also end line comments at NUL.
 fn classify_line_comment(rest: &[u8]) -> CommentKind {
     match memchr::memchr2(b'\n', 0, rest) {
         Some(end) if rest.get(end) == Some(&0) => CommentKind::Ambiguous,
@@ -53,12 +53,12 @@ fn classify_executable_comment(rest: &[u8], mark: usize) -> CommentKind {
     }
 }
 
-/// Returns the length of a block comment, up to and including the first `*/`.
+/// Returns the length of a block comment up to and including the first `*/`.
 fn block_comment_length(rest: &[u8]) -> Option<usize> {
     memchr::memmem::find(rest.get(2..)?, b"*/").map(|end| end + 4)
 }
 
-/// Returns true if the comment has the same length whether or not a server executes its content.
+/// Returns true if the comment has the same length regardless of whether a server executes its content.
 fn has_unambiguous_end(rest: &[u8], length: usize) -> bool {
     sql_modes::all_modes_end_in_code(rest, 2..length - 2)
 }

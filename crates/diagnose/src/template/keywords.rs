@@ -1,4 +1,4 @@
-//! Lookup of SQL keywords, and detection of unquoted words.
+//! Lookup of SQL keywords and detection of unquoted words.
 
 mod lists;
 
@@ -11,7 +11,7 @@ const NON_RESERVED_STRING_NEIGHBORS: [&str; 8] =
 /// SQL keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Keyword {
-    /// Spelling of the keyword in templates. All synonyms of a keyword have the same spelling.
+    /// Spelling of the keyword in templates, which is the same for all of its synonyms.
     pub(super) word: &'static str,
     kind: KeywordKind,
 }
@@ -48,12 +48,12 @@ impl Keyword {
         )
     }
 
-    /// Returns true if the word is a keyword only directly before a parenthesis.
+    /// Returns true if the word is a keyword only when directly followed by a parenthesis.
     pub(super) fn is_function(self) -> bool {
         self.kind == KeywordKind::Function
     }
 
-    /// Returns true for date and time functions without parentheses, such as `CURRENT_DATE`.
+    /// Returns true for date and time functions that need no parentheses, such as `CURRENT_DATE`.
     pub(super) fn is_time_function(self) -> bool {
         self.kind == KeywordKind::TimeFunction
     }
@@ -99,7 +99,7 @@ static KEYWORD_TABLE: LazyLock<Vec<Vec<KeywordEntry>>> = LazyLock::new(|| {
     table
 });
 
-/// Spelling that replaces every character set introducer, such as `_utf8mb4`, in templates.
+/// Replacement in templates for every character set introducer, such as `_utf8mb4`.
 const CHARSET_INTRODUCER_SPELLING: &str = "_charset";
 
 fn parse_synonym_pairs(words: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -118,7 +118,7 @@ fn find_keyword_in_table<'a>(table: &'a [Vec<KeywordEntry>], word: &[u8]) -> Opt
     bucket.iter().find(|(other, _)| other.as_bytes().eq_ignore_ascii_case(word)).map(|(_, keyword)| keyword)
 }
 
-/// Returns the bucket index of a word: a case-insensitive hash of its length and of four of its letters.
+/// Returns a word's bucket index: a case-insensitive hash of its length and four of its letters.
 fn keyword_bucket_index(word: &[u8]) -> usize {
     let letter = |at: usize| word.get(at).map_or(0, |byte| usize::from(byte & 0x1f));
     let (last, middle) = (word.len().saturating_sub(1), word.len() / 2);
@@ -138,7 +138,7 @@ pub(super) fn allows_adjacent_string(word: &[u8]) -> bool {
         || NON_RESERVED_STRING_NEIGHBORS.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
 }
 
-/// Returns true if the byte can be part of an unquoted name. Every non-ASCII byte can be part of a name.
+/// Returns true if the byte can be part of an unquoted name. All non-ASCII bytes can.
 pub(super) fn is_word_byte(byte: u8) -> bool {
     WORD_BYTE_TABLE.get(usize::from(byte)).copied().unwrap_or_default()
 }

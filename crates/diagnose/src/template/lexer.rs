@@ -15,13 +15,13 @@ pub(super) enum LexerEndReason {
     Complete,
     /// The remaining text is ambiguous and may contain literals.
     AmbiguousText,
-    /// The statement contains an unpaired quote. The variant contains the offset of the first quote.
+    /// The statement contains an unpaired quote. The value is the offset of the first quote.
     UnpairedQuotes(usize),
 }
 
-/// Maximum length of an unquoted name, in characters. MySQL has the same limit.
+/// Maximum length of an unquoted name in characters, as in MySQL.
 const MAX_WORD_CHARS: usize = 64;
-/// Maximum length of a quoted name, in bytes. MySQL allows aliases of up to 256 characters (1,024 bytes in UTF-8).
+/// Maximum length of a quoted name in bytes. MySQL allows aliases of up to 256 characters (1,024 bytes in UTF-8).
 const MAX_QUOTED_NAME_BYTES: usize = 1024;
 
 /// Token stream of a statement.
@@ -50,17 +50,17 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Returns a lexer that also tokenizes the content of executable comments.
+    /// Makes the lexer also tokenize the content of executable comments.
     pub(super) fn with_executable_comments(self) -> Self {
         Self { executes_comments: true, ..self }
     }
 
-    /// Returns a lexer whose input ends before byte `end`.
+    /// Truncates the lexer's input to the bytes before `end`.
     pub(super) fn with_input_end(self, end: usize) -> Self {
         Self { bytes: self.bytes.get(..end).unwrap_or_default(), ..self }
     }
 
-    /// Returns the reason why the token stream ended. The reason is valid only after the last token.
+    /// Returns the reason why the token stream ended. Valid only after the last token.
     pub(super) fn end_reason(&self) -> LexerEndReason {
         self.end_reason
     }
@@ -153,7 +153,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Returns true if the word at the current position cannot follow a string, like `Brien` in `'O'Brien'`.
+    /// Returns true if the next word cannot directly follow a string literal, like `Brien` in `'O'Brien'`.
     fn is_followed_by_invalid_word(&self) -> bool {
         let length = keywords::leading_word_length(self.remaining_bytes());
         length > 0 && !keywords::allows_adjacent_string(self.remaining_bytes().get(..length).unwrap_or_default())
@@ -174,7 +174,7 @@ impl<'a> Lexer<'a> {
         Some(Token::Name(name, is_plain, self.classify_next_char()))
     }
 
-    /// Returns the kind of the character at the current position.
+    /// Classifies the character at the current position.
     fn classify_next_char(&self) -> NextChar {
         match self.peek_byte(0) {
             Some(b'(') => NextChar::Parenthesis,
@@ -322,7 +322,7 @@ impl<'a> Iterator for Lexer<'a> {
     }
 }
 
-/// Returns true if a name is valid without quotes. The function does not check for keywords.
+/// Returns true if a name is valid without quotes. Does not check for keywords.
 fn is_valid_unquoted_name(name: &[u8]) -> bool {
     keywords::leading_word_length(name) == name.len()
         && !opens_dollar_quote(name)
@@ -330,7 +330,7 @@ fn is_valid_unquoted_name(name: &[u8]) -> bool {
         && (!name.first().is_some_and(u8::is_ascii_digit) || number::classify_number(name) == NumberToken::Word)
 }
 
-/// Returns true if a word opens a dollar-quoted string, which MySQL 9 uses for function bodies.
+/// Returns true if a word opens a dollar-quoted string, as used for function bodies in MySQL 9.
 fn opens_dollar_quote(word: &[u8]) -> bool {
     word.first() == Some(&b'$') && word.iter().skip(1).any(|&byte| byte == b'$')
 }

@@ -1,4 +1,4 @@
-//! Normalization of a token stream: value lists are collapsed, and spaces are normalized.
+//! Normalization of a token stream: collapses value lists and normalizes white space.
 
 mod state;
 
@@ -6,10 +6,10 @@ use self::state::{EqualRowRun, LastToken, ParenthesisGroup, PasswordState, Pendi
 use super::keywords;
 use super::lexer::{NextChar, Token};
 
-/// Maximum nesting depth at which rows of values are collapsed. Typical statements have fewer nesting levels.
+/// Maximum nesting depth at which rows of values are collapsed. Typical statements are nested less deeply.
 const MAX_ROW_COLLAPSE_DEPTH: usize = 100;
 
-/// Builder that normalizes tokens and appends them to a template.
+/// Builds a template from a token stream.
 #[derive(Debug)]
 pub(super) struct TemplateNormalizer {
     out: Vec<u8>,
@@ -76,7 +76,7 @@ impl TemplateNormalizer {
         self.out
     }
 
-    /// Returns the innermost parenthesis group, or `None` if the nesting depth exceeds [`MAX_ROW_COLLAPSE_DEPTH`].
+    /// Returns the innermost open parenthesis group, or `None` beyond the depth of [`MAX_ROW_COLLAPSE_DEPTH`].
     fn current_group(&mut self) -> Option<&mut ParenthesisGroup> {
         if self.excess_depth > 0 { None } else { Some(self.groups.last_mut().unwrap_or(&mut self.statement)) }
     }
@@ -151,7 +151,7 @@ impl TemplateNormalizer {
         };
     }
 
-    /// Appends a quoted name. Omits the quotes if the unquoted name has the same meaning.
+    /// Appends a quoted name. Omits the quotes if they make no difference.
     fn push_name(&mut self, name: &[u8], is_plain: bool, next_char: NextChar) {
         let space = !matches!(self.last, LastToken::Start | LastToken::Open | LastToken::Dot | LastToken::At(_));
         let word = name.get(1..name.len().saturating_sub(1)).unwrap_or_default();
@@ -190,7 +190,7 @@ impl TemplateNormalizer {
         self.values = Some(ValueList { end: self.out.len(), is_list: false });
     }
 
-    /// Collapses a value after a comma into the preceding value list.
+    /// Merges the value after a comma into the preceding value list.
     fn collapse_values(&mut self) {
         let Some(values) = self.values else { return };
         self.out.truncate(values.end);
@@ -243,7 +243,7 @@ impl TemplateNormalizer {
         }
     }
 
-    /// Collapses the row of values that starts at offset `open`, if the row equals the preceding row.
+    /// Collapses the row of values that starts at offset `open` if it equals the preceding row.
     fn push_row(&mut self, open: usize) {
         let is_equal = self.find_equal_row_run(open.saturating_sub(2)).is_some_and(|rows| {
             self.out.get(rows.collapsed_end..open) == Some(b", ")
@@ -258,12 +258,12 @@ impl TemplateNormalizer {
         }
     }
 
-    /// Returns the run of equal rows in the current group, if the run ends at output offset `collapsed_end`.
+    /// Returns the current group's run of equal rows if it ends at output offset `collapsed_end`.
     fn find_equal_row_run(&mut self, collapsed_end: usize) -> Option<EqualRowRun> {
         self.current_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
     }
 
-    /// Removes the output after the run of equal rows, and ends the run with `...`.
+    /// Collapses a run of equal rows: truncates the output to the end of the run, which then ends with `...`.
     fn collapse_rows(&mut self) {
         let Some(mut rows) = self.current_group().and_then(|group| group.rows) else { return };
         self.out.truncate(rows.collapsed_end);

@@ -1,11 +1,11 @@
-//! Classification of number literals and of names that start with a digit.
+//! Classification of number literals and names that start with a digit.
 
 use super::keywords;
 
-/// Kind of a token that starts with a digit or with a decimal point.
+/// Kind of token that starts with a digit or decimal point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NumberToken {
-    /// Number literal. The variant contains the length in bytes.
+    /// Number literal, with its length in bytes.
     Literal(usize),
     /// Name, as in `SELECT * FROM 1t`.
     Word,

@@ -5,7 +5,7 @@ use super::sql_modes;
 /// End of a string literal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StringEnd {
-    /// End offset of the string literal. At this offset, the scanners of all SQL modes are outside strings.
+    /// End offset of the string literal. In all SQL modes, this offset is outside strings.
     At(usize),
     /// The string has no closing quote in any SQL mode.
     Unclosed,
@@ -13,10 +13,10 @@ pub(super) enum StringEnd {
     Ambiguous,
 }
 
-/// Finds the end of the string literal whose opening quote is at `start`.
+/// Finds the end of the string literal that opens at `start`.
 ///
 /// A doubled quote is part of the string.
-/// A backslash escapes the next quote, unless the SQL mode contains `NO_BACKSLASH_ESCAPES`.
+/// A backslash escapes the next quote unless the SQL mode includes `NO_BACKSLASH_ESCAPES`.
 pub(super) fn find_string_end(bytes: &[u8], start: usize) -> StringEnd {
     let Some(&quote) = bytes.get(start) else { return StringEnd::Unclosed };
     let mut at = start + 1;

@@ -1,21 +1,21 @@
 //! Parallel scan of a statement under several SQL modes.
 //!
 //! With `NO_BACKSLASH_ESCAPES`, `'a\', b, 'c'` contains the strings `'a\'` and `'c'`.
-//! Without `NO_BACKSLASH_ESCAPES`, the first string in `'a\', b, 'c'` is `'a\', b, '`, because `\'` does not end it.
-//! The process list does not show the SQL mode of a session, so the lexer must support all SQL modes.
-//! One scanner per SQL mode scans the text after an ambiguous quote, until all scanners are outside strings.
+//! Without it, `\'` does not end a string, so the first string is `'a\', b, '`.
+//! The process list does not show a session's SQL mode, so the lexer must support all of them.
+//! After an ambiguous quote, one scanner per SQL mode scans the text until all of them are outside strings.
 //! The lexer treats the scanned text as a single literal.
 
 use std::ops::Range;
 
-/// Backslash rules of an SQL mode. A field is true if a backslash escapes characters inside this kind of quotes.
+/// Backslash rules in an SQL mode. A field is true if a backslash is an escape character within such quotes.
 #[derive(Debug, Clone, Copy)]
 struct BackslashEscapeRules {
     single: bool,
     double: bool,
 }
 
-/// Escape rules of the SQL modes: default, `NO_BACKSLASH_ESCAPES`, and `ANSI_QUOTES`.
+/// Escape rules of the default SQL mode, `NO_BACKSLASH_ESCAPES` and `ANSI_QUOTES`.
 const ESCAPE_RULES_BY_MODE: [BackslashEscapeRules; 3] = [
     BackslashEscapeRules { single: true, double: true },
     BackslashEscapeRules { single: false, double: false },
@@ -40,7 +40,7 @@ struct SqlModeScanner {
     skips_next: bool,
 }
 
-/// Error for text that the scanner cannot classify unambiguously.
+/// Error returned for text that cannot be scanned unambiguously.
 struct AmbiguousText;
 
 impl SqlModeScanner {
@@ -92,9 +92,9 @@ impl SqlModeScanner {
     }
 }
 
-/// Finds the first offset after `start` at which the scanners of all SQL modes are outside strings and comments.
+/// Finds the first offset after `start` that is outside strings and comments in all SQL modes.
 ///
-/// Returns `None` if no offset is outside strings and comments in all SQL modes, or if the text is ambiguous.
+/// Returns `None` if no such offset exists or if the text is ambiguous.
 pub(super) fn find_offset_outside_strings(bytes: &[u8], start: usize) -> Option<usize> {
     let mut scanners = ESCAPE_RULES_BY_MODE.map(SqlModeScanner::new);
     let mut at = start;
@@ -113,7 +113,7 @@ pub(super) fn find_offset_outside_strings(bytes: &[u8], start: usize) -> Option<
     }
 }
 
-/// Returns true if the scanners of all SQL modes are outside strings at the end of `range`.
+/// Returns true if the end of `range` is outside strings and comments in all SQL modes.
 ///
 /// Returns false if the range contains a block comment.
 pub(super) fn all_modes_end_in_code(bytes: &[u8], mut range: Range<usize>) -> bool {
@@ -126,7 +126,7 @@ pub(super) fn all_modes_end_in_code(bytes: &[u8], mut range: Range<usize>) -> bo
 
 /// Returns true if `before` ends with a complete UTF-8 character.
 ///
-/// An incomplete character indicates that the server did not convert the statement to UTF-8.
+/// An incomplete character indicates that the server has not converted the statement to UTF-8.
 /// In an unconverted statement, a backslash can be the second byte of a multi-byte character.
 pub(super) fn ends_on_char_boundary(before: &[u8]) -> bool {
     let tail = before.get(before.len().saturating_sub(4)..).unwrap_or_default();

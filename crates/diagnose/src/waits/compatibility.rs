@@ -1,15 +1,15 @@
 //! Compatibility matrices of metadata lock modes.
 //!
 //! The conflict rules come from the documentation of the metadata locking subsystems in MySQL and MariaDB.
-//! MySQL and MariaDB share one matrix for objects and scopes, because their common lock modes have the same conflicts.
-//! The mode `INTENTION_EXCLUSIVE` occurs only on scopes, and the mode `SHARED_WRITE_LOW_PRIO` occurs only on MySQL.
+//! MySQL and MariaDB share one matrix for objects and scopes because their common lock modes have the same conflicts.
+//! `INTENTION_EXCLUSIVE` occurs only on scopes, and `SHARED_WRITE_LOW_PRIO` occurs only on MySQL.
 //! MariaDB's backup lock has its own lock modes and its own matrices.
 //!
-//! The matrices assume the default `max_write_lock_count`, with which the server never changes lock priorities.
+//! The matrices assume the default `max_write_lock_count`, at which the server never changes lock priorities.
 
 use super::metadata::MetadataLockMode;
 
-/// Matrix of conflicts between lock requests and granted locks; `-` marks a conflict.
+/// Conflicts between lock requests and granted locks; `-` marks a conflict.
 ///
 /// Rows are requested modes and columns are granted modes, in the order of [`MetadataLockMode::ALL`].
 const CONFLICTS_WITH_GRANTED_LOCKS: [&[u8]; 11] = [
@@ -27,7 +27,7 @@ const CONFLICTS_WITH_GRANTED_LOCKS: [&[u8]; 11] = [
     b"- - - - - - - - - - -", // EXCLUSIVE
 ];
 
-/// Matrix of conflicts between lock requests and pending requests of other sessions; `-` marks a conflict.
+/// Conflicts between lock requests and other sessions' pending requests; `-` marks a conflict.
 const CONFLICTS_WITH_PENDING_REQUESTS: [&[u8]; 11] = [
     //   IX S SH SR SW LP SU RO NW RW X
     b"+ - + + + + + + + + -", // INTENTION_EXCLUSIVE
@@ -43,7 +43,7 @@ const CONFLICTS_WITH_PENDING_REQUESTS: [&[u8]; 11] = [
     b"+ + + + + + + + + + +", // EXCLUSIVE
 ];
 
-/// Matrix of conflicts between lock requests and granted locks, for MariaDB's backup lock.
+/// Conflicts between lock requests and granted locks for MariaDB's backup lock.
 const BACKUP_CONFLICTS_WITH_GRANTED_LOCKS: [&[u8]; 14] = [
     //   S0 S1 S2 S3 S4 F1 F2 D TD SD DD BL AC C
     b"- - - - - + + + + + + - + +", // BACKUP_START
@@ -62,7 +62,7 @@ const BACKUP_CONFLICTS_WITH_GRANTED_LOCKS: [&[u8]; 14] = [
     b"+ + + + - + - + + + + + + +", // BACKUP_COMMIT
 ];
 
-/// Matrix of conflicts between lock requests and pending requests of other sessions, for MariaDB's backup lock.
+/// Conflicts between lock requests and other sessions' pending requests for MariaDB's backup lock.
 const BACKUP_CONFLICTS_WITH_PENDING_REQUESTS: [&[u8]; 14] = [
     //   S0 S1 S2 S3 S4 F1 F2 D TD SD DD BL AC C
     b"+ - - - - + + + + + + - + +", // BACKUP_START
@@ -86,14 +86,14 @@ pub(super) fn conflicts_with_granted(requested: MetadataLockMode, granted: Metad
     modes_conflict(&CONFLICTS_WITH_GRANTED_LOCKS, &BACKUP_CONFLICTS_WITH_GRANTED_LOCKS, requested, granted)
 }
 
-/// Returns true if a request waits behind a pending request of another session for the same object.
+/// Returns true if a request waits behind another session's pending request for the same object.
 pub(super) fn conflicts_with_pending(requested: MetadataLockMode, pending: MetadataLockMode) -> bool {
     modes_conflict(&CONFLICTS_WITH_PENDING_REQUESTS, &BACKUP_CONFLICTS_WITH_PENDING_REQUESTS, requested, pending)
 }
 
 /// Returns true if the matrix that contains both lock modes marks a conflict between them.
 ///
-/// Returns false for lock modes from different matrices, because such modes never occur on the same object.
+/// Returns false for lock modes from different matrices because they never occur on the same object.
 fn modes_conflict(plain: &[&[u8]], backup: &[&[u8]], row: MetadataLockMode, column: MetadataLockMode) -> bool {
     let first_backup = MetadataLockMode::BackupStart as usize;
     let (row, column) = (row as usize, column as usize);

@@ -1,8 +1,8 @@
 //! Detection of wait cycles with Tarjan's algorithm.
 
-/// Returns the strongly connected components of a graph in reverse topological order, each with sorted nodes.
+/// Returns a graph's strongly connected components in reverse topological order, each with sorted nodes.
 ///
-/// The function uses an explicit stack instead of recursion, because a wait chain can contain thousands of sessions.
+/// Uses an explicit stack instead of recursion because a wait chain can contain thousands of sessions.
 pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let mut search = ComponentSearch {
         order: vec![None; successors.len()],
@@ -21,7 +21,7 @@ pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> V
 struct ComponentSearch {
     /// Visit number of each node.
     order: Vec<Option<usize>>,
-    /// Low-link value of each node: the lowest visit number of any stack node that is reachable from the node.
+    /// Low-link value of each node: the lowest visit number of any stack node reachable from it.
     low: Vec<usize>,
     /// True for each node on the stack.
     on_stack: Vec<bool>,
@@ -69,7 +69,7 @@ impl ComponentSearch {
         self.visited += 1;
     }
 
-    /// Pops the component of `node` off the stack if `node` is the root of the component.
+    /// Pops the component of `node` off the stack if `node` is its root.
     fn pop_component(&mut self, node: usize) {
         if self.order[node] != Some(self.low[node]) {
             return;

@@ -1,4 +1,4 @@
-//! Wait details per session, for the detail columns of a session list.
+//! Per-session wait details for the detail columns of a session list.
 
 use std::collections::HashMap;
 
@@ -7,10 +7,10 @@ use clew_model::SessionDetail;
 use super::graph::{LockWait, RootBlocker, WaitGraph, WaitParticipant};
 
 impl WaitGraph {
-    /// Returns the requested lock resource, the blocker and the root blocker of each waiting session, by session id.
+    /// Returns each waiting session's requested lock resource, blocker and root blocker, keyed by session id.
     ///
-    /// If a session has several blockers, the details name the blocker on the path to the highest-ranked root blocker.
-    /// For waiting sessions without a detected blocker, the blocker ids in the result are `None`.
+    /// If a session has several blockers, returns the one on the path to the highest-ranked root blocker.
+    /// If no blocker was detected, both blocker ids are `None`.
     #[must_use]
     pub fn session_details(&self) -> HashMap<u64, SessionDetail> {
         let first_roots = self.find_highest_ranked_roots();
@@ -54,7 +54,7 @@ impl WaitGraph {
 
     /// Maps each session and transaction in the graph to the index of its highest-ranked root blocker.
     ///
-    /// The traversal from a root blocker skips waiters that were already reached from a higher-ranked root blocker.
+    /// The traversal from a root blocker skips waiters already reached from a higher-ranked one.
     fn find_highest_ranked_roots(&self) -> HashMap<WaitParticipant, usize> {
         let mut waiters: HashMap<WaitParticipant, Vec<WaitParticipant>> = HashMap::new();
         for wait in &self.waits {
@@ -74,7 +74,7 @@ impl WaitGraph {
     }
 }
 
-/// Selects the root blocker of a waiter. In a cycle, the function prefers the member that directly blocks the waiter.
+/// Selects a waiter's root blocker. In a cycle, prefers the member that directly blocks the waiter.
 fn select_root_blocker(root: &RootBlocker, waiter: WaitParticipant, blocker: WaitParticipant) -> WaitParticipant {
     if root.parties.contains(&blocker) {
         return blocker;

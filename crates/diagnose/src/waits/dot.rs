@@ -6,12 +6,12 @@ use super::display;
 use super::graph::{WaitGraph, WaitParticipant};
 use crate::terminal::{bytes_to_single_line, truncate_to_width};
 
-/// Maximum width of a statement in a node label, in terminal columns.
+/// Maximum statement width in a node label, in terminal columns.
 const MAX_STATEMENT_WIDTH: usize = 60;
 
 /// Renders the wait graph as a Graphviz `digraph`.
 ///
-/// Edges point from waiters to blockers. Root blockers are bold. Edges to blockers that await the same lock are dashed.
+/// Edges point from waiters to blockers and are dashed if the blocker waits for the same lock. Root blockers are bold.
 #[must_use]
 pub fn render_dot(graph: &WaitGraph) -> String {
     let mut out = String::from("digraph waits {\n  rankdir=LR;\n  node [shape=box];\n");

@@ -17,7 +17,7 @@ use super::metadata::MetadataObjectKind;
 pub enum WaitParticipant {
     /// Session, identified by its thread id.
     Session(u64),
-    /// Id of a transaction without a session: a prepared XA transaction, or a transaction whose session has ended.
+    /// Transaction without a session, identified by its id: a prepared XA transaction, or one whose session has ended.
     Transaction(u64),
 }
 
@@ -35,7 +35,7 @@ impl WaitParticipant {
 /// Wait graph: waits, root blockers and cycles. The order of the input rows does not affect the graph.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct WaitGraph {
-    /// Lock waits, sorted by waiter and blocker. Each pair of waiter and blocker has at most one wait.
+    /// Lock waits, sorted by waiter and blocker, with at most one wait per waiter-blocker pair.
     pub waits: Vec<LockWait>,
     /// Root blockers, highest rank first.
     pub roots: Vec<RootBlocker>,
@@ -43,7 +43,7 @@ pub struct WaitGraph {
     pub cycles: Vec<Vec<WaitParticipant>>,
     /// All waiters and blockers, sorted.
     pub parties: Vec<ParticipantDetail>,
-    /// Waiters and blockers that are missing from the input data, for example because their sessions have ended.
+    /// Waiters and blockers that are missing from the input data, for example because their session has ended.
     pub vanished: Vec<WaitParticipant>,
     /// Waiting sessions without a detected blocker.
     pub unexplained: Vec<UnexplainedWait>,
@@ -51,7 +51,7 @@ pub struct WaitGraph {
     pub limitations: Vec<Limitation>,
 }
 
-/// Lock wait: the waiter requests a lock resource that the blocker holds or requested before.
+/// Wait for a lock that the blocker holds or has requested earlier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LockWait {
     /// Waiting session or transaction.
@@ -67,9 +67,9 @@ pub struct LockWait {
     pub held: Option<Cow<'static, str>>,
     /// True if the blocker also waits for the lock resource and precedes the waiter in the queue.
     pub queued: bool,
-    /// True if the wait was inferred from the state and statement of the session.
+    /// True if the wait was inferred from the session's state and statement.
     pub inferred: bool,
-    /// Duration of the wait in seconds, if known.
+    /// Wait duration in seconds, if known.
     pub seconds: Option<u64>,
 }
 
@@ -101,7 +101,7 @@ pub enum ResourceKind {
     InnoDbTable,
     /// Metadata lock.
     Metadata(MetadataObjectKind),
-    /// Table flush, which waits until no session uses the table.
+    /// Table flush, which waits until the table is no longer in use.
     TableFlush,
     /// Table-level lock of a storage engine such as MyISAM.
     TableLevelLock,
@@ -121,15 +121,15 @@ impl fmt::Display for ResourceKind {
     }
 }
 
-/// Root blocker: a blocker that does not wait, or a cycle whose members wait only for each other.
+/// Blocker that does not wait itself, or a cycle whose members wait only for each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RootBlocker {
     /// The blocking session or transaction, or all members of the blocking cycle.
     pub parties: Vec<WaitParticipant>,
-    /// Number of direct and indirect waiters. If the root blocker is a cycle, all members except one count as waiters.
+    /// Number of direct and indirect waiters. In a cycle, all members but one count as waiters.
     pub holds: usize,
-    /// Number of waiters that wait for no other root blocker: the maximum number of waiters that a kill unblocks.
-    /// A kill may unblock fewer waiters, because the first waiter that gets the lock can block the others.
+    /// Number of waiters that have no other root blocker: the maximum number of waiters that a kill can unblock.
+    /// A kill may unblock fewer waiters because the first one to acquire the lock can block the others.
     pub frees: usize,
     /// Longest wait among all direct and indirect waiters, in seconds; 0 if unknown.
     pub longest_seconds: u64,
@@ -140,13 +140,13 @@ pub struct RootBlocker {
 pub struct ParticipantDetail {
     /// The party.
     pub party: WaitParticipant,
-    /// Session; `None` for a transaction without a session and for a session that the server did not list.
+    /// Session, or `None` for a transaction without a session or if the server did not list the session.
     pub session: Option<Session>,
     /// Role of the session.
     pub role: SessionRole,
     /// Open transaction.
     pub transaction: Option<ObservedTransaction>,
-    /// Latest statements in an idle session's transaction, oldest first. Empty if the server did not record them.
+    /// Latest statements in an idle session's transaction, oldest first; empty if the server did not record them.
     pub last_statements: Vec<Vec<u8>>,
 }
 
@@ -191,14 +191,14 @@ impl ParticipantDetail {
 }
 
 impl WaitGraph {
-    /// Returns the details of a waiter or blocker.
+    /// Returns details of a waiter or blocker.
     #[must_use]
     pub fn participant_detail(&self, party: WaitParticipant) -> Option<&ParticipantDetail> {
         let index = self.parties.binary_search_by_key(&party, |facts| facts.party).ok()?;
         self.parties.get(index)
     }
 
-    /// Returns the waits of a session or transaction.
+    /// Returns the waits in which a session or transaction is the waiter.
     #[must_use]
     pub fn participant_waits(&self, waiter: WaitParticipant) -> &[LockWait] {
         let start = self.waits.partition_point(|wait| wait.waiter < waiter);
@@ -206,7 +206,7 @@ impl WaitGraph {
         self.waits.get(start..end).unwrap_or_default()
     }
 
-    /// Returns the root blockers of a waiter, highest rank first. Returns an empty list if `waiter` does not wait.
+    /// Returns a waiter's root blockers, highest rank first, or an empty list if `waiter` does not wait.
     #[must_use]
     pub fn find_root_blockers(&self, waiter: WaitParticipant) -> Vec<&RootBlocker> {
         let mut visited: BTreeSet<WaitParticipant> = BTreeSet::from([waiter]);
@@ -225,7 +225,7 @@ impl WaitGraph {
         self.roots.iter().filter(|root| root.parties.iter().any(|party| visited.contains(party))).collect()
     }
 
-    /// Returns the number of direct and indirect waiters of a blocker.
+    /// Returns a blocker's number of direct and indirect waiters.
     #[must_use]
     pub fn count_waiters(&self, blocker: WaitParticipant) -> usize {
         self.transitive_waiters(&[blocker]).len()
@@ -249,7 +249,7 @@ impl WaitGraph {
         visited
     }
 
-    /// Returns the session ids of idle root blockers. The caller can then read the latest statements of these sessions.
+    /// Returns the session ids of idle root blockers, so that the caller can read their latest statements.
     #[must_use]
     pub fn idle_root_blocker_ids(&self) -> Vec<u64> {
         let roots = self.roots.iter().flat_map(|root| &root.parties);

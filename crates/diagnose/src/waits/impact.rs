@@ -1,13 +1,13 @@
-//! Impact of a kill: the sessions and transactions that the kill unblocks.
+//! Sessions and transactions that a kill unblocks.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::graph::{WaitGraph, WaitParticipant};
 
 impl WaitGraph {
-    /// Returns the waiters that are unblocked, directly or indirectly, if all sessions and transactions in `gone` end.
+    /// Returns the waiters that are directly or indirectly unblocked when all sessions and transactions in `gone` end.
     ///
-    /// The result is sorted and excludes the sessions and transactions in `gone`.
+    /// The result is sorted and excludes the participants in `gone`.
     #[must_use]
     pub fn find_unblocked_participants(&self, gone: &[WaitParticipant]) -> Vec<WaitParticipant> {
         let mut waiters: HashMap<WaitParticipant, Vec<WaitParticipant>> = HashMap::new();

@@ -1,19 +1,19 @@
-//! Index of the input data of the wait graph.
+//! Index of the wait graph's input data.
 
 use std::collections::HashMap;
 
 use super::input::{LockSnapshot, ObservedSession, ObservedTransaction};
 use super::wait_state::{WaitState, parse_wait_state};
 
-/// Input data of the wait graph, indexed by session id and transaction id.
+/// The wait graph's input data, indexed by session id and transaction id.
 pub(super) struct LockSnapshotIndex<'a> {
     pub(super) observed: &'a LockSnapshot,
     pub(super) sessions: HashMap<u64, &'a ObservedSession>,
-    /// Transactions by session id.
+    /// Transactions, keyed by session id.
     pub(super) transactions: HashMap<u64, &'a ObservedTransaction>,
-    /// Transactions without a session, by transaction id.
+    /// Transactions without a session, keyed by transaction id.
     pub(super) detached: HashMap<u64, &'a ObservedTransaction>,
-    /// Lock waits that the session states indicate, by session id.
+    /// Lock waits indicated by session states, keyed by session id.
     pub(super) wait_states: HashMap<u64, WaitState>,
 }
 
@@ -40,7 +40,7 @@ impl<'a> LockSnapshotIndex<'a> {
         index
     }
 
-    /// Returns how long a session has been in its current state, in seconds.
+    /// Returns the number of seconds that a session has been in its current state.
     pub(super) fn seconds_in_state(&self, session: u64) -> Option<u64> {
         self.sessions.get(&session).map(|facts| facts.session.seconds)
     }

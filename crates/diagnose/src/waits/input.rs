@@ -1,4 +1,4 @@
-//! Input data of the wait graph. The caller reads each server table once, over one connection.
+//! The wait graph's input data. The caller reads each server table once, over one connection.
 
 use std::collections::BTreeMap;
 
@@ -6,24 +6,24 @@ use clew_model::{Limitation, Session, Transaction};
 
 use super::metadata::{LockStatus, MetadataLockMode, MetadataObject};
 
-/// Input data of the wait graph. If some data could not be read, its field is empty and `limitations` gives the reason.
+/// The wait graph's input data. Fields that could not be read are empty, and `limitations` gives the reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LockSnapshot {
-    /// All sessions visible to Clew's account, including internal sessions, which can be blockers.
+    /// All sessions visible to Clew's account, including internal sessions because they can be blockers.
     pub sessions: Vec<ObservedSession>,
     /// All open transactions, including transactions without a session.
     pub transactions: Vec<ObservedTransaction>,
-    /// InnoDB lock waits: the rows of `data_lock_waits` on MySQL or of `innodb_lock_waits` on MariaDB.
+    /// InnoDB lock waits: rows of `data_lock_waits` on MySQL or `innodb_lock_waits` on MariaDB.
     pub row_waits: Vec<InnoDbLockWait>,
     /// Granted and pending metadata locks.
-    /// The list must contain all locks on tables. It can omit locks on other objects without a pending request.
+    /// Must contain all locks on tables. Locks on other objects may be omitted if there is no pending request.
     pub metadata_locks: Vec<MetadataLock>,
     /// True if `metadata_locks` includes pending requests.
     ///
-    /// `reports_pending` is false for MariaDB's `metadata_lock_info`, which lists only granted locks.
-    /// If `reports_pending` is false, pending requests are inferred from the state and statement of each session.
+    /// This is false for MariaDB's `metadata_lock_info`, which lists only granted locks.
+    /// In this case, pending requests are inferred from each session's state and statement.
     pub reports_pending: bool,
-    /// Latest statements in the open transaction of each idle session, oldest first, by session id.
+    /// Latest statements in each idle session's open transaction, oldest first, keyed by session id.
     /// The caller first builds a graph without statements, then reads the statements of the idle root blockers.
     pub last_statements: BTreeMap<u64, Vec<Vec<u8>>>,
     /// Limitations of the input data.
@@ -33,13 +33,13 @@ pub struct LockSnapshot {
 /// Session with its role.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObservedSession {
-    /// Session as listed by the server. The statement may be truncated or replaced by its template.
+    /// Session as listed by the server. Its statement may be truncated or replaced by its template.
     pub session: Session,
     /// Role of the session.
     pub role: SessionRole,
 }
 
-/// Role of a session. Only sessions with the role `User` can be killed.
+/// Session role. Only sessions with the `User` role can be killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionRole {
@@ -57,12 +57,12 @@ pub enum SessionRole {
 /// Open transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObservedTransaction {
-    /// Transaction. The field `session_id` is 0 for a prepared XA transaction and after the session has ended.
+    /// Transaction. Its `session_id` is 0 for a prepared XA transaction and after the session has ended.
     pub transaction: Transaction,
     /// XA identifier as printed by `XA RECOVER`, if known.
     pub xid: Option<String>,
-    /// Tables that the transaction locks in InnoDB. The list is filled only for transactions without a session.
-    /// The locked tables identify the transaction that owns a metadata lock without a session.
+    /// Tables locked by the transaction in InnoDB, listed only for transactions without a session.
+    /// They identify the transaction that owns a metadata lock without a session.
     pub tables: Vec<TableName>,
 }
 
@@ -75,7 +75,7 @@ pub struct TableName {
     pub table: String,
 }
 
-/// InnoDB lock wait: one transaction waits for a lock of another transaction.
+/// Wait of an InnoDB transaction for another transaction's lock.
 ///
 /// The graph merges multiple waits between the same two transactions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +95,7 @@ pub struct InnoDbLockWait {
 pub struct LockOwner {
     /// Transaction id. MariaDB reports 0 for every read-only transaction.
     pub transaction: u64,
-    /// Session id, which MySQL lists with the lock; `None` if the server does not list the session.
+    /// Session id as listed with the lock on MySQL, or `None` if the server does not list it.
     pub session: Option<u64>,
 }
 
@@ -108,7 +108,7 @@ pub struct InnoDbLock {
     pub table: Option<String>,
     /// Index; `None` for a table lock.
     pub index: Option<String>,
-    /// Lock mode: `X`, `X,GAP`, `X,REC_NOT_GAP`, `X,INSERT_INTENTION`, `IX`, …
+    /// Lock mode, such as `X`, `X,GAP`, `X,REC_NOT_GAP`, `X,INSERT_INTENTION` or `IX`.
     pub mode: String,
     /// True for a table lock, false for a record lock.
     pub is_table_lock: bool,
@@ -116,7 +116,7 @@ pub struct InnoDbLock {
     pub data: Option<String>,
 }
 
-/// Metadata lock: a row of `metadata_locks`, or of `metadata_lock_info` on MariaDB.
+/// Metadata lock: a row of `metadata_locks` on MySQL or `metadata_lock_info` on MariaDB.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataLock {
     /// Locked object.
@@ -125,6 +125,6 @@ pub struct MetadataLock {
     pub mode: MetadataLockMode,
     /// Granted or pending.
     pub status: LockStatus,
-    /// Session id of the owner; `None` if the owner has no session, such as a prepared XA transaction.
+    /// Owner's session id, or `None` if the owner has no session, such as a prepared XA transaction.
     pub session: Option<u64>,
 }

@@ -7,7 +7,7 @@ use super::metadata::MetadataObjectKind;
 use crate::template::build_statement_template;
 
 impl WaitGraph {
-    /// Returns the graph without literals, for users who do not have permission to read literals.
+    /// Returns the graph without literals, for users without permission to read literals.
     ///
     /// Statements are replaced by their templates. Row data and user lock names are removed.
     /// Masking does not change the waits or the root blockers.

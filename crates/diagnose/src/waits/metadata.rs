@@ -33,9 +33,9 @@ impl LockStatus {
 pub struct MetadataObject {
     /// Kind of object.
     pub kind: MetadataObjectKind,
-    /// Schema; `None` for objects that do not belong to a schema.
+    /// Schema, or `None` for objects that do not belong to a schema.
     pub schema: Option<String>,
-    /// Name; `None` for a schema and for server-wide scopes.
+    /// Name, or `None` for a schema or server-wide scope.
     pub name: Option<String>,
 }
 
@@ -79,11 +79,11 @@ pub enum MetadataObjectKind {
     Tablespace,
     /// User lock, acquired with `GET_LOCK`.
     UserLock,
-    /// Any other kind of object, with the server's name for this kind in lower case.
+    /// Any other kind of object, with the server's name for it in lowercase.
     Other(Box<str>),
 }
 
-/// Object kinds by name: the names in `performance_schema`, followed by the names in `metadata_lock_info`.
+/// Object kinds by name: first those in `performance_schema`, then those in `metadata_lock_info`.
 const OBJECT_KINDS_BY_NAME: [(&str, MetadataObjectKind); 22] = [
     ("GLOBAL", MetadataObjectKind::Global),
     ("COMMIT", MetadataObjectKind::Commit),
@@ -160,17 +160,17 @@ macro_rules! modes {
 }
 
 modes! {
-    /// Lock mode on a global, schema, commit or backup scope while a statement modifies an object in the scope.
+    /// Lock mode on a global, schema, commit or backup scope while a statement modifies an object in that scope.
     IntentionExclusive = "INTENTION_EXCLUSIVE",
-    /// Lock mode for access to the object definition.
+    /// Lock mode for accessing an object's definition.
     Shared = "SHARED",
-    /// Same as `Shared`, except that a request does not wait for pending `Exclusive` requests.
+    /// Like `Shared`, but requests do not wait for pending `Exclusive` requests.
     SharedHighPrio = "SHARED_HIGH_PRIO",
     /// Lock mode for reading rows.
     SharedRead = "SHARED_READ",
     /// Lock mode for modifying rows.
     SharedWrite = "SHARED_WRITE",
-    /// Lock mode for low-priority row modifications, which occurs only on MySQL.
+    /// Lock mode for low-priority row modifications (MySQL only).
     SharedWriteLowPrio = "SHARED_WRITE_LOW_PRIO",
     /// Lock mode for preparing a DDL operation.
     SharedUpgradable = "SHARED_UPGRADABLE",
@@ -215,7 +215,7 @@ modes! {
 impl MetadataLockMode {
     /// Parses a value of `metadata_locks.LOCK_TYPE` or `metadata_lock_info.LOCK_MODE`.
     ///
-    /// Values of `LOCK_MODE` have the prefix `MDL_`.
+    /// `LOCK_MODE` values have the prefix `MDL_`.
     #[must_use]
     pub fn parse(printed: &str) -> Option<Self> {
         let name = printed.strip_prefix("MDL_").unwrap_or(printed);

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::cycle;
 use super::graph::{LockWait, RootBlocker, WaitParticipant};
 
-/// Returns the root blockers, highest rank first, and all wait cycles.
+/// Returns all root blockers, highest rank first, and all wait cycles.
 /// `waits` must be sorted by waiter, and `parties` must be sorted.
 ///
 /// Root blockers are ranked by the number of waiters, then by the longest wait.
@@ -109,7 +109,7 @@ impl<'a> AdjacencyLists<'a> {
         waiters
     }
 
-    /// Counts the waiters in `first` and their direct and indirect waiters. Also returns the longest wait among them.
+    /// Counts the waiters in `first` and their direct and indirect waiters, and returns the longest wait among them.
     fn count_reachable_waiters(&self, first: &[usize]) -> (usize, u64) {
         let mut visited: HashSet<usize> = first.iter().copied().collect();
         let mut pending: Vec<usize> = first.to_vec();
@@ -122,7 +122,7 @@ impl<'a> AdjacencyLists<'a> {
     }
 }
 
-/// Returns the components whose members wait for no blocker outside the component.
+/// Returns the components whose members do not wait for any blocker outside the component.
 fn find_root_components<'c>(components: &'c [Vec<usize>], adjacency: &AdjacencyLists<'_>) -> Vec<&'c Vec<usize>> {
     let waits_outside = |members: &[usize]| {
         members
@@ -132,7 +132,7 @@ fn find_root_components<'c>(components: &'c [Vec<usize>], adjacency: &AdjacencyL
     components.iter().filter(|members| !waits_outside(members)).collect()
 }
 
-/// For each root component, counts the waiters that wait for no other root component.
+/// For each root component, counts the waiters that do not wait for any other root component.
 ///
 /// `components` lists blockers before their waiters, so a single pass is sufficient.
 fn count_exclusive_waiters<'c>(
@@ -161,7 +161,7 @@ fn count_exclusive_waiters<'c>(
     count
 }
 
-/// Returns the common value of all items, or `None` if the items differ or if an item is `None`.
+/// Returns the common value of all items, or `None` if the items differ or any item is `None`.
 fn find_common_value<T: PartialEq + Copy>(mut all: impl Iterator<Item = Option<T>>) -> Option<T> {
     let first = all.next()??;
     all.all(|other| other == Some(first)).then_some(first)

@@ -1,25 +1,25 @@
-//! Recommended actions against root blockers.
+//! Recommended actions to resolve root blockers.
 
 use super::graph::{RootBlocker, WaitGraph, WaitParticipant};
 use super::input::SessionRole;
 
-/// Recommended action against a root blocker.
+/// Recommended action to resolve a root blocker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy<'a> {
     /// Kill the session with this id. In a cycle, killing one member is sufficient.
     Kill(u64),
-    /// Roll back the transaction, which has no session. The variant contains the XA identifier, if known.
+    /// Roll back the transaction, which has no session, using its XA identifier, if known.
     RollBack(Option<&'a str>),
-    /// Wait until the rollback of the transaction finishes. A kill does not shorten the rollback.
+    /// Wait until the transaction has been rolled back. A kill does not shorten the rollback.
     Wait,
-    /// Do not kill the session, because it belongs to the server or to Clew.
+    /// Do not kill the session because it belongs to the server or to Clew.
     DoNotKill(u64, SessionRole),
-    /// Refresh the data, because the root blocker is missing from the list of sessions and transactions.
+    /// Refresh the data because the root blocker is missing from the list of sessions and transactions.
     Refresh,
 }
 
 impl WaitGraph {
-    /// Returns the recommended action against a root blocker, or `None` if the root blocker is not part of this graph.
+    /// Returns the recommended action for a root blocker, or `None` if it is not part of this graph.
     #[must_use]
     pub fn find_remedy(&self, root: &RootBlocker) -> Option<Remedy<'_>> {
         let remedies: Vec<Remedy<'_>> =

@@ -1,12 +1,12 @@
-//! Parser that finds the tables and lock modes that the statement of a waiting session requests.
+//! Finds the tables and lock modes requested by a waiting session's statement.
 //!
-//! The parser is used only if the server does not list the pending lock request.
-//! The parser reads the statement template, which contains no literals that could be mistaken for names.
+//! The result is used only if the server does not list the pending lock request.
+//! The parser reads the statement's template, which contains no literals that could be mistaken for names.
 
 use super::metadata::{MetadataLockMode, MetadataObjectKind};
 use crate::template::build_statement_template;
 
-/// Maximum number of bytes parsed per statement. The rest is ignored, because tables are usually named near the start.
+/// Maximum number of bytes parsed per statement. Tables are usually named near the start.
 const MAX_PARSED_BYTES: usize = 64 << 10;
 
 /// Tokenized statement of a waiting session.
@@ -46,12 +46,12 @@ impl Token {
 pub(super) enum FlushedTables {
     /// All tables.
     All,
-    /// Tables named in the statement, each with its schema, if known.
+    /// Tables named in the statement, each with its schema if known.
     Named(Vec<(Option<String>, String)>),
 }
 
 impl WaitingStatement {
-    /// Parses a statement. `database` is the default database of the session.
+    /// Parses a statement. `database` is the session's default database.
     pub(super) fn new(statement: &[u8], database: Option<&[u8]>) -> Self {
         let head = statement.get(..MAX_PARSED_BYTES).unwrap_or(statement);
         Self {
@@ -77,7 +77,7 @@ impl WaitingStatement {
 
     /// Returns true if the statement names an object, with or without its schema.
     ///
-    /// Names are compared case-insensitively, because servers can be configured with case-insensitive names.
+    /// Names are compared case-insensitively because servers can be configured with case-insensitive names.
     pub(super) fn mentions_object(&self, schema: Option<&str>, name: &str) -> bool {
         match schema {
             Some(schema) if self.drops_schema() => self.contains_name(None, schema),
@@ -96,7 +96,7 @@ impl WaitingStatement {
         })
     }
 
-    /// Returns all names in the statement, each with its qualifier, if any.
+    /// Returns all names in the statement, each with its qualifier if any.
     fn qualified_names(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
         self.tokens.iter().enumerate().filter_map(|(at, token)| {
             let after_dot = at >= 2 && self.tokens.get(at - 1) == Some(&Token::Dot);
@@ -105,7 +105,7 @@ impl WaitingStatement {
         })
     }
 
-    /// Returns the strongest lock mode that the statement requests on objects of the given kind.
+    /// Returns the strongest lock mode that the statement requests for objects of the given kind.
     pub(super) fn requested_lock_mode(&self, kind: &MetadataObjectKind) -> MetadataLockMode {
         use MetadataLockMode as Mode;
         let is_definition = ["ALTER", "CREATE", "DROP", "RENAME", "TRUNCATE", "OPTIMIZE", "REPAIR", "FLUSH"];

@@ -1,4 +1,4 @@
-//! Surviving blockers: root blockers that block kill victims but are not killed.
+//! Root blockers that block kill victims but are not killed themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,20 +12,20 @@ use crate::terminal::bytes_to_single_line;
 pub struct SurvivingBlocker {
     /// Session or transaction.
     pub party: WaitParticipant,
-    /// Account and client host, if the session appears in the session list.
+    /// Account and client host, if the server lists the session.
     pub account: Option<String>,
-    /// Idle time of the session in seconds; `None` if the session is not idle.
+    /// The session's idle time in seconds, or `None` if it is not idle.
     pub idle_seconds: Option<u64>,
-    /// Number of kill victims that wait, directly or indirectly, for the surviving blocker.
+    /// Number of kill victims that wait directly or indirectly for this blocker.
     pub waiting: usize,
     /// Total number of victims.
     pub victims: usize,
 }
 
 impl WaitGraph {
-    /// Returns the root blockers that block kill victims but are not killed, sorted by the number of waiting victims.
+    /// Returns the root blockers that block victims but are not killed, highest number of waiting victims first.
     ///
-    /// Until a surviving blocker ends, its remaining waiters stay blocked, and new statements can become blocked.
+    /// Until such a blocker ends, its remaining waiters stay blocked and new statements can become blocked.
     #[must_use]
     pub fn surviving_blockers(&self, victims: &[u64]) -> Vec<SurvivingBlocker> {
         let victim_parties: BTreeSet<WaitParticipant> = victims.iter().copied().map(WaitParticipant::Session).collect();

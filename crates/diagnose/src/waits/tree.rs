@@ -11,9 +11,9 @@ use crate::terminal::{bytes_to_single_line, display_width, truncate_to_width};
 pub struct TreeLayout {
     /// Maximum width of a line, in terminal columns.
     pub width: usize,
-    /// Maximum number of rendered root blockers. One summary line counts the remaining root blockers.
+    /// Maximum number of rendered root blockers. A summary line counts the others.
     pub roots: usize,
-    /// Maximum number of rendered waiters per blocker. One summary line counts the remaining waiters.
+    /// Maximum number of rendered waiters per blocker. A summary line counts the others.
     /// Waiters that block other waiters are always rendered.
     pub siblings: usize,
 }
@@ -24,10 +24,10 @@ impl Default for TreeLayout {
     }
 }
 
-/// Kind of a tree line. The kind determines the color of the line.
+/// Kind of tree line, which determines its color.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TreeLineKind {
-    /// Line of a root blocker, or heading line of a cycle.
+    /// Root blocker, or heading of a cycle.
     Root,
     /// Waiting session or transaction.
     Waiter,
@@ -35,9 +35,9 @@ pub enum TreeLineKind {
     Detail,
     /// Statement of the waiter or blocker above.
     Statement,
-    /// Number of omitted root blockers or waiters.
+    /// Summary of omitted root blockers or waiters.
     Folded,
-    /// Line of a waiting session without a detected blocker.
+    /// Waiting session without a detected blocker.
     Unexplained,
 }
 
@@ -48,11 +48,11 @@ pub struct TreeLine {
     pub kind: TreeLineKind,
     /// Session or transaction that the line describes.
     pub party: Option<WaitParticipant>,
-    /// Sanitized text with a maximum width of [`TreeLayout::width`] columns.
+    /// Sanitized text, at most [`TreeLayout::width`] columns wide.
     pub text: String,
 }
 
-/// Maximum indentation, in columns. Lines at deeper nesting levels show their depth as a number.
+/// Maximum indentation in columns. Deeper lines show their depth as a number.
 const MAX_INDENT_COLUMNS: usize = 24;
 
 /// Renders the graph as a text tree, highest-ranked root blocker first. Waits without a detected blocker come last.
@@ -82,7 +82,7 @@ pub fn render_tree(graph: &WaitGraph, layout: TreeLayout) -> Vec<TreeLine> {
 
 /// Spanning forest of the wait graph. The parent of a waiter is one of its blockers.
 struct SpanningForest<'a> {
-    /// All waits by blocker, including waits that are not edges of the forest.
+    /// All waits, keyed by blocker, including those that are not edges of the forest.
     waiters: HashMap<WaitParticipant, Vec<&'a LockWait>>,
     children: HashMap<WaitParticipant, Vec<&'a LockWait>>,
     /// Number of descendants of each party.
@@ -140,7 +140,7 @@ enum RenderStep<'a> {
     Folded(WaitParticipant, String, TreeIndent),
 }
 
-/// Indentation of the lines of a waiter or blocker.
+/// Indentation of a participant's lines.
 #[derive(Clone)]
 struct TreeIndent {
     /// Prefix of the lines below.
@@ -212,7 +212,7 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    /// Renders the tree below a waiter or blocker. The function is not recursive, because wait chains can be long.
+    /// Renders the tree below a waiter or blocker. Avoids recursion because wait chains can be long.
     fn render_descendants(&mut self, party: WaitParticipant, indent: &TreeIndent) {
         let mut pending = self.create_child_steps(party, indent);
         while let Some(step) = pending.pop() {
@@ -267,7 +267,7 @@ impl<'a> TreeRenderer<'a> {
         self.push_statement(party, &before);
     }
 
-    /// Appends lines for the transaction and the statements of a root blocker.
+    /// Appends lines for a root blocker's transaction and statements.
     fn push_root_details(&mut self, party: WaitParticipant, before: &str) {
         let Some(facts) = self.graph.participant_detail(party) else { return };
         if let Some(transaction) = display::format_transaction(facts) {
@@ -292,7 +292,7 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    /// Appends a line with left-aligned and right-aligned text, or two lines if the line would be too long.
+    /// Appends a line with left-aligned and right-aligned text, or two lines if a single line would be too long.
     fn push_root_heading(&mut self, party: WaitParticipant, left: &str, right: &str) {
         let gap = self.layout.width.saturating_sub(display_width(left) + display_width(right));
         if gap >= 2 {
@@ -303,7 +303,7 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    /// Appends a text as one or more lines, wrapped at word boundaries.
+    /// Appends text as one or more lines, wrapped at word boundaries.
     fn push_wrapped_text(&mut self, kind: TreeLineKind, party: WaitParticipant, text: &str) {
         let mut line = String::new();
         for word in text.split(' ') {

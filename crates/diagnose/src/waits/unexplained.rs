@@ -10,7 +10,7 @@ use super::input::SessionRole;
 use super::metadata::{LockStatus, MetadataObjectKind};
 use super::wait_state::WaitState;
 
-/// Returns the sessions that wait for a lock but have no wait in the graph, sorted by session id.
+/// Returns the sessions that wait for a lock but have no edge in the wait graph, sorted by session id.
 pub(super) fn find_unexplained_waits(
     index: &LockSnapshotIndex<'_>,
     waits: &[LockWait],
@@ -51,7 +51,7 @@ pub(super) fn find_unexplained_waits(
     sessions
 }
 
-/// Kinds of limitations that can explain why metadata locks are missing from the input data.
+/// Limitations that can explain why metadata locks are missing from the input data.
 const METADATA_LOCK_LIMITATIONS: [LimitationKind; 4] = [
     LimitationKind::NoMetadataLocks,
     LimitationKind::NoPerformanceSchema,

@@ -1,8 +1,8 @@
-//! Detection of lock waits by session state.
+//! Detection of lock waits from session states.
 
 use super::metadata::MetadataObjectKind;
 
-/// Kind of lock wait that the state of a session indicates.
+/// Kind of lock wait indicated by a session's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum WaitState {
     /// Wait for a metadata lock.
@@ -13,7 +13,7 @@ pub(super) enum WaitState {
     TableLevelLock,
 }
 
-/// Lock wait states in lower case, as observed on MySQL 9.7.4 and MariaDB 10.11.19 (spec/waits.md).
+/// Lock wait states in lowercase, as observed on MySQL 9.7.4 and MariaDB 10.11.19.
 const WAIT_STATES: [(&str, WaitState); 12] = [
     ("user lock", WaitState::Metadata(MetadataObjectKind::UserLock)),
     ("waiting for table metadata lock", WaitState::Metadata(MetadataObjectKind::Table)),
@@ -29,9 +29,9 @@ const WAIT_STATES: [(&str, WaitState); 12] = [
     ("waiting for table level lock", WaitState::TableLevelLock),
 ];
 
-/// Returns true if the session state indicates a wait for a lock.
+/// Returns true if the session state indicates a lock wait.
 ///
-/// Returns false for InnoDB lock waits, because no session state indicates an InnoDB lock wait.
+/// InnoDB lock waits are not detected because they have no session state of their own.
 #[must_use]
 pub fn is_lock_wait_state(state: &[u8]) -> bool {
     parse_wait_state(state).is_some()

@@ -25,12 +25,12 @@ pub(in crate::template) enum Token<'a> {
     Operator(&'a [u8]),
 }
 
-/// Kind of the character directly after a name or keyword.
+/// Kind of character directly after a name or keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::template) enum NextChar {
-    /// Opening parenthesis, which makes the name a function call.
+    /// Opening parenthesis, as in a function call.
     Parenthesis,
-    /// Dot, which makes the word part of a qualified name.
+    /// Dot, as in a qualified name.
     Dot,
     /// Any other character, or the end of the statement.
     Other,

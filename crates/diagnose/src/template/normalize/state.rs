@@ -6,12 +6,12 @@ use super::super::keywords::Keyword;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LastToken {
     Start,
-    /// Word. The variant contains the keyword if the word is reserved.
+    /// Word, with its keyword if the word is reserved.
     Word(Option<&'static Keyword>),
     Name,
-    /// Function name that is not followed by a parenthesis and is therefore not a keyword.
+    /// Function name that is not a keyword because no parenthesis follows.
     FunctionName,
-    /// Quoted name whose unquoted form is a keyword.
+    /// Quoted name that would be a keyword without the quotes.
     QuotedName,
     Value,
     Open,
@@ -21,7 +21,7 @@ pub(super) enum LastToken {
     /// `@`, or `@@` if true.
     At(bool),
     Semicolon,
-    /// Operator. The flag is true if a `+` or `-` after the operator is part of a number.
+    /// Operator. The flag is true if a subsequent `+` or `-` is part of a number.
     Operator(bool),
 }
 
@@ -32,7 +32,7 @@ pub(super) struct ValueList {
     pub(super) is_list: bool,
 }
 
-/// Run of equal value rows: the output range of the first row, and the end of the collapsed run.
+/// Run of equal value rows: the output range of the first row and the end of the collapsed run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EqualRowRun {
     pub(super) start: usize,
@@ -40,12 +40,12 @@ pub(super) struct EqualRowRun {
     pub(super) collapsed_end: usize,
 }
 
-/// Group of tokens inside an open parenthesis, or at the top level of the statement.
+/// Tokens inside an open parenthesis or at the top level of the statement.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ParenthesisGroup {
     /// Output offset of the opening parenthesis.
     pub(super) open: usize,
-    /// True for the operand list of the operator `IN`.
+    /// True for the operand list of an `IN` operator.
     pub(super) is_in_list: bool,
     pub(super) rows: Option<EqualRowRun>,
 }

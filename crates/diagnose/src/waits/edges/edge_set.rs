@@ -1,4 +1,4 @@
-//! Edge set with at most one wait per pair of waiter and blocker.
+//! Set of edges with at most one wait per waiter-blocker pair.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -12,21 +12,21 @@ use crate::waits::graph::{LockResource, LockWait, WaitParticipant};
 #[derive(Default)]
 pub(in crate::waits) struct EdgeSet {
     edges: HashMap<(WaitParticipant, WaitParticipant), WaitEdge>,
-    /// Reasons why the blocker of a waiting session is unknown, by session id.
+    /// Reasons why a waiting session's blocker is unknown, keyed by session id.
     pub(in crate::waits) unknown_reasons: HashMap<u64, String>,
 }
 
-/// Lock wait, and the strength of the blocking lock.
+/// Lock wait and the strength of the blocking lock.
 struct WaitEdge {
     wait: LockWait,
     strength: usize,
 }
 
 impl WaitEdge {
-    /// Returns the sort key of a wait. For each pair of waiter and blocker, the set retains the wait that sorts first.
+    /// Returns the wait's sort key. For each waiter-blocker pair, the set retains the wait that sorts first.
     ///
-    /// Server-listed waits sort before inferred waits, granted before pending locks, and strong before weak lock modes.
-    /// The sort key ensures that the retained wait does not depend on the order of the input rows.
+    /// Server-listed waits sort before inferred waits, granted before pending locks, strong before weak lock modes.
+    /// The sort key makes the retained wait independent of the order of the input rows.
     fn precedence(&self) -> impl Ord {
         let wait = &self.wait;
         (wait.inferred, wait.queued, Reverse(self.strength), wait.on.clone(), wait.wanted.clone(), wait.held.clone())
@@ -45,7 +45,7 @@ pub(super) struct WaitReason {
 }
 
 impl EdgeSet {
-    /// Adds a wait, unless waiter and blocker are the same. The set retains one wait per pair of waiter and blocker.
+    /// Adds a wait unless waiter and blocker are the same. Retains only one wait per waiter-blocker pair.
     pub(super) fn add_wait(&mut self, waiter: WaitParticipant, blocker: WaitParticipant, reason: WaitReason) {
         if waiter == blocker {
             return;

@@ -1,4 +1,4 @@
-//! Pending metadata lock requests, listed by the server or inferred from the state and statement of a session.
+//! Pending metadata lock requests, listed by the server or inferred from a session's state and statement.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ pub(super) struct LockRequest {
     pub(super) session: u64,
     pub(super) object: MetadataObject,
     pub(super) mode: MetadataLockMode,
-    /// True if the lock request was inferred; false if the server lists the lock request.
+    /// True if the request was inferred, false if the server lists it.
     pub(super) inferred: bool,
 }
 
@@ -48,9 +48,9 @@ fn collect_objects_with_granted_locks(observed: &LockSnapshot) -> HashSet<&Metad
     granted.map(|lock| &lock.object).collect()
 }
 
-/// Infers the pending lock requests of a session.
+/// Infers a session's pending lock requests.
 ///
-/// The session state determines the kind of object, and the statement determines which locked objects match.
+/// The session's state determines the kind of object; its statement determines which locked objects match.
 fn infer_lock_requests(
     facts: &ObservedSession,
     kind: &MetadataObjectKind,

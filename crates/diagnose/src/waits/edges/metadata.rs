@@ -17,7 +17,7 @@ struct ContestedObject {
     granted: BTreeMap<MetadataLockMode, HashSet<WaitParticipant>>,
     pending: BTreeMap<MetadataLockMode, HashSet<WaitParticipant>>,
     requests: Vec<LockRequest>,
-    /// True if the owner of a granted lock on the object is unknown.
+    /// True if a granted lock on the object has an unknown owner.
     has_unknown_owner: bool,
 }
 
@@ -87,8 +87,8 @@ fn add_lock_request_edges(
 
 /// Returns the owners of a lock.
 ///
-/// A metadata lock without a session belongs to the transactions without a session that lock the same InnoDB table.
-/// If no transaction locks the table and only one transaction without a session exists, this transaction is the owner.
+/// A metadata lock without a session is attributed to the sessionless transactions that lock the same InnoDB table.
+/// If there are none but only one sessionless transaction exists, the lock is attributed to that transaction.
 fn find_lock_owners(lock: &MetadataLock, index: &LockSnapshotIndex<'_>) -> Vec<WaitParticipant> {
     if let Some(session) = lock.session {
         return vec![WaitParticipant::Session(session)];

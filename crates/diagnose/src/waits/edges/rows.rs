@@ -50,11 +50,11 @@ fn to_lock_resource(lock: &InnoDbLock) -> LockResource {
     }
 }
 
-/// Resolves the owners of InnoDB locks to sessions, or to transactions without a session.
+/// Resolves owners of InnoDB locks to sessions or to transactions without a session.
 struct LockOwnerResolver<'a> {
     index: &'a LockSnapshotIndex<'a>,
     by_transaction: HashMap<u64, u64>,
-    /// Waiting sessions with a read-only transaction. MariaDB reports transaction id 0 for every read-only transaction.
+    /// Sessions whose read-only transaction waits for a lock. MariaDB reports id 0 for every read-only transaction.
     read_only_waiters: Vec<u64>,
     /// Sessions whose read-only transaction holds locks.
     read_only_holders: Vec<u64>,

@@ -1,6 +1,6 @@
-//! Detection of waits for table flushes and for table-level locks of storage engines.
+//! Detection of waits for table flushes and storage engines' table-level locks.
 //!
-//! No server table lists flush waits or table-level lock waits. Metadata locks on the tables identify the blockers.
+//! Server tables list neither kind of wait. The blockers are identified by their metadata locks on the tables.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -56,9 +56,9 @@ fn group_tables_by_session<'a>(holders: &TableHolders<'a>) -> HashMap<u64, Vec<&
     own
 }
 
-/// Adds the waits of a session that flushes tables or reopens a flushed table.
+/// Adds wait edges for a session that is flushing tables or reopening a flushed table.
 ///
-/// A flush waits for running statements that use the flushed tables, and for sessions that executed `LOCK TABLES`.
+/// A flush waits for running statements that use the flushed tables and for sessions that executed `LOCK TABLES`.
 /// An idle session with an open transaction does not block a flush.
 fn add_flush_waits(
     edges: &mut EdgeSet,
@@ -99,7 +99,7 @@ fn add_flush_waits(
     }
 }
 
-/// Adds the waits of a session for a table-level lock. A writer conflicts with readers and with other writers.
+/// Adds wait edges for a session that is waiting for a table-level lock. Writers conflict with readers and writers.
 ///
 /// A session that itself waits for a table-level lock is never reported as a blocker.
 /// Idle sessions, which can hold `LOCK TABLES` locks, are reported only if no running session uses the table.
@@ -149,7 +149,7 @@ fn is_write_mode(mode: MetadataLockMode) -> bool {
 
 /// Returns true if a session is executing a statement.
 ///
-/// Returns false for Clew's own sessions, because their queries are short and never block other sessions.
+/// Returns false for Clew's own sessions because their queries are short and never block other sessions.
 fn is_executing_statement(index: &LockSnapshotIndex<'_>, session: u64) -> bool {
     index
         .sessions
