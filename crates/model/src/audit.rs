@@ -1,4 +1,4 @@
-//! Audit events. An audit event records the actor, origin, target and outcome of an operation.
+//! Audit events, each of which records an operation's actor, origin, target and outcome.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -19,22 +19,22 @@ pub enum Actor {
         /// Domain of the user.
         domain_id: DomainId,
     },
-    /// Operating-system account that runs a Clew command locally, with direct access to the data directory.
+    /// Operating system account that runs a Clew command locally, with direct access to the data directory.
     Local {
-        /// Name of the operating-system account.
+        /// Name of the operating system account.
         user: String,
     },
     /// Clew itself: the worker or the retention job.
     Clew,
     /// An unauthenticated caller.
     Anonymous {
-        /// User name or access key id that the caller claims. Empty if the request contains neither.
+        /// User name or access key id claimed by the caller; empty if the request contains neither.
         claimed: String,
     },
 }
 
 impl Actor {
-    /// Returns the actor kind as stored in the audit log: `user`, `local`, `clew`, or `nobody` (unauthenticated).
+    /// Returns the actor kind as stored in the audit log: `user`, `local`, `clew` or `nobody` (unauthenticated).
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ impl Actor {
         }
     }
 
-    /// Returns the actor's user name, operating-system account or claimed identity, or an empty string for Clew itself.
+    /// Returns the actor's user name, operating system account or claimed identity; empty for Clew itself.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -72,14 +72,14 @@ impl fmt::Display for Actor {
 pub struct Origin {
     /// Actor.
     pub actor: Actor,
-    /// IP address of the client; `None` for operations without a network client.
+    /// IP address of the client, or `None` for operations without a network client.
     pub peer: Option<IpAddr>,
-    /// Request id from the header `X-Request-Id`; empty for operations without an HTTP request.
+    /// Request id from the `X-Request-Id` header; empty for operations without an HTTP request.
     pub request_id: String,
 }
 
 impl Origin {
-    /// Creates the origin for a local command. `account` is the operating-system account that runs the command.
+    /// Creates the origin for a local command. `account` is the operating system account that runs it.
     #[must_use]
     pub fn for_local_account(account: impl Into<String>) -> Self {
         Self { actor: Actor::Local { user: account.into() }, peer: None, request_id: String::new() }
@@ -99,7 +99,7 @@ pub enum Outcome {
     /// The operation succeeded.
     #[serde(rename = "done")]
     Succeeded,
-    /// The operation was denied: the caller is not authenticated, or no policy allows the operation.
+    /// The operation was denied because the caller is not authenticated or no policy allows the operation.
     Denied,
     /// The operation was allowed but failed.
     Failed,
@@ -119,7 +119,7 @@ impl Outcome {
         }
     }
 
-    /// Parses an outcome name from the audit log. Returns `None` for an unknown name.
+    /// Parses an outcome name from the audit log. Returns `None` for unknown names.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.name() == name)
@@ -145,14 +145,14 @@ pub struct AuditEvent {
     pub target: String,
     /// Outcome.
     pub outcome: Outcome,
-    /// Error code of the response; `None` for a successful operation.
+    /// Error code of the response, or `None` if the operation succeeded.
     pub code: Option<String>,
     /// Additional fields as JSON, without secrets or hashes of secrets. SQL statements are stored as templates.
     pub detail: serde_json::Value,
 }
 
 impl AuditEvent {
-    /// Creates an event for a successful operation. The event contains no domain, project, instance or node id.
+    /// Creates an event for a successful operation. It has no domain, project, instance or node id.
     #[must_use]
     pub fn new_success(origin: &Origin, operation: impl Into<String>, target: impl Into<String>) -> Self {
         Self {

@@ -1,6 +1,6 @@
-//! Error catalogue: all error codes of the API (spec section 5).
+//! Catalogue of all API error codes (API spec, section 5).
 //!
-//! Each message id identifies a localized message in the English and Chinese Fluent files.
+//! Each message id refers to a localized message in the English and Chinese Fluent files.
 
 /// Error of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub struct ErrorEntry {
     pub code: &'static str,
     /// HTTP status.
     pub status: u16,
-    /// Id of the localized message. The message text may contain the Fluent variable `detail`.
+    /// Id of the localized message, which may contain the Fluent variable `detail`.
     pub message_id: &'static str,
 }
 
@@ -19,7 +19,7 @@ macro_rules! catalogue {
             $($(#[$doc])* pub const $name: Self = Self { code: $code, status: $status, message_id: $message };)+
         }
 
-        /// List of all API errors, which the documentation and the tests use.
+        /// All API errors, for documentation and tests.
         pub static API_ERRORS: &[ErrorEntry] = &[$(ErrorEntry::$name),+];
     };
 }
@@ -47,7 +47,7 @@ catalogue! {
     TAG_KEY_REPEATED = 400 "DBS.280272" "tag-key-repeated";
     /// The queue of a node is full.
     QUEUE_FULL = 409 "DBS.200011" "queue-full";
-    /// The instance settings do not allow the operation.
+    /// The instance's settings do not allow the operation.
     NOT_ALLOWED = 409 "DBS.280406" "not-allowed";
     /// Internal server error.
     INTERNAL = 500 "DBS.05000000" "internal";
@@ -57,20 +57,20 @@ catalogue! {
     BAD_REQUEST = 400 "APIGW.0201" "bad-request";
     /// The request body exceeds the size limit.
     BODY_TOO_LARGE = 413 "APIGW.0201" "body-too-large";
-    /// The path and query of the URL exceed the length limit.
+    /// The URL's path and query exceed the length limit.
     URI_TOO_LONG = 414 "APIGW.0201" "uri-too-long";
     /// The request headers exceed the size limit.
     ///
     /// The API spec (section 5.3) uses the nginx-specific status 494, which client libraries do not support.
-    /// If the request headers are too large, Clew responds with the standard status 431 (RFC 6585) instead of 494.
+    /// Clew responds with the standard status 431 (RFC 6585) instead.
     HEADERS_TOO_LARGE = 431 "APIGW.0201" "headers-too-large";
     /// The request body was not received before the timeout.
     REQUEST_TIMEOUT = 408 "APIGW.0201" "request-timeout";
-    /// The requested byte range is outside the collection result.
+    /// The requested byte range is outside the collection's result.
     RANGE_NOT_SATISFIABLE = 416 "APIGW.0201" "range-not-satisfiable";
     /// The credentials are missing or invalid.
     NOT_AUTHENTICATED = 401 "APIGW.0301" "not-authenticated";
-    /// A request with a session cookie does not come from Clew's web page (CSRF protection).
+    /// A request with a session cookie did not originate from Clew's web page (CSRF protection).
     NOT_FROM_THE_PAGE = 403 "APIGW.0301" "not-from-the-page";
     /// Clew does not serve the requested host name (RFC 9110, section 15.5.20).
     HOST_NOT_ALLOWED = 421 "APIGW.0201" "host-not-allowed";
@@ -84,29 +84,29 @@ catalogue! {
     IAM_INVALID_BODY = 400 "IAM.0011" "iam-invalid-body";
     /// A required field of a token request is missing.
     IAM_MISSING_FIELD = 400 "IAM.0072" "iam-missing-field";
-    /// Wrong user name or password. The response does not disclose which of the two is wrong.
+    /// Wrong user name or password. The response does not disclose which one is wrong.
     IAM_WRONG_PASSWORD = 401 "IAM.0001" "iam-wrong-password";
-    /// The caller has no access to the requested token scope or operation.
+    /// The caller does not have access to the requested token scope or operation.
     IAM_FORBIDDEN_SCOPE = 403 "IAM.0002" "iam-forbidden-scope";
     /// Too many consecutive login attempts failed. The lockout also applies to nonexistent user names.
     IAM_LOCKED = 401 "IAM.0061" "iam-locked";
     /// The token in the request body has expired.
     IAM_TOKEN_EXPIRED = 401 "IAM.0066" "iam-token-expired";
-    /// The token in the request body is invalid or revoked, or belongs to another user.
+    /// The token in the request body is invalid, revoked or owned by another user.
     IAM_INVALID_TOKEN = 401 "IAM.0067" "iam-invalid-token";
-    /// No policy allows the operation, or a policy denies the operation.
+    /// No policy allows the operation, or a policy denies it.
     IAM_POLICY = 403 "IAM.0003" "iam-policy";
     /// The identity, policy or token does not exist or belongs to another domain.
     IAM_UNKNOWN = 404 "IAM.0004" "iam-unknown";
     /// The name is already in use, or the change conflicts with existing data.
     IAM_CONFLICT = 409 "IAM.0005" "iam-conflict";
-    /// The required header `X-Subject-Token` is missing.
+    /// The required `X-Subject-Token` header is missing.
     IAM_SUBJECT_TOKEN = 400 "IAM.0009" "iam-subject-token";
     /// A field of the request body is invalid.
     IAM_INVALID_FIELD = 400 "IAM.0073" "iam-invalid-field";
-    /// A query parameter of a request that lists identities is invalid.
+    /// A query parameter for listing identities is invalid.
     IAM_INVALID_PARAMETER = 400 "IAM.0007" "iam-invalid-parameter";
-    /// An identity operation failed because of an internal error.
+    /// An identity operation failed due to an internal error.
     IAM_INTERNAL = 500 "IAM.0006" "iam-internal";
 }
 

@@ -1,4 +1,4 @@
-//! Reasons why reading from a node or killing a session failed. The store records the reason of each failed task.
+//! Reasons why reading from a node or killing a session failed, as stored for each failed task.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::to_single_line;
 
-/// Kind of failure. Each kind has a localized message with the id `failure-<name>`.
+/// Failure kind. The localized message of each kind has the id `failure-<name>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
@@ -20,15 +20,15 @@ pub enum FailureKind {
     MissingPrivilege,
     /// The server has no free connection.
     TooManyConnections,
-    /// The connection was lost while Clew was reading data.
+    /// The connection was lost while reading data.
     ConnectionLost,
-    /// TLS is required, but the server does not support TLS or its certificate is not trusted.
+    /// TLS is required, but the server does not support it or its certificate is not trusted.
     TlsFailed,
-    /// The peer is not a MySQL-compatible server, or the peer violated the MySQL protocol.
+    /// The peer is not a MySQL-compatible server or violated the MySQL protocol.
     NotMysql,
-    /// The server rejected a statement for a reason that no other failure kind covers.
+    /// The server rejected a statement for a reason not covered by any other failure kind.
     ServerError,
-    /// The store failed: the disk is full, a permission is missing, or the store is unreachable.
+    /// The store failed, for example because the disk is full, a permission is missing, or the store is unreachable.
     StoreFailed,
     /// The task reached its maximum number of attempts.
     #[serde(rename = "gave-up")]
@@ -58,7 +58,7 @@ impl FailureKind {
         Self::Busy,
     ];
 
-    /// Returns the stored name of the failure kind, which is also the suffix of the message id.
+    /// Returns the name of the failure kind as stored and as used in the message id.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -96,13 +96,13 @@ impl FailureKind {
 pub struct Failure {
     /// Kind.
     pub kind: FailureKind,
-    /// Single-line details, such as the address, the timeout or the server message. The details contain no secrets.
+    /// Single-line details without secrets, such as the address, the timeout or the server's message.
     pub detail: String,
 }
 
 impl Failure {
-    /// Creates a failure and converts the details to a single line.
-    /// A multi-line server message could imitate lines that Clew prints, such as a `fix:` line.
+    /// Creates a failure. Converts the details to a single line.
+    /// This prevents server messages from imitating lines printed by Clew, such as `fix:` lines.
     pub fn new(kind: FailureKind, detail: impl AsRef<str>) -> Self {
         Self { kind, detail: to_single_line(detail.as_ref()) }
     }

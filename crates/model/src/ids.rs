@@ -1,11 +1,11 @@
-//! Ids in the API. Each kind of id has its own Rust type.
+//! Ids used in the API. Each kind of id has its own Rust type.
 //!
 //! Sections 0 and 1.2 of the API spec define the id formats:
-//! - instance id: 32 hexadecimal digits, then `in07`
-//! - node id: 32 hexadecimal digits, then `no07`
+//! - instance id: 32 hexadecimal digits followed by `in07`
+//! - node id: 32 hexadecimal digits followed by `no07`
 //! - collection id: `realtime_session-<UUIDv4>-<4 hex>`
 //!
-//! Clones of an id share one heap allocation, because Clew clones the caller's ids many times per request.
+//! Clones of an id share a heap allocation because Clew clones the caller's ids many times per request.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Error for a string that is not a valid id of the expected type.
+/// Error returned for a string that is not a valid id of the expected type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not {expected}")]
 pub struct IdParseError {
@@ -30,7 +30,7 @@ impl IdParseError {
     }
 }
 
-/// Returns true if the byte is a lower-case hexadecimal digit.
+/// Returns true if the byte is a lowercase hexadecimal digit.
 fn is_lowercase_hex_digit(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
@@ -111,11 +111,11 @@ id!(
     |text| is_hex_id_with_suffix(text, "no07"), || format!("{}no07", generate_hex_uuid())
 );
 id!(
-    /// Id of a project, which owns instances: 32 letters and digits.
+    /// Id of a project, which contains instances: 32 letters and digits.
     ProjectId, "a project id: 32 letters and digits", is_iam_id, generate_hex_uuid
 );
 id!(
-    /// Id of a domain (also called account), which owns projects and users: 32 letters and digits.
+    /// Id of a domain (also called account), which contains projects and users: 32 letters and digits.
     DomainId, "a domain id: 32 letters and digits", is_iam_id, generate_hex_uuid
 );
 id!(
@@ -131,7 +131,7 @@ id!(
     PolicyId, "a policy id: 32 letters and digits", is_iam_id, generate_hex_uuid
 );
 id!(
-    /// Id of an access key: 8 to 64 letters and digits. Generated ids have 20 upper-case letters and digits.
+    /// Id of an access key: 8 to 64 letters and digits. Generated ids have 20 uppercase letters and digits.
     AccessKeyId, "an access key id: 8 to 64 letters and digits",
     |text| (8..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric()),
     || generate_hex_uuid().to_ascii_uppercase().chars().take(20).collect()

@@ -44,7 +44,7 @@ pub struct Tag {
 
 /// Database server process that belongs to an instance.
 ///
-/// The field `url` contains the password only if the caller has permission to read the password.
+/// The `url` includes the password only if the caller has permission to read it.
 #[derive(Debug, Clone)]
 pub struct Node {
     /// Id.
@@ -55,7 +55,7 @@ pub struct Node {
     pub role: NodeRole,
     /// Address, account and TLS options.
     pub url: NodeUrl,
-    /// Zone of the workers that read data from the node. If the zone is `None`, workers in any zone can read the data.
+    /// Zone whose workers read data from the node. If `None`, workers in any zone can do so.
     pub zone: Option<Zone>,
     /// Creation time as a Unix timestamp in seconds.
     pub created_at: i64,
@@ -78,27 +78,27 @@ pub struct Instance {
     pub nodes: Vec<Node>,
     /// Creation time as a Unix timestamp in seconds.
     pub created_at: i64,
-    /// Last modification time of the instance, as a Unix timestamp in seconds.
+    /// Time when the instance was last modified, as a Unix timestamp in seconds.
     pub updated_at: i64,
 }
 
 /// Node to register.
 #[derive(Debug, Clone)]
 pub struct NewNode {
-    /// Id requested by the caller. If `None`, the store generates an id.
+    /// Id requested by the caller. If `None`, the store generates one.
     pub id: Option<NodeId>,
     /// Role.
     pub role: NodeRole,
     /// URL with the address, account, password and TLS options of the node.
     pub url: NodeUrl,
-    /// Zone of the workers that read data from the node. If the zone is `None`, workers in any zone can read the data.
+    /// Zone whose workers read data from the node. If `None`, workers in any zone can do so.
     pub zone: Option<Zone>,
 }
 
 /// Instance to register.
 #[derive(Debug, Clone)]
 pub struct NewInstance {
-    /// Id requested by the caller. If `None`, the store generates an id.
+    /// Id requested by the caller. If `None`, the store generates one.
     pub id: Option<InstanceId>,
     /// Project that will own the instance.
     pub project_id: ProjectId,
@@ -112,8 +112,8 @@ pub struct NewInstance {
     pub nodes: Vec<NewNode>,
 }
 
-/// Filters for the instance list (spec section 3.3).
-/// An instance id or name filter that starts with `*` matches substrings.
+/// Filters for the instance list (API spec, section 3.3).
+/// Id and name filters that start with `*` match substrings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstanceFilter {
     /// Exact id, or `*part`.

@@ -1,10 +1,10 @@
-//! Criteria of a kill rule (spec section 2.8).
+//! Kill rule criteria (API spec, section 2.8).
 
 use serde::{Deserialize, Serialize};
 
 use crate::selection::{HostPattern, SessionSelection};
 
-/// Criteria for the sessions that a kill rule kills. A session must match every criterion that is not `None`.
+/// Criteria for sessions killed by a kill rule. A session must match every criterion that is not `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KillCriteria {
     /// Exact account name.
@@ -15,18 +15,18 @@ pub struct KillCriteria {
     pub database: Option<String>,
     /// Command; compared case-insensitively.
     pub command: Option<String>,
-    /// Substring that the SQL statement must contain; compared case-insensitively.
+    /// Substring that the SQL statement must contain, ignoring case.
     pub sql_key: Option<String>,
     /// Minimum time in the current state, in seconds.
     pub seconds: u32,
-    /// If true, the rule kills sessions even if the kill can damage or partially modify a non-transactional table.
-    /// The field `include_unsafe` is a Clew extension to the TaurusDB API.
+    /// If true, kills sessions even if this can leave a non-transactional table damaged or partially modified.
+    /// This field is a Clew extension to the TaurusDB API.
     #[serde(default)]
     pub include_unsafe: bool,
 }
 
 impl KillCriteria {
-    /// Maximum value of `seconds` that the API accepts.
+    /// Maximum value of `seconds` accepted by the API.
     pub const MAX_SECONDS: u32 = i32::MAX.unsigned_abs();
 
     /// Creates criteria whose only filter is the minimum time in the current state.
@@ -42,7 +42,7 @@ impl KillCriteria {
         user.is_none() && host.is_none() && database.is_none() && command.is_none() && sql_key.is_none()
     }
 
-    /// Converts the user, host, database, command and statement criteria to snapshot filters.
+    /// Converts the user, host, database, command and statement criteria to a session selection.
     #[must_use]
     pub fn to_selection(&self) -> SessionSelection {
         SessionSelection {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Language of messages and CSV header rows. A request selects the language with the header `X-Language`.
+/// Language of messages and CSV header rows, selected by a request's `X-Language` header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Language {
     /// English, the default.
@@ -15,10 +15,10 @@ pub enum Language {
 }
 
 impl Language {
-    /// All languages, in the order of the API documentation.
+    /// All languages, in API documentation order.
     pub const ALL: [Self; 2] = [Self::EnUs, Self::ZhCn];
 
-    /// Returns the language tag for the header `X-Language`.
+    /// Returns the language tag for the `X-Language` header.
     #[must_use]
     pub fn tag(self) -> &'static str {
         match self {

@@ -1,10 +1,10 @@
 //! Domain types of Clew.
 //!
-//! This crate defines ids, sessions, transactions, filters, columns, tasks, audit events and the error catalogue.
-//! Constructors validate their input, so other code does not need to validate the values again.
+//! Defines ids, sessions, transactions, filters, columns, tasks, audit events and the error catalogue.
+//! Constructors validate their input, so other code does not need to validate it again.
 //! All other Clew crates use the types of this crate.
 //!
-//! The crate performs no I/O, defines no API-specific wire formats, and requires no async runtime.
+//! The crate performs no I/O, defines no API-specific wire formats and does not require an async runtime.
 //!
 //! ```
 //! use clew_model::{SessionSelection, SessionSelectionDraft, SessionClass};

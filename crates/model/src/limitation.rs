@@ -1,4 +1,4 @@
-//! Limitations of a snapshot. Each limitation describes missing or inaccurate data, the cause and the fix.
+//! Limitations of a snapshot: missing or inaccurate data, with its cause and fix.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub enum LimitationKind {
     /// Only the sessions of Clew's monitoring account are visible.
     OnlyOwnSessions,
-    /// Transactions cannot be read. The column `transaction_duration` and all later columns are empty.
+    /// Transactions cannot be read. The `transaction_duration` column and all later columns are empty.
     NoTransactions,
     /// Some transactions or some transaction columns cannot be read.
     PartOfTransactions,
@@ -23,7 +23,7 @@ pub enum LimitationKind {
     NoMetadataLocks,
     /// Owners of InnoDB locks cannot be read.
     NoRowLocks,
-    /// The latest statements of idle blockers cannot be read.
+    /// Idle blockers' latest statements cannot be read.
     NoLastStatements,
     /// The XA identifiers of prepared transactions cannot be read.
     NoPreparedNames,
@@ -32,34 +32,34 @@ pub enum LimitationKind {
     /// Program names of sessions cannot be read.
     NoProgramNames,
     /// The connection to the server passes through a proxy or load balancer.
-    /// Clew cannot reliably identify sessions through a proxy, so Clew kills no sessions.
+    /// Clew cannot reliably identify sessions through a proxy and therefore does not kill any.
     Indirect,
     /// The live session list is truncated because it reached its maximum length.
     #[serde(rename = "sessions_cut")]
     SessionsTruncated,
-    /// Some durations are implausible or can be wrong. Implausible durations are shown as 0.
+    /// Some durations may be wrong. Implausible durations are shown as 0.
     UnreliableAges,
-    /// The server does not record some metadata locks because its metadata lock table is full.
+    /// Some metadata locks are not recorded because the server's metadata lock table is full.
     LostMetadataLocks,
-    /// The server does not record some threads because its thread table is full.
+    /// Some threads are not recorded because the server's thread table is full.
     LostThreads,
-    /// The server does not record some running statements because its statement tables are full.
+    /// Some running statements are not recorded because the server's statement tables are full.
     LostStatements,
-    /// The server truncated the connection attributes of some clients.
+    /// The server truncated some clients' connection attributes.
     LostConnectAttributes,
     /// The account lacks the privilege to set a session variable that affects the results.
     SettingRefused,
 }
 
-/// Missing or inaccurate data in a snapshot, with the cause and the fix.
+/// Missing or inaccurate data in a snapshot, with its cause and fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limitation {
     /// Kind.
     pub kind: LimitationKind,
-    /// Sentence that describes the missing or inaccurate data.
+    /// Sentence describing the missing or inaccurate data.
     pub what: String,
     /// Sentence that describes the cause.
     pub why: String,
-    /// Fix: a complete SQL statement, or a setting with its value. `None` if no fix exists.
+    /// Fix: a complete SQL statement or a setting with its value, or `None` if there is no fix.
     pub remedy: Option<String>,
 }

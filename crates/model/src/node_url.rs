@@ -14,21 +14,21 @@ use url::Url;
 pub enum TlsMode {
     /// Plain connection without TLS.
     Off,
-    /// Use TLS if the server supports it; otherwise use an unencrypted connection. The certificate is not verified.
+    /// Use TLS without verifying the certificate if the server supports TLS; otherwise, use an unencrypted connection.
     /// Default for local servers.
     ///
-    /// If the account has a password, connections to remote servers never fall back to an unencrypted connection.
+    /// If the account has a password, connections to remote servers never fall back to unencrypted.
     Preferred,
     /// Require TLS, but do not verify the certificate. Default for remote servers.
     Required,
     /// Require TLS with a certificate issued by a trusted certificate authority.
     VerifyCa,
-    /// Require TLS with a certificate that a trusted certificate authority issued for the server's host name.
+    /// Require TLS with a certificate issued by a trusted certificate authority for the server's host name.
     VerifyIdentity,
 }
 
 impl TlsMode {
-    /// All TLS modes, from the weakest to the strongest.
+    /// All TLS modes, weakest first.
     pub const ALL: [Self; 5] = [Self::Off, Self::Preferred, Self::Required, Self::VerifyCa, Self::VerifyIdentity];
 
     /// Name in a URL.
@@ -56,7 +56,7 @@ pub enum NodeUrlError {
     /// A required part is missing.
     #[error("the URL names no {0}; write mysql://user:password@host:3306/")]
     Missing(&'static str),
-    /// The URL has a path, such as a database name. The path of a node URL must be empty.
+    /// The URL has a path, such as a database name. A node URL's path must be empty.
     #[error("the URL names a database ({0:?}); Clew reads the whole server, leave the path empty")]
     Path(String),
     /// Unknown parameter.
@@ -65,7 +65,7 @@ pub enum NodeUrlError {
     /// Invalid value of `tls`.
     #[error("tls cannot be {0:?}; it is one of off, preferred, required, verify-ca, verify-identity")]
     Tls(String),
-    /// The parameter `get-server-public-key` is neither `on` nor `off`.
+    /// The `get-server-public-key` parameter is neither `on` nor `off`.
     #[error("get-server-public-key cannot be {0:?}; it is on or off")]
     GetServerPublicKey(String),
     /// A percent-encoded user name, password or host is not valid UTF-8.
@@ -73,25 +73,25 @@ pub enum NodeUrlError {
     Encoding(&'static str),
 }
 
-/// Address, account and TLS options of a node. The `Display` output omits the password.
+/// A node's address, account and TLS options. The `Display` output omits the password.
 #[derive(Debug, Clone)]
 pub struct NodeUrl {
     /// Account name.
     pub user: String,
     /// Password, or `None` if the URL contains no password.
     pub password: Option<SecretString>,
-    /// Host name or IP address. An IPv6 address has no brackets.
+    /// Host name or IP address. IPv6 addresses have no brackets.
     pub host: String,
     /// TCP port; default 3306.
     pub port: u16,
     /// TLS mode.
     pub tls: TlsMode,
-    /// PEM file with trusted CA certificates, which replace the certificates of public certificate authorities.
+    /// PEM file with trusted CA certificates, which are used instead of public certificate authorities.
     pub ca: Option<PathBuf>,
-    /// PEM file with the server's RSA public key for password encryption, like `--server-public-key-path` in MySQL.
+    /// PEM file with the server's RSA public key for password encryption, like MySQL's `--server-public-key-path`.
     pub server_public_key: Option<PathBuf>,
     /// If true, Clew may send the password to a server whose identity is not verified. Default: false.
-    /// MySQL: `--get-server-public-key`.
+    /// Corresponds to MySQL's `--get-server-public-key`.
     ///
     /// Neither TLS without certificate verification nor a public key sent by the server proves the server's identity.
     pub get_server_public_key: bool,
@@ -110,7 +110,7 @@ impl NodeUrl {
         self
     }
 
-    /// Returns the address as `host:port`, with brackets around an IPv6 host.
+    /// Returns the address as `host:port`, with brackets around IPv6 addresses.
     #[must_use]
     pub fn address(&self) -> String {
         if self.host.contains(':') {
@@ -120,7 +120,7 @@ impl NodeUrl {
         }
     }
 
-    /// Returns the URL including the password, for use by another process. The caller must not print or log the URL.
+    /// Returns the URL including the password, for use by another process. The caller must not print or log it.
     #[must_use]
     pub fn expose_url_with_password(&self) -> SecretString {
         let password = self.password.as_ref().map_or(String::new(), |password| {
@@ -204,7 +204,7 @@ fn parse_on_off(value: &str) -> Result<bool, NodeUrlError> {
     }
 }
 
-/// Returns true for `localhost` and for loopback addresses. The function does not resolve host names.
+/// Returns true for `localhost` and for loopback addresses. Does not resolve host names.
 fn is_loopback_host(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -1,4 +1,4 @@
-//! Filters and sort order of a snapshot, as defined by the API (spec section 1.2).
+//! Filters and sort order of a snapshot (API spec, section 1.2).
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::session::split_host_port;
 
-/// Default threshold for slow sessions and long transactions, in seconds (spec section 2.9).
+/// Default threshold for slow sessions and long transactions, in seconds (API spec, section 2.9).
 pub const DEFAULT_SLOW_THRESHOLD_SECONDS: u32 = 10;
 
-/// Minimum duration of a slow session or long transaction, from 1 to 86,400 seconds.
+/// Minimum duration of a slow session or long transaction: 1 to 86,400 seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SlowThreshold(u32);
 
@@ -43,9 +43,9 @@ macro_rules! string_enum {
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
 
         impl $name {
-            /// All allowed values, in the order of the API documentation.
+            /// All allowed values, in API documentation order.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-            /// Names of all allowed values, in the order of `ALL`.
+            /// Names of all allowed values, in the same order as `ALL`.
             pub const NAMES: &'static [&'static str] = &[$($text),+];
 
             /// Returns the name used in API requests.
@@ -76,7 +76,7 @@ macro_rules! string_enum {
 }
 
 string_enum!(
-    /// Session class, selected by the request field `filter`.
+    /// Session class, selected by the `filter` request field.
     SessionClass {
         /// Active sessions that have been in their current state for at least the slow session threshold.
         Slow = "slow",
@@ -90,7 +90,7 @@ string_enum!(
 );
 
 string_enum!(
-    /// Sort key of a snapshot. Rows with equal keys are sorted by session id.
+    /// Snapshot sort key. Rows with equal keys are sorted by session id.
     SortKey {
         /// Session id.
         Id = "id",
@@ -121,10 +121,10 @@ string_enum!(
     } default Ascending
 );
 
-/// Filter for client addresses: a host and an optional port.
+/// Client address filter: a host and an optional port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostPattern {
-    /// Host name or IP address. An IPv6 address has no brackets.
+    /// Host name or IP address. IPv6 addresses have no brackets.
     pub host: String,
     /// Port digits; `None` matches every port.
     pub port: Option<String>,
@@ -133,7 +133,7 @@ pub struct HostPattern {
 impl HostPattern {
     /// Parses a host pattern, such as `10.0.0.7`, `10.0.0.7:51234`, `::1`, `[::1]` or `[::1]:51234`.
     ///
-    /// An IPv6 address with a port requires brackets.
+    /// IPv6 addresses with a port require brackets.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let without_port = |host: &str| Self { host: host.to_owned(), port: None };
@@ -149,7 +149,7 @@ impl HostPattern {
         }
     }
 
-    /// Returns true if the pattern matches a client address as printed by the MySQL server.
+    /// Returns true if the pattern matches a client address as printed by MySQL or MariaDB.
     #[must_use]
     pub fn matches(&self, address: &[u8]) -> bool {
         let (host, port) = split_host_port(address);
@@ -159,7 +159,7 @@ impl HostPattern {
 }
 
 impl fmt::Display for HostPattern {
-    /// Formats the pattern so that [`HostPattern::parse`] can parse the result.
+    /// Formats the pattern in a form that [`HostPattern::parse`] accepts.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.port {
             None => f.write_str(&self.host),
@@ -169,7 +169,7 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// Unvalidated filter and sort fields of a request. Absent fields get default values.
+/// A request's unvalidated filter and sort fields. Defaults apply to absent fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct SessionSelectionDraft {
@@ -239,7 +239,7 @@ pub struct SessionSelection {
     /// Class of sessions.
     pub class: SessionClass,
     /// Threshold for slow sessions and long transactions.
-    /// If `None`, the instance's threshold applies, or [`DEFAULT_SLOW_THRESHOLD_SECONDS`] if the instance has no threshold.
+    /// If `None`, the instance's threshold applies, or [`DEFAULT_SLOW_THRESHOLD_SECONDS`] if it has none.
     pub threshold: Option<SlowThreshold>,
     /// Exact account name.
     pub user: Option<String>,
@@ -249,7 +249,7 @@ pub struct SessionSelection {
     pub database: Option<String>,
     /// Command; compared case-insensitively.
     pub command: Option<String>,
-    /// Substring that the SQL statement must contain; compared case-insensitively.
+    /// Substring that the SQL statement must contain, ignoring case.
     pub sql_key: Option<String>,
     /// Sort key.
     pub sort_key: SortKey,
@@ -260,12 +260,12 @@ pub struct SessionSelection {
 impl SessionSelection {
     /// Maximum length of a text filter, in characters.
     ///
-    /// The API schema allows only 36 characters in a filter, but MySQL database names can have up to 64 characters.
+    /// The API schema allows filters of only 36 characters, but MySQL database names can have up to 64.
     pub const MAX_TEXT_FILTER_LEN: usize = 255;
     /// Maximum length of `sql_key`, in characters.
     pub const MAX_SQL_KEY_LEN: usize = 1024;
 
-    /// Validates the fields of a draft. Returns an error for the first invalid field.
+    /// Validates a draft's fields. Returns an error for the first invalid field.
     pub fn parse(draft: SessionSelectionDraft) -> Result<Self, SessionSelectionError> {
         Ok(Self {
             class: parse_enum_value("filter", draft.filter, SessionClass::from_name, SessionClass::NAMES)?,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// Row of `SHOW FULL PROCESSLIST`.
 ///
-/// Text fields contain bytes, because text supplied by clients might not be valid UTF-8.
+/// Text fields contain bytes because client-supplied text is not necessarily valid UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Session {
     /// Thread id of the connection, as used in a `KILL` statement.
@@ -30,9 +30,9 @@ impl Session {
     /// Counter wraparound and `SET TIMESTAMP = 1` produce implausibly long durations.
     pub const MAX_SECONDS: i128 = 10 * 365 * 24 * 3600;
 
-    /// Converts a value of the process list column `Time` to seconds.
+    /// Converts a value of the process list's `Time` column to seconds.
     ///
-    /// Converts negative and out-of-range values to 0 (DESIGN.md section 6).
+    /// Converts negative and out-of-range values to 0.
     #[must_use]
     pub fn sanitize_seconds(printed: i128) -> u64 {
         if (0..=Self::MAX_SECONDS).contains(&printed) { u64::try_from(printed).unwrap_or(0) } else { 0 }
@@ -45,10 +45,10 @@ impl Session {
     }
 }
 
-/// Splits a client address into host and optional port.
+/// Splits a client address into a host and an optional port.
 ///
 /// MySQL prints an IPv6 address and port as `::1:51234`; MariaDB prints `[::1]:51234` or `::1:51234`.
-/// The part after the last colon of the address is the port, if the part contains only digits.
+/// The part after the last colon is the port if it contains only digits.
 pub(crate) fn split_host_port(host: &[u8]) -> (&[u8], Option<&[u8]>) {
     let Some(colon) = host.iter().rposition(|&byte| byte == b':') else {
         return (host, None);
@@ -65,19 +65,19 @@ pub(crate) fn split_host_port(host: &[u8]) -> (&[u8], Option<&[u8]>) {
 /// Open transaction: a row of `information_schema.innodb_trx`. Ages are relative to the server clock.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Transaction {
-    /// Id of the transaction's session; 0 for a prepared XA transaction without a session.
+    /// The transaction's session id, or 0 for a prepared XA transaction without a session.
     pub session_id: u64,
     /// Transaction id assigned by the server. MariaDB reports 0 for every read-only transaction.
     pub id: u64,
-    /// Transaction state: one of [`Transaction::INNODB_STATES`], or any other state name that the server reports.
+    /// Transaction state: one of [`Transaction::INNODB_STATES`] or any other state name reported by the server.
     pub state: Cow<'static, str>,
     /// Age in whole seconds.
     pub seconds: u64,
-    /// Lock wait time in whole seconds; `None` if the transaction does not wait for a lock.
+    /// Lock wait time in whole seconds, or `None` if the transaction is not waiting for a lock.
     pub lock_wait_seconds: Option<u64>,
     /// Number of locked rows, as estimated by the server.
     pub rows_locked: u64,
-    /// Number of locked tables; `None` if the server does not report the number.
+    /// Number of locked tables, or `None` if the server does not report it.
     pub tables_locked: Option<u64>,
     /// Number of modified rows.
     pub rows_modified: u64,
@@ -86,7 +86,7 @@ pub struct Transaction {
 impl Transaction {
     /// State of an active or idle transaction.
     pub const RUNNING_STATE: &'static str = "RUNNING";
-    /// State of a transaction that waits for a lock.
+    /// State of a transaction that is waiting for a lock.
     pub const LOCK_WAIT_STATE: &'static str = "LOCK WAIT";
     /// State of a transaction that is being rolled back.
     pub const ROLLING_BACK_STATE: &'static str = "ROLLING BACK";
@@ -94,7 +94,7 @@ impl Transaction {
     pub const INNODB_STATES: [&'static str; 4] =
         [Self::RUNNING_STATE, Self::LOCK_WAIT_STATE, Self::ROLLING_BACK_STATE, "COMMITTING"];
 
-    /// Returns true if the transaction waits for a lock.
+    /// Returns true if the transaction is waiting for a lock.
     #[must_use]
     pub fn is_waiting_for_lock(&self) -> bool {
         self.state == Self::LOCK_WAIT_STATE
@@ -106,7 +106,7 @@ impl Transaction {
         self.state == Self::ROLLING_BACK_STATE
     }
 
-    /// Converts a state name to a `Cow`. A name in [`Transaction::INNODB_STATES`] becomes a borrowed static string.
+    /// Converts a state name to a `Cow`, which borrows a static string for names in [`Transaction::INNODB_STATES`].
     #[must_use]
     pub fn intern_state_name(name: String) -> Cow<'static, str> {
         let standard_name = Self::INNODB_STATES.into_iter().find(|state| *state == name);
@@ -119,7 +119,7 @@ impl Transaction {
 pub struct SessionRow<'a> {
     /// Session.
     pub session: &'a Session,
-    /// Open transaction of the session, if the server lists one.
+    /// The session's open transaction, if the server lists one.
     pub transaction: Option<&'a Transaction>,
 }
 

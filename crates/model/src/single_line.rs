@@ -1,8 +1,8 @@
-//! Conversion of server text to a single line without terminal control characters.
+//! Conversion of server-supplied text to a single line without terminal control characters.
 
 /// Returns true if a character can control a terminal, change the text direction, or hide text.
 ///
-/// Unsafe characters are control characters (C0, DEL, C1, bidirectional), line separators and paragraph separators.
+/// Unsafe characters are control characters (C0, DEL, C1, bidirectional) and line and paragraph separators.
 /// Invisible characters (Unicode `Default_Ignorable_Code_Point` and the blank Braille pattern) are also unsafe.
 #[must_use]
 pub fn is_unsafe_char(char: char) -> bool {

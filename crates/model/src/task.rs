@@ -8,18 +8,18 @@ use crate::failure::Failure;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskStatus {
-    /// The collection waits until a worker and the node are available.
+    /// The collection is waiting for a worker and the node to become available.
     Queued,
-    /// A worker runs the collection.
+    /// A worker is running the collection.
     Running,
     /// The result is ready for download.
     Finished,
-    /// The collection failed. The store contains the failure reason.
+    /// The collection failed. The failure reason is stored.
     Error,
 }
 
 impl TaskStatus {
-    /// All states, in the order of the collection life cycle.
+    /// All states, in the order of a collection's life cycle.
     pub const ALL: [Self; 4] = [Self::Queued, Self::Running, Self::Finished, Self::Error];
 
     /// Returns the name in the store.
@@ -33,13 +33,13 @@ impl TaskStatus {
         }
     }
 
-    /// Parses a state name from the store. Returns `None` for an unknown name.
+    /// Parses a state name from the store. Returns `None` for unknown names.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.name() == name)
     }
 
-    /// Returns the state name used by the API (spec section 1.3). The API reports queued collections as `running`.
+    /// Returns the state name used in the API, which reports queued collections as `running` (API spec, section 1.3).
     #[must_use]
     pub fn api_name(self) -> &'static str {
         match self {
@@ -49,7 +49,7 @@ impl TaskStatus {
         }
     }
 
-    /// Returns true if the collection finished or failed.
+    /// Returns true if the collection has finished or failed.
     #[must_use]
     pub fn is_final(self) -> bool {
         matches!(self, Self::Finished | Self::Error)

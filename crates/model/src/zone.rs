@@ -1,4 +1,4 @@
-//! Zones, which are network segments. Only workers in the zone of a node read data from the node.
+//! Network zones. Only workers in a node's zone read data from that node.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Zone(String);
 
-/// Error for a string that is not a valid zone name.
+/// Error returned for a string that is not a valid zone name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not the name of a zone: 1 to 64 letters, digits, dots, dashes and underscores")]
 pub struct ZoneNameError {
