@@ -1,4 +1,4 @@
-//! Session filter (DESIGN.md section 6).
+//! Session filter.
 
 use std::borrow::Cow;
 

@@ -15,7 +15,7 @@ const CLIENTLESS_HOST_VALUES: [&[u8]; 2] = [b"", b"connecting host"];
 
 /// Returns true for internal sessions, such as replication, binlog dump and event scheduler threads.
 ///
-/// The user name alone does not identify a server thread, because client accounts can be named `system user`.
+/// The user name alone does not identify a server thread because client accounts can be named `system user`.
 /// A client session always has a client host and a client command, even if its account is named `system user`.
 ///
 /// The function does not detect:

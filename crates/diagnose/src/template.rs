@@ -31,13 +31,13 @@ use normalize::TemplateNormalizer;
 /// | rows of values such as `(1, 2), (3, 4)` | `(...), ...` |
 /// | names, `@@variables` | unchanged, without unnecessary backticks |
 /// | `@variables` | `@?` |
-/// | keywords | upper case, or lower case if often used as a name; all synonyms have the same spelling |
+/// | keywords | uppercase, or lowercase if often used as a name; all synonyms have the same spelling |
 /// | `_utf8mb4'x'` | `_charset ?` |
 /// | white space | normalized |
 /// | trailing `;` | removed |
 /// | comments and hints | removed |
 /// | statement that contains only comments | template of the executable comment `/*! … */`; otherwise `/* ... */` |
-/// | name in double quotes | `?`, because double quotes delimit strings in the default SQL mode |
+/// | name in double quotes | `?` because double quotes delimit strings in the default SQL mode |
 /// | text after the first ambiguous position | `...` |
 ///
 /// Statements with the same MySQL digest have the same template.

@@ -5,11 +5,11 @@
 /// Error of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ErrorEntry {
-    /// Value of the field `error_code` in the response body.
+    /// Value of the `error_code` field in the response body.
     pub code: &'static str,
     /// HTTP status.
     pub status: u16,
-    /// Id of the localized message, which may contain the Fluent variable `detail`.
+    /// Id of the localized message. The message text may contain the Fluent variable `detail`.
     pub message_id: &'static str,
 }
 

@@ -263,7 +263,7 @@ impl TemplateNormalizer {
         self.current_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
     }
 
-    /// Collapses a run of equal rows: truncates the output to the end of the run, which then ends with `...`.
+    /// Collapses a run of equal rows: truncates the output to the run and ends the run with `...`.
     fn collapse_rows(&mut self) {
         let Some(mut rows) = self.current_group().and_then(|group| group.rows) else { return };
         self.out.truncate(rows.collapsed_end);

@@ -153,7 +153,7 @@ mod tests {
         }
     }
 
-    /// Each conflict was observed on MySQL 9.7.4 or MariaDB 10.11.19 (spec/waits.md).
+    /// Each conflict was observed on MySQL 9.7.4 or MariaDB 10.11.19.
     #[test]
     fn observed_conflicts_match_the_matrix() {
         for (wanted, held) in [

@@ -249,7 +249,7 @@ impl WaitGraph {
         visited
     }
 
-    /// Returns the session ids of idle root blockers, so that the caller can read their latest statements.
+    /// Returns the session ids of idle root blockers so that the caller can read their latest statements.
     #[must_use]
     pub fn idle_root_blocker_ids(&self) -> Vec<u64> {
         let roots = self.roots.iter().flat_map(|root| &root.parties);

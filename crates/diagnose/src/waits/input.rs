@@ -82,7 +82,7 @@ pub struct TableName {
 pub struct InnoDbLockWait {
     /// Owner of the waiting request.
     pub waiting: LockOwner,
-    /// Owner of the blocking lock, which is granted or precedes the waiting request in the queue.
+    /// Owner of the blocking lock, which has been granted or precedes the waiting request in the queue.
     pub blocking: LockOwner,
     /// Requested lock.
     pub lock: InnoDbLock,

@@ -8,7 +8,7 @@ use super::input::SessionRole;
 pub enum Remedy<'a> {
     /// Kill the session with this id. In a cycle, killing one member is sufficient.
     Kill(u64),
-    /// Roll back the transaction, which has no session, using its XA identifier, if known.
+    /// Roll back the transaction, which has no session. The value is the XA identifier, if known.
     RollBack(Option<&'a str>),
     /// Wait until the transaction has been rolled back. A kill does not shorten the rollback.
     Wait,

@@ -1,4 +1,4 @@
-//! Each kind of wait as listed by MySQL 9.7.4 and MariaDB 10.11.19 (spec/waits.md).
+//! Each kind of wait as listed by MySQL 9.7.4 and MariaDB 10.11.19.
 
 use clew_diagnose::waits::{MetadataObjectKind, ResourceKind, TableName, WaitParticipant};
 

@@ -102,7 +102,7 @@ fn add_flush_waits(
 /// Adds wait edges for a session that is waiting for a table-level lock. Writers conflict with readers and writers.
 ///
 /// A session that itself waits for a table-level lock is never reported as a blocker.
-/// Idle sessions, which can hold `LOCK TABLES` locks, are reported only if no running session uses the table.
+/// Idle sessions, which may hold `LOCK TABLES` locks, are reported only if no running session uses the table.
 fn add_table_level_lock_waits(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,
