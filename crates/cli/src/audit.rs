@@ -63,7 +63,7 @@ async fn list_audit_rows(arguments: ListArgs) -> Result<(), CliError> {
     let store = arguments.store_args.open_store().await?;
     let filter = arguments.filters.resolve_audit_filter(&store).await?;
     let mut newest = store.list_audit_rows_before(&filter, i64::MAX, arguments.limit).await?;
-    // Chronological order: a terminal shows the last lines.
+    // Reverse to chronological order, so that the newest rows are at the bottom of the terminal.
     newest.reverse();
     arguments.store_args.format.print(
         || row::render_audit_table(&newest),
@@ -71,7 +71,7 @@ async fn list_audit_rows(arguments: ListArgs) -> Result<(), CliError> {
     )
 }
 
-/// Calls `handle` for each audit row that matches `filter`, from the oldest row to the newest.
+/// Calls `handle` for each audit row that matches `filter`, oldest first.
 async fn for_each_audit_row(
     store: &Store,
     filter: &AuditFilter,

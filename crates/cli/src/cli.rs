@@ -1,4 +1,4 @@
-//! Defines the subcommands of the command line and their help text.
+//! Defines the subcommands and their help text.
 
 use clap::{Parser, Subcommand};
 
@@ -8,7 +8,7 @@ use crate::{master_key, metadata, migrate, policy, project, ps, rule, serve, sna
 
 /// Real-time session diagnosis for MySQL, MariaDB and TaurusDB.
 ///
-/// Clew lists the sessions of a database server, with lock waits and durations, as a table, CSV or JSON.
+/// Clew lists a database server's sessions, with lock waits and durations, as a table, CSV or JSON.
 /// Use Clew from the command line or through the TaurusDB API.
 #[derive(Debug, Parser)]
 #[command(name = "clew", version, max_term_width = 110, after_help = AFTER_HELP)]
@@ -32,15 +32,15 @@ Exit codes: 0 success, 1 failure, 2 usage error or refused, 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List all sessions of a server with their open transactions.
+    /// List all sessions on a server with their open transactions.
     Snapshot(LazyArgs<snapshot::SnapshotArgs>),
-    /// List the sessions of a server as a table that fits the terminal.
+    /// List a server's sessions in a table that fits the terminal.
     Ps(LazyArgs<ps::PsArgs>),
-    /// Show lock waits as a tree with the root blockers at the top.
+    /// Show lock waits as a tree, with root blockers at the top.
     Locks(LazyArgs<locks::LocksArgs>),
-    /// Kill sessions, or kill only their running statements.
+    /// Kill sessions, or only their running statements.
     Kill(LazyArgs<kill::KillArgs>),
-    /// Check the privileges of an account on a server, and print GRANT statements for missing privileges.
+    /// Check an account's privileges on a server and print GRANT statements for missing privileges.
     Doctor(LazyArgs<doctor::DoctorArgs>),
     /// Create the first domain, project, administrator and access key, and print the credentials once.
     Init(LazyArgs<init::InitArgs>),
@@ -48,29 +48,29 @@ pub(crate) enum Command {
     Serve(LazyArgs<serve::ServeArgs>),
     /// Run a worker process for collections, intelligent kills and kill tasks.
     Worker(LazyArgs<worker::WorkerArgs>),
-    /// Migrate the metadata database to the schema of this version. All commands that open the database do this, too.
+    /// Migrate the metadata database to this version's schema. All commands that open the database also do this.
     Migrate(LazyArgs<migrate::MigrateArgs>),
     /// Copy the metadata to a PostgreSQL database.
     Metadata(LazyArgs<metadata::MetadataCommandArgs>),
     /// Rotate the master key that encrypts all stored secrets.
     MasterKey(LazyArgs<master_key::MasterKeyCommandArgs>),
-    /// Register and manage instances, which are groups of database servers (nodes).
+    /// Register and manage instances, which are groups of database servers called nodes.
     Instance(LazyArgs<instance::InstanceCommandArgs>),
-    /// Collect a session snapshot from a node through the API server, and download the snapshot as CSV.
+    /// Collect a session snapshot from a node through the API server and download it as CSV.
     Collect(LazyArgs<collect::CollectArgs>),
     /// Manage domains (tenants). Each domain has its own projects, users and policies.
     Domain(LazyArgs<domain::DomainCommandArgs>),
-    /// Manage the projects of a domain. Each instance belongs to one project.
+    /// Manage a domain's projects. Each instance belongs to one project.
     Project(LazyArgs<project::ProjectCommandArgs>),
-    /// Manage enterprise projects, which group instances for the policy condition g:EnterpriseProjectId.
+    /// Manage enterprise projects, groups of instances that policies can match with g:EnterpriseProjectId.
     EnterpriseProject(LazyArgs<enterprise_project::EnterpriseProjectCommandArgs>),
-    /// Manage the users of a domain and their passwords.
+    /// Manage a domain's users and their passwords.
     User(LazyArgs<user::UserCommandArgs>),
-    /// Manage user groups. The policies of a group apply to its members.
+    /// Manage user groups. A group's policies apply to its members.
     Group(LazyArgs<group::GroupCommandArgs>),
-    /// Manage access keys. A user has at most two permanent keys, plus temporary keys.
+    /// Manage access keys. A user can have up to two permanent keys, plus temporary keys.
     Key(LazyArgs<key::KeyCommandArgs>),
-    /// Manage policies, and simulate the authorization decision for a request.
+    /// Manage policies and simulate authorization decisions.
     Policy(LazyArgs<policy::PolicyCommandArgs>),
     /// Test kill rules against a saved session snapshot.
     Rule(LazyArgs<rule::RuleCommandArgs>),

@@ -28,10 +28,10 @@ pub(crate) struct CollectArgs {
     node: NodeId,
     #[command(flatten)]
     filters: FilterArgs,
-    /// Output file; - means stdout
+    /// Output file, or - for stdout
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
-    /// Language for the CSV header row and for messages
+    /// Language of the CSV header row and of messages
     #[arg(long, value_name = "LANGUAGE", default_value = "en-us", value_parser = ["en-us", "zh-cn"])]
     language: String,
     /// Timeout for the collection, in seconds
@@ -41,17 +41,17 @@ pub(crate) struct CollectArgs {
     server: ApiServerArgs,
 }
 
-/// Endpoint of a Clew server, and credentials. `clew init --format env` prints all values.
+/// Endpoint and credentials for a Clew server. `clew init --format env` prints all values.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Server")]
 struct ApiServerArgs {
-    /// Endpoint of the API
+    /// API endpoint
     #[arg(long, value_name = "URL", env = "CLEW_ENDPOINT", default_value_t = format!("http://{DEFAULT_LISTEN_ADDRESS}"))]
     endpoint: String,
-    /// Endpoint of IAM, if it differs
+    /// IAM endpoint [default: the API endpoint]
     #[arg(long, value_name = "URL", env = "CLEW_IAM_ENDPOINT")]
     iam_endpoint: Option<String>,
-    /// Id of the project [default: the project with the same name as the region]
+    /// Id of the project [default: the project named after the region]
     #[arg(long, value_name = "ID", env = "CLEW_PROJECT_ID")]
     project: Option<ProjectId>,
     /// Name of the region
@@ -122,7 +122,7 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     }
 }
 
-/// Downloads the result to a temporary file, clears the progress line, and copies the file to the terminal.
+/// Downloads the result to a temporary file, clears the progress line and copies the file to the terminal.
 async fn download_to_terminal(
     client: &Client,
     arguments: &CollectArgs,

@@ -1,5 +1,5 @@
 //! Reads the settings of `clew serve` and `clew worker`.
-//! Precedence of the settings, from highest to lowest: flags, environment variables, configuration file, defaults.
+//! Precedence, from highest to lowest: flags, environment variables, configuration file, defaults.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::CliError;
 use crate::metadata_url::build_store_location;
 
-/// Contents of a configuration file. The keys of the file are the field names of this struct.
+/// Contents of a configuration file. The field names are the keys in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Configuration {
@@ -22,7 +22,7 @@ pub(crate) struct Configuration {
     pub(crate) data_dir: PathBuf,
     /// URL of the PostgreSQL metadata database. If empty, metadata is stored in SQLite in the data directory.
     pub(crate) metadata_url: String,
-    /// Zones whose nodes this process reads.
+    /// Zones in which this process reads nodes, in addition to nodes without a zone.
     pub(crate) zones: Vec<Zone>,
     /// Address and port to listen on.
     pub(crate) listen: String,
@@ -38,7 +38,7 @@ pub(crate) struct Configuration {
     pub(crate) tls: TlsSettings,
 }
 
-/// Settings of the collection queue.
+/// Collection queue settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct CollectionSettings {
@@ -48,23 +48,23 @@ pub(crate) struct CollectionSettings {
     pub(crate) max_stalled: usize,
     /// Maximum number of concurrent collections per node.
     pub(crate) per_node: u32,
-    /// Maximum number of collections that wait in a node's queue.
+    /// Maximum number of queued collections per node.
     pub(crate) queue_per_node: u32,
 }
 
-/// Limits of read operations on nodes.
+/// Limits for read operations on nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct NodeSettings {
-    /// Timeout for each read operation on a node, including the connection setup.
+    /// Timeout for each read operation on a node, including connection setup.
     pub(crate) timeout: SignedDuration,
-    /// Timeout for the connection setup. The connection setup also counts toward `timeout`.
+    /// Timeout for connection setup, which also counts toward `timeout`.
     pub(crate) connect_timeout: SignedDuration,
-    /// Maximum number of bytes that one read operation receives from a node.
+    /// Maximum number of bytes received from a node in one read operation.
     pub(crate) max_bytes: u64,
 }
 
-/// Storage of results.
+/// Result storage settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ResultSettings {
@@ -72,11 +72,11 @@ pub(crate) struct ResultSettings {
     pub(crate) location: String,
     /// Retention period of results.
     pub(crate) retention: SignedDuration,
-    /// If true, Clew escapes each value in a result that a spreadsheet would evaluate as a formula.
+    /// If true, Clew escapes result values that a spreadsheet would evaluate as formulas.
     pub(crate) formula_guard: bool,
 }
 
-/// Storage of the audit log.
+/// Audit log settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct AuditSettings {
@@ -84,15 +84,15 @@ pub(crate) struct AuditSettings {
     pub(crate) retention: SignedDuration,
 }
 
-/// Settings of kills.
+/// Kill settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct KillSettings {
-    /// Names of protected accounts, in addition to the built-in list. The names have no host part.
+    /// Names of protected accounts, without the host part, in addition to the built-in list.
     pub(crate) protected_accounts: Vec<String>,
 }
 
-/// Settings of the HTTP server.
+/// HTTP server settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct HttpSettings {
@@ -100,7 +100,7 @@ pub(crate) struct HttpSettings {
     pub(crate) connections: usize,
     /// Number of additional connections that are reserved for the health and metrics endpoints.
     pub(crate) reserved_connections: usize,
-    /// Maximum number of connections from each client address. 0 disables the limit.
+    /// Maximum number of connections per client address. 0 disables the limit.
     pub(crate) connections_per_peer: usize,
     /// Addresses and networks of the proxies whose `X-Forwarded-…` headers the server trusts.
     pub(crate) trusted_proxies: Vec<String>,
@@ -109,13 +109,13 @@ pub(crate) struct HttpSettings {
     pub(crate) allowed_hosts: Vec<String>,
     /// If true, the server sends a `Strict-Transport-Security` header in responses over TLS.
     pub(crate) hsts: bool,
-    /// Timeout for reading the headers of an HTTP request from a client.
+    /// Timeout for reading the request headers.
     pub(crate) header_timeout: SignedDuration,
     /// Timeout for reading the request body.
     pub(crate) body_timeout: SignedDuration,
 }
 
-/// Limits for request rates, event streams and long polls. 0 disables a limit.
+/// Limits on request rates, event streams and long polls. 0 disables a limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ClientLimitSettings {
@@ -129,7 +129,7 @@ pub(crate) struct ClientLimitSettings {
     pub(crate) long_polls_per_principal: usize,
 }
 
-/// Paths of the TLS certificate and its private key. TLS requires both files. If both paths are empty, TLS is disabled.
+/// Paths of the TLS certificate and its private key. TLS requires both; if both paths are empty, TLS is disabled.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct TlsSettings {
@@ -253,7 +253,7 @@ fn to_signed_duration(duration: Duration) -> SignedDuration {
 }
 
 impl Configuration {
-    /// Reads a configuration file. Keys that the file omits get their default values.
+    /// Reads a configuration file. Omitted keys have their default values.
     /// Returns the default configuration if `file` is `None`.
     pub(crate) fn read_configuration_file(file: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = file else { return Ok(Self::default()) };
@@ -268,7 +268,7 @@ impl Configuration {
         build_store_location(&self.data_dir, Some(&*self.metadata_url).filter(|url| !url.is_empty()))
     }
 
-    /// Returns the settings of the worker. Fails if a duration or a count is out of range.
+    /// Returns the worker settings. Fails if a duration or count is out of range.
     pub(crate) fn worker_settings(&self) -> Result<clew_worker::WorkerSettings, CliError> {
         Ok(clew_worker::WorkerSettings {
             concurrency: require_at_least_one("collections.concurrency", self.collections.concurrency)?,
@@ -298,7 +298,7 @@ impl Configuration {
         Ok(ProtectedAccounts::default().with_accounts(names.iter().map(String::as_bytes)))
     }
 
-    /// Returns the settings of the HTTP server. Fails if an address is invalid or a duration is out of range.
+    /// Returns the HTTP server settings. Fails if an address is invalid or a duration is out of range.
     pub(crate) fn api_settings(&self) -> Result<ApiSettings, CliError> {
         let trusted_proxies = TrustedProxies::parse(&self.http.trusted_proxies).map_err(|text| {
             CliError::new_refusal(format!(

@@ -21,7 +21,7 @@ impl ConfirmArgs {
         self.yes
     }
 
-    /// Prompts for confirmation on the terminal, unless `--yes` is set. Fails if there is no terminal.
+    /// Prompts for confirmation on the terminal unless `--yes` is set. Fails if there is no terminal.
     ///
     /// The prompt is `This will {action}. Continue? [y/N]`.
     pub(crate) async fn confirm_action(&self, action: String) -> Result<(), CliError> {
@@ -33,7 +33,7 @@ impl ConfirmArgs {
                 .with_fix("add --yes to skip the confirmation prompt"));
         }
         output::write_stderr(&format!("This will {action}. Continue? [y/N] "));
-        // A blocking read on a thread of the runtime would delay the handling of Ctrl-C.
+        // A blocking read on a runtime thread would delay Ctrl-C handling.
         let input = tokio::task::spawn_blocking(|| {
             let mut line = String::new();
             io::stdin().lock().read_line(&mut line).map(|_| line)

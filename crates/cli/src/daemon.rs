@@ -1,4 +1,4 @@
-//! Initialises the processes `clew serve` and `clew worker`, and starts their background tasks.
+//! Initialises `clew serve` and `clew worker` processes and starts their background tasks.
 
 mod result_store;
 
@@ -29,7 +29,7 @@ const MASTER_KEY_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// Interval at which a process checks whether audit rows were removed.
 const AUDIT_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Options that `clew serve` and `clew worker` have in common.
+/// Options shared by `clew serve` and `clew worker`.
 #[derive(Debug, Args)]
 pub(crate) struct DaemonArgs {
     /// Data directory created by clew init [default: ./clew-data]
@@ -81,8 +81,8 @@ pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(),
     ))
 }
 
-/// Sets the directory for spilled rows: `TMPDIR` if this variable is set, otherwise `spill` in the data directory.
-/// The system's temporary directory is not used, because other accounts can access it.
+/// Sets the directory for spilled rows: `TMPDIR` if set, otherwise `spill` in the data directory.
+/// The system's temporary directory is not used, because other users can access it.
 fn set_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     if std::env::var_os("TMPDIR").is_some() {
         return Ok(());
@@ -92,7 +92,7 @@ fn set_spill_directory(data_dir: &Path) -> Result<(), CliError> {
         CliError::new_failure(format!("cannot create the spill directory {}: {error}", folder.display()))
     };
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
-    // The call fails only if the directory is already set. A process has one data directory, so the setting is the same.
+    // The call fails only if the directory is already set. A process has one data directory, so the value is the same.
     let _ = tempfile::env::override_temp_dir(&folder);
     Ok(())
 }
@@ -109,7 +109,7 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Initialises logging, opens the store, and ends the task leases of the previous process.
+    /// Initialises logging, opens the store and releases the task leases held by the previous process.
     pub(crate) async fn open(args: &DaemonArgs, configuration: &Configuration) -> Result<Self, CliError> {
         let (settings, protected) = (configuration.worker_settings()?, configuration.protected_accounts()?);
         let s3 = result_store::read_s3_settings(&configuration.results.location)?;
@@ -148,7 +148,7 @@ impl Daemon {
 
     /// Spawns a task that periodically checks whether another process has rotated the master key.
     /// After a rotation, the task cancels `shutdown` and returns an error, because this process still has the old key.
-    /// Cancellation of the token `shutdown` shuts down the process.
+    /// Cancelling `shutdown` shuts down the process.
     pub(crate) fn watch_master_key(&self, shutdown: &CancellationToken) -> JoinHandle<Result<(), CliError>> {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         tokio::spawn(async move {
@@ -163,8 +163,8 @@ impl Daemon {
         })
     }
 
-    /// Checks the audit log once, and spawns a task that periodically checks whether audit rows were removed.
-    /// The periodic audit check runs until `shutdown` is cancelled.
+    /// Checks whether audit rows were removed, then spawns a task that repeats the check periodically.
+    /// The task runs until `shutdown` is cancelled.
     pub(crate) async fn watch_audit_log(&self, shutdown: &CancellationToken) {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         check_for_audit_loss(&store).await;
@@ -175,8 +175,7 @@ impl Daemon {
         });
     }
 
-    /// Spawns the worker tasks, which run collections, kill tasks and intelligent kills.
-    /// The worker tasks run until `shutdown` is cancelled.
+    /// Spawns the tasks that run collections, kill tasks and intelligent kills until `shutdown` is cancelled.
     pub(crate) fn start_worker(&self, shutdown: &CancellationToken) -> WorkerTasks {
         let (store, kills) = (self.store.clone(), self.kills.clone());
         let kill_tasks = KillTaskWorker::new(store, kills, &self.settings, Arc::new(self.metrics.clone()));
@@ -203,7 +202,7 @@ impl Daemon {
 }
 
 /// Checks whether audit rows were removed. If so, logs an error and appends an `AuditTruncated` audit event.
-/// If the `AuditTruncated` event cannot be appended, the next audit check reports the same loss again.
+/// If appending the event fails, the next check reports the same lost audit rows again.
 async fn check_for_audit_loss(store: &Store) {
     if let Err(error) = record_audit_loss(store).await {
         warn!(%error, "could not check the audit log for removed rows; the next check retries");
@@ -223,7 +222,7 @@ async fn record_audit_loss(store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Handles of the worker tasks.
+/// Join handles of the worker tasks.
 #[derive(Default)]
 pub(crate) struct WorkerTasks(Vec<JoinHandle<()>>);
 
@@ -237,8 +236,8 @@ impl WorkerTasks {
     }
 }
 
-/// Raises the soft limit on open files of this process to the hard limit.
-/// The process needs a file descriptor for each client, node and database connection and for each open result.
+/// Raises this process's soft limit on open files to the hard limit.
+/// The process needs a file descriptor for each client, node and database connection, and for each open result.
 fn raise_open_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
@@ -255,7 +254,7 @@ fn disable_core_dumps() {
 }
 
 /// Installs signal handlers. The first SIGINT or SIGTERM cancels the returned token.
-/// A second SIGINT or SIGTERM terminates the process immediately.
+/// A second signal terminates the process immediately.
 pub(crate) fn listen_for_shutdown_signals() -> Result<CancellationToken, CliError> {
     let listen =
         |kind| signal(kind).map_err(|error| CliError::new_failure(format!("could not listen for signals: {error}")));

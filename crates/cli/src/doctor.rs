@@ -38,10 +38,10 @@ pub(crate) async fn run(arguments: DoctorArgs) -> Result<(), CliError> {
     }
 }
 
-/// Maximum clock skew between client and server, in seconds. A larger skew is shown in the report.
+/// Maximum acceptable clock skew between client and server, in seconds. The report warns about a larger skew.
 const MAX_CLOCK_SKEW_SECONDS: f64 = 2.0;
 
-/// Renders the result of `clew doctor` as text. Adds terminal colours if `colours` is true.
+/// Renders the `clew doctor` report as text, with terminal colours if `colours` is true.
 pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colours: bool) -> String {
     let mut text = format!(
         "{} {}, connected as {}, {}\n",

@@ -34,7 +34,7 @@ struct CreateArgs {
     /// Name of the administrator
     #[arg(long, value_name = "USER", value_parser = validators::parse_name)]
     admin: String,
-    /// Name for the first project [default: the name of the region]
+    /// Name of the first project [default: the region name]
     #[arg(long, value_name = "NAME", value_parser = validators::parse_name)]
     region_project: Option<String>,
     #[command(flatten)]

@@ -36,7 +36,7 @@ struct CreateArgs {
     domain_args: DomainArgs,
 }
 
-/// List enterprise projects, including the default enterprise project with the id "0".
+/// List enterprise projects, including the default one (id "0").
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew enterprise-project list")]
 struct ListArgs {
@@ -51,10 +51,10 @@ struct ListArgs {
 struct UpdateArgs {
     /// Name or id
     enterprise_project: String,
-    /// Enable: instances can be added
+    /// Enable the enterprise project
     #[arg(long, conflicts_with = "disable")]
     enable: bool,
-    /// Disable: no more instances can be added
+    /// Disable the enterprise project; no more instances can be added
     #[arg(long)]
     disable: bool,
     /// Description

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clew_model::{Failure, FailureKind};
 use clew_store::StoreError;
 
-/// Command error with an optional fix.
+/// Command error with an optional suggested fix.
 #[derive(Debug)]
 pub(crate) enum CliError {
     /// The operation failed. Exit code 1.
@@ -37,7 +37,7 @@ impl CliError {
         self
     }
 
-    /// Converts an I/O error from a write to `target`. A closed pipe becomes `OutputClosed`, which is a success.
+    /// Converts an I/O error from writing to `target`. A closed pipe becomes `OutputClosed`, which counts as success.
     pub(crate) fn from_write_error(target: &str, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Self::OutputClosed,

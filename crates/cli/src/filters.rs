@@ -5,7 +5,7 @@ use clew_model::{SessionClass, SessionSelection, SessionSelectionDraft, SortDire
 
 use crate::error::CliError;
 
-/// Filter and sort order of sessions.
+/// Session filter and sort order.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Filters (all must match)")]
 pub(crate) struct FilterArgs {
@@ -41,7 +41,7 @@ pub(crate) struct FilterArgs {
 }
 
 impl FilterArgs {
-    /// Converts the options to the fields of an API request, without validating the values.
+    /// Converts the options to API request fields without validating the values.
     pub(crate) fn into_selection_draft(self) -> SessionSelectionDraft {
         SessionSelectionDraft {
             filter: self.filter,

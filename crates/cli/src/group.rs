@@ -1,4 +1,4 @@
-//! `clew group …`: manages user groups, and the policies that apply to their members.
+//! `clew group …`: manages user groups and the policies that apply to their members.
 
 use clap::{Args, Subcommand};
 use clew_store::{Attachment, Grantee, Group, PolicyRef, User};
@@ -76,7 +76,7 @@ struct DropMembersArgs {
     members: GroupMemberArgs,
 }
 
-/// Arguments for adding users to a group or removing users from a group.
+/// Arguments for adding users to or removing users from a group.
 #[derive(Debug, Args)]
 struct GroupMemberArgs {
     /// Name or id of the group
@@ -88,7 +88,7 @@ struct GroupMemberArgs {
     domain_args: DomainArgs,
 }
 
-/// Delete a group. The members of the group lose its policies.
+/// Delete a group. Its members lose the group's policies.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew group remove developers --yes")]
 struct RemoveArgs {
@@ -174,7 +174,7 @@ async fn show_group(arguments: ShowArgs) -> Result<(), CliError> {
     )
 }
 
-/// Loads the policy attachments of a user group, each with the name of the attached policy.
+/// Loads a user group's policy attachments, each with the name of the attached policy.
 async fn load_policy_attachments(
     directory: &IdentityDirectory,
     group: &Group,

@@ -54,7 +54,7 @@ impl IdentityDirectory {
     }
 }
 
-/// Finds an enterprise project by its name or id.
+/// Finds an enterprise project by name or id.
 pub(crate) async fn find_enterprise_project(
     store: &Store,
     domain: &DomainId,
@@ -64,7 +64,7 @@ pub(crate) async fn find_enterprise_project(
     find_by_id_or_name(projects, "enterprise project", name_or_id, |project| (&project.id, &project.name))
 }
 
-/// Finds an item by id, or by name if no item has this id.
+/// Finds an item by id or, if no item has this id, by name.
 fn find_by_id_or_name<T>(
     items: Vec<T>,
     kind: &str,

@@ -23,7 +23,7 @@ pub(crate) struct InitArgs {
     data_dir: PathBuf,
     #[command(flatten)]
     metadata_url: MetadataUrlArgs,
-    /// Name for both the region and the first project
+    /// Name of both the region and the first project
     #[arg(long, default_value = "local", value_parser = validators::parse_name)]
     region: String,
     /// Name of the domain (account)
@@ -32,7 +32,7 @@ pub(crate) struct InitArgs {
     /// Name of the administrator
     #[arg(long, value_name = "NAME", default_value = "admin", value_parser = validators::parse_name)]
     user: String,
-    /// Listen address of clew serve, which determines the printed endpoint URL
+    /// Listen address of clew serve, from which the printed endpoint URL is derived
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -46,7 +46,7 @@ pub(crate) struct InitArgs {
     format: InitFormat,
 }
 
-/// Validates a listen address. Special characters are rejected, because URLs and shell commands contain the address.
+/// Validates a listen address. Rejects special characters, because the address is inserted in URLs and shell commands.
 fn parse_listen_address(address: &str) -> Result<String, String> {
     let is_host_char = |character: char| character.is_ascii_alphanumeric() || ".-:[]".contains(character);
     let is_valid = address

@@ -43,7 +43,7 @@ pub(crate) struct ProjectArgs {
     /// Name or id of the project [default: the only project]
     #[arg(long, value_name = "PROJECT", env = "CLEW_PROJECT_ID")]
     project: Option<String>,
-    /// Name or id of the domain that contains the project [default: all domains are searched]
+    /// Name or id of the domain that contains the project [default: search all domains]
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
 }
@@ -66,7 +66,7 @@ struct ShowArgs {
     project_args: ProjectArgs,
 }
 
-/// Remove an instance from the inventory, without any change to its database servers.
+/// Remove an instance from the inventory without changing its database servers.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew instance remove shop --yes")]
 struct RemoveArgs {
@@ -91,7 +91,7 @@ pub(crate) async fn run(arguments: InstanceCommandArgs) -> Result<(), CliError> 
     }
 }
 
-/// Instance inventory of one project.
+/// A project's instance inventory.
 pub(crate) struct InstanceInventory {
     pub(crate) store: Store,
     pub(crate) project: Project,
@@ -103,7 +103,7 @@ impl ProjectArgs {
         self.store_args.format
     }
 
-    /// Opens the store and selects the project in `--project`. Without this option, selects the only project.
+    /// Opens the store and selects the project given by `--project`, or the only project if the option is not set.
     pub(crate) async fn open_inventory(&self) -> Result<InstanceInventory, CliError> {
         let store = self.store_args.open_store().await?;
         let projects = match &self.domain {

@@ -29,11 +29,11 @@ enum KeyCommand {
     Remove(RemoveArgs),
 }
 
-/// List access keys, each with the time of its last use.
+/// List access keys and the time each was last used.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  clew key list\n  clew key list ada")]
 struct ListArgs {
-    /// Name or id of the user whose keys are listed [default: all users]
+    /// Name or id of the user whose keys to list [default: all users]
     user: Option<String>,
     #[command(flatten)]
     domain_args: DomainArgs,
@@ -49,7 +49,7 @@ struct EnableArgs {
     domain_args: DomainArgs,
 }
 
-/// Disable an access key, and revoke all tokens and temporary keys of its user.
+/// Disable an access key and revoke all of its user's tokens and temporary keys.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew key disable AKID")]
 struct DisableArgs {
@@ -59,7 +59,7 @@ struct DisableArgs {
     domain_args: DomainArgs,
 }
 
-/// Delete an access key, and revoke all tokens and temporary keys of its user.
+/// Delete an access key and revoke all of its user's tokens and temporary keys.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew key remove AKID --yes")]
 struct RemoveArgs {
@@ -123,7 +123,7 @@ async fn remove_access_key(arguments: RemoveArgs) -> Result<(), CliError> {
         .print(|| format!("Removed the access key {id} of {user}.\n"), || json!({ "removed": id }))
 }
 
-/// Finds an access key in a domain. Returns the access key and the name of its user.
+/// Finds an access key in a domain. Returns its user's name and the access key.
 async fn find_access_key(
     directory: &IdentityDirectory,
     id: &AccessKeyId,
@@ -134,7 +134,7 @@ async fn find_access_key(
     user.map(|user| (user.name, key)).ok_or_else(unknown)
 }
 
-/// Renders a table of access keys. Each element of `keys` is a user name and an access key.
+/// Renders a table of access keys. Each element of `keys` pairs a user name with an access key.
 pub(crate) fn render_access_key_table(keys: &[(String, AccessKeyRecord)]) -> String {
     let row = |(user, key): &(String, AccessKeyRecord)| {
         let last_used = key.last_used_at.map_or("never".to_owned(), time::format_unix_seconds);
@@ -154,7 +154,7 @@ pub(crate) fn render_access_key_table(keys: &[(String, AccessKeyRecord)]) -> Str
     )
 }
 
-/// Converts an access key to JSON. The JSON omits the secret key.
+/// Converts an access key to JSON, without the secret key.
 pub(crate) fn access_key_to_json(user: &str, key: &AccessKeyRecord) -> Value {
     json!({
         "access_key": key.id,

@@ -1,4 +1,4 @@
-//! `clew kill URL ID…`: shows the impact of a kill, prompts for confirmation, and kills sessions or statements.
+//! `clew kill URL ID…`: previews the impact, prompts for confirmation and kills sessions or statements.
 
 mod audit;
 mod preview;
@@ -37,7 +37,7 @@ pub(crate) struct KillArgs {
     /// Kill only the running statements; the sessions keep their transactions and locks
     #[arg(long)]
     query: bool,
-    /// Reason for the kill, for the JSON output and the audit log
+    /// Reason for the kill, included in the JSON output and the audit log
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
     #[command(flatten)]
@@ -45,10 +45,10 @@ pub(crate) struct KillArgs {
     /// Show the impact without killing sessions
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
-    /// Account to protect from kills, in addition to system accounts and cloud vendor accounts (repeatable)
+    /// Account to protect from kills, in addition to system and cloud vendor accounts (repeatable)
     #[arg(long, value_name = "NAME")]
     protect: Vec<String>,
-    /// Data directory created by clew init. Its audit log records the killed sessions, the reason and the outcomes
+    /// Data directory created by clew init; its audit log records the killed sessions, the reason and the outcomes
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -95,7 +95,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     let SessionLookupResult { read, sessions } = find_sessions(&node, &ids, &limits).await?;
     let mut selected = SelectedSessions::new(ids.clone(), sessions);
     reject_unkillable_sessions(&selected.sessions, kind, &protected)?;
-    // With --yes no preview is shown, so an overloaded server is spared the additional reads.
+    // With `--yes`, no preview is shown, which spares an overloaded server the additional reads.
     if !arguments.confirmation.skips_prompt() {
         selected.impact = Some(estimate_kill_impact(&node, &selected.sessions, &limits).await);
     }
@@ -107,7 +107,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
         output::write_stderr(&format!("{}\n", report.render_preview(output::terminal_width())));
         arguments.confirmation.confirm_action(report.describe_kill()).await?;
     }
-    // Opened before the kills: if the audit log is not writable, nothing is killed.
+    // Open the audit log first, so that nothing is killed if the log is not writable.
     let audit = match audit_store_location(arguments.data_dir.as_deref(), &arguments.metadata_url)? {
         Some(location) => Some(KillAuditLog::open(location).await?),
         None => None,
@@ -133,7 +133,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     }
 }
 
-/// Measures the effect of the kills on other sessions. Returns `None` if the server accepted no kill.
+/// Measures the effect of the kills on other sessions. Returns `None` if the server accepted none of the kills.
 async fn measure_kill_effect(
     before: Option<Result<KillBaseline, Failure>>,
     node: &NodeUrl,
@@ -147,7 +147,7 @@ async fn measure_kill_effect(
     })
 }
 
-/// Kill outcomes, each with the id of its session.
+/// Kill outcomes, each with its session id.
 type Outcomes = Vec<(u64, clew_mysql::KillOutcome)>;
 
 async fn kill_sessions(

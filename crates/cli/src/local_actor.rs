@@ -1,12 +1,12 @@
-//! Determines the audit actor of a command: the local operating system account.
+//! Determines the audit actor for a command: the local operating system account.
 
 use clew_model::Origin;
 
-/// Maximum number of characters from `SUDO_USER` in the name of the audit actor.
+/// Maximum number of characters from `SUDO_USER` in the audit actor's name.
 const MAX_SUDO_USER_CHARS: usize = 64;
 
 /// Returns the audit origin of a command: the operating system account that runs this process.
-/// The account is determined from the user id of the process, because environment variables can be forged.
+/// The account is determined from the process's user id, because environment variables can be forged.
 /// If the account is root, the value of `SUDO_USER` is appended to the account name.
 pub(crate) fn local_audit_origin() -> Origin {
     let id = rustix::process::getuid().as_raw().to_string();

@@ -1,4 +1,4 @@
-//! `clew locks URL`: shows the lock waits of a server and their root blockers.
+//! `clew locks URL`: shows a server's lock waits and root blockers.
 
 mod remedy;
 
@@ -41,7 +41,7 @@ Examples:
 enum LocksFormat {
     /// Human-readable tree
     Tree,
-    /// JSON object that contains the lock waits, root blockers, cycles and sessions
+    /// JSON object with the lock waits, root blockers, cycles and sessions
     Json,
     /// Graph for Graphviz
     Dot,
@@ -85,7 +85,7 @@ fn format_tree_line(line: &TreeLine, colours: bool) -> String {
     format!("{style}{}{style:#}\n", line.text.trim_end())
 }
 
-/// Summarises the wait graph: number of waiters, number of root blockers, and a note if data is missing.
+/// Summarises the wait graph: numbers of waiters and root blockers, and a note if data is missing.
 fn summarize_waits(graph: &WaitGraph, address: &str) -> String {
     let mut waiters: Vec<_> = graph.waits.iter().map(|wait| wait.waiter).collect();
     waiters.dedup();

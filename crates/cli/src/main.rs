@@ -1,4 +1,4 @@
-//! The `clew` program. Each subcommand has a module that parses its arguments and calls the library crates.
+//! The `clew` binary. Each subcommand has a module that parses its arguments and calls the library crates.
 
 mod audit;
 mod cli;
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Parses the command line. If the arguments are invalid, exits the process with a usage error.
+/// Parses the command line. Exits with a usage error if the arguments are invalid.
 fn parse_command_line() -> Result<Cli, CliError> {
     let mut matches = Cli::command().get_matches();
     password_arguments::reject_url_passwords(&matches)?;
@@ -114,13 +114,13 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Completions(arguments) => completions::run(&arguments.into_inner(), Cli::command()),
         }
     });
-    // A blocked prompt or write must not delay the exit of the process.
+    // A blocked prompt or write must not delay process exit.
     runtime.shutdown_background();
     outcome
 }
 
 /// Runs `work` until it completes or the user presses Ctrl-C.
-/// Before it returns, waits up to 3 seconds until abandoned statements on database servers are killed.
+/// Before returning, waits up to 3 seconds for abandoned statements on database servers to be killed.
 async fn run_until_interrupted(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     let outcome = tokio::select! {
         outcome = work => outcome,

@@ -20,13 +20,13 @@ enum MasterKeyCommand {
     Rotate(RotateArgs),
 }
 
-/// Rotate the master key: encrypt all stored secrets with a new key.
+/// Rotate the master key: re-encrypt all stored secrets with a new key.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 struct RotateArgs {
     #[command(flatten)]
     store_args: StoreArgs,
-    /// Only create the next key (master.key.next), so that you can copy it to the other machines before the rotation
+    /// Only create the next key (master.key.next) so that you can copy it to the other machines before the rotation
     #[arg(long)]
     prepare: bool,
     /// Output format

@@ -1,4 +1,4 @@
-//! Defines the option `--metadata-url`, which sets the URL of the metadata database.
+//! Defines the `--metadata-url` option, which sets the URL of the metadata database.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ impl MetadataUrlArgs {
         self.metadata_url.is_some()
     }
 
-    /// Returns the store location that `data_dir` and `--metadata-url` define.
+    /// Returns the store location defined by `data_dir` and `--metadata-url`.
     pub(crate) fn store_location(&self, data_dir: &Path) -> Result<StoreLocation, CliError> {
         build_store_location(data_dir, self.metadata_url.as_deref())
     }

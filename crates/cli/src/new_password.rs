@@ -1,4 +1,4 @@
-//! Generates a new password for a user, or reads one from stdin.
+//! Generates a new password for a user or reads one from stdin.
 
 use std::io::{self, BufRead, IsTerminal, Read};
 
@@ -14,7 +14,7 @@ const MAX_PASSWORD_LINE_BYTES: u64 = 1024;
 /// Options that select the source of a new password.
 #[derive(Debug, Args)]
 pub(crate) struct NewPasswordArgs {
-    /// Read the password from one line on stdin instead of generating a password; a terminal does not echo the input
+    /// Read the password from stdin (one line) instead of generating one; input on a terminal is not echoed
     #[arg(long)]
     password_stdin: bool,
 }
@@ -28,7 +28,7 @@ pub(crate) struct NewPassword {
 }
 
 impl NewPasswordArgs {
-    /// Generates a password for the user `user`, or reads a password from stdin.
+    /// Generates a password for `user` or reads one from stdin.
     pub(crate) async fn read_or_generate_password(&self, user: &str) -> Result<NewPassword, CliError> {
         let failed =
             |error: &dyn std::error::Error| CliError::new_failure(format!("could not process the password: {error}"));
@@ -48,7 +48,7 @@ impl NewPasswordArgs {
     }
 }
 
-/// Reads a password from one line of stdin, without the line break. A terminal does not echo the input.
+/// Reads a password from one line of stdin, without the line break. Input on a terminal is not echoed.
 fn read_password_line(prompt: &str) -> io::Result<SecretString> {
     if io::stdin().is_terminal() {
         return rpassword::prompt_password(prompt).map(SecretString::from);

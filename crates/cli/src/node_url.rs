@@ -21,7 +21,7 @@ pub(crate) struct NodeArgs {
     /// Set the password in CLEW_DB_PASSWORD or enter it at the prompt, because other users can see command lines.
     #[arg(value_name = "URL")]
     url: String,
-    /// Timeout of a read operation in seconds
+    /// Timeout for each read operation, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
 }
@@ -64,8 +64,8 @@ fn redact_credentials(url: &str) -> String {
     }
 }
 
-/// Adds a password to a node URL that does not contain a password.
-/// Uses the password in `CLEW_DB_PASSWORD`. If this variable is not set, prompts for the password on the terminal.
+/// Adds a password to a node URL that does not contain one.
+/// Uses `CLEW_DB_PASSWORD` or, if this variable is not set, prompts for the password on the terminal.
 /// If the variable is not set and there is no terminal, returns the node URL without a password.
 pub(crate) fn resolve_node_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
     if node.password.is_some() {

@@ -30,7 +30,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// Prints the result of a command to stdout in this format.
+    /// Prints a command's result to stdout in this format.
     pub(crate) fn print(self, table: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Result<(), CliError> {
         match self {
             Self::Table => write_stdout(&table()),
@@ -38,7 +38,7 @@ impl Format {
         }
     }
 
-    /// Prints the result of a command to stdout in this format. A table keeps its colours.
+    /// Prints a command's result to stdout in this format. Tables keep their colours.
     pub(crate) fn print_styled(
         self,
         table: impl FnOnce() -> String,
@@ -51,7 +51,7 @@ impl Format {
     }
 }
 
-/// Serialises a value as indented JSON, and appends a line break.
+/// Serialises a value as indented JSON and appends a line break.
 pub(crate) fn to_json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, CliError> {
     let json = clew_diagnose::json::to_string_pretty(value);
     json.map(|json| json + "\n").map_err(|error| CliError::new_failure(format!("could not write JSON: {error}")))
@@ -115,12 +115,12 @@ pub(crate) fn persist_file(file: NamedTempFile, path: &Path) -> Result<(), CliEr
     persisted.map_err(|error| CliError::from_write_error(&path.display().to_string(), &error.error))
 }
 
-/// Creates a buffered writer. Its buffer holds 64 KiB, like a pipe on Linux.
+/// Creates a buffered writer with a 64 KiB buffer, the default pipe capacity on Linux.
 fn new_buffered_writer<W: Write>(out: W) -> BufWriter<W> {
     BufWriter::with_capacity(64 << 10, out)
 }
 
-/// Writer for the result of a command.
+/// Writer for a command's result.
 #[derive(Debug)]
 pub(crate) enum Output {
     Stdout(BufWriter<io::Stdout>),
@@ -256,7 +256,7 @@ fn write_raw_stdout(text: &str) -> Result<(), CliError> {
         .map_err(|error| CliError::from_write_error(STDOUT_NAME, &error))
 }
 
-/// Sanitises text, and writes it to stderr. Ignores write errors, because they cannot be reported.
+/// Sanitises text and writes it to stderr. Ignores write errors, because they cannot be reported.
 pub(crate) fn write_stderr(text: &str) {
     let _ = io::stderr().lock().write_all(sanitize_multiline(text).as_bytes());
 }
@@ -280,7 +280,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
-        // A pipe opened for reading and writing does not block until the other end is opened.
+        // Opening a pipe for both reading and writing does not block until the other end is opened.
         let mut reader = OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
         write(&pipe, "rows");
         assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());

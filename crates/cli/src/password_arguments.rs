@@ -1,4 +1,4 @@
-//! Rejects PostgreSQL passwords in command-line arguments, because other local accounts can read the arguments.
+//! Rejects PostgreSQL passwords in command-line arguments, because other local users can read the arguments.
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;

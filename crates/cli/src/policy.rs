@@ -37,21 +37,21 @@ enum PolicyCommand {
     Simulate(Box<simulate::SimulateArgs>),
 }
 
-/// Validate a policy document, and print each error with its line and column.
-/// The exit code is 1 if the document has errors.
+/// Validate a policy document and print each error with its line and column.
+/// Exits with code 1 if the document has errors.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  clew policy validate read-only.json\n  jq . read-only.json | clew policy validate - --format json"
 )]
 struct ValidateArgs {
-    /// Policy document; - means stdin
+    /// Policy document, or - for stdin
     file: PathBuf,
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
     format: Format,
 }
 
-/// List the policies of the domain and the system policies.
+/// List the domain's policies and the system policies.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew policy list")]
 struct ListArgs {
@@ -69,7 +69,7 @@ struct ShowArgs {
     domain_args: DomainArgs,
 }
 
-/// Delete a policy without attachments.
+/// Delete a policy that is not attached to any user or group.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew policy remove read-test --yes")]
 struct RemoveArgs {
@@ -118,8 +118,8 @@ async fn list_policies(arguments: ListArgs) -> Result<(), CliError> {
     )
 }
 
-/// Loads the attachments of a policy within one domain.
-/// Omits attachments of a system policy in other domains.
+/// Loads a policy's attachments within one domain.
+/// Omits attachments of system policies in other domains.
 async fn load_policy_attachments(
     directory: &IdentityDirectory,
     policy: &NamedPolicy,
@@ -146,7 +146,7 @@ async fn load_policy_attachments(
     Ok(attachments)
 }
 
-/// Names of the grantee and the project of a policy attachment.
+/// Grantee name and project name of a policy attachment.
 struct AttachmentNames {
     grantee: String,
     project: Option<String>,

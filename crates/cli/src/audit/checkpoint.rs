@@ -10,12 +10,12 @@ use crate::error::CliError;
 use crate::output::{self, Output};
 use crate::store_args::StoreArgs;
 
-/// Write a checkpoint of the audit log: a file with the position and the hash link of the newest row.
-/// With a checkpoint, clew audit verify detects whether rows up to the checkpoint were removed later.
+/// Write an audit log checkpoint: a file with the position and hash link of the newest row.
+/// Given a checkpoint, clew audit verify can detect that rows up to the checkpoint were later removed.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CheckpointArgs {
-    /// Output file; - means stdout
+    /// Output file, or - for stdout
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     #[command(flatten)]

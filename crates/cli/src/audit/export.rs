@@ -20,7 +20,7 @@ pub(super) struct ExportArgs {
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "ndjson")]
     format: ExportFormat,
-    /// Output file; - means stdout
+    /// Output file, or - for stdout
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     #[command(flatten)]
@@ -41,7 +41,7 @@ enum ExportFormat {
     Csv,
 }
 
-/// Writer of rows in the export format.
+/// Writes audit rows in the export format.
 enum AuditRowWriter {
     Ndjson(Output),
     Csv(Box<csv::Writer<Output>>),

@@ -1,4 +1,4 @@
-//! Command-line options that filter the rows of the audit log.
+//! Command-line options that filter audit rows.
 
 use clap::Args;
 use clew_model::{InstanceId, NodeId, Outcome, ProjectId};
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::error::CliError;
 use crate::{identity_directory, time};
 
-/// Filters for audit rows. A removed project or instance can be selected only by its id.
+/// Filters for audit rows. Removed projects and instances can be selected only by id.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Filters (all must match)")]
 pub(super) struct AuditFilterArgs {
@@ -49,7 +49,7 @@ fn parse_outcome(name: &str) -> Result<Outcome, String> {
 }
 
 impl AuditFilterArgs {
-    /// Looks up the ids of the named objects.
+    /// Builds the audit filter and resolves the names in the options to ids.
     pub(super) async fn resolve_audit_filter(&self, store: &Store) -> Result<AuditFilter, CliError> {
         let domain = match &self.domain {
             Some(domain) => Some(identity_directory::find_domain(store, domain).await?.id),
@@ -78,8 +78,8 @@ impl AuditFilterArgs {
     }
 }
 
-/// Finds the id of the project with the given name.
-/// If no project has this name, parses `name_or_id` as an id, because a removed project can be selected only by id.
+/// Returns the id of the project with the given name.
+/// If no project has this name, parses `name_or_id` as an id, because removed projects can be selected only by id.
 async fn find_project_id(store: &Store, name_or_id: &str) -> Result<ProjectId, CliError> {
     let projects = store.list_all_projects().await?.into_iter();
     let matches = projects.filter(|project| project.name == name_or_id).map(|project| project.id).collect();

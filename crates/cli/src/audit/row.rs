@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::text_table;
 use crate::time;
 
-/// Renders one line per row.
+/// Renders a table with one line per audit row.
 pub(super) fn render_audit_table(rows: &[AuditRecord]) -> String {
     let row = |AuditRecord { seq, at, event, .. }: &AuditRecord| {
         [
@@ -33,7 +33,7 @@ fn format_audited_operation(event: &AuditEvent) -> String {
     }
 }
 
-/// Converts a row to JSON.
+/// Converts an audit row to JSON.
 pub(super) fn audit_row_to_json(AuditRecord { seq, at, event, link }: &AuditRecord) -> Value {
     let actor = &event.origin.actor;
     json!({
@@ -79,7 +79,7 @@ pub(super) const AUDIT_CSV_HEADER: [&str; 17] = [
 ];
 
 /// Converts an audit row to the fields of a CSV record.
-/// Adds a leading `'` to each value that a spreadsheet would evaluate as a formula.
+/// Adds a leading `'` to any value that a spreadsheet would evaluate as a formula.
 /// Audit rows can contain untrusted text, because unauthenticated clients can send arbitrary user names.
 pub(super) fn audit_row_to_csv(record: &AuditRecord) -> Vec<String> {
     let value = audit_row_to_json(record);

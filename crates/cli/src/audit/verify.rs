@@ -11,7 +11,7 @@ use super::checkpoint;
 use crate::error::CliError;
 use crate::store_args::StoreOutputArgs;
 
-/// Verify that no row of the audit log is missing or changed. The exit code is 1 if the verification fails.
+/// Verify that no audit log rows are missing or modified. Exits with code 1 if the verification fails.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct VerifyArgs {

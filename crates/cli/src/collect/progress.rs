@@ -1,10 +1,10 @@
-//! Shows the progress of a collection on stderr, if stderr is a terminal.
+//! Shows a collection's progress on stderr if stderr is a terminal.
 
 use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-/// Progress line of a collection on the terminal. Dropping the value clears the line.
+/// Progress line for a collection on the terminal. The line is cleared on drop.
 #[derive(Debug)]
 pub(super) struct CollectionProgress {
     bar: ProgressBar,
@@ -13,7 +13,7 @@ pub(super) struct CollectionProgress {
 impl CollectionProgress {
     pub(super) fn start() -> Self {
         let bar = ProgressBar::new_spinner();
-        // The elapsed time updates on a timer, because a long poll may return no event before the collection completes.
+        // A timer updates the elapsed time, because a long poll may not return until the collection completes.
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {
             bar.set_style(style);
         }

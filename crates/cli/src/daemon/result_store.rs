@@ -1,4 +1,4 @@
-//! Configures the storage of collection results: the data directory or S3.
+//! Configures where collection results are stored: in the data directory or in S3.
 
 use clew_store::{ResultStore, S3Settings, Store};
 use secrecy::SecretString;
@@ -21,7 +21,7 @@ pub(super) fn read_s3_settings(location: &str) -> Result<Option<S3Settings>, Cli
     settings.map(Some).map_err(|error| CliError::new_refusal(format!("--results: {error}")))
 }
 
-/// Tests the access to S3, and configures the store to save results in S3.
+/// Tests access to S3 and configures the store to save results there.
 /// Without S3 settings, results are stored in the data directory.
 pub(super) async fn configure_result_store(store: Store, s3: Option<S3Settings>) -> Result<Store, CliError> {
     match s3 {

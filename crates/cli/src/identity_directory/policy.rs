@@ -1,4 +1,4 @@
-//! Looks up custom policies of a domain and built-in system policies.
+//! Looks up a domain's custom policies and the built-in system policies.
 
 use clew_iam::policy::{PolicyModel, system};
 use clew_store::{PolicyRecord, PolicyRef};
@@ -18,13 +18,13 @@ pub(crate) struct NamedPolicy {
 }
 
 impl IdentityDirectory {
-    /// Returns the custom policies of the domain, followed by the built-in system policies.
+    /// Returns the domain's custom policies, followed by the built-in system policies.
     pub(crate) async fn list_policies(&self) -> Result<Vec<NamedPolicy>, CliError> {
         let own = self.store.list_policies(&self.domain.id).await?.into_iter().map(convert_policy_record);
         Ok(own.chain(system::SYSTEM_POLICIES.iter().filter_map(convert_system_policy)).collect())
     }
 
-    /// Finds a policy by its name. Custom policies can also be found by id.
+    /// Finds a policy by name. Custom policies can also be found by id.
     pub(crate) async fn find_policy(&self, name_or_id: &str) -> Result<NamedPolicy, CliError> {
         let all = self.list_policies().await?;
         let hint = find_nearest_name(name_or_id, all.iter().map(|policy| policy.name.as_str()))
@@ -63,7 +63,7 @@ fn convert_system_policy(policy: &system::SystemPolicy) -> Option<NamedPolicy> {
     })
 }
 
-/// Returns the name that the metadata database uses for a policy model.
+/// Returns the policy model's name, as stored in the metadata database.
 pub(crate) fn policy_model_name(model: PolicyModel) -> &'static str {
     match model {
         PolicyModel::RoleBased => "role",

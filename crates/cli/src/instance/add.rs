@@ -16,20 +16,20 @@ pub(crate) struct AddArgs {
     #[arg(long)]
     name: String,
     /// Node URL, with optional suffixes: ,role=master or ,role=slave, and ,zone=ZONE (repeatable).
-    /// A node with a zone is read only by workers of that zone.
+    /// A node with a zone is read only by workers in that zone.
     /// The first node is the master, unless another node has role=master
     #[arg(long = "node", value_name = "URL[,role=ROLE][,zone=ZONE]", required = true)]
     nodes: Vec<String>,
-    /// Tag; repeatable
+    /// Tag (repeatable)
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
     tags: Vec<Tag>,
     /// Name or id of the enterprise project
     #[arg(long, value_name = "NAME", default_value = "0")]
     enterprise_project: String,
-    /// Id for the new instance [default: a generated id]
+    /// Id of the new instance [default: a generated id]
     #[arg(long, value_name = "ID")]
     id: Option<InstanceId>,
-    /// Id for a node, in the order of the --node options (repeatable) [default: generated ids]
+    /// Node id, in the order of the --node options (repeatable) [default: generated ids]
     #[arg(long = "node-id", value_name = "ID")]
     node_ids: Vec<NodeId>,
     #[command(flatten)]
@@ -107,7 +107,7 @@ struct NodeSpec<'a> {
 }
 
 /// Parses a `--node` option: a URL with the optional suffixes `,role=` and `,zone=` in any order.
-/// The suffixes of a `--node` option are parsed from right to left, because a URL can contain commas.
+/// Parses the suffixes from right to left, because a URL can contain commas.
 fn parse_node_option(text: &str) -> Result<NodeSpec<'_>, CliError> {
     let mut node = NodeSpec { url: text, ..NodeSpec::default() };
     while let Some((url, last)) = node.url.rsplit_once(',') {

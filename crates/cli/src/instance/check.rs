@@ -1,4 +1,4 @@
-//! `clew instance check`: logs in to each node of an instance, and reports missing privileges.
+//! `clew instance check`: logs in to each node of an instance and reports missing privileges.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use super::{ProjectArgs, require_instance};
 use crate::error::CliError;
 use crate::{doctor, output};
 
-/// Log in to each node of an instance, and report missing privileges.
+/// Log in to each node of an instance and report missing privileges.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  clew instance check shop")]
 pub(crate) struct CheckArgs {
@@ -23,8 +23,8 @@ pub(crate) struct CheckArgs {
     project_args: ProjectArgs,
 }
 
-/// Checks each node of an instance. Fails if Clew cannot access a node.
-/// The command logs in even during the login backoff of a node, because a user has requested the check.
+/// Checks each node of an instance. Fails if Clew cannot access one of the nodes.
+/// Logs in even during a node's login backoff, because the user explicitly requested the check.
 pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     let inventory = arguments.project_args.open_inventory().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
@@ -79,8 +79,8 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     }
 }
 
-/// Updates the login backoff of a node after a login attempt, and returns the new backoff.
-/// A successful login clears the login backoff. A refused login extends the login backoff.
+/// Updates a node's login backoff after a login attempt and returns the new backoff.
+/// A successful login clears the backoff; a refused login extends it.
 async fn update_login_backoff(
     store: &Store,
     node: &Node,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::text_table;
 
-/// Renders a table of instances. Each node has its own line.
+/// Renders a table of instances, with one line per node.
 pub(super) fn render_instance_table(instances: &[Instance]) -> String {
     let mut rows = Vec::new();
     for instance in instances {

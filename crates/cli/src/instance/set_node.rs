@@ -1,4 +1,4 @@
-//! `clew instance set-node`: changes the address, account or password of a node.
+//! `clew instance set-node`: changes a node's address, account or password.
 
 use clap::Args as ClapArgs;
 use clew_model::NodeId;
@@ -8,7 +8,7 @@ use super::{InstanceInventory, ProjectArgs, require_instance};
 use crate::error::CliError;
 use crate::node_url;
 
-/// Change the address, account or password of a node, and clear its login backoff.
+/// Change a node's address, account or password, and clear its login backoff.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct SetNodeArgs {

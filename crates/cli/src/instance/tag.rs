@@ -11,7 +11,7 @@ const MAX_TAG_KEY_CHARS: usize = 36;
 /// Maximum number of characters in a tag value (spec section 3.5).
 const MAX_TAG_VALUE_CHARS: usize = 43;
 
-/// Add tags to an instance, or replace the values of existing tags.
+/// Add tags to an instance or replace the values of existing tags.
 /// Policies can refer to tags with the condition key g:ResourceTag.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew instance tag shop env=test team=payments")]
@@ -40,7 +40,7 @@ pub(super) struct UntagArgs {
     project_args: ProjectArgs,
 }
 
-/// Parses a tag, and validates its length and characters by the rules of the API.
+/// Parses a tag and validates its length and characters according to the API's rules.
 fn parse_new_tag(text: &str) -> Result<Tag, String> {
     let tag = parse_tag(text)?;
     let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '\u{4e00}'..='\u{9fff}');
@@ -89,7 +89,7 @@ pub(super) async fn remove_tags(arguments: UntagArgs) -> Result<(), CliError> {
     print_updated_instance(&project_args, &inventory, &instance).await
 }
 
-/// Reloads an instance from the store, and prints the instance.
+/// Reloads an instance from the store and prints it.
 async fn print_updated_instance(
     project_args: &ProjectArgs,
     inventory: &InstanceInventory,

@@ -19,14 +19,14 @@ use crate::time;
 /// Valid lifetimes of a temporary access key, in seconds. The API accepts the same range.
 const TEMPORARY_KEY_LIFETIME_SECONDS: std::ops::RangeInclusive<u64> = 900..=86_400;
 
-/// Create an access key for a user, and print the secret key once.
+/// Create an access key for a user and print the secret key once.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CreateArgs {
     /// Name or id of the user
     user: String,
     /// Create a temporary key with this lifetime (15m to 24h).
-    /// Requests with a temporary key require its security token
+    /// Requests signed with a temporary key must include its security token
     #[arg(long, value_name = "DURATION", value_parser = parse_temporary_key_lifetime)]
     temporary: Option<Duration>,
     #[command(flatten)]

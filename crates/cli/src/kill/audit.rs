@@ -1,4 +1,4 @@
-//! Records kills from the command line in the audit log.
+//! Records kills made from the command line in the audit log.
 
 use clew_diagnose::{build_statement_template, to_valid_utf8};
 use clew_model::{AuditEvent, DomainId, Outcome, Session};
@@ -10,7 +10,7 @@ use super::report::KillReport;
 use crate::error::CliError;
 use crate::local_actor;
 
-/// Audit log that records kills. The log is opened before the first kill: if this fails, nothing is killed.
+/// Audit log that records kills. Opened before the first kill, so that nothing is killed if opening fails.
 pub(super) struct KillAuditLog {
     store: Store,
     /// Domain of the audit rows: the store's only domain, or `None` if the store has several domains.
@@ -47,8 +47,8 @@ impl KillAuditLog {
 }
 
 /// Builds the JSON details of an audit row for a kill.
-/// The JSON has the same fields as for a kill through the API, but a server address instead of the node id.
-/// The statement in the audit row is a template without literals.
+/// The JSON has the same fields as for a kill through the API, but with a server address instead of the node id.
+/// The audit row contains the normalized statement, without literals.
 fn build_audit_detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
     let text = |text: &Option<Vec<u8>>| text.as_deref().map(to_valid_utf8);
     json!({

@@ -25,7 +25,7 @@ pub(super) struct SelectedSessions {
 pub(super) struct KillImpact {
     /// Open transactions by session id, or `None` if the account lacks the privilege to list transactions.
     pub(super) transactions: Option<HashMap<u64, Transaction>>,
-    /// For each selected session id, the number of sessions that it blocks directly or indirectly.
+    /// Number of sessions that each selected session blocks directly or indirectly, by session id.
     pub(super) blocked_counts: HashMap<u64, usize>,
     /// Risks by session id.
     pub(super) risks: HashMap<u64, Vec<KillRisk>>,
@@ -42,14 +42,14 @@ impl SelectedSessions {
         Self { ids, sessions, impact: None }
     }
 
-    /// Returns the selected session ids that match no session on the server.
+    /// Returns the selected session ids that do not exist on the server.
     pub(super) fn missing_session_ids(&self) -> impl Iterator<Item = u64> {
         self.ids.iter().copied().filter(|id| self.sessions.iter().all(|session| session.id != *id))
     }
 }
 
 /// Estimates the impact of a kill from the transactions and lock waits of the sessions.
-/// If Clew cannot read the lock waits, the impact contains only a note, because a kill is still possible.
+/// If Clew cannot read the lock waits, the impact contains only a note, because the kill can still proceed.
 pub(super) async fn estimate_kill_impact(node: &NodeUrl, sessions: &[Session], limits: &ReadLimits) -> KillImpact {
     let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
     let observed = match read_lock_waits(node, limits).await {

@@ -16,7 +16,7 @@ use crate::output::merge_json_objects;
 /// Maximum number of statement bytes that the preview shows.
 const MAX_STATEMENT_BYTES: usize = 4 << 10;
 
-/// Report on a kill: formats the preview before the kill and the result after the kill.
+/// Report on a kill. Formats the preview before the kill and the result afterwards.
 #[derive(Debug)]
 pub(super) struct KillReport {
     pub(super) address: String,
@@ -26,7 +26,7 @@ pub(super) struct KillReport {
 }
 
 impl KillReport {
-    /// Renders a preview of the kill: the selected sessions with transactions, blocked sessions and risks.
+    /// Renders a preview of the kill: the selected sessions with their transactions, blocked sessions and risks.
     pub(super) fn render_preview(&self, width: usize) -> String {
         let mut text = String::new();
         for session in &self.selected.sessions {
@@ -119,7 +119,7 @@ impl KillReport {
     }
 
     /// Returns the kill outcome for each session id in the command-line arguments.
-    /// The kill outcome is `AlreadyGone` if no session has the id.
+    /// The outcome is `AlreadyGone` if no session has the id.
     pub(super) fn outcomes_for_requested_ids(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
         let outcome = |id: u64| outcomes.iter().find(|(other, _)| *other == id).map(|(_, outcome)| outcome.clone());
         self.selected.ids.iter().map(|&id| (id, outcome(id).unwrap_or(KillOutcome::AlreadyGone))).collect()
@@ -183,14 +183,14 @@ fn transaction_to_json(open: &Transaction) -> Value {
     })
 }
 
-/// Renders one line for each kill outcome, and one line for the effect on other sessions.
+/// Renders one line per kill outcome and one line for the effect on other sessions.
 pub(super) fn render_kill_outcomes(
     outcomes: &[(u64, KillOutcome)],
     effect: Option<&Result<KillEffect, Failure>>,
 ) -> String {
     let mut text = String::new();
     for (id, outcome) in outcomes {
-        // An outcome can contain a state text of the server.
+        // An outcome can contain state text from the server.
         let _ = writeln!(text, "session {id}: {}", bytes_to_single_line(outcome.to_string().as_bytes()));
     }
     match effect {
@@ -219,7 +219,7 @@ fn format_kill_effect(effect: &KillEffect) -> String {
     format!("{rows}; {unblocked}{waiting}\n")
 }
 
-/// Adds a label to text, and wraps the text at `width` columns. Indents continuation lines by the label width.
+/// Prefixes text with a label and wraps it at `width` columns. Indents continuation lines by the label width.
 fn wrap_labelled_text(label: &str, words: &str, width: usize) -> String {
     let mut text = label.to_owned();
     let mut used = display_width(label);

@@ -1,4 +1,4 @@
-//! Formats log lines as JSON. The code is optimised for speed, because every request writes a log line.
+//! Formats log lines as JSON. Optimised for speed, because every request writes a log line.
 //! The JSON formatter of `tracing-subscriber` is slower: it parses span fields and writes each token separately.
 
 use std::fmt;
@@ -14,9 +14,9 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Initial buffer capacity in bytes. The log line of a request fits without reallocation.
+/// Initial buffer capacity in bytes. A request's log line fits without reallocation.
 const INITIAL_BUFFER_BYTES: usize = 512;
-/// Prints timestamps with microseconds.
+/// Prints timestamps with microsecond precision.
 const TIMESTAMP_PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
 /// Log format that writes one JSON object per line.
@@ -63,7 +63,7 @@ where
     }
 }
 
-/// Writer of a JSON object.
+/// Writes a JSON object to a buffer.
 struct JsonObject(Vec<u8>);
 
 impl JsonObject {
@@ -73,14 +73,14 @@ impl JsonObject {
         Self(text)
     }
 
-    /// Reopens a complete JSON object, so that more fields can be added.
+    /// Reopens a complete JSON object so that more fields can be added.
     fn reopen(object: &str) -> Self {
         Self(object.strip_suffix('}').unwrap_or("{").as_bytes().to_vec())
     }
 
     fn write_field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) {
         self.write_field_name(name);
-        // Numbers and text always serialise. If serialisation fails, `null` keeps the line valid.
+        // Numbers and text always serialise; if serialisation fails anyway, `null` keeps the line valid.
         if serde_json::to_writer(&mut self.0, value).is_err() {
             self.0.extend_from_slice(b"null");
         }
@@ -98,7 +98,7 @@ impl JsonObject {
         if self.0.last() != Some(&b'{') {
             self.0.push(b',');
         }
-        // Field names are constants of the code and need no escaping.
+        // Field names are constants in the code and need no escaping.
         self.0.push(b'"');
         self.0.extend_from_slice(name.as_bytes());
         self.0.extend_from_slice(b"\":");

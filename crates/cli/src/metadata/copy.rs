@@ -13,18 +13,18 @@ use crate::error::CliError;
 use crate::output::Format;
 use crate::{local_actor, text_table};
 
-/// Copy the metadata from a data directory to an empty PostgreSQL database, in one transaction.
+/// Copy the metadata from a data directory to an empty PostgreSQL database in one transaction.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CopyArgs {
-    /// Data directory created by clew init. Stop the clew serve process that uses it before the copy
+    /// Data directory created by clew init. Before copying, stop the clew serve process that uses it
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
     /// Target PostgreSQL database, such as postgres://user@host/database?sslmode=verify-full.
     /// Set the database password in PGPASSWORD or ~/.pgpass, because other users can see command lines
     #[arg(long, value_name = "URL", env = "CLEW_METADATA_URL", hide_env_values = true)]
     to: String,
-    /// List the tables to copy, and check that the target database is empty, without copying data
+    /// List the tables to copy and check that the target database is empty, without copying any data
     #[arg(long)]
     dry_run: bool,
     /// Output format

@@ -7,11 +7,11 @@ use clew_diagnose::terminal::{sanitize_multiline, sanitize_styled_text};
 /// Maximum number of bytes buffered for an incomplete escape sequence or UTF-8 character.
 const MAX_INCOMPLETE_SEQUENCE_BYTES: usize = 16;
 
-/// Writer that sanitises text for a terminal, and replaces each invalid UTF-8 byte with `\xNN`.
+/// Writer that sanitises text for a terminal and replaces each invalid UTF-8 byte with `\xNN`.
 #[derive(Debug)]
 pub(crate) struct TerminalSanitizer<W: Write> {
     inner: W,
-    /// If true, the writer preserves the escape sequences of colours and bold text.
+    /// If true, the writer preserves escape sequences for colours and bold text.
     styled: bool,
     incomplete: Vec<u8>,
 }

@@ -1,4 +1,4 @@
-//! `clew policy attach` and `clew policy detach`: attach policies to users and groups, and detach policies.
+//! `clew policy attach` and `clew policy detach`: attach policies to users and groups, and detach them.
 
 use clap::Args;
 use clew_store::Grantee;
@@ -8,7 +8,7 @@ use crate::error::CliError;
 use crate::identity_directory::{IdentityDirectory, NamedPolicy};
 use crate::store_args::DomainArgs;
 
-/// Attach a policy to a user or a group, with immediate effect.
+/// Attach a policy to a user or group, with immediate effect.
 #[derive(Debug, Args)]
 #[command(after_help = ATTACH_AFTER_HELP)]
 pub(super) struct AttachArgs {
@@ -28,7 +28,7 @@ Examples:
 Identity policies (version 5.0) can be attached to users and groups. Role policies (versions 1.0 and 1.1) can be attached to groups,
 for one project or for all.";
 
-/// Detach a policy from a user or a group, with immediate effect.
+/// Detach a policy from a user or group, with immediate effect.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew policy detach read-test --user ada")]
 pub(super) struct DetachArgs {
@@ -54,12 +54,12 @@ struct GranteeArgs {
     project: Option<String>,
 }
 
-/// A policy attachment whose policy, grantee and project were looked up in the store.
+/// Policy attachment with its policy, grantee and project, as loaded from the store.
 struct ResolvedAttachment {
     policy: NamedPolicy,
     grantee: Grantee,
     project: Option<clew_store::Project>,
-    /// Description of the grantee and the project for messages, such as `the group developers`.
+    /// Grantee and project, as described in messages, such as `the group developers`.
     to: String,
 }
 

@@ -21,7 +21,7 @@ pub(super) struct PutArgs {
     /// Name, unique in the domain
     #[arg(value_parser = validators::parse_policy_name)]
     name: String,
-    /// Policy document; - means stdin
+    /// Policy document, or - for stdin
     file: PathBuf,
     /// Description [default: unchanged]
     #[arg(long, value_name = "TEXT", value_parser = validators::parse_description)]

@@ -21,7 +21,7 @@ pub(super) struct RuleTestArgs {
     /// Snapshot file (CSV or JSON) written by clew snapshot or clew collect
     #[arg(value_name = "SNAPSHOT")]
     snapshot: PathBuf,
-    /// Account to protect from kills, in addition to system accounts and cloud vendor accounts (repeatable)
+    /// Account to protect from kills, in addition to system and cloud vendor accounts (repeatable)
     #[arg(long = "protect", value_name = "ACCOUNT")]
     protected: Vec<String>,
     /// Output format
