@@ -67,7 +67,7 @@ Examples:
   clew collect --instance ID --node ID -o sessions.csv
   clew collect --instance ID --node ID --filter slow --threshold 3 | head
 
-Set the secret key in CLEW_SECRET_KEY. Without an access key, CLEW_DOMAIN_NAME, CLEW_USER and CLEW_PASSWORD are used to get a token.";
+Set the secret key in CLEW_SECRET_KEY. Without an access key, CLEW_DOMAIN_NAME, CLEW_USER and CLEW_PASSWORD are used to request a token.";
 
 pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     arguments.filters.clone().into_validated_selection()?;

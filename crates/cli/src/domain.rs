@@ -48,7 +48,7 @@ Examples:
   clew domain create acme --admin alice
   clew domain create acme --admin alice --region-project eu-1 --password-stdin < password.txt
 
-The SDKs look up the project by the name of the region, so the first project has that name. To create an access key for the
+The SDKs look up the project by region name, so the first project has that name. To create an access key for the
 administrator:
   clew key create alice --domain acme";
 

@@ -69,12 +69,12 @@ fn audit_store_location(
 }
 
 const AFTER_HELP: &str = "\
-Shows the sessions, their statements, the uncommitted changes of their transactions, and the risks: DDL, maintenance, changes of
+Shows the sessions, their statements, the uncommitted changes of their transactions, and the risks: DDL, maintenance, changes to
 non-transactional tables, long rollbacks, replication and backups. Then it prompts for confirmation.
 
 Killing a session rolls back its transaction. The rollback can take as long as the changes took, and the locks are held until it
 completes. A session is killed only if it is still the session shown; with --query, only if it still runs the statement shown.
-Clew never kills server threads, sessions of protected accounts and its own sessions.
+Clew never kills server threads, sessions of protected accounts, or its own sessions.
 
 Examples:
   clew kill mysql://root@127.0.0.1/ 42

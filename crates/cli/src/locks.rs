@@ -21,7 +21,7 @@ pub(crate) struct LocksArgs {
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "tree")]
     format: LocksFormat,
-    /// Show ? in place of each literal in a statement, and omit locked values
+    /// Replace each literal in a statement with ?, and omit locked values
     #[arg(long)]
     mask: bool,
 }

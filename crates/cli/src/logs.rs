@@ -16,7 +16,7 @@ pub(crate) fn init_logging(filter: &str) -> Result<(), CliError> {
         .map_err(|error| CliError::new_refusal(format!("invalid log filter {filter:?}: {error}")))?;
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
-        // ANSI colours are disabled and escape sequences are removed, because a field can contain a message from a server.
+        // A field can contain a message from a server, so escape sequences are removed and ANSI colours are disabled.
         let writer = || TerminalSanitizer::new(std::io::stderr(), false);
         logs.with_target(false).with_ansi(false).with_writer(writer).init();
     } else {

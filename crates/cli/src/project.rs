@@ -55,13 +55,13 @@ struct UpdateArgs {
     /// Enable the project
     #[arg(long, conflicts_with = "disable")]
     enable: bool,
-    /// Disable the project; every request for a disabled project returns HTTP status 403
+    /// Disable the project; all requests for a disabled project return HTTP status 403
     #[arg(long)]
     disable: bool,
-    /// Show statement templates without literals to users who lack the permission for full statements
+    /// Mask literals in statements for users without permission to see full statements
     #[arg(long, conflicts_with = "no_mask")]
     mask: bool,
-    /// Disable masking: show full statements
+    /// Stop masking literals; show full statements
     #[arg(long)]
     no_mask: bool,
     /// Description
@@ -77,7 +77,7 @@ Examples:
   clew project update shop --disable
 
 A running clew serve applies the change immediately. Masking applies to new collections. Users without access to full statements cannot
-download results that were stored before with full statements.";
+download earlier results that contain full statements.";
 
 pub(crate) async fn run(arguments: ProjectCommandArgs) -> Result<(), CliError> {
     match arguments.command {

@@ -1,4 +1,4 @@
-//! `clew ps URL`: lists the sessions of a server as a table that fits the terminal width.
+//! `clew ps URL`: lists a server's sessions in a table that fits the terminal width.
 
 mod layout;
 
@@ -18,13 +18,13 @@ pub(crate) struct PsArgs {
     node: NodeArgs,
     #[command(flatten)]
     filters: FilterArgs,
-    /// Include internal sessions: replication, server threads, and the session of this command
+    /// Include internal sessions: replication, server threads and this command's own session
     #[arg(long, help_heading = "Filters (all must match)")]
     all: bool,
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table", help_heading = "Output")]
     format: Format,
-    /// Show ? in place of each literal in a statement
+    /// Replace each literal in a statement with ?
     #[arg(long, help_heading = "Output")]
     mask: bool,
 }

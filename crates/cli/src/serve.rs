@@ -17,16 +17,16 @@ use crate::error::CliError;
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     daemon: daemon::DaemonArgs,
-    /// Address and port for incoming connections; port 0 selects a free port [default: 127.0.0.1:8407]
+    /// Address and port to listen on; port 0 selects a free port [default: 127.0.0.1:8407]
     #[arg(long, value_name = "ADDRESS", env = "CLEW_LISTEN")]
     listen: Option<String>,
-    /// PEM file with the TLS certificate and its intermediate certificates; reloaded when the file changes
+    /// PEM file with the TLS certificate and its intermediate certificates; reloaded when it changes
     #[arg(long, value_name = "FILE", env = "CLEW_TLS_CERT")]
     tls_cert: Option<PathBuf>,
     /// PEM file with the unencrypted private key of the TLS certificate
     #[arg(long, value_name = "FILE", env = "CLEW_TLS_KEY")]
     tls_key: Option<PathBuf>,
-    /// Allow plain HTTP on a non-loopback address; passwords and statements are then sent unencrypted
+    /// Allow plain HTTP on non-loopback addresses; passwords and statements are then sent unencrypted
     #[arg(long, env = "CLEW_ALLOW_PLAIN_HTTP", value_parser = FalseyValueParser::new())]
     allow_plain_http: bool,
     /// Run without the embedded worker; use separate clew worker processes for collections and kills
@@ -41,9 +41,9 @@ Examples:
   clew serve --no-worker --config /etc/clew/clew.toml      # with separate workers, on PostgreSQL and S3
   clew serve --data-dir /var/lib/clew --listen 0.0.0.0:8407 --tls-cert clew.pem --tls-key clew.key --log warn
 
-The first line on stdout is the address. SIGINT and SIGTERM shut down gracefully: no new work starts, running collections finish or
+The first line on stdout is the address. SIGINT and SIGTERM shut down gracefully: no new work starts, and running collections finish or
 return to the queue. A replaced TLS certificate is loaded within 5 seconds, or immediately on SIGHUP; an invalid certificate is ignored.
-Behind a proxy, set http.trusted_proxies: otherwise all clients of the proxy share one rate limit.
+Behind a proxy, set http.trusted_proxies: otherwise all clients behind the proxy share one rate limit.
 
 Results on S3 require AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, and AWS_ENDPOINT_URL for S3 servers other than Amazon S3.
 At startup, Clew tests that it can write, read, list and delete objects. The bucket and prefix must not be shared with another Clew

@@ -29,7 +29,7 @@ pub(crate) struct SnapshotArgs {
     /// Add columns for the statement digest, program, lock wait, blocker and root blocker
     #[arg(long, help_heading = "Output")]
     detail: bool,
-    /// Show ? in place of each literal in a statement, and omit locked values
+    /// Replace each literal in a statement with ?, and omit locked values
     #[arg(long, help_heading = "Output")]
     mask: bool,
     /// Output file [default: stdout]
@@ -57,9 +57,9 @@ Examples:
 enum SnapshotFormat {
     /// Human-readable table
     Table,
-    /// CSV (RFC 4180), the format of the API
+    /// CSV (RFC 4180), as returned by the API
     Csv,
-    /// JSON object that contains a summary and the list of sessions
+    /// JSON object with a summary and the list of sessions
     Json,
 }
 
@@ -110,7 +110,7 @@ fn write_snapshot(arguments: &SnapshotArgs, format: SnapshotFormat, mut snapshot
     out.finish()
 }
 
-/// Writes a JSON object that contains the snapshot's summary and its list of sessions.
+/// Writes a JSON object with the snapshot's summary and list of sessions.
 pub(crate) fn write_json_snapshot(snapshot: &mut Snapshot, out: &mut Output) -> std::io::Result<()> {
     let summary = clew_diagnose::json::to_string(&snapshot.summary)?;
     write!(out, "{{\"summary\":{summary},\n\"sessions\":[\n")?;

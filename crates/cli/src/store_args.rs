@@ -12,7 +12,7 @@ use crate::local_actor;
 use crate::metadata_url::MetadataUrlArgs;
 use crate::output::Format;
 
-/// Options for the location of the data directory and of the metadata database.
+/// Options that locate the data directory and the metadata database.
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
     /// Data directory created by clew init; a running clew serve applies changes immediately
@@ -63,7 +63,7 @@ impl DomainArgs {
         self.store_args.format
     }
 
-    /// Opens the store and selects the domain in `--domain`. Without this option, selects the only domain.
+    /// Opens the store and selects the domain given by `--domain`, or the only domain if the option is not set.
     pub(crate) async fn open_identity_directory(&self) -> Result<IdentityDirectory, CliError> {
         let store = self.store_args.open_store().await?;
         let domain = match &self.domain {

@@ -21,14 +21,14 @@ pub(crate) fn render_rows<const N: usize>(headings: [&str; N], rows: Vec<[String
     })
 }
 
-/// Renders one line per field with its name and value. Omits fields whose value is empty.
+/// Renders one line per field, with its name and value. Omits fields with an empty value.
 pub(crate) fn render_fields(fields: &[(&str, String)]) -> String {
     let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let line = |(name, value): &(&str, String)| format!("{name:<width$}  {}\n", sanitize_line(value));
     fields.iter().filter(|(_, value)| !value.is_empty()).map(line).collect()
 }
 
-/// Sanitises text for output on a terminal, because unauthenticated clients can control parts of the text.
+/// Sanitises text for terminal output, because unauthenticated clients can control parts of the text.
 pub(crate) fn sanitize_line(text: &str) -> String {
     clew_diagnose::terminal::bytes_to_single_line(text.as_bytes())
 }

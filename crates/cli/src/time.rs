@@ -34,7 +34,7 @@ pub(crate) fn format_unix_seconds(at: i64) -> String {
     Timestamp::from_second(at).map_or_else(|_| at.to_string(), |timestamp| timestamp.to_string())
 }
 
-/// Formats a Unix timestamp in milliseconds as RFC 3339, with three decimals.
+/// Formats a Unix timestamp in milliseconds as RFC 3339, with millisecond precision.
 pub(crate) fn format_unix_millis(at: i64) -> String {
     Timestamp::from_millisecond(at).map_or_else(|_| at.to_string(), |timestamp| format!("{timestamp:.3}"))
 }

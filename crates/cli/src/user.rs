@@ -37,7 +37,7 @@ struct ListArgs {
     domain_args: DomainArgs,
 }
 
-/// Show a user, including groups, policies and access keys.
+/// Show a user with their groups, policies and access keys.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew user show ada")]
 struct ShowArgs {
@@ -47,7 +47,7 @@ struct ShowArgs {
     domain_args: DomainArgs,
 }
 
-/// Delete a user, and all access keys and tokens of the user.
+/// Delete a user with all of their access keys and tokens.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  clew user remove ada --yes\n\nTo block a user without deleting data, use clew user disable."

@@ -14,7 +14,7 @@ use crate::output;
 pub(crate) struct WorkerArgs {
     #[command(flatten)]
     daemon: daemon::DaemonArgs,
-    /// Address and port that serve /metrics, /healthz and /readyz; port 0 selects a free port [default: no listener]
+    /// Address and port for /metrics, /healthz and /readyz; port 0 selects a free port [default: no listener]
     #[arg(long, value_name = "ADDRESS", env = "CLEW_WORKER_LISTEN")]
     listen: Option<String>,
 }
@@ -25,14 +25,14 @@ Examples:
   CLEW_METADATA_URL=postgres://clew@db.example.com/clew CLEW_RESULTS=s3://clew/results clew worker
   clew worker --config /etc/clew/clew.toml --zone dmz --zone dmz-2
 
-A worker requires metadata and results on stores shared with the servers, and the same master key. Any number of workers share the work.
+A worker requires the same master key as the servers, and shared stores for metadata and results. Any number of workers share the work.
 If a worker crashes, another worker takes over its collections when the leases expire after 10 seconds.
 
-A node with a zone is read only by workers of that zone. A node without a zone is read by any worker.
+A node with a zone is read only by workers in that zone. A node without a zone is read by any worker.
 
 The worker prints \"working\" on stdout when it is ready, with its address if it listens. SIGINT and SIGTERM shut down gracefully: no new
-work starts, running collections finish or return to the queue. The configuration file is the same as for clew serve; settings of the
-HTTP server have no effect.";
+work starts, and running collections finish or return to the queue. The configuration file is the same as for clew serve; HTTP server
+settings have no effect.";
 
 pub(crate) async fn run(mut arguments: WorkerArgs) -> Result<(), CliError> {
     let configuration = arguments.daemon.load_configuration()?;

@@ -1,4 +1,4 @@
-//! Builder of API clients.
+//! API client builder.
 
 use std::sync::Arc;
 
@@ -99,7 +99,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Builds the client. Sends no request.
+    /// Builds the client without sending any requests.
     pub fn build(self) -> Result<Client, ClientError> {
         let missing = |what: &str| ClientError::Setup(format!("{what} is missing"));
         let endpoint = Endpoint::parse("endpoint", &self.endpoint)?;
@@ -133,7 +133,7 @@ impl ClientBuilder {
         install_crypto_provider();
         let mut builder = reqwest::Client::builder()
             .connect_timeout(self.settings.connect_timeout)
-            // The API never redirects, and a signature is valid for one host and path only (spec section 8.4).
+            // The API never redirects, and a signature is valid only for one host and path (spec section 8.4).
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .tcp_nodelay(true);
@@ -149,7 +149,7 @@ impl ClientBuilder {
             }
             certificates.extend(read);
         }
-        // Plain HTTP requires no certificates, so the client also works on a machine without CA certificates.
+        // Plain HTTP requires no certificates, so the client also works on machines without CA certificates.
         builder = if endpoint.is_https() || iam_endpoint.is_https() {
             builder.tls_certs_merge(certificates)
         } else {
@@ -167,7 +167,7 @@ impl ClientBuilder {
 /// Installs a process-wide crypto provider for rustls unless a provider is already installed.
 fn install_crypto_provider() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // An error means that another thread has installed one.
+        // An error means that another thread has already installed a provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
 }

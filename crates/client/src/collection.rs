@@ -1,4 +1,4 @@
-//! Starts collections and waits for their completion (spec sections 1.2 and 1.3).
+//! Starts collections and waits for them to complete (spec sections 1.2 and 1.3).
 
 use std::fmt;
 use std::time::Duration;
@@ -50,8 +50,8 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Session filter and sort order for a collection. The server uses its default value for each absent field.
-/// The server validates the values.
+/// Session filter and sort order for a collection.
+/// The server uses its default value for each absent field and validates the other values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct StartCollectionRequest {
     /// Class of sessions to collect: `slow`, `active`, `total` or `long`.
@@ -108,7 +108,7 @@ pub enum CollectionStatus {
     Finished,
     /// The collection failed. [`Client::collection_failure_reason`] returns the reason.
     Error,
-    /// The server has no such collection, because the collection never existed or was deleted.
+    /// The server does not recognize the collection, because the collection never existed or was deleted.
     Unrecognized,
 }
 
@@ -170,7 +170,7 @@ impl Client {
     }
 
     /// Returns the state of a collection.
-    /// A server with long polling responds when the collection completes or `wait` elapses.
+    /// A server that supports long polling responds when the collection completes or `wait` elapses.
     /// The client rounds `wait` down to whole seconds.
     async fn long_poll_collection_status(
         &self,
@@ -197,11 +197,11 @@ impl Client {
     /// Waits until the collection completes and returns its final state.
     ///
     /// Uses long polling (`Prefer: wait`, RFC 7240) if the server supports it.
-    /// If the server does not support long polling, as in the cloud service, the client polls at intervals.
-    /// Calls `on_progress` after each poll, with the collection state and the time since the start of the wait.
+    /// Otherwise, as with the cloud service, polls at intervals.
+    /// Calls `on_progress` after each poll with the collection state and the elapsed waiting time.
     ///
     /// If the collection is still running after `limit`, fails with [`ClientError::StillRunning`].
-    /// After `StillRunning`, the collection continues on the server.
+    /// The collection then continues to run on the server.
     pub async fn wait_for_collection(
         &self,
         instance: &InstanceId,

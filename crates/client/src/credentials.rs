@@ -1,4 +1,4 @@
-//! Credentials of the client.
+//! Client credentials.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ pub enum Credentials {
         /// Security token of a temporary access key.
         security_token: Option<SecretString>,
     },
-    /// Password of a user.
+    /// A user's password.
     Password {
         /// Name of the user's domain.
         domain: String,

@@ -22,21 +22,21 @@ pub struct DownloadSummary {
     pub etag: Option<String>,
 }
 
-/// Progress of a download, including the data needed to resume the download.
+/// Download progress, including the data needed to resume the download.
 #[derive(Debug, Default)]
 struct DownloadProgress {
     received: u64,
     total: Option<u64>,
-    /// Strong entity tag of the result. Without a strong entity tag, the download cannot be resumed.
+    /// Strong entity tag of the result. Without it, the download cannot be resumed.
     etag: Option<String>,
 }
 
 impl Client {
     /// Downloads the result of a finished collection.
     ///
-    /// The download resumes after a lost connection, or restarts if the result has changed.
-    /// The length of the result is verified.
-    /// Calls `on_progress` with the number of downloaded bytes, and with the total number if the server sent a length.
+    /// Resumes the download after a lost connection, or restarts it if the result has changed.
+    /// Verifies the length of the result.
+    /// Calls `on_progress` with the number of downloaded bytes and, if the server sent a length, the total number.
     pub async fn download<T: DownloadSink>(
         &self,
         instance: &InstanceId,
@@ -46,7 +46,7 @@ impl Client {
         mut on_progress: impl FnMut(u64, Option<u64>),
     ) -> Result<DownloadSummary, ClientError> {
         let downloaded = self.download_with_resume(instance, node, request_id, target, &mut on_progress).await;
-        // The sink is also completed after an error, to keep the received bytes.
+        // Finish the sink even after an error, to preserve the received bytes.
         let finished = target.finish().await;
         let downloaded = downloaded?;
         finished?;
@@ -102,7 +102,7 @@ impl Client {
         }
     }
 
-    /// Requests the result, from the first byte that the client has not yet received.
+    /// Requests the result, starting at the first byte that has not yet been received.
     /// Resets `target` and `progress` if the download cannot be resumed.
     async fn open_result_stream<T: DownloadSink>(
         &self,
@@ -152,7 +152,7 @@ impl Client {
     ) -> Result<Response, ClientError> {
         let project = self.project_id().await?;
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session-result");
-        // Byte ranges of a compressed body cannot be resumed.
+        // A download with a compressed body cannot be resumed by byte range.
         let mut unsigned_headers = vec![(ACCEPT_ENCODING, "identity".to_owned())];
         if let Some((range, etag)) = progress.range_headers() {
             unsigned_headers.extend([(RANGE, range), (IF_RANGE, etag.to_owned())]);

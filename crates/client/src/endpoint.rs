@@ -1,4 +1,4 @@
-//! Endpoint of the API.
+//! API endpoint.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ impl Endpoint {
         let wrong = |why: &str| ClientError::Setup(format!("{what} {given:?} {why}; expected https://host:port"));
         let url = Url::parse(given.trim()).map_err(|error| wrong(&format!("is not a URL ({error})")))?;
         if !url.username().is_empty() || url.password().is_some() {
-            // The URL is not shown: it may contain a password.
+            // Omit the URL from the message, because the URL may contain a password.
             return Err(ClientError::Setup(format!("{what} must not contain a user or password")));
         }
         match url.scheme() {
@@ -39,7 +39,7 @@ impl Endpoint {
         url
     }
 
-    /// Returns the `Host` header value. The port is omitted if it is the default port of the scheme.
+    /// Returns the `Host` header value. Omits the port if it is the scheme's default port.
     pub(crate) fn host_header(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))

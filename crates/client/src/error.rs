@@ -1,23 +1,23 @@
-//! Errors of the client.
+//! Client errors.
 
 use std::time::Duration;
 
-/// Error of a request.
+/// Error returned by [`crate::Client`].
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Invalid configuration of the client.
+    /// Invalid client configuration.
     #[error("invalid client configuration: {0}")]
     Setup(String),
-    /// Error response of the API.
+    /// Error response from the API.
     #[error("{operation}: {error_msg} ({error_code}, HTTP {status}{})", request_id.as_ref().map(|id| format!(", request {id}")).unwrap_or_default())]
     Api {
         /// Operation that failed.
         operation: &'static str,
         /// HTTP status.
         status: u16,
-        /// Error code of the service, such as `DBS.280001`, or the HTTP status if the response body contains no code.
+        /// Service error code, such as `DBS.280001`, or the HTTP status if the response body contains no code.
         error_code: String,
-        /// Error message of the service.
+        /// Service error message.
         error_msg: String,
         /// Request id from the server, for use in support requests.
         request_id: Option<String>,
@@ -117,7 +117,7 @@ impl ClientError {
     }
 }
 
-/// Returns the message of an error's innermost cause. The outer messages from reqwest describe only the context.
+/// Returns the message of an error's innermost cause. The outer messages from reqwest only describe the context.
 pub(crate) fn root_cause_message(error: &reqwest::Error) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {

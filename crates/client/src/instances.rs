@@ -1,7 +1,7 @@
-//! Lists instances and returns the details of an instance (spec sections 3.3 and 3.4).
+//! Lists instances and returns instance details (spec sections 3.3 and 3.4).
 //!
 //! Parsing is lenient, because the cloud documentation is inconsistent about types, nulls and missing fields.
-//! The client rejects a response without ids, without names or without the list of instances.
+//! The client rejects responses that lack ids, names or the list of instances.
 
 use clew_model::{InstanceFilter, InstanceId, Pagination, Tag};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -9,10 +9,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::Client;
 use crate::error::ClientError;
 
-/// Page of instances.
+/// Page of an instance list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceList {
-    /// Instances of the page.
+    /// Instances on this page.
     #[serde(deserialize_with = "deserialize_null_as_default")]
     pub instances: Vec<InstanceSummary>,
     /// Total number of matching instances.
@@ -20,7 +20,7 @@ pub struct InstanceList {
     pub total_count: u64,
 }
 
-/// Instance in the list.
+/// Instance in an instance list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceSummary {
     /// Id.
@@ -36,19 +36,19 @@ pub struct InstanceSummary {
     /// Addresses of the replicas.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub readonly_private_ips: Vec<String>,
-    /// Port of the database.
+    /// Database port.
     #[serde(default, deserialize_with = "deserialize_text_or_number")]
     pub port: String,
-    /// Kind and version of the database.
+    /// Database kind and version.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub datastore: Datastore,
-    /// Creation timestamp of the instance, in the format of the server.
+    /// Creation timestamp of the instance, as formatted by the server.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub created: String,
-    /// Timestamp of the last change to the instance, in the format of the server.
+    /// Timestamp of the last change to the instance, as formatted by the server.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub updated: String,
-    /// Id of the enterprise project. The id `0` is the default enterprise project.
+    /// Enterprise project id; `0` is the default enterprise project.
     #[serde(default, deserialize_with = "deserialize_text_or_number")]
     pub enterprise_project_id: String,
     /// Tags.
@@ -56,7 +56,7 @@ pub struct InstanceSummary {
     pub tags: Vec<Tag>,
 }
 
-/// Kind and version of a database.
+/// Database kind and version.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Datastore {
     /// Kind, such as `gaussdb-mysql`.
@@ -67,7 +67,7 @@ pub struct Datastore {
     pub version: String,
 }
 
-/// Instance with its nodes.
+/// Instance details, including its nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceDetail {
     /// Id.
@@ -80,22 +80,22 @@ pub struct InstanceDetail {
     /// Status of the instance, with the same values as [`InstanceSummary::status`].
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub status: String,
-    /// Port of the database.
+    /// Database port.
     #[serde(default, deserialize_with = "deserialize_text_or_number")]
     pub port: String,
-    /// Kind and version of the database.
+    /// Database kind and version.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub datastore: Datastore,
     /// Nodes.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub nodes: Vec<InstanceNode>,
-    /// Creation timestamp of the instance, in the format of the server.
+    /// Creation timestamp of the instance, as formatted by the server.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub created: String,
-    /// Timestamp of the last change to the instance, in the format of the server.
+    /// Timestamp of the last change to the instance, as formatted by the server.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub updated: String,
-    /// Id of the enterprise project. The id `0` is the default enterprise project.
+    /// Enterprise project id; `0` is the default enterprise project.
     #[serde(default, deserialize_with = "deserialize_text_or_number")]
     pub enterprise_project_id: String,
     /// Tags.
@@ -117,7 +117,7 @@ pub struct InstanceNode {
     /// Status, such as `normal`.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub status: String,
-    /// Port of the database.
+    /// Database port.
     #[serde(default, deserialize_with = "deserialize_text_or_number")]
     pub port: String,
     /// Addresses of the node.
@@ -153,7 +153,7 @@ struct InstanceDetailResponse {
 }
 
 impl Client {
-    /// Returns one page of the project's instances that match all criteria of `filter`.
+    /// Returns one page of the project's instances that match all criteria in `filter`.
     pub async fn list_instances(&self, filter: &InstanceFilter, page: Pagination) -> Result<InstanceList, ClientError> {
         let project = self.project_id().await?;
         let mut query = vec![("offset", page.offset.to_string()), ("limit", page.limit.to_string())];

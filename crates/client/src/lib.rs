@@ -1,10 +1,10 @@
 //! Typed client for the TaurusDB session API: instances, collections, collection states and results.
 //!
 //! The client works with Clew and with the TaurusDB cloud service, which has no official SDK for Rust.
-//! The client signs requests in the same way as the official SDKs (spec section 8).
-//! The client retries idempotent requests, and resumes interrupted downloads.
+//! The client signs requests the same way as the official SDKs.
+//! The client retries idempotent requests and resumes interrupted downloads.
 //!
-//! The client does not support API extensions of Clew, or APIs that are unrelated to sessions.
+//! The client does not support Clew's API extensions or APIs that are unrelated to sessions.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -56,7 +56,7 @@ pub use instances::{Datastore, InstanceDetail, InstanceList, InstanceNode, Insta
 pub use settings::Settings;
 pub use sink::{DownloadSink, FileSink, StreamSink};
 
-/// Client for one project. Clones are cheap: they share the connections, the token and the project id.
+/// Client for one project. Clones are cheap: they share connections, the token and the project id.
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: Arc<ClientInner>,

@@ -1,4 +1,4 @@
-//! Looks up the project of a region with `GET {iam}/v3/projects?name=<region>` (spec section 8.3).
+//! Looks up a region's project with `GET {iam}/v3/projects?name=<region>` (spec section 8.3).
 
 use clew_model::ProjectId;
 use reqwest::Method;
@@ -33,7 +33,7 @@ struct Project {
 }
 
 impl Client {
-    /// Returns the project id of the client. After a lookup by region, the client caches the project id.
+    /// Returns the client's project id. Caches the id after looking it up by region.
     pub async fn project_id(&self) -> Result<&ProjectId, ClientError> {
         self.inner
             .project

@@ -1,4 +1,4 @@
-//! Parses JSON responses, and error responses in all formats that the cloud uses (spec section 8.4).
+//! Parses JSON responses and error responses in all formats that the cloud uses (spec section 8.4).
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::error::ClientError;
 
-/// Maximum size of a JSON response in bytes. The JSON of 100 instances is a few hundred KiB long.
+/// Maximum size of a JSON response in bytes. The JSON for 100 instances takes a few hundred KiB.
 const MAX_JSON_BODY_BYTES: usize = 16 << 20;
 /// Maximum number of bytes that the client reads from the body of an error response.
 const MAX_ERROR_BODY_BYTES: usize = 64 << 10;
@@ -22,7 +22,7 @@ const MAX_RESPONSE_EXCERPT_CHARS: usize = 200;
 pub(crate) struct RequestContext<'a> {
     pub(crate) operation: &'static str,
     pub(crate) endpoint: &'a str,
-    /// Timeout of the complete response.
+    /// Timeout for receiving the complete response.
     pub(crate) limit: Duration,
 }
 
@@ -35,7 +35,7 @@ impl RequestContext<'_> {
         ClientError::Timeout { operation: self.operation, endpoint: self.endpoint.to_owned(), limit: self.limit }
     }
 
-    /// Converts an error of the HTTP client.
+    /// Converts an HTTP client error to a `ClientError`.
     pub(crate) fn transport_error(self, source: reqwest::Error) -> ClientError {
         let (operation, endpoint) = (self.operation, self.endpoint.to_owned());
         if source.is_connect() {
@@ -49,7 +49,7 @@ impl RequestContext<'_> {
         }
     }
 
-    /// Returns a successful response unchanged, and converts an error response to a `ClientError`.
+    /// Returns a successful response unchanged and converts an error response to a `ClientError`.
     pub(crate) async fn check_response_status(self, response: Response) -> Result<Response, ClientError> {
         let status = response.status();
         if status.is_success() {
@@ -120,7 +120,7 @@ fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, bo
 /// Finds the error code and the error message in the body of an error response.
 ///
 /// Supported key pairs are `error_code` and `error_msg`, `errorCode` and `errorMsg`, and `code` and `message`.
-/// The function also searches nested objects, up to `depth` levels deep.
+/// Also searches nested objects, up to `depth` levels deep.
 fn find_error_fields(json: &Value, depth: u8) -> Option<(String, String)> {
     let object = json.as_object()?;
     let text = |name: &str| match object.get(name)? {
@@ -146,7 +146,7 @@ fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
-/// Truncates text from a server to `max_len` characters, and replaces control characters with spaces.
+/// Truncates text from a server to `max_len` characters and replaces control characters with spaces.
 pub(crate) fn sanitize_text(text: &str, max_len: usize) -> String {
     text.chars().take(max_len).map(|char| if char.is_control() { ' ' } else { char }).collect()
 }

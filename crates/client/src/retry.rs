@@ -1,4 +1,4 @@
-//! Retry policy: decides which errors are retryable, and computes the backoff between attempts.
+//! Retry policy: decides which errors are retryable and computes the backoff between attempts.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::error::ClientError;
 use crate::settings::Settings;
 
-/// Idempotency of a request. Only an idempotent request is retried if the server may have executed it.
+/// Idempotency of a request. A request that the server may have executed is retried only if it is idempotent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Idempotency {
     /// Sending the request again has no additional effect on the server.
@@ -19,7 +19,7 @@ pub(crate) enum Idempotency {
 /// Returns true if the client can safely retry a request after the error.
 pub(crate) fn is_retryable(error: &ClientError, idempotency: Idempotency) -> bool {
     match error {
-        // The server rejected the request or never received it: it was not executed.
+        // The server rejected the request or never received it, so the request was not executed.
         ClientError::Connect { .. } | ClientError::Api { status: 429 | 503, .. } => true,
         ClientError::Api { status: 500..=599, .. }
         | ClientError::Timeout { .. }
@@ -33,7 +33,7 @@ pub(crate) fn is_retryable(error: &ClientError, idempotency: Idempotency) -> boo
 /// Returns `None` if the server requests a longer delay than [`Settings::max_backoff`].
 ///
 /// `jitter` is a number from 0 to 1 that shortens the delay by up to half.
-/// Random jitter spreads the retries of clients whose requests failed at the same time.
+/// Random jitter spreads out the retries of clients whose requests failed at the same time.
 pub(crate) fn compute_backoff(settings: &Settings, attempt: u32, error: &ClientError, jitter: f64) -> Option<Duration> {
     if let ClientError::Api { retry_after: Some(retry_after), .. } = error {
         return Some(*retry_after).filter(|retry_after| *retry_after <= settings.max_backoff);

@@ -1,8 +1,8 @@
-//! Settings for the client: timeouts, retries and the poll interval.
+//! Client settings: timeouts, retries and the poll interval.
 
 use std::time::Duration;
 
-/// Settings for the client. The default values suit interactive commands and scripts.
+/// Client settings. The default values suit interactive commands and scripts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Timeout for a connection attempt, including the TLS handshake.
@@ -11,12 +11,12 @@ pub struct Settings {
     pub response_timeout: Duration,
     /// Maximum number of attempts per request, including the first attempt.
     pub max_attempts: u32,
-    /// Delay before the first retry of a request. The delay doubles with each further retry.
+    /// Delay before the first retry of a request. The delay doubles with each subsequent retry.
     /// Random jitter shortens each delay by up to half.
     pub initial_backoff: Duration,
     /// Maximum delay between two attempts. If `Retry-After` is longer, the client does not retry the request.
     pub max_backoff: Duration,
-    /// Maximum number of times that the client resumes a download.
+    /// Maximum number of times the client resumes a download.
     pub max_interruptions: u32,
     /// Initial interval for polling the state of a collection if the server does not support long polling.
     /// The poll interval increases to at most eight times the initial interval.

@@ -16,7 +16,7 @@ use crate::error::ClientError;
 use crate::response::RequestContext;
 use crate::retry::{self, Idempotency};
 
-/// API request without credentials.
+/// API request, before authentication headers are added.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiRequest<'a> {
     /// Name of the operation in error messages, such as "listing instances".
@@ -29,7 +29,7 @@ pub(crate) struct ApiRequest<'a> {
     pub(crate) content_type: Option<&'static str>,
     pub(crate) body: String,
     pub(crate) project: Option<&'a ProjectId>,
-    /// Headers that the request signature does not cover.
+    /// Headers not covered by the request signature.
     pub(crate) unsigned_headers: Vec<(HeaderName, String)>,
     pub(crate) idempotency: Idempotency,
 }
@@ -70,7 +70,7 @@ impl Client {
         }
     }
 
-    /// Sends a request, with retries, and parses the response body as JSON.
+    /// Sends a request with retries and parses the response body as JSON.
     pub(crate) async fn request_json<T: DeserializeOwned>(&self, request: &ApiRequest<'_>) -> Result<T, ClientError> {
         let mut attempt = 1;
         loop {
@@ -89,7 +89,7 @@ impl Client {
         tokio::time::timeout(context.limit, exchange).await.map_err(|_| context.timeout_error())?
     }
 
-    /// Sends a request, with retries, and returns the response without reading the body.
+    /// Sends a request with retries and returns the response without reading the body.
     pub(crate) async fn request_streaming_response(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
         let mut attempt = 1;
         loop {
@@ -167,7 +167,7 @@ impl Client {
         context.check_response_status(response).await
     }
 
-    /// Returns the request headers, except the authentication headers.
+    /// Returns the request headers without the authentication headers.
     pub(crate) fn base_headers(&self, request: &ApiRequest<'_>) -> Vec<(String, String)> {
         let mut headers = vec![
             (HOST.to_string(), request.endpoint.host_header()),
@@ -182,7 +182,7 @@ impl Client {
         headers
     }
 
-    /// Returns the request headers and an `Authorization` header, which contains the request signature.
+    /// Returns the request headers plus an `Authorization` header with the request signature.
     /// As in the official SDKs, the signature covers all of these headers except `Authorization` (spec section 8.1).
     fn build_signed_headers(
         &self,

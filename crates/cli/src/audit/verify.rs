@@ -27,8 +27,8 @@ Examples:
   clew audit verify
   clew audit verify --checkpoint 2026-06-01.json --checkpoint 2026-07-01.json
 
-Rows form a hash chain with a key derived from the master key. Removal of the newest rows together with the record of the chain's end,
-and a restore of an earlier state, are detected only with a checkpoint stored elsewhere: see clew audit checkpoint. A running clew
+Rows form a hash chain with a key derived from the master key. Removing the newest rows together with the record of the chain's end,
+or restoring an earlier state, is detected only with a checkpoint stored elsewhere: see clew audit checkpoint. A running clew
 serve compares the audit log every 10 seconds with the newest row that it has read, and logs an error if rows are missing.";
 
 pub(super) async fn run(arguments: VerifyArgs) -> Result<(), CliError> {

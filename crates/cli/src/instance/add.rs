@@ -42,7 +42,7 @@ Examples:
   CLEW_DB_PASSWORD=… clew instance add --name shop --tag env=prod \\
       --node mysql://clew@10.0.0.5:3306/?tls=required,role=master --node mysql://clew@10.0.0.6:3306/,role=slave
 
-If the URL has no password, CLEW_DB_PASSWORD is used, or a prompt on the terminal. Clew stores the password encrypted.";
+If the URL has no password, Clew uses CLEW_DB_PASSWORD or prompts on the terminal. Clew stores the password encrypted.";
 
 pub(crate) async fn run(arguments: AddArgs) -> Result<(), CliError> {
     if !arguments.node_ids.is_empty() && arguments.node_ids.len() != arguments.nodes.len() {

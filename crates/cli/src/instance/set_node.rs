@@ -29,7 +29,7 @@ Examples:
   clew instance set-node shop --url mysql://clew@10.0.0.5/
   CLEW_DB_PASSWORD=… clew instance set-node shop --node ID --url mysql://clew@10.0.0.6/
 
-If the URL has no password, CLEW_DB_PASSWORD is used, or a prompt on the terminal. Clew stores the password encrypted.";
+If the URL has no password, Clew uses CLEW_DB_PASSWORD or prompts on the terminal. Clew stores the password encrypted.";
 
 pub(crate) async fn run(arguments: SetNodeArgs) -> Result<(), CliError> {
     let inventory = arguments.project_args.open_inventory().await?;

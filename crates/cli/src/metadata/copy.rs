@@ -37,8 +37,8 @@ Examples:
   clew metadata copy --to postgres://clew@db.example.com/clew?sslmode=verify-full --dry-run
   clew metadata copy --data-dir /var/lib/clew --to postgres://clew@db.example.com/clew?sslmode=verify-full
 
-The copy is one transaction, committed only after every table was read back with the same rows and contents. A copy that fails or is
-interrupted leaves nothing behind and can be repeated. A database that already contains Clew tables is refused.
+The copy runs in one transaction, which is committed only after every table was read back with the same rows and contents. A failed or
+interrupted copy leaves nothing behind and can be retried. A database that already contains Clew tables is refused.
 
 The data directory is not changed. After the copy, pass --metadata-url to every command, and do not serve the data directory without it:
 the two stores would diverge. The master key stays the same. Results are not copied: a server that uses the data directory still serves

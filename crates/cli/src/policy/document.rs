@@ -1,4 +1,4 @@
-//! Reads policy documents, and prints their errors with source lines, as a compiler does.
+//! Reads policy documents and prints their errors with source lines, like a compiler.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -12,10 +12,10 @@ use crate::error::CliError;
 use crate::output::{self, Format};
 use crate::text_table;
 
-/// Maximum number of characters in the excerpt of a source line.
+/// Maximum number of characters in a source line excerpt.
 const MAX_EXCERPT_CHARS: usize = 100;
 
-/// Text of a policy document, with the file name for messages.
+/// Text of a policy document, with the file name for error messages.
 pub(super) struct PolicyDocument {
     pub(super) name: String,
     pub(super) text: String,
@@ -49,7 +49,7 @@ impl PolicyDocument {
         Policy::parse(&self.text)
     }
 
-    /// Formats each error or warning with its source line, and a caret below the column.
+    /// Formats each error or warning with its source line and a caret below the column.
     pub(super) fn format_diagnostics(&self, kind: &str, diagnostics: &[Diagnostic]) -> String {
         diagnostics.iter().fold(String::new(), |mut text, diagnostic| {
             let Diagnostic { line, column, path, message } = diagnostic;
@@ -73,7 +73,7 @@ impl PolicyDocument {
         let chars: Vec<char> = self.text.lines().nth(line.checked_sub(1)?)?.chars().collect();
         let index = column.checked_sub(1)?;
         let start = if chars.len() > MAX_EXCERPT_CHARS { index.saturating_sub(MAX_EXCERPT_CHARS / 2) } else { 0 };
-        // Control characters become spaces, because the width of a tab would shift the caret.
+        // Replace control characters with spaces, because a tab would shift the caret.
         let excerpt = chars.iter().skip(start).take(MAX_EXCERPT_CHARS).map(|c| if c.is_control() { ' ' } else { *c });
         Some((excerpt.collect(), format!("{}^", " ".repeat(index - start))))
     }
@@ -108,7 +108,7 @@ pub(super) fn validate_policy_file(path: &Path, format: Format) -> Result<(), Cl
     if policy.is_some() { Ok(()) } else { Err(CliError::NegativeResult) }
 }
 
-/// Parses a policy document, and prints its errors and warnings to stderr. Fails if the document has errors.
+/// Parses a policy document and prints its errors and warnings to stderr. Fails if the document has errors.
 pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, CliError> {
     match document.parse() {
         Ok(policy) => {

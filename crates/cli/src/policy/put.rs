@@ -13,8 +13,8 @@ use crate::identity_directory::policy_model_name;
 use crate::store_args::DomainArgs;
 use crate::validators;
 
-/// Create a policy, or replace the policy with the same name.
-/// The new version takes effect immediately for all users and groups that have the policy.
+/// Create a policy or replace the policy with the same name.
+/// The new version takes effect immediately for all users and groups to which the policy is attached.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct PutArgs {
@@ -44,7 +44,7 @@ Examples:
   }
   END
 
-An invalid document is refused with all errors, each with line and column.";
+An invalid document is rejected. All errors are printed with line and column.";
 
 pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
     let PutArgs { name, file, description, domain_args } = arguments;
@@ -60,7 +60,7 @@ pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
     let model = policy_model_name(policy.model());
     let before = store.find_policy_by_name(domain, &name).await?;
     if let Some(before) = before.as_ref().filter(|before| before.model != model) {
-        // The model restricts the grantee and the project of attachments, so an attached policy cannot change its model.
+        // The policy model restricts the allowed grantees and projects, so an attached policy cannot change its model.
         let times = store.list_policy_attachments(&PolicyRef::Custom(before.id.clone())).await?.len();
         if times > 0 {
             let times = format_plural(times, "time");

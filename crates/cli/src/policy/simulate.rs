@@ -22,14 +22,14 @@ use crate::{instance, output, time};
 
 /// Simulate a request and explain the decision: show the deciding statement and why other statements do not match.
 ///
-/// The exit code is 0 if the request would be allowed, otherwise 1.
+/// Exits with code 0 if the request would be allowed, otherwise with code 1.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct SimulateArgs {
     /// Name or id of the user
     #[arg(long, value_name = "USER")]
     user: String,
-    /// Name of the action, in the syntax of identity policies or role policies
+    /// Name of the action, in identity policy or role policy syntax
     #[arg(long, value_name = "ACTION")]
     action: String,
     /// Name or id of the project [default: the only project]
@@ -120,7 +120,7 @@ fn find_action(name: &str) -> Result<Action, CliError> {
     })
 }
 
-/// Finds the project and the instance that the simulated request targets.
+/// Finds the target project and instance of the simulated request.
 /// Returns an error if a command-line option does not apply to the simulated action.
 async fn resolve_request_target(
     directory: &IdentityDirectory,
@@ -161,7 +161,7 @@ async fn find_single_project(directory: &IdentityDirectory) -> Result<Project, C
     }
 }
 
-/// Loads a user as a principal with the scope of an access key: the domain with all its projects.
+/// Loads a user as a principal with the same scope as an access key: the domain and all of its projects.
 async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
     let grants = directory.store.list_user_grants(&user.id).await?;
     Ok(Principal {
@@ -171,7 +171,7 @@ async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Pr
         domain_name: user.domain_name.clone(),
         scope: CredentialScope::AccessKey,
         administrator: user.administrator,
-        // As in the server, an unreadable policy disables all grants, because the policy may contain a Deny statement.
+        // As on the server, an unreadable policy disables all grants, because the policy may contain a Deny statement.
         grants: grants.into_iter().map(parse_stored_grant).collect::<Option<_>>().unwrap_or_default(),
         budget: Arc::default(),
     })
@@ -200,7 +200,7 @@ fn parse_stored_grant(stored: StoredGrant) -> Option<Grant> {
     })
 }
 
-/// Returns the reasons why the request is denied before Clew evaluates any policy.
+/// Returns the reasons for denying the request before any policy is evaluated.
 fn find_denial_reasons(user: &User, project: Option<&Project>) -> Vec<String> {
     let mut denial_reasons = Vec::new();
     if !user.enabled {

@@ -1,4 +1,4 @@
-//! Formats a table of sessions so that it fits the terminal width.
+//! Formats sessions as a table that fits the terminal width.
 
 use std::io::{self, Write};
 
@@ -28,7 +28,7 @@ const COLUMN_GAP_WIDTH: usize = 2;
 /// Minimum width of the statement column, if the other columns can be narrowed enough.
 const MIN_STATEMENT_WIDTH: usize = 24;
 
-/// Fields of a snapshot row that the session table uses.
+/// Snapshot row fields that the session table uses.
 #[derive(Deserialize)]
 struct SessionRow {
     session_id: u64,
@@ -95,7 +95,7 @@ fn format_session_row(row: SessionRow, width: usize) -> TableLine {
     };
     let is_waiting = row.transaction_status.as_deref() == Some("LOCK WAIT") || is_lock_wait_state(state.as_bytes());
     let statement = row.sql_statement.unwrap_or_default();
-    // Only the start of a statement is processed, because a statement can have megabytes.
+    // Process only the start of a statement, because a statement can be megabytes long.
     let head: String = statement.chars().take(width * 4).collect();
     TableLine {
         cells: [
@@ -115,7 +115,7 @@ fn format_session_row(row: SessionRow, width: usize) -> TableLine {
 }
 
 /// Computes the width of each table column from its widest cell.
-/// If too little width remains for the statement column, narrows the widest other columns.
+/// If too little width remains for the statement column, narrows the widest of the other columns.
 fn fit_column_widths(lines: &[TableLine], width: usize) -> [usize; TABLE_COLUMNS.len()] {
     let mut widths = TABLE_COLUMNS.map(|(name, ..)| name.len());
     for line in lines {

@@ -1,4 +1,4 @@
-//! Formats a report on the sessions that kill rules would kill or spare, as text and JSON.
+//! Formats a report, as text and JSON, on the sessions that kill rules would kill or spare.
 
 use std::fmt::Write as _;
 
@@ -18,7 +18,7 @@ pub(super) struct RuleReport<'a> {
     total: usize,
     /// Sessions that would be killed, each with the index of the first matching rule.
     killed: Vec<(usize, &'a Session)>,
-    /// Sessions that match a rule but would not be killed. Each has the index of the first matching rule.
+    /// Sessions that match a rule but would be spared, each with the index of the first matching rule and the reason.
     spared: Vec<(usize, &'a Session, ExclusionReason)>,
 }
 
@@ -26,7 +26,7 @@ impl<'a> RuleReport<'a> {
     pub(super) fn new(rules: &'a [NamedKillRule], sessions: &'a [Session], protected: &ProtectedAccounts) -> Self {
         let (mut killed, mut spared) = (Vec::new(), Vec::new());
         for session in sessions {
-            // The first matching rule decides, because the reason for sparing a session does not depend on the rule.
+            // The first matching rule decides; the reason for sparing a session is the same for all rules.
             let mut verdicts = rules.iter().map(|rule| rule.rule.evaluate_session(session, protected)).enumerate();
             match verdicts.find(|(_, verdict)| *verdict != KillVerdict::Unmatched) {
                 Some((rule, KillVerdict::Killed)) => killed.push((rule, session)),
@@ -104,14 +104,14 @@ impl<'a> RuleReport<'a> {
         })
     }
 
-    /// Returns the number of sessions that a rule would kill, and the number that it would spare.
+    /// Returns how many sessions a rule would kill and how many it would spare.
     fn count_sessions_by_verdict(&self, rule: usize) -> (usize, usize) {
         let kills = self.killed.iter().filter(|(index, _)| *index == rule).count();
         (kills, self.spared.iter().filter(|(index, ..)| *index == rule).count())
     }
 
-    /// Returns true if a kill task would also check storage engines, which snapshots do not contain.
-    /// A kill task checks storage engines if the session modifies a table and the rule excludes unsafe kills.
+    /// Returns true if a kill task would also check for non-transactional tables, which a snapshot does not show.
+    /// The check applies if the session's statement changes tables and the rule excludes unsafe kills.
     fn depends_on_storage_engine(&self, rule: usize, session: &Session) -> bool {
         let opted_in = self.rules.get(rule).is_some_and(|rule| rule.include_unsafe);
         let changes = |statement| parse_changed_tables(statement, session.database.as_deref()).is_some();

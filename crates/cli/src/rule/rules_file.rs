@@ -1,4 +1,4 @@
-//! Parser of rules files (TOML).
+//! Parses rules files (TOML).
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use toml::{Spanned, Value};
 
 /// Valid keys of a rule.
 const RULE_KEYS: [&str; 8] = ["name", "user", "host", "db", "command", "sql", "seconds", "include_unsafe"];
-/// Name of the TOML table of a rule.
+/// Name of the TOML table that defines a rule.
 const RULE_TABLE_NAME: &str = "rule";
 
 /// A kill rule from a rules file, with its name and options.
@@ -18,9 +18,9 @@ const RULE_TABLE_NAME: &str = "rule";
 pub(super) struct NamedKillRule {
     pub(super) name: String,
     pub(super) rule: KillRule,
-    /// True if `seconds` is the only criterion, so that the rule can match sessions of any user.
+    /// True if `seconds` is the only criterion, in which case the rule can match any user's sessions.
     pub(super) is_duration_only: bool,
-    /// True if the rule also kills sessions whose kill can damage a non-transactional table.
+    /// True if the rule also kills sessions when the kill can damage a non-transactional table.
     pub(super) include_unsafe: bool,
 }
 
@@ -33,7 +33,7 @@ struct RulesFile {
     rule: Vec<Spanned<Fields>>,
 }
 
-/// Parses the kill rules in a rules file. Error messages contain the line number.
+/// Parses the kill rules in a rules file. Error messages include the line number.
 pub(super) fn parse_rules(text: &str) -> Result<Vec<NamedKillRule>, String> {
     let format_error = |error: toml::de::Error| error.to_string().trim_end().to_owned();
     let tables: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(format_error)?;
@@ -117,7 +117,7 @@ fn unknown_key_error(key: &str, valid_keys: &[&str]) -> String {
     }
 }
 
-/// Formats the line number of a byte offset, such as `line 3`.
+/// Formats the line number at a byte offset, such as `line 3`.
 fn format_line_number(text: &str, offset: usize) -> String {
     format!("line {}", text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1)
 }

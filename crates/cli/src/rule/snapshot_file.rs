@@ -4,14 +4,14 @@ use clew_model::{SNAPSHOT_COLUMNS, Session};
 use csv::{ByteRecord, ReaderBuilder};
 use serde::Deserialize;
 
-/// Columns required by rules.
+/// Snapshot columns required by rules.
 const REQUIRED_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
 const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
 /// The formula guard adds a leading quote to cells that start with one of these bytes.
 const FORMULA_FIRST_BYTES: &[u8] = b"=+-@\t\r";
 
-/// Parses the sessions in a snapshot file. Error messages contain the line number.
+/// Parses the sessions in a snapshot file. Error messages include the line number.
 pub(super) fn parse_sessions(bytes: &[u8]) -> Result<Vec<Session>, String> {
     let bytes = bytes.strip_prefix(UTF8_BOM).unwrap_or(bytes);
     match bytes.trim_ascii_start().first() {
@@ -143,8 +143,8 @@ fn parse_csv_record(
     })
 }
 
-/// Removes the leading quote that the formula guard has added to a cell.
-/// A statement that originally starts with `'=` also loses its quote, because both cases look the same in the file.
+/// Removes the leading quote that the formula guard added to a cell.
+/// A statement that originally started with `'=` also loses its quote, because both cases look the same in the file.
 fn strip_formula_guard(cell: &[u8]) -> Vec<u8> {
     match cell {
         [b'\'', rest @ ..] if rest.first().is_some_and(|first| FORMULA_FIRST_BYTES.contains(first)) => rest.to_vec(),

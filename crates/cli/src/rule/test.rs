@@ -9,9 +9,9 @@ use super::{report, rules_file, snapshot_file};
 use crate::error::CliError;
 use crate::output::Format;
 
-/// Test kill rules against a saved session snapshot: list the sessions that the rules would kill or spare.
+/// Test kill rules against a saved session snapshot and list the sessions that the rules would kill or spare.
 ///
-/// The command does not connect to a server. It uses the same matching code as kill tasks.
+/// Does not connect to a server. Uses the same matching code as kill tasks.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct RuleTestArgs {

@@ -1,4 +1,4 @@
-//! Creates the TCP listener of `clew serve`: resolves its addresses and loads its TLS certificate.
+//! Creates the TCP listener for `clew serve`: resolves its addresses and loads its TLS certificate.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::error::CliError;
 /// Interval at which the server checks whether its certificate files have changed.
 const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Resolves the setting `listen` to socket addresses.
+/// Resolves the `listen` setting to socket addresses.
 /// Without TLS, fails if an address is not a loopback address and `allow_plain_http` is false.
 pub(super) async fn resolve_listen_addresses(
     configuration: &Configuration,
@@ -37,7 +37,7 @@ pub(super) async fn resolve_listen_addresses(
     }
 }
 
-/// Binds the TCP listener to `addresses`. `listen` is the configured address for error messages.
+/// Binds the TCP listener to `addresses`. `listen` is the configured address, used in error messages.
 pub(super) async fn bind_listener(listen: &str, addresses: &[SocketAddr]) -> Result<TcpListener, CliError> {
     TcpListener::bind(addresses).await.map_err(|error| listen_error(listen, &error))
 }

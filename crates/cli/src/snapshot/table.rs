@@ -39,7 +39,7 @@ const STATEMENT_COLUMN: TableColumn = (STATEMENT_COLUMN_KEY, "STATEMENT", false)
 const STATEMENT_COLUMN_KEY: &str = "sql_statement";
 /// Key of the statement digest column. The table shows only a prefix of the digest.
 const DIGEST_COLUMN_KEY: &str = "statement_digest";
-/// Number of statement digest characters that the table shows.
+/// Number of statement digest characters shown in the table.
 const DIGEST_PREFIX_LENGTH: usize = 8;
 /// Maximum width of a cell outside the statement column.
 const MAX_CELL_WIDTH: usize = 28;
@@ -47,7 +47,7 @@ const MAX_CELL_WIDTH: usize = 28;
 const DEFAULT_STATEMENT_WIDTH: usize = 80;
 /// Minimum width of the statement column on a narrow terminal.
 const MIN_STATEMENT_WIDTH: usize = 20;
-/// Padding of each column in spaces.
+/// Padding of each column, in spaces.
 const COLUMN_PADDING: usize = 2;
 
 type Line = Vec<String>;
@@ -80,7 +80,7 @@ fn select_columns(detailed: bool) -> Vec<TableColumn> {
     TABLE_COLUMNS.into_iter().chain(detail_columns).chain([STATEMENT_COLUMN]).collect()
 }
 
-/// Returns the cells of each row, and for each row whether its session waits for a lock.
+/// Returns the cells of each row and, for each row, whether its session is waiting for a lock.
 fn read_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Result<(Vec<Line>, Vec<bool>)> {
     let keys: Vec<&str> = SNAPSHOT_COLUMNS
         .iter()
@@ -141,7 +141,7 @@ fn cell_alignment(is_number: bool) -> CellAlignment {
     if is_number { CellAlignment::Right } else { CellAlignment::Left }
 }
 
-/// Sanitises text, joins its lines into one line, and truncates this line to `width` columns.
+/// Sanitises text, joins its lines into one and truncates the result to `width` columns.
 fn to_truncated_line(text: &str, width: usize) -> String {
     // The limit is larger than the width, because `bytes_to_single_line` collapses white space.
     let head: String = text.chars().take(8 * width).collect();

@@ -9,7 +9,7 @@ use crate::new_password::NewPasswordArgs;
 use crate::store_args::DomainArgs;
 use crate::validators;
 
-/// Create a user without permissions, and print the generated password once.
+/// Create a user without permissions and print the generated password once.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CreateArgs {
@@ -34,7 +34,7 @@ Examples:
   clew user create ada --password-stdin < password.txt
   clew user create root2 --administrator --format json
 
-A password has 8 to 128 characters and must not be the name of the user. Clew stores only a hash of it.";
+Passwords must have 8 to 128 characters and differ from the user name. Clew stores only a hash of the password.";
 
 pub(super) async fn run(arguments: CreateArgs) -> Result<(), CliError> {
     let CreateArgs { name, administrator, description, password, domain_args } = arguments;

@@ -11,7 +11,7 @@ use crate::key;
 use crate::output::merge_json_objects;
 use crate::text_table::{self, format_yes_no};
 
-/// User groups, policies and access keys of one user.
+/// A user's groups, policies and access keys.
 pub(super) struct UserAccess {
     groups: Vec<Group>,
     grants: Vec<(StoredGrant, Option<String>)>,
@@ -60,7 +60,7 @@ pub(super) fn render_user(user: &User) -> String {
     ])
 }
 
-/// Renders a user, including groups, policies and access keys.
+/// Renders a user with their groups, policies and access keys.
 pub(super) fn render_user_details(user: &User, access: &UserAccess) -> String {
     let groups: Vec<_> = access.groups.iter().map(|group| group.name.as_str()).collect();
     let groups = if groups.is_empty() { "none".to_owned() } else { groups.join(", ") };
@@ -97,7 +97,7 @@ pub(super) fn user_to_json(user: &User) -> Value {
     })
 }
 
-/// Converts a user to JSON, including groups, policies and access keys.
+/// Converts a user to JSON, with their groups, policies and access keys.
 pub(super) fn user_details_to_json(user: &User, access: &UserAccess) -> Value {
     let group = |group: &Group| json!({ "id": group.id, "name": group.name });
     let grant = |(grant, _): &(StoredGrant, Option<String>)| json!({ "policy": policy_name(grant), "group": grant.via_group, "project_id": grant.project });

@@ -10,7 +10,7 @@ use crate::new_password::NewPasswordArgs;
 use crate::store_args::DomainArgs;
 use crate::validators;
 
-/// Change the description or the administrator status of a user.
+/// Change a user's description or administrator status.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  clew user update ada --administrator\n  clew user update ada --description \"on call\""
@@ -22,7 +22,7 @@ pub(super) struct UpdateArgs {
     /// Make the user an administrator with full access to the domain, regardless of policies
     #[arg(long, conflicts_with = "no_administrator")]
     administrator: bool,
-    /// Make the user a regular user, with only the permissions that attached policies grant
+    /// Make the user a regular user, with only the permissions granted by attached policies
     #[arg(long)]
     no_administrator: bool,
     /// Description
@@ -32,7 +32,7 @@ pub(super) struct UpdateArgs {
     domain_args: DomainArgs,
 }
 
-/// Reset the password of a user, print a generated password once, and revoke the user's tokens and temporary keys.
+/// Reset a user's password, print a generated password once, and revoke all of their tokens and temporary keys.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  clew user password ada\n  clew user password ada --password-stdin < password.txt")]
 pub(super) struct SetPasswordArgs {
@@ -54,7 +54,7 @@ pub(super) struct EnableArgs {
     domain_args: DomainArgs,
 }
 
-/// Disable a user, and invalidate all tokens and access keys of the user immediately.
+/// Disable a user and immediately invalidate all of their access keys and tokens.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew user disable ada")]
 pub(super) struct DisableArgs {

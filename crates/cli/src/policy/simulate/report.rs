@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use crate::output::merge_json_objects;
 use crate::text_table;
 
-/// Simulated request with its decision.
+/// Simulated request and its authorization decision.
 pub(super) struct PolicySimulation<'a> {
     pub(super) explanation: Explanation,
-    /// Reasons why the request is denied before Clew evaluates any policy.
+    /// Reasons for denying the request before any policy is evaluated.
     pub(super) denial_reasons: Vec<String>,
     pub(super) action: Action,
     pub(super) user: &'a User,
@@ -105,7 +105,7 @@ fn statement_ref_to_json(statement: &StatementRef) -> Value {
     json!({ "policy": statement.policy, "group": group, "statement": statement.statement, "sid": statement.sid })
 }
 
-/// Converts a policy statement reference and the evaluation result to one JSON object.
+/// Converts a policy statement reference and its evaluation result to a single JSON object.
 fn evaluated_statement_to_json((statement, why): &(StatementRef, StatementOutcome)) -> Value {
     merge_json_objects(
         statement_ref_to_json(statement),
