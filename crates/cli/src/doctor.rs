@@ -1,4 +1,4 @@
-//! `clew doctor URL`: checks the privileges of a database account.
+//! `clew doctor URL`: checks a database account's privileges.
 
 use std::fmt::Write as _;
 

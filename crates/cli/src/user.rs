@@ -1,4 +1,4 @@
-//! `clew user …`: manages the users of a domain.
+//! `clew user …`: manages a domain's users.
 
 mod create;
 mod render;

@@ -27,7 +27,7 @@ pub struct DownloadSummary {
 struct DownloadProgress {
     received: u64,
     total: Option<u64>,
-    /// Strong entity tag of the result. Without it, the download cannot be resumed.
+    /// Strong entity tag of the result, which is required to resume the download.
     etag: Option<String>,
 }
 

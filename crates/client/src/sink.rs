@@ -24,7 +24,7 @@ pub struct FileSink {
 }
 
 impl FileSink {
-    /// Creates a file, or truncates an existing file.
+    /// Creates a file or truncates an existing one.
     pub async fn create(path: impl AsRef<Path>) -> io::Result<Self> {
         Ok(Self { file: File::create(path).await? })
     }

@@ -6,7 +6,7 @@ use clew_store::{PolicyRecord, PolicyRef};
 use super::{IdentityDirectory, find_nearest_name};
 use crate::error::CliError;
 
-/// A custom policy of a domain, or a built-in system policy.
+/// A domain's custom policy or a built-in system policy.
 #[derive(Debug)]
 pub(crate) struct NamedPolicy {
     pub(crate) reference: PolicyRef,
