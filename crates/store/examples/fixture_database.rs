@@ -1,4 +1,4 @@
-//! Creates the fixture database of a release for the upgrade tests, with rows in every table.
+//! Creates a release's fixture database for the upgrade tests, with rows in every table.
 //!
 //! ```sh
 //! CLEW_MASTER_KEY=0707… cargo run -p clew-store --example fixture_database -- FOLDER [postgres://…]

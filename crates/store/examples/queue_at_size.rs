@@ -1,7 +1,7 @@
-//! Measures the duration of the task queue's SQL statements on tables with 1,000 and with 1,000,000 tasks.
-//! `cargo xtask bench` runs this program.
+//! Measures how long the task queue's SQL statements take on tables with 1,000 and 1,000,000 tasks.
+//! `cargo xtask bench` runs this example.
 //!
-//! Each output line contains the operation name and its duration in seconds, first for the large table, then the small.
+//! Each output line contains an operation name and the durations in seconds on the large and on the small table.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 
@@ -24,7 +24,7 @@ const READS_PER_RUN: u32 = 200;
 const COUNTS_PER_RUN: u32 = 20;
 
 /// Inserts tasks for up to 1,000 instances in ten projects. Each task belongs to a different node.
-/// One tenth of the inserted tasks are queued, ten tasks are running, and the others have ended.
+/// One tenth of the inserted tasks are queued, ten tasks are running, and the rest are finished.
 const INSERT_TASKS_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
          lease_until, result_name, result_rows, result_bytes, result_sha256, ended_at) \
      SELECT 'realtime_session-00000000-0000-4000-8000-' || digits(n) || '-98e0', '00000000000000000000' || digits(n / 10 % 10), \
@@ -37,7 +37,7 @@ const INSERT_TASKS_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, 
      FROM numbers";
 
 /// Builds the SQL statement that inserts the tasks.
-/// `digits` is an SQL expression that formats the number `#` with twelve digits.
+/// `digits` is an SQL expression that zero-pads a number to twelve digits; its placeholder `#` stands for the number.
 fn build_insert_tasks_sql(digits: &str) -> String {
     let selection = serde_json::to_string(&SessionSelection::default()).unwrap();
     let filled = INSERT_TASKS_TEMPLATE.replace("'selection'", &format!("'{selection}'"));
@@ -87,7 +87,7 @@ impl BenchQueue {
         Self { store, tasks, last_read: 0, _folder: folder, _server: server }
     }
 
-    /// Measures the duration of a claim. Ends each claimed task, so that the number of running tasks stays constant.
+    /// Measures the duration of a claim. Completes each claimed task to keep the number of running tasks constant.
     async fn measure_claim(&mut self) -> Duration {
         let mut elapsed = Duration::ZERO;
         for _ in 0..CLAIMS_PER_RUN {
@@ -126,7 +126,7 @@ impl BenchQueue {
     async fn measure_task_lookup(&mut self) -> Duration {
         let ids: Vec<RequestId> = (0..READS_PER_RUN)
             .map(|_| {
-                // Steps of a prime number visit all tasks.
+                // A prime step size visits all tasks.
                 self.last_read = (self.last_read + 7919) % self.tasks;
                 format!("realtime_session-00000000-0000-4000-8000-{:012}-98e0", self.last_read + 1).parse().unwrap()
             })

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Row of the audit log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditRecord {
-    /// Sequence number of the audit row. The first row has number 1, and there are no gaps.
+    /// Sequence number of the audit row. Numbering starts at 1 and has no gaps.
     pub seq: i64,
     /// Time when Clew wrote the audit row, as a Unix timestamp in milliseconds.
     pub at: i64,
@@ -33,7 +33,7 @@ pub struct AuditCheckpoint {
     pub at: i64,
 }
 
-/// Filter for audit rows. A field that is `None` matches all rows.
+/// Filter for audit rows. A field set to `None` matches all rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
     /// Domain of the event or of its actor.
@@ -69,9 +69,9 @@ pub struct AuditVerification {
     pub last: Option<i64>,
     /// Hexadecimal MAC of the newest audit row, as in [`AuditRecord::link`].
     pub newest: String,
-    /// Detected integrity problems, at most [`AuditVerification::MAX_PROBLEMS`].
+    /// Detected integrity problems, up to [`AuditVerification::MAX_PROBLEMS`].
     pub problems: Vec<AuditProblem>,
-    /// Number of detected problems that `problems` omits because of the limit [`AuditVerification::MAX_PROBLEMS`].
+    /// Number of detected problems beyond [`AuditVerification::MAX_PROBLEMS`], which `problems` omits.
     pub more_problems: u64,
 }
 
@@ -86,7 +86,7 @@ impl AuditVerification {
     }
 }
 
-/// Integrity problem of the audit log.
+/// Integrity problem in the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditProblem {
     /// Sequence number of the affected audit row, or of the first missing row.
@@ -98,14 +98,14 @@ pub struct AuditProblem {
 /// Type of an integrity problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditFault {
-    /// The audit row was tampered with: a program other than Clew changed or inserted the row.
+    /// The audit row was modified or inserted outside Clew.
     Changed,
     /// All audit rows from `position` to `through` (inclusive) are missing.
     Missing {
         /// Last missing row.
         through: i64,
     },
-    /// All audit rows from `position` to `first` (exclusive) are missing, although retention did not remove them.
+    /// All audit rows from `position` to `first` (exclusive) are missing but were not removed by retention.
     MissingBefore {
         /// First existing row.
         first: i64,
@@ -123,12 +123,12 @@ pub enum AuditFault {
     HeadChanged,
     /// The checkpoint record was tampered with, so the oldest audit rows may be missing.
     CheckpointChanged,
-    /// The audit row of a checkpoint is missing, because the end of the audit log was truncated.
+    /// The audit row recorded in a checkpoint is missing because the end of the audit log was truncated.
     RecordedRowMissing {
         /// Creation time of the checkpoint whose row is missing, as a Unix timestamp in milliseconds.
         at: i64,
     },
-    /// The audit row of a checkpoint has a different MAC, because the end of the audit log was rewritten.
+    /// The audit row recorded in a checkpoint has a different MAC because the end of the audit log was rewritten.
     RecordedRowReplaced {
         /// Creation time of the checkpoint whose row was replaced, as a Unix timestamp in milliseconds.
         at: i64,

@@ -1,4 +1,4 @@
-//! In-memory caches that all requests share. The module `read_cache` fills most of these caches.
+//! In-memory caches shared by all requests. Most of them are filled by the `read_cache` module.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::tasks::CollectionTask;
 use crate::tenants::Project;
 use crate::versioned_cache::VersionedCache;
 
-/// Caches that all requests share.
+/// Caches shared by all requests.
 #[derive(Debug)]
 pub(crate) struct Caches {
     pub(crate) keys: VersionedCache<AccessKeyId, Arc<AccessKey>>,
@@ -42,17 +42,17 @@ impl Default for Caches {
 /// Client address that this process has recorded for a user.
 #[derive(Debug, Clone)]
 struct RecordedAddress {
-    /// Client address as text. Each signed request needs the text to identify its counter of failed attempts.
+    /// Client address in text form. Every signed request needs this text to look up its failed-attempt counter.
     text: Arc<str>,
-    /// Time of the last write to the database, as a Unix timestamp in seconds.
+    /// Time when the address was last written to the database, as a Unix timestamp in seconds.
     recorded_at: i64,
 }
 
-/// Version of all entries in the address cache. The version is constant, because the entries never become stale.
+/// Version of all entries in the address cache. It is constant because the entries never become stale.
 const ADDRESS_CACHE_VERSION: i64 = 0;
 
 impl Caches {
-    /// Returns a user's client address as text if this process recorded it after the Unix timestamp `since` in seconds.
+    /// Returns a user's client address in text form if this process recorded it after `since`, in Unix seconds.
     pub(crate) fn find_address_recorded_since(&self, user: &UserId, address: IpAddr, since: i64) -> Option<Arc<str>> {
         let recorded = self.addresses.get(ADDRESS_CACHE_VERSION, &(user.clone(), address));
         recorded.filter(|address| address.recorded_at > since).map(|address| address.text)

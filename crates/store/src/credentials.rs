@@ -21,14 +21,14 @@ pub struct AccessKey {
     pub enabled: bool,
     /// Validity of a temporary access key, or `None` for a permanent access key.
     pub temporary: Option<TemporaryKeyValidity>,
-    /// Last recorded use of the access key, as a Unix timestamp in seconds. Clones share the timestamp.
+    /// Time of the last recorded use, as a Unix timestamp in seconds. Clones share the timestamp.
     pub(crate) last_recorded_use: Arc<AtomicI64>,
 }
 
 /// Validity of a temporary access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemporaryKeyValidity {
-    /// SHA-256 hash of the security token that each request with the temporary key must contain.
+    /// SHA-256 hash of the security token that every request signed with the temporary key must include.
     pub token_hash: [u8; 32],
     /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
@@ -60,7 +60,7 @@ pub struct NewTemporaryKey {
     pub id: AccessKeyId,
     /// Secret of the key.
     pub secret: SecretString,
-    /// SHA-256 hash of the security token that each request with the temporary key must contain.
+    /// SHA-256 hash of the security token that every request signed with the temporary key must include.
     pub token_hash: [u8; 32],
     /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
@@ -80,12 +80,12 @@ pub enum IssuingCredentials {
     CommandLine,
 }
 
-/// Origin of a token. Only a console token can be exchanged for a token of another project.
+/// Origin of a token. Only console tokens can be exchanged for a token that is scoped to another project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenOrigin {
     /// The token was issued by `POST /v3/auth/tokens` and is only valid for its own scope.
     Api,
-    /// The token belongs to a session of the web page and can be exchanged for a token of another project.
+    /// The token belongs to a web console session and can be exchanged for a token that is scoped to another project.
     Console,
 }
 
@@ -97,7 +97,7 @@ impl TokenOrigin {
         }
     }
 
-    /// Parses a stored origin name. Returns `Api`, the origin with the fewest rights, if the name is unknown.
+    /// Parses a stored origin name. If the name is unknown, falls back to `Api`, the least privileged origin.
     pub(crate) fn from_name(name: &str) -> Self {
         if name == Self::Console.name() { Self::Console } else { Self::Api }
     }
@@ -114,7 +114,7 @@ pub struct NewToken {
     pub scope_project: Option<ProjectId>,
     /// Authentication methods that were used to obtain the token, such as `password` or `token` (spec section 3.2).
     pub issued_by_methods: Vec<String>,
-    /// Issue time, as a Unix timestamp in seconds.
+    /// Time when the token was issued, as a Unix timestamp in seconds.
     pub issued_at: i64,
     /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
@@ -131,12 +131,12 @@ pub struct StoredToken {
     pub scope_project: Option<ProjectId>,
     /// Authentication methods that were used to obtain the token.
     pub issued_by_methods: Vec<String>,
-    /// Issue time, as a Unix timestamp in seconds.
+    /// Time when the token was issued, as a Unix timestamp in seconds.
     pub issued_at: i64,
     /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
     /// Origin of the token.
     pub origin: TokenOrigin,
-    /// True if the token was revoked, by a request or because the user's permissions changed.
+    /// True if the token was revoked, either by a request or because the user's permissions changed.
     pub revoked: bool,
 }

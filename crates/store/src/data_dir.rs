@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::fsync::sync_directory;
 use crate::master_key;
 
-/// Paths in a data directory. The data directory need not exist yet.
+/// Paths in a data directory, which may not exist yet.
 #[derive(Debug, Clone)]
 pub(crate) struct DataDir {
     pub(crate) root: PathBuf,
@@ -21,12 +21,12 @@ impl DataDir {
         Self { root: root.to_owned() }
     }
 
-    /// Returns the path of the database file, which exists only after a completed initialisation.
+    /// Returns the path of the database file. The file exists only once initialisation has completed.
     pub(crate) fn database_path(&self) -> PathBuf {
         self.root.join("clew.db")
     }
 
-    /// Returns the temporary path of the database file during the initialisation.
+    /// Returns the temporary path of the database file during initialisation.
     pub(crate) fn unfinished_database_path(&self) -> PathBuf {
         self.root.join("clew.db.new")
     }
@@ -59,7 +59,7 @@ impl DataDir {
         Ok(())
     }
 
-    /// Removes files that an interrupted initialisation left behind.
+    /// Removes files left behind by an interrupted initialisation.
     pub(crate) fn remove_unfinished_files(&self) -> Result<(), StoreError> {
         let database = ["", "-journal", "-wal", "-shm"].map(|suffix| format!("clew.db.new{suffix}"));
         for name in database.iter().map(String::as_str).chain([master_key::TEMPORARY_FILE_NAME]) {
@@ -78,7 +78,7 @@ impl DataDir {
         created.map(drop).map_err(StoreError::file_error("create", path))
     }
 
-    /// Completes the initialisation by renaming the database file to its final name and syncing the directory.
+    /// Completes initialisation by renaming the database file to its final name and syncing the directory.
     pub(crate) fn finalize_database_file(&self) -> Result<(), StoreError> {
         let database = self.unfinished_database_path();
         let renamed = File::open(&database)

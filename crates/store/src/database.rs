@@ -1,7 +1,7 @@
 //! Database abstraction over SQLite and PostgreSQL.
 //!
 //! Most SQL statements use numbered parameters such as `$1` and work in both SQLite and PostgreSQL.
-//! Methods of [`Database`] and the modules `sqlite` and `postgres` handle the differences between the databases.
+//! Differences between the two are handled by methods of [`Database`] and by the `sqlite` and `postgres` modules.
 
 mod change_detector;
 mod data_version;
@@ -41,7 +41,7 @@ pub(crate) enum Transaction {
 }
 
 impl Database {
-    /// Creates a SQLite database in an empty file, without a write-ahead log, so that the file can be renamed.
+    /// Creates a SQLite database in an empty file. Does not use write-ahead logging, so that the file can be renamed.
     pub(crate) async fn create_sqlite(file: &Path) -> Result<Self, StoreError> {
         Ok(Self::Sqlite(sqlite::create_database(file).await?))
     }
@@ -56,7 +56,7 @@ impl Database {
         Ok(Self::Postgres(Box::pin(postgres::open_database(url)).await?))
     }
 
-    /// Begins a transaction that holds the write lock and thus blocks all other writers.
+    /// Begins a transaction that holds the write lock and therefore blocks all other writers.
     pub(crate) async fn begin_write(&self) -> Result<Transaction, sqlx::Error> {
         match self {
             Self::Sqlite(database) => database.pool.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite),

@@ -6,21 +6,21 @@ use zeroize::Zeroizing;
 
 use crate::master_key::MasterKey;
 
-/// Name of the setting that stores the id of the master key. The first key rotation creates this setting.
+/// Name of the setting that stores the master key id. The setting is created by the first key rotation.
 pub(crate) const MASTER_KEY_ID_SETTING: &str = "master_key_id";
 
 /// Keys derived from the master key.
 pub(crate) struct DerivedKeys {
-    /// Key of the MACs in the audit log.
+    /// Key for the MACs in the audit log.
     pub(crate) audit: MasterKey,
     /// Key for hashing the user names and access key ids that are stored with authentication failures.
-    /// User names are hashed because users sometimes type their password into the user name field.
+    /// User names are hashed because users sometimes enter their password in the user name field.
     pub(crate) failures: MasterKey,
     /// Key for signing links that grant access without credentials.
     pub(crate) links: MasterKey,
-    /// Key for deriving the marker of Clew's sessions. Other users of the monitored servers can see the marker.
+    /// Key for deriving the marker of Clew's sessions. The marker is visible to other users of the monitored servers.
     pub(crate) sessions: MasterKey,
-    /// Identifier of the master key. The identifier does not reveal the key.
+    /// Identifier of the master key. It does not reveal the key itself.
     pub(crate) id: [u8; 32],
 }
 
@@ -61,8 +61,8 @@ mod tests {
 
     #[test]
     fn keys_are_distinct_and_hmac_matches_openssl() {
-        // RFC 4231 has no test vector for keys of 32 bytes.
-        // This one was computed with `openssl dgst -sha256 -mac HMAC`.
+        // RFC 4231 has no test vector for 32-byte keys.
+        // This test vector was computed with `openssl dgst -sha256 -mac HMAC`.
         let key = Zeroizing::new([0x0b; 32]);
         let expected = "198a607eb44bfbc69903a0f1cf2bbdc5ba0aa3f3d9ae3c1c7a3b1696a0b68cf7";
         assert_eq!(hex::encode(hmac_sha256(&key, &[b"Hi ", b"There"])), expected);

@@ -1,4 +1,4 @@
-//! Errors of the store.
+//! Error type of the store.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use clew_model::NodeId;
 
 use crate::policies::PolicyLimits;
 
-/// Error of a store operation.
+/// Error returned by store operations.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The data directory or database is already initialised. `initialise` made no changes.
@@ -22,13 +22,13 @@ pub enum StoreError {
         /// Directory or database.
         location: String,
     },
-    /// A newer version of Clew has migrated the database.
+    /// The database was migrated by a newer version of Clew.
     #[error("the database has schema version {version} of a newer Clew; run that version of Clew, or restore a backup")]
     NewerDatabase {
         /// Version of the database schema.
         version: i64,
     },
-    /// No data was copied, because the target database of the metadata copy is not empty.
+    /// The metadata was not copied because the target database is not empty.
     #[error("{location} is not empty: table {table} has rows; nothing was changed")]
     NotEmpty {
         /// URL of the database.
@@ -36,13 +36,13 @@ pub enum StoreError {
         /// Name of a table that has rows.
         table: String,
     },
-    /// The metadata copy was rolled back, because the copied rows differ from the source rows.
+    /// The metadata copy was rolled back because the copied rows differ from the source rows.
     #[error("the copy of table {table} differs from the source; the copy was rolled back")]
     CopyDiffers {
         /// Name of the table.
         table: &'static str,
     },
-    /// The credentials of the request for a temporary access key were revoked, disabled or removed.
+    /// The credentials used to request a temporary access key were revoked, disabled or removed.
     #[error("the credentials that the temporary access key is issued for are no longer valid")]
     IssuingCredentialsRevoked,
     /// Another server is using the data directory, or another process is initialising it.
@@ -101,7 +101,7 @@ pub enum StoreError {
         /// Description of the secret.
         what: String,
     },
-    /// A program other than Clew changed or moved an encrypted secret.
+    /// An encrypted secret was changed or moved outside Clew.
     #[error("the encrypted {what} was changed outside of Clew; enter the secret again")]
     Unseal {
         /// Description of the secret.
@@ -114,7 +114,7 @@ pub enum StoreError {
         action: &'static str,
         /// Cause of the error.
         source: Box<dyn std::error::Error + Send + Sync>,
-        /// Remedy to append to the error message: an empty string, or a string that starts with "; ".
+        /// Hint to append to the error message: an empty string, or a string that starts with "; ".
         remedy: &'static str,
     },
     /// A background task that executes database queries or writes has stopped.
@@ -136,7 +136,7 @@ pub enum StoreError {
         /// Name or id.
         name: String,
     },
-    /// The entity does not exist, or belongs to another domain.
+    /// The entity does not exist or belongs to another domain.
     #[error("there is no {what} {name:?}")]
     Unknown {
         /// Type of the entity.
@@ -156,7 +156,7 @@ pub enum StoreError {
         /// Maximum number.
         limit: u32,
     },
-    /// The policy cannot be removed, because it is attached to users or groups.
+    /// The policy cannot be removed because it is attached to users or groups.
     #[error("policy {name:?} is attached {times} times; detach it first")]
     InUse {
         /// Name of the policy.
@@ -188,7 +188,7 @@ pub enum StoreError {
     /// The kill task was not added, because the kill switch of the instance is off.
     #[error("the kill switch of the instance is off; turn it on first")]
     KillSwitchOff,
-    /// The kill task was not added, because the instance has the maximum number of running kill tasks.
+    /// The kill task was not added because the instance already has the maximum number of running kill tasks.
     #[error("{limit} kill tasks of the instance are already running; stop one first")]
     TooManyKillTasks {
         /// Maximum number.
@@ -200,7 +200,7 @@ pub enum StoreError {
         /// Cause of the error.
         reason: String,
     },
-    /// The queue of the node is full.
+    /// The node's queue is full.
     #[error("node {node} already has {limit} queued tasks; try again later")]
     QueueFull {
         /// Id of the node.
@@ -208,7 +208,7 @@ pub enum StoreError {
         /// Maximum number of queued tasks.
         limit: u32,
     },
-    /// Writing a collection result failed. No partial result is left.
+    /// Writing a collection result failed. No partial result remains.
     #[error("could not write the result {}: {source}{}", path.display(), io_error_remedy(source))]
     ResultWrite {
         /// Path of the file.
@@ -221,11 +221,11 @@ pub enum StoreError {
     S3 {
         /// The failed operation.
         action: &'static str,
-        /// Location of the S3 object in the form `s3://bucket/key`.
+        /// Location of the S3 object, in the form `s3://bucket/key`.
         location: String,
         /// Cause of the error.
         reason: String,
-        /// Remedy to append to the error message: an empty string, or a string that starts with "; ".
+        /// Hint to append to the error message: an empty string, or a string that starts with "; ".
         remedy: &'static str,
     },
     /// The file or S3 object of a collection result is missing.
@@ -245,19 +245,19 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Returns a `map_err` function that converts I/O errors.
+    /// Returns a closure for `map_err` that converts I/O errors.
     pub(crate) fn file_error(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { action, path, source }
     }
 
-    /// Returns a `map_err` function that converts parse errors of stored values.
+    /// Returns a closure for `map_err` that converts parse errors for stored values.
     pub(crate) fn damaged_value_error<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Self {
         move |error| Self::Damaged { what, reason: error.to_string() }
     }
 }
 
-/// Returns the remedy for an I/O error: an empty string, or a string that starts with "; ".
+/// Returns the hint for an I/O error: an empty string, or a string that starts with "; ".
 fn io_error_remedy(error: &io::Error) -> &'static str {
     use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {

@@ -5,7 +5,7 @@ use crate::postgres::listener::Listener;
 use crate::store::Store;
 use crate::store_event::StoreEvent;
 
-/// Receiver of change notifications. The first notification is [`StoreEvent::Connected`].
+/// Receiver for change notifications. The first notification is [`StoreEvent::Connected`].
 #[derive(Debug)]
 pub struct StoreEventReceiver(Listener);
 

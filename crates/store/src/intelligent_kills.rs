@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clew_model::{InstanceId, NodeId, Origin, ProjectId, TaskStatus};
 
-/// Id of an intelligent kill: the Unix timestamp of the request in milliseconds, but at least the last id plus one.
+/// Id of an intelligent kill: the request time as a Unix timestamp in milliseconds, but at least the last id plus one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntelligentKillId(pub(crate) i64);
 
@@ -40,7 +40,7 @@ impl FromStr for IntelligentKillId {
 /// Request for an intelligent kill.
 #[derive(Debug, Clone)]
 pub struct NewIntelligentKill {
-    /// Actor that requested the intelligent kill, with the actor's client address.
+    /// Actor that requested the intelligent kill, including the actor's client address.
     pub by: Origin,
     /// Project of the instance.
     pub project_id: ProjectId,
@@ -59,13 +59,13 @@ pub struct IntelligentKill {
     pub request: NewIntelligentKill,
     /// Current state.
     pub status: TaskStatus,
-    /// Failure reason, if the intelligent kill failed. Clew may have killed some sessions before the failure.
+    /// Failure reason, if the intelligent kill failed. Some sessions may have been killed before the failure.
     pub reason: Option<String>,
-    /// End time, as a Unix timestamp in milliseconds, or `None` if the intelligent kill has not ended.
+    /// Time when the intelligent kill finished, as a Unix timestamp in milliseconds, or `None` if it has not finished.
     pub ended_at: Option<i64>,
 }
 
-/// Filter for a node's ended intelligent kills by request time. Times are Unix timestamps in milliseconds.
+/// Filters a node's finished intelligent kills by request time. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntelligentKillFilter {
     /// Instance of the node.

@@ -10,7 +10,7 @@ use serde_json::Value;
 pub struct NewKillTask {
     /// Criteria that select the sessions to kill.
     pub criteria: KillCriteria,
-    /// True if the statement filter matches statement templates, because the caller is not allowed to see statements.
+    /// True if the statement filter matches statement templates because the caller is not allowed to see statements.
     pub masked: bool,
     /// Duration of the task, or `None` if the task does not expire.
     pub duration: Option<Duration>,
@@ -21,7 +21,7 @@ pub struct NewKillTask {
 /// State of a kill task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KillTaskState {
-    /// The kill task is running, and a worker kills the matching sessions.
+    /// The kill task is running: a worker kills matching sessions.
     Running,
     /// The duration of the task has expired.
     Finished,
@@ -44,7 +44,7 @@ impl KillTaskState {
 /// Stored kill task. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillTask {
-    /// Unique id: the Unix timestamp of the creation in milliseconds, but at least the last id plus one.
+    /// Unique id: the creation time as a Unix timestamp in milliseconds, but at least the last id plus one.
     pub id: i64,
     /// Instance whose sessions are killed.
     pub instance_id: InstanceId,

@@ -39,11 +39,11 @@ impl KillSource {
 pub enum RecordedKillOutcome {
     /// The session or its statement has ended.
     Killed,
-    /// The server accepted the kill and is rolling back the transaction of the killed session.
+    /// The server accepted the kill and is rolling back the killed session's transaction.
     RollingBack,
-    /// The server accepted the kill, but the session has not ended yet.
+    /// The server accepted the kill, but the session has not terminated yet.
     Ending,
-    /// The session ended before the kill was sent.
+    /// The session terminated before the kill was sent.
     AlreadyGone,
     /// Clew rejected the kill because the session is protected.
     Refused,
@@ -78,14 +78,14 @@ impl RecordedKillOutcome {
         Self::ALL.into_iter().find(|end| end.name() == name)
     }
 
-    /// Returns true if the killed session or statement has ended or is ending.
+    /// Returns true if the killed session or statement has terminated or is terminating.
     #[must_use]
     pub fn is_success(self) -> bool {
         matches!(self, Self::Killed | Self::RollingBack | Self::Ending | Self::AlreadyGone)
     }
 }
 
-/// Kill that Clew records before it sends the kill to the server. In text fields, invalid UTF-8 is escaped.
+/// Kill record that is stored before the kill is sent to the server. Invalid UTF-8 in text fields is escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKill {
     /// Project of the instance.
@@ -98,9 +98,9 @@ pub struct NewKill {
     pub source: KillSource,
     /// Id of the intelligent kill or kill task that performed the kill, if any.
     pub task_id: Option<String>,
-    /// Target of the kill: `connection` for the session, or `query` for its current statement.
+    /// Kill target: `connection` for the session, or `query` for its current statement.
     pub kind: &'static str,
-    /// Reason that the user entered for the kill, or an empty string.
+    /// Reason for the kill as entered by the user, or an empty string.
     pub reason: String,
     /// Id of the session on the server.
     pub session_id: u64,
@@ -116,7 +116,7 @@ pub struct NewKill {
     pub seconds: u64,
     /// State of the session.
     pub state: Option<String>,
-    /// Template of the statement. Clew never stores the statement itself.
+    /// Statement template. Clew never stores the statement itself.
     pub template: Option<String>,
 }
 
@@ -135,9 +135,9 @@ pub struct KillRecord {
     pub source: KillSource,
     /// Id of the intelligent kill or kill task that performed the kill, if any.
     pub task_id: Option<String>,
-    /// Target of the kill: `connection` for the session, or `query` for its current statement.
+    /// Kill target: `connection` for the session, or `query` for its current statement.
     pub kind: String,
-    /// Reason that the user entered for the kill, or an empty string.
+    /// Reason for the kill as entered by the user, or an empty string.
     pub reason: String,
     /// Id of the session on the server.
     pub session_id: u64,
@@ -165,7 +165,7 @@ pub struct KillRecord {
     pub ended_at: Option<i64>,
 }
 
-/// Filter for kill records. An optional field that is `None` matches all records.
+/// Filter for kill records. An optional field set to `None` matches all records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillFilter {
     /// Instance of the kill.

@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 
 use crate::postgres::PostgresUrl;
 
-/// Location of a store: the data directory and optionally a PostgreSQL database for the metadata.
+/// Location of a store: the data directory and, optionally, a PostgreSQL database for the metadata.
 #[derive(Debug, Clone)]
 pub struct StoreLocation {
-    /// Data directory, which contains the master key, and the results unless they are stored on S3.
+    /// Data directory, which contains the master key and, unless they are stored on S3, the results.
     pub data_dir: PathBuf,
     /// PostgreSQL database for the metadata, or `None` for SQLite in the data directory.
     pub metadata_url: Option<PostgresUrl>,
 }
 
 impl<P: AsRef<Path>> From<P> for StoreLocation {
-    /// Creates a location that stores the metadata in the data directory.
+    /// Creates a location for metadata that is stored in the data directory.
     fn from(data_dir: P) -> Self {
         Self { data_dir: data_dir.as_ref().to_owned(), metadata_url: None }
     }

@@ -1,12 +1,12 @@
-//! Backoff after refused logins, so that a monitored server does not lock out Clew's account.
+//! Backoff after refused logins, which prevents monitored servers from locking out Clew's account.
 
 use std::time::Duration;
 
-/// Delay before the first retry of a refused login. Each further refusal doubles the delay.
+/// Delay before the first retry after a refused login. Each further refusal doubles the delay.
 pub(crate) const FIRST_RETRY_DELAY: Duration = Duration::from_secs(30);
-/// Maximum delay before the retry of a refused login.
+/// Maximum delay before a refused login is retried.
 pub(crate) const MAX_RETRY_DELAY: Duration = Duration::from_hours(1);
-/// Minimum delay between a refused login and a login that a user requests.
+/// Minimum delay between a refused login and a login requested by a user.
 pub const REQUESTED_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// Trigger of a login.
@@ -14,7 +14,7 @@ pub const REQUESTED_RETRY_DELAY: Duration = Duration::from_secs(10);
 pub enum LoginTrigger {
     /// Background login for a kill task, a collection retry or the live feed, delayed by the full backoff.
     Automatic,
-    /// Login that a user requests, delayed only by [`REQUESTED_RETRY_DELAY`] after a refused login.
+    /// Login requested by a user, delayed only by [`REQUESTED_RETRY_DELAY`] after a refused login.
     Requested,
 }
 
@@ -36,7 +36,7 @@ pub struct LoginBackoff {
 pub enum LoginPermit {
     /// The login may be attempted now.
     Granted {
-        /// Number of previous refused logins. The caller needs it for [`crate::Store::record_login_refusal`].
+        /// Number of previously refused logins, which callers pass to [`crate::Store::record_login_refusal`].
         refusals: u32,
     },
     /// The backoff has not ended yet.

@@ -10,13 +10,13 @@ use zeroize::Zeroizing;
 use crate::error::StoreError;
 use crate::fsync::sync_directory;
 
-/// Environment variable with the master key. If the variable is set, Clew ignores the key file.
+/// Environment variable that contains the master key. If it is set, the key file is ignored.
 const MASTER_KEY_VARIABLE: &str = "CLEW_MASTER_KEY";
 
-/// Environment variable with the next master key, for installations that set `CLEW_MASTER_KEY`.
+/// Environment variable that contains the next master key, for installations that set `CLEW_MASTER_KEY`.
 const NEXT_MASTER_KEY_VARIABLE: &str = "CLEW_NEW_MASTER_KEY";
 
-/// Temporary name of the key file during its creation.
+/// Temporary name of the key file while it is being created.
 pub(crate) const TEMPORARY_FILE_NAME: &str = "master.key.new";
 
 pub(crate) type MasterKey = Zeroizing<[u8; 32]>;
@@ -46,7 +46,7 @@ fn read_master_key_file(file: &Path) -> Result<MasterKey, StoreError> {
     })
 }
 
-/// Reads the master key, or creates a key file if no key exists. Never overwrites a key.
+/// Reads the master key, or creates a key file if no key exists. Never overwrites an existing key.
 pub(crate) fn load_or_create_master_key(file: &Path) -> Result<MasterKey, StoreError> {
     if read_master_key_variable(MASTER_KEY_VARIABLE)?.is_some() || file.exists() {
         return read_master_key(file);
@@ -63,7 +63,7 @@ fn create_master_key(file: &Path) -> Result<MasterKey, StoreError> {
 
 fn write_master_key(file: &Path, key: MasterKey) -> Result<MasterKey, StoreError> {
     let text = Zeroizing::new(format!("{}\n", hex::encode(key.as_slice())));
-    // Remove the file of an interrupted creation.
+    // Remove the file left behind by an interrupted creation.
     let temporary = parent_directory(file).join(TEMPORARY_FILE_NAME);
     if temporary.exists() {
         fs::remove_file(&temporary).map_err(StoreError::file_error("remove", temporary))?;
@@ -94,7 +94,7 @@ pub(crate) fn load_or_create_next_master_key(file: &Path) -> Result<MasterKey, S
     let stored_in_file = read_master_key_variable(MASTER_KEY_VARIABLE)?.is_none();
     let next_path = next_master_key_path(file);
     match read_next_master_key(file)? {
-        // Store the key in the file, because the environment ends with this process.
+        // Store the key in the file because the environment variable is lost when this process exits.
         Some(from_env) if stored_in_file && !next_path.exists() => write_master_key(&next_path, from_env),
         Some(next) => Ok(next),
         None if stored_in_file => create_master_key(&next_path),
@@ -108,8 +108,8 @@ pub(crate) fn load_or_create_next_master_key(file: &Path) -> Result<MasterKey, S
 }
 
 /// Replaces the current key file with the next key file.
-/// Keeps the current key file under another name, because existing backups need the key.
-/// Does nothing if an environment variable contains the master key.
+/// Keeps the current key file under another name because existing backups still need the key.
+/// Does nothing if the master key is set in an environment variable.
 pub(crate) fn promote_next_master_key(file: &Path) -> Result<(), StoreError> {
     let next = next_master_key_path(file);
     if read_master_key_variable(MASTER_KEY_VARIABLE)?.is_some() || !next.exists() {
@@ -122,7 +122,7 @@ pub(crate) fn promote_next_master_key(file: &Path) -> Result<(), StoreError> {
     promoted.map_err(StoreError::file_error("rename", next))
 }
 
-/// Writes the key file atomically, because Clew would reject a partial key file after a crash.
+/// Writes the key file atomically, so that a crash does not leave a partial key file that Clew would reject.
 fn write_key_file(file: &Path, text: &str) -> io::Result<()> {
     let mut temporary =
         tempfile::Builder::new().prefix(TEMPORARY_FILE_NAME).rand_bytes(0).tempfile_in(parent_directory(file))?;

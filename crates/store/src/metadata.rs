@@ -1,4 +1,4 @@
-//! Queries for the metadata database, in one module per entity type.
+//! Metadata database queries, with one module per entity type.
 
 mod access_keys;
 mod attachments;

@@ -1,7 +1,7 @@
 //! Copies the metadata from SQLite to PostgreSQL in one transaction.
 //!
-//! The copy reads the source database from one snapshot, and writes the target database in one transaction.
-//! The copy commits only if the rows in the target database equal the rows in the source database.
+//! The copy reads the source database from one snapshot and writes the target database in one transaction.
+//! The copy is committed only if the rows in the target database equal the rows in the source database.
 //! The copy preserves ids, encrypted secrets, the audit chain and the master key.
 
 mod cell_value;
@@ -31,7 +31,7 @@ pub struct CopiedTable {
     pub name: &'static str,
     /// Number of rows.
     pub rows: u64,
-    /// Hexadecimal hash of all rows, independent of the row order. The string is empty in a preview.
+    /// Hexadecimal hash of all rows, independent of row order. The string is empty in a preview.
     pub digest: String,
 }
 
@@ -59,7 +59,7 @@ impl Store {
     /// `progress` receives the table name, the number of copied rows and the total number of rows.
     /// During the copy, no server can use the data directory, and no other process can change the source database.
     /// Fails with [`StoreError::NotEmpty`] if the target database contains rows.
-    /// After a failure, the target database still contains no rows.
+    /// If the copy fails, the target database remains empty.
     pub async fn copy_metadata_to(
         &self,
         by: &Origin,
@@ -71,7 +71,7 @@ impl Store {
         let mut source = self.database.begin_write().await.map_err(&failed)?;
         let database = Database::connect_postgres(target).await?;
         let mut to = database.begin_write().await.map_err(&failed)?;
-        // Reading the source can take longer than the idle timeout of the target.
+        // Reading the source can take longer than the target's idle timeout.
         execute_statement(&mut to, "SET LOCAL idle_in_transaction_session_timeout = 0".to_owned()).await?;
         for table in TABLES_TO_COPY {
             if table.count_rows(&mut to).await? > 0 {
@@ -156,7 +156,7 @@ async fn execute_statement(transaction: &mut Transaction, statement: String) -> 
     query(AssertSqlSafe(statement)).execute(transaction).await.map(drop).map_err(copy_error())
 }
 
-/// Returns a `map_err` function that converts database errors.
+/// Returns a closure for `map_err` that converts database errors.
 fn copy_error() -> impl Fn(sqlx::Error) -> StoreError {
     StoreError::database_error("copy the metadata")
 }

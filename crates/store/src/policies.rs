@@ -1,4 +1,4 @@
-//! Types for policies and their attachments. Policy documents are text that `clew-iam` parses.
+//! Types for policies and their attachments. Policy documents are stored as text and parsed by `clew-iam`.
 
 use clew_model::{DomainId, GroupId, PolicyId, ProjectId, UserId};
 
@@ -32,7 +32,7 @@ pub enum PolicyRef {
     System(String),
 }
 
-/// Limits on a group's policies, and on the policies that a user has directly or through groups.
+/// Limits on the number and total size of policies per group and per user (attached directly or through groups).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PolicyLimits {
     /// Maximum number of attached policies.
@@ -42,8 +42,8 @@ pub struct PolicyLimits {
 }
 
 impl Default for PolicyLimits {
-    /// Returns the default limits, which are far above common use: 100 policies with 256 KiB in total.
-    /// Evaluating the policies of a user at these limits takes about one millisecond per request.
+    /// Returns the default limits, which are well above typical usage: 100 policies with 256 KiB in total.
+    /// At these limits, evaluating a user's policies takes about one millisecond per request.
     fn default() -> Self {
         Self { policies: 100, bytes: 256 << 10 }
     }

@@ -22,7 +22,7 @@ use crate::error::StoreError;
 use clock::DatabaseClock;
 pub(crate) use transaction::PostgresTransaction;
 
-/// Migration files of the PostgreSQL schema, in the order of their versions.
+/// Migration files for the PostgreSQL schema, in version order.
 pub(crate) const MIGRATION_FILES: &[MigrationFile] = embed_migrations!(
     "postgres",
     [
@@ -45,13 +45,13 @@ const MAX_CONNECTIONS: u32 = 10;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum duration of an SQL statement. Without this timeout, a network partition would block the caller.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
-/// PostgreSQL session settings of each connection.
+/// PostgreSQL session settings for each connection.
 /// The session timeouts prevent a suspended or partitioned Clew process from blocking other processes.
 const SESSION_SETTINGS: [(&str, &str); 3] =
     [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "5s"), ("TimeZone", "UTC")];
 
-/// Acquires the write lock, which the transaction holds until it ends, and returns the server time.
-/// The key of the advisory lock is the ASCII text "clew" as a number.
+/// Acquires the write lock until the end of the transaction and returns the server time.
+/// The advisory lock key is the ASCII text "clew" as a number.
 const WRITE_LOCK_QUERY: &str =
     "SELECT pg_advisory_xact_lock(1668048247)::text, (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 /// Returns the server time as a Unix timestamp in milliseconds.
@@ -75,7 +75,7 @@ impl FromStr for PostgresUrl {
 }
 
 impl std::fmt::Display for PostgresUrl {
-    /// Formats the URL without user and password.
+    /// Formats the URL without the user name and password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let options = &self.0;
         write!(
@@ -99,7 +99,7 @@ impl std::fmt::Debug for PostgresUrl {
 pub(crate) struct PostgresDatabase {
     pub(crate) pool: PgPool,
     clock: DatabaseClock,
-    /// Semaphore with one permit, so that only one session per process waits for the write lock.
+    /// Semaphore with one permit, which ensures that only one session per process waits for the write lock.
     /// With more permits, the server would grant the lock to each waiting session of a partitioned process in turn.
     /// Each session of a partitioned process would hold the write lock until the server terminates the session.
     /// Other processes could then wait for the write lock longer than the lease duration.
@@ -121,7 +121,7 @@ pub(crate) async fn open_database(url: &PostgresUrl) -> Result<PostgresDatabase,
     Ok(PostgresDatabase { pool, clock: DatabaseClock::new(now), writer: Arc::new(Semaphore::new(1)) })
 }
 
-/// Returns the name of the first given table that contains rows. Ignores missing tables.
+/// Returns the name of the first of the given tables that contains rows. Ignores missing tables.
 pub(crate) async fn find_nonempty_table(
     url: &PostgresUrl,
     tables: impl Iterator<Item = &'static str>,
@@ -160,14 +160,14 @@ impl PostgresDatabase {
         begun.map(PostgresTransaction::new_read_only)
     }
 
-    /// Returns the clock of the database server.
+    /// Returns the database server's clock.
     pub(crate) fn clock(&self) -> Clock {
         let clock = self.clock.clone();
         Clock::new(move || clock.unix_millis())
     }
 }
 
-/// Applies the statement timeout to a future, and boxes the future to keep the callers' futures small.
+/// Applies the statement timeout to a future and boxes the future to keep the callers' futures small.
 pub(crate) fn with_statement_timeout<T>(
     operation: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> impl Future<Output = Result<T, sqlx::Error>> {
@@ -209,7 +209,7 @@ mod tests {
         while count_waiting().await == 0 {
             tokio::task::yield_now().await;
         }
-        // Time for further sessions to start waiting.
+        // Give further sessions time to start waiting.
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert_eq!(count_waiting().await, 1);
         held.commit().await.unwrap();

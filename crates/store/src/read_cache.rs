@@ -1,7 +1,7 @@
 //! Read-through cache for credentials, projects, instances and tasks.
 //!
 //! A request reads credentials, projects, instances and tasks through a [`CachedView`].
-//! The view returns a cached value only if the data version ([`DataVersion`]) of the value is current.
+//! The view returns a cached value only if the value's [`DataVersion`] is current.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub enum LockoutState {
     Locked,
 }
 
-/// View of the store at one data version. Returns cached values, and reads other values from the database.
+/// View of the store at one data version. Returns cached values and reads other values from the database.
 #[derive(Debug, Clone)]
 pub struct CachedView {
     store: Store,
@@ -36,7 +36,7 @@ pub struct CachedView {
 }
 
 impl Store {
-    /// Returns a view that reflects all commits of all processes before this call.
+    /// Returns a view that reflects all commits made by any process before this call.
     pub async fn cached_view(&self) -> Result<CachedView, StoreError> {
         let version = self.version_tracker.current_version().await?;
         Ok(CachedView { store: self.clone(), version })
@@ -106,8 +106,8 @@ impl CachedView {
     }
 }
 
-/// Returns a cached value, or loads the value from the database.
-/// Does not cache missing values, because clients can request any number of unknown ids.
+/// Returns a cached value or loads the value from the database.
+/// Missing values are not cached because clients can request any number of unknown ids.
 async fn get_or_load<K, V, R>(
     cache: &VersionedCache<K, Arc<V>>,
     version: i64,
@@ -121,7 +121,7 @@ where
     if let Some(value) = cache.get(version, key) {
         return Ok(Some(value));
     }
-    // The future is boxed, because most requests hit the cache and should not reserve memory for a query.
+    // The future is boxed because most requests hit the cache and should not reserve memory for a query.
     let loaded = Box::pin(load()).await?.map(Arc::new);
     if let Some(value) = &loaded {
         cache.insert(version, key.clone(), value.clone());

@@ -42,8 +42,8 @@ impl ResultStore {
         S3::connect(settings).await.map(|s3| Self(ResultBackend::S3(s3)))
     }
 
-    /// Returns true if the store can write results. The check does not write a result.
-    /// Returns false if S3 rejects requests because the clock of this machine is wrong.
+    /// Returns true if the store can write results. Does not write a result to check this.
+    /// Returns false if S3 rejects requests because this machine's clock is wrong.
     pub async fn is_writable(&self) -> bool {
         match &self.0 {
             ResultBackend::Files(_) => true,
@@ -68,7 +68,7 @@ impl ResultStore {
         }
     }
 
-    /// Opens a collection result. If the result is a file, also verifies the file's length and hash.
+    /// Opens a collection result. If the result is a file, also verifies its length and hash.
     /// If the result is an S3 object, verifies the length; [`StoredObject`] verifies the hash while the object is read.
     pub async fn open_result(&self, result: &ResultRecord) -> Result<StoredResult, StoreError> {
         match &self.0 {

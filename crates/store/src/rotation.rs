@@ -1,10 +1,10 @@
-//! Rotates the master key: encrypts all secrets again and replaces the derived keys.
+//! Rotates the master key: re-encrypts all secrets and replaces the derived keys.
 //!
 //! A rotation cannot change the key file and the database in one atomic step.
 //! First, the rotation writes the next key to a second key file.
-//! Then, one transaction encrypts all secrets with the next key.
+//! Then, one transaction re-encrypts all secrets with the next key.
 //! Finally, the next key file replaces the current key file.
-//! If a crash prevents the replacement of the key file, [`Store::open`] detects the valid key and replaces the file.
+//! If a crash prevents the last step, [`Store::open`] detects which key is valid and replaces the key file.
 
 use clew_model::Origin;
 
@@ -20,9 +20,9 @@ use crate::store::Store;
 /// Result of a master key rotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RotationSummary {
-    /// Number of secrets that the rotation encrypted with the next key.
+    /// Number of secrets that were re-encrypted with the next key.
     pub sealed: u64,
-    /// Number of secrets that could not be decrypted because another program changed them.
+    /// Number of secrets that could not be decrypted because they were changed outside Clew.
     pub damaged: u64,
 }
 
@@ -36,8 +36,8 @@ impl Store {
         Ok(master_key::next_master_key_path(&dir.master_key_path()))
     }
 
-    /// Encrypts all secrets with the next master key, and then replaces the current key with the next key.
-    /// After a crash, the next call of this function or of [`Store::open`] completes the rotation.
+    /// Re-encrypts all secrets with the next master key and then replaces the current key with the next key.
+    /// After a crash, the next call to this function or to [`Store::open`] completes the rotation.
     ///
     /// Fails if a server is using the data directory.
     /// Other processes that share the database continue to run with the previous master key.

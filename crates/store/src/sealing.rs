@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 
 use crate::error::StoreError;
 
-/// Length of a nonce in bytes. At this length, the probability that random nonces collide is negligible.
+/// Nonce length in bytes. At this length, the probability of a collision between random nonces is negligible.
 const NONCE_LEN: usize = 24;
 
-/// Associated data of a secret. Decryption fails if the secret was moved to another table, column or row.
+/// Associated data for a secret. Decryption fails if the secret was moved to another table, column or row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AssociatedData<'a> {
     pub(crate) table: &'a str,

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::data_dir::DataDir;
 use crate::error::StoreError;
 
-/// Exclusive lock on a data directory, which a process needs to run a server or to initialise the data directory.
+/// Exclusive lock on a data directory, required for running a server and for initialising the data directory.
 /// The operating system releases the lock when the process terminates.
 #[derive(Debug)]
 pub struct ServingLock {

@@ -14,7 +14,7 @@ use crate::database::migration_error;
 use crate::database::migrations::{MigrationFile, embed_migrations, new_migrator};
 use crate::error::StoreError;
 
-/// Migration files of the SQLite schema, in the order of their versions.
+/// Migration files for the SQLite schema, in version order.
 pub(crate) const MIGRATION_FILES: &[MigrationFile] = embed_migrations!(
     "sqlite",
     [
@@ -38,7 +38,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| new_migrator(MIGRATION_
 
 /// Maximum number of connections per process. SQLite permits one writer at a time.
 const MAX_CONNECTIONS: u32 = 4;
-/// Maximum time to wait for a write lock that another connection holds.
+/// Maximum time to wait for a write lock that is held by another connection.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Open SQLite database.
@@ -47,7 +47,7 @@ pub(crate) struct SqliteDatabase {
     pub(crate) pool: SqlitePool,
 }
 
-/// Creates a database in an empty file, without a write-ahead log, so that the file can be renamed.
+/// Creates a database in an empty file. Does not use write-ahead logging, so that the file can be renamed.
 pub(crate) async fn create_database(file: &Path) -> Result<SqliteDatabase, StoreError> {
     connect_and_migrate(connect_options(file).journal_mode(SqliteJournalMode::Delete)).await
 }
@@ -64,9 +64,9 @@ async fn connect_and_migrate(options: SqliteConnectOptions) -> Result<SqliteData
         .connect_with(options)
         .await
         .map_err(StoreError::database_error("open the database"))?;
-    // A migration can fail because another process has applied it concurrently.
+    // A migration can fail because another process applied it concurrently.
     // The write lock waits for that process, and the next run skips the applied migration.
-    // The number of retries is limited, because other errors persist.
+    // The number of retries is limited because other errors persist.
     let mut retries = MIGRATIONS.iter().count();
     while let Err(error) = MIGRATIONS.run(&pool).await {
         if retries == 0 {

@@ -33,7 +33,7 @@ pub struct InitialTenant {
     pub domain_name: String,
     /// Name of the administrator.
     pub user_name: String,
-    /// Password hash of the administrator, as a PHC string.
+    /// Administrator's password hash, as a PHC string.
     pub password_hash: String,
     /// Id of the administrator's access key.
     pub access_key: AccessKeyId,
@@ -79,7 +79,7 @@ impl Store {
     /// Initialises a store with a domain, a project and an administrator, and then opens the store.
     /// The first row of the audit log records the initialisation and its origin `by`.
     ///
-    /// Fails with [`StoreError::AlreadyInitialised`] and changes nothing if the store is already initialised.
+    /// Fails with [`StoreError::AlreadyInitialised`] without making changes if the store is already initialised.
     /// After a crash, the next call restarts the initialisation from the beginning.
     pub async fn initialise(
         by: &Origin,
@@ -106,7 +106,7 @@ impl Store {
             }
             Some(url) => {
                 let database = Database::connect_postgres(url).await?;
-                // Check the database before the creation of a master key that would not match it.
+                // Check the database before creating a master key that would not match it.
                 if metadata::is_initialised(&database).await? {
                     return Err(StoreError::AlreadyInitialised { location: url.to_string() });
                 }
@@ -148,7 +148,7 @@ impl Store {
         let store = Self::from_parts(database.clone(), &key, &dir, region.clone());
         match (store.check_master_key().await, master_key::read_next_master_key(&dir.master_key_path())?) {
             (Ok(()), _) => Ok(store),
-            // A rotation has changed the database, but not yet the master key of this machine.
+            // A rotation has changed the database but not yet the master key on this machine.
             (Err(StoreError::WrongMasterKey), Some(next)) => {
                 let store = Self::from_parts(database, &next, &dir, region);
                 store.check_master_key().await?;
@@ -191,7 +191,7 @@ impl Store {
         self
     }
 
-    /// Replaces the limits on the policies of users and groups.
+    /// Replaces the policy limits for users and groups.
     #[must_use]
     pub fn with_policy_limits(mut self, limits: PolicyLimits) -> Self {
         self.policy_limits = limits;
@@ -207,7 +207,7 @@ impl Store {
 
     /// Closes the database and waits until all connections are closed.
     /// Clones of a closed store return errors.
-    /// If the store is dropped without a call of this function, the connections are closed in the background.
+    /// If the store is dropped without calling this function, the connections are closed in the background.
     pub async fn close(self) {
         self.database.close().await;
     }
@@ -249,7 +249,7 @@ impl Store {
         self.data_dir.database_path()
     }
 
-    /// Returns the storage of results.
+    /// Returns the result store.
     #[must_use]
     pub fn results(&self) -> &ResultStore {
         &self.results

@@ -2,7 +2,7 @@
 
 use clew_model::RequestId;
 
-/// Notification of a change that a process with the same database has committed.
+/// Notification of a change that was committed by a process that shares the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreEvent {
     /// A collection was queued.

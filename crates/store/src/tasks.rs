@@ -46,11 +46,11 @@ pub struct CollectionTask {
     pub attempts: u32,
     /// Time when the task was queued.
     pub created_at: i64,
-    /// End time, or `None` if the collection task has not ended.
+    /// Time when the collection task finished, or `None` if it has not finished.
     pub ended_at: Option<i64>,
 }
 
-/// Request of a worker to claim tasks.
+/// Worker's request to claim tasks.
 #[derive(Debug, Clone)]
 pub struct ClaimRequest {
     /// Name of the worker.
@@ -70,7 +70,7 @@ pub struct ClaimRequest {
 pub struct ClaimedTasks {
     /// Tasks that the worker has claimed.
     pub tasks: Vec<ClaimedTask>,
-    /// Failures of tasks that ended because their stored data was invalid.
+    /// Failures of tasks whose stored data was invalid.
     pub damaged: Vec<Failure>,
 }
 
@@ -79,7 +79,7 @@ pub struct ClaimedTasks {
 pub struct ClaimedTask {
     /// The task.
     pub task: CollectionTask,
-    /// Fencing token. Only the holder of the current token can renew the lease, end the task or release the task.
+    /// Fencing token. Only the holder of the current token can renew the lease and complete or release the task.
     pub fence: i64,
 }
 

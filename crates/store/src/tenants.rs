@@ -26,18 +26,18 @@ pub struct Project {
     pub description: String,
     /// True if the project is enabled.
     pub enabled: bool,
-    /// True if users without the permission to see statements see statement templates instead.
+    /// True if users without permission to see statements are shown statement templates instead.
     pub masking: bool,
 }
 
-/// Changes to a project. A field that is `None` stays unchanged.
+/// Changes to a project. Fields set to `None` stay unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProjectChange {
     /// Description.
     pub description: Option<String>,
     /// True if the project is enabled.
     pub enabled: Option<bool>,
-    /// True if users without the permission to see statements see statement templates instead.
+    /// True if users without permission to see statements are shown statement templates instead.
     pub masking: Option<bool>,
 }
 
@@ -54,7 +54,7 @@ pub struct EnterpriseProject {
     pub enabled: bool,
 }
 
-/// Changes to an enterprise project. A field that is `None` stays unchanged.
+/// Changes to an enterprise project. Fields set to `None` stay unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EnterpriseProjectChange {
     /// Description.

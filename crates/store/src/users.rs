@@ -38,7 +38,7 @@ impl fmt::Debug for User {
     }
 }
 
-/// User to create. Do not log this value, because it contains a password hash.
+/// User to create. Do not log this value because it contains a password hash.
 #[derive(Clone)]
 pub struct NewUser {
     /// Name, unique in its domain.
@@ -51,8 +51,8 @@ pub struct NewUser {
     pub description: String,
 }
 
-/// Changes to a user. A field that is `None` stays unchanged.
-/// Do not log this value, because it may contain a password hash.
+/// Changes to a user. Fields set to `None` stay unchanged.
+/// Do not log this value because it may contain a password hash.
 #[derive(Clone, Default)]
 pub struct UserChange {
     /// New password hash, as a PHC string.

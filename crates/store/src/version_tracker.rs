@@ -1,6 +1,6 @@
-//! Tracks the version counters of the database contents. A changed counter invalidates cached values.
+//! Tracks the database's version counters. A changed counter invalidates cached values.
 //!
-//! A cached value stays valid until the version of its data changes.
+//! A cached value stays valid until its data version changes.
 //! Caches compare versions before each use, so commits by other processes also invalidate cached values.
 //! If no transaction has committed since the last query, [`VersionFastPath`] returns the last version without a query.
 //! After a commit, one query reads the data version for all pending requests.
@@ -20,7 +20,7 @@ const MAX_BATCH_SIZE: usize = 1024;
 /// Channel for the response to one version request.
 type Reply = oneshot::Sender<Result<DataVersion, StoreError>>;
 
-/// Handle that returns the current data version. Clones share the queries for the data version.
+/// Handle for reading the current data version. Clones share the queries for the data version.
 #[derive(Clone)]
 pub(crate) struct VersionTracker {
     fast_path: VersionFastPath,

@@ -1,5 +1,5 @@
-//! Restricts the data directory to its owner: mode 0700 for directories and 0600 for files.
-//! When Clew opens a data directory, it removes all permissions for other accounts.
+//! Restricts access to the data directory to its owner: mode 0700 for directories and 0600 for files.
+//! Opening a data directory removes all permissions for other accounts.
 
 use std::fs::{self, Metadata, Permissions};
 use std::io;
@@ -11,20 +11,20 @@ use tracing::warn;
 use super::DataDir;
 use crate::error::StoreError;
 
-/// Mask of the permission bits for the group and for other accounts.
+/// Mask for the permission bits of group and others.
 const GROUP_AND_OTHERS_MODE: u32 = 0o077;
 /// Sticky bit, which is set on shared directories such as `/tmp`.
 const STICKY_BIT: u32 = 0o1000;
-/// Name prefixes of the expected entries in a data directory: files and directories of Clew, and `lost+found`.
+/// Name prefixes of the expected entries in a data directory: Clew's files and directories, and `lost+found`.
 const EXPECTED_ENTRY_PREFIXES: [&str; 6] = ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
 /// Name prefixes of the files whose permissions Clew restricts.
 /// The master key file is excluded, because `master_key.rs` rejects a key file that other accounts can read.
 const RESTRICTED_FILE_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 
 impl DataDir {
-    /// Restricts an existing data directory to its owner before the initialisation.
-    /// Fails if another account owns the data directory and its permissions are too wide.
-    /// Fails if the directory is accessible to other accounts and contains files of other programs.
+    /// Restricts access to an existing data directory to its owner before initialisation.
+    /// Fails if another account owns the data directory and its permissions are too permissive.
+    /// Fails if the directory is accessible to other accounts and contains files that do not belong to Clew.
     pub(crate) fn restrict_before_initialisation(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
@@ -33,8 +33,8 @@ impl DataDir {
         restrict_file_mode(&self.root, 0o700, foreign.as_deref())
     }
 
-    /// Restricts the data directory, its subdirectories and its database files to their owner.
-    /// Fails if another account owns a directory or file whose permissions are too wide.
+    /// Restricts access to the data directory, its subdirectories and its database files to their owner.
+    /// Fails if another account owns a directory or file with permissions that are too permissive.
     pub(crate) fn restrict_data_directory(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
@@ -62,7 +62,7 @@ impl DataDir {
         Ok(names)
     }
 
-    /// Restricts the result files to their owner.
+    /// Restricts access to the result files to their owner.
     pub(crate) fn restrict_result_files(&self) -> Result<(), StoreError> {
         let folder = self.results_path();
         let entries = match fs::read_dir(&folder) {
@@ -82,10 +82,10 @@ fn has_any_prefix(name: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Restricts the permissions of a file or directory to its owner.
-/// `foreign` is the name of an entry in the directory that Clew did not create, if any.
+/// Restricts access to a file or directory to its owner.
+/// `foreign` is the name of a directory entry that Clew did not create, if any.
 fn restrict_file_mode(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
-    // Do not follow symbolic links, because their targets are outside of the directory.
+    // Do not follow symbolic links to files, because their targets are outside the directory.
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -12,7 +12,7 @@ pub(crate) enum ChangeDetector {
 }
 
 impl ChangeDetector {
-    /// Returns the fast path, which reads the data version without a query. Only SQLite has a fast path.
+    /// Returns the fast path for reading the data version without a query. Only SQLite has a fast path.
     pub(crate) fn fast_path(&self) -> VersionFastPath {
         match self {
             Self::Sqlite(detector) => detector.fast_path(),

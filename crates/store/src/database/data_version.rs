@@ -1,10 +1,10 @@
 //! Defines the version counters that increase when the contents of the database change.
 
-/// Values of the data version counters at the time of a query. The counters never decrease.
-/// Data that is read after this query stays valid until the version counter for the data increases.
+/// Version counter values at the time of a query. The counters never decrease.
+/// Data that is read after this query stays valid until its version counter increases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DataVersion {
-    /// Version of all tables.
+    /// Version counter for all tables.
     pub(crate) any_table: i64,
     /// Version counter for identities, policies and the inventory.
     pub(crate) access: i64,

@@ -1,4 +1,4 @@
-//! Converts database errors to [`StoreError`] and adds a remedy for common causes.
+//! Converts database errors to [`StoreError`] and adds a hint for common causes.
 
 use std::io::ErrorKind;
 
@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteError;
 use crate::error::StoreError;
 
 impl StoreError {
-    /// Returns a `map_err` function that converts database errors. `action` completes the message "could not …".
+    /// Returns a closure for `map_err` that converts database errors. `action` completes the message "could not …".
     pub(crate) fn database_error(action: &'static str) -> impl Fn(sqlx::Error) -> Self {
         move |source| Self::Database { action, remedy: find_remedy(&source), source: Box::new(source) }
     }
@@ -26,8 +26,8 @@ pub(crate) fn migration_error(error: MigrateError) -> StoreError {
     }
 }
 
-/// Returns a `map_err` function for `INSERT` statements.
-/// The returned function converts a unique constraint violation to [`StoreError::AlreadyExists`].
+/// Returns a closure for `map_err` that converts errors from `INSERT` statements.
+/// The closure converts a unique constraint violation to [`StoreError::AlreadyExists`].
 pub(crate) fn convert_insert_error(
     action: &'static str,
     what: &'static str,
@@ -40,7 +40,7 @@ pub(crate) fn convert_insert_error(
     }
 }
 
-/// Returns the remedy to append to an error message: an empty string, or a string that starts with "; ".
+/// Returns the hint to append to an error message: an empty string, or a string that starts with "; ".
 fn find_remedy(error: &sqlx::Error) -> &'static str {
     let Some(cause) = error.as_database_error() else { return connection_remedy(error) };
     let code = cause.code().unwrap_or_default();
@@ -50,7 +50,7 @@ fn find_remedy(error: &sqlx::Error) -> &'static str {
     }
 }
 
-/// Returns the remedy for a primary SQLite result code (<https://www.sqlite.org/rescode.html>).
+/// Returns the hint for a primary SQLite result code (<https://www.sqlite.org/rescode.html>).
 fn sqlite_remedy(code: &str) -> &'static str {
     match code.parse::<u32>().map(|code| code & 0xff) {
         Ok(5 | 6) => "; another process locked the database for too long: try again",
@@ -63,7 +63,7 @@ fn sqlite_remedy(code: &str) -> &'static str {
     }
 }
 
-/// Returns the remedy for a PostgreSQL error code (<https://www.postgresql.org/docs/15/errcodes-appendix.html>).
+/// Returns the hint for a PostgreSQL error code (<https://www.postgresql.org/docs/15/errcodes-appendix.html>).
 fn postgres_remedy(code: &str) -> &'static str {
     match code {
         "25P03" | "40P01" | "55P03" => "; another process locked the database for too long: try again",
@@ -80,7 +80,7 @@ fn postgres_remedy(code: &str) -> &'static str {
 fn connection_remedy(error: &sqlx::Error) -> &'static str {
     const TLS_REMEDY: &str = "; check sslmode and sslrootcert in the URL of the database";
     match error {
-        // The TLS library reports a rejected certificate as invalid data.
+        // The TLS library reports a rejected certificate as `InvalidData`.
         sqlx::Error::Io(error) if error.kind() == ErrorKind::InvalidData => TLS_REMEDY,
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => "; check whether the database is reachable",
         sqlx::Error::Tls(_) => TLS_REMEDY,

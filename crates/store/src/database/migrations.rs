@@ -5,7 +5,7 @@
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-/// Embeds the migration files of a `migrations` subdirectory as (file name, SQL text) pairs.
+/// Embeds the migration files in a `migrations` subdirectory as (file name, SQL text) pairs.
 macro_rules! embed_migrations {
     ($directory:literal, [$($file:literal),+ $(,)?]) => {
         &[$(($file, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/", $directory, "/", $file)))),+]
@@ -17,7 +17,7 @@ pub(crate) use embed_migrations;
 /// Embedded migration: the file name, such as `0001_initial.sql`, and the SQL text.
 pub(crate) type MigrationFile = (&'static str, &'static str);
 
-/// Creates a migrator from embedded files. Each file name contains the version and the description of a migration.
+/// Creates a migrator from embedded files. Each file name contains the migration's version and description.
 pub(crate) fn new_migrator(files: &[MigrationFile]) -> Migrator {
     Migrator::with_migrations(files.iter().filter_map(|(name, sql)| parse_migration(name, sql)).collect())
 }

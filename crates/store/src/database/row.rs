@@ -10,7 +10,7 @@ pub(crate) enum Row {
     Postgres(PgRow),
 }
 
-/// Rust type that can be decoded from columns in SQLite and in PostgreSQL.
+/// Rust type that can be decoded from SQLite and PostgreSQL columns.
 pub(crate) trait ColumnValue:
     Type<Sqlite> + for<'r> Decode<'r, Sqlite> + Type<Postgres> + for<'r> Decode<'r, Postgres>
 {

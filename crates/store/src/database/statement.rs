@@ -16,7 +16,7 @@ pub(crate) struct Statement<'q, T> {
     decode: fn(Row) -> Result<T, sqlx::Error>,
 }
 
-/// Parameter of an SQL statement. `NULL` values also have a type, because PostgreSQL requires typed parameters.
+/// SQL statement parameter. `NULL` values are typed as well because PostgreSQL requires typed parameters.
 pub(crate) enum Parameter<'q> {
     Integer(Option<i64>),
     Bool(Option<bool>),
@@ -148,7 +148,7 @@ impl<'q, T> Statement<'q, T> {
 
 /// Database-specific conversion of statement parameters.
 trait Dialect: sqlx::Database {
-    /// Replaces characters of a text parameter that the database cannot store.
+    /// Replaces characters that the database cannot store in a text parameter.
     fn to_storable_text(text: String) -> String;
 }
 
@@ -159,7 +159,7 @@ impl Dialect for Sqlite {
 }
 
 impl Dialect for Postgres {
-    /// Replaces U+0000, which PostgreSQL cannot store, with U+2400 (the symbol for null).
+    /// Replaces U+0000, which PostgreSQL cannot store, with U+2400 (`SYMBOL FOR NULL`).
     fn to_storable_text(text: String) -> String {
         if text.contains('\0') { text.replace('\0', "\u{2400}") } else { text }
     }

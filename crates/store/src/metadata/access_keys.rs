@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
 
-/// Maximum number of access keys per user: the current key and a replacement.
+/// Maximum number of access keys per user: the current key and its replacement.
 const MAX_ACCESS_KEYS_PER_USER: u32 = 2;
 /// Minimum time between two updates of an access key's last-used timestamp, in seconds.
 const LAST_USE_WRITE_INTERVAL_SECONDS: i64 = 60;
@@ -68,7 +68,7 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the permanent access keys of a user, oldest first.
+    /// Returns a user's permanent access keys, oldest first.
     pub async fn list_access_keys(&self, user: &UserId) -> Result<Vec<AccessKeyRecord>, StoreError> {
         let statement =
             "SELECT id, user_id, enabled, created_at, last_used_at FROM access_keys WHERE user_id = $1 ORDER BY rowid";
@@ -91,7 +91,7 @@ impl Store {
     }
 
     /// Enables or disables an access key. Returns false if the key does not exist.
-    /// Disabling an access key also revokes the user's tokens and temporary keys, because the key may have issued them.
+    /// Disabling an access key also revokes the user's tokens and temporary keys because the key may have issued them.
     /// See section 3.2 of the specification.
     pub async fn set_access_key_enabled(
         &self,
@@ -158,7 +158,7 @@ impl Store {
     pub async fn record_access_key_use(&self, key: &AccessKey) -> Result<(), StoreError> {
         let (last, now) = (key.last_recorded_use.load(Ordering::Relaxed), self.clock.unix_seconds());
         let due = key.temporary.is_none() && now.saturating_sub(last) >= LAST_USE_WRITE_INTERVAL_SECONDS;
-        // Only one of several concurrent requests writes the time.
+        // Only one of several concurrent requests updates the timestamp.
         if !due || key.last_recorded_use.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             return Ok(());
         }

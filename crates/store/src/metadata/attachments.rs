@@ -1,4 +1,4 @@
-//! Queries for policy attachments to users and groups.
+//! Queries for attaching policies to users and groups.
 
 use clew_model::{AuditEvent, DomainId, Origin, ProjectId, UserId};
 use serde_json::json;
@@ -99,7 +99,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Returns the attachments of a policy.
+    /// Returns a policy's attachments.
     pub async fn list_policy_attachments(&self, policy: &PolicyRef) -> Result<Vec<Attachment>, StoreError> {
         let (own, system) = policy_columns(policy);
         let rows = query(SELECT_ATTACHMENTS_BY_POLICY)
@@ -123,7 +123,7 @@ impl Store {
         rows.iter().map(attachment_from_row).collect()
     }
 
-    /// Returns all policies of a user, attached directly or through a group.
+    /// Returns all policies that apply to a user, attached either directly or through a group.
     pub async fn list_user_grants(&self, user: &UserId) -> Result<Vec<StoredGrant>, StoreError> {
         let rows = query(SELECT_USER_GRANTS)
             .bind(user.as_str())

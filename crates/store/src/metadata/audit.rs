@@ -1,4 +1,4 @@
-//! Audit log: an append-only chain of rows. The MAC of each row covers the MAC of the previous row.
+//! Audit log: an append-only chain of rows in which each row's MAC covers the previous row's MAC.
 //!
 //! An audited change and its audit row are committed in the same transaction (see `audited_tx.rs`).
 //! [`Store::append_audit_event`] appends an audit event for an operation without an audited database change.
@@ -44,7 +44,7 @@ const SELECT_ROWS_AFTER: &str = select_matching_rows_sql!(">", "seq");
 const SELECT_ROWS_BEFORE: &str = select_matching_rows_sql!("<", "seq DESC");
 
 impl Store {
-    /// Appends an event to the audit log. Events of concurrent callers share a transaction.
+    /// Appends an event to the audit log. Events from concurrent callers share a transaction.
     /// When this function returns, the audit event is durable.
     pub async fn append_audit_event(&self, event: &AuditEvent) -> Result<(), StoreError> {
         self.append_grouped_event(event.clone()).await

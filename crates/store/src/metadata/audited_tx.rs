@@ -43,7 +43,7 @@ impl AuditedTransaction {
         &mut self.transaction
     }
 
-    /// Returns a `map_err` function that converts database errors.
+    /// Returns a closure for `map_err` that converts database errors.
     pub(super) fn error_mapper(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
         StoreError::database_error(self.action)
     }

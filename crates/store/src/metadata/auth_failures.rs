@@ -8,7 +8,7 @@ pub(crate) struct AuthFailures {
 }
 
 impl AuthFailures {
-    /// Returns the end of the lockout, or `None` if no lockout is active at the time `now`.
+    /// Returns the end of the lockout, or `None` if no lockout is active at time `now`.
     pub(crate) fn lockout_end(self, now: i64) -> Option<i64> {
         self.locked_until.filter(|end| *end > now)
     }

@@ -14,7 +14,7 @@ use crate::sealing::AssociatedData;
 use crate::store::{InitialIds, InitialTenant, REGION_SETTING, Store};
 use crate::users::NewUser;
 
-/// Name of the setting that stores an encrypted constant. Clew decrypts the constant to verify the master key.
+/// Name of the setting that stores an encrypted constant, which is decrypted to verify the master key.
 pub(super) const CANARY_SETTING: &str = "canary";
 pub(super) const CANARY_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: CANARY_SETTING };
@@ -69,7 +69,7 @@ impl Store {
     }
 
     /// Verifies the master key.
-    /// Starts the audit log if the database is from a Clew version without an audit log.
+    /// Starts the audit log if the database was created by a Clew version without an audit log.
     pub(crate) async fn check_master_key(&self) -> Result<(), StoreError> {
         let canary = read_setting(&self.database, CANARY_SETTING).await?.ok_or_else(|| StoreError::Damaged {
             what: "metadata",

@@ -45,7 +45,7 @@ impl Store {
         Ok(id)
     }
 
-    /// Returns the enterprise projects of a domain: the default project first, then the others sorted by name.
+    /// Returns a domain's enterprise projects: the default project first, then the others sorted by name.
     pub async fn list_enterprise_projects(&self, domain: &DomainId) -> Result<Vec<EnterpriseProject>, StoreError> {
         let rows =
             query("SELECT id, name, description, enabled FROM enterprise_projects WHERE domain_id = $1 ORDER BY name")
@@ -62,7 +62,7 @@ impl Store {
         std::iter::once(Ok(default)).chain(rows.iter().map(enterprise_project_from_row)).collect()
     }
 
-    /// Updates an enterprise project. Returns false for the default project and for an unknown project.
+    /// Updates an enterprise project. Returns false if it is the default project or does not exist.
     pub async fn update_enterprise_project(
         &self,
         by: &Origin,

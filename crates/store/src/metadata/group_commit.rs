@@ -17,10 +17,10 @@ const MAX_BATCH_SIZE: usize = 512;
 
 /// Database write that can share a transaction with other writes.
 pub(super) trait GroupedWrite: Send + Sync + 'static {
-    /// Value that the caller receives.
+    /// Value returned to the caller.
     type Output: Send + 'static;
 
-    /// Description of the write for the error message if the shared transaction cannot begin or commit.
+    /// Describes the write in the error message if the shared transaction cannot begin or commit.
     const ERROR_CONTEXT: &'static str;
 
     /// Executes the SQL statements of the write.
@@ -45,7 +45,7 @@ struct WriteQueue {
 /// Batch of writes that share one transaction.
 #[derive(Default)]
 struct WriteBatch {
-    /// Audit events, which are appended to the audit log together, after the other writes.
+    /// Audit events, which are appended to the audit log together after the other writes.
     events: Vec<QueuedEvent>,
     writes: Vec<Box<dyn PendingWrite>>,
 }
@@ -92,7 +92,7 @@ impl<W: GroupedWrite> PendingWrite for QueuedWrite<W> {
 }
 
 impl GroupCommit {
-    /// Executes a write in a transaction that is shared with concurrent callers.
+    /// Executes a write in a transaction shared with concurrent callers.
     /// When this function returns, the write is durable. Cancelling the caller does not cancel the write.
     pub(super) async fn execute_write<W: GroupedWrite>(
         &self,
@@ -104,7 +104,7 @@ impl GroupCommit {
         response.await.unwrap_or(Err(StoreError::Stopped))
     }
 
-    /// Appends an audit event in a transaction that is shared with concurrent callers.
+    /// Appends an audit event in a transaction shared with concurrent callers.
     /// When this function returns, the audit event is durable.
     pub(super) async fn append_event(&self, database: AuditedDatabase, event: AuditEvent) -> Result<(), StoreError> {
         let (reply, response) = oneshot::channel();
@@ -170,7 +170,7 @@ async fn drain_queue(database: AuditedDatabase, mut writer: WriterGuard) {
 enum BatchError {
     /// The write at this index failed.
     Write(usize, StoreError),
-    /// The append to the audit log failed.
+    /// Appending to the audit log failed.
     Events(StoreError),
     /// The shared transaction could not begin or commit.
     Transaction(StoreError),
@@ -181,7 +181,7 @@ impl WriteBatch {
         self.events.is_empty() && self.writes.is_empty()
     }
 
-    /// Executes all writes in one transaction. If a write fails, executes the other writes in a new transaction.
+    /// Executes all writes in one transaction. If a write fails, retries the other writes in a new transaction.
     async fn execute(mut self, database: &AuditedDatabase) {
         while !self.is_empty() {
             match self.try_execute(database).await {

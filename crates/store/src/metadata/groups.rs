@@ -51,7 +51,7 @@ impl Store {
         Ok(id)
     }
 
-    /// Returns the groups of a domain, sorted by name.
+    /// Returns all groups in a domain, sorted by name.
     pub async fn list_groups(&self, domain: &DomainId) -> Result<Vec<Group>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_GROUPS} WHERE domain_id = $1 ORDER BY name")))
             .bind(domain.as_str())
@@ -66,7 +66,7 @@ impl Store {
         find_group(&self.database, id).await
     }
 
-    /// Removes a group together with its attachments. Returns false if the group does not exist.
+    /// Removes a group and its policy attachments. Returns false if the group does not exist.
     pub async fn remove_group(&self, by: &Origin, id: &GroupId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("remove a group").await?;
         let Some(before) = find_group(tx.transaction(), id).await? else { return Ok(false) };
@@ -85,7 +85,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Adds a user to a group of the same domain. Returns false if the user is already a member.
+    /// Adds a user to a group in the same domain. Returns false if the user is already a member.
     pub async fn add_group_member(&self, by: &Origin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
         let statement = "INSERT INTO members (group_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
         self.change_group_membership(by, "AddUserToGroup", statement, group, user).await

@@ -1,6 +1,6 @@
 //! Queue of intelligent kills (see `docs/decisions/0011-intelligent-kill.md`).
 //! Unlike a collection, an intelligent kill is never retried.
-//! Clew selects the victims when the intelligent kill runs, so a retry might kill other sessions than intended.
+//! The sessions are selected when the intelligent kill runs, so a retry might kill sessions that were not intended.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::error::StoreError;
 use crate::intelligent_kills::{IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill};
 use crate::store::Store;
 
-/// Name of the audit operation that records the end of an intelligent kill.
+/// Name of the audit operation that records the completion of an intelligent kill.
 const AUDIT_OPERATION_NAME: &str = "EndIntelligentKill";
 
 /// Claims the oldest queued intelligent kill. Skips nodes that already have a running intelligent kill.
@@ -25,7 +25,7 @@ const CLAIM_OLDEST_KILL_QUERY: &str = "UPDATE intelligent_kills SET status = 'ru
          ORDER BY w.id LIMIT 1) \
      RETURNING *";
 
-/// Selects queued intelligent kills that are too old, and running intelligent kills whose lease has expired.
+/// Selects queued intelligent kills that are too old and running intelligent kills whose lease has expired.
 const SELECT_STALE_KILLS_QUERY: &str = "SELECT * FROM intelligent_kills \
      WHERE (status = 'queued' AND id < $1) OR (status = 'running' AND lease_until <= $2) ORDER BY id";
 
@@ -33,7 +33,7 @@ const SELECT_MATCHING_KILLS_QUERY: &str = "SELECT * FROM intelligent_kills \
      WHERE instance_id = $1 AND node_id = $2 AND id >= $3 AND id < $4 AND ended_at IS NOT NULL";
 
 impl Store {
-    /// Queues an intelligent kill. Fails with [`StoreError::QueueFull`] if the node already has `limit` queued kills.
+    /// Enqueues an intelligent kill. Fails with [`StoreError::QueueFull`] if the node already has `limit` queued kills.
     pub async fn insert_intelligent_kill(
         &self,
         new: &NewIntelligentKill,
@@ -70,7 +70,7 @@ impl Store {
         ids.pop().map(IntelligentKillId).ok_or_else(full)
     }
 
-    /// Claims the oldest queued intelligent kill that is not older than `max_age`, for the lease duration `lease`.
+    /// Claims the oldest queued intelligent kill that is not older than `max_age`, with the lease duration `lease`.
     pub async fn claim_intelligent_kill(
         &self,
         lease: Duration,
@@ -92,8 +92,8 @@ impl Store {
         row.as_ref().map(intelligent_kill_from_row).transpose()
     }
 
-    /// Marks a running intelligent kill as ended and appends an audit event. `reason` is the failure reason, if any.
-    /// Returns false and changes nothing if the intelligent kill is not running.
+    /// Marks a running intelligent kill as finished and appends an audit event. `reason` is the failure reason, if any.
+    /// Returns false without making changes if the intelligent kill is not running.
     pub async fn finish_intelligent_kill(
         &self,
         id: IntelligentKillId,
@@ -103,7 +103,7 @@ impl Store {
         self.record_intelligent_kill_end(id, TaskStatus::Running, reason, Some(victims)).await
     }
 
-    /// Marks as failed all queued intelligent kills older than `max_age`, and all running ones with an expired lease.
+    /// Marks queued intelligent kills older than `max_age` and running ones with an expired lease as failed.
     /// Returns the intelligent kills that this call marked as failed, with their previous status.
     pub async fn fail_stale_intelligent_kills(&self, max_age: Duration) -> Result<Vec<IntelligentKill>, StoreError> {
         const EXPIRED_IN_QUEUE_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \
@@ -207,7 +207,7 @@ impl Store {
         Ok((rows.iter().map(intelligent_kill_from_row).collect::<Result<_, _>>()?, total.unsigned_abs()))
     }
 
-    /// Removes intelligent kills that ended before `cutoff`, a Unix timestamp in milliseconds.
+    /// Removes intelligent kills that finished before `cutoff`, a Unix timestamp in milliseconds.
     /// Returns the number of removed intelligent kills.
     pub async fn remove_intelligent_kills_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let removed = query("DELETE FROM intelligent_kills WHERE ended_at < $1")

@@ -34,7 +34,7 @@ const INSTANCE_COLUMNS: &str = "i.id, i.project_id, i.name, i.enterprise_project
 const MAX_INSTANCE_NAME_LEN: usize = 128;
 
 impl Store {
-    /// Adds an instance with its nodes. Stores the node passwords encrypted.
+    /// Adds an instance with its nodes. The node passwords are stored encrypted.
     pub async fn add_instance(&self, by: &Origin, instance: NewInstance) -> Result<Instance, StoreError> {
         validate_instance(&instance)?;
         let id = instance.id.clone().unwrap_or_else(InstanceId::generate);
@@ -196,7 +196,7 @@ impl Store {
         Ok(self.instances_from_rows(row.into_iter().collect()).await?.pop())
     }
 
-    /// Returns the instances of all projects, oldest first.
+    /// Returns the instances in all projects, oldest first.
     pub async fn list_all_instances(&self) -> Result<Vec<Instance>, StoreError> {
         let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i ORDER BY i.created_at, i.rowid");
         let rows = query(AssertSqlSafe(statement))
@@ -225,7 +225,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Updates the URL and password of a node, and ends the node's login backoff.
+    /// Updates a node's URL and password and clears its login backoff.
     /// Returns false if the instance does not exist in the project or has no such node.
     pub async fn set_node_url(
         &self,
@@ -284,7 +284,7 @@ impl Store {
         Ok(Some(found))
     }
 
-    /// Returns the nodes of an instance with their passwords.
+    /// Returns an instance's nodes with their passwords.
     pub async fn list_nodes_with_passwords(&self, instance: &InstanceId) -> Result<Vec<Node>, StoreError> {
         let mut nodes = Vec::new();
         for node in self.select_instance_nodes(instance).await? {

@@ -17,10 +17,10 @@ use crate::store::Store;
 
 /// Maximum number of running kill tasks per instance (spec section 2.8).
 const MAX_RUNNING_KILL_TASKS: u32 = 5;
-/// Maximum number of stored kill tasks per instance, including ended tasks.
+/// Maximum number of stored kill tasks per instance, including finished tasks.
 const MAX_STORED_KILL_TASKS: u32 = 100;
 
-/// SQL condition that selects kill tasks that are running at the time `$2`.
+/// SQL condition that selects kill tasks running at time `$2`.
 const RUNNING_KILL_TASK_CONDITION: &str = "stopped_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
 
 impl Store {
@@ -80,7 +80,7 @@ impl Store {
         Ok(())
     }
 
-    /// Adds and starts a kill task. Returns the id of the task, or `None` if the project has no such instance.
+    /// Adds and starts a kill task. Returns the task id, or `None` if the project has no such instance.
     ///
     /// Fails with [`StoreError::KillSwitchOff`] if the kill switch is off.
     /// Fails with [`StoreError::TooManyKillTasks`] if the instance has the maximum number of running tasks.
@@ -175,7 +175,7 @@ impl Store {
         tx.commit_with_event(&AuditEvent { domain_id, project_id, instance_id, ..event }).await
     }
 
-    /// Returns the stored kill tasks of an instance, running and ended, newest first.
+    /// Returns an instance's stored kill tasks, including finished ones, newest first.
     pub async fn list_kill_tasks(&self, instance: &InstanceId) -> Result<Vec<KillTask>, StoreError> {
         let now = self.clock.unix_millis();
         let rows = query("SELECT * FROM kill_tasks WHERE instance_id = $1 ORDER BY id DESC")

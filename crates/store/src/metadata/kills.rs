@@ -1,4 +1,4 @@
-//! Queries for kill records. Clew inserts a record before it sends a kill, and adds the outcome afterwards.
+//! Queries for kill records. Clew inserts a record before it sends a kill and adds the outcome afterwards.
 
 use clew_model::{AuditEvent, DomainId, InstanceId, NodeId, Origin, Outcome, Pagination, ProjectId};
 use serde_json::json;
@@ -20,7 +20,7 @@ const FROM_MATCHING_KILLS_SQL: &str = "FROM killed_sessions WHERE instance_id = 
 
 impl Store {
     /// Records kills before Clew sends them. [`Store::record_kill_outcomes`] adds the outcomes later.
-    /// Returns the ids of the kill records in the order of `kills`.
+    /// Returns the ids of the kill records in the same order as `kills`.
     pub async fn insert_kills(&self, kills: &[NewKill]) -> Result<Vec<i64>, StoreError> {
         let failed = StoreError::database_error("record a kill");
         let now = self.clock.unix_millis();
@@ -57,7 +57,7 @@ impl Store {
         Ok(ids)
     }
 
-    /// Records the outcome and details of each kill, and appends an audit event for each kill.
+    /// Records each kill's outcome and details and appends an audit event for each kill.
     /// A known outcome is not replaced.
     pub async fn record_kill_outcomes(
         &self,
@@ -69,7 +69,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Records the outcome `Unknown` for kills that were interrupted because a Clew process terminated.
+    /// Records the outcome `Unknown` for kills that were interrupted when a Clew process terminated.
     /// Affects only kills that were recorded before `before`, a Unix timestamp in milliseconds.
     /// Returns the number of interrupted kills.
     pub async fn mark_interrupted_kills_unknown(&self, before: i64) -> Result<u64, StoreError> {

@@ -1,9 +1,9 @@
 //! Locks out a user name or access key id after consecutive authentication failures.
-//! The database stores keyed hashes of user names, because users sometimes type passwords into the user name field.
+//! The database stores keyed hashes of user names because users sometimes enter passwords in the user name field.
 //!
 //! A server reserves each authentication attempt before it checks the password.
 //! A reserved attempt counts as an authentication failure until the password check succeeds.
-//! Reservations limit the concurrent attempts on all servers to the number of failures that cause a lockout.
+//! Reservations limit concurrent attempts across all servers to the number of failures that trigger a lockout.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use crate::derived_keys::hmac_sha256;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Number of consecutive authentication failures that cause a lockout.
+/// Number of consecutive authentication failures that trigger a lockout.
 const MAX_CONSECUTIVE_FAILURES: i64 = 5;
-/// Duration of a lockout in seconds, and maximum time between two failures that count as consecutive.
+/// Lockout duration in seconds, and the maximum time between two failures that count as consecutive.
 const LOCKOUT_SECONDS: i64 = 5 * 60;
 /// Time in seconds after which a reserved attempt without an outcome counts as failed.
 const RESERVATION_TTL_SECONDS: i64 = 30;
@@ -36,15 +36,15 @@ const ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 pub enum AuthAttemptReservation {
     /// The attempt is reserved and counts as failed until [`Store::clear_auth_failures`] is called.
     Granted,
-    /// Concurrent authentication attempts have reserved all remaining attempts before a lockout.
+    /// Concurrent authentication attempts have reserved all attempts that remain before a lockout.
     Busy,
     /// Authentication is locked out.
     Locked,
 }
 
 impl Store {
-    /// Reserves an authentication attempt. `subject` is `key:<access key id>` or `user:<domain>/<name>`, for example.
-    /// The user or access key need not exist.
+    /// Reserves an authentication attempt. `subject` is, for example, `key:<access key id>` or `user:<domain>/<name>`.
+    /// The user or access key does not need to exist.
     pub async fn reserve_auth_attempt(&self, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
         let failed = StoreError::database_error("reserve an authentication attempt");
         // A read-only query avoids the write lock.
@@ -87,13 +87,13 @@ impl Store {
         Ok(if locks { AuthAttemptReservation::Locked } else { AuthAttemptReservation::Granted })
     }
 
-    /// Records that a reserved authentication attempt failed. The fifth consecutive failure causes a lockout.
+    /// Records that a reserved authentication attempt failed. The fifth consecutive failure triggers a lockout.
     pub async fn confirm_auth_failure(&self, subject: &str) -> Result<(), StoreError> {
         self.increment_failure_count(subject, 0).await.map(drop)
     }
 
-    /// Records a failed authentication attempt without a reservation. Fast credential checks need no reservation.
-    /// The fifth consecutive failure causes a lockout.
+    /// Records a failed authentication attempt that was not reserved. Fast credential checks need no reservation.
+    /// The fifth consecutive failure triggers a lockout.
     /// Returns the end of the lockout as a Unix timestamp in seconds, or `None` if there is no lockout.
     pub async fn record_auth_failure(&self, subject: &str) -> Result<Option<i64>, StoreError> {
         self.increment_failure_count(subject, 1).await
@@ -104,7 +104,7 @@ impl Store {
         let now = self.clock.unix_seconds();
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         delete_expired_failures(&mut transaction, now).await.map_err(&failed)?;
-        // The insert restores a row that a concurrent success has deleted.
+        // The insert restores a row that was deleted by a concurrent successful authentication.
         let rows: Vec<Option<i64>> = query_scalar(
             "INSERT INTO failures (subject, count, last_at) VALUES ($1, 1, $2) ON CONFLICT (subject) DO UPDATE SET \
                  count = CASE WHEN failures.locked_until <= $2 THEN 1 ELSE failures.count + $5 END, last_at = $2, \
@@ -153,7 +153,7 @@ impl Store {
         Ok(row.map(|locked_until| AuthFailures { locked_until }))
     }
 
-    /// Returns a client address as text if this process recorded it within the last day. Does not query the database.
+    /// Returns a client address in text form if this process recorded it within the last day. Sends no database query.
     /// A client address that was recorded within the last day does not need to be recorded again.
     #[must_use]
     pub fn find_recorded_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
@@ -176,9 +176,9 @@ impl Store {
         Ok(found.is_some_and(|last_at| self.clock.unix_seconds() - last_at < ADDRESS_TTL_SECONDS))
     }
 
-    /// Records a client address of a user, at most once per day.
+    /// Records a user's client address, at most once per day.
     /// Does nothing if the user has used the maximum number of other addresses within the last day.
-    /// Without this limit, recently used addresses would replace each other with each request.
+    /// Without this limit, recently used addresses would replace each other on every request.
     pub async fn record_user_address(&self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
         if self.find_recorded_address(user, address).is_some() {
             return Ok(());

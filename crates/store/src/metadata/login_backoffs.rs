@@ -1,4 +1,4 @@
-//! Queries for the login backoffs of nodes. All processes that use the same database share these backoffs.
+//! Queries for the nodes' login backoffs, which are shared by all processes that use the same database.
 
 use clew_model::{Failure, InstanceId, Node, NodeId};
 use secrecy::ExposeSecret;
@@ -13,7 +13,7 @@ use crate::store::Store;
 const MAX_REFUSAL_REASON_LEN: usize = 1000;
 
 impl Store {
-    /// Returns the login backoff of a node, or `None` if the last login succeeded.
+    /// Returns a node's login backoff, or `None` if the last login succeeded.
     pub async fn find_login_backoff(&self, node: &NodeId) -> Result<Option<LoginBackoff>, StoreError> {
         let row = query("SELECT refusals, reason, refused_at, retry_at FROM login_backoffs WHERE node_id = $1")
             .bind(node.as_str())
@@ -37,7 +37,7 @@ impl Store {
     }
 
     /// Requests a permit to log in to a node.
-    /// When a backoff ends, only one process receives a permit to log in. The other processes must wait.
+    /// When a backoff expires, only one process receives a permit to log in. The other processes must wait.
     pub async fn request_login_permit(&self, node: &NodeId, cause: LoginTrigger) -> Result<LoginPermit, StoreError> {
         let Some(backoff) = self.find_login_backoff(node).await? else {
             return Ok(LoginPermit::Granted { refusals: 0 });
@@ -66,7 +66,7 @@ impl Store {
         if updated > 0 {
             return Ok(LoginPermit::Granted { refusals: backoff.refusals });
         }
-        // Another process was granted the login, or the credentials were changed.
+        // Another process was granted the permit, or the credentials were changed.
         Ok(match self.find_login_backoff(node).await? {
             Some(backoff) => LoginPermit::Deferred(backoff),
             None => LoginPermit::Granted { refusals: 0 },
@@ -100,7 +100,7 @@ impl Store {
         Ok(())
     }
 
-    /// Ends a node's login backoff after a successful login.
+    /// Clears a node's login backoff after a successful login.
     pub async fn clear_login_backoff(&self, node: &NodeId) -> Result<(), StoreError> {
         query("DELETE FROM login_backoffs WHERE node_id = $1")
             .bind(node.as_str())

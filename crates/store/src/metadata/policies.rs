@@ -1,4 +1,4 @@
-//! Queries for the custom policies of domains. Policy documents are stored as unparsed text.
+//! Queries for domains' custom policies. Policy documents are stored as unparsed text.
 
 use clew_model::{AuditEvent, DomainId, Origin, PolicyId};
 use serde_json::json;
@@ -18,7 +18,7 @@ const SELECT_POLICIES: &str =
     "SELECT id, name, domain_id, model, document, description, created_at, updated_at FROM policies";
 
 impl Store {
-    /// Creates a policy, or replaces the policy with the same name.
+    /// Creates a policy or replaces the policy with the same name.
     /// The caller must validate the policy document. `model` is the policy model: `role` or `identity`.
     pub async fn put_policy(
         &self,
@@ -70,7 +70,7 @@ impl Store {
         Ok(id)
     }
 
-    /// Returns the policies of a domain, sorted by name.
+    /// Returns all policies in a domain, sorted by name.
     pub async fn list_policies(&self, domain: &DomainId) -> Result<Vec<PolicyRecord>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_POLICIES} WHERE domain_id = $1 ORDER BY name")))
             .bind(domain.as_str())
@@ -85,7 +85,7 @@ impl Store {
         find_policy(&self.database, id).await
     }
 
-    /// Returns a policy of a domain by name.
+    /// Returns a policy in a domain by name.
     pub async fn find_policy_by_name(&self, domain: &DomainId, name: &str) -> Result<Option<PolicyRecord>, StoreError> {
         let row = query(AssertSqlSafe(format!("{SELECT_POLICIES} WHERE domain_id = $1 AND name = $2")))
             .bind(domain.as_str())

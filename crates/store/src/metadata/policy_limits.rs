@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::policies::PolicyLimits;
 
 /// Fails if an affected user or group exceeds the policy limits.
-/// The caller must run this check after it changes policies or attachments, in the same transaction.
+/// The caller must run this check after changing policies or attachments, in the same transaction.
 pub(super) async fn check_policy_limits(
     transaction: &mut Transaction,
     limits: PolicyLimits,

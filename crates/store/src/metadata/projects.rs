@@ -104,7 +104,7 @@ impl Store {
         row.as_ref().map(project_from_row).transpose()
     }
 
-    /// Returns a project of a domain by name.
+    /// Returns a project in a domain by name.
     pub async fn find_project_by_name(&self, domain: &DomainId, name: &str) -> Result<Option<Project>, StoreError> {
         let row = query(AssertSqlSafe(format!("{SELECT_PROJECTS} WHERE p.domain_id = $1 AND p.name = $2")))
             .bind(domain.as_str())
@@ -115,7 +115,7 @@ impl Store {
         row.as_ref().map(project_from_row).transpose()
     }
 
-    /// Returns the projects of a domain, sorted by name.
+    /// Returns all projects in a domain, sorted by name.
     pub async fn list_projects(&self, domain: &DomainId) -> Result<Vec<Project>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_PROJECTS} WHERE p.domain_id = $1 ORDER BY p.name")))
             .bind(domain.as_str())
@@ -125,7 +125,7 @@ impl Store {
         rows.iter().map(project_from_row).collect()
     }
 
-    /// Returns the projects of all domains, sorted by name.
+    /// Returns the projects in all domains, sorted by name.
     pub async fn list_all_projects(&self) -> Result<Vec<Project>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_PROJECTS} ORDER BY p.name, p.id")))
             .fetch_all(&self.database)

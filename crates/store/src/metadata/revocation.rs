@@ -1,4 +1,4 @@
-//! Revokes a user's tokens and temporary keys after a change of the user's permissions.
+//! Revokes a user's tokens and temporary keys after the user's permissions have changed.
 
 use clew_model::{GroupId, PolicyId, UserId};
 use sqlx::AssertSqlSafe;
@@ -18,7 +18,7 @@ pub(super) enum AffectedUsers<'a> {
 }
 
 impl AffectedUsers<'_> {
-    /// Returns an SQL query that selects the ids of the affected users, and the value of its parameter `$2`.
+    /// Returns an SQL query that selects the ids of the affected users and the value of its parameter `$2`.
     pub(super) fn user_id_query(&self) -> (&'static str, &str) {
         match self {
             Self::User(id) => ("SELECT $2", id.as_str()),
@@ -32,7 +32,7 @@ impl AffectedUsers<'_> {
     }
 }
 
-/// Revokes the valid tokens of the affected users. Returns the number of revoked tokens.
+/// Revokes the affected users' valid tokens. Returns the number of revoked tokens.
 pub(super) async fn revoke_tokens(
     transaction: &mut Transaction,
     affected: AffectedUsers<'_>,
@@ -50,7 +50,7 @@ pub(super) async fn revoke_tokens(
     Ok(revoked)
 }
 
-/// Revokes the temporary keys that were issued for revoked tokens of the affected users.
+/// Revokes the temporary keys that were issued for the affected users' revoked tokens.
 /// Returns the number of revoked temporary keys.
 pub(super) async fn revoke_issued_temporary_keys(
     transaction: &mut Transaction,
@@ -66,7 +66,7 @@ pub(super) async fn revoke_issued_temporary_keys(
     revoked.map_err(StoreError::database_error("revoke temporary access keys"))
 }
 
-/// Revokes the valid temporary keys of a user. Returns the number of revoked keys.
+/// Revokes a user's valid temporary keys. Returns the number of revoked keys.
 pub(super) async fn revoke_temporary_keys(
     transaction: &mut Transaction,
     user: &UserId,

@@ -1,4 +1,4 @@
-//! Executes the database transaction of a master key rotation.
+//! Executes the database transaction for a master key rotation.
 
 use clew_model::{AuditEvent, Origin};
 use secrecy::{ExposeSecret, SecretString};
@@ -41,7 +41,7 @@ impl Store {
         }
     }
 
-    /// Encrypts all secrets with a new key, replaces the MAC key of the audit chain, and appends an audit event.
+    /// Encrypts all secrets with a new key, replaces the audit chain's MAC key and appends an audit event.
     pub(crate) async fn reseal_all_secrets(
         &self,
         by: &Origin,

@@ -1,5 +1,5 @@
-//! Queries for the slow-session thresholds of instances.
-//! A session that exceeds the threshold of its instance is a slow session (spec section 2.9).
+//! Queries for the instances' slow-session thresholds.
+//! A session is slow if it exceeds the threshold of its instance (spec section 2.9).
 
 use clew_model::{AuditEvent, InstanceId, Origin, ProjectId, SlowThreshold};
 use serde_json::json;
@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 impl Store {
-    /// Returns the slow-session threshold of an instance, or `None` if no threshold is set.
+    /// Returns an instance's slow-session threshold, or `None` if no threshold is set.
     pub async fn find_slow_session_threshold(&self, id: &InstanceId) -> Result<Option<SlowThreshold>, StoreError> {
         let seconds: Option<Option<i64>> = query_scalar("SELECT slow_threshold FROM instances WHERE id = $1")
             .bind(id.as_str())
@@ -23,7 +23,7 @@ impl Store {
 
     /// Sets the slow-session threshold for several instances. Ignores duplicate ids.
     ///
-    /// Fails with [`StoreError::Unknown`] and changes no threshold if an instance does not exist in the project.
+    /// Fails with [`StoreError::Unknown`] without changing any thresholds if an instance does not exist in the project.
     pub async fn set_slow_session_threshold(
         &self,
         by: &Origin,

@@ -1,4 +1,4 @@
-//! Adds methods to [`Store`] for audited transactions and grouped writes.
+//! Adds [`Store`] methods for audited transactions and grouped writes.
 
 use clew_model::AuditEvent;
 
@@ -17,13 +17,13 @@ impl Store {
         self.audited_database().begin(action).await
     }
 
-    /// Executes a write in a transaction that is shared with concurrent callers.
+    /// Executes a write in a transaction shared with concurrent callers.
     /// When this function returns, the write is durable. Cancelling the caller does not cancel the write.
     pub(super) async fn execute_grouped_write<W: GroupedWrite>(&self, write: W) -> Result<W::Output, StoreError> {
         self.group_commit.execute_write(self.audited_database(), write).await
     }
 
-    /// Appends an audit event in a transaction that is shared with concurrent callers.
+    /// Appends an audit event in a transaction shared with concurrent callers.
     /// When this function returns, the audit event is durable.
     pub(super) async fn append_grouped_event(&self, event: AuditEvent) -> Result<(), StoreError> {
         self.group_commit.append_event(self.audited_database(), event).await

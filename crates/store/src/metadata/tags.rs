@@ -1,4 +1,4 @@
-//! Queries for tags of instances (spec section 3.5).
+//! Queries for instance tags (spec section 3.5).
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ const MAX_TAGS_PER_INSTANCE: usize = 20;
 impl Store {
     /// Adds tags to an instance. Replaces the values of existing tag keys.
     /// Returns false if the project does not contain the instance.
-    /// Fails with [`StoreError::TooManyTags`] and changes no tags if the instance would have too many tags.
+    /// Fails with [`StoreError::TooManyTags`] without changing any tags if the instance would have too many tags.
     pub async fn add_tags(
         &self,
         by: &Origin,

@@ -139,7 +139,7 @@ impl Store {
         };
         tx.commit_with_event(&event).await?;
         if let Some(result) = removed.result {
-            // If the removal fails, the garbage collection removes the result later.
+            // If the removal fails, garbage collection removes the result later.
             let _ = self.results().remove_result(&result.name).await;
         }
         Ok(true)

@@ -1,5 +1,5 @@
 //! Queries for tokens. The database stores only token hashes.
-//! Expired tokens remain in the database for one day, so that Clew can distinguish them from unknown tokens.
+//! Expired tokens remain in the database for one day so that Clew can distinguish them from unknown tokens.
 
 use std::sync::Arc;
 

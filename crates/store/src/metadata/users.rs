@@ -33,7 +33,7 @@ impl Store {
 
     /// Updates a user. Returns false if the user does not exist.
     /// Setting a password or disabling the user revokes the user's tokens and temporary keys.
-    /// Changing the administrator rights of a user revokes the user's tokens.
+    /// Changing a user's administrator rights revokes the user's tokens.
     pub async fn update_user(&self, by: &Origin, id: &UserId, update: &UserChange) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("change a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
@@ -72,7 +72,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Removes a user with the user's keys, tokens, memberships and attachments.
+    /// Removes a user and the user's keys, tokens, group memberships and policy attachments.
     /// Returns false if the user does not exist.
     pub async fn remove_user(&self, by: &Origin, id: &UserId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("remove a user").await?;
@@ -108,7 +108,7 @@ impl Store {
         row.as_ref().map(user_from_row).transpose()
     }
 
-    /// Returns the users of a domain, sorted by name.
+    /// Returns all users in a domain, sorted by name.
     pub async fn list_users(&self, domain: &DomainId) -> Result<Vec<User>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_USERS} WHERE u.domain_id = $1 ORDER BY u.name")))
             .bind(domain.as_str())
@@ -158,7 +158,7 @@ pub(super) async fn require_user(transaction: &mut Transaction, id: &UserId) -> 
     found.ok_or_else(|| StoreError::Unknown { what: "user", name: id.to_string() })
 }
 
-/// Fails if a change has left the user's domain without an enabled administrator.
+/// Fails if a change leaves the user's domain without an enabled administrator.
 /// `before` is the user before the change.
 async fn require_remaining_administrator(transaction: &mut Transaction, before: &User) -> Result<(), StoreError> {
     if !(before.enabled && before.administrator) {

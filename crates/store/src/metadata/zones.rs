@@ -13,7 +13,7 @@ use crate::zones::ZoneState;
 
 /// Time without a heartbeat after which a worker is considered inactive.
 const HEARTBEAT_TTL: Duration = Duration::from_secs(20);
-/// Time without a heartbeat after which the database row of a worker is deleted.
+/// Time without a heartbeat after which a worker's database row is deleted.
 const WORKER_ROW_TTL: Duration = Duration::from_hours(1);
 
 impl Store {
@@ -49,13 +49,13 @@ impl Store {
         .await
     }
 
-    /// Removes the database row of a stopped worker.
+    /// Removes a stopped worker's database row.
     pub async fn remove_worker(&self, name: &str) -> Result<(), StoreError> {
         let removed = query("DELETE FROM workers WHERE name = $1").bind(name).execute(&self.database).await;
         removed.map(drop).map_err(StoreError::database_error("remove a worker"))
     }
 
-    /// Marks collections as failed if they were queued for longer than `after` in zones without active workers.
+    /// Marks collections as failed if they have been queued for longer than `after` in zones without active workers.
     /// Returns the number of failed collections.
     pub async fn fail_tasks_without_workers(&self, after: Duration) -> Result<u64, StoreError> {
         let now = self.clock.unix_millis();
@@ -78,7 +78,7 @@ impl Store {
         Ok(ended)
     }
 
-    /// Returns all zones with nodes or active workers, sorted by name. The entry for nodes without a zone is first.
+    /// Returns all zones with nodes or active workers, sorted by name. The entry for nodes without a zone comes first.
     pub async fn list_zones(&self) -> Result<Vec<ZoneState>, StoreError> {
         let failed = StoreError::database_error("list the zones of workers");
         let nodes: Vec<(String, i64)> = query_two_columns("SELECT zone, COUNT(*) FROM nodes GROUP BY zone")

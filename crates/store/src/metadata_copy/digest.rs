@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::cell_value::CellValue;
 use crate::database::Parameter;
 
-/// Sum of the row hashes in four 64-bit lanes. The sum does not depend on the order of the rows.
+/// Sum of the row hashes in four 64-bit lanes. The sum does not depend on the row order.
 #[derive(Debug, Default)]
 pub(super) struct TableDigest {
     sum: [u64; 4],

@@ -23,7 +23,7 @@ pub(super) struct Table {
     columns: &'static [(&'static str, ColumnType)],
     /// Identity column of the PostgreSQL table, if any.
     pub(super) identity_column: Option<&'static str>,
-    /// True if the SQLite table has a `rowid` column, whose values increase in the order of insertion.
+    /// True if the SQLite table has a `rowid` column, whose values increase in insertion order.
     has_rowid: bool,
 }
 
@@ -39,7 +39,7 @@ impl Table {
 
 use ColumnType::{Bool, Bytes, Integer, Text};
 
-/// Tables to copy, which are all tables except those with derived or transient data.
+/// Tables to copy: all tables except those with derived or transient data.
 pub(super) const TABLES_TO_COPY: &[Table] = &[
     table("settings", &[("name", Text), ("value", Bytes)]).without_rowid(),
     table("domains", &[("id", Text), ("name", Text), ("created_at", Integer)]),
@@ -303,9 +303,9 @@ impl Table {
         Ok(count.unsigned_abs())
     }
 
-    /// Reads up to `max_rows` rows of the SQLite table in the order of `rowid`.
+    /// Reads up to `max_rows` rows from the SQLite table in `rowid` order.
     /// Also returns the `rowid` of the last row that was read.
-    /// Reads all rows at once if the table has no `rowid`, because such tables are small.
+    /// If the table has no `rowid`, reads all rows at once because such tables are small.
     pub(super) async fn read_page(
         &self,
         source: &mut Transaction,
@@ -383,7 +383,7 @@ impl Table {
 }
 
 impl ColumnType {
-    /// Reads a column value. Replaces U+0000 in strings, because PostgreSQL cannot store this character.
+    /// Reads a column value. Replaces U+0000 in strings because PostgreSQL cannot store this character.
     fn read_cell_value(self, row: &Row, column: &str) -> Result<CellValue, sqlx::Error> {
         Ok(match self {
             Self::Integer => row.try_get::<Option<i64>, _>(column)?.into(),

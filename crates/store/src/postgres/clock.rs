@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-/// Tracks the server time of the last write transaction, and the monotonic time at which the process received it.
+/// Tracks the server time of the last write transaction and the monotonic time at which the process received it.
 /// The local monotonic clock measures the time since the last write transaction. Clones share the state.
 #[derive(Debug, Clone)]
 pub(super) struct DatabaseClock(Arc<Mutex<(Instant, i64)>>);

@@ -10,9 +10,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::{ACQUIRE_TIMEOUT, PostgresDatabase};
 use crate::store_event::StoreEvent;
 
-/// `LISTEN` channel for the notifications that the triggers of `0002_notices.sql` send.
+/// `LISTEN` channel for the notifications sent by the triggers in `0002_notices.sql`.
 const NOTIFICATION_CHANNEL: &str = "clew";
-/// Idle time of the connection after which the listener sends a keepalive query.
+/// Connection idle time after which the listener sends a keepalive query.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// Maximum duration of a keepalive query. Without this timeout, a network partition would remain undetected.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);

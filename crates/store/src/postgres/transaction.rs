@@ -1,4 +1,4 @@
-//! PostgreSQL transactions. A write transaction holds the write permit of this process.
+//! PostgreSQL transactions. A write transaction holds this process's write permit.
 
 use std::ops::{Deref, DerefMut};
 
@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 /// PostgreSQL transaction. Dropping an uncommitted transaction rolls it back.
 pub(crate) struct PostgresTransaction {
     transaction: Transaction<'static, Postgres>,
-    /// Write permit of this process, or `None` for a read-only transaction.
+    /// This process's write permit, or `None` for a read-only transaction.
     write_permit: Option<OwnedSemaphorePermit>,
 }
 

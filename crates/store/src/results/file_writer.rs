@@ -43,7 +43,7 @@ impl FileWriter {
         match published {
             Ok(()) => Ok(PublishedResult { name, bytes, sha256: hex::encode(hash.finalize()) }),
             Err(source) => {
-                // The rename may have succeeded. Remove the file, because its name may not be durable.
+                // The rename may have succeeded. Remove the file because its name may not be durable.
                 let _ = fs::remove_file(&path);
                 Err(StoreError::ResultWrite { path, source })
             }

@@ -15,7 +15,7 @@ use crate::tasks::ResultRecord;
 /// Maximum number of result files whose successful verification is cached.
 const MAX_VERIFIED_FILES: usize = 4096;
 
-/// Coarsest supported resolution of file timestamps. Two changes within this interval may have equal timestamps.
+/// Coarsest supported file timestamp resolution. Two changes within this interval may have equal timestamps.
 const TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
 
 /// Identity of a file version: inode, length, and mtime and ctime in nanoseconds.
@@ -28,7 +28,7 @@ pub(super) struct VerifiedFiles {
 
 impl VerifiedFiles {
     /// Verifies the length and the hash of a result file, and rewinds the file.
-    /// The argument `now` must not be later than the current time.
+    /// `now` must not be later than the current time.
     pub(super) fn verify_file(&self, file: &File, result: &ResultRecord, now: SystemTime) -> Result<(), StoreError> {
         let unreadable = |error: io::Error| StoreError::ResultCorrupt {
             name: result.name.clone(),
@@ -73,8 +73,8 @@ impl VerifiedFiles {
     }
 }
 
-/// Returns true if any later change of the file would also change the file's timestamps.
-/// The argument `changed` is the time of the last file change, as a Unix timestamp in nanoseconds.
+/// Returns true if any later change to the file would also change the file's timestamps.
+/// `changed` is the time of the last file change, as a Unix timestamp in nanoseconds.
 fn is_later_change_detectable(changed: i64, now: SystemTime) -> bool {
     let changed = UNIX_EPOCH.checked_add(Duration::from_nanos(changed.unsigned_abs()));
     changed.is_some_and(|changed| now.duration_since(changed).is_ok_and(|since| since > TIMESTAMP_RESOLUTION))

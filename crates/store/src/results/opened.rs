@@ -18,7 +18,7 @@ impl StoredResult {
     /// Verifies the entire content of the result.
     /// The caller must verify the content before it sends a byte range of the result to a client.
     /// Reads the entire S3 object, unless this process has already verified the object.
-    /// Does nothing for a result file, because opening the file has already verified its content.
+    /// Does nothing for a result file because its content was already verified when the file was opened.
     pub async fn verify_content(&self) -> Result<(), StoreError> {
         match self {
             Self::File(_) => Ok(()),

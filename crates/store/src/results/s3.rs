@@ -1,6 +1,6 @@
 //! Stores results as objects on S3 (see `docs/decisions/0023-results-on-s3.md`).
 //!
-//! An object name consists of the request id, the fencing token of the writer and 64 random bits.
+//! An object name consists of the request id, the writer's fencing token and 64 random bits.
 //! The random bits make object names unique even after the metadata is restored from a backup.
 
 mod clock;
@@ -36,13 +36,13 @@ pub(super) use writer::S3Writer;
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
 /// Maximum time to establish a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum time to wait for the start of a response, and for each chunk of a response.
+/// Maximum time to wait for the start of a response and for each chunk of a response.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
 /// Time after which a failed S3 request is no longer retried.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of S3 objects whose successful verification is cached.
 const MAX_VERIFIED_OBJECTS: usize = 4096;
-/// Name prefix of temporary objects. Clew creates these objects to check access and to read the server time.
+/// Name prefix of the temporary objects that Clew creates to check access and to read the server time.
 const TEMPORARY_OBJECT_PREFIX: &str = ".clew-";
 
 /// Results in an S3 bucket. Clones share the state.
@@ -81,7 +81,7 @@ impl S3 {
                     max_backoff: Duration::from_secs(3),
                     base: 2.0,
                 },
-                // `retry_timeout` limits the retries. A small retry count would be used up before a server recovers.
+                // `retry_timeout` limits the retries. A small retry count would be exhausted before a server recovers.
                 max_retries: 100,
                 retry_timeout: RETRY_TIMEOUT,
             })
@@ -182,7 +182,7 @@ impl S3 {
     }
 
     /// Returns true if S3 accepts writes.
-    /// Sends a request only if S3 rejected the last request because of clock skew.
+    /// If S3 rejected the last request because of clock skew, sends a test request; otherwise, sends no request.
     pub(super) async fn is_writable(&self) -> bool {
         !self.clock_rejected.load(Ordering::Relaxed) || self.read_server_time().await.is_ok()
     }
@@ -226,7 +226,7 @@ fn generate_temporary_object_name() -> String {
     format!("{TEMPORARY_OBJECT_PREFIX}{}", Uuid::new_v4().simple())
 }
 
-/// HTTP connector for `object_store` that returns an existing HTTP client.
+/// HTTP connector for `object_store` that reuses an existing HTTP client.
 #[derive(Debug)]
 struct SharedClientConnector(HttpClient);
 

@@ -11,14 +11,14 @@ use crate::database::DataVersion;
 use crate::error::StoreError;
 
 /// Returns a number that changes when another connection commits a transaction.
-/// SQLite reads `data_version` from shared memory, without reading a page of the database.
+/// SQLite reads `data_version` from shared memory without reading a database page.
 /// See <https://sqlite.org/pragma.html#pragma_data_version>.
 const DATA_VERSION_QUERY: &str = "PRAGMA data_version";
-/// Reads the version counters that the triggers of `0007_freshness.sql` increment.
+/// Reads the version counters, which the triggers in `0007_freshness.sql` increment.
 const ACCESS_VERSION_QUERY: &str = "SELECT version, failures FROM access_version";
 
 /// Queries the data version over a dedicated database connection.
-/// The dedicated connection never writes, so each commit of another connection changes its `data_version`.
+/// The dedicated connection never writes, so each commit by another connection changes its `data_version`.
 pub(crate) struct ChangeDetector {
     options: SqliteConnectOptions,
     connection: Option<SqliteConnection>,
@@ -37,14 +37,14 @@ impl ChangeDetector {
         Self { options, connection: None, index: None, fast_path: VersionFastPath::default(), last: None, changes: 0 }
     }
 
-    /// Returns the fast path, which reads the data version without a query.
+    /// Returns the fast path for reading the data version without a query.
     pub(crate) fn fast_path(&self) -> VersionFastPath {
         self.fast_path.clone()
     }
 
     /// Queries the current data version. Closes the connection after an error.
     pub(crate) async fn current_version(&mut self) -> Result<DataVersion, StoreError> {
-        // Read the header before the query, so that the fast path detects a commit between the two reads.
+        // Read the header before the query so that the fast path detects a commit between the two reads.
         let before = self.index.and_then(|index| Some((index, index.read_header()?)));
         let version = self.query_version().await.map_err(StoreError::database_error("query the data version"));
         match (&version, before) {
@@ -63,7 +63,7 @@ impl ChangeDetector {
             Some(connection) => connection,
             none => none.insert(self.options.connect().await?),
         };
-        // Read `data_version` before the version counters, so that a commit between the two queries is not missed.
+        // Read `data_version` before the version counters so that a commit between the two queries is not missed.
         let data_version = sqlx::query_scalar(DATA_VERSION_QUERY).fetch_one(&mut *connection).await?;
         if self.index.is_none() {
             self.index = WalIndex::open(self.options.get_filename());

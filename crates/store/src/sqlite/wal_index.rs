@@ -1,6 +1,6 @@
 //! Reads the header of the SQLite WAL index. Each commit rewrites this header.
 //!
-//! SQLite itself compares this header to detect commits by other connections.
+//! SQLite itself uses this header to detect commits by other connections.
 //! See "The WAL-Index Header" in <https://sqlite.org/walformat.html>.
 //! The header contains a transaction counter, salts and checksums, so a commit never restores a previous header.
 //! Reading the header takes one system call and no lock.
@@ -9,10 +9,10 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Length of the header in bytes. The WAL index file contains two copies of the header.
+/// Header length in bytes. The WAL index file contains two copies of the header.
 /// The two copies of the header are equal unless SQLite is writing the header.
 const HEADER_LEN: usize = 48;
-/// First bytes of the header, which contain the format version. Other versions are not supported.
+/// Expected first bytes of the header, which contain the format version. Other versions are not supported.
 const FORMAT_VERSION_BYTES: [u8; 4] = 3_007_000_u32.to_ne_bytes();
 
 /// Bytes of a complete header.

@@ -12,12 +12,12 @@ use tempfile::TempDir;
 
 /// True if processes on other machines can use the database.
 pub(crate) const SHARED: bool = true;
-/// Text in the error of a violated foreign key.
+/// Error text for a foreign key violation.
 pub(crate) const FOREIGN_KEY_ERROR: &str = "foreign key";
 /// SQL expression for invalid UTF-8 text, if the database can store such text.
 pub(crate) const INVALID_TEXT: Option<&str> = None;
 
-/// Database dump of a release, and SQL statements that processes of this release execute.
+/// A release's database dump and the SQL statements that its processes execute.
 pub(crate) struct Release {
     pub(crate) database: &'static str,
     pub(crate) statements: &'static str,
@@ -29,11 +29,11 @@ pub(crate) const RELEASES: [Release; 1] = [Release {
     statements: include_str!("../upgrade/0.1.0-postgres-statements.sql"),
 }];
 
-/// Name of the file with the URL of the database, for child processes.
+/// Name of the file that contains the database URL for child processes.
 const URL_FILE: &str = "server";
 
 thread_local! {
-    /// Server that the backends of this test share.
+    /// Server shared by the backends of this test.
     static TEST_SERVER: RefCell<Weak<PostgreSql>> = const { RefCell::new(Weak::new()) };
 }
 

@@ -1,4 +1,4 @@
-//! Copies of the metadata to PostgreSQL.
+//! Copies the metadata to PostgreSQL.
 
 use clew_model::SessionSelection;
 use clew_store::{

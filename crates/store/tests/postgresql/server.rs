@@ -11,7 +11,7 @@ use sqlx::Connection;
 use crate::backend;
 use crate::fixture::{Fixture, SECRET_KEY, origin, tenant};
 
-/// Creates the data directory of another machine with the same database and master key.
+/// Creates another machine's data directory with the same database and master key.
 fn other_machine(fixture: &Fixture) -> (tempfile::TempDir, StoreLocation) {
     let folder = tempfile::tempdir().unwrap();
     let location = StoreLocation { data_dir: folder.path().join("data"), ..backend::location(fixture.folder()) };

@@ -266,7 +266,7 @@ async fn verify_tasks_and_kills(store: &Store) {
     assert_eq!(intelligent[0].request.by.actor.name(), "ada");
 }
 
-/// Verifies that the store is usable: claims and ends a task, creates rows, and appends to the audit log.
+/// Verifies that the store is usable: claims and completes a task, creates rows and appends to the audit log.
 pub(crate) async fn use_after_restore(store: &Store) {
     let domain = store.list_domains().await.unwrap().remove(0);
     let project = store.list_all_projects().await.unwrap().remove(0);

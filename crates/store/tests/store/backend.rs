@@ -10,12 +10,12 @@ use tempfile::TempDir;
 
 /// True if processes on other machines can use the database.
 pub(crate) const SHARED: bool = false;
-/// Text in the error of a violated foreign key.
+/// Error text for a foreign key violation.
 pub(crate) const FOREIGN_KEY_ERROR: &str = "FOREIGN KEY";
 /// SQL expression for invalid UTF-8 text, if the database can store such text.
 pub(crate) const INVALID_TEXT: Option<&str> = Some("CAST(x'ff' AS TEXT)");
 
-/// Database dump of a release, and SQL statements that processes of this release execute.
+/// A release's database dump and the SQL statements that its processes execute.
 pub(crate) struct Release {
     pub(crate) database: &'static str,
     pub(crate) statements: &'static str,

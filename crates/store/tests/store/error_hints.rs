@@ -1,4 +1,4 @@
-//! Errors of full disks, missing permissions and corrupt databases name a remedy.
+//! Errors for full disks, missing permissions and corrupt databases contain a hint.
 
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;

@@ -23,7 +23,7 @@ impl Owner {
 }
 
 impl Fixture {
-    /// Queues tasks. Each task is for a new node.
+    /// Enqueues tasks, each for a new node.
     async fn queue_for(&self, owner: &Owner, count: usize) -> Vec<RequestId> {
         let queued = (0..count).map(|_| {
             let (project_id, instance_id) = (owner.0.clone(), owner.1.clone());
@@ -38,7 +38,7 @@ impl Fixture {
         ids
     }
 
-    /// Claims and ends the next tasks one after the other. Returns their owners.
+    /// Claims and completes the next tasks one after the other. Returns their owners.
     async fn next_owners(&self, count: usize) -> Vec<Owner> {
         let mut owners = Vec::new();
         for _ in 0..count {

@@ -85,7 +85,7 @@ fn temporary_key_id(hash: [u8; 32]) -> AccessKeyId {
     format!("TEMPORARY{}", hash[0]).parse().unwrap()
 }
 
-/// Change of ada's rights.
+/// Change to ada's permissions.
 #[derive(Debug, Clone, Copy)]
 enum RightsChange {
     Disabled,
@@ -162,7 +162,7 @@ async fn each_change_revokes_credentials_of_affected_users_only() {
         (RightsChange::PolicyAttached, false, true, false),
         (RightsChange::PolicyAttachedToGroup, true, true, false),
         (RightsChange::PolicyDetached, true, true, false),
-        // The following changes do not affect ada's rights.
+        // The following changes do not affect ada's permissions.
         (RightsChange::PolicyPut, false, false, false),
         (RightsChange::PolicyAttachedToGroup, false, false, false),
         (RightsChange::GroupRemoved, false, false, false),
@@ -293,7 +293,7 @@ async fn temporary_key_is_revoked_with_its_token() {
     };
     assert!(store.revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
     assert_eq!(revoked().await, [true, false, false]);
-    // A change of the user's rights revokes the other token and its key.
+    // Changing the user's permissions revokes the other token and its key.
     store.put_policy(&origin(), &scene.fixture.initial_ids.domain_id, "look", "role", "{2}", "").await.unwrap();
     assert_eq!(revoked().await, [true, true, false]);
 }

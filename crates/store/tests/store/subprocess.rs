@@ -1,4 +1,4 @@
-//! Runs a test in a child process with less disk space, fewer rights or another environment, or to kill the process.
+//! Runs a test in a child process that has less disk space, fewer permissions or another environment, or that is killed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +11,7 @@ pub(crate) fn folder() -> Option<PathBuf> {
     std::env::var_os(FOLDER).map(PathBuf::from)
 }
 
-/// Returns a command that runs one test of this program. The launcher is optional.
+/// Returns a command that runs one test from this test binary. The launcher is optional.
 pub(crate) fn command(test: &str, folder: &Path, launcher: &[&str]) -> Command {
     let program = std::env::current_exe().unwrap();
     let mut words = launcher.iter().map(Into::into).chain([program.into_os_string()]);

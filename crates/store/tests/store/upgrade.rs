@@ -21,7 +21,7 @@ const ACCESS_KEY: &str = "AKOLD000000000000000";
 const INSTANCE: &str = "00000000000000000000000000000001in07";
 const NODE: &str = "00000000000000000000000000000001no07";
 
-/// Seals a secret in the format of version 1.
+/// Seals a secret in the version 1 format.
 fn seal_secret(associated_data: &str, secret: &str) -> Vec<u8> {
     let payload = Payload { msg: secret.as_bytes(), aad: associated_data.as_bytes() };
     let sealed = XChaCha20Poly1305::new(&KEY.into()).encrypt(&XNonce::from([7; 24]), payload).unwrap();

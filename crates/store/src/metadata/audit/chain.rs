@@ -1,4 +1,4 @@
-//! Appends rows to the audit chain, in which each row contains the MAC of the previous row.
+//! Appends rows to the audit chain, in which each row contains the previous row's MAC.
 //! The table `audit_ends` stores two authenticated records: the head and the checkpoint of the audit chain.
 
 use clew_model::AuditEvent;
@@ -12,11 +12,11 @@ use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Placeholder for the previous row's MAC in the first row that Clew appends after the head record was tampered with.
+/// Placeholder for the previous row's MAC in the first row appended after the head record was tampered with.
 /// Only a process with the MAC key can create a valid audit row with this placeholder.
 pub(super) const TAMPERED_HEAD_MAC: [u8; 32] = [0xff; 32];
 
-/// Writes the head and checkpoint records of an empty audit log. Called only once, during the initialisation.
+/// Writes the head and checkpoint records for an empty audit log. Called only once, during initialisation.
 /// If the head or checkpoint record of an initialised store is missing, the audit log was tampered with.
 pub(crate) async fn initialise_audit_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
     ChainPosition { seq: 0, mac: NO_PREVIOUS_MAC }.write_chain_record(transaction, key, HEAD_RECORD_NAME).await?;
@@ -24,9 +24,9 @@ pub(crate) async fn initialise_audit_chain(transaction: &mut Transaction, key: &
 }
 
 /// Appends audit events. The time of each event is a Unix timestamp in milliseconds.
-/// The transaction must hold the write lock, because the function reads and then updates the head record.
-/// To detect missing rows, first compares the head record with the newest audit row that this process has recorded.
-/// Returns the newest row, which the caller must pass to [`CheckpointTracker::record_newest_row`] after the commit.
+/// The transaction must hold the write lock because this function reads the head record and then updates it.
+/// To detect missing rows, first compares the head record with the newest audit row recorded by this process.
+/// Returns the newest row, which the caller must pass to [`CheckpointTracker::record_newest_row`] after committing.
 pub(crate) async fn append_audit_rows(
     transaction: &mut Transaction,
     keys: &DerivedKeys,

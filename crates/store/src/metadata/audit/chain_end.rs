@@ -1,4 +1,4 @@
-//! Reads and writes the head record and the checkpoint record of the audit chain in the table `audit_ends`.
+//! Reads and writes the audit chain's head and checkpoint records in the `audit_ends` table.
 
 use super::super::row_mapping::read_hash_column;
 use crate::database::{Row, Transaction, query, query_scalar};
@@ -14,7 +14,7 @@ pub(super) const HEAD_RECORD_NAME: &str = "head";
 /// Name of the record that contains the oldest audit row's sequence number and the MAC of the row before it.
 pub(super) const CHECKPOINT_RECORD_NAME: &str = "checkpoint";
 
-/// Authenticated record of one end of the audit chain: the head (newest row) or the checkpoint (oldest row).
+/// Authenticated record for one end of the audit chain: the head (newest row) or the checkpoint (oldest row).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ChainPosition {
     pub(super) seq: i64,
@@ -36,9 +36,9 @@ impl ChainPosition {
         row.map_or(Ok(None), |row| Self::from_row(&row, key, name))
     }
 
-    /// Reads the head record before an append to the audit log.
+    /// Reads the head record before rows are appended to the audit log.
     /// Fails if another process has rotated the master key.
-    /// After a rotation, audit rows that are authenticated with the previous key would fail verification.
+    /// After a rotation, new audit rows that are authenticated with the previous key would fail verification.
     pub(super) async fn read_head_record(
         transaction: &mut Transaction,
         keys: &DerivedKeys,
@@ -94,7 +94,7 @@ impl ChainPosition {
     }
 }
 
-/// Returns the highest sequence number in the audit rows and in the head and checkpoint records.
+/// Returns the highest sequence number found in the audit rows and in the head and checkpoint records.
 pub(super) async fn find_highest_seq(transaction: &mut Transaction) -> Result<i64, StoreError> {
     query_scalar(
         "SELECT COALESCE(MAX(seq), 0) FROM (SELECT MAX(seq) AS seq FROM audit UNION ALL SELECT MAX(seq) FROM audit_ends) AS seen",

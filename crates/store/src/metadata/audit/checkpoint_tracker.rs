@@ -18,7 +18,7 @@ use crate::master_key::MasterKey;
 /// Maximum number of missing audit rows that the tracker stores.
 const MAX_MISSING_ROWS: usize = 100;
 
-/// Tracks the newest audit row that this process wrote or read, and missing audit rows. Clones share the state.
+/// Tracks missing audit rows and the newest audit row that this process wrote or read. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CheckpointTracker(Arc<Mutex<TrackerState>>);
 
@@ -27,14 +27,14 @@ struct TrackerState {
     /// Newest audit row that this process wrote or read.
     newest: Option<AuditCheckpoint>,
     missing: Vec<AuditCheckpoint>,
-    /// Detected losses of audit rows that are not yet recorded in the audit log.
+    /// Lost audit rows that were detected but are not yet reported in the audit log.
     unreported: VecDeque<AuditProblem>,
 }
 
 impl CheckpointTracker {
     /// Records the newest audit row after a commit.
     /// The caller has already checked that the previously recorded audit row still exists.
-    /// Ignores a row that is older than the recorded row, because concurrent commits are recorded in any order.
+    /// Ignores rows older than the recorded row because concurrent commits can be recorded in any order.
     pub(crate) fn record_newest_row(&self, newest: AuditCheckpoint) {
         let mut state = self.lock_state();
         if state.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
@@ -43,14 +43,14 @@ impl CheckpointTracker {
     }
 
     /// Returns the newest audit row and the missing audit rows as checkpoints.
-    /// Callers must begin their transaction after this call, so that its snapshot contains the newest row.
+    /// Callers must begin their transaction after this call so that its snapshot contains the newest row.
     pub(super) fn recorded_checkpoints(&self) -> Vec<AuditCheckpoint> {
         let state = self.lock_state();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
     /// Returns the newest recorded audit row.
-    /// Callers must begin their transaction after this call, so that its snapshot contains the newest row.
+    /// Callers must begin their transaction after this call so that its snapshot contains the newest row.
     pub(super) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
         self.lock_state().newest.clone()
     }
@@ -83,12 +83,12 @@ impl CheckpointTracker {
         }
     }
 
-    /// Returns the oldest detected loss of audit rows that is not yet recorded in the audit log.
+    /// Returns the oldest lost audit rows that are not yet reported in the audit log.
     pub(super) fn oldest_unreported_loss(&self) -> Option<AuditProblem> {
         self.lock_state().unreported.front().cloned()
     }
 
-    /// Removes a loss of audit rows from the list of unreported losses.
+    /// Removes lost audit rows from the list of unreported problems.
     pub(super) fn acknowledge_loss(&self, loss: &AuditProblem) {
         self.lock_state().unreported.retain(|unreported| unreported != loss);
     }
@@ -112,7 +112,7 @@ pub(super) async fn verify_checkpoints<'a>(
 }
 
 /// Checks that the audit log contains the row of a checkpoint.
-/// Reports no problem for a row that retention removed, because the checkpoint record proves the removal.
+/// Does not report rows that retention removed, because the checkpoint record proves their removal.
 async fn verify_checkpoint(
     transaction: &mut Transaction,
     key: &MasterKey,

@@ -23,8 +23,8 @@ impl Store {
     }
 
     /// Checks that the audit log contains the last recorded row, then records the newest row.
-    /// Returns the oldest loss of audit rows that was not acknowledged with [`Store::acknowledge_audit_loss`].
-    /// Until the process terminates, [`Store::verify_audit`] also reports the detected losses of audit rows.
+    /// Returns the oldest lost audit rows that were not acknowledged with [`Store::acknowledge_audit_loss`].
+    /// [`Store::verify_audit`] also reports the lost audit rows until the process terminates.
     pub async fn detect_audit_truncation(&self) -> Result<Option<AuditProblem>, StoreError> {
         let newest = self.checkpoint_tracker.newest_checkpoint();
         let failed = StoreError::database_error("compare the audit log with the recorded checkpoint");
@@ -43,7 +43,7 @@ impl Store {
         Ok(self.checkpoint_tracker.oldest_unreported_loss())
     }
 
-    /// Acknowledges a loss of audit rows, so that [`Store::detect_audit_truncation`] no longer returns the loss.
+    /// Acknowledges lost audit rows so that [`Store::detect_audit_truncation`] no longer returns them.
     pub fn acknowledge_audit_loss(&self, loss: &AuditProblem) {
         self.checkpoint_tracker.acknowledge_loss(loss);
     }

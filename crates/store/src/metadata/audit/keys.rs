@@ -1,8 +1,8 @@
-//! MAC keys of the audit chain. A rotation of the master key also replaces the MAC key for new audit rows.
+//! MAC keys of the audit chain. Rotating the master key also replaces the MAC key for new audit rows.
 //!
-//! Existing audit rows keep their MACs, because copies of these MACs may exist outside the database.
+//! Existing audit rows keep their MACs because copies of these MACs may exist outside the database.
 //! The first audit row under a new MAC key contains the MAC of the last row under the previous key.
-//! Verification therefore detects changes that an attacker makes to old audit rows with a stolen previous MAC key.
+//! Verification therefore detects changes to old audit rows, even by an attacker with a stolen previous MAC key.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ pub(crate) struct AuditKeys {
 
 impl AuditKeys {
     /// Reads the MAC keys.
-    /// If the previous MAC keys cannot be decrypted, omits them, so that their audit rows fail verification.
+    /// Omits the previous MAC keys if they cannot be decrypted, so that their audit rows fail verification.
     pub(crate) async fn load_audit_keys(
         transaction: &mut Transaction,
         sealer: &Sealer,
@@ -58,7 +58,7 @@ impl AuditKeys {
         Ok(Self { previous, current: keys.audit.clone() })
     }
 
-    /// Returns the MAC key of a row.
+    /// Returns the MAC key for a row.
     pub(super) fn key_for_row(&self, seq: i64) -> &MasterKey {
         self.previous.iter().find(|(through, _)| seq <= *through).map_or(&self.current, |(_, key)| key)
     }
@@ -68,7 +68,7 @@ impl AuditKeys {
         &self.current
     }
 
-    /// Stores the previous keys, encrypted.
+    /// Stores the previous keys in encrypted form.
     pub(crate) async fn save_previous_keys(
         &self,
         transaction: &mut Transaction,
@@ -85,9 +85,9 @@ impl AuditKeys {
     }
 }
 
-/// Replaces the current MAC key, and authenticates the head and checkpoint records with the new MAC key.
+/// Replaces the current MAC key and authenticates the head and checkpoint records with the new MAC key.
 /// Existing audit rows keep their MACs from the previous MAC key.
-/// Does not rewrite a tampered head or checkpoint record, so that verification still detects the tampering.
+/// Leaves a tampered head or checkpoint record unchanged so that verification still detects the tampering.
 pub(crate) async fn rotate_chain_key(
     transaction: &mut Transaction,
     audit: &mut AuditKeys,

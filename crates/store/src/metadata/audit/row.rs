@@ -11,7 +11,7 @@ use crate::derived_keys::hmac_sha256;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Text columns of the audit table, in the order of the SQL parameters and of the MAC input.
+/// Text columns of the audit table, in the order of the SQL parameters and the MAC input.
 const TEXT_COLUMNS: [&str; 15] = [
     "actor_kind",
     "actor_id",

@@ -114,7 +114,7 @@ impl ChainVerifier {
         self.previous_is_authentic = authentic;
     }
 
-    /// Returns true if `seq` is valid. A valid sequence number is higher than that of the previous audit row.
+    /// Returns true if `seq` is valid: a sequence number must be higher than that of the previous audit row.
     /// A sequence number beyond the head record is valid only for an authentic audit row.
     fn is_valid_seq(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
@@ -152,7 +152,7 @@ impl ChainVerifier {
         self.result.problems.iter().map(ToString::to_string).collect()
     }
 
-    /// Completes the verification. `recorded` contains the problems that the comparison with checkpoints detected.
+    /// Completes the verification. `recorded` contains the problems found by comparing the audit log with checkpoints.
     fn into_result(mut self, recorded: Vec<AuditProblem>) -> AuditVerification {
         let last = self.previous.map_or(0, |previous| previous.seq);
         match self.head {

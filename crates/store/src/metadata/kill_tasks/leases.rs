@@ -1,4 +1,4 @@
-//! Queries for the leases that assign an instance's kill tasks to a worker. Leases expire by the clock of the store.
+//! Queries for the leases that assign an instance's kill tasks to a worker. Lease expiry is based on the store's clock.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -45,7 +45,7 @@ impl Store {
         Ok(rounds)
     }
 
-    /// Acquires or renews a worker's lease for the kill tasks of an instance.
+    /// Acquires or renews a worker's lease for an instance's kill tasks.
     /// Returns false if another worker holds the lease or the kill switch is off.
     pub async fn acquire_kill_task_lease(
         &self,
@@ -86,7 +86,7 @@ impl Store {
         Ok(ids.into_iter().collect())
     }
 
-    /// Releases all leases of a worker, so that other workers can acquire the leases immediately.
+    /// Releases all of a worker's leases so that other workers can acquire them immediately.
     pub async fn release_kill_task_leases(&self, worker: &str) -> Result<(), StoreError> {
         query("UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker = $1")
             .bind(worker)
@@ -96,7 +96,7 @@ impl Store {
         Ok(())
     }
 
-    /// Ends all kill task leases. The serving lock guarantees that no other server uses the data directory.
+    /// Releases all kill task leases. The serving lock guarantees that no other server uses the data directory.
     /// Does nothing if the database is shared, because workers on other machines may hold leases.
     pub async fn release_all_kill_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         if self.database.is_shared() {

@@ -11,8 +11,8 @@ use crate::store::Store;
 use crate::tasks::{ClaimRequest, ClaimedTask, ClaimedTasks};
 
 /// Builds the SQL statement that claims one task. The statement skips excluded nodes and nodes at their task limit.
-/// Tasks with an expired lease have priority over queued tasks.
-/// Each attempt extends the retry delay of a task by one lease duration.
+/// Tasks with an expired lease take priority over queued tasks.
+/// Each attempt extends a task's retry delay by one lease duration.
 /// If no lease has expired, claims the queued task with the lowest `turn` in the zones of this process.
 macro_rules! claim_query {
     ($excluded_nodes:literal, $zones:literal, $skip_locked:literal) => {
@@ -41,7 +41,7 @@ macro_rules! claim_query {
 /// Claim statement for SQLite.
 pub(super) const SQLITE_CLAIM_QUERY: &str =
     claim_query!("SELECT value FROM json_each($5)", "(SELECT value AS zone FROM json_each($6)) AS own", "");
-/// SQL statement that claims a task in PostgreSQL and skips rows that other transactions have locked.
+/// Claim statement for PostgreSQL, which skips rows that are locked by other transactions.
 pub(super) const POSTGRES_CLAIM_QUERY: &str = claim_query!(
     "SELECT value FROM json_array_elements_text($5::json) AS aside (value)",
     "json_array_elements_text($6::json) AS own (zone)",
@@ -53,7 +53,7 @@ pub(super) const HAS_CLAIMABLE_TASK_QUERY: &str = "SELECT EXISTS (SELECT 1 FROM 
      OR EXISTS (SELECT 1 FROM tasks WHERE status = 'running' AND lease_until <= $1), \
      (SELECT value FROM settings WHERE name = 'master_key_id')";
 
-/// Marks a task with invalid stored data as failed, so that no worker claims the task again.
+/// Marks a task with invalid stored data as failed so that no worker claims the task again.
 /// Replaces the stored selection, which may be the invalid value, with the default selection.
 const FAIL_DAMAGED_TASK_QUERY: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
          ended_at = $5, lease_until = NULL WHERE rowid = $1";

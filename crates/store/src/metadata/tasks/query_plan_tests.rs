@@ -1,5 +1,5 @@
-//! Tests that all task queue statements use indexes, so that ended tasks do not slow down these statements.
-//! The command `cargo xtask bench` measures the durations of these statements.
+//! Tests that all task queue statements use indexes, so that finished tasks do not slow them down.
+//! `cargo xtask bench` measures how long these statements take.
 
 use clew_testkit::PostgreSql;
 use sqlx::AssertSqlSafe;
@@ -51,7 +51,7 @@ async fn sqlite_queries_use_indexes() {
     }
 }
 
-/// Inserts the tasks of a typical day: many ended tasks, some queued tasks and a few running tasks.
+/// Inserts the tasks of a typical day: many finished tasks, some queued tasks and a few running tasks.
 const INSERT_TYPICAL_TASKS_SQL: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
          lease_until, result_name, ended_at) \
      SELECT 'task' || n, 'p' || n % 10, 'i' || n % 1000, 'n' || n % 3000, '{}', n, \

@@ -1,4 +1,4 @@
-//! Grouped writes for the task queue: queue a task, renew a lease, end a task and release a task.
+//! Group-commit writes for the task queue: enqueue a task, renew a lease, complete a task and release a task.
 
 use clew_model::{RequestId, TaskOutcome, TaskStatus};
 
@@ -25,7 +25,7 @@ pub(super) const FAIR_TURN_QUERY: &str = "WITH RECURSIVE others (id, number) AS 
              (SELECT MIN(turn) FROM tasks WHERE status = 'queued' AND zone = COALESCE((SELECT zone FROM nodes WHERE id = $3), '')), \
              0)) AS turns)";
 
-/// Inserts a task if the queue of the task's node is not full.
+/// Inserts a task if the node's queue is not full.
 pub(super) const INSERT_TASK_QUERY: &str = "INSERT INTO tasks \
          (request_id, project_id, instance_id, node_id, selection, masked, status, created_at, turn, zone) \
      SELECT $1, $2, $3, $4, $5, $6, 'queued', $7, $8, COALESCE((SELECT zone FROM nodes WHERE id = $4), '') \
@@ -34,7 +34,7 @@ pub(super) const INSERT_TASK_QUERY: &str = "INSERT INTO tasks \
 /// Extends the lease of a running task if the fencing token is current and the lease has not expired.
 pub(super) const RENEW_LEASE_QUERY: &str = "UPDATE tasks SET lease_until = $1 \
      WHERE request_id = $2 AND fence = $3 AND status = 'running' AND lease_until > $4";
-/// Ends a running task if the fencing token is current.
+/// Completes a running task if the fencing token is current.
 pub(super) const END_TASK_QUERY: &str = "UPDATE tasks SET status = $1, failure_kind = $2, failure_detail = $3, result_name = $4, result_rows = $5, \
          result_bytes = $6, result_sha256 = $7, ended_at = $8, lease_until = NULL \
      WHERE request_id = $9 AND fence = $10 AND status = 'running'";
@@ -50,7 +50,7 @@ pub(super) struct QueueTaskWrite {
 }
 
 impl GroupedWrite for QueueTaskWrite {
-    /// False if the queue of the node is full.
+    /// False if the node's queue is full.
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "queue a collection";
 

@@ -1,4 +1,4 @@
-//! Reads the clock of the S3 server, because the local clock might differ from the clock that dates the S3 objects.
+//! Reads the S3 server's clock, which sets the object timestamps and might differ from the local clock.
 
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 

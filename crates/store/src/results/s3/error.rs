@@ -1,4 +1,4 @@
-//! Converts S3 errors to [`StoreError`] and adds the cause and the remedy.
+//! Converts S3 errors to [`StoreError`] and adds the cause and a hint.
 
 use std::error::Error;
 
@@ -10,7 +10,7 @@ use crate::error::StoreError;
 const CREDENTIALS_REMEDY: &str =
     "; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that the key may write, read, list and remove there";
 const BUCKET_REMEDY: &str = "; create the bucket, or use another one";
-/// S3 error code for a request date that differs too much from the server time.
+/// S3 error code for a request whose date differs too much from the server time.
 const CLOCK_SKEW_CODE: &str = "RequestTimeTooSkewed";
 const CLOCK_SKEW_REMEDY: &str = "; correct the clock of this machine";
 const CONNECTION_REMEDY: &str = "; check AWS_ENDPOINT_URL, the network, and whether S3 is up";
@@ -56,12 +56,12 @@ pub(super) fn is_clock_skew(error: &object_store::Error) -> bool {
     error.to_string().contains(CLOCK_SKEW_CODE)
 }
 
-/// Returns true if the connection was lost during the request, so that the outcome of the request is unknown.
+/// Returns true if the connection was lost during the request, which leaves the outcome of the request unknown.
 pub(super) fn is_connection_lost(error: &object_store::Error) -> bool {
     find_http_error_kind(error).is_some_and(|kind| !matches!(kind, HttpErrorKind::Timeout | HttpErrorKind::Decode))
 }
 
-/// Returns the cause and the remedy of an S3 error.
+/// Returns the cause of an S3 error and a hint for the user.
 /// If S3 returned an XML error body, the cause contains its code and message.
 fn find_cause_and_remedy(error: &(dyn Error + 'static)) -> (String, &'static str) {
     let text = error.to_string();

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::{OPERATION_TIMEOUT, S3, error};
 use crate::error::StoreError;
 
-/// Incomplete multipart upload of a Clew object.
+/// Incomplete multipart upload of an object that Clew created.
 pub(super) struct IncompleteUpload {
     path: Path,
     id: String,
@@ -36,7 +36,7 @@ struct UploadEntry {
 }
 
 impl S3 {
-    /// Lists up to 1,000 incomplete uploads, which is the maximum number in an S3 response.
+    /// Lists up to 1,000 incomplete uploads, the maximum number in one S3 response.
     /// The next garbage collection lists the remaining incomplete uploads.
     pub(super) async fn list_incomplete_uploads(&self) -> Result<Vec<IncompleteUpload>, StoreError> {
         let body = self.request_upload_listing().await?;
@@ -54,7 +54,7 @@ impl S3 {
     async fn request_upload_listing(&self) -> Result<String, StoreError> {
         const LIST_UPLOADS_ACTION: &str = "list the uploads of";
         let settings = &self.settings;
-        // Only the slashes of the prefix need escaping: [`S3Settings::new`] restricts its characters.
+        // Only the slashes in the prefix need escaping: [`S3Settings::new`] restricts the characters of the prefix.
         let prefix = settings.prefix().to_string().replace('/', "%2F");
         let url = format!("{}/{}?prefix={prefix}&uploads=", settings.endpoint(), settings.bucket());
         let failed = |error: &dyn std::fmt::Display| self.operation_error(LIST_UPLOADS_ACTION, "", &error.to_string());

@@ -31,13 +31,13 @@ struct ChunkReader {
     chunks: BoxStream<'static, object_store::Result<Bytes>>,
     held: Option<Bytes>,
     remaining: u64,
-    /// Hash of the data that was read, or `None` if only a part of the object is read.
+    /// Hash of the data read so far, or `None` if only part of the object is read.
     hash: Option<Sha256>,
 }
 
 impl StoredObject {
     /// Streams a byte range of the object.
-    /// If the range is the entire object and the hash is wrong, the stream returns an error instead of the last chunk.
+    /// If the range is the entire object and the hash is wrong, the stream yields an error instead of the last chunk.
     /// For a partial range, callers must call [`crate::StoredResult::verify_content`] first.
     /// The stream also fails if S3 disconnects or times out, or if the object was replaced.
     #[must_use]

@@ -9,7 +9,7 @@ use super::{CONNECT_TIMEOUT, READ_TIMEOUT};
 #[derive(Debug, Clone)]
 pub struct S3Settings {
     bucket: String,
-    /// Prefix of the object keys without leading and trailing slashes, or an empty prefix.
+    /// Object key prefix without leading or trailing slashes. The prefix can be empty.
     prefix: Path,
     endpoint: String,
     region: String,

@@ -1,4 +1,4 @@
-//! Uploads an object in parts. The writer uploads each part before it buffers the next part.
+//! Uploads an object in parts. Each part is uploaded before the next part is buffered.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -13,10 +13,10 @@ use super::{OPERATION_TIMEOUT, RETRY_TIMEOUT, S3, error};
 use crate::error::StoreError;
 use crate::results::PublishedResult;
 
-/// Size of a part of a multipart upload, in bytes.
+/// Part size for multipart uploads, in bytes.
 /// S3 requires at least 5 MiB for each part except the last, and allows 10,000 parts.
 const PART_SIZE: usize = 5 << 20;
-/// Delay before the retry of a write request whose connection was lost.
+/// Delay before retrying a write request whose connection was lost.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// Maximum duration of an upload. S3 sets the timestamp of an object to the start time of its upload.
 /// Garbage collection therefore ignores S3 objects that are newer than twice the maximum upload duration.
@@ -29,7 +29,7 @@ pub(in crate::results) struct S3Writer {
     path: Path,
     runtime: Handle,
     deadline: Instant,
-    /// Buffered data of the next part.
+    /// Buffered data for the next part.
     part: Vec<u8>,
     /// Multipart upload, or `None` before the first part is uploaded.
     /// Dropping the writer aborts the multipart upload.
@@ -66,7 +66,7 @@ impl S3Writer {
         Ok(PublishedResult { name: std::mem::take(&mut self.name), bytes: self.bytes, sha256 })
     }
 
-    /// Writes a single-part result with one request, and retries the request after a lost connection.
+    /// Writes a single-part result with one request and retries the request if the connection is lost.
     /// `object_store` does not retry such a request, but a retry is safe because object names are unique.
     fn put_object(&mut self) -> Result<(), StoreError> {
         let payload = PutPayload::from(std::mem::take(&mut self.part));
