@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use clew_model::{Failure, InstanceId, NodeId, ProjectId, RequestId, SessionSelection, TaskStatus};
 
-/// Collection task to queue.
+/// Collection task to enqueue.
 #[derive(Debug, Clone)]
 pub struct NewCollectionTask {
     /// Unique id, which the caller generates.
     pub request_id: RequestId,
-    /// Project of the request.
+    /// Project for which the task was requested.
     pub project_id: ProjectId,
     /// Instance of the node.
     pub instance_id: InstanceId,
@@ -26,7 +26,7 @@ pub struct NewCollectionTask {
 pub struct CollectionTask {
     /// Unique id.
     pub request_id: RequestId,
-    /// Project of the request.
+    /// Project for which the task was requested.
     pub project_id: ProjectId,
     /// Instance of the node.
     pub instance_id: InstanceId,

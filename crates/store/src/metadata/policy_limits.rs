@@ -1,4 +1,4 @@
-//! Limits the number and size of policies per user and group, because each request evaluates all policies.
+//! Limits the number and size of policies per user and group because each request evaluates all of the user's policies.
 
 use clew_model::GroupId;
 use sqlx::AssertSqlSafe;

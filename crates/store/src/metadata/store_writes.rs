@@ -1,4 +1,4 @@
-//! Adds [`Store`] methods for audited transactions and grouped writes.
+//! Adds [`Store`] methods for audited transactions and batched writes.
 
 use clew_model::AuditEvent;
 

@@ -20,17 +20,17 @@ use crate::store::Store;
 use crate::tasks::{CollectionTask, NewCollectionTask, ResultRecord};
 use writes::{EndTaskWrite, QueueTaskWrite, ReleaseTaskWrite, RenewLeaseWrite};
 
-/// Selects the newest tasks of a node.
+/// Selects a node's newest tasks.
 const SELECT_TASKS_BY_NODE: &str = "SELECT * FROM tasks WHERE project_id = $1 AND instance_id = $2 AND node_id = $3 \
      ORDER BY created_at DESC, request_id LIMIT $4";
 const SELECT_TASK_BY_ID: &str = "SELECT * FROM tasks WHERE request_id = $1";
-/// Selects the number of tasks per status. Database triggers maintain these numbers.
+/// Selects the number of tasks per status. Database triggers maintain these counts.
 const SELECT_TASK_COUNTS: &str = "SELECT status, count FROM task_counts";
-/// Deletes the tasks that ended before a given time.
+/// Deletes the tasks that finished before a given time.
 const DELETE_ENDED_TASKS: &str = "DELETE FROM tasks WHERE ended_at < $1 RETURNING result_name";
 
 impl Store {
-    /// Queues a task. Fails with [`StoreError::QueueFull`] if the node already has `queue_limit` queued tasks.
+    /// Enqueues a task. Fails with [`StoreError::QueueFull`] if the node already has `queue_limit` queued tasks.
     pub async fn insert_task(&self, task: &NewCollectionTask, queue_limit: u32) -> Result<(), StoreError> {
         let selection = serde_json::to_string(&task.selection).map_err(StoreError::damaged_value_error("selection"))?;
         let now = self.clock.unix_millis();
@@ -40,7 +40,7 @@ impl Store {
         Err(StoreError::QueueFull { node: task.node_id.clone(), limit: queue_limit })
     }
 
-    /// Extends the lease of a task. Returns false if another worker holds the task or the task has ended.
+    /// Extends a task's lease. Returns false if another worker holds the task or the task has finished.
     /// Also returns false if the lease has expired, because another task for the node may have started.
     pub async fn renew_lease(&self, id: &RequestId, fence: i64, lease: Duration) -> Result<bool, StoreError> {
         let now = self.clock.unix_millis();
@@ -53,19 +53,19 @@ impl Store {
         .await
     }
 
-    /// Ends a task. Returns false and changes nothing if another worker holds the task or the task has ended.
+    /// Completes a task. Returns false without changing it if another worker holds the task or the task has finished.
     pub async fn end_task(&self, id: &RequestId, fence: i64, outcome: &TaskOutcome) -> Result<bool, StoreError> {
         let now = self.clock.unix_millis();
         self.execute_grouped_write(EndTaskWrite { id: id.clone(), fence, outcome: outcome.clone(), now }).await
     }
 
-    /// Returns a task to the queue. Does not count the attempt.
-    /// Returns false if another worker holds the task or the task has ended.
+    /// Returns a task to the queue without counting the attempt.
+    /// Returns false if another worker holds the task or the task has finished.
     pub async fn release_task(&self, id: &RequestId, fence: i64) -> Result<bool, StoreError> {
         self.execute_grouped_write(ReleaseTaskWrite { id: id.clone(), fence }).await
     }
 
-    /// Ends all leases for tasks and intelligent kills. Returns the number of ended leases.
+    /// Expires all leases for tasks and intelligent kills. Returns the number of expired leases.
     /// The serving lock proves that no other process serves the data directory, so the leases have no holders.
     /// Does nothing if the database is shared, because workers on other servers may be running.
     pub async fn end_all_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
@@ -97,7 +97,7 @@ impl Store {
         row.as_ref().map(task_from_row).transpose()
     }
 
-    /// Returns up to `limit` tasks of a node, newest first.
+    /// Returns up to `limit` tasks for a node, newest first.
     pub async fn list_tasks_of_node(
         &self,
         project: &ProjectId,
@@ -116,8 +116,8 @@ impl Store {
         rows.iter().map(task_from_row).collect()
     }
 
-    /// Removes an ended task and its result.
-    /// Returns false and changes nothing if the task does not exist or has not ended.
+    /// Removes a finished task and its result.
+    /// Returns false without making changes if the task does not exist or has not finished.
     pub async fn remove_task(&self, by: &Origin, id: &RequestId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("remove a collection").await?;
         let rows = query(
@@ -156,7 +156,7 @@ impl Store {
         Ok(TaskStatus::ALL.map(|status| (status, count(status).unsigned_abs())).into())
     }
 
-    /// Removes tasks that ended before `cutoff`, a Unix timestamp in milliseconds. Returns the names of their results.
+    /// Removes tasks that finished before `cutoff`, a Unix timestamp in milliseconds. Returns their results' names.
     pub async fn remove_tasks_ended_before(&self, cutoff: i64) -> Result<Vec<String>, StoreError> {
         let failed = StoreError::database_error("remove old collections");
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;

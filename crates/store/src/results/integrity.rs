@@ -27,7 +27,7 @@ pub(super) struct VerifiedFiles {
 }
 
 impl VerifiedFiles {
-    /// Verifies the length and the hash of a result file, and rewinds the file.
+    /// Verifies a result file's length and hash and rewinds the file.
     /// `now` must not be later than the current time.
     pub(super) fn verify_file(&self, file: &File, result: &ResultRecord, now: SystemTime) -> Result<(), StoreError> {
         let unreadable = |error: io::Error| StoreError::ResultCorrupt {

@@ -1,4 +1,4 @@
-//! Runs a test in a child process that has less disk space, fewer permissions or another environment, or that is killed.
+//! Runs a test in a child process: with limited disk space, fewer permissions or another environment, or to kill it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

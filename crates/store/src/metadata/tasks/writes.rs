@@ -1,4 +1,4 @@
-//! Group-commit writes for the task queue: enqueue a task, renew a lease, complete a task and release a task.
+//! Batched task queue writes: enqueue a task, renew a lease, complete a task and release a task.
 
 use clew_model::{RequestId, TaskOutcome, TaskStatus};
 
