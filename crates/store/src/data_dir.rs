@@ -1,4 +1,4 @@
-//! Paths and files of the data directory.
+//! Paths and files in the data directory.
 
 mod permissions;
 

@@ -90,7 +90,7 @@ impl Database {
         }
     }
 
-    /// Returns true if processes on other machines can use the database.
+    /// Returns true if the database can be used by processes on other machines.
     /// A lock file in the data directory cannot exclude other machines from a shared database.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))

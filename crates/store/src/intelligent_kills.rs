@@ -42,11 +42,11 @@ impl FromStr for IntelligentKillId {
 pub struct NewIntelligentKill {
     /// Actor that requested the intelligent kill, including the actor's client address.
     pub by: Origin,
-    /// Project of the instance.
+    /// Project that contains the instance.
     pub project_id: ProjectId,
-    /// Instance of the node.
+    /// Instance that contains the node.
     pub instance_id: InstanceId,
-    /// Node whose sessions are killed.
+    /// Node on which sessions are killed.
     pub node_id: NodeId,
 }
 
@@ -68,9 +68,9 @@ pub struct IntelligentKill {
 /// Filters a node's finished intelligent kills by request time. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntelligentKillFilter {
-    /// Instance of the node.
+    /// Instance that contains the node.
     pub instance_id: InstanceId,
-    /// Node whose sessions were killed.
+    /// Node on which sessions were killed.
     pub node_id: NodeId,
     /// Earliest request time (inclusive).
     pub from: i64,

@@ -1,4 +1,4 @@
-//! Types for kill tasks. A kill task repeatedly kills the matching sessions of an instance.
+//! Types for kill tasks. A kill task repeatedly kills the matching sessions on an instance.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub struct NewKillTask {
     pub criteria: KillCriteria,
     /// True if the statement filter matches statement templates because the caller is not allowed to see statements.
     pub masked: bool,
-    /// Duration of the task, or `None` if the task does not expire.
+    /// Task duration, or `None` if the task does not expire.
     pub duration: Option<Duration>,
     /// Details for the audit event, with statement templates instead of statements.
     pub audit_detail: Value,
@@ -46,7 +46,7 @@ impl KillTaskState {
 pub struct KillTask {
     /// Unique id: the creation time as a Unix timestamp in milliseconds, but at least the last id plus one.
     pub id: i64,
-    /// Instance whose sessions are killed.
+    /// Instance on which sessions are killed.
     pub instance_id: InstanceId,
     /// Criteria that select the sessions to kill.
     pub criteria: KillCriteria,
@@ -58,16 +58,16 @@ pub struct KillTask {
     pub ends_at: Option<i64>,
     /// Time when the task was stopped.
     pub stopped_at: Option<i64>,
-    /// State of the kill task at the time of the database query.
+    /// State of the kill task when the database was queried.
     pub state: KillTaskState,
 }
 
 /// Running kill tasks of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceKillTasks {
-    /// Project of the instance.
+    /// Project that contains the instance.
     pub project_id: ProjectId,
-    /// Instance whose sessions are killed.
+    /// Instance on which sessions are killed.
     pub instance_id: InstanceId,
     /// Running tasks, oldest first.
     pub tasks: Vec<KillTask>,

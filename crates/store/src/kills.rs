@@ -88,9 +88,9 @@ impl RecordedKillOutcome {
 /// Kill record that is stored before the kill is sent to the server. Invalid UTF-8 in text fields is escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKill {
-    /// Project of the instance.
+    /// Project that contains the instance.
     pub project_id: ProjectId,
-    /// Instance of the node.
+    /// Instance that contains the node.
     pub instance_id: InstanceId,
     /// Node of the session.
     pub node_id: NodeId,
@@ -125,9 +125,9 @@ pub struct NewKill {
 pub struct KillRecord {
     /// Unique id. Newer kills have higher ids.
     pub id: i64,
-    /// Project of the instance.
+    /// Project that contains the instance.
     pub project_id: ProjectId,
-    /// Instance of the node.
+    /// Instance that contains the node.
     pub instance_id: InstanceId,
     /// Node of the session.
     pub node_id: NodeId,

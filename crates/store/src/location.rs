@@ -1,4 +1,4 @@
-//! Location of a store.
+//! Defines the location of a store.
 
 use std::path::{Path, PathBuf};
 

@@ -2,7 +2,7 @@
 
 use clew_model::{DomainId, GroupId, PolicyId, ProjectId, UserId};
 
-/// Custom policy of a domain. Times are Unix timestamps in seconds.
+/// Custom policy in a domain. Times are Unix timestamps in seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyRecord {
     /// Unique id.
@@ -26,7 +26,7 @@ pub struct PolicyRecord {
 /// Reference to a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PolicyRef {
-    /// Custom policy of a domain.
+    /// Custom policy in a domain.
     Custom(PolicyId),
     /// Built-in policy, by name.
     System(String),
@@ -94,7 +94,7 @@ impl StoredGrant {
 /// Policy of a grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredPolicy {
-    /// Custom policy of the domain.
+    /// Custom policy in the domain.
     Custom {
         /// Name of the policy.
         name: String,

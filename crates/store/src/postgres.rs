@@ -101,7 +101,7 @@ pub(crate) struct PostgresDatabase {
     clock: DatabaseClock,
     /// Semaphore with one permit, which ensures that only one session per process waits for the write lock.
     /// With more permits, the server would grant the lock to each waiting session of a partitioned process in turn.
-    /// Each session of a partitioned process would hold the write lock until the server terminates the session.
+    /// Each of the partitioned process's sessions would hold the write lock until the server terminates the session.
     /// Other processes could then wait for the write lock longer than the lease duration.
     writer: Arc<Semaphore>,
 }

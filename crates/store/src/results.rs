@@ -1,4 +1,4 @@
-//! Stores collection results in files or on S3, and publishes each result atomically.
+//! Stores collection results in files or on S3 and publishes each result atomically.
 
 mod chunk_stream;
 mod file_writer;
@@ -51,7 +51,7 @@ impl ResultStore {
         }
     }
 
-    /// Returns true if other machines can access the results.
+    /// Returns true if the results are accessible from other machines.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self.0, ResultBackend::S3(_))
     }

@@ -16,7 +16,7 @@ impl Store {
         self.clock.unix_seconds() >= expires
     }
 
-    /// Returns the expiration time of a new link, as a Unix timestamp in seconds.
+    /// Returns a new link's expiration time, as a Unix timestamp in seconds.
     #[must_use]
     pub fn compute_link_expiry(&self, lifetime: std::time::Duration) -> i64 {
         self.clock.unix_seconds().saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX))

@@ -11,7 +11,7 @@ pub struct NewCollectionTask {
     pub request_id: RequestId,
     /// Project for which the task was requested.
     pub project_id: ProjectId,
-    /// Instance of the node.
+    /// Instance that contains the node.
     pub instance_id: InstanceId,
     /// Node whose sessions are collected.
     pub node_id: NodeId,
@@ -28,7 +28,7 @@ pub struct CollectionTask {
     pub request_id: RequestId,
     /// Project for which the task was requested.
     pub project_id: ProjectId,
-    /// Instance of the node.
+    /// Instance that contains the node.
     pub instance_id: InstanceId,
     /// Node whose sessions are collected.
     pub node_id: NodeId,
@@ -42,7 +42,7 @@ pub struct CollectionTask {
     pub failure: Option<Failure>,
     /// Metadata of the collection result, if the task succeeded.
     pub result: Option<ResultRecord>,
-    /// Number of started attempts.
+    /// Number of attempts started so far.
     pub attempts: u32,
     /// Time when the task was queued.
     pub created_at: i64,

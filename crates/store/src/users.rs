@@ -4,14 +4,14 @@ use std::fmt;
 
 use clew_model::{DomainId, GroupId, UserId};
 
-/// User of a domain.
+/// User in a domain.
 #[derive(Clone)]
 pub struct User {
     /// Unique id.
     pub id: UserId,
     /// Name, unique in its domain.
     pub name: String,
-    /// Domain of the user or group.
+    /// Domain that contains the user or group.
     pub domain_id: DomainId,
     /// Name of the domain.
     pub domain_name: String,
@@ -72,7 +72,7 @@ pub struct Group {
     pub id: GroupId,
     /// Name, unique in its domain.
     pub name: String,
-    /// Domain of the user or group.
+    /// Domain that contains the user or group.
     pub domain_id: DomainId,
     /// Description.
     pub description: String,

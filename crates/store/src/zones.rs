@@ -1,4 +1,4 @@
-//! States of zones with nodes or workers.
+//! Defines the state of zones with nodes or workers.
 
 use clew_model::Zone;
 

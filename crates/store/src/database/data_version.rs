@@ -1,4 +1,4 @@
-//! Defines the version counters that increase when the contents of the database change.
+//! Defines the version counters that are incremented when the database contents change.
 
 /// Version counter values at the time of a query. The counters never decrease.
 /// Data that is read after this query stays valid until its version counter increases.

@@ -12,7 +12,7 @@ use super::audited_tx::AuditedDatabase;
 use crate::database::Transaction;
 use crate::error::StoreError;
 
-/// Maximum number of audit events in one transaction, and also the maximum number of other writes.
+/// Maximum number of audit events, and of other writes, in one transaction.
 const MAX_BATCH_SIZE: usize = 512;
 
 /// Database write that can share a transaction with other writes.
@@ -23,8 +23,8 @@ pub(super) trait GroupedWrite: Send + Sync + 'static {
     /// Describes the write in the error message if the shared transaction cannot begin or commit.
     const ERROR_CONTEXT: &'static str;
 
-    /// Executes the SQL statements of the write.
-    /// The statements are executed again in a new transaction if another write in the shared transaction fails.
+    /// Executes the SQL statements for the write.
+    /// The statements are re-executed in a new transaction if another write in the shared transaction fails.
     fn execute_write(
         &self,
         transaction: &mut Transaction,

@@ -119,7 +119,7 @@ impl Store {
     }
 }
 
-/// Returns the name of an instance, or `None` if the project does not contain the instance.
+/// Returns an instance's name, or `None` if the project does not contain the instance.
 pub(super) async fn find_instance_name(
     transaction: &mut Transaction,
     project: &ProjectId,

@@ -108,7 +108,7 @@ impl Store {
     }
 }
 
-/// Returns the state of a zone, creating it if it does not exist.
+/// Returns a zone's state, creating it if it does not exist.
 /// An empty zone name stands for nodes without a zone.
 fn get_or_insert_zone<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<&'a mut ZoneState, StoreError> {
     let zone = parse_zone_name(name)?;

@@ -1,4 +1,4 @@
-//! Clock of the database server. All processes that share the database use this clock.
+//! Database server clock, which all processes that share the database use.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;

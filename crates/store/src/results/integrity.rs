@@ -18,7 +18,7 @@ const MAX_VERIFIED_FILES: usize = 4096;
 /// Coarsest supported file timestamp resolution. Two changes within this interval may have equal timestamps.
 const TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
 
-/// Identity of a file version: inode, length, and mtime and ctime in nanoseconds.
+/// Identity of a file version: inode and length, and mtime and ctime in nanoseconds.
 type FileIdentity = (u64, u64, i64, i64);
 
 #[derive(Debug, Default)]

@@ -22,7 +22,7 @@ const ACCESS_VERSION_QUERY: &str = "SELECT version, failures FROM access_version
 pub(crate) struct ChangeDetector {
     options: SqliteConnectOptions,
     connection: Option<SqliteConnection>,
-    /// WAL index of the database. The index is only valid while the connection is open.
+    /// WAL index of the database, which is only valid while the connection is open.
     index: Option<WalIndex>,
     fast_path: VersionFastPath,
     /// Last data version with SQLite's `data_version`, which is only comparable within the same connection.

@@ -18,12 +18,12 @@ const FORMAT_VERSION_BYTES: [u8; 4] = 3_007_000_u32.to_ne_bytes();
 /// Bytes of a complete header.
 pub(crate) type WalHeader = [u8; HEADER_LEN];
 
-/// WAL index file of an open database. SQLite removes the file when the last connection is closed.
+/// WAL index file of an open database. SQLite removes it when the last connection is closed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WalIndex(&'static File);
 
 impl WalIndex {
-    /// Opens the WAL index of a database. Returns `None` if the database has no WAL index.
+    /// Opens a database's WAL index. Returns `None` if the database has no WAL index.
     ///
     /// The file is never closed, because `close` releases all locks that SQLite holds on the file in this process.
     /// See section 2.2 of <https://sqlite.org/howtocorrupt.html>.

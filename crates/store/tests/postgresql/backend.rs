@@ -10,7 +10,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
-/// True if processes on other machines can use the database.
+/// True if the database can be used by processes on other machines.
 pub(crate) const SHARED: bool = true;
 /// Error text for a foreign key violation.
 pub(crate) const FOREIGN_KEY_ERROR: &str = "foreign key";

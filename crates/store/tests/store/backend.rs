@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 
-/// True if processes on other machines can use the database.
+/// True if the database can be used by processes on other machines.
 pub(crate) const SHARED: bool = false;
 /// Error text for a foreign key violation.
 pub(crate) const FOREIGN_KEY_ERROR: &str = "FOREIGN KEY";

@@ -1,5 +1,5 @@
 //! Appends rows to the audit chain, in which each row contains the previous row's MAC.
-//! The table `audit_ends` stores two authenticated records: the head and the checkpoint of the audit chain.
+//! The `audit_ends` table stores two authenticated records: the head and the checkpoint of the audit chain.
 
 use clew_model::AuditEvent;
 

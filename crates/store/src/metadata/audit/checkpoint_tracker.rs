@@ -1,4 +1,4 @@
-//! Keeps the MAC of the newest audit row in memory to detect a truncation of the audit log.
+//! Keeps the newest audit row's MAC in memory to detect truncation of the audit log.
 //!
 //! If an attacker removes the newest audit rows and rolls back the head record, the remaining chain is still valid.
 //! Only a MAC that was recorded before the attack proves that audit rows are missing.
@@ -15,7 +15,7 @@ use crate::database::{Transaction, query};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Maximum number of missing audit rows that the tracker stores.
+/// Maximum number of missing audit rows to track.
 const MAX_MISSING_ROWS: usize = 100;
 
 /// Tracks missing audit rows and the newest audit row that this process wrote or read. Clones share the state.
@@ -98,7 +98,7 @@ impl CheckpointTracker {
     }
 }
 
-/// Checks that the audit log contains the rows of the checkpoints. Returns the detected problems.
+/// Checks that the audit log contains the rows recorded in the checkpoints. Returns the detected problems.
 pub(super) async fn verify_checkpoints<'a>(
     transaction: &mut Transaction,
     keys: &AuditKeys,
@@ -111,7 +111,7 @@ pub(super) async fn verify_checkpoints<'a>(
     Ok(problems)
 }
 
-/// Checks that the audit log contains the row of a checkpoint.
+/// Checks that the audit log contains the row recorded in a checkpoint.
 /// Does not report rows that retention removed, because the checkpoint record proves their removal.
 async fn verify_checkpoint(
     transaction: &mut Transaction,

@@ -1,4 +1,4 @@
-//! Creates audit checkpoints and checks that the audit log still contains the rows of recorded checkpoints.
+//! Creates audit checkpoints and checks that the audit log still contains the rows recorded in checkpoints.
 
 use super::chain_end::{ChainPosition, HEAD_RECORD_NAME};
 use super::keys::AuditKeys;

@@ -1,4 +1,4 @@
-//! Converts audit events to and from database rows, and computes their MACs.
+//! Converts audit events to and from database rows and computes their MACs.
 
 use std::net::IpAddr;
 

@@ -16,7 +16,7 @@ const PAGE_SIZE: u32 = 500;
 
 impl Store {
     /// Verifies the entire audit log in one database snapshot with constant memory use.
-    /// Also checks that the audit log contains the rows of the given checkpoints and of the checkpoints in memory.
+    /// Also checks that the audit log contains the rows recorded in the given checkpoints and in in-memory checkpoints.
     /// Without checkpoints, a truncation can remain undetected, because the remaining audit chain is still valid.
     pub async fn verify_audit(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.check_master_key_id().await?;

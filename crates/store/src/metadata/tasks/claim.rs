@@ -60,7 +60,7 @@ const FAIL_DAMAGED_TASK_QUERY: &str = "UPDATE tasks SET status = 'error', failur
 
 impl Store {
     /// Claims tasks for a worker, within the limits of the [`ClaimRequest`].
-    /// Claims tasks with an expired lease first, and then queued tasks in fair order (see `docs/decisions/0019`).
+    /// Claims tasks with an expired lease first, then queued tasks in fair order (see `docs/decisions/0019`).
     pub async fn claim_tasks(&self, claim: ClaimRequest) -> Result<ClaimedTasks, StoreError> {
         let excluded_nodes =
             serde_json::to_string(&claim.excluded_nodes).map_err(StoreError::damaged_value_error("ids of nodes"))?;

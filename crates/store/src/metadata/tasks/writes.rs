@@ -8,7 +8,7 @@ use crate::metadata::group_commit::GroupedWrite;
 use crate::metadata::row_mapping::saturate_count_to_i64;
 use crate::tasks::NewCollectionTask;
 
-/// Computes the `turn` of a new task. The turn is the position of the task in the fair queue.
+/// Computes the `turn` of a new task: its position in the fair queue.
 /// The turn is the base turn, plus the number of the project's other instances with queued tasks, plus one.
 /// The base turn is the higher of two turns: the current turn, and the highest queued turn of the task's instance.
 /// The current turn is the highest turn of a running task, or else the lowest queued turn in the new task's zone.

@@ -16,7 +16,7 @@ use crate::error::StoreError;
 pub(super) struct IncompleteUpload {
     path: Path,
     id: String,
-    /// Start time of the upload, as a Unix timestamp in seconds.
+    /// Time when the upload started, as a Unix timestamp in seconds.
     pub(super) started: i64,
 }
 

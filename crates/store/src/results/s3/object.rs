@@ -25,7 +25,7 @@ pub struct StoredObject {
     pub(super) record: ResultRecord,
 }
 
-/// Reader that holds back each chunk until the next chunk has arrived or the hash has been verified.
+/// Reader that withholds each chunk until the next chunk has arrived or the hash has been verified.
 struct ChunkReader {
     object: StoredObject,
     chunks: BoxStream<'static, object_store::Result<Bytes>>,

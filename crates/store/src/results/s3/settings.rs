@@ -76,7 +76,7 @@ impl S3Settings {
         self.prefix.clone().join(name)
     }
 
-    /// Returns the URI of an object. For an empty name, returns the URI of the prefix.
+    /// Returns an object's URI. For an empty name, returns the URI of the prefix.
     pub(super) fn object_uri(&self, name: &str) -> String {
         format!("s3://{}/{}", self.bucket, if name.is_empty() { self.prefix.clone() } else { self.object_path(name) })
     }

@@ -18,7 +18,7 @@ use crate::results::PublishedResult;
 const PART_SIZE: usize = 5 << 20;
 /// Delay before retrying a write request whose connection was lost.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
-/// Maximum duration of an upload. S3 sets the timestamp of an object to the start time of its upload.
+/// Maximum upload duration. S3 sets an object's timestamp to the start time of its upload.
 /// Garbage collection therefore ignores S3 objects that are newer than twice the maximum upload duration.
 const UPLOAD_TIMEOUT: Duration = Duration::from_mins(5);
 
