@@ -1,8 +1,8 @@
-//! Measures heap allocations and peak memory of snapshots. Run it with `cargo bench -p clew-mysql --bench allocations`.
+//! Measures heap allocations and peak memory of snapshots. Run with `cargo bench -p clew-mysql --bench allocations`.
 //!
 //! The results depend only on the code, not on the machine.
 //! The benchmark takes plain and detailed snapshots of two fake servers: one has few sessions, the other has many.
-//! The difference between the two servers' results is the cost of the additional rows, without one-time allocations.
+//! The difference between the two results is the cost of the additional rows; one-time allocations cancel out.
 //! The benchmark prints one line for plain snapshots and one line for detailed snapshots:
 //!
 //! ```text
@@ -25,7 +25,7 @@ static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
 const SMALL_SESSION_COUNT: u64 = 1_000;
 const LARGE_SESSION_COUNT: u64 = 11_000;
-/// Command-line argument that starts a fake server. The next argument is the number of sessions on the server.
+/// Command-line argument that starts a fake server. It is followed by the number of sessions on the server.
 const FAKE_SERVER_ARGUMENT: &str = "--serve";
 /// Argument that `cargo bench` passes to the benchmark. Without this argument, the benchmark exits immediately.
 const CARGO_BENCH_ARGUMENT: &str = "--bench";
@@ -39,7 +39,7 @@ fn main() {
     }
 }
 
-/// Starts a fake server, prints its URL, and runs the server until stdin is closed.
+/// Starts a fake server, prints its URL and runs the server until stdin is closed.
 fn run_fake_server(sessions: u64) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     let options = FakeServerOptions { sessions, transactions: sessions / 4, ..FakeServerOptions::default() };
@@ -84,7 +84,7 @@ impl FakeServerProcess {
         Self { process, node: url.trim().parse().expect("a URL") }
     }
 
-    /// Takes a snapshot, writes all its rows, and returns the heap allocations, including those for the connection.
+    /// Takes a snapshot, writes all its rows and returns the heap allocations, including those for the connection.
     fn measure_allocations(&self, detailed: bool) -> dhat::HeapStats {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
         let _counting = dhat::Profiler::builder().testing().build();

@@ -1,12 +1,12 @@
-//! MySQL protocol client that can connect to untrusted servers.
+//! MySQL protocol client that is safe to use with untrusted servers.
 //!
-//! The crate `mysql_common` provides packet types, value conversions and responses to authentication challenges.
-//! This client has features that existing MySQL drivers lack:
+//! The `mysql_common` crate provides the packet types, value conversions and authentication challenge responses.
+//! This client does several things that existing MySQL drivers do not:
 //!
-//! - The client reports the local address of its TCP connection.
-//! - The client upgrades an existing TCP connection to TLS.
-//! - The client refuses to send a password over an unverified channel.
-//! - The client limits the size of all data that it receives from the server.
+//! - It exposes the local address of its TCP connection.
+//! - It upgrades an existing TCP connection to TLS.
+//! - It refuses to send a password over an unverified channel.
+//! - It limits the size of all data received from the server.
 //!
 //! [Decision 0051](../../../docs/decisions/0051-mysql-client.md) explains why Clew has its own client.
 
@@ -38,19 +38,19 @@ pub(crate) use error::{Error, ServerError};
 use packets::PacketStream;
 pub(crate) use result_set::{ResultSetRows, RowCells};
 
-/// Maximum size in bytes of a handshake packet or an authentication packet.
+/// Maximum size of a handshake or authentication packet, in bytes.
 const MAX_HANDSHAKE_PACKET_BYTES: usize = 64 << 10;
-/// Maximum size in bytes of one row in a buffered result set.
+/// Maximum size of one row in a buffered result set, in bytes.
 const MAX_BUFFERED_ROW_BYTES: usize = 1 << 20;
-/// Maximum memory in bytes for a fully buffered result set.
+/// Maximum memory for a buffered result set, in bytes.
 const MAX_BUFFERED_RESULT_BYTES: usize = 256 << 20;
-/// Memory overhead in bytes of each buffered row, in addition to the row content.
+/// Memory overhead per buffered row in bytes, in addition to the row data.
 const BUFFERED_ROW_OVERHEAD_BYTES: usize = 64;
-/// Maximum packet size that the client announces to the server: 1 GiB, the highest value of `max_allowed_packet`.
+/// Maximum packet size that the client advertises to the server: 1 GiB, the upper limit of `max_allowed_packet`.
 const ANNOUNCED_MAX_PACKET_BYTES: u32 = 1 << 30;
-/// Idle time after which the kernel sends TCP keepalive probes.
+/// Idle time before the kernel sends the first TCP keepalive probe.
 const TCP_KEEPALIVE_IDLE_TIME: Duration = Duration::from_secs(30);
-/// Collation id of `utf8mb4_general_ci`, which MySQL has supported since version 5.5.3.
+/// ID of the collation `utf8mb4_general_ci`, which MySQL has supported since version 5.5.3.
 const CONNECTION_COLLATION_ID: u8 = 45;
 /// Command byte of a query.
 const COM_QUERY: u8 = 0x03;
@@ -84,21 +84,21 @@ impl Socket {
 #[derive(Debug)]
 pub(crate) struct Client {
     packets: PacketStream,
-    /// Connection id from the handshake packet. If Clew connects through a proxy, the proxy assigns this connection id.
-    /// Clew never uses the connection id from the handshake packet to kill a session.
+    /// Connection id from the handshake packet. A proxy sends its own connection id here, not the server's.
+    /// For this reason, Clew never uses this id to kill a session.
     pub(crate) handshake_connection_id: u32,
-    /// Connection tag, sent in a comment at the start of each statement to identify the connection in the process list.
+    /// Connection tag, which identifies the connection in the process list. Sent in a comment before each statement.
     tag: String,
     in_flight: InFlightFlag,
 }
 
-/// In-flight flag, set from the start of a statement until the client has read the complete result set.
-/// The client shares the in-flight flag with its `KillOnDropGuard`.
+/// Set while a statement is in flight: from sending the statement until the complete result set has been read.
+/// The client shares this flag with its `KillOnDropGuard`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct InFlightFlag(Arc<AtomicBool>);
 
 impl InFlightFlag {
-    /// Returns whether the server may still be running a statement of this connection.
+    /// Returns whether the server may still be running a statement for this connection.
     pub(crate) fn is_in_flight(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
@@ -110,7 +110,7 @@ impl InFlightFlag {
 
 impl Client {
     /// Performs the MySQL handshake over a TCP connection and authenticates the account.
-    /// The client sends the connection tag `tag` as a connection attribute and in a comment before each statement.
+    /// The client sends `tag` both as a connection attribute and in a comment before each statement.
     pub(crate) async fn perform_handshake(
         socket: Socket,
         node: &NodeUrl,
@@ -166,12 +166,12 @@ impl Client {
         Ok(Self { packets, handshake_connection_id, tag, in_flight: InFlightFlag::default() })
     }
 
-    /// Returns a handle to the client's in-flight flag. The handle may outlive the client.
+    /// Returns a shared handle to the client's in-flight flag. The handle may outlive the client.
     pub(crate) fn in_flight_flag(&self) -> InFlightFlag {
         self.in_flight.clone()
     }
 
-    /// Sends a statement and returns the rows of its result set, each truncated to `max_row` bytes.
+    /// Sends a statement and returns its result set. Each row is truncated to `max_row` bytes.
     pub(crate) async fn query(&mut self, statement: &str, max_row: usize) -> Result<ResultSetRows<'_>, Error> {
         let mut payload = Vec::with_capacity(statement.len() + self.tag.len() + 8);
         payload.push(COM_QUERY);
@@ -184,15 +184,15 @@ impl Client {
         ResultSetRows::open_result_set(&mut self.packets, &self.in_flight, max_row).await
     }
 
-    /// Runs a statement and returns all rows. Fails if the result set exceeds the size limits of buffered result sets.
+    /// Runs a statement and returns all rows. Fails if the result set exceeds the buffer limits.
     pub(crate) async fn query_all<T: FromRow>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
         let mut converted = Vec::new();
         self.query_each_row(statement, |row| converted.push(row)).await?;
         Ok(converted)
     }
 
-    /// Runs a statement and calls `consume` with each row.
-    /// Fails if the result set exceeds the size limits of buffered result sets.
+    /// Runs a statement and calls `consume` for each row.
+    /// Fails if the result set exceeds the buffer limits.
     pub(crate) async fn query_each_row<T: FromRow>(
         &mut self,
         statement: &str,
@@ -227,8 +227,8 @@ impl Client {
 }
 
 /// Returns the capability flags that the client sends in its handshake response.
-/// The capability `CLIENT_LOCAL_FILES` is off, so the server cannot request local files.
-/// The capability `CLIENT_DEPRECATE_EOF` is off, because servers older than MySQL 5.7 do not support it.
+/// `CLIENT_LOCAL_FILES` is not set, so the server cannot request local files.
+/// `CLIENT_DEPRECATE_EOF` is not set, because servers older than MySQL 5.7 do not support it.
 fn client_capabilities() -> CapabilityFlags {
     CapabilityFlags::CLIENT_LONG_PASSWORD
         | CapabilityFlags::CLIENT_LONG_FLAG
@@ -242,7 +242,7 @@ fn client_capabilities() -> CapabilityFlags {
 }
 
 /// Returns whether the client uses TLS for this connection.
-/// In TLS mode `preferred`, a client with a password falls back to an unencrypted connection only on loopback.
+/// In TLS mode `preferred`, a client that has a password falls back to plain text only on loopback.
 fn should_use_tls(node: &NodeUrl, is_loopback: bool, server: CapabilityFlags) -> Result<bool, Error> {
     let offered = server.contains(CapabilityFlags::CLIENT_SSL);
     let has_password = node.password.as_ref().is_some_and(|password| !password.expose_secret().is_empty());
@@ -260,7 +260,7 @@ fn build_connection_attributes(tag: &str) -> HashMap<String, String> {
 }
 
 /// Reads a file of at most `max_bytes` bytes.
-/// Fails for devices and pipes, because reading a device or pipe might block forever.
+/// Rejects devices and pipes, because reading from them might block forever.
 async fn read_size_limited_file(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
     let metadata = tokio::fs::metadata(path).await?;
     if !metadata.is_file() || metadata.len() > max_bytes as u64 {

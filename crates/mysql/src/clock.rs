@@ -1,13 +1,13 @@
-//! Reads a server's clock in local time and in UTC, and detects sudden clock changes ("clock steps").
+//! Reads a server's clock in local time and in UTC, and detects clock steps (sudden clock changes).
 //!
-//! InnoDB reports the start time of a transaction in local time.
-//! If the UTC offset has not changed since a transaction began, its age is the difference between two local times.
-//! If the UTC offset may have changed, Clew sends a query that converts the local times to UTC.
-//! When daylight-saving time ends, some local times occur twice and therefore correspond to two UTC timestamps.
+//! InnoDB reports transaction start times in the server's local time.
+//! If the UTC offset has not changed since a transaction started, its age is the difference between two local times.
+//! If the UTC offset may have changed, Clew has the server convert the local times to UTC.
+//! When daylight saving time ends, some local times occur twice, so each corresponds to two UTC timestamps.
 //!
 //! A clock step shifts every age that the server computes from its wall clock.
 //! [`ClockHistory`] detects clock steps by comparing the server's clock with the local monotonic clock.
-//! After a clock step, `ClockHistory` corrects the ages of sessions and transactions that began before the step.
+//! After a clock step, it corrects the ages of sessions and transactions that started before the step.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -20,16 +20,16 @@ use jiff::civil::DateTime;
 use crate::server_instance::ServerInstance;
 use crate::statements;
 
-/// Minimum clock change in seconds that counts as a clock step. Clock drift and network latency cause smaller changes.
+/// Minimum clock change that counts as a clock step, in seconds. Drift and network latency cause smaller changes.
 const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
-/// Maximum number of clock steps that Clew stores per server.
+/// Maximum number of clock steps stored per server.
 const MAX_CLOCK_STEPS: usize = 16;
-/// Maximum number of servers per node for which Clew stores clock readings.
+/// Maximum number of servers per node for which clock readings are stored.
 const MAX_SERVERS_PER_NODE: usize = 16;
-/// Minimum age in seconds of a local time that Clew always has the server convert to UTC.
-/// For smaller ages, [`statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset has changed.
+/// Local times that are at least this many seconds old are always converted to UTC by the server.
+/// For more recent times, [`statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset has changed.
 const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
-/// Maximum number of local times that one statement converts to UTC.
+/// Maximum number of local times converted to UTC by one statement.
 const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;
 
 /// Reading of a server's clock.
@@ -39,16 +39,16 @@ pub struct ClockReading {
     local: DateTime,
     /// Unix timestamp in seconds.
     utc: f64,
-    /// True if the server had the same UTC offset one day before this clock reading.
+    /// True if the server's UTC offset was the same one day before this clock reading.
     uniform: bool,
-    /// Local monotonic time of the clock reading, halfway between sending the query and receiving the response.
+    /// Local monotonic time of the reading: halfway between sending the query and receiving the response.
     at: Instant,
-    /// Half of the round-trip time of the clock query, in seconds.
+    /// Half of the clock query's round-trip time, in seconds.
     uncertainty: f64,
 }
 
 impl ClockReading {
-    /// Returns the Unix timestamp in seconds, including the fraction of the second.
+    /// Returns the Unix timestamp in seconds, including fractional seconds.
     pub(crate) fn unix_seconds(&self) -> f64 {
         self.utc
     }
@@ -57,7 +57,7 @@ impl ClockReading {
 /// Row of [`statements::SERVER_CLOCK_QUERY`]: local time, Unix timestamp, and 1 if the last day had 86,400 seconds.
 type ClockRow = (String, u64, Option<i64>);
 
-/// Reads the server's clock. Returns `None` if the server does not return its current time.
+/// Reads the server's clock. Returns `None` if the server does not report a valid time.
 pub(crate) async fn read_clock(client: &mut Client) -> Result<Option<ClockReading>, Error> {
     let before = Instant::now();
     let rows: Vec<ClockRow> = client.query_all(statements::SERVER_CLOCK_QUERY).await?;
@@ -71,21 +71,21 @@ pub(crate) async fn read_clock(client: &mut Client) -> Result<Option<ClockReadin
     }))
 }
 
-/// Parses a local time in the text format of MySQL's `DATETIME`, such as `2026-11-24 18:00:00`.
+/// Parses a local time in MySQL's `DATETIME` format, such as `2026-11-24 18:00:00`.
 pub(crate) fn parse_local_time(printed: &str) -> Option<DateTime> {
     printed.parse().ok()
 }
 
-/// Age in seconds of a timestamp in the server's local time. The age is negative if the timestamp is in the future.
+/// Seconds elapsed since a timestamp in the server's local time. Negative if the timestamp is in the future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LocalTimeAge {
     /// Unambiguous age.
     Exact(i64),
-    /// The two possible ages of a local time that occurred twice, with the smaller age first.
+    /// The two possible ages of an ambiguous local time (one repeated when daylight saving time ends), smaller first.
     Ambiguous(i64, i64),
 }
 
-/// Computes the age of each local time, relative to a clock reading.
+/// Computes the age of each local time relative to a clock reading.
 /// Sends a query only if the server's UTC offset may have changed since one of the local times.
 pub(crate) async fn compute_local_time_ages(
     client: &mut Client,
@@ -114,8 +114,8 @@ pub(crate) async fn compute_local_time_ages(
     Ok(ages)
 }
 
-/// Parses a converted local time `seconds,before,after`, which consists of a Unix timestamp and two flags.
-/// `before` and `after` are 1 if the same local time also occurred one hour earlier or one hour later.
+/// Parses a converted local time in the format `seconds,before,after`: a Unix timestamp and two flags.
+/// `before` is 1 if the same local time also occurred one hour earlier, and `after` if it occurred one hour later.
 fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
     let mut parts = conversion.split(',');
     let utc: f64 = parts.next()?.parse().ok()?;
@@ -136,12 +136,12 @@ fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
     }
 }
 
-/// Reason why automatic kills must not rely on the session ages of a process list.
+/// Reason why automatic kills must not rely on the session ages in a process list.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum UnreliableClockReason {
-    /// The server's clock was set forward by this number of seconds. A negative number means that it was set back.
+    /// The server's clock was set forward by this many seconds, or back if the number is negative.
     ClockChanged(f64),
-    /// The node's address led to another server when Clew previously read the node.
+    /// On the previous read, the node's address led to a different server.
     AnotherServer,
     /// The server returned no time.
     Unreadable,
@@ -159,12 +159,12 @@ impl fmt::Display for UnreliableClockReason {
     }
 }
 
-/// Clock readings of the servers behind a node's address, which Clew retains between read operations.
-/// Behind a load balancer, one address may lead to several servers, each of which has its own clock.
-/// Clock readings stay valid after a server restart, because a restart does not change the clock.
+/// Clock readings of the servers behind a node's address, retained between read operations.
+/// Behind a load balancer, one address may lead to several servers, each with its own clock.
+/// Clock readings remain valid when a server restarts, because a restart does not change its clock.
 #[derive(Debug, Clone, Default)]
 pub struct ClockHistory {
-    /// Server identities and their clock readings. The last element belongs to the most recently read server.
+    /// Clock readings by server identity. The last element belongs to the most recently read server.
     servers: VecDeque<(String, ClockReadings)>,
 }
 
@@ -178,15 +178,14 @@ struct ClockReadings {
 
 #[derive(Debug, Clone, Copy)]
 struct ClockStep {
-    /// Number of seconds by which the server's clock was set forward.
-    /// The number is negative if the clock was set back.
+    /// Number of seconds by which the server's clock was set forward. Negative if it was set back.
     seconds: f64,
     /// Local monotonic time of the last clock reading before the clock step.
     before: Instant,
 }
 
 impl ClockHistory {
-    /// Selects the server whose clock readings are used. Returns true if another server was selected before.
+    /// Selects the server whose clock readings are used. Returns true if a different server was selected before.
     pub(crate) fn select_server(&mut self, server: &ServerInstance) -> bool {
         let identity = server.server_identity();
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);
@@ -204,20 +203,20 @@ impl ClockHistory {
         self.servers.back_mut()?.1.record_clock_reading(reading)
     }
 
-    /// Corrects an age in seconds that the server computed from its wall clock.
+    /// Corrects an age, in seconds, that the server computed from its wall clock.
     /// The age `reported` may be negative.
     #[must_use]
     pub fn adjust_age(&self, reported: i64) -> i64 {
         self.servers.back().map_or(reported, |(_, readings)| readings.adjust_age(reported))
     }
 
-    /// Corrects an age in seconds as [`Self::adjust_age`] does. Returns 0 if the corrected age is out of range.
+    /// Corrects an age like [`Self::adjust_age`], but returns 0 if the corrected age is out of range.
     pub(crate) fn adjust_age_seconds(&self, reported: u64) -> u64 {
         let reported = i64::try_from(reported).unwrap_or(i64::MAX);
         Session::sanitize_seconds(self.adjust_age(reported).into())
     }
 
-    /// Returns whether Clew detected a clock step on the selected server.
+    /// Returns whether a clock step has been detected on the selected server.
     #[must_use]
     pub fn has_clock_steps(&self) -> bool {
         self.servers.back().is_some_and(|(_, readings)| !readings.steps.is_empty())

@@ -18,7 +18,7 @@ use crate::server_instance::ServerInstance;
 use crate::session_variables::SessionVariableSetup;
 use crate::{failure, refused_logins, server_instance, statements};
 
-/// Connection over which Clew runs statements on a server.
+/// Connection for running statements on a monitored server.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) raw: RawConnection,
@@ -28,9 +28,9 @@ pub(crate) struct Connection {
     pub(crate) version: String,
     /// Connection id, from `CONNECTION_ID()`.
     pub(crate) id: u64,
-    /// Instant at which Clew acquired the connection permit. Read durations are measured from this instant.
+    /// Time at which the connection permit was acquired. Read durations are measured from this time.
     pub(crate) since: Instant,
-    /// Limitations that describe the data that Clew could not read over this connection.
+    /// Descriptions of the data that could not be read over this connection.
     pub(crate) limitations: Vec<Limitation>,
     /// Latest reading of the server's clock.
     pub(crate) clock: Option<ClockReading>,
@@ -38,7 +38,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Acquires a connection permit, connects, logs in, detects the server family, and sets the session variables.
+    /// Acquires a connection permit, connects, logs in, detects the server family and sets the session variables.
     pub(crate) async fn open(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
         Self::open_for_purpose(ConnectionPurpose::Reading, node, limits).await
     }
@@ -81,7 +81,7 @@ impl Connection {
         Ok(Self { raw, address, flavor, version, id, since, limitations, clock: None, guard })
     }
 
-    /// Runs a statement and returns all rows. Fails if the result set exceeds the size limits of buffered result sets.
+    /// Runs a statement and returns all rows. Fails if the result set exceeds the buffer limits.
     pub(crate) async fn query_all<T: FromRow + Send + 'static>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
         self.raw.client.query_all(statement).await
     }
@@ -91,20 +91,20 @@ impl Connection {
         self.raw.own_session_filter()
     }
 
-    /// Reads the server identity and the start time of the server process.
+    /// Reads the server's identity and the start time of its process.
     pub(crate) async fn read_server_instance(&mut self) -> Result<ServerInstance, Failure> {
         server_instance::read_server_instance(&mut self.raw.client, self.flavor, &self.address).await
     }
 
-    /// Reads the server's clock and stores the clock reading in `clock`.
-    /// Returns `None` if the server does not return its current time.
+    /// Reads the server's clock and stores the reading in `clock`.
+    /// Returns `None` if the server does not report a valid time.
     pub(crate) async fn read_clock(&mut self) -> Result<Option<ClockReading>, Error> {
         self.clock = clock::read_clock(&mut self.raw.client).await?;
         Ok(self.clock)
     }
 
-    /// Returns whether the server truncates the statements in the result of `SHOW FULL PROCESSLIST`.
-    /// Returns false if the server has no variable `performance_schema_show_processlist`, as on MariaDB.
+    /// Returns whether the server truncates statements in the output of `SHOW FULL PROCESSLIST`.
+    /// Returns false if the server, like MariaDB, does not have the `performance_schema_show_processlist` variable.
     pub(crate) async fn server_truncates_statements(&mut self) -> Result<bool, Failure> {
         if self.flavor != Flavor::MySql {
             return Ok(false);
@@ -116,19 +116,19 @@ impl Connection {
         }
     }
 
-    /// Converts a client error to a [`Failure`] that contains the node's address.
+    /// Converts a client error to a [`Failure`] that includes the node's address.
     pub(crate) fn to_failure(&self, error: &Error) -> Failure {
         failure::from_client_error(error, &self.address)
     }
 
-    /// Closes the connection with `COM_QUIT`. Ignores errors, because Clew has already read all results.
+    /// Closes the connection with `COM_QUIT`. Ignores errors, because all results have already been read.
     pub(crate) async fn close(mut self) {
         let _permit = self.guard.disarm();
         let _ = timeout(Duration::from_secs(1), self.raw.client.quit()).await;
     }
 }
 
-/// Sets the session variables. Skips variables that the server does not support or refuses to set.
+/// Sets the session variables, skipping those that the server does not support or refuses to set.
 /// Returns one `Limitation` for each session variable that the server refused to set.
 pub(crate) async fn set_session_variables(
     client: &mut Client,

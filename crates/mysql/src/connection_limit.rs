@@ -1,8 +1,8 @@
-//! Limits this process to two concurrent connections per node.
+//! Limits the process to two concurrent connections per node.
 //!
 //! The first connection is for read operations.
-//! The second connection is reserved for kills, so that a kill never waits for a read operation.
-//! `KillOnDropGuard` also uses the connection that is reserved for kills.
+//! The second connection is reserved for kills, so that a kill never has to wait for a read operation.
+//! `KillOnDropGuard` also uses this reserved connection.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -12,19 +12,19 @@ use clew_model::{Failure, FailureKind};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Connection permits by node address. The map contains only nodes that have an open or requested connection.
+/// Connection permits by node address. Contains only nodes that have an open or requested connection.
 static NODE_PERMITS: LazyLock<Mutex<HashMap<String, Arc<NodePermits>>>> = LazyLock::new(Mutex::default);
 
 /// Purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConnectionPurpose {
-    /// The connection reads data. A process runs one read operation per node at a time, and queues the others.
+    /// The connection reads data. The process runs one read operation per node at a time and queues the others.
     Reading,
-    /// The connection kills sessions or reads sessions for a kill. Such a connection waits only for other kills.
+    /// The connection kills sessions or reads sessions for a kill. It waits only for other kills, never for reads.
     Killing,
 }
 
-/// Permit for one connection to a node. The owner must close the connection before it drops the permit.
+/// Permit for one connection to a node. The owner must close the connection before dropping the permit.
 #[derive(Debug)]
 pub(crate) struct ConnectionPermit {
     purpose: ConnectionPurpose,
@@ -36,7 +36,7 @@ pub(crate) struct ConnectionPermit {
 }
 
 impl ConnectionPermit {
-    /// Acquires a permit for a connection to a node. Fails if no permit becomes available within `max_wait`.
+    /// Acquires a permit for one connection to a node. Fails if none becomes available within `max_wait`.
     pub(crate) async fn acquire(
         address: &str,
         purpose: ConnectionPurpose,
@@ -56,7 +56,7 @@ impl ConnectionPermit {
         &self.node.address
     }
 
-    /// Returns the instant at which the connection permit was acquired.
+    /// Returns the time at which the permit was acquired.
     pub(crate) fn acquired_at(&self) -> Instant {
         self.acquired_at
     }
@@ -66,7 +66,7 @@ impl ConnectionPermit {
         self.purpose
     }
 
-    /// Returns the instant at which the connection permit was requested.
+    /// Returns the time at which the permit was requested.
     pub(crate) fn requested_at(&self) -> Instant {
         self.requested_at
     }
@@ -96,8 +96,8 @@ impl NodePermits {
         Self { reading: Arc::new(Semaphore::new(1)), killing: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Acquires a connection permit. A kill uses the reserved permit or the read permit, whichever is available first.
-    /// `select!` drops the slower future. Dropping that future releases its permit or its place in the queue.
+    /// Acquires a permit. A kill takes the reserved permit or the read permit, whichever becomes available first.
+    /// `select!` drops the slower future, which releases that future's permit or gives up its position in the queue.
     async fn acquire(&self, purpose: ConnectionPurpose) -> Result<OwnedSemaphorePermit, AcquireError> {
         if purpose == ConnectionPurpose::Reading {
             return self.reading.clone().acquire_owned().await;
@@ -110,7 +110,7 @@ impl NodePermits {
     }
 }
 
-/// Reference to a node's permits in [`NODE_PERMITS`]. Dropping the last reference removes the node from the map.
+/// Counted reference to a node's entry in [`NODE_PERMITS`]. Dropping the last reference removes the entry.
 #[derive(Debug)]
 struct NodePermitsRef {
     address: String,

@@ -1,4 +1,4 @@
-//! Checks which data an account can read on a server, and suggests a fix for each kind of unreadable data.
+//! Checks which data an account can read on a server and suggests a fix for each kind of unreadable data.
 
 use clew_model::{Failure, Limitation, LimitationKind, NodeUrl};
 use serde::Serialize;
@@ -9,14 +9,14 @@ use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::{failure, lost_instrumentation, privileges, process_list, statement_ages, statements};
 
-/// Result of one check of [`diagnose_node`].
+/// Result of one of the checks in [`diagnose_node`].
 #[derive(Debug, Clone, Serialize)]
 pub struct CheckResult {
     /// Short name of the check.
     pub what: &'static str,
     /// True if the check succeeded.
     pub works: bool,
-    /// Reason why the check failed, with a fix. The value is `None` if the check succeeded.
+    /// Why the check failed and how to fix it, or `None` if the check succeeded.
     pub limitation: Option<Limitation>,
 }
 
@@ -31,15 +31,15 @@ pub struct Diagnosis {
     pub account: String,
     /// TLS cipher of the connection, or `None` if the connection does not use TLS.
     pub cipher: Option<String>,
-    /// Server clock minus local clock, in seconds. The difference is positive if the server's clock is ahead.
+    /// Server clock minus local clock, in seconds. Positive if the server's clock is ahead.
     pub clock_difference: f64,
-    /// Check results, sorted by importance. The most important check comes first.
+    /// Check results, most important first.
     pub checks: Vec<CheckResult>,
 }
 
-/// Checks which data the account can read, and whether the node's address leads directly to a single server.
+/// Checks which data the account can read and whether the node's address leads directly to a single server.
 ///
-/// Opens two connections, one after the other. Changes nothing on the server.
+/// Opens two connections, one after the other. Does not change anything on the server.
 /// Fails if Clew cannot connect to the server.
 pub async fn diagnose_node(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, run_diagnosis(node, limits)))
@@ -66,7 +66,7 @@ async fn run_diagnosis(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis,
     Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
 }
 
-/// Returns whether the process list shows this connection under the connection id from the handshake packet.
+/// Returns whether the process list shows this connection with the connection id from the handshake packet.
 async fn is_direct_connection(connection: &mut Connection) -> Result<bool, Failure> {
     let address = connection.address.clone();
     let read_failure = |error: crate::client::Error| failure::from_client_error(&error, &address);
@@ -129,7 +129,7 @@ fn build_check_result(what: &'static str, outcome: Result<(), Limitation>) -> Ch
 }
 
 /// Checks whether the account can read metadata locks.
-/// The outer error means that a query failed. The inner `Limitation` explains why metadata locks are unreadable.
+/// The outer error is a failed query. The inner `Limitation` explains why metadata locks are unreadable.
 async fn check_metadata_lock_access(
     connection: &mut Connection,
     account: &str,
@@ -140,7 +140,7 @@ async fn check_metadata_lock_access(
     }
 }
 
-/// Checks whether performance_schema records metadata locks, which requires an enabled metadata lock instrument.
+/// Checks whether the metadata lock instrument is enabled, so that performance_schema records metadata locks.
 pub(crate) async fn check_metadata_lock_instrument(
     connection: &mut Connection,
 ) -> Result<Result<(), Limitation>, Failure> {
@@ -149,8 +149,8 @@ pub(crate) async fn check_metadata_lock_instrument(
     Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(disabled_metadata_lock_instrument_limitation()) })
 }
 
-/// Returns `Limitation` values if MySQL generates the process list from performance_schema.
-/// A process list from performance_schema has truncated statements and may omit sessions.
+/// Returns limitations if MySQL generates the process list from performance_schema.
+/// Such a process list has truncated statements and may omit sessions.
 pub(crate) async fn find_process_list_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     if !connection.server_truncates_statements().await? {
         return Ok(Vec::new());
@@ -167,7 +167,7 @@ pub(crate) async fn find_process_list_limitations(connection: &mut Connection) -
     Ok(std::iter::once(truncated_statement_limitation()).chain(missing).collect())
 }
 
-/// Creates the `Limitation` values for sessions and transactions that are hidden without the PROCESS privilege.
+/// Creates the limitations for sessions and transactions that are hidden without the PROCESS privilege.
 pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitation; 2] {
     let grant = |kind, what: &str, why: &str| Limitation {
         kind,
@@ -189,7 +189,7 @@ pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitatio
     ]
 }
 
-/// Creates the `Limitation` for transactions that come from the InnoDB status because `innodb_trx` is unreadable.
+/// Creates the `Limitation` for transactions read from the InnoDB status because `innodb_trx` is unreadable.
 pub(crate) fn incomplete_transaction_data_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::PartOfTransactions,
@@ -202,7 +202,7 @@ pub(crate) fn incomplete_transaction_data_limitation() -> Limitation {
     }
 }
 
-/// Creates the `Limitation` for statements that the server truncates, because it reads them from performance_schema.
+/// Creates the `Limitation` for statements that the server truncates because it reads them from performance_schema.
 pub(crate) fn truncated_statement_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::StatementsTruncated,
@@ -212,7 +212,7 @@ pub(crate) fn truncated_statement_limitation() -> Limitation {
     }
 }
 
-/// Creates the `Limitation` for `count` sessions whose statements Clew truncated, because they exceed the size limit.
+/// Creates the `Limitation` for `count` sessions whose statements were truncated because they exceed the size limit.
 pub(crate) fn oversized_statement_limitation(count: u64) -> Option<Limitation> {
     (count > 0).then(|| Limitation {
         kind: LimitationKind::StatementsTruncated,
@@ -234,7 +234,7 @@ pub(crate) fn indirect_connection_limitation() -> Limitation {
     }
 }
 
-/// Creates the `Limitation` for a node's address that leads to several servers.
+/// Creates the `Limitation` for a node address that leads to several servers.
 pub(crate) fn load_balanced_address_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,

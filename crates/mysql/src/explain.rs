@@ -1,4 +1,4 @@
-//! Reads the execution plan of the statement that a session is running.
+//! Reads the execution plan of a session's running statement.
 
 use clew_diagnose::to_valid_utf8;
 use clew_model::{Failure, NodeUrl};
@@ -11,27 +11,27 @@ use crate::limits::ReadLimits;
 use crate::{failure, statements};
 use statements::NO_SUCH_THREAD_ERROR;
 
-/// Maximum number of rows that Clew reads from an execution plan. An execution plan has one row per table.
+/// Maximum number of rows read from an execution plan, which has one row per table.
 const MAX_PLAN_ROWS: usize = 1000;
-/// Maximum size in bytes of one row of an execution plan.
+/// Maximum size of a row in an execution plan, in bytes.
 const MAX_PLAN_ROW_BYTES: usize = 64 << 10;
 
 /// Result of `EXPLAIN FOR CONNECTION`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExplainOutcome {
-    /// Execution plan as a text table with a header line and one line for each row of the plan.
+    /// Execution plan as a text table with a header line and one line per row.
     Plan(String),
-    /// No execution plan is available. The string contains the reason, usually the server's error message.
-    /// Common reasons: the session runs no statement that has an execution plan, or the account lacks a privilege.
+    /// No execution plan is available. The string is the reason, usually the server's error message.
+    /// Common reasons: the session's statement has no execution plan, or the account lacks a privilege.
     NoPlan(String),
     /// No session with this connection id exists.
     NoSession,
 }
 
-/// Reads the execution plan of the statement that a session is running.
+/// Reads the execution plan of a session's running statement.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills the statement that this function runs on the server.
+/// If this function fails or its future is dropped, Clew kills the statement that it was running on the server.
 pub async fn explain_session(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<ExplainOutcome, Failure> {
     let explaining = failure::catch_panic(node, Box::pin(run_explain(node, id, limits)));
     let explained = timeout(limits.read_timeout, explaining).await;

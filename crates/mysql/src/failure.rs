@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 
 use crate::client::{Error, ServerError};
 
-/// Converts a client error to a failure that contains the node's address.
+/// Converts a client error to a failure that includes the node's address.
 pub(crate) fn from_client_error(error: &Error, address: &str) -> Failure {
     let (kind, detail) = match error {
         Error::Server(error) => return failure_from_server_error(error, address),
@@ -56,7 +56,7 @@ pub(crate) fn from_client_error(error: &Error, address: &str) -> Failure {
     Failure::new(kind, format!("{address}: {detail}"))
 }
 
-/// Creates the failure for a login that fails even after all retries, because the server has reached `max_connections`.
+/// Creates the failure for a login that all retries failed to complete because the server has reached `max_connections`.
 pub(crate) fn too_many_connections_failure(error: &ServerError, address: &str) -> Failure {
     let detail = format!(
         "{address}: {error}. fix: kill idle sessions or increase max_connections; for diagnosis, connect to the reserved port: \
@@ -107,14 +107,14 @@ fn failure_from_server_error(error: &ServerError, address: &str) -> Failure {
     Failure::new(kind, format!("{address}: {error}"))
 }
 
-/// Returns whether a server error reports that a statement or a lock wait timed out.
-/// After a server-side timeout, the caller must treat the result as unknown, not as empty.
+/// Returns whether a server error means that a statement or a lock wait timed out.
+/// After such a timeout, the caller must treat the result as unknown, not as empty.
 pub(crate) fn is_server_timeout(error: &ServerError) -> bool {
     // Lock wait, MySQL's max_execution_time, MariaDB's max_statement_time.
     matches!(error.code, 1205 | 3024 | 1969)
 }
 
-/// Creates the failure for an operation that exceeded its timeout.
+/// Creates the failure for an operation that timed out.
 pub(crate) fn timeout_failure(address: &str, doing: &str, limit: std::time::Duration) -> Failure {
     Failure::new(
         FailureKind::TimedOut,
@@ -122,8 +122,8 @@ pub(crate) fn timeout_failure(address: &str, doing: &str, limit: std::time::Dura
     )
 }
 
-/// Creates the failure for a read operation that exceeded its timeout.
-/// The failure warns that, if Clew connects through a proxy, the statement may still be running on the server.
+/// Creates the failure for a read operation that timed out.
+/// It warns that behind a proxy, the statement may still be running on the server.
 pub(crate) fn read_timeout_failure(node: &NodeUrl, limit: std::time::Duration) -> Failure {
     let Failure { kind, detail } = timeout_failure(&node.address(), "reading sessions", limit);
     Failure::new(kind, format!("{detail}; behind a proxy, the statement may still run on the server"))
@@ -134,7 +134,7 @@ pub(crate) fn name_resolution_failure(address: &str, error: &std::io::Error) -> 
     Failure::new(FailureKind::Unreachable, format!("{address}: cannot resolve the host name: {error}"))
 }
 
-/// Runs `work` and returns its result. If the packet decoder in `mysql_common` panics, returns a failure.
+/// Runs `work` and returns its result, or a failure if the packet decoder in `mysql_common` panics.
 pub(crate) async fn catch_panic<T>(
     node: &NodeUrl,
     work: impl Future<Output = Result<T, Failure>>,

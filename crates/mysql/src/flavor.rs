@@ -4,11 +4,11 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// Server family: MySQL or MariaDB. The system tables and SQL statements of the two families differ.
+/// Server family: MySQL or MariaDB. Their system tables and SQL statements differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Flavor {
-    /// MySQL, and servers derived from MySQL, such as TaurusDB and Percona Server.
+    /// MySQL and servers derived from it, such as TaurusDB and Percona Server.
     MySql,
     /// MariaDB.
     MariaDb,

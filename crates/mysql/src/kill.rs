@@ -1,13 +1,13 @@
-//! Kills sessions and running statements. Clew never kills the sessions of protected accounts.
+//! Kills sessions and running statements. Never kills the sessions of protected accounts.
 //!
 //! Immediately before a kill, Clew reads the session again over the same connection that sends the kill.
-//! Clew identifies a session to kill by server instance, connection id, account and client address.
-//! Before Clew kills a statement, it also checks that the statement has the expected text and age.
+//! Clew identifies the session by server instance, connection id, account and client address.
+//! Before killing a statement, it also checks that the statement has the expected text and age.
 //! Clew refuses to kill sessions through a proxy, because connection ids behind a proxy do not identify sessions.
 //!
-//! MySQL's `KILL QUERY` kills whichever statement the session is running when the server executes the kill.
-//! If the session starts another statement after Clew's last read, `KILL QUERY` kills that other statement.
-//! MariaDB's `KILL QUERY ID` kills only the statement with the given statement id.
+//! MySQL's `KILL QUERY` kills whichever statement the session is running at that moment.
+//! If the session starts another statement after Clew's last check, that statement is killed instead.
+//! MariaDB's `KILL QUERY ID` avoids this race: it kills only the statement with the given id.
 
 mod batch;
 mod confirm;
@@ -36,17 +36,17 @@ pub use risk::{read_kill_risks, read_unsafe_kill_risks};
 pub use user_sessions::UserSessions;
 pub use victim::{ExpectedStatement, ProcessListSource, Victim};
 
-/// Target of a kill: a session or the session's running statement.
+/// Kill target: a session or its running statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KillTarget {
-    /// The kill terminates the session. The server then rolls back the session's open transaction.
+    /// Terminates the session. The server then rolls back the session's open transaction.
     Connection,
-    /// The kill terminates the running statement. The session keeps its open transaction and its locks.
+    /// Terminates the running statement. The session keeps its open transaction and its locks.
     Query,
 }
 
 impl KillTarget {
-    /// Returns the name of the kill target in the metadata store: `connection` or `query`.
+    /// Returns the name of the kill target as stored in the metadata store: `connection` or `query`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -56,12 +56,12 @@ impl KillTarget {
     }
 }
 
-/// Kills a session or its running statement, and confirms that the session or statement has ended.
+/// Kills a session or its running statement and confirms that it has ended.
 ///
 /// Fails if the server is unreachable or the account lacks a required privilege.
-/// If the account lacks a privilege, the failure contains the required `GRANT` statement.
-/// Does not fail after the server has accepted the kill.
-/// If Clew cannot confirm the effect of the kill, the outcome is [`KillOutcome::Ending`].
+/// If the account lacks a privilege, the failure includes the required `GRANT` statement.
+/// Once the server has accepted the kill, this function does not fail.
+/// If the effect of the kill cannot be confirmed, the outcome is [`KillOutcome::Ending`].
 pub async fn kill_victim(
     node: &NodeUrl,
     victim: &Victim,
@@ -77,11 +77,11 @@ pub async fn kill_victim(
     }
 }
 
-/// Kills several sessions over one connection with a common timeout. See [`kill_victim`].
-/// Clew first sends all kills and then confirms their effects.
-/// Returns a session id and a kill outcome for each victim, in the order of `victims`.
+/// Kills several sessions over one connection, within one overall timeout. See [`kill_victim`].
+/// First sends all kills, then confirms their effects.
+/// Returns the session id and kill outcome of each victim, in the order of `victims`.
 ///
-/// Fails only before Clew sends the first kill. A later failure becomes the outcome of each affected victim.
+/// Fails only before the first kill is sent. A later failure becomes the outcome of each affected victim.
 pub async fn kill_victims(
     node: &NodeUrl,
     victims: &[Victim],
@@ -95,14 +95,14 @@ pub async fn kill_victims(
 /// Policy for victims that change non-transactional tables. The server cannot roll back such changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UnsafeVictimPolicy {
-    /// Kill a victim that changes non-transactional tables, because a user or a kill rule accepted the risk.
+    /// Kill the victim anyway: the user or the kill rule has accepted the risk.
     Kill,
-    /// Refuse to kill a victim that changes non-transactional tables, and return [`KillRefusal::Unsafe`].
+    /// Refuse to kill the victim and return [`KillRefusal::Unsafe`].
     Refuse,
 }
 
-/// Kills several sessions, with a policy for victims that change non-transactional tables. See [`kill_victims`].
-/// Immediately before the kills, Clew reads the storage engines of the changed tables over the same connection.
+/// Kills several sessions with a policy for victims that change non-transactional tables. See [`kill_victims`].
+/// Reads the storage engines of the changed tables immediately before the kills, over the same connection.
 pub async fn kill_victims_with_policy(
     node: &NodeUrl,
     victims: &[Victim],
@@ -129,7 +129,7 @@ pub async fn kill_victims_with_policy(
     Ok(batch.into_outcomes())
 }
 
-/// Runs `work` and returns its result, or a timeout failure if `work` exceeds the deadline.
+/// Runs `work` and returns its result, or a timeout failure if `work` has not finished by the deadline.
 async fn run_with_deadline<T>(
     node: &NodeUrl,
     limits: &ReadLimits,

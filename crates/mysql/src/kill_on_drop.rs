@@ -1,10 +1,10 @@
 //! Kills the running statement of a dropped connection.
-//! Without the kill, the server would continue to run the statement after the connection is closed.
+//! Otherwise, the server would continue to run the statement after the connection is closed.
 //!
-//! To find the session of the dropped connection, Clew reads the process list over a new control connection.
-//! Clew identifies the session of the dropped connection by its account and by the connection tag in its statement.
-//! Clew kills the session only if the control connection reaches the server without a proxy.
-//! A connection id does not identify a session, because another client may have the id after a restart or failover.
+//! To find the dropped connection's session, Clew reads the process list over a new control connection.
+//! It identifies the session by its account and the connection tag in its statement.
+//! It kills the session only if the control connection reaches the server without a proxy.
+//! The connection id is not used, because after a restart or failover, it may belong to another client.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -21,11 +21,11 @@ use crate::raw_connection::RawConnection;
 use crate::{failure, process_list, statements};
 use statements::NO_SUCH_THREAD_ERROR;
 
-/// Running kill tasks of this process. A kill task may outlive the connection whose statement the task kills.
+/// Running kill tasks in this process. A kill task may outlive the connection whose statement it kills.
 static PENDING_KILLS: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
 
 /// Delay before each kill attempt. An unresponsive server may recover between two attempts.
-/// The next read operation on the node waits until the last kill attempt has finished.
+/// The next read operation on the node waits for the last kill attempt to finish.
 const KILL_ATTEMPT_DELAYS: [Duration; 9] = [
     Duration::ZERO,
     Duration::from_secs(1),
@@ -38,23 +38,23 @@ const KILL_ATTEMPT_DELAYS: [Duration; 9] = [
     Duration::from_secs(2),
 ];
 /// Timeout for each step of a kill attempt.
-/// Step 1 opens the control connection. Step 2 reads the process list and sends the kill.
+/// The first step opens the control connection; the second step reads the process list and sends the kill.
 const KILL_ATTEMPT_STEP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum number of bytes that Clew reads per process list row. The connection tag is within this limit.
+/// Maximum number of bytes read per process list row. The connection tag is within this limit.
 const MAX_PROCESS_LIST_ROW_BYTES: usize = 4 << 10;
 
-/// Statement of a dropped connection. The server may still be running the statement.
+/// Statement of a dropped connection that the server may still be running.
 #[derive(Debug)]
 struct AbandonedStatement {
     node: NodeUrl,
-    /// Maximum number of bytes that Clew receives over the control connection.
+    /// Maximum number of bytes received over the control connection.
     max_bytes: u64,
     own: Arc<OwnSession>,
-    /// Connection permit of the dropped connection. Clew releases the permit after the last kill attempt.
+    /// Connection permit of the dropped connection, released after the last kill attempt.
     permit: ConnectionPermit,
 }
 
-/// Guard that kills the running statement of a connection when the guard is dropped.
+/// Kills the connection's running statement when dropped.
 #[derive(Debug)]
 pub(crate) struct KillOnDropGuard {
     abandoned: Option<AbandonedStatement>,
@@ -66,15 +66,15 @@ pub(crate) struct KillOnDropGuard {
 enum KillAttemptOutcome {
     /// Clew killed the session that ran the statement.
     Killed,
-    /// The statement has ended: no session runs it.
+    /// The statement has ended: no session is running it.
     Ended,
-    /// Clew cannot identify the session, or the control connection reaches the server through a proxy.
+    /// The session cannot be identified, or the control connection goes through a proxy.
     Unidentified,
 }
 
 impl KillOnDropGuard {
-    /// Creates a guard for the connection `own`. The guard holds the connection permit `permit`.
-    /// `max_bytes` limits the number of bytes that Clew receives over a control connection.
+    /// Creates a guard for the connection `own`. The guard holds on to `permit`.
+    /// `max_bytes` limits the number of bytes received over a control connection.
     pub(crate) fn new(
         node: NodeUrl,
         own: Arc<OwnSession>,
@@ -85,8 +85,8 @@ impl KillOnDropGuard {
         Self { abandoned: Some(AbandonedStatement { node, max_bytes, own, permit }), in_flight }
     }
 
-    /// Disarms the guard before Clew closes the connection normally.
-    /// Returns the connection permit, which the caller must drop after it closes the connection.
+    /// Disarms the guard before the connection is closed normally.
+    /// Returns the connection permit, which the caller must drop after closing the connection.
     pub(crate) fn disarm(&mut self) -> Option<ConnectionPermit> {
         self.abandoned.take().map(|abandoned| abandoned.permit)
     }
@@ -104,7 +104,7 @@ impl Drop for KillOnDropGuard {
     }
 }
 
-/// Waits until all kill tasks have finished, but at most `limit`. A process calls this function before it exits.
+/// Waits for all kill tasks to finish, but no longer than `limit`. Call this function before the process exits.
 pub async fn wait_for_pending_kills(limit: Duration) {
     PENDING_KILLS.close();
     let _ = timeout(limit, PENDING_KILLS.wait()).await;
@@ -164,8 +164,8 @@ async fn kill_abandoned_statement(abandoned: AbandonedStatement) {
     warn!(mysql.address = address, "abandoned statement not killed, and may still run: all kill attempts failed");
 }
 
-/// Opens a control connection. Acquires a connection permit for kills, unless the dropped connection already holds one.
-/// A second permit for kills could cause a deadlock, because each node has only one reserved permit.
+/// Opens a control connection. Acquires a connection permit for kills unless the dropped connection already holds one.
+/// Waiting for a second permit could deadlock, because each node has only one permit reserved for kills.
 async fn open_control_connection(
     abandoned: &AbandonedStatement,
 ) -> Result<(Option<ConnectionPermit>, RawConnection), Failure> {

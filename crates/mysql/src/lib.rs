@@ -1,16 +1,16 @@
 //! Reads session data from MySQL-compatible servers (MySQL, MariaDB, TaurusDB) and kills sessions.
 //!
-//! - [`take_snapshot`] reads all user sessions of a node and their open transactions.
-//! - [`read_lock_waits`] reads the lock waits and the lock holders that form the wait graph.
+//! - [`take_snapshot`] reads a node's user sessions and their open transactions.
+//! - [`read_lock_waits`] reads the lock waits and lock holders that form the wait graph.
 //! - [`diagnose_node`] checks which data an account can read on a server.
-//! - [`kill_victim`] verifies the identity of a session and kills the session.
+//! - [`kill_victim`] verifies a session's identity and kills it.
 //!
 //! Each read operation opens one connection and reads each system table once.
 //! Clew joins the system tables in memory.
-//! Every read operation has a timeout. If a read operation is abandoned, Clew kills its running statement.
+//! Every read operation has a timeout. If a read operation is cancelled, Clew kills its running statement.
 //! A process opens at most two connections per node at a time.
 //!
-//! Other crates authorize callers and store the results of read operations.
+//! Authorizing callers and storing results are left to other crates.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,21 +1,21 @@
-//! Defines time limits and size limits for reading a node.
+//! Time and size limits for reading a node.
 
 use std::time::Duration;
 
-/// Time limits and size limits for reading a node.
+/// Time and size limits for reading a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadLimits {
-    /// Timeout for a read operation, from requesting the connection permit to receiving the last row.
+    /// Timeout for a read operation, measured from requesting the connection permit to receiving the last row.
     pub read_timeout: Duration,
     /// Timeout for DNS lookup, TCP connection, TLS handshake and login.
     /// The time counts towards `read_timeout`.
     pub connect_timeout: Duration,
-    /// Maximum number of bytes that Clew receives per read operation, as a protection against malicious servers.
+    /// Maximum number of bytes received per read operation, as protection against malicious servers.
     pub max_bytes: u64,
 }
 
 impl ReadLimits {
-    /// Returns the timeout for acquiring a connection permit, which is half of `read_timeout`.
+    /// Returns the timeout for acquiring a connection permit: half of `read_timeout`.
     pub(crate) fn connection_permit_timeout(&self) -> Duration {
         self.read_timeout / 2
     }

@@ -1,4 +1,4 @@
-//! Reads the lock waits and lock holders of a node, from which Clew builds the wait graph.
+//! Reads a node's lock waits and lock holders, from which the wait graph is built.
 
 mod capabilities;
 mod identifiers;
@@ -34,21 +34,21 @@ pub(crate) use session_role::classify_session;
 pub(crate) use threads::ThreadMap;
 use xa_prepared::PreparedTransaction;
 
-/// Maximum number of bytes that Clew stores per statement. Table names after this position are not parsed.
+/// Maximum number of bytes stored per statement. Table names beyond this position are not parsed.
 const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 
-/// Reads the lock waits of a node. Opens one connection and reads each system table once.
-/// [`clew_diagnose::waits::build_wait_graph`] builds the wait graph from the result.
+/// Reads a node's lock waits. Opens one connection and reads each system table once.
+/// Pass the result to [`clew_diagnose::waits::build_wait_graph`] to build the wait graph.
 ///
-/// The field `limitations` of the result describes the data that Clew could not read.
+/// The `limitations` field of the result describes the data that could not be read.
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills the statement that this function runs on the server.
+/// If this function fails or its future is dropped, Clew kills the statement that it was running on the server.
 pub async fn read_lock_waits(node: &NodeUrl, limits: &ReadLimits) -> Result<LockSnapshot, Failure> {
     run_with_timeout(node, limits, async { read_locks_over_connection(Connection::open(node, limits).await?).await })
         .await
 }
 
-/// Reads the lock waits and the server instance of a node, for callers that kill sessions. See [`read_lock_waits`].
+/// Reads a node's lock waits and server instance, for callers that kill sessions. See [`read_lock_waits`].
 pub async fn read_lock_waits_with_instance(
     node: &NodeUrl,
     limits: &ReadLimits,
@@ -78,7 +78,7 @@ async fn read_locks_over_connection(mut connection: Connection) -> Result<LockSn
 }
 
 /// Reads the lock waits over an existing connection.
-/// Also reads the latest statements of the session `extra_session`, even if that session blocks no other session.
+/// Also reads the latest statements of `extra_session`, even if that session does not block any other session.
 pub(crate) async fn query_lock_observations(
     connection: &mut Connection,
     extra_session: Option<u64>,
@@ -105,14 +105,14 @@ pub(crate) async fn query_lock_observations(
     Ok(observed)
 }
 
-/// Lock tables of a node. Clew reads them before the process list, so that the process list contains every lock holder.
+/// A node's lock tables, read before the process list so that the process list contains every lock holder.
 #[derive(Debug)]
 pub(crate) struct LockTables {
     pub(crate) transactions: Vec<Transaction>,
     pub(crate) threads: ThreadMap,
-    /// Limitations for the lock tables that Clew could not read.
+    /// One limitation for each lock table that could not be read.
     pub(crate) limitations: Vec<Limitation>,
-    /// `Limitation` that explains why performance_schema is unreadable, or `None` if it is readable.
+    /// Reason why performance_schema is unreadable, or `None` if it is readable.
     pub(crate) unreadable: Option<Limitation>,
     capabilities: LockTableAccess,
     prepared: Vec<PreparedTransaction>,
@@ -121,7 +121,7 @@ pub(crate) struct LockTables {
 }
 
 impl LockTables {
-    /// Reads each lock table once. Appends a `Limitation` for each lock table that Clew could not read.
+    /// Reads each lock table once. Appends a `Limitation` for each lock table that could not be read.
     pub(crate) async fn read(connection: &mut Connection, mut limitations: Vec<Limitation>) -> Result<Self, Failure> {
         let account = privileges::read_current_account(connection).await?;
         let transactions = read_session_transactions(connection, &account, &mut limitations).await?;
@@ -146,13 +146,13 @@ impl LockTables {
         Ok(Self { transactions, threads, limitations, unreadable, capabilities, prepared, row_waits, metadata_locks })
     }
 
-    /// Returns a `Limitation` that explains why the blocker of a lock wait may be unknown.
+    /// Returns a `Limitation` that explains why a lock wait's blocker may be unknown.
     pub(crate) fn stale_lock_mode_limitation(&self) -> Option<Limitation> {
         self.capabilities.stale_lock_mode_limitation()
     }
 
-    /// Returns the ids of the sessions that, according to the lock tables, wait for a lock or may block other sessions.
-    /// Clew detects waits that are not in the lock tables by the session state in the process list.
+    /// Returns the ids of sessions that are waiting for a lock or may block others, according to the lock tables.
+    /// Waits that are missing from the lock tables are detected by the session state in the process list.
     pub(crate) fn waiting_or_blocking_session_ids(&self) -> HashSet<u64> {
         let waiting = self.transactions.iter().filter(|transaction| transaction.is_waiting_for_lock());
         let for_rows = self.row_waits.iter().flat_map(|wait| wait.session_ids(&self.threads));
@@ -161,7 +161,7 @@ impl LockTables {
     }
 
     /// Joins the lock tables with the sessions.
-    /// Returns the data for the wait graph, and the map from thread ids to session ids.
+    /// Returns the data for the wait graph and the map from thread ids to session ids.
     pub(crate) fn into_lock_observations(self, sessions: Vec<ObservedSession>) -> (LockSnapshot, ThreadMap) {
         let Self { transactions, threads, limitations, capabilities, prepared, row_waits, metadata_locks, .. } = self;
         let busy = transactions.iter().map(|transaction| transaction.session_id).collect();
@@ -204,8 +204,8 @@ async fn read_session_transactions(
     }
 }
 
-/// Selects one transaction per session, because a session that runs DDL has two transactions.
-/// Prefers a transaction that waits for a lock, and otherwise selects the transaction with more locks.
+/// Selects one transaction per session. A session that is running DDL has two transactions.
+/// Prefers a transaction that is waiting for a lock; otherwise selects the one with more locks.
 fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
     let weight = |transaction: &Transaction| {
         (transaction.is_waiting_for_lock(), transaction.tables_locked, transaction.rows_locked, transaction.id)
@@ -229,7 +229,7 @@ fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Tra
 }
 
 /// Returns whether any transaction may be waiting for a row lock.
-/// Without the PROCESS privilege, MySQL hides transactions but shows lock waits, whereas MariaDB hides both.
+/// Without the PROCESS privilege, MySQL hides transactions but not lock waits, whereas MariaDB hides both.
 fn may_have_lock_waits(transactions: &[Transaction]) -> bool {
     transactions.is_empty() || transactions.iter().any(Transaction::is_waiting_for_lock)
 }

@@ -1,7 +1,7 @@
-//! Detects lost instrumentation: performance_schema does not record an object if the table for such objects is full.
+//! Detects lost instrumentation: objects that performance_schema did not record because its table for them was full.
 //!
-//! The server counts all objects lost since its start, including objects that no longer exist.
-//! If the table size for a kind of object is 0, the server does not record or count such objects.
+//! The server counts all objects lost since it started, including objects that no longer exist.
+//! If the table size for a kind of object is 0, such objects are neither recorded nor counted.
 
 use std::collections::HashMap;
 
@@ -11,18 +11,18 @@ use clew_model::{Failure, Limitation, LimitationKind};
 use crate::connection::Connection;
 use crate::{failure, statements};
 
-/// Status variable that counts lost objects, with the system variable that limits the number of recorded objects.
+/// Status variable that counts lost objects, and the system variable that limits the number of recorded objects.
 struct LostObjectCounter {
     counter: &'static str,
     size: &'static str,
     kind: LimitationKind,
     /// Name of the lost objects in messages, such as `metadata locks`.
     objects: &'static str,
-    /// Effect of the loss on the data that Clew reads.
+    /// Effect of the lost objects on the data that Clew reads.
     effect: &'static str,
 }
 
-/// Loss counters of the performance_schema tables that Clew reads.
+/// `Performance_schema_%_lost` counters for the tables that Clew reads.
 static LOST_OBJECT_COUNTERS: [LostObjectCounter; 6] = [
     LostObjectCounter {
         counter: "Performance_schema_metadata_lock_lost",
@@ -68,23 +68,23 @@ static LOST_OBJECT_COUNTERS: [LostObjectCounter; 6] = [
     },
 ];
 
-/// Reads the loss counters.
-/// Returns one `Limitation` for each kind of object that the server lost or does not record.
+/// Reads the `Performance_schema_%_lost` counters.
+/// Returns one `Limitation` for each kind of object that was lost or is not recorded.
 pub(crate) async fn detect_lost_instrumentation(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     let counters = read_numeric_variables(connection, statements::LOST_OBJECT_COUNTERS_QUERY).await?;
     let sizes = read_numeric_variables(connection, statements::PERFORMANCE_SCHEMA_SIZES_QUERY).await?;
     Ok(LOST_OBJECT_COUNTERS.iter().filter_map(|loss| loss.find_loss_limitation(&counters, &sizes)).collect())
 }
 
-/// Reads the loss counters, and returns only the `Limitation` values for lost threads.
-/// performance_schema does not list the sessions of lost threads.
+/// Reads the `Performance_schema_%_lost` counters and returns only the limitations for lost threads.
+/// A lost thread is one that performance_schema did not record, so its session is not listed.
 pub(crate) async fn detect_lost_threads(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     let mut losses = detect_lost_instrumentation(connection).await?;
     losses.retain(|loss| loss.kind == LimitationKind::LostThreads);
     Ok(losses)
 }
 
-/// Numeric values of server variables, by variable name in lower case.
+/// Numeric values of server variables by name, in lower case.
 type NamedValues = HashMap<String, i64>;
 
 async fn read_numeric_variables(connection: &mut Connection, statement: &str) -> Result<NamedValues, Failure> {

@@ -1,10 +1,10 @@
 //! Recognises Clew's own sessions in process lists.
 //!
-//! A connection id alone does not identify one of Clew's sessions.
-//! After a server restart or behind a load balancer, a session of another client may have the same connection id.
-//! A session in a process list belongs to Clew in two cases:
+//! A connection id alone does not identify one of Clew's sessions:
+//! after a server restart or behind a load balancer, another client's session may have the same id.
+//! A session in a process list is treated as Clew's own in two cases:
 //!
-//! - The session has Clew's account and runs a statement that contains the installation marker.
+//! - The session has Clew's account and is running a statement that contains the installation marker.
 //! - The session has the connection id and the client address of a connection that this process opened.
 
 use std::collections::{HashMap, HashSet};
@@ -16,19 +16,19 @@ use std::time::{Duration, Instant};
 use clew_model::Session;
 use uuid::Uuid;
 
-/// Retention time of closed connections in the registry, because servers may still list them briefly.
+/// Time for which closed connections remain in the registry, because servers may briefly continue to list them.
 const CLOSED_CONNECTION_ENTRY_TTL: Duration = Duration::from_mins(1);
-/// Account name in the process list for connections whose login has not finished.
+/// Account name shown in the process list for connections that are still logging in.
 const UNAUTHENTICATED_USER: &[u8] = b"unauthenticated user";
 
 static CONNECTION_REGISTRY: LazyLock<Mutex<ConnectionRegistry>> = LazyLock::new(Mutex::default);
 static NEXT_CONNECTION_NUMBER: AtomicU64 = AtomicU64::new(0);
 static INSTALLATION_MARKER: OnceLock<String> = OnceLock::new();
 
-/// Sets the installation marker, which all processes of one installation share to recognise each other's sessions.
-/// The installation marker must be unguessable. This function removes all characters except ASCII letters and digits.
-/// This function has no effect after the process has opened its first connection to a server.
-/// If the installation marker is not set, the process generates a random installation marker.
+/// Sets the installation marker, which lets all processes of an installation recognise each other's sessions.
+/// The marker must be unguessable. All characters except ASCII letters and digits are removed.
+/// Has no effect once the process has opened its first connection to a server.
+/// If no marker is set, the process generates a random one.
 pub fn set_installation_marker(marker: &str) {
     let marker: String = marker.chars().filter(char::is_ascii_alphanumeric).collect();
     let _ = INSTALLATION_MARKER.set(marker);
@@ -39,14 +39,14 @@ pub(crate) fn installation_marker() -> &'static str {
     INSTALLATION_MARKER.get_or_init(|| Uuid::new_v4().simple().to_string())
 }
 
-/// Registry of the open and recently closed connections of this process.
+/// Registry of this process's open and recently closed connections.
 #[derive(Debug, Default)]
 struct ConnectionRegistry {
-    /// Registered connections by connection number, which is unique in this process.
+    /// Registered connections by connection number, which is unique within this process.
     entries: HashMap<u64, ConnectionEntry>,
     /// Connection numbers by connection id. Connections to different servers may have the same connection id.
     by_id: HashMap<u64, HashSet<u64>>,
-    /// Numbers of the connections whose connection ids Clew has not read yet.
+    /// Numbers of the connections whose connection ids have not been read yet.
     without_id: HashSet<u64>,
 }
 
@@ -87,7 +87,7 @@ impl ConnectionRegistry {
         }
     }
 
-    /// Returns whether a session in the process list of the node at `address` is a registered connection.
+    /// Returns whether a session in the process list of the node at `address` belongs to a registered connection.
     fn contains_session(&self, session: &Session, address: &str) -> bool {
         let matches =
             |number: &u64| self.entries.get(number).is_some_and(|entry| entry.matches_session(session, address));
@@ -102,10 +102,10 @@ struct ConnectionEntry {
     /// Registered address of the node.
     address: String,
     local: SocketAddr,
-    /// Value of `CONNECTION_ID()`, or `None` until Clew has read the connection id.
+    /// Value of `CONNECTION_ID()`, or `None` if it has not been read yet.
     id: Option<u64>,
-    /// Client address of the connection in the process list, or `None` until Clew has read the process list.
-    /// The address differs from `local` if Clew connects through a proxy.
+    /// Client address of the connection in the process list, or `None` if the process list has not been read yet.
+    /// Behind a proxy, it differs from `local`.
     listed: Option<Vec<u8>>,
     closed: Option<Instant>,
 }
@@ -133,7 +133,7 @@ impl ConnectionEntry {
         }
     }
 
-    /// Returns whether the client address `host` is the local address of the connection.
+    /// Returns whether the client address `host` is the connection's local address.
     /// If `or_name` is true, any host name with the local port matches, because servers may resolve addresses to names.
     fn is_local_address(&self, host: &[u8], or_name: bool) -> bool {
         let Some((name, port)) = parse_client_address(host) else { return false };
@@ -150,7 +150,7 @@ fn parse_client_address(host: &[u8]) -> Option<(&str, u16)> {
     Some((name, port.parse().ok()?))
 }
 
-/// Registration of one of this process's connections. Dropping the registration marks the connection as closed.
+/// Registration of one of this process's connections. Marks the connection as closed when dropped.
 #[derive(Debug)]
 pub(crate) struct OwnSession {
     number: u64,
@@ -169,17 +169,17 @@ impl OwnSession {
         Self { number, tag }
     }
 
-    /// Returns the connection tag, which the client sends in a comment at the start of each statement.
+    /// Returns the connection tag, which is sent in a comment before each statement.
     pub(crate) fn connection_tag(&self) -> &str {
         &self.tag
     }
 
-    /// Stores the connection id that `CONNECTION_ID()` returned.
+    /// Stores the connection id returned by `CONNECTION_ID()`.
     pub(crate) fn set_connection_id(&self, id: u64) {
         lock_connection_registry().set_connection_id(self.number, Some(id));
     }
 
-    /// Marks the connection as closed. The server may still list a closed connection for a short time.
+    /// Marks the connection as closed. The server may briefly continue to list it.
     pub(crate) fn mark_closed(&self) {
         if let Some(entry) = lock_connection_registry().entries.get_mut(&self.number) {
             entry.closed = Some(Instant::now());
@@ -193,13 +193,13 @@ impl Drop for OwnSession {
     }
 }
 
-/// Filter that recognises Clew's own sessions in the process lists read over one connection.
+/// Recognises Clew's own sessions in process lists read over one connection.
 #[derive(Debug, Clone)]
 pub(crate) struct OwnSessionFilter {
     account: Vec<u8>,
     number: u64,
     tag: Vec<u8>,
-    /// Common prefix of all statements that the processes of this installation send.
+    /// Common prefix of all statements sent by this installation's processes.
     start: Vec<u8>,
     /// Address of the node.
     address: String,
@@ -207,7 +207,7 @@ pub(crate) struct OwnSessionFilter {
 }
 
 impl OwnSessionFilter {
-    /// Creates a filter for process lists read over the connection `own`. `account` is the account name without a host.
+    /// Creates a filter for process lists read over the connection `own`. `account` is the account name without the host.
     pub(crate) fn new(own: &OwnSession, account: &str, address: &str) -> Self {
         Self {
             account: account.as_bytes().to_vec(),
@@ -220,7 +220,7 @@ impl OwnSessionFilter {
     }
 
     /// Returns whether a session belongs to Clew.
-    /// If the session is the one that reads the process list, stores the session's connection id in the filter.
+    /// If it is the session that is reading the process list, remembers its connection id.
     pub(crate) fn is_own_session(&mut self, session: &Session) -> bool {
         let statement = session.statement.as_deref().unwrap_or_default();
         if statement.starts_with(&self.start) && session.user == self.account {
@@ -237,8 +237,8 @@ impl OwnSessionFilter {
         lock_connection_registry().contains_session(session, &self.address)
     }
 
-    /// Returns the connection id that the process list shows for the connection that reads the process list.
-    /// Returns `None` if the process list lacks this connection, for example because it comes from another server.
+    /// Returns the connection id under which the process list shows the connection that is reading it.
+    /// Returns `None` if the connection is not in the process list, for example because the list is another server's.
     pub(crate) fn listed_connection_id(&self) -> Option<u64> {
         self.listed
     }

@@ -1,4 +1,4 @@
-//! Reads the account of a connection, and checks which privileges the account has.
+//! Reads a connection's account and checks which privileges it has.
 
 use clew_model::{Failure, FailureKind, Limitation, LimitationKind};
 
@@ -6,13 +6,13 @@ use crate::connection::Connection;
 use crate::statements;
 use crate::transactions::CANNOT_CONVERT_TEXT_ERROR;
 
-/// Reads the MySQL account of the connection, in the form `user@host`.
+/// Reads the connection's MySQL account, in the form `user@host`.
 pub(crate) async fn read_current_account(connection: &mut Connection) -> Result<String, Failure> {
     query_single_value(connection, statements::CURRENT_ACCOUNT_QUERY).await.map(Option::unwrap_or_default)
 }
 
 /// Runs a query that returns a single value.
-/// Returns `None` if the server returns `NULL` or no row.
+/// Returns `None` if the server returns `NULL` or no rows.
 pub(crate) async fn query_single_value<T>(connection: &mut Connection, statement: &str) -> Result<Option<T>, Failure>
 where
     Option<T>: mysql_common::prelude::FromRow + Send + 'static,
@@ -21,8 +21,8 @@ where
     Ok(rows.into_iter().next().flatten())
 }
 
-/// Runs a statement that requires a privilege, and returns whether the account has the privilege.
-/// Returns false for all server errors except [`CANNOT_CONVERT_TEXT_ERROR`], which occurs after the privilege check.
+/// Runs a statement that requires a privilege and returns whether the account has the privilege.
+/// Returns false on any server error except [`CANNOT_CONVERT_TEXT_ERROR`], which occurs after the privilege check.
 pub(crate) async fn run_privilege_probe(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
     match connection.query_all::<mysql_common::Row>(probe).await {
         Ok(_) => Ok(true),
@@ -31,7 +31,7 @@ pub(crate) async fn run_privilege_probe(connection: &mut Connection, probe: &str
     }
 }
 
-/// Checks whether the account has a privilege to kill sessions of other accounts.
+/// Checks whether the account has a privilege that allows it to kill other accounts' sessions.
 pub(crate) async fn has_kill_privilege(connection: &mut Connection) -> Result<bool, Failure> {
     let grants: Vec<String> =
         connection.query_all(statements::GRANTS_QUERY).await.map_err(|error| connection.to_failure(&error))?;
@@ -75,7 +75,7 @@ pub(crate) fn missing_performance_schema_privilege_limitation(account: &str) -> 
     }
 }
 
-/// Creates the failure for a missing privilege, which contains the `GRANT` statement for the privilege.
+/// Creates the failure for a missing privilege, which includes the required `GRANT` statement.
 pub(crate) fn missing_privilege_failure(
     connection: &Connection,
     doing: &str,
@@ -90,7 +90,7 @@ pub(crate) fn missing_privilege_failure(
     Failure::new(FailureKind::MissingPrivilege, detail)
 }
 
-/// Converts an account in the form `user@host` to a quoted SQL account name, such as `'user'@'host'`.
+/// Converts `user@host` to a quoted SQL account name, such as `'user'@'host'`.
 pub(crate) fn quote_account_name(account: &str) -> String {
     let (user, host) = account.rsplit_once('@').unwrap_or((account, "%"));
     let quote = |text: &str| text.replace('\\', "\\\\").replace('\'', "''");

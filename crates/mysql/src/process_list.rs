@@ -8,20 +8,20 @@ use clew_model::{Limitation, LimitationKind, Session};
 use crate::client::{Client, Error, ResultSetRows, RowCells};
 use crate::statements;
 
-/// Maximum memory in bytes for the sessions of one read operation. Buffered result sets have the same limit.
+/// Maximum memory for the sessions of one read operation, in bytes. Buffered result sets have the same limit.
 const MAX_SESSION_MEMORY_BYTES: usize = 256 << 20;
-/// Memory in bytes that a session takes without the content of its text columns.
+/// Memory used by a session in bytes, excluding the contents of its text columns.
 const SESSION_OVERHEAD_BYTES: usize = size_of::<Session>() + 5 * 16;
 
-/// Maximum number of bytes that Clew reads per process list row. The statements of longer rows are truncated.
+/// Maximum number of bytes read per process list row. In longer rows, the statement is truncated.
 pub(crate) const MAX_SESSION_ROW_BYTES: usize = (64 << 20) + (4 << 10);
 
 /// Reads the rows of a process list one at a time.
 pub(crate) struct SessionRows<'a> {
     rows: ResultSetRows<'a>,
-    /// Number of rows that were longer than the row size limit and are truncated.
+    /// Number of rows truncated because they exceeded the row size limit.
     truncated: u64,
-    /// Number of idle user sessions whose ages were negative or implausible and were replaced with 0.
+    /// Number of idle user sessions whose negative or implausible age was replaced with 0.
     clamped: u64,
 }
 
@@ -30,8 +30,8 @@ pub(crate) async fn query_sessions(client: &mut Client, max_row: usize) -> Resul
     query_session_rows(client, statements::PROCESS_LIST_QUERY, max_row).await
 }
 
-/// Queries all sessions of a MySQL server from `performance_schema.processlist`, which needs no global lock.
-/// The server truncates each statement after 1,024 bytes.
+/// Queries all sessions on a MySQL server from `performance_schema.processlist`, which does not take a global lock.
+/// The server truncates each statement to 1,024 bytes.
 pub(crate) async fn query_performance_schema_sessions(
     client: &mut Client,
     max_row: usize,
@@ -55,12 +55,12 @@ impl SessionRows<'_> {
         Ok(Some(session))
     }
 
-    /// Returns the number of rows that were longer than the row size limit and are truncated.
+    /// Returns the number of rows truncated because they exceeded the row size limit.
     pub(crate) fn truncated_row_count(&self) -> u64 {
         self.truncated
     }
 
-    /// Returns a `Limitation` if the ages of idle sessions were invalid and Clew replaced them with 0.
+    /// Returns a `Limitation` if invalid ages of idle sessions were replaced with 0.
     pub(crate) fn clamped_age_limitation(&self) -> Option<Limitation> {
         (self.clamped > 0).then(|| Limitation {
             kind: LimitationKind::UnreliableAges,
@@ -74,12 +74,12 @@ impl SessionRows<'_> {
     }
 }
 
-/// Counts the memory of stored sessions. A short row takes more memory as a [`Session`] than on the network.
+/// Counts the memory used by stored sessions. A short row takes more memory as a [`Session`] than on the wire.
 #[derive(Debug, Default)]
 pub(crate) struct SessionMemoryCounter(usize);
 
 impl SessionMemoryCounter {
-    /// Adds the memory of a session. Fails if the total memory exceeds [`MAX_SESSION_MEMORY_BYTES`].
+    /// Adds a session's memory. Fails if the total exceeds [`MAX_SESSION_MEMORY_BYTES`].
     pub(crate) fn add_session(&mut self, session: &Session) -> Result<(), Error> {
         let Session { user, host, database, command, state, statement, .. } = session;
         let texts = [Some(user), Some(host), Some(command), database.as_ref(), state.as_ref(), statement.as_ref()];
@@ -94,8 +94,8 @@ impl SessionMemoryCounter {
     }
 }
 
-/// Parses a row with the columns Id, User, Host, db, Command, Time, State and Info, and ignores further columns.
-/// Also returns whether the session's age was invalid and was replaced with 0.
+/// Parses a row with the columns Id, User, Host, db, Command, Time, State and Info. Ignores any further columns.
+/// Also returns whether the session's age was invalid and has been replaced with 0.
 fn parse_session(mut cells: RowCells<'_>) -> Result<(Session, bool), Error> {
     let mut cell = || cells.next_cell();
     let id = parse_number(cell()?).unwrap_or(0);

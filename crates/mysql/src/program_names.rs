@@ -1,4 +1,4 @@
-//! Reads program names. A client sends its program name as the connection attribute `program_name`.
+//! Reads program names, which clients send in the connection attribute `program_name`.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use clew_model::{Failure, Limitation, LimitationKind};
 use crate::connection::Connection;
 use crate::statements;
 
-/// Reads the program names of all sessions, and returns them by session id.
-/// Sessions with the same program name share one memory allocation.
+/// Reads the program names of all sessions. Returns them by session id.
+/// Sessions with the same program name share one allocation.
 /// Appends a `Limitation` if the account cannot read program names.
 pub(crate) async fn read_all_program_names(
     connection: &mut Connection,
@@ -31,7 +31,7 @@ pub(crate) async fn read_all_program_names(
     Ok(intern_program_names(rows))
 }
 
-/// Reads the program names of the given sessions, and returns them by session id.
+/// Reads the program names of the given sessions. Returns them by session id.
 pub(crate) async fn read_program_names(
     connection: &mut Connection,
     sessions: &[u64],

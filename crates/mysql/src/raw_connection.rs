@@ -1,4 +1,4 @@
-//! Opens authenticated connections that have no connection permit and whose session variables are not set.
+//! Opens authenticated connections without acquiring a permit or setting session variables.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use crate::client::{Client, Error, Socket};
 use crate::own_sessions::{OwnSession, OwnSessionFilter};
 use crate::{failure, refused_logins, statements};
 
-/// Error code `ER_CON_COUNT_ERROR`: the server has reached `max_connections`.
+/// `ER_CON_COUNT_ERROR`: the server has reached `max_connections`.
 const TOO_MANY_CONNECTIONS_ERROR: u16 = 1040;
-/// Delays before Clew retries a login after [`TOO_MANY_CONNECTIONS_ERROR`].
-/// Most connection bursts are shorter than the sum of these delays.
+/// Delays before each login retry after [`TOO_MANY_CONNECTIONS_ERROR`].
+/// Their sum is longer than most bursts of connections last.
 const CONNECT_RETRY_DELAYS: [Duration; 3] =
     [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
 
-/// Authenticated connection that has no connection permit and whose session variables are not set.
+/// Authenticated connection without a permit, whose session variables have not been set.
 #[derive(Debug)]
 pub(crate) struct RawConnection {
     pub(crate) client: Client,
@@ -27,12 +27,12 @@ pub(crate) struct RawConnection {
     account: String,
     /// Address of the node.
     address: String,
-    /// Value of `CONNECTION_ID()`, or 0 until Clew has read the connection id.
+    /// Value of `CONNECTION_ID()`, or 0 if it has not been read yet.
     pub(crate) id: u64,
 }
 
 impl RawConnection {
-    /// Connects to the node, authenticates, and reads the connection id.
+    /// Connects to the node, authenticates and reads the connection id.
     pub(crate) async fn open(node: &NodeUrl, max_bytes: u64) -> Result<Self, Failure> {
         let address = node.address();
         let mut raw = Self::connect(node, &address, max_bytes).await?;
@@ -75,7 +75,7 @@ impl RawConnection {
         Ok(Self { client, own, account: node.user.clone(), address, id: 0 })
     }
 
-    /// Reads the server version and the connection id, stores the connection id, and returns the server version.
+    /// Reads the server version and the connection id. Stores the connection id and returns the version.
     pub(crate) async fn read_version_and_id(&mut self) -> Result<String, Error> {
         let rows = self.client.query_all::<(String, u64)>(statements::SERVER_IDENTITY_QUERY).await?;
         let (version, id) =
@@ -91,15 +91,15 @@ impl RawConnection {
     }
 
     /// Returns whether the connection id from the handshake packet matches `CONNECTION_ID()`.
-    /// The two connection ids differ if Clew connects through a proxy.
-    /// Compares only the lower 32 bits of the ids, because the handshake packet does not contain the upper bits.
+    /// The two ids differ if Clew is connected through a proxy.
+    /// Compares only the lower 32 bits, because the handshake packet does not contain the upper bits.
     pub(crate) fn handshake_id_matches(&self) -> bool {
         u64::from(self.client.handshake_connection_id) == self.id & u64::from(u32::MAX)
     }
 
-    /// Returns whether Clew connects to the server without a proxy.
-    /// A proxy might send the process list query and the kill to different servers.
-    /// Callers must first pass every session of the process list, including this connection's session, to `filter`.
+    /// Returns whether Clew is connected to the server without a proxy.
+    /// A proxy might route the process list query and the kill to different servers.
+    /// Callers must first pass every session in the process list, including this connection's own, to `filter`.
     pub(crate) fn is_direct(&self, filter: &OwnSessionFilter) -> bool {
         self.handshake_id_matches() && filter.listed_connection_id() == Some(self.id)
     }

@@ -1,8 +1,8 @@
-//! Shares the failure of a refused login among concurrent requests for the same node.
+//! Shares a refused login's failure among concurrent requests for the same node.
 //!
 //! Concurrent requests for the same node wait for a connection permit.
 //! If each waiting request repeated a refused login, the server could lock out Clew's account.
-//! Waiting requests therefore return the failure of the refused login without another login attempt.
+//! Waiting requests therefore fail with the same failure, without attempting another login.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use clew_model::{Failure, NodeUrl};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Duration for which Clew does not retry a refused login.
-/// Within this duration, callers that have their own login backoff record the refused login.
+/// Time for which a refused login is not retried.
+/// This is long enough for callers that have their own login backoff to record the refused login.
 const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 
 /// Most recent refused login of each node, by node address.
@@ -45,7 +45,7 @@ pub(crate) fn record_refused_login(node: &NodeUrl, failure: &Failure) {
 }
 
 /// Returns the failure of a recently refused login with the same URL and password.
-/// A login counts as recently refused if the refusal is at most one second older than `requested`.
+/// A refusal is recent if it occurred no more than one second before `requested`.
 pub(crate) fn find_refused_login_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
     let all = lock_refused_logins();
     let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSED_LOGIN_TTL)?;

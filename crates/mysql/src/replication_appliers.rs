@@ -1,4 +1,4 @@
-//! Detects replication appliers that Clew cannot recognise by account or by process list command.
+//! Detects replication appliers that cannot be recognised by account or process list command.
 //!
 //! While a MySQL 9.7 applier runs a trigger, the process list shows the account of the trigger's definer.
 
@@ -12,14 +12,14 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{failure, statements};
 
-/// Process list command of replication threads, and of clients whose login has not finished.
+/// Process list command of replication threads and of clients that are still logging in.
 const CONNECT_COMMAND: &[u8] = b"Connect";
 
 /// Returns the ids of replication appliers that [`is_internal_session`] does not detect.
 /// Sends a query only if one of the given sessions may be a replication applier.
 ///
-/// A session that is not in performance_schema is an applier if it runs a statement while its command is `Connect`.
-/// A client cannot run statements before its login has finished.
+/// A session missing from performance_schema is an applier if it is running a statement while its command is `Connect`,
+/// because a client cannot run statements before its login is complete.
 pub(crate) async fn find_replication_appliers(
     connection: &mut Connection,
     sessions: impl Iterator<Item = &Session>,
@@ -44,7 +44,7 @@ pub(crate) async fn find_replication_appliers(
 
 /// Returns whether a session may be a replication applier, based on its client address and its command.
 /// The process list shows a port in the client address of each remote client.
-/// A remote client has the command `Connect` only until its login has finished.
+/// A remote client has the command `Connect` only until its login is complete.
 fn may_be_replication_applier(session: &Session) -> bool {
     session.host_without_port().len() == session.host.len() || session.command == CONNECT_COMMAND
 }

@@ -1,8 +1,8 @@
-//! Reads the progress of rollbacks and estimates when they complete.
+//! Reads the progress of rollbacks and estimates the remaining time.
 //!
-//! During a rollback, InnoDB decrements the transaction's number of modified rows.
-//! Clew computes the rollback speed and the remaining time from two samples of the number of modified rows.
-//! The rollback speed varies: rows with many indexes and rows that are not in memory take longer to roll back.
+//! During a rollback, InnoDB decrements the transaction's modified row count.
+//! Clew computes the rollback speed and the remaining time from two samples of this count.
+//! The speed varies: tables with many indexes and rows that are not in memory take longer to roll back.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -21,11 +21,11 @@ use crate::limits::ReadLimits;
 use crate::transactions::{self, CANNOT_CONVERT_TEXT_ERROR, MISSING_PRIVILEGE_ERROR, TransactionReadResult};
 use crate::{failure, privileges, statements};
 
-/// Interval between two samples of rollbacks.
-/// InnoDB refreshes `innodb_trx` only if 0.1 s have passed since the previous read of the table.
+/// Interval between two rollback samples.
+/// InnoDB refreshes `innodb_trx` only if at least 0.1 s has passed since the table was last read.
 const ROLLBACK_SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
 /// Maximum number of samples per read.
-/// Clew takes a third and a fourth sample to distinguish slow rollbacks from stalled rollbacks.
+/// The third and fourth samples distinguish slow rollbacks from stalled ones.
 const MAX_ROLLBACK_SAMPLES: u32 = 4;
 
 /// Transaction that the server is rolling back.
@@ -33,26 +33,26 @@ const MAX_ROLLBACK_SAMPLES: u32 = 4;
 pub struct Rollback {
     /// Transaction id.
     pub transaction_id: u64,
-    /// Session id, or 0 for a transaction that the server rolls back after a restart.
-    /// On MySQL, the process list may no longer contain the session.
+    /// Session id, or 0 for a transaction that is being rolled back after a server restart.
+    /// On MySQL, the session may already be missing from the process list.
     pub session_id: u64,
-    /// First 1,024 bytes of the session's statement, or `None` if the server does not report the statement.
+    /// First 1,024 bytes of the session's statement, or `None` if the server does not report it.
     pub statement: Option<Vec<u8>>,
     /// Start time of the transaction in the server's time zone, such as `2026-11-24 18:00:00`.
-    /// The start time is empty if the server reports only the age of the transaction.
+    /// Empty if the server reports only the transaction's age.
     pub started: String,
     /// Number of modified rows that the server has not rolled back yet.
     pub rows_modified: u64,
-    /// Estimated number of seconds until the rollback completes. The estimate is at least 1.
-    /// If the server rolled back no row between the samples, the estimate equals the age of the transaction.
+    /// Estimated number of seconds until the rollback completes, at least 1.
+    /// If the server rolled back no rows between the samples, this is the age of the transaction.
     pub remaining_seconds: u64,
 }
 
-/// Reads the running rollbacks of a node, sorted by transaction id.
-/// If `wanted` is set, returns only the rollbacks whose transaction ids are in `wanted`.
+/// Reads a node's running rollbacks, sorted by transaction id.
+/// If `wanted` is set, returns only the rollbacks of those transactions.
 ///
-/// This function takes 0.25 s to 1 s if the server is rolling back transactions.
-/// Fails if the account lacks the PROCESS privilege. The failure contains the required `GRANT` statement.
+/// Takes 0.25 s to 1 s if the server is rolling back transactions.
+/// Fails if the account lacks the PROCESS privilege. The failure includes the required `GRANT` statement.
 pub async fn read_rollbacks(
     node: &NodeUrl,
     wanted: Option<&[u64]>,
@@ -100,7 +100,7 @@ struct RollbackSample {
 #[derive(Clone)]
 struct RollbackProgress {
     rollback: Rollback,
-    /// Number of seconds since the transaction began.
+    /// Number of seconds since the transaction started.
     age: u64,
 }
 
@@ -111,7 +111,7 @@ impl RollbackSample {
         Ok(Self { read_at: Instant::now(), rollbacks })
     }
 
-    /// Returns the number of rows that the server rolled back between this sample and `now`.
+    /// Returns the number of rows rolled back between this sample and `now`.
     fn rows_rolled_back_since(&self, now: &RollbackProgress) -> u64 {
         let before = self.rollbacks.iter().find(|before| before.is_same_transaction(now));
         before.map_or(0, |before| before.rollback.rows_modified.saturating_sub(now.rollback.rows_modified))
@@ -119,7 +119,7 @@ impl RollbackSample {
 }
 
 impl RollbackProgress {
-    /// Returns whether both samples are of the same transaction. Transaction ids are unique on a server.
+    /// Returns whether both samples are of the same transaction. Transaction ids are unique within a server.
     fn is_same_transaction(&self, other: &Self) -> bool {
         self.rollback.transaction_id == other.rollback.transaction_id
     }
@@ -132,7 +132,7 @@ impl RollbackProgress {
 }
 
 /// Estimates the remaining seconds from the rollback speed.
-/// Returns `None` if the server rolled back no row between the samples.
+/// Returns `None` if the server rolled back no rows between the samples.
 fn estimate_remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> Option<u64> {
     if rows_undone == 0 {
         return None;
@@ -178,7 +178,7 @@ impl From<Transaction> for RollbackProgress {
 }
 
 /// Computes transaction ages from the server's clock.
-/// If the local start time occurred twice at the end of daylight-saving time, uses the smaller age.
+/// If the start time is ambiguous because daylight saving time ended, uses the smaller age.
 async fn compute_rollback_ages(
     connection: &mut Connection,
     rows: Vec<RollbackRow>,

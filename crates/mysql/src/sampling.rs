@@ -54,7 +54,7 @@ pub struct SessionSample {
 /// `threshold` is the minimum age in seconds of a slow session or a long transaction.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills the statement that this function runs on the server.
+/// If this function fails or its future is dropped, Clew kills the statement that it was running on the server.
 pub async fn sample_sessions(
     node: &NodeUrl,
     cache: &mut SampleCache,

@@ -37,7 +37,7 @@ pub struct DetailedSession {
 /// Reads a session in detail. Returns `None` if no session with the given id is visible to the account.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills the statement that this function runs on the server.
+/// If this function fails or its future is dropped, Clew kills the statement that it was running on the server.
 pub async fn read_session_detail(
     node: &NodeUrl,
     id: u64,

@@ -120,7 +120,7 @@ impl EncodedRows {
 /// Takes a snapshot of the user sessions of a node.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, a background task kills the statement that this function runs.
+/// If this function fails or its future is dropped, a background task kills the statement that it was running.
 /// [`crate::wait_for_pending_kills`] waits until these background tasks have finished.
 pub async fn take_snapshot(
     node: &NodeUrl,

@@ -1,9 +1,9 @@
-//! Authenticates to a server, without disclosing the password to an attacker that impersonates the server.
+//! Authenticates to a server without disclosing the password to an attacker that impersonates the server.
 //!
-//! A challenge response proves that the client has the password without revealing the password.
+//! A challenge response proves that the client has the password without revealing it.
 //! Challenge-response plugins are `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519` and `parsec`.
 //!
-//! Other authentication plugins request the password itself. The client sends the password only in these cases:
+//! Other authentication plugins request the password itself. The client sends it only in these cases:
 //!
 //! - The connection uses verified TLS.
 //! - The connection uses unverified TLS, and either the server is on loopback or `get-server-public-key` is on.
@@ -18,17 +18,17 @@ use super::error::{Error, ServerError};
 use super::packets::PacketStream;
 use super::{ERROR_PACKET_HEADER, MAX_HANDSHAKE_PACKET_BYTES, read_size_limited_file, serialize_message};
 
-/// Maximum number of packet exchanges during authentication. Every supported plugin needs fewer exchanges.
+/// Maximum number of packet exchanges during authentication. Every supported plugin needs fewer.
 const MAX_AUTH_ROUNDS: usize = 10;
-/// Maximum iteration factor for `parsec`. Factor 6 means 65,536 iterations, which is 64 times MariaDB's default.
-/// A key derivation with more iterations would block a thread of the async runtime for too long.
+/// Maximum iteration factor for `parsec`. A factor of 6 means 65,536 iterations, 64 times MariaDB's default.
+/// With more iterations, deriving the key would block an async runtime thread for too long.
 const MAX_PARSEC_ITERATION_FACTOR: u8 = 6;
-/// Length in bytes of the server's challenge for `ed25519` and `parsec`.
+/// Length of the server's challenge for `ed25519` and `parsec`, in bytes.
 const ED25519_NONCE_LEN: usize = 32;
-/// Length in bytes of the server's challenge for `mysql_native_password`, without the terminating NUL byte.
+/// Length of the server's challenge for `mysql_native_password` in bytes, without the terminating NUL byte.
 const NATIVE_PASSWORD_NONCE_LEN: usize = 20;
 
-/// Maximum size in bytes of a PEM-encoded public key. A 16,384-bit RSA key takes 3 KiB.
+/// Maximum size of a PEM-encoded public key, in bytes. A 16,384-bit RSA key takes 3 KiB.
 const MAX_PUBLIC_KEY_SIZE: usize = 4 << 10;
 
 /// Security properties of the connection to the server.
@@ -68,7 +68,7 @@ impl<'a> AuthExchange<'a> {
         Self { node, password: password.filter(|password| !password.is_empty()), channel, plugin, nonce }
     }
 
-    /// Returns the authentication plugin that the server currently requests.
+    /// Returns the name of the authentication plugin that the server currently requests.
     pub(super) fn current_auth_plugin(&self) -> AuthPlugin<'static> {
         self.plugin.clone()
     }
@@ -138,8 +138,8 @@ impl<'a> AuthExchange<'a> {
         }
     }
 
-    /// Sends the password, either in plain text or encrypted with RSA.
-    /// `key_request` is the byte that requests the server's public key, or 0 if the plugin cannot request the key.
+    /// Sends the password, either in plain text or RSA-encrypted.
+    /// `key_request` is the byte that requests the server's public key, or 0 if the plugin cannot request it.
     async fn send_password(&self, packets: &mut PacketStream, key_request: u8) -> Result<(), Error> {
         let mut password = self.password.clone().unwrap_or_default().into_bytes();
         password.push(0);

@@ -8,9 +8,9 @@ use std::io;
 pub(crate) struct ServerError {
     /// MySQL or MariaDB error number, as documented in the server's manual.
     pub(crate) code: u16,
-    /// Error message. Invalid UTF-8 is replaced with U+FFFD.
+    /// Error message, with invalid UTF-8 replaced by U+FFFD.
     pub(crate) message: String,
-    /// SQLSTATE of the error, or `HY000` if the error packet contains no SQLSTATE.
+    /// SQLSTATE value, or `HY000` if the error packet contains none.
     pub(crate) state: String,
 }
 
@@ -23,16 +23,16 @@ pub(crate) enum Error {
     /// The network failed, or the server closed the connection.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The TLS handshake failed, or the TLS settings of the node are invalid.
+    /// The TLS handshake failed, or the node's TLS settings are invalid.
     #[error("TLS: {0}")]
     Tls(String),
-    /// The TLS settings of the node require TLS, but the server does not support TLS.
+    /// The node's TLS settings require TLS, but the server does not support it.
     #[error("the server does not offer TLS")]
     TlsNotOffered {
-        /// True if the TLS mode is `preferred`, which allows unencrypted connections on loopback or without a password.
+        /// True if the TLS mode is `preferred`, which allows plain-text connections on loopback or without a password.
         preferred: bool,
     },
-    /// The first bytes from the server are not a MySQL handshake packet.
+    /// The first bytes received from the server are not a MySQL handshake packet.
     #[error("the peer is not a MySQL-compatible server")]
     NotMysql(Vec<u8>),
     /// The client does not support the authentication plugin that the server requests.
@@ -44,7 +44,7 @@ pub(crate) enum Error {
         /// True if the connection uses TLS.
         encrypted: bool,
     },
-    /// The client cannot read the server's public key, or cannot encrypt the password with the key.
+    /// The client cannot read the server's public key or cannot encrypt the password with it.
     #[error("{0}")]
     PublicKey(String),
     /// The server violated the protocol.
@@ -53,7 +53,7 @@ pub(crate) enum Error {
     /// The server sent more data than the client accepts.
     #[error("the server sent more than {limit} {what}")]
     TooLarge {
-        /// Unit of the limit, such as `bytes in one row`.
+        /// Limited quantity, such as `bytes in one row`.
         what: &'static str,
         /// Value of the limit.
         limit: u64,
@@ -64,7 +64,7 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// Creates the error for a connection that the server closed.
+    /// Creates the error for a connection closed by the server.
     pub(super) fn connection_closed_error() -> Self {
         io::Error::from(io::ErrorKind::UnexpectedEof).into()
     }
@@ -77,11 +77,11 @@ impl From<mysql_common::row::convert::FromRowError> for Error {
     }
 }
 
-/// Maximum length in bytes of a stored error message. MySQL and MariaDB send at most 512 bytes.
+/// Maximum length of a stored error message, in bytes. MySQL and MariaDB send at most 512 bytes.
 const MAX_ERROR_MESSAGE_LEN: usize = 4 << 10;
 
 impl ServerError {
-    /// Parses an error packet, which contains `0xff`, the error number, an optional `#` with SQLSTATE, and the message.
+    /// Parses an error packet: `0xff`, the error number, optionally `#` and the SQLSTATE value, and the message.
     pub(super) fn parse(payload: &[u8]) -> Self {
         let code = match payload {
             [_, low, high, ..] => u16::from_le_bytes([*low, *high]),

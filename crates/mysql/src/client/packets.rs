@@ -1,4 +1,4 @@
-//! Reads and writes packets of the MySQL client protocol, and limits the number of received bytes.
+//! Reads and writes MySQL protocol packets, and limits the number of bytes received.
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::error::Error;
 
-/// Maximum payload size in bytes of one packet chunk. A longer packet continues in the next chunk.
+/// Maximum payload size of a packet chunk, in bytes. A longer packet continues in the next chunk.
 const MAX_CHUNK_SIZE: usize = (1 << 24) - 1;
-/// Length in bytes of a chunk header, which consists of a 3-byte payload length and a 1-byte sequence number.
+/// Length of a chunk header in bytes: a 3-byte payload length and a 1-byte sequence number.
 const CHUNK_HEADER_LEN: usize = 4;
-/// Minimum free space in bytes in the read buffer before each read from the byte stream.
+/// Minimum free space in the read buffer before each read from the byte stream, in bytes.
 const READ_BUFFER_SIZE: usize = 64 << 10;
-/// Maximum capacity in bytes of a reassembly buffer that the client reuses for the next packet.
+/// Maximum capacity of a reassembly buffer that is reused for the next packet, in bytes.
 const MAX_REUSED_BUFFER_SIZE: usize = 1 << 20;
 
 /// Byte stream to the server: TCP, or TLS over TCP.
@@ -21,11 +21,11 @@ pub(super) trait ByteStream: AsyncRead + AsyncWrite + fmt::Debug + Unpin + Send 
 
 impl<S: AsyncRead + AsyncWrite + fmt::Debug + Unpin + Send + Sync> ByteStream for S {}
 
-/// Packet payload, which is truncated if the packet was longer than the size limit.
+/// Packet payload, truncated if the packet exceeded the size limit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Packet<'a> {
     pub(super) payload: &'a [u8],
-    /// True if the packet was longer than the size limit and the client discarded the excess bytes.
+    /// True if the packet exceeded the size limit and the client discarded the excess bytes.
     pub(super) truncated: bool,
 }
 
@@ -34,9 +34,9 @@ pub(crate) struct Packet<'a> {
 pub(super) struct PacketStream {
     stream: Box<dyn ByteStream>,
     buffer: BytesMut,
-    /// Length in bytes of the last packet in `buffer`, including the header, or 0 if the packet is in `assembled`.
+    /// Length of the last packet in `buffer` in bytes, including the header, or 0 if the packet is in `assembled`.
     consumed: usize,
-    /// Payload of the last packet, if that packet had several chunks or was truncated.
+    /// Payload of the last packet if that packet had several chunks or was truncated.
     assembled: Vec<u8>,
     truncated: bool,
     sequence: u8,
@@ -45,7 +45,7 @@ pub(super) struct PacketStream {
 }
 
 impl PacketStream {
-    /// Creates a packet stream that reads at most `max_received` bytes in total.
+    /// Creates a packet stream that receives at most `max_received` bytes in total.
     pub(super) fn new(stream: Box<dyn ByteStream>, max_received: u64) -> Self {
         Self {
             stream,
@@ -59,8 +59,8 @@ impl PacketStream {
         }
     }
 
-    /// Returns the byte stream for the TLS handshake, and the sequence number of the next packet.
-    /// Discards buffered bytes, because the server must not send data before the TLS handshake.
+    /// Returns the byte stream for the TLS handshake and the sequence number of the next packet.
+    /// Discards buffered bytes: the server must not send data before the TLS handshake, so they cannot be trusted.
     pub(super) fn into_parts(self) -> (Box<dyn ByteStream>, u8) {
         (self.stream, self.sequence)
     }
@@ -71,8 +71,7 @@ impl PacketStream {
         self
     }
 
-    /// Returns at least `wanted` bytes without consuming them.
-    /// Returns fewer than `wanted` bytes if the server closes the connection.
+    /// Returns at least `wanted` bytes without consuming them, or fewer if the server closes the connection.
     pub(super) async fn peek_bytes(&mut self, wanted: usize) -> Result<&[u8], Error> {
         while self.buffer.len() < wanted {
             if self.fill_buffer().await? == 0 {
@@ -82,7 +81,7 @@ impl PacketStream {
         Ok(&self.buffer)
     }
 
-    /// Reads the next packet, truncates it to `limit` bytes, and discards the excess bytes without buffering them.
+    /// Reads the next packet, truncated to `limit` bytes. Discards the excess bytes without buffering them.
     pub(super) async fn read_packet(&mut self, limit: usize) -> Result<Packet<'_>, Error> {
         self.buffer.advance(self.consumed);
         self.consumed = 0;
@@ -105,7 +104,7 @@ impl PacketStream {
         Packet { payload: buffered.unwrap_or(&self.assembled), truncated: self.truncated }
     }
 
-    /// Reassembles a packet that has several chunks or is longer than `limit`.
+    /// Reassembles a packet that has several chunks or is longer than `limit` bytes.
     /// Returns whether the packet was truncated.
     async fn assemble_packet(&mut self, first: usize, limit: usize) -> Result<bool, Error> {
         if self.assembled.capacity() > MAX_REUSED_BUFFER_SIZE {

@@ -12,30 +12,30 @@ use super::error::{Error, ServerError};
 use super::packets::{Packet, PacketStream};
 use super::{ERROR_PACKET_HEADER, InFlightFlag};
 
-/// Maximum number of columns in a result set. MySQL limits tables to the same number of columns.
+/// Maximum number of columns in a result set. This is also MySQL's limit for columns in a table.
 const MAX_RESULT_SET_COLUMNS: u64 = 4096;
-/// Maximum size in bytes of a column definition packet.
+/// Maximum size of a column definition packet, in bytes.
 const MAX_COLUMN_DEFINITION_BYTES: usize = 8 << 10;
-/// Status flag `SERVER_MORE_RESULTS_EXISTS`, which announces another result set.
+/// Status flag `SERVER_MORE_RESULTS_EXISTS`: another result set follows.
 const MORE_RESULTS_STATUS_FLAG: u16 = 0x0008;
-/// First byte of an EOF packet. One EOF packet ends the column definitions, and another ends the rows.
+/// First byte of an EOF packet. One EOF packet follows the column definitions, and another follows the rows.
 const EOF_PACKET_HEADER: u8 = 0xfe;
 /// Maximum size in bytes of an EOF packet.
-/// A packet that starts with 0xfe and is longer than an EOF packet is a row.
+/// A longer packet that starts with 0xfe is a row.
 const MAX_EOF_PACKET_SIZE: usize = 9;
 /// First byte of a `LOCAL INFILE` request.
 const LOCAL_INFILE_PACKET_HEADER: u8 = 0xfb;
 /// First byte of a NULL cell.
 const NULL_CELL_MARKER: u8 = 0xfb;
 
-/// Rows of a statement's first result set. There are no rows if the statement returns no result set.
+/// Rows of a statement's first result set. Empty if the statement returns no result set.
 #[derive(Debug)]
 pub(crate) struct ResultSetRows<'c> {
     packets: &'c mut PacketStream,
     in_flight: &'c InFlightFlag,
     columns: Arc<[Column]>,
     max_row: usize,
-    /// Total size in bytes of the rows that the client has read.
+    /// Total size of the rows read so far, in bytes.
     size: usize,
     ended: bool,
 }
@@ -56,7 +56,7 @@ impl<'c> ResultSetRows<'c> {
         &self.columns
     }
 
-    /// Returns the total size in bytes of the rows that the client has read.
+    /// Returns the total size of the rows read so far, in bytes.
     pub(super) fn total_bytes(&self) -> usize {
         self.size
     }
@@ -157,7 +157,7 @@ impl<'c> ResultSetRows<'c> {
         Ok(())
     }
 
-    /// Discards all result sets after the first, such as the further result sets of a stored procedure.
+    /// Discards all result sets after the first; a stored procedure, for example, can return several.
     async fn skip_remaining_results(&mut self) -> Result<(), Error> {
         let mut in_rows = false;
         loop {
@@ -190,8 +190,8 @@ impl<'c> ResultSetRows<'c> {
 #[derive(Debug)]
 pub(crate) struct RowCells<'a> {
     rest: &'a [u8],
-    /// True if the row was longer than the size limit and is therefore truncated.
-    /// In a truncated row, the last cell is incomplete and the remaining cells are reported as NULL.
+    /// True if the row exceeded the size limit and was truncated.
+    /// In a truncated row, the cell at the cut is incomplete and all later cells are returned as NULL.
     pub(crate) truncated: bool,
 }
 
@@ -226,7 +226,7 @@ impl<'a> RowCells<'a> {
     }
 }
 
-/// Parses a length-encoded integer, and returns the integer and the remaining bytes.
+/// Parses a length-encoded integer. Returns the integer and the remaining bytes.
 fn parse_length_encoded_integer(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
     let (first, rest) = bytes.split_first().ok_or(Error::Protocol("empty packet"))?;
     let size = match first {
@@ -241,7 +241,7 @@ fn parse_length_encoded_integer(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
     Ok((value, rest))
 }
 
-/// Parses the status flags of an OK packet. The flags follow the affected row count and the last insert id.
+/// Parses the status flags of an OK packet, which follow the affected row count and the last insert id.
 fn parse_ok_packet_status(payload: &[u8]) -> Result<u16, Error> {
     let (_, rest) = parse_length_encoded_integer(payload.get(1..).unwrap_or_default())?;
     let (_, rest) = parse_length_encoded_integer(rest)?;
@@ -251,7 +251,7 @@ fn parse_ok_packet_status(payload: &[u8]) -> Result<u16, Error> {
     }
 }
 
-/// Parses the status flags of an EOF packet. The flags follow the warning count.
+/// Parses the status flags of an EOF packet, which follow the warning count.
 fn parse_eof_packet_status(payload: &[u8]) -> u16 {
     match payload {
         [_, _, _, low, high, ..] => u16::from_le_bytes([*low, *high]),

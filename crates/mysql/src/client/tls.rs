@@ -1,4 +1,4 @@
-//! Performs TLS handshakes. The TLS modes correspond to the option `--ssl-mode` of the MySQL client programs.
+//! Performs TLS handshakes. The TLS modes correspond to the `--ssl-mode` option of the `mysql` client.
 
 use std::sync::Arc;
 
@@ -16,11 +16,11 @@ use super::error::Error;
 use super::packets::ByteStream;
 use super::read_size_limited_file;
 
-/// Maximum size in bytes of a CA bundle, five times the size of a bundle with all public certificate authorities.
+/// Maximum size of a CA bundle in bytes, about five times the size of a bundle of all public CAs.
 const MAX_CA_BUNDLE_SIZE: usize = 1 << 20;
 
-/// Returns whether the TLS settings authenticate the server. If so, the client can safely send a plain-text password.
-/// With public CAs, only TLS mode `verify-identity` authenticates the server, because anyone can get a certificate.
+/// Returns whether the TLS settings authenticate the server, so that it is safe to send a plain-text password.
+/// With public CAs, only `verify-identity` authenticates the server, because anyone can obtain a certificate.
 pub(super) fn authenticates_server(node: &NodeUrl) -> bool {
     node.tls == TlsMode::VerifyIdentity || (node.tls == TlsMode::VerifyCa && node.ca.is_some())
 }
@@ -39,7 +39,7 @@ pub(super) async fn perform_tls_handshake(
     })
 }
 
-/// Creates the TLS configuration of a node. Fails if the CA file `ca` is unreadable.
+/// Creates the TLS configuration for a node. Fails if the CA file `ca` is unreadable.
 async fn build_tls_config(node: &NodeUrl) -> Result<ClientConfig, Error> {
     let failed = |error: rustls::Error| Error::Tls(error.to_string());
     let provider = Arc::new(ring::default_provider());
@@ -59,8 +59,8 @@ async fn build_tls_config(node: &NodeUrl) -> Result<ClientConfig, Error> {
     Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
-/// Loads the certificate authorities from the CA file `ca`.
-/// Loads the public certificate authorities if no CA file is set.
+/// Loads the root certificates from the CA file `ca`.
+/// If no CA file is set, loads the root certificates of the public CAs.
 async fn load_root_certificates(node: &NodeUrl) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     let Some(path) = &node.ca else {
@@ -83,7 +83,7 @@ async fn load_root_certificates(node: &NodeUrl) -> Result<RootCertStore, Error> 
 /// Certificate verifier that ignores the host name in the server's certificate.
 #[derive(Debug)]
 struct HostnameIgnoringVerifier {
-    /// Verifier of the certificate chain. If it is `None`, the client accepts every certificate.
+    /// Verifier for the certificate chain, or `None` to accept any certificate.
     chain: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<CryptoProvider>,
 }

@@ -1,4 +1,4 @@
-//! Kills a batch of victims over one connection, after checking each victim against a recent process list.
+//! Kills a batch of victims over one connection after checking each victim against a recent process list.
 
 use std::time::Duration;
 
@@ -14,20 +14,20 @@ use super::victim::{has_pending_kill, is_idle};
 use super::{KillOutcome, KillRefusal, KillTarget, UnsafeVictimPolicy, Victim};
 use crate::connection::Connection;
 
-/// Maximum age of the process list against which Clew checks a victim immediately before the kill.
-/// Sending a kill takes less than 1 ms. Reading the process list takes up to 50 ms.
+/// Maximum age of the process list that is used to check a victim immediately before the kill.
+/// Sending a kill takes less than 1 ms; reading the process list takes up to 50 ms.
 const MAX_PROCESS_LIST_AGE: Duration = Duration::from_millis(20);
-/// Maximum number of victims that Clew checks against one process list.
-/// For more victims, reading the session ages takes longer than [`MAX_PROCESS_LIST_AGE`].
+/// Maximum number of victims checked against one process list.
+/// With more victims, reading the session ages takes longer than [`MAX_PROCESS_LIST_AGE`].
 const MAX_VICTIMS_PER_LIST: usize = 100;
 
-/// Batch of victims. Each victim has a kill stage, such as queued or sent.
+/// Batch of victims, each with a kill stage such as queued or sent.
 pub(super) struct KillBatch<'a> {
     policy: KillOptions<'a>,
     victims: Vec<(&'a Victim, KillStage)>,
 }
 
-/// Kill target and protection rules, which apply to all victims in a batch.
+/// Kill target and protection rules for all victims in a batch.
 #[derive(Clone, Copy)]
 struct KillOptions<'a> {
     kind: KillTarget,
@@ -37,11 +37,11 @@ struct KillOptions<'a> {
 
 /// State of a kill.
 enum KillStage {
-    /// Clew has not checked the victim against a process list yet.
+    /// The victim has not been checked against a process list yet.
     Queued,
-    /// Clew is sending the kill statement. The server has not responded yet.
+    /// The kill statement is being sent. The server has not responded yet.
     Sending,
-    /// The server accepted the kill. Clew has not confirmed the effect yet.
+    /// The server accepted the kill. Its effect has not been confirmed yet.
     Sent(PendingKill),
     Finished(KillOutcome),
 }
@@ -57,8 +57,8 @@ impl<'a> KillBatch<'a> {
         Self { policy: KillOptions { kind, protected, unsafe_victims }, victims }
     }
 
-    /// Sends a kill for each victim that is in the process list and that passes all checks.
-    /// If the connection fails, Clew does not kill the remaining victims.
+    /// Sends a kill for each victim that is in the process list and passes all checks.
+    /// If the connection fails, the remaining victims are not killed.
     pub(super) async fn send_kills(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let server = connection.read_server_instance().await?;
         let own = read_clew_session_ids(connection).await?;
@@ -121,7 +121,7 @@ impl<'a> KillBatch<'a> {
         Ok(())
     }
 
-    /// Waits until Clew has confirmed the effects of all accepted kills, or until the confirmation timeout expires.
+    /// Waits until the effects of all accepted kills are confirmed or the confirmation timeout expires.
     pub(super) async fn confirm_kills(&mut self, connection: Connection) -> Result<(), Failure> {
         let sent = self.victims.iter_mut().filter_map(|(_, stage)| match stage {
             KillStage::Sent(pending) => Some(pending),
@@ -134,7 +134,7 @@ impl<'a> KillBatch<'a> {
         self.victims.iter().any(|(_, stage)| matches!(stage, KillStage::Sending | KillStage::Sent(_)))
     }
 
-    /// Sets the outcome of each unfinished kill. `failure` is the error that stopped the batch, or `None`.
+    /// Sets the outcome of each unfinished kill. `failure` is the error that stopped the batch, if any.
     pub(super) fn set_final_outcomes(&mut self, failure: Option<&Failure>) {
         for (_, stage) in &mut self.victims {
             let outcome = match (&mut *stage, failure) {
@@ -152,7 +152,7 @@ impl<'a> KillBatch<'a> {
         }
     }
 
-    /// Returns the session id and the kill outcome of each victim whose kill has finished.
+    /// Returns the session id and kill outcome of each victim whose kill has finished.
     pub(super) fn into_outcomes(self) -> Vec<(u64, KillOutcome)> {
         let outcome = |(victim, stage): (&Victim, KillStage)| match stage {
             KillStage::Finished(outcome) => Some((victim.id, outcome)),
@@ -163,7 +163,7 @@ impl<'a> KillBatch<'a> {
 }
 
 impl KillOptions<'_> {
-    /// Returns a refusal if the session is not the victim, is internal, belongs to Clew, or has a protected account.
+    /// Returns a refusal if the session is not the victim, is internal, belongs to Clew or has a protected account.
     fn check_victim_identity(&self, victim: &Victim, now: &Session, is_own: bool) -> Option<KillRefusal> {
         if !victim.matches_session(now) {
             return Some(KillRefusal::AnotherSession {
@@ -183,8 +183,8 @@ impl KillOptions<'_> {
         None
     }
 
-    /// Returns a refusal if the current state of the session does not allow the kill.
-    /// If an earlier kill of the session is in progress, returns `None`, and the caller sends no second kill.
+    /// Returns a refusal if the session's current state does not allow the kill.
+    /// Returns `None` if an earlier kill of the session is still in progress; the caller then sends no second kill.
     fn check_victim_state(
         &self,
         victim: &Victim,

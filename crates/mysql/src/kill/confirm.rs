@@ -1,4 +1,4 @@
-//! Confirms kills: polls the process list until the effect of each kill is visible.
+//! Confirms kills by polling the process list until the effect of each kill is visible.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -14,14 +14,14 @@ use super::{KillOutcome, KillTarget};
 use crate::connection::Connection;
 use crate::statement_ages::AgeCheckScope;
 
-/// Timeout for confirming the effects of all kills of a batch.
+/// Timeout for confirming the effects of all kills in a batch.
 const KILL_CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(1);
-/// Delay between the first two polls of the process list. The delay doubles after each further poll.
+/// Delay between the first two polls of the process list. Doubles after each further poll.
 const INITIAL_CONFIRMATION_POLL_DELAY: Duration = Duration::from_millis(5);
-/// Delay after which Clew reads the rollback states of killed sessions. Most killed sessions end before this delay.
+/// Delay before Clew reads the rollback states of killed sessions. Most killed sessions end sooner.
 const ROLLBACK_READ_DELAY: Duration = Duration::from_millis(100);
 
-/// Kill that the server accepted and that Clew has not confirmed yet.
+/// Kill that the server has accepted but that is not confirmed yet.
 pub(super) struct PendingKill {
     before: Session,
     last_state: String,
@@ -29,13 +29,13 @@ pub(super) struct PendingKill {
 }
 
 impl PendingKill {
-    /// Creates a pending kill. `before` is the session in the process list that Clew read immediately before the kill.
+    /// Creates a pending kill. `before` is the session as listed immediately before the kill.
     pub(super) fn new(before: Session) -> Self {
         Self { before, last_state: "not confirmed".to_owned(), outcome: None }
     }
 
     /// Returns the outcome of the kill.
-    /// If the kill is not confirmed, the outcome contains the message of `failure` or the last state of the session.
+    /// If the kill is not confirmed, the outcome contains the message of `failure` or the session's last state.
     pub(super) fn take_outcome(&mut self, failure: Option<&Failure>) -> KillOutcome {
         let unconfirmed = || KillOutcome::Ending(failure.map_or_else(|| self.last_state.clone(), Failure::to_string));
         self.outcome.take().unwrap_or_else(unconfirmed)
@@ -68,7 +68,7 @@ impl PendingKill {
     }
 }
 
-/// Polls until each kill has taken effect or its rollback is visible, or until the confirmation timeout expires.
+/// Polls until every kill has taken effect or its rollback is visible, or until the confirmation timeout expires.
 pub(super) async fn poll_until_kills_confirmed(
     mut connection: Connection,
     mut kills: Vec<&mut PendingKill>,
@@ -128,7 +128,7 @@ fn is_same_client(before: &Session, now: &Session) -> bool {
     before.user == now.user && before.host == now.host
 }
 
-/// Returns whether the killed statement has ended. Compares the session before the kill with the current session.
+/// Returns whether the killed statement has ended, by comparing the session before the kill with its current state.
 /// `is_checked` is true if the session's age comes from a statement timer, which the session cannot change.
 fn has_statement_ended(before: &Session, now: &Session, is_checked: bool) -> bool {
     let is_younger = is_checked && now.seconds < before.seconds;

@@ -1,4 +1,4 @@
-//! Reads lock waits before and after kills, and determines which sessions the kills unblocked.
+//! Reads lock waits before and after kills and determines which sessions the kills unblocked.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -11,19 +11,19 @@ use super::KillOutcome;
 use crate::limits::ReadLimits;
 use crate::locks::read_lock_waits;
 
-/// Timeout for reading the lock waits once. The timeout limits how long a slow server can delay a kill.
+/// Timeout for a single read of the lock waits. Limits how long a slow server can delay a kill.
 const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
-/// Maximum number of times that Clew reads the lock waits after the kills.
-/// Clew stops reading earlier when none of the sessions that the kills can unblock is waiting any more.
-/// A session that the kills unblock may itself block other sessions, which then continue to wait.
+/// Maximum number of polls of the lock waits after the kills.
+/// Polling stops earlier once all sessions that the kills can unblock have stopped waiting.
+/// An unblocked session may itself block other sessions, which then continue to wait.
 const MAX_EFFECT_POLLS: u32 = 5;
-/// Delay between the first two polls of the lock waits after the kills. The delay doubles after each further poll.
+/// Delay between the first two polls of the lock waits after the kills. Doubles after each further poll.
 const INITIAL_EFFECT_POLL_DELAY: Duration = Duration::from_millis(50);
 
-/// Transactions and lock waits of a node, read immediately before a kill.
+/// A node's transactions and lock waits, read immediately before a kill.
 #[derive(Debug)]
 pub struct KillBaseline {
-    /// Numbers of modified rows by session id, or `None` if the account cannot read transactions.
+    /// Number of modified rows by session id, or `None` if the account cannot read transactions.
     rows: Option<HashMap<u64, u64>>,
     graph: WaitGraph,
 }
@@ -32,16 +32,16 @@ pub struct KillBaseline {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KillEffect {
     /// Number of rows that the server has already rolled back for the killed sessions.
-    /// The number of rows is `None` if the account cannot read transactions.
+    /// `None` if the account cannot read transactions.
     pub rows_rolled_back: Option<u64>,
-    /// Ids of the sessions that waited for a killed session, directly or transitively, and no longer wait.
+    /// Ids of the sessions that were waiting for a killed session, directly or transitively, and no longer wait.
     pub unblocked: Vec<u64>,
-    /// Ids of the sessions that waited for a killed session, directly or transitively, and still wait.
+    /// Ids of the sessions that were waiting for a killed session, directly or transitively, and still wait.
     pub still_waiting: Vec<u64>,
 }
 
 impl KillBaseline {
-    /// Reads the transactions and the lock waits. If this function fails, callers send the kill anyway.
+    /// Reads the transactions and lock waits. If this fails, callers send the kill anyway.
     pub async fn read_state(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
         let observed = read_lock_waits(node, &cap_read_timeouts(limits)).await?;
         Ok(Self { rows: count_modified_rows_by_session(&observed), graph: build_wait_graph(&observed) })
@@ -53,7 +53,7 @@ impl KillBaseline {
         self.graph.count_waiters(WaitParticipant::Session(session))
     }
 
-    /// Reads the transactions and the lock waits again after the kills, and returns the effect of the kills.
+    /// Reads the transactions and lock waits again after the kills and returns the effect of the kills.
     pub async fn measure_effect(
         &self,
         node: &NodeUrl,

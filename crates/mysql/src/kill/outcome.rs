@@ -1,24 +1,24 @@
-//! Defines the outcomes of kills and the reasons for refusing a kill.
+//! Outcomes of kills, and reasons for refusing a kill.
 
 use std::fmt;
 
 use clew_diagnose::KillRisk;
 use clew_model::Failure;
 
-/// Outcome of a kill. Only the outcomes `Refused` and `Failed` require action by the user.
+/// Outcome of a kill. Only `Refused` and `Failed` require action by the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KillOutcome {
     /// The killed session or the killed statement has ended.
     Killed,
-    /// The server accepted this kill or an earlier kill, and is rolling back the session's transaction.
-    /// The server releases the session's locks at the end of the rollback.
-    /// During the rollback, MariaDB still lists the session, and MySQL does not.
+    /// The server accepted this kill or an earlier one and is rolling back the session's transaction.
+    /// The session's locks are released at the end of the rollback.
+    /// During the rollback, MariaDB still lists the session, but MySQL does not.
     RollingBack {
         /// Number of modified rows that the server has not rolled back yet.
         rows_modified: u64,
     },
-    /// The server accepted the kill, and Clew has not confirmed the effect.
-    /// The string is the last state of the session, or the failure that interrupted the confirmation.
+    /// The server accepted the kill, but its effect could not be confirmed.
+    /// The string is the session's last state or the failure that interrupted the confirmation.
     Ending(String),
     /// The session or the statement had already ended before the kill.
     AlreadyGone,
@@ -29,7 +29,7 @@ pub enum KillOutcome {
 }
 
 impl KillOutcome {
-    /// Returns the name of the outcome in the metadata store, such as `killed` or `rolling_back`.
+    /// Returns the name of the outcome as stored in the metadata store, such as `killed` or `rolling_back`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -67,25 +67,25 @@ pub enum KillRefusal {
     },
     /// The session belongs to Clew.
     OwnSession,
-    /// The victim's connection id now belongs to the session of another client.
+    /// The victim's connection id now belongs to another client's session.
     AnotherSession {
         /// Account name.
         user: String,
         /// Client address.
         host: String,
     },
-    /// The server restarted after Clew listed the victim, or the node's address now leads to another server.
-    /// After a restart or on another server, the victim's connection id may belong to another client.
+    /// The server restarted after the victim was listed, or the node's address now leads to a different server.
+    /// In either case, the victim's connection id may now belong to another client.
     AnotherServer,
-    /// Clew connects through a proxy, and therefore cannot identify the sessions in the process list.
+    /// Clew is connected through a proxy and therefore cannot identify the sessions in the process list.
     Proxied,
-    /// The session no longer runs the statement that the caller selected.
+    /// The session is no longer running the statement that the caller selected.
     AnotherStatement,
-    /// A kill rule selected the session by its age, and Clew could not check the age.
+    /// A kill rule selected the session by its age, but the age could not be checked.
     UnreliableAge,
     /// The kill target is a statement, but the session is idle.
     Idle,
-    /// The kill could leave partial changes in a non-transactional table, and the caller did not accept this risk.
+    /// The kill could leave partial changes in a non-transactional table, and the caller has not accepted this risk.
     Unsafe(KillRisk),
 }
 

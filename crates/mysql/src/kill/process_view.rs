@@ -1,4 +1,4 @@
-//! Reads the process list for kills: finds sessions by id, and lists the sessions that kill rules may select.
+//! Reads the process list for kills: finds sessions by id and lists the sessions that kill rules may select.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::{doctor, failure, own_sessions, privileges, process_list, replication
 /// Result of looking up sessions by id.
 #[derive(Debug, Clone)]
 pub struct SessionLookupResult {
-    /// Source of the sessions: the server instance, and the instant at which Clew read the process list.
+    /// Process list that contained the sessions: its server instance and the time at which it was read.
     pub read: ProcessListSource,
     /// Sessions with the requested ids. Each statement is truncated to 64 KiB.
     pub sessions: Vec<Session>,
@@ -33,10 +33,10 @@ pub struct SessionLookupResult {
 
 /// Reads the sessions with the given ids. Truncates each statement to 64 KiB.
 ///
-/// Without the PROCESS privilege, the process list hides sessions, so a missing session may still exist.
-/// Fails if a session is missing in the process list and the account lacks the PROCESS privilege.
-/// The failure for a missing privilege contains the required `GRANT` statement.
-/// Uses a connection permit for kills, and therefore does not wait for read operations on the node.
+/// Fails if a session is missing from the process list and the account lacks the PROCESS privilege,
+/// because without this privilege, the process list hides sessions that exist.
+/// The failure for a missing privilege includes the required `GRANT` statement.
+/// Uses a connection permit for kills and therefore does not wait for read operations on the node.
 pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> Result<SessionLookupResult, Failure> {
     run_with_timeout(node, limits, async {
         let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits).await?;
@@ -54,7 +54,7 @@ pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> 
 }
 
 /// Reads the user sessions from which kill rules select victims.
-/// Fails if the account lacks the PROCESS privilege. The failure contains the required `GRANT` statement.
+/// Fails if the account lacks the PROCESS privilege. The failure includes the required `GRANT` statement.
 pub async fn read_user_sessions(
     node: &NodeUrl,
     purpose: ConnectionPurpose,
@@ -106,27 +106,27 @@ async fn run_with_timeout<T>(
         .unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
 }
 
-/// Data from one process list about the sessions that a kill request identifies by id.
+/// Data from one process list about the sessions whose ids are in a kill request.
 pub(super) struct ProcessListSnapshot {
     listed_at: Instant,
     /// Sessions by id.
     pub(super) sessions: HashMap<u64, Session>,
-    /// Ids of the sessions whose ages Clew could not check against statement timers.
+    /// Ids of the sessions whose ages could not be checked against statement timers.
     pub(super) unchecked: HashSet<u64>,
-    /// Ids of replication appliers that Clew cannot recognise by account or by process list command.
+    /// Ids of replication appliers that cannot be recognised by account or process list command.
     pub(super) appliers: HashSet<u64>,
-    /// Statement ids by session id. The map is empty on MySQL, and if the kill target is a connection.
+    /// Statement ids by session id. Empty on MySQL and if the kill target is a connection.
     pub(super) queries: HashMap<u64, u64>,
     /// Clew's own sessions.
     pub(super) own: HashSet<u64>,
-    /// True if Clew connects to the server without a proxy.
+    /// True if Clew is connected to the server without a proxy.
     pub(super) is_direct: bool,
     rollbacks: Option<HashMap<u64, RollbackState>>,
 }
 
 impl ProcessListSnapshot {
-    /// Reads the statement ids first and the process list second.
-    /// If a session starts another statement between the two queries, `KILL QUERY ID` with the old id has no effect.
+    /// Reads the statement ids first, then the process list.
+    /// If a session starts another statement in between, `KILL QUERY ID` with the old id has no effect.
     pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillTarget) -> Result<Self, Failure> {
         let queries = read_statement_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
@@ -141,7 +141,7 @@ impl ProcessListSnapshot {
         self.listed_at.elapsed()
     }
 
-    /// Returns the rollback state of a session that the process list does not contain.
+    /// Returns the rollback state of a session that is missing from the process list.
     pub(super) async fn rollback_state(
         &mut self,
         connection: &mut Connection,
@@ -155,7 +155,7 @@ impl ProcessListSnapshot {
     }
 }
 
-/// Creates the [`ProcessListSource`] of a process list that Clew has just read.
+/// Creates the [`ProcessListSource`] for a process list that has just been read.
 fn new_process_list_source(server: ServerInstance) -> ProcessListSource {
     ProcessListSource { server, at: Instant::now(), reported: Arc::default() }
 }
@@ -166,11 +166,11 @@ pub(super) struct SessionList {
     /// Ids of Clew's own sessions.
     own: HashSet<u64>,
     is_direct: bool,
-    /// Instant at which Clew received the last row of the process list.
+    /// Time at which the last row of the process list was received.
     listed_at: Instant,
 }
 
-/// Reads the process list, and returns the sessions for which `wanted` returns true.
+/// Reads the process list and returns the sessions for which `wanted` returns true.
 pub(super) async fn list_sessions(
     connection: &mut Connection,
     wanted: impl Fn(&Session) -> bool,
@@ -202,8 +202,8 @@ pub(super) async fn list_sessions(
     Ok(SessionList { sessions: found, own, is_direct: connection.raw.is_direct(&filter), listed_at })
 }
 
-/// Reads the process list, and replaces session ages with values of statement timers, which sessions cannot change.
-/// Also returns the ids of the sessions whose ages Clew could not check against statement timers.
+/// Reads the process list and replaces session ages with statement timer values, which sessions cannot change.
+/// Also returns the ids of the sessions whose ages could not be checked against statement timers.
 pub(super) async fn list_sessions_with_ages(
     connection: &mut Connection,
     checked: AgeCheckScope,
@@ -215,7 +215,7 @@ pub(super) async fn list_sessions_with_ages(
     Ok((found, unchecked))
 }
 
-/// Reads the statement ids of sessions on MariaDB. MySQL does not have statement ids.
+/// Reads the sessions' statement ids on MariaDB. MySQL does not have statement ids.
 async fn read_statement_ids(
     connection: &mut Connection,
     ids: &[u64],
@@ -230,7 +230,7 @@ async fn read_statement_ids(
 
 /// Reads the ids of the sessions that have the installation marker in a connection attribute.
 /// The server stores connection attributes only if performance_schema is on.
-/// Without connection attributes, Clew recognises its own sessions by connection id or by the marker in the statement.
+/// Otherwise, Clew recognises its own sessions by connection id or by the marker in the statement.
 pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
     match connection
         .query_all::<Option<u64>>(&statements::sessions_with_marker_query(own_sessions::installation_marker()))
@@ -251,7 +251,7 @@ async fn require_process_privilege(connection: &mut Connection) -> Result<(), Fa
     Err(privileges::missing_privilege_failure(connection, "list sessions of other accounts", "PROCESS", &account))
 }
 
-/// Fails if a missing privilege or lost instrumentation can hide sessions from the process list.
+/// Fails if sessions may be missing from the process list due to a missing privilege or lost instrumentation.
 pub(super) async fn require_complete_process_list(connection: &mut Connection) -> Result<(), Failure> {
     require_process_privilege(connection).await?;
     let missing = doctor::find_process_list_limitations(connection)

@@ -1,7 +1,7 @@
-//! Reads the data for detecting kill risks: storage engines of modified tables, and program names of clients.
+//! Reads the data for assessing kill risks: storage engines of modified tables and program names of clients.
 //!
-//! Clew reads the storage engines of at most [`MAX_TABLE_ENGINE_LOOKUPS`] tables that running statements modify.
-//! Clew treats the storage engines of all other tables as unknown.
+//! Clew looks up the storage engines of at most [`MAX_TABLE_ENGINE_LOOKUPS`] tables that running statements modify.
+//! The storage engines of any further tables are treated as unknown.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -19,15 +19,15 @@ use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::{failure, program_names, statements};
 
-/// Maximum number of tables per kill whose storage engines Clew reads.
+/// Maximum number of storage engine lookups per kill, one per table.
 const MAX_TABLE_ENGINE_LOOKUPS: usize = 1024;
-/// Maximum number of tables in one query for storage engines.
+/// Maximum number of tables per storage engine query.
 const MAX_TABLES_PER_LOOKUP: usize = 64;
 
 /// Reads the kill risks of sessions.
-/// Returns kill risks by session id, and omits the sessions that have no kill risk.
+/// Returns kill risks by session id, omitting sessions without a kill risk.
 ///
-/// Treats storage engines and program names as unknown if the account cannot read them.
+/// If the account cannot read storage engines or program names, they are treated as unknown.
 /// Fails if Clew cannot open a connection.
 #[allow(clippy::implicit_hasher, reason = "every caller has a map with the default hasher")]
 pub async fn read_kill_risks(
@@ -63,9 +63,9 @@ async fn assess_kill_risks(
     Ok(sessions.iter().filter_map(risks).collect())
 }
 
-/// Detects, for kill rules, the sessions whose table changes the server might not be able to roll back.
+/// Finds sessions that are unsafe to kill, because the server might not be able to roll back their table changes.
 ///
-/// Opens a connection only if a session modifies a table. Fails if Clew cannot open that connection.
+/// Opens a connection only if a session modifies a table. Fails if that connection cannot be opened.
 pub async fn read_unsafe_kill_risks(
     node: &NodeUrl,
     sessions: &[Session],
@@ -99,16 +99,16 @@ async fn read_program_names(
     }
 }
 
-/// Storage engines of tables, read over one connection.
+/// Storage engines by table, read over one connection.
 #[derive(Debug, Default)]
 pub(super) struct StorageEngineLookup {
     by_table: TableStorageEngines,
-    /// Transaction support of each storage engine, by engine name in lower case.
+    /// Transaction support by storage engine name, in lower case.
     kinds: Option<HashMap<String, StorageEngineKind>>,
 }
 
 impl StorageEngineLookup {
-    /// Reads the storage engines of the tables that the sessions' running statements modify.
+    /// Loads the storage engines of the tables that the sessions' running statements modify.
     pub(super) async fn load_storage_engines<'s>(
         &mut self,
         connection: &mut Connection,
@@ -154,8 +154,8 @@ impl StorageEngineLookup {
         Ok(())
     }
 
-    /// Looks up tables in InnoDB's table list, which also contains tables that are not visible to the account.
-    /// The query requires the PROCESS privilege but no privilege on the tables.
+    /// Looks up tables in InnoDB's table list, which also includes tables that are not visible to the account.
+    /// The query requires the PROCESS privilege but no privileges on the tables.
     async fn find_innodb_tables(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
         let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let name = |table: &TableRef| {
@@ -210,7 +210,7 @@ impl StorageEngineLookup {
     }
 }
 
-/// Runs a query. Returns `None` if the server returns an error, for example for a missing privilege or a timeout.
+/// Runs a query. Returns `None` if the server returns an error, for example due to a missing privilege or a timeout.
 async fn query_ignoring_server_errors<T: mysql_common::prelude::FromRow + Send + 'static>(
     connection: &mut Connection,
     statement: &str,

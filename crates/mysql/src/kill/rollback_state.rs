@@ -12,13 +12,13 @@ use crate::transactions::{self, TransactionReadResult};
 pub(super) enum RollbackState {
     /// The session has no open transaction, or the account cannot read transactions.
     NoTransaction,
-    /// The session has an open transaction, and the server has not started the rollback.
+    /// The session has an open transaction, but the server has not started to roll it back.
     NotStarted,
-    /// The server is rolling back the transaction, and this number of modified rows remains.
+    /// The server is rolling back the transaction. The value is the number of modified rows that remain.
     RollingBack(u64),
 }
 
-/// Reads the rollback states of all sessions that have an open transaction.
+/// Reads the rollback state of each session that has an open transaction.
 pub(super) async fn read_rollback_states(connection: &mut Connection) -> Result<HashMap<u64, RollbackState>, Failure> {
     let read = transactions::read_transactions(connection).await.map_err(|error| connection.to_failure(&error))?;
     let (TransactionReadResult::Readable(all) | TransactionReadResult::FromStatus(all)) = read else {

@@ -9,12 +9,12 @@ use crate::flavor::Flavor;
 use crate::{privileges, statements};
 use statements::NO_SUCH_THREAD_ERROR;
 
-/// Error codes for a kill target that has already ended: unknown connection id, or unknown statement id on MariaDB.
+/// Errors for a kill target that has already ended: unknown connection id or, on MariaDB, unknown statement id.
 const TARGET_ENDED_ERROR_CODES: [u16; 2] = [NO_SUCH_THREAD_ERROR, 1957];
-/// Error codes of a `KILL` statement that the server denies.
-/// Causes: the account does not own the session, lacks a privilege, or, on MariaDB, does not own the statement.
+/// Errors for a denied `KILL` statement.
+/// The account lacks a privilege, does not own the session or, on MariaDB, does not own the statement.
 const KILL_DENIED_ERROR_CODES: [u16; 3] = [1095, 1227, 1979];
-/// Error codes for a stored procedure that does not exist or that the account is not allowed to execute.
+/// Errors for a stored procedure that does not exist or that the account is not allowed to execute.
 const PROCEDURE_UNAVAILABLE_ERROR_CODES: [u16; 2] = [1305, 1370];
 
 /// Names of the kill procedures of a managed database service, for accounts that are not allowed to run `KILL`.
@@ -23,14 +23,14 @@ struct KillProcedureNames {
     query: &'static str,
 }
 
-/// Kill procedures of Amazon RDS, Amazon Aurora and Azure, as documented in the manuals of these services.
+/// Kill procedures of Amazon RDS, Amazon Aurora and Azure, from the documentation of these services.
 const KILL_PROCEDURES: [KillProcedureNames; 2] = [
     KillProcedureNames { connection: "mysql.rds_kill", query: "mysql.rds_kill_query" },
     KillProcedureNames { connection: "mysql.az_kill", query: "mysql.az_kill_query" },
 ];
 
 /// Sends a kill. Returns false if the session or statement had already ended.
-/// The inner error is the failure for a missing privilege, with the required `GRANT` statement.
+/// The inner error is the failure for a missing privilege and includes the required `GRANT` statement.
 pub(super) async fn send_kill(
     connection: &mut Connection,
     id: u64,
@@ -66,7 +66,7 @@ pub(super) async fn send_kill(
     Ok(Err(missing_kill_privilege_failure(connection).await?))
 }
 
-/// Executes a kill statement. The inner error is a code from [`TARGET_ENDED_ERROR_CODES`] or from `expected`.
+/// Executes a kill statement. The inner error is a code from [`TARGET_ENDED_ERROR_CODES`] or `expected`.
 async fn execute_kill(
     connection: &mut Connection,
     statement: &str,
@@ -83,8 +83,8 @@ async fn execute_kill(
     }
 }
 
-/// Returns the failure for a denied kill, which contains the name of the missing privilege.
-/// On MySQL, killing a session whose account has the SYSTEM_USER privilege requires SYSTEM_USER.
+/// Returns the failure for a denied kill, which names the missing privilege.
+/// On MySQL, only an account with the SYSTEM_USER privilege can kill a session whose account has that privilege.
 async fn missing_kill_privilege_failure(connection: &mut Connection) -> Result<Failure, Failure> {
     let account = privileges::read_current_account(connection).await?;
     let lacks_kill_privilege = !privileges::has_kill_privilege(connection).await?;

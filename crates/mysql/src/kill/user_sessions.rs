@@ -1,4 +1,4 @@
-//! Provides the user sessions from which kill rules select victims, with checked session ages.
+//! User sessions from which kill rules select victims, with checked session ages.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,24 +12,24 @@ use crate::clock::{ClockHistory, ClockReading, UnreliableClockReason};
 /// User sessions from which kill rules select victims.
 #[derive(Debug, Clone)]
 pub struct UserSessions {
-    /// Source of the sessions: the server instance, and the instant at which Clew read the process list.
+    /// Process list that contained the sessions: its server instance and the time at which it was read.
     pub read: ProcessListSource,
     /// User sessions, without Clew's own sessions. Each statement is truncated to 64 KiB.
     pub sessions: Vec<Session>,
-    /// Ids of the sessions whose ages Clew could not check. Kill rules must not select these sessions.
+    /// Ids of the sessions whose ages could not be checked. Kill rules must not select these sessions.
     pub unchecked: HashSet<u64>,
     /// True if the server computes session ages from a monotonic timer, which clock steps do not affect.
     pub is_monotonic: bool,
-    /// Reading of the server's clock, taken immediately after Clew read the process list.
+    /// Reading of the server's clock, taken immediately after the process list was read.
     pub clock: Option<ClockReading>,
-    /// Limitations that describe the data that Clew could not read.
+    /// Descriptions of the data that could not be read.
     pub limitations: Vec<Limitation>,
     /// Duration of reading the sessions, from acquiring the connection permit to receiving the last row.
     pub duration: Duration,
 }
 
 impl UserSessions {
-    /// Compares the server's clock with previous clock readings, and corrects session ages after a clock step.
+    /// Compares the server's clock with previous readings and corrects session ages after a clock step.
     /// Returns a reason if automatic kills must not rely on the session ages.
     pub fn adjust_for_clock_steps(&mut self, history: &mut ClockHistory) -> Option<UnreliableClockReason> {
         let is_another = history.select_server(&self.read.server);
@@ -46,7 +46,7 @@ impl UserSessions {
         step.map(UnreliableClockReason::ClockChanged).or(is_another.then_some(UnreliableClockReason::AnotherServer))
     }
 
-    /// Returns only the sessions whose ages Clew could check.
+    /// Returns only the sessions whose ages could be checked.
     #[must_use]
     pub fn into_checked_sessions(self) -> Vec<Session> {
         let unchecked = self.unchecked;

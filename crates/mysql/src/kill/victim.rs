@@ -1,4 +1,4 @@
-//! Describes the victim of a kill: a session that the caller selected from a process list.
+//! Victims of kills: sessions that the caller has selected from a process list.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,52 +9,52 @@ use clew_model::Session;
 use super::KillTarget;
 use crate::server_instance::ServerInstance;
 
-/// Maximum number of bytes of a victim's statement that Clew stores and compares.
+/// Maximum number of bytes of a victim's statement that are stored and compared.
 pub(super) const MAX_COMPARED_STATEMENT_BYTES: usize = 64 << 10;
-/// Maximum number of bytes that Clew reads per process list row when it kills sessions.
+/// Maximum number of bytes read per process list row when killing sessions.
 pub(super) const MAX_VICTIM_ROW_BYTES: usize = MAX_COMPARED_STATEMENT_BYTES + (4 << 10);
-/// Tolerance in seconds when Clew compares ages, because servers round ages to whole seconds.
+/// Tolerance for comparing ages, in seconds. Servers round ages to whole seconds.
 const AGE_TOLERANCE_SECONDS: u64 = 2;
 
-/// Source of a process list: the server instance, and the instant at which Clew read the process list.
+/// Origin of a process list: the server instance that returned it and the time at which it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessListSource {
     /// Server instance that returned the process list.
     pub server: ServerInstance,
-    /// Local monotonic instant at which Clew read the session ages.
+    /// Local monotonic time at which the session ages were read.
     pub at: Instant,
-    /// Age in seconds that the server reported for each session whose age Clew corrected, by session id.
-    /// Before a kill, Clew compares the reported age with the age in a later process list.
+    /// Ages as reported by the server, in seconds by session id, of the sessions whose ages Clew has corrected.
+    /// Before a kill, the reported age is compared with the age in a later process list.
     pub(super) reported: Arc<HashMap<u64, u64>>,
 }
 
 /// Session to kill, identified by server instance, connection id, account and client address.
-/// A connection id alone does not identify a session, because a restarted server or another server may assign it again.
+/// The connection id alone is not sufficient, because a restarted server or a different server may reuse it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Victim {
     /// Connection id.
     pub id: u64,
     /// Account name without host.
     pub user: Vec<u8>,
-    /// Client address in the process list, as `host:port`.
+    /// Client address as shown in the process list, in the form `host:port`.
     pub host: Vec<u8>,
-    /// SQL statement that must still be running when Clew sends the `KILL`, or `None` to accept any statement.
+    /// SQL statement that must still be running when the `KILL` is sent, or `None` to accept any statement.
     pub expected: Option<ExpectedStatement>,
-    /// Source of the process list from which the caller selected the victim.
+    /// Origin of the process list from which the caller selected the victim.
     pub read: ProcessListSource,
 }
 
-/// SQL statement that the session must still be executing when Clew sends the `KILL`.
+/// SQL statement that the session must still be executing when the `KILL` is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpectedStatement {
-    /// SQL text of the statement, possibly truncated. The SQL text is empty for an idle session.
+    /// SQL text of the statement, possibly truncated. Empty for an idle session.
     pub statement: Vec<u8>,
-    /// Age of the statement in seconds, as the server reported it.
+    /// Statement age in seconds, as reported by the server.
     pub seconds: u64,
 }
 
 impl Victim {
-    /// Creates a victim that Clew kills regardless of the statement that the session is running.
+    /// Creates a victim that is killed regardless of the statement it is running.
     #[must_use]
     pub fn for_session(session: &Session, read: &ProcessListSource) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl Victim {
         }
     }
 
-    /// Creates a victim that Clew kills only while the session's current statement is still running.
+    /// Creates a victim that is killed only while its current statement is still running.
     #[must_use]
     pub fn for_statement(session: &Session, read: &ProcessListSource) -> Self {
         let statement = truncate_for_comparison(session.statement.as_deref().unwrap_or_default()).to_vec();
@@ -80,13 +80,13 @@ impl Victim {
         kind == KillTarget::Connection && self.expected.is_some()
     }
 
-    /// Returns whether the session `now`, which has the victim's id, also has the victim's account and client address.
+    /// Returns whether `now`, a session with the victim's id, also has the victim's account and client address.
     pub(super) fn matches_session(&self, now: &Session) -> bool {
         self.user == now.user && self.host == now.host
     }
 
-    /// Returns whether the session still runs the expected statement.
-    /// If the statement's age is lower than expected, the session has started the same statement again.
+    /// Returns whether the session is still running the expected statement.
+    /// If the statement age is lower than expected, the session has started the same statement again.
     pub(super) fn runs_expected_statement(&self, now: &Session) -> bool {
         self.expected.as_ref().is_none_or(|expected| {
             let statement = now.statement.as_deref().unwrap_or_default();
@@ -105,7 +105,7 @@ pub(super) fn is_idle(session: &Session) -> bool {
     session.command.eq_ignore_ascii_case(b"Sleep")
 }
 
-/// Returns whether the server has accepted an earlier kill of the session, but the session has not ended yet.
+/// Returns whether the server has already accepted a kill of the session, but the session has not ended yet.
 pub(super) fn has_pending_kill(session: &Session) -> bool {
     session.command.eq_ignore_ascii_case(b"Killed")
 }

@@ -6,7 +6,7 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{doctor, privileges, statements};
 
-/// Error code for an unknown table in `information_schema`, such as a table of a plugin that is not installed.
+/// `ER_UNKNOWN_TABLE`: unknown table in `information_schema`, such as the table of a plugin that is not installed.
 const UNKNOWN_TABLE_ERROR: u16 = 1109;
 
 /// Lock tables that the account can read on a server.
@@ -14,16 +14,16 @@ const UNKNOWN_TABLE_ERROR: u16 = 1109;
 pub(super) struct LockTableAccess {
     /// True if the account can read performance_schema.
     pub(super) performance_schema: bool,
-    /// True if the account can read performance_schema and performance_schema records metadata locks.
+    /// True if the account can read performance_schema, and performance_schema records metadata locks.
     pub(super) metadata_locks: bool,
-    /// True if MariaDB's plugin `metadata_lock_info`, which lists granted metadata locks, is installed.
+    /// True if MariaDB's `metadata_lock_info` plugin is installed, which lists granted metadata locks.
     pub(super) plugin: bool,
     pub(super) flavor: Flavor,
 }
 
 impl LockTableAccess {
-    /// On MariaDB without the plugin `metadata_lock_info`, returns a `Limitation` that explains unknown blockers.
-    /// MariaDB's performance_schema continues to list the original lock mode after a metadata lock is upgraded.
+    /// On MariaDB without the `metadata_lock_info` plugin, returns a `Limitation` that explains unknown blockers.
+    /// After a metadata lock is upgraded, MariaDB's performance_schema still lists the original lock mode.
     /// MariaDB 10.11 upgrades metadata locks in `FLUSH TABLES WITH READ LOCK` and `BACKUP STAGE`.
     /// MariaDB 10.11 also upgrades metadata locks in `LOCK TABLES … READ` and `CREATE TABLE … SELECT`.
     pub(super) fn stale_lock_mode_limitation(self) -> Option<Limitation> {
@@ -85,7 +85,7 @@ async fn has_metadata_lock_plugin(connection: &mut Connection) -> Result<bool, F
     }
 }
 
-/// Creates the `Limitation` for unreadable row locks, which MySQL lists only in performance_schema.
+/// Creates the `Limitation` for unreadable row locks. MySQL lists row locks only in performance_schema.
 fn unreadable_row_lock_limitation(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::NoRowLocks,
@@ -95,7 +95,7 @@ fn unreadable_row_lock_limitation(gap: &Limitation) -> Limitation {
     }
 }
 
-/// Creates the `Limitation` for unreadable pending metadata locks, because MariaDB's plugin lists only granted locks.
+/// Creates the `Limitation` for unreadable pending metadata locks. MariaDB's plugin lists only granted locks.
 fn unreadable_pending_lock_limitation(gap: Limitation) -> Limitation {
     Limitation {
         what: "Pending metadata locks cannot be read and are inferred from session states and statements.".to_owned(),
@@ -103,7 +103,7 @@ fn unreadable_pending_lock_limitation(gap: Limitation) -> Limitation {
     }
 }
 
-/// Adds `INSTALL SONAME 'metadata_lock_info'` to the suggested fix of a `Limitation`.
+/// Adds `INSTALL SONAME 'metadata_lock_info'` to a limitation's suggested fix.
 fn missing_metadata_lock_plugin_limitation(gap: Limitation) -> Limitation {
     Limitation {
         remedy: Some(match gap.remedy {

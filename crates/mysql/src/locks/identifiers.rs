@@ -1,11 +1,11 @@
-//! Decodes text and table names from lock tables.
+//! Decodes text and table names in lock tables.
 
-/// Decodes a text column as lossy UTF-8, because locked row data can contain invalid UTF-8.
+/// Decodes a text column as UTF-8, replacing invalid bytes, which locked row data can contain.
 pub(super) fn decode_text_column(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// Parses a table name in InnoDB's format `` `schema`.`table` ``.
+/// Parses a table name in InnoDB's `` `schema`.`table` `` format.
 pub(super) fn parse_table_name(printed: &str) -> (Option<String>, Option<String>) {
     let mut names = Vec::new();
     let mut chars = printed.chars().peekable();

@@ -1,4 +1,4 @@
-//! Reads the latest statements of idle root blockers, which block other sessions and do not wait themselves.
+//! Reads the latest statements of idle root blockers: sessions that block others but are not waiting themselves.
 
 use std::collections::HashMap;
 
@@ -9,14 +9,14 @@ use super::threads::ThreadMap;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Maximum number of sessions whose latest statements Clew reads at once.
+/// Maximum number of sessions whose latest statements are read at once.
 const MAX_STATEMENT_HISTORY_SESSIONS: usize = 100;
 
 /// Row of `events_statements_history`: thread id, event id, parent event id, parent event type, and statement.
 type StatementRow = (u64, u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
 
 /// Reads the recorded statements of the sessions' open transactions.
-/// Adds the statements of each session to `observed`, oldest first.
+/// Adds each session's statements to `observed`, oldest first.
 pub(super) async fn read_last_statements(
     connection: &mut Connection,
     sessions: &[u64],

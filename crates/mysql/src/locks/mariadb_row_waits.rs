@@ -11,15 +11,15 @@ use crate::connection::Connection;
 use crate::statements;
 use crate::transactions::MISSING_PRIVILEGE_ERROR;
 
-/// Row of `innodb_lock_waits`: transaction id and lock id of the waiter, transaction id and lock id of the blocker.
+/// Row of `innodb_lock_waits`: transaction id and lock id of the waiter, then of the blocker.
 type WaitRow = (u64, Vec<u8>, u64, Vec<u8>);
 /// Row of `innodb_locks`: lock id, lock mode, lock type, table, index, and locked data.
 type LockRow = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>);
 
 /// Reads all InnoDB lock waits.
 ///
-/// A waiting read-only transaction has no transaction id, so Clew identifies it by the lock that it requests.
-/// All transactions that request the same row lock wait for the same blockers.
+/// A waiting read-only transaction has no transaction id, so it is identified by the lock that it requests.
+/// All transactions that request the same row lock are waiting for the same blockers.
 pub(super) async fn read_row_waits(
     connection: &mut Connection,
     transactions: &[Transaction],
@@ -69,8 +69,8 @@ pub(super) async fn read_row_waits(
 ///
 /// A transaction that holds a row lock also holds a metadata lock on the table.
 /// If exactly one read-only transaction holds a metadata lock on the table, that transaction is the blocker.
-/// If the metadata locks of a read-only transaction are unknown, Clew identifies no read-only blocker.
-/// A metadata lock is unknown if the server granted it before the metadata lock instrument was enabled.
+/// If any read-only transaction's metadata locks are unknown, no read-only blocker is identified.
+/// A metadata lock is unknown if it was granted before the metadata lock instrument was enabled.
 pub(super) fn identify_read_only_blockers(
     waits: &mut [InnoDbLockWait],
     transactions: &[Transaction],

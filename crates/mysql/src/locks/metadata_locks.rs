@@ -12,18 +12,18 @@ use super::xa_prepared::PreparedTransaction;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Metadata lock whose owner is a thread id that Clew has not mapped to a session id yet.
+/// Metadata lock whose owner's thread id has not been mapped to a session id yet.
 #[derive(Debug)]
 pub(super) struct RawMetadataLock {
     lock: MetadataLock,
     /// Thread id in performance_schema, or `None` if the lock table contains a session id instead.
     thread: Option<u64>,
-    /// True if the server releases the metadata lock at the end of the transaction.
+    /// True if the lock is released at the end of the transaction.
     has_transaction_duration: bool,
 }
 
-/// Reads all metadata locks from performance_schema and from MariaDB's plugin `metadata_lock_info`.
-/// The plugin `metadata_lock_info` also lists locks granted before the metadata lock instrument was enabled.
+/// Reads all metadata locks from performance_schema and MariaDB's `metadata_lock_info` plugin.
+/// Unlike performance_schema, the plugin also lists locks granted before the metadata lock instrument was enabled.
 pub(super) async fn read_metadata_locks(
     connection: &mut Connection,
     capabilities: LockTableAccess,
@@ -81,16 +81,16 @@ fn parse_granted_lock_row((kind, schema, name, mode, session): HeldRow) -> Optio
 }
 
 impl RawMetadataLock {
-    /// Returns the session id of the lock's owner, as listed by the server.
+    /// Returns the session id of the lock owner, as listed by the server.
     pub(super) fn session_id(&self, threads: &ThreadMap) -> Option<u64> {
         self.lock.session.or_else(|| threads.session_id(self.thread?))
     }
 
-    /// Maps the owner of the lock to a session. Returns `None` if the server has already released the lock.
+    /// Maps the lock owner to a session. Returns `None` if the lock has already been released.
     ///
     /// MySQL lists the locks of a prepared XA transaction under the thread that prepared it.
-    /// A thread that prepared an XA transaction may have ended or may be running another statement.
-    /// When a thread ends, the server releases the thread's locks, except the locks of prepared XA transactions.
+    /// That thread may have ended or be running another statement by now.
+    /// When a thread ends, its locks are released, except those of prepared XA transactions.
     pub(super) fn resolve_owner(
         mut self,
         threads: &ThreadMap,

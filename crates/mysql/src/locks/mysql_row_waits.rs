@@ -10,9 +10,9 @@ use super::raw_row_wait::{RawLockOwner, RawRowWait};
 use crate::connection::Connection;
 use crate::statements;
 
-/// Maximum number of lock ids in one query for locked objects.
+/// Maximum number of lock ids per query for locked objects.
 const MAX_LOCK_IDS_PER_QUERY: usize = 500;
-/// Maximum number of lock ids that Clew looks up at once. The locked objects of further lock ids remain unknown.
+/// Maximum number of lock ids that are looked up. The locked objects of any further lock ids remain unknown.
 const MAX_TOTAL_LOCK_IDS: usize = 5000;
 
 /// Row of `data_lock_waits`: lock id, transaction id and thread id, first of the waiter and then of the blocker.
@@ -46,7 +46,7 @@ pub(super) async fn read_row_waits(connection: &mut Connection) -> Result<Vec<Ra
 type LockRow =
     (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// Reads the locked objects of lock waits. Looks up the requested locks first and the held locks second.
+/// Reads the locked objects for lock waits. Looks up the requested locks first, then the held locks.
 async fn read_locked_objects(
     connection: &mut Connection,
     waits: &[WaitRow],
@@ -68,7 +68,7 @@ async fn read_locked_objects(
     Ok(locks)
 }
 
-/// Returns whether a string contains only digits and colons, like an InnoDB lock id. Such a string cannot inject SQL.
+/// Returns whether a string consists only of digits and colons, like an InnoDB lock id, and so cannot inject SQL.
 fn is_lock_id(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit() || byte == b':')
 }

@@ -1,10 +1,10 @@
-//! Defines InnoDB lock waits that identify lock owners by transaction id, thread id or session id.
+//! InnoDB lock waits that identify lock owners by transaction id, thread id or session id.
 
 use clew_diagnose::waits::{InnoDbLock, InnoDbLockWait, LockOwner};
 
 use super::threads::ThreadMap;
 
-/// InnoDB lock wait whose thread ids Clew has not mapped to session ids yet.
+/// InnoDB lock wait whose thread ids have not been mapped to session ids yet.
 #[derive(Debug)]
 pub(super) struct RawRowWait {
     waiting: RawLockOwner,

@@ -1,4 +1,4 @@
-//! Maps thread ids of performance_schema to session ids.
+//! Maps performance_schema thread ids to session ids.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,7 +8,7 @@ use super::capabilities::LockTableAccess;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Session ids by thread id. The map omits threads that have ended and threads that have no session.
+/// Session ids by thread id. Omits threads that have ended or have no session.
 #[derive(Debug, Default)]
 pub(crate) struct ThreadMap {
     sessions: HashMap<u64, u64>,
@@ -21,12 +21,12 @@ impl ThreadMap {
         self.sessions.get(&thread).copied()
     }
 
-    /// Returns whether a session is a replication applier, according to the name of its thread.
+    /// Returns whether a session is a replication applier, based on its thread name.
     pub(crate) fn is_applier(&self, session: u64) -> bool {
         self.appliers.contains(&session)
     }
 
-    /// Returns the threads of the given sessions, as a map from thread ids to session ids.
+    /// Returns the threads of the given sessions as a map from thread ids to session ids.
     pub(super) fn find_session_threads(&self, sessions: &[u64]) -> HashMap<u64, u64> {
         let wanted = self.sessions.iter().filter(|(_, session)| sessions.contains(session));
         wanted.map(|(&thread, &session)| (thread, session)).collect()
@@ -34,7 +34,7 @@ impl ThreadMap {
 }
 
 /// Reads the threads of all sessions.
-/// Callers must read the lock tables first, so that the threads include every lock holder.
+/// Must be called after the lock tables have been read, so that the threads include every lock holder.
 pub(super) async fn read_threads(
     connection: &mut Connection,
     capabilities: LockTableAccess,

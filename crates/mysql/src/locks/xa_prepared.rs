@@ -24,7 +24,7 @@ pub(super) struct PreparedTransaction {
 }
 
 impl PreparedTransaction {
-    /// Returns whether this transaction may own a metadata lock that the server lists under the thread id `thread`.
+    /// Returns whether this transaction may own a metadata lock that the server lists under thread id `thread`.
     pub(super) fn may_own_metadata_lock(&self, thread: u64, object: &MetadataObject) -> bool {
         let on_table = match object {
             MetadataObject { kind: MetadataObjectKind::Table, schema: Some(schema), name: Some(name) } => {
@@ -41,7 +41,7 @@ type TableRow = (u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
 /// Row of `XA RECOVER`: format id, `gtrid` length, `bqual` length, and data, which is `gtrid` followed by `bqual`.
 type XidRow = (i64, usize, usize, Vec<u8>);
 
-/// Reads all prepared XA transactions that have no session. Sends queries only if such a transaction exists.
+/// Reads the prepared XA transactions that have no session. Sends queries only if there are any.
 pub(super) async fn read_prepared_transactions(
     connection: &mut Connection,
     transactions: &[Transaction],
@@ -99,15 +99,15 @@ async fn query_locked_tables(connection: &mut Connection, prepared: &mut [Prepar
     Ok(())
 }
 
-/// Assigns the XID to the transaction if the server lists exactly one XID and one transaction without a session.
-/// Servers do not show which XID belongs to which transaction id.
+/// Assigns the XID if the server lists exactly one XID and one transaction without a session.
+/// Otherwise, the XID remains unknown, because servers do not show which XID belongs to which transaction id.
 fn assign_unambiguous_xid(prepared: &mut [PreparedTransaction], names: &[XidRow]) {
     if let ([prepared], [name]) = (prepared, names) {
         prepared.xid = format_xid(name);
     }
 }
 
-/// Formats an XID as a SQL literal. Parts that are not printable ASCII become hexadecimal literals.
+/// Formats an XID as an SQL literal. Parts that are not printable ASCII are written as hexadecimal literals.
 fn format_xid((format, first, second, both): &XidRow) -> Option<String> {
     let (first, rest) = both.split_at_checked(*first)?;
     let second = rest.get(..*second)?;
