@@ -56,7 +56,7 @@ pub(crate) fn from_client_error(error: &Error, address: &str) -> Failure {
     Failure::new(kind, format!("{address}: {detail}"))
 }
 
-/// Creates the failure for a login that all retries failed to complete because the server has reached `max_connections`.
+/// Creates the failure for a login refused on every retry because the server has reached `max_connections`.
 pub(crate) fn too_many_connections_failure(error: &ServerError, address: &str) -> Failure {
     let detail = format!(
         "{address}: {error}. fix: kill idle sessions or increase max_connections; for diagnosis, connect to the reserved port: \

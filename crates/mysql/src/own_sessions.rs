@@ -207,7 +207,7 @@ pub(crate) struct OwnSessionFilter {
 }
 
 impl OwnSessionFilter {
-    /// Creates a filter for process lists read over the connection `own`. `account` is the account name without the host.
+    /// Creates a filter for process lists read over the connection `own`. `account` is the account name without host.
     pub(crate) fn new(own: &OwnSession, account: &str, address: &str) -> Self {
         Self {
             account: account.as_bytes().to_vec(),

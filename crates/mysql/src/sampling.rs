@@ -1,8 +1,8 @@
-//! Samples the sessions of a node for periodic monitoring, with little load on the server.
+//! Samples a node's sessions for periodic monitoring, with little load on the server.
 //!
 //! Each sample contains the user sessions, with truncated statements, and all open transactions.
-//! Clew reads lock tables only if a session waits for a lock, and program names only for new sessions.
-//! Clew checks the privileges of the account and the server settings once a minute.
+//! Lock tables are read only if a session is waiting for a lock, and program names only for new sessions.
+//! The account's privileges and the server settings are checked once a minute.
 
 mod cache;
 
@@ -28,30 +28,30 @@ use crate::wait_party_collector::LockSessionCollector;
 use crate::{doctor, failure, lost_instrumentation, process_list, transactions, wait_party_collector};
 pub use cache::SampleCache;
 
-/// Number of sessions in a sample above which Clew omits idle sessions.
-/// Clew omits busy sessions only if the sample already contains twice this number of sessions.
+/// Number of sessions above which a sample omits idle sessions.
+/// Busy sessions are omitted only above twice this number.
 const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
-/// Maximum total number of bytes in the columns of a process list row other than the statement.
+/// Maximum total number of bytes in all columns of a process list row except the statement.
 const MAX_NON_STATEMENT_COLUMN_BYTES: usize = 4 << 10;
 
 /// Sample of a node's sessions.
 #[derive(Debug)]
 pub struct SessionSample {
-    /// Server instance whose process list contained the sessions.
+    /// Server instance that listed the sessions.
     pub server: ServerInstance,
     /// Sessions of users.
     pub sessions: Vec<SampledSession>,
-    /// Numbers of sessions by kind, including the sessions that the sample omits.
+    /// Session counts by kind, including sessions omitted from the sample.
     pub counts: SessionCounts,
-    /// Limitations that describe data missing from the sample.
+    /// Descriptions of the data missing from the sample.
     pub limitations: Vec<Limitation>,
     /// Duration of taking the sample, from acquiring the connection permit to receiving the last row.
     pub duration: Duration,
 }
 
-/// Samples the sessions of a node. `cache` contains data that consecutive samples of the node share.
-/// `threshold` is the minimum age in seconds of a slow session or a long transaction.
+/// Samples a node's sessions. `cache` holds data shared by consecutive samples of the node.
+/// `threshold` is the minimum age, in seconds, of a slow session or a long transaction.
 ///
 /// Fails after the read timeout.
 /// If this function fails or its future is dropped, Clew kills the statement that it was running on the server.
@@ -97,7 +97,7 @@ async fn take_sample(
     Ok(sample.into_session_sample(server, cache, duration))
 }
 
-/// User sessions of a sample and their open transactions.
+/// User sessions in a sample, with their open transactions.
 #[derive(Debug, Default)]
 struct SampledSessions {
     open: TransactionsBySession,
@@ -120,7 +120,7 @@ impl SampledSessions {
         }
     }
 
-    /// Corrects session ages after clock steps, and counts the stored sessions.
+    /// Corrects session ages after clock steps and counts the stored sessions.
     fn count_sessions(&mut self, clock: &ClockHistory, flavor: Flavor, threshold: u64) {
         if clock.has_clock_steps() {
             // MariaDB computes ages from a monotonic timer.
@@ -136,9 +136,9 @@ impl SampledSessions {
 /// Data of one sample.
 struct RawSessionSample {
     found: SampledSessions,
-    /// Lock waits by session id. The literals in the statements are not masked.
+    /// Lock waits by session id, with unmasked literals in the statements.
     waits: HashMap<u64, SessionDetail>,
-    /// Lock waits by session id. The literals in the statements are masked.
+    /// Lock waits by session id, with masked literals in the statements.
     waits_masked: HashMap<u64, SessionDetail>,
     limitations: Vec<Limitation>,
 }
@@ -163,7 +163,7 @@ impl RawSessionSample {
     }
 }
 
-/// Takes a sample that includes the lock tables, and runs the checks of a full sample if one is due.
+/// Takes a sample that includes the lock tables. If a full sample is due, also runs its checks.
 async fn take_sample_with_locks(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -206,7 +206,7 @@ async fn take_sample_with_locks(
     })
 }
 
-/// Reads the open transactions. Also returns a `Limitation` if Clew had to read them from the InnoDB status.
+/// Reads the open transactions. Also returns a `Limitation` if they had to be read from the InnoDB status.
 async fn read_open_transactions(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -267,7 +267,7 @@ async fn read_sampled_sessions(
     Ok(found)
 }
 
-/// Reads the process list. Returns whether the process list contains the connection that reads it.
+/// Reads the process list. Returns whether it contains the connection that is reading it.
 async fn read_process_list(
     found: &mut SampledSessions,
     connection: &mut Connection,

@@ -1,8 +1,8 @@
-//! Identifies a server instance by server identity and start time.
+//! Identifies a server instance by its server identity and start time.
 //!
-//! After a restart or a failover, or behind a load balancer, a node's address may lead to another server instance.
-//! Two server instances may assign the same connection id to different clients.
-//! Before a kill, Clew compares the current server instance with the server instance that listed the victim.
+//! After a restart or failover, or behind a load balancer, a node's address may lead to another server instance,
+//! which may have assigned the same connection id to a different client.
+//! Before a kill, Clew therefore checks that it is connected to the server instance that listed the victim.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,24 +13,24 @@ use crate::client::{Client, Error};
 use crate::flavor::Flavor;
 use crate::{failure, statements};
 
-/// Server instance, identified by the server identity and by the start time of the server process.
+/// Server instance, identified by the server identity and the start time of the server process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServerInstance {
     /// On MySQL, the identity is `server_uuid`.
-    /// On MariaDB, the identity consists of host name, port, server id and data directory.
+    /// On MariaDB, it consists of the host name, port, server id and data directory.
     identity: String,
-    /// Start time of the server process as a Unix timestamp in seconds: current server time minus server uptime.
+    /// Start time of the server process as a Unix timestamp in seconds: current server time minus uptime.
     started: i64,
 }
 
 impl ServerInstance {
-    /// Returns the server identity, which does not change when the server restarts.
+    /// Returns the server identity, which remains the same when the server restarts.
     pub(crate) fn server_identity(&self) -> &str {
         &self.identity
     }
 }
 
-/// Separator between the server identity and the start time in the text representation of a server instance.
+/// Separator between server identity and start time in a server instance's text representation.
 const IDENTITY_SEPARATOR: char = '@';
 
 impl fmt::Display for ServerInstance {
@@ -49,13 +49,13 @@ impl FromStr for ServerInstance {
     }
 }
 
-/// Error for a string that cannot be parsed as a server instance.
+/// Error returned for a string that cannot be parsed as a server instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("invalid server instance: use the value that Clew returned")]
 pub struct InvalidServerInstance;
 
 /// Reads the server instance.
-/// On MySQL, queries performance_schema, and falls back to information_schema if the first query fails.
+/// On MySQL, queries performance_schema and falls back to information_schema if that query fails.
 pub(crate) async fn read_server_instance(
     client: &mut Client,
     flavor: Flavor,

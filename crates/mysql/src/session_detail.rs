@@ -13,28 +13,28 @@ use crate::locks::query_lock_observations;
 use crate::statement_ages::{self, AgeCheckScope};
 use crate::{failure, process_list, statements};
 
-/// Maximum length in bytes of a statement. Clew truncates longer statements.
+/// Maximum statement length in bytes. Longer statements are truncated.
 const MAX_DETAIL_STATEMENT_BYTES: usize = 8 << 20;
 
 /// Session with its open transaction, latest statements, connection attributes and wait graph.
 #[derive(Debug)]
 pub struct DetailedSession {
-    /// Process list row of the session. The statement is truncated to 8 MiB.
+    /// The session's process list row, with the statement truncated to 8 MiB.
     pub session: Session,
-    /// True if Clew truncated the statement of the session.
+    /// True if the session's statement has been truncated.
     pub is_truncated: bool,
     /// Open transaction.
     pub transaction: Option<Transaction>,
     /// Latest statements in the session's open transaction, oldest first.
-    /// If the server does not record transactions, the statements are the latest ones of the session.
+    /// If the server does not record transactions, these are the session's latest statements.
     pub last_statements: Vec<Vec<u8>>,
-    /// Names and values of the connection attributes that the client sent.
+    /// Names and values of the connection attributes sent by the client.
     pub attributes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-    /// Wait graph, reduced to the session and its blockers and waiters. The graph also lists the unreadable data.
+    /// Wait graph, reduced to the session, its blockers and its waiters. Also lists the data that could not be read.
     pub graph: WaitGraph,
 }
 
-/// Reads a session in detail. Returns `None` if no session with the given id is visible to the account.
+/// Reads a session in detail. Returns `None` if the account cannot see a session with the given id.
 ///
 /// Fails after the read timeout.
 /// If this function fails or its future is dropped, Clew kills the statement that it was running on the server.
@@ -78,7 +78,7 @@ async fn query_session_detail(
     }))
 }
 
-/// Reads the process list row of a session. Also returns whether Clew truncated the statement.
+/// Reads a session's process list row. Also returns whether the statement has been truncated.
 async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<Option<(Session, bool)>, Failure> {
     let address = connection.address.clone();
     let read_failure = |error: Error| failure::from_client_error(&error, &address);
@@ -114,7 +114,7 @@ async fn read_connection_attributes(
     }
 }
 
-/// Reduces the wait graph to the session, its direct and transitive blockers, and its direct and transitive waiters.
+/// Reduces the wait graph to the session and its direct and transitive blockers and waiters.
 fn reduce_graph_to_session(mut graph: WaitGraph, id: u64) -> WaitGraph {
     let session = WaitParticipant::Session(id);
     let mut pending = vec![session];

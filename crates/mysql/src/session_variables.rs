@@ -1,14 +1,14 @@
 //! Sets session variables on each connection to a monitored server.
 //!
-//! Administrators can change the default values of session variables, for example with `init_connect`.
-//! An unexpected default value could change the results of Clew's statements or make a statement fail.
+//! Administrators can change the defaults of session variables, for example with `init_connect`.
+//! An unexpected default could change the results of Clew's statements or make a statement fail.
 //!
 //! One `SET` statement sets all variables.
 //! Clew skips variables that the server does not support or refuses to set.
-//! Most values are literals, because the keyword `DEFAULT` would select the server's global value.
+//! Most values are literals, because `DEFAULT` would select the server's global value.
 //!
 //! The list of session variables is based on a review of all session variables of MariaDB 10.11 and MySQL 9.7.
-//! The file `docs/decisions/0049-session-variables.md` explains why Clew does not set the other session variables.
+//! `docs/decisions/0049-session-variables.md` explains why Clew does not set the other session variables.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use clew_model::{Limitation, LimitationKind};
 
 use crate::flavor::Flavor;
 
-/// Server families that support a session variable: MySQL, MariaDB or both.
+/// Server families that support a session variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ServerFamilies {
     Both,
@@ -34,7 +34,7 @@ enum SessionVariableValue {
     SecondsLeft,
     /// Time left until the connection's deadline, in milliseconds.
     MillisecondsLeft,
-    /// Time left until the connection's deadline, in seconds with a fraction.
+    /// Time left until the connection's deadline, in fractional seconds.
     FractionalSecondsLeft,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct SessionVariable {
     name: &'static str,
     servers: ServerFamilies,
     setting: SessionVariableValue,
-    /// Effect of an unexpected value of the session variable on Clew's statements.
+    /// Effect of an unexpected value on Clew's statements.
     reason: &'static str,
 }
 
@@ -61,11 +61,11 @@ const fn variable(
 use ServerFamilies::{Both, MariaDb, MySql};
 use SessionVariableValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, SecondsLeft};
 
-/// Maximum unsigned 64-bit integer, which means "no limit" for session variables that limit a size or a count.
+/// Maximum unsigned 64-bit integer, which means "no limit" for session variables that limit a size or count.
 const UNLIMITED_VALUE: SessionVariableValue = Literal("18446744073709551615");
 
 /// Session variables in the order in which Clew sets them.
-/// The variable `max_join_size` precedes `sql_big_selects`, because setting `max_join_size` resets `sql_big_selects`.
+/// `max_join_size` precedes `sql_big_selects`, because setting `max_join_size` resets `sql_big_selects`.
 static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("time_zone", Both, Literal("'SYSTEM'"), "InnoDB reports times in the server's own time zone"),
     variable("timestamp", Both, Literal("DEFAULT"), "a fixed session time makes durations wrong"),
@@ -105,25 +105,25 @@ static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("wsrep_dirty_reads", MariaDb, Literal("1"), "a Galera node without a quorum refuses reads"),
 ];
 
-/// Session variables that Clew is setting on one connection.
+/// Progress of setting the session variables on one connection.
 #[derive(Debug)]
 pub(crate) struct SessionVariableSetup {
     left: Duration,
     variables: Vec<&'static SessionVariable>,
-    /// Session variables that the server supports and that it refused to set.
+    /// Session variables that the server supports but refused to set.
     refused: Vec<&'static SessionVariable>,
-    /// True if Clew sets each variable in its own statement, because an error did not name the refused variable.
+    /// True if each variable is set in a separate statement, because an error did not name the refused variable.
     one_by_one: bool,
 }
 
-/// Codes of server errors whose message contains the name of the session variable that the server did not set.
-/// Causes: the session variable is unknown, read-only or global, or the value, type or scope is invalid.
+/// Server errors whose message names the session variable that was not set.
+/// The variable is unknown, read-only or global, or its value, type or scope is invalid.
 const VARIABLE_ERROR_CODES: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
-/// Error code of the server for an unknown system variable.
+/// `ER_UNKNOWN_SYSTEM_VARIABLE`: unknown system variable.
 const UNKNOWN_VARIABLE_ERROR: u16 = 1193;
 
 impl SessionVariableSetup {
-    /// Creates the setup for a connection whose deadline is reached after the duration `left`.
+    /// Creates the setup for a connection whose deadline is `left` from now.
     pub(crate) fn new(flavor: Flavor, left: Duration) -> Self {
         let servers = match flavor {
             Flavor::MySql => ServerFamilies::MySql,
@@ -137,7 +137,7 @@ impl SessionVariableSetup {
     }
 
     /// Returns the statements that set the character set to UTF-8 and set all session variables.
-    /// Returns one statement, unless the server refused a variable without naming it in the error message.
+    /// Returns a single statement unless the server refused a variable without naming it in the error message.
     pub(crate) fn build_set_statements(&self) -> Vec<String> {
         let set =
             |variable: &SessionVariable| format!("SESSION {} = {}", variable.name, self.format_value(variable.setting));
@@ -153,7 +153,7 @@ impl SessionVariableSetup {
     }
 
     /// Removes the session variable that made a `SET` statement fail.
-    /// Returns false if no session variable caused the error of the `SET` statement.
+    /// Returns false if the error was not caused by a session variable.
     pub(crate) fn drop_refused_variable(&mut self, statement: &str, error: &Error) -> bool {
         let Error::Server(error) = error else { return false };
         let at = self.variables.iter().position(|variable| is_caused_by_variable(variable, statement, error));
@@ -192,8 +192,8 @@ impl SessionVariableSetup {
     }
 }
 
-/// Returns whether the session variable `variable` caused the error of a `SET` statement.
-/// The cause is `variable` if the statement sets no other variable or the error message names `variable`.
+/// Returns whether `variable` caused the error returned for a `SET` statement:
+/// either the statement sets no other variable, or the error message names this variable.
 fn is_caused_by_variable(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
     let quoted = format!("'{}'", variable.name);
     let alone = statement

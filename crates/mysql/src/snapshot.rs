@@ -1,4 +1,4 @@
-//! Takes snapshots of a node's sessions: joins the open transactions, and filters, sorts and encodes the rows.
+//! Takes snapshots of a node's sessions: joins them with open transactions, then filters, sorts and encodes the rows.
 
 mod deferred_sessions;
 mod detailed;
@@ -27,20 +27,20 @@ use encoder::{RowEncodingOptions, read_sorted_rows};
 pub enum OutputFormat {
     /// CSV without a header row.
     Csv {
-        /// True if Clew escapes cells that a spreadsheet would evaluate as a formula.
+        /// True to escape cells that a spreadsheet would evaluate as a formula.
         formula_guard: bool,
     },
     /// JSON objects separated by commas.
     Json,
 }
 
-/// Form of the statements in a snapshot: complete statements or statement templates.
+/// Form in which a snapshot contains statements: complete, or as statement templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementForm {
     /// Complete statements.
     Full,
-    /// Statement templates, in which placeholders replace literals. See [`clew_diagnose::build_statement_template`].
-    /// The filter `sql_key` is matched against the statement templates.
+    /// Statements with placeholders in place of literals. See [`clew_diagnose::build_statement_template`].
+    /// The `sql_key` filter is matched against these templates.
     Templates,
 }
 
@@ -52,7 +52,7 @@ impl StatementForm {
     }
 }
 
-/// Scope of a snapshot: user sessions or all sessions.
+/// Sessions included in a snapshot: user sessions or all sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionScope {
     /// Sessions of users.
@@ -61,7 +61,7 @@ pub enum SessionScope {
     All,
 }
 
-/// Summary of a snapshot: server family, server version, row count and limitations.
+/// Snapshot summary: server family, server version, row count and limitations.
 #[derive(Debug, Clone, Serialize)]
 pub struct SnapshotSummary {
     /// Server family.
@@ -74,12 +74,12 @@ pub struct SnapshotSummary {
     pub limitations: Vec<Limitation>,
 }
 
-/// Snapshot of a node's sessions, with a summary and the encoded rows.
+/// Snapshot of a node's sessions: a summary and the encoded rows.
 #[derive(Debug)]
 pub struct Snapshot {
     /// Summary of the snapshot.
     pub summary: SnapshotSummary,
-    /// Server instance that listed the sessions, or `None` if Clew did not read the server instance.
+    /// Server instance that listed the sessions, or `None` if it was not read.
     pub server: Option<ServerInstance>,
     /// Encoded rows.
     pub body: EncodedRows,
@@ -95,8 +95,8 @@ pub struct EncodedRows {
 }
 
 impl EncodedRows {
-    /// Writes all rows, without a CSV header row and without the enclosing brackets of a JSON array.
-    /// Blocks the current thread. Callers must not call this method on a thread of the async runtime.
+    /// Writes all rows, without a CSV header or the enclosing brackets of a JSON array.
+    /// Blocks the current thread. Must not be called on an async runtime thread.
     /// Fails if writing to `out` or reading the temporary file fails.
     pub fn write_to(&mut self, out: &mut dyn Write) -> io::Result<()> {
         self.write_row_range(0, usize::MAX, out)
@@ -121,7 +121,7 @@ impl EncodedRows {
 ///
 /// Fails after the read timeout.
 /// If this function fails or its future is dropped, a background task kills the statement that it was running.
-/// [`crate::wait_for_pending_kills`] waits until these background tasks have finished.
+/// [`crate::wait_for_pending_kills`] waits for these background tasks to finish.
 pub async fn take_snapshot(
     node: &NodeUrl,
     selection: &SessionSelection,
@@ -132,7 +132,7 @@ pub async fn take_snapshot(
     take_snapshot_in_scope(SessionScope::Users, node, selection, statements, format, limits).await
 }
 
-/// Takes a snapshot of a node's sessions, either user sessions or all sessions. See [`take_snapshot`].
+/// Takes a snapshot of a node's user sessions or of all its sessions. See [`take_snapshot`].
 pub async fn take_snapshot_in_scope(
     scope: SessionScope,
     node: &NodeUrl,
@@ -145,7 +145,7 @@ pub async fn take_snapshot_in_scope(
     run_with_timeout(node, limits, Box::pin(read_node_snapshot(scope, node, rows, limits))).await
 }
 
-/// Takes a snapshot that contains the server instance, for callers that kill sessions. See [`take_snapshot`].
+/// Takes a snapshot that includes the server instance, for callers that kill sessions. See [`take_snapshot`].
 pub async fn take_snapshot_with_instance(
     node: &NodeUrl,
     selection: &SessionSelection,
@@ -162,8 +162,8 @@ pub async fn take_snapshot_with_instance(
     run_with_timeout(node, limits, Box::pin(reading)).await
 }
 
-/// Takes a snapshot that also has the columns [`clew_model::DETAIL_COLUMNS`]. See [`take_snapshot`].
-/// The detail columns contain the statement digest, the program name and the lock wait of a session.
+/// Takes a snapshot that also has the columns in [`clew_model::DETAIL_COLUMNS`]. See [`take_snapshot`].
+/// The detail columns contain each session's statement digest, program name and lock wait.
 pub async fn take_detailed_snapshot(
     node: &NodeUrl,
     selection: &SessionSelection,
@@ -222,7 +222,7 @@ async fn read_snapshot(
     Ok(finish_snapshot(connection, body, limitations).await)
 }
 
-/// Closes the connection and creates the snapshot from the encoded rows and the limitations.
+/// Closes the connection and builds the snapshot from the encoded rows and the limitations.
 async fn finish_snapshot(mut connection: Connection, body: EncodedRows, mut limitations: Vec<Limitation>) -> Snapshot {
     limitations.append(&mut connection.limitations);
     let summary = SnapshotSummary {

@@ -1,11 +1,11 @@
-//! Replaces the ages of MySQL sessions with values of statement timers, which a session cannot falsify.
+//! Replaces the ages of MySQL sessions with statement timer values, which a session cannot falsify.
 //!
-//! With `SET timestamp`, a session can falsify the column `Time` of MySQL's process list.
-//! `SET timestamp` does not affect the statement timers of performance_schema.
-//! Clew reads the process list first and the statement timers second.
-//! If a session starts another statement between the two queries, the session's age is too low, never too high.
+//! With `SET timestamp`, a session can falsify the `Time` column of MySQL's process list.
+//! The statement timers in performance_schema are not affected.
+//! Clew reads the process list first, then the statement timers.
+//! If a session starts another statement in between, its age is too low, never too high.
 //!
-//! Clew does not check an age that matches the duration of the session's InnoDB lock wait.
+//! An age that matches the duration of the session's InnoDB lock wait is not checked.
 //! MariaDB computes `Time` from a monotonic timer (observed on 10.11.19), so Clew uses its ages unchanged.
 
 use std::collections::{HashMap, HashSet};
@@ -18,16 +18,16 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{failure, lost_instrumentation, privileges, statements};
 
-/// Maximum number of sessions whose threads Clew reads by session id. For more sessions, Clew reads all busy threads.
+/// Maximum number of sessions whose threads are read by session id. For more sessions, all busy threads are read.
 const MAX_SESSION_ID_LOOKUPS: usize = 16;
-/// Maximum number of threads whose timers Clew reads by thread id. For more threads, reading all timers is cheaper.
+/// Maximum number of threads whose timers are read by thread id. For more threads, reading all timers is cheaper.
 const MAX_THREAD_ID_LOOKUPS: usize = 400;
-/// Tolerance in seconds when Clew compares `Time` with the duration of a lock wait, because both are rounded.
+/// Tolerance for comparing `Time` with a lock wait's duration, in seconds. Both values are rounded.
 const LOCK_WAIT_AGE_TOLERANCE_SECONDS: u64 = 2;
 /// Picoseconds per second.
 const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 
-/// Scope of an age check: busy sessions or all sessions.
+/// Sessions whose ages are checked: only busy sessions, or all sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AgeCheckScope {
     /// Busy sessions.
@@ -36,8 +36,8 @@ pub(crate) enum AgeCheckScope {
     All,
 }
 
-/// Returns whether Clew must check the age of a session against a statement timer.
-/// `lock_wait` is the duration of the session's InnoDB lock wait in seconds.
+/// Returns whether a session's age must be checked against a statement timer.
+/// `lock_wait` is the duration of the session's InnoDB lock wait, in seconds.
 pub(crate) fn needs_age_check(
     flavor: Flavor,
     session: &Session,
@@ -67,7 +67,7 @@ impl SessionAge {
     }
 }
 
-/// Replaces the ages of sessions with checked ages. Returns the ids of the sessions whose ages Clew could not check.
+/// Replaces session ages with checked ages. Returns the ids of the sessions whose ages could not be checked.
 pub(crate) async fn replace_session_ages(
     connection: &mut Connection,
     sessions: Vec<&mut Session>,
@@ -84,9 +84,9 @@ pub(crate) async fn replace_session_ages(
     Ok(unchecked)
 }
 
-/// Replaces the ages of MySQL sessions with the values of statement timers.
-/// Returns the ids of the sessions whose ages Clew could not check.
-/// Also adds `Limitation` values for these sessions to the connection.
+/// Replaces the ages of MySQL sessions with statement timer values.
+/// Returns the ids of the sessions whose ages could not be checked.
+/// Also adds limitations for these sessions to the connection.
 pub(crate) async fn replace_with_timer_ages(
     connection: &mut Connection,
     sessions: &mut [SessionAge],
@@ -159,13 +159,13 @@ struct StatementTimers {
     by_session: HashMap<u64, StatementTimer>,
     /// Ids of the sessions whose statements the server does not record.
     untimed: HashSet<u64>,
-    /// Ids of the sessions whose latest statement has ended, and of the sessions that have not run a statement.
+    /// Ids of the sessions whose latest statement has ended or that have not run a statement.
     ended: HashSet<u64>,
     /// Current value of the server's statement timer, in picoseconds.
     now: u64,
 }
 
-/// Timer values of the latest statement of a session, in picoseconds.
+/// Timer values of a session's latest statement, in picoseconds.
 #[derive(Debug, Clone, Copy)]
 struct StatementTimer {
     event: u64,
@@ -175,8 +175,8 @@ struct StatementTimer {
 }
 
 impl StatementTimers {
-    /// Returns the duration in seconds of the session's running statement or of its idle time.
-    /// The duration is negative if the server's clock was set back after the statement or the idle time began.
+    /// Returns the age of the session's running statement or its idle time, in seconds.
+    /// The value is negative if the server's clock was set back in the meantime.
     fn age_seconds(&self, session: &SessionAge) -> Option<i64> {
         let timer = self.by_session.get(&session.id)?;
         let picoseconds = match (session.is_idle, timer.runs) {
@@ -190,13 +190,13 @@ impl StatementTimers {
     }
 }
 
-/// Row of statement timers: thread id, event id, true if the statement is running, end time, and duration.
+/// Row of statement timers: thread id, event id, whether the statement is running, end time and duration.
 type TimerRow = (u64, u64, bool, Option<u64>, Option<u64>);
 
-/// Session ids by thread id. The flag is true if the server records the statements of the thread.
+/// Session ids by thread id. The flag is true if the server records the thread's statements.
 type SessionThreads = HashMap<u64, (u64, bool)>;
 
-/// Reads the threads of the sessions whose ids are in `wanted`.
+/// Reads the threads of the sessions in `wanted`.
 async fn read_session_threads(
     connection: &mut Connection,
     wanted: &HashSet<u64>,
@@ -219,7 +219,7 @@ fn to_sorted_ids(ids: &HashSet<u64>) -> Vec<u64> {
 }
 
 /// Reads the statement timers of sessions.
-/// Returns `None` if the server does not record a timer for the query that reads the timers.
+/// Returns `None` if the server records no timer even for this query itself.
 async fn read_statement_timers(
     connection: &mut Connection,
     sessions: &[u64],
@@ -333,7 +333,7 @@ fn untimed_session_limitation(sessions: u64) -> Limitation {
     }
 }
 
-/// Creates the `Limitation` for a snapshot that has too many busy sessions for checking all session ages.
+/// Creates the `Limitation` for a snapshot with too many busy sessions to check all session ages.
 pub(crate) fn unchecked_busy_session_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,

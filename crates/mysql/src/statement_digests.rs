@@ -1,7 +1,7 @@
 //! Reads the statement digests of running statements.
 //!
-//! MySQL computes the digest of a statement when the statement starts (observed on 9.7.4).
-//! MariaDB computes the digest of a statement when the statement ends (observed on 10.11.19).
+//! MySQL computes a statement's digest when the statement starts (observed on 9.7.4).
+//! MariaDB computes it when the statement ends (observed on 10.11.19).
 
 use std::collections::HashMap;
 
@@ -14,13 +14,13 @@ use crate::statements;
 /// Row of `events_statements_current`: thread id, event id, and statement digest.
 type StatementRow = (u64, u64, Option<Vec<u8>>);
 
-/// Consumers of performance_schema that must be enabled for statement digests.
-/// The consumers are in dependency order: each consumer follows the consumers that it depends on.
+/// performance_schema consumers that must be enabled for statement digests.
+/// Sorted in dependency order: each consumer follows the consumers that it depends on.
 const REQUIRED_DIGEST_CONSUMERS: [&str; 4] =
     ["global_instrumentation", "thread_instrumentation", "events_statements_current", "statements_digest"];
 
-/// Reads the digests of running statements, and returns them by thread id.
-/// Appends `Limitation` values if the account cannot read digests or the server does not record them.
+/// Reads the digests of running statements. Returns them by thread id.
+/// Appends limitations if the account cannot read digests or the server does not record them.
 /// For nested statements, as in a stored procedure, returns the digest of the innermost statement.
 pub(crate) async fn read_statement_digests(
     connection: &mut Connection,
@@ -68,11 +68,11 @@ pub(crate) async fn read_statement_digests(
     Ok(found.into_iter().filter_map(|(thread, running)| Some((thread, running.digest?))).collect())
 }
 
-/// Running statements of a thread. A thread has several running statements if it runs a stored procedure.
+/// Running statements of a thread. A thread that is running a stored procedure has more than one.
 #[derive(Default)]
 struct ThreadStatements {
     statements: usize,
-    /// Event id of the innermost statement, which has the highest event id of the thread.
+    /// Event id of the innermost statement: the thread's highest event id.
     innermost: u64,
     digest: Option<Vec<u8>>,
 }

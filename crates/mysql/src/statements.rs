@@ -7,79 +7,79 @@ use std::fmt::Write as _;
 use jiff::civil::DateTime;
 
 /// Reads the server version and the connection id.
-/// The query requires no privilege and has negligible cost.
-/// `LIMIT 1` is necessary because the session may have a `sql_select_limit` of 0, which Clew changes later.
+/// Requires no privileges; the cost is negligible.
+/// `LIMIT 1` is needed because `sql_select_limit` may be 0 at this point; Clew changes it only later.
 pub(crate) const SERVER_IDENTITY_QUERY: &str = "SELECT VERSION(), CONNECTION_ID() LIMIT 1";
 
-/// Checks whether `SHOW PROCESSLIST` reads performance_schema, which truncates statements after 1,024 bytes.
-/// The query requires no privilege and has negligible cost.
-/// Servers without `performance_schema_show_processlist` return error 1193 and do not truncate statements.
+/// Checks whether `SHOW PROCESSLIST` reads performance_schema, which truncates statements to 1,024 bytes.
+/// Requires no privileges; the cost is negligible.
+/// Servers without this variable return `ER_UNKNOWN_SYSTEM_VARIABLE` (1193) and do not truncate statements.
 pub(crate) const PROCESS_LIST_SOURCE_QUERY: &str = "SELECT @@GLOBAL.performance_schema_show_processlist";
 
-/// Reads all open transactions in 0.05 s on MySQL and 0.14 s on MariaDB.
-/// If the account lacks the required PROCESS privilege, the server returns error 1227.
+/// Reads all open transactions. Takes 0.05 s on MySQL and 0.14 s on MariaDB.
+/// Requires the PROCESS privilege; without it, the server returns `ER_SPECIFIC_ACCESS_DENIED_ERROR` (1227).
 ///
 /// InnoDB reports times in the server's time zone, so Clew runs [`SERVER_CLOCK_QUERY`] immediately afterwards.
 pub(crate) const TRANSACTIONS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_id, trx_state, CAST(trx_started AS CHAR), \
      CAST(trx_wait_started AS CHAR), trx_rows_locked, trx_tables_locked, trx_rows_modified FROM information_schema.innodb_trx";
 
 /// Reads the transactions that the server is rolling back.
-/// The query requires the PROCESS privilege.
-/// The query costs as much as [`TRANSACTIONS_QUERY`], because the server first generates the complete table.
+/// Requires the PROCESS privilege.
+/// Costs as much as [`TRANSACTIONS_QUERY`], because the server first generates the complete table.
 pub(crate) const ROLLBACKS_QUERY: &str = "SELECT trx_id, trx_mysql_thread_id, trx_query, CAST(trx_started AS CHAR), \
      trx_rows_modified FROM information_schema.innodb_trx \
      WHERE trx_state = 'ROLLING BACK'";
 
 /// Reads the InnoDB status, a text of up to 1 MiB that lists transactions.
-/// The query requires the PROCESS privilege.
-/// Clew sends this query only if [`TRANSACTIONS_QUERY`] fails or the age of a transaction is ambiguous.
+/// Requires the PROCESS privilege.
+/// Sent only if [`TRANSACTIONS_QUERY`] fails or the age of a transaction is ambiguous.
 pub(crate) const INNODB_STATUS_QUERY: &str = "SHOW ENGINE INNODB STATUS";
 
-/// Reads all sessions with their complete statements in 0.05 s.
+/// Reads all sessions with their complete statements. Takes 0.05 s.
 /// If the account lacks the PROCESS privilege, the server lists only the account's own sessions.
 pub(crate) const PROCESS_LIST_QUERY: &str = "SHOW FULL PROCESSLIST";
 
-/// Reads all MySQL sessions in 0.06 s without a global lock, with the first 1,024 bytes of each statement.
-/// The query returns no rows if performance_schema is off.
-/// The query requires the same privileges as [`PROCESS_LIST_QUERY`].
+/// Reads all MySQL sessions with the first 1,024 bytes of each statement, without a global lock. Takes 0.06 s.
+/// Returns no rows if performance_schema is off.
+/// Requires the same privileges as [`PROCESS_LIST_QUERY`].
 pub(crate) const PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY: &str =
     "SELECT id, user, host, db, command, time, state, info FROM performance_schema.processlist";
 
-/// Kills a connection in 1 ms. Requires no privilege if the connection belongs to the same account.
+/// Kills a connection. Takes 1 ms. Requires no privileges if the connection belongs to the same account.
 pub(crate) fn kill_connection_statement(connection: u64) -> String {
     format!("KILL {connection}")
 }
 
-/// Kills the running statement of a connection in 1 ms.
+/// Kills a connection's running statement. Takes 1 ms.
 pub(crate) fn kill_query_statement(connection: u64) -> String {
     format!("KILL QUERY {connection}")
 }
 
-/// Kills a statement by its statement id on MariaDB in 1 ms.
-/// The server returns error 1957 if the statement has ended.
+/// Kills a statement by its statement id on MariaDB. Takes 1 ms.
+/// The server returns `ER_NO_SUCH_QUERY` (1957) if the statement has already ended.
 pub(crate) fn kill_query_id_statement(query: u64) -> String {
     format!("KILL QUERY ID {query}")
 }
 
-/// Reads the statement ids of sessions on MariaDB in up to 0.1 s, because the server scans all sessions.
-/// The query requires the PROCESS privilege to read the statement ids of other accounts' sessions.
+/// Reads the sessions' statement ids on MariaDB. Takes up to 0.1 s, because the server scans all sessions.
+/// Requires the PROCESS privilege for other accounts' sessions.
 pub(crate) fn statement_ids_query(connections: &[u64]) -> String {
     format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", join_with_commas(connections))
 }
 
-/// Error code `ER_NO_SUCH_THREAD`: the server has no connection with this connection id.
+/// `ER_NO_SUCH_THREAD`: the server has no connection with this id.
 pub(crate) const NO_SUCH_THREAD_ERROR: u16 = 1094;
 
 /// Calls a kill procedure of a managed database service, for accounts that are not allowed to run `KILL`.
-/// The server returns error 1305 if the kill procedure does not exist.
-/// The server returns error 1370 if the account lacks the EXECUTE privilege on the kill procedure.
+/// The server returns `ER_SP_DOES_NOT_EXIST` (1305) if the procedure does not exist.
+/// It returns `ER_PROCACCESS_DENIED_ERROR` (1370) if the account lacks the EXECUTE privilege on the procedure.
 pub(crate) fn procedure_call_statement(procedure: &str, number: u64) -> String {
     format!("CALL {procedure}({number})")
 }
 
 /// Reads the sessions of Clew's account that have the installation marker in a connection attribute.
-/// The query takes 0.1 s with 10,000 sessions, because the server scans the attributes of all the account's sessions.
-/// The query finds sessions only if performance_schema is on.
+/// Takes 0.1 s with 10,000 sessions, because the server scans the attributes of all the account's sessions.
+/// Finds sessions only if performance_schema is on.
 pub(crate) fn sessions_with_marker_query(marker: &str) -> String {
     format!(
         "SELECT processlist_id FROM performance_schema.session_account_connect_attrs \
@@ -88,9 +88,9 @@ pub(crate) fn sessions_with_marker_query(marker: &str) -> String {
 }
 
 /// Reads the server identity and the start time as a Unix timestamp.
-/// The query requires no privilege.
-/// The server evaluates the current time and the uptime at the start of the statement, so the difference is constant.
-/// The query takes up to 0.03 s, because the server sums the counters of all sessions.
+/// Requires no privileges.
+/// The server evaluates the current time and the uptime at the start of the statement, so their difference is constant.
+/// Takes up to 0.03 s, because the server sums the counters of all sessions.
 pub(crate) const MYSQL_INSTANCE_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM performance_schema.global_status WHERE variable_name = 'Uptime'";
 
@@ -104,22 +104,22 @@ pub(crate) const MARIADB_INSTANCE_QUERY: &str = "SELECT CONCAT_WS('|', @@GLOBAL.
      FROM information_schema.global_status WHERE variable_name = 'Uptime'";
 
 /// Reads the account of the connection.
-/// The query requires no privilege and has negligible cost.
+/// Requires no privileges; the cost is negligible.
 pub(crate) const CURRENT_ACCOUNT_QUERY: &str = "SELECT CURRENT_USER()";
 
-/// Reads the TLS cipher of the connection, which is empty if the connection does not use TLS.
-/// The query requires no privilege and has negligible cost.
+/// Reads the connection's TLS cipher, which is empty if the connection does not use TLS.
+/// Requires no privileges; the cost is negligible.
 pub(crate) const TLS_CIPHER_QUERY: &str = "SHOW STATUS LIKE 'Ssl_cipher'";
 
 /// Reads the server's local time and Unix timestamp, and checks whether the UTC offset was the same one day ago.
-/// The query requires no privilege and has negligible cost.
-/// `UNIX_TIMESTAMP()` without an argument is correct even if the current local time occurs twice.
+/// Requires no privileges; the cost is negligible.
+/// `UNIX_TIMESTAMP()` without an argument is correct even if the current local time is ambiguous.
 pub(crate) const SERVER_CLOCK_QUERY: &str = "SELECT CAST(NOW(6) AS CHAR), UNIX_TIMESTAMP(), \
      UNIX_TIMESTAMP() - UNIX_TIMESTAMP(NOW() - INTERVAL 1 DAY) = 86400";
 
-/// Converts local times to UTC. The format of the result is `seconds,before,after;…`.
-/// The query requires no privilege and has negligible cost.
-/// `before` and `after` are 1 if the same local time also occurs one hour earlier or one hour later.
+/// Converts local times to UTC. The result has the format `seconds,before,after;…`.
+/// Requires no privileges; the cost is negligible.
+/// `before` is 1 if the same local time also occurs one hour earlier, and `after` if it occurs one hour later.
 pub(crate) fn utc_conversion_query(times: &[DateTime]) -> String {
     let convert = |time: &DateTime| {
         let time = format!("TIMESTAMP'{}'", time.strftime("%Y-%m-%d %H:%M:%S"));
@@ -130,40 +130,40 @@ pub(crate) fn utc_conversion_query(times: &[DateTime]) -> String {
 }
 
 /// Checks whether the account can read transactions.
-/// The query fails if the account lacks the PROCESS privilege.
-/// The query costs as much as [`TRANSACTIONS_QUERY`].
-/// The query uses `LIMIT 1`, because the server does not check the privilege for `LIMIT 0`.
+/// Fails if the account lacks the PROCESS privilege.
+/// Costs as much as [`TRANSACTIONS_QUERY`].
+/// Uses `LIMIT 1` because the server does not check the privilege for `LIMIT 0`.
 pub(crate) const TRANSACTIONS_PROBE_QUERY: &str = "SELECT 1 FROM information_schema.innodb_trx LIMIT 1";
 
 /// Reads the grants of the account.
-/// The query requires no privilege and has negligible cost.
+/// Requires no privileges; the cost is negligible.
 pub(crate) const GRANTS_QUERY: &str = "SHOW GRANTS";
 
 /// Checks whether performance_schema is on.
-/// The query requires no privilege and has negligible cost.
+/// Requires no privileges; the cost is negligible.
 pub(crate) const PERFORMANCE_SCHEMA_STATE_QUERY: &str = "SELECT @@GLOBAL.performance_schema";
 
-/// Checks whether the account can read metadata locks, and returns no rows.
-/// The query fails if the account lacks the SELECT privilege on performance_schema.
+/// Checks whether the account can read metadata locks. Returns no rows.
+/// Fails if the account lacks the SELECT privilege on performance_schema.
 pub(crate) const METADATA_LOCKS_PROBE_QUERY: &str = "SELECT 1 FROM performance_schema.metadata_locks LIMIT 0";
 
 /// Checks whether the metadata lock instrument is enabled.
-/// The query requires the SELECT privilege on performance_schema.
+/// Requires the SELECT privilege on performance_schema.
 pub(crate) const METADATA_LOCK_INSTRUMENT_QUERY: &str =
     "SELECT enabled FROM performance_schema.setup_instruments WHERE name = 'wait/lock/metadata/sql/mdl'";
 
-/// Reads InnoDB lock waits on MySQL in 0.07 s for 5,051 waits.
-/// The query requires the SELECT privilege on performance_schema.
-/// Clew sends this query only if a transaction may be waiting for a lock.
+/// Reads InnoDB lock waits on MySQL. Takes 0.07 s for 5,051 waits.
+/// Requires the SELECT privilege on performance_schema.
+/// Sent only if a transaction may be waiting for a lock.
 pub(crate) const MYSQL_ROW_WAITS_QUERY: &str = "SELECT requesting_engine_lock_id, requesting_engine_transaction_id, \
      requesting_thread_id, blocking_engine_lock_id, blocking_engine_transaction_id, blocking_thread_id \
      FROM performance_schema.data_lock_waits";
 
-/// Reads the locked objects of InnoDB locks by lock id.
-/// The query requires the SELECT privilege on performance_schema.
+/// Reads the locked objects for InnoDB locks, by lock id.
+/// Requires the SELECT privilege on performance_schema.
 /// The lock ids in `ids` must contain only digits and colons.
-/// The query takes 0.3 s with 200,000 locks, because the server scans all locks once.
-/// `CONCAT` prevents an index lookup, because MySQL 9.7 finds only the first lock id of a list with an index lookup.
+/// Takes 0.3 s with 200,000 locks, because the server scans all locks once.
+/// `CONCAT` prevents an index lookup, with which MySQL 9.7 finds only the first lock id in the list.
 pub(crate) fn data_locks_query(ids: &[&str]) -> String {
     format!(
         "SELECT engine_lock_id, object_schema, object_name, index_name, lock_mode, lock_type, lock_data \
@@ -172,9 +172,9 @@ pub(crate) fn data_locks_query(ids: &[&str]) -> String {
     )
 }
 
-/// Reads the tables that transactions have locked, and the thread ids of the lock owners.
-/// The query has the same cost as [`data_locks_query`] and requires the same privileges.
-/// Clew sends this query only for transactions that have no session.
+/// Reads the tables that transactions have locked and the thread ids of the lock owners.
+/// Has the same cost as [`data_locks_query`] and requires the same privileges.
+/// Sent only for transactions that have no session.
 pub(crate) fn locked_tables_query(transactions: &[u64]) -> String {
     format!(
         "SELECT engine_transaction_id, thread_id, object_schema, object_name FROM performance_schema.data_locks \
@@ -183,48 +183,48 @@ pub(crate) fn locked_tables_query(transactions: &[u64]) -> String {
     )
 }
 
-/// Reads InnoDB lock waits on MariaDB in 0.02 s for 5,051 waits.
-/// The query requires the PROCESS privilege.
-/// Clew sends this query only if a transaction may be waiting for a lock.
+/// Reads InnoDB lock waits on MariaDB. Takes 0.02 s for 5,051 waits.
+/// Requires the PROCESS privilege.
+/// Sent only if a transaction may be waiting for a lock.
 pub(crate) const MARIADB_ROW_WAITS_QUERY: &str = "SELECT requesting_trx_id, requested_lock_id, blocking_trx_id, \
      blocking_lock_id FROM information_schema.innodb_lock_waits";
 
-/// Reads the InnoDB locks that are part of lock waits on MariaDB, including the locked objects.
-/// The query has the same cost as [`MARIADB_ROW_WAITS_QUERY`] and requires the same privileges.
+/// Reads the InnoDB locks involved in lock waits on MariaDB, including the locked objects.
+/// Has the same cost as [`MARIADB_ROW_WAITS_QUERY`] and requires the same privileges.
 pub(crate) const MARIADB_ROW_LOCKS_QUERY: &str = "SELECT lock_id, lock_mode, lock_type, lock_table, lock_index, lock_data \
      FROM information_schema.innodb_locks";
 
-/// Reads the locks requested by MariaDB transactions that wait and have no transaction id.
-/// The query costs as much as [`TRANSACTIONS_QUERY`] and requires the PROCESS privilege.
-/// Clew sends this query only if a waiting transaction has no transaction id.
+/// Reads the locks requested by waiting MariaDB transactions that have no transaction id.
+/// Costs as much as [`TRANSACTIONS_QUERY`] and requires the PROCESS privilege.
+/// Sent only if a waiting transaction has no transaction id.
 pub(crate) const WAITERS_WITHOUT_TRANSACTION_ID_QUERY: &str = "SELECT trx_mysql_thread_id, trx_requested_lock_id \
      FROM information_schema.innodb_trx WHERE trx_id = 0 AND trx_requested_lock_id IS NOT NULL";
 
-/// Reads granted and pending metadata locks in 0.05 s with 2,500 open transactions.
-/// The query requires the SELECT privilege on performance_schema.
+/// Reads granted and pending metadata locks. Takes 0.05 s with 2,500 open transactions.
+/// Requires the SELECT privilege on performance_schema.
 pub(crate) const METADATA_LOCKS_QUERY: &str = "SELECT object_type, object_schema, object_name, lock_type, lock_status, \
      owner_thread_id, lock_duration FROM performance_schema.metadata_locks";
 
-/// Reads granted metadata locks from MariaDB's plugin `metadata_lock_info`.
-/// The query requires no privilege.
-/// The server returns error 1109 if the plugin `metadata_lock_info` is not installed.
+/// Reads granted metadata locks from MariaDB's `metadata_lock_info` plugin.
+/// Requires no privileges.
+/// The server returns `ER_UNKNOWN_TABLE` (1109) if the plugin is not installed.
 pub(crate) const GRANTED_METADATA_LOCKS_QUERY: &str = "SELECT lock_type, table_schema, table_name, lock_mode, thread_id \
      FROM information_schema.metadata_lock_info";
 
-/// Checks whether MariaDB's plugin `metadata_lock_info` is installed, and returns no rows.
+/// Checks whether MariaDB's `metadata_lock_info` plugin is installed. Returns no rows.
 pub(crate) const GRANTED_METADATA_LOCKS_PROBE_QUERY: &str =
     "SELECT 1 FROM information_schema.metadata_lock_info LIMIT 0";
 
-/// Reads the session id of each thread, and whether the thread is a replication applier.
-/// The query takes 0.05 s on MariaDB and 0.07 s on MySQL.
-/// The query requires the SELECT privilege on performance_schema.
+/// Reads each thread's session id and whether the thread is a replication applier.
+/// Takes 0.05 s on MariaDB and 0.07 s on MySQL.
+/// Requires the SELECT privilege on performance_schema.
 pub(crate) const THREADS_QUERY: &str = "SELECT thread_id, processlist_id, name IN ('thread/sql/replica_sql', \
      'thread/sql/replica_worker', 'thread/sql/slave_sql', 'thread/sql/slave_worker') \
      FROM performance_schema.threads WHERE processlist_id IS NOT NULL";
 
-/// Checks for each session id whether the session is a replication applier.
-/// The query has the same cost as [`THREADS_QUERY`] and requires the same privileges.
-/// The query returns no rows if performance_schema is off.
+/// Reads whether each of the given sessions is a replication applier.
+/// Has the same cost as [`THREADS_QUERY`] and requires the same privileges.
+/// Returns no rows if performance_schema is off.
 pub(crate) fn replication_applier_query(sessions: &[u64]) -> String {
     format!(
         "SELECT processlist_id, name IN ('thread/sql/replica_sql', 'thread/sql/replica_worker', 'thread/sql/slave_sql', \
@@ -234,13 +234,13 @@ pub(crate) fn replication_applier_query(sessions: &[u64]) -> String {
 }
 
 /// Reads the XIDs of prepared XA transactions.
-/// On MySQL, the statement requires the XA_RECOVER_ADMIN privilege. The cost is negligible.
-/// Clew sends this query only if a transaction has no session.
+/// Requires the XA_RECOVER_ADMIN privilege on MySQL; the cost is negligible.
+/// Sent only if a transaction has no session.
 pub(crate) const XA_RECOVER_QUERY: &str = "XA RECOVER";
 
 /// Reads the open transactions of threads.
-/// The query requires the SELECT privilege on performance_schema.
-/// Clew sends this query only for idle root blockers and when it reads a session in detail.
+/// Requires the SELECT privilege on performance_schema.
+/// Sent only for idle root blockers and when reading a session in detail.
 pub(crate) fn open_transactions_query(threads: &[u64]) -> String {
     format!(
         "SELECT thread_id, event_id FROM performance_schema.events_transactions_current \
@@ -250,8 +250,8 @@ pub(crate) fn open_transactions_query(threads: &[u64]) -> String {
 }
 
 /// Reads the latest statements of threads. By default, the server records 10 statements per thread.
-/// The query requires the SELECT privilege on performance_schema.
-/// Clew sends this query only for idle root blockers and when it reads a session in detail.
+/// Requires the SELECT privilege on performance_schema.
+/// Sent only for idle root blockers and when reading a session in detail.
 pub(crate) fn last_statements_query(threads: &[u64]) -> String {
     format!(
         "SELECT thread_id, event_id, nesting_event_id, nesting_event_type, sql_text \
@@ -261,8 +261,8 @@ pub(crate) fn last_statements_query(threads: &[u64]) -> String {
 }
 
 /// Reads the connection attributes of a session.
-/// The query requires the SELECT privilege on performance_schema.
-/// Clew sends this query only when it reads a session in detail.
+/// Requires the SELECT privilege on performance_schema.
+/// Sent only when reading a session in detail.
 pub(crate) fn connection_attributes_query(session: u64) -> String {
     format!(
         "SELECT attr_name, attr_value FROM performance_schema.session_connect_attrs WHERE processlist_id = {session} \
@@ -271,53 +271,54 @@ pub(crate) fn connection_attributes_query(session: u64) -> String {
 }
 
 /// Reads the execution plan of a session's running statement on MySQL.
-/// The statement requires the same privileges as the explained statement.
+/// Requires the same privileges as the explained statement.
 /// The cost is negligible.
-/// The server returns error 1094 if the session does not exist, and error 3012 if the statement has no execution plan.
+/// The server returns `ER_NO_SUCH_THREAD` (1094) if the session does not exist.
+/// It returns `ER_EXPLAIN_NOT_SUPPORTED` (3012) if the statement has no execution plan.
 pub(crate) fn mysql_explain_statement(session: u64) -> String {
     format!("EXPLAIN FORMAT = TRADITIONAL FOR CONNECTION {session}")
 }
 
 /// Reads the execution plan of a session's running statement on MariaDB.
-/// The explained session itself generates the execution plan while it processes rows.
-/// The server returns error 1933 if the session runs no statement with an execution plan.
+/// The plan is generated by the explained session itself, while it is processing rows.
+/// The server returns `ER_TARGET_NOT_EXPLAINABLE` (1933) if the running statement has no execution plan.
 pub(crate) fn mariadb_explain_statement(session: u64) -> String {
     format!("SHOW EXPLAIN FOR {session}")
 }
 
 /// Sets the statement timeout for [`mariadb_explain_statement`].
-/// The statement requires no privilege and has negligible cost.
-/// If the explained session waits for a lock, it returns its execution plan only after the lock is granted.
-/// If the explained session runs `SLEEP`, it responds to `SHOW EXPLAIN` only every 5 s.
+/// Requires no privileges; the cost is negligible.
+/// If the explained session is waiting for a lock, it returns its plan only once the lock has been granted.
+/// While it is running `SLEEP`, it responds to `SHOW EXPLAIN` only every 5 s.
 pub(crate) const SET_EXPLAIN_TIMEOUT_STATEMENT: &str = "SET SESSION max_statement_time = 7";
 
-/// Reads the size of the statement history per thread, and whether the statement history is enabled.
-/// The query requires the SELECT privilege on performance_schema and has negligible cost.
+/// Reads the statement history size per thread and whether the statement history is enabled.
+/// Requires the SELECT privilege on performance_schema; the cost is negligible.
 pub(crate) const STATEMENT_HISTORY_SETTINGS_QUERY: &str = "SELECT enabled = 'YES', @@GLOBAL.performance_schema_events_statements_history_size \
      FROM performance_schema.setup_consumers WHERE name = 'events_statements_history'";
 
-/// Reads the performance_schema counters of lost instrumentation.
-/// The query requires no privilege.
-/// The query takes up to 0.03 s, because the server sums the counters of all sessions.
+/// Reads the performance_schema counters for lost instrumentation.
+/// Requires no privileges.
+/// Takes up to 0.03 s, because the server sums the counters of all sessions.
 pub(crate) const LOST_OBJECT_COUNTERS_QUERY: &str = "SHOW GLOBAL STATUS LIKE 'Performance\\_schema\\_%\\_lost'";
 
-/// Reads the table sizes of performance_schema in 1 ms.
-/// The query requires no privilege.
+/// Reads the table sizes of performance_schema. Takes 1 ms.
+/// Requires no privileges.
 pub(crate) const PERFORMANCE_SCHEMA_SIZES_QUERY: &str = "SHOW GLOBAL VARIABLES LIKE 'performance\\_schema\\_%'";
 
-/// Reads the threads of busy sessions on MySQL in 2 ms.
-/// The query requires the SELECT privilege on performance_schema.
-/// The query returns no rows if performance_schema is off.
+/// Reads the threads of busy sessions on MySQL. Takes 2 ms.
+/// Requires the SELECT privilege on performance_schema.
+/// Returns no rows if performance_schema is off.
 pub(crate) const BUSY_THREADS_QUERY: &str = "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads \
      WHERE processlist_id IS NOT NULL AND processlist_command <> 'Sleep'";
 
-/// Reads the threads of all sessions on MySQL in 4 ms with 10,000 sessions.
-/// The query requires the same privileges as [`BUSY_THREADS_QUERY`].
+/// Reads the threads of all sessions on MySQL. Takes 4 ms with 10,000 sessions.
+/// Requires the same privileges as [`BUSY_THREADS_QUERY`].
 pub(crate) const ALL_THREADS_QUERY: &str = "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads \
      WHERE processlist_id IS NOT NULL";
 
-/// Reads the threads of the given sessions on MySQL in 0.1 ms per session.
-/// The query requires the same privileges as [`BUSY_THREADS_QUERY`].
+/// Reads the threads of the given sessions on MySQL. Takes 0.1 ms per session.
+/// Requires the same privileges as [`BUSY_THREADS_QUERY`].
 pub(crate) fn threads_by_session_query(sessions: &[u64]) -> String {
     format!(
         "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads WHERE processlist_id IN ({})",
@@ -326,58 +327,58 @@ pub(crate) fn threads_by_session_query(sessions: &[u64]) -> String {
 }
 
 /// Reads the timers of each thread's latest statement on MySQL. Sessions cannot change these timers.
-/// The query takes 0.1 ms per thread and requires the SELECT privilege on performance_schema.
+/// Takes 0.1 ms per thread. Requires the SELECT privilege on performance_schema.
 pub(crate) fn statement_timers_query(threads: &[u64]) -> String {
     format!("{STATEMENT_TIMERS_QUERY} WHERE thread_id IN ({})", join_with_commas(threads))
 }
 
 /// Reads the timers of all running statements on MySQL.
-/// The query requires the SELECT privilege on performance_schema.
-/// The query takes 0.05 s, because the server prepares the digest of each session's latest statement.
+/// Requires the SELECT privilege on performance_schema.
+/// Takes 0.05 s, because the server prepares the digest of each session's latest statement.
 pub(crate) fn running_statement_timers_query() -> String {
     format!("{STATEMENT_TIMERS_QUERY} WHERE end_event_id IS NULL")
 }
 
 /// Reads the timers of the latest statement of every thread, even if the statement has ended.
-/// The query takes 0.06 s with 10,000 threads, because the server prepares a statement digest for each row.
+/// Takes 0.06 s with 10,000 threads, because the server prepares a statement digest for each row.
 pub(crate) const STATEMENT_TIMERS_QUERY: &str = "SELECT thread_id, event_id, end_event_id IS NULL, timer_end, timer_wait \
      FROM performance_schema.events_statements_current";
 
-/// Reads the digests of running statements on MySQL, by thread id and including nested statements.
-/// The query takes 0.1 s and requires the SELECT privilege on performance_schema.
+/// Reads the digests of running statements on MySQL by thread id, including nested statements.
+/// Takes 0.1 s. Requires the SELECT privilege on performance_schema.
 /// [`THREADS_QUERY`] maps thread ids to session ids.
 pub(crate) const RUNNING_STATEMENT_DIGESTS_QUERY: &str = "SELECT thread_id, event_id, digest \
      FROM performance_schema.events_statements_current WHERE end_event_id IS NULL";
 
 /// Reads the enabled consumers of performance_schema.
-/// The query requires the SELECT privilege on performance_schema and has negligible cost.
+/// Requires the SELECT privilege on performance_schema; the cost is negligible.
 pub(crate) const ENABLED_CONSUMERS_QUERY: &str =
     "SELECT name FROM performance_schema.setup_consumers WHERE enabled = 'YES'";
 
-/// Reads the program names of all sessions in 0.1 s on MySQL.
-/// The query requires the SELECT privilege on performance_schema.
+/// Reads the program names of all sessions. Takes 0.1 s on MySQL.
+/// Requires the SELECT privilege on performance_schema.
 pub(crate) const PROGRAM_NAMES_QUERY: &str = "SELECT processlist_id, attr_value FROM performance_schema.session_connect_attrs \
      WHERE attr_name = 'program_name'";
 
-/// Reads the program names of the given sessions. MySQL uses the primary key, and MariaDB scans all sessions.
-/// The query requires the same privileges as [`PROGRAM_NAMES_QUERY`].
+/// Reads the program names of the given sessions. MySQL uses the primary key; MariaDB scans all sessions.
+/// Requires the same privileges as [`PROGRAM_NAMES_QUERY`].
 pub(crate) fn program_names_query(sessions: &[u64]) -> String {
     format!("{PROGRAM_NAMES_QUERY} AND processlist_id IN ({})", join_with_commas(sessions))
 }
 
 /// Reads the size of the buffer for a session's connection attributes.
-/// The query requires no privilege and has negligible cost.
+/// Requires no privileges; the cost is negligible.
 pub(crate) const CONNECTION_ATTRIBUTES_SIZE_QUERY: &str =
     "SELECT @@GLOBAL.performance_schema_session_connect_attrs_size";
 
-/// Reads the names of the server's storage engines, and whether each engine supports transactions.
-/// The query requires no privilege and has negligible cost.
+/// Reads the names of the server's storage engines and whether each engine supports transactions.
+/// Requires no privileges; the cost is negligible.
 pub(crate) const STORAGE_ENGINES_QUERY: &str = "SELECT engine, transactions FROM information_schema.engines";
 
-/// Reads the storage engines of tables. Each result row identifies its table by the index in `tables`.
-/// The server returns only tables on which the account has a privilege.
+/// Reads the storage engines of tables. Each result row identifies its table by its index in `tables`.
+/// Returns only tables on which the account has a privilege.
 /// For each table, MySQL reads the data dictionary, and MariaDB reads the table definition file.
-/// If a table is locked exclusively, the query waits up to 1 s (`lock_wait_timeout`).
+/// If a table is locked exclusively, waits up to 1 s (`lock_wait_timeout`).
 pub(crate) fn table_engines_query<'n>(tables: impl IntoIterator<Item = (&'n str, &'n str)>) -> String {
     let select = |(index, (schema, name)): (usize, (&str, &str))| {
         format!(
@@ -391,10 +392,10 @@ pub(crate) fn table_engines_query<'n>(tables: impl IntoIterator<Item = (&'n str,
 
 /// Checks which of the tables in `names` are InnoDB tables.
 /// Each table name has the format `schema/table`.
-/// The query requires the PROCESS privilege.
-/// The server returns the name of a partition in the format `schema/table#p#name`.
+/// Requires the PROCESS privilege.
+/// Partition names are returned in the format `schema/table#p#name`.
 /// The server scans all InnoDB tables, so the statement has a timeout of 1 s.
-/// Clew sends this query only for tables that [`table_engines_query`] does not return.
+/// Sent only for tables that [`table_engines_query`] does not return.
 pub(crate) fn innodb_tables_query<'n>(view: &str, is_mysql: bool, names: impl Iterator<Item = &'n str>) -> String {
     let names = names.map(format_hex_literal).collect::<Vec<_>>().join(",");
     let select = |hint: &str| {
@@ -407,7 +408,7 @@ pub(crate) fn innodb_tables_query<'n>(view: &str, is_mysql: bool, names: impl It
     }
 }
 
-/// Formats a string as a hexadecimal SQL literal, because hexadecimal literals do not depend on `sql_mode`.
+/// Formats a string as a hexadecimal SQL literal, whose meaning does not depend on `sql_mode`.
 fn format_hex_literal(text: &str) -> String {
     let mut literal = String::from("_utf8mb4 X'");
     for byte in text.bytes() {

@@ -16,12 +16,12 @@ use crate::clock::{self, LocalTimeAge};
 use crate::connection::Connection;
 use crate::{innodb_status, statements};
 
-/// Error code of the server if the account lacks a privilege, such as PROCESS.
+/// `ER_SPECIFIC_ACCESS_DENIED_ERROR`: the account lacks a privilege, such as PROCESS.
 pub(crate) const MISSING_PRIVILEGE_ERROR: u16 = 1227;
 
-/// Error code of MySQL if `innodb_trx` cannot represent the text of a running statement.
-/// The statement column of `innodb_trx` supports only characters of up to three bytes.
-/// One running statement that contains an emoji makes the complete table unreadable (observed on 9.7.4).
+/// `ER_CANNOT_CONVERT_STRING`: MySQL's `innodb_trx` cannot represent the text of a running statement.
+/// The table's statement column supports only characters of up to three bytes.
+/// A single running statement that contains an emoji makes the whole table unreadable (observed on 9.7.4).
 pub(crate) const CANNOT_CONVERT_TEXT_ERROR: u16 = 3854;
 
 /// Result of reading open transactions.
@@ -29,20 +29,20 @@ pub(crate) const CANNOT_CONVERT_TEXT_ERROR: u16 = 3854;
 pub(crate) enum TransactionReadResult {
     /// All transactions.
     Readable(Vec<Transaction>),
-    /// The account cannot read transactions, because it lacks the PROCESS privilege.
+    /// The account cannot read transactions because it lacks the PROCESS privilege.
     Hidden,
-    /// Transactions from the InnoDB status, which Clew reads if [`CANNOT_CONVERT_TEXT_ERROR`] persists.
+    /// Transactions from the InnoDB status, the fallback if [`CANNOT_CONVERT_TEXT_ERROR`] persists.
     FromStatus(Vec<Transaction>),
 }
 
 /// Maximum number of attempts to read `innodb_trx` if the server returns [`CANNOT_CONVERT_TEXT_ERROR`].
-/// Most statements that cause this error end before the last attempt.
+/// Most statements that cause this error finish before the last attempt.
 const MAX_TRANSACTION_READ_ATTEMPTS: u32 = 5;
 const TRANSACTION_READ_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// Reads all open transactions.
 /// Falls back to the InnoDB status if `innodb_trx` remains unreadable.
-/// Adds `Limitation` values to the connection if the ages of transactions are uncertain.
+/// Adds limitations to the connection if transaction ages are uncertain.
 pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionReadResult, Error> {
     for attempt in 1..=MAX_TRANSACTION_READ_ATTEMPTS {
         match connection.query_all::<TransactionRow>(statements::TRANSACTIONS_QUERY).await {
@@ -68,7 +68,7 @@ async fn read_transactions_from_status(connection: &mut Connection) -> Result<Ve
     Ok(innodb_status::parse_transactions(&text))
 }
 
-/// Computes transaction ages from the server's clock, which Clew reads after the transactions.
+/// Computes transaction ages from the server's clock, which is read after the transactions.
 async fn compute_transaction_ages(
     connection: &mut Connection,
     rows: Vec<TransactionRow>,
@@ -109,7 +109,7 @@ async fn compute_transaction_ages(
 
 /// Maximum number of seconds by which a transaction's start time may be ahead of the server's clock.
 const FUTURE_START_TOLERANCE_SECONDS: i64 = 2;
-/// Maximum difference in seconds between a computed age and the age in the InnoDB status.
+/// Maximum difference between a computed age and the age in the InnoDB status, in seconds.
 const STATUS_AGE_TOLERANCE_SECONDS: u64 = 60;
 
 /// Counts transaction ages that are negative or ambiguous.
@@ -120,7 +120,7 @@ struct UncertainAgeCounter {
 }
 
 impl UncertainAgeCounter {
-    /// Returns an age in seconds. If `age` is ambiguous, selects the age that matches `printed` from the InnoDB status.
+    /// Returns an age in seconds. If `age` is ambiguous, selects the one that matches `printed` from the InnoDB status.
     fn resolve_ambiguous_age(&mut self, age: LocalTimeAge, printed: Option<u64>) -> u64 {
         let age = match age {
             LocalTimeAge::Exact(age) => age,
@@ -172,20 +172,20 @@ fn unreadable_clock_limitation() -> Limitation {
     }
 }
 
-/// Transactions sorted by session id. A sorted list takes two thirds of the memory of a hash map.
+/// Transactions sorted by session id. A sorted list takes two-thirds of the memory of a hash map.
 #[derive(Debug, Default)]
 pub(crate) struct TransactionsBySession(Vec<Transaction>);
 
 impl TransactionsBySession {
     /// Sorts transactions by session id.
-    /// If a session has two transactions, as during DDL, [`Self::get`] returns the later one in `transactions`.
+    /// If a session has two transactions, as during DDL, [`Self::get`] returns the one later in `transactions`.
     pub(crate) fn new(mut transactions: Vec<Transaction>) -> Self {
         transactions.sort_by_key(|transaction| transaction.session_id);
         transactions.shrink_to_fit();
         Self(transactions)
     }
 
-    /// Returns the duration in seconds of each session's InnoDB lock wait, by session id.
+    /// Returns the duration of each session's InnoDB lock wait in seconds, by session id.
     pub(crate) fn lock_wait_seconds_by_session(&self) -> HashMap<u64, u64> {
         lock_wait_seconds_by_session(&self.0)
     }
@@ -197,13 +197,13 @@ impl TransactionsBySession {
     }
 }
 
-/// Returns the duration in seconds of each session's InnoDB lock wait, by session id.
+/// Returns the duration of each session's InnoDB lock wait in seconds, by session id.
 pub(crate) fn lock_wait_seconds_by_session(transactions: &[Transaction]) -> HashMap<u64, u64> {
     let waits = |transaction: &Transaction| Some((transaction.session_id, transaction.lock_wait_seconds?));
     transactions.iter().filter_map(waits).collect()
 }
 
-/// Row of `innodb_trx` with local times, which Clew has not converted to ages yet.
+/// Row of `innodb_trx` with local times that have not been converted to ages yet.
 struct TransactionRow {
     transaction: Transaction,
     started: Option<DateTime>,

@@ -1,4 +1,4 @@
-//! Collects the sessions of the wait graph from the process list.
+//! Collects the sessions for the wait graph from the process list.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,13 +10,13 @@ use crate::locks::{ThreadMap, classify_session};
 use crate::own_sessions::OwnSessionFilter;
 use crate::process_list::SessionMemoryCounter;
 
-/// Maximum number of bytes of each waiting session's statement that Clew stores.
+/// Maximum number of bytes stored of each waiting session's statement.
 pub(crate) const MAX_WAITER_STATEMENT_BYTES: usize = 64 << 10;
-/// Maximum total number of bytes for the statements of all waiting sessions.
+/// Maximum total number of bytes stored for all waiting sessions' statements.
 const MAX_TOTAL_STATEMENT_BYTES: usize = 16 << 20;
 
-/// Collects sessions that wait or may block other sessions.
-/// Stores the statements of waiting sessions only.
+/// Collects sessions that are waiting or may block other sessions.
+/// Stores only the statements of waiting sessions.
 #[derive(Default)]
 pub(crate) struct LockSessionCollector {
     parties: HashSet<u64>,
@@ -26,12 +26,12 @@ pub(crate) struct LockSessionCollector {
 }
 
 impl LockSessionCollector {
-    /// Creates a collector. `parties` contains the ids of the sessions that wait or may block other sessions.
+    /// Creates a collector. `parties` contains the ids of sessions that are waiting or may block others.
     pub(crate) fn new(parties: HashSet<u64>) -> Self {
         Self { parties, ..Self::default() }
     }
 
-    /// Stores a session if it waits or may block other sessions.
+    /// Stores a session if it is waiting or may block others.
     /// Fails if the stored sessions exceed the memory limit.
     pub(crate) fn collect_session(&mut self, session: &Session) -> Result<(), Error> {
         let waits = session.state.as_deref().is_some_and(is_lock_wait_state);
@@ -58,7 +58,7 @@ impl LockSessionCollector {
         Ok(())
     }
 
-    /// Replaces the ages of the stored sessions with the checked ages.
+    /// Replaces the stored sessions' ages with the checked ages.
     pub(crate) fn replace_ages(&mut self, checked: &[Session]) {
         let seconds: HashMap<u64, u64> = checked.iter().map(|session| (session.id, session.seconds)).collect();
         for session in &mut self.sessions {
@@ -66,14 +66,14 @@ impl LockSessionCollector {
         }
     }
 
-    /// Removes all stored sessions, so that Clew can read the process list again.
+    /// Removes all stored sessions so that the process list can be read again.
     pub(crate) fn reset(&mut self) {
         self.sessions.clear();
         self.memory = SessionMemoryCounter::default();
         self.statement_bytes = 0;
     }
 
-    /// Returns the stored sessions with the role of each session.
+    /// Returns the stored sessions with their roles.
     pub(crate) fn into_observed_sessions(self, mut own: OwnSessionFilter, threads: &ThreadMap) -> Vec<ObservedSession> {
         let facts = |session: Session| {
             let role = classify_session(&session, own.is_own_session(&session), threads.is_applier(session.id));

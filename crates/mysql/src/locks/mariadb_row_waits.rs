@@ -65,7 +65,7 @@ pub(super) async fn read_row_waits(
     Ok(waits)
 }
 
-/// Identifies the blockers that are read-only transactions, which have no transaction id.
+/// Identifies blockers that are read-only transactions, which have no transaction id.
 ///
 /// A transaction that holds a row lock also holds a metadata lock on the table.
 /// If exactly one read-only transaction holds a metadata lock on the table, that transaction is the blocker.

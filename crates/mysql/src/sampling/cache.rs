@@ -1,4 +1,4 @@
-//! Caches data between samples of a node, so that Clew sends fewer queries to the server.
+//! Caches data between samples of a node to reduce the number of queries sent to the server.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,23 +12,23 @@ use crate::flavor::Flavor;
 use crate::program_names;
 use crate::server_instance::ServerInstance;
 
-/// Interval between full samples. A full sample also checks the account's privileges and the server settings.
+/// Interval between full samples, which also check the account's privileges and the server settings.
 const FULL_SAMPLE_INTERVAL: Duration = Duration::from_mins(1);
-/// Maximum number of new sessions per sample for which Clew reads program names.
+/// Maximum number of new sessions per sample for which program names are read.
 const MAX_NEW_PROGRAM_NAMES: usize = 200;
-/// Minimum interval between program name queries on MariaDB, which scans all sessions for each query.
+/// Minimum interval between program name queries on MariaDB, which scans all sessions each time.
 const MARIADB_PROGRAM_NAME_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Cached data that consecutive samples of a node share.
+/// Data shared by consecutive samples of a node.
 #[derive(Debug, Default)]
 pub struct SampleCache {
     /// Server instance to which the cached data belongs.
     server: Option<ServerInstance>,
-    /// True if the previous sample contained sessions that wait for a lock.
+    /// True if the previous sample contained sessions that were waiting for a lock.
     pub(super) has_waiters: bool,
     /// True if Clew uses `SHOW FULL PROCESSLIST`, because `performance_schema.processlist` is incomplete.
     pub(super) use_show_processlist: bool,
-    /// Clock readings and clock steps of the server.
+    /// Readings and detected steps of the server's clock.
     pub(super) clock: ClockHistory,
     /// Limitations that describe lost instrumentation, as of the last full sample.
     pub(super) losses: Vec<Limitation>,
@@ -36,15 +36,15 @@ pub struct SampleCache {
     pub(super) limitations: Vec<Limitation>,
     full_sample_at: Option<Instant>,
     programs: HashMap<u64, Arc<[u8]>>,
-    /// Ids of the sessions whose program names Clew has read, including sessions that have no program name.
+    /// Ids of the sessions whose program names have been read, including sessions without a program name.
     programs_read: HashSet<u64>,
     programs_at: Option<Instant>,
-    /// Limitations that explain why program names are unreadable. The list is empty if program names are readable.
+    /// Reasons why program names are unreadable. Empty if they are readable.
     program_name_limitations: Vec<Limitation>,
 }
 
 impl SampleCache {
-    /// Clears the cache if the server instance has changed, because session ids and settings belong to one instance.
+    /// Clears the cache if the server instance has changed, because session ids and settings are instance-specific.
     pub(super) fn select_server_instance(&mut self, server: &ServerInstance) {
         if self.server.as_ref() != Some(server) {
             let clock = std::mem::take(&mut self.clock);
@@ -53,7 +53,7 @@ impl SampleCache {
         self.clock.select_server(server);
     }
 
-    /// Stores the clock reading of a connection, if the connection has one.
+    /// Stores the connection's clock reading, if any.
     pub(super) fn record_clock_reading(&mut self, connection: &Connection) {
         if let Some(clock) = connection.clock {
             self.clock.record_clock_reading(clock);
@@ -82,13 +82,13 @@ impl SampleCache {
         self.programs.get(&session).cloned()
     }
 
-    /// Returns the `Limitation` values that explain why program names are unreadable.
+    /// Returns the limitations that explain why program names are unreadable.
     pub(super) fn program_name_limitations(&self) -> &[Limitation] {
         &self.program_name_limitations
     }
 
     /// Reads the program names of all sessions. Stores a `Limitation` if the account cannot read program names.
-    /// `unreadable` explains why performance_schema is unreadable, or is `None` if performance_schema is readable.
+    /// `unreadable` explains why performance_schema is unreadable, or is `None` if it is readable.
     pub(super) async fn refresh_all_program_names(
         &mut self,
         connection: &mut Connection,
@@ -103,7 +103,7 @@ impl SampleCache {
         Ok(())
     }
 
-    /// Reads the program names of new sessions, and removes the program names of ended sessions.
+    /// Reads the program names of new sessions and removes those of ended sessions.
     pub(super) async fn read_new_program_names(
         &mut self,
         connection: &mut Connection,

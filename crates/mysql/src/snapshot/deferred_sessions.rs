@@ -1,4 +1,4 @@
-//! Stores sessions in memory or in a temporary file until Clew has checked their ages.
+//! Stores sessions in memory or in a temporary file until their ages have been checked.
 
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::vec;
@@ -9,13 +9,13 @@ use tokio::task::spawn_blocking;
 
 use crate::statement_ages::SessionAge;
 
-/// Maximum number of session bytes in memory. Further sessions spill to a temporary file.
+/// Maximum number of bytes of sessions in memory. Further sessions spill to a temporary file.
 const MAX_IN_MEMORY_SESSION_BYTES: usize = 64 << 10;
 /// Length value that marks a text column as NULL.
 const NULL_TEXT_LENGTH_MARKER: u64 = u64::MAX;
 
 /// Sessions in arrival order.
-/// Session ages stay in memory. Text columns spill to a temporary file when they take more than 64 KiB.
+/// Session ages remain in memory. Text columns spill to a temporary file once they exceed 64 KiB.
 #[derive(Debug)]
 pub(super) struct DeferredSessions {
     pub(super) ages: Vec<SessionAge>,
@@ -29,7 +29,7 @@ impl Default for DeferredSessions {
 }
 
 impl DeferredSessions {
-    /// Adds a session. Writes sessions with long statements on a blocking thread.
+    /// Adds a session. Sessions with long statements are written on a blocking thread.
     pub(super) async fn push(mut self, session: Session) -> io::Result<Self> {
         if session.statement.as_ref().is_none_or(|statement| statement.len() <= MAX_IN_MEMORY_SESSION_BYTES) {
             return self.write_session(&session).map(|()| self);
@@ -49,7 +49,7 @@ impl DeferredSessions {
         Ok(())
     }
 
-    /// Returns a reader of the stored sessions. The reader sets each session's age to the value in `ages`.
+    /// Returns a reader for the stored sessions, which sets each session's age to the value in `ages`.
     pub(super) fn into_reader(self) -> io::Result<DeferredSessionReader> {
         let mut texts = self.texts.into_inner().map_err(io::IntoInnerError::into_error)?;
         texts.seek(SeekFrom::Start(0))?;

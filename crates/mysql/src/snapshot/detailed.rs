@@ -1,7 +1,7 @@
 //! Takes detailed snapshots.
 //!
-//! While Clew receives the process list, it encodes the base columns of each row.
-//! When Clew writes the rows, it appends the detail columns.
+//! The base columns of each row are encoded while the process list is being received.
+//! The detail columns are appended when the rows are written.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -61,10 +61,10 @@ pub(super) async fn read_detailed_snapshot(
     Ok(finish_snapshot(connection, body, limitations).await)
 }
 
-/// Details by session id. A separate map contains the program names, because most sessions have no other details.
+/// Details by session id. Program names are in a separate map, because most sessions have no other details.
 #[derive(Debug)]
 pub(super) struct SessionDetails {
-    /// Details of the sessions that wait for a lock or run a statement.
+    /// Details of the sessions that are waiting for a lock or running a statement.
     busy: HashMap<u64, SessionDetail>,
     programs: HashMap<u64, Arc<[u8]>>,
 }

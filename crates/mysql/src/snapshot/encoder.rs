@@ -1,4 +1,4 @@
-//! Joins, filters, encodes and sorts the rows of a snapshot while Clew receives the process list.
+//! Joins, filters, encodes and sorts a snapshot's rows while the process list is being received.
 
 use std::io;
 
@@ -21,25 +21,25 @@ const MAX_IN_MEMORY_ROW_BYTES: usize = 1 << 20;
 const MAX_BATCH_ROWS: usize = 256;
 /// Approximate maximum number of statement bytes per batch of sessions.
 const MAX_BATCH_BYTES: usize = 1 << 20;
-/// Maximum size in bytes of a statement that Clew encodes on the thread that reads the process list.
-/// Short statements are encoded on this thread, because encoding on another thread costs two thread wake-ups.
+/// Maximum size of a statement that is encoded on the thread that reads the process list, in bytes.
+/// For short statements, this is cheaper than encoding on another thread, which costs two thread wake-ups.
 const MAX_INLINE_STATEMENT_BYTES: usize = 64 << 10;
 
-/// Maximum number of busy sessions per snapshot whose ages Clew checks. The limit reduces memory use.
+/// Maximum number of busy sessions per snapshot whose ages are checked. Limits memory use.
 const MAX_AGE_CHECKED_SESSIONS: usize = 2_000;
 
-/// Options that determine which sessions become rows and how Clew encodes the rows.
+/// Options that determine which sessions become rows and how the rows are encoded.
 pub(super) struct RowEncodingOptions {
     pub(super) selection: SessionSelection,
     pub(super) statements: StatementForm,
     pub(super) format: OutputFormat,
-    /// True if Clew appends the detail columns when it writes the rows.
+    /// True to append the detail columns when the rows are written.
     pub(super) detailed: bool,
 }
 
-/// Reads all sessions over a connection, and returns the encoded and sorted rows.
+/// Reads all sessions over a connection and returns the encoded, sorted rows.
 /// If `own` is `None`, the rows include internal sessions and Clew's own sessions.
-/// Calls `observe` with each session before it encodes the session.
+/// Calls `observe` for each session before encoding it.
 pub(super) async fn read_sorted_rows(
     connection: &mut Connection,
     rows: &RowEncodingOptions,
@@ -108,7 +108,7 @@ fn statement_byte_count(session: &Session) -> usize {
     session.statement.as_ref().map_or(0, Vec::len)
 }
 
-/// Pipeline that encodes sessions while Clew reads further process list rows.
+/// Encodes sessions while further process list rows are being read.
 /// Sessions with short statements are encoded on the thread that reads the process list.
 /// Sessions with long statements are encoded in batches on a blocking thread, one batch at a time.
 struct EncodingPipeline {
@@ -123,7 +123,7 @@ enum EncoderState {
 }
 
 impl EncoderState {
-    /// Waits until the current batch is encoded, and returns the encoder.
+    /// Waits for the current batch to be encoded and returns the encoder.
     async fn wait_for_encoder(self) -> io::Result<Box<SessionEncoder>> {
         match self {
             Self::Idle(encoder) => Ok(encoder),
@@ -131,7 +131,7 @@ impl EncoderState {
         }
     }
 
-    /// Encodes a small batch on the current thread, or starts the encoding of a large batch on a blocking thread.
+    /// Encodes a small batch on the current thread, or starts encoding a large batch on a blocking thread.
     async fn start_encoding_batch(self, batch: SessionBatch) -> io::Result<Self> {
         let mut encoder = self.wait_for_encoder().await?;
         if encoder.is_cheap_to_encode(batch.bytes) {
@@ -171,7 +171,7 @@ impl EncodingPipeline {
     }
 }
 
-/// Filters sessions, and encodes each session as a sortable row.
+/// Filters sessions and encodes each one as a sortable row.
 struct SessionEncoder {
     statements: StatementForm,
     format: OutputFormat,
@@ -181,7 +181,7 @@ struct SessionEncoder {
     filter: SessionFilter<'static>,
     order: SortOrder,
     sorter: RowSorter<SpooledTempFile>,
-    /// Buffer for the row that is being encoded.
+    /// Buffer for the row being encoded.
     encoded: Vec<u8>,
 }
 
@@ -202,8 +202,8 @@ impl SessionEncoder {
         }
     }
 
-    /// Returns whether statements of `bytes` bytes can be encoded on the async runtime without blocking it for long.
-    /// Encoding is cheap if Clew generates no templates and writes no rows to the temporary file.
+    /// Returns whether `bytes` bytes of statements can be encoded on the async runtime without blocking it for long.
+    /// Encoding is cheap if no templates are built and no rows are written to the temporary file.
     fn is_cheap_to_encode(&self, bytes: usize) -> bool {
         self.statements == StatementForm::Full
             && bytes < MAX_INLINE_STATEMENT_BYTES
