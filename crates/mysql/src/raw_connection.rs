@@ -12,7 +12,7 @@ use crate::client::{Client, Error, Socket};
 use crate::own_sessions::{OwnSession, OwnSessionFilter};
 use crate::{failure, refused_logins, statements};
 
-/// `ER_CON_COUNT_ERROR`: the server has reached `max_connections`.
+/// Error code: the server has reached `max_connections`.
 const TOO_MANY_CONNECTIONS_ERROR: u16 = 1040;
 /// Delays before each login retry after [`TOO_MANY_CONNECTIONS_ERROR`].
 /// Their sum is longer than most bursts of connections last.

@@ -119,7 +119,7 @@ pub(crate) struct SessionVariableSetup {
 /// Server errors whose message names the session variable that was not set.
 /// The variable is unknown, read-only or global, or its value, type or scope is invalid.
 const VARIABLE_ERROR_CODES: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
-/// `ER_UNKNOWN_SYSTEM_VARIABLE`: unknown system variable.
+/// Error code for an unknown system variable.
 const UNKNOWN_VARIABLE_ERROR: u16 = 1193;
 
 impl SessionVariableSetup {

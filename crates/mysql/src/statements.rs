@@ -67,7 +67,7 @@ pub(crate) fn statement_ids_query(connections: &[u64]) -> String {
     format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", join_with_commas(connections))
 }
 
-/// `ER_NO_SUCH_THREAD`: the server has no connection with this id.
+/// Error code: the server has no connection with this id.
 pub(crate) const NO_SUCH_THREAD_ERROR: u16 = 1094;
 
 /// Calls a kill procedure of a managed database service, for accounts that are not allowed to run `KILL`.

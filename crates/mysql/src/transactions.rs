@@ -16,10 +16,10 @@ use crate::clock::{self, LocalTimeAge};
 use crate::connection::Connection;
 use crate::{innodb_status, statements};
 
-/// `ER_SPECIFIC_ACCESS_DENIED_ERROR`: the account lacks a privilege, such as PROCESS.
+/// Error code: the account lacks a privilege, such as PROCESS.
 pub(crate) const MISSING_PRIVILEGE_ERROR: u16 = 1227;
 
-/// `ER_CANNOT_CONVERT_STRING`: MySQL's `innodb_trx` cannot represent the text of a running statement.
+/// Error code: MySQL's `innodb_trx` cannot represent the text of a running statement.
 /// The table's statement column supports only characters of up to three bytes.
 /// A single running statement that contains an emoji makes the whole table unreadable (observed on 9.7.4).
 pub(crate) const CANNOT_CONVERT_TEXT_ERROR: u16 = 3854;

@@ -16,7 +16,7 @@ use super::{ERROR_PACKET_HEADER, InFlightFlag};
 const MAX_RESULT_SET_COLUMNS: u64 = 4096;
 /// Maximum size of a column definition packet, in bytes.
 const MAX_COLUMN_DEFINITION_BYTES: usize = 8 << 10;
-/// Status flag `SERVER_MORE_RESULTS_EXISTS`: another result set follows.
+/// Protocol status flag: another result set follows.
 const MORE_RESULTS_STATUS_FLAG: u16 = 0x0008;
 /// First byte of an EOF packet. One EOF packet follows the column definitions, and another follows the rows.
 const EOF_PACKET_HEADER: u8 = 0xfe;

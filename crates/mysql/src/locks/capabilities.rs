@@ -6,7 +6,7 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{doctor, privileges, statements};
 
-/// `ER_UNKNOWN_TABLE`: unknown table in `information_schema`, such as the table of a plugin that is not installed.
+/// Error code for an unknown table in `information_schema`, such as the table of a plugin that is not installed.
 const UNKNOWN_TABLE_ERROR: u16 = 1109;
 
 /// Lock tables that the account can read on a server.
