@@ -1,7 +1,7 @@
-//! Embeds the built web page (`web/dist`) in the program, compressed with gzip.
-//! Without a built page, the program shows build instructions instead.
+//! Embeds the gzip-compressed web page (`web/dist`) in the binary.
+//! If the page has not been built, the binary serves build instructions instead.
 //!
-//! Clew uses no existing crate, because such crates embed uncompressed files or have an unsuitably licensed dependency.
+//! Existing crates either embed files uncompressed or pull in a dependency with an unsuitable license.
 #![allow(clippy::print_stdout, reason = "it is how a build script talks to cargo")]
 
 use std::fmt::Write;
@@ -13,8 +13,8 @@ use flate2::{Compression, GzBuilder};
 
 fn main() -> io::Result<()> {
     let dist = Path::new("../../web/dist");
-    // If `web/dist` is missing, cargo reruns this script and recompiles the crate in every build.
-    // An error is ignored, because a missing folder only makes builds slower.
+    // If `web/dist` is missing, cargo reruns this script and recompiles the crate on every build.
+    // Errors are ignored because a missing folder only slows down builds.
     let _ = fs::create_dir_all(dist);
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={}", dist.display());
@@ -34,7 +34,7 @@ fn main() -> io::Result<()> {
     fs::write(out.join("page.rs"), render_file_table(&paths))
 }
 
-/// Compresses all files in the folder `from` except source maps into the folder `to`, and adds their paths to `paths`.
+/// Compresses all files in `from` except source maps into `to` and appends their paths to `paths`.
 fn compress_folder(from: &Path, to: &Path, prefix: &str, paths: &mut Vec<String>) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let from = entry?.path();
@@ -53,7 +53,7 @@ fn compress_folder(from: &Path, to: &Path, prefix: &str, paths: &mut Vec<String>
     Ok(())
 }
 
-/// Renders the Rust expression for a table of file paths and compressed contents.
+/// Renders a Rust expression for the table of file paths and compressed contents.
 fn render_file_table(paths: &[String]) -> String {
     let mut table = String::from("&[\n");
     for path in paths {

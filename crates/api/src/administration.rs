@@ -1,11 +1,11 @@
 //! Administration API for a domain: projects, users, groups, access keys, policies and the audit log.
 //!
-//! A caller can access only objects in the caller's own domain.
-//! A request for an object in another domain returns 404, as if the object did not exist.
+//! Callers can access only objects in their own domain.
+//! Requests for objects in other domains return 404, as if the objects did not exist.
 //!
 //! Read requests require [`Action::LIST_IDENTITIES`]; write requests require [`Action::MANAGE_IDENTITIES`].
-//! `MANAGE_IDENTITIES` is as powerful as the administrator role, because it permits attaching any policy to any user.
-//! Only administrators can change the account of an administrator.
+//! `MANAGE_IDENTITIES` is as powerful as the administrator role because it allows attaching any policy to any user.
+//! Only administrators can change an administrator's account.
 //!
 //! Temporary credentials cannot create permanent objects; see [`Caller::check_permanent_credentials`].
 
@@ -33,7 +33,7 @@ use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::query::truncate_text;
 
-/// Builds the routes of the administration API. [`crate::routes`] adds these routes to the router.
+/// Builds the administration API routes, which [`crate::routes`] adds to the router.
 pub(crate) fn administration_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(projects::list_projects, projects::create_project))
@@ -59,13 +59,13 @@ pub(crate) fn administration_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(audit::verify_audit))
 }
 
-/// Returns the caller's domain, or an error if the caller is not allowed to list the domain's identities.
+/// Returns the caller's domain, or an error if the caller may not list the domain's identities.
 fn require_identity_read_permission<'a>(service: &AppState, caller: &'a Caller) -> Result<&'a DomainId, ApiError> {
     caller.require_domain_action(service, Action::LIST_IDENTITIES)?;
     Ok(&caller.principal.domain_id)
 }
 
-/// Returns the caller's domain and audit event origin, or an error if the caller is not allowed to change identities.
+/// Returns the caller's domain and audit event origin, or an error if the caller may not change identities.
 fn require_identity_write_permission<'a>(
     service: &AppState,
     caller: &'a Caller,
@@ -75,7 +75,7 @@ fn require_identity_write_permission<'a>(
     Ok((&caller.principal.domain_id, caller.audit_origin()))
 }
 
-/// Returns true if `id` is the caller's own user id and the caller's credentials are not scoped to a project.
+/// Returns `true` if `id` is the caller's own user id and the caller's credentials are not scoped to a project.
 fn is_own_user_id(service: &AppState, caller: &Caller, id: &str) -> bool {
     let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
     id == caller.principal.user_id.as_str()
@@ -83,7 +83,7 @@ fn is_own_user_id(service: &AppState, caller: &Caller, id: &str) -> bool {
 }
 
 /// Returns an error if the caller is not an administrator.
-/// Without this check, a caller could change an administrator's account to gain administrator privileges.
+/// Without this check, a caller could gain administrator privileges by changing an administrator's account.
 fn require_administrator(caller: &Caller) -> Result<(), ApiError> {
     if caller.principal.administrator {
         return Ok(());

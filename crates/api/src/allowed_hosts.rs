@@ -1,4 +1,4 @@
-//! Validation of the `Host` header, to prevent DNS rebinding and links with a forged host.
+//! Validates the `Host` header to prevent DNS rebinding and links with a forged host.
 
 use clew_model::ErrorEntry;
 use http::header::HOST;
@@ -8,13 +8,13 @@ use http::{HeaderMap, Uri};
 use crate::error::ApiError;
 use crate::query::truncate_text;
 
-/// Allowed host names, each for one port or for every port. An empty list allows every host.
+/// Allowed host names, each for a single port or for all ports. An empty list allows all hosts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AllowedHosts(Vec<(String, Option<u16>)>);
 
 impl AllowedHosts {
-    /// Parses host names and addresses such as `clew.example.com`, `clew.example.com:8407` and `[::1]`.
-    /// Returns the first invalid host as the error.
+    /// Parses host names and addresses, such as `clew.example.com`, `clew.example.com:8407` and `[::1]`.
+    /// On failure, returns the first invalid host.
     pub fn parse(hosts: &[String]) -> Result<Self, String> {
         let host = |text: &String| {
             let authority: Authority = text.parse().map_err(|_| text.clone())?;
@@ -27,13 +27,13 @@ impl AllowedHosts {
         hosts.iter().map(host).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Returns an error if the host of a request is not allowed.
+    /// Returns an error if the request's host is not allowed.
     /// The host in an absolute request URI takes precedence over the `Host` header (RFC 9112, section 3.2.2).
     pub(crate) fn check_host(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
         if self.0.is_empty() {
             return Ok(());
         }
-        // A request with two `Host` headers is rejected as ambiguous, because a proxy may use either header.
+        // A request with two `Host` headers is ambiguous because a proxy may use either one, so it is rejected.
         let header = || headers.get(HOST).filter(|_| headers.get_all(HOST).iter().count() == 1)?.to_str().ok();
         let requested = uri.authority().map(Authority::as_str).or_else(header);
         let parsed = requested.and_then(|host| host.parse::<Authority>().ok());
@@ -49,7 +49,7 @@ impl AllowedHosts {
     }
 }
 
-/// Converts a host name to lower case and removes a trailing dot.
+/// Converts a host name to lowercase and strips the trailing dot.
 fn normalize_host(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }

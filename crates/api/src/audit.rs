@@ -1,10 +1,10 @@
 //! Records audit events for requests such as sign-ins, collections and downloads, including refused requests.
 //!
-//! The module `audit/repeated_refusals.rs` counts each caller's repeated refused requests.
+//! The `repeated_refusals` module counts repeated refusals per caller.
 //!
-//! The server records the audit event of a request before it sends the response.
+//! The server records a request's audit event before it sends the response.
 //! If the audit event cannot be recorded, the request fails with an internal error.
-//! For a change to identities, policies or the inventory, the store records the event in the change's transaction.
+//! Changes to identities, policies and the inventory are recorded by the store, in the same transaction as the change.
 
 mod repeated_refusals;
 
@@ -28,9 +28,9 @@ pub(crate) use repeated_refusals::RepeatedRefusals;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-/// Fields of an audit event, which the request handler sets. Clones share the fields.
+/// Audit event fields that the request handler can set. Clones share the same fields.
 ///
-/// Request handlers extract the audit context from the request's extensions.
+/// Request handlers get the audit context from the request's extensions.
 #[derive(Debug, Clone)]
 pub(crate) struct AuditContext(Arc<Mutex<AuditFields>>);
 
@@ -38,14 +38,14 @@ pub(crate) struct AuditContext(Arc<Mutex<AuditFields>>);
 struct AuditFields {
     origin: Origin,
     domain_id: Option<DomainId>,
-    /// Operation name that overrides the route's operation name in the audit event.
+    /// Overrides the route's operation name in the audit event.
     operation: Option<&'static str>,
     target: Option<String>,
     detail: Map<String, Value>,
 }
 
 impl AuditContext {
-    /// Creates the audit fields of a request before the caller is authenticated.
+    /// Creates the audit context for a request whose caller has not been authenticated yet.
     pub(crate) fn new(peer: Option<IpAddr>, request_id: &str) -> Self {
         let actor = Actor::Anonymous { claimed: String::new() };
         let origin = Origin { actor, peer, request_id: request_id.to_owned() };
@@ -58,12 +58,12 @@ impl AuditContext {
         })))
     }
 
-    /// Sets the caller's claimed identity, before the identity is verified.
+    /// Sets the identity that the caller claims, before it is verified.
     pub(crate) fn set_claimed_identity(&self, claimed: &str) {
         self.lock_fields().origin.actor = Actor::Anonymous { claimed: truncate_text(claimed) };
     }
 
-    /// Sets the domain whose audit log receives the event, even if the authentication fails later.
+    /// Sets the domain whose audit log receives the event, even if authentication fails later.
     pub(crate) fn set_domain(&self, domain: &DomainId) {
         self.lock_fields().domain_id = Some(domain.clone());
     }
@@ -75,23 +75,23 @@ impl AuditContext {
             Actor::User { id: user.id.clone(), name: user.name.clone(), domain_id: user.domain_id.clone() };
     }
 
-    /// Replaces the route's operation name in the audit event, for example for a preview.
+    /// Overrides the route's operation name in the audit event, for example for a preview.
     pub(crate) fn set_operation(&self, operation: &'static str) {
         self.lock_fields().operation = Some(operation);
     }
 
-    /// Sets the target in the audit event. The default is the last id in the request path.
+    /// Sets the audit event's target. Defaults to the last id in the request path.
     pub(crate) fn set_target(&self, target: impl Into<String>) {
         self.lock_fields().target = Some(target.into());
     }
 
     /// Adds a detail field to the audit event.
-    /// The value must not contain secrets. Instead of an SQL statement, pass its SQL template.
+    /// The value must not contain secrets: pass a statement's SQL template instead of the statement itself.
     pub(crate) fn add_detail(&self, name: &str, value: impl Into<Value>) {
         self.lock_fields().detail.insert(name.to_owned(), value.into());
     }
 
-    /// Returns the request id, which is also in the response header `X-Request-Id`.
+    /// Returns the request id, which is also sent in the `X-Request-Id` response header.
     pub(crate) fn request_id(&self) -> String {
         self.lock_fields().origin.request_id.clone()
     }
@@ -103,12 +103,12 @@ impl AuditContext {
 
 /// Cancellation token that is cancelled when the client disconnects.
 ///
-/// Every audited request with a `Prefer` header has this token in its extensions.
-/// Without this token, a long poll would continue after the client closes the connection.
+/// Every audited request with a `Prefer` header carries this token in its extensions.
+/// Without this token, a long poll would continue after the client closed the connection.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientDisconnectToken(pub(crate) CancellationToken);
 
-/// Runs the request handler and records the audit event for its response.
+/// Runs the request handler and records an audit event for the response.
 pub(crate) async fn audit_request<F>(
     service: AppState,
     trail: AuditContext,
@@ -129,12 +129,12 @@ where
         request.extensions_mut().insert(ClientDisconnectToken(client_gone.clone()));
         client_gone.drop_guard()
     });
-    // The future is boxed, so that it is not copied into the enclosing futures.
+    // The future is boxed so that it is not copied into the enclosing futures.
     let answer = Box::pin(answer(request));
     let work = async move {
         let response = answer.await;
         let Some(event) = build_audit_event(operation, &trail, &ids, &response) else { return response };
-        // A client can repeat a refused request without limit, so repeated refusals are counted in one audit event.
+        // Clients can repeat refused requests indefinitely, so repeated refusals are counted in a single audit event.
         let recorded = if response.status().is_client_error() {
             let reason = response.extensions().get::<ApiError>().map_or("", ApiError::detail_message_id);
             service.repeated_refusals().record_refusal(&service.store, event, reason).await
@@ -146,11 +146,11 @@ where
             Err(error) => ApiError::internal_error(&error).into_response(),
         }
     };
-    // The event is recorded even if the client disconnects before the response.
+    // The event is recorded even if the client disconnects before receiving the response.
     DetachOnDrop::new(work).await
 }
 
-/// Builds the audit event for a request from its response. Returns `None` if the request is not audited.
+/// Builds a request's audit event from the response. Returns `None` if the request is not audited.
 fn build_audit_event(
     operation: &Operation,
     trail: &AuditContext,
@@ -160,7 +160,7 @@ fn build_audit_event(
     let status = response.status();
     let outcome = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Denied,
-        // Rate-limited requests are counted only in the metrics, because one row per request would fill the disk.
+        // Rate-limited requests are counted only in the metrics because one row per request would fill the disk.
         StatusCode::TOO_MANY_REQUESTS => return None,
         _ if operation.audit_mode == AuditMode::DenialsOnly => return None,
         status if status.is_client_error() || status.is_server_error() => Outcome::Failed,

@@ -1,4 +1,4 @@
-//! Authentication with a token (`X-Auth-Token` or session cookie) or an access key signature (spec section 8.1).
+//! Authenticates requests by token (`X-Auth-Token` or session cookie) or access key signature (spec section 8.1).
 
 use std::sync::Arc;
 
@@ -28,10 +28,10 @@ use crate::iam::auth_attempts::{self, FailureCounterKey};
 use crate::iam::security_token;
 use crate::{ApiSettings, AppState, limits};
 
-/// Request header for the security token of a temporary access key.
+/// Request header that contains a temporary access key's security token.
 const SECURITY_TOKEN_HEADER: &str = "x-security-token";
 
-/// Authenticates a request, reads its body, adds a [`Caller`] extension and calls the handler.
+/// Authenticates the request, reads its body, adds a [`Caller`] extension and calls the handler.
 pub(crate) async fn authenticate_request(
     service: &AppState,
     request: Request,
@@ -67,7 +67,7 @@ pub(crate) async fn authenticate_request(
     Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
 }
 
-/// An authenticated user and the credentials of the request.
+/// Authenticated user and the credentials that were used.
 struct AuthenticatedIdentity {
     user: Arc<User>,
     scope: CredentialScope,
@@ -75,13 +75,13 @@ struct AuthenticatedIdentity {
     proof: CredentialRef,
     /// Expiry of the credentials, if any.
     expires_at: Option<i64>,
-    /// Metadata view that was opened after the complete request was received.
+    /// Read-only metadata snapshot, opened after the entire request was received.
     view: CachedView,
 }
 
 /// Identifies the caller and reads the request body.
 ///
-/// The body of an unauthenticated request is not read, because many large bodies could exhaust the memory.
+/// Bodies of unauthenticated requests are not read, to prevent clients from exhausting memory with many large bodies.
 async fn identify_caller(
     service: &AppState,
     trail: &AuditContext,
@@ -90,7 +90,7 @@ async fn identify_caller(
 ) -> Result<(AuthenticatedIdentity, Bytes), ApiError> {
     let header = parts.headers.get("x-auth-token").map(|token| token.to_str().unwrap_or_default());
     let signed = parts.headers.contains_key(AUTHORIZATION);
-    // Explicit credentials take precedence, because browsers send the cookie with every request.
+    // Explicit credentials take precedence because browsers send the cookie with every request.
     let cookie = if header.is_none() && !signed {
         cookie::read_session_token(&parts.headers, parts.extensions.get())
     } else {
@@ -104,7 +104,7 @@ async fn identify_caller(
         }
         let body = read_request_body(body, &service.settings).await?;
         if has_body {
-            // The token may have been revoked while the client sent the body.
+            // The token may have been revoked while the client was sending the body.
             identity = authenticate_by_token(service, trail, token).await?;
         }
         return Ok((identity, body));
@@ -122,7 +122,7 @@ pub(crate) async fn read_request_body(body: Body, settings: &ApiSettings) -> Res
     let limit = settings.max_body_bytes;
     let too_large =
         || ApiError::with_detail(ErrorEntry::BODY_TOO_LARGE, "body-limit", vec![("limit", limit.to_string())]);
-    // Rejects an oversized body by its declared length, before reading the body.
+    // Reject bodies whose declared length exceeds the limit before reading them.
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large());
     }
@@ -166,14 +166,14 @@ async fn authenticate_by_token(
     Ok(AuthenticatedIdentity { user, scope, credentials, proof, expires_at: Some(expires_at), view })
 }
 
-/// Request that is signed with an existing access key. The signature is not verified yet.
+/// Request signed with an existing access key. The signature has not been verified yet.
 struct SignedRequest {
     authorization: Authorization,
     key: Arc<AccessKey>,
     view: CachedView,
-    /// Identifies the failure counter that is incremented if this request fails authentication.
+    /// Key of the failure counter to increment if this request fails authentication.
     subject: FailureCounterKey,
-    /// True if the failure counter is not zero. A successful authentication resets the counter.
+    /// True if the failure counter is nonzero. Successful authentication resets the counter.
     has_failures: bool,
 }
 
@@ -205,8 +205,8 @@ impl SignedRequest {
         Ok(Self { authorization, key, view, subject, has_failures })
     }
 
-    /// Verifies the signature, and then checks whether the access key is enabled.
-    /// In this order, only a client that has the secret key can receive the error that the access key is disabled.
+    /// Verifies the signature, then checks that the access key is enabled.
+    /// Checking in this order reveals that an access key is disabled only to clients that have the secret key.
     async fn verify_signature(
         self,
         service: &AppState,
@@ -249,7 +249,7 @@ impl SignedRequest {
         };
         let user = require_enabled_user(&self.key.user)?;
         if let Err(error) = service.store.record_access_key_use(&self.key).await {
-            // The timestamp of the last use is only informational, so a failed update does not fail the request.
+            // The last-used timestamp is informational, so failing to update it does not fail the request.
             warn!(%error, "cannot record the last use of an access key");
         }
         if !self.subject.is_address_up_to_date {
@@ -261,9 +261,9 @@ impl SignedRequest {
         Ok(AuthenticatedIdentity { user, scope, credentials, proof, expires_at, view: self.view })
     }
 
-    /// Verifies the security token of a temporary key and returns the scope of the key.
+    /// Verifies a temporary key's security token and returns the key's scope.
     ///
-    /// The header `X-Security-Token` must be signed (spec section 8.1).
+    /// The `X-Security-Token` header must be signed (spec section 8.1).
     async fn check_security_token(
         &self,
         service: &AppState,

@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
-/// Future that continues in a spawned task if it is dropped before completion.
+/// Future that is moved to a spawned task if it is dropped before completion.
 ///
-/// The server drops the future of a request if the client disconnects.
+/// The server drops a request's future if the client disconnects.
 pub(crate) struct DetachOnDrop<F>(Option<Pin<Box<F>>>)
 where
     F: Future<Output: Send> + Send + 'static;

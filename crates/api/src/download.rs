@@ -1,4 +1,4 @@
-//! Download of a stored result as CSV with a header row. Downloads support ranges, entity tags and compression.
+//! Serves stored results as CSV downloads with a header row. Downloads support ranges, entity tags and compression.
 //!
 //! Response bodies are streamed in chunks.
 
@@ -31,7 +31,7 @@ use encoding::ContentEncoding;
 pub(crate) use encoding::accepts_encoding;
 use range::{ByteRange, RangeRequest};
 
-/// Stored result that is sent as a response body, preceded by a header row.
+/// Stored result to send as a response body, preceded by a header row.
 #[derive(Debug)]
 pub(crate) struct ResultDownload {
     pub(crate) header: Vec<u8>,
@@ -43,7 +43,7 @@ pub(crate) struct ResultDownload {
 }
 
 impl ResultDownload {
-    /// Builds the response for the method and headers of a request.
+    /// Builds the response for a request with the given method and headers.
     ///
     /// The `Range` header applies only to GET requests (RFC 9110, section 14.2).
     pub(crate) fn respond(self, method: &Method, headers: &HeaderMap) -> Result<Response, ApiError> {
@@ -62,7 +62,7 @@ impl ResultDownload {
         };
         let tag = match encoding {
             ContentEncoding::Identity => plain_tag,
-            // The tag is weak, because the compressed bytes depend on how many bytes each read returns.
+            // The tag is weak because the compressed bytes depend on how many bytes each read returns.
             encoding => format!("W/\"{}-{}\"", self.tag, encoding.name()),
         };
         let not_modified = conditional::is_not_modified(headers, &tag);
@@ -109,7 +109,7 @@ impl ResultDownload {
         }
     }
 
-    /// Streams a byte range of the download, which consists of the header row and the stored result.
+    /// Streams a byte range of the download (header row plus stored result).
     fn stream_range(self, part: ByteRange) -> Either<BodyStream, impl Stream<Item = io::Result<Bytes>>> {
         let boundary = self.header.len() as u64;
         let end = part.last + 1;

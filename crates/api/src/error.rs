@@ -15,18 +15,18 @@ use utoipa::ToSchema;
 
 use crate::messages::format_message;
 
-/// Maximum length of the path and query of a request, in bytes (spec section 5.3).
+/// Maximum length of a request's path and query, in bytes (spec section 5.3).
 pub(crate) const MAX_URI_BYTES: usize = 32 << 10;
 
-/// `Retry-After` value for a request that exceeds a concurrency limit, in seconds.
+/// `Retry-After` value for requests that exceed a concurrency limit, in seconds.
 pub(crate) const RETRY_AFTER_SECONDS: u64 = 5;
 
-/// Error that fails a request. [`crate::request_layer`] adds the response body in the requested language.
+/// Error returned for a failed request. [`crate::request_layer`] adds the response body in the requested language.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
     pub(crate) entry: ErrorEntry,
     pub(crate) detail: ErrorDetail,
-    /// Value of the header `Retry-After`, in seconds.
+    /// Value of the `Retry-After` header, in seconds.
     pub(crate) retry_after: Option<u64>,
     /// Diagnostics of an invalid policy.
     pub(crate) errors: Vec<FindingView>,
@@ -35,7 +35,7 @@ pub(crate) struct ApiError {
 /// Details of an error.
 #[derive(Debug, Clone)]
 pub(crate) enum ErrorDetail {
-    /// Id of a message in the message catalogue, and the values of its variables.
+    /// Message id in the message catalogue and the values of the message's variables.
     Message(&'static str, Vec<(&'static str, String)>),
     /// Failure of a node read.
     Failure(Failure),
@@ -89,50 +89,50 @@ impl ApiError {
         Self::with_detail(entry, "", Vec::new())
     }
 
-    /// Creates an error with a detail message from the message catalogues.
+    /// Creates an error with a detail message from the message catalogue.
     pub(crate) fn with_detail(entry: ErrorEntry, id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
         Self { entry, detail: ErrorDetail::Message(id, arguments), retry_after: None, errors: Vec::new() }
     }
 
-    /// Creates the error for an invalid parameter.
+    /// Creates an error for an invalid parameter.
     pub(crate) fn invalid_parameter(id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
         Self::with_detail(ErrorEntry::INVALID_PARAMETER, id, arguments)
     }
 
-    /// Creates the error for a parameter or field whose value is not allowed.
+    /// Creates an error for a parameter or field whose value is not allowed.
     pub(crate) fn value_not_allowed(field: &'static str, given: String, allowed: &[&str]) -> Self {
         let arguments = vec![("field", field.into()), ("given", given), ("allowed", allowed.join(", "))];
         Self::invalid_parameter("parameter-not-one-of", arguments)
     }
 
-    /// Creates the error for a parameter or field whose numeric value is out of range.
+    /// Creates an error for a parameter or field whose numeric value is out of range.
     pub(crate) fn value_out_of_range(field: &'static str, given: String, range: &RangeInclusive<i64>) -> Self {
         let (min, max) = (range.start().to_string(), range.end().to_string());
         let arguments = vec![("field", field.into()), ("given", given), ("min", min), ("max", max)];
         Self::invalid_parameter("parameter-range", arguments)
     }
 
-    /// Creates the error for a path and query longer than [`MAX_URI_BYTES`].
+    /// Creates an error for a request whose path and query exceed [`MAX_URI_BYTES`].
     pub(crate) fn uri_too_long() -> Self {
         Self::with_detail(ErrorEntry::URI_TOO_LONG, "uri-limit", vec![("limit", MAX_URI_BYTES.to_string())])
     }
 
-    /// Creates the error for an exceeded rate limit. `wait` is the duration until the next permit is available.
+    /// Creates an error for an exceeded rate limit. `wait` is the time until the next permit becomes available.
     pub(crate) fn rate_limit_exceeded(wait: Duration) -> Self {
-        // The wait is rounded up, because the rate limit would refuse an early retry again.
+        // The wait is rounded up because an early retry would be refused again.
         let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
         let detail =
             Self::with_detail(ErrorEntry::TOO_MANY_REQUESTS, "retry-after", vec![("seconds", seconds.to_string())]);
         Self { retry_after: Some(seconds), ..detail }
     }
 
-    /// Creates the error for an exceeded concurrency limit of a principal.
+    /// Creates an error for a principal that exceeded a concurrency limit.
     pub(crate) fn concurrency_limit_exceeded(id: &'static str, limit: usize) -> Self {
         let detail = Self::with_detail(ErrorEntry::TOO_MANY_REQUESTS, id, vec![("limit", limit.to_string())]);
         Self { retry_after: Some(RETRY_AFTER_SECONDS), ..detail }
     }
 
-    /// Creates the error for an internal failure. The cause is logged but not sent to the client.
+    /// Creates an error for an internal failure. The cause is logged but not sent to the client.
     pub(crate) fn internal_error(cause: &dyn std::fmt::Display) -> Self {
         error!(error = %cause, "request failed with an internal error");
         Self::new(ErrorEntry::INTERNAL)
@@ -216,7 +216,7 @@ impl From<StoreError> for ApiError {
                 Self::with_detail(ErrorEntry::IAM_CONFLICT, "name-taken", vec![("name", name)])
             }
             StoreError::IssuingCredentialsRevoked => Self::new(ErrorEntry::IAM_INVALID_TOKEN),
-            // The object was deleted after the handler had found it.
+            // The object was deleted after the handler looked it up.
             StoreError::Unknown { what, name } => {
                 Self::with_detail(ErrorEntry::IAM_UNKNOWN, "iam-target", vec![("target", what.into()), ("id", name)])
             }

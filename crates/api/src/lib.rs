@@ -1,13 +1,13 @@
-//! HTTP server of Clew.
+//! Clew's HTTP server.
 //!
 //! - `taurusdb/` implements the wire-compatible TaurusDB API.
 //! - `iam/` implements the identity API that the Huawei Cloud SDKs require.
 //! - `administration/` and `console/` implement Clew's own API and serve the web page.
-//! - `ops/` implements the endpoints for operators.
+//! - `ops/` implements the operations endpoints.
 //!
-//! A handler parses the request, calls the lower-level crates and builds the response.
+//! Each handler parses the request, calls the lower-level crates and builds the response.
 //! `clew_iam::decision` evaluates policies, and `clew_worker` schedules collections.
-//! The crate `clew-mysql` queries the MySQL servers, and `clew-store` stores metadata and results.
+//! `clew_mysql` queries the MySQL servers, and `clew_store` stores metadata and results.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -87,7 +87,7 @@ pub use ops::metrics::Metrics;
 pub use routes::openapi_json;
 pub use serve::{Listener, ServeError, TlsConfig, serve};
 
-/// State of the API server. Cloning is cheap, because all clones share one [`Arc`].
+/// API server state. Clones are cheap because they share a single [`Arc`].
 #[derive(Debug, Clone)]
 pub struct AppState(Arc<SharedState>);
 
@@ -105,12 +105,12 @@ struct SharedState {
 }
 
 impl AppState {
-    /// Returns the cache of the policies that apply to each user.
+    /// Returns the cache of users' policies.
     pub(crate) fn policy_cache(&self) -> &PolicyCache {
         &self.0.policy_cache
     }
 
-    /// Returns the cache that contains the server instance of each user's latest session list per node.
+    /// Returns the cache that records which server instance each user's latest session list per node came from.
     pub(crate) fn session_list_servers(&self) -> &SessionListServers {
         &self.0.session_list_servers
     }
@@ -120,16 +120,16 @@ impl AppState {
         &self.0.password_check_locks
     }
 
-    /// Acquires a slot for an event stream of a principal.
+    /// Acquires an event stream slot for a principal.
     ///
     /// Returns an error if the principal already has [`ApiSettings::max_streams_per_principal`] open streams.
     pub(crate) fn acquire_stream_slot(&self, user: &UserId) -> Result<KeyedSlot<UserId>, ApiError> {
         self.acquire_slot(&self.0.stream_slots, user, ClientLimit::Streams, "too-many-streams")
     }
 
-    /// Acquires a slot for a long poll of a principal.
+    /// Acquires a long poll slot for a principal.
     ///
-    /// Returns an error if the principal already has [`ApiSettings::max_long_polls_per_principal`] long polls.
+    /// Returns an error if the principal already has [`ApiSettings::max_long_polls_per_principal`] pending long polls.
     pub(crate) fn acquire_long_poll_slot(&self, user: &UserId) -> Result<KeyedSlot<UserId>, ApiError> {
         self.acquire_slot(&self.0.long_poll_slots, user, ClientLimit::LongPolls, "too-many-long-polls")
     }
@@ -187,13 +187,13 @@ impl Deref for AppState {
 /// Components of an [`AppState`].
 #[derive(Debug)]
 pub struct AppComponents {
-    /// Store of metadata and results.
+    /// Store for metadata and results.
     pub store: Store,
-    /// Queue of collections.
+    /// Queue of session collections.
     pub collections: CollectionQueue,
     /// Limits of node reads during a request.
     pub node_reads: NodeReadLimits,
-    /// Executor of kills.
+    /// Executor for kills.
     pub kills: KillExecutor,
     /// Queue and preview of intelligent kills.
     pub intelligent_kills: IntelligentKillQueue,
@@ -201,31 +201,31 @@ pub struct AppComponents {
     pub settings: ApiSettings,
     /// Rate limits.
     pub limits: RateLimits,
-    /// Metrics of the process.
+    /// Metrics for the server process.
     pub metrics: Metrics,
 }
 
 /// Limits of the HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiSettings {
-    /// Maximum size of a request body, in bytes.
+    /// Maximum request body size, in bytes.
     pub max_body_bytes: usize,
-    /// Timeout for receiving the head of a request. The timeout also applies to idle keep-alive connections.
+    /// Timeout for receiving a request head. Also applies to idle keep-alive connections.
     pub header_read_timeout: Duration,
     /// Timeout for receiving a complete request body.
     pub body_read_timeout: Duration,
-    /// Timeout after which a connection is closed if the client does not read the response.
+    /// Time after which a connection is closed if the client has stopped reading the response.
     pub write_timeout: Duration,
     /// Timeout for the start of a response.
     pub request_timeout: Duration,
     /// Timeout for a TLS handshake.
     pub tls_handshake_timeout: Duration,
-    /// Maximum number of regular connections. Further connections are accepted only as reserved connections.
+    /// Maximum number of regular connections. Connections beyond this limit are accepted only as reserved connections.
     pub max_connections: usize,
-    /// Number of additional connections that are reserved for operations endpoints.
+    /// Number of additional connections reserved for the operations endpoints.
     ///
-    /// Each reserved connection serves one request to `/healthz`, `/readyz` or `/metrics` and refuses other requests.
-    /// If the number is 0, excess connections wait in the accept queue of the operating system.
+    /// Each reserved connection serves a single request to `/healthz`, `/readyz` or `/metrics` and refuses all others.
+    /// If 0, excess connections wait in the operating system's accept queue.
     pub max_reserved_connections: usize,
     /// Maximum number of open event streams per principal. 0 disables the limit.
     pub max_streams_per_principal: usize,
@@ -233,22 +233,22 @@ pub struct ApiSettings {
     pub max_long_polls_per_principal: usize,
     /// Maximum number of connections per peer (an IPv4 address or an IPv6 /64 prefix). 0 disables the limit.
     ///
-    /// Further connections of the peer become reserved connections. They are closed if no reserved connection is free.
+    /// Further connections from the peer are treated as reserved connections, and closed if no reserved slot is free.
     /// Trusted proxies are exempt from the limit.
     pub max_connections_per_peer: usize,
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.
     pub trusted_proxies: TrustedProxies,
     /// Accepted values of the `Host` header.
     pub allowed_hosts: AllowedHosts,
-    /// Enables the header `Strict-Transport-Security` in responses over TLS.
+    /// Sends the `Strict-Transport-Security` header in responses over TLS.
     pub hsts: bool,
-    /// Grace period for responses in progress when the server shuts down.
+    /// Grace period for in-progress responses when the server shuts down.
     pub shutdown_grace_period: Duration,
-    /// Lifetime of a token (spec section 3.2: 24 hours).
+    /// Token lifetime (spec section 3.2: 24 hours).
     pub token_lifetime: Duration,
-    /// Restricts the server to the health and metrics endpoints. Other paths return the error "no such API".
+    /// Serves only the health and metrics endpoints. All other paths return the error "no such API".
     pub operations_only: bool,
-    /// Time window for counting a caller's repeated refusals for the same reason. One audit event contains the count.
+    /// Time window in which a caller's repeated refusals for the same reason are counted in a single audit event.
     pub refusal_count_window: Duration,
 }
 

@@ -1,11 +1,11 @@
-//! Rate limits per principal and, before authentication, per peer address.
+//! Rate limits per principal and, before authentication, per client address.
 //!
-//! Each peer address has two quotas of the same size.
-//! The first quota limits sign-ins. If the first quota is exhausted, only sign-ins are refused.
+//! Each client address has two quotas of the same size.
+//! The first quota limits sign-ins. When it is exhausted, only sign-ins are refused.
 //! The second quota limits failed authentications of any kind.
-//! If the second quota is exhausted, requests that require authentication are refused before the credential check.
-//! Even requests with valid credentials are refused, because every checked guess would help an attacker.
-//! A successful request consumes no quota of its peer address, because thousands of users can share one address.
+//! When it is exhausted, all requests that require authentication are refused before their credentials are checked.
+//! This includes requests with valid credentials: otherwise, an attacker could continue to guess credentials.
+//! Successful requests do not count against the address because thousands of users can share one address.
 
 mod keyed_limiter;
 pub(crate) mod keyed_slots;
@@ -27,16 +27,16 @@ use crate::error::ApiError;
 use crate::ops::metrics::{ClientLimit, Metrics};
 use keyed_limiter::KeyedLimiter;
 
-/// Rates and burst sizes of the rate limits. A rate or burst of 0 disables the limit.
+/// Rates and burst sizes for the rate limits. A rate or burst size of 0 disables the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateSettings {
     /// Sustained rate of requests per principal, per second.
     pub principal_per_second: u32,
     /// Burst size of requests per principal.
     pub principal_burst: u32,
-    /// Sustained rate of sign-ins per peer, per second. The same rate applies to failed authentications.
+    /// Sustained rate of sign-ins per peer, per second. Also applies to failed authentications.
     pub peer_per_second: u32,
-    /// Burst size of sign-ins per peer. The same burst size applies to failed authentications.
+    /// Burst size of sign-ins per peer. Also applies to failed authentications.
     pub peer_burst: u32,
 }
 
@@ -46,16 +46,16 @@ impl Default for RateSettings {
     }
 }
 
-/// Number of policy bytes whose evaluation consumes the quota of one additional request.
+/// Number of evaluated policy bytes that count as one additional request.
 const POLICY_BYTES_PER_CHARGED_REQUEST: usize = 32 << 10;
-/// Number of policy document bytes whose parsing consumes the quota of one additional request.
+/// Number of parsed policy document bytes that count as one additional request.
 ///
-/// Parsing can be expensive, because the parser compares each unknown word with all valid words.
+/// Parsing can be expensive because the parser compares each unknown word with all valid words to suggest a correction.
 const DOCUMENT_BYTES_PER_CHARGED_REQUEST: usize = 4 << 10;
-/// Number of [`clew_iam::decision::WorkBudget`] units that consume the quota of one additional request.
+/// Number of [`clew_iam::decision::WorkBudget`] units that count as one additional request.
 const WORK_UNITS_PER_CHARGED_REQUEST: u64 = 1 << 20;
 
-/// Rate limiters for principals and peers. Clones share the quotas.
+/// Rate limiters for principals and peers. Clones share the same quotas.
 #[derive(Debug, Clone)]
 pub struct RateLimits(Arc<Limiters>);
 
@@ -68,7 +68,7 @@ struct Limiters {
 }
 
 impl RateLimits {
-    /// Creates rate limiters with full quotas. `metrics` counts the refused requests.
+    /// Creates rate limiters with full quotas. Refused requests are counted in `metrics`.
     #[must_use]
     pub fn new(rates: RateSettings, metrics: Metrics) -> Self {
         let per_peer = || KeyedLimiter::new(rates.peer_per_second, rates.peer_burst);
@@ -80,7 +80,7 @@ impl RateLimits {
         }))
     }
 
-    /// Returns an error if the peer has exhausted its quota of failed authentications. Consumes no quota.
+    /// Returns an error if the peer has exhausted its quota of failed authentications. Does not consume any quota.
     pub(crate) fn check_failed_authentication_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
         let failures = self.0.failures.as_ref();
         failures
@@ -88,7 +88,7 @@ impl RateLimits {
             .map_err(|wait| self.reject_request(ClientLimit::Failures, wait))
     }
 
-    /// Consumes one sign-in from the peer's quota. Returns an error if the peer has no quota left.
+    /// Counts a sign-in against the peer's quota. Returns an error if the quota is exhausted.
     pub(crate) fn check_sign_in_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
         self.check_failed_authentication_limit(peer)?;
         let sign_ins = self.0.sign_ins.as_ref();
@@ -97,7 +97,7 @@ impl RateLimits {
             .map_err(|wait| self.reject_request(ClientLimit::SignIns, wait))
     }
 
-    /// Consumes one failed authentication from the peer's quota. An exhausted quota affects only later requests.
+    /// Counts a failed authentication against the peer's quota. An exhausted quota affects only later requests.
     pub(crate) fn record_auth_failure(&self, peer: IpAddr) {
         if let Some(failures) = &self.0.failures
             && failures.consume_permit(&peer.into()).is_err()
@@ -106,7 +106,7 @@ impl RateLimits {
         }
     }
 
-    /// Returns an error if the principal has exhausted its request quota. Consumes no quota.
+    /// Returns an error if the principal has exhausted its request quota. Does not consume any quota.
     pub(crate) fn check_principal_rate_limit(&self, user: &UserId) -> Result<(), ApiError> {
         let principals = self.0.principals.as_ref();
         principals
@@ -114,17 +114,17 @@ impl RateLimits {
             .map_err(|wait| self.reject_request(ClientLimit::Principal, wait))
     }
 
-    /// Consumes the principal's quota for a request that evaluates policies with a total of `bytes` bytes.
+    /// Charges the principal's quota for a request that evaluates `bytes` bytes of policies in total.
     ///
-    /// A request that evaluates large policies consumes the quota of several requests.
-    /// A refused request consumes no quota, so that a later retry can succeed.
+    /// Evaluating large policies counts as several requests.
+    /// Refused requests do not consume any quota, so a later retry can succeed.
     pub(crate) fn charge_policy_evaluation(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         self.charge_principal(user, 1 + bytes / POLICY_BYTES_PER_CHARGED_REQUEST)
     }
 
-    /// Consumes the principal's quota for parsing a policy document with a length of `bytes` bytes.
+    /// Charges the principal's quota for parsing a policy document of `bytes` bytes.
     ///
-    /// Every [`DOCUMENT_BYTES_PER_CHARGED_REQUEST`] bytes consume the quota of one request.
+    /// Every [`DOCUMENT_BYTES_PER_CHARGED_REQUEST`] bytes count as one request.
     pub(crate) fn charge_policy_document(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         match bytes / DOCUMENT_BYTES_PER_CHARGED_REQUEST {
             0 => Ok(()),
@@ -132,10 +132,10 @@ impl RateLimits {
         }
     }
 
-    /// Creates the work budget for evaluating the policies of one request.
+    /// Creates the work budget for evaluating policies during a single request.
     ///
-    /// Every [`WORK_UNITS_PER_CHARGED_REQUEST`] units immediately consume the quota of one additional request.
-    /// Because the quota is consumed immediately, concurrent requests share the remaining quota.
+    /// Every [`WORK_UNITS_PER_CHARGED_REQUEST`] units are immediately charged as one additional request.
+    /// As the quota is charged immediately, concurrent requests share what remains of it.
     pub(crate) fn create_work_budget(&self, user: &UserId) -> Arc<WorkBudget> {
         if self.0.principals.is_none() {
             return Arc::default();
@@ -159,7 +159,7 @@ impl RateLimits {
     }
 }
 
-/// Middleware for the sign-in routes, which checks the sign-in limit and counts failed sign-ins.
+/// Middleware that enforces the sign-in limit and counts failed sign-ins.
 pub(crate) async fn limit_sign_ins(service: &AppState, request: Request, next: Next) -> Response {
     let peer = client_ip(request.extensions());
     if let Some(peer) = peer
@@ -176,7 +176,7 @@ pub(crate) async fn limit_sign_ins(service: &AppState, request: Request, next: N
     response
 }
 
-/// Returns the client address of a request, or `None` in a test that calls the router directly.
+/// Returns the request's client address, or `None` in tests that call the router directly.
 pub(crate) fn client_ip(extensions: &Extensions) -> Option<IpAddr> {
     extensions.get::<ClientAddr>().map(|connection| connection.ip)
 }

@@ -1,4 +1,4 @@
-//! Messages in English and Chinese from the Fluent files in `messages/`.
+//! English and Chinese messages, loaded from the Fluent files in `messages/`.
 
 use std::sync::LazyLock;
 
@@ -14,7 +14,7 @@ static ENGLISH_BUNDLE: LazyLock<Bundle> =
 static CHINESE_BUNDLE: LazyLock<Bundle> =
     LazyLock::new(|| load_message_bundle(langid!("zh-CN"), include_str!("../messages/zh-cn.ftl")));
 
-/// Formats a message with its variables. An unknown id is returned unchanged.
+/// Formats a message with the given variables. Returns unknown ids unchanged.
 pub(crate) fn format_message(language: Language, id: &str, variables: &[(&str, String)]) -> String {
     let bundle = match language {
         Language::EnUs => &*ENGLISH_BUNDLE,

@@ -1,4 +1,4 @@
-//! Node reads during a request, with time limits. The crate `clew-mysql` limits the concurrent reads per node.
+//! Reads nodes during a request, subject to time limits. `clew_mysql` limits the number of concurrent reads per node.
 
 use std::future::Future;
 
@@ -10,27 +10,27 @@ use clew_worker::LoginAttempt;
 use crate::AppState;
 use crate::error::{ApiError, ErrorDetail};
 
-/// Limits of node reads during a request.
+/// Limits for node reads during a request.
 #[derive(Debug, Clone, Default)]
 pub struct NodeReadLimits {
     limits: ReadLimits,
 }
 
 impl NodeReadLimits {
-    /// Creates the settings from the limits for a single read.
+    /// Creates the limits from those for a single read.
     #[must_use]
     pub fn new(limits: ReadLimits) -> Self {
         Self { limits }
     }
 
-    /// Returns the limits of one read.
+    /// Returns the limits for a single read.
     pub(crate) fn limits(&self) -> ReadLimits {
         self.limits
     }
 }
 
 impl AppState {
-    /// Reads a node, subject to time and concurrency limits. A failure becomes an error response with the reason.
+    /// Reads a node, subject to time and concurrency limits. Converts failures into error responses with the reason.
     pub(crate) async fn read_node<T, F>(&self, node: &Node, read: impl FnOnce(ReadLimits) -> F) -> Result<T, ApiError>
     where
         F: Future<Output = Result<T, Failure>>,
@@ -38,10 +38,10 @@ impl AppState {
         self.try_read_node(node, read).await.map_err(node_failure_error)
     }
 
-    /// Reads a node like `read_node`, but returns the failure instead of an error response.
+    /// Reads a node like [`Self::read_node`], but returns the failure itself instead of an error response.
     ///
-    /// All request handlers read nodes with this method, because it applies a backoff after a refused login.
-    /// Without this backoff, repeated requests could lock out Clew's database account.
+    /// All request handlers must read nodes through this method or `read_node`: both back off after a refused login.
+    /// Without the backoff, repeated requests could get Clew's database account locked.
     pub(crate) async fn try_read_node<T, F>(
         &self,
         node: &Node,
@@ -57,7 +57,7 @@ impl AppState {
     }
 }
 
-/// Returns an error if this Clew server cannot reach the node's zone.
+/// Returns an error if this Clew server cannot reach the node's network zone.
 pub(crate) fn require_reachable_zone(service: &AppState, node: &Node) -> Result<(), Failure> {
     match &node.zone {
         Some(zone) if !service.store.can_reach_zone(Some(zone)) => {
@@ -69,7 +69,7 @@ pub(crate) fn require_reachable_zone(service: &AppState, node: &Node) -> Result<
     }
 }
 
-/// Builds the error response for a failed read of a node.
+/// Builds the error response for a failed node read.
 pub(crate) fn node_failure_error(failure: Failure) -> ApiError {
     ApiError { detail: ErrorDetail::Failure(failure), ..ApiError::new(ErrorEntry::INTERNAL) }
 }

@@ -1,4 +1,4 @@
-//! OpenAPI document of the API. The document describes the routes and the parts that all routes share.
+//! OpenAPI document for the API. Describes all routes and the parts they share.
 
 use clew_model::ErrorEntry;
 use utoipa::OpenApi;
@@ -58,7 +58,7 @@ const COMMON_ERRORS: [(ErrorEntry, &str); 5] = [
     (ErrorEntry::INTERNAL, "Internal error of Clew"),
     (ErrorEntry::UNAVAILABLE, "Clew is shutting down or overloaded, or the request timed out"),
 ];
-/// Additional error responses of operations that require authentication.
+/// Additional error responses for operations that require authentication.
 const AUTHENTICATED_ERRORS: [(ErrorEntry, &str); 5] = [
     (ErrorEntry::NOT_AUTHENTICATED, "The credentials are missing, invalid or expired"),
     (ErrorEntry::FOREIGN_PROJECT, "No policy allows the action, or a policy denies it"),
@@ -66,10 +66,10 @@ const AUTHENTICATED_ERRORS: [(ErrorEntry, &str); 5] = [
     (ErrorEntry::BODY_TOO_LARGE, "The request body exceeds the maximum size"),
     (ErrorEntry::TOO_MANY_REQUESTS, "The rate limit is exceeded; Retry-After contains the time to wait, in seconds"),
 ];
-/// Additional error response of operations with a path parameter.
+/// Additional error response for operations with a path parameter.
 const NOT_FOUND_ERROR: (ErrorEntry, &str) = (ErrorEntry::UNKNOWN_NODE, "An object in the path does not exist");
 
-/// Adds operation ids and common error responses to the operations of an OpenAPI document.
+/// Adds operation ids and common error responses to the operations in an OpenAPI document.
 pub(crate) fn postprocess_document(openapi: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut openapi.paths.paths {
         for (method, described) in operations_by_method(item) {

@@ -1,14 +1,14 @@
-//! Operation name and audit mode of each route. The names follow the TaurusDB and IAM APIs where possible.
+//! Operation name and audit mode of each route. Where possible, the names match the TaurusDB and IAM APIs.
 
 use axum::extract::MatchedPath;
 use http::{Method, Request};
 
-/// Outcomes of an operation that are recorded in the audit log.
+/// Which of an operation's outcomes are recorded in the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuditMode {
     /// Every outcome.
     Always,
-    /// Only denials, because the store records a successful change in the transaction of the change.
+    /// Only denials. The store records successful changes itself, in the same transaction as the change.
     DenialsOnly,
 }
 
@@ -46,7 +46,7 @@ macro_rules! instance {
     };
 }
 
-/// All audited operations. A unit test compares this table with the routes.
+/// All audited operations. A unit test checks this table against the routes.
 pub(crate) const OPERATIONS: &[Operation] = &[
     operation("POST", node!("realtime-session"), "CollectRealtimeSession", AuditMode::Always),
     operation("GET", node!("realtime-session-task"), "ShowRealtimeSessionTaskStatus", AuditMode::DenialsOnly),
@@ -168,10 +168,10 @@ pub(crate) const OPERATIONS: &[Operation] = &[
 ];
 
 impl Operation {
-    /// Returns the operation of a request, or `None` for a public route.
+    /// Returns the request's operation, or `None` for a public route.
     pub(crate) fn for_request<B>(request: &Request<B>) -> Option<&'static Self> {
         let path = request.extensions().get::<MatchedPath>()?.as_str();
-        // A HEAD request is handled by the GET route.
+        // HEAD requests are handled by the GET route.
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
         OPERATIONS.iter().find(|operation| operation.path == path && operation.method == method.as_str())
     }

@@ -1,4 +1,4 @@
-//! Endpoints for operators: health, metrics and the OpenAPI document.
+//! Operations endpoints: health, metrics and the OpenAPI document.
 
 pub(crate) mod health;
 pub(crate) mod metrics;

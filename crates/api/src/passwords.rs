@@ -1,4 +1,4 @@
-//! Password hashing on blocking threads, with a concurrency limit.
+//! Hashes passwords on blocking threads, with limited concurrency.
 
 use std::sync::LazyLock;
 
@@ -9,18 +9,18 @@ use tokio::task::spawn_blocking;
 
 use crate::error::ApiError;
 
-/// Permits for password hashing. Each hash uses 19 MiB and a CPU core, and unauthenticated clients can trigger hashing.
+/// Limits concurrent password hashing, which uses 19 MiB and a CPU core per hash and needs no authentication.
 static HASHING_PERMITS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
 
-/// Hashes a password into a PHC hash string.
+/// Hashes a password and returns the hash in PHC string format.
 pub(crate) async fn hash_password(password: SecretString) -> Result<String, ApiError> {
     run_with_hashing_permit(move || password::hash_password(&password))
         .await?
         .map_err(|error| ApiError::internal_error(&error))
 }
 
-/// Verifies a password against a PHC hash string.
-/// If `hash` is `None`, the check fails after the same time as for a wrong password.
+/// Verifies a password against a hash in PHC string format.
+/// If `hash` is `None`, the check takes as long as for a wrong password, then fails.
 pub(crate) async fn verify_password(given: SecretString, hash: Option<String>) -> Result<bool, ApiError> {
     run_with_hashing_permit(move || {
         if let Some(hash) = hash {

@@ -1,4 +1,4 @@
-//! Cache of users' parsed policies, which are loaded from the store.
+//! Caches users' policies, which are loaded from the store and parsed.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use tracing::error;
 /// Maximum number of users in the cache.
 const MAX_CACHED_USERS: usize = 1024;
 
-/// Cache of user policies. An entry is valid until identities or policies change. Clones share the cache.
+/// Cache of users' policies. Entries are valid until identities or policies change. Clones share the same cache.
 #[derive(Debug, Clone)]
 pub(crate) struct PolicyCache(Arc<VersionedCache<UserId, Arc<[Grant]>>>);
 
@@ -24,7 +24,7 @@ impl Default for PolicyCache {
 }
 
 impl PolicyCache {
-    /// Returns the policies that apply to a user, from the cache or from the store.
+    /// Returns the policies that apply to a user, loading them from the store if they are not cached.
     pub(crate) async fn get_or_load(
         &self,
         store: &Store,
@@ -41,16 +41,16 @@ impl PolicyCache {
     }
 }
 
-/// Minimum policy size, in bytes, for which parsing and evaluation run outside the async threads.
+/// Policy size, in bytes, from which parsing and evaluation no longer run on the async threads.
 const LARGE_POLICY_BYTES: usize = 8 << 10;
-/// Number of used work units after which a request's further evaluations run outside the async threads.
+/// Number of used work units from which a request's further evaluations no longer run on the async threads.
 const LARGE_WORK_UNITS: u64 = 64 << 10;
 
-/// Runs an evaluation of a principal's policies.
+/// Runs `evaluation` with the principal's policies.
 ///
-/// A large evaluation runs in [`block_in_place`], so that it does not delay other requests.
+/// Large evaluations run in [`block_in_place`] so that they do not delay other requests.
 pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnce() -> T) -> T {
-    // The current-thread runtime of tests does not support `block_in_place`.
+    // The current-thread runtime used in tests does not support `block_in_place`.
     let is_multi_threaded =
         || Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
     let is_large =
@@ -60,7 +60,7 @@ pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnc
 
 /// Loads and parses the policies that apply to a user.
 ///
-/// If one policy cannot be parsed, returns no policies, because the invalid policy could contain a Deny statement.
+/// Returns no policies if any of them cannot be parsed because the invalid policy could contain a Deny statement.
 pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
     let (stored, user) = (store.list_user_grants(user).await?, user.clone());
     let bytes: usize = stored.iter().map(StoredGrant::document_len).sum();
@@ -69,7 +69,7 @@ pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[G
     if bytes < LARGE_POLICY_BYTES {
         return Ok(parse());
     }
-    // A panic of the parser is treated like an invalid policy.
+    // A parser panic is treated like an invalid policy.
     Ok(spawn_blocking(parse).await.unwrap_or_default())
 }
 

@@ -1,7 +1,7 @@
-//! Middleware around every route.
+//! Middleware that wraps every route.
 //!
-//! The middleware adds the request id, checks the host, records the audit event and enforces the request timeout.
-//! The middleware also builds error bodies in the requested language, adds security headers and records metrics.
+//! Adds the request id, checks the host, records the audit event and enforces the request timeout.
+//! Also builds error bodies in the requested language, adds security headers and records metrics.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -36,13 +36,13 @@ const HEALTH_ROUTES: [&str; 2] = ["/healthz", "/readyz"];
 pub(crate) enum RouteAuth {
     /// No authentication.
     Public,
-    /// The route requires no authentication, because it signs users in. A rate limit per peer applies.
+    /// No authentication because the route signs users in. Rate-limited per peer.
     SignIn,
     /// Valid credentials.
     Authenticated,
 }
 
-/// Middleware function that runs code before and after the handler of every route.
+/// Middleware function that wraps every route's handler.
 pub(crate) async fn handle_request(
     State((service, auth)): State<(AppState, RouteAuth)>,
     mut request: Request,
@@ -108,7 +108,7 @@ fn path_and_query_length(request: &Request) -> usize {
     request.uri().path_and_query().map_or(0, |uri| uri.as_str().len())
 }
 
-/// Runs the request handler with a timeout. A panic or a timeout fails only this request.
+/// Runs the request handler with a timeout. Panics and timeouts fail only this request.
 async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next: Next) -> Response {
     let limit = service.settings.request_timeout;
     let response = async {
@@ -134,9 +134,9 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
     }
 }
 
-/// Returns the error for a request that axum itself rejected, such as a request whose path is not UTF-8.
+/// Returns the error for a request that axum itself rejected, for example because the path is not valid UTF-8.
 ///
-/// Replacing axum's error ensures that every error response has the same body format.
+/// Replacing axum's error ensures that all error responses have the same body format.
 fn build_framework_error(status: StatusCode) -> Option<ApiError> {
     let entry = if status.is_client_error() { ErrorEntry::BAD_REQUEST } else { ErrorEntry::INTERNAL };
     (status.is_client_error() || status.is_server_error()).then(|| ApiError::new(entry))

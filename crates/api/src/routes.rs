@@ -1,4 +1,4 @@
-//! Routes of the server, from which the router and the OpenAPI document are built.
+//! Defines the server's routes, from which the router and the OpenAPI document are built.
 
 use axum::Router;
 use axum::handler::Handler;
@@ -100,9 +100,9 @@ fn public_routes() -> OpenApiRouter<AppState> {
 
 /// Builds the router with all routes.
 ///
-/// With [`crate::ApiSettings::operations_only`], the router contains only the routes for operators.
+/// If [`crate::ApiSettings::operations_only`] is set, the router contains only the health and metrics endpoints.
 pub(crate) fn build_router(service: AppState) -> Router {
-    // Each route has only one layer, because every request clones the state of every layer around its route.
+    // Each route has a single layer because every request clones the state of each layer around its route.
     let layer = |auth| from_fn_with_state((service.clone(), auth), request_layer::handle_request);
     let router = OpenApiRouter::with_openapi(ApiDocument::openapi());
     let operations_only = service.settings.operations_only;
@@ -128,7 +128,7 @@ async fn respond_no_such_api() -> ApiError {
     ApiError::new(ErrorEntry::NO_SUCH_API)
 }
 
-/// Returns the OpenAPI document of the API as JSON.
+/// Returns the API's OpenAPI document as JSON.
 #[must_use]
 pub fn openapi_json() -> String {
     let (_, mut document) = OpenApiRouter::with_openapi(ApiDocument::openapi())

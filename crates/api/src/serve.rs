@@ -1,4 +1,4 @@
-//! Accept loop with connection limits and graceful shutdown. The module `serve/connection.rs` serves each connection.
+//! Accept loop with connection limits and graceful shutdown. Each connection is served by the `connection` module.
 
 mod cert_reload;
 mod connection;
@@ -39,7 +39,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Creates a listener whose connections use TLS.
+    /// Creates a listener that accepts TLS connections.
     #[must_use]
     pub fn with_tls(tcp: TcpListener, tls: TlsConfig) -> Self {
         Self { tcp, tls: Some(tls) }
@@ -52,12 +52,12 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// Delay after a failed accept call. Such a call usually fails because the process has no free file descriptor.
+/// Delay after a failed `accept` call, which usually fails because the process has run out of file descriptors.
 const ACCEPT_RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(100);
 
-/// Serves requests until `shutdown` is cancelled, and then completes the responses in progress.
+/// Serves requests until `shutdown` is cancelled, then completes the responses in progress.
 ///
-/// Completing the responses takes at most [`crate::ApiSettings::shutdown_grace_period`].
+/// Waits for these responses for at most [`crate::ApiSettings::shutdown_grace_period`].
 pub async fn serve(
     service: AppState,
     listener: impl Into<Listener>,
@@ -113,7 +113,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// Limits for the number of open connections.
+/// Limits on the number of open connections.
 struct ConnectionLimits {
     regular: Arc<Semaphore>,
     reserved: Arc<Semaphore>,
@@ -127,7 +127,7 @@ enum ConnectionPermit {
     Reserved(OwnedSemaphorePermit),
 }
 
-/// Admitted connection, which holds its permits until it is dropped.
+/// Admitted connection. Holds its permits until dropped.
 struct AdmittedConnection {
     admission: ConnectionAdmission,
     _permit: OwnedSemaphorePermit,
@@ -148,7 +148,7 @@ impl ConnectionLimits {
         }
     }
 
-    /// Waits for a permit and then accepts a connection.
+    /// Waits for a permit, then accepts a connection.
     async fn accept_connection(&self, listener: &TcpListener) -> io::Result<(TcpStream, ConnectionPermit)> {
         let permit = tokio::select! {
             biased;
@@ -158,7 +158,7 @@ impl ConnectionLimits {
         let permit = permit.map_err(io::Error::other)?;
         let (stream, _) = listener.accept().await?;
         // `TCP_NODELAY` sends the last bytes of a response without waiting for an acknowledgement.
-        // An error is ignored, because the next read reports a closed connection.
+        // Errors are ignored because the next read reports a closed connection.
         let _ = stream.set_nodelay(true);
         // A regular permit may have become free in the meantime.
         let permit = match (permit, self.regular.clone().try_acquire_owned()) {

@@ -1,4 +1,4 @@
-//! Routes that list, attach and detach the policies of users and groups.
+//! Routes that list policy attachments, and attach policies to or detach them from users and groups.
 
 use std::collections::HashMap;
 
@@ -164,10 +164,10 @@ async fn find_optional_project(
     }
 }
 
-/// Returns an error if the policy model does not permit the attachment to this user or group (spec section 4.1).
+/// Returns an error if the policy model does not allow attaching the policy to this user or group (spec section 4.1).
 ///
-/// A role-based policy can be attached only to a group, either for all projects or for one project.
-/// An identity policy can be attached to a user or group, but only for all projects.
+/// Role-based policies can be attached only to groups, either for all projects or for a single project.
+/// Identity policies can be attached to users and groups, but only for all projects.
 fn check_attachment_allowed(
     policy: &ResolvedPolicy,
     grantee: &Grantee,
@@ -184,8 +184,8 @@ fn check_attachment_allowed(
     }
 }
 
-/// Returns the domain's users and groups that have a policy attached.
-/// All domains share the system policies, so the result omits users and groups of other domains.
+/// Returns the users and groups in the domain that the policy is attached to.
+/// System policies are shared by all domains, so users and groups in other domains are omitted.
 async fn load_attachment_views(
     service: &AppState,
     domain: &DomainId,

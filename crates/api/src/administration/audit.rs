@@ -1,4 +1,4 @@
-//! Audit log of a domain. The log contains events that affect the domain and events that the domain's users cause.
+//! Audit log of a domain: events that affect the domain, and events caused by the domain's users.
 
 mod export;
 mod query;
@@ -121,7 +121,7 @@ pub(crate) async fn verify_audit(
     }))
 }
 
-/// Returns an audit filter for the caller's domain, or an error if the caller is not allowed to read the audit log.
+/// Returns an audit filter for the caller's domain, or an error if the caller may not read the audit log.
 fn build_domain_audit_filter(service: &AppState, caller: &Caller) -> Result<AuditFilter, ApiError> {
     caller.require_domain_action(service, Action::READ_AUDIT)?;
     Ok(AuditFilter { domain: Some(caller.principal.domain_id.clone()), ..AuditFilter::default() })

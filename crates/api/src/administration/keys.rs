@@ -1,4 +1,4 @@
-//! Routes for permanent access keys. Every user may manage their own access keys.
+//! Routes for permanent access keys. Users may always manage their own access keys.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -122,7 +122,7 @@ pub(crate) async fn delete_access_key(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Returns the user with this id if the caller is allowed to perform the action on the user's access keys.
+/// Returns the user with the given id if the caller may perform the action on that user's access keys.
 async fn find_key_owner(service: &AppState, caller: &Caller, action: Action, id: &str) -> Result<User, ApiError> {
     if is_own_user_id(service, caller, id) {
         return users::find_user(service, caller, id).await;

@@ -134,7 +134,7 @@ pub(crate) async fn put_policy(
         .map_err(|errors| invalid_policy_error(errors.diagnostics()))?;
     let current = service.store.find_policy_by_name(domain, &name).await?;
     if let Some(current) = current.filter(|current| current.model != policy_model_name(policy.model())) {
-        // A change of the policy model could make existing attachments invalid.
+        // Changing the policy model could invalidate existing attachments.
         let attachments = service.store.list_policy_attachments(&PolicyRef::Custom(current.id)).await?;
         if !attachments.is_empty() {
             return Err(ApiError::with_detail(ErrorEntry::IAM_CONFLICT, "policy-model-attached", Vec::new()));
@@ -218,8 +218,8 @@ impl ResolvedPolicy {
 
 /// Parses a policy document on a blocking thread.
 ///
-/// Large documents consume the caller's request quota in proportion to their size.
-/// Parsing can be expensive, because the parser compares each unknown word with all valid words.
+/// Large documents consume the caller's request quota proportionally to their size.
+/// Parsing can be expensive because the parser compares each unknown word with all valid words to suggest a correction.
 async fn parse_policy_document(
     service: &AppState,
     caller: &Caller,
@@ -238,7 +238,7 @@ fn build_policy_response(
     Ok(Json(PolicyWithDocument { policy: policy.build_policy_view(), document, warnings }))
 }
 
-/// Returns the name of a policy model in the store.
+/// Returns the name that the store uses for a policy model.
 fn policy_model_name(model: PolicyModel) -> &'static str {
     match model {
         PolicyModel::RoleBased => "role",

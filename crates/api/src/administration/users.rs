@@ -1,4 +1,4 @@
-//! Routes for a domain's users and for their passwords.
+//! Routes for a domain's users and their passwords.
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
@@ -205,7 +205,7 @@ pub(super) async fn find_user(service: &AppState, caller: &Caller, id: &str) -> 
     found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found_error("user", id))
 }
 
-/// Returns the validated value of the optional field `password`.
+/// Returns the validated value of the optional `password` field.
 fn parse_optional_password(body: &JsonBody, user: &str) -> Result<Option<SecretString>, ApiError> {
     let Some(password) = body.get_secret("password")? else { return Ok(None) };
     validation::check_new_password(user, &password)?;

@@ -1,4 +1,4 @@
-//! Validation of request body fields that several routes share.
+//! Validates request body fields that are shared by several routes.
 
 use clew_iam::name::{self, MAX_DESCRIPTION_LENGTH, NameRule};
 use clew_iam::password::{self, MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, PasswordError};
@@ -8,7 +8,7 @@ use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::query::truncate_text;
 
-/// Returns the validated value of the required field `name`.
+/// Returns the validated value of the required `name` field.
 pub(super) fn parse_name(body: &JsonBody) -> Result<String, ApiError> {
     let name: String = body.get_required("name")?;
     check_name(name::IDENTITY_NAME_RULE, &name)?;
@@ -32,7 +32,7 @@ fn check_name(rule: NameRule, name: &str) -> Result<(), ApiError> {
     Err(ApiError::invalid_parameter("name-form", arguments))
 }
 
-/// Returns the validated value of the optional field `description`.
+/// Returns the validated value of the optional `description` field.
 pub(super) fn parse_description(body: &JsonBody) -> Result<Option<String>, ApiError> {
     let Some(description) = body.get::<String>("description")? else { return Ok(None) };
     let length = description.chars().count();
@@ -51,7 +51,7 @@ pub(super) fn parse_description(body: &JsonBody) -> Result<Option<String>, ApiEr
     Ok(Some(description))
 }
 
-/// Validates the new password of the user with the name `user`.
+/// Validates a new password for the user named `user`.
 pub(super) fn check_new_password(user: &str, chosen: &SecretString) -> Result<(), ApiError> {
     password::check_password_rules(chosen, user).map_err(|rule| {
         let id = match rule {

@@ -1,7 +1,7 @@
-//! Aggregates repeated refusals, so that a caller cannot fill the disk with audit rows.
+//! Aggregates repeated refusals so that a caller cannot fill the disk with audit rows.
 //!
-//! A caller's first refusal for a given reason is recorded before the response is sent.
-//! Further refusals in the same time window are only counted. One audit event contains their count.
+//! The first time a caller is refused for a given reason, the refusal is recorded before the response is sent.
+//! Further refusals in the same time window are only counted; a single audit event reports their number.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,47 +17,47 @@ use tracing::warn;
 
 use crate::client_addr::ClientSubnet;
 
-/// Maximum number of refusal kinds per caller that have their own time window. Further kinds share one window.
+/// Maximum number of refusal kinds tracked separately per caller. All further kinds share one time window.
 const MAX_REFUSAL_KINDS: usize = 16;
-/// Maximum number of callers with their own time windows. Further callers share one window per domain.
+/// Maximum number of callers tracked separately. All further callers share one time window per domain.
 const MAX_TRACKED_CALLERS: usize = 256;
-/// Maximum number of values in each list of an audit event, such as the lists of targets and client addresses.
+/// Maximum number of values per list in an audit event, such as the lists of targets and client addresses.
 const MAX_LISTED_VALUES: usize = 16;
-/// Maximum number of audit events in the queue for the database.
+/// Maximum number of audit events waiting to be written to the database.
 const MAX_PENDING_EVENTS: usize = 8192;
-/// Interval at which the audit events of ended time windows are written to the database.
+/// Interval at which audit events for expired time windows are written to the database.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
-/// Operation name of an audit event that counts refusals of different operations.
+/// Operation name for audit events that count refusals of different operations.
 const MIXED_OPERATIONS_NAME: &str = "RefusedRequests";
 
-/// Key that distinguishes callers: a user, or the subnet of an unauthenticated client.
+/// Identifies a caller: a user, or the subnet of an unauthenticated client.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum CallerKey {
     User(UserId),
-    /// Unauthenticated client. The claimed user name is part of the key only if the domain of the user exists.
+    /// Unauthenticated client. The claimed user name is part of the key only if that user's domain exists.
     Unknown {
         peer: Option<ClientSubnet>,
         claimed: Option<(DomainId, String)>,
     },
-    /// Callers of a domain that have no key of their own, because [`MAX_TRACKED_CALLERS`] is reached.
+    /// All callers in a domain that are not tracked separately because [`MAX_TRACKED_CALLERS`] has been reached.
     Others {
         domain: Option<DomainId>,
     },
 }
 
-/// Kind of a refusal: operation, outcome, error code and reason.
-/// `None` stands for all refusal kinds beyond [`MAX_REFUSAL_KINDS`].
+/// Refusal kind: operation, outcome, error code and reason.
+/// `None` represents all refusal kinds beyond [`MAX_REFUSAL_KINDS`].
 type RefusalKind = Option<(String, Outcome, Option<String>, &'static str)>;
 
-/// Time window in which one caller's refusals of one kind are counted.
+/// Time window in which a caller's refusals of the same kind are counted.
 #[derive(Debug)]
 struct RefusalWindow {
     ends: Instant,
-    /// Number of refusals without the first refusal, which has its own audit event.
+    /// Number of refusals, excluding the first one, which has its own audit event.
     repeated: u64,
     first_at: Timestamp,
     last_at: Timestamp,
-    /// Audit event that contains only the field values that all refusals in the window share.
+    /// Audit event in which only the field values common to all refusals in the window are set.
     event: AuditEvent,
     targets: BTreeSet<String>,
     claimed: BTreeSet<String>,
@@ -69,7 +69,7 @@ struct RefusalWindow {
 #[derive(Debug, Default)]
 struct OpenWindows {
     windows: HashMap<CallerKey, HashMap<RefusalKind, RefusalWindow>>,
-    /// Audit events of ended windows that are not in the database yet.
+    /// Audit events for expired windows that have not been written to the database yet.
     pending: VecDeque<AuditEvent>,
 }
 
@@ -81,14 +81,14 @@ pub(crate) struct RepeatedRefusals {
 }
 
 impl RepeatedRefusals {
-    /// Creates a counter. A time window of the duration `window` starts at a caller's first refusal of a kind.
+    /// Creates a counter. A time window of length `window` starts at a caller's first refusal of each kind.
     pub(crate) fn new(window: Duration) -> Self {
         Self { window, state: Mutex::default() }
     }
 
-    /// Records an audit event for the first refusal of a kind, and only counts repeated refusals.
+    /// Records an audit event for the first refusal of each kind; repeated refusals are only counted.
     ///
-    /// `reason` is the id of the error's detail message, which is more specific than the error code.
+    /// `reason` is the error's detail message id, which is more specific than the error code.
     pub(crate) async fn record_refusal(
         &self,
         store: &Store,
@@ -98,14 +98,14 @@ impl RepeatedRefusals {
         let Some((caller, kind)) = self.register_refusal(&event, reason) else { return Ok(()) };
         let recorded = store.append_audit_event(&event).await;
         if recorded.is_err() {
-            // Closes the window, so that the next refusal is recorded.
+            // Close the window so that the next refusal is recorded.
             self.lock_state().close_window(&caller, &kind);
         }
         recorded
     }
 
-    /// For the first refusal of a kind, opens a time window and returns its key.
-    /// For a repeated refusal, increments the count of the open time window and returns `None`.
+    /// Opens a time window for the first refusal of a kind and returns the window's key.
+    /// For a repeated refusal, increments the open window's count and returns `None`.
     fn register_refusal(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerKey, RefusalKind)> {
         let now = Instant::now();
         let mut state = self.lock_state();
@@ -121,9 +121,9 @@ impl RepeatedRefusals {
         Some((caller, kind))
     }
 
-    /// Records ended windows every [`FLUSH_INTERVAL`] until `end` is cancelled, and then records all open windows.
+    /// Records expired windows every [`FLUSH_INTERVAL`]. When `end` is cancelled, records all open windows and returns.
     ///
-    /// Only one task may call this method, because concurrent calls could lose an audit event.
+    /// Must be called from a single task only because concurrent calls could lose audit events.
     pub(crate) async fn run(&self, store: &Store, end: &CancellationToken) {
         while end.run_until_cancelled(sleep(FLUSH_INTERVAL)).await.is_some() {
             let now = Instant::now();
@@ -132,7 +132,7 @@ impl RepeatedRefusals {
         self.flush(store, |_| true).await;
     }
 
-    /// Writes the audit events of ended windows to the database. The next flush retries a failed write.
+    /// Writes audit events for expired windows to the database. Failed writes are retried at the next flush.
     async fn flush(&self, store: &Store, has_ended: impl Fn(&RefusalWindow) -> bool) {
         self.lock_state().close_windows(has_ended);
         loop {
@@ -152,8 +152,8 @@ impl RepeatedRefusals {
 }
 
 impl OpenWindows {
-    /// Returns the window key of a refusal.
-    /// All refusals beyond [`MAX_TRACKED_CALLERS`] or [`MAX_REFUSAL_KINDS`] share a window key.
+    /// Returns a refusal's window key.
+    /// All refusals beyond [`MAX_TRACKED_CALLERS`] or [`MAX_REFUSAL_KINDS`] share the same window key.
     fn window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerKey, RefusalKind) {
         let caller = build_caller_key(event);
         let kind = Some((event.operation.clone(), event.outcome, event.code.clone(), reason));
@@ -276,8 +276,8 @@ impl RefusalWindow {
         }
     }
 
-    /// Returns the audit event for the window's repeated refusals, or `None` if no refusal was repeated.
-    /// The lists in the audit event also contain the values of the first refusal.
+    /// Returns the audit event for the window's repeated refusals, or `None` if there were none.
+    /// The lists in the audit event also include the first refusal's values.
     fn into_audit_event(self) -> Option<AuditEvent> {
         let several = self.operations.len() > 1;
         let operation = if several { MIXED_OPERATIONS_NAME.to_owned() } else { self.event.operation };
@@ -300,7 +300,7 @@ fn clear_differing_value<T: PartialEq>(common: &mut Option<T>, other: Option<&T>
     }
 }
 
-/// Returns whether two actors are the same. Users are compared by id, because a user can be renamed.
+/// Returns `true` if both actors are the same. Users are compared by id because they can be renamed.
 fn is_same_actor(one: &Actor, other: &Actor) -> bool {
     match (one, other) {
         (Actor::User { id: one, .. }, Actor::User { id: other, .. }) => one == other,

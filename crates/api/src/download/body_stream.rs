@@ -1,8 +1,8 @@
-//! Body stream of a download: a byte range of the header row followed by the result file.
+//! Body stream for a download: a byte range of the header row followed by the result file.
 //!
-//! Data in the page cache is read on the async thread, because such a read only copies memory.
-//! Data that is only on disk is read on a blocking thread.
-//! `docs/decisions/0018-downloads-and-long-polling.md` contains the measurements.
+//! Data in the page cache is read on the async thread because the read only copies memory.
+//! Data that must be read from disk is read on a blocking thread.
+//! For measurements, see `docs/decisions/0018-downloads-and-long-polling.md`.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -17,10 +17,10 @@ use futures_util::Stream;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// Maximum size of a chunk, in bytes. The HTTP library buffers about six chunks per response.
+/// Maximum chunk size, in bytes. The HTTP library buffers about six chunks per response.
 pub(super) const CHUNK_SIZE: usize = 64 * 1024;
 
-/// Stream of download chunks. The stream ends with an error or after the last byte of the range.
+/// Stream of download chunks. Ends after the last byte of the range or on the first error.
 #[derive(Debug)]
 pub(super) struct BodyStream {
     /// Unsent part of the header row.
@@ -28,7 +28,7 @@ pub(super) struct BodyStream {
     file: Arc<File>,
     /// File offset of the next chunk.
     offset: u64,
-    /// File offset of the end of the range, exclusive.
+    /// File offset at which the range ends (exclusive).
     end: u64,
     pool: BufferPool,
     /// Pending read on a blocking thread.
@@ -36,7 +36,7 @@ pub(super) struct BodyStream {
 }
 
 impl BodyStream {
-    /// Creates a stream of a header row followed by the bytes `offset..end` of a file.
+    /// Creates a stream of the header row followed by bytes `offset..end` of the file.
     pub(super) fn new(header: Bytes, file: File, offset: u64, end: u64) -> Self {
         Self { header, file: Arc::new(file), offset, end, pool: BufferPool::default(), reading: None }
     }
@@ -90,15 +90,15 @@ impl Stream for BodyStream {
     }
 }
 
-/// Pool of chunk buffers. Reusing the buffer of a sent chunk improves the hit rate of the CPU cache.
+/// Pool of chunk buffers. Reusing the buffers of sent chunks improves the CPU cache hit rate.
 #[derive(Debug, Default)]
 struct BufferPool {
-    /// Buffers whose chunks are in use, oldest first, because chunks are dropped in this order.
+    /// Buffers whose chunks are still in use. Ordered oldest first, the order in which chunks are dropped.
     shared: VecDeque<Bytes>,
 }
 
 impl BufferPool {
-    /// Returns a buffer for the `left` remaining bytes of the range, at most [`CHUNK_SIZE`] bytes long.
+    /// Returns a buffer for the remaining `left` bytes of the range, at most [`CHUNK_SIZE`] bytes long.
     fn acquire(&mut self, left: u64) -> BytesMut {
         let length = usize::try_from(left).unwrap_or(CHUNK_SIZE).min(CHUNK_SIZE);
         let returned =
@@ -108,8 +108,8 @@ impl BufferPool {
         buffer
     }
 
-    /// Returns the first `length` bytes of a buffer as a chunk.
-    /// The buffer can be reused after the chunk is dropped.
+    /// Returns the first `length` bytes of the buffer as a chunk.
+    /// The buffer can be reused once the chunk is dropped.
     fn share_buffer_prefix(&mut self, buffer: BytesMut, length: usize) -> Bytes {
         let buffer = buffer.freeze();
         let chunk = buffer.slice(..length.min(buffer.len()));
@@ -118,9 +118,9 @@ impl BufferPool {
     }
 }
 
-/// Reads a part of a file without blocking, if the data is in the page cache.
+/// Reads part of a file without blocking if the data is in the page cache.
 ///
-/// Returns `None` if the data is not in the page cache or the file system does not support `RWF_NOWAIT`.
+/// Returns `None` if the data is not cached or the file system does not support `RWF_NOWAIT`.
 fn read_from_page_cache(file: &File, buffer: &mut [u8], at: u64) -> Option<io::Result<usize>> {
     loop {
         match preadv2(file, &mut [IoSliceMut::new(buffer)], at, ReadWriteFlags::NOWAIT) {

@@ -15,7 +15,7 @@ impl ByteRange {
     }
 }
 
-/// Part of the content that a range request selects.
+/// Part of the content selected by a range request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RangeRequest {
     /// The full content.
@@ -52,7 +52,7 @@ enum RangeNumber {
     Invalid,
 }
 
-/// Parses an optional decimal number. A number that overflows becomes [`u64::MAX`].
+/// Parses an optional decimal number. Saturates at [`u64::MAX`] on overflow.
 fn parse_range_number(text: &str) -> RangeNumber {
     match text {
         "" => RangeNumber::Absent,

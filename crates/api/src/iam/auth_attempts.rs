@@ -1,8 +1,8 @@
-//! Password checks, and counters of failed authentication attempts.
+//! Checks passwords and counts failed authentication attempts.
 //!
-//! A successful authentication records the client's address as an address of the user.
-//! Each recorded address of a user has its own failure counter; all other addresses share one counter.
-//! Therefore, failed attempts from other addresses do not lock out the user at a recorded address.
+//! When a user authenticates successfully, the client's address is recorded for that user.
+//! Each of the user's recorded addresses has its own failure counter; all other addresses share a single counter.
+//! As a result, failed attempts from elsewhere do not lock out a user who signs in from a recorded address.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::client_addr::ClientSubnet;
 use crate::error::ApiError;
 use crate::{AppState, passwords};
 
-/// Maximum wait for concurrent attempts with the same failure counter in other server processes.
+/// Maximum time to wait for concurrent attempts with the same failure counter in other server processes.
 const MAX_RESERVATION_WAIT: Duration = Duration::from_secs(10);
 const RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -26,13 +26,13 @@ const RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 pub(crate) enum PasswordCheckOutcome {
     Right,
     Wrong,
-    /// Too many failed attempts have locked the failure counter. The password was not compared.
+    /// The failure counter is locked after too many failed attempts. The password was not checked.
     Locked,
 }
 
-/// Checks a password for the user `<domain>/<name>` from a client address.
+/// Checks a password that a client sent for the user `<domain>/<name>`.
 ///
-/// The check takes the same time for a missing user and for a wrong password.
+/// The check takes the same time whether the user does not exist or the password is wrong.
 pub(crate) async fn check_password_with_lockout(
     service: &AppState,
     name: &str,
@@ -56,7 +56,7 @@ pub(crate) async fn check_password_with_lockout(
     Ok(PasswordCheckOutcome::Right)
 }
 
-/// Reserves an attempt with the failure counter `subject`. Returns `false` if the counter is locked or remains busy.
+/// Reserves an attempt with the failure counter `subject`. Returns `false` if the counter is locked or stays busy.
 async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreError> {
     let start = Instant::now();
     loop {
@@ -73,13 +73,13 @@ async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreErro
 /// Identifier of a failure counter.
 pub(crate) struct FailureCounterKey {
     pub(crate) name: String,
-    /// True if the client address was recorded recently, so that a successful authentication need not record it again.
+    /// True if the client address was recorded recently and need not be recorded again after successful authentication.
     pub(crate) is_address_up_to_date: bool,
 }
 
-/// Returns the identifier of the failure counter that applies to a user at a client address.
+/// Returns the key of the failure counter for a user at a client address.
 ///
-/// The user name is the last part of the identifier, so that a crafted name cannot select another user's counter.
+/// The user name comes last in the key so that a crafted name cannot select another user's counter.
 pub(crate) async fn find_failure_counter_key(
     store: &Store,
     name: String,
@@ -102,9 +102,9 @@ fn build_address_counter_key(address: &str, name: &str) -> String {
     ["address:", address, " ", name].concat()
 }
 
-/// Records the client address of a successful authentication. A recorded address has its own failure counter.
+/// Records the client address after successful authentication. Recorded addresses have their own failure counters.
 ///
-/// A store error is only logged. In this case, the address is not recorded.
+/// If the store returns an error, the error is only logged and the address is not recorded.
 pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
     let Some(peer) = peer else { return };
     if let Err(error) = store.record_user_address(user, ClientSubnet::from(peer).address()).await {

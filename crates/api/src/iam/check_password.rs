@@ -14,8 +14,8 @@ use crate::iam::sign_in::UserRef;
 
 /// Authenticates a user by password and records the user in the audit context.
 ///
-/// A missing user and a wrong password return the same error after the same time.
-/// Repeated failures lock a user name even if no user with this name exists.
+/// Unknown users and wrong passwords produce the same error after the same time.
+/// Repeated failures lock a user name even if no such user exists.
 pub(crate) async fn authenticate_by_password(
     service: &AppState,
     trail: &AuditContext,
@@ -41,7 +41,7 @@ pub(crate) async fn authenticate_by_password(
             trail.set_claimed_identity(&user.name);
             trail.set_target(&user.name);
         }
-        // An unknown user name is not recorded, because it may be a password that was entered into the wrong field.
+        // Unknown user names are not recorded because they may be passwords entered in the wrong field.
         (None, UserRef::Name { domain, .. }) => {
             let domains = service.store.list_domains().await?;
             domains

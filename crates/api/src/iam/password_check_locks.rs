@@ -1,19 +1,19 @@
-//! Locks that serialize password checks with the same failure counter within one server process.
+//! Locks that serialize password checks with the same failure counter within a server process.
 //!
-//! Serialization ensures that concurrent successful checks do not count as failed attempts.
-//! The store limits the number of failed attempts across all server processes.
+//! Without serialization, concurrent successful checks could count as failed attempts.
+//! The store enforces the limit on failed attempts across all server processes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Mutex as SubjectLock, OwnedMutexGuard};
 
-/// Locks, keyed by failure counter. A running password check holds the lock of its failure counter.
+/// Locks, keyed by failure counter. A running password check holds its failure counter's lock.
 #[derive(Debug, Default)]
 pub(crate) struct PasswordCheckLocks(Mutex<HashMap<String, Arc<SubjectLock<()>>>>);
 
 impl PasswordCheckLocks {
-    /// Waits for other password checks with the same failure counter. The returned guard releases the lock on drop.
+    /// Waits for other password checks with the same failure counter. Dropping the returned guard releases the lock.
     pub(crate) async fn lock_failure_counter(&self, subject: &str) -> OwnedMutexGuard<()> {
         let subject_lock = {
             let mut subjects = self.0.lock().unwrap_or_else(PoisonError::into_inner);

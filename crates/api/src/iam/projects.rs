@@ -1,4 +1,4 @@
-//! Handler of `KeystoneListProjects`, which the SDKs call to find the project of a region (spec section 3.1).
+//! Handlers that list projects. The SDKs call `KeystoneListProjects` to find a region's project (spec section 3.1).
 
 use axum::extract::{RawQuery, State};
 use clew_iam::decision::Grant;
@@ -106,8 +106,8 @@ pub(crate) async fn list_caller_projects(
     Ok(Json(ProjectList { links, projects: projects.into_iter().map(build_project_entry).collect() }))
 }
 
-/// Returns the domain's enabled projects to which at least one of the user's grants applies.
-/// For an administrator, returns all enabled projects of the domain.
+/// Returns the domain's enabled projects that at least one of the user's grants applies to.
+/// For administrators, returns all enabled projects in the domain.
 pub(crate) async fn load_usable_projects(
     service: &AppState,
     domain: &DomainId,
@@ -135,7 +135,7 @@ fn build_project_entry(project: Project) -> ProjectEntry {
     }
 }
 
-/// Parses the parameters `page` and `per_page`. Pages are numbered from 1, and each parameter requires the other.
+/// Parses the `page` and `per_page` parameters, which must be used together. Page numbers start at 1.
 fn parse_page_parameters(query: &Query) -> Result<Option<(usize, usize)>, ApiError> {
     match (query.get("page"), query.get("per_page")) {
         (None, None) => Ok(None),

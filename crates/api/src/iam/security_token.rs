@@ -1,8 +1,8 @@
-//! Security tokens of temporary access keys.
+//! Security tokens for temporary access keys.
 //!
-//! The suffix of a security token encodes the scope of its access key.
-//! The stored hash covers the complete token, so that Clew detects a modified suffix.
-//! For example, an access key that is issued for a project-scoped token is limited to that project.
+//! A security token's suffix encodes the access key's scope.
+//! The stored hash covers the entire token, so Clew detects a tampered suffix.
+//! For example, an access key issued for a project-scoped token is limited to that project.
 
 use clew_iam::decision::CredentialScope;
 use clew_iam::{SecretError, token};
@@ -10,9 +10,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 const DOMAIN_SCOPE_SUFFIX: &str = "domain";
 
-/// Generates a security token that encodes the scope of its access key.
+/// Generates a security token that encodes the access key's scope.
 ///
-/// A security token without a suffix, as created by `clew key create`, has the scope of a permanent key.
+/// Tokens without a suffix, such as those created by `clew key create`, have the same scope as a permanent key.
 pub(crate) fn generate_security_token(scope: &CredentialScope) -> Result<SecretString, SecretError> {
     let token = token::generate_token()?;
     let scope = match scope {
@@ -25,7 +25,7 @@ pub(crate) fn generate_security_token(scope: &CredentialScope) -> Result<SecretS
 
 /// Parses the scope from a security token.
 ///
-/// Trust the returned scope only if the hash of the token equals the stored hash.
+/// The returned scope can be trusted only if the token's hash equals the stored hash.
 pub(crate) fn parse_token_scope(security_token: &str) -> Option<CredentialScope> {
     match security_token.split_once('.') {
         None => Some(CredentialScope::AccessKey),

@@ -1,4 +1,4 @@
-//! Parser for sign-in requests with `auth.identity` and `auth.scope` (spec section 3.2).
+//! Parses sign-in requests, which contain `auth.identity` and `auth.scope` (spec section 3.2).
 
 use clew_model::ErrorEntry;
 use secrecy::SecretString;
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::error::ApiError;
 
-/// Parsed sign-in request with user, password and scope.
+/// Sign-in request, parsed into user, password and scope.
 #[derive(Debug)]
 pub(super) struct PasswordSignInRequest {
     pub(super) user: UserRef,
@@ -15,7 +15,7 @@ pub(super) struct PasswordSignInRequest {
     pub(super) scope: RequestedScope,
 }
 
-/// Reference to the user of a sign-in, by id or by name.
+/// Reference to the user who signs in, by id or by name.
 #[derive(Debug)]
 pub(crate) enum UserRef {
     Id(String),
@@ -37,7 +37,7 @@ pub(super) enum ProjectRef {
     Name(String),
 }
 
-/// Reference to a domain by id, by name or by both. A missing field matches every domain.
+/// Reference to a domain by id, name or both. A missing field matches any domain.
 #[derive(Debug, Default)]
 pub(super) struct DomainRef {
     pub(super) id: Option<String>,
@@ -70,7 +70,7 @@ impl PasswordSignInRequest {
 }
 
 impl RequestedScope {
-    /// Parses `auth.scope`, in which a project takes precedence over a domain.
+    /// Parses `auth.scope`. If both a project and a domain are given, the project takes precedence.
     fn parse(scope: Option<&Value>) -> Result<Self, ApiError> {
         let Some(scope) = scope else { return Ok(Self::Unscoped) };
         let text = |pointer: &str| match scope.pointer(pointer) {

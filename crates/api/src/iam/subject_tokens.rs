@@ -1,4 +1,4 @@
-//! Validation and revocation of the token in `X-Subject-Token` (spec section 3.2).
+//! Validates and revokes the token in `X-Subject-Token` (spec section 3.2).
 
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
@@ -79,10 +79,10 @@ pub(crate) async fn revoke_token(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Finds the valid token in `X-Subject-Token`.
+/// Returns the token in `X-Subject-Token` if it is valid.
 ///
-/// The token must belong to the caller, or to a user of the same domain if the caller may perform `action`.
-/// An unknown token and an inaccessible token return the same error.
+/// The token must belong to the caller or, if the caller may perform `action`, to any user in the same domain.
+/// Returns the same error for unknown and inaccessible tokens.
 async fn find_subject_token(
     service: &AppState,
     caller: &Caller,

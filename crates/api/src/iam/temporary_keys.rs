@@ -1,4 +1,4 @@
-//! Handler of `CreateTemporaryAccessKeyByToken`, which exchanges a token or a permanent key for a temporary key.
+//! Handler for `CreateTemporaryAccessKeyByToken`, which exchanges a token or a permanent key for a temporary key.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -20,7 +20,7 @@ use crate::iam::security_token;
 use crate::iam::token_response::format_timestamp;
 use crate::json::Json;
 
-/// Range of allowed lifetimes of a temporary key, in seconds: 15 minutes to 24 hours.
+/// Allowed lifetimes for temporary keys, in seconds: 15 minutes to 24 hours.
 const ALLOWED_LIFETIME_SECONDS: std::ops::RangeInclusive<i64> = 900..=86_400;
 
 /// Request for a temporary access key.
@@ -92,7 +92,7 @@ pub(crate) async fn create_temporary_key(
 ) -> Result<(StatusCode, Json<TemporaryKeyResponse>), ApiError> {
     let identity = parse_identity(&body)?;
     if caller.credentials == CredentialKind::TemporaryKey {
-        // This check prevents a client from renewing a temporary key without limit.
+        // Otherwise, a client could renew a temporary key indefinitely.
         return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-temporary-by-temporary", Vec::new()));
     }
     let requested = identity.token.unwrap_or(TemporaryKeyToken { id: None, duration_seconds: None });
@@ -139,15 +139,15 @@ fn parse_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, ApiError> {
     if identity.methods != ["token"] {
         return Err(ApiError::with_detail(ErrorEntry::IAM_INVALID_BODY, "iam-token-method", Vec::new()));
     }
-    // A key without the requested restriction would have more permissions than requested.
+    // Ignoring the requested restriction would grant the key more permissions than requested.
     if identity.policy.is_some() {
         return Err(ApiError::with_detail(ErrorEntry::IAM_INVALID_FIELD, "iam-temporary-policy", Vec::new()));
     }
     Ok(identity)
 }
 
-/// Credentials that are exchanged for a temporary access key.
-/// The temporary key has the same scope and expires no later than these credentials.
+/// Credentials to exchange for a temporary access key.
+/// The temporary key has the same scope as these credentials and expires no later.
 struct SourceCredentials {
     scope: CredentialScope,
     issued_for: IssuingCredentials,
@@ -164,7 +164,7 @@ impl SourceCredentials {
     }
 }
 
-/// Validates a token of the caller, and returns the scope and expiry that limit the temporary key.
+/// Validates the caller's token and returns the scope and expiry that limit the temporary key.
 async fn validate_source_token(
     service: &AppState,
     caller: &Caller,

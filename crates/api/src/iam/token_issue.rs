@@ -1,4 +1,4 @@
-//! Issuance of tokens. The store contains only the hash of a token.
+//! Issues tokens. Only a token's hash is stored.
 
 use clew_iam::token;
 use clew_store::{NewToken, Project, TokenOrigin, User};
@@ -16,9 +16,9 @@ pub(crate) struct IssuedToken {
     pub(crate) expires_at: i64,
 }
 
-/// Issues a token that is scoped to the project, or to the domain if `project` is `None`.
+/// Issues a token scoped to the project, or to the domain if `project` is `None`.
 ///
-/// The token expires after the configured token lifetime, but no later than `latest`.
+/// The token expires after the configured token lifetime, or at `latest` if that is earlier.
 pub(crate) async fn issue_token(
     service: &AppState,
     user: &User,
@@ -49,13 +49,13 @@ pub(crate) async fn issue_token(
     Ok(IssuedToken { secret, methods, issued_at, expires_at })
 }
 
-/// Describes the scope of a token for the audit log.
+/// Describes a token's scope for the audit log.
 pub(crate) fn describe_scope(project: Option<&Project>) -> String {
     project.map_or_else(|| "domain".to_owned(), |project| format!("project {}", project.id))
 }
 
-/// Removes tokens one day after their expiry.
-/// For one day after the expiry, an error message can still distinguish an expired token from an unknown token.
+/// Removes tokens that expired more than a day ago.
+/// Until then, error messages can still distinguish expired tokens from unknown tokens.
 async fn remove_expired_tokens(service: &AppState, now: i64) {
     if let Err(error) = service.store.remove_tokens_expired_before(now - 24 * 3600).await {
         tracing::warn!(%error, "cannot remove expired tokens");

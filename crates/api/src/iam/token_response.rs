@@ -1,4 +1,4 @@
-//! Response body of the token routes (spec section 3.2).
+//! Response body for the token routes (spec section 3.2).
 
 use clew_iam::decision::Grant;
 use clew_iam::policy::PolicyModel;
@@ -84,7 +84,7 @@ struct TokenUser {
     domain: TokenDomain,
 }
 
-/// Data from which a token response is built. Times are Unix timestamps in seconds.
+/// Contents of a token response. Times are Unix timestamps in seconds.
 pub(super) struct TokenDetails<'a> {
     pub(super) user: &'a User,
     pub(super) project: Option<&'a Project>,
@@ -94,7 +94,7 @@ pub(super) struct TokenDetails<'a> {
     pub(super) expires_at: i64,
 }
 
-/// Public URL of the server, which is the base URL of the endpoints in the service catalog.
+/// The server's public URL, which is the base URL for the endpoints in the service catalog.
 pub(super) struct ServerUrl(String);
 
 impl ServerUrl {
@@ -104,7 +104,7 @@ impl ServerUrl {
 }
 
 impl TokenResponse {
-    /// Creates the response body. The body contains the service catalog only if `server_url` is given.
+    /// Creates the response body. The service catalog is included only if `server_url` is `Some`.
     pub(super) fn new(
         service: &AppState,
         details: TokenDetails<'_>,
@@ -144,7 +144,7 @@ impl TokenResponse {
     }
 }
 
-/// Formats a Unix timestamp for the identity API, in UTC with microseconds.
+/// Formats a Unix timestamp for the identity API (UTC, with microseconds).
 pub(super) fn format_timestamp(seconds: i64) -> Result<String, ApiError> {
     let timestamp = Timestamp::from_second(seconds).map_err(|error| ApiError::internal_error(&error))?;
     Ok(timestamp.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string())

@@ -1,4 +1,4 @@
-//! Token creation with a password (spec section 3.2).
+//! Creates tokens for users who authenticate with a password (spec section 3.2).
 
 use axum::Extension;
 use axum::extract::{RawQuery, Request, State};
@@ -63,7 +63,7 @@ pub(crate) async fn create_token(
     Ok(response)
 }
 
-/// Returns the project of the requested scope, or `None` if the scope is the domain.
+/// Returns the requested scope's project, or `None` if the scope is the domain.
 async fn resolve_requested_scope(
     service: &AppState,
     user: &User,

@@ -13,9 +13,9 @@ use governor::state::StateStore;
 use governor::state::keyed::{HashMapStateStore, ShrinkableKeyedStateStore};
 use governor::{Quota, RateLimiter};
 
-/// Number of checks after which the limiter removes all keys that have a full quota.
+/// Number of checks after which the limiter removes all keys with a full quota.
 ///
-/// Removing these keys limits the memory usage when requests come from many addresses.
+/// Removing these keys bounds memory usage when requests come from many addresses.
 const CHECKS_BETWEEN_SWEEPS: u32 = 4096;
 
 /// Rate limiter with a separate quota per key.
@@ -30,7 +30,7 @@ type Limiter<K, C> =
     RateLimiter<KeyLimitCheck<K>, PeekableStore<K>, C, governor::middleware::NoOpMiddleware<<C as Clock>::Instant>>;
 
 impl<K: Hash + Eq + Clone> KeyedLimiter<K> {
-    /// Creates a limiter. Returns `None`, which means no limit, if the rate or the burst size is 0.
+    /// Creates a limiter. Returns `None` (unlimited) if the rate or burst size is 0.
     pub(super) fn new(per_second: u32, burst: u32) -> Option<Self> {
         let period = Duration::from_secs(1).checked_div(per_second)?;
         Self::with_period(period, burst)
@@ -50,20 +50,20 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> KeyedLimiter<K, C> {
         Some(Self { limiter, clock, burst, checks: AtomicU32::new(0) })
     }
 
-    /// Consumes one permit. If no permit is available, returns the time until the next permit.
+    /// Consumes a permit. If none is available, returns the time until the next one.
     pub(super) fn consume_permit(&self, key: &K) -> Result<(), Duration> {
         self.check_key(&KeyLimitCheck { key: key.clone(), consumes: true })
     }
 
-    /// Consumes `count` permits, limited to the burst size. If too few permits are available, consumes none.
+    /// Consumes `count` permits, capped at the burst size. If fewer are available, consumes none.
     pub(super) fn consume_permits(&self, key: &K, count: u32) -> Result<(), Duration> {
         let count = NonZeroU32::new(count.min(self.burst.get())).unwrap_or(NonZeroU32::MIN);
         let outcome = self.limiter.check_key_n(&KeyLimitCheck { key: key.clone(), consumes: true }, count);
-        // `InsufficientCapacity` cannot occur, because the count is at most the burst size.
+        // `InsufficientCapacity` cannot occur because the count does not exceed the burst size.
         outcome.map_or(Ok(()), |outcome| outcome.map_err(|until| until.wait_time_from(self.clock.now())))
     }
 
-    /// Checks whether a permit is available, but does not consume the permit.
+    /// Checks whether a permit is available without consuming it.
     pub(super) fn peek(&self, key: &K) -> Result<(), Duration> {
         self.check_key(&KeyLimitCheck { key: key.clone(), consumes: false })
     }
@@ -83,16 +83,16 @@ impl<K: Hash + Eq + Clone, C: Clock> fmt::Debug for KeyedLimiter<K, C> {
     }
 }
 
-/// Key of the rate limiter, and whether the check consumes a permit.
+/// Rate limiter key, and whether the check consumes a permit.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct KeyLimitCheck<K> {
     key: K,
     consumes: bool,
 }
 
-/// State store that supports checks without consuming a permit, which the crate `governor` does not support.
+/// State store that can check a limit without consuming a permit, which `governor` does not support.
 ///
-/// A check that consumes no permit leaves the state of the key unchanged.
+/// A check that does not consume a permit leaves the key's state unchanged.
 struct PeekableStore<K: Hash + Eq + Clone>(HashMapStateStore<K>);
 
 impl<K: Hash + Eq + Clone> StateStore for PeekableStore<K> {

@@ -12,7 +12,7 @@ pub(crate) struct KeyedSlots<K: Hash + Eq + Clone> {
     held: Mutex<HashMap<K, usize>>,
 }
 
-/// Acquired slot, which is released on drop.
+/// Acquired slot. Released on drop.
 #[derive(Debug)]
 pub(crate) struct KeyedSlot<K: Hash + Eq + Clone> {
     slots: Arc<KeyedSlots<K>>,
@@ -28,7 +28,7 @@ impl<K: Hash + Eq + Clone> KeyedSlots<K> {
         self.limit
     }
 
-    /// Acquires a slot for the key. Returns `None` if the limit is reached.
+    /// Acquires a slot for the key. Returns `None` if the limit has been reached.
     pub(crate) fn acquire(self: &Arc<Self>, key: K) -> Option<KeyedSlot<K>> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let count = held.entry(key.clone()).or_default();

@@ -58,22 +58,22 @@ struct LimitLabel {
     limit: &'static str,
 }
 
-/// Client limit that rejected a request or connection. The metrics use the limit as a label.
+/// Limit that caused a request or connection to be rejected. Used as a metrics label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClientLimit {
-    /// Request rate of a principal.
+    /// Requests per principal.
     Principal,
-    /// Sign-in rate of a peer.
+    /// Sign-ins per peer.
     SignIns,
-    /// Rate of failed authentications of a peer.
+    /// Rate of failed authentications per peer.
     Failures,
-    /// Open connections of a peer.
+    /// Open connections per peer.
     Connections,
-    /// Open connections of all peers.
+    /// Open connections in total.
     AllConnections,
-    /// Open event streams of a principal.
+    /// Open event streams per principal.
     Streams,
-    /// Open long polls of a principal.
+    /// Open long polls per principal.
     LongPolls,
 }
 
@@ -91,7 +91,7 @@ impl ClientLimit {
     }
 }
 
-/// Metrics of the server process. Clones share the same metrics.
+/// Metrics for the server process. Clones share the same metrics.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
@@ -169,7 +169,7 @@ impl Default for Metrics {
 impl Metrics {
     /// Records a response and its duration.
     ///
-    /// `route` is a route pattern, because raw paths would create an unbounded number of series.
+    /// `route` is a route pattern because raw paths would create an unbounded number of time series.
     pub(crate) fn record_response(&self, method: &Method, route: impl Into<Arc<str>>, status: u16, seconds: f64) {
         let route = route.into();
         let method = METHODS_WITH_SERIES.iter().find(|counted| *counted == method).map_or("other", Method::as_str);
@@ -182,7 +182,7 @@ impl Metrics {
     }
 }
 
-/// HTTP methods with their own time series. Requests with other methods are counted as `other`.
+/// HTTP methods with their own time series. All other methods are counted as `other`.
 static METHODS_WITH_SERIES: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS];
 

@@ -1,7 +1,7 @@
 //! Reloads the TLS certificate when the certificate file or the key file changes.
 //!
-//! The server polls the files, because file system notifications miss some ways to renew a certificate.
-//! For example, a renewal can replace the files, overwrite them, or change a symbolic link to their folder.
+//! The server polls the files because file system notifications are unreliable for some renewal methods.
+//! For example, a renewal can replace the files, overwrite them or change a symbolic link to their folder.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use super::file_fingerprint::FileFingerprint;
 use super::tls::TlsConfig;
 
 impl TlsConfig {
-    /// Reloads changed certificate and key files. Polls the files every `poll_interval` until `shutdown` is cancelled.
+    /// Polls the certificate and key files every `poll_interval` and reloads changed files until `shutdown` is cancelled.
     ///
-    /// If the new certificate is invalid, a warning is logged and the old certificate stays in use.
+    /// If the new certificate is invalid, logs a warning and continues to use the old one.
     pub async fn watch_certificate_files(self, poll_interval: Duration, shutdown: CancellationToken) {
         let mut last = self.files.initial.clone();
         let mut ticks = interval(poll_interval);
@@ -32,7 +32,7 @@ impl TlsConfig {
         }
     }
 
-    /// Reloads the certificate if the fingerprints of its files differ from `last`. Returns the current fingerprints.
+    /// Reloads the certificate if the file fingerprints differ from `last`. Returns the current fingerprints.
     fn reload_if_changed(&self, last: &[Option<FileFingerprint>; 2]) -> [Option<FileFingerprint>; 2] {
         let current =
             [FileFingerprint::read_metadata(&self.files.certificate), FileFingerprint::read_metadata(&self.files.key)];
@@ -52,7 +52,7 @@ impl TlsConfig {
         self.warn_if_key_is_world_readable();
     }
 
-    /// Logs a warning if all users of the machine can read the key file.
+    /// Logs a warning if the key file is readable by all users on the machine.
     pub fn warn_if_key_is_world_readable(&self) {
         if self.is_key_world_readable() {
             let key = self.files.key.display();

@@ -1,4 +1,4 @@
-//! HTTP service for one connection, from the TLS handshake until the connection is closed.
+//! Serves HTTP on a connection, from the TLS handshake until the connection is closed.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -31,7 +31,7 @@ use crate::{ApiSettings, AppState, Metrics};
 pub(super) struct ConnectionHandler {
     router: TowerToHyperService<Router>,
     http: http1::Builder,
-    /// HTTP settings of reserved connections, which serve only one request.
+    /// HTTP settings for reserved connections, which serve a single request.
     reserved_http: http1::Builder,
     tls: Option<TlsConfig>,
     settings: ApiSettings,
@@ -52,7 +52,7 @@ impl ConnectionHandler {
         Self { router, http, reserved_http, tls, settings, metrics, shutdown }
     }
 
-    /// Serves requests on a connection. After `watcher` signals a shutdown, only the current request is completed.
+    /// Serves requests on a connection. Once `watcher` signals a shutdown, only the current request is completed.
     pub(super) async fn serve_connection(
         &self,
         stream: TcpStream,

@@ -1,15 +1,15 @@
-//! Errors of the HTTP server.
+//! HTTP server errors.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Error that occurred while the server started or loaded a certificate.
+/// Error that occurred while starting the server or loading a certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The maximum number of connections is 0.
     #[error("the settings allow no connection; set at least 1")]
     NoConnections,
-    /// The file of the certificate or private key could not be read.
+    /// The certificate or private key file could not be read.
     #[error("could not read the TLS {what} {path}: {cause}", path = path.display())]
     Read {
         /// Object in the file: certificate or key.
@@ -27,26 +27,26 @@ pub enum ServeError {
         /// Path of the file.
         path: PathBuf,
     },
-    /// The private key is encrypted with a password.
+    /// The private key is password-protected.
     #[error("the TLS key {path} is encrypted; fix: store it without a password (openssl pkey -in …), readable only by its owner", path = path.display())]
     KeyEncrypted {
         /// Path of the file.
         path: PathBuf,
     },
-    /// The key does not belong to the certificate.
+    /// The private key does not match the certificate.
     #[error("the TLS key {key} does not belong to the certificate {certificate}", key = key.display(), certificate = certificate.display())]
     KeyMismatch {
-        /// File of the certificate.
+        /// Path of the certificate file.
         certificate: PathBuf,
-        /// File of the key.
+        /// Path of the key file.
         key: PathBuf,
     },
-    /// The certificate or key has an unsupported type or is corrupt.
+    /// The certificate or private key is corrupt or has an unsupported type.
     #[error("the TLS certificate {certificate} with the key {key} cannot be used: {cause}", key = key.display(), certificate = certificate.display())]
     Unusable {
-        /// File of the certificate.
+        /// Path of the certificate file.
         certificate: PathBuf,
-        /// File of the key.
+        /// Path of the key file.
         key: PathBuf,
         /// Error from the TLS library.
         cause: rustls::Error,

@@ -1,7 +1,7 @@
-//! Error bodies for requests that hyper itself rejects because they are malformed or their head is too large.
+//! Adds error bodies to the responses for requests that hyper itself rejects as malformed or too large.
 //!
-//! Hyper's response to a rejected request has no body, and hyper offers no hook to change the response.
-//! The stream in this module replaces hyper's response with a JSON error that contains a request id.
+//! Hyper's response to such a request has no body, and hyper offers no hook to change the response.
+//! The stream in this module replaces it with a JSON error response that contains a request id.
 
 use std::io;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ use super::head::{MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::Metrics;
 use crate::error::ApiError;
 
-/// Progress of the latest request on a connection. The HTTP service and the connection's stream share the progress.
+/// Tracks the latest request on a connection. Shared by the HTTP service and the connection's stream.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ResponseTracker(Arc<RequestProgress>);
 
@@ -29,12 +29,12 @@ pub(super) struct ResponseTracker(Arc<RequestProgress>);
 struct RequestProgress {
     /// True while the response body is incomplete.
     in_progress: AtomicBool,
-    /// True while a part of the response might not have been flushed.
+    /// True while part of the response may not have been flushed yet.
     unflushed: AtomicBool,
 }
 
 impl ResponseTracker {
-    /// Records that the service received a request.
+    /// Records that the HTTP service received a request.
     pub(super) fn begin_request(&self) {
         self.0.in_progress.store(true, Ordering::Relaxed);
         self.0.unflushed.store(true, Ordering::Relaxed);
@@ -45,12 +45,12 @@ impl ResponseTracker {
         TrackedBody { body, tracker: self.clone() }
     }
 
-    /// Records that hyper flushed its output. Returns whether the flush completed a response.
+    /// Records that hyper flushed its output. Returns `true` if the flush completed a response.
     fn record_flush(&self) -> bool {
         !self.0.in_progress.load(Ordering::Relaxed) && self.0.unflushed.swap(false, Ordering::Relaxed)
     }
 
-    /// Returns whether all responses were flushed.
+    /// Returns `true` if all responses have been flushed.
     fn is_idle(&self) -> bool {
         !self.0.unflushed.load(Ordering::Relaxed)
     }
@@ -89,16 +89,16 @@ impl<B: Body + Unpin> Body for TrackedBody<B> {
     }
 }
 
-/// Stream of an HTTP connection that replaces hyper's own error responses.
+/// HTTP connection stream that replaces hyper's own error responses.
 ///
-/// If hyper writes bytes while no request is in progress, the bytes are hyper's own error response.
+/// Bytes that hyper writes while no request is in progress belong to such an error response.
 #[derive(Debug)]
 pub(super) struct ErrorRewriteStream<S> {
     stream: S,
     tracker: ResponseTracker,
-    /// True if the request line of the next request was received completely.
+    /// True if the next request's request line has been received in full.
     first_line_complete: bool,
-    /// Unwritten bytes of the replacement response.
+    /// Bytes of the replacement response that have not been written yet.
     replacement: Vec<u8>,
     metrics: Metrics,
 }
@@ -108,7 +108,7 @@ impl<S> ErrorRewriteStream<S> {
         Self { stream, tracker, first_line_complete: false, replacement: Vec::new(), metrics }
     }
 
-    /// Replaces `bytes` if they are an error response of hyper. Returns whether `bytes` were replaced.
+    /// Replaces `bytes` if they are one of hyper's own error responses. Returns `true` if `bytes` were replaced.
     fn try_replace_error(&mut self, bytes: &[u8]) -> bool {
         if !self.tracker.is_idle() {
             return false;
@@ -121,7 +121,7 @@ impl<S> ErrorRewriteStream<S> {
         let head = original.strip_suffix("\r\n\r\n")?;
         let refusal = match head.strip_prefix("HTTP/1.")?.split(' ').nth(1)? {
             "400" => ApiError::new(ErrorEntry::BAD_REQUEST),
-            // If the size limit is reached within the request line, the path and query are too long.
+            // If the request line alone exceeds the size limit, the path and query are too long.
             "431" if self.first_line_complete => {
                 let limits = vec![("limit", MAX_HEAD_BYTES.to_string()), ("count", MAX_HEADERS.to_string())];
                 ApiError::with_detail(ErrorEntry::HEADERS_TOO_LARGE, "headers-limit", limits)

@@ -1,9 +1,9 @@
-//! Detects file changes by metadata, without reading the file content.
+//! Detects file changes from metadata, without reading the file contents.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Metadata that changes if the content of the file changes.
+/// Metadata that changes whenever the file's contents change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FileFingerprint {
     device: u64,
@@ -16,7 +16,7 @@ pub(super) struct FileFingerprint {
 impl FileFingerprint {
     /// Reads the metadata of a file.
     ///
-    /// Returns `None` if the file does not exist, for example during its replacement.
+    /// Returns `None` if the file does not exist, for example while it is being replaced.
     pub(super) fn read_metadata(path: &Path) -> Option<Self> {
         let file = path.metadata().ok()?;
         Some(Self {

@@ -1,8 +1,8 @@
-//! Limits on the head of a request.
+//! Limits on the request head.
 
-/// Maximum size of the head of a request, in bytes: 32 KiB for the request line and 64 KiB for the headers.
+/// Maximum size of a request head, in bytes: 32 KiB for the request line and 64 KiB for the headers.
 pub(super) const MAX_HEAD_BYTES: usize = 96 << 10;
-/// Maximum number of headers of a request.
+/// Maximum number of headers in a request.
 ///
-/// This number is hyper's default. With an explicit limit, hyper would allocate each request's headers on the heap.
+/// This is hyper's default. With an explicit limit, hyper would allocate each request's headers on the heap.
 pub(super) const MAX_HEADERS: usize = 100;

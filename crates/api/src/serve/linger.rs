@@ -1,6 +1,6 @@
 //! Lingering close for connections whose peer is still sending.
 //!
-//! Closing a socket with unread bytes resets the connection, and the peer loses the unread part of the response.
+//! Closing a socket that has unread data resets the connection, and the peer loses the unread part of the response.
 //! For example, a client that sends an oversized body would receive a connection reset instead of the error response.
 
 use std::future::Future;
@@ -12,17 +12,17 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Maximum duration for the peer to read the response and close the connection.
+/// Time that the peer has to read the response and close the connection.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Stream with a shutdown in two steps.
+/// Stream that shuts down in two steps.
 ///
-/// First, the server shuts down the write side of the connection.
-/// Then the server discards incoming bytes until the peer closes the connection or [`LINGER_TIMEOUT`] elapses.
+/// First, the write side of the connection is shut down.
+/// Then, incoming bytes are discarded until the peer closes the connection or [`LINGER_TIMEOUT`] elapses.
 #[derive(Debug)]
 pub(super) struct LingeringStream<S> {
     stream: S,
-    /// Timer of the second shutdown step.
+    /// Timer for the second shutdown step.
     closing: Option<Pin<Box<Sleep>>>,
 }
 

@@ -1,4 +1,4 @@
-//! Limit on connections per peer, so that one peer cannot use all connections.
+//! Limits connections per peer so that a single peer cannot use up all connections.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,20 +10,20 @@ use crate::limits::keyed_slots::{KeyedSlot, KeyedSlots};
 #[derive(Debug)]
 pub(super) struct PerPeerLimit {
     slots: Arc<KeyedSlots<ClientSubnet>>,
-    /// Proxies that are exempt from the limit, because they forward the requests of many clients.
+    /// Proxies that are exempt from the limit because they forward requests from many clients.
     exempt: TrustedProxies,
 }
 
-/// Slot of one connection, which is released on drop. `None` for an exempt peer.
+/// Slot for one connection, released on drop. `None` for an exempt peer.
 pub(super) type PeerSlot = Option<KeyedSlot<ClientSubnet>>;
 
 impl PerPeerLimit {
-    /// Creates a limit per peer. 0 disables the limit.
+    /// Creates a per-peer limit. 0 disables the limit.
     pub(super) fn new(limit: usize, exempt: TrustedProxies) -> Self {
         Self { slots: KeyedSlots::new(limit), exempt }
     }
 
-    /// Acquires a slot for a connection of the peer. Returns `None` if the peer has reached the limit.
+    /// Acquires a slot for a connection from the peer. Returns `None` if the peer has reached the limit.
     pub(super) fn acquire(&self, peer: IpAddr) -> Option<PeerSlot> {
         if self.exempt.contains(peer) {
             return Some(None);

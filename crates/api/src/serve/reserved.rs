@@ -16,13 +16,13 @@ use crate::error::{ApiError, RETRY_AFTER_SECONDS};
 use crate::json::Json;
 use crate::security_headers;
 
-/// Paths of the requests that a reserved connection serves.
+/// Request paths that reserved connections serve.
 const OPERATIONS_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// Timeout of the TLS handshake and of the request head on a reserved connection.
+/// Timeout for the TLS handshake and for the request head on a reserved connection.
 pub(super) const RESERVED_CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Requests that a connection may serve.
+/// Requests that a connection is allowed to serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionAdmission {
     /// Any number of requests to any route.
@@ -32,9 +32,9 @@ pub(super) enum ConnectionAdmission {
 }
 
 impl ConnectionAdmission {
-    /// Returns the error response if the connection does not serve the request.
+    /// Returns an error response if the connection may not serve the request.
     ///
-    /// The parameter `hsts` is passed to [`security_headers::add_security_headers`].
+    /// `hsts` is passed to [`security_headers::add_security_headers`].
     pub(super) fn refusal_response<B>(self, request: &Request<B>, metrics: &Metrics, hsts: bool) -> Option<Response> {
         let is_allowed = self == Self::Regular || OPERATIONS_PATHS.contains(&request.uri().path());
         (!is_allowed).then(|| build_refusal_response(request, metrics, hsts))

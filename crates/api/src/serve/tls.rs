@@ -1,4 +1,4 @@
-//! TLS 1.2 and 1.3 for HTTP/1.1, with a certificate that can be replaced at run time.
+//! TLS 1.2 and 1.3 for HTTP/1.1, with a certificate that can be replaced at runtime.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 use super::error::ServeError;
 use super::file_fingerprint::FileFingerprint;
 
-/// TLS settings with a certificate and a private key from files. Clones share the certificate.
+/// TLS configuration with a certificate and private key loaded from files. Clones share the same certificate.
 #[derive(Clone)]
 pub struct TlsConfig {
     acceptor: TlsAcceptor,
@@ -31,7 +31,7 @@ pub struct TlsConfig {
 pub(super) struct CertificateFiles {
     pub(super) certificate: PathBuf,
     pub(super) key: PathBuf,
-    /// Fingerprints of the certificate file and the key file, read before the files were first loaded.
+    /// Fingerprints of the certificate and key files, taken before the files were first loaded.
     pub(super) initial: [Option<FileFingerprint>; 2],
 }
 
@@ -62,14 +62,14 @@ impl TlsConfig {
         Ok(Self { acceptor: Arc::new(config).into(), current, files: Arc::new(files) })
     }
 
-    /// Reloads the certificate and key for new connections. On failure, the previous certificate stays in use.
+    /// Reloads the certificate and key for new connections. On failure, the previous certificate remains in use.
     pub fn reload(&self) -> Result<(), ServeError> {
         let certified = self.files.load_certified_key(self.acceptor.config().crypto_provider())?;
         *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
         Ok(())
     }
 
-    /// Returns whether all users of the machine can read the key file.
+    /// Returns `true` if the key file is readable by all users on the machine.
     #[must_use]
     pub fn is_key_world_readable(&self) -> bool {
         use std::os::unix::fs::PermissionsExt;
@@ -112,7 +112,7 @@ impl CertificateFiles {
 
     fn read_private_key(&self) -> Result<PrivateKeyDer<'static>, ServeError> {
         let pem = read_pem_file("key", &self.key)?;
-        // Both formats of an encrypted key contain this word: "BEGIN ENCRYPTED PRIVATE KEY" and "Proc-Type: 4,ENCRYPTED".
+        // Both encrypted key formats contain this word: "BEGIN ENCRYPTED PRIVATE KEY" and "Proc-Type: 4,ENCRYPTED".
         if String::from_utf8_lossy(&pem).contains("ENCRYPTED") {
             return Err(ServeError::KeyEncrypted { path: self.key.clone() });
         }

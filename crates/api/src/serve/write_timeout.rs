@@ -1,6 +1,6 @@
-//! Write timeout, which closes connections whose peer has stopped reading.
+//! Closes connections whose peer has stopped reading.
 //!
-//! Without a write timeout, the connection of a stalled peer would never release its permit.
+//! Without a write timeout, a stalled peer's connection would never release its permit.
 
 use std::future::Future;
 use std::io;
@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Stream whose writes fail with [`io::ErrorKind::TimedOut`] if no byte could be written for the duration `limit`.
+/// Stream whose writes fail with [`io::ErrorKind::TimedOut`] if no bytes could be written for the duration `limit`.
 ///
-/// Every written byte restarts the timer, so slow readers do not time out.
+/// Each successful write restarts the timer, so slow readers do not time out.
 #[derive(Debug)]
 pub(super) struct WriteTimeout<S> {
     stream: S,
@@ -27,7 +27,7 @@ impl<S> WriteTimeout<S> {
         Self { stream, limit, timer: None }
     }
 
-    /// Returns the outcome of a write, or a timeout error if the write has been pending for the duration `limit`.
+    /// Returns the result of a write, or a timeout error if the write has been pending for longer than `limit`.
     fn check_timeout<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.timer = None;

@@ -1,5 +1,5 @@
-//! Streaming export of the audit log as JSON Lines.
-//! The stream reads the next batch from the store only after the client has read the previous batch.
+//! Streams the audit log as JSON Lines.
+//! The next batch is read from the store only after the client has consumed the previous one.
 
 use std::io;
 
@@ -12,10 +12,10 @@ use tracing::error;
 use super::wire::AuditRow;
 use crate::error::ApiError;
 
-/// Number of audit rows that are read from the store per batch.
+/// Number of audit rows read from the store per batch.
 const READ_BATCH_ROWS: u32 = 1000;
 
-/// State of an audit export: the rows to send next, and the store and filter for reading further rows.
+/// State of an audit export: the rows to send next, plus the store and filter for reading more rows.
 struct AuditExportState {
     store: Store,
     filter: AuditFilter,
@@ -23,7 +23,7 @@ struct AuditExportState {
 }
 
 /// Returns a stream of audit rows as JSON Lines.
-/// Returns an error if the first batch cannot be read. A later read error aborts the stream.
+/// Returns an error if the first batch cannot be read. Later read errors abort the stream.
 pub(super) async fn stream_audit_rows(
     store: Store,
     filter: AuditFilter,

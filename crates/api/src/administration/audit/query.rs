@@ -14,7 +14,7 @@ use crate::query::Query;
 const MAX_RESPONSE_ROWS: u32 = 1000;
 
 /// Names of the filter parameters.
-/// The parser rejects unknown parameters, because ignoring a misspelled filter would return too many rows.
+/// Unknown parameters are rejected because ignoring a misspelled filter would return too many rows.
 const FILTER_PARAMETERS: [&str; 9] =
     ["from", "to", "actor", "operation", "project_id", "instance_id", "node_id", "outcome", "request_id"];
 
@@ -93,14 +93,14 @@ pub(super) struct AuditRowsQuery {
     pub(super) limit: u32,
 }
 
-/// Parses the filter parameters of a query string and adds the filters to `base`.
+/// Parses the filter parameters in a query string and adds the filters to `base`.
 pub(super) fn parse_audit_filter(query: Option<&str>, base: AuditFilter) -> Result<AuditFilter, ApiError> {
     let query = Query::parse(query)?;
     query.reject_unknown_parameters(&FILTER_PARAMETERS)?;
     build_audit_filter(&query, base)
 }
 
-/// Parses the filter, order and page parameters of a query string and adds the filters to `base`.
+/// Parses the filter, order and page parameters in a query string and adds the filters to `base`.
 pub(super) fn parse_rows_query(query: Option<&str>, base: AuditFilter) -> Result<AuditRowsQuery, ApiError> {
     let query = Query::parse(query)?;
     let names: Vec<_> = FILTER_PARAMETERS.into_iter().chain(["order", "after", "limit"]).collect();

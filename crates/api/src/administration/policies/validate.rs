@@ -1,4 +1,4 @@
-//! Route that validates a policy document without storing the document.
+//! Route that validates a policy document without storing it.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -96,7 +96,7 @@ pub(crate) async fn validate_policy(
     }))
 }
 
-/// Returns the text of the policy document in the field `document` of a request body.
+/// Returns the policy document text from the `document` field of the request body.
 pub(super) fn extract_document_text(body: &JsonBody) -> Result<String, ApiError> {
     let raw = body.raw_json("document").ok_or_else(|| missing_field_error("document"))?;
     match raw.as_bytes().first() {
