@@ -1,4 +1,4 @@
-//! Records audit events for requests such as sign-ins, collections and downloads, including refused requests.
+//! Records audit events for requests, such as sign-ins, collections and downloads, including refused ones.
 //!
 //! The `repeated_refusals` module counts repeated refusals per caller.
 //!
@@ -101,7 +101,7 @@ impl AuditContext {
     }
 }
 
-/// Cancellation token that is cancelled when the client disconnects.
+/// Cancellation token that fires when the client disconnects.
 ///
 /// Every audited request with a `Prefer` header carries this token in its extensions.
 /// Without this token, a long poll would continue after the client closed the connection.

@@ -117,7 +117,7 @@ async fn identify_caller(
     Ok((signed.verify_signature(service, parts, &body).await?, body))
 }
 
-/// Reads a request body. Returns an error if the body exceeds the size limit or the read timeout.
+/// Reads the request body. Returns an error if the body exceeds the size limit or the read times out.
 pub(crate) async fn read_request_body(body: Body, settings: &ApiSettings) -> Result<Bytes, ApiError> {
     let limit = settings.max_body_bytes;
     let too_large =

@@ -23,7 +23,7 @@ impl<F: Future<Output: Send> + Send + 'static> Future for DetachOnDrop<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        // The future is taken out of `self`, so that a panicked or completed future is not spawned on drop.
+        // The future is taken out of `self` so that a panicked or completed future is not spawned on drop.
         let Some(mut work) = self.0.take() else { return Poll::Pending };
         let polled = work.as_mut().poll(context);
         if polled.is_pending() {

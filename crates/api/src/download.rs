@@ -37,7 +37,7 @@ pub(crate) struct ResultDownload {
     pub(crate) header: Vec<u8>,
     pub(crate) stored: StoredResult,
     pub(crate) stored_bytes: u64,
-    /// Strong entity tag of the uncompressed content, without quotes.
+    /// Strong entity tag for the uncompressed content, without quotes.
     pub(crate) tag: String,
     pub(crate) file_name: String,
 }

@@ -47,7 +47,7 @@ pub(crate) struct ErrorBody {
     /// Error code
     #[schema(example = "DBS.280001")]
     pub(crate) error_code: String,
-    /// Error message, in the language of X-Language
+    /// Error message in the language requested by X-Language
     #[schema(example = "Parameter error.")]
     pub(crate) error_msg: String,
     /// Request id; only with APIGW error codes
@@ -138,7 +138,7 @@ impl ApiError {
         Self::new(ErrorEntry::INTERNAL)
     }
 
-    /// Returns the id of the detail message, which is more specific than the error code.
+    /// Returns the detail message id, which is more specific than the error code.
     pub(crate) fn detail_message_id(&self) -> &'static str {
         match &self.detail {
             ErrorDetail::Message(id, _) => id,

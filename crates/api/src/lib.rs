@@ -152,7 +152,7 @@ impl AppState {
         &self.0.watch_registry
     }
 
-    /// Returns the counter of repeated refusals, which records the counts in the audit log.
+    /// Returns the counter of repeated refusals, which writes its counts to the audit log.
     pub(crate) fn repeated_refusals(&self) -> &RepeatedRefusals {
         &self.0.repeated_refusals
     }

@@ -27,7 +27,7 @@ pub(crate) fn format_message(language: Language, id: &str, variables: &[(&str, S
 
 fn load_message_bundle(language: unic_langid::LanguageIdentifier, text: &str) -> Bundle {
     let mut bundle = FluentBundle::new_concurrent(vec![language]);
-    // Unicode isolation marks would appear in JSON. They are unnecessary, because both languages run left to right.
+    // Unicode isolation marks would appear in JSON. Both languages are written left to right and do not need them.
     bundle.set_use_isolating(false);
     let resource = FluentResource::try_new(text.to_owned()).unwrap_or_else(|(resource, _)| resource);
     bundle.add_resource_overriding(resource);

@@ -12,7 +12,7 @@ pub(crate) enum AuditMode {
     DenialsOnly,
 }
 
-/// Audited operation: a route that authenticates its caller or signs in a user.
+/// Audited operation, that is, a route that authenticates its caller or signs in a user.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Operation {
     pub(crate) method: &'static str,

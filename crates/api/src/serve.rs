@@ -168,7 +168,7 @@ impl ConnectionLimits {
         Ok((stream, permit))
     }
 
-    /// Admits a connection as a regular or reserved connection. Returns `None` if the connection must be closed.
+    /// Admits a connection as regular or reserved. Returns `None` if the connection must be closed.
     fn admit_connection(
         &self,
         peer: IpAddr,

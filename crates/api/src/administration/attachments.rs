@@ -50,7 +50,7 @@ pub(crate) enum AttachmentCreation {
     Group(GroupAttachment),
 }
 
-/// User of an attachment. Only identity policies can be attached to users.
+/// User to attach a policy to. Only identity policies can be attached to users.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]

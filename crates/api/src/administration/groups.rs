@@ -109,7 +109,7 @@ pub(crate) async fn show_group(
     }))
 }
 
-/// Delete a group. The policies of the group no longer apply to its members.
+/// Delete a group. The group's policies no longer apply to its members.
 #[utoipa::path(delete, path = "/clew/v1/groups/{group_id}", tag = "administration", params(("group_id" = String, Path)),
     responses((status = 204, description = "Deleted")))]
 pub(crate) async fn delete_group(

@@ -51,7 +51,7 @@ pub(crate) async fn change_own_password(
     if old.expose_secret() == new.expose_secret() {
         return Err(ApiError::invalid_parameter("password-same", Vec::new()));
     }
-    // The number of failed attempts is limited, so that an attacker with a stolen token cannot guess the password.
+    // Failed attempts are limited so that an attacker with a stolen token cannot guess the password.
     let (name, peer) = (format!("{}/{}", user.domain_name, user.name), caller.client.map(|connection| connection.ip));
     match auth_attempts::check_password_with_lockout(&service, &name, Some(&user), peer, old).await? {
         PasswordCheckOutcome::Right => {}

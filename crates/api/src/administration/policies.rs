@@ -1,4 +1,4 @@
-//! Routes for the domain's custom policies and for Clew's system policies.
+//! Routes for the domain's custom policies and Clew's system policies.
 
 pub(super) mod validate;
 

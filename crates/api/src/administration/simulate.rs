@@ -71,7 +71,7 @@ pub(crate) struct SimulationResponse {
     reason: Option<String>,
     /// True if the user is an administrator. Policies are not evaluated for administrators
     administrator: bool,
-    /// Statement that determined the decision: the first matching Deny statement or else the first matching Allow
+    /// Statement that determined the decision: the first matching Deny, or the first matching Allow if no Deny matches
     deciding: Option<StatementReference>,
     /// All statements in the policies that apply to the user
     statements: Vec<StatementView>,

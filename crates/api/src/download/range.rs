@@ -22,7 +22,7 @@ pub(super) enum RangeRequest {
     Full,
     /// A byte range.
     Partial(ByteRange),
-    /// The range starts after the end of the content.
+    /// The range starts beyond the end of the content.
     Unsatisfiable,
 }
 

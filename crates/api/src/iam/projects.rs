@@ -94,7 +94,7 @@ pub(crate) async fn list_projects(
     Ok(Json(ProjectList { links, projects: projects.into_iter().map(build_project_entry).collect() }))
 }
 
-/// List the projects that the caller's policies apply to. For an administrator, lists all projects of the domain.
+/// List the projects that the caller's policies apply to. For administrators, lists all projects in the domain.
 #[utoipa::path(get, path = "/v3/auth/projects", tag = "identity", responses((status = 200, description = "List of projects", body = ProjectList)))]
 pub(crate) async fn list_caller_projects(
     State(service): State<AppState>,

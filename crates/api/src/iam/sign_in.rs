@@ -118,7 +118,7 @@ struct TokenRequestAuth {
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "schema of a part of the body")]
 struct TokenRequestIdentity {
-    /// Authentication methods; must contain only password
+    /// Authentication methods; must contain only `password`
     #[schema(min_items = 1, max_items = 1, example = json!(["password"]))]
     methods: Vec<String>,
     password: TokenRequestPassword,

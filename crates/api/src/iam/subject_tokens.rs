@@ -18,7 +18,7 @@ use crate::{AppState, policy_cache};
 
 const SUBJECT_TOKEN_HEADER: &str = "x-subject-token";
 
-/// Validate a token and show its details. For a token of another user, the caller needs permission to list identities.
+/// Validate a token and show its details. For another user's token, the caller needs permission to list identities.
 #[utoipa::path(
     get,
     path = "/v3/auth/tokens",
@@ -57,7 +57,7 @@ pub(crate) async fn show_token(
     Ok(response)
 }
 
-/// Revoke a token. For a token of another user, the caller needs permission to manage identities.
+/// Revoke a token. For another user's token, the caller needs permission to manage identities.
 #[utoipa::path(
     delete,
     path = "/v3/auth/tokens",

@@ -39,7 +39,7 @@ struct TemporaryKeyAuth {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TemporaryKeyIdentity {
-    /// Authentication methods; must contain only token
+    /// Authentication methods; must contain only `token`
     #[schema(min_items = 1, max_items = 1, example = json!(["token"]))]
     methods: Vec<String>,
     token: Option<TemporaryKeyToken>,
@@ -51,7 +51,7 @@ struct TemporaryKeyIdentity {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TemporaryKeyToken {
-    /// Token of the caller that determines the scope of the access key; defaults to the credentials of the request
+    /// Caller's token, which determines the access key's scope; defaults to the credentials of the request
     id: Option<String>,
     /// Lifetime of the access key, in seconds. The key expires no later than its token
     #[schema(minimum = 900, maximum = 86_400, default = 900)]

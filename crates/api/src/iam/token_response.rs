@@ -28,12 +28,12 @@ struct Token {
     /// Service catalog; omitted if the request contains nocatalog
     #[serde(skip_serializing_if = "Option::is_none")]
     catalog: Option<Vec<CatalogEntry>>,
-    /// Role-based policies of the user in this scope
+    /// The user's role-based policies in this scope
     roles: Vec<Role>,
-    /// Project of a project token; absent for a domain token
+    /// Project that the token is scoped to; absent for a domain token
     #[serde(skip_serializing_if = "Option::is_none")]
     project: Option<TokenProject>,
-    /// Domain of a domain token; absent for a project token
+    /// Domain that the token is scoped to; absent for a project token
     #[serde(skip_serializing_if = "Option::is_none")]
     domain: Option<TokenDomain>,
     user: TokenUser,

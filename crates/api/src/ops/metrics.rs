@@ -186,7 +186,7 @@ impl Metrics {
 static METHODS_WITH_SERIES: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS];
 
-/// Timeout for reading the store during a metrics scrape.
+/// Timeout for reading from the store during a metrics scrape.
 const STORE_READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn new_request_histogram() -> Histogram {

@@ -204,7 +204,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ErrorRewriteStream<S> {
         self.stream.is_write_vectored()
     }
 
-    /// Records the flush. Hyper flushes only after it has written all output.
+    /// Records the flush: hyper flushes only after it has written all output.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.tracker.record_flush() {
             self.first_line_complete = false;

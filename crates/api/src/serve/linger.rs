@@ -1,7 +1,7 @@
-//! Lingering close for connections whose peer is still sending.
+//! Lingering close for connections whose peer is still sending data.
 //!
 //! Closing a socket that has unread data resets the connection, and the peer loses the unread part of the response.
-//! For example, a client that sends an oversized body would receive a connection reset instead of the error response.
+//! For example, a client that sends an oversized body would get a connection reset instead of the error response.
 
 use std::future::Future;
 use std::io;

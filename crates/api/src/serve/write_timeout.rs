@@ -18,7 +18,7 @@ use tokio::time::{Sleep, sleep};
 pub(super) struct WriteTimeout<S> {
     stream: S,
     limit: Duration,
-    /// Timer that runs while a write is pending.
+    /// Timer that is running while a write is pending.
     timer: Option<Pin<Box<Sleep>>>,
 }
 

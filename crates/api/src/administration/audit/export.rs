@@ -22,7 +22,7 @@ struct AuditExportState {
     rows: Vec<AuditRecord>,
 }
 
-/// Returns a stream of audit rows as JSON Lines.
+/// Returns a stream of audit rows in JSON Lines format.
 /// Returns an error if the first batch cannot be read. Later read errors abort the stream.
 pub(super) async fn stream_audit_rows(
     store: Store,

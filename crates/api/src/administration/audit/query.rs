@@ -88,7 +88,7 @@ pub(crate) enum OutcomeFilter {
 pub(super) struct AuditRowsQuery {
     pub(super) filter: AuditFilter,
     pub(super) newest_first: bool,
-    /// Position of the last row on the previous page; `None` for the first page.
+    /// Position of the previous page's last row; `None` for the first page.
     pub(super) after: Option<i64>,
     pub(super) limit: u32,
 }
