@@ -101,7 +101,7 @@ impl AuditContext {
     }
 }
 
-/// Cancellation token that fires when the client disconnects.
+/// Token that is cancelled when the client disconnects.
 ///
 /// Every audited request with a `Prefer` header carries this token in its extensions.
 /// Without this token, a long poll would continue after the client closed the connection.

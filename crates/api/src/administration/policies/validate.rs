@@ -63,7 +63,7 @@ pub(crate) struct Validation {
     /// Policy model: role (versions 1.0 and 1.1) or identity (version 5.0); null for an invalid document
     #[schema(value_type = Option<PolicyModelName>)]
     model: Option<PolicyModel>,
-    /// All errors of the document
+    /// All errors in the document
     errors: Vec<FindingView>,
     /// Warnings about a valid document
     warnings: Vec<FindingView>,
