@@ -75,7 +75,7 @@ struct AuthenticatedIdentity {
     proof: CredentialRef,
     /// Expiry of the credentials, if any.
     expires_at: Option<i64>,
-    /// Read-only metadata snapshot, opened after the entire request was received.
+    /// Cached view of the metadata, created after the entire request was received.
     view: CachedView,
 }
 
