@@ -1,7 +1,7 @@
 //! Authorization of requests. The checks run in this order: project, ids, instance, policies, node.
 //!
-//! Missing and forbidden objects return the same error, unless the caller can access all objects of this kind.
-//! If an instance does not exist, the policies are evaluated without instance attributes.
+//! Missing and forbidden objects produce the same error unless the caller can access all objects of this kind.
+//! For an instance that does not exist, the policies are evaluated without instance attributes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,26 +24,26 @@ use crate::error::ApiError;
 use crate::policy_cache::evaluate_policies;
 use crate::query::truncate_text;
 
-/// `Retry-After` value for a request whose policy evaluation exceeds the principal's rate limit.
+/// `Retry-After` value when a request's policy evaluation exceeds the principal's rate limit.
 const WORK_BUDGET_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Kind of credentials of a caller.
+/// Kind of a caller's credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CredentialKind {
     /// A token.
     Token,
-    /// A signature with a permanent access key.
+    /// A request signature made with a permanent access key.
     AccessKey,
-    /// A signature with a temporary access key and its security token.
+    /// A request signature made with a temporary access key, and the key's security token.
     TemporaryKey,
 }
 
-/// Reference to a caller's credentials, so that Clew can check the credentials again later.
+/// Reference to a caller's credentials, used to revalidate the credentials later.
 #[derive(Debug, Clone)]
 pub(crate) enum CredentialRef {
     /// A token.
     Token(Arc<ValidToken>),
-    /// Signature with the access key that has this id.
+    /// A request signature made with the access key that has this id.
     Key(AccessKeyId),
 }
 
@@ -52,15 +52,15 @@ pub(crate) enum CredentialRef {
 pub(crate) struct ValidToken {
     /// API that issued the token.
     pub(crate) origin: TokenOrigin,
-    /// Hash of the token, which is the lookup key in the store.
+    /// Hash of the token, used as the lookup key in the store.
     pub(crate) hash: [u8; 32],
     /// Expiry, as a Unix timestamp in seconds.
     pub(crate) expires_at: i64,
-    /// CSRF token that a browser session must send with every request that changes data.
+    /// CSRF token that a browser session must send with every request that modifies data.
     pub(crate) csrf: String,
 }
 
-/// Authenticated caller. [`crate::authentication`] adds the caller to the request, and handlers extract the caller.
+/// Authenticated caller, added to each request by [`crate::authentication`] and extracted by the handlers.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     /// User, domain and policies.
@@ -71,13 +71,13 @@ pub(crate) struct Caller {
     pub(crate) credential: CredentialRef,
     /// Expiry of the credentials, as a Unix timestamp in seconds; `None` for a permanent access key.
     pub(crate) expires_at: Option<i64>,
-    /// Address and transport of the client; `None` in a test that calls the router directly.
+    /// Client address and transport; `None` in tests that call the router directly.
     pub(crate) client: Option<ClientAddr>,
-    /// Request id, which is also in the response header `X-Request-Id`.
+    /// Request id, also sent in the `X-Request-Id` response header.
     pub(crate) request_id: String,
     /// Audit fields of the request.
     pub(crate) audit: AuditContext,
-    /// Metadata view that was opened after the complete request was received.
+    /// Read-only view of the metadata at one data version, opened after the complete request was received.
     pub(crate) view: CachedView,
 }
 
@@ -106,7 +106,7 @@ impl Caller {
         }
     }
 
-    /// Returns the values that policy conditions can test: time, source address and transport.
+    /// Returns the request attributes that policy conditions can test: time, source address and transport.
     pub(crate) fn policy_environment(&self) -> RequestEnvironment {
         RequestEnvironment {
             now: Timestamp::now(),
@@ -117,8 +117,8 @@ impl Caller {
 
     /// Returns an error if the credentials are temporary.
     ///
-    /// Permanent credentials are required to create or change permanent objects, such as users, keys and policies.
-    /// Browser sessions are exempt, because they start with a password and scripts cannot read their token.
+    /// Permanent credentials are required to create or modify permanent objects, such as users, keys and policies.
+    /// Browser sessions are exempt because they start with a password sign-in and scripts cannot read their token.
     pub(crate) fn check_permanent_credentials(&self) -> Result<(), ApiError> {
         let may_outlive = match &self.credential {
             CredentialRef::Token(token) => token.origin == TokenOrigin::Console,
@@ -131,7 +131,7 @@ impl Caller {
         }
     }
 
-    /// Returns an error if the caller's temporary access key would expire during background work of this duration.
+    /// Returns an error if the caller's temporary access key would expire before the background work completes.
     ///
     /// `seconds` is the duration of the background work; `None` means unlimited.
     pub(crate) fn check_credential_lifetime(&self, seconds: Option<u64>) -> Result<(), ApiError> {
@@ -155,7 +155,7 @@ impl Caller {
         }
     }
 
-    /// Returns the project from the request path if the policies may allow the action on at least one of its instances.
+    /// Returns the project in the request path if the policies may allow the action on at least one of its instances.
     ///
     /// The handler must call [`Caller::is_action_allowed`] for each instance.
     pub(crate) async fn require_action_on_any_instance(
@@ -171,9 +171,9 @@ impl Caller {
         Err(self.build_denial_error(action, if exhausted { &DenyReason::WorkBudget } else { &DenyReason::NoPolicy }))
     }
 
-    /// Returns the project from the request path if the caller may perform a project-level action.
+    /// Returns the project in the request path if the caller may perform a project-level action.
     ///
-    /// Policies cannot limit a project-level action to a subset of the project's instances.
+    /// Policies cannot restrict a project-level action to a subset of the project's instances.
     pub(crate) async fn require_project_action(
         &self,
         service: &AppState,
@@ -190,7 +190,7 @@ impl Caller {
         }
     }
 
-    /// Returns the project and instance from the request path if the caller may perform a project-level action.
+    /// Returns the project and instance in the request path if the caller may perform a project-level action.
     pub(crate) async fn require_project_action_on_instance(
         &self,
         service: &AppState,
@@ -203,9 +203,9 @@ impl Caller {
         Ok((project, instance.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?))
     }
 
-    /// Returns the project and instance from the request path if the caller may perform the action on the instance.
+    /// Returns the project and instance in the request path if the caller may perform the action on the instance.
     ///
-    /// `tags` are the tags that the request adds or removes.
+    /// `tags` lists the tags that the request adds or removes.
     pub(crate) async fn require_instance_action(
         &self,
         service: &AppState,
@@ -231,7 +231,7 @@ impl Caller {
 
     /// Returns whether the caller may perform the action on an instance.
     ///
-    /// Returns an error if the evaluation exceeds the work budget. Otherwise, a list could silently omit the instance.
+    /// Returns an error if the evaluation exceeds the work budget, so that lists do not silently omit the instance.
     pub(crate) fn is_action_allowed(
         &self,
         service: &AppState,
@@ -250,23 +250,23 @@ impl Caller {
         }
     }
 
-    /// Returns whether the caller receives SQL templates instead of the full SQL statements of an instance.
+    /// Returns whether the caller receives SQL templates instead of the full statements that run on an instance.
     ///
-    /// Returns true if the caller is not allowed to list sessions, or if the project masks statements for the caller.
+    /// Returns true if the caller is not allowed to list sessions or the project masks statements for the caller.
     pub(crate) fn receives_sql_templates(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         !self.is_action_allowed(service, Action::LIST_PROCESSES, project, instance).unwrap_or(false)
             || self.project_masks_statements(service, project, instance)
     }
 
-    /// Returns whether the project's masking setting hides the statements of an instance from the caller.
+    /// Returns whether the project's masking setting hides the instance's statements from the caller.
     ///
-    /// Call this method only after authorizing the caller to list or collect sessions.
+    /// Call this method only for a caller that has been authorized to list or collect sessions.
     fn project_masks_statements(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         project.masking
             && !self.is_action_allowed(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
     }
 
-    /// Returns the project with this id if the project is within the scope of the caller's credentials.
+    /// Returns the project with this id if it is within the scope of the caller's credentials.
     /// Policies are not evaluated.
     async fn find_project_in_scope(&self, action: Action, id: &str) -> Result<Arc<Project>, ApiError> {
         let foreign = || ApiError::new(ErrorEntry::FOREIGN_PROJECT);
@@ -290,7 +290,7 @@ impl Caller {
         })
     }
 
-    /// Builds the error for a denied action. The error does not reveal whether a project of another domain exists.
+    /// Builds the error for a denied action. The error does not reveal whether a project exists in another domain.
     fn build_denial_error(&self, action: Action, reason: &DenyReason) -> ApiError {
         debug!(user.id = %self.principal.user_id, action = action.name, %reason, "action denied");
         if *reason == DenyReason::WorkBudget && self.principal.budget.is_rate_limited() {
@@ -337,7 +337,7 @@ fn invalid_id_error(given: &str, expected: &'static str) -> ApiError {
     )
 }
 
-/// Returns a node of an instance with its decrypted password.
+/// Returns a node of an instance, including the decrypted password.
 pub(crate) async fn load_node(service: &AppState, instance: &Instance, node: &str) -> Result<Node, ApiError> {
     let node = service.store.find_node_with_password(&resolve_node_id(instance, node)?).await?;
     let node = node.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_NODE))?;
@@ -357,7 +357,7 @@ fn resolve_node_id(instance: &Instance, node: &str) -> Result<NodeId, ApiError> 
     if exists { Ok(id) } else { Err(ApiError::new(ErrorEntry::UNKNOWN_NODE)) }
 }
 
-/// Node that a request targets. `N` is the node id, or the node with its decrypted password.
+/// Target node of a request. `N` is the node id, or the node including its decrypted password.
 #[derive(Debug)]
 pub(crate) struct NodeTarget<N = NodeId> {
     pub(crate) project: Arc<Project>,
@@ -365,11 +365,11 @@ pub(crate) struct NodeTarget<N = NodeId> {
     pub(crate) node: N,
 }
 
-/// Ids of the project, instance and node in a path `/{project}/instances/{instance}/nodes/{node}/…`.
+/// Project, instance and node ids in a path `/{project}/instances/{instance}/nodes/{node}/…`.
 type NodePath = (String, String, String);
 
 impl NodeTarget {
-    /// Returns the target node's id from the request path if the caller may perform the action on the instance.
+    /// Resolves the node in the request path if the caller may perform the action on its instance.
     pub(crate) async fn resolve(
         service: &AppState,
         caller: &Caller,
@@ -383,7 +383,7 @@ impl NodeTarget {
 }
 
 impl NodeTarget<Node> {
-    /// Like `resolve`, but returns the node with its decrypted password.
+    /// Like `resolve`, but loads the node including its decrypted password.
     pub(crate) async fn resolve_with_password(
         service: &AppState,
         caller: &Caller,
@@ -397,14 +397,14 @@ impl NodeTarget<Node> {
 }
 
 impl<N> NodeTarget<N> {
-    /// Returns whether the caller receives SQL templates instead of the full SQL statements of this node.
+    /// Returns whether the caller receives SQL templates instead of the full statements that run on this node.
     pub(crate) fn masks_statements_for(&self, service: &AppState, caller: &Caller) -> bool {
         caller.receives_sql_templates(service, &self.project, &self.instance)
     }
 
-    /// Returns whether the project's masking setting hides the statements of this node from the caller.
+    /// Returns whether the project's masking setting hides this node's statements from the caller.
     ///
-    /// Call this method only after authorizing the caller to list or collect sessions.
+    /// Call this method only for a caller that has been authorized to list or collect sessions.
     pub(crate) fn project_masks_statements_for(&self, service: &AppState, caller: &Caller) -> bool {
         caller.project_masks_statements(service, &self.project, &self.instance)
     }

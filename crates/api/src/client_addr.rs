@@ -1,4 +1,4 @@
-//! Client address of a request: the peer address of the socket, or the address that a trusted proxy forwards.
+//! Client address of a request: the socket's peer address, or the address forwarded by a trusted proxy.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -7,19 +7,19 @@ use ipnet::IpNet;
 
 /// Client address and transport of a request.
 ///
-/// Every request that [`crate::serve()`] accepts has this extension.
+/// [`crate::serve()`] adds this type as an extension to every request that it accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddr {
-    /// Address of the client. IPv4-mapped IPv6 addresses are converted to IPv4.
+    /// Client IP address. IPv4-mapped IPv6 addresses are converted to IPv4.
     pub ip: IpAddr,
-    /// True if the client connected with TLS, either to Clew or to a trusted proxy.
+    /// True if the client connected over TLS, either to Clew or to a trusted proxy.
     pub tls: bool,
 }
 
 impl ClientAddr {
     /// Resolves the client address of a request.
     ///
-    /// Forwarding headers are used only if the socket's peer is a trusted proxy.
+    /// Forwarding headers are honored only if the socket's peer is a trusted proxy.
     pub(crate) fn resolve(socket: ClientAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
         if !trusted.contains(socket.ip) {
             return socket;
@@ -30,10 +30,10 @@ impl ClientAddr {
     }
 }
 
-/// Returns the base URL of this server for links in responses.
+/// Returns this server's base URL for links in responses.
 ///
-/// The scheme is `https` if the client connected with TLS, either to Clew or to a trusted proxy.
-/// The host comes from the `Host` header. This is safe, because only the sender of the request receives the link.
+/// The scheme is `https` if the client connected over TLS, either to Clew or to a trusted proxy.
+/// The host is taken from the `Host` header. This is safe because only the sender of the request receives the link.
 pub(crate) fn server_base_url(connection: Option<&ClientAddr>, headers: &HeaderMap) -> String {
     let scheme = if connection.is_some_and(|connection| connection.tls) { "https" } else { "http" };
     let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
@@ -46,7 +46,7 @@ const FORWARDED_PROTO_HEADER: HeaderName = HeaderName::from_static("x-forwarded-
 /// Returns the client address of a forwarded request.
 ///
 /// Each proxy appends the address of its client to `X-Forwarded-For`.
-/// The client is the last address that is not a trusted proxy. A client can forge all addresses before it.
+/// The client is the last address that is not a trusted proxy. Earlier addresses can be forged by the client.
 fn resolve_client_address(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let mut hop = socket;
     for text in header_elements_reversed(headers, &FORWARDED_FOR_HEADER) {
@@ -59,8 +59,8 @@ fn resolve_client_address(socket: IpAddr, headers: &HeaderMap, trusted: &Trusted
     hop
 }
 
-/// Iterates over the comma-separated elements of all lines of a header, last element first.
-/// Yields `?`, which is not a valid address, for a header line that is not ASCII text.
+/// Iterates over the comma-separated elements of a header in reverse order, across all of its lines.
+/// For a header line that is not ASCII text, yields `?`, which is not a valid address.
 fn header_elements_reversed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines: Vec<&str> = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?")).collect();
     lines.into_iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim)
@@ -70,20 +70,20 @@ fn last_header_element<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<
     header_elements_reversed(headers, name).next()
 }
 
-/// Parses an IP address with or without a port, because some proxies append the port.
+/// Parses an IP address with an optional port, which some proxies append.
 fn parse_ip_address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse().ok().or_else(|| text.parse().ok().map(|address: SocketAddr| address.ip()));
     address.map(|address: IpAddr| address.to_canonical())
 }
 
-/// Networks of the proxies whose forwarding headers are trusted. The default is empty.
+/// Networks of the proxies whose forwarding headers are trusted; empty by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    /// Parses networks such as `10.0.0.0/8` and single addresses.
-    /// Returns the first invalid network as the error.
+    /// Parses networks, such as `10.0.0.0/8`, and single addresses.
+    /// The error is the first invalid network.
     pub fn parse(networks: &[String]) -> Result<Self, String> {
         let network = |text: &String| {
             let address = || text.parse::<IpAddr>().map(IpNet::from);
@@ -97,14 +97,14 @@ impl TrustedProxies {
     }
 }
 
-/// Subnet of a client, for limits per client: an IPv4 address, or the /64 prefix of an IPv6 address.
+/// Client subnet, used for per-client limits: an IPv4 address, or the /64 prefix of an IPv6 address.
 ///
-/// A /64 network is the smallest IPv6 network that providers assign to a customer.
+/// A /64 is the smallest IPv6 network that providers assign to a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ClientSubnet(IpAddr);
 
 impl ClientSubnet {
-    /// Returns the IPv4 address, or the first address in the IPv6 /64 prefix.
+    /// Returns the IPv4 address, or the first address of the IPv6 /64 prefix.
     pub(crate) fn address(self) -> IpAddr {
         self.0
     }

@@ -1,4 +1,4 @@
-//! Web page, and API under `/clew/v1` for features that the TaurusDB API does not have.
+//! The web page, and the API under `/clew/v1` for features that the TaurusDB API does not provide.
 
 pub(crate) mod collections;
 pub(crate) mod cookie;

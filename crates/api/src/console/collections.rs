@@ -1,4 +1,4 @@
-//! Routes that list and delete the collections of a node.
+//! Routes for listing and deleting a node's session collections.
 
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
@@ -15,7 +15,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::statement_text::MASKED_FRAGMENT;
 
-/// Maximum number of collections in a response.
+/// Maximum number of collections per response.
 const MAX_LISTED_COLLECTIONS: u32 = 200;
 
 /// Collections of a node.
@@ -38,12 +38,12 @@ struct NodeCollection {
     rows: Option<u64>,
     #[schema(required)]
     bytes: Option<u64>,
-    /// Filters and sort order, without unset fields. If the project masks statements, `sql_key` is ***
+    /// Filters and sort order; unset fields are omitted. If the project masks statements, `sql_key` is ***
     #[schema(value_type = Object)]
     filter: SessionSelection,
     /// True if the result contains SQL templates instead of statements
     masked: bool,
-    /// True if the caller may download the result. A result with full statements may require a permission
+    /// True if the caller may download the result. Downloading full statements may require an additional permission
     readable: bool,
     /// Reason why the collection failed; null if it did not fail
     #[schema(required)]

@@ -1,8 +1,8 @@
-//! Session cookie of a browser. The cookie contains the token and has the attributes `HttpOnly` and `SameSite=Strict`.
+//! Session cookie of a browser, which contains the token and has the attributes `HttpOnly` and `SameSite=Strict`.
 //!
 //! Over TLS, the cookie name has the prefix `__Host-`.
-//! Browsers reject a cookie with this prefix if another host of the domain or a connection without TLS sets it.
-//! The cookie name ends with the port, because browsers share cookies among all ports of a host.
+//! Browsers reject a cookie with this prefix if it is set by another host of the domain or without TLS.
+//! The cookie name ends with the port because browsers share cookies across all ports of a host.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ const SESSION_COOKIE_NAME: &str = "clew_session";
 /// Default port of HTTPS.
 const DEFAULT_HTTPS_PORT: u16 = 443;
 
-/// Builds the name of the session cookie from the host, port and transport of a request.
+/// Builds the session cookie's name from the request's host, port and transport.
 fn build_cookie_name(headers: &HeaderMap, connection: Option<&ClientAddr>) -> Cow<'static, str> {
     if !connection.is_some_and(|connection| connection.tls) {
         return Cow::Borrowed(SESSION_COOKIE_NAME);
@@ -27,14 +27,14 @@ fn build_cookie_name(headers: &HeaderMap, connection: Option<&ClientAddr>) -> Co
     Cow::Owned(format!("__Host-{SESSION_COOKIE_NAME}_{port}"))
 }
 
-/// Returns whether the session cookie authenticates a request. A token header or signature takes precedence.
+/// Returns whether a request is authenticated by its session cookie. A token header or signature takes precedence.
 pub(crate) fn is_cookie_authenticated(headers: &HeaderMap, connection: Option<&ClientAddr>) -> bool {
     !headers.contains_key("x-auth-token")
         && !headers.contains_key(AUTHORIZATION)
         && read_session_token(headers, connection).is_some()
 }
 
-/// Returns the token from the session cookie of a request.
+/// Returns the token in a request's session cookie.
 pub(crate) fn read_session_token<'a>(headers: &'a HeaderMap, connection: Option<&ClientAddr>) -> Option<&'a str> {
     let expected = build_cookie_name(headers, connection);
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
@@ -42,9 +42,9 @@ pub(crate) fn read_session_token<'a>(headers: &'a HeaderMap, connection: Option<
     pairs.find_map(|(name, value)| (name == expected && !value.is_empty()).then_some(value))
 }
 
-/// Builds the `Set-Cookie` header value for the session cookie with this token.
+/// Builds the `Set-Cookie` header value for a session cookie that contains this token.
 ///
-/// The cookie expires after `seconds`; 0 deletes the cookie.
+/// The cookie expires after `seconds` seconds; 0 deletes the cookie.
 pub(super) fn build_set_cookie_header(
     token: &str,
     seconds: i64,

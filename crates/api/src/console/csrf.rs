@@ -1,4 +1,4 @@
-//! CSRF protection of requests that the session cookie authenticates.
+//! CSRF protection for requests that are authenticated by the session cookie.
 //!
 //! `docs/decisions/0024-browser-sessions.md` lists the attacks and the countermeasures.
 
@@ -11,9 +11,9 @@ use subtle::ConstantTimeEq;
 
 use crate::error::ApiError;
 
-/// Request header with the CSRF token of the session.
+/// Request header that carries the session's CSRF token.
 const CSRF_HEADER: &str = "x-clew-csrf";
-/// Fetch metadata header, which scripts cannot set. Browsers send the header only over TLS and to localhost.
+/// Fetch metadata header, which scripts cannot set. Browsers send it only over TLS and to localhost.
 const FETCH_SITE_HEADER: &str = "sec-fetch-site";
 
 /// Returns an error if the request was not sent by Clew's own web page.
@@ -32,7 +32,7 @@ pub(crate) fn check_csrf_protection(parts: &Parts, token: &str) -> Result<(), Ap
 /// Returns an error if the `Sec-Fetch-Site` or `Origin` header indicates that another site sent the request.
 pub(super) fn check_request_origin(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
     if let Some(site) = headers.get(FETCH_SITE_HEADER) {
-        // `none` means that the user entered the URL, which causes a GET request.
+        // `none` means that the user entered the URL, which results in a GET request.
         let is_same_origin = site == "same-origin" || (site == "none" && is_safe_method(method));
         return if is_same_origin { Ok(()) } else { Err(csrf_error("cross-site")) };
     }
@@ -73,7 +73,7 @@ mod tests {
             (get, vec![(FETCH_SITE_HEADER, "same-site")], false),
             (get, vec![(FETCH_SITE_HEADER, "cross-site")], false),
             (post, vec![(FETCH_SITE_HEADER, "cross-site")], false),
-            // A proxy may change the host; then fetch metadata takes precedence.
+            // A proxy may rewrite the host, so fetch metadata takes precedence.
             (
                 post,
                 vec![(FETCH_SITE_HEADER, "same-origin"), ("origin", "https://clew.example"), ("host", "inside:8407")],

@@ -1,7 +1,7 @@
-//! Route that kills selected sessions or previews the kills.
+//! Route for killing selected sessions or previewing the kills.
 //!
 //! The web page sends the user and host of each selected session.
-//! Clew does not kill another session that has reused the thread id of a selected session.
+//! If a thread id has been reused by a session with a different user or host, Clew does not kill that session.
 
 mod effect;
 mod preview;
@@ -35,7 +35,7 @@ use effect::KillEffectView;
 use preview::KillImpact;
 use request::{KillBody, SelectedSession, SessionKillRequest};
 
-/// Results of killing the selected sessions, or results of the preview.
+/// Results of killing the selected sessions, or of the preview.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillResponse {
     /// Results, in the order of the request
@@ -43,14 +43,14 @@ pub(crate) struct KillResponse {
     /// Reason why the impact of the kills is unknown; null if it is known; only in a preview
     #[schema(required)]
     costs_unknown: Option<String>,
-    /// Warnings about the selection, for example that a root blocker is not selected; only in a preview
+    /// Warnings about the selection, such as a root blocker that is not selected; only in a preview
     warnings: Vec<String>,
-    /// Effect of the kills; null in a preview, or if no session was killed
+    /// Effect of the kills; null in a preview or if no session was killed
     #[schema(required)]
     effect: Option<KillEffectView>,
 }
 
-/// Result of killing one session, or result of the preview for one session.
+/// Result of killing one session, or of the preview for that session.
 #[derive(Serialize, ToSchema)]
 struct SessionKillOutcome {
     id: u64,
@@ -78,7 +78,7 @@ struct CurrentSession {
     /// Statement; replaced by its SQL template if the project masks statements or the caller cannot list sessions
     #[schema(required)]
     statement: Option<String>,
-    /// Open transaction, which a kill of the connection rolls back; null without an open transaction; only in a preview
+    /// Open transaction that killing the connection would roll back; null if there is none; only in a preview
     #[schema(required)]
     transaction: Option<preview::RollbackCost>,
     /// Thread ids of the sessions that the kill can unblock, one of which may then block the others; only in a preview
@@ -126,7 +126,7 @@ pub(crate) async fn kill_sessions(
         service.read_node(&target.node, async |limits| find_sessions(&target.node.url, &ids, &limits).await).await?;
     let SessionLookupResult { read, sessions } = found;
     let found: HashMap<u64, Session> = sessions.into_iter().map(|session| (session.id, session)).collect();
-    // Compares the sessions with the request before the slow steps, which read the impact and kill the sessions.
+    // Compare the sessions with the request first, because reading the impact and killing the sessions can be slow.
     let age = i64::try_from(read.at.elapsed().as_secs()).unwrap_or_default();
     let mut mismatches = request.find_skip_reasons(&found, &read.server, Timestamp::now().as_second() - age);
     let (costs, mut outcomes, effect) = if request.preview {
@@ -163,7 +163,7 @@ pub(crate) async fn kill_sessions(
             (None, None, Some(current)) => {
                 preview::predict_kill_outcome(current, request.kind, service.kills.protected_accounts())
             }
-            // This case is unreachable, because every matching session has an outcome.
+            // Unreachable, because every matching session has an outcome.
             (None, None, None) => describe_outcome(&KillOutcome::AlreadyGone),
         };
         let session = current
@@ -217,10 +217,10 @@ async fn execute_kills(
     service.kills.execute_kills(order, victims, limits).await
 }
 
-/// Outcome name and message for a selected session that must not be killed.
+/// Outcome name and message for a selected session that Clew skips.
 type Mismatch = (&'static str, String);
 
-/// Returns the name and the message that describe a kill outcome in the response.
+/// Returns the name and message of a kill outcome for the response.
 fn describe_outcome(outcome: &KillOutcome) -> (&'static str, String) {
     let name = match outcome {
         KillOutcome::AlreadyGone => "gone",
@@ -257,15 +257,15 @@ fn build_session_view(
 }
 
 impl SelectedSession {
-    /// Returns whether `current`, a session with the same thread id, has the user and host of the selected session.
+    /// Returns whether `current`, which has the same thread id, also has the user and host of the selected session.
     fn matches_session(&self, current: &Session) -> bool {
         to_valid_utf8(&current.user) == self.user && to_valid_utf8(&current.host) == self.host
     }
 
     /// Returns the reason why the selected session must not be killed, or `None` if it may be killed.
     ///
-    /// Possible reasons: another server, an ended session, a reused thread id, or, for `KILL QUERY`, a later statement.
-    /// `listed_at` is the Unix timestamp, in seconds, at which the session list was read.
+    /// Reasons: a different server, an ended session, a reused thread id, or, for `KILL QUERY`, a later statement.
+    /// `listed_at` is the time at which the session list was read, as a Unix timestamp in seconds.
     fn find_skip_reason(
         &self,
         current: Option<&Session>,

@@ -1,4 +1,4 @@
-//! History of kills on a node.
+//! Kill history of a node.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
 
-/// Maximum number of audit rows that one request searches for the names of the users who requested the kills.
+/// Maximum number of audit rows that are searched per request for the users who requested the kills.
 const MAX_SEARCHED_AUDIT_ROWS: u32 = 1000;
 
 /// Page of kills on a node.
@@ -24,7 +24,7 @@ const MAX_SEARCHED_AUDIT_ROWS: u32 = 1000;
 pub(crate) struct NodeKills {
     /// Kills, newest first
     kills: Vec<NodeKill>,
-    /// Number of kills of the node
+    /// Total number of kills on the node
     total_count: u64,
 }
 
@@ -37,7 +37,7 @@ struct NodeKill {
     /// Id of the intelligent kill or kill task
     #[schema(required)]
     task_id: Option<String>,
-    /// Name of the user who requested the kill; null while the kill is in progress, or if its audit row is missing
+    /// Name of the user who requested the kill; null while the kill is in progress or if its audit row is missing
     #[schema(required)]
     by: Option<String>,
     /// Target of the kill: connection or query
@@ -119,7 +119,7 @@ pub(crate) async fn list_kills(
 
 /// Returns the names of the users who requested the kills, by thread id and request time.
 ///
-/// The names come from the audit rows that record the outcomes of the kills.
+/// The names are read from the audit rows that record the kill outcomes.
 async fn load_actor_names(
     service: &AppState,
     node: &NodeId,

@@ -11,10 +11,10 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 
-/// Wait graph of a node, with the server instance that reported the lock waits.
+/// Wait graph of a node, and the server instance that reported the lock waits.
 #[derive(Serialize)]
 pub(crate) struct NodeLocks {
-    /// Server instance that reported the lock waits. A kill request for one of the sessions must contain this value.
+    /// Server instance that reported the lock waits. Clients send it as `server` when they kill one of the sessions.
     server: String,
     #[serde(flatten)]
     graph: WaitGraph,

@@ -1,4 +1,4 @@
-//! Gzip-compressed files of the web page, which are embedded in the program.
+//! Serves the web page's files, which are gzip-compressed and embedded in the binary.
 
 mod asset;
 
@@ -15,24 +15,24 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use crate::error::ApiError;
 use asset::Asset;
 
-/// Paths and compressed contents of the web page's files. The build script embeds nothing if the page was not built.
+/// Paths and compressed contents of the web page's files; empty if the page was not built.
 const EMBEDDED_FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
 static WEB_PAGE: LazyLock<WebPage> = LazyLock::new(|| WebPage::from_files(EMBEDDED_FILES));
 
-/// Path of the HTML file that every view of the web page loads.
+/// Path of the HTML file that all views of the web page load.
 const INDEX_PATH: &str = "index.html";
-/// Path prefix of files with a content hash in their name.
+/// Path prefix of files with a content hash in the file name.
 const HASHED_ASSET_PREFIX: &str = "assets/";
 
-/// Path prefixes of the API. An unknown path with one of these prefixes returns an error instead of the web page.
+/// Path prefixes of the API. Unknown paths with one of these prefixes return an error instead of the web page.
 const API_PATH_PREFIXES: [&str; 9] =
     ["/v3/", "/v3.0/", "/v3.1/", "/v5/", "/clew/", "/healthz", "/readyz", "/metrics", "/openapi.json"];
 
 const PAGE_NOT_BUILT_MESSAGE: &str = "This Clew was built without its web page. The API serves all the same: see /openapi.json.\n\
     To have the page, build it before Clew (Node.js 20 or newer):\n\n    npm --prefix web ci\n    npm --prefix web run build\n    cargo build --release\n";
 
-/// Security headers for the web page's files. The page can load scripts only from this host and connect only to it.
+/// Security headers for the web page's files. The page can load scripts from and connect to this host only.
 const PAGE_SECURITY_HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",
@@ -65,9 +65,9 @@ impl WebPage {
         }
     }
 
-    /// Returns the response for a path that has no route.
+    /// Returns the response for a path without a route.
     ///
-    /// The response is a file of the web page, or `index.html` if the path belongs to a client-side view.
+    /// The response is a file of the web page, or `index.html` if a client-side view handles the path.
     fn response_for_path(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Response> {
         if !matches!(*method, Method::GET | Method::HEAD)
             || API_PATH_PREFIXES.iter().any(|prefix| path.starts_with(prefix))
@@ -82,7 +82,7 @@ impl WebPage {
     }
 }
 
-/// Returns whether the `Accept` header contains `text/html`, as it does when a browser navigates to a page.
+/// Returns whether the `Accept` header contains `text/html`, as it does for browser navigation.
 fn accepts_html(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     accepted
@@ -95,7 +95,7 @@ pub(crate) async fn serve_index(headers: HeaderMap) -> Response {
     add_page_headers(WEB_PAGE.index_response(&headers))
 }
 
-/// Fallback handler, which serves a file or view of the web page, or returns the error "no such API".
+/// Fallback handler: serves a file or view of the web page, or returns the error "no such API".
 pub(crate) async fn serve_page_fallback(request: Request) -> Response {
     let found = WEB_PAGE.response_for_path(request.method(), request.uri().path(), request.headers());
     found.map_or_else(|| ApiError::new(ErrorEntry::NO_SUCH_API).into_response(), add_page_headers)

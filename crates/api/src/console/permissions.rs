@@ -1,4 +1,4 @@
-//! Permissions of the caller on an instance, with a reason for each denied action.
+//! The caller's permissions on an instance, with a reason for each denied action.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 
-/// Permissions of the caller on an instance.
+/// The caller's permissions on an instance.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Permissions {
     /// Permissions by action name
@@ -72,7 +72,7 @@ pub(crate) async fn show_permissions(
         };
         permissions.insert(action.name, permission);
     }
-    // A caller without any permission gets the same error as for a missing instance.
+    // A caller without any permissions gets the same error as for a missing instance.
     match (found_instance, first_refusal) {
         (Some((project, instance)), _) => {
             let masked = caller.receives_sql_templates(&service, &project, &instance);

@@ -1,4 +1,4 @@
-//! Browser sessions. A cookie in the browser contains the token of the session.
+//! Browser sessions. The browser stores the session token in a cookie.
 
 mod body;
 mod wire;
@@ -59,7 +59,7 @@ pub(crate) async fn create_session(
     request: Request,
 ) -> Result<(StatusCode, SessionHeaders, Json<Session>), ApiError> {
     let (parts, body) = request.into_parts();
-    // This check prevents login CSRF, in which another site signs the browser in as another user.
+    // Prevents login CSRF, in which another site signs the browser in as a different user.
     csrf::check_request_origin(&parts.method, &parts.headers)?;
     let sign_in = body::parse_sign_in(&read_request_body(body, &service.settings).await?)?;
     let user = authenticate_by_password(
@@ -150,7 +150,7 @@ pub(crate) async fn change_project(
     body: Bytes,
 ) -> Result<(SessionHeaders, Json<Session>), ApiError> {
     let token_info = require_token_credentials(&caller)?;
-    // An API token cannot change its scope, because a project token could otherwise become a domain token.
+    // An API token cannot change its scope; otherwise, a project token could become a domain token.
     if token_info.origin != TokenOrigin::Console {
         return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "session-of-console", Vec::new()));
     }
@@ -165,8 +165,8 @@ pub(crate) async fn change_project(
         }
     };
     let user = load_user(&service, &caller).await?;
-    // The old token is revoked first, so that only one of two concurrent requests gets a new token.
-    // If a later step fails, the session has no valid token.
+    // The old token is revoked first so that only one of two concurrent requests gets a new token.
+    // If a later step fails, the session is left without a valid token.
     if !service.store.revoke_token(&caller.audit_origin(), &token_info.hash).await? {
         return Err(ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
     }
@@ -177,7 +177,7 @@ pub(crate) async fn change_project(
     Ok(build_session_response(&issued, &user, project, &projects, cookie))
 }
 
-/// Builds the response that sends a browser session's new token as a cookie.
+/// Builds the response that sets a browser session's new token as a cookie.
 fn build_session_response(
     issued: &IssuedToken,
     user: &User,
@@ -223,6 +223,6 @@ fn sort_projects_by_name(mut projects: Vec<Project>) -> Vec<Project> {
 
 async fn load_user(service: &AppState, caller: &Caller) -> Result<User, ApiError> {
     let user = service.store.find_user(&caller.principal.user_id).await?;
-    // A missing user was deleted after the request was authenticated.
+    // A missing user has been deleted since the request was authenticated.
     user.ok_or_else(|| ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()))
 }

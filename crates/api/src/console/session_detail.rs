@@ -1,4 +1,4 @@
-//! Routes that show the details of a session and the execution plan of its statement.
+//! Routes for a session's details and the execution plan of its statement.
 
 use axum::extract::{Path, State};
 use clew_diagnose::waits::WaitGraph;
@@ -16,7 +16,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::statement_text::render_visible_statement;
 
-/// Ids of the project, instance, node and session in a path.
+/// Project, instance, node and session ids in a path.
 type SessionPath = (String, String, String, String);
 
 /// Details of a session.
@@ -154,7 +154,7 @@ pub(crate) struct ExplainResponse {
     format: &'static str,
     #[schema(required)]
     plan: Option<String>,
-    /// Error message of the server; null if the server returned a plan
+    /// Error message from the server; null if the server returned a plan
     #[schema(required)]
     refused: Option<String>,
 }
@@ -185,7 +185,7 @@ pub(crate) async fn explain_statement(
             .await?;
     let id = parse_session_id(&session)?;
     if target.masks_statements_for(&service, &caller) {
-        // Plans contain literals, which Clew cannot mask because the plan format differs between servers.
+        // Plans contain literals that Clew cannot mask, because the plan format differs between servers.
         return Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "explain-masked", Vec::new()));
     }
     let explained =

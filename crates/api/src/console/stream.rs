@@ -1,11 +1,11 @@
-//! Live session list of a node, sent as server-sent events.
+//! Streams a node's live session list as server-sent events.
 //!
-//! `docs/decisions/0025-shared-sampling-for-event-streams.md` describes how subscribers share the samples of a node.
+//! `docs/decisions/0025-shared-sampling-for-event-streams.md` describes how subscribers share a node's samples.
 //!
-//! The registry (`registry`) starts one watch (`node_watch`) per node, which samples the node for all subscribers.
+//! The registry (`registry`) starts one watch (`node_watch`) per node, which samples the node for all its subscribers.
 //! The feed (`feed`) renders session list snapshots and changes as server-sent events.
 //! Each subscriber (`subscriber`) sends the changes since its last event as fast as the client reads them.
-//! While a stream is open, the module `authorization` regularly checks the permissions of the stream's subscriber.
+//! While a stream is open, the module `authorization` periodically rechecks the subscriber's permissions.
 
 mod authorization;
 mod event;
@@ -34,7 +34,7 @@ use event::FeedPosition;
 pub(crate) use registry::WatchRegistry;
 use subscriber::Subscriber;
 
-/// Allowed values of the minimum interval between two events, in seconds.
+/// Allowed values for the minimum interval between events, in seconds.
 const ALLOWED_INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
 
 /// Query parameters of an event stream.
@@ -42,10 +42,10 @@ const ALLOWED_INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]
 pub(crate) struct StreamParameters {
-    /// Minimum interval between two events, in seconds. The actual interval is longer if sampling the node is slow
+    /// Minimum interval between events, in seconds. The actual interval is longer if sampling the node is slow
     #[param(minimum = 1, maximum = 60, default = 1)]
     interval: Option<u32>,
-    /// Id of the last received event, as an alternative to the header Last-Event-ID
+    /// Id of the last received event, as an alternative to the Last-Event-ID header
     last_event_id: Option<String>,
 }
 
@@ -99,7 +99,7 @@ pub(crate) async fn watch_sessions(
     let headers: [(HeaderName, &str); 3] = [
         (CONTENT_TYPE, "text/event-stream"),
         (CACHE_CONTROL, "no-store"),
-        // This header disables response buffering in nginx.
+        // Disables response buffering in nginx.
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     Ok((headers, body).into_response())

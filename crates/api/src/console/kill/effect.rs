@@ -1,4 +1,4 @@
-//! Effect of kills on data and on other sessions, as shown on the web page.
+//! Effects of kills on data and other sessions, as shown on the web page.
 
 use clew_model::{Failure, Node};
 use clew_mysql::{KillBaseline, KillEffect, KillOutcome};
@@ -23,7 +23,7 @@ pub(crate) struct KillEffectView {
 }
 
 impl KillEffectView {
-    /// Measures the effect of the kills on the node. Returns `None` if the server accepted none of the kills.
+    /// Measures the effect of the kills on the node. Returns `None` if the server did not accept any of the kills.
     pub(super) async fn read_kill_effect(
         service: &AppState,
         node: &Node,

@@ -13,7 +13,7 @@ use super::describe_refusal;
 use crate::AppState;
 use crate::kill_risks::KillRiskView;
 
-/// Open transaction that a kill of the connection rolls back.
+/// Open transaction that killing the connection would roll back.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RollbackCost {
     /// Age of the transaction, in seconds
@@ -22,7 +22,7 @@ pub(super) struct RollbackCost {
     rows_locked: u64,
 }
 
-/// Impact of killing the selected sessions.
+/// Expected impact of killing the selected sessions.
 #[derive(Default)]
 pub(super) struct KillImpact {
     transactions: HashMap<u64, Transaction>,
@@ -32,9 +32,9 @@ pub(super) struct KillImpact {
     pub(super) unknown: Option<String>,
 }
 
-/// Reads the impact of killing these sessions.
+/// Estimates the impact of killing these sessions.
 ///
-/// A failed read is not an error, because the kill itself may still succeed; `unknown` then contains the reason.
+/// A failed read is not an error because the kill itself may still succeed. `unknown` then contains the reason.
 pub(super) async fn read_kill_impact(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillImpact {
     let read = async |limits| read_lock_waits(&node.url, &limits).await;
     let observed = match service.try_read_node(node, read).await {
@@ -84,7 +84,7 @@ impl KillImpact {
         risks.map(|risk| KillRiskView::new(risk, language)).collect()
     }
 
-    /// Returns warnings about root blockers that block the victims but are not victims themselves.
+    /// Returns warnings about root blockers that block victims but are not victims themselves.
     pub(super) fn surviving_blocker_warnings(&self, victims: &[u64], language: Language) -> Vec<String> {
         self.graph.surviving_blockers(victims).iter().map(|blocker| blocker.format_warning(language)).collect()
     }
@@ -94,9 +94,9 @@ impl KillImpact {
     }
 }
 
-/// Returns the name and message of the expected outcome of killing `current`.
+/// Returns the name and message of the outcome that is expected from killing `current`.
 ///
-/// The preview does not detect Clew's own sessions, although Clew refuses to kill them.
+/// The preview does not recognize Clew's own sessions, although Clew refuses to kill them.
 pub(super) fn predict_kill_outcome(
     current: &Session,
     kind: KillTarget,

@@ -12,13 +12,13 @@ use crate::body::{JsonBody, check_entry_count, invalid_field_error, missing_fiel
 use crate::error::ApiError;
 use crate::query::truncate_text;
 
-/// Maximum number of sessions in a request.
+/// Maximum number of sessions per request.
 const MAX_SESSIONS_PER_REQUEST: usize = 1000;
 /// Maximum number of thread ids in `other_victims`. A client can split one selection into several requests.
 const MAX_OTHER_VICTIMS: usize = 100_000;
 /// Maximum length of the kill reason, in characters.
 const MAX_REASON_CHARS: usize = 255;
-/// Tolerance for statement start times, in seconds, because servers round to seconds and clocks differ.
+/// Tolerance for statement start times, in seconds: servers round to whole seconds and clocks differ.
 pub(super) const START_TIME_TOLERANCE_SECONDS: i64 = 3;
 
 /// Sessions to kill.
@@ -56,7 +56,7 @@ pub(crate) struct SelectedSession {
 }
 
 pub(super) struct SessionKillRequest {
-    /// Selected sessions without duplicates.
+    /// Selected sessions, without duplicates.
     pub(super) sessions: Vec<SelectedSession>,
     pub(super) kind: KillTarget,
     pub(super) reason: String,
@@ -71,7 +71,7 @@ impl SessionKillRequest {
         check_entry_count("sessions", sessions.len(), 1, MAX_SESSIONS_PER_REQUEST)?;
         let mut ids = HashSet::new();
         sessions.retain(|selected| ids.insert(selected.id));
-        // The field `what` is required, because its natural default `connection` is the more destructive kind.
+        // The field `what` is required because its obvious default, `connection`, is the more destructive target.
         let what: String = body.get("what")?.ok_or_else(|| missing_field_error("what"))?;
         let kind = match what.as_str() {
             "connection" => KillTarget::Connection,
@@ -87,9 +87,9 @@ impl SessionKillRequest {
         Ok(Self { sessions, kind, reason, preview: body.get("preview")?.unwrap_or(false), other_victims })
     }
 
-    /// Returns the reason for each selected session that must not be killed, by thread id.
+    /// Returns, by thread id, the reason why each mismatching session must not be killed.
     ///
-    /// `listed_at` is the Unix timestamp, in seconds, at which the session list was read.
+    /// `listed_at` is the time at which the session list was read, as a Unix timestamp in seconds.
     pub(super) fn find_skip_reasons(
         &self,
         found: &HashMap<u64, Session>,
@@ -103,7 +103,7 @@ impl SessionKillRequest {
         self.sessions.iter().filter_map(mismatch).collect()
     }
 
-    /// Returns the sessions in the session list that match a selected session.
+    /// Returns the listed sessions that match a selected session.
     pub(super) fn matching_sessions<'a>(
         &self,
         found: &'a HashMap<u64, Session>,
@@ -122,7 +122,7 @@ mod tests {
         Session { id: 7, user: b"app".to_vec(), host: b"h:1".to_vec(), seconds: 100, ..Session::default() }
     }
 
-    /// Time of the list, in seconds since 1970: long before the comparison, as after a slow kill.
+    /// Time of the list, in seconds since 1970: long before the comparison, as it is after a slow kill.
     const LISTED_AT: i64 = 1_790_000_000;
 
     fn count_matches(body: &str) -> usize {

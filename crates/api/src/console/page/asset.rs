@@ -1,4 +1,4 @@
-//! Response for a file of the web page.
+//! Builds the response for a file of the web page.
 
 use std::io::Read;
 
@@ -27,7 +27,7 @@ const CONTENT_TYPES_BY_EXTENSION: [(&str, &str); 10] = [
 ];
 
 pub(super) struct Asset {
-    /// File content, compressed with gzip.
+    /// Gzip-compressed file content.
     body: Bytes,
     content_type: &'static str,
     cache_control: &'static str,
@@ -35,16 +35,16 @@ pub(super) struct Asset {
 }
 
 impl Asset {
-    /// Creates an asset from a gzip-compressed body. `hashed` is true if the path contains a content hash.
+    /// Creates an asset from a gzip-compressed body. `hashed` must be true if the path contains a content hash.
     pub(super) fn new(path: &str, body: Bytes, hashed: bool) -> Self {
         let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
         let content_type = CONTENT_TYPES_BY_EXTENSION
             .iter()
             .find(|(other, _)| *other == extension)
             .map_or("application/octet-stream", |(_, content_type)| *content_type);
-        // A file with a hash in its name never changes. Browsers revalidate other files with their entity tag.
+        // A file with a hash in its name never changes. Browsers revalidate other files by entity tag.
         let cache_control = if hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
-        // The tag is weak, because the compressed and the uncompressed body share it.
+        // The tag is weak because the compressed and uncompressed bodies share it.
         let tag = HeaderValue::from_str(&format!("W/\"{}\"", hex::encode(Sha256::digest(&body))));
         Self { body, content_type, cache_control, tag: tag.unwrap_or(HeaderValue::from_static("W/\"0\"")) }
     }

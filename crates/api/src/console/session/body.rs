@@ -1,4 +1,4 @@
-//! Request bodies of browser sessions.
+//! Request bodies of the browser session routes.
 
 use clew_model::ErrorEntry;
 use secrecy::SecretString;

@@ -18,7 +18,7 @@ pub(crate) struct Session {
     /// Expiry of the session (UTC)
     #[schema(example = "2026-11-28T12:00:00Z")]
     expires_at: String,
-    /// CSRF token. Requests that change data must contain this token in X-Clew-Csrf
+    /// CSRF token. Requests that change data must contain this token in the X-Clew-Csrf header
     csrf_token: String,
     /// Version of Clew
     version: &'static str,

@@ -1,4 +1,4 @@
-//! Authorization of an event stream's subscriber. Clew repeats the checks while the stream is open.
+//! Authorization of an event stream's subscriber, rechecked periodically while the stream is open.
 
 use std::time::Duration;
 
@@ -13,24 +13,24 @@ use crate::AppState;
 use crate::caller::{Caller, CredentialRef, NodeTarget};
 use crate::error::ApiError;
 
-/// Interval for evaluating unchanged policies again, because policy conditions can depend on the time of day.
+/// Interval for re-evaluating unchanged policies, because policy conditions can depend on the time of day.
 const POLICY_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Reason for the end of an event stream.
+/// Reason why an event stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StreamEndReason {
     /// The server is shutting down.
     Shutdown,
-    /// The credentials have expired or were revoked.
+    /// The credentials have expired or have been revoked.
     Token,
     /// The policies no longer permit the subscriber to list the sessions.
     Forbidden,
-    /// The node was removed.
+    /// The node has been removed.
     Gone,
 }
 
 impl StreamEndReason {
-    /// Returns the value of the field `reason` in the `end` event.
+    /// Returns the value of the `reason` field in the `end` event.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Shutdown => "shutdown",
@@ -52,7 +52,7 @@ pub(super) struct StreamAuthorization {
 }
 
 impl StreamAuthorization {
-    /// Creates the authorization of a caller who is already permitted to list the sessions of the target node.
+    /// Creates the authorization for a caller who is already permitted to list the target node's sessions.
     pub(super) fn new(service: AppState, caller: Caller, path: (String, String, String), target: &NodeTarget) -> Self {
         let masked = target.project_masks_statements_for(&service, &caller);
         Self { service, caller, path, masked, decided_at: Instant::now() }
@@ -63,10 +63,10 @@ impl StreamAuthorization {
         self.masked
     }
 
-    /// Checks the credentials and permissions of the subscriber again.
-    /// If the check fails with an internal error, the result of the previous check remains valid.
+    /// Rechecks the subscriber's credentials and permissions.
+    /// If the check fails with an internal error, the result of the previous check remains in effect.
     pub(super) async fn check_authorization(&mut self) -> Result<(), StreamEndReason> {
-        // The expiry of a token or temporary key does not change the access version, so it is checked separately.
+        // Expiry is checked separately because it does not change the access version.
         if self.caller.expires_at.is_some_and(|end| end <= Timestamp::now().as_second()) {
             return Err(StreamEndReason::Token);
         }

@@ -7,7 +7,7 @@ use clew_diagnose::json;
 /// Position of a subscriber in the feed of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FeedPosition {
-    /// Random id of the node watch. A version alone is ambiguous, because each new watch restarts at version 0.
+    /// Random id of the node watch. A version alone is ambiguous because each new watch starts at version 0.
     pub(super) watch_id: u32,
     /// Sequence number of the sample.
     pub(super) version: u32,
@@ -15,14 +15,14 @@ pub(super) struct FeedPosition {
 
 impl FeedPosition {
     /// Parses the id of an event.
-    /// Returns `None` for an invalid id. The subscriber then receives a full snapshot.
+    /// Returns `None` if the id is invalid; the subscriber then receives a full snapshot.
     pub(super) fn parse(id: &str) -> Option<Self> {
         let (watch_id, version) = id.trim().split_once('-')?;
         Some(Self { watch_id: u32::from_str_radix(watch_id, 16).ok()?, version: version.parse().ok()? })
     }
 }
 
-/// Appends an event to the stream text. `data` is JSON on a single line.
+/// Appends an event to the stream text. `data` must be single-line JSON.
 pub(super) fn append_event(out: &mut String, position: Option<FeedPosition>, name: &str, data: &str) {
     if let Some(FeedPosition { watch_id, version }) = position {
         let _ = writeln!(out, "id: {watch_id:08x}-{version}");

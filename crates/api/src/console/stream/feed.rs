@@ -1,6 +1,6 @@
-//! Feed of a node: the session list and its metadata, rendered as server-sent events.
+//! A node's feed: the session list and its metadata, rendered as server-sent events.
 //!
-//! Rendered events are cached, because other subscribers at the same version receive the same events.
+//! Rendered events are cached because all subscribers at the same version receive the same events.
 
 use bytes::Bytes;
 use clew_diagnose::session_feed::{DURATION_COLUMN_INDEXES, SessionCounts, SessionFeed, column_keys};
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::event::{self, FeedPosition};
 
-/// Maximum number of cached events. A small cache suffices, because most subscribers are at the same version.
+/// Maximum number of cached events. A small cache suffices because most subscribers are at the same version.
 const MAX_CACHED_EVENTS: usize = 8;
 
 #[derive(Debug)]
@@ -21,10 +21,10 @@ pub(super) struct Feed {
     list: SessionFeed,
     counts: SessionCounts,
     limitations: Vec<Limitation>,
-    /// Version of the feed at which the list of data limitations last changed.
+    /// Feed version at which the list of data limitations last changed.
     limitations_changed: u32,
     interval_ms: u64,
-    /// Rendered events, keyed by the subscriber's feed version (0 if none) and by whether statements are masked.
+    /// Rendered events, keyed by the subscriber's feed version (0 if none) and whether statements are masked.
     cached_events: Vec<((u32, bool), Bytes)>,
 }
 
@@ -63,7 +63,7 @@ impl Feed {
         self.cached_events.clear();
     }
 
-    /// Renders the events after the position `since`. Returns the new position and the events.
+    /// Renders the events after the position `since` and returns them with the new position.
     pub(super) fn render_events(&mut self, since: Option<FeedPosition>, masked: bool) -> (FeedPosition, Bytes) {
         let from = since.filter(|since| since.watch_id == self.watch_id).map_or(0, |since| since.version);
         let now = FeedPosition { watch_id: self.watch_id, version: self.version() };

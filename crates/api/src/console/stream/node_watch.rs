@@ -1,4 +1,4 @@
-//! Node watch, which periodically samples the sessions of a node for all subscribers.
+//! Periodically samples a node's sessions and shares the samples with all subscribers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,9 +22,9 @@ use super::event::{self, FeedPosition};
 use super::feed::Feed;
 use crate::AppState;
 
-/// Duration that a watch stays active without subscribers, so that a reconnecting client can resume its stream.
+/// Time that a watch without subscribers stays active so that a reconnecting client can resume its stream.
 const IDLE_WATCH_TTL: Duration = Duration::from_secs(30);
-/// Minimum number of sessions in a session list that is processed on a blocking thread.
+/// Minimum number of sessions for which a session list is processed on a blocking thread.
 const LARGE_LIST_MIN_SESSIONS: usize = 500;
 
 #[derive(Debug)]
@@ -33,9 +33,9 @@ pub(super) struct NodeWatch {
     node: NodeId,
     feed: Mutex<Feed>,
     subscriptions: Mutex<Subscriptions>,
-    /// Notifies the watch when a subscription is added or dropped.
+    /// Notifies the watch that a subscription was added or dropped.
     subscriptions_changed: Notify,
-    /// Notifies the subscribers when the feed is updated.
+    /// Notifies the subscribers that the feed was updated.
     updates: watch::Sender<FeedUpdate>,
 }
 
@@ -58,7 +58,7 @@ struct Subscriptions {
     intervals: HashMap<u64, Duration>,
 }
 
-/// Subscription to the feed of a node. The watch samples the node until the last subscription is dropped.
+/// Subscription to a node's feed. The watch samples the node until the last subscription is dropped.
 #[derive(Debug)]
 pub(super) struct Subscription {
     watch: Arc<NodeWatch>,
@@ -77,7 +77,7 @@ impl Subscription {
         self.watch.updates.subscribe()
     }
 
-    /// Renders the events that a subscriber at the position `since` has not received yet.
+    /// Renders the events that a subscriber at the position `since` has not yet received.
     pub(super) async fn render_events(
         &self,
         update: &FeedUpdate,
@@ -90,7 +90,7 @@ impl Subscription {
             return render();
         }
         let watch = self.watch.clone();
-        // The blocking task fails only while the runtime shuts down.
+        // The blocking task can fail only while the runtime is shutting down.
         spawn_blocking(render).await.unwrap_or_else(|_| watch.lock_feed().render_events(since, masked))
     }
 }
@@ -122,8 +122,8 @@ impl NodeWatch {
 
     /// Samples the node until `shutdown` is cancelled or the watch is removed.
     ///
-    /// Calls `remove_if_unused` after the watch has had no subscribers for [`IDLE_WATCH_TTL`].
-    /// If `remove_if_unused` returns `false`, a client has subscribed in the meantime, and sampling continues.
+    /// Calls `remove_if_unused` once the watch has had no subscribers for [`IDLE_WATCH_TTL`].
+    /// If `remove_if_unused` returns `false`, a client has subscribed in the meantime and sampling continues.
     pub(super) async fn run(
         self: Arc<Self>,
         service: AppState,
@@ -141,7 +141,7 @@ impl NodeWatch {
         remove_if_unused: &impl Fn(&Self) -> bool,
     ) {
         let (mut sampling_interval, mut cache) = (AdaptiveInterval::default(), SampleCache::default());
-        // The first sample counts as requested by a user, because a user has just opened the page.
+        // The first sample counts as user-requested because a user has just opened the page.
         let mut cause = LoginTrigger::Requested;
         loop {
             let Some(interval) = self.min_requested_interval() else {
@@ -156,7 +156,7 @@ impl NodeWatch {
             let started_at = Instant::now();
             let outcome = self.sample_node(service, &mut cache, cause).await;
             cause = LoginTrigger::Automatic;
-            // A failed sample contains no measured duration, so the elapsed time is used instead.
+            // A failed sample has no measured duration, so the elapsed time is used instead.
             let duration = outcome.as_ref().map_or_else(|_| started_at.elapsed(), |sample| sample.duration);
             self.record_sample_duration(&mut sampling_interval, duration);
             match outcome {
@@ -189,7 +189,7 @@ impl NodeWatch {
         cause: LoginTrigger,
     ) -> Result<SessionSample, Failure> {
         let store_failure = |error: clew_store::StoreError| Failure::new(FailureKind::StoreFailed, error.to_string());
-        // The node is loaded for every sample, because it may have been changed or removed.
+        // The node is reloaded for every sample because it may have been modified or removed.
         let node = service.store.find_node_with_password(&self.node).await.map_err(store_failure)?;
         let node = node.ok_or_else(|| Failure::new(FailureKind::NodeRemoved, self.node.to_string()))?;
         crate::nodes::require_reachable_zone(service, &node)?;

@@ -1,4 +1,4 @@
-//! Registry of node watches. A watch exists while its node has subscribers, and for a short time afterwards.
+//! Registry of node watches. A watch exists while its node has subscribers and for a short time afterwards.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::node_watch::{NodeWatch, Subscription};
 use crate::AppState;
 
-/// Registry of all node watches in this process. Clones share the registry.
+/// Registry of all node watches in this process. Clones share the same registry.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WatchRegistry(Arc<RegistryState>);
 
@@ -21,7 +21,7 @@ struct RegistryState {
 }
 
 impl WatchRegistry {
-    /// Subscribes to the feed of a node. Starts a watch if the node is not watched yet.
+    /// Subscribes to a node's feed and starts a watch if there is none for the node yet.
     pub(super) fn subscribe(
         &self,
         service: &AppState,
@@ -42,7 +42,7 @@ impl WatchRegistry {
 
     /// Removes a watch if it has no subscribers. Returns whether the watch was removed.
     ///
-    /// No subscriber can be added during the removal, because [`WatchRegistry::subscribe`] acquires the same lock.
+    /// No subscriber can be added during the removal because [`WatchRegistry::subscribe`] acquires the same lock.
     fn remove_if_unused(&self, watch: &NodeWatch) -> bool {
         let mut watches = self.0.watches.lock().unwrap_or_else(PoisonError::into_inner);
         let removed = watch.is_unused();

@@ -1,4 +1,4 @@
-//! Subscriber to the feed of a node. A subscriber produces the event stream of one response.
+//! Subscriber to a node's feed, which produces the event stream of one response.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -14,31 +14,31 @@ use super::event::{self, FeedPosition};
 use super::node_watch::{FeedUpdate, Subscription};
 use crate::limits::keyed_slots::KeyedSlot;
 
-/// Interval between keep-alive comments, which prevent proxies and browsers from closing the idle connection.
+/// Interval between keep-alive comments, which prevent proxies and browsers from closing an idle connection.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
-/// Maximum interval between two authorization checks of a subscriber.
+/// Maximum interval between authorization checks of a subscriber.
 const AUTHORIZATION_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Start of every event stream: a comment that flushes the response head, and the client's reconnection delay.
+/// First chunk of every event stream: a comment that flushes the response head, and the client's reconnection delay.
 const STREAM_PREAMBLE: &str = ": clew\nretry: 2000\n\n";
 
 #[derive(Debug)]
 pub(super) struct Subscriber {
     authorization: StreamAuthorization,
     subscription: Subscription,
-    /// Slot that counts this stream towards the principal's stream limit.
+    /// Counts this stream toward the principal's stream limit.
     _slot: KeyedSlot<UserId>,
     updates: watch::Receiver<FeedUpdate>,
     shutdown: CancellationToken,
     interval: Duration,
-    /// Feed position of the last sent session list.
+    /// Feed position of the last session list that was sent.
     position: Option<FeedPosition>,
     /// True if the last session list that was sent contained masked statements.
     masked: bool,
     /// Sequence number of the last read error that was sent.
     last_failure: u64,
     state: StreamState,
-    /// True if the feed contains an update that was not sent to the subscriber yet.
+    /// True if the feed contains an update that has not been sent to the subscriber yet.
     pending: bool,
     /// Earliest time of the next event.
     due: Instant,
@@ -53,7 +53,7 @@ enum StreamState {
     Ended,
 }
 
-/// Reason for waking up a subscriber.
+/// Reason why a subscriber wakes up.
 enum WakeReason {
     Due,
     Check,
@@ -69,7 +69,7 @@ impl Subscriber {
         shutdown: CancellationToken,
     ) -> Self {
         let (now, updates, masked) = (Instant::now(), subscription.subscribe_to_updates(), authorization.is_masked());
-        // A watch without a sample and without a failure has no update to send.
+        // A watch that has neither a sample nor a failure has no update to send.
         let pending = updates.borrow().version > 0 || updates.borrow().failure.is_some();
         Self {
             authorization,
@@ -90,7 +90,7 @@ impl Subscriber {
     }
 
     /// Returns the next chunk of the stream.
-    /// Renders events only when the client reads them, so that a slow client needs no buffer.
+    /// Events are rendered only when the client reads them, so slow clients need no buffer.
     pub(super) async fn next_chunk(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         match self.state {
             StreamState::Ended => return None,
@@ -105,7 +105,7 @@ impl Subscriber {
                 biased;
                 () = self.shutdown.cancelled() => return Some(self.end_stream(StreamEndReason::Shutdown)),
                 changed = self.updates.changed(), if !self.pending => {
-                    // The sender is dropped only when the server shuts down.
+                    // The sender is dropped only on server shutdown.
                     if changed.is_err() {
                         return Some(self.end_stream(StreamEndReason::Shutdown));
                     }
@@ -132,12 +132,12 @@ impl Subscriber {
         }
     }
 
-    /// Renders the events since the last sent session list. Returns `None` if there are no events.
+    /// Renders the events since the last session list that was sent. Returns `None` if there are none.
     async fn render_update(&mut self) -> Option<Bytes> {
         self.pending = false;
         let update = self.updates.borrow_and_update().clone();
         if self.authorization.is_masked() != self.masked {
-            // The client needs a full snapshot after masking was turned on or off.
+            // The client needs a full snapshot after masking is turned on or off.
             (self.masked, self.position) = (self.authorization.is_masked(), None);
         }
         if let Some((number, text)) = update.failure {
