@@ -1,4 +1,4 @@
-//! Handlers of the TaurusDB API, wire-compatible with Huawei Cloud (spec sections 1, 2 and 3).
+//! Handlers of the TaurusDB API, wire-compatible with Huawei Cloud (sections 1 to 3 of the TaurusDB API spec).
 
 pub(crate) mod collect;
 pub(crate) mod download;
@@ -23,7 +23,7 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::ApiError;
 use crate::query::Query;
 
-/// Returns the target node's collection with the `request_id` from the query, or `None` if there is none.
+/// Returns the target node's collection with the `request_id` from the query, or `None` if it does not exist.
 async fn find_collection_task(
     caller: &Caller,
     target: &NodeTarget,

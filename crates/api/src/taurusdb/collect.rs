@@ -1,4 +1,4 @@
-//! Handler of `CollectRealtimeSession` (spec section 1.2).
+//! Implements the operation `CollectRealtimeSession` (section 1.2 of the TaurusDB API spec).
 
 use std::collections::HashSet;
 use std::fmt;
@@ -67,7 +67,7 @@ fn sort_direction_schema() -> Object {
     nullable_enum_schema(SortDirection::NAMES, "asc")
 }
 
-/// Builds the schema of an enumeration in which `null` selects the default.
+/// Builds the schema of an enum field in which `null` selects the default.
 fn nullable_enum_schema(names: &[&str], default: &str) -> Object {
     let values = names.iter().map(|name| Value::from(*name)).chain([Value::Null]);
     ObjectBuilder::new()
@@ -116,7 +116,7 @@ pub(crate) async fn collect_sessions(
     Ok((StatusCode::ACCEPTED, Json(QueuedCollection { request_id: request_id.to_string() })))
 }
 
-/// Returns the request fields for the audit log, with a placeholder for the statement substring.
+/// Returns the request fields for the audit log, with a placeholder instead of the statement substring.
 fn build_audit_detail(draft: &SessionSelectionDraft) -> Value {
     let texts = [
         ("filter", &draft.filter),
@@ -142,7 +142,7 @@ fn build_audit_detail(draft: &SessionSelectionDraft) -> Value {
 
 /// Parses the request body.
 ///
-/// An empty body selects the default for every field. The value `null` selects the default for its field.
+/// An empty body selects the defaults of all fields; `null` selects the default of its field.
 fn parse_selection_draft(body: &[u8]) -> Result<SessionSelectionDraft, ApiError> {
     let mut draft = SessionSelectionDraft::default();
     if body.trim_ascii().is_empty() {
@@ -188,7 +188,7 @@ fn parse_selection_draft(body: &[u8]) -> Result<SessionSelectionDraft, ApiError>
     Ok(draft)
 }
 
-/// Fields of a JSON object in document order. Duplicate names are preserved, so that the parser can reject them.
+/// Fields of a JSON object in document order, including duplicates so that the parser can reject them.
 struct JsonFields(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for JsonFields {

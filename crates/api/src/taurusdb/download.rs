@@ -1,4 +1,4 @@
-//! Handler of `DownloadRealtimeSession` (spec section 1.4).
+//! Implements the operation `DownloadRealtimeSession` (section 1.4 of the TaurusDB API spec).
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
@@ -81,7 +81,7 @@ fn require_finished_result(task: &CollectionTask) -> Result<ResultRecord, ApiErr
     }
 }
 
-/// Builds the name of the downloaded file: `sessions_<node>_<completion time in UTC>.csv`.
+/// Builds the download file name: `sessions_<node>_<completion time in UTC>.csv`.
 fn build_file_name(task: &CollectionTask) -> String {
     let completed = Timestamp::from_millisecond(task.ended_at.unwrap_or(task.created_at)).unwrap_or_default();
     format!("sessions_{}_{}.csv", task.node_id, completed.strftime("%Y%m%dT%H%M%SZ"))

@@ -1,4 +1,5 @@
-//! List and details of instances (spec sections 3.3 and 3.4). `/v3` and `/v3.1` use different status names.
+//! Instance list and instance details (sections 3.3 and 3.4 of the TaurusDB API spec).
+//! `/v3` and `/v3.1` use different status names.
 
 mod wire;
 
@@ -144,7 +145,7 @@ async fn list_instances(
     Ok(Json(wire::build_list_response(&instances, total, service.store.region(), names)))
 }
 
-/// Returns one page of the instances that the caller may list, and the total number of these instances.
+/// Returns one page of the instances that the caller may list, and the total number of such instances.
 async fn list_visible_instances(
     service: &AppState,
     caller: &Caller,
@@ -183,7 +184,7 @@ async fn show_instance(
 
 /// Parses the filter parameters.
 ///
-/// Returns `None` for a filter on a VPC, subnet or proxy, because no instance in Clew has these attributes.
+/// Returns `None` for a filter by VPC, subnet or proxy because instances in Clew do not have these attributes.
 fn parse_instance_filter(query: &Query) -> Result<Option<InstanceFilter>, ApiError> {
     check_supported_value(query, "type", "Cluster")?;
     check_supported_value(query, "datastore_type", wire::DATASTORE_TYPE)?;
@@ -202,7 +203,7 @@ fn parse_instance_filter(query: &Query) -> Result<Option<InstanceFilter>, ApiErr
     Ok((!impossible).then_some(filter))
 }
 
-/// Returns an error if a parameter has a value other than `value`.
+/// Returns an error if a parameter is set to a value other than `value`.
 fn check_supported_value(query: &Query, name: &'static str, value: &str) -> Result<(), ApiError> {
     match query.get(name) {
         Some(given) if given != value => {

@@ -1,4 +1,4 @@
-//! Preview and execution of intelligent kills (spec sections 2.4 and 2.5).
+//! Previews and starts intelligent kills (sections 2.4 and 2.5 of the TaurusDB API spec).
 //!
 //! `docs/decisions/0011-intelligent-kill.md` documents the decisions on open points of the spec.
 
@@ -30,7 +30,7 @@ use warnings::IntelligentKillWarning;
 /// Preview of an intelligent kill.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillStatistics {
-    /// Session groups with the highest ranks per strategy, in rank order
+    /// Highest-ranked session groups for each strategy, in rank order
     #[schema(max_items = 9)]
     statistics: Vec<IntelligentKillStatistic>,
     /// Warnings about surviving root blockers and spared sessions; omitted if empty. Clew extension to the TaurusDB API
@@ -176,7 +176,7 @@ pub(crate) async fn execute_intelligent_kill(
     }
 }
 
-/// Authorizes the action on the instance first, and then resolves the node id from the query or body.
+/// Authorizes the action on the instance before resolving the node id from the query or body.
 async fn resolve_node_target(
     service: &AppState,
     caller: &Caller,

@@ -1,4 +1,5 @@
-//! Kill tasks of an instance (spec section 2.8): routes for the switch, the tasks, the preview and the history.
+//! Kill tasks of an instance (section 2.8 of the TaurusDB API spec).
+//! The routes enable kill tasks, manage and preview them, and list the killed sessions.
 //!
 //! `docs/decisions/0012-kill-tasks.md` documents the decisions on open points of the spec.
 
@@ -33,12 +34,12 @@ use wire::{
 
 /// Minimum duration of an automatic task, in seconds.
 const MIN_TASK_SECONDS: u32 = 10;
-/// Maximum duration of an automatic task, in seconds: one second less than a year.
+/// Maximum duration of an automatic task, in seconds: one second less than 365 days.
 const MAX_TASK_SECONDS: u32 = 31_535_999;
 
-/// Name of the task type for a kill task that stops after a given duration.
+/// Task type of a kill task that stops after a given duration.
 const AUTO_TASK_TYPE: &str = "auto";
-/// Name of the task type for a kill task that runs until a user stops it.
+/// Task type of a kill task that runs until a user stops it.
 const MANUAL_TASK_TYPE: &str = "manual";
 
 /// Add a task that automatically kills matching sessions of an instance.
@@ -81,11 +82,11 @@ pub(crate) async fn add_kill_task(
     Ok(Json(AddKillTaskResponse { success: true, task_id: id.to_string() }))
 }
 
-/// Parsed body of a new task.
+/// Parsed request body for a new task.
 struct NewTaskRequest {
     criteria: KillCriteria,
     duration: Option<Duration>,
-    /// Instance name in the request, which confirms a task without filters. Such a task kills all user sessions.
+    /// Instance name from the request, which confirms a task without filters. Such a task kills all user sessions.
     confirmed: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Handler of `ShowLockWaitSession` (spec section 2.3).
+//! Implements the operation `ShowLockWaitSession` (section 2.3 of the TaurusDB API spec).
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ use crate::json::Json;
 use crate::query::Query;
 use crate::statement_text::render_visible_statement;
 
-/// Root cause of the lock wait of a session; empty if the session does not wait.
+/// Root cause of a session's lock wait; empty if the session is not waiting.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LockWaitResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,7 +53,7 @@ pub(crate) struct LockRootCause {
     lock_table: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lock_index: Option<String>,
-    /// Requested lock mode, such as IX, X or X,REC_NOT_GAP; for other locks, the mode name of the server
+    /// Requested lock mode, such as IX, X or X,REC_NOT_GAP; for other locks, the server's name for the mode
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "X,REC_NOT_GAP")]
     lock_mode: Option<Cow<'static, str>>,
@@ -66,7 +66,7 @@ pub(crate) struct LockRootCause {
     /// Transaction state: RUNNING, LOCK WAIT, ROLLING BACK or COMMITTING
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_state: Option<String>,
-    /// Age of the transaction of the root blocker, in seconds
+    /// Age of the root blocker's transaction, in seconds
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_age: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,7 +116,7 @@ pub(crate) async fn show_lock_wait(
     let graph = waits::build_wait_graph(&observed);
     let graph = if masked { graph.with_masked_literals() } else { graph };
     let cause = find_root_cause(&graph, pid).or_else(|| {
-        // The session waits for an unidentified blocker, so the result is partial.
+        // The session is waiting for an unidentified blocker, so the result is incomplete.
         graph.unexplained.iter().find(|unexplained| unexplained.session == pid)?;
         let statement = waiter.session.statement.as_deref();
         let shown = |statement: &[u8]| render_visible_statement(statement, masked);
@@ -131,7 +131,7 @@ fn parse_session_id(query: &Query) -> Result<u64, ApiError> {
     given.parse().ok().filter(|&pid| pid > 0).ok_or_else(|| Query::invalid_value_error("pid", given))
 }
 
-/// Returns the lock wait of a session with its first root blocker (DESIGN.md section 6).
+/// Returns a session's lock wait and the first root blocker.
 fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
     let waiter = WaitParticipant::Session(pid);
     let root = *graph.find_root_blockers(waiter).first()?;
@@ -139,7 +139,7 @@ fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
         root.parties.contains(&wait.blocker) || graph.find_root_blockers(wait.blocker).contains(&root)
     };
     let wait = graph.participant_waits(waiter).iter().find(leads_to_root)?;
-    // In a cycle, every session is a root blocker. A direct blocker in the cycle is preferred over the waiting session.
+    // In a cycle, every session is a root blocker. A direct blocker is preferred over the waiting session itself.
     let at_root = |party: WaitParticipant| root.parties.contains(&party);
     let blocker = if at_root(wait.blocker) { wait.blocker } else { *root.parties.first()? };
     let cause = LockRootCause {

@@ -1,4 +1,4 @@
-//! Handler of `DeleteTaurusDbNodeProcesses` (spec section 2.2).
+//! Implements the operation `DeleteTaurusDbNodeProcesses` (section 2.2 of the TaurusDB API spec).
 //!
 //! `docs/decisions/0010-kill-responses-and-records.md` defines which sessions count as killed or not found.
 
@@ -24,7 +24,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::nodes;
 
-/// Maximum number of sessions in a request.
+/// Maximum number of sessions per request.
 const MAX_SESSIONS_PER_REQUEST: usize = 20;
 /// Maximum length of the kill reason, in characters.
 const MAX_REASON_CHARS: usize = 255;
@@ -34,7 +34,7 @@ const MAX_REASON_CHARS: usize = 255;
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct DeleteProcessesRequest {
-    /// Thread ids from the list of processes. Duplicates are ignored
+    /// Thread ids from the process list. Duplicates are ignored
     #[schema(min_items = 1, max_items = 20, minimum = 0)]
     processes: Vec<i64>,
     /// Reason for the kill, for the audit log. Clew extension to the TaurusDB API
@@ -129,7 +129,7 @@ async fn kill_existing_sessions(
     service.kills.execute_kills(order, sessions, limits).await
 }
 
-/// Parsed body of a request.
+/// Parsed request body.
 struct ProcessKillRequest {
     /// Thread ids in request order, without duplicates.
     ids: Vec<u64>,
@@ -160,7 +160,7 @@ impl ProcessKillRequest {
         Ok(Self { ids, reason })
     }
 
-    /// Builds the lists of killed sessions and of sessions not found. Sessions whose kill failed are in neither list.
+    /// Builds the lists of killed and missing sessions. Sessions that could not be killed are in neither list.
     fn classify_outcomes(&self, outcomes: &[(u64, KillOutcome)]) -> SessionKillResult {
         let mut killed = SessionKillResult { processes_killed: Vec::new(), processes_not_found: Vec::new() };
         for &id in &self.ids {
@@ -174,7 +174,7 @@ impl ProcessKillRequest {
     }
 }
 
-/// Returns the failure of a kill. A refusal counts as a failure if the node address leads to a proxy or another server.
+/// Returns a kill's failure. A refusal counts as a failure if the node address leads to a proxy or a different server.
 fn find_kill_failure(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),
@@ -185,8 +185,8 @@ fn find_kill_failure(outcome: &KillOutcome) -> Option<Failure> {
     }
 }
 
-/// Returns the first failure, with the thread ids of the killed and remaining sessions in its details.
-/// The client can repeat the request.
+/// Returns the first failure, with the thread ids of the killed and remaining sessions in the details.
+/// The client can retry the request.
 fn summarize_failures(outcomes: &[(u64, KillOutcome)], killed: &SessionKillResult) -> Option<Failure> {
     let failures: Vec<(u64, Failure)> =
         outcomes.iter().filter_map(|(id, outcome)| Some((*id, find_kill_failure(outcome)?))).collect();

@@ -1,4 +1,4 @@
-//! Handler of `ListTaurusDbNodeProcesses` (spec section 2.1).
+//! Implements the operation `ListTaurusDbNodeProcesses` (section 2.1 of the TaurusDB API spec).
 
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
@@ -19,7 +19,7 @@ pub(crate) struct Processes {
     /// Sessions ordered by id
     #[schema(max_items = 100)]
     processes: Vec<Process>,
-    /// Number of sessions of the node, excluding internal sessions
+    /// Number of sessions on the node, excluding internal sessions
     total_count: u64,
 }
 
@@ -85,7 +85,7 @@ pub(crate) async fn list_processes(
     processes.map(Json).map_err(|error| ApiError::internal_error(&error))
 }
 
-/// Reads one page of a snapshot. The snapshot may be larger than the available memory.
+/// Reads one page of a snapshot, which may be larger than the available memory.
 fn read_snapshot_page(mut snapshot: Snapshot, page: Pagination) -> std::io::Result<Processes> {
     let mut list = b"[".to_vec();
     snapshot.body.write_row_range(page.offset as usize, page.limit as usize, &mut list)?;

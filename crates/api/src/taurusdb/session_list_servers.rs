@@ -1,9 +1,9 @@
-//! Records which server instance returned the latest session list to each user, per node.
+//! Records, per user and node, which server instance the user's latest session list came from.
 //!
 //! `DELETE …/processes` identifies sessions only by thread id.
 //! A thread id can be reused when a server restarts or when an address moves to another server.
-//! Therefore, Clew kills no session if the user's recent session list came from a different server instance.
-//! Old lists are ignored, because the request's thread ids may come from another Clew process or from the web page.
+//! Therefore, Clew does not kill sessions if the user's recent session list came from a different server instance.
+//! Old lists are ignored because the request's thread ids may come from another Clew process or from the web page.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -13,20 +13,20 @@ use clew_model::{NodeId, UserId};
 use clew_mysql::ServerInstance;
 use lru::LruCache;
 
-/// Maximum number of entries, one per user and node. The least recently used entry is evicted.
+/// Maximum number of entries (one per user and node). The least recently used entry is evicted.
 const MAX_STORED_LISTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
-/// Maximum age of an entry. An older entry is not compared with the current server instance.
+/// Maximum age of an entry. Older entries are not compared with the current server instance.
 const MAX_LIST_AGE: Duration = Duration::from_mins(10);
 
-/// Server instance that returned a session list, and when the list was read.
+/// Server instance that a session list came from, and the time at which the list was read.
 #[derive(Debug)]
 struct SessionListServer {
     server: ServerInstance,
     read_at: Instant,
 }
 
-/// Server instances that returned the latest session lists, by user and node.
+/// Server instances that the latest session lists came from, by user and node.
 #[derive(Debug)]
 pub(crate) struct SessionListServers(Mutex<LruCache<(UserId, NodeId), SessionListServer>>);
 
@@ -37,7 +37,7 @@ impl Default for SessionListServers {
 }
 
 impl SessionListServers {
-    /// Records the server instance that returned a session list to a user.
+    /// Records the server instance that a user's session list came from.
     pub(super) fn record_session_list(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
         self.record_session_list_at(user, node, server, Instant::now());
     }

@@ -1,4 +1,4 @@
-//! Tags of instances (spec section 3.5).
+//! Instance tags (section 3.5 of the TaurusDB API spec).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -19,7 +19,7 @@ use crate::json::Json;
 use crate::pagination::{self, PageParameters};
 use crate::query::truncate_text;
 
-/// Maximum number of tags in a request.
+/// Maximum number of tags per request.
 const MAX_TAGS_PER_REQUEST: usize = 20;
 /// Maximum length of a tag key, in characters.
 const MAX_TAG_KEY_LEN: usize = 36;
@@ -199,9 +199,9 @@ fn check_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError> {
     Err(ApiError::invalid_parameter("tag-value-form", arguments))
 }
 
-/// Returns the sorted tag keys of a project, each with its sorted values.
+/// Returns a project's tag keys with their values, both sorted.
 ///
-/// The result covers only the instances whose tags the caller may list.
+/// Includes only instances for which the caller may list tags.
 async fn load_visible_tags(
     service: &AppState,
     caller: &Caller,

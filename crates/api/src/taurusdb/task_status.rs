@@ -1,4 +1,4 @@
-//! Handler of `ShowRealtimeSessionTaskStatus` (spec section 1.3).
+//! Implements the operation `ShowRealtimeSessionTaskStatus` (section 1.3 of the TaurusDB API spec).
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
@@ -67,7 +67,7 @@ pub(crate) async fn show_task_status(
     Ok((wait.map(LongPoll::preference_applied_header), Json(TaskStatusResponse { status })))
 }
 
-/// Returns the status as soon as the collection completes, the wait expires, or the client disconnects.
+/// Returns the status as soon as the collection completes, the wait times out or the client disconnects.
 async fn wait_for_task_completion(
     service: &AppState,
     task: &CollectionTask,

@@ -1,6 +1,6 @@
-//! Handler of `ShowTaurusDbTxnProgress` (spec section 2.12).
+//! Implements the operation `ShowTaurusDbTxnProgress` (section 2.12 of the TaurusDB API spec).
 //!
-//! `docs/decisions/0015-rollback-progress.md` documents the listed transactions and the time estimate.
+//! `docs/decisions/0015-rollback-progress.md` explains which transactions are listed and how their time is estimated.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -20,7 +20,7 @@ use crate::statement_text::render_visible_statement;
 
 /// The only supported value of `action`.
 const ROLLBACK_ACTION: &str = "rollback";
-/// Maximum number of transaction ids in a request.
+/// Maximum number of transaction ids per request.
 const MAX_TRANSACTION_IDS: usize = 100;
 
 /// Rollbacks to list.
@@ -55,20 +55,20 @@ pub(crate) struct TransactionProgress {
 /// A transaction that is being rolled back.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RollingBackTransaction {
-    /// Transaction id of the server
+    /// Transaction id assigned by the server
     #[schema(example = "562947831113064")]
     trx_id: String,
     /// Estimated time to completion at the recent rollback rate, in seconds
     #[schema(minimum = 1)]
     estimated_remaining_time: u64,
-    /// Thread id of the session. The session list might not contain this session
+    /// Thread id of the session, which might not be in the session list
     trx_mysql_thread_id: u64,
     /// Current statement; replaced by its SQL template if the project masks statements; empty for a killed session
     trx_query: String,
     /// Start time in the server's time zone
     #[schema(example = "2026-11-24 18:00:00")]
     trx_started: String,
-    /// Number of modified rows that have not been rolled back yet
+    /// Number of modified rows that have not yet been rolled back
     trx_rows_modified: u64,
 }
 
@@ -118,9 +118,9 @@ fn build_rollback_entry(rollback: Rollback, masked: bool) -> RollingBackTransact
     }
 }
 
-/// Parsed body of a request.
+/// Parsed request body.
 struct RollbackProgressRequest {
-    /// Ids of the requested transactions; `None` to list all transactions.
+    /// Requested transaction ids; `None` to list all transactions.
     ids: Option<Vec<u64>>,
     page: Pagination,
 }
@@ -141,7 +141,7 @@ impl RollbackProgressRequest {
         if given.is_empty() {
             return Ok(Self { ids: None, page });
         }
-        // An id that is not a number matches no transaction.
+        // An id that is not a number does not match any transaction.
         let ids = given.iter().filter_map(|id| id.parse().ok()).collect();
         Ok(Self { ids: Some(ids), page: Pagination::default() })
     }

@@ -1,4 +1,4 @@
-//! Handler of `ListIntelligentKillSessionHistory` (spec section 2.6).
+//! Implements the operation `ListIntelligentKillSessionHistory` (section 2.6 of the TaurusDB API spec).
 
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
@@ -34,7 +34,7 @@ pub(crate) struct IntelligentKillHistory {
     start_time: i64,
     /// Completion time, as a Unix timestamp in seconds
     end_time: i64,
-    /// Link to a CSV with the outcome for each session. Keep it secret: for up to an hour, it needs no credentials
+    /// Link to a CSV with the outcome for each session. Keep it secret: it works for up to an hour without credentials
     download_link: String,
     /// Status: finished or error. Clew extension to the TaurusDB API
     #[schema(value_type = String, example = "finished")]

@@ -1,6 +1,6 @@
-//! Signed download links for reports of intelligent kills.
+//! Signed download links for intelligent kill reports.
 //!
-//! A link requires no credentials and is valid for up to an hour.
+//! A link is valid for up to an hour and requires no credentials.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use crate::query::Query;
 /// Maximum lifetime of a download link.
 const MAX_LINK_LIFETIME: Duration = Duration::from_hours(1);
 
-/// Creates a download link that starts with `server_url`, the public URL of the server.
+/// Creates a download link that starts with `server_url`, the server's public URL.
 ///
-/// The link expires no later than the caller's credentials.
+/// The link does not outlive the caller's credentials.
 pub(super) fn create_report_link(
     store: &Store,
     server_url: &str,
@@ -28,7 +28,7 @@ pub(super) fn create_report_link(
     format!("{server_url}/clew/v1/intelligent-kills/{id}?expires={expires}&signature={signature}")
 }
 
-/// Verifies the signature and expiry of a link. Returns the id of the intelligent kill.
+/// Verifies a link's signature and expiry, and returns the id of the intelligent kill.
 pub(super) fn verify_report_link(store: &Store, id: &str, query: &Query) -> Result<IntelligentKillId, ApiError> {
     let invalid = || ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "link-wrong", Vec::new());
     let id: IntelligentKillId = id.parse().map_err(|_| invalid())?;
@@ -37,7 +37,7 @@ pub(super) fn verify_report_link(store: &Store, id: &str, query: &Query) -> Resu
     };
     let expires_at: i64 = expires.parse().map_err(|_| invalid())?;
     let expected = store.sign_link(&link_signature_input(id), expires_at);
-    // Only the canonical decimal format of the expiry is valid, without a sign or leading zeros.
+    // The expiry must be in canonical decimal format, without a sign or leading zeros.
     if expires_at.to_string() != expires || !bool::from(expected.as_bytes().ct_eq(signature.as_bytes())) {
         return Err(invalid());
     }

@@ -1,4 +1,4 @@
-//! Warnings in the preview of an intelligent kill, about surviving root blockers and spared sessions.
+//! Warnings about surviving root blockers and spared sessions in the preview of an intelligent kill.
 
 use clew_diagnose::waits;
 use clew_model::{Language, Node, Session};
@@ -22,9 +22,9 @@ pub(crate) struct IntelligentKillWarning {
     session_id: Option<u64>,
 }
 
-/// Returns the warnings for an intelligent kill of these sessions.
+/// Returns the warnings about an intelligent kill of these sessions.
 ///
-/// If a read fails, the preview still succeeds, and a warning contains the reason.
+/// If a read fails, the preview still succeeds and a warning states the reason.
 pub(super) async fn read_kill_warnings(
     service: &AppState,
     node: &Node,

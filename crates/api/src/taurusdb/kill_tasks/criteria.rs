@@ -1,4 +1,4 @@
-//! Parser for the criteria of a kill task. Criteria have the same names in request bodies and in query strings.
+//! Parses the criteria of a kill task, which have the same names in request bodies and query strings.
 
 use clew_model::{HostPattern, KillCriteria};
 use serde_json::{Value, json};
@@ -12,16 +12,16 @@ use crate::statement_text::MASKED_FRAGMENT;
 pub(super) const CRITERIA_FIELDS: [&str; 7] = ["user", "host", "db", "command", "info", "time", INCLUDE_UNSAFE_FIELD];
 const INCLUDE_UNSAFE_FIELD: &str = "include_unsafe";
 
-/// Maximum length of an account name, in characters (spec section 2.8).
+/// Maximum length of an account name, in characters (section 2.8 of the TaurusDB API spec).
 const MAX_USER_LEN: usize = 32;
 /// Maximum length of a database name, in characters.
 const MAX_DATABASE_LEN: usize = 64;
-/// Maximum length of a host or command, in characters. Collection filters have the same maximum.
+/// Maximum length of a host or command, in characters; also applies to collection filters.
 const MAX_HOST_OR_COMMAND_LEN: usize = 255;
 /// Maximum length of a statement substring, in characters.
 const MAX_INFO_LEN: usize = 1024;
 
-/// Unparsed values of the criteria fields.
+/// Criteria fields before parsing.
 #[derive(Debug, Default)]
 pub(super) struct RawCriteria {
     user: Option<String>,
@@ -83,7 +83,7 @@ fn parse_include_unsafe(given: Option<&str>) -> Result<bool, ApiError> {
     }
 }
 
-/// Returns the text of a numeric field. Huawei Cloud clients send numbers with or without quotes.
+/// Returns the text of a numeric field, because Huawei Cloud clients send numbers with or without quotes.
 pub(super) fn extract_number_text(body: &JsonBody, name: &str) -> Option<String> {
     body.raw_json(name).map(|raw| raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw).to_owned())
 }
@@ -96,7 +96,7 @@ pub(super) fn parse_integer(name: &'static str, given: &str, min: u32, max: u32)
         .ok_or_else(|| ApiError::value_out_of_range(name, truncate_text(given), &(min.into()..=max.into())))
 }
 
-/// Returns an error if a name is empty or too long, or contains characters other than letters, digits, `-` and `_`.
+/// Returns an error if a name is empty, too long, or contains characters other than letters, digits, `-` and `_`.
 fn check_name(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, ApiError> {
     let Some(given) = given else { return Ok(None) };
     let is_allowed = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
@@ -119,7 +119,7 @@ fn check_text_length(field: &'static str, given: Option<String>, max_len: usize)
     Err(ApiError::invalid_parameter("parameter-length", arguments))
 }
 
-/// Returns the criteria for the audit log, with a placeholder for the statement substring.
+/// Returns the criteria for the audit log, with a placeholder instead of the statement substring.
 pub(super) fn build_audit_detail(criteria: &KillCriteria) -> Value {
     json!({
         "user": criteria.user, "host": criteria.host.as_ref().map(ToString::to_string), "db": criteria.database,

@@ -1,4 +1,4 @@
-//! History of the killed sessions of an instance, with the source and outcome of each kill.
+//! History of an instance's killed sessions, with the source and outcome of each kill.
 
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
@@ -13,7 +13,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::{Query, truncate_text};
 
-/// Maximum number of kills in the list for a time range (spec section 2.8). Older kills are omitted.
+/// Maximum number of listed kills in a time range (section 2.8 of the TaurusDB API spec). Older kills are omitted.
 const MAX_LISTED_KILLS: u32 = 500;
 
 /// Time range and page of the history.

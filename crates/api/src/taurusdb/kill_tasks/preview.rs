@@ -1,4 +1,4 @@
-//! Preview of a kill task. The preview matches sessions on all nodes of an instance by the same rules as the worker.
+//! Previews a kill task by matching the sessions on all nodes of an instance with the same rules as the worker.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ use crate::kill_risks::KillRiskView;
 use crate::query::Query;
 use crate::statement_text::render_visible_statement;
 
-/// Maximum number of sessions in each list of a response. Further sessions are only counted.
+/// Maximum number of sessions in each list of a response. Additional sessions are counted but not listed.
 const MAX_LISTED_SESSIONS: usize = 500;
 /// Maximum length of a statement in a response, in characters.
 const MAX_STATEMENT_CHARS: usize = 4096;
@@ -50,7 +50,8 @@ pub(crate) struct PreviewParameters {
     /// Substring of the statement. Case is ignored
     #[param(min_length = 1, max_length = 1024)]
     info: Option<String>,
-    /// True to include sessions whose kill can damage or partially change a non-transactional table. Clew extension
+    /// True to include sessions even if killing them can leave a non-transactional table damaged or partially changed.
+    /// Clew extension
     include_unsafe: Option<bool>,
 }
 
@@ -185,7 +186,7 @@ pub(crate) async fn preview_kill_task(
     Ok(Json(build_preview(killed, spared, limitations, data_sync_time, (masked, language))))
 }
 
-/// Sorts and counts the sessions. Each list contains at most [`MAX_LISTED_SESSIONS`] sessions.
+/// Sorts and counts the sessions, and truncates each list to [`MAX_LISTED_SESSIONS`] sessions.
 fn build_preview(
     mut killed: Vec<(&NodeId, Session)>,
     mut spared: Vec<(&NodeId, Session, KillRisk)>,

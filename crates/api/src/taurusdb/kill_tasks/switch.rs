@@ -1,4 +1,4 @@
-//! Switch that enables or disables the kill tasks of an instance.
+//! Enables and disables the kill tasks of an instance.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -18,7 +18,7 @@ use crate::query::truncate_text;
 const SWITCH_ON: &str = "ON";
 const SWITCH_OFF: &str = "OFF";
 
-/// State of the kill switch of an instance.
+/// State of an instance's kill task switch. Kill tasks can run only if the switch is on.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KillSwitch {
@@ -27,7 +27,7 @@ pub(crate) struct KillSwitch {
     status: &'static str,
 }
 
-/// Show the kill switch of an instance.
+/// Show whether kill tasks are enabled for an instance.
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/process/task/switch",
@@ -46,7 +46,7 @@ pub(crate) async fn show_kill_switch(
     Ok(Json(KillSwitch { status: if is_on { SWITCH_ON } else { SWITCH_OFF } }))
 }
 
-/// Set the kill switch of an instance. OFF stops all tasks of the instance.
+/// Enable or disable the kill tasks of an instance. OFF stops all running tasks of the instance.
 #[utoipa::path(
     put,
     path = "/v3/{project_id}/instances/{instance_id}/process/task/switch",

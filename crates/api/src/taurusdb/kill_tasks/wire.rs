@@ -37,11 +37,11 @@ pub(crate) struct AddKillTaskRequest {
     /// Duration of an auto task, in seconds, as a number or a string of digits; not allowed for a manual task
     #[schema(minimum = 10, maximum = 31_535_999)]
     task_duration: Option<i32>,
-    /// True to include sessions whose kill can damage or partially change a non-transactional table.
+    /// True to include sessions even if killing them can leave a non-transactional table damaged or partially changed.
     /// Examples are REPAIR, ALTER and UPDATE of a MyISAM table. Clew extension to the TaurusDB API
     include_unsafe: Option<bool>,
-    /// Instance name, which confirms a task without user, host, db, command and info that kills all user sessions.
-    /// For such a task, the field is required in a browser session and optional for other clients. Clew extension
+    /// Instance name, to confirm a task without user, host, db, command and info. Such a task kills all user sessions.
+    /// The confirmation is required in a browser session and optional for other clients. Clew extension
     confirmed_instance_name: Option<String>,
 }
 
@@ -107,9 +107,9 @@ pub(crate) struct KillTaskView {
     /// Actual or planned end time, as a Unix timestamp in milliseconds; null for a running manual task
     #[schema(required)]
     end_time: Option<i64>,
-    /// Nodes that refuse Clew's login, so that the running task kills no sessions on these nodes. Clew extension
+    /// Nodes that refuse Clew's login. The running task cannot kill sessions on these nodes. Clew extension
     refused_nodes: Vec<NodeLoginRefusal>,
-    /// True if the task also kills sessions whose kill can damage a table; otherwise omitted. Clew extension
+    /// True if the task kills sessions even if this can damage a table; otherwise omitted. Clew extension
     #[serde(skip_serializing_if = "is_false")]
     #[schema(required = false)]
     include_unsafe: bool,
@@ -146,7 +146,7 @@ fn is_false(flag: &bool) -> bool {
 impl KillTaskView {
     /// Creates the response entry for a kill task. `refused` lists the nodes that refuse Clew's login.
     ///
-    /// If `masked` is true, a placeholder replaces the statement substring in the criteria.
+    /// If `masked` is true, the statement substring in the criteria is replaced by a placeholder.
     pub(super) fn new(task: KillTask, masked: bool, refused: &[NodeLoginRefusal]) -> Self {
         let criteria = task.criteria;
         let info = |part: String| if masked { MASKED_FRAGMENT.to_owned() } else { part };
