@@ -185,7 +185,7 @@ pub enum StoreError {
         /// Maximum number.
         limit: usize,
     },
-    /// The kill task was not added, because the kill switch of the instance is off.
+    /// The kill task was not added because kill tasks are disabled for the instance.
     #[error("the kill switch of the instance is off; turn it on first")]
     KillSwitchOff,
     /// The kill task was not added because the instance already has the maximum number of running kill tasks.

@@ -25,7 +25,7 @@ pub enum KillTaskState {
     Running,
     /// The duration of the task has expired.
     Finished,
-    /// A user stopped the kill task or turned off the kill switch.
+    /// A user stopped the kill task or disabled kill tasks for the instance.
     Stopped,
 }
 

@@ -1,4 +1,4 @@
-//! Queries for kill tasks and kill switches. The file `leases.rs` contains the queries of the workers.
+//! Queries for kill tasks and for enabling them per instance. The file `leases.rs` contains the workers' queries.
 
 mod leases;
 
@@ -24,7 +24,7 @@ const MAX_STORED_KILL_TASKS: u32 = 100;
 const RUNNING_KILL_TASK_CONDITION: &str = "stopped_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
 
 impl Store {
-    /// Returns true if the kill switch of an instance is on.
+    /// Returns true if kill tasks are enabled for the instance.
     pub async fn is_kill_switch_on(&self, instance: &InstanceId) -> Result<bool, StoreError> {
         let is_on: Option<bool> = query_scalar("SELECT is_on FROM kill_switches WHERE instance_id = $1")
             .bind(instance.as_str())
@@ -34,7 +34,7 @@ impl Store {
         Ok(is_on.unwrap_or(false))
     }
 
-    /// Turns the kill switch of an instance on or off. Turning off the switch stops the running kill tasks.
+    /// Enables or disables kill tasks for an instance. Disabling them stops the running kill tasks.
     /// Returns false if the project does not contain the instance.
     pub async fn set_kill_switch(
         &self,
@@ -82,7 +82,7 @@ impl Store {
 
     /// Adds and starts a kill task. Returns the task id, or `None` if the project has no such instance.
     ///
-    /// Fails with [`StoreError::KillSwitchOff`] if the kill switch is off.
+    /// Fails with [`StoreError::KillSwitchOff`] if kill tasks are disabled for the instance.
     /// Fails with [`StoreError::TooManyKillTasks`] if the instance has the maximum number of running tasks.
     pub async fn add_kill_task(
         &self,

@@ -1,4 +1,4 @@
-//! Kill tasks: kill switch, limits, states and leases.
+//! Kill tasks: enabling and disabling, limits, states and leases.
 
 use std::time::Duration;
 

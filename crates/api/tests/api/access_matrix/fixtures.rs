@@ -55,7 +55,7 @@ pub(super) async fn create_fixtures(server: &Server, operation: &str, path: &str
     (path, body(operation, &name, &user, instance, server.node().as_str()))
 }
 
-/// Enables the switch and ensures a free task slot, or adds a task to stop.
+/// Enables kill tasks and ensures a free task slot, or adds a task to stop.
 async fn kill_task(server: &Server, operation: &str) -> String {
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
     for on in [false, true] {

@@ -1,4 +1,4 @@
-//! Queries for the leases that assign an instance's kill tasks to a worker. Lease expiry is based on the store's clock.
+//! Queries for the leases that assign an instance's kill tasks to a worker. Leases expire by the clock of the store.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::serving_lock::ServingLock;
 use crate::store::Store;
 
 impl Store {
-    /// Returns the running kill tasks of instances whose kill switch is on and whose nodes this process can reach.
+    /// Returns the running kill tasks of instances that have kill tasks enabled and whose nodes this process can reach.
     pub async fn list_instances_with_kill_tasks(&self) -> Result<Vec<InstanceKillTasks>, StoreError> {
         let (now, zones) = (self.clock.unix_millis(), self.database.json_array_strings_sql("$3"));
         let rows = query(AssertSqlSafe(format!(
@@ -45,8 +45,8 @@ impl Store {
         Ok(rounds)
     }
 
-    /// Acquires or renews a worker's lease for an instance's kill tasks.
-    /// Returns false if another worker holds the lease or the kill switch is off.
+    /// Acquires or renews a worker's lease for the kill tasks of an instance.
+    /// Returns false if another worker holds the lease or kill tasks are disabled for the instance.
     pub async fn acquire_kill_task_lease(
         &self,
         instance: &InstanceId,
@@ -86,7 +86,7 @@ impl Store {
         Ok(ids.into_iter().collect())
     }
 
-    /// Releases all of a worker's leases so that other workers can acquire them immediately.
+    /// Releases all leases of a worker, so that other workers can acquire the leases immediately.
     pub async fn release_kill_task_leases(&self, worker: &str) -> Result<(), StoreError> {
         query("UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker = $1")
             .bind(worker)
@@ -96,7 +96,7 @@ impl Store {
         Ok(())
     }
 
-    /// Releases all kill task leases. The serving lock guarantees that no other server uses the data directory.
+    /// Ends all kill task leases. The serving lock guarantees that no other server uses the data directory.
     /// Does nothing if the database is shared, because workers on other machines may hold leases.
     pub async fn release_all_kill_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         if self.database.is_shared() {
