@@ -50,8 +50,7 @@ pub(crate) struct PreviewParameters {
     /// Substring of the statement. Case is ignored
     #[param(min_length = 1, max_length = 1024)]
     info: Option<String>,
-    /// True to include sessions even if killing them can leave a non-transactional table damaged or partially changed.
-    /// Clew extension
+    /// True to include sessions even if a kill can damage or partially change a non-transactional table. Clew extension
     include_unsafe: Option<bool>,
 }
 

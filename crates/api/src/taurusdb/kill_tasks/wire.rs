@@ -37,7 +37,7 @@ pub(crate) struct AddKillTaskRequest {
     /// Duration of an auto task, in seconds, as a number or a string of digits; not allowed for a manual task
     #[schema(minimum = 10, maximum = 31_535_999)]
     task_duration: Option<i32>,
-    /// True to include sessions even if killing them can leave a non-transactional table damaged or partially changed.
+    /// True to include sessions even if a kill can damage or partially change a non-transactional table.
     /// Examples are REPAIR, ALTER and UPDATE of a MyISAM table. Clew extension to the TaurusDB API
     include_unsafe: Option<bool>,
     /// Instance name, to confirm a task without user, host, db, command and info. Such a task kills all user sessions.
