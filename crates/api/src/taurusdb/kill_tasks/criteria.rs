@@ -16,7 +16,7 @@ const INCLUDE_UNSAFE_FIELD: &str = "include_unsafe";
 const MAX_USER_LEN: usize = 32;
 /// Maximum length of a database name, in characters.
 const MAX_DATABASE_LEN: usize = 64;
-/// Maximum length of a host or command, in characters; also applies to collection filters.
+/// Maximum length of a host or command, in characters; the same as for collection filters.
 const MAX_HOST_OR_COMMAND_LEN: usize = 255;
 /// Maximum length of a statement substring, in characters.
 const MAX_INFO_LEN: usize = 1024;
