@@ -10,11 +10,11 @@ use std::process::{Command, ExitCode};
 
 /// Package arguments for every build.
 /// All builds select the same packages and therefore the same features, so cargo compiles each dependency only once.
-const BUILD_PACKAGES: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
+const BUILD_PACKAGE_ARGUMENTS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
 /// Prefixes of the environment variables that `cargo run` sets for this launcher.
 /// Some build scripts, such as ring's, depend on these variables, so a changed value would cause crates to be rebuilt.
-const CARGO_RUN_VARIABLES: [&str; 3] = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_"];
+const CARGO_RUN_VARIABLE_PREFIXES: [&str; 3] = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_"];
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = command_without_cargo_variables(&cargo);
     build.current_dir(&root);
-    build.args(["build", "--locked", "--profile", profile]).args(BUILD_PACKAGES).args(["--bin", "devtools"]);
+    build.args(["build", "--locked", "--profile", profile]).args(BUILD_PACKAGE_ARGUMENTS).args(["--bin", "devtools"]);
     match build.status() {
         Ok(status) if status.success() => {}
         Ok(_) => return ExitCode::FAILURE,
@@ -58,7 +58,7 @@ fn command_without_cargo_variables(program: &OsStr) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let is_set_by_cargo_run =
-            name.to_str().is_some_and(|name| CARGO_RUN_VARIABLES.iter().any(|prefix| name.starts_with(prefix)));
+            name.to_str().is_some_and(|name| CARGO_RUN_VARIABLE_PREFIXES.iter().any(|prefix| name.starts_with(prefix)));
         if is_set_by_cargo_run {
             command.env_remove(name);
         }

@@ -55,7 +55,7 @@ pub(crate) fn administration_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(attachments::list_attachments, attachments::attach_policy))
         .routes(routes!(attachments::detach_policy))
         .routes(routes!(audit::list_audit_rows))
-        .routes(routes!(audit::export_audit))
+        .routes(routes!(audit::export_audit_log))
         .routes(routes!(audit::verify_audit))
 }
 

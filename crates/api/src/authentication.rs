@@ -109,10 +109,10 @@ async fn identify_caller(
         }
         return Ok((identity, body));
     }
-    let mut signed = SignedRequest::load_signed_request(service, trail, parts).await?;
+    let mut signed = SignedRequest::parse_signed_request(service, trail, parts).await?;
     let body = read_request_body(body, &service.settings).await?;
     if has_body {
-        signed = SignedRequest::load_signed_request(service, trail, parts).await?;
+        signed = SignedRequest::parse_signed_request(service, trail, parts).await?;
     }
     Ok((signed.verify_signature(service, parts, &body).await?, body))
 }
@@ -178,7 +178,7 @@ struct SignedRequest {
 }
 
 impl SignedRequest {
-    async fn load_signed_request(service: &AppState, trail: &AuditContext, parts: &Parts) -> Result<Self, ApiError> {
+    async fn parse_signed_request(service: &AppState, trail: &AuditContext, parts: &Parts) -> Result<Self, ApiError> {
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
             return Err(not_authenticated_error("auth-token-missing", Vec::new()));
         };
@@ -228,7 +228,7 @@ impl SignedRequest {
             body_sha256: signature::hash_body(body),
         };
         let verified = signature::verify_signature(&self.authorization, &request, &self.key.secret, Timestamp::now());
-        if verified == Err(SignatureError::Mismatch) {
+        if verified == Err(SignatureError::SkipReason) {
             Box::pin(service.store.record_auth_failure(&self.subject.name)).await?;
         }
         verified?;
@@ -276,7 +276,7 @@ impl SignedRequest {
         if !self.authorization.signed_headers.iter().any(|name| name == SECURITY_TOKEN_HEADER) {
             return Err(SignatureError::NotSigned(SECURITY_TOKEN_HEADER.to_owned()).into());
         }
-        let scope = security_token::parse_token_scope(given);
+        let scope = security_token::parse_security_token_scope(given);
         let is_match = bool::from(token::hash_token(given).ct_eq(&temporary.token_hash));
         let Some(scope) = scope.filter(|_| is_match) else {
             Box::pin(service.store.record_auth_failure(&self.subject.name)).await?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use clew_iam::decision::{
-    self, Action, Decision, DenyReason, Principal, RequestEnvironment, RequestInstance, RequestProject, Resource,
+    self, Action, Decision, DenyReason, Principal, RequestEnvironment, Resource, TargetInstance, TargetProject,
     check_credential_scope, decide_access, may_allow_action,
 };
 use clew_model::{AccessKeyId, Actor, ErrorEntry, Instance, InstanceId, Node, NodeId, Origin, ProjectId, Tag};
@@ -149,7 +149,7 @@ impl Caller {
     /// Returns an error if the caller is not allowed to perform the action in the caller's domain.
     pub(crate) fn require_domain_action(&self, service: &AppState, action: Action) -> Result<(), ApiError> {
         let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
-        match self.decide_action(action, &resource) {
+        match self.authorize_action(action, &resource) {
             Decision::Allow => Ok(()),
             Decision::Deny { reason } => Err(self.build_denial_error(action, &reason)),
         }
@@ -158,7 +158,7 @@ impl Caller {
     /// Returns the project in the request path if the policies may allow the action on at least one of its instances.
     ///
     /// The handler must call [`Caller::is_action_allowed`] for each instance.
-    pub(crate) async fn require_action_on_any_instance(
+    pub(crate) async fn require_some_instance_action(
         &self,
         action: Action,
         id: &str,
@@ -181,10 +181,10 @@ impl Caller {
         id: &str,
     ) -> Result<Arc<Project>, ApiError> {
         let project = self.find_project_in_scope(action, id).await?;
-        let facts = RequestProject { id: &project.id, name: &project.name, domain_id: Some(&project.domain_id) };
+        let facts = TargetProject { id: &project.id, name: &project.name, domain_id: Some(&project.domain_id) };
         let region = service.store.region();
         let resource = Resource { project: Some(facts), region, instance: None, request_tags: &[] };
-        match self.decide_action(action, &resource) {
+        match self.authorize_action(action, &resource) {
             Decision::Allow => Ok(project),
             Decision::Deny { reason } => Err(self.build_denial_error(action, &reason)),
         }
@@ -216,13 +216,13 @@ impl Caller {
         let project = self.find_project_in_scope(action, project).await?;
         let id = parse_instance_id(instance)?;
         let instance = self.view.find_instance(&project.id, &id).await?;
-        let facts = RequestInstance {
+        let facts = TargetInstance {
             id: &id,
             enterprise_project_id: instance.as_ref().map(|instance| instance.enterprise_project_id.as_str()),
             tags: instance.as_ref().map_or(&[], |instance| &instance.tags),
         };
-        let resource = Resource { request_tags: tags, ..build_resource(service, &project, facts) };
-        if let Decision::Deny { reason } = self.decide_action(action, &resource) {
+        let resource = Resource { request_tags: tags, ..build_policy_resource(service, &project, facts) };
+        if let Decision::Deny { reason } = self.authorize_action(action, &resource) {
             return Err(self.build_denial_error(action, &reason));
         }
         let instance = instance.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?;
@@ -239,12 +239,12 @@ impl Caller {
         project: &Project,
         instance: &Instance,
     ) -> Result<bool, ApiError> {
-        let facts = RequestInstance {
+        let facts = TargetInstance {
             id: &instance.id,
             enterprise_project_id: Some(&instance.enterprise_project_id),
             tags: &instance.tags,
         };
-        match self.decide_action(action, &build_resource(service, project, facts)) {
+        match self.authorize_action(action, &build_policy_resource(service, project, facts)) {
             Decision::Deny { reason: reason @ DenyReason::WorkBudget } => Err(self.build_denial_error(action, &reason)),
             decision => Ok(decision.is_allowed()),
         }
@@ -272,7 +272,7 @@ impl Caller {
         let foreign = || ApiError::new(ErrorEntry::FOREIGN_PROJECT);
         let id: ProjectId = id.parse().map_err(|_| foreign())?;
         let project = self.view.find_project(&id).await?;
-        let facts = RequestProject {
+        let facts = TargetProject {
             id: &id,
             name: project.as_ref().map_or("", |project| &project.name),
             domain_id: project.as_ref().map(|project| &project.domain_id),
@@ -284,7 +284,7 @@ impl Caller {
         if project.enabled { Ok(project) } else { Err(ApiError::new(ErrorEntry::PROJECT_UNAVAILABLE)) }
     }
 
-    fn decide_action(&self, action: Action, resource: &Resource<'_>) -> Decision {
+    fn authorize_action(&self, action: Action, resource: &Resource<'_>) -> Decision {
         evaluate_policies(&self.principal, || {
             decide_access(&self.principal, action, resource, &self.policy_environment())
         })
@@ -306,18 +306,22 @@ impl Caller {
         };
         let entry = match (action.target, reason) {
             (
-                decision::TargetType::Domain,
+                decision::ActionTargetType::Domain,
                 DenyReason::NoPolicy | DenyReason::ExplicitDeny { .. } | DenyReason::WorkBudget,
             ) => ErrorEntry::IAM_POLICY,
-            (decision::TargetType::Domain, _) => ErrorEntry::IAM_FORBIDDEN_SCOPE,
+            (decision::ActionTargetType::Domain, _) => ErrorEntry::IAM_FORBIDDEN_SCOPE,
             _ => ErrorEntry::FOREIGN_PROJECT,
         };
         ApiError::with_detail(entry, id, vec![("action", action.name.to_owned())])
     }
 }
 
-fn build_resource<'a>(service: &'a AppState, project: &'a Project, instance: RequestInstance<'a>) -> Resource<'a> {
-    let project = RequestProject { id: &project.id, name: &project.name, domain_id: Some(&project.domain_id) };
+fn build_policy_resource<'a>(
+    service: &'a AppState,
+    project: &'a Project,
+    instance: TargetInstance<'a>,
+) -> Resource<'a> {
+    let project = TargetProject { id: &project.id, name: &project.name, domain_id: Some(&project.domain_id) };
     Resource { project: Some(project), region: service.store.region(), instance: Some(instance), request_tags: &[] }
 }
 

@@ -26,7 +26,7 @@ use tokio::io::AsyncRead;
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use crate::error::ApiError;
-use body_stream::{BodyStream, CHUNK_SIZE};
+use body_stream::{CHUNK_SIZE, DownloadBodyStream};
 use encoding::ContentEncoding;
 pub(crate) use encoding::accepts_encoding;
 use range::{ByteRange, RangeRequest};
@@ -110,14 +110,14 @@ impl ResultDownload {
     }
 
     /// Streams a byte range of the download (header row plus stored result).
-    fn stream_range(self, part: ByteRange) -> Either<BodyStream, impl Stream<Item = io::Result<Bytes>>> {
+    fn stream_range(self, part: ByteRange) -> Either<DownloadBodyStream, impl Stream<Item = io::Result<Bytes>>> {
         let boundary = self.header.len() as u64;
         let end = part.last + 1;
         let clamp = |at: u64| usize::try_from(at.min(boundary)).unwrap_or(usize::MAX);
         let header = Bytes::from(self.header).slice(clamp(part.first)..clamp(end));
         let (next, end) = (part.first.saturating_sub(boundary), end.saturating_sub(boundary));
         match self.stored {
-            StoredResult::File(file) => Either::Left(BodyStream::new(header, file, next, end)),
+            StoredResult::File(file) => Either::Left(DownloadBodyStream::new(header, file, next, end)),
             StoredResult::Object(object) => {
                 let header = stream::iter((!header.is_empty()).then_some(Ok(header)));
                 Either::Right(header.chain(object.into_chunk_stream(next..end)))

@@ -19,7 +19,7 @@ use crate::messages::format_message;
 pub(crate) const MAX_URI_BYTES: usize = 32 << 10;
 
 /// `Retry-After` value for requests that exceed a concurrency limit, in seconds.
-pub(crate) const RETRY_AFTER_SECONDS: u64 = 5;
+pub(crate) const CONCURRENCY_RETRY_AFTER_SECONDS: u64 = 5;
 
 /// Error returned for a failed request. [`crate::request_layer`] adds the response body in the requested language.
 #[derive(Debug, Clone)]
@@ -129,7 +129,7 @@ impl ApiError {
     /// Creates an error for a principal that exceeded a concurrency limit.
     pub(crate) fn concurrency_limit_exceeded(id: &'static str, limit: usize) -> Self {
         let detail = Self::with_detail(ErrorEntry::TOO_MANY_REQUESTS, id, vec![("limit", limit.to_string())]);
-        Self { retry_after: Some(RETRY_AFTER_SECONDS), ..detail }
+        Self { retry_after: Some(CONCURRENCY_RETRY_AFTER_SECONDS), ..detail }
     }
 
     /// Creates an error for an internal failure. The cause is logged but not sent to the client.
@@ -239,7 +239,7 @@ impl From<StoreError> for ApiError {
             StoreError::InUse { times, .. } => {
                 Self::with_detail(ErrorEntry::IAM_CONFLICT, "policy-in-use", vec![("times", times.to_string())])
             }
-            StoreError::KillSwitchOff => Self::with_detail(ErrorEntry::NOT_ALLOWED, "kill-switch-off", Vec::new()),
+            StoreError::KillTasksDisabled => Self::with_detail(ErrorEntry::NOT_ALLOWED, "kill-switch-off", Vec::new()),
             StoreError::TooManyKillTasks { limit } => {
                 Self::with_detail(ErrorEntry::NOT_ALLOWED, "kill-tasks-limit", vec![("limit", limit.to_string())])
             }

@@ -12,7 +12,7 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::{path::Path, sync::Arc};
-//! use clew_api::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimits, RateSettings};
+//! use clew_api::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimits, RateLimitSettings};
 //! use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor, WorkerSettings};
 //! use tokio_util::sync::CancellationToken;
 //!
@@ -20,7 +20,7 @@
 //! let metrics = Metrics::default();
 //! let collections = CollectionQueue::new(store.clone(), WorkerSettings::default(), Arc::new(metrics.clone()));
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8407").await?;
-//! let limits = RateLimits::new(RateSettings::default(), metrics.clone());
+//! let limits = RateLimits::new(RateLimitSettings::default(), metrics.clone());
 //! let (settings, node_reads) = (ApiSettings::default(), NodeReadLimits::default());
 //! let kills = KillExecutor::new(store.clone(), Default::default());
 //! let intelligent_kills = IntelligentKillQueue::new(store.clone(), kills.clone(), &WorkerSettings::default());
@@ -70,18 +70,18 @@ use clew_model::UserId;
 use clew_store::Store;
 use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor};
 
-use audit::RepeatedRefusals;
+use audit::RepeatedRefusalCounter;
 use console::stream::WatchRegistry;
 use error::ApiError;
 use iam::password_check_locks::PasswordCheckLocks;
 use limits::keyed_slots::{KeyedSlot, KeyedSlots};
 use ops::metrics::ClientLimit;
 use policy_cache::PolicyCache;
-use taurusdb::session_list_servers::SessionListServers;
+use taurusdb::session_list_servers::SessionListOrigins;
 
 pub use allowed_hosts::AllowedHosts;
 pub use client_addr::{ClientAddr, TrustedProxies};
-pub use limits::{RateLimits, RateSettings};
+pub use limits::{RateLimitSettings, RateLimits};
 pub use nodes::NodeReadLimits;
 pub use ops::metrics::Metrics;
 pub use routes::openapi_json;
@@ -98,10 +98,10 @@ struct SharedState {
     watch_registry: WatchRegistry,
     stream_slots: Arc<KeyedSlots<UserId>>,
     long_poll_slots: Arc<KeyedSlots<UserId>>,
-    repeated_refusals: RepeatedRefusals,
+    repeated_refusals: RepeatedRefusalCounter,
     policy_cache: PolicyCache,
     password_check_locks: PasswordCheckLocks,
-    session_list_servers: SessionListServers,
+    session_list_servers: SessionListOrigins,
 }
 
 impl AppState {
@@ -111,7 +111,7 @@ impl AppState {
     }
 
     /// Returns the cache that records which server instance each user's latest session list per node came from.
-    pub(crate) fn session_list_servers(&self) -> &SessionListServers {
+    pub(crate) fn session_list_servers(&self) -> &SessionListOrigins {
         &self.0.session_list_servers
     }
 
@@ -153,7 +153,7 @@ impl AppState {
     }
 
     /// Returns the counter of repeated refusals, which writes its counts to the audit log.
-    pub(crate) fn repeated_refusals(&self) -> &RepeatedRefusals {
+    pub(crate) fn repeated_refusals(&self) -> &RepeatedRefusalCounter {
         &self.0.repeated_refusals
     }
 }
@@ -162,7 +162,7 @@ impl From<AppComponents> for AppState {
     fn from(parts: AppComponents) -> Self {
         let stream_slots = KeyedSlots::new(parts.settings.max_streams_per_principal);
         let long_poll_slots = KeyedSlots::new(parts.settings.max_long_polls_per_principal);
-        let repeated_refusals = RepeatedRefusals::new(parts.settings.refusal_count_window);
+        let repeated_refusals = RepeatedRefusalCounter::new(parts.settings.refusal_count_window);
         Self(Arc::new(SharedState {
             parts,
             watch_registry: WatchRegistry::default(),
@@ -171,7 +171,7 @@ impl From<AppComponents> for AppState {
             repeated_refusals,
             policy_cache: PolicyCache::default(),
             password_check_locks: PasswordCheckLocks::default(),
-            session_list_servers: SessionListServers::default(),
+            session_list_servers: SessionListOrigins::default(),
         }))
     }
 }

@@ -29,7 +29,7 @@ use keyed_limiter::KeyedLimiter;
 
 /// Rates and burst sizes for the rate limits. A rate or burst size of 0 disables the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateSettings {
+pub struct RateLimitSettings {
     /// Sustained rate of requests per principal, per second.
     pub principal_per_second: u32,
     /// Burst size of requests per principal.
@@ -40,7 +40,7 @@ pub struct RateSettings {
     pub peer_burst: u32,
 }
 
-impl Default for RateSettings {
+impl Default for RateLimitSettings {
     fn default() -> Self {
         Self { principal_per_second: 100, principal_burst: 200, peer_per_second: 10, peer_burst: 30 }
     }
@@ -70,7 +70,7 @@ struct Limiters {
 impl RateLimits {
     /// Creates rate limiters with full quotas. Refused requests are counted in `metrics`.
     #[must_use]
-    pub fn new(rates: RateSettings, metrics: Metrics) -> Self {
+    pub fn new(rates: RateLimitSettings, metrics: Metrics) -> Self {
         let per_peer = || KeyedLimiter::new(rates.peer_per_second, rates.peer_burst);
         Self(Arc::new(Limiters {
             principals: KeyedLimiter::new(rates.principal_per_second, rates.principal_burst),
@@ -119,16 +119,16 @@ impl RateLimits {
     /// Evaluating large policies counts as several requests.
     /// Refused requests do not consume any quota, so a later retry can succeed.
     pub(crate) fn charge_policy_evaluation(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
-        self.charge_principal(user, 1 + bytes / POLICY_BYTES_PER_CHARGED_REQUEST)
+        self.charge_request_quota(user, 1 + bytes / POLICY_BYTES_PER_CHARGED_REQUEST)
     }
 
     /// Charges the principal's quota for parsing a policy document of `bytes` bytes.
     ///
     /// Every [`DOCUMENT_BYTES_PER_CHARGED_REQUEST`] bytes count as one request.
-    pub(crate) fn charge_policy_document(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
+    pub(crate) fn charge_policy_parsing(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         match bytes / DOCUMENT_BYTES_PER_CHARGED_REQUEST {
             0 => Ok(()),
-            count => self.charge_principal(user, count),
+            count => self.charge_request_quota(user, count),
         }
     }
 
@@ -141,11 +141,12 @@ impl RateLimits {
             return Arc::default();
         }
         let (limits, user) = (self.clone(), user.clone());
-        let charge = move |steps| limits.charge_principal(&user, usize::try_from(steps).unwrap_or(usize::MAX)).is_ok();
+        let charge =
+            move |steps| limits.charge_request_quota(&user, usize::try_from(steps).unwrap_or(usize::MAX)).is_ok();
         Arc::new(WorkBudget::with_rate_limit(WORK_UNITS_PER_CHARGED_REQUEST, charge))
     }
 
-    fn charge_principal(&self, user: &UserId, count: usize) -> Result<(), ApiError> {
+    fn charge_request_quota(&self, user: &UserId, count: usize) -> Result<(), ApiError> {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let principals = self.0.principals.as_ref();
         principals
@@ -252,12 +253,12 @@ mod tests {
         );
         let third = UserId::generate();
         assert!(
-            limits.charge_policy_document(&third, 4095).is_ok()
-                && limits.charge_policy_document(&third, 36 << 10).is_ok()
+            limits.charge_policy_parsing(&third, 4095).is_ok()
+                && limits.charge_policy_parsing(&third, 36 << 10).is_ok()
         );
         assert!(
-            limits.charge_policy_document(&third, 8 << 10).is_err()
-                && limits.charge_policy_document(&third, 4 << 10).is_ok()
+            limits.charge_policy_parsing(&third, 8 << 10).is_err()
+                && limits.charge_policy_parsing(&third, 4 << 10).is_ok()
         );
     }
 
@@ -279,7 +280,8 @@ mod tests {
 
     #[test]
     fn zero_disables_the_limits() {
-        let rates = RateSettings { principal_per_second: 0, principal_burst: 1, peer_per_second: 1, peer_burst: 0 };
+        let rates =
+            RateLimitSettings { principal_per_second: 0, principal_burst: 1, peer_per_second: 1, peer_burst: 0 };
         let limits = RateLimits::new(rates, Metrics::default());
         let user = UserId::generate();
         for _ in 0..1000 {

@@ -35,14 +35,14 @@ impl AppState {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        self.try_read_node(node, read).await.map_err(node_failure_error)
+        self.read_node_or_failure(node, read).await.map_err(node_failure_error)
     }
 
     /// Reads a node like [`Self::read_node`], but returns the failure itself instead of an error response.
     ///
     /// All request handlers must read nodes through this method or `read_node`: both back off after a refused login.
     /// Without the backoff, repeated requests could get Clew's database account locked.
-    pub(crate) async fn try_read_node<T, F>(
+    pub(crate) async fn read_node_or_failure<T, F>(
         &self,
         node: &Node,
         read: impl FnOnce(ReadLimits) -> F,
@@ -52,7 +52,7 @@ impl AppState {
     {
         let login = LoginAttempt::request_permit(&self.store, &node.id, LoginTrigger::Requested).await?;
         let result = read(self.node_reads.limits).await;
-        login.record_outcome(node, result.as_ref().err()).await;
+        login.record_login_outcome(node, result.as_ref().err()).await;
         result
     }
 }

@@ -59,7 +59,7 @@ const COMMON_ERRORS: [(ErrorEntry, &str); 5] = [
     (ErrorEntry::UNAVAILABLE, "Clew is shutting down or overloaded, or the request timed out"),
 ];
 /// Additional error responses for operations that require authentication.
-const AUTHENTICATED_ERRORS: [(ErrorEntry, &str); 5] = [
+const AUTHENTICATED_ROUTE_ERRORS: [(ErrorEntry, &str); 5] = [
     (ErrorEntry::NOT_AUTHENTICATED, "The credentials are missing, invalid or expired"),
     (ErrorEntry::FOREIGN_PROJECT, "No policy allows the action, or a policy denies it"),
     (ErrorEntry::REQUEST_TIMEOUT, "The request body was not received in time"),
@@ -70,7 +70,7 @@ const AUTHENTICATED_ERRORS: [(ErrorEntry, &str); 5] = [
 const NOT_FOUND_ERROR: (ErrorEntry, &str) = (ErrorEntry::UNKNOWN_NODE, "An object in the path does not exist");
 
 /// Adds operation ids and common error responses to the operations in an OpenAPI document.
-pub(crate) fn postprocess_document(openapi: &mut utoipa::openapi::OpenApi) {
+pub(crate) fn complete_openapi_document(openapi: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut openapi.paths.paths {
         for (method, described) in operations_by_method(item) {
             let operation =
@@ -98,7 +98,7 @@ fn add_error_responses(path: &str, described: &mut DescribedOperation, operation
     let mut refusals = COMMON_ERRORS.to_vec();
     if let Some(operation) = operation {
         described.operation_id = Some(operation.name.to_owned());
-        refusals.extend(AUTHENTICATED_ERRORS);
+        refusals.extend(AUTHENTICATED_ROUTE_ERRORS);
         if path.contains('{') {
             refusals.push(NOT_FOUND_ERROR);
         }

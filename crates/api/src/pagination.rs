@@ -29,7 +29,7 @@ pub(crate) fn parse_page_parameters(query: Option<&str>) -> Result<Pagination, A
 }
 
 /// Returns one page of the list and the total number of elements.
-pub(crate) fn slice_page<T, V>(list: Vec<T>, page: Pagination, view: impl FnMut(T) -> V) -> (Vec<V>, u64) {
+pub(crate) fn paginate_list<T, V>(list: Vec<T>, page: Pagination, view: impl FnMut(T) -> V) -> (Vec<V>, u64) {
     let total = list.len() as u64;
     let (offset, limit) = (page.offset as usize, page.limit as usize);
     (list.into_iter().skip(offset).take(limit).map(view).collect(), total)

@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use crate::error::ApiError;
 
 /// Limits concurrent password hashing, which uses 19 MiB and a CPU core per hash and needs no authentication.
-static HASHING_PERMITS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
+static PASSWORD_HASHING_PERMITS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
 
 /// Hashes a password and returns the hash in PHC string format.
 pub(crate) async fn hash_password(password: SecretString) -> Result<String, ApiError> {
@@ -33,6 +33,6 @@ pub(crate) async fn verify_password(given: SecretString, hash: Option<String>) -
 }
 
 async fn run_with_hashing_permit<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-    let _permit = HASHING_PERMITS.acquire().await.map_err(|error| ApiError::internal_error(&error))?;
+    let _permit = PASSWORD_HASHING_PERMITS.acquire().await.map_err(|error| ApiError::internal_error(&error))?;
     spawn_blocking(work).await.map_err(|error| ApiError::internal_error(&error))
 }

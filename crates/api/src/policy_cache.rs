@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clew_iam::decision::{Grant, GrantSource, Principal};
 use clew_iam::policy::{Policy, system};
 use clew_model::UserId;
-use clew_store::{CachedView, Store, StoreError, StoredGrant, StoredPolicy, VersionedCache};
+use clew_store::{CachedView, Store, StoreError, StoredPolicy, StoredPolicyGrant, VersionedCache};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::{block_in_place, spawn_blocking};
 use tracing::error;
@@ -42,9 +42,9 @@ impl PolicyCache {
 }
 
 /// Policy size, in bytes, from which parsing and evaluation no longer run on the async threads.
-const LARGE_POLICY_BYTES: usize = 8 << 10;
+const LARGE_POLICY_MIN_BYTES: usize = 8 << 10;
 /// Number of used work units from which a request's further evaluations no longer run on the async threads.
-const LARGE_WORK_UNITS: u64 = 64 << 10;
+const LARGE_EVALUATION_WORK_UNITS: u64 = 64 << 10;
 
 /// Runs `evaluation` with the principal's policies.
 ///
@@ -53,8 +53,8 @@ pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnc
     // The current-thread runtime used in tests does not support `block_in_place`.
     let is_multi_threaded =
         || Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
-    let is_large =
-        principal.total_policy_bytes() >= LARGE_POLICY_BYTES || principal.budget.used_units() >= LARGE_WORK_UNITS;
+    let is_large = principal.total_policy_bytes() >= LARGE_POLICY_MIN_BYTES
+        || principal.budget.used_units() >= LARGE_EVALUATION_WORK_UNITS;
     if is_large && is_multi_threaded() { block_in_place(evaluation) } else { evaluation() }
 }
 
@@ -63,17 +63,17 @@ pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnc
 /// Returns no policies if any of them cannot be parsed because the invalid policy could contain a Deny statement.
 pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
     let (stored, user) = (store.list_user_grants(user).await?, user.clone());
-    let bytes: usize = stored.iter().map(StoredGrant::document_len).sum();
+    let bytes: usize = stored.iter().map(StoredPolicyGrant::document_len).sum();
     let parse =
         move || stored.into_iter().map(|stored| parse_grant(&user, stored)).collect::<Option<_>>().unwrap_or_default();
-    if bytes < LARGE_POLICY_BYTES {
+    if bytes < LARGE_POLICY_MIN_BYTES {
         return Ok(parse());
     }
     // A parser panic is treated like an invalid policy.
     Ok(spawn_blocking(parse).await.unwrap_or_default())
 }
 
-fn parse_grant(user: &UserId, stored: StoredGrant) -> Option<Grant> {
+fn parse_grant(user: &UserId, stored: StoredPolicyGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
         StoredPolicy::System { name } => {
             let policy = system::find_system_policy(&name).cloned();

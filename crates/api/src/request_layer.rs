@@ -163,7 +163,7 @@ mod tests {
     use hyper_util::service::TowerToHyperService;
 
     use super::*;
-    use crate::{ApiSettings, AppComponents, Metrics, NodeReadLimits, RateLimits, RateSettings};
+    use crate::{ApiSettings, AppComponents, Metrics, NodeReadLimits, RateLimitSettings, RateLimits};
 
     async fn panicking_handler() -> &'static str {
         panic!("on purpose")
@@ -186,7 +186,7 @@ mod tests {
                 .unwrap();
         let metrics = Metrics::default();
         let collections = CollectionQueue::new(store.clone(), WorkerSettings::default(), Arc::new(metrics.clone()));
-        let limits = RateLimits::new(RateSettings::default(), metrics.clone());
+        let limits = RateLimits::new(RateLimitSettings::default(), metrics.clone());
         let (settings, node_reads) = (ApiSettings::default(), NodeReadLimits::default());
         let kills = KillExecutor::new(store.clone(), clew_diagnose::ProtectedAccounts::default());
         let intelligent_kills = IntelligentKillQueue::new(store.clone(), kills.clone(), &WorkerSettings::default());

@@ -30,7 +30,10 @@ fn authenticated_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(taurusdb::instances::list_instances_v3_1))
         .routes(routes!(taurusdb::instances::show_instance_v3))
         .routes(routes!(taurusdb::instances::show_instance_v3_1))
-        .routes(routes!(taurusdb::kill_tasks::switch::show_kill_switch, taurusdb::kill_tasks::switch::set_kill_switch))
+        .routes(routes!(
+            taurusdb::kill_tasks::switch::show_kill_tasks_enabled,
+            taurusdb::kill_tasks::switch::set_kill_tasks_enabled
+        ))
         .routes(routes!(
             taurusdb::kill_tasks::list_kill_tasks,
             taurusdb::kill_tasks::add_kill_task,
@@ -50,10 +53,10 @@ fn authenticated_routes() -> OpenApiRouter<AppState> {
 /// Routes that only the web page uses.
 fn console_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(console::stream::watch_sessions))
+        .routes(routes!(console::stream::stream_sessions))
         .routes(routes!(console::session_detail::show_session_detail))
         .routes(routes!(console::session_detail::explain_statement))
-        .routes(routes!(console::locks::show_locks))
+        .routes(routes!(console::locks::show_lock_waits))
         .routes(routes!(console::kill::kill_sessions))
         .routes(routes!(console::kills::list_kills))
         .routes(routes!(console::permissions::show_permissions))
@@ -70,7 +73,7 @@ fn identity_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(iam::subject_tokens::show_token, iam::subject_tokens::revoke_token))
         .routes(routes!(iam::temporary_keys::create_temporary_key))
         .routes(routes!(console::session::show_session, console::session::delete_session))
-        .routes(routes!(console::session::change_project))
+        .routes(routes!(console::session::switch_project))
         .merge(administration::administration_routes())
         .layer(map_response(iam::map_iam_errors))
 }
@@ -117,14 +120,14 @@ pub(crate) fn build_router(service: AppState) -> Router {
     };
     let (router, _) = router.split_for_parts();
     let router = if operations_only {
-        router.fallback(respond_no_such_api.layer(layer(RouteAuth::Public)))
+        router.fallback(no_such_api_response.layer(layer(RouteAuth::Public)))
     } else {
         router.fallback(console::page::serve_page_fallback.layer(layer(RouteAuth::Public)))
     };
-    router.method_not_allowed_fallback(respond_no_such_api.layer(layer(RouteAuth::Public))).with_state(service)
+    router.method_not_allowed_fallback(no_such_api_response.layer(layer(RouteAuth::Public))).with_state(service)
 }
 
-async fn respond_no_such_api() -> ApiError {
+async fn no_such_api_response() -> ApiError {
     ApiError::new(ErrorEntry::NO_SUCH_API)
 }
 
@@ -136,6 +139,6 @@ pub fn openapi_json() -> String {
         .merge(sign_in_routes())
         .merge(public_routes())
         .split_for_parts();
-    openapi::postprocess_document(&mut document);
+    openapi::complete_openapi_document(&mut document);
     document.to_pretty_json().unwrap_or_default()
 }

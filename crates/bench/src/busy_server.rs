@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
-use clew_testkit::{Flavor, LoadSize, Server, ServerOptions, SessionLoad, TEN_THOUSAND_SESSION_LOAD};
+use clew_testkit::{Flavor, Server, ServerOptions, SessionLoad, SessionLoadSize, TEN_THOUSAND_SESSION_LOAD};
 
 use crate::BenchContext;
 use crate::cases::{BenchCase, Comparison, MedianTarget};
@@ -22,9 +22,9 @@ struct BusyServerCase {
     clew: ClewInvocation,
     baseline: BaselineInvocation,
     /// Text that Clew's output contains once for each counted item, and the expected number of items.
-    item_marker: (&'static str, fn(LoadSize) -> usize),
+    item_marker: (&'static str, fn(SessionLoadSize) -> usize),
     /// Minimum number of lines that the baseline program must print.
-    min_baseline_lines: fn(LoadSize) -> usize,
+    min_baseline_lines: fn(SessionLoadSize) -> usize,
 }
 
 /// Clew command or API client whose run time is measured.
@@ -52,10 +52,10 @@ enum BaselineInvocation {
 }
 
 const SNAPSHOT_ARGUMENTS: &[&str] = &["snapshot", "--format", "csv"];
-const SESSION_ROW_TEXT: (&str, fn(LoadSize) -> usize) = ("root,127.0.0.1:", |size| size.sessions);
+const SESSION_ROW_MARKER: (&str, fn(SessionLoadSize) -> usize) = ("root,127.0.0.1:", |size| size.sessions);
 
 /// Query that joins sessions and transactions on the server. Clew performs the same join in memory.
-const JOIN_QUERY: &str = "SELECT p.id, p.user, p.host, p.db, p.command, p.time, p.state, p.info, t.trx_id, t.trx_state, \
+const SESSION_TRANSACTION_JOIN_QUERY: &str = "SELECT p.id, p.user, p.host, p.db, p.command, p.time, p.state, p.info, t.trx_id, t.trx_state, \
      TIMESTAMPDIFF(SECOND, t.trx_started, NOW(6)), TIMESTAMPDIFF(SECOND, t.trx_wait_started, NOW(6)), t.trx_rows_locked, \
      t.trx_tables_locked, t.trx_rows_modified FROM information_schema.processlist p \
      LEFT JOIN information_schema.innodb_trx t ON t.trx_mysql_thread_id = p.id";
@@ -74,7 +74,7 @@ const fn snapshot_case(name: &'static str, flavor: Flavor) -> BusyServerCase {
         flavor,
         clew: ClewInvocation::Command(SNAPSHOT_ARGUMENTS),
         baseline: BaselineInvocation::SameReads,
-        item_marker: SESSION_ROW_TEXT,
+        item_marker: SESSION_ROW_MARKER,
         min_baseline_lines: |size| size.sessions + size.transactions,
     }
 }
@@ -93,7 +93,7 @@ const fn collect_case(name: &'static str, flavor: Flavor) -> BusyServerCase {
         flavor,
         clew: ClewInvocation::Collect,
         baseline: BaselineInvocation::Snapshot,
-        item_marker: SESSION_ROW_TEXT,
+        item_marker: SESSION_ROW_MARKER,
         min_baseline_lines: |size| size.sessions,
     }
 }
@@ -126,7 +126,7 @@ static BUSY_SERVER_CASES: [BusyServerCase; 10] = [
             unit: "s",
             pairs: 21,
         },
-        baseline: BaselineInvocation::Statements(JOIN_QUERY),
+        baseline: BaselineInvocation::Statements(SESSION_TRANSACTION_JOIN_QUERY),
         min_baseline_lines: |size| size.sessions,
         ..snapshot_case("", Flavor::MariaDb)
     },
@@ -174,7 +174,7 @@ pub(super) fn busy_server_cases() -> impl Iterator<Item = BenchCase> {
 }
 
 /// Runs the cases on one database server at a time, because each server has 10,000 threads.
-pub(super) async fn measure_busy_server(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+pub(super) async fn measure_busy_servers(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
     let mut measurements = Vec::new();
     for flavor in [Flavor::MySql, Flavor::MariaDb] {
         let of_flavor = BUSY_SERVER_CASES.iter().filter(|case| case.flavor == flavor);
@@ -184,12 +184,12 @@ pub(super) async fn measure_busy_server(bench: &BenchContext) -> Result<Vec<Meas
             continue;
         }
         progress::print_heading(&format!("{flavor} with {} sessions", TEN_THOUSAND_SESSION_LOAD.sessions));
-        measurements.extend(measure_busy_server_cases(bench, flavor, &selected).await?);
+        measurements.extend(measure_cases_on_server(bench, flavor, &selected).await?);
     }
     Ok(measurements)
 }
 
-async fn measure_busy_server_cases(
+async fn measure_cases_on_server(
     bench: &BenchContext,
     flavor: Flavor,
     cases: &[&BusyServerCase],
@@ -203,7 +203,7 @@ async fn measure_busy_server_cases(
     let inventory = NodeInventory::register_nodes(&bench.clew, &[server_url(&server, "off")], 1).await?;
     let clew_server = inventory.start_server(None).await?;
     let snapshot = clew_command(bench, SNAPSHOT_ARGUMENTS, &server, "off");
-    let reads = query_log::capture_query_log(&snapshot, &server).await?.snapshot_statements()?;
+    let reads = query_log::capture_query_log(&snapshot, &server).await?.find_snapshot_statements()?;
     step.complete();
     let fixture = BusyServerFixture { bench, server: &server, size: load.size(), clew_server, snapshot, reads };
     let mut measurements = Vec::new();
@@ -218,7 +218,7 @@ async fn measure_busy_server_cases(
 struct BusyServerFixture<'a> {
     bench: &'a BenchContext,
     server: &'a Server,
-    size: LoadSize,
+    size: SessionLoadSize,
     clew_server: RunningClewServer<'a>,
     snapshot: Command,
     reads: String,
@@ -243,11 +243,11 @@ impl BusyServerFixture<'_> {
             let elapsed = match case.clew {
                 ClewInvocation::Command(arguments) => {
                     let tls = if use_tls { "required" } else { "off" };
-                    clew_command(self.bench, arguments, self.server, tls).run_timed_to_file(&clew_file).await?
+                    clew_command(self.bench, arguments, self.server, tls).measure_run_time(&clew_file).await?
                 }
-                ClewInvocation::Collect => self.clew_server.collect_command(node).run_timed_to_file(&clew_file).await?,
+                ClewInvocation::Collect => self.clew_server.collect_command(node).measure_run_time(&clew_file).await?,
                 ClewInvocation::Client => {
-                    let (elapsed, delay) = self.clew_server.measure_collection_to_file(node, &clew_file).await?;
+                    let (elapsed, delay) = self.clew_server.measure_collection_with_download(node, &clew_file).await?;
                     delays.borrow_mut().extend(delay);
                     elapsed
                 }
@@ -257,7 +257,7 @@ impl BusyServerFixture<'_> {
             Ok(elapsed.as_secs_f64())
         };
         let baseline = async || {
-            let elapsed = baseline.run_timed_to_file(&baseline_file).await?;
+            let elapsed = baseline.measure_run_time(&baseline_file).await?;
             let (found, minimum) =
                 (count_occurrences_in_file(&baseline_file, "\n")?, (case.min_baseline_lines)(self.size) as u64);
             if found < minimum {

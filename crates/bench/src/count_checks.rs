@@ -52,7 +52,7 @@ impl CountChecks {
     }
 
     /// Prints all counts. If any count is wrong, returns an error that lists the wrong counts.
-    pub(super) fn print_and_verify(&self) -> Result<(), DevtoolsError> {
+    pub(super) fn verify_counts(&self) -> Result<(), DevtoolsError> {
         for check in &self.0 {
             let suffix = if check.is_met() { String::new() } else { format!(", {}", check.format_requirement()) };
             print_line(&format!("{:>10}  {}{suffix}", check.found, check.subject));
@@ -83,12 +83,12 @@ mod tests {
     fn wrong_counts_fail_by_name() {
         let mut checks = CountChecks::default();
         checks.expect_exactly("rows", 5, 5);
-        checks.print_and_verify().unwrap();
+        checks.verify_counts().unwrap();
         checks.expect_at_most("allocations", 4, 5);
-        checks.print_and_verify().unwrap();
+        checks.verify_counts().unwrap();
         checks.expect_at_most("allocations", 6, 5);
         checks.expect_exactly("bytes", 5, 6);
-        let error = checks.print_and_verify().unwrap_err().to_string();
+        let error = checks.verify_counts().unwrap_err().to_string();
         assert!(error.contains("bytes: 5, must be 6") && !error.contains("rows"), "{error}");
         assert!(error.contains("allocations: 6, must be at most 5") && !error.contains(": 4"), "{error}");
     }

@@ -9,7 +9,7 @@ use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
 use clew_devtools::workspace;
 use clew_testkit::{
-    FakeFleet, FakeServer, FakeServerOptions, Fault, Flavor, LoadSize, Server, ServerOptions, SessionLoad,
+    FakeServer, FakeServerFleet, FakeServerOptions, Fault, Flavor, Server, ServerOptions, SessionLoad, SessionLoadSize,
 };
 use mysql_async::prelude::Queryable;
 use tokio::time::{Instant, sleep};
@@ -38,7 +38,7 @@ const EXPECTED_STATEMENT_COUNTS: [ExpectedStatementCount; 4] = [
 ];
 
 const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
-const LOAD_SIZE: LoadSize = LoadSize { sessions: 200, transactions: 50, waiters: 10 };
+const LOAD_SIZE: SessionLoadSize = SessionLoadSize { sessions: 200, transactions: 50, waiters: 10 };
 /// Number of sessions on the fake server.
 const SNAPSHOT_ROW_COUNT: u64 = 1000;
 /// Expected CSV size in bytes, including the header and all sessions of the fake server.
@@ -63,17 +63,18 @@ pub(super) async fn run(clew: Option<PathBuf>) -> Result<(), BenchError> {
     let bench = BenchContext::new(clew, CaseFilter::default())?;
     let mut counts = CountChecks::default();
     progress::print_heading("Machine-independent counts");
-    check_allocation_counts(&workspace::find_built_program(&programs, "bench", "allocations")?, &mut counts).await?;
+    check_memory_allocation_counts(&workspace::find_built_program(&programs, "bench", "allocations")?, &mut counts)
+        .await?;
     check_snapshot_and_collection(&bench, &mut counts).await?;
     check_fleet_connections(&bench, &mut counts).await?;
     for (at, flavor) in SERVER_FLAVORS.into_iter().enumerate() {
         check_statement_counts(&bench, flavor, at, &mut counts).await?;
     }
-    Ok(counts.print_and_verify()?)
+    Ok(counts.verify_counts()?)
 }
 
 /// Uses `crates/mysql/benches/allocations.rs` to check the number of memory allocations per row.
-async fn check_allocation_counts(program: &Path, counts: &mut CountChecks) -> Result<(), BenchError> {
+async fn check_memory_allocation_counts(program: &Path, counts: &mut CountChecks) -> Result<(), BenchError> {
     let step = Step::start("Counting allocations per row");
     let command = Command::new(program).args(["--bench"]);
     let output = command.output().await?;
@@ -137,7 +138,7 @@ async fn check_fleet_connections(bench: &BenchContext, counts: &mut CountChecks)
     let step = Step::start("Collecting from each of 40 nodes");
     let options =
         FakeServerOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
-    let started = FakeFleet::start(usize::try_from(NODE_COUNT).unwrap_or(0), options).await;
+    let started = FakeServerFleet::start(usize::try_from(NODE_COUNT).unwrap_or(0), options).await;
     let fleet = started.map_err(|cause| BenchError::Load { cause })?;
     let urls: Vec<String> = fleet.servers().iter().map(FakeServer::url).collect();
     let inventory = NodeInventory::register_nodes(&bench.clew, &urls, urls.len()).await?;

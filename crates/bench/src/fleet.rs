@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use clew_devtools::progress::{self, Step};
-use clew_testkit::{FakeFleet, FakeServerOptions, Fault};
+use clew_testkit::{FakeServerFleet, FakeServerOptions, Fault};
 use tokio::time::sleep;
 
 use crate::BenchContext;
@@ -53,7 +53,7 @@ pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measuremen
     let step = Step::start("Registering the nodes");
     let options =
         FakeServerOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
-    let fleet = FakeFleet::start(NODE_COUNT, options).await.map_err(|cause| BenchError::Load { cause })?;
+    let fleet = FakeServerFleet::start(NODE_COUNT, options).await.map_err(|cause| BenchError::Load { cause })?;
     let urls: Vec<String> = fleet.servers().iter().map(clew_testkit::FakeServer::url).collect();
     let inventory = NodeInventory::register_nodes(&bench.clew, &urls, NODES_PER_INSTANCE).await?;
     step.complete();
@@ -72,7 +72,7 @@ pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measuremen
     };
     let one = inventory.nodes.get(..1).unwrap_or_default();
     let times = run_pairs(COLLECTION_TIME_CASE, async || run(&inventory.nodes).await, async || run(one).await).await?;
-    let note = format!("at most {} connections open at once, none left open", fleet.max_open_connection_count());
+    let note = format!("at most {} connections open at once, none left open", fleet.peak_connection_count());
     Ok(vec![times.with_note(note), peaks.into_inner()])
 }
 
@@ -81,7 +81,7 @@ pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measuremen
 async fn collect_from_fleet(
     bench: &BenchContext,
     inventory: &NodeInventory,
-    fleet: &FakeFleet,
+    fleet: &FakeServerFleet,
     nodes: &[NodeRef],
 ) -> Result<(Duration, f64), BenchError> {
     let server = inventory.start_server(Some(POLL_INTERVAL)).await?;
@@ -106,7 +106,7 @@ async fn collect_from_fleet(
 }
 
 /// Returns an error if a connection to a fake server stays open.
-async fn ensure_connections_closed(fleet: &FakeFleet) -> Result<(), BenchError> {
+async fn ensure_connections_closed(fleet: &FakeServerFleet) -> Result<(), BenchError> {
     let start = Instant::now();
     while fleet.open_connection_count() > 0 && start.elapsed() < CONNECTION_CLOSE_TIMEOUT {
         sleep(Duration::from_millis(5)).await;

@@ -112,7 +112,7 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
     let file = bench.temp_file_path("result.csv");
     let bytes = server.download_result(node, &id, &file).await?;
     ensure_count("rows of a result", count_occurrences_in_file(&file, "FOR UPDATE")?, SESSION_COUNT)?;
-    let status = server.sign_get_request(&reader, node, "realtime-session-task", &id);
+    let status = server.create_signed_request(&reader, node, "realtime-session-task", &id);
     let body = downloads::fetch_body(parse_server_address(&server)?, &status)?;
     let nginx = nginx::start(&file, &body).await?;
     step.complete_with_result(&format!("{bytes} bytes"));
@@ -121,7 +121,7 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
     for DownloadCase { case, clients, repetitions } in
         DOWNLOAD_CASES.iter().filter(|download| bench.filter.includes(download.case.name))
     {
-        let signed = server.sign_get_request(&reader, node, "realtime-session-result", &id);
+        let signed = server.create_signed_request(&reader, node, "realtime-session-result", &id);
         let download = |address, get| DownloadRun { address, get, clients: *clients, repetitions: *repetitions, bytes };
         let from_clew = download(parse_server_address(&server)?, signed);
         let from_nginx = download(nginx.address(), GetRequest::new_unsigned(nginx::RESULT_PATH, "127.0.0.1"));
@@ -136,7 +136,7 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
     }
     for (case, generator) in TASK_STATUS_CASES.iter().filter(|(case, _)| bench.filter.includes(case.name)) {
         // Signed again, because a signature expires after 15 minutes.
-        let status = server.sign_get_request(&reader, node, "realtime-session-task", &id);
+        let status = server.create_signed_request(&reader, node, "realtime-session-task", &id);
         let constant = GetRequest::new_unsigned(nginx::CONSTANT_RESPONSE_PATH, "127.0.0.1");
         let clew = async || generator.measure_request_rate(&format!("http://{}", server.address()), &status).await;
         let baseline = async || generator.measure_request_rate(&format!("http://{}", nginx.address()), &constant).await;

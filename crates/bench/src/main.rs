@@ -89,11 +89,11 @@ impl BenchContext {
 
 fn main() -> ExitCode {
     let arguments = BenchArgs::parse();
-    task::run(task::stop_on_signal(measure_selected_cases(arguments)))
+    task::run(task::run_until_signal(run_selected_benchmarks(arguments)))
 }
 
 /// Runs the selected benchmark cases and prints the report. Also saves the report if all cases are selected.
-async fn measure_selected_cases(arguments: BenchArgs) -> Result<(), BenchError> {
+async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError> {
     let cases = busy_server::busy_server_cases()
         .chain(http::http_cases())
         .chain(memory_scaling::memory_scaling_cases())
@@ -122,13 +122,13 @@ async fn measure_selected_cases(arguments: BenchArgs) -> Result<(), BenchError> 
     };
     let bench = BenchContext::new(clew, filter)?;
     let environment = environment::describe_environment(build).await;
-    let (measurements, mut failure) = measure_case_families(&bench).await;
+    let (measurements, mut failure) = run_benchmark_groups(&bench).await;
     let micro = if bench.filter.includes(micro::MICROBENCHMARK_CASE_NAME) {
         micro::run_microbenchmarks().await
     } else {
         Ok(Vec::new())
     };
-    let micro = micro.unwrap_or_else(|error| record_failure(&mut failure, error));
+    let micro = micro.unwrap_or_else(|error| record_first_error(&mut failure, error));
     let missing: Vec<&str> = names
         .into_iter()
         .filter(|name| {
@@ -146,13 +146,13 @@ async fn measure_selected_cases(arguments: BenchArgs) -> Result<(), BenchError> 
     failure.map_or(Ok(()), Err)
 }
 
-type FamilyFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Measurement>, BenchError>> + 'a>>;
+type BenchmarkGroupFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Measurement>, BenchError>> + 'a>>;
 
 /// Runs all groups of benchmark cases in sequence. Continues after a failed group, because a full run takes an hour.
 /// Returns the measurements of all successful groups, and the first error.
-async fn measure_case_families(bench: &BenchContext) -> (Vec<Measurement>, Option<BenchError>) {
-    let families: [FamilyFuture<'_>; 8] = [
-        Box::pin(busy_server::measure_busy_server(bench)),
+async fn run_benchmark_groups(bench: &BenchContext) -> (Vec<Measurement>, Option<BenchError>) {
+    let families: [BenchmarkGroupFuture<'_>; 8] = [
+        Box::pin(busy_server::measure_busy_servers(bench)),
         Box::pin(http::measure_http_server(bench)),
         Box::pin(memory_scaling::measure_memory_scaling(bench)),
         Box::pin(fleet::measure_fleet(bench)),
@@ -163,13 +163,13 @@ async fn measure_case_families(bench: &BenchContext) -> (Vec<Measurement>, Optio
     ];
     let (mut measurements, mut failure) = (Vec::new(), None);
     for family in families {
-        measurements.extend(family.await.unwrap_or_else(|error| record_failure(&mut failure, error)));
+        measurements.extend(family.await.unwrap_or_else(|error| record_first_error(&mut failure, error)));
     }
     (measurements, failure)
 }
 
 /// Prints an error and stores it if it is the first error in the run. Returns an empty list of results.
-fn record_failure<T>(first: &mut Option<BenchError>, error: BenchError) -> Vec<T> {
+fn record_first_error<T>(first: &mut Option<BenchError>, error: BenchError) -> Vec<T> {
     progress::print_error(&error);
     first.get_or_insert(error);
     Vec::new()

@@ -28,7 +28,7 @@ const fn memory_case(name: &'static str, metric: &'static str) -> BenchCase {
 
 const SNAPSHOT_MEMORY_CASE: BenchCase =
     memory_case("memory-snapshot", "peak memory of `clew snapshot`, 100,000 rows of 1 KiB");
-const SERVE_MEMORY_CASE: BenchCase =
+const SERVER_MEMORY_CASE: BenchCase =
     memory_case("memory-serve", "peak memory of `clew serve`, one result with 100,000 rows of 1 KiB");
 
 const fn growth_case(name: &'static str, metric: &'static str, baseline: &'static str) -> BenchCase {
@@ -44,7 +44,7 @@ const fn growth_case(name: &'static str, metric: &'static str, baseline: &'stati
 }
 
 /// Cases that compare the run time per row between a large result (Clew value) and a small result (baseline value).
-const GROWTH_CASES: [(BenchCase, MeasuredRows, MeasuredRows); 3] = [
+const RUN_TIME_GROWTH_CASES: [(BenchCase, MeasuredRows, MeasuredRows); 3] = [
     (
         growth_case("growth-10k", "`clew snapshot`, time per row with 10,000 rows", "time per row with 1,000 rows"),
         MeasuredRows::Total(10_000),
@@ -84,7 +84,7 @@ const ROW_MARKER_TEXT: &str = "FOR UPDATE";
 
 /// Returns the benchmark cases that measure large results.
 pub(super) fn memory_scaling_cases() -> impl Iterator<Item = BenchCase> {
-    [SNAPSHOT_MEMORY_CASE, SERVE_MEMORY_CASE].into_iter().chain(GROWTH_CASES.iter().map(|(case, _, _)| *case))
+    [SNAPSHOT_MEMORY_CASE, SERVER_MEMORY_CASE].into_iter().chain(RUN_TIME_GROWTH_CASES.iter().map(|(case, _, _)| *case))
 }
 
 pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
@@ -100,14 +100,15 @@ pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<M
         let baseline = async || measure_snapshot_peak_mib(bench, &few, SMALL_ROW_COUNT).await;
         measurements.push(run_pairs(SNAPSHOT_MEMORY_CASE, clew, baseline).await?);
     }
-    if bench.filter.includes(SERVE_MEMORY_CASE.name) {
+    if bench.filter.includes(SERVER_MEMORY_CASE.name) {
         let inventory = NodeInventory::register_nodes(&bench.clew, &[many.url(), few.url()], 1).await?;
-        let clew = async || measure_serve_peak_mib(bench, &inventory, 0, LARGE_ROW_COUNT).await;
-        let baseline = async || measure_serve_peak_mib(bench, &inventory, 1, SMALL_ROW_COUNT).await;
-        measurements.push(run_pairs(SERVE_MEMORY_CASE, clew, baseline).await?);
+        let clew = async || measure_server_peak_mib(bench, &inventory, 0, LARGE_ROW_COUNT).await;
+        let baseline = async || measure_server_peak_mib(bench, &inventory, 1, SMALL_ROW_COUNT).await;
+        measurements.push(run_pairs(SERVER_MEMORY_CASE, clew, baseline).await?);
     }
     let mut servers = HashMap::new();
-    for (case, larger, smaller) in GROWTH_CASES.iter().filter(|(case, _, _)| bench.filter.includes(case.name)) {
+    for (case, larger, smaller) in RUN_TIME_GROWTH_CASES.iter().filter(|(case, _, _)| bench.filter.includes(case.name))
+    {
         for rows in [*larger, *smaller].iter().flat_map(|size| size.required_row_counts()) {
             if let std::collections::hash_map::Entry::Vacant(missing) = servers.entry(rows) {
                 missing.insert(start_fake_server(rows, 0).await?);
@@ -138,13 +139,13 @@ async fn measure_snapshot_peak_mib(
     server: &FakeServer,
     sessions: u64,
 ) -> Result<f64, BenchError> {
-    let (output, peak_kib) = snapshot_command(bench, server).output_and_peak_memory_kib().await?;
+    let (output, peak_kib) = snapshot_command(bench, server).output_with_peak_memory().await?;
     ensure_count("rows of a snapshot", count_occurrences(&output, ROW_MARKER_TEXT), sessions)?;
     Ok(processes::convert_kib_to_mib(peak_kib))
 }
 
 /// Starts a new `clew serve` process, collects and downloads one result, and returns the peak memory in MiB.
-async fn measure_serve_peak_mib(
+async fn measure_server_peak_mib(
     bench: &BenchContext,
     inventory: &NodeInventory,
     node: usize,
@@ -153,7 +154,7 @@ async fn measure_serve_peak_mib(
     let Some(node) = inventory.nodes.get(node) else { return Ok(0.0) };
     let server = inventory.start_server(None).await?;
     let file = bench.temp_file_path("result.csv");
-    server.measure_collection_to_file(node, &file).await?;
+    server.measure_collection_with_download(node, &file).await?;
     ensure_count("rows of a result", count_occurrences_in_file(&file, ROW_MARKER_TEXT)?, sessions)?;
     let peak = server.peak_memory_mib();
     server.stop().await?;
@@ -170,7 +171,7 @@ async fn measure_micros_per_row(
     for rows in size.required_row_counts() {
         let Some(server) = servers.get(&rows) else { continue };
         let file = bench.temp_file_path("growth.csv");
-        let elapsed = snapshot_command(bench, server).run_timed_to_file(&file).await?;
+        let elapsed = snapshot_command(bench, server).measure_run_time(&file).await?;
         ensure_count("rows of a snapshot", count_occurrences_in_file(&file, ROW_MARKER_TEXT)?, rows)?;
         times.push(elapsed.as_secs_f64() * 1e6);
     }

@@ -168,7 +168,7 @@ async fn measure_transaction_rates(
     while rates.len() <= 2 * pairs {
         if rates.len() % 2 == 1 {
             let (command, file) = snapshots.next_run();
-            running.spawn(async move { command.run_timed_to_file(&file).await });
+            running.spawn(async move { command.measure_run_time(&file).await });
         }
         end += MEASUREMENT_INTERVAL;
         sleep_until(end.into()).await;
@@ -231,7 +231,7 @@ impl SnapshotRuns {
             measurement.clew.push(with.midpoint(alone));
             without.push((after - before) / before * 100.0);
         }
-        let values = measurement.pair_values();
+        let values = measurement.comparison_results();
         let (lower, upper) = calculate_quartiles(&values);
         let note = format!(
             "one run of sysbench with intervals of 0.5 s; every other interval begins with a snapshot, {} in total, the longest \
@@ -278,7 +278,7 @@ mod tests {
         };
         // The rate rises over time, and each snapshot takes up a tenth of its interval.
         let measurement = snapshots.compare_rates(MYSQL_OVERHEAD_CASE, &[100.0, 99.0, 120.0, 117.0, 140.0]);
-        let values = measurement.pair_values();
+        let values = measurement.comparison_results();
         assert!(
             (measurement.baseline[0] - 110.0).abs() < 1e-9 && (measurement.clew[0] - 104.5).abs() < 1e-9,
             "{measurement:?}"

@@ -8,7 +8,8 @@ use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
 use clew_devtools::{page, workspace};
 use clew_testkit::{
-    Flavor, LoadSize, RawSession, Server, ServerOptions, SessionLoad, TEN_THOUSAND_SESSION_LOAD, open_idle_sessions,
+    Flavor, RawSession, Server, ServerOptions, SessionLoad, SessionLoadSize, TEN_THOUSAND_SESSION_LOAD,
+    open_idle_sessions,
 };
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -31,11 +32,11 @@ const fn page_case(name: &'static str, metric: &'static str, unit: &'static str,
     }
 }
 
-const LOAD_TIME_CASE: BenchCase =
+const PAGE_LOAD_TIME_CASE: BenchCase =
     page_case("page-first", "page with 10,000 sessions: time from the navigation to usable sessions", "ms", 1000.0);
 const SCRIPT_CPU_CASE: BenchCase =
     page_case("page-script", "page with 10,000 sessions: CPU use of scripts with one sample per second", "%", 25.0);
-const SCROLL_FRAME_CASE: BenchCase =
+const SCROLL_FRAME_TIME_CASE: BenchCase =
     page_case("page-scroll", "page with 10,000 sessions: longest frame in 3 s of scrolling", "ms", 50.0);
 const HEAP_GROWTH_CASE: BenchCase = BenchCase {
     pairs: 1,
@@ -43,7 +44,8 @@ const HEAP_GROWTH_CASE: BenchCase = BenchCase {
 };
 
 /// Benchmark cases for the web page.
-pub(super) const PAGE_CASES: [BenchCase; 4] = [LOAD_TIME_CASE, SCRIPT_CPU_CASE, SCROLL_FRAME_CASE, HEAP_GROWTH_CASE];
+pub(super) const PAGE_CASES: [BenchCase; 4] =
+    [PAGE_LOAD_TIME_CASE, SCRIPT_CPU_CASE, SCROLL_FRAME_TIME_CASE, HEAP_GROWTH_CASE];
 
 /// Number of sessions that run statements, in addition to the sessions of the standard load.
 const BUSY_SESSION_COUNT: usize = 200;
@@ -67,8 +69,10 @@ pub(super) async fn measure_page(bench: &BenchContext) -> Result<Vec<Measurement
         u32::try_from(TEN_THOUSAND_SESSION_LOAD.sessions + BUSY_SESSION_COUNT + 100).unwrap_or(u32::MAX);
     let large =
         bench.start_server(Flavor::MySql, &ServerOptions { max_connections, ..ServerOptions::default() }).await?;
-    let load =
-        LoadSize { sessions: TEN_THOUSAND_SESSION_LOAD.sessions - BUSY_SESSION_COUNT, ..TEN_THOUSAND_SESSION_LOAD };
+    let load = SessionLoadSize {
+        sessions: TEN_THOUSAND_SESSION_LOAD.sessions - BUSY_SESSION_COUNT,
+        ..TEN_THOUSAND_SESSION_LOAD
+    };
     let _load = SessionLoad::start(&large, load).await.map_err(failed)?;
     let _busy = start_busy_sessions(&large).await?;
     let small = bench.start_server(Flavor::MySql, &ServerOptions::default()).await?;
@@ -82,9 +86,9 @@ pub(super) async fn measure_page(bench: &BenchContext) -> Result<Vec<Measurement
         (BrowserSession::new(&inventory, &server, large), BrowserSession::new(&inventory, &server, small));
     let mut measurements = Vec::new();
     for (case, metric, seconds) in [
-        (LOAD_TIME_CASE, "first", 0),
+        (PAGE_LOAD_TIME_CASE, "first", 0),
         (SCRIPT_CPU_CASE, "script", SCRIPT_MEASUREMENT_SECONDS),
-        (SCROLL_FRAME_CASE, "scroll", SCROLL_MEASUREMENT_SECONDS),
+        (SCROLL_FRAME_TIME_CASE, "scroll", SCROLL_MEASUREMENT_SECONDS),
     ] {
         if bench.filter.includes(case.name) {
             let pairs = run_pairs(

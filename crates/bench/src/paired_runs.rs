@@ -52,18 +52,18 @@ impl Measurement {
     }
 
     /// Returns the comparison result of each measured pair.
-    pub(super) fn pair_values(&self) -> Vec<f64> {
+    pub(super) fn comparison_results(&self) -> Vec<f64> {
         let pairs = self.clew.iter().zip(&self.baseline);
         pairs.map(|(clew, baseline)| self.case.comparison.compare(*clew, *baseline)).collect()
     }
 
     pub(super) fn meets_target(&self) -> bool {
-        self.case.target.is_met_by(calculate_median(&self.pair_values()))
+        self.case.target.is_met_by(calculate_median(&self.comparison_results()))
     }
 
     /// Formats the median, minimum and maximum of the case's comparison results.
     pub(super) fn format_summary(&self) -> String {
-        format_median_and_range(&self.pair_values())
+        format_median_and_range(&self.comparison_results())
     }
 }
 

@@ -8,9 +8,9 @@ use mysql_async::prelude::Queryable;
 
 use crate::error::BenchError;
 
-const ENABLE_LOG_STATEMENTS: [&str; 3] =
+const ENABLE_GENERAL_LOG_STATEMENTS: [&str; 3] =
     ["SET GLOBAL log_output = 'TABLE'", "TRUNCATE TABLE mysql.general_log", "SET GLOBAL general_log = ON"];
-const DISABLE_LOG_STATEMENT: &str = "SET GLOBAL general_log = OFF";
+const DISABLE_GENERAL_LOG_STATEMENT: &str = "SET GLOBAL general_log = OFF";
 const GENERAL_LOG_QUERY: &str = "SELECT CONVERT(command_type USING utf8mb4), CONVERT(argument USING utf8mb4) FROM mysql.general_log \
      WHERE thread_id <> CONNECTION_ID() ORDER BY event_time, thread_id";
 
@@ -28,11 +28,11 @@ pub(super) struct QueryLog {
 pub(super) async fn capture_query_log(command: &Command, server: &Server) -> Result<QueryLog, BenchError> {
     let failed = |cause| DevtoolsError::Database { operation: "read the server's general log", cause };
     let mut control = server.connect().await.map_err(failed)?;
-    for statement in ENABLE_LOG_STATEMENTS {
+    for statement in ENABLE_GENERAL_LOG_STATEMENTS {
         control.query_drop(statement).await.map_err(failed)?;
     }
     let output = command.output().await;
-    control.query_drop(DISABLE_LOG_STATEMENT).await.map_err(failed)?;
+    control.query_drop(DISABLE_GENERAL_LOG_STATEMENT).await.map_err(failed)?;
     output?;
     let entries: Vec<(String, String)> = control.query(GENERAL_LOG_QUERY).await.map_err(failed)?;
     control.disconnect().await.map_err(failed)?;
@@ -50,7 +50,7 @@ pub(super) async fn capture_query_log(command: &Command, server: &Server) -> Res
 impl QueryLog {
     /// Returns a snapshot's process list statement and transaction query, separated by a semicolon.
     /// Returns an error if the process list statement or the transaction query is missing.
-    pub(super) fn snapshot_statements(&self) -> Result<String, BenchError> {
+    pub(super) fn find_snapshot_statements(&self) -> Result<String, BenchError> {
         let read = |table: &str| {
             let statement = self.statements.iter().find(|statement| statement.contains(table));
             statement.ok_or_else(|| DevtoolsError::UnexpectedOutput {

@@ -10,7 +10,7 @@ use crate::cases::{BenchCase, Comparison, MedianTarget};
 use crate::error::BenchError;
 use crate::paired_runs::Measurement;
 
-const CLAIM_CASE: BenchCase = BenchCase {
+const CLAIM_TASK_CASE: BenchCase = BenchCase {
     name: "queue-claim-sqlite",
     metric: "SQLite: claim one of 1,000,000 tasks, 100,000 of them queued",
     baseline: "1,000 tasks, 100 of them queued",
@@ -22,22 +22,22 @@ const CLAIM_CASE: BenchCase = BenchCase {
 
 /// Benchmark cases, each with the database name and operation name from the output of the measuring program.
 const QUEUE_OPERATION_CASES: [(&str, &str, BenchCase); 10] = [
-    ("sqlite", "claim", CLAIM_CASE),
-    ("sqlite", "queue", BenchCase { name: "queue-insert-sqlite", metric: "SQLite: queue a task", ..CLAIM_CASE }),
+    ("sqlite", "claim", CLAIM_TASK_CASE),
+    ("sqlite", "queue", BenchCase { name: "queue-insert-sqlite", metric: "SQLite: queue a task", ..CLAIM_TASK_CASE }),
     (
         "sqlite",
         "status",
-        BenchCase { name: "queue-status-sqlite", metric: "SQLite: read the status of a task", ..CLAIM_CASE },
+        BenchCase { name: "queue-status-sqlite", metric: "SQLite: read the status of a task", ..CLAIM_TASK_CASE },
     ),
     (
         "sqlite",
         "list",
-        BenchCase { name: "queue-list-sqlite", metric: "SQLite: list the tasks of a node", ..CLAIM_CASE },
+        BenchCase { name: "queue-list-sqlite", metric: "SQLite: list the tasks of a node", ..CLAIM_TASK_CASE },
     ),
     (
         "sqlite",
         "counts",
-        BenchCase { name: "queue-counts-sqlite", metric: "SQLite: count tasks by status", ..CLAIM_CASE },
+        BenchCase { name: "queue-counts-sqlite", metric: "SQLite: count tasks by status", ..CLAIM_TASK_CASE },
     ),
     (
         "postgres",
@@ -45,28 +45,32 @@ const QUEUE_OPERATION_CASES: [(&str, &str, BenchCase); 10] = [
         BenchCase {
             name: "queue-claim-postgresql",
             metric: "PostgreSQL: claim one of 1,000,000 tasks, 100,000 of them queued",
-            ..CLAIM_CASE
+            ..CLAIM_TASK_CASE
         },
     ),
     (
         "postgres",
         "queue",
-        BenchCase { name: "queue-insert-postgresql", metric: "PostgreSQL: queue a task", ..CLAIM_CASE },
+        BenchCase { name: "queue-insert-postgresql", metric: "PostgreSQL: queue a task", ..CLAIM_TASK_CASE },
     ),
     (
         "postgres",
         "status",
-        BenchCase { name: "queue-status-postgresql", metric: "PostgreSQL: read the status of a task", ..CLAIM_CASE },
+        BenchCase {
+            name: "queue-status-postgresql",
+            metric: "PostgreSQL: read the status of a task",
+            ..CLAIM_TASK_CASE
+        },
     ),
     (
         "postgres",
         "list",
-        BenchCase { name: "queue-list-postgresql", metric: "PostgreSQL: list the tasks of a node", ..CLAIM_CASE },
+        BenchCase { name: "queue-list-postgresql", metric: "PostgreSQL: list the tasks of a node", ..CLAIM_TASK_CASE },
     ),
     (
         "postgres",
         "counts",
-        BenchCase { name: "queue-counts-postgresql", metric: "PostgreSQL: count tasks by status", ..CLAIM_CASE },
+        BenchCase { name: "queue-counts-postgresql", metric: "PostgreSQL: count tasks by status", ..CLAIM_TASK_CASE },
     ),
 ];
 
@@ -92,7 +96,7 @@ pub(super) async fn measure_queue(bench: &BenchContext) -> Result<Vec<Measuremen
             continue;
         }
         let step = Step::start(database);
-        let pairs = CLAIM_CASE.pairs.to_string();
+        let pairs = CLAIM_TASK_CASE.pairs.to_string();
         let output = Command::new(&program).args([database, pairs.as_str()]).output().await?;
         for (_, operation, case) in cases {
             measurements.push(parse_measured_pairs(*case, operation, &output));
@@ -125,7 +129,7 @@ mod tests {
     #[test]
     fn pairs_are_parsed_by_operation() {
         let output = "queue 0.5 0.25\nclaim 0.002 0.001\nclaim 0.004 0.002\nstatus 1 1\n";
-        let measurement = parse_measured_pairs(CLAIM_CASE, "claim", output);
+        let measurement = parse_measured_pairs(CLAIM_TASK_CASE, "claim", output);
         assert_eq!((measurement.clew, measurement.baseline), (vec![0.002, 0.004], vec![0.001, 0.002]));
     }
 }

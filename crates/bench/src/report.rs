@@ -63,7 +63,7 @@ fn render_measurement_row(measurement: &Measurement) -> String {
         case.metric,
         case.baseline,
         measurement.format_summary(),
-        measurement.pair_values().len(),
+        measurement.comparison_results().len(),
         format_median_and_range(&measurement.clew),
         case.unit,
         format_median_and_range(&measurement.baseline),

@@ -164,7 +164,7 @@ impl RunningClewServer<'_> {
     /// Runs a collection on each node concurrently and waits until all collections are finished.
     /// Returns the request ids of the collections, in the order of the nodes.
     pub(super) async fn collect_from_all_nodes(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, BenchError> {
-        let ids = self.queue_collections(nodes).await?;
+        let ids = self.enqueue_collections(nodes).await?;
         for (node, id) in nodes.iter().zip(&ids) {
             self.wait_for_collection(node, id).await?;
         }
@@ -172,12 +172,12 @@ impl RunningClewServer<'_> {
     }
 
     /// Enqueues one collection for each node. Returns the request ids in the order of the nodes.
-    pub(super) async fn queue_collections(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, BenchError> {
+    pub(super) async fn enqueue_collections(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, BenchError> {
         let mut ids = vec![None; nodes.len()];
         let mut submissions = JoinSet::new();
         for (at, node) in nodes.iter().cloned().enumerate() {
             if submissions.len() >= MAX_CONCURRENT_REQUESTS {
-                self.store_request_id(&mut ids, submissions.join_next().await)?;
+                self.record_request_id(&mut ids, submissions.join_next().await)?;
             }
             let client = self.client.clone();
             submissions.spawn(async move {
@@ -187,12 +187,12 @@ impl RunningClewServer<'_> {
             });
         }
         while let Some(submitted) = submissions.join_next().await {
-            self.store_request_id(&mut ids, Some(submitted))?;
+            self.record_request_id(&mut ids, Some(submitted))?;
         }
         Ok(ids.into_iter().flatten().collect())
     }
 
-    fn store_request_id(
+    fn record_request_id(
         &self,
         ids: &mut [Option<RequestId>],
         submitted: Option<SubmitResult>,
@@ -228,7 +228,7 @@ impl RunningClewServer<'_> {
     /// Runs a collection and downloads its result to a file.
     /// Returns the time from the POST to the last byte of the result, and the notification delay.
     /// The notification delay is measured from the time at which the collection finished according to the server log.
-    pub(super) async fn measure_collection_to_file(
+    pub(super) async fn measure_collection_with_download(
         &self,
         node: &NodeRef,
         to: &Path,
@@ -238,12 +238,14 @@ impl RunningClewServer<'_> {
         let noticed = Timestamp::now();
         self.download_result(node, &id, to).await?;
         let elapsed = start.elapsed();
-        let delay = self.find_finish_time(&id).and_then(|ended| Duration::try_from(noticed.duration_since(ended)).ok());
+        let delay = self
+            .find_collection_finish_time(&id)
+            .and_then(|ended| Duration::try_from(noticed.duration_since(ended)).ok());
         Ok((elapsed, delay))
     }
 
     /// Returns the time at which a collection finished according to the server log.
-    fn find_finish_time(&self, id: &RequestId) -> Option<Timestamp> {
+    fn find_collection_finish_time(&self, id: &RequestId) -> Option<Timestamp> {
         let mut ends = parse_finished_collections(&self.inventory.deployment.read_server_log()).into_iter();
         ends.find_map(|(finished, at)| (finished == id.as_str()).then_some(at))
     }
@@ -255,7 +257,7 @@ impl RunningClewServer<'_> {
     }
 
     /// Creates a signed GET request for a collection's status or result. The signature is valid for 15 minutes.
-    pub(super) fn sign_get_request(
+    pub(super) fn create_signed_request(
         &self,
         key: &AccessKey,
         node: &NodeRef,
@@ -266,7 +268,7 @@ impl RunningClewServer<'_> {
         let NodeRef { instance, node } = node;
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/{resource}");
         let query = format!("request_id={}", signature::percent_encode(id.as_str()));
-        let date = signature::format_date(Timestamp::now());
+        let date = signature::format_sdk_date(Timestamp::now());
         let mut headers = vec![
             ("host".to_owned(), self.address().to_owned()),
             ("content-type".to_owned(), "application/json".to_owned()),
@@ -325,7 +327,7 @@ impl GetRequest {
     }
 
     /// Formats the request line and the headers for HTTP/1.1.
-    pub(super) fn request_head(&self) -> String {
+    pub(super) fn format_request_head(&self) -> String {
         let headers: Vec<String> = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         format!("GET {} HTTP/1.1\r\n{}\r\n", self.target, headers.concat())
     }

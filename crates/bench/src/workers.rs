@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_devtools::clew_server::{ClewProcess, Deployment};
 use clew_devtools::progress::{self, Step};
-use clew_testkit::{FakeFleet, FakeServer, FakeServerOptions, Fault, PostgreSql, S3Server};
+use clew_testkit::{FakeServer, FakeServerFleet, FakeServerOptions, Fault, PostgreSql, S3Server};
 use jiff::Timestamp;
 
 use crate::BenchContext;
@@ -59,7 +59,7 @@ pub(super) async fn measure_workers(bench: &BenchContext) -> Result<Vec<Measurem
     let (metadata, results) = tokio::join!(PostgreSql::start(), S3Server::start());
     let (metadata, results) = (metadata?, results?);
     let options = FakeServerOptions { sessions: 20, transactions: 5, fault: Fault::DelayPerResponse(NODE_LATENCY) };
-    let fleet = FakeFleet::start(NODE_COUNT, options).await.map_err(|cause| BenchError::Load { cause })?;
+    let fleet = FakeServerFleet::start(NODE_COUNT, options).await.map_err(|cause| BenchError::Load { cause })?;
     let urls: Vec<String> = fleet.servers().iter().map(FakeServer::url).collect();
     let deployment =
         Deployment::init_with_environment(&bench.clew, backend_environment_variables(&metadata, &results)).await?;
@@ -95,7 +95,7 @@ fn backend_environment_variables(metadata: &PostgreSql, results: &S3Server) -> V
 async fn measure_collection_rate(inventory: &NodeInventory, workers: usize) -> Result<f64, BenchError> {
     let server = inventory.start_server_with_arguments(&["--no-worker"], None).await?;
     let nodes: Vec<NodeRef> = inventory.nodes.iter().cycle().take(COLLECTIONS_PER_WORKER * workers).cloned().collect();
-    let ids = server.queue_collections(&nodes).await?;
+    let ids = server.enqueue_collections(&nodes).await?;
     ensure_count("queued collections", ids.len() as u64, nodes.len() as u64)?;
     let mut running: Vec<(String, ClewProcess)> = Vec::new();
     for number in 1..=workers {
@@ -113,12 +113,12 @@ async fn measure_collection_rate(inventory: &NodeInventory, workers: usize) -> R
         ends.insert(name, parse_finished_collections(&log).into_iter().map(|(_, at)| at).collect::<Vec<_>>());
     }
     server.stop().await?;
-    Ok(calculate_overlapping_rate(&ends).unwrap_or_default())
+    Ok(calculate_concurrent_throughput(&ends).unwrap_or_default())
 }
 
 /// Calculates the number of collections per second during the interval in which all workers are busy.
 /// The interval begins when every worker has finished a collection and ends when any worker finishes its last one.
-fn calculate_overlapping_rate(ends: &BTreeMap<String, Vec<Timestamp>>) -> Option<f64> {
+fn calculate_concurrent_throughput(ends: &BTreeMap<String, Vec<Timestamp>>) -> Option<f64> {
     let begin = ends.values().filter_map(|ends| ends.iter().min()).max()?;
     let end = ends.values().filter_map(|ends| ends.iter().max()).min()?;
     let count = ends.values().flatten().filter(|at| (begin..end).contains(at)).count();
@@ -136,8 +136,8 @@ mod tests {
             |seconds: &[i64]| seconds.iter().map(|second| Timestamp::from_second(*second).unwrap()).collect::<Vec<_>>();
         let ends = BTreeMap::from([("a".to_owned(), at(&[0, 1, 2, 3, 4])), ("b".to_owned(), at(&[2, 2, 3, 6]))]);
         // The interval from 2 to 4 contains two ends of the first worker and three of the second.
-        assert_eq!(calculate_overlapping_rate(&ends), Some(2.5));
-        assert_eq!(calculate_overlapping_rate(&BTreeMap::new()), None);
-        assert_eq!(calculate_overlapping_rate(&BTreeMap::from([("a".to_owned(), at(&[1]))])), None);
+        assert_eq!(calculate_concurrent_throughput(&ends), Some(2.5));
+        assert_eq!(calculate_concurrent_throughput(&BTreeMap::new()), None);
+        assert_eq!(calculate_concurrent_throughput(&BTreeMap::from([("a".to_owned(), at(&[1]))])), None);
     }
 }

@@ -21,9 +21,9 @@ use crate::process::ClewProcess;
 const SERVER_COUNT: usize = 3;
 const WORKER_COUNT: usize = 4;
 /// Index of the only worker whose clock can be shifted during a run.
-pub(crate) const CLOCK_WORKER_INDEX: usize = 2;
+pub(crate) const CLOCK_FAULT_WORKER_INDEX: usize = 2;
 /// Index of the only worker whose disk can be filled during a run.
-pub(crate) const DISK_WORKER_INDEX: usize = 3;
+pub(crate) const DISK_FAULT_WORKER_INDEX: usize = 3;
 /// Key prefix of the result objects on S3.
 pub(crate) const RESULT_KEY_PREFIX: &str = "clew";
 /// Clew configuration without rate limits and connection limits, because all clients share one IP address.
@@ -147,7 +147,7 @@ impl TestCluster {
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
         let mut environment = self.create_cli_context(clew).prepare_process_environment(&url, &name)?;
         let mut command = add_parent_death_signal(clew, &["worker"]);
-        if number == CLOCK_WORKER_INDEX {
+        if number == CLOCK_FAULT_WORKER_INDEX {
             command = build_faketime_worker_command(clew)?;
             fs::write(self.clock_file_path(), "+0\n").map_err(io_error("write a clock"))?;
             environment.push(("FAKETIME_TIMESTAMP_FILE", self.clock_file_path().into()));
@@ -155,7 +155,7 @@ impl TestCluster {
             // As with a real clock change, the fake clock offset does not affect the monotonic clock.
             environment.push(("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()));
         }
-        if number == DISK_WORKER_INDEX {
+        if number == DISK_FAULT_WORKER_INDEX {
             fs::create_dir_all(self.tmpfs_path()).map_err(io_error("create a directory"))?;
             command = wrap_with_private_tmpfs(&self.tmpfs_path(), command);
             environment.push(("TMPDIR", self.tmpfs_path().into()));
@@ -166,12 +166,12 @@ impl TestCluster {
         Ok(())
     }
 
-    /// Returns the path of the file from which worker [`CLOCK_WORKER_INDEX`] reads its clock offset.
+    /// Returns the path of the file from which worker [`CLOCK_FAULT_WORKER_INDEX`] reads its clock offset.
     pub(crate) fn clock_file_path(&self) -> PathBuf {
         self.directory.path().join("clock")
     }
 
-    /// Returns the mount point of the tmpfs in which worker [`DISK_WORKER_INDEX`] stores its temporary files.
+    /// Returns the mount point of the tmpfs in which worker [`DISK_FAULT_WORKER_INDEX`] stores its temporary files.
     pub(crate) fn tmpfs_path(&self) -> PathBuf {
         self.directory.path().join("disk")
     }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use crate::cluster::{CLOCK_WORKER_INDEX, DISK_WORKER_INDEX, TestCluster};
+use crate::cluster::{CLOCK_FAULT_WORKER_INDEX, DISK_FAULT_WORKER_INDEX, TestCluster};
 use crate::error::{ChaosError, io_error};
 use crate::fault::Fault;
 use crate::process::ClewProcess;
@@ -146,7 +146,7 @@ impl FaultInjector<'_> {
     }
 
     async fn shift_clock(&mut self, duration: Duration) -> Result<(), ChaosError> {
-        let Some(worker) = self.cluster.workers.get(CLOCK_WORKER_INDEX) else { return Ok(()) };
+        let Some(worker) = self.cluster.workers.get(CLOCK_FAULT_WORKER_INDEX) else { return Ok(()) };
         let (offset, seconds) = if self.rng.bool() { ("+1h", 3600) } else { ("-1h", -3600) };
         self.timeline.record_fault_start(
             Fault::ClockShift,
@@ -169,7 +169,7 @@ impl FaultInjector<'_> {
     }
 
     async fn fill_disk(&mut self, duration: Duration) -> Result<(), ChaosError> {
-        let Some(worker) = self.cluster.workers.get(DISK_WORKER_INDEX) else { return Ok(()) };
+        let Some(worker) = self.cluster.workers.get(DISK_FAULT_WORKER_INDEX) else { return Ok(()) };
         let Some(pid) = worker.pid() else { return Err(worker.process_error("it is not running")) };
         // Use `/proc/PID/root`, because the tmpfs is mounted only in the worker's mount namespace.
         let mut filler = PathBuf::from(format!("/proc/{pid}/root"));
@@ -181,7 +181,7 @@ impl FaultInjector<'_> {
         );
         let (started, log_start) = (Instant::now(), worker.log_length_bytes());
         // Refills the space that collections free until the worker logs the error.
-        while started.elapsed() < duration || !worker.read_log_from(log_start).contains(DISK_FULL_MESSAGE) {
+        while started.elapsed() < duration || !worker.read_log_from_offset(log_start).contains(DISK_FULL_MESSAGE) {
             check_effect_timeout(started, Fault::DiskFull, worker, DISK_FULL_MESSAGE)?;
             fill_until_disk_full(&filler)?;
             sleep(Duration::from_millis(100)).await;
@@ -232,7 +232,7 @@ async fn wait_for_clock_shift(
 
 /// Returns true if any log line after byte `log_start` has a timestamp about `seconds` ahead of the actual time.
 fn has_logged_clock_offset(worker: &ClewProcess, log_start: u64, seconds: i64) -> bool {
-    let lines = worker.read_log_from(log_start);
+    let lines = worker.read_log_from_offset(log_start);
     let timestamps = lines.lines().filter_map(|line| {
         let line: Value = serde_json::from_str(line).ok()?;
         line.get("timestamp")?.as_str()?.parse::<Timestamp>().ok()

@@ -94,7 +94,7 @@ fn check_download(download: &DownloadedResult, row: &TaskRow, node: NodeKind) ->
             download.rows, download.bytes
         ));
     }
-    if !node.allows_row_count(download.rows) {
+    if !node.is_valid_row_count(download.rows) {
         violations.push(format!("a result of {node:?} cannot have {} rows", download.rows));
     }
     violations

@@ -43,7 +43,7 @@ enum FaultsError {
 
 fn main() -> ExitCode {
     let arguments = FaultsArgs::parse();
-    task::run(task::stop_on_signal(inject_faults(arguments)))
+    task::run(task::run_until_signal(inject_faults(arguments)))
 }
 
 /// Injects the faults. Returns an error if Clew violated an invariant.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clew_client::RequestId;
 use clew_model::{InstanceId, NodeId};
 use clew_testkit::{
-    FakeFleet, FakeServerOptions, Fault, Flavor, IdleSessions, Server, ServerOptions, open_idle_sessions,
+    FakeServerFleet, FakeServerOptions, Fault, Flavor, IdleSessions, Server, ServerOptions, open_idle_sessions,
 };
 use fastrand::Rng;
 use tokio::net::TcpSocket;
@@ -42,7 +42,7 @@ pub(crate) struct AcceptedCollection {
 
 /// Running database servers, real and fake, that are monitored by the test cluster.
 pub(crate) struct MonitoredNodes {
-    fleets: Vec<(FakeFleet, NodeKind)>,
+    fleets: Vec<(FakeServerFleet, NodeKind)>,
     real_server: Server,
     _sessions: IdleSessions,
     /// Socket that is bound but not listening, which prevents other processes from listening on the port.
@@ -63,16 +63,16 @@ const FAKE_SERVER_FLEETS: [(usize, u64, Fault, usize); 5] = [
 /// Number of sessions opened on the MariaDB server.
 const REAL_SERVER_SESSION_COUNT: usize = 10;
 /// Percentage of collection requests that target the MariaDB server.
-const REAL_SERVER_SHARE_PERCENT: usize = 8;
+const REAL_SERVER_REQUEST_PERCENT: usize = 8;
 /// Percentage of collection requests that target the unreachable node.
-const UNREACHABLE_NODE_SHARE_PERCENT: usize = 2;
+const UNREACHABLE_NODE_REQUEST_PERCENT: usize = 2;
 
 impl MonitoredNodes {
     pub(crate) async fn start() -> Result<Self, ChaosError> {
         let mut fleets = Vec::new();
         for (nodes, sessions, fault, _) in FAKE_SERVER_FLEETS {
             let options = FakeServerOptions { sessions, transactions: sessions / 4, fault };
-            let fleet = FakeFleet::start(nodes, options).await.map_err(io_error("start fake nodes"))?;
+            let fleet = FakeServerFleet::start(nodes, options).await.map_err(io_error("start fake nodes"))?;
             let kind =
                 if fault == Fault::CloseOnConnect { NodeKind::ClosesConnections } else { NodeKind::Fake(sessions) };
             fleets.push((fleet, kind));
@@ -87,8 +87,9 @@ impl MonitoredNodes {
 
     /// Returns the URLs and kinds of all nodes, grouped by instance.
     pub(crate) fn nodes_by_instance(&self) -> Result<Vec<Vec<(String, NodeKind)>>, ChaosError> {
-        let nodes_of =
-            |(fleet, kind): &(FakeFleet, NodeKind)| fleet.servers().iter().map(|node| (node.url(), *kind)).collect();
+        let nodes_of = |(fleet, kind): &(FakeServerFleet, NodeKind)| {
+            fleet.servers().iter().map(|node| (node.url(), *kind)).collect()
+        };
         let mut instances: Vec<Vec<(String, NodeKind)>> = self.fleets.iter().map(nodes_of).collect();
         instances.push(vec![(self.real_server.url(), NodeKind::Real(REAL_SERVER_SESSION_COUNT as u64))]);
         let port = self.unreachable.local_addr().map_err(io_error("find a free port"))?.port();
@@ -107,7 +108,7 @@ impl NodeInventory {
         let shares = FAKE_SERVER_FLEETS
             .iter()
             .map(|(.., share)| *share)
-            .chain([REAL_SERVER_SHARE_PERCENT, UNREACHABLE_NODE_SHARE_PERCENT]);
+            .chain([REAL_SERVER_REQUEST_PERCENT, UNREACHABLE_NODE_REQUEST_PERCENT]);
         let share = shares.into_iter().nth(self.0.len()).unwrap_or_default();
         self.0.push((nodes, share));
     }
@@ -127,7 +128,7 @@ impl NodeInventory {
 
 impl NodeKind {
     /// Returns true if `rows` is a valid number of rows for a complete result from this kind of node.
-    pub(crate) fn allows_row_count(self, rows: u64) -> bool {
+    pub(crate) fn is_valid_row_count(self, rows: u64) -> bool {
         match self {
             Self::Fake(sessions) => rows == sessions,
             Self::Real(sessions) => rows >= sessions,

@@ -88,7 +88,7 @@ impl ClewProcess {
     }
 
     /// Returns the process log from a byte offset to the end, with invalid UTF-8 sequences replaced by U+FFFD.
-    pub(crate) fn read_log_from(&self, offset: u64) -> String {
+    pub(crate) fn read_log_from_offset(&self, offset: u64) -> String {
         let mut bytes = Vec::new();
         let read = File::open(&self.log).and_then(|mut log| log.read_to_end(&mut bytes));
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);

@@ -83,7 +83,7 @@ impl FaultSummary {
         faults.iter().enumerate().map(summarize_fault).collect()
     }
 
-    fn table_column_values(&self) -> [usize; 8] {
+    fn column_values(&self) -> [usize; 8] {
         let Self { injections, requested, accepted, refused, uncertain, finished, failed, retried, .. } = *self;
         [injections, requested, accepted, refused, uncertain, finished, failed, retried]
     }
@@ -98,7 +98,7 @@ impl fmt::Display for RunReport {
         writeln!(f, "|---|---|---|---|---|---|---|---|---|")?;
         let mut sums = [0; 8];
         for summary in &self.summaries {
-            let counts = summary.table_column_values();
+            let counts = summary.column_values();
             for (sum, count) in sums.iter_mut().zip(counts) {
                 *sum += count;
             }

@@ -74,7 +74,7 @@ pub async fn run(options: RunOptions) -> Result<RunReport, ChaosError> {
     sleep(WARM_UP_DURATION).await;
     let mut injector = FaultInjector { cluster: &mut cluster, rng: rng.fork(), timeline: timeline.clone() };
     for (phase, fault) in faults.iter().enumerate() {
-        workload.set_fault_index(phase);
+        workload.set_current_fault_index(phase);
         let until = Instant::now() + fault_duration;
         while {
             let pause = Duration::from_millis(injector.rng.u64(1_000..4_000));
@@ -163,7 +163,7 @@ async fn download_all_results(
         }
         let (pool, mut rng) = (pool.clone(), rng.fork());
         running.spawn(async move {
-            let download = pool.download_result_again(&collection, &mut rng).await;
+            let download = pool.download_result_with_retries(&collection, &mut rng).await;
             (collection.id.as_str().to_owned(), download)
         });
     }
@@ -194,17 +194,17 @@ async fn find_orphaned_objects(cluster: &TestCluster, rows: &[TaskRow]) -> Resul
 
 /// Summary of all Clew processes' logs.
 #[derive(Default)]
-struct LogSummary {
+struct ProcessLogSummary {
     /// Number of logged completions, by collection id.
     completions: HashMap<String, usize>,
     swept: u64,
     panics: Vec<String>,
 }
 
-fn parse_process_logs(cluster: &TestCluster) -> LogSummary {
-    let mut summary = LogSummary::default();
+fn parse_process_logs(cluster: &TestCluster) -> ProcessLogSummary {
+    let mut summary = ProcessLogSummary::default();
     for process in cluster.workers.iter().chain(&cluster.servers) {
-        for line in process.read_log_from(0).lines() {
+        for line in process.read_log_from_offset(0).lines() {
             if line.contains("panicked at") {
                 summary.panics.push(format!("{}: {line}", process.name));
             }

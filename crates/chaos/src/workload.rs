@@ -108,7 +108,7 @@ impl ClientPool {
     }
 
     /// Returns true if the workload is stopping and no collection has made progress for [`STALL_TIMEOUT`].
-    fn has_workload_stalled(&self) -> bool {
+    fn has_stalled(&self) -> bool {
         self.is_stopping.load(Ordering::Relaxed) && self.lock_last_progress().elapsed() > STALL_TIMEOUT
     }
 
@@ -138,7 +138,7 @@ impl ClientPool {
 
     /// Polls a collection until it completes, then downloads its result or requests its failure reason.
     async fn track_collection_to_completion(&self, record: &mut CollectionRecord, rng: &mut Rng) {
-        while !self.has_workload_stalled() && record.is_incomplete() {
+        while !self.has_stalled() && record.is_incomplete() {
             let Some(client) = rng.choice(&self.clients) else { return };
             let before = record.status;
             let made_progress = match before {
@@ -156,7 +156,7 @@ impl ClientPool {
     }
 
     /// Downloads a result again in up to three attempts. Returns the last error message if all attempts fail.
-    pub(crate) async fn download_result_again(
+    pub(crate) async fn download_result_with_retries(
         &self,
         accepted: &AcceptedCollection,
         rng: &mut Rng,
@@ -202,7 +202,7 @@ impl CollectionRecord {
     /// Requests the failure reason of a collection. Returns false if the request failed.
     async fn fetch_failure_reason(&mut self, client: &Client) -> bool {
         let AcceptedCollection { id, node } = &self.accepted;
-        match client.collection_failure_reason(&node.instance, &node.id, id).await {
+        match client.fetch_collection_failure_reason(&node.instance, &node.id, id).await {
             Ok(Some(reason)) => self.reason = Some(reason),
             Ok(None) => {
                 self.violations.push("it failed and has a result later".to_owned());
@@ -257,7 +257,7 @@ impl Workload {
     }
 
     /// Sets the index of the current fault, which is recorded with each subsequent request.
-    pub(crate) fn set_fault_index(&self, phase: usize) {
+    pub(crate) fn set_current_fault_index(&self, phase: usize) {
         self.pool.phase.store(phase, Ordering::Relaxed);
     }
 

@@ -71,7 +71,7 @@ Set the secret key in CLEW_SECRET_KEY. Without an access key, CLEW_DOMAIN_NAME, 
 
 pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     arguments.filters.clone().into_validated_selection()?;
-    let client = arguments.server.build_client(Language::from_tag(&arguments.language).unwrap_or_default())?;
+    let client = arguments.server.build_api_client(Language::from_tag(&arguments.language).unwrap_or_default())?;
     let (instance, node) = (&arguments.instance, &arguments.node);
     let progress = CollectionProgress::start();
     let selection = arguments.filters.clone().into_selection_draft().into();
@@ -85,8 +85,10 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     match status {
         CollectionStatus::Finished => {}
         CollectionStatus::Error => {
-            let reason =
-                client.collection_failure_reason(instance, node, &request_id).await.map_err(convert_client_error)?;
+            let reason = client
+                .fetch_collection_failure_reason(instance, node, &request_id)
+                .await
+                .map_err(convert_client_error)?;
             let reason = to_single_line(&reason.unwrap_or_default());
             return Err(CliError::new_failure(format!("the collection failed: {reason}")));
         }
@@ -96,7 +98,7 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     }
     match OutputTarget::from_path(&arguments.output) {
         OutputTarget::Stdout if output::stdout_is_terminal() => {
-            download_to_terminal(&client, &arguments, &request_id, progress, Output::open(None)?).await
+            download_result_to_terminal(&client, &arguments, &request_id, progress, Output::open(None)?).await
         }
         OutputTarget::Stdout => {
             let mut target = StreamSink::new(tokio::io::stdout());
@@ -106,7 +108,7 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
             let device = output::open_device(&path)?;
             if device.is_terminal() {
                 let terminal = Output::from_device(path, device, false);
-                return download_to_terminal(&client, &arguments, &request_id, progress, terminal).await;
+                return download_result_to_terminal(&client, &arguments, &request_id, progress, terminal).await;
             }
             let mut target = StreamSink::new(tokio::fs::File::from_std(device));
             download_result(&client, &arguments, &request_id, &mut target, &progress).await
@@ -117,13 +119,13 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
                 temporary.reopen().map_err(|error| CliError::from_write_error(&path.display().to_string(), &error))?;
             let mut target = FileSink::from(tokio::fs::File::from_std(file));
             download_result(&client, &arguments, &request_id, &mut target, &progress).await?;
-            output::persist_file(temporary, &path)
+            output::persist_temporary_file(temporary, &path)
         }
     }
 }
 
 /// Downloads the result to a temporary file, clears the progress line and copies the file to the terminal.
-async fn download_to_terminal(
+async fn download_result_to_terminal(
     client: &Client,
     arguments: &CollectArgs,
     request_id: &RequestId,
@@ -158,8 +160,8 @@ async fn download_result<T: clew_client::DownloadSink>(
 }
 
 impl ApiServerArgs {
-    fn build_client(&self, language: Language) -> Result<Client, CliError> {
-        let mut builder = Client::builder(&self.endpoint).credentials(self.read_credentials()?).language(language);
+    fn build_api_client(&self, language: Language) -> Result<Client, CliError> {
+        let mut builder = Client::builder(&self.endpoint).credentials(self.read_api_credentials()?).language(language);
         if let Some(endpoint) = &self.iam_endpoint {
             builder = builder.iam_endpoint(endpoint);
         }
@@ -174,7 +176,7 @@ impl ApiServerArgs {
         builder.build().map_err(convert_client_error)
     }
 
-    fn read_credentials(&self) -> Result<Credentials, CliError> {
+    fn read_api_credentials(&self) -> Result<Credentials, CliError> {
         if let Some(id) = &self.access_key {
             let secret = require_env_var("CLEW_SECRET_KEY")?;
             return Ok(Credentials::access_key(id.clone(), SecretString::from(secret)));

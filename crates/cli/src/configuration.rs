@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clew_api::{AllowedHosts, ApiSettings, RateSettings, TrustedProxies};
+use clew_api::{AllowedHosts, ApiSettings, RateLimitSettings, TrustedProxies};
 use clew_diagnose::ProtectedAccounts;
 use clew_model::Zone;
 use clew_store::StoreLocation;
@@ -218,8 +218,8 @@ impl Default for HttpSettings {
 
 impl Default for ClientLimitSettings {
     fn default() -> Self {
-        let RateSettings { principal_per_second, principal_burst, peer_per_second, peer_burst } =
-            RateSettings::default();
+        let RateLimitSettings { principal_per_second, principal_burst, peer_per_second, peer_burst } =
+            RateLimitSettings::default();
         let ApiSettings {
             max_streams_per_principal: streams_per_principal,
             max_long_polls_per_principal: long_polls_per_principal,
@@ -237,9 +237,9 @@ impl Default for ClientLimitSettings {
 }
 
 impl ClientLimitSettings {
-    /// Converts the request rate limits to [`RateSettings`].
-    pub(crate) fn to_rate_settings(&self) -> RateSettings {
-        RateSettings {
+    /// Converts the request rate limits to [`RateLimitSettings`].
+    pub(crate) fn to_rate_settings(&self) -> RateLimitSettings {
+        RateLimitSettings {
             principal_per_second: self.principal_per_second,
             principal_burst: self.principal_burst,
             peer_per_second: self.peer_per_second,
@@ -264,7 +264,7 @@ impl Configuration {
     }
 
     /// Returns the store location: the data directory and the metadata database.
-    pub(crate) fn store_location(&self) -> Result<StoreLocation, CliError> {
+    pub(crate) fn resolve_store_location(&self) -> Result<StoreLocation, CliError> {
         build_store_location(&self.data_dir, Some(&*self.metadata_url).filter(|url| !url.is_empty()))
     }
 
@@ -349,9 +349,9 @@ pub(crate) fn parse_configuration(text: &str) -> Result<Configuration, String> {
     .map_err(|error| format_toml_error(&error))?;
     match unknown {
         None => Ok(configuration),
-        Some(key) => Err(match find_nearest_valid_key(&key) {
+        Some(key) => Err(match find_nearest_configuration_key(&key) {
             Some(valid) => format!("unknown key {key}; did you mean {valid}?"),
-            None => format!("unknown key {key}; valid keys: {}", list_valid_keys().join(", ")),
+            None => format!("unknown key {key}; valid keys: {}", list_configuration_keys().join(", ")),
         }),
     }
 }
@@ -360,13 +360,13 @@ fn format_toml_error(error: &toml::de::Error) -> String {
     error.to_string().trim_end().to_owned()
 }
 
-fn find_nearest_valid_key(key: &str) -> Option<String> {
+fn find_nearest_configuration_key(key: &str) -> Option<String> {
     let distance = |valid: &String| strsim::damerau_levenshtein(valid, key);
-    list_valid_keys().into_iter().min_by_key(distance).filter(|valid| distance(valid) <= key.len() / 2)
+    list_configuration_keys().into_iter().min_by_key(distance).filter(|valid| distance(valid) <= key.len() / 2)
 }
 
 /// Returns the valid keys of a configuration file, such as `http.connections`.
-pub(crate) fn list_valid_keys() -> Vec<String> {
+pub(crate) fn list_configuration_keys() -> Vec<String> {
     let mut keys = Vec::new();
     let Ok(toml::Value::Table(table)) = toml::Value::try_from(Configuration::default()) else { return keys };
     for (key, value) in table {

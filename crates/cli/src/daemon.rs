@@ -117,13 +117,13 @@ impl Daemon {
         raise_open_file_limit();
         disable_core_dumps();
 
-        let store = Store::open(configuration.store_location()?).await?.with_zones(configuration.zones.clone());
+        let store = Store::open(configuration.resolve_store_location()?).await?.with_zones(configuration.zones.clone());
         clew_mysql::set_installation_marker(&store.session_marker());
         set_spill_directory(&configuration.data_dir)?;
         let store = result_store::configure_result_store(store, s3).await?;
         let lock = store.lock_for_serving()?;
         store.release_all_kill_leases(&lock).await?;
-        let taken_over = store.end_all_leases(&lock).await?;
+        let taken_over = store.expire_all_leases(&lock).await?;
         if taken_over > 0 {
             info!(tasks.taken_over = taken_over, "leases of the previous process ended");
         }
@@ -143,7 +143,7 @@ impl Daemon {
     /// Spawns a task that receives events from other processes until `shutdown` is cancelled.
     pub(crate) fn listen_for_notifications(&self, shutdown: &CancellationToken) {
         let (collections, kills) = (self.collections.clone(), self.intelligent_kills.clone());
-        tokio::spawn(clew_worker::listen_for_events(self.store.clone(), collections, kills, shutdown.clone()));
+        tokio::spawn(clew_worker::dispatch_store_events(self.store.clone(), collections, kills, shutdown.clone()));
     }
 
     /// Spawns a task that periodically checks whether another process has rotated the master key.
@@ -167,10 +167,10 @@ impl Daemon {
     /// The task runs until `shutdown` is cancelled.
     pub(crate) async fn watch_audit_log(&self, shutdown: &CancellationToken) {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
-        check_for_audit_loss(&store).await;
+        check_audit_truncation(&store).await;
         tokio::spawn(async move {
             while shutdown.run_until_cancelled(tokio::time::sleep(AUDIT_CHECK_INTERVAL)).await.is_some() {
-                check_for_audit_loss(&store).await;
+                check_audit_truncation(&store).await;
             }
         });
     }
@@ -203,22 +203,22 @@ impl Daemon {
 
 /// Checks whether audit rows were removed. If so, logs an error and appends an `AuditTruncated` audit event.
 /// If appending the event fails, the next check reports the same lost audit rows again.
-async fn check_for_audit_loss(store: &Store) {
-    if let Err(error) = record_audit_loss(store).await {
+async fn check_audit_truncation(store: &Store) {
+    if let Err(error) = record_audit_truncation(store).await {
         warn!(%error, "could not check the audit log for removed rows; the next check retries");
     }
 }
 
-async fn record_audit_loss(store: &Store) -> Result<(), StoreError> {
+async fn record_audit_truncation(store: &Store) -> Result<(), StoreError> {
     let Some(loss) = store.detect_audit_truncation().await? else { return Ok(()) };
     error!(audit.problem = %loss, "rows of the audit log were removed");
     let missing = AuditEvent {
         outcome: Outcome::Failed,
         detail: serde_json::json!({ "problem": loss.to_string() }),
-        ..AuditEvent::new_success(&Origin::for_clew(), "AuditTruncated", "audit")
+        ..AuditEvent::new_success(&Origin::for_internal_operation(), "AuditTruncated", "audit")
     };
     store.append_audit_event(&missing).await?;
-    store.acknowledge_audit_loss(&loss);
+    store.acknowledge_lost_audit_rows(&loss);
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::error::CliError;
 use crate::local_actor;
 use crate::new_password::NewPasswordArgs;
-use crate::store_args::StoreOutputArgs;
+use crate::store_args::StoreCommandArgs;
 use crate::text_table;
 use crate::validators;
 
@@ -40,7 +40,7 @@ struct CreateArgs {
     #[command(flatten)]
     password: NewPasswordArgs,
     #[command(flatten)]
-    store_args: StoreOutputArgs,
+    store_args: StoreCommandArgs,
 }
 
 const CREATE_AFTER_HELP: &str = "\
@@ -57,7 +57,7 @@ administrator:
 #[command(after_help = "Example:\n  clew domain list --format json")]
 struct ListArgs {
     #[command(flatten)]
-    store_args: StoreOutputArgs,
+    store_args: StoreCommandArgs,
 }
 
 pub(crate) async fn run(arguments: DomainCommandArgs) -> Result<(), CliError> {
@@ -83,7 +83,7 @@ async fn create_domain(arguments: CreateArgs) -> Result<(), CliError> {
     };
     let user_id = store.create_user(&origin, &domain_id, &user).await?;
     let fields = || {
-        text_table::render_fields(&[
+        text_table::render_field_list(&[
             ("domain", format!("{name} ({domain_id})")),
             ("project", format!("{project} ({project_id})")),
             ("administrator", format!("{admin} ({user_id})")),
@@ -111,7 +111,7 @@ async fn list_domains(arguments: ListArgs) -> Result<(), CliError> {
     arguments.store_args.format.print(
         || {
             let row = |domain: &Domain| [domain.name.clone(), domain.id.to_string()];
-            text_table::render_rows(["NAME", "DOMAIN"], domains.iter().map(row).collect(), "No domains.")
+            text_table::render_table(["NAME", "DOMAIN"], domains.iter().map(row).collect(), "No domains.")
         },
         || json!({ "domains": domains.iter().map(domain_to_json).collect::<Vec<_>>() }),
     )

@@ -92,7 +92,7 @@ async fn list_enterprise_projects(arguments: ListArgs) -> Result<(), CliError> {
     arguments.domain_args.output_format().print(
         || {
             let headings = ["NAME", "ENTERPRISE PROJECT", "ENABLED", "DESCRIPTION"];
-            text_table::render_rows(headings, all.iter().map(row).collect(), "No enterprise projects.")
+            text_table::render_table(headings, all.iter().map(row).collect(), "No enterprise projects.")
         },
         || json!({ "enterprise_projects": all.iter().map(enterprise_project_to_json).collect::<Vec<_>>() }),
     )
@@ -110,7 +110,7 @@ async fn update_enterprise_project(arguments: UpdateArgs) -> Result<(), CliError
     let project = directory.find_enterprise_project(&project.id).await?;
     domain_args.output_format().print(
         || {
-            text_table::render_fields(&[
+            text_table::render_field_list(&[
                 ("enterprise project", format!("{} ({})", project.name, project.id)),
                 ("enabled", format_yes_no(project.enabled)),
                 ("description", project.description.clone()),

@@ -105,8 +105,8 @@ pub(crate) async fn run(arguments: GroupCommandArgs) -> Result<(), CliError> {
         GroupCommand::Create(arguments) => create_group(arguments).await,
         GroupCommand::List(arguments) => list_groups(arguments).await,
         GroupCommand::Show(arguments) => show_group(arguments).await,
-        GroupCommand::Add(arguments) => change_group_members(arguments.members, true).await,
-        GroupCommand::Drop(arguments) => change_group_members(arguments.members, false).await,
+        GroupCommand::Add(arguments) => update_group_members(arguments.members, true).await,
+        GroupCommand::Drop(arguments) => update_group_members(arguments.members, false).await,
         GroupCommand::Remove(arguments) => remove_group(arguments).await,
     }
 }
@@ -134,7 +134,7 @@ async fn list_groups(arguments: ListArgs) -> Result<(), CliError> {
     arguments.domain_args.output_format().print(
         || {
             let rows = groups.iter().map(row).collect();
-            text_table::render_rows(
+            text_table::render_table(
                 ["NAME", "GROUP", "DESCRIPTION"],
                 rows,
                 "No groups. Create one with clew group create.",
@@ -156,7 +156,7 @@ async fn show_group(arguments: ShowArgs) -> Result<(), CliError> {
                 Some(project) => format!("{name} (project {project})"),
                 None => name.clone(),
             };
-            text_table::render_fields(&[
+            text_table::render_field_list(&[
                 ("group", format!("{} ({})", group.name, group.id)),
                 ("description", group.description.clone()),
                 ("members", names(members.iter().map(|user| user.name.clone()).collect())),
@@ -180,7 +180,7 @@ async fn load_policy_attachments(
     group: &Group,
 ) -> Result<Vec<(String, Attachment)>, CliError> {
     let mut policies = Vec::new();
-    for attachment in directory.store.list_grantee_attachments(&Grantee::Group(group.id.clone())).await? {
+    for attachment in directory.store.list_attachments_by_grantee(&Grantee::Group(group.id.clone())).await? {
         let name = match &attachment.policy {
             PolicyRef::System(name) => name.clone(),
             PolicyRef::Custom(id) => {
@@ -192,7 +192,7 @@ async fn load_policy_attachments(
     Ok(policies)
 }
 
-async fn change_group_members(arguments: GroupMemberArgs, add: bool) -> Result<(), CliError> {
+async fn update_group_members(arguments: GroupMemberArgs, add: bool) -> Result<(), CliError> {
     let GroupMemberArgs { group, users, domain_args } = arguments;
     let directory = domain_args.open_identity_directory().await?;
     let (store, origin) = (&directory.store, &directory.origin);

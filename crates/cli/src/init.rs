@@ -66,8 +66,8 @@ fn build_endpoint_url(listen_address: &str) -> String {
 }
 
 impl InitArgs {
-    fn store_location(&self) -> Result<StoreLocation, CliError> {
-        self.metadata_url.store_location(&self.data_dir)
+    fn resolve_store_location(&self) -> Result<StoreLocation, CliError> {
+        self.metadata_url.resolve_store_location(&self.data_dir)
     }
 }
 
@@ -116,7 +116,7 @@ pub(crate) async fn run(arguments: InitArgs) -> Result<(), CliError> {
         secret_key: secrets.secret_key.clone(),
     };
     let (_, ids) =
-        Store::initialise(&local_actor::local_audit_origin(), arguments.store_location()?, tenant).await.map_err(|error| match error {
+        Store::initialise(&local_actor::local_audit_origin(), arguments.resolve_store_location()?, tenant).await.map_err(|error| match error {
             StoreError::AlreadyInitialised { .. } => CliError::new_refusal(error.to_string())
                 .with_fix("start the server with clew serve, or select another data directory with --data-dir or another database with --metadata-url"),
             error => CliError::new_failure(error.to_string()),

@@ -15,7 +15,7 @@ use crate::error::CliError;
 use crate::identity_directory;
 use crate::local_actor;
 use crate::output::Format;
-use crate::store_args::StoreOutputArgs;
+use crate::store_args::StoreCommandArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct InstanceCommandArgs {
@@ -39,7 +39,7 @@ enum InstanceCommand {
 #[derive(Debug, Args)]
 pub(crate) struct ProjectArgs {
     #[command(flatten)]
-    store_args: StoreOutputArgs,
+    store_args: StoreCommandArgs,
     /// Name or id of the project [default: the only project]
     #[arg(long, value_name = "PROJECT", env = "CLEW_PROJECT_ID")]
     project: Option<String>,

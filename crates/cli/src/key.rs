@@ -147,7 +147,7 @@ pub(crate) fn render_access_key_table(keys: &[(String, AccessKeyRecord)]) -> Str
         ]
     };
     let headings = ["ACCESS KEY", "USER", "ENABLED", "CREATED", "LAST USED"];
-    text_table::render_rows(
+    text_table::render_table(
         headings,
         keys.iter().map(row).collect(),
         "No access keys. Create one with clew key create.",

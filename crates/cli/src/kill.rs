@@ -60,12 +60,12 @@ pub(crate) struct KillArgs {
 
 /// Returns the location of the store whose audit log records the kills.
 /// Returns `None` if neither `--data-dir` nor `--metadata-url` is set.
-fn audit_store_location(
+fn audit_log_location(
     data_dir: Option<&Path>,
     metadata_url: &MetadataUrlArgs,
 ) -> Result<Option<StoreLocation>, CliError> {
     let default = metadata_url.is_set().then_some(Path::new(DEFAULT_DATA_DIR));
-    data_dir.or(default).map(|data_dir| metadata_url.store_location(data_dir)).transpose()
+    data_dir.or(default).map(|data_dir| metadata_url.resolve_store_location(data_dir)).transpose()
 }
 
 const AFTER_HELP: &str = "\
@@ -108,14 +108,14 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
         arguments.confirmation.confirm_action(report.describe_kill()).await?;
     }
     // Open the audit log first, so that nothing is killed if the log is not writable.
-    let audit = match audit_store_location(arguments.data_dir.as_deref(), &arguments.metadata_url)? {
+    let audit = match audit_log_location(arguments.data_dir.as_deref(), &arguments.metadata_url)? {
         Some(location) => Some(KillAuditLog::open(location).await?),
         None => None,
     };
     let before =
         if report.selected.sessions.is_empty() { None } else { Some(KillBaseline::read_state(&node, &limits).await) };
     let outcomes = kill_sessions(&node, &report.selected.sessions, kind, &read, &protected, &limits).await?;
-    let outcomes = report.outcomes_for_requested_ids(&outcomes);
+    let outcomes = report.outcomes_by_session_id(&outcomes);
     if let Some(audit) = audit {
         audit.record_kills(&report, &outcomes).await?;
     }

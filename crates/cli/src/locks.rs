@@ -56,7 +56,7 @@ pub(crate) async fn run(arguments: LocksArgs) -> Result<(), CliError> {
         LocksFormat::Tree => {
             let colours = output::stdout_has_colours();
             let text = render_wait_graph(&graph, &node.address(), output::terminal_width(), colours);
-            output::write_styled_stdout(&(text + &remedy::suggest_remedy(&graph, &node, colours)))?;
+            output::write_styled_stdout(&(text + &remedy::render_root_blocker_hint(&graph, &node, colours)))?;
         }
         LocksFormat::Json => output::write_stdout(&output::to_json_text(&graph)?)?,
         LocksFormat::Dot => output::write_stdout(&waits::render_dot(&graph))?,
@@ -67,14 +67,14 @@ pub(crate) async fn run(arguments: LocksArgs) -> Result<(), CliError> {
 
 fn render_wait_graph(graph: &WaitGraph, address: &str, width: usize, colours: bool) -> String {
     let lines = waits::render_tree(graph, TreeLayout { width, ..TreeLayout::default() });
-    let mut text: String = lines.iter().map(|line| format_tree_line(line, colours)).collect();
+    let mut text: String = lines.iter().map(|line| format_wait_tree_line(line, colours)).collect();
     if !text.is_empty() {
         text.push('\n');
     }
-    text + &summarize_waits(graph, address)
+    text + &summarize_lock_waits(graph, address)
 }
 
-fn format_tree_line(line: &TreeLine, colours: bool) -> String {
+fn format_wait_tree_line(line: &TreeLine, colours: bool) -> String {
     let style = match line.kind {
         _ if !colours => Style::new(),
         TreeLineKind::Root => Style::new().fg_color(Some(AnsiColor::Red.into())).effects(Effects::BOLD),
@@ -86,7 +86,7 @@ fn format_tree_line(line: &TreeLine, colours: bool) -> String {
 }
 
 /// Summarises the wait graph: numbers of waiters and root blockers, and a note if data is missing.
-fn summarize_waits(graph: &WaitGraph, address: &str) -> String {
+fn summarize_lock_waits(graph: &WaitGraph, address: &str) -> String {
     let mut waiters: Vec<_> = graph.waits.iter().map(|wait| wait.waiter).collect();
     waiters.dedup();
     let (waiting, unexplained) = (waiters.len(), graph.unexplained.len());

@@ -50,7 +50,7 @@ The rotation also clears lockouts after failed sign-ins, and invalidates links t
 
 pub(crate) async fn run(arguments: MasterKeyCommandArgs) -> Result<(), CliError> {
     let MasterKeyCommand::Rotate(RotateArgs { store_args, prepare, format }) = arguments.command;
-    let location = store_args.store_location()?;
+    let location = store_args.resolve_store_location()?;
     if prepare {
         let file = Store::prepare_rotation(location)?.display().to_string();
         return format.print(

@@ -24,7 +24,7 @@ impl MetadataUrlArgs {
     }
 
     /// Returns the store location defined by `data_dir` and `--metadata-url`.
-    pub(crate) fn store_location(&self, data_dir: &Path) -> Result<StoreLocation, CliError> {
+    pub(crate) fn resolve_store_location(&self, data_dir: &Path) -> Result<StoreLocation, CliError> {
         build_store_location(data_dir, self.metadata_url.as_deref())
     }
 }

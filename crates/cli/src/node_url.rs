@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use crate::error::CliError;
 
 /// Environment variable that contains the node account's password.
-pub(crate) const PASSWORD_ENV_VAR: &str = "CLEW_DB_PASSWORD";
+pub(crate) const NODE_PASSWORD_ENV_VAR: &str = "CLEW_DB_PASSWORD";
 
 /// Arguments for the node URL and the timeout.
 #[derive(Debug, Args)]
@@ -71,7 +71,7 @@ pub(crate) fn resolve_node_password(node: NodeUrl) -> Result<NodeUrl, CliError> 
     if node.password.is_some() {
         return Ok(node);
     }
-    if let Ok(password) = std::env::var(PASSWORD_ENV_VAR) {
+    if let Ok(password) = std::env::var(NODE_PASSWORD_ENV_VAR) {
         return Ok(node.with_password(Some(SecretString::from(password))));
     }
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {

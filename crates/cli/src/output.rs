@@ -18,7 +18,7 @@ use crate::error::CliError;
 pub(crate) use terminal::TerminalSanitizer;
 
 /// Name of stdout in error messages.
-const STDOUT_NAME: &str = "the output";
+const STDOUT_DISPLAY_NAME: &str = "the output";
 
 /// Output format of most commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -110,7 +110,7 @@ pub(crate) fn create_temporary_file(path: &Path) -> Result<NamedTempFile, CliErr
 }
 
 /// Renames a completely written temporary file to `path`.
-pub(crate) fn persist_file(file: NamedTempFile, path: &Path) -> Result<(), CliError> {
+pub(crate) fn persist_temporary_file(file: NamedTempFile, path: &Path) -> Result<(), CliError> {
     let persisted = file.persist(path).map(|_| ());
     persisted.map_err(|error| CliError::from_write_error(&path.display().to_string(), &error.error))
 }
@@ -156,8 +156,8 @@ impl Output {
         Ok(match file.map_or(OutputTarget::Stdout, OutputTarget::from_path) {
             OutputTarget::Stdout if stdout_is_terminal() => {
                 let terminal = io::stdout().as_fd().try_clone_to_owned();
-                let terminal = terminal.map_err(|error| CliError::from_write_error(STDOUT_NAME, &error))?;
-                Self::from_terminal(STDOUT_NAME.to_owned(), terminal.into(), styled)
+                let terminal = terminal.map_err(|error| CliError::from_write_error(STDOUT_DISPLAY_NAME, &error))?;
+                Self::from_terminal(STDOUT_DISPLAY_NAME.to_owned(), terminal.into(), styled)
             }
             OutputTarget::Stdout => Self::Stdout(new_buffered_writer(io::stdout())),
             OutputTarget::Device(path) => {
@@ -188,13 +188,16 @@ impl Output {
         let name = self.display_name();
         self.flush().map_err(|error| CliError::from_write_error(&name, &error))?;
         let Self::File { path, temporary } = self else { return Ok(()) };
-        persist_file(temporary.into_inner().map_err(|error| CliError::from_write_error(&name, error.error()))?, &path)
+        persist_temporary_file(
+            temporary.into_inner().map_err(|error| CliError::from_write_error(&name, error.error()))?,
+            &path,
+        )
     }
 
     /// Returns the output's name for use in error messages.
     pub(crate) fn display_name(&self) -> String {
         match self {
-            Self::Stdout(_) => STDOUT_NAME.to_owned(),
+            Self::Stdout(_) => STDOUT_DISPLAY_NAME.to_owned(),
             Self::Terminal { name, .. } => name.clone(),
             Self::Device { path, .. } | Self::File { path, .. } => path.display().to_string(),
         }
@@ -253,7 +256,7 @@ fn write_raw_stdout(text: &str) -> Result<(), CliError> {
     stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
-        .map_err(|error| CliError::from_write_error(STDOUT_NAME, &error))
+        .map_err(|error| CliError::from_write_error(STDOUT_DISPLAY_NAME, &error))
 }
 
 /// Sanitises text and writes it to stderr. Ignores write errors, because they cannot be reported.

@@ -107,7 +107,7 @@ async fn list_policies(arguments: ListArgs) -> Result<(), CliError> {
                 [policy.name.clone(), policy.model.to_owned(), count.to_string(), policy.description.clone()]
             };
             let headings = ["NAME", "MODEL", "ATTACHED", "DESCRIPTION"];
-            text_table::render_rows(headings, policies.iter().map(row).collect(), "No policies.")
+            text_table::render_table(headings, policies.iter().map(row).collect(), "No policies.")
         },
         || {
             let value = |(policy, count): &(NamedPolicy, usize)| {
@@ -163,7 +163,7 @@ async fn show_policy(arguments: ShowArgs) -> Result<(), CliError> {
                 None => names.grantee.clone(),
             });
             let attached = attached.collect::<Vec<_>>().join(", ");
-            let fields = text_table::render_fields(&[
+            let fields = text_table::render_field_list(&[
                 ("policy", policy.name.clone()),
                 ("model", policy.model.to_owned()),
                 ("description", policy.description.clone()),

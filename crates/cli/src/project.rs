@@ -108,7 +108,7 @@ async fn list_projects(arguments: ListArgs) -> Result<(), CliError> {
     arguments.domain_args.output_format().print(
         || {
             let headings = ["NAME", "PROJECT", "ENABLED", "MASKED", "DESCRIPTION"];
-            text_table::render_rows(
+            text_table::render_table(
                 headings,
                 projects.iter().map(row).collect(),
                 "No projects. Create one with clew project create.",
@@ -131,7 +131,7 @@ async fn update_project(arguments: UpdateArgs) -> Result<(), CliError> {
     let project = directory.find_project(project.id.as_str()).await?;
     domain_args.output_format().print(
         || {
-            text_table::render_fields(&[
+            text_table::render_field_list(&[
                 ("project", format!("{} ({})", project.name, project.id)),
                 ("enabled", format_yes_no(project.enabled)),
                 ("masked", format_yes_no(project.masking)),

@@ -135,14 +135,14 @@ pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::configuration::{Configuration, list_valid_keys, parse_configuration};
+    use crate::configuration::{Configuration, list_configuration_keys, parse_configuration};
 
     #[test]
     fn help_lists_every_key_with_its_default() {
         let (_, file) = AFTER_HELP.split_once("at their defaults:\n").unwrap();
         assert_eq!(parse_configuration(file).unwrap(), Configuration::default());
         let table: toml::Table = file.parse().unwrap();
-        for key in list_valid_keys() {
+        for key in list_configuration_keys() {
             let value = match key.split_once('.') {
                 Some((section, key)) => table[section].get(key),
                 None => table.get(&key),

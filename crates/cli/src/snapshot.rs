@@ -64,7 +64,7 @@ enum SnapshotFormat {
 }
 
 pub(crate) async fn run(arguments: SnapshotArgs) -> Result<(), CliError> {
-    let format = arguments.format.unwrap_or_else(|| default_format(arguments.output.is_some()));
+    let format = arguments.format.unwrap_or_else(|| default_snapshot_format(arguments.output.is_some()));
     let selection = arguments.filters.clone().into_validated_selection()?;
     let (node, limits) = arguments.node.resolve_node_url()?;
     let row_format = match format {
@@ -86,7 +86,7 @@ pub(crate) async fn run(arguments: SnapshotArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-fn default_format(to_file: bool) -> SnapshotFormat {
+fn default_snapshot_format(to_file: bool) -> SnapshotFormat {
     if !to_file && output::stdout_is_terminal() { SnapshotFormat::Table } else { SnapshotFormat::Csv }
 }
 
@@ -97,7 +97,7 @@ fn write_snapshot(arguments: &SnapshotArgs, format: SnapshotFormat, mut snapshot
         SnapshotFormat::Csv => {
             let language = Language::from_tag(&arguments.language).unwrap_or_default();
             let header = if arguments.detail {
-                csv::encode_header_row_with_details(language)
+                csv::encode_detailed_header_row(language)
             } else {
                 csv::encode_header_row(language)
             };

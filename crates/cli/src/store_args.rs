@@ -24,7 +24,7 @@ pub(crate) struct StoreArgs {
 
 /// Options that select the store and the output format.
 #[derive(Debug, Args)]
-pub(crate) struct StoreOutputArgs {
+pub(crate) struct StoreCommandArgs {
     #[command(flatten)]
     store_args: StoreArgs,
     /// Output format
@@ -36,23 +36,23 @@ pub(crate) struct StoreOutputArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DomainArgs {
     #[command(flatten)]
-    store_args: StoreOutputArgs,
+    store_args: StoreCommandArgs,
     /// Name or id of the domain [default: the only domain]
     #[arg(long, value_name = "DOMAIN", env = "CLEW_DOMAIN_NAME")]
     domain: Option<String>,
 }
 
 impl StoreArgs {
-    pub(crate) fn store_location(&self) -> Result<StoreLocation, CliError> {
-        self.metadata_url.store_location(&self.data_dir)
+    pub(crate) fn resolve_store_location(&self) -> Result<StoreLocation, CliError> {
+        self.metadata_url.resolve_store_location(&self.data_dir)
     }
 
     pub(crate) async fn open_store(&self) -> Result<Store, CliError> {
-        Ok(Store::open(self.store_location()?).await?)
+        Ok(Store::open(self.resolve_store_location()?).await?)
     }
 }
 
-impl StoreOutputArgs {
+impl StoreCommandArgs {
     pub(crate) async fn open_store(&self) -> Result<Store, CliError> {
         self.store_args.open_store().await
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use comfy_table::{ContentArrangement, Table, presets};
 
 /// Renders a table with a heading line. If there are no rows, returns the message `empty`.
-pub(crate) fn render_rows<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>, empty: &str) -> String {
+pub(crate) fn render_table<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>, empty: &str) -> String {
     if rows.is_empty() {
         return format!("{empty}\n");
     }
@@ -13,7 +13,7 @@ pub(crate) fn render_rows<const N: usize>(headings: [&str; N], rows: Vec<[String
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(headings);
     for row in rows {
-        table.add_row(row.map(|cell| sanitize_line(&cell)));
+        table.add_row(row.map(|cell| sanitize_terminal_line(&cell)));
     }
     table.lines().fold(String::new(), |mut text, line| {
         let _ = writeln!(text, "{}", line.trim_end());
@@ -22,14 +22,14 @@ pub(crate) fn render_rows<const N: usize>(headings: [&str; N], rows: Vec<[String
 }
 
 /// Renders one line per field, with its name and value. Omits fields with an empty value.
-pub(crate) fn render_fields(fields: &[(&str, String)]) -> String {
+pub(crate) fn render_field_list(fields: &[(&str, String)]) -> String {
     let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let line = |(name, value): &(&str, String)| format!("{name:<width$}  {}\n", sanitize_line(value));
+    let line = |(name, value): &(&str, String)| format!("{name:<width$}  {}\n", sanitize_terminal_line(value));
     fields.iter().filter(|(_, value)| !value.is_empty()).map(line).collect()
 }
 
 /// Sanitises text for terminal output, because unauthenticated clients can control parts of the text.
-pub(crate) fn sanitize_line(text: &str) -> String {
+pub(crate) fn sanitize_terminal_line(text: &str) -> String {
     clew_diagnose::terminal::bytes_to_single_line(text.as_bytes())
 }
 
@@ -44,14 +44,14 @@ mod tests {
     #[test]
     fn control_sequences_are_neutralised() {
         let rows = vec![["a\u{1b}[2Jb\n".to_owned(), "x".to_owned()]];
-        let text = render_rows(["NAME", "WHAT"], rows, "none");
+        let text = render_table(["NAME", "WHAT"], rows, "none");
         assert!(text.contains("a [2Jb") && text.lines().count() == 2, "{text:?}");
-        assert_eq!(render_rows(["NAME"], Vec::new(), "No users."), "No users.\n");
+        assert_eq!(render_table(["NAME"], Vec::new(), "No users."), "No users.\n");
     }
 
     #[test]
     fn fields_without_a_value_are_omitted() {
         let fields = [("a", "1".into()), ("long", String::new()), ("bb", "2".into())];
-        assert_eq!(render_fields(&fields), "a     1\nbb    2\n");
+        assert_eq!(render_field_list(&fields), "a     1\nbb    2\n");
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::Client;
 use crate::error::ClientError;
-use crate::response::sanitize_text;
+use crate::response::sanitize_server_text;
 use crate::retry::Idempotency;
 use crate::transport::ApiRequest;
 
@@ -106,7 +106,7 @@ pub enum CollectionStatus {
     Running,
     /// The result is ready for download.
     Finished,
-    /// The collection failed. [`Client::collection_failure_reason`] returns the reason.
+    /// The collection failed. [`Client::fetch_collection_failure_reason`] returns the reason.
     Error,
     /// The server does not recognize the collection, because the collection never existed or was deleted.
     Unrecognized,
@@ -155,12 +155,12 @@ impl Client {
                 Vec::new(),
             )
         };
-        let response: StartCollectionResponse = self.request_json(&request).await?;
+        let response: StartCollectionResponse = self.send_json_request(&request).await?;
         Ok(response.request_id)
     }
 
     /// Returns the state of a collection.
-    pub async fn collection_status(
+    pub async fn fetch_collection_status(
         &self,
         instance: &InstanceId,
         node: &NodeId,
@@ -187,10 +187,10 @@ impl Client {
         if wait.as_secs() > 0 {
             request.unsigned_headers.push((PREFER_HEADER, format!("wait={}", wait.as_secs())));
         }
-        let response: CollectionStatusResponse = self.request_json(&request).await?;
+        let response: CollectionStatusResponse = self.send_json_request(&request).await?;
         CollectionStatus::from_name(&response.status).ok_or_else(|| {
-            let why = format!("unknown state {:?}", sanitize_text(&response.status, 80));
-            self.request_context(operation, &self.inner.endpoint.to_string()).invalid_response_error(why)
+            let why = format!("unknown state {:?}", sanitize_server_text(&response.status, 80));
+            self.build_request_context(operation, &self.inner.endpoint.to_string()).invalid_response_error(why)
         })
     }
 

@@ -81,7 +81,7 @@ impl Client {
             }
             tracing::debug!(interruptions, received_bytes = progress.received, %error, "download was interrupted; resuming");
             if let Some(pause) =
-                retry::compute_backoff(&self.inner.settings, interruptions, &error, retry::random_jitter())
+                retry::compute_backoff_delay(&self.inner.settings, interruptions, &error, retry::random_jitter())
             {
                 tokio::time::sleep(pause).await;
             }
@@ -89,7 +89,7 @@ impl Client {
     }
 
     /// Returns the reason why a collection failed, or `None` if the collection has a result.
-    pub async fn collection_failure_reason(
+    pub async fn fetch_collection_failure_reason(
         &self,
         instance: &InstanceId,
         node: &NodeId,
@@ -132,7 +132,7 @@ impl Client {
             }
             let why = "partial content instead of the complete result";
             return Err(self
-                .request_context(DOWNLOAD_OPERATION_NAME, &self.inner.endpoint.to_string())
+                .build_request_context(DOWNLOAD_OPERATION_NAME, &self.inner.endpoint.to_string())
                 .invalid_response_error(why));
         }
         if progress.received > 0 {
@@ -158,7 +158,7 @@ impl Client {
             unsigned_headers.extend([(RANGE, range), (IF_RANGE, etag.to_owned())]);
         }
         let query = vec![("request_id", request_id.to_string())];
-        self.request_streaming_response(&ApiRequest {
+        self.send_streaming_request(&ApiRequest {
             unsigned_headers,
             ..self.build_get_request(DOWNLOAD_OPERATION_NAME, project, path, query)
         })
@@ -174,7 +174,7 @@ impl Client {
         on_progress: &mut impl FnMut(u64, Option<u64>),
     ) -> Result<(), ClientError> {
         let name = self.inner.endpoint.to_string();
-        let context = self.request_context(DOWNLOAD_OPERATION_NAME, &name);
+        let context = self.build_request_context(DOWNLOAD_OPERATION_NAME, &name);
         on_progress(progress.received, progress.total);
         loop {
             let chunk = tokio::time::timeout(context.limit, response.chunk()).await;

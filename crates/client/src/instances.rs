@@ -168,7 +168,7 @@ impl Client {
             let tags: Vec<String> = filter.tags.iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect();
             query.push(("tags", tags.join(",")));
         }
-        self.request_json(&self.build_get_request(
+        self.send_json_request(&self.build_get_request(
             "listing instances",
             project,
             format!("/v3.1/{project}/instances"),
@@ -182,7 +182,7 @@ impl Client {
         let project = self.project_id().await?;
         let path = format!("/v3.1/{project}/instances/{instance}");
         let response: InstanceDetailResponse =
-            self.request_json(&self.build_get_request("showing an instance", project, path, Vec::new())).await?;
+            self.send_json_request(&self.build_get_request("showing an instance", project, path, Vec::new())).await?;
         Ok(response.instance)
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::Client;
 use crate::credentials::Credentials;
 use crate::error::ClientError;
-use crate::response::sanitize_text;
+use crate::response::sanitize_server_text;
 use crate::retry::Idempotency;
 use crate::transport::ApiRequest;
 
@@ -64,7 +64,7 @@ impl Client {
             unsigned_headers: Vec::new(),
             idempotency: Idempotency::Idempotent,
         };
-        let response: ProjectsResponse = self.request_json(&request).await?;
+        let response: ProjectsResponse = self.send_json_request(&request).await?;
         match response.projects.as_slice() {
             [only] => {
                 only.id.parse().map_err(|error| project_lookup_error(region, format!("its id is invalid: {error}")))
@@ -74,7 +74,13 @@ impl Client {
                 let found: Vec<String> = several
                     .iter()
                     .take(10)
-                    .map(|project| format!("{} ({})", sanitize_text(&project.id, 64), sanitize_text(&project.name, 64)))
+                    .map(|project| {
+                        format!(
+                            "{} ({})",
+                            sanitize_server_text(&project.id, 64),
+                            sanitize_server_text(&project.name, 64)
+                        )
+                    })
                     .collect();
                 Err(project_lookup_error(region, format!("there are {}: {}", several.len(), found.join(", "))))
             }

@@ -59,7 +59,7 @@ impl RequestContext<'_> {
             let to = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("elsewhere");
             return Err(self.invalid_response_error(format!(
                 "a redirect ({status}) to {}",
-                sanitize_text(to, MAX_RESPONSE_EXCERPT_CHARS)
+                sanitize_server_text(to, MAX_RESPONSE_EXCERPT_CHARS)
             )));
         }
         let headers = response.headers().clone();
@@ -77,7 +77,7 @@ impl RequestContext<'_> {
             body.extend_from_slice(&chunk);
         }
         serde_json::from_slice(&body).map_err(|error| {
-            let start = sanitize_text(&String::from_utf8_lossy(&body), MAX_RESPONSE_EXCERPT_CHARS);
+            let start = sanitize_server_text(&String::from_utf8_lossy(&body), MAX_RESPONSE_EXCERPT_CHARS);
             self.invalid_response_error(format!("{error} in {start:?}"))
         })
     }
@@ -100,7 +100,7 @@ async fn read_body_prefix(mut response: Response, max_len: usize) -> Vec<u8> {
 fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, body: &[u8]) -> ClientError {
     let json: Option<Value> = serde_json::from_slice(body).ok();
     let (error_code, error_msg) = json.as_ref().and_then(|json| find_error_fields(json, 4)).unwrap_or_else(|| {
-        let text = sanitize_text(String::from_utf8_lossy(body).trim(), MAX_RESPONSE_EXCERPT_CHARS);
+        let text = sanitize_server_text(String::from_utf8_lossy(body).trim(), MAX_RESPONSE_EXCERPT_CHARS);
         (status.to_string(), if text.is_empty() { "no message".to_owned() } else { text })
     });
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -108,9 +108,11 @@ fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, bo
     ClientError::Api {
         operation,
         status,
-        error_code: sanitize_text(&error_code, MAX_RESPONSE_EXCERPT_CHARS),
-        error_msg: sanitize_text(&error_msg, MAX_ERROR_BODY_BYTES),
-        request_id: header("x-request-id").or_else(in_body).map(|id| sanitize_text(&id, MAX_RESPONSE_EXCERPT_CHARS)),
+        error_code: sanitize_server_text(&error_code, MAX_RESPONSE_EXCERPT_CHARS),
+        error_msg: sanitize_server_text(&error_msg, MAX_ERROR_BODY_BYTES),
+        request_id: header("x-request-id")
+            .or_else(in_body)
+            .map(|id| sanitize_server_text(&id, MAX_RESPONSE_EXCERPT_CHARS)),
         retry_after: headers
             .get(RETRY_AFTER)
             .and_then(|value| parse_retry_after(value.to_str().ok()?, Timestamp::now())),
@@ -147,7 +149,7 @@ fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// Truncates text from a server to `max_len` characters and replaces control characters with spaces.
-pub(crate) fn sanitize_text(text: &str, max_len: usize) -> String {
+pub(crate) fn sanitize_server_text(text: &str, max_len: usize) -> String {
     text.chars().take(max_len).map(|char| if char.is_control() { ' ' } else { char }).collect()
 }
 

@@ -34,7 +34,12 @@ pub(crate) fn is_retryable(error: &ClientError, idempotency: Idempotency) -> boo
 ///
 /// `jitter` is a number from 0 to 1 that shortens the delay by up to half.
 /// Random jitter spreads out the retries of clients whose requests failed at the same time.
-pub(crate) fn compute_backoff(settings: &Settings, attempt: u32, error: &ClientError, jitter: f64) -> Option<Duration> {
+pub(crate) fn compute_backoff_delay(
+    settings: &Settings,
+    attempt: u32,
+    error: &ClientError,
+    jitter: f64,
+) -> Option<Duration> {
     if let ClientError::Api { retry_after: Some(retry_after), .. } = error {
         return Some(*retry_after).filter(|retry_after| *retry_after <= settings.max_backoff);
     }
@@ -96,20 +101,20 @@ mod tests {
         };
         let error = api(503, None);
         let backoffs: Vec<u64> = (1..=6)
-            .filter_map(|attempt| compute_backoff(&settings, attempt, &error, 0.0))
+            .filter_map(|attempt| compute_backoff_delay(&settings, attempt, &error, 0.0))
             .map(|backoff| backoff.as_secs())
             .collect();
         assert_eq!(backoffs, [1, 2, 4, 8, 10, 10]);
-        assert_eq!(compute_backoff(&settings, 3, &error, 1.0), Some(Duration::from_secs(2)));
-        assert_eq!(compute_backoff(&settings, u32::MAX, &error, 0.0), Some(Duration::from_secs(10)));
+        assert_eq!(compute_backoff_delay(&settings, 3, &error, 1.0), Some(Duration::from_secs(2)));
+        assert_eq!(compute_backoff_delay(&settings, u32::MAX, &error, 0.0), Some(Duration::from_secs(10)));
     }
 
     #[test]
     fn retry_after_is_respected_up_to_the_maximum_backoff() {
         let settings = Settings { max_backoff: Duration::from_secs(10), ..Settings::default() };
-        assert_eq!(compute_backoff(&settings, 1, &api(429, Some(7)), 0.5), Some(Duration::from_secs(7)));
-        assert_eq!(compute_backoff(&settings, 4, &api(503, Some(0)), 0.5), Some(Duration::ZERO));
-        assert_eq!(compute_backoff(&settings, 1, &api(429, Some(11)), 0.5), None);
+        assert_eq!(compute_backoff_delay(&settings, 1, &api(429, Some(7)), 0.5), Some(Duration::from_secs(7)));
+        assert_eq!(compute_backoff_delay(&settings, 4, &api(503, Some(0)), 0.5), Some(Duration::ZERO));
+        assert_eq!(compute_backoff_delay(&settings, 1, &api(429, Some(11)), 0.5), None);
     }
 
     #[test]

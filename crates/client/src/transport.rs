@@ -71,10 +71,13 @@ impl Client {
     }
 
     /// Sends a request with retries and parses the response body as JSON.
-    pub(crate) async fn request_json<T: DeserializeOwned>(&self, request: &ApiRequest<'_>) -> Result<T, ClientError> {
+    pub(crate) async fn send_json_request<T: DeserializeOwned>(
+        &self,
+        request: &ApiRequest<'_>,
+    ) -> Result<T, ClientError> {
         let mut attempt = 1;
         loop {
-            match self.request_json_once(request).await {
+            match self.send_json_request_once(request).await {
                 Ok(value) => return Ok(value),
                 Err(error) => self.wait_before_retry(request.idempotency, attempt, error).await?,
             }
@@ -82,19 +85,19 @@ impl Client {
         }
     }
 
-    async fn request_json_once<T: DeserializeOwned>(&self, request: &ApiRequest<'_>) -> Result<T, ClientError> {
+    async fn send_json_request_once<T: DeserializeOwned>(&self, request: &ApiRequest<'_>) -> Result<T, ClientError> {
         let name = request.endpoint.to_string();
-        let context = self.request_context(request.operation, &name);
+        let context = self.build_request_context(request.operation, &name);
         let exchange = async { context.read_json_body(self.send_authenticated(request).await?).await };
         tokio::time::timeout(context.limit, exchange).await.map_err(|_| context.timeout_error())?
     }
 
     /// Sends a request with retries and returns the response without reading the body.
-    pub(crate) async fn request_streaming_response(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
+    pub(crate) async fn send_streaming_request(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
         let mut attempt = 1;
         loop {
             let name = request.endpoint.to_string();
-            let context = self.request_context(request.operation, &name);
+            let context = self.build_request_context(request.operation, &name);
             let result = tokio::time::timeout(context.limit, self.send_authenticated(request)).await;
             match result.unwrap_or_else(|_| Err(context.timeout_error())) {
                 Ok(response) => return Ok(response),
@@ -115,7 +118,7 @@ impl Client {
         if attempt >= settings.max_attempts || !retry::is_retryable(&error, idempotency) {
             return Err(error);
         }
-        let Some(pause) = retry::compute_backoff(settings, attempt, &error, retry::random_jitter()) else {
+        let Some(pause) = retry::compute_backoff_delay(settings, attempt, &error, retry::random_jitter()) else {
             return Err(error);
         };
         tracing::debug!(attempt, pause_ms = pause.as_millis(), %error, "request failed; retrying");
@@ -123,7 +126,7 @@ impl Client {
         Ok(())
     }
 
-    pub(crate) fn request_context<'a>(&self, operation: &'static str, endpoint: &'a str) -> RequestContext<'a> {
+    pub(crate) fn build_request_context<'a>(&self, operation: &'static str, endpoint: &'a str) -> RequestContext<'a> {
         RequestContext { operation, endpoint, limit: self.inner.settings.response_timeout }
     }
 
@@ -156,7 +159,7 @@ impl Client {
             headers.insert(name.clone(), to_header_value(name.as_str(), value)?);
         }
         let name = request.endpoint.to_string();
-        let context = self.request_context(request.operation, &name);
+        let context = self.build_request_context(request.operation, &name);
         let http_request = self
             .inner
             .http
@@ -168,7 +171,7 @@ impl Client {
     }
 
     /// Returns the request headers without the authentication headers.
-    pub(crate) fn base_headers(&self, request: &ApiRequest<'_>) -> Vec<(String, String)> {
+    pub(crate) fn build_base_headers(&self, request: &ApiRequest<'_>) -> Vec<(String, String)> {
         let mut headers = vec![
             (HOST.to_string(), request.endpoint.host_header()),
             (USER_AGENT.to_string(), self.inner.user_agent.clone()),
@@ -191,8 +194,8 @@ impl Client {
         secret: &SecretString,
         security_token: Option<&SecretString>,
     ) -> Result<HeaderMap, ClientError> {
-        let date = signature::format_date(Timestamp::now());
-        let mut headers = self.base_headers(request);
+        let date = signature::format_sdk_date(Timestamp::now());
+        let mut headers = self.build_base_headers(request);
         headers.push(("x-sdk-date".to_owned(), date.clone()));
         if let Some(project) = request.project {
             headers.push(("x-project-id".to_owned(), project.to_string()));
@@ -216,7 +219,7 @@ impl Client {
     }
 
     fn build_token_headers(&self, request: &ApiRequest<'_>, token: &SecretString) -> Result<HeaderMap, ClientError> {
-        let mut headers = to_header_map(&self.base_headers(request))?;
+        let mut headers = to_header_map(&self.build_base_headers(request))?;
         headers.insert("x-auth-token", to_header_value("x-auth-token", token.expose_secret())?);
         Ok(headers)
     }

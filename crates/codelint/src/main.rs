@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 fn run_checks() -> Result<Vec<String>, CheckError> {
     let files: Vec<PathBuf> = run_program("git", &["ls-files"])?.lines().map(PathBuf::from).collect();
     let mut graph = ImportGraph::default();
-    for root in files.iter().filter(|file| is_crate_root(file)) {
+    for root in files.iter().filter(|file| is_crate_root_file(file)) {
         graph.add_crate(root)?;
     }
     let typescript: Vec<PathBuf> = files.iter().filter(|file| is_typescript_file(file)).cloned().collect();
@@ -58,7 +58,7 @@ fn run_checks() -> Result<Vec<String>, CheckError> {
 }
 
 /// Returns true if a file is the `src/lib.rs` or `src/main.rs` of a crate.
-fn is_crate_root(file: &Path) -> bool {
+fn is_crate_root_file(file: &Path) -> bool {
     file.ends_with("src/lib.rs") || file.ends_with("src/main.rs")
 }
 

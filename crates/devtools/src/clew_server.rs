@@ -217,7 +217,7 @@ impl Deployment {
     }
 
     /// Returns the environment variables for `clew` client commands that connect to the `clew serve` process.
-    pub fn client_environment(&self, process: &ClewProcess) -> [(&'static str, String); 6] {
+    pub fn client_environment_variables(&self, process: &ClewProcess) -> [(&'static str, String); 6] {
         [
             ("CLEW_ENDPOINT", process.endpoint.clone()),
             ("CLEW_IAM_ENDPOINT", process.endpoint.clone()),
@@ -231,7 +231,9 @@ impl Deployment {
     /// Returns a `clew` client command that connects to the `clew serve` process.
     pub fn client_command(&self, process: &ClewProcess, arguments: &[&str]) -> Command {
         let client = Command::new(&self.clew).args(arguments.iter().copied());
-        self.client_environment(process).into_iter().fold(client, |client, (name, value)| client.env(name, value))
+        self.client_environment_variables(process)
+            .into_iter()
+            .fold(client, |client, (name, value)| client.env(name, value))
     }
 }
 

@@ -105,7 +105,7 @@ impl Command {
     }
 
     /// Runs the program up to three times until it succeeds, because downloads can fail transiently.
-    pub async fn retry_in_step(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
+    pub async fn run_with_retries(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
         const MAX_ATTEMPTS: u32 = 3;
         for attempt in 1..MAX_ATTEMPTS {
             match self.run_in_step(step, limit).await {
@@ -133,7 +133,7 @@ impl Command {
 
     /// Runs the program, writes its stdout to a file and returns the run time.
     /// Returns an error if the program's exit status is nonzero.
-    pub async fn run_timed_to_file(&self, output: &Path) -> Result<Duration, DevtoolsError> {
+    pub async fn measure_run_time(&self, output: &Path) -> Result<Duration, DevtoolsError> {
         let file = File::create(output).map_err(|cause| DevtoolsError::File {
             operation: "create",
             path: output.to_owned(),
@@ -154,7 +154,7 @@ impl Command {
     /// Runs the program and returns its stdout and its peak memory use in KiB.
     /// Peak memory is read after each output chunk, so memory allocated after the last chunk is not counted.
     /// Returns an error if the program's exit status is nonzero.
-    pub async fn output_and_peak_memory_kib(&self) -> Result<(Vec<u8>, u64), DevtoolsError> {
+    pub async fn output_with_peak_memory(&self) -> Result<(Vec<u8>, u64), DevtoolsError> {
         let failed = |cause| self.start_error(cause);
         let mut child = self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(failed)?;
         let (pid, stdout) = (child.id(), child.stdout.take());
@@ -183,7 +183,7 @@ impl Command {
     }
 
     /// Runs the program, discards its stderr, and returns its stdout. Returns `None` if the program fails.
-    pub async fn output_if_successful(&self) -> Option<String> {
+    pub async fn output_on_success(&self) -> Option<String> {
         let output = self.to_tokio_command().stderr(Stdio::null()).output().await.ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -332,9 +332,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let step = Step::start("retrying");
         let third = shell("echo x >> tries; test $(wc -l < tries) -eq 3").current_dir(directory.path());
-        third.retry_in_step(&step, Duration::from_mins(1)).await.unwrap();
+        third.run_with_retries(&step, Duration::from_mins(1)).await.unwrap();
         let never = shell("echo x >> never; false").current_dir(directory.path());
-        never.retry_in_step(&step, Duration::from_mins(1)).await.unwrap_err();
+        never.run_with_retries(&step, Duration::from_mins(1)).await.unwrap_err();
         assert_eq!(std::fs::read_to_string(directory.path().join("never")).unwrap().lines().count(), 3);
     }
 

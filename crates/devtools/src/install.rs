@@ -80,10 +80,10 @@ async fn install_debian_packages(missing: &[&'static str]) -> Result<(), Devtool
         return Ok(());
     }
     let step = Step::start(format!("Installing {} (Debian packages, once)", missing.join(", ")));
-    apt_command(&["update"]).retry_in_step(&step, INSTALL_STEP_TIMEOUT).await?;
+    apt_command(&["update"]).run_with_retries(&step, INSTALL_STEP_TIMEOUT).await?;
     apt_command(&["install", "-y", "--no-install-recommends"])
         .args(missing.iter().copied())
-        .retry_in_step(&step, INSTALL_STEP_TIMEOUT)
+        .run_with_retries(&step, INSTALL_STEP_TIMEOUT)
         .await?;
     step.complete();
     Ok(())
@@ -131,7 +131,7 @@ impl MysqlPackages {
     async fn download_packages(&self) -> Result<(), DevtoolsError> {
         let step = Step::start("Downloading MySQL 9 (Debian unstable, once)");
         remove_dir(&self.directory)?;
-        self.debootstrap_command().retry_in_step(&step, INSTALL_STEP_TIMEOUT).await?;
+        self.debootstrap_command().run_with_retries(&step, INSTALL_STEP_TIMEOUT).await?;
         self.mark_complete_command().run().await?;
         step.complete();
         Ok(())
@@ -178,7 +178,10 @@ async fn download_and_unpack_package(package: &str, content: &str, root: &Path) 
     let step = Step::start(format!("Downloading and unpacking {content} (Debian package, once)"));
     let download_dir = root.with_extension("packages");
     recreate_dir(&download_dir)?;
-    apt_command(&["download", package]).current_dir(&download_dir).retry_in_step(&step, INSTALL_STEP_TIMEOUT).await?;
+    apt_command(&["download", package])
+        .current_dir(&download_dir)
+        .run_with_retries(&step, INSTALL_STEP_TIMEOUT)
+        .await?;
     unpack_packages(&list_packages(&download_dir)?, root, &step).await?;
     remove_dir(&download_dir)?;
     step.complete();
@@ -217,7 +220,7 @@ async fn install_python_clients() -> Result<(), DevtoolsError> {
     let python = toolchain::client_python_path();
     if Command::new(&python)
         .args(["-c", toolchain::CLIENT_VERSION_CHECK_SCRIPT, toolchain::CLIENT_REQUIREMENTS_PATH])
-        .output_if_successful()
+        .output_on_success()
         .await
         .is_some()
     {
@@ -238,7 +241,7 @@ async fn install_python_clients() -> Result<(), DevtoolsError> {
         .args(["-m", "pip", "install"])
         .args(PIP_OPTIONS)
         .args(["-r", toolchain::CLIENT_REQUIREMENTS_PATH])
-        .retry_in_step(&step, INSTALL_STEP_TIMEOUT)
+        .run_with_retries(&step, INSTALL_STEP_TIMEOUT)
         .await?;
     step.complete();
     Ok(())

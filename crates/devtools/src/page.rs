@@ -68,7 +68,7 @@ async fn install_npm_packages() -> Result<(), DevtoolsError> {
         return Ok(());
     }
     let step = Step::start("Installing the npm packages of the web page (once)");
-    npm_command(&["ci", "--no-audit", "--no-fund"]).retry_in_step(&step, PAGE_STEP_TIMEOUT).await?;
+    npm_command(&["ci", "--no-audit", "--no-fund"]).run_with_retries(&step, PAGE_STEP_TIMEOUT).await?;
     step.complete();
     Ok(())
 }
@@ -83,7 +83,7 @@ fn npm_command(arguments: &[&str]) -> Command {
 
 async fn check_node_version() -> Result<(), DevtoolsError> {
     let [major, minor] = MIN_NODE_JS_VERSION;
-    let output = Command::new("node").args(["--version"]).output_if_successful().await;
+    let output = Command::new("node").args(["--version"]).output_on_success().await;
     if output.as_deref().and_then(parse_version) >= Some(MIN_NODE_JS_VERSION) {
         return Ok(());
     }

@@ -9,7 +9,7 @@ use crate::error::DevtoolsError;
 use crate::progress;
 
 /// Exit status of a task stopped by a signal: 128 plus the number of SIGINT, as in a shell.
-pub const STOPPED_BY_SIGNAL: u8 = 130;
+pub const SIGINT_EXIT_STATUS: u8 = 130;
 
 /// Runs a task on a new tokio runtime. If the task fails, prints its error.
 pub fn run<E: Display>(task: impl Future<Output = Result<ExitCode, E>>) -> ExitCode {
@@ -27,10 +27,10 @@ pub fn run<E: Display>(task: impl Future<Output = Result<ExitCode, E>>) -> ExitC
 }
 
 /// Drops the task on SIGINT or SIGTERM, which kills the processes that the task has spawned.
-pub async fn stop_on_signal<E>(task: impl Future<Output = Result<(), E>>) -> Result<ExitCode, E> {
+pub async fn run_until_signal<E>(task: impl Future<Output = Result<(), E>>) -> Result<ExitCode, E> {
     tokio::select! {
         result = task => result.map(|()| ExitCode::SUCCESS),
-        () = wait_for_shutdown_signal() => Ok(ExitCode::from(STOPPED_BY_SIGNAL)),
+        () = wait_for_shutdown_signal() => Ok(ExitCode::from(SIGINT_EXIT_STATUS)),
     }
 }
 

@@ -14,7 +14,7 @@ const BUILD_TIMEOUT: Duration = Duration::from_mins(45);
 
 /// Package arguments for all development builds. Building the same packages lets builds share compiled dependencies.
 /// The `xtask` launcher builds the same packages.
-pub const DEVELOPMENT_PACKAGES: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
+pub const DEVELOPMENT_PACKAGE_ARGUMENTS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
 /// Returns the workspace root directory, which the xtask launcher passes in `CLEW_WORKSPACE_ROOT`.
 /// The path is not a compile-time constant, because this program may have been compiled in another clone.
@@ -31,7 +31,7 @@ pub fn cargo_command() -> Command {
 /// Runs git in the workspace root and returns its output. Returns `None` if git fails.
 pub async fn run_git(arguments: &[&str]) -> Option<String> {
     let git = Command::new("git").current_dir(root_dir()).args(arguments.iter().copied());
-    git.output_if_successful().await.map(|output| output.trim().to_owned())
+    git.output_on_success().await.map(|output| output.trim().to_owned())
 }
 
 /// An executable built by cargo.
@@ -47,7 +47,7 @@ pub struct BuiltProgram {
 
 /// Builds `clew` for the development tasks with a cargo profile and returns the path of the executable.
 pub async fn build_development_clew(profile: &str) -> Result<PathBuf, DevtoolsError> {
-    let arguments = [&["build", "--profile", profile, "--bin", "clew"], &DEVELOPMENT_PACKAGES[..]].concat();
+    let arguments = [&["build", "--profile", profile, "--bin", "clew"], &DEVELOPMENT_PACKAGE_ARGUMENTS[..]].concat();
     find_clew_program(&build_programs("Building clew", &arguments).await?)
 }
 

@@ -54,7 +54,7 @@ fn build_commented_statement() -> String {
         .to_owned()
 }
 
-fn bench_template_building(criterion: &mut Criterion) {
+fn bench_statement_templates(criterion: &mut Criterion) {
     let kinds = [
         ("list", vec![build_in_list_statement()]),
         ("rows", vec![build_bulk_insert_statement()]),
@@ -82,5 +82,5 @@ fn bench_template_building(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bench_template_building);
+criterion_group!(benches, bench_statement_templates);
 criterion_main!(benches);

@@ -18,7 +18,7 @@ pub fn encode_header_row(language: Language) -> Vec<u8> {
 
 /// Returns the header row of a detailed snapshot, terminated by CRLF.
 #[must_use]
-pub fn encode_header_row_with_details(language: Language) -> Vec<u8> {
+pub fn encode_detailed_header_row(language: Language) -> Vec<u8> {
     let mut row = encode_header_row(language);
     row.truncate(row.len().saturating_sub(2));
     row.push(b',');
@@ -59,7 +59,7 @@ pub fn encode_snapshot_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_
         if at > 0 {
             out.push(b',');
         }
-        push_cell(out, (column.cell)(row), formula_guard && column.kind == ColumnKind::Text);
+        push_csv_cell(out, (column.cell)(row), formula_guard && column.kind == ColumnKind::Text);
     }
 }
 
@@ -70,7 +70,7 @@ pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>
         if at > 0 {
             out.push(b',');
         }
-        push_cell(out, cell, formula_guard);
+        push_csv_cell(out, cell, formula_guard);
     }
     out.extend_from_slice(b"\r\n");
 }
@@ -79,20 +79,20 @@ pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>
 pub fn encode_detail_columns(out: &mut Vec<u8>, detail: &SessionDetail, formula_guard: bool) {
     for column in &DETAIL_COLUMNS {
         out.push(b',');
-        push_cell(out, (column.cell)(detail), formula_guard && column.kind == ColumnKind::Text);
+        push_csv_cell(out, (column.cell)(detail), formula_guard && column.kind == ColumnKind::Text);
     }
     out.extend_from_slice(b"\r\n");
 }
 
-fn push_cell(out: &mut Vec<u8>, cell: Cell<'_>, formula_guard: bool) {
+fn push_csv_cell(out: &mut Vec<u8>, cell: Cell<'_>, formula_guard: bool) {
     match cell {
         Cell::Empty => {}
         Cell::Number(number) => push_decimal(out, number),
-        Cell::Text(text) => push_text_cell(out, text, formula_guard),
+        Cell::Text(text) => push_csv_text(out, text, formula_guard),
     }
 }
 
-fn push_text_cell(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
+fn push_csv_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
     let classes = ByteClassSet::from_text(text);
     let is_quoted = classes.contains_any_class(ByteClassSet::SEPARATOR_CLASS | ByteClassSet::QUOTE_CLASS);
     if is_quoted {
@@ -194,11 +194,11 @@ mod tests {
 
     #[test]
     fn detail_columns_follow_the_api_columns() {
-        let english = String::from_utf8(encode_header_row_with_details(Language::EnUs)).unwrap();
+        let english = String::from_utf8(encode_detailed_header_row(Language::EnUs)).unwrap();
         let base = String::from_utf8(encode_header_row(Language::EnUs)).unwrap();
         let added = ",statement_digest,program_name,waits_for,blocker_id,root_blocker_id\r\n";
         assert_eq!(english, base.trim_end().to_owned() + added);
-        let chinese = String::from_utf8(encode_header_row_with_details(Language::ZhCn)).unwrap();
+        let chinese = String::from_utf8(encode_detailed_header_row(Language::ZhCn)).unwrap();
         assert!(chinese.starts_with("\u{feff}会话ID,") && chinese.matches('\u{feff}').count() == 1);
 
         let session = Session { id: 1, command: b"Query".to_vec(), ..Session::default() };

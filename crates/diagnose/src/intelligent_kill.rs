@@ -8,7 +8,7 @@ mod throttling_pattern;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use clew_model::{Session, SlowThreshold};
+use clew_model::{Session, SlowSessionThreshold};
 
 use crate::protected_accounts::{ProtectedAccounts, is_killable_session};
 use crate::template::build_statement_template;
@@ -90,13 +90,13 @@ impl SessionGroup {
 
 /// Plan for an intelligent kill: all candidate groups and the groups selected by each ranking.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KillPlan {
+pub struct IntelligentKillPlan {
     groups: Vec<SessionGroup>,
     /// Indexes of the groups selected by each ranking, highest rank first.
     rankings: Vec<(RankingStrategy, Vec<usize>)>,
 }
 
-impl KillPlan {
+impl IntelligentKillPlan {
     /// Groups the sessions by statement template and selects the groups with the highest load.
     ///
     /// Only sessions whose statement has been running for at least `threshold` are candidates.
@@ -105,10 +105,14 @@ impl KillPlan {
     ///
     /// Ties are broken by the group's total duration (descending), then by template.
     #[must_use]
-    pub fn from_sessions(sessions: Vec<Session>, threshold: SlowThreshold, protected: &ProtectedAccounts) -> Self {
+    pub fn from_sessions(
+        sessions: Vec<Session>,
+        threshold: SlowSessionThreshold,
+        protected: &ProtectedAccounts,
+    ) -> Self {
         let mut by_template: BTreeMap<Vec<u8>, Vec<Session>> = BTreeMap::new();
         for session in sessions {
-            if let Some(template) = build_candidate_template(&session, threshold, protected) {
+            if let Some(template) = build_candidate_sql_template(&session, threshold, protected) {
                 by_template.entry(template).or_default().push(session);
             }
         }
@@ -143,9 +147,9 @@ impl KillPlan {
 }
 
 /// Returns the template of the running statement, or `None` if the session is not a kill candidate.
-fn build_candidate_template(
+fn build_candidate_sql_template(
     session: &Session,
-    threshold: SlowThreshold,
+    threshold: SlowSessionThreshold,
     protected: &ProtectedAccounts,
 ) -> Option<Vec<u8>> {
     let is_executing = STATEMENT_EXECUTION_COMMANDS.iter().any(|command| session.command.eq_ignore_ascii_case(command));

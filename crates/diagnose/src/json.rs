@@ -27,12 +27,12 @@ pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<
 /// All escaped characters are inside JSON strings, so the escaped text parses to the same value.
 #[must_use]
 pub fn escape_unsafe_chars(json: &str) -> Cow<'_, str> {
-    if !may_contain_unsafe_chars(json.as_bytes()) || !json.chars().any(needs_escape) {
+    if !may_contain_unsafe_chars(json.as_bytes()) || !json.chars().any(needs_json_escape) {
         return Cow::Borrowed(json);
     }
     let mut escaped = String::with_capacity(json.len() + 64);
     for char in json.chars() {
-        if needs_escape(char) {
+        if needs_json_escape(char) {
             for unit in char.encode_utf16(&mut [0; 2]) {
                 let _ = write!(escaped, "\\u{unit:04x}");
             }
@@ -63,7 +63,7 @@ pub fn escape_unsafe_json_bytes(json: Vec<u8>) -> Vec<u8> {
 }
 
 /// Returns true for unsafe characters other than line breaks and tabs, which can separate JSON tokens.
-fn needs_escape(char: char) -> bool {
+fn needs_json_escape(char: char) -> bool {
     !matches!(char, '\n' | '\r' | '\t') && is_unsafe_char(char)
 }
 
@@ -81,30 +81,30 @@ pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>) {
 /// Appends a row as a JSON object without its closing brace so that [`encode_detail_fields`] can append fields.
 pub fn encode_snapshot_fields(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     for (at, column) in SNAPSHOT_COLUMNS.iter().enumerate() {
-        push_field(out, if at == 0 { b'{' } else { b',' }, column.key, (column.cell)(row));
+        push_json_field(out, if at == 0 { b'{' } else { b',' }, column.key, (column.cell)(row));
     }
 }
 
 /// Appends a row's detail fields and the closing brace of its JSON object.
 pub fn encode_detail_fields(out: &mut Vec<u8>, detail: &SessionDetail) {
     for column in &DETAIL_COLUMNS {
-        push_field(out, b',', column.key, (column.cell)(detail));
+        push_json_field(out, b',', column.key, (column.cell)(detail));
     }
     out.push(b'}');
 }
 
-fn push_field(out: &mut Vec<u8>, before: u8, key: &str, cell: Cell<'_>) {
+fn push_json_field(out: &mut Vec<u8>, before: u8, key: &str, cell: Cell<'_>) {
     out.extend_from_slice(&[before, b'"']);
     out.extend_from_slice(key.as_bytes());
     out.extend_from_slice(b"\":");
     match cell {
         Cell::Empty => out.extend_from_slice(b"null"),
         Cell::Number(number) => push_decimal(out, number),
-        Cell::Text(text) => push_string_value(out, text),
+        Cell::Text(text) => push_json_string(out, text),
     }
 }
 
-fn push_string_value(out: &mut Vec<u8>, text: &[u8]) {
+fn push_json_string(out: &mut Vec<u8>, text: &[u8]) {
     let mut valid_text = Vec::with_capacity(text.len());
     push_valid_utf8(&mut valid_text, text);
     let valid_text = String::from_utf8_lossy(&valid_text);

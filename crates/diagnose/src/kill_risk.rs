@@ -39,7 +39,7 @@ const BACKUP_STATEMENT_PREFIXES: [&[&str]; 5] = [
     &["CLONE", "INSTANCE"],
 ];
 /// Prefix of the `SELECT` statements that mysqldump, mariadb-dump and mydumper use to read tables.
-const DUMP_SELECT_PREFIX: &[u8] = b"SELECT /*!40001 SQL_NO_CACHE */";
+const MYSQLDUMP_SELECT_PREFIX: &[u8] = b"SELECT /*!40001 SQL_NO_CACHE */";
 
 /// Kind of storage engine: transactional or non-transactional.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -240,8 +240,9 @@ fn find_backup_evidence(session: &Session, program: Option<&[u8]>) -> Option<Str
     {
         return Some("FLUSH TABLES WITH READ LOCK".to_owned());
     }
-    let dump =
-        statement.get(..DUMP_SELECT_PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(DUMP_SELECT_PREFIX));
+    let dump = statement
+        .get(..MYSQLDUMP_SELECT_PREFIX.len())
+        .is_some_and(|head| head.eq_ignore_ascii_case(MYSQLDUMP_SELECT_PREFIX));
     dump.then(|| "SELECT /*!40001 SQL_NO_CACHE */".to_owned())
 }
 

@@ -76,7 +76,7 @@ impl KillRule {
             return false;
         }
         let visible =
-            if self.matches_templates { Cow::Owned(mask_session_statement(session)) } else { Cow::Borrowed(session) };
+            if self.matches_templates { Cow::Owned(mask_statement_literals(session)) } else { Cow::Borrowed(session) };
         self.filter.matches(&SessionRow { session: &visible, transaction: None })
     }
 
@@ -109,7 +109,7 @@ fn find_exclusion_reason(session: &Session, protected: &ProtectedAccounts) -> Op
     session.command.eq_ignore_ascii_case(b"Killed").then_some(ExclusionReason::Terminating)
 }
 
-fn mask_session_statement(session: &Session) -> Session {
+fn mask_statement_literals(session: &Session) -> Session {
     let statement = session.statement.as_deref().map(build_statement_template);
     Session { statement, ..session.clone() }
 }

@@ -40,7 +40,7 @@ mod text;
 
 pub use external_sort::{RowSorter, SortedRows, SpillStorage};
 pub use filter::SessionFilter;
-pub use intelligent_kill::{KillPlan, RankingStrategy, SessionGroup};
+pub use intelligent_kill::{IntelligentKillPlan, RankingStrategy, SessionGroup};
 pub use internal_sessions::is_internal_session;
 pub use kill_risk::{
     ChangedTables, KillRisk, MIN_LONG_ROLLBACK_ROWS, StatementEffect, StorageEngineKind, TableAtRisk, TableRef,

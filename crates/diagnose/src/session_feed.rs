@@ -39,11 +39,11 @@ pub const MAX_STATEMENT_BYTES: usize = 1024;
 /// Minimum number of ended sessions to retain. The limit is higher if the feed has more live sessions.
 ///
 /// Beyond the limit, the feed drops the oldest ended session and can no longer compute deltas from earlier versions.
-const MIN_ENDED_SESSIONS_CAPACITY: usize = 10_000;
+const MIN_RETAINED_ENDED_SESSIONS: usize = 10_000;
 
 /// Returns the feed's column keys in order: snapshot columns, detail columns and the statement template.
 #[must_use]
-pub fn column_keys() -> Vec<&'static str> {
+pub fn feed_column_keys() -> Vec<&'static str> {
     let details = DETAIL_COLUMNS.iter().map(|column| column.key).filter(|key| *key != "statement_digest");
     SNAPSHOT_COLUMNS.iter().map(|column| column.key).chain(details).chain(["sql_template"]).collect()
 }
@@ -131,18 +131,18 @@ impl SessionFeed {
             }
             is_present
         });
-        while self.ended.len() > MIN_ENDED_SESSIONS_CAPACITY.max(self.entries.len()) {
+        while self.ended.len() > MIN_RETAINED_ENDED_SESSIONS.max(self.entries.len()) {
             if let Some((version, _)) = self.ended.pop_front() {
                 self.min_delta_version = version;
             }
         }
     }
 
-    /// Returns all sessions as a JSON object that maps session ids to cells in [`column_keys`] order.
+    /// Returns all sessions as a JSON object that maps session ids to cells in [`feed_column_keys`] order.
     ///
     /// If `masked` is true, the cells contain no literals.
     #[must_use]
-    pub fn full_json(&self, masked: bool) -> String {
+    pub fn all_sessions_json(&self, masked: bool) -> String {
         let mut out = String::from("{");
         for (number, (id, entry)) in self.entries.iter().enumerate() {
             let _ = write!(out, "{}\"{id}\":", if number == 0 { "" } else { "," });

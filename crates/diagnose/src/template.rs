@@ -18,7 +18,7 @@ mod quoted;
 mod sql_modes;
 
 use lexer::{Lexer, LexerEndReason, Token};
-use normalize::TemplateNormalizer;
+use normalize::StatementNormalizer;
 
 /// Returns a MySQL or MariaDB statement's template: the normalized statement without literals.
 ///
@@ -71,7 +71,7 @@ pub fn build_statement_template(statement: &[u8]) -> Vec<u8> {
 /// Consumes and normalizes all tokens of a lexer. Returns the template and the exhausted lexer.
 fn normalize_tokens(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
     let start = lexer.clone();
-    let mut normalizer = TemplateNormalizer::default();
+    let mut normalizer = StatementNormalizer::default();
     for token in &mut lexer {
         normalizer.push_token(&token);
     }
@@ -80,7 +80,7 @@ fn normalize_tokens(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
         LexerEndReason::AmbiguousText => normalizer.push_omission_mark(),
         // Opening and closing quotes cannot be distinguished after the first quote.
         LexerEndReason::UnpairedQuotes(first_quote) => {
-            normalizer = TemplateNormalizer::default();
+            normalizer = StatementNormalizer::default();
             for token in start.with_input_end(first_quote) {
                 normalizer.push_token(&token);
             }
@@ -142,7 +142,7 @@ pub(crate) fn collect_leading_words(statement: &[u8], max: usize) -> Vec<String>
 }
 
 /// Returns a template's words and names in order of occurrence. Quoted names include their backticks.
-pub(crate) fn collect_template_words(template: &[u8]) -> Vec<String> {
+pub(crate) fn collect_sql_template_words(template: &[u8]) -> Vec<String> {
     let text = |token| match token {
         Token::Word(word, _) | Token::Name(word, ..) => String::from_utf8(word.to_vec()).ok(),
         _ => None,

@@ -65,14 +65,15 @@ mod wait_state;
 pub use build::build_wait_graph;
 pub use dot::render_dot;
 pub use graph::{
-    LockResource, LockWait, ParticipantDetail, ResourceKind, RootBlocker, UnexplainedWait, WaitGraph, WaitParticipant,
+    LockResource, LockResourceKind, LockWait, ParticipantDetail, RootBlocker, UnexplainedWait, WaitGraph,
+    WaitParticipant,
 };
 pub use input::{
     InnoDbLock, InnoDbLockWait, LockOwner, LockSnapshot, MetadataLock, ObservedSession, ObservedTransaction,
     SessionRole, TableName,
 };
 pub use metadata::{LockStatus, MetadataLockMode, MetadataObject, MetadataObjectKind};
-pub use remedy::Remedy;
+pub use remedy::RecommendedAction;
 pub use surviving_blockers::SurvivingBlocker;
 pub use tree::{TreeLayout, TreeLine, TreeLineKind, render_tree};
 pub use wait_state::is_lock_wait_state;

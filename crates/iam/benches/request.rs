@@ -11,8 +11,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use clew_iam::decision::{
-    Action, CredentialScope, Grant, GrantSource, Principal, RequestEnvironment, RequestInstance, RequestProject,
-    Resource, decide_access,
+    Action, CredentialScope, Grant, GrantSource, Principal, RequestEnvironment, Resource, TargetInstance,
+    TargetProject, decide_access,
 };
 use clew_iam::policy::{Policy, system};
 use clew_iam::signature::{self, Authorization, RequestToSign};
@@ -27,7 +27,7 @@ fn bench_signatures(criterion: &mut Criterion) {
     let secret = SecretString::from("SKEXAMPLE000000000000000000000000000000");
     let key: AccessKeyId = "AKEXAMPLE0000000000".parse().unwrap();
     let now = Timestamp::now();
-    let date = signature::format_date(now);
+    let date = signature::format_sdk_date(now);
     let headers = [
         ("content-type", "application/json"),
         ("host", "clew.example:8407"),
@@ -70,9 +70,9 @@ fn bench_decisions(criterion: &mut Criterion) {
     let (project, instance, domain) = (ProjectId::generate(), InstanceId::generate(), DomainId::generate());
     let tags = [Tag { key: "team".into(), value: "shop".into() }];
     let resource = Resource {
-        project: Some(RequestProject { id: &project, name: "north-1", domain_id: Some(&domain) }),
+        project: Some(TargetProject { id: &project, name: "north-1", domain_id: Some(&domain) }),
         region: "north-1",
-        instance: Some(RequestInstance { id: &instance, enterprise_project_id: Some("0"), tags: &tags }),
+        instance: Some(TargetInstance { id: &instance, enterprise_project_id: Some("0"), tags: &tags }),
         request_tags: &[],
     };
     let environment = RequestEnvironment { now: Timestamp::now(), source_ip: None, secure_transport: true };

@@ -19,7 +19,7 @@ pub enum AccessLevel {
 /// Resource type to which an action applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum TargetType {
+pub enum ActionTargetType {
     /// A database instance.
     /// Policies select instances by URN or by conditions on an instance's enterprise project and tags.
     Instance,
@@ -40,7 +40,7 @@ pub struct Action {
     /// Access level of the action.
     pub level: AccessLevel,
     /// Resource type to which the action applies.
-    pub target: TargetType,
+    pub target: ActionTargetType,
     /// Condition keys that this action supports in addition to the global condition keys.
     pub keys: &'static [&'static str],
     /// Short description of the action.
@@ -65,7 +65,7 @@ macro_rules! actions {
                     name: $action,
                     alias: $alias,
                     level: AccessLevel::$level,
-                    target: TargetType::$target,
+                    target: ActionTargetType::$target,
                     keys: $keys,
                     meaning: $meaning,
                 };

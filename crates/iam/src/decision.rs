@@ -9,8 +9,8 @@ mod principal;
 use clew_model::ProjectId;
 use serde::{Serialize, Serializer};
 
-pub use crate::action::{AccessLevel, Action, TargetType};
-pub use crate::request::{RequestEnvironment, RequestInstance, RequestProject, Resource};
+pub use crate::action::{AccessLevel, Action, ActionTargetType};
+pub use crate::request::{RequestEnvironment, Resource, TargetInstance, TargetProject};
 pub use crate::work_budget::WorkBudget;
 pub use explanation::{Explanation, StatementOutcome, StatementRef, explain_decision};
 pub use principal::{CredentialScope, Grant, GrantSource, Principal};
@@ -86,7 +86,7 @@ pub fn check_credential_scope(
     action: Action,
     resource: &Resource<'_>,
 ) -> Result<(), DenyReason> {
-    if action.target == TargetType::Domain {
+    if action.target == ActionTargetType::Domain {
         return match principal.scope {
             CredentialScope::AccessKey | CredentialScope::Domain => Ok(()),
             CredentialScope::Project(_) => Err(DenyReason::ProjectToken),

@@ -48,7 +48,7 @@ fn lowercase_chars(text: &str) -> impl Iterator<Item = char> + '_ {
     text.chars().flat_map(char::to_lowercase)
 }
 
-fn create_hasher() -> Result<Argon2<'static>, SecretError> {
+fn create_password_hasher() -> Result<Argon2<'static>, SecretError> {
     let params = Params::new(ARGON2_MEMORY_KIB, ARGON2_ITERATIONS, ARGON2_PARALLELISM, None)
         .map_err(|error| SecretError::Hash(error.to_string()))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
@@ -56,7 +56,7 @@ fn create_hasher() -> Result<Argon2<'static>, SecretError> {
 
 /// Hashes a password with a random salt and returns a PHC string. Takes tens of milliseconds of CPU time.
 pub fn hash_password(password: &SecretString) -> Result<String, SecretError> {
-    let hash: PasswordHash = create_hasher()?
+    let hash: PasswordHash = create_password_hasher()?
         .hash_password(password.expose_secret().as_bytes())
         .map_err(|error| SecretError::Hash(error.to_string()))?;
     Ok(hash.to_string())
@@ -65,7 +65,7 @@ pub fn hash_password(password: &SecretString) -> Result<String, SecretError> {
 /// Verifies a password against a PHC string. Returns false if the PHC string is malformed.
 #[must_use]
 pub fn verify_password(password: &SecretString, hash: &str) -> bool {
-    let (Ok(hash), Ok(argon2id)) = (PasswordHash::new(hash), create_hasher()) else { return false };
+    let (Ok(hash), Ok(argon2id)) = (PasswordHash::new(hash), create_password_hasher()) else { return false };
     argon2id.verify_password(password.expose_secret().as_bytes(), &hash).is_ok()
 }
 
@@ -73,7 +73,7 @@ pub fn verify_password(password: &SecretString, hash: &str) -> bool {
 /// A shorter response time for unknown user names would reveal which users exist.
 pub fn simulate_password_verification(password: &SecretString) {
     let mut output = [0_u8; Params::DEFAULT_OUTPUT_LEN];
-    if let Ok(argon2id) = create_hasher() {
+    if let Ok(argon2id) = create_password_hasher() {
         let hashed =
             argon2id.hash_password_into(password.expose_secret().as_bytes(), b"no such user here", &mut output);
         // The result is unused; without `black_box` the compiler may remove the computation.

@@ -39,15 +39,15 @@ mod urn;
 pub mod system;
 
 pub use diagnostic::{Diagnostic, PolicyErrors};
-pub use policy_model::{Effect, PolicyModel};
-pub use spanned_json::MAX_DOCUMENT_BYTES;
+pub use policy_model::{Effect, PermissionModel};
+pub use spanned_json::MAX_POLICY_DOCUMENT_BYTES;
 pub use statement::Statement;
 
 /// A parsed and valid policy.
 #[derive(Debug, Clone)]
 pub struct Policy {
     version: &'static str,
-    model: PolicyModel,
+    model: PermissionModel,
     statements: Vec<Statement>,
     warnings: Vec<Diagnostic>,
     bytes: usize,
@@ -62,7 +62,7 @@ impl Policy {
 
     /// Returns the policy's permission model, which the document version determines.
     #[must_use]
-    pub fn model(&self) -> PolicyModel {
+    pub fn model(&self) -> PermissionModel {
         self.model
     }
 

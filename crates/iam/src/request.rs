@@ -10,7 +10,7 @@ use crate::work_budget::WorkBudget;
 
 /// Project that a request refers to.
 #[derive(Debug, Clone, Copy)]
-pub struct RequestProject<'a> {
+pub struct TargetProject<'a> {
     /// Id as given in the request.
     pub id: &'a ProjectId,
     /// Name of the project, or an empty string if the project does not exist.
@@ -21,7 +21,7 @@ pub struct RequestProject<'a> {
 
 /// Instance that a request refers to.
 #[derive(Debug, Clone, Copy)]
-pub struct RequestInstance<'a> {
+pub struct TargetInstance<'a> {
     /// Id as given in the request.
     pub id: &'a InstanceId,
     /// Enterprise project id, or `None` if the instance does not exist.
@@ -34,11 +34,11 @@ pub struct RequestInstance<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Resource<'a> {
     /// Project, or `None` for an action on the domain.
-    pub project: Option<RequestProject<'a>>,
+    pub project: Option<TargetProject<'a>>,
     /// Region of this server.
     pub region: &'a str,
     /// Instance, or `None` if the request applies to no instance or to all instances in a project.
-    pub instance: Option<RequestInstance<'a>>,
+    pub instance: Option<TargetInstance<'a>>,
     /// Tags that the request adds or removes.
     pub request_tags: &'a [Tag],
 }

@@ -24,7 +24,7 @@ pub const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
 const EMPTY_BODY_HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-const DATE_FORMAT: &str = "%Y%m%dT%H%M%SZ";
+const SDK_DATE_FORMAT: &str = "%Y%m%dT%H%M%SZ";
 const DATE_HEADER: &str = "x-sdk-date";
 const CONTENT_HASH_HEADER: &str = "x-sdk-content-sha256";
 
@@ -101,7 +101,7 @@ pub enum SignatureError {
     UnsignedBody,
     /// The signature does not match: the request was modified or was signed with a different secret key.
     #[error("the signature does not match the request")]
-    Mismatch,
+    SkipReason,
 }
 
 /// Returns the SHA-256 hash of a body in lower-case hexadecimal.
@@ -130,8 +130,8 @@ pub fn percent_encode(text: &str) -> String {
 
 /// Formats a timestamp for `X-Sdk-Date`: `YYYYMMDDTHHMMSSZ`.
 #[must_use]
-pub fn format_date(now: Timestamp) -> String {
-    now.strftime(DATE_FORMAT).to_string()
+pub fn format_sdk_date(now: Timestamp) -> String {
+    now.strftime(SDK_DATE_FORMAT).to_string()
 }
 
 /// Signs a request and returns the value of the `Authorization` header.
@@ -182,7 +182,7 @@ pub fn verify_signature<T: AsRef<str>>(
     check_clock_skew(date, now)?;
     check_body_hash(signed, request)?;
     let expected = compute_signature(request, signed, date, secret);
-    if expected.ct_eq(authorization.signature()).into() { Ok(()) } else { Err(SignatureError::Mismatch) }
+    if expected.ct_eq(authorization.signature()).into() { Ok(()) } else { Err(SignatureError::SkipReason) }
 }
 
 fn require_signed_header(signed: &[String], name: &str) -> Result<(), SignatureError> {
@@ -199,7 +199,7 @@ fn check_clock_skew(date: &str, now: Timestamp) -> Result<(), SignatureError> {
     if !is_well_formed {
         return Err(SignatureError::Date);
     }
-    let signed_at = DateTime::strptime(DATE_FORMAT, date)
+    let signed_at = DateTime::strptime(SDK_DATE_FORMAT, date)
         .and_then(|civil| TimeZone::UTC.to_timestamp(civil))
         .map_err(|_| SignatureError::Date)?;
     if now.duration_since(signed_at).abs() <= MAX_CLOCK_SKEW { Ok(()) } else { Err(SignatureError::Drift { now }) }

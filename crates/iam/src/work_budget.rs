@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 const DEFAULT_WORK_UNITS: u64 = 64 << 20;
 
 /// Fixed cost per comparison in work units, which accounts for the overhead of many short patterns.
-const COMPARISON_COST_UNITS: u64 = 16;
+const COMPARISON_BASE_COST: u64 = 16;
 
 /// Work budget for evaluating the policies for one request.
 ///
@@ -41,7 +41,7 @@ impl fmt::Debug for RateLimitAccount {
 
 impl RateLimitAccount {
     /// Charges the rate limit for all steps up to `spent` work units. Returns false if the rate limit is exceeded.
-    fn charge_steps(&self, spent: u64) -> bool {
+    fn charge_rate_limit_steps(&self, spent: u64) -> bool {
         let due = self.due.load(Relaxed);
         if spent < due {
             return true;
@@ -97,7 +97,7 @@ impl WorkBudget {
 
     /// Charges a comparison of strings with a total length of `bytes`. Returns false if the budget is exhausted.
     pub(crate) fn charge_comparison(&self, bytes: usize) -> bool {
-        self.charge_units(COMPARISON_COST_UNITS.saturating_add(bytes as u64))
+        self.charge_units(COMPARISON_BASE_COST.saturating_add(bytes as u64))
     }
 
     /// Charges `units` work units. Returns false if the work budget is exhausted.
@@ -117,7 +117,7 @@ impl WorkBudget {
     }
 
     fn charge_rate_limit(&self, spent: u64) -> bool {
-        self.account.as_ref().is_none_or(|account| account.charge_steps(spent))
+        self.account.as_ref().is_none_or(|account| account.charge_rate_limit_steps(spent))
     }
 }
 

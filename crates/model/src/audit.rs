@@ -87,7 +87,7 @@ impl Origin {
 
     /// Creates the origin for an operation that Clew performs without a caller, such as pruning the audit log.
     #[must_use]
-    pub fn for_clew() -> Self {
+    pub fn for_internal_operation() -> Self {
         Self { actor: Actor::Clew, peer: None, request_id: String::new() }
     }
 }

@@ -44,8 +44,8 @@ pub use language::Language;
 pub use limitation::{Limitation, LimitationKind};
 pub use node_url::{NodeUrl, NodeUrlError, TlsMode};
 pub use selection::{
-    DEFAULT_SLOW_THRESHOLD_SECONDS, HostPattern, SessionClass, SessionSelection, SessionSelectionDraft,
-    SessionSelectionError, SlowThreshold, SortDirection, SortKey,
+    DEFAULT_SLOW_SESSION_SECONDS, HostPattern, SessionClass, SessionSelection, SessionSelectionDraft,
+    SessionSelectionError, SlowSessionThreshold, SortDirection, SortKey,
 };
 pub use session::{Session, SessionRow, Transaction};
 pub use session_detail::SessionDetail;

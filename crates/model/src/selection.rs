@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::session::split_host_port;
 
 /// Default threshold for slow sessions and long transactions, in seconds (API spec, section 2.9).
-pub const DEFAULT_SLOW_THRESHOLD_SECONDS: u32 = 10;
+pub const DEFAULT_SLOW_SESSION_SECONDS: u32 = 10;
 
 /// Minimum duration of a slow session or long transaction: 1 to 86,400 seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct SlowThreshold(u32);
+pub struct SlowSessionThreshold(u32);
 
-impl SlowThreshold {
+impl SlowSessionThreshold {
     /// Maximum threshold in seconds: one day.
     pub const MAX_SECONDS: u32 = 86_400;
 
@@ -30,9 +30,9 @@ impl SlowThreshold {
     }
 }
 
-impl Default for SlowThreshold {
+impl Default for SlowSessionThreshold {
     fn default() -> Self {
-        Self(DEFAULT_SLOW_THRESHOLD_SECONDS)
+        Self(DEFAULT_SLOW_SESSION_SECONDS)
     }
 }
 
@@ -239,8 +239,8 @@ pub struct SessionSelection {
     /// Class of sessions.
     pub class: SessionClass,
     /// Threshold for slow sessions and long transactions.
-    /// If `None`, the instance's threshold applies, or [`DEFAULT_SLOW_THRESHOLD_SECONDS`] if it has none.
-    pub threshold: Option<SlowThreshold>,
+    /// If `None`, the instance's threshold applies, or [`DEFAULT_SLOW_SESSION_SECONDS`] if it has none.
+    pub threshold: Option<SlowSessionThreshold>,
     /// Exact account name.
     pub user: Option<String>,
     /// Client address.
@@ -269,7 +269,7 @@ impl SessionSelection {
     pub fn parse(draft: SessionSelectionDraft) -> Result<Self, SessionSelectionError> {
         Ok(Self {
             class: parse_enum_value("filter", draft.filter, SessionClass::from_name, SessionClass::NAMES)?,
-            threshold: draft.slow_process_threshold.map(parse_slow_threshold).transpose()?,
+            threshold: draft.slow_process_threshold.map(parse_slow_session_threshold).transpose()?,
             user: parse_text_filter("user", draft.user, Self::MAX_TEXT_FILTER_LEN)?,
             host: parse_text_filter("host", draft.host, Self::MAX_TEXT_FILTER_LEN)?
                 .map(|host| HostPattern::parse(&host)),
@@ -307,12 +307,12 @@ fn parse_enum_value<T: Default>(
     })
 }
 
-fn parse_slow_threshold(given: i64) -> Result<SlowThreshold, SessionSelectionError> {
-    SlowThreshold::new(given).ok_or(SessionSelectionError::Range {
+fn parse_slow_session_threshold(given: i64) -> Result<SlowSessionThreshold, SessionSelectionError> {
+    SlowSessionThreshold::new(given).ok_or(SessionSelectionError::Range {
         field: "slow_process_threshold",
         given,
         min: 1,
-        max: i64::from(SlowThreshold::MAX_SECONDS),
+        max: i64::from(SlowSessionThreshold::MAX_SECONDS),
     })
 }
 

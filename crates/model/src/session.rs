@@ -34,7 +34,7 @@ impl Session {
     ///
     /// Converts negative and out-of-range values to 0.
     #[must_use]
-    pub fn sanitize_seconds(printed: i128) -> u64 {
+    pub fn sanitize_duration_seconds(printed: i128) -> u64 {
         if (0..=Self::MAX_SECONDS).contains(&printed) { u64::try_from(printed).unwrap_or(0) } else { 0 }
     }
 
@@ -144,10 +144,10 @@ mod tests {
 
     #[test]
     fn out_of_range_times_become_zero() {
-        assert_eq!(Session::sanitize_seconds(37), 37);
-        assert_eq!(Session::sanitize_seconds(-2), 0);
-        assert_eq!(Session::sanitize_seconds(4_294_967_295), 0);
-        assert_eq!(Session::sanitize_seconds(i128::from(u64::MAX)), 0);
-        assert_eq!(Session::sanitize_seconds(1_790_000_000), 0);
+        assert_eq!(Session::sanitize_duration_seconds(37), 37);
+        assert_eq!(Session::sanitize_duration_seconds(-2), 0);
+        assert_eq!(Session::sanitize_duration_seconds(4_294_967_295), 0);
+        assert_eq!(Session::sanitize_duration_seconds(i128::from(u64::MAX)), 0);
+        assert_eq!(Session::sanitize_duration_seconds(1_790_000_000), 0);
     }
 }

@@ -47,7 +47,7 @@ const MAX_BUFFERED_RESULT_BYTES: usize = 256 << 20;
 /// Memory overhead per buffered row in bytes, in addition to the row data.
 const BUFFERED_ROW_OVERHEAD_BYTES: usize = 64;
 /// Maximum packet size that the client advertises to the server: 1 GiB, the upper limit of `max_allowed_packet`.
-const ANNOUNCED_MAX_PACKET_BYTES: u32 = 1 << 30;
+const CLIENT_MAX_PACKET_SIZE: u32 = 1 << 30;
 /// Idle time before the kernel sends the first TCP keepalive probe.
 const TCP_KEEPALIVE_IDLE_TIME: Duration = Duration::from_secs(30);
 /// ID of the collation `utf8mb4_general_ci`, which MySQL has supported since version 5.5.3.
@@ -137,7 +137,7 @@ impl Client {
         if encrypted {
             let request = SslRequest::new(
                 capabilities | CapabilityFlags::CLIENT_SSL,
-                ANNOUNCED_MAX_PACKET_BYTES,
+                CLIENT_MAX_PACKET_SIZE,
                 CONNECTION_COLLATION_ID,
             );
             packets.write_packet(&serialize_message(&request)).await?;
@@ -158,7 +158,7 @@ impl Client {
             Some(plugin),
             if encrypted { capabilities | CapabilityFlags::CLIENT_SSL } else { capabilities },
             Some(build_connection_attributes(&tag)),
-            ANNOUNCED_MAX_PACKET_BYTES,
+            CLIENT_MAX_PACKET_SIZE,
         );
         packets.write_packet(&serialize_message(&response)).await?;
         exchange.authenticate(&mut packets).await?;

@@ -213,7 +213,7 @@ impl ClockHistory {
     /// Corrects an age like [`Self::adjust_age`], but returns 0 if the corrected age is out of range.
     pub(crate) fn adjust_age_seconds(&self, reported: u64) -> u64 {
         let reported = i64::try_from(reported).unwrap_or(i64::MAX);
-        Session::sanitize_seconds(self.adjust_age(reported).into())
+        Session::sanitize_duration_seconds(self.adjust_age(reported).into())
     }
 
     /// Returns whether a clock step has been detected on the selected server.

@@ -58,10 +58,10 @@ impl Connection {
         let connected = timeout(limits.connect_timeout, RawConnection::connect(node, &address, limits.max_bytes)).await;
         let raw = connected
             .unwrap_or_else(|_| Err(failure::timeout_failure(&address, "connecting", limits.connect_timeout)))?;
-        Self::set_up_session(raw, node, permit, deadline, limits.max_bytes).await
+        Self::set_up_connection(raw, node, permit, deadline, limits.max_bytes).await
     }
 
-    async fn set_up_session(
+    async fn set_up_connection(
         mut raw: RawConnection,
         node: &NodeUrl,
         permit: ConnectionPermit,
@@ -137,7 +137,7 @@ pub(crate) async fn set_session_variables(
     'again: loop {
         for statement in set_up.build_set_statements() {
             match client.execute(&statement).await {
-                Err(error) if set_up.drop_refused_variable(&statement, &error) => continue 'again,
+                Err(error) if set_up.remove_refused_variable(&statement, &error) => continue 'again,
                 done => done?,
             }
         }

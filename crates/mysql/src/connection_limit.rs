@@ -62,7 +62,7 @@ impl ConnectionPermit {
     }
 
     /// Returns the purpose of the connection.
-    pub(crate) fn purpose(&self) -> ConnectionPurpose {
+    pub(crate) fn connection_purpose(&self) -> ConnectionPurpose {
         self.purpose
     }
 

@@ -9,7 +9,7 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
 use crate::{failure, statements};
-use statements::NO_SUCH_THREAD_ERROR;
+use statements::ER_NO_SUCH_THREAD;
 
 /// Maximum number of rows read from an execution plan, which has one row per table.
 const MAX_PLAN_ROWS: usize = 1000;
@@ -50,8 +50,8 @@ async fn run_explain(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<Exp
         },
     };
     let explained = match result {
-        Ok(lines) => ExplainOutcome::Plan(align_columns(&lines)),
-        Err(Error::Server(error)) if error.code == NO_SUCH_THREAD_ERROR => ExplainOutcome::NoSession,
+        Ok(lines) => ExplainOutcome::Plan(format_text_table(&lines)),
+        Err(Error::Server(error)) if error.code == ER_NO_SUCH_THREAD => ExplainOutcome::NoSession,
         Err(Error::Server(error)) if failure::is_server_timeout(&error) && connection.flavor == Flavor::MariaDb => {
             ExplainOutcome::NoPlan(
                 "The session did not return its plan within 7 s, because it waits for a lock or another resource."
@@ -84,7 +84,7 @@ fn read_row_cells(mut row: RowCells<'_>, width: usize) -> Result<Vec<String>, Er
 }
 
 /// Formats rows of cells as a text table with aligned columns.
-fn align_columns(lines: &[Vec<String>]) -> String {
+fn format_text_table(lines: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = Vec::new();
     for line in lines {
         for (column, cell) in line.iter().enumerate() {
@@ -110,7 +110,7 @@ mod tests {
     fn plan_columns_are_aligned() {
         let lines = [vec!["id", "table"], vec!["1", "Städte"], vec!["10", "t"]];
         let lines = lines.map(|line| line.into_iter().map(str::to_owned).collect());
-        assert_eq!(align_columns(&lines), "id  table\n1   Städte\n10  t");
-        assert_eq!(align_columns(&[]), "");
+        assert_eq!(format_text_table(&lines), "id  table\n1   Städte\n10  t");
+        assert_eq!(format_text_table(&[]), "");
     }
 }

@@ -35,7 +35,7 @@ fn parse_transaction(block: &[&str]) -> Option<Transaction> {
     let waits = locks.starts_with("LOCK WAIT ");
     let waited = rest.iter().find_map(|line| parse_lock_wait_seconds(line));
     Some(Transaction {
-        session_id: parse_number_after(session, " thread id ")?,
+        session_id: parse_number_after_marker(session, " thread id ")?,
         id: id.parse().ok()?,
         state: if waits {
             Transaction::LOCK_WAIT_STATE.into()
@@ -44,28 +44,28 @@ fn parse_transaction(block: &[&str]) -> Option<Transaction> {
         } else {
             Transaction::RUNNING_STATE.into()
         },
-        seconds: Session::sanitize_seconds(parse_number_before(state, " sec").unwrap_or(0).into()),
-        lock_wait_seconds: waits.then(|| Session::sanitize_seconds(waited.unwrap_or(0).into())),
-        rows_locked: parse_number_before(locks, " row lock(s)").unwrap_or(0),
+        seconds: Session::sanitize_duration_seconds(parse_number_before_marker(state, " sec").unwrap_or(0).into()),
+        lock_wait_seconds: waits.then(|| Session::sanitize_duration_seconds(waited.unwrap_or(0).into())),
+        rows_locked: parse_number_before_marker(locks, " row lock(s)").unwrap_or(0),
         tables_locked: None,
-        rows_modified: parse_number_after(locks, "undo log entries ").unwrap_or(0),
+        rows_modified: parse_number_after_marker(locks, "undo log entries ").unwrap_or(0),
     })
 }
 
 /// Parses the duration of a lock wait, in seconds. MySQL prints seconds; MariaDB prints microseconds.
 fn parse_lock_wait_seconds(line: &str) -> Option<u64> {
-    parse_number_before(line, " SEC FOR THIS LOCK TO BE GRANTED")
-        .or_else(|| Some(parse_number_before(line, " us FOR THIS LOCK TO BE GRANTED")? / 1_000_000))
+    parse_number_before_marker(line, " SEC FOR THIS LOCK TO BE GRANTED")
+        .or_else(|| Some(parse_number_before_marker(line, " us FOR THIS LOCK TO BE GRANTED")? / 1_000_000))
 }
 
 /// Parses the number immediately before `mark` in `text`.
-fn parse_number_before(text: &str, mark: &str) -> Option<u64> {
+fn parse_number_before_marker(text: &str, mark: &str) -> Option<u64> {
     let (before, _) = text.split_once(mark)?;
     before.rsplit(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// Parses the number immediately after `mark` in `text`.
-fn parse_number_after(text: &str, mark: &str) -> Option<u64> {
+fn parse_number_after_marker(text: &str, mark: &str) -> Option<u64> {
     let (_, after) = text.split_once(mark)?;
     after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }

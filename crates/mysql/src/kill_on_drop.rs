@@ -19,10 +19,10 @@ use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::own_sessions::OwnSession;
 use crate::raw_connection::RawConnection;
 use crate::{failure, process_list, statements};
-use statements::NO_SUCH_THREAD_ERROR;
+use statements::ER_NO_SUCH_THREAD;
 
 /// Running kill tasks in this process. A kill task may outlive the connection whose statement it kills.
-static PENDING_KILLS: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
+static PENDING_KILL_TASKS: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
 
 /// Delay before each kill attempt. An unresponsive server may recover between two attempts.
 /// The next read operation on the node waits for the last kill attempt to finish.
@@ -100,15 +100,15 @@ impl Drop for KillOnDropGuard {
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        PENDING_KILLS.spawn_on(kill_abandoned_statement(abandoned), &runtime);
+        PENDING_KILL_TASKS.spawn_on(kill_abandoned_statement(abandoned), &runtime);
     }
 }
 
 /// Waits for all kill tasks to finish, but no longer than `limit`. Call this function before the process exits.
 pub async fn wait_for_pending_kills(limit: Duration) {
-    PENDING_KILLS.close();
-    let _ = timeout(limit, PENDING_KILLS.wait()).await;
-    PENDING_KILLS.reopen();
+    PENDING_KILL_TASKS.close();
+    let _ = timeout(limit, PENDING_KILL_TASKS.wait()).await;
+    PENDING_KILL_TASKS.reopen();
 }
 
 async fn kill_abandoned_statement(abandoned: AbandonedStatement) {
@@ -169,7 +169,7 @@ async fn kill_abandoned_statement(abandoned: AbandonedStatement) {
 async fn open_control_connection(
     abandoned: &AbandonedStatement,
 ) -> Result<(Option<ConnectionPermit>, RawConnection), Failure> {
-    let permit = match abandoned.permit.purpose() {
+    let permit = match abandoned.permit.connection_purpose() {
         ConnectionPurpose::Reading => Some(
             ConnectionPermit::acquire(
                 abandoned.permit.address(),
@@ -205,8 +205,8 @@ async fn attempt_kill(
         [] => KillAttemptOutcome::Ended,
         // If two sessions run a statement with the same tag, one of the tags is forged.
         [_, _, ..] => KillAttemptOutcome::Unidentified,
-        [id] => match control.client.execute(&statements::kill_connection_statement(id)).await {
-            Err(Error::Server(error)) if error.code == NO_SUCH_THREAD_ERROR => KillAttemptOutcome::Ended,
+        [id] => match control.client.execute(&statements::kill_connection_sql(id)).await {
+            Err(Error::Server(error)) if error.code == ER_NO_SUCH_THREAD => KillAttemptOutcome::Ended,
             sent => sent.map(|()| KillAttemptOutcome::Killed).map_err(failed)?,
         },
     };

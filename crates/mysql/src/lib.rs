@@ -71,13 +71,13 @@ pub use kill::{
 };
 pub use kill_on_drop::wait_for_pending_kills;
 pub use limits::ReadLimits;
-pub use locks::{read_lock_waits, read_lock_waits_with_instance};
+pub use locks::{read_lock_waits, read_locks_for_kill};
 pub use own_sessions::set_installation_marker;
 pub use rollbacks::{Rollback, read_rollbacks};
-pub use sampling::{SampleCache, SessionSample, sample_sessions};
+pub use sampling::{SampleCache, SessionSample, take_session_sample};
 pub use server_instance::{InvalidServerInstance, ServerInstance};
 pub use session_detail::{DetailedSession, read_session_detail};
 pub use snapshot::{
     EncodedRows, OutputFormat, SessionScope, Snapshot, SnapshotSummary, StatementForm, take_detailed_snapshot,
-    take_snapshot, take_snapshot_in_scope, take_snapshot_with_instance,
+    take_snapshot, take_snapshot_for_kill, take_snapshot_with_scope,
 };

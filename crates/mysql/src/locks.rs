@@ -29,9 +29,9 @@ use crate::transactions::TransactionReadResult;
 use crate::{doctor, failure, lost_instrumentation, privileges, process_list, transactions};
 use capabilities::LockTableAccess;
 use metadata_locks::RawMetadataLock;
-use raw_row_wait::RawRowWait;
+use raw_row_wait::RawRowLockWait;
 pub(crate) use session_role::classify_session;
-pub(crate) use threads::ThreadMap;
+pub(crate) use threads::SessionIdsByThread;
 use xa_prepared::PreparedTransaction;
 
 /// Maximum number of bytes stored per statement. Table names beyond this position are not parsed.
@@ -44,19 +44,18 @@ const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 /// Fails after the read timeout.
 /// If this function fails or its future is dropped, Clew kills the statement that it was running on the server.
 pub async fn read_lock_waits(node: &NodeUrl, limits: &ReadLimits) -> Result<LockSnapshot, Failure> {
-    run_with_timeout(node, limits, async { read_locks_over_connection(Connection::open(node, limits).await?).await })
-        .await
+    run_with_timeout(node, limits, async { read_lock_snapshot(Connection::open(node, limits).await?).await }).await
 }
 
 /// Reads a node's lock waits and server instance, for callers that kill sessions. See [`read_lock_waits`].
-pub async fn read_lock_waits_with_instance(
+pub async fn read_locks_for_kill(
     node: &NodeUrl,
     limits: &ReadLimits,
 ) -> Result<(ServerInstance, LockSnapshot), Failure> {
     let reading = async {
         let mut connection = Connection::open(node, limits).await?;
         let server = connection.read_server_instance().await?;
-        Ok((server, read_locks_over_connection(connection).await?))
+        Ok((server, read_lock_snapshot(connection).await?))
     };
     run_with_timeout(node, limits, reading).await
 }
@@ -71,24 +70,24 @@ async fn run_with_timeout<T>(
         .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading lock waits", limits.read_timeout)))
 }
 
-async fn read_locks_over_connection(mut connection: Connection) -> Result<LockSnapshot, Failure> {
-    let observed = query_lock_observations(&mut connection, None).await?;
+async fn read_lock_snapshot(mut connection: Connection) -> Result<LockSnapshot, Failure> {
+    let observed = query_lock_snapshot(&mut connection, None).await?;
     connection.close().await;
     Ok(observed)
 }
 
 /// Reads the lock waits over an existing connection.
 /// Also reads the latest statements of `extra_session`, even if that session does not block any other session.
-pub(crate) async fn query_lock_observations(
+pub(crate) async fn query_lock_snapshot(
     connection: &mut Connection,
     extra_session: Option<u64>,
 ) -> Result<LockSnapshot, Failure> {
     let limitations = doctor::find_process_list_limitations(connection).await?;
     let locks = LockTables::read(connection, limitations).await?;
-    let lock_waits = transactions::lock_wait_seconds_by_session(&locks.transactions);
+    let lock_waits = transactions::lock_wait_durations(&locks.transactions);
     let sessions = read_observed_sessions(connection, &locks.threads, &lock_waits).await?;
     let capabilities = locks.capabilities;
-    let (mut observed, threads) = locks.into_lock_observations(sessions);
+    let (mut observed, threads) = locks.into_lock_snapshot(sessions);
     observed.limitations.append(&mut connection.limitations);
     if capabilities.performance_schema {
         observed.limitations.extend(lost_instrumentation::detect_lost_instrumentation(connection).await?);
@@ -109,14 +108,14 @@ pub(crate) async fn query_lock_observations(
 #[derive(Debug)]
 pub(crate) struct LockTables {
     pub(crate) transactions: Vec<Transaction>,
-    pub(crate) threads: ThreadMap,
+    pub(crate) threads: SessionIdsByThread,
     /// One limitation for each lock table that could not be read.
     pub(crate) limitations: Vec<Limitation>,
     /// Reason why performance_schema is unreadable, or `None` if it is readable.
     pub(crate) unreadable: Option<Limitation>,
     capabilities: LockTableAccess,
     prepared: Vec<PreparedTransaction>,
-    row_waits: Vec<RawRowWait>,
+    row_waits: Vec<RawRowLockWait>,
     metadata_locks: Vec<RawMetadataLock>,
 }
 
@@ -137,9 +136,11 @@ impl LockTables {
         .await?;
         let row_waits = match connection.flavor {
             _ if !may_have_lock_waits(&transactions) => Vec::new(),
-            Flavor::MySql if capabilities.performance_schema => mysql_row_waits::read_row_waits(connection).await?,
+            Flavor::MySql if capabilities.performance_schema => {
+                mysql_row_waits::read_row_lock_waits(connection).await?
+            }
             Flavor::MySql => Vec::new(),
-            Flavor::MariaDb => mariadb_row_waits::read_row_waits(connection, &transactions).await?,
+            Flavor::MariaDb => mariadb_row_waits::read_row_lock_waits(connection, &transactions).await?,
         };
         let metadata_locks = metadata_locks::read_metadata_locks(connection, capabilities).await?;
         let threads = threads::read_threads(connection, capabilities).await?;
@@ -162,7 +163,7 @@ impl LockTables {
 
     /// Joins the lock tables with the sessions.
     /// Returns the data for the wait graph and the map from thread ids to session ids.
-    pub(crate) fn into_lock_observations(self, sessions: Vec<ObservedSession>) -> (LockSnapshot, ThreadMap) {
+    pub(crate) fn into_lock_snapshot(self, sessions: Vec<ObservedSession>) -> (LockSnapshot, SessionIdsByThread) {
         let Self { transactions, threads, limitations, capabilities, prepared, row_waits, metadata_locks, .. } = self;
         let busy = transactions.iter().map(|transaction| transaction.session_id).collect();
         let mut row_waits: Vec<InnoDbLockWait> =
@@ -253,7 +254,7 @@ fn to_observed_transactions(
 
 async fn read_observed_sessions(
     connection: &mut Connection,
-    threads: &ThreadMap,
+    threads: &SessionIdsByThread,
     lock_waits: &HashMap<u64, u64>,
 ) -> Result<Vec<ObservedSession>, Failure> {
     let address = connection.address.clone();

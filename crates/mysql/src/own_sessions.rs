@@ -239,7 +239,7 @@ impl OwnSessionFilter {
 
     /// Returns the connection id under which the process list shows the connection that is reading it.
     /// Returns `None` if the connection is not in the process list, for example because the list is another server's.
-    pub(crate) fn listed_connection_id(&self) -> Option<u64> {
+    pub(crate) fn process_list_connection_id(&self) -> Option<u64> {
         self.listed
     }
 }
@@ -298,7 +298,7 @@ mod tests {
         };
         let behind_proxy = with(session(99, "198.51.100.1:9"), format!("/* {} */ SELECT 1", other.connection_tag()));
         assert!(filter.is_own_session(&behind_proxy));
-        assert_eq!(filter.listed_connection_id(), None, "the statement of another connection");
+        assert_eq!(filter.process_list_connection_id(), None, "the statement of another connection");
         let forged = Session { user: b"app".to_vec(), ..behind_proxy.clone() };
         assert!(!filter.is_own_session(&forged), "another account repeats a statement");
         let quoted = with(session(98, "198.51.100.1:9"), format!("SELECT '/* {} */'", other.connection_tag()));
@@ -306,7 +306,7 @@ mod tests {
         let itself =
             with(session(97, "198.51.100.1:8"), format!("/* {} */ SHOW FULL PROCESSLIST", own.connection_tag()));
         assert!(filter.is_own_session(&itself));
-        assert_eq!(filter.listed_connection_id(), Some(97));
+        assert_eq!(filter.process_list_connection_id(), Some(97));
         assert!(filter.is_own_session(&session(97, "198.51.100.1:8")), "its address in the list is known now");
         assert!(!filter.is_own_session(&session(97, "198.51.100.1:7")));
     }

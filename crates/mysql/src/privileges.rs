@@ -4,7 +4,7 @@ use clew_model::{Failure, FailureKind, Limitation, LimitationKind};
 
 use crate::connection::Connection;
 use crate::statements;
-use crate::transactions::CANNOT_CONVERT_TEXT_ERROR;
+use crate::transactions::ER_CANNOT_CONVERT_STRING;
 
 /// Reads the connection's MySQL account, in the form `user@host`.
 pub(crate) async fn read_current_account(connection: &mut Connection) -> Result<String, Failure> {
@@ -22,11 +22,11 @@ where
 }
 
 /// Runs a statement that requires a privilege and returns whether the account has the privilege.
-/// Returns false on any server error except [`CANNOT_CONVERT_TEXT_ERROR`], which occurs after the privilege check.
+/// Returns false on any server error except [`ER_CANNOT_CONVERT_STRING`], which occurs after the privilege check.
 pub(crate) async fn run_privilege_probe(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
     match connection.query_all::<mysql_common::Row>(probe).await {
         Ok(_) => Ok(true),
-        Err(crate::client::Error::Server(error)) => Ok(error.code == CANNOT_CONVERT_TEXT_ERROR),
+        Err(crate::client::Error::Server(error)) => Ok(error.code == ER_CANNOT_CONVERT_STRING),
         Err(error) => Err(connection.to_failure(&error)),
     }
 }

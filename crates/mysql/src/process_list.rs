@@ -17,7 +17,7 @@ const SESSION_OVERHEAD_BYTES: usize = size_of::<Session>() + 5 * 16;
 pub(crate) const MAX_SESSION_ROW_BYTES: usize = (64 << 20) + (4 << 10);
 
 /// Reads the rows of a process list one at a time.
-pub(crate) struct SessionRows<'a> {
+pub(crate) struct ProcessListReader<'a> {
     rows: ResultSetRows<'a>,
     /// Number of rows truncated because they exceeded the row size limit.
     truncated: u64,
@@ -26,7 +26,7 @@ pub(crate) struct SessionRows<'a> {
 }
 
 /// Queries all sessions that are visible to the account. Reads at most `max_row` bytes of each row.
-pub(crate) async fn query_sessions(client: &mut Client, max_row: usize) -> Result<SessionRows<'_>, Error> {
+pub(crate) async fn query_sessions(client: &mut Client, max_row: usize) -> Result<ProcessListReader<'_>, Error> {
     query_session_rows(client, statements::PROCESS_LIST_QUERY, max_row).await
 }
 
@@ -35,15 +35,19 @@ pub(crate) async fn query_sessions(client: &mut Client, max_row: usize) -> Resul
 pub(crate) async fn query_performance_schema_sessions(
     client: &mut Client,
     max_row: usize,
-) -> Result<SessionRows<'_>, Error> {
+) -> Result<ProcessListReader<'_>, Error> {
     query_session_rows(client, statements::PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY, max_row).await
 }
 
-async fn query_session_rows<'a>(client: &'a mut Client, query: &str, max_row: usize) -> Result<SessionRows<'a>, Error> {
-    Ok(SessionRows { rows: client.query(query, max_row).await?, truncated: 0, clamped: 0 })
+async fn query_session_rows<'a>(
+    client: &'a mut Client,
+    query: &str,
+    max_row: usize,
+) -> Result<ProcessListReader<'a>, Error> {
+    Ok(ProcessListReader { rows: client.query(query, max_row).await?, truncated: 0, clamped: 0 })
 }
 
-impl SessionRows<'_> {
+impl ProcessListReader<'_> {
     /// Returns the next session, or `None` after the last session.
     pub(crate) async fn next(&mut self) -> Result<Option<Session>, Error> {
         let Some(cells) = self.rows.next().await? else { return Ok(None) };
@@ -103,7 +107,7 @@ fn parse_session(mut cells: RowCells<'_>) -> Result<(Session, bool), Error> {
     let (database, command) = (cell()?.map(<[u8]>::to_vec), cell()?.unwrap_or_default().to_vec());
     let printed = cell()?;
     let time: Option<i64> = parse_number(printed);
-    let seconds = time.map_or(0, |seconds| Session::sanitize_seconds(seconds.into()));
+    let seconds = time.map_or(0, |seconds| Session::sanitize_duration_seconds(seconds.into()));
     let is_clamped = printed.is_some() && time != Some(seconds.cast_signed());
     let (state, statement) = (cell()?.map(<[u8]>::to_vec), cell()?.map(<[u8]>::to_vec));
     Ok((Session { id, user, host, database, command, seconds, state, statement }, is_clamped))

@@ -13,8 +13,8 @@ use crate::own_sessions::{OwnSession, OwnSessionFilter};
 use crate::{failure, refused_logins, statements};
 
 /// Error code: the server has reached `max_connections`.
-const TOO_MANY_CONNECTIONS_ERROR: u16 = 1040;
-/// Delays before each login retry after [`TOO_MANY_CONNECTIONS_ERROR`].
+const ER_CON_COUNT_ERROR: u16 = 1040;
+/// Delays before each login retry after [`ER_CON_COUNT_ERROR`].
 /// Their sum is longer than most bursts of connections last.
 const CONNECT_RETRY_DELAYS: [Duration; 3] =
     [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
@@ -49,7 +49,7 @@ impl RawConnection {
         let mut delays = CONNECT_RETRY_DELAYS.iter();
         loop {
             match Self::connect_once(node, &addresses, max_bytes).await {
-                Err(Error::Server(error)) if error.code == TOO_MANY_CONNECTIONS_ERROR => {
+                Err(Error::Server(error)) if error.code == ER_CON_COUNT_ERROR => {
                     let Some(delay) = delays.next() else {
                         return Err(failure::too_many_connections_failure(&error, address));
                     };
@@ -101,6 +101,6 @@ impl RawConnection {
     /// A proxy might route the process list query and the kill to different servers.
     /// Callers must first pass every session in the process list, including this connection's own, to `filter`.
     pub(crate) fn is_direct(&self, filter: &OwnSessionFilter) -> bool {
-        self.handshake_id_matches() && filter.listed_connection_id() == Some(self.id)
+        self.handshake_id_matches() && filter.process_list_connection_id() == Some(self.id)
     }
 }

@@ -18,7 +18,7 @@ use tokio::time::{sleep, timeout};
 use crate::clock::{self, LocalTimeAge};
 use crate::connection::Connection;
 use crate::limits::ReadLimits;
-use crate::transactions::{self, CANNOT_CONVERT_TEXT_ERROR, MISSING_PRIVILEGE_ERROR, TransactionReadResult};
+use crate::transactions::{self, ER_CANNOT_CONVERT_STRING, ER_SPECIFIC_ACCESS_DENIED_ERROR, TransactionReadResult};
 use crate::{failure, privileges, statements};
 
 /// Interval between two rollback samples.
@@ -58,12 +58,12 @@ pub async fn read_rollbacks(
     wanted: Option<&[u64]>,
     limits: &ReadLimits,
 ) -> Result<Vec<Rollback>, Failure> {
-    timeout(limits.read_timeout, failure::catch_panic(node, sample_rollbacks(node, wanted, limits)))
+    timeout(limits.read_timeout, failure::catch_panic(node, take_rollback_samples(node, wanted, limits)))
         .await
         .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading rollbacks", limits.read_timeout)))
 }
 
-async fn sample_rollbacks(
+async fn take_rollback_samples(
     node: &NodeUrl,
     wanted: Option<&[u64]>,
     limits: &ReadLimits,
@@ -72,7 +72,7 @@ async fn sample_rollbacks(
     let first = RollbackSample::read_rollback_sample(&mut connection, wanted).await?;
     let mut last = first.clone();
     for _ in 1..MAX_ROLLBACK_SAMPLES {
-        if last.rollbacks.iter().all(|rollback| first.rows_rolled_back_since(rollback) > 0) {
+        if last.rollbacks.iter().all(|rollback| first.rows_rolled_back_until(rollback) > 0) {
             break;
         }
         sleep(ROLLBACK_SAMPLE_INTERVAL).await;
@@ -83,7 +83,7 @@ async fn sample_rollbacks(
     let mut rollbacks: Vec<Rollback> = last
         .rollbacks
         .iter()
-        .map(|rollback| rollback.with_remaining_time(first.rows_rolled_back_since(rollback), passed))
+        .map(|rollback| rollback.with_remaining_time(first.rows_rolled_back_until(rollback), passed))
         .collect();
     rollbacks.sort_by_key(|rollback| (rollback.transaction_id, rollback.session_id));
     Ok(rollbacks)
@@ -112,7 +112,7 @@ impl RollbackSample {
     }
 
     /// Returns the number of rows rolled back between this sample and `now`.
-    fn rows_rolled_back_since(&self, now: &RollbackProgress) -> u64 {
+    fn rows_rolled_back_until(&self, now: &RollbackProgress) -> u64 {
         let before = self.rollbacks.iter().find(|before| before.is_same_transaction(now));
         before.map_or(0, |before| before.rollback.rows_modified.saturating_sub(now.rollback.rows_modified))
     }
@@ -149,7 +149,7 @@ async fn read_rollback_progress(connection: &mut Connection) -> Result<Vec<Rollb
             return compute_rollback_ages(connection, rows).await.map_err(|error| connection.to_failure(&error));
         }
         Err(Error::Server(error))
-            if error.code == MISSING_PRIVILEGE_ERROR || error.code == CANNOT_CONVERT_TEXT_ERROR => {}
+            if error.code == ER_SPECIFIC_ACCESS_DENIED_ERROR || error.code == ER_CANNOT_CONVERT_STRING => {}
         Err(error) => return Err(connection.to_failure(&error)),
     }
     match transactions::read_transactions(connection).await.map_err(|error| connection.to_failure(&error))? {
@@ -193,7 +193,9 @@ async fn compute_rollback_ages(
         None => HashMap::new(),
     };
     let age = |row: &RollbackRow| match started(row).and_then(|time| ages.get(&time)) {
-        Some(LocalTimeAge::Exact(age) | LocalTimeAge::Ambiguous(age, _)) => Session::sanitize_seconds((*age).into()),
+        Some(LocalTimeAge::Exact(age) | LocalTimeAge::Ambiguous(age, _)) => {
+            Session::sanitize_duration_seconds((*age).into())
+        }
         None => 0,
     };
     Ok(rows.into_iter().map(|row| RollbackProgress { age: age(&row), rollback: row.0 }).collect())

@@ -55,7 +55,7 @@ pub struct SessionSample {
 ///
 /// Fails after the read timeout.
 /// If this function fails or its future is dropped, Clew kills the statement that it was running on the server.
-pub async fn sample_sessions(
+pub async fn take_session_sample(
     node: &NodeUrl,
     cache: &mut SampleCache,
     threshold: u64,
@@ -189,7 +189,7 @@ async fn take_sample_with_locks(
     let found = read_sampled_sessions(connection, cache, open, threshold, Some(&mut parties)).await?;
     let stale_modes = locks.stale_lock_mode_limitation();
     let facts = parties.into_observed_sessions(connection.own_session_filter(), &locks.threads);
-    let (mut observed, _) = locks.into_lock_observations(facts);
+    let (mut observed, _) = locks.into_lock_snapshot(facts);
     observed.limitations.extend_from_slice(&cache.losses);
     let graph = build_wait_graph(&observed);
     let mut limitations = observed.limitations;
@@ -252,7 +252,7 @@ async fn read_sampled_sessions(
             parties.reset();
         }
     }
-    let lock_waits = found.open.lock_wait_seconds_by_session();
+    let lock_waits = found.open.lock_wait_durations();
     let flavor = connection.flavor;
     let is_unverified = |session: &&mut Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
@@ -306,7 +306,7 @@ async fn read_process_list(
     }
     let limitation = rows.clamped_age_limitation();
     connection.limitations.extend(limitation);
-    Ok(own.listed_connection_id().is_some())
+    Ok(own.process_list_connection_id().is_some())
 }
 
 fn omitted_session_limitation(omitted: u64, total: u64) -> Limitation {

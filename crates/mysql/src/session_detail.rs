@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::connection::Connection;
 use crate::limits::ReadLimits;
-use crate::locks::query_lock_observations;
+use crate::locks::query_lock_snapshot;
 use crate::statement_ages::{self, AgeCheckScope};
 use crate::{failure, process_list, statements};
 
@@ -54,7 +54,7 @@ async fn query_session_detail(
     limits: &ReadLimits,
 ) -> Result<Option<DetailedSession>, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let mut observed = query_lock_observations(&mut connection, Some(id)).await?;
+    let mut observed = query_lock_snapshot(&mut connection, Some(id)).await?;
     let found = read_process_list_row(&mut connection, id).await?;
     observed.limitations.append(&mut connection.limitations);
     observed.limitations.dedup();

@@ -19,7 +19,7 @@ use crate::flavor::Flavor;
 
 /// Server families that support a session variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ServerFamilies {
+enum ServerSupport {
     Both,
     MySql,
     MariaDb,
@@ -43,7 +43,7 @@ enum SessionVariableValue {
 pub(crate) struct SessionVariable {
     /// Name of the session variable, without a scope such as `SESSION`.
     name: &'static str,
-    servers: ServerFamilies,
+    servers: ServerSupport,
     setting: SessionVariableValue,
     /// Effect of an unexpected value on Clew's statements.
     reason: &'static str,
@@ -51,14 +51,14 @@ pub(crate) struct SessionVariable {
 
 const fn variable(
     name: &'static str,
-    servers: ServerFamilies,
+    servers: ServerSupport,
     setting: SessionVariableValue,
     reason: &'static str,
 ) -> SessionVariable {
     SessionVariable { name, servers, setting, reason }
 }
 
-use ServerFamilies::{Both, MariaDb, MySql};
+use ServerSupport::{Both, MariaDb, MySql};
 use SessionVariableValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, SecondsLeft};
 
 /// Maximum unsigned 64-bit integer, which means "no limit" for session variables that limit a size or count.
@@ -118,16 +118,16 @@ pub(crate) struct SessionVariableSetup {
 
 /// Server errors whose message names the session variable that was not set.
 /// The variable is unknown, read-only or global, or its value, type or scope is invalid.
-const VARIABLE_ERROR_CODES: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
+const REFUSED_VARIABLE_ERROR_CODES: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
 /// Error code for an unknown system variable.
-const UNKNOWN_VARIABLE_ERROR: u16 = 1193;
+const ER_UNKNOWN_SYSTEM_VARIABLE: u16 = 1193;
 
 impl SessionVariableSetup {
     /// Creates the setup for a connection whose deadline is `left` from now.
     pub(crate) fn new(flavor: Flavor, left: Duration) -> Self {
         let servers = match flavor {
-            Flavor::MySql => ServerFamilies::MySql,
-            Flavor::MariaDb => ServerFamilies::MariaDb,
+            Flavor::MySql => ServerSupport::MySql,
+            Flavor::MariaDb => ServerSupport::MariaDb,
         };
         let variables = SESSION_VARIABLES
             .iter()
@@ -154,13 +154,13 @@ impl SessionVariableSetup {
 
     /// Removes the session variable that made a `SET` statement fail.
     /// Returns false if the error was not caused by a session variable.
-    pub(crate) fn drop_refused_variable(&mut self, statement: &str, error: &Error) -> bool {
+    pub(crate) fn remove_refused_variable(&mut self, statement: &str, error: &Error) -> bool {
         let Error::Server(error) = error else { return false };
         let at = self.variables.iter().position(|variable| is_caused_by_variable(variable, statement, error));
         match at {
             Some(at) => {
                 let variable = self.variables.remove(at);
-                if error.code != UNKNOWN_VARIABLE_ERROR {
+                if error.code != ER_UNKNOWN_SYSTEM_VARIABLE {
                     self.refused.push(variable);
                 }
                 true
@@ -199,7 +199,7 @@ fn is_caused_by_variable(variable: &SessionVariable, statement: &str, error: &Se
     let alone = statement
         .strip_prefix("SET SESSION ")
         .is_some_and(|rest| !rest.contains(", SESSION ") && rest.split(' ').next() == Some(variable.name));
-    alone || (VARIABLE_ERROR_CODES.contains(&error.code) && error.message.contains(&quoted))
+    alone || (REFUSED_VARIABLE_ERROR_CODES.contains(&error.code) && error.message.contains(&quoted))
 }
 
 #[cfg(test)]
@@ -268,9 +268,9 @@ mod tests {
             Error::Server(error)
         };
         assert!(
-            set_up.drop_refused_variable("SET NAMES utf8mb4, …", &error()),
+            set_up.remove_refused_variable("SET NAMES utf8mb4, …", &error()),
             "one by one, the variable may be named"
         );
-        assert!(!set_up.drop_refused_variable("SET NAMES utf8mb4", &error()));
+        assert!(!set_up.remove_refused_variable("SET NAMES utf8mb4", &error()));
     }
 }

@@ -129,11 +129,11 @@ pub async fn take_snapshot(
     format: OutputFormat,
     limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
-    take_snapshot_in_scope(SessionScope::Users, node, selection, statements, format, limits).await
+    take_snapshot_with_scope(SessionScope::Users, node, selection, statements, format, limits).await
 }
 
 /// Takes a snapshot of a node's user sessions or of all its sessions. See [`take_snapshot`].
-pub async fn take_snapshot_in_scope(
+pub async fn take_snapshot_with_scope(
     scope: SessionScope,
     node: &NodeUrl,
     selection: &SessionSelection,
@@ -146,7 +146,7 @@ pub async fn take_snapshot_in_scope(
 }
 
 /// Takes a snapshot that includes the server instance, for callers that kill sessions. See [`take_snapshot`].
-pub async fn take_snapshot_with_instance(
+pub async fn take_snapshot_for_kill(
     node: &NodeUrl,
     selection: &SessionSelection,
     statements: StatementForm,

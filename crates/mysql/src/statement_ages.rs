@@ -123,7 +123,7 @@ pub(crate) async fn replace_with_timer_ages(
         }
         if let Some(seconds) = timers.age_seconds(session) {
             negative += u64::from(seconds < 0 && session.id != own);
-            session.seconds = Session::sanitize_seconds(seconds.into());
+            session.seconds = Session::sanitize_duration_seconds(seconds.into());
             continue;
         }
         unchecked.insert(session.id);
@@ -230,7 +230,7 @@ async fn read_statement_timers(
     let statement = match checked {
         AgeCheckScope::Busy if wanted.len() > MAX_SESSION_ID_LOOKUPS => statements::BUSY_THREADS_QUERY.to_owned(),
         AgeCheckScope::All if wanted.len() > MAX_THREAD_ID_LOOKUPS => statements::ALL_THREADS_QUERY.to_owned(),
-        _ => statements::threads_by_session_query(&to_sorted_ids(&wanted)),
+        _ => statements::session_threads_query(&to_sorted_ids(&wanted)),
     };
     let mut threads = read_session_threads(connection, &wanted, &statement).await?;
     // Look up sessions that have become idle since the process list was read.
@@ -240,7 +240,7 @@ async fn read_statement_timers(
             missing.remove(session);
         }
         threads.extend(
-            read_session_threads(connection, &missing, &statements::threads_by_session_query(&to_sorted_ids(&missing)))
+            read_session_threads(connection, &missing, &statements::session_threads_query(&to_sorted_ids(&missing)))
                 .await?,
         );
     }

@@ -46,18 +46,18 @@ pub(crate) const PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY: &str =
     "SELECT id, user, host, db, command, time, state, info FROM performance_schema.processlist";
 
 /// Kills a connection. Takes 1 ms. Requires no privileges if the connection belongs to the same account.
-pub(crate) fn kill_connection_statement(connection: u64) -> String {
+pub(crate) fn kill_connection_sql(connection: u64) -> String {
     format!("KILL {connection}")
 }
 
 /// Kills a connection's running statement. Takes 1 ms.
-pub(crate) fn kill_query_statement(connection: u64) -> String {
+pub(crate) fn kill_query_sql(connection: u64) -> String {
     format!("KILL QUERY {connection}")
 }
 
 /// Kills a statement by its statement id on MariaDB. Takes 1 ms.
 /// The server returns `ER_NO_SUCH_QUERY` (1957) if the statement has already ended.
-pub(crate) fn kill_query_id_statement(query: u64) -> String {
+pub(crate) fn kill_query_id_sql(query: u64) -> String {
     format!("KILL QUERY ID {query}")
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn statement_ids_query(connections: &[u64]) -> String {
 }
 
 /// Error code: the server has no connection with this id.
-pub(crate) const NO_SUCH_THREAD_ERROR: u16 = 1094;
+pub(crate) const ER_NO_SUCH_THREAD: u16 = 1094;
 
 /// Calls a kill procedure of a managed database service, for accounts that are not allowed to run `KILL`.
 /// The server returns `ER_SP_DOES_NOT_EXIST` (1305) if the procedure does not exist.
@@ -155,7 +155,7 @@ pub(crate) const METADATA_LOCK_INSTRUMENT_QUERY: &str =
 /// Reads InnoDB lock waits on MySQL. Takes 0.07 s for 5,051 waits.
 /// Requires the SELECT privilege on performance_schema.
 /// Sent only if a transaction may be waiting for a lock.
-pub(crate) const MYSQL_ROW_WAITS_QUERY: &str = "SELECT requesting_engine_lock_id, requesting_engine_transaction_id, \
+pub(crate) const MYSQL_LOCK_WAITS_QUERY: &str = "SELECT requesting_engine_lock_id, requesting_engine_transaction_id, \
      requesting_thread_id, blocking_engine_lock_id, blocking_engine_transaction_id, blocking_thread_id \
      FROM performance_schema.data_lock_waits";
 
@@ -186,18 +186,18 @@ pub(crate) fn locked_tables_query(transactions: &[u64]) -> String {
 /// Reads InnoDB lock waits on MariaDB. Takes 0.02 s for 5,051 waits.
 /// Requires the PROCESS privilege.
 /// Sent only if a transaction may be waiting for a lock.
-pub(crate) const MARIADB_ROW_WAITS_QUERY: &str = "SELECT requesting_trx_id, requested_lock_id, blocking_trx_id, \
+pub(crate) const MARIADB_LOCK_WAITS_QUERY: &str = "SELECT requesting_trx_id, requested_lock_id, blocking_trx_id, \
      blocking_lock_id FROM information_schema.innodb_lock_waits";
 
 /// Reads the InnoDB locks involved in lock waits on MariaDB, including the locked objects.
-/// Has the same cost as [`MARIADB_ROW_WAITS_QUERY`] and requires the same privileges.
+/// Has the same cost as [`MARIADB_LOCK_WAITS_QUERY`] and requires the same privileges.
 pub(crate) const MARIADB_ROW_LOCKS_QUERY: &str = "SELECT lock_id, lock_mode, lock_type, lock_table, lock_index, lock_data \
      FROM information_schema.innodb_locks";
 
 /// Reads the locks requested by waiting MariaDB transactions that have no transaction id.
 /// Costs as much as [`TRANSACTIONS_QUERY`] and requires the PROCESS privilege.
 /// Sent only if a waiting transaction has no transaction id.
-pub(crate) const WAITERS_WITHOUT_TRANSACTION_ID_QUERY: &str = "SELECT trx_mysql_thread_id, trx_requested_lock_id \
+pub(crate) const READ_ONLY_WAITERS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_requested_lock_id \
      FROM information_schema.innodb_trx WHERE trx_id = 0 AND trx_requested_lock_id IS NOT NULL";
 
 /// Reads granted and pending metadata locks. Takes 0.05 s with 2,500 open transactions.
@@ -319,7 +319,7 @@ pub(crate) const ALL_THREADS_QUERY: &str = "SELECT thread_id, processlist_id, in
 
 /// Reads the threads of the given sessions on MySQL. Takes 0.1 ms per session.
 /// Requires the same privileges as [`BUSY_THREADS_QUERY`].
-pub(crate) fn threads_by_session_query(sessions: &[u64]) -> String {
+pub(crate) fn session_threads_query(sessions: &[u64]) -> String {
     format!(
         "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads WHERE processlist_id IN ({})",
         join_with_commas(sessions)

@@ -17,12 +17,12 @@ use crate::connection::Connection;
 use crate::{innodb_status, statements};
 
 /// Error code: the account lacks a privilege, such as PROCESS.
-pub(crate) const MISSING_PRIVILEGE_ERROR: u16 = 1227;
+pub(crate) const ER_SPECIFIC_ACCESS_DENIED_ERROR: u16 = 1227;
 
 /// Error code: MySQL's `innodb_trx` cannot represent the text of a running statement.
 /// The table's statement column supports only characters of up to three bytes.
 /// A single running statement that contains an emoji makes the whole table unreadable (observed on 9.7.4).
-pub(crate) const CANNOT_CONVERT_TEXT_ERROR: u16 = 3854;
+pub(crate) const ER_CANNOT_CONVERT_STRING: u16 = 3854;
 
 /// Result of reading open transactions.
 #[derive(Debug)]
@@ -31,11 +31,11 @@ pub(crate) enum TransactionReadResult {
     Readable(Vec<Transaction>),
     /// The account cannot read transactions because it lacks the PROCESS privilege.
     Hidden,
-    /// Transactions from the InnoDB status, the fallback if [`CANNOT_CONVERT_TEXT_ERROR`] persists.
+    /// Transactions from the InnoDB status, the fallback if [`ER_CANNOT_CONVERT_STRING`] persists.
     FromStatus(Vec<Transaction>),
 }
 
-/// Maximum number of attempts to read `innodb_trx` if the server returns [`CANNOT_CONVERT_TEXT_ERROR`].
+/// Maximum number of attempts to read `innodb_trx` if the server returns [`ER_CANNOT_CONVERT_STRING`].
 /// Most statements that cause this error finish before the last attempt.
 const MAX_TRANSACTION_READ_ATTEMPTS: u32 = 5;
 const TRANSACTION_READ_RETRY_DELAY: Duration = Duration::from_millis(50);
@@ -47,10 +47,10 @@ pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<Tra
     for attempt in 1..=MAX_TRANSACTION_READ_ATTEMPTS {
         match connection.query_all::<TransactionRow>(statements::TRANSACTIONS_QUERY).await {
             Ok(rows) => return Ok(TransactionReadResult::Readable(compute_transaction_ages(connection, rows).await?)),
-            Err(Error::Server(error)) if error.code == MISSING_PRIVILEGE_ERROR => {
+            Err(Error::Server(error)) if error.code == ER_SPECIFIC_ACCESS_DENIED_ERROR => {
                 return Ok(TransactionReadResult::Hidden);
             }
-            Err(Error::Server(error)) if error.code == CANNOT_CONVERT_TEXT_ERROR => {
+            Err(Error::Server(error)) if error.code == ER_CANNOT_CONVERT_STRING => {
                 if attempt < MAX_TRANSACTION_READ_ATTEMPTS {
                     sleep(TRANSACTION_READ_RETRY_DELAY).await;
                 }
@@ -137,7 +137,7 @@ impl UncertainAgeCounter {
             }
         };
         self.negative += u64::from(age < -FUTURE_START_TOLERANCE_SECONDS);
-        Session::sanitize_seconds(age.into())
+        Session::sanitize_duration_seconds(age.into())
     }
 
     fn uncertain_age_limitations(&self) -> Vec<Limitation> {
@@ -186,8 +186,8 @@ impl TransactionsBySession {
     }
 
     /// Returns the duration of each session's InnoDB lock wait in seconds, by session id.
-    pub(crate) fn lock_wait_seconds_by_session(&self) -> HashMap<u64, u64> {
-        lock_wait_seconds_by_session(&self.0)
+    pub(crate) fn lock_wait_durations(&self) -> HashMap<u64, u64> {
+        lock_wait_durations(&self.0)
     }
 
     /// Returns the transaction of a session.
@@ -198,7 +198,7 @@ impl TransactionsBySession {
 }
 
 /// Returns the duration of each session's InnoDB lock wait in seconds, by session id.
-pub(crate) fn lock_wait_seconds_by_session(transactions: &[Transaction]) -> HashMap<u64, u64> {
+pub(crate) fn lock_wait_durations(transactions: &[Transaction]) -> HashMap<u64, u64> {
     let waits = |transaction: &Transaction| Some((transaction.session_id, transaction.lock_wait_seconds?));
     transactions.iter().filter_map(waits).collect()
 }

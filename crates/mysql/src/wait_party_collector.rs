@@ -6,7 +6,7 @@ use clew_diagnose::waits::{ObservedSession, is_lock_wait_state};
 use clew_model::Session;
 
 use crate::client::Error;
-use crate::locks::{ThreadMap, classify_session};
+use crate::locks::{SessionIdsByThread, classify_session};
 use crate::own_sessions::OwnSessionFilter;
 use crate::process_list::SessionMemoryCounter;
 
@@ -74,7 +74,11 @@ impl LockSessionCollector {
     }
 
     /// Returns the stored sessions with their roles.
-    pub(crate) fn into_observed_sessions(self, mut own: OwnSessionFilter, threads: &ThreadMap) -> Vec<ObservedSession> {
+    pub(crate) fn into_observed_sessions(
+        self,
+        mut own: OwnSessionFilter,
+        threads: &SessionIdsByThread,
+    ) -> Vec<ObservedSession> {
         let facts = |session: Session| {
             let role = classify_session(&session, own.is_own_session(&session), threads.is_applier(session.id));
             ObservedSession { role, session }

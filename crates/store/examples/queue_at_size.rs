@@ -102,7 +102,7 @@ impl BenchQueue {
             let claimed = self.store.claim_tasks(claim).await.unwrap().tasks.remove(0);
             elapsed += start.elapsed();
             let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
-            assert!(self.store.end_task(&claimed.task.request_id, claimed.fence, &failed).await.unwrap());
+            assert!(self.store.complete_task(&claimed.task.request_id, claimed.fence, &failed).await.unwrap());
         }
         elapsed / CLAIMS_PER_RUN
     }
@@ -118,7 +118,7 @@ impl BenchQueue {
                 selection: SessionSelection::default(),
                 masked: false,
             };
-            self.store.insert_task(&task, 9).await.unwrap();
+            self.store.enqueue_task(&task, 9).await.unwrap();
         }
         start.elapsed() / CLAIMS_PER_RUN
     }
@@ -150,7 +150,7 @@ impl BenchQueue {
             .collect();
         let start = Instant::now();
         for (project, instance, node) in &nodes {
-            assert_eq!(self.store.list_tasks_of_node(project, instance, node, 50).await.unwrap().len(), 1);
+            assert_eq!(self.store.list_node_tasks(project, instance, node, 50).await.unwrap().len(), 1);
         }
         start.elapsed() / READS_PER_RUN
     }

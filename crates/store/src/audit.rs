@@ -92,12 +92,12 @@ pub struct AuditProblem {
     /// Sequence number of the affected audit row, or of the first missing row.
     pub position: i64,
     /// Type of the problem.
-    pub fault: AuditFault,
+    pub fault: AuditProblemKind,
 }
 
 /// Type of an integrity problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuditFault {
+pub enum AuditProblemKind {
     /// The audit row was modified or inserted outside Clew.
     Changed,
     /// All audit rows from `position` to `through` (inclusive) are missing.
@@ -143,26 +143,32 @@ impl fmt::Display for AuditProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self.position;
         match self.fault {
-            AuditFault::Changed => write!(f, "row {at} was changed"),
-            AuditFault::Missing { through } if through == at => write!(f, "row {at} is missing"),
-            AuditFault::Missing { through } => write!(f, "rows {at} to {through} are missing"),
-            AuditFault::MissingBefore { first } => write!(f, "rows before {first} are missing, from {at} on"),
-            AuditFault::MissingAfter { last: Some(last) } => write!(f, "rows after {last} are missing, up to {at}"),
-            AuditFault::MissingAfter { last: None } => write!(f, "all rows are missing, up to {at}"),
-            AuditFault::OutOfOrder => write!(f, "row {at} does not follow the row before it: one of them was replaced"),
-            AuditFault::AfterChangedHead => {
+            AuditProblemKind::Changed => write!(f, "row {at} was changed"),
+            AuditProblemKind::Missing { through } if through == at => write!(f, "row {at} is missing"),
+            AuditProblemKind::Missing { through } => write!(f, "rows {at} to {through} are missing"),
+            AuditProblemKind::MissingBefore { first } => write!(f, "rows before {first} are missing, from {at} on"),
+            AuditProblemKind::MissingAfter { last: Some(last) } => {
+                write!(f, "rows after {last} are missing, up to {at}")
+            }
+            AuditProblemKind::MissingAfter { last: None } => write!(f, "all rows are missing, up to {at}"),
+            AuditProblemKind::OutOfOrder => {
+                write!(f, "row {at} does not follow the row before it: one of them was replaced")
+            }
+            AuditProblemKind::AfterChangedHead => {
                 write!(f, "before row {at} was written, the head had been changed: rows before it may be missing")
             }
-            AuditFault::HeadChanged => write!(f, "the head was changed: rows after {at} may be missing"),
-            AuditFault::CheckpointChanged => write!(f, "the checkpoint was changed: rows before {at} may be missing"),
-            AuditFault::RecordedRowMissing { at: seen } => {
+            AuditProblemKind::HeadChanged => write!(f, "the head was changed: rows after {at} may be missing"),
+            AuditProblemKind::CheckpointChanged => {
+                write!(f, "the checkpoint was changed: rows before {at} may be missing")
+            }
+            AuditProblemKind::RecordedRowMissing { at: seen } => {
                 write!(
                     f,
                     "row {at} is missing, which was the newest one at {}: the end of the audit was removed",
                     format_timestamp(seen)
                 )
             }
-            AuditFault::RecordedRowReplaced { at: seen } => {
+            AuditProblemKind::RecordedRowReplaced { at: seen } => {
                 write!(
                     f,
                     "row {at} is not the row that was the newest one at {}: the end of the audit was removed",

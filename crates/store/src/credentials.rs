@@ -66,12 +66,12 @@ pub struct NewTemporaryKey {
     pub expires_at: i64,
     /// Credentials that authenticated the request to create this temporary key.
     /// Inserting the temporary key fails if these credentials are no longer valid.
-    pub issued_for: IssuingCredentials,
+    pub issued_for: IssuingCredential,
 }
 
 /// Credentials that authenticated the request to create a temporary access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IssuingCredentials {
+pub enum IssuingCredential {
     /// Hash of the token. Revoking the token also revokes the temporary key.
     Token([u8; 32]),
     /// Permanent access key.

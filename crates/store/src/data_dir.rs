@@ -27,7 +27,7 @@ impl DataDir {
     }
 
     /// Returns the temporary path of the database file during initialisation.
-    pub(crate) fn unfinished_database_path(&self) -> PathBuf {
+    pub(crate) fn temporary_database_path(&self) -> PathBuf {
         self.root.join("clew.db.new")
     }
 
@@ -60,9 +60,9 @@ impl DataDir {
     }
 
     /// Removes files left behind by an interrupted initialisation.
-    pub(crate) fn remove_unfinished_files(&self) -> Result<(), StoreError> {
+    pub(crate) fn remove_initialisation_leftovers(&self) -> Result<(), StoreError> {
         let database = ["", "-journal", "-wal", "-shm"].map(|suffix| format!("clew.db.new{suffix}"));
-        for name in database.iter().map(String::as_str).chain([master_key::TEMPORARY_FILE_NAME]) {
+        for name in database.iter().map(String::as_str).chain([master_key::TEMPORARY_KEY_FILE_NAME]) {
             let path = self.root.join(name);
             if path.exists() {
                 fs::remove_file(&path).map_err(StoreError::file_error("remove", path))?;
@@ -73,14 +73,14 @@ impl DataDir {
 
     /// Creates an empty database file with mode 0600. SQLite creates its WAL files with the same mode.
     pub(crate) fn create_database_file(&self) -> Result<(), StoreError> {
-        let path = self.unfinished_database_path();
+        let path = self.temporary_database_path();
         let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         created.map(drop).map_err(StoreError::file_error("create", path))
     }
 
     /// Completes initialisation by renaming the database file to its final name and syncing the directory.
     pub(crate) fn finalize_database_file(&self) -> Result<(), StoreError> {
-        let database = self.unfinished_database_path();
+        let database = self.temporary_database_path();
         let renamed = File::open(&database)
             .and_then(|file| file.sync_all())
             .and_then(|()| fs::rename(&database, self.database_path()))

@@ -52,7 +52,7 @@ pub enum StoreError {
         dir: PathBuf,
     },
     /// An operation on a file in the data directory failed.
-    #[error("could not {action} {}: {source}{}", path.display(), io_error_remedy(source))]
+    #[error("could not {action} {}: {source}{}", path.display(), io_error_hint(source))]
     File {
         /// The failed operation.
         action: &'static str,
@@ -187,7 +187,7 @@ pub enum StoreError {
     },
     /// The kill task was not added because kill tasks are disabled for the instance.
     #[error("the kill switch of the instance is off; turn it on first")]
-    KillSwitchOff,
+    KillTasksDisabled,
     /// The kill task was not added because the instance already has the maximum number of running kill tasks.
     #[error("{limit} kill tasks of the instance are already running; stop one first")]
     TooManyKillTasks {
@@ -209,7 +209,7 @@ pub enum StoreError {
         limit: u32,
     },
     /// Writing a collection result failed. No partial result remains.
-    #[error("could not write the result {}: {source}{}", path.display(), io_error_remedy(source))]
+    #[error("could not write the result {}: {source}{}", path.display(), io_error_hint(source))]
     ResultWrite {
         /// Path of the file.
         path: PathBuf,
@@ -258,7 +258,7 @@ impl StoreError {
 }
 
 /// Returns the hint for an I/O error: an empty string, or a string that starts with "; ".
-fn io_error_remedy(error: &io::Error) -> &'static str {
+fn io_error_hint(error: &io::Error) -> &'static str {
     use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {
         StorageFull | QuotaExceeded | FileTooLarge => "; free some space there, or raise the quota",

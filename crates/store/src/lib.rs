@@ -55,10 +55,10 @@ mod version_tracker;
 mod versioned_cache;
 mod zones;
 
-pub use audit::{AuditCheckpoint, AuditFault, AuditFilter, AuditProblem, AuditRecord, AuditVerification};
+pub use audit::{AuditCheckpoint, AuditFilter, AuditProblem, AuditProblemKind, AuditRecord, AuditVerification};
 pub use clock::Clock;
 pub use credentials::{
-    AccessKey, AccessKeyRecord, IssuingCredentials, NewTemporaryKey, NewToken, StoredToken, TemporaryKeyValidity,
+    AccessKey, AccessKeyRecord, IssuingCredential, NewTemporaryKey, NewToken, StoredToken, TemporaryKeyValidity,
     TokenOrigin,
 };
 pub use error::StoreError;
@@ -69,10 +69,10 @@ pub use intelligent_kills::{
 pub use kill_tasks::{InstanceKillTasks, KillTask, KillTaskState, NewKillTask};
 pub use kills::{KillFilter, KillRecord, KillSource, NewKill, RecordedKillOutcome};
 pub use location::StoreLocation;
-pub use login_backoff::{LoginBackoff, LoginPermit, LoginTrigger, REQUESTED_RETRY_DELAY};
+pub use login_backoff::{LoginBackoff, LoginPermit, LoginTrigger, REQUESTED_LOGIN_RETRY_DELAY};
 pub use metadata::lockouts::AuthAttemptReservation;
 pub use metadata_copy::CopiedTable;
-pub use policies::{Attachment, Grantee, PolicyLimits, PolicyRecord, PolicyRef, StoredGrant, StoredPolicy};
+pub use policies::{Attachment, Grantee, PolicyLimits, PolicyRecord, PolicyRef, StoredPolicy, StoredPolicyGrant};
 pub use postgres::PostgresUrl;
 pub use read_cache::{CachedView, LockoutState};
 pub use results::{PublishedResult, ResultStore, ResultWriter, S3Settings, StoredObject, StoredResult};

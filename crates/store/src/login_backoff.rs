@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 /// Delay before the first retry after a refused login. Each further refusal doubles the delay.
-pub(crate) const FIRST_RETRY_DELAY: Duration = Duration::from_secs(30);
+pub(crate) const INITIAL_LOGIN_RETRY_DELAY: Duration = Duration::from_secs(30);
 /// Maximum delay before a refused login is retried.
-pub(crate) const MAX_RETRY_DELAY: Duration = Duration::from_hours(1);
+pub(crate) const MAX_LOGIN_RETRY_DELAY: Duration = Duration::from_hours(1);
 /// Minimum delay between a refused login and a login requested by a user.
-pub const REQUESTED_RETRY_DELAY: Duration = Duration::from_secs(10);
+pub const REQUESTED_LOGIN_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// Trigger of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginTrigger {
     /// Background login for a kill task, a collection retry or the live feed, delayed by the full backoff.
     Automatic,
-    /// Login requested by a user, delayed only by [`REQUESTED_RETRY_DELAY`] after a refused login.
+    /// Login requested by a user, delayed only by [`REQUESTED_LOGIN_RETRY_DELAY`] after a refused login.
     Requested,
 }
 
@@ -44,9 +44,9 @@ pub enum LoginPermit {
 }
 
 /// Returns the delay before the next login after the given number of consecutive refused logins.
-pub(crate) fn compute_retry_delay(refusals: u32) -> Duration {
+pub(crate) fn compute_login_retry_delay(refusals: u32) -> Duration {
     let doublings = refusals.saturating_sub(1).min(16);
-    FIRST_RETRY_DELAY.saturating_mul(1 << doublings).min(MAX_RETRY_DELAY)
+    INITIAL_LOGIN_RETRY_DELAY.saturating_mul(1 << doublings).min(MAX_LOGIN_RETRY_DELAY)
 }
 
 #[cfg(test)]
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn delays_double_up_to_an_hour() {
-        let delays = [1, 2, 3, 7, 8, 100, u32::MAX].map(|refusals| compute_retry_delay(refusals).as_secs());
+        let delays = [1, 2, 3, 7, 8, 100, u32::MAX].map(|refusals| compute_login_retry_delay(refusals).as_secs());
         assert_eq!(delays, [30, 60, 120, 1920, 3600, 3600, 3600]);
     }
 }

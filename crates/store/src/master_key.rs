@@ -11,19 +11,19 @@ use crate::error::StoreError;
 use crate::fsync::sync_directory;
 
 /// Environment variable that contains the master key. If it is set, the key file is ignored.
-const MASTER_KEY_VARIABLE: &str = "CLEW_MASTER_KEY";
+const MASTER_KEY_ENV: &str = "CLEW_MASTER_KEY";
 
 /// Environment variable that contains the next master key, for installations that set `CLEW_MASTER_KEY`.
-const NEXT_MASTER_KEY_VARIABLE: &str = "CLEW_NEW_MASTER_KEY";
+const NEXT_MASTER_KEY_ENV: &str = "CLEW_NEW_MASTER_KEY";
 
 /// Temporary name of the key file while it is being created.
-pub(crate) const TEMPORARY_FILE_NAME: &str = "master.key.new";
+pub(crate) const TEMPORARY_KEY_FILE_NAME: &str = "master.key.new";
 
 pub(crate) type MasterKey = Zeroizing<[u8; 32]>;
 
 /// Reads the master key from the environment or from the key file.
 pub(crate) fn read_master_key(file: &Path) -> Result<MasterKey, StoreError> {
-    match read_master_key_variable(MASTER_KEY_VARIABLE)? {
+    match read_master_key_variable(MASTER_KEY_ENV)? {
         Some(key) => Ok(key),
         None => read_master_key_file(file),
     }
@@ -48,7 +48,7 @@ fn read_master_key_file(file: &Path) -> Result<MasterKey, StoreError> {
 
 /// Reads the master key, or creates a key file if no key exists. Never overwrites an existing key.
 pub(crate) fn load_or_create_master_key(file: &Path) -> Result<MasterKey, StoreError> {
-    if read_master_key_variable(MASTER_KEY_VARIABLE)?.is_some() || file.exists() {
+    if read_master_key_variable(MASTER_KEY_ENV)?.is_some() || file.exists() {
         return read_master_key(file);
     }
     create_master_key(file)
@@ -64,7 +64,7 @@ fn create_master_key(file: &Path) -> Result<MasterKey, StoreError> {
 fn write_master_key(file: &Path, key: MasterKey) -> Result<MasterKey, StoreError> {
     let text = Zeroizing::new(format!("{}\n", hex::encode(key.as_slice())));
     // Remove the file left behind by an interrupted creation.
-    let temporary = parent_directory(file).join(TEMPORARY_FILE_NAME);
+    let temporary = parent_directory(file).join(TEMPORARY_KEY_FILE_NAME);
     if temporary.exists() {
         fs::remove_file(&temporary).map_err(StoreError::file_error("remove", temporary))?;
     }
@@ -81,9 +81,9 @@ pub(crate) fn next_master_key_path(file: &Path) -> PathBuf {
 
 /// Reads the next master key. Returns `None` if no key rotation is pending.
 pub(crate) fn read_next_master_key(file: &Path) -> Result<Option<MasterKey>, StoreError> {
-    let from_env = read_master_key_variable(NEXT_MASTER_KEY_VARIABLE)?;
+    let from_env = read_master_key_variable(NEXT_MASTER_KEY_ENV)?;
     let next = next_master_key_path(file);
-    if from_env.is_some() || read_master_key_variable(MASTER_KEY_VARIABLE)?.is_some() || !next.exists() {
+    if from_env.is_some() || read_master_key_variable(MASTER_KEY_ENV)?.is_some() || !next.exists() {
         return Ok(from_env);
     }
     read_master_key_file(&next).map(Some)
@@ -91,7 +91,7 @@ pub(crate) fn read_next_master_key(file: &Path) -> Result<Option<MasterKey>, Sto
 
 /// Reads or creates the next master key. When this function returns, the key is durable.
 pub(crate) fn load_or_create_next_master_key(file: &Path) -> Result<MasterKey, StoreError> {
-    let stored_in_file = read_master_key_variable(MASTER_KEY_VARIABLE)?.is_none();
+    let stored_in_file = read_master_key_variable(MASTER_KEY_ENV)?.is_none();
     let next_path = next_master_key_path(file);
     match read_next_master_key(file)? {
         // Store the key in the file because the environment variable is lost when this process exits.
@@ -100,8 +100,8 @@ pub(crate) fn load_or_create_next_master_key(file: &Path) -> Result<MasterKey, S
         None if stored_in_file => create_master_key(&next_path),
         None => Err(StoreError::MasterKey {
             reason: format!(
-                "{MASTER_KEY_VARIABLE} is set, so {NEXT_MASTER_KEY_VARIABLE} is required too: generate 64 hexadecimal digits (openssl rand -hex 32), store them \
-                 in a safe place and set {NEXT_MASTER_KEY_VARIABLE}"
+                "{MASTER_KEY_ENV} is set, so {NEXT_MASTER_KEY_ENV} is required too: generate 64 hexadecimal digits (openssl rand -hex 32), store them \
+                 in a safe place and set {NEXT_MASTER_KEY_ENV}"
             ),
         }),
     }
@@ -110,9 +110,9 @@ pub(crate) fn load_or_create_next_master_key(file: &Path) -> Result<MasterKey, S
 /// Replaces the current key file with the next key file.
 /// Keeps the current key file under another name because existing backups still need the key.
 /// Does nothing if the master key is set in an environment variable.
-pub(crate) fn promote_next_master_key(file: &Path) -> Result<(), StoreError> {
+pub(crate) fn activate_next_master_key(file: &Path) -> Result<(), StoreError> {
     let next = next_master_key_path(file);
-    if read_master_key_variable(MASTER_KEY_VARIABLE)?.is_some() || !next.exists() {
+    if read_master_key_variable(MASTER_KEY_ENV)?.is_some() || !next.exists() {
         return Ok(());
     }
     let before = file.with_extension(format!("key.before-{}", jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%6fZ")));
@@ -125,7 +125,7 @@ pub(crate) fn promote_next_master_key(file: &Path) -> Result<(), StoreError> {
 /// Writes the key file atomically, so that a crash does not leave a partial key file that Clew would reject.
 fn write_key_file(file: &Path, text: &str) -> io::Result<()> {
     let mut temporary =
-        tempfile::Builder::new().prefix(TEMPORARY_FILE_NAME).rand_bytes(0).tempfile_in(parent_directory(file))?;
+        tempfile::Builder::new().prefix(TEMPORARY_KEY_FILE_NAME).rand_bytes(0).tempfile_in(parent_directory(file))?;
     temporary.write_all(text.as_bytes())?;
     temporary.as_file().sync_all()?;
     temporary.persist_noclobber(file)?;
@@ -153,7 +153,7 @@ fn parse_master_key(text: &str) -> Option<MasterKey> {
 fn unreadable_key_error(file: &Path, error: &io::Error) -> StoreError {
     StoreError::MasterKey {
         reason: format!(
-            "{} cannot be read ({error}); restore it from a backup or set {MASTER_KEY_VARIABLE}: without the key, stored passwords cannot be decrypted",
+            "{} cannot be read ({error}); restore it from a backup or set {MASTER_KEY_ENV}: without the key, stored passwords cannot be decrypted",
             file.display()
         ),
     }

@@ -71,7 +71,7 @@ pub struct Attachment {
 
 /// Policy that applies to a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredGrant {
+pub struct StoredPolicyGrant {
     /// The policy.
     pub policy: StoredPolicy,
     /// Name of the group that the policy is attached to, or `None` for a direct attachment.
@@ -80,7 +80,7 @@ pub struct StoredGrant {
     pub project: Option<ProjectId>,
 }
 
-impl StoredGrant {
+impl StoredPolicyGrant {
     /// Returns the length of the policy document in bytes, or 0 for a built-in policy.
     #[must_use]
     pub fn document_len(&self) -> usize {

@@ -42,7 +42,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| new_migrator(MIGRATION_
 /// Maximum number of connections per process.
 const MAX_CONNECTIONS: u32 = 10;
 /// Maximum time to wait for a connection from the pool.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECTION_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum duration of an SQL statement. Without this timeout, a network partition would block the caller.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// PostgreSQL session settings for each connection.
@@ -52,10 +52,10 @@ const SESSION_SETTINGS: [(&str, &str); 3] =
 
 /// Acquires the write lock until the end of the transaction and returns the server time.
 /// The advisory lock key is the ASCII text "clew" as a number.
-const WRITE_LOCK_QUERY: &str =
+const ACQUIRE_WRITE_LOCK_SQL: &str =
     "SELECT pg_advisory_xact_lock(1668048247)::text, (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 /// Returns the server time as a Unix timestamp in milliseconds.
-const CLOCK_QUERY: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+const SELECT_SERVER_TIME: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 /// URL of a PostgreSQL database: `postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=…`.
 #[derive(Clone)]
@@ -112,12 +112,12 @@ pub(crate) async fn open_database(url: &PostgresUrl) -> Result<PostgresDatabase,
     let failed = StoreError::database_error("open the database");
     let pool = PgPoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .acquire_timeout(CONNECTION_ACQUIRE_TIMEOUT)
         .connect_with(url.0.clone())
         .await
         .map_err(&failed)?;
     MIGRATIONS.run(&pool).await.map_err(migration_error)?;
-    let now = sqlx::query_scalar(CLOCK_QUERY).fetch_one(&pool).await.map_err(failed)?;
+    let now = sqlx::query_scalar(SELECT_SERVER_TIME).fetch_one(&pool).await.map_err(failed)?;
     Ok(PostgresDatabase { pool, clock: DatabaseClock::new(now), writer: Arc::new(Semaphore::new(1)) })
 }
 
@@ -148,7 +148,7 @@ impl PostgresDatabase {
         let permit = with_statement_timeout(async { permit.await.map_err(|_| sqlx::Error::PoolClosed) }).await?;
         let mut transaction = with_statement_timeout(self.pool.begin()).await?;
         let (_, now): (String, i64) =
-            with_statement_timeout(sqlx::query_as(WRITE_LOCK_QUERY).fetch_one(&mut *transaction)).await?;
+            with_statement_timeout(sqlx::query_as(ACQUIRE_WRITE_LOCK_SQL).fetch_one(&mut *transaction)).await?;
         self.clock.set_server_time(now);
         Ok(PostgresTransaction::new_read_write(transaction, permit))
     }

@@ -52,7 +52,7 @@ impl Store {
         let _lock = serving_lock::acquire_serving_lock(&dir)?;
         let next = master_key::load_or_create_next_master_key(&dir.master_key_path())?;
         let summary = store.reseal_all_secrets(by, &Sealer::new(&next), &DerivedKeys::new(&next)).await?;
-        master_key::promote_next_master_key(&dir.master_key_path())?;
+        master_key::activate_next_master_key(&dir.master_key_path())?;
         store.close().await;
         Ok(summary)
     }

@@ -92,17 +92,17 @@ impl Store {
         if dir.is_initialised()? {
             return Err(already_initialised());
         }
-        dir.restrict_before_initialisation()?;
+        dir.restrict_uninitialised_directory()?;
         dir.create_directories()?;
         let _lock = serving_lock::acquire_serving_lock(&dir)?;
         if dir.is_initialised()? {
             return Err(already_initialised());
         }
-        dir.remove_unfinished_files()?;
+        dir.remove_initialisation_leftovers()?;
         let database = match &location.metadata_url {
             None => {
                 dir.create_database_file()?;
-                Database::create_sqlite(&dir.unfinished_database_path()).await?
+                Database::create_sqlite(&dir.temporary_database_path()).await?
             }
             Some(url) => {
                 let database = Database::connect_postgres(url).await?;
@@ -146,13 +146,13 @@ impl Store {
         let region = metadata::read_setting(&database, REGION_SETTING).await?.unwrap_or_default();
         let region = String::from_utf8(region).map_err(StoreError::damaged_value_error("region"))?;
         let store = Self::from_parts(database.clone(), &key, &dir, region.clone());
-        match (store.check_master_key().await, master_key::read_next_master_key(&dir.master_key_path())?) {
+        match (store.verify_master_key().await, master_key::read_next_master_key(&dir.master_key_path())?) {
             (Ok(()), _) => Ok(store),
             // A rotation has changed the database but not yet the master key on this machine.
             (Err(StoreError::WrongMasterKey), Some(next)) => {
                 let store = Self::from_parts(database, &next, &dir, region);
-                store.check_master_key().await?;
-                master_key::promote_next_master_key(&dir.master_key_path())?;
+                store.verify_master_key().await?;
+                master_key::activate_next_master_key(&dir.master_key_path())?;
                 Ok(store)
             }
             (Err(error), _) => Err(error),

@@ -2,13 +2,13 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use crate::raw_client::{Charset, RawSession};
+use crate::raw_client::{ClientCharset, RawSession};
 use crate::server::Server;
 
 /// Inserts the first 8 rows.
-const INSERT_FIRST_ROWS_STATEMENT: &str = "INSERT INTO big.t (a) VALUES (1), (2), (3), (4), (5), (6), (7), (8)";
+const INSERT_INITIAL_ROWS: &str = "INSERT INTO big.t (a) VALUES (1), (2), (3), (4), (5), (6), (7), (8)";
 /// Doubles the number of rows in table `big.t`.
-const DOUBLE_ROWS_STATEMENT: &str = "INSERT INTO big.t (a) SELECT (a * 7 + id) % 100003 FROM big.t";
+const DUPLICATE_ALL_ROWS: &str = "INSERT INTO big.t (a) SELECT (a * 7 + id) % 100003 FROM big.t";
 
 /// Opens a session for the passwordless account `user` and begins a large transaction.
 /// The transaction inserts 8 rows into the new table `big.t` and doubles the number of rows `doublings` times.
@@ -18,11 +18,11 @@ pub async fn open_big_transaction(server: &Server, user: &str, doublings: u32) -
     let table = "CREATE TABLE big.t (id INT AUTO_INCREMENT PRIMARY KEY, a INT, KEY (a))";
     server.run(&["CREATE DATABASE big", table, &grant]).await?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
-    let mut session = RawSession::open(address, user, None, Charset::Utf8mb4).await?;
+    let mut session = RawSession::open(address, user, None, ClientCharset::Utf8mb4).await?;
     session.execute("START TRANSACTION").await?;
-    session.execute(INSERT_FIRST_ROWS_STATEMENT).await?;
+    session.execute(INSERT_INITIAL_ROWS).await?;
     for _ in 0..doublings {
-        session.execute(DOUBLE_ROWS_STATEMENT).await?;
+        session.execute(DUPLICATE_ALL_ROWS).await?;
     }
     Ok(session)
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::flavor::{Flavor, root_user_arguments};
+use crate::flavor::{Flavor, run_as_root_arguments};
 use crate::server_error::ServerError;
 use crate::toolchain;
 
@@ -52,7 +52,7 @@ fn initialize_data_dir(flavor: Flavor, folder: &Path) -> Result<(), ServerError>
     let folder = folder.display();
     match flavor {
         Flavor::MariaDb => run_command(
-            Command::new("mariadb-install-db").arg("--no-defaults").args(root_user_arguments()).args([
+            Command::new("mariadb-install-db").arg("--no-defaults").args(run_as_root_arguments()).args([
                 &format!("--datadir={folder}"),
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",

@@ -8,12 +8,12 @@ use crate::idle::raise_open_file_limit;
 
 /// Running fake MySQL servers that share a connection counter. Dropping the fleet stops all servers.
 #[derive(Debug)]
-pub struct FakeFleet {
+pub struct FakeServerFleet {
     nodes: Vec<FakeServer>,
     connections: Arc<ConnectionCounter>,
 }
 
-impl FakeFleet {
+impl FakeServerFleet {
     /// Starts `nodes` fake MySQL servers with the same options.
     /// Each server uses one file descriptor for its listening socket and one for each connection.
     pub async fn start(nodes: usize, options: FakeServerOptions) -> io::Result<Self> {
@@ -40,8 +40,8 @@ impl FakeFleet {
 
     /// Returns the peak number of concurrently open connections across all servers.
     #[must_use]
-    pub fn max_open_connection_count(&self) -> u64 {
-        self.connections.max_open_connection_count()
+    pub fn peak_connection_count(&self) -> u64 {
+        self.connections.peak_connection_count()
     }
 
     /// Returns the total number of connections that the servers have accepted since the fleet started.

@@ -143,8 +143,8 @@ impl FakeServer {
 
     /// Returns the peak number of concurrently open connections.
     #[must_use]
-    pub fn max_open_connection_count(&self) -> u64 {
-        self.connections.max_open_connection_count()
+    pub fn peak_connection_count(&self) -> u64 {
+        self.connections.peak_connection_count()
     }
 
     /// Returns the number of connections that the server has accepted since it started.
@@ -258,7 +258,7 @@ impl FakeSession {
             let ids = (1..=self.current_statement_count()).chain([self.id.into()]);
             self.send_rows(5, ids.map(encode_statement_event_row)).await
         } else if statement.contains("UNIX_TIMESTAMP()") {
-            self.send_rows(3, [row(&SERVER_CLOCK_ROW)].into_iter()).await
+            self.send_rows(3, [row(&CLOCK_QUERY_ROW)].into_iter()).await
         } else if statement.contains("performance_schema.processlist") {
             // No rows, as on a server with `performance_schema` off.
             self.send_rows(8, std::iter::empty()).await
@@ -275,7 +275,7 @@ impl FakeSession {
     }
 
     async fn send_rows(&mut self, columns: u8, rows: impl Iterator<Item = Vec<u8>>) -> io::Result<()> {
-        let mut number = self.send_columns(columns).await?;
+        let mut number = self.send_column_definitions(columns).await?;
         for row in rows {
             self.send_packet(number, &row).await?;
             number = number.wrapping_add(1);
@@ -283,7 +283,7 @@ impl FakeSession {
         self.send_packet(number, &packets::EOF_PACKET).await
     }
 
-    async fn send_columns(&mut self, columns: u8) -> io::Result<u8> {
+    async fn send_column_definitions(&mut self, columns: u8) -> io::Result<u8> {
         self.send_packet(1, &[columns]).await?;
         let mut number = 2;
         for column in 0..columns {
@@ -296,7 +296,7 @@ impl FakeSession {
 
     /// Sends the process list. The last row is the client's own session.
     async fn send_process_list(&mut self, statement: &str) -> io::Result<()> {
-        let mut number = self.send_columns(8).await?;
+        let mut number = self.send_column_definitions(8).await?;
         for id in 1..=self.options.sessions {
             match self.options.fault {
                 Fault::StallAfter(sessions) if id > sessions => {
@@ -383,7 +383,7 @@ fn encode_statement_event_row(session: u64) -> Vec<u8> {
 }
 
 /// Result row of the clock query: local timestamp, Unix timestamp, and 1 if the last day had 86,400 seconds.
-const SERVER_CLOCK_ROW: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
+const CLOCK_QUERY_ROW: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
 /// Start timestamp of every simulated transaction, 12 seconds before the simulated server clock.
 const TRANSACTION_START_TIME: &str = "2026-01-01 00:00:00";
 

@@ -40,7 +40,7 @@ impl Flavor {
                 let program = PathBuf::from(toolchain::MARIADBD_PATH);
                 self.ensure_installed(&program)?;
                 let mut command = command_killed_with_parent(&program);
-                command.arg("--no-defaults").args(root_user_arguments());
+                command.arg("--no-defaults").args(run_as_root_arguments());
                 let plugins = toolchain::mariadb_plugin_dir();
                 if plugins.exists() {
                     command.arg(format!("--plugin-dir={}", plugins.display()));
@@ -63,7 +63,7 @@ impl Flavor {
                     .arg(libraries)
                     .arg(&program)
                     .arg("--no-defaults")
-                    .args(root_user_arguments());
+                    .args(run_as_root_arguments());
                 for (option, path) in [
                     ("basedir", "usr"),
                     ("lc-messages-dir", "usr/share/mysql"),
@@ -94,6 +94,6 @@ impl fmt::Display for Flavor {
 }
 
 /// Returns the arguments that allow a server to run as root, or no arguments if the current user is not root.
-pub(crate) fn root_user_arguments() -> &'static [&'static str] {
+pub(crate) fn run_as_root_arguments() -> &'static [&'static str] {
     if geteuid().is_root() { &["--user=root"] } else { &[] }
 }

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::task::JoinSet;
 
-use crate::raw_client::{Charset, RawSession};
+use crate::raw_client::{ClientCharset, RawSession};
 use crate::server::Server;
 
 /// Idle sessions on a database server. Dropping the value closes the sessions.
@@ -43,7 +43,7 @@ pub async fn open_idle_sessions_as(server: &Server, user: &'static str, count: u
             address,
             user,
             None,
-            Charset::Utf8mb4,
+            ClientCharset::Utf8mb4,
         ));
     }
     while let Some(opened) = opening.join_next().await {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::flavor::Flavor;
 use crate::raw_client::RawSession;
 use crate::server::Server;
-use definitions::{ExpectedStatementText, SessionAge, SessionDefinition};
+use definitions::{ExpectedStatementText, SessionAgeGroup, SessionDefinition};
 
 /// Expected process list row of a test session.
 #[derive(Debug, Clone)]
@@ -68,7 +68,7 @@ pub struct KnownSessions {
 }
 
 /// Timeout for all sessions to reach their expected states.
-const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
+const EXPECTED_STATE_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl KnownSessions {
     /// Number of sessions.
@@ -82,15 +82,15 @@ impl KnownSessions {
         create_schema(server).await.map_err(io::Error::other)?;
         let mut sessions = Self { expected: Vec::new(), open: Vec::new() };
         let definitions = definitions::define_sessions(server.flavor());
-        for definition in definitions.iter().filter(|definition| definition.age == SessionAge::Old) {
+        for definition in definitions.iter().filter(|definition| definition.age == SessionAgeGroup::Old) {
             sessions.open_session(server, definition).await?;
         }
-        sessions.wait_until_settled(server).await?;
+        sessions.wait_for_expected_states(server).await?;
         sleep(Duration::from_secs(Self::AGE_GAP_SECONDS)).await;
-        for definition in definitions.iter().filter(|definition| definition.age == SessionAge::Young) {
+        for definition in definitions.iter().filter(|definition| definition.age == SessionAgeGroup::Young) {
             sessions.open_session(server, definition).await?;
         }
-        sessions.wait_until_settled(server).await?;
+        sessions.wait_for_expected_states(server).await?;
         Ok(sessions)
     }
 
@@ -123,28 +123,28 @@ impl KnownSessions {
                 ExpectedStatementText::Bytes(bytes) => bytes.clone(),
             }),
             transaction: definition.transaction,
-            is_old: definition.age == SessionAge::Old,
+            is_old: definition.age == SessionAgeGroup::Old,
         });
         self.open.push(session);
         Ok(())
     }
 
     /// Waits until all expected statements are running and all expected lock waits have started.
-    async fn wait_until_settled(&self, server: &Server) -> io::Result<()> {
+    async fn wait_for_expected_states(&self, server: &Server) -> io::Result<()> {
         let running = self.expected.iter().filter(|session| session.statement.is_some()).count();
         let waiting =
             self.expected.iter().filter_map(|session| session.transaction).filter(|trx| trx.state == "LOCK WAIT");
         let waiting = waiting.count();
         let start = Instant::now();
         loop {
-            let (runs, waits) = count_settled_sessions(server).await.map_err(io::Error::other)?;
+            let (runs, waits) = query_activity_counts(server).await.map_err(io::Error::other)?;
             if (runs, waits) == (running, waiting) {
                 return Ok(());
             }
-            if start.elapsed() > SETTLE_TIMEOUT {
+            if start.elapsed() > EXPECTED_STATE_TIMEOUT {
                 let list = format_process_list(server).await.map_err(io::Error::other)?;
                 return Err(io::Error::other(format!(
-                    "{runs} of {running} statements run and {waits} of {waiting} transactions wait after {SETTLE_TIMEOUT:?}:\n{list}"
+                    "{runs} of {running} statements run and {waits} of {waiting} transactions wait after {EXPECTED_STATE_TIMEOUT:?}:\n{list}"
                 )));
             }
             sleep(Duration::from_millis(100)).await;
@@ -186,7 +186,7 @@ async fn create_schema(server: &Server) -> mysql_async::Result<()> {
 
 /// Returns the number of running statements and the number of transactions that are waiting for a lock.
 /// On MySQL, the query uses `performance_schema`, because `information_schema` omits some running statements.
-async fn count_settled_sessions(server: &Server) -> mysql_async::Result<(usize, usize)> {
+async fn query_activity_counts(server: &Server) -> mysql_async::Result<(usize, usize)> {
     let sleeping = match server.flavor() {
         Flavor::MariaDb => "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'",
         Flavor::MySql => "SELECT COUNT(*) FROM performance_schema.threads WHERE processlist_state = 'User sleep'",

@@ -8,7 +8,7 @@
 //! - [`SessionLoad`] opens thousands of sessions, many with open transactions or lock waits.
 //! - [`open_idle_sessions`] opens many sessions that run no statements.
 //! - [`FakeServer`] simulates faults and result sizes that a real MySQL server cannot produce.
-//! - [`FakeFleet`] starts many fake MySQL servers, each on a separate port.
+//! - [`FakeServerFleet`] starts many fake MySQL servers, each on a separate port.
 //! - [`S3Server`] is a private S3 server for results; [`PostgreSql`] is a private PostgreSQL server for metadata.
 //! - [`Nginx`] is a private load balancer.
 //! - [`FaultProxy`] stalls, throttles or resets the connections to a server.
@@ -54,18 +54,18 @@ pub mod toolchain;
 mod virtual_address;
 
 pub use big_transaction::open_big_transaction;
-pub use fake_fleet::FakeFleet;
+pub use fake_fleet::FakeServerFleet;
 pub use fake_server::{FakeServer, FakeServerOptions, Fault};
 pub use fault_proxy::{FaultProxy, TrafficMode};
 pub use flavor::Flavor;
 pub use idle::{IdleSessions, open_idle_sessions, open_idle_sessions_as, raise_open_file_limit};
 pub use known_sessions::{ExpectedSession, ExpectedTransaction, KnownSessions, ObservedTransaction};
-pub use load::{LoadSize, SessionLoad, TEN_THOUSAND_SESSION_LOAD};
+pub use load::{SessionLoad, SessionLoadSize, TEN_THOUSAND_SESSION_LOAD};
 pub use nginx::Nginx;
 pub use postgresql::PostgreSql;
-pub use raw_client::{Charset, RawSession};
+pub use raw_client::{ClientCharset, RawSession};
 pub use rewriting_proxy::{ConnectionIdRewrite, PacketAction, RewriteRules, RewritingProxy};
-pub use rogue::{ATTACKED_STATEMENTS, PasswordLeak, RogueMode, RogueOptions, RogueServer};
+pub use rogue::{ATTACK_TRIGGERS, PasswordLeak, RogueAttack, RogueServer, RogueServerOptions};
 pub use s3_server::S3Server;
 pub use scenarios::{BuiltScenario, Scenario, ScenarioError};
 pub use server::{Server, ServerOptions};

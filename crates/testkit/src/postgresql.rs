@@ -57,7 +57,7 @@ impl PostgreSql {
     async fn start_with_retries(tls: Option<(&str, &str)>) -> Result<Self, ServerError> {
         let mut last = None;
         for _ in 0..MAX_START_ATTEMPTS {
-            match Self::try_start(tls).await {
+            match Self::start_once(tls).await {
                 Err(error @ ServerError::Failed { .. }) => last = Some(error),
                 started => return started,
             }
@@ -65,7 +65,7 @@ impl PostgreSql {
         Err(last.unwrap_or(ServerError::Failed { operation: "start a server", log: String::new() }))
     }
 
-    async fn try_start(tls: Option<(&str, &str)>) -> Result<Self, ServerError> {
+    async fn start_once(tls: Option<(&str, &str)>) -> Result<Self, ServerError> {
         let io = |operation| move |source| ServerError::Io { operation, source };
         let program = Path::new(toolchain::POSTGRESQL_BIN_DIR).join("postgres");
         if !program.exists() {
@@ -123,12 +123,12 @@ impl PostgreSql {
 
     /// Simulates a crash with SIGQUIT and waits for the server to exit. The next start recovers committed data.
     pub fn crash(&mut self) -> io::Result<()> {
-        self.process.quit_and_wait()
+        self.process.stop_with_sigquit()
     }
 
     /// Stops PostgreSQL and all its sessions with SIGINT and waits for the server to exit.
     pub fn stop(&mut self) -> io::Result<()> {
-        self.process.interrupt_and_wait()
+        self.process.stop_with_sigint()
     }
 
     /// Restarts the stopped server with the same port and data and waits until it accepts connections.
@@ -197,7 +197,7 @@ impl Drop for PostgreSql {
         // A paused server does not handle other signals.
         let _ = self.resume();
         // SIGQUIT releases the shared memory. SIGKILL would leak it.
-        let _ = self.process.quit_and_wait();
+        let _ = self.process.stop_with_sigquit();
     }
 }
 

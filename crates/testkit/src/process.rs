@@ -41,13 +41,13 @@ impl Process {
     }
 
     /// Sends SIGQUIT to the process and waits for it to exit.
-    pub(crate) fn quit_and_wait(&mut self) -> io::Result<()> {
-        self.signal_and_wait(Signal::QUIT)
+    pub(crate) fn stop_with_sigquit(&mut self) -> io::Result<()> {
+        self.stop_with_signal(Signal::QUIT)
     }
 
     /// Sends SIGINT to the process and waits for it to exit.
-    pub(crate) fn interrupt_and_wait(&mut self) -> io::Result<()> {
-        self.signal_and_wait(Signal::INT)
+    pub(crate) fn stop_with_sigint(&mut self) -> io::Result<()> {
+        self.stop_with_signal(Signal::INT)
     }
 
     /// Returns the process ids of the child processes.
@@ -58,11 +58,11 @@ impl Process {
     }
 
     /// Sends SIGTERM to the process and waits for it to exit.
-    pub(crate) fn terminate_and_wait(&mut self) -> io::Result<()> {
-        self.signal_and_wait(Signal::TERM)
+    pub(crate) fn stop_with_sigterm(&mut self) -> io::Result<()> {
+        self.stop_with_signal(Signal::TERM)
     }
 
-    fn signal_and_wait(&mut self, signal: Signal) -> io::Result<()> {
+    fn stop_with_signal(&mut self, signal: Signal) -> io::Result<()> {
         if !self.has_exited()? {
             self.send_signal(signal)?;
         }

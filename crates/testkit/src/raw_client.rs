@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 /// Client character set. The discriminant of each variant is the collation id in the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Charset {
+pub enum ClientCharset {
     /// UTF-8.
     Utf8mb4 = 45,
     /// GBK.
@@ -44,7 +44,12 @@ pub struct RawSession {
 
 impl RawSession {
     /// Opens a session for an account without a password. The client sends no program name.
-    pub async fn open(server: SocketAddr, user: &str, database: Option<&str>, charset: Charset) -> io::Result<Self> {
+    pub async fn open(
+        server: SocketAddr,
+        user: &str,
+        database: Option<&str>,
+        charset: ClientCharset,
+    ) -> io::Result<Self> {
         Self::log_in(None, server, user, database, charset).await
     }
 
@@ -54,7 +59,7 @@ impl RawSession {
         server: SocketAddr,
         user: &str,
         database: Option<&str>,
-        charset: Charset,
+        charset: ClientCharset,
     ) -> io::Result<Self> {
         Self::log_in(Some(program), server, user, database, charset).await
     }
@@ -64,7 +69,7 @@ impl RawSession {
         server: SocketAddr,
         user: &str,
         database: Option<&str>,
-        charset: Charset,
+        charset: ClientCharset,
     ) -> io::Result<Self> {
         let stream = TcpStream::connect(server).await?;
         let address = stream.local_addr()?;

@@ -95,7 +95,7 @@ impl RewritingProxy {
     /// Replaces the rewrite rules for new connections and for subsequent packets on open connections.
     /// Packets that the proxy already holds remain held.
     pub fn set_rewrite_rules(&self, rewrite: RewriteRules) {
-        *self.state.lock_rewrite_rules() = rewrite;
+        *self.state.rewrite_rules_guard() = rewrite;
         self.state.held.send_replace(false);
     }
 
@@ -124,7 +124,7 @@ impl Drop for RewritingProxy {
 }
 
 impl ProxyState {
-    fn lock_rewrite_rules(&self) -> MutexGuard<'_, RewriteRules> {
+    fn rewrite_rules_guard(&self) -> MutexGuard<'_, RewriteRules> {
         self.rewrite.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -134,7 +134,7 @@ impl ProxyState {
 
     /// Returns the action for a client packet, or `None` if the packet does not match.
     fn find_packet_action(&self, packet: &[u8]) -> Option<PacketAction> {
-        let (text, effect) = self.lock_rewrite_rules().effect?;
+        let (text, effect) = self.rewrite_rules_guard().effect?;
         packet.windows(text.len()).any(|part| part == text.as_bytes()).then_some(effect)
     }
 }
@@ -155,7 +155,7 @@ async fn forward_connection(client: TcpStream, target: SocketAddr, number: u32, 
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let (sequence, mut greeting) = read_packet(&mut from_server).await?;
-    let rewrite = *state.lock_rewrite_rules();
+    let rewrite = *state.rewrite_rules_guard();
     rewrite_greeting(&mut greeting, number, rewrite);
     write_packet(&mut to_client, sequence, &greeting).await?;
     let (hold, is_held) = watch::channel(false);

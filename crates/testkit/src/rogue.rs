@@ -27,7 +27,7 @@ use recording::ClientRecording;
 
 /// Attack that a [`RogueServer`] performs on its clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RogueMode {
+pub enum RogueAttack {
     /// The server requests full authentication with `caching_sha2_password`. Without TLS, it sends a known RSA key.
     FullAuthentication,
     /// The server switches the authentication plugin to `mysql_clear_password`.
@@ -36,40 +36,40 @@ pub enum RogueMode {
     OldPassword,
     /// The server switches the authentication plugin to `sha256_password` and sends a known RSA key.
     Sha256Password,
-    /// The server responds to [`ATTACKED_STATEMENTS`] with a `LOCAL INFILE` request for a file on the client's machine.
+    /// The server responds to [`ATTACK_TRIGGERS`] with a `LOCAL INFILE` request for a file on the client's machine.
     LocalInfile(String),
     /// The server responds to `SHOW FULL PROCESSLIST` with a row whose last column is huge.
     HugePacket {
         /// Size of the last column in bytes.
         bytes: u64,
     },
-    /// The server responds to [`ATTACKED_STATEMENTS`] with an endless stream of rows.
+    /// The server responds to [`ATTACK_TRIGGERS`] with an endless stream of rows.
     EndlessRows,
-    /// The server responds to [`ATTACKED_STATEMENTS`] with an endless stream of column definitions.
+    /// The server responds to [`ATTACK_TRIGGERS`] with an endless stream of column definitions.
     EndlessColumns,
-    /// The server responds to [`ATTACKED_STATEMENTS`] with a column count of 2^40 and no column definitions.
+    /// The server responds to [`ATTACK_TRIGGERS`] with a column count of 2^40 and no column definitions.
     HugeColumnCount,
-    /// The server responds to [`ATTACKED_STATEMENTS`] with random bytes.
+    /// The server responds to [`ATTACK_TRIGGERS`] with random bytes.
     Garbage,
 }
 
 /// Case-insensitive substrings of the statements to which the rogue server responds with an attack.
-pub const ATTACKED_STATEMENTS: [&str; 2] = ["processlist", "performance_schema.threads"];
+pub const ATTACK_TRIGGERS: [&str; 2] = ["processlist", "performance_schema.threads"];
 
 /// Configuration of a [`RogueServer`].
 #[derive(Debug, Clone)]
-pub struct RogueOptions {
+pub struct RogueServerOptions {
     /// Attack that the server carries out.
-    pub mode: RogueMode,
+    pub mode: RogueAttack,
     /// Server version that the rogue server reports in the greeting packet and as the result of `VERSION()`.
     pub version: &'static str,
     /// If true, the server offers TLS with a self-signed certificate for `127.0.0.1`.
     pub tls: bool,
 }
 
-impl From<RogueMode> for RogueOptions {
+impl From<RogueAttack> for RogueServerOptions {
     /// Creates options for a rogue server that reports MySQL version 9.7 and does not offer TLS.
-    fn from(mode: RogueMode) -> Self {
+    fn from(mode: RogueAttack) -> Self {
         Self { mode, version: "9.7.0", tls: false }
     }
 }
@@ -84,7 +84,7 @@ pub struct RogueServer {
 
 impl RogueServer {
     /// Starts a malicious MySQL server that listens on a free port on 127.0.0.1.
-    pub async fn start(options: impl Into<RogueOptions>) -> io::Result<Self> {
+    pub async fn start(options: impl Into<RogueServerOptions>) -> io::Result<Self> {
         let options = options.into();
         let tls = if options.tls { Some(create_tls_acceptor()?) } else { None };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -161,7 +161,7 @@ fn create_tls_acceptor() -> io::Result<TlsAcceptor> {
 
 async fn accept_connections(
     listener: TcpListener,
-    options: Arc<RogueOptions>,
+    options: Arc<RogueServerOptions>,
     tls: Option<TlsAcceptor>,
     recording: Arc<ClientRecording>,
 ) {
@@ -179,7 +179,7 @@ async fn accept_connections(
 async fn serve_connection(
     mut stream: TcpStream,
     connection: u32,
-    options: &RogueOptions,
+    options: &RogueServerOptions,
     tls: Option<TlsAcceptor>,
     recording: &ClientRecording,
 ) -> io::Result<()> {
@@ -207,10 +207,10 @@ async fn serve_statements<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     sequence: u8,
     connection: u32,
-    options: &RogueOptions,
+    options: &RogueServerOptions,
     recording: &ClientRecording,
 ) -> io::Result<()> {
-    authentication::run_authentication(stream, sequence, &options.mode, recording).await?;
+    authentication::complete_authentication(stream, sequence, &options.mode, recording).await?;
     loop {
         stream.flush().await?;
         let (_, command) = read_packet(stream).await?;
@@ -222,8 +222,8 @@ async fn serve_statements<S: AsyncRead + AsyncWrite + Unpin>(
                 // Clew starts each statement with a comment.
                 let statement = statement.split_once("*/ ").map_or(statement.as_str(), |(_, statement)| statement);
                 let is_attacked = match options.mode {
-                    RogueMode::HugePacket { .. } => statement.starts_with("show full processlist"),
-                    _ => ATTACKED_STATEMENTS.iter().any(|words| statement.contains(words)),
+                    RogueAttack::HugePacket { .. } => statement.starts_with("show full processlist"),
+                    _ => ATTACK_TRIGGERS.iter().any(|words| statement.contains(words)),
                 };
                 if !is_attacked || !attack::run_attack(stream, statement, &options.mode, recording).await? {
                     responses::send_plausible_response(stream, statement, options.version, connection).await?;

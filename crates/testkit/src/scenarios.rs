@@ -102,13 +102,13 @@ impl Scenario {
     }
 
     /// Sets the expected locked resource of a waiter if it differs from that of the other waiters.
-    fn with_resource(mut self, waiter: &'static str, resource: &'static str) -> Self {
+    fn with_locked_resource(mut self, waiter: &'static str, resource: &'static str) -> Self {
         self.resources.push((waiter, resource));
         self
     }
 
     /// Expects killing the first root blocker to unblock no sessions, because they then wait for the session `root`.
-    fn with_root_after_kill(mut self, root: &'static str) -> Self {
+    fn with_remaining_root_blocker(mut self, root: &'static str) -> Self {
         self.root_after_kill = Some(root);
         self
     }
@@ -133,7 +133,7 @@ impl Scenario {
 
     /// Returns the locked resource that Clew must report for a waiter.
     #[must_use]
-    pub fn expected_resource(&self, waiter: &str) -> &'static str {
+    pub fn expected_locked_resource(&self, waiter: &str) -> &'static str {
         let resource_of =
             |name: &str| self.resources.iter().find(|(waiter, _)| *waiter == name).map(|(_, resource)| *resource);
         resource_of(waiter).or_else(|| resource_of(ANY_WAITER_NAME)).unwrap_or_default()

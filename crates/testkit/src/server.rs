@@ -75,7 +75,7 @@ impl Server {
     ) -> Result<Self, ServerError> {
         let mut last = None;
         for _ in 0..MAX_START_ATTEMPTS {
-            match Self::try_start(flavor, options, environment).await {
+            match Self::start_once(flavor, options, environment).await {
                 Err(error @ ServerError::Failed { .. }) => last = Some(error),
                 started => return started,
             }
@@ -83,7 +83,7 @@ impl Server {
         Err(last.unwrap_or(ServerError::Failed { operation: "start a server", log: String::new() }))
     }
 
-    async fn try_start(
+    async fn start_once(
         flavor: Flavor,
         options: &ServerOptions,
         environment: &[(&str, OsString)],
@@ -92,7 +92,7 @@ impl Server {
         let folder = tempfile::tempdir().map_err(io("create a directory"))?;
         datadir_template::copy_data_dir_template(flavor, &folder.path().join("data"))?;
         let init = folder.path().join("init.sql");
-        fs::write(&init, INIT_SQL).map_err(io("write a file"))?;
+        fs::write(&init, CREATE_ROOT_ACCOUNT_SQL).map_err(io("write a file"))?;
         let port = find_free_port().map_err(io("find a free port"))?;
         let process = spawn_server(flavor, folder.path(), port, options, environment)?;
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
@@ -272,7 +272,8 @@ fn spawn_server(
 }
 
 /// Creates the account `root` without a password for all hosts. The server listens only on the loopback interface.
-const INIT_SQL: &str = "CREATE USER IF NOT EXISTS root@'%';\nGRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n";
+const CREATE_ROOT_ACCOUNT_SQL: &str =
+    "CREATE USER IF NOT EXISTS root@'%';\nGRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n";
 
 /// Arguments for a small and fast server, without durability or host name resolution.
 const COMMON_SERVER_ARGUMENTS: [&str; 7] = [

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use clew_testkit::{FakeFleet, FakeServer, FakeServerOptions, Fault};
+use clew_testkit::{FakeServer, FakeServerFleet, FakeServerOptions, Fault};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, OptsBuilder, Row};
 
@@ -116,7 +116,7 @@ async fn login_faults_reject_the_driver() {
 
 #[tokio::test]
 async fn fleet_counts_connections_of_all_nodes() {
-    let fleet = FakeFleet::start(3, FakeServerOptions::default()).await.unwrap();
+    let fleet = FakeServerFleet::start(3, FakeServerOptions::default()).await.unwrap();
     let [first, second, third] = fleet.servers() else { panic!("three nodes") };
     let connections = [connect(first).await.unwrap(), connect(first).await.unwrap(), connect(second).await.unwrap()];
     let open = || {
@@ -136,7 +136,6 @@ async fn fleet_counts_connections_of_all_nodes() {
         tokio::task::yield_now().await;
     }
     connect(third).await.unwrap().disconnect().await.unwrap();
-    let max_open =
-        (first.max_open_connection_count(), third.max_open_connection_count(), fleet.max_open_connection_count());
+    let max_open = (first.peak_connection_count(), third.peak_connection_count(), fleet.peak_connection_count());
     assert_eq!((max_open, first.accepted_connection_count(), fleet.accepted_connection_count()), ((2, 1, 3), 2, 4));
 }

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clew_testkit::{
-    Charset, ConnectionIdRewrite, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy, Server,
+    ClientCharset, ConnectionIdRewrite, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy, Server,
     ServerOptions, VirtualAddress,
 };
 use mysql_async::prelude::Queryable;
@@ -73,7 +73,7 @@ async fn rewriting_proxy_holds_requests_and_responses() {
     for (effect, reaches_server) in [(PacketAction::HoldRequest, 0_u8), (PacketAction::HoldResponse, 1)] {
         let rewrite = RewriteRules { effect: Some(("INSERT", effect)), ..RewriteRules::default() };
         let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
-        let mut session = RawSession::open(proxy.address(), "root", None, Charset::Utf8mb4).await.unwrap();
+        let mut session = RawSession::open(proxy.address(), "root", None, ClientCharset::Utf8mb4).await.unwrap();
         session.send_statement(b"INSERT INTO mysql.held VALUES (1)").await.unwrap();
         proxy.wait_until_held().await;
         let mut response = Box::pin(session.wait_for_response());
@@ -89,7 +89,7 @@ async fn rewriting_proxy_holds_requests_and_responses() {
         ..RewriteRules::default()
     };
     let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
-    let mut session = RawSession::open(proxy.address(), "root", None, Charset::Utf8mb4).await.unwrap();
+    let mut session = RawSession::open(proxy.address(), "root", None, ClientCharset::Utf8mb4).await.unwrap();
     session.execute("DO 1").await.unwrap();
 }
 
@@ -118,18 +118,18 @@ async fn restarted_server_resets_connection_ids_and_keeps_accounts() {
     for flavor in Flavor::ALL {
         let mut server = server(flavor).await;
         server.run(&["CREATE USER app", "CREATE DATABASE shop"]).await.unwrap();
-        let mut old = RawSession::open(address(&server), "app", None, Charset::Utf8mb4).await.unwrap();
+        let mut old = RawSession::open(address(&server), "app", None, ClientCharset::Utf8mb4).await.unwrap();
         for _ in 0..20 {
-            RawSession::open(address(&server), "app", None, Charset::Utf8mb4).await.unwrap();
+            RawSession::open(address(&server), "app", None, ClientCharset::Utf8mb4).await.unwrap();
         }
-        let last = RawSession::open(address(&server), "app", None, Charset::Utf8mb4).await.unwrap().id;
+        let last = RawSession::open(address(&server), "app", None, ClientCharset::Utf8mb4).await.unwrap().id;
         let (port, pid) = (server.port(), server.pid());
         server.kill().unwrap();
         old.execute("DO 1").await.unwrap_err();
         server.restart().await.unwrap();
         assert_eq!(server.port(), port);
         assert_ne!(server.pid(), pid);
-        let new = RawSession::open(address(&server), "app", None, Charset::Utf8mb4).await.unwrap();
+        let new = RawSession::open(address(&server), "app", None, ClientCharset::Utf8mb4).await.unwrap();
         assert!(new.id < last, "{flavor}: {} after {last}", new.id);
     }
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use clew_testkit::{PasswordLeak, RogueMode, RogueOptions, RogueServer};
+use clew_testkit::{PasswordLeak, RogueAttack, RogueServer, RogueServerOptions};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, OptsBuilder, SslOpts};
 use tokio::time::timeout;
@@ -24,7 +24,7 @@ fn options(rogue: &RogueServer) -> OptsBuilder {
 
 #[tokio::test]
 async fn full_authentication_without_tls_yields_the_rsa_encrypted_password() {
-    let rogue = RogueServer::start(RogueMode::FullAuthentication).await.unwrap();
+    let rogue = RogueServer::start(RogueAttack::FullAuthentication).await.unwrap();
     assert_eq!(rogue.find_password_leak(PASSWORD), None);
     let mut connection = Conn::new(options(&rogue)).await.unwrap();
     assert_eq!(rogue.find_password_leak(PASSWORD), Some(PasswordLeak::Rsa));
@@ -37,8 +37,8 @@ async fn full_authentication_without_tls_yields_the_rsa_encrypted_password() {
 #[tokio::test]
 async fn full_authentication_over_unverified_tls_yields_the_plain_password() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mode = RogueMode::FullAuthentication;
-    let rogue = RogueServer::start(RogueOptions { tls: true, ..mode.into() }).await.unwrap();
+    let mode = RogueAttack::FullAuthentication;
+    let rogue = RogueServer::start(RogueServerOptions { tls: true, ..mode.into() }).await.unwrap();
     let unchecked = SslOpts::default().with_danger_accept_invalid_certs(true);
     Conn::new(options(&rogue).ssl_opts(Some(unchecked))).await.unwrap();
     assert_eq!(rogue.find_password_leak(PASSWORD), Some(PasswordLeak::Clear));
@@ -47,7 +47,7 @@ async fn full_authentication_over_unverified_tls_yields_the_plain_password() {
 #[tokio::test]
 async fn weak_plugins_yield_the_password_only_if_the_driver_allows_them() {
     for (mode, leak) in
-        [(RogueMode::ClearPassword, PasswordLeak::Clear), (RogueMode::OldPassword, PasswordLeak::OldPassword)]
+        [(RogueAttack::ClearPassword, PasswordLeak::Clear), (RogueAttack::OldPassword, PasswordLeak::OldPassword)]
     {
         let rogue = RogueServer::start(mode).await.unwrap();
         Conn::new(options(&rogue)).await.unwrap_err();
@@ -56,7 +56,7 @@ async fn weak_plugins_yield_the_password_only_if_the_driver_allows_them() {
         assert_eq!(rogue.find_password_leak(PASSWORD), Some(leak));
     }
     // The driver does not support `sha256_password`.
-    let rogue = RogueServer::start(RogueMode::Sha256Password).await.unwrap();
+    let rogue = RogueServer::start(RogueAttack::Sha256Password).await.unwrap();
     Conn::new(options(&rogue)).await.unwrap_err();
     assert_eq!(rogue.find_password_leak(PASSWORD), None);
 }
@@ -64,7 +64,7 @@ async fn weak_plugins_yield_the_password_only_if_the_driver_allows_them() {
 #[tokio::test]
 async fn huge_row_arrives_complete() {
     const BYTES: usize = 40 << 20;
-    let rogue = RogueServer::start(RogueMode::HugePacket { bytes: BYTES as u64 }).await.unwrap();
+    let rogue = RogueServer::start(RogueAttack::HugePacket { bytes: BYTES as u64 }).await.unwrap();
     let mut connection = Conn::new(options(&rogue)).await.unwrap();
     let mut row: mysql_async::Row = connection.query_first("SHOW FULL PROCESSLIST").await.unwrap().unwrap();
     assert_eq!(row.take::<String, _>(0).unwrap(), "1");
@@ -75,7 +75,7 @@ async fn huge_row_arrives_complete() {
 
 #[tokio::test]
 async fn rows_and_columns_are_endless() {
-    let rogue = RogueServer::start(RogueMode::EndlessRows).await.unwrap();
+    let rogue = RogueServer::start(RogueAttack::EndlessRows).await.unwrap();
     let mut connection = Conn::new(options(&rogue)).await.unwrap();
     let mut rows = connection.query_iter("SELECT id, info FROM performance_schema.threads").await.unwrap();
     for _ in 0..10_000 {
@@ -83,7 +83,7 @@ async fn rows_and_columns_are_endless() {
     }
     drop(rows);
 
-    let rogue = RogueServer::start(RogueMode::EndlessColumns).await.unwrap();
+    let rogue = RogueServer::start(RogueAttack::EndlessColumns).await.unwrap();
     let mut connection = Conn::new(options(&rogue)).await.unwrap();
     let listing = connection.query_iter("SHOW FULL PROCESSLIST");
     assert!(timeout(Duration::from_millis(500), listing).await.is_err());
@@ -92,12 +92,12 @@ async fn rows_and_columns_are_endless() {
 
 #[tokio::test]
 async fn other_attacks_reach_the_client() {
-    let rogue = RogueServer::start(RogueMode::LocalInfile("/etc/hostname".into())).await.unwrap();
+    let rogue = RogueServer::start(RogueAttack::LocalInfile("/etc/hostname".into())).await.unwrap();
     let mut connection = Conn::new(options(&rogue)).await.unwrap();
     let error = connection.query_drop("SHOW FULL PROCESSLIST").await.unwrap_err();
     assert!(matches!(error, Error::Other(_) | Error::Driver(_)) || error.to_string().contains("infile"), "{error:?}");
 
-    let rogue = RogueServer::start(RogueMode::Garbage).await.unwrap();
+    let rogue = RogueServer::start(RogueAttack::Garbage).await.unwrap();
     let mut connection = Conn::new(options(&rogue)).await.unwrap();
     let listing = connection.query::<mysql_async::Row, _>("SHOW FULL PROCESSLIST");
     assert!(timeout(Duration::from_secs(30), listing).await.is_ok_and(|listed| listed.is_err()));

@@ -5,38 +5,38 @@
 use std::time::Duration;
 
 /// Default target interval between the starts of consecutive reads.
-pub(crate) const DEFAULT_READ_INTERVAL: Duration = Duration::from_secs(1);
+pub(crate) const DEFAULT_TARGET_INTERVAL: Duration = Duration::from_secs(1);
 /// Maximum poll interval of a slow node, unless the target interval is longer.
 const MAX_SLOW_NODE_INTERVAL: Duration = Duration::from_secs(30);
 /// Ratio of a slow node's poll interval to the duration of its last read, within the interval limits.
-const INTERVAL_TO_DURATION_RATIO: u32 = 10;
+const INTERVAL_TO_READ_RATIO: u32 = 10;
 
 /// Poll interval of a node, which adapts to the duration of the last read.
 #[derive(Debug)]
-pub struct AdaptiveInterval {
+pub struct AdaptivePollInterval {
     /// Poll interval while the node is fast.
     target: Duration,
     /// Poll interval while the node is slow, or `None` while the node is fast.
     slow_interval: Option<Duration>,
 }
 
-impl Default for AdaptiveInterval {
+impl Default for AdaptivePollInterval {
     /// Creates an adaptive poll interval with a target interval of one second.
     fn default() -> Self {
-        Self::with_target_interval(DEFAULT_READ_INTERVAL)
+        Self::with_target_interval(DEFAULT_TARGET_INTERVAL)
     }
 }
 
 /// Change to the poll interval when a node becomes slow or fast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IntervalChange {
+pub enum PollIntervalChange {
     /// The node became slow, so its poll interval is now longer than the target interval.
     Lengthened(Duration),
     /// The node became fast, so its poll interval equals the target interval again.
     Restored,
 }
 
-impl AdaptiveInterval {
+impl AdaptivePollInterval {
     /// Creates an adaptive poll interval with the target interval `target`.
     #[must_use]
     pub fn with_target_interval(target: Duration) -> Self {
@@ -53,15 +53,15 @@ impl AdaptiveInterval {
     ///
     /// A slow node counts as fast again once a read takes at most a twentieth of the target interval.
     /// This hysteresis prevents frequent interval changes if reads take about a tenth of the target interval.
-    pub fn record_read_duration(&mut self, took: Duration) -> Option<IntervalChange> {
+    pub fn record_read_duration(&mut self, took: Duration) -> Option<PollIntervalChange> {
         let was_slow = self.slow_interval.is_some();
-        let max_duration = self.target / INTERVAL_TO_DURATION_RATIO;
+        let max_duration = self.target / INTERVAL_TO_READ_RATIO;
         let is_slow = took > max_duration || (was_slow && took > max_duration / 2);
         self.slow_interval = is_slow
-            .then(|| (took * INTERVAL_TO_DURATION_RATIO).clamp(self.target, MAX_SLOW_NODE_INTERVAL.max(self.target)));
+            .then(|| (took * INTERVAL_TO_READ_RATIO).clamp(self.target, MAX_SLOW_NODE_INTERVAL.max(self.target)));
         match self.slow_interval {
-            Some(interval) if !was_slow => Some(IntervalChange::Lengthened(interval)),
-            None if was_slow => Some(IntervalChange::Restored),
+            Some(interval) if !was_slow => Some(PollIntervalChange::Lengthened(interval)),
+            None if was_slow => Some(PollIntervalChange::Restored),
             _ => None,
         }
     }
@@ -88,11 +88,11 @@ mod tests {
         for (took, slow_interval) in
             [(0, None), (100, None), (101, Some(1010)), (450, Some(4500)), (3000, Some(30_000)), (10_000, Some(30_000))]
         {
-            let mut interval = AdaptiveInterval::default();
+            let mut interval = AdaptivePollInterval::default();
             let slow_interval = slow_interval.map(Duration::from_millis);
             assert_eq!(
                 interval.record_read_duration(Duration::from_millis(took)),
-                slow_interval.map(IntervalChange::Lengthened),
+                slow_interval.map(PollIntervalChange::Lengthened),
                 "{took}"
             );
             assert_eq!(interval.slow_node_interval(), slow_interval, "{took}");
@@ -101,15 +101,18 @@ mod tests {
 
     #[test]
     fn only_changes_are_returned_and_a_fast_read_ends_the_slow_interval() {
-        let mut interval = AdaptiveInterval::default();
+        let mut interval = AdaptivePollInterval::default();
         let changes =
             [20, 500, 900, 90, 60, 50, 50, 101].map(|took| interval.record_read_duration(Duration::from_millis(took)));
-        let slowed = |milliseconds| Some(IntervalChange::Lengthened(Duration::from_millis(milliseconds)));
-        assert_eq!(changes, [None, slowed(5000), None, None, None, Some(IntervalChange::Restored), None, slowed(1010)]);
+        let slowed = |milliseconds| Some(PollIntervalChange::Lengthened(Duration::from_millis(milliseconds)));
+        assert_eq!(
+            changes,
+            [None, slowed(5000), None, None, None, Some(PollIntervalChange::Restored), None, slowed(1010)]
+        );
         interval.record_read_duration(Duration::from_millis(90));
         assert_eq!(
             interval.slow_node_interval(),
-            Some(DEFAULT_READ_INTERVAL),
+            Some(DEFAULT_TARGET_INTERVAL),
             "slow node with an interval of one second"
         );
     }
@@ -117,13 +120,13 @@ mod tests {
     #[test]
     fn interval_follows_the_target_within_the_limit_for_slow_nodes() {
         let (second, ten) = (Duration::from_secs(1), Duration::from_secs(10));
-        let mut interval = AdaptiveInterval::with_target_interval(ten);
+        let mut interval = AdaptivePollInterval::with_target_interval(ten);
         assert_eq!((interval.record_read_duration(second), interval.current_interval()), (None, ten));
         interval.set_target_interval(second);
         assert_eq!(interval.current_interval(), second);
         assert_eq!(
             (interval.record_read_duration(second), interval.current_interval()),
-            (Some(IntervalChange::Lengthened(ten)), ten)
+            (Some(PollIntervalChange::Lengthened(ten)), ten)
         );
         interval.set_target_interval(Duration::from_mins(1));
         assert_eq!(interval.current_interval(), Duration::from_mins(1));

@@ -18,7 +18,7 @@ use crate::settings::WorkerSettings;
 
 /// A worker's pool of concurrency slots. Clones share state.
 #[derive(Debug, Clone)]
-pub(crate) struct SlotPool {
+pub(crate) struct CollectionSlotPool {
     /// Permits for active reads.
     active: Arc<Semaphore>,
     /// Permits for active and stalled reads, which also limit the number of connections to nodes.
@@ -41,13 +41,13 @@ struct StalledNodes {
 /// Concurrency slot for one collection. Dropping the slot releases its permits.
 #[derive(Debug)]
 pub(crate) struct CollectionSlot {
-    pool: SlotPool,
+    pool: CollectionSlotPool,
     /// Permit for an active read, or `None` while the read is stalled.
     active: Option<OwnedSemaphorePermit>,
     _total: OwnedSemaphorePermit,
 }
 
-impl SlotPool {
+impl CollectionSlotPool {
     pub(crate) fn new(settings: &WorkerSettings) -> Self {
         let active = settings.concurrency.max(1);
         Self {
@@ -78,17 +78,17 @@ impl SlotPool {
     /// Returns the stalled nodes whose collections the worker must not claim.
     /// The list is empty until the number of stalled reads reaches the maximum.
     pub(crate) fn excluded_nodes(&self) -> Vec<NodeId> {
-        let stalled = self.lock_stalled_nodes();
+        let stalled = self.stalled_nodes_guard();
         if stalled.reads < self.max_stalled { Vec::new() } else { stalled.nodes.iter().cloned().collect() }
     }
 
-    fn lock_stalled_nodes(&self) -> MutexGuard<'_, StalledNodes> {
+    fn stalled_nodes_guard(&self) -> MutexGuard<'_, StalledNodes> {
         self.stalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Marks the node as stalled if the read timed out or if all of Clew's connections to the node were in use.
     fn record_read_outcome(&self, node: &NodeId, read: &Result<NodeRows, Failure>) {
-        let mut stalled = self.lock_stalled_nodes();
+        let mut stalled = self.stalled_nodes_guard();
         match read {
             Err(failure) if matches!(failure.kind, FailureKind::TimedOut | FailureKind::Busy) => {
                 stalled.nodes.insert(node.clone())
@@ -109,7 +109,7 @@ impl CollectionSlot {
     ) -> Result<NodeRows, Failure> {
         let mut stalled = StalledReadGuard::count_if_previously_stalled(&self.pool, node);
         let stall_timeout = if stalled.is_some() { Duration::ZERO } else { self.pool.stall_timeout };
-        let signal = Arc::new(ReadWaker::default());
+        let signal = Arc::new(SessionReadWaker::default());
         let waker = Waker::from(signal.clone());
         loop {
             self.acquire_read_permit().await;
@@ -137,17 +137,17 @@ impl CollectionSlot {
 }
 
 /// Guard that counts as one stalled read in [`StalledNodes::reads`] until it is dropped.
-struct StalledReadGuard(SlotPool);
+struct StalledReadGuard(CollectionSlotPool);
 
 impl StalledReadGuard {
     /// If the node's previous read stalled, counts the new read as stalled from the start.
-    fn count_if_previously_stalled(pool: &SlotPool, node: &NodeId) -> Option<Self> {
-        let is_stalled = pool.lock_stalled_nodes().nodes.contains(node);
+    fn count_if_previously_stalled(pool: &CollectionSlotPool, node: &NodeId) -> Option<Self> {
+        let is_stalled = pool.stalled_nodes_guard().nodes.contains(node);
         is_stalled.then(|| Self::count_stalled_read(pool, node))
     }
 
-    fn count_stalled_read(pool: &SlotPool, node: &NodeId) -> Self {
-        let mut stalled = pool.lock_stalled_nodes();
+    fn count_stalled_read(pool: &CollectionSlotPool, node: &NodeId) -> Self {
+        let mut stalled = pool.stalled_nodes_guard();
         stalled.nodes.insert(node.clone());
         stalled.reads += 1;
         drop(stalled);
@@ -157,16 +157,16 @@ impl StalledReadGuard {
 
 impl Drop for StalledReadGuard {
     fn drop(&mut self) {
-        let mut stalled = self.0.lock_stalled_nodes();
+        let mut stalled = self.0.stalled_nodes_guard();
         stalled.reads = stalled.reads.saturating_sub(1);
     }
 }
 
 /// Waker that notifies a collection slot when its read can make progress.
 #[derive(Default)]
-struct ReadWaker(Notify);
+struct SessionReadWaker(Notify);
 
-impl Wake for ReadWaker {
+impl Wake for SessionReadWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }

@@ -7,8 +7,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use clew_diagnose::KillPlan;
-use clew_model::{Failure, FailureKind, InstanceId, Limitation, LimitationKind, Node, NodeUrl, SlowThreshold};
+use clew_diagnose::IntelligentKillPlan;
+use clew_model::{Failure, FailureKind, InstanceId, Limitation, LimitationKind, Node, NodeUrl, SlowSessionThreshold};
 use clew_mysql::{
     ClockHistory, ConnectionPurpose, KillOutcome, KillTarget, ProcessListSource, ReadLimits, UnreliableClockReason,
     UnsafeVictimPolicy, UserSessions, read_user_sessions,
@@ -74,7 +74,7 @@ impl IntelligentKillQueue {
 
     /// Returns true if Clew escapes CSV cells that a spreadsheet would evaluate as a formula.
     #[must_use]
-    pub fn escapes_formulas(&self) -> bool {
+    pub fn escapes_csv_formulas(&self) -> bool {
         self.formula_guard
     }
 
@@ -84,7 +84,7 @@ impl IntelligentKillQueue {
         instance: &InstanceId,
         node: &NodeUrl,
         limits: ReadLimits,
-    ) -> Result<KillPlan, KillError> {
+    ) -> Result<IntelligentKillPlan, KillError> {
         Ok(self.select_victims(instance, node, ConnectionPurpose::Reading, limits).await?.1)
     }
 
@@ -94,8 +94,8 @@ impl IntelligentKillQueue {
         node: &NodeUrl,
         purpose: ConnectionPurpose,
         limits: ReadLimits,
-    ) -> Result<(ProcessListSource, KillPlan), KillError> {
-        let threshold = self.load_slow_threshold(instance).await?;
+    ) -> Result<(ProcessListSource, IntelligentKillPlan), KillError> {
+        let threshold = self.load_slow_session_threshold(instance).await?;
         let mut listed = read_user_sessions(node, purpose, &limits).await.map_err(KillError::Node)?;
         if let Some(failure) = find_proxy_failure(node, &listed) {
             return Err(KillError::Node(failure));
@@ -115,7 +115,8 @@ impl IntelligentKillQueue {
         let sessions = listed.into_checked_sessions();
         let protected = self.kills.protected_accounts().clone();
         // CPU-bound: the selection converts up to ten thousand statements to templates.
-        let selection = tokio::task::spawn_blocking(move || KillPlan::from_sessions(sessions, threshold, &protected));
+        let selection =
+            tokio::task::spawn_blocking(move || IntelligentKillPlan::from_sessions(sessions, threshold, &protected));
         match selection.await {
             Ok(chosen) => Ok((read, chosen)),
             Err(error) => match error.try_into_panic() {
@@ -125,7 +126,7 @@ impl IntelligentKillQueue {
         }
     }
 
-    async fn load_slow_threshold(&self, instance: &InstanceId) -> Result<SlowThreshold, StoreError> {
+    async fn load_slow_session_threshold(&self, instance: &InstanceId) -> Result<SlowSessionThreshold, StoreError> {
         Ok(self.store.find_slow_session_threshold(instance).await?.unwrap_or_default())
     }
 
@@ -133,7 +134,7 @@ impl IntelligentKillQueue {
     ///
     /// Fails with [`StoreError::QueueFull`] if the node's queue is full.
     pub async fn submit_kill(&self, new: &NewIntelligentKill) -> Result<IntelligentKillId, StoreError> {
-        let id = self.store.insert_intelligent_kill(new, MAX_QUEUED_KILLS_PER_NODE).await?;
+        let id = self.store.enqueue_intelligent_kill(new, MAX_QUEUED_KILLS_PER_NODE).await?;
         self.claimable.notify_one();
         Ok(id)
     }
@@ -239,8 +240,8 @@ impl IntelligentKillQueue {
             .map_err(KillError::Node)?;
         let result = work.await;
         match &result {
-            Ok(_) => login.record_outcome(node, None).await,
-            Err(KillError::Node(failure)) => login.record_outcome(node, Some(failure)).await,
+            Ok(_) => login.record_login_outcome(node, None).await,
+            Err(KillError::Node(failure)) => login.record_login_outcome(node, Some(failure)).await,
             // The node may not have been contacted.
             Err(KillError::Store(_)) => {}
         }

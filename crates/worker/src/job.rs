@@ -52,7 +52,7 @@ impl CollectionJob {
             }
             outcome = AssertUnwindSafe(self.collect_rows(slot)).catch_unwind() => outcome.unwrap_or_else(|_| Err(panic_failure())),
         };
-        self.record_outcome(outcome).await;
+        self.record_collection_outcome(outcome).await;
     }
 
     async fn renew_lease_until_lost(&self) {
@@ -65,14 +65,14 @@ impl CollectionJob {
         if task.attempts > self.settings.max_attempts {
             return Err(attempts_exhausted_failure(self.settings.max_attempts));
         }
-        let node = self.load_node().await?;
+        let node = self.load_target_node().await?;
         let selection = self.load_session_selection().await?;
         // A user requested the first attempt. Further attempts are automatic, after a lost lease.
         let cause = if task.attempts > 1 { LoginTrigger::Automatic } else { LoginTrigger::Requested };
         let login = LoginAttempt::request_permit(&self.store, &node.id, cause).await?;
         let read_future = self.reader.read_sessions(&node.url, &selection, StatementForm::from_masked(task.masked));
         let read = slot.run_session_read(&node.id, read_future).await;
-        login.record_outcome(&node, read.as_ref().err()).await;
+        login.record_login_outcome(&node, read.as_ref().err()).await;
         let rows = read?;
         let count = rows.row_count();
         let result =
@@ -80,7 +80,7 @@ impl CollectionJob {
         Ok((count, result))
     }
 
-    async fn load_node(&self) -> Result<Node, Failure> {
+    async fn load_target_node(&self) -> Result<Node, Failure> {
         let id = &self.claimed.task.node_id;
         match self.query_store_with_retries(|| self.store.find_node_with_password(id)).await {
             Ok(Some(node)) => Ok(node),
@@ -121,15 +121,15 @@ impl CollectionJob {
 
     /// Records the collection's outcome, retrying after errors for up to the lease duration.
     /// If all retries fail, a worker runs the collection again after the lease expires.
-    async fn record_outcome(&self, outcome: Result<CollectedResult, Failure>) {
+    async fn record_collection_outcome(&self, outcome: Result<CollectedResult, Failure>) {
         let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);
         let (recorded, mut result) = match outcome {
-            Ok((rows, result)) => (build_finished_outcome(rows, &result), Some(result)),
+            Ok((rows, result)) => (build_success_outcome(rows, &result), Some(result)),
             Err(failure) => (TaskOutcome::Failed(failure), None),
         };
         let deadline = Instant::now() + self.settings.lease;
         loop {
-            match self.store.end_task(request_id, fence, &recorded).await {
+            match self.store.complete_task(request_id, fence, &recorded).await {
                 Ok(true) => break,
                 Ok(false) => {
                     warn!(task.request_id = %request_id, "lease lost before the end; outcome discarded");
@@ -153,10 +153,10 @@ impl CollectionJob {
         if let Some(result) = &mut result {
             result.commit_result();
         }
-        self.log_outcome(&recorded);
+        self.log_collection_outcome(&recorded);
     }
 
-    fn log_outcome(&self, recorded: &TaskOutcome) {
+    fn log_collection_outcome(&self, recorded: &TaskOutcome) {
         let task = &self.claimed.task;
         match recorded {
             TaskOutcome::Finished { rows, bytes, .. } => {
@@ -165,11 +165,11 @@ impl CollectionJob {
                     task.request_id = %task.request_id, node.id = %task.node_id,
                     result.rows = rows, result.bytes = bytes, task.seconds = seconds, "collection completed"
                 );
-                self.observer.collection_finished(*rows, seconds);
+                self.observer.record_collection_finished(*rows, seconds);
             }
             TaskOutcome::Failed(failure) => {
                 warn!(task.request_id = %task.request_id, node.id = %task.node_id, %failure, "collection failed");
-                self.observer.collection_failed(failure.kind);
+                self.observer.record_collection_failure(failure.kind);
             }
         }
     }
@@ -186,7 +186,7 @@ impl CollectionJob {
     }
 }
 
-fn build_finished_outcome(rows: u64, result: &PendingResult) -> TaskOutcome {
+fn build_success_outcome(rows: u64, result: &PendingResult) -> TaskOutcome {
     let published = result.published_result();
     TaskOutcome::Finished {
         result_name: published.name.clone(),

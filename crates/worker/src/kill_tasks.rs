@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::adaptive_interval::DEFAULT_READ_INTERVAL;
+use crate::adaptive_interval::DEFAULT_TARGET_INTERVAL;
 use crate::kills::KillExecutor;
 use crate::observer::WorkerObserver;
 use crate::settings::WorkerSettings;
@@ -71,7 +71,7 @@ impl KillTaskWorker {
     /// A shutdown cancels running reads and waits up to [`WorkerSettings::grace`] for running kills to complete.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
-        let mut ticks = interval(DEFAULT_READ_INTERVAL);
+        let mut ticks = interval(DEFAULT_TARGET_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut store_fails = false;
         while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
@@ -103,7 +103,7 @@ impl KillTaskWorker {
             }
         }
         for node in self.nodes.retain_active_nodes(&active_nodes) {
-            self.observer.poll_interval_changed(&node, None);
+            self.observer.record_poll_interval_change(&node, None);
         }
         Ok(())
     }
@@ -134,7 +134,7 @@ impl KillTaskWorker {
         let mut nodes = Vec::new();
         for node in self.store.list_nodes_with_passwords(&kill_tasks.instance_id).await? {
             nodes.push(node.id.clone());
-            let Some(guard) = self.nodes.try_start_tick(&node.id, Instant::now()) else { continue };
+            let Some(guard) = self.nodes.start_tick_if_due(&node.id, Instant::now()) else { continue };
             let tick = KillTaskTick {
                 store: self.store.clone(),
                 kills: self.kills.clone(),

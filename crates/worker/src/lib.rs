@@ -23,9 +23,9 @@
 //! struct NoMetrics;
 //!
 //! impl WorkerObserver for NoMetrics {
-//!     fn collection_finished(&self, _rows: u64, _seconds: f64) {}
-//!     fn collection_failed(&self, _kind: FailureKind) {}
-//!     fn poll_interval_changed(&self, _node: &NodeId, _interval: Option<Duration>) {}
+//!     fn record_collection_finished(&self, _rows: u64, _seconds: f64) {}
+//!     fn record_collection_failure(&self, _kind: FailureKind) {}
+//!     fn record_poll_interval_change(&self, _node: &NodeId, _interval: Option<Duration>) {}
 //! }
 //!
 //! let store = Store::open(Path::new("clew-data")).await?;
@@ -67,12 +67,12 @@ mod retention;
 mod settings;
 mod worker;
 
-pub use adaptive_interval::{AdaptiveInterval, IntervalChange};
+pub use adaptive_interval::{AdaptivePollInterval, PollIntervalChange};
 pub use intelligent_kills::IntelligentKillQueue;
 pub use kill_tasks::KillTaskWorker;
 pub use kills::{KillError, KillExecutor, KillRequest, VictimMatchRule};
 pub use logins::LoginAttempt;
-pub use notifications::listen_for_events;
+pub use notifications::dispatch_store_events;
 pub use observer::WorkerObserver;
 pub use queue::CollectionQueue;
 pub use reader::{NodeReader, NodeRows, ReadFuture};

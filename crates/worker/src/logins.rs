@@ -32,7 +32,7 @@ impl LoginAttempt {
     }
 
     /// Records the outcome of the login. `failure` is the failure, if any, of the operation that required the login.
-    pub async fn record_outcome(&self, node: &Node, failure: Option<&Failure>) {
+    pub async fn record_login_outcome(&self, node: &Node, failure: Option<&Failure>) {
         let recorded = match failure {
             Some(failure) if failure.kind == FailureKind::AccessDenied => {
                 self.store.record_login_refusal(node, self.refusals, failure).await

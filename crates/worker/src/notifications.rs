@@ -11,7 +11,7 @@ use crate::queue::CollectionQueue;
 /// Returns after `shutdown` is cancelled.
 ///
 /// Workers and waiters also poll the store, so they do not depend on notifications.
-pub async fn listen_for_events(
+pub async fn dispatch_store_events(
     store: Store,
     collections: CollectionQueue,
     kills: IntelligentKillQueue,

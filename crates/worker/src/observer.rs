@@ -7,9 +7,9 @@ use clew_model::{FailureKind, NodeId};
 /// Receives events from this process's worker. The methods must not block.
 pub trait WorkerObserver: Send + Sync {
     /// Called after a collection has finished. `seconds` is the duration from the claim to the completion.
-    fn collection_finished(&self, rows: u64, seconds: f64);
+    fn record_collection_finished(&self, rows: u64, seconds: f64);
     /// Called after a collection has failed.
-    fn collection_failed(&self, kind: FailureKind);
+    fn record_collection_failure(&self, kind: FailureKind);
     /// Called when kill tasks change a node's poll interval. `interval` is `None` for the default interval.
-    fn poll_interval_changed(&self, node: &NodeId, interval: Option<Duration>);
+    fn record_poll_interval_change(&self, node: &NodeId, interval: Option<Duration>);
 }

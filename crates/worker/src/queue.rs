@@ -72,7 +72,7 @@ impl CollectionQueue {
         let request_id = RequestId::generate();
         let task =
             NewCollectionTask { request_id: request_id.clone(), project_id, instance_id, node_id, selection, masked };
-        self.store.insert_task(&task, self.settings.max_queued_per_node).await?;
+        self.store.enqueue_task(&task, self.settings.max_queued_per_node).await?;
         self.claimable.notify_one();
         Ok(request_id)
     }

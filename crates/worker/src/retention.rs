@@ -16,10 +16,10 @@ const CLEANUP_INTERVAL: Duration = Duration::from_mins(1);
 /// Interval at which the jobs prune the audit log. Each pruning that removes rows adds an audit row.
 const AUDIT_PRUNE_INTERVAL: Duration = Duration::from_hours(1);
 /// Interval at which the jobs remove orphaned results from the result store.
-const ORPHAN_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
+const ORPHANED_RESULT_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 /// Minimum age at which an orphaned result is removed.
 /// A younger result may belong to a collection that is about to complete.
-const MIN_ORPHAN_AGE: Duration = Duration::from_mins(10);
+const MIN_ORPHANED_RESULT_AGE: Duration = Duration::from_mins(10);
 /// Timeout after which a queued collection fails if the node's zone has no worker.
 const UNSERVED_ZONE_TIMEOUT: Duration = Duration::from_mins(10);
 /// Minimum age at which a kill record without an outcome is treated as a lost kill.
@@ -53,7 +53,7 @@ async fn remove_old_collections_periodically(store: &Store, retention: Duration)
 }
 
 async fn sweep_orphaned_results_periodically(store: &Store) {
-    let mut ticks = create_interval_without_bursts(ORPHAN_SWEEP_INTERVAL);
+    let mut ticks = create_interval_without_bursts(ORPHANED_RESULT_SWEEP_INTERVAL);
     loop {
         ticks.tick().await;
         if let Err(error) = remove_orphaned_results(store).await {
@@ -90,7 +90,7 @@ async fn prune_audit_periodically(store: &Store, retention: Duration) {
     let mut ticks = create_interval_without_bursts(AUDIT_PRUNE_INTERVAL);
     loop {
         ticks.tick().await;
-        match store.prune_audit_log(&Origin::for_clew(), unix_millis_before_now(retention)).await {
+        match store.prune_audit_log(&Origin::for_internal_operation(), unix_millis_before_now(retention)).await {
             Ok(0) => {}
             Ok(removed) => info!(audit.removed = removed, "expired audit rows removed"),
             Err(error) => warn!(%error, "could not remove expired audit rows; retrying"),
@@ -124,7 +124,7 @@ async fn remove_expired_results(store: &Store, names: Vec<String>) {
 
 async fn remove_orphaned_results(store: &Store) -> Result<(), StoreError> {
     let referenced = store.list_referenced_result_names().await?;
-    match store.results().collect_garbage(referenced, MIN_ORPHAN_AGE).await? {
+    match store.results().collect_garbage(referenced, MIN_ORPHANED_RESULT_AGE).await? {
         0 => {}
         swept => info!(results.swept = swept, "orphaned results removed"),
     }

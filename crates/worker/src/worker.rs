@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::concurrency::{CollectionSlot, SlotPool};
+use crate::concurrency::{CollectionSlot, CollectionSlotPool};
 use crate::heartbeat;
 use crate::job::CollectionJob;
 use crate::queue::CollectionQueue;
@@ -21,7 +21,7 @@ use crate::settings::WorkerSettings;
 /// Interval at which the worker checks whether S3 accepts results again after rejecting requests.
 const RESULT_STORE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// Maximum time that a shutdown waits for Clew to kill the statements of cancelled reads.
-const PENDING_KILLS_TIMEOUT: Duration = Duration::from_secs(2);
+const CANCELLED_READ_KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl CollectionQueue {
     /// Runs collections until `shutdown` is cancelled.
@@ -46,7 +46,7 @@ impl CollectionQueue {
             release.cancel();
             running.wait().await;
         }
-        clew_mysql::wait_for_pending_kills(PENDING_KILLS_TIMEOUT).await;
+        clew_mysql::wait_for_pending_kills(CANCELLED_READ_KILL_TIMEOUT).await;
     }
 
     /// Claims and starts collections whenever slots are free, until `shutdown` is cancelled.
@@ -59,7 +59,7 @@ impl CollectionQueue {
         shutdown: &CancellationToken,
         release: &CancellationToken,
     ) {
-        let pool = SlotPool::new(&self.settings);
+        let pool = CollectionSlotPool::new(&self.settings);
         let mut store_fails = false;
         loop {
             let Some(Ok(free)) = shutdown.run_until_cancelled(pool.acquire_free_slots()).await else { return };
@@ -78,7 +78,7 @@ impl CollectionQueue {
             let ClaimedTasks { tasks, damaged } = claims.unwrap_or_default();
             for failure in damaged {
                 warn!(%failure, "collection failed, because its row is damaged");
-                self.observer.collection_failed(failure.kind);
+                self.observer.record_collection_failure(failure.kind);
             }
             let all_slots_used = tasks.len() == free.len();
             for (claimed, slot) in tasks.into_iter().zip(free) {
@@ -114,7 +114,7 @@ impl CollectionQueue {
     async fn claim_collections(
         &self,
         worker: &str,
-        pool: &SlotPool,
+        pool: &CollectionSlotPool,
         max_tasks: usize,
     ) -> Result<ClaimedTasks, StoreError> {
         let WorkerSettings { lease, max_running_per_node: per_node, .. } = *self.settings;

@@ -25,13 +25,13 @@ export const policy = (name: string, signal?: AbortSignal) => request<Api.Policy
 export const putPolicy = (name: string, description: string, document: unknown) =>
   request<Api.PolicyWithDocument>("PUT", `/clew/v1/policies/${encodeURIComponent(name)}`, { description, document });
 export const deletePolicy = (name: string) => request<void>("DELETE", `/clew/v1/policies/${encodeURIComponent(name)}`);
-export const validate = (document: string) => request<Api.Validation>("POST", "/clew/v1/policies/validate", { document });
+export const validate = (document: string) => request<Api.PolicyValidationResponse>("POST", "/clew/v1/policies/validate", { document });
 export const attachments = (name: string, signal?: AbortSignal) =>
   request<Api.AttachmentPage>("GET", `/clew/v1/policies/${encodeURIComponent(name)}/attachments${FIRST_PAGE}`, undefined, signal);
 export const attach = (name: string, to: Api.AttachmentCreation) => request<void>("POST", `/clew/v1/policies/${encodeURIComponent(name)}/attachments`, to);
 export const detach = (name: string, kind: "user" | "group", id: string, project: string | null) =>
   request<void>("DELETE", `/clew/v1/policies/${encodeURIComponent(name)}/attachments/${kind}/${id}${queryString({ project_id: project })}`);
-export const simulate = (simulation: Api.Simulation) => request<Api.SimulationResponse>("POST", "/clew/v1/policies/simulate", simulation);
+export const simulate = (simulation: Api.SimulationRequest) => request<Api.SimulationResponse>("POST", "/clew/v1/policies/simulate", simulation);
 
 export type AuditQuery = Record<string, string>;
 export const audit = (query: AuditQuery, after: number | null, signal?: AbortSignal) =>

@@ -94,12 +94,12 @@ export const intelligentHistory = (nodeRef: NodeRef, signal?: AbortSignal) => {
 };
 
 export const killTasks = (nodeRef: NodeRef, signal?: AbortSignal) => request<Api.KillTasks>("GET", `${taurusInstancePath(nodeRef)}/process/task`, undefined, signal);
-export const killSwitch = (nodeRef: NodeRef, signal?: AbortSignal) => request<Api.KillSwitch>("GET", `${taurusInstancePath(nodeRef)}/process/task/switch`, undefined, signal);
-export const setKillSwitch = (nodeRef: NodeRef, status: string) => request<void>("PUT", `${taurusInstancePath(nodeRef)}/process/task/switch`, { status });
+export const killTaskSwitch = (nodeRef: NodeRef, signal?: AbortSignal) => request<Api.KillTaskSwitch>("GET", `${taurusInstancePath(nodeRef)}/process/task/switch`, undefined, signal);
+export const setKillTaskSwitch = (nodeRef: NodeRef, status: string) => request<void>("PUT", `${taurusInstancePath(nodeRef)}/process/task/switch`, { status });
 export const addKillTask = (nodeRef: NodeRef, task: Api.AddKillTaskRequest) => request<Api.AddKillTaskResponse>("POST", `${taurusInstancePath(nodeRef)}/process/task`, task);
 export const stopKillTask = (nodeRef: NodeRef, id: string) => request<Api.SuccessResponse>("PUT", `${taurusInstancePath(nodeRef)}/process/task`, { task_id: id });
 export const previewKillTask = (nodeRef: NodeRef, task: Record<string, string | number | boolean | null>) =>
-  request<Api.Preview>("GET", `${taurusInstancePath(nodeRef)}/process/task/preview${queryString(task)}`);
+  request<Api.KillTaskPreview>("GET", `${taurusInstancePath(nodeRef)}/process/task/preview${queryString(task)}`);
 
 export const collect = (nodeRef: NodeRef, filters: Record<string, unknown>) => request<Api.QueuedCollection>("POST", `${taurusNodePath(nodeRef)}/realtime-session`, filters);
 export const resultUrl = (nodeRef: NodeRef, id: string) => `${taurusNodePath(nodeRef)}/realtime-session-result${queryString({ request_id: id })}`;

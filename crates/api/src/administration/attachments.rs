@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use clew_iam::policy::PolicyModel;
+use clew_iam::policy::PermissionModel;
 use clew_model::{DomainId, ProjectId};
 use clew_store::{Attachment, Grantee, PolicyRef};
 use http::StatusCode;
@@ -91,7 +91,7 @@ pub(crate) async fn list_attachments(
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let policy = policies::find_policy(&service, domain, &name).await?.policy_ref();
     let attachments = load_attachment_views(&service, domain, &policy).await?;
-    let (attachments, total_count) = pagination::slice_page(attachments, page, |view| view);
+    let (attachments, total_count) = pagination::paginate_list(attachments, page, |view| view);
     Ok(Json(AttachmentPage { attachments, total_count }))
 }
 
@@ -174,10 +174,10 @@ fn check_attachment_allowed(
     project: Option<&ProjectId>,
 ) -> Result<(), ApiError> {
     match (policy.policy_model(), grantee, project) {
-        (PolicyModel::RoleBased, Grantee::User(_), _) => {
+        (PermissionModel::RoleBased, Grantee::User(_), _) => {
             Err(ApiError::invalid_parameter("attachment-role-user", Vec::new()))
         }
-        (PolicyModel::IdentityBased, _, Some(_)) => {
+        (PermissionModel::IdentityBased, _, Some(_)) => {
             Err(ApiError::invalid_parameter("attachment-identity-project", Vec::new()))
         }
         _ => Ok(()),

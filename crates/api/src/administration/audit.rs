@@ -66,7 +66,8 @@ pub(crate) async fn list_audit_rows(
     RawQuery(query): RawQuery,
 ) -> Result<Json<AuditPage>, ApiError> {
     let filter = build_domain_audit_filter(&service, &caller)?;
-    let AuditRowsQuery { filter, newest_first, after, limit } = query::parse_rows_query(query.as_deref(), filter)?;
+    let AuditRowsQuery { filter, newest_first, after, limit } =
+        query::parse_audit_rows_query(query.as_deref(), filter)?;
     // Reads one extra row to determine whether a next page exists.
     let mut records = if newest_first {
         service.store.list_audit_rows_before(&filter, after.unwrap_or(i64::MAX), limit + 1).await?
@@ -82,7 +83,7 @@ pub(crate) async fn list_audit_rows(
 /// Export the matching audit rows as JSON Lines.
 #[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration", params(AuditParameters),
     responses((status = 200, description = "Audit rows as JSON Lines, oldest first", body = AuditRow, content_type = "application/x-ndjson")))]
-pub(crate) async fn export_audit(
+pub(crate) async fn export_audit_log(
     State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,

@@ -65,7 +65,7 @@ pub(crate) async fn list_enterprise_projects(
 ) -> Result<Json<EnterpriseProjectPage>, ApiError> {
     let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
-    let (enterprise_projects, total_count) = pagination::slice_page(
+    let (enterprise_projects, total_count) = pagination::paginate_list(
         service.store.list_enterprise_projects(domain).await?,
         page,
         build_enterprise_project_view,

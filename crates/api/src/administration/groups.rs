@@ -68,7 +68,7 @@ pub(crate) async fn list_groups(
     let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (groups, total_count) =
-        pagination::slice_page(service.store.list_groups(domain).await?, page, build_group_view);
+        pagination::paginate_list(service.store.list_groups(domain).await?, page, build_group_view);
     Ok(Json(GroupPage { groups, total_count }))
 }
 

@@ -4,7 +4,7 @@ pub(super) mod validate;
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use clew_iam::policy::{Policy, PolicyErrors, PolicyModel, system};
+use clew_iam::policy::{PermissionModel, Policy, PolicyErrors, system};
 use clew_model::{DomainId, ErrorEntry};
 use clew_store::{PolicyRecord, PolicyRef};
 use http::StatusCode;
@@ -48,7 +48,7 @@ pub(crate) struct PolicyView {
     system: bool,
     /// Policy model: role (versions 1.0 and 1.1) or identity (version 5.0)
     #[schema(value_type = PolicyModelName)]
-    model: PolicyModel,
+    model: PermissionModel,
     description: String,
     /// Time of the last change; null for a system policy
     updated_at: Option<String>,
@@ -87,7 +87,7 @@ pub(crate) async fn list_policies(
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let custom = service.store.list_policies(domain).await?.into_iter().map(ResolvedPolicy::Custom);
     let all: Vec<_> = custom.chain(system::SYSTEM_POLICIES.iter().map(ResolvedPolicy::System)).collect();
-    let (policies, total_count) = pagination::slice_page(all, page, |policy| policy.build_policy_view());
+    let (policies, total_count) = pagination::paginate_list(all, page, |policy| policy.build_policy_view());
     Ok(Json(PolicyPage { policies, total_count }))
 }
 
@@ -188,14 +188,14 @@ impl ResolvedPolicy {
         }
     }
 
-    pub(super) fn policy_model(&self) -> PolicyModel {
+    pub(super) fn policy_model(&self) -> PermissionModel {
         let is_role = match self {
-            Self::Custom(record) => record.model == policy_model_name(PolicyModel::RoleBased),
+            Self::Custom(record) => record.model == policy_model_name(PermissionModel::RoleBased),
             Self::System(policy) => {
-                policy.parsed_policy().is_some_and(|policy| policy.model() == PolicyModel::RoleBased)
+                policy.parsed_policy().is_some_and(|policy| policy.model() == PermissionModel::RoleBased)
             }
         };
-        if is_role { PolicyModel::RoleBased } else { PolicyModel::IdentityBased }
+        if is_role { PermissionModel::RoleBased } else { PermissionModel::IdentityBased }
     }
 
     fn document_text(&self) -> &str {
@@ -225,7 +225,7 @@ async fn parse_policy_document(
     caller: &Caller,
     text: String,
 ) -> Result<Result<Policy, PolicyErrors>, ApiError> {
-    service.limits.charge_policy_document(&caller.principal.user_id, text.len())?;
+    service.limits.charge_policy_parsing(&caller.principal.user_id, text.len())?;
     spawn_blocking(move || Policy::parse(&text)).await.map_err(|error| ApiError::internal_error(&error))
 }
 
@@ -239,10 +239,10 @@ fn build_policy_response(
 }
 
 /// Returns the name that the store uses for a policy model.
-fn policy_model_name(model: PolicyModel) -> &'static str {
+fn policy_model_name(model: PermissionModel) -> &'static str {
     match model {
-        PolicyModel::RoleBased => "role",
-        PolicyModel::IdentityBased => "identity",
+        PermissionModel::RoleBased => "role",
+        PermissionModel::IdentityBased => "identity",
     }
 }
 

@@ -69,7 +69,7 @@ pub(crate) async fn list_projects(
     let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (projects, total_count) =
-        pagination::slice_page(service.store.list_projects(domain).await?, page, build_project_view);
+        pagination::paginate_list(service.store.list_projects(domain).await?, page, build_project_view);
     Ok(Json(ProjectPage { projects, total_count }))
 }
 

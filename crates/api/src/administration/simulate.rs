@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::State;
 use clew_iam::decision::{
-    Action, CredentialScope, Decision, GrantSource, Principal, RequestEnvironment, RequestInstance, RequestProject,
-    Resource, StatementOutcome, StatementRef, explain_decision,
+    Action, CredentialScope, Decision, GrantSource, Principal, RequestEnvironment, Resource, StatementOutcome,
+    StatementRef, TargetInstance, TargetProject, explain_decision,
 };
 use clew_iam::policy::Effect;
 use clew_model::{Instance, Tag};
@@ -29,7 +29,7 @@ use crate::query::truncate_text;
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
-pub(crate) struct Simulation {
+pub(crate) struct SimulationRequest {
     /// Id of the user who sends the simulated request. The request is treated as signed with an access key
     user_id: String,
     /// Name or alias of the action. Case is ignored
@@ -117,7 +117,7 @@ pub(crate) enum StatementEffect {
 
 /// Simulate a request against the user's policies.
 #[utoipa::path(post, path = "/clew/v1/policies/simulate", tag = "administration",
-    request_body(content = Simulation, content_type = "application/json"),
+    request_body(content = SimulationRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "Decision, with the reasons for each policy statement", body = SimulationResponse),
         (status = 404, description = "An object that the body references does not exist", body = ErrorBody)
@@ -191,13 +191,13 @@ async fn find_simulated_target(
     Ok((Some(project), Some(instance)))
 }
 
-fn to_request_project(project: &Project) -> RequestProject<'_> {
+fn to_request_project(project: &Project) -> TargetProject<'_> {
     let owner = project.enabled.then_some(&project.domain_id);
-    RequestProject { id: &project.id, name: &project.name, domain_id: owner }
+    TargetProject { id: &project.id, name: &project.name, domain_id: owner }
 }
 
-fn to_request_instance(instance: &Instance) -> RequestInstance<'_> {
-    RequestInstance {
+fn to_request_instance(instance: &Instance) -> TargetInstance<'_> {
+    TargetInstance {
         id: &instance.id,
         enterprise_project_id: Some(&instance.enterprise_project_id),
         tags: &instance.tags,

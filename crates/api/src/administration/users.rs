@@ -92,7 +92,8 @@ pub(crate) async fn list_users(
 ) -> Result<Json<UserPage>, ApiError> {
     let domain = require_identity_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
-    let (users, total_count) = pagination::slice_page(service.store.list_users(domain).await?, page, build_user_view);
+    let (users, total_count) =
+        pagination::paginate_list(service.store.list_users(domain).await?, page, build_user_view);
     Ok(Json(UserPage { users, total_count }))
 }
 

@@ -32,7 +32,7 @@ const MIXED_OPERATIONS_NAME: &str = "RefusedRequests";
 
 /// Identifies a caller: a user, or the subnet of an unauthenticated client.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum CallerKey {
+enum CallerGroupingKey {
     User(UserId),
     /// Unauthenticated client. The claimed user name is part of the key only if that user's domain exists.
     Unknown {
@@ -68,19 +68,19 @@ struct RefusalWindow {
 
 #[derive(Debug, Default)]
 struct OpenWindows {
-    windows: HashMap<CallerKey, HashMap<RefusalKind, RefusalWindow>>,
+    windows: HashMap<CallerGroupingKey, HashMap<RefusalKind, RefusalWindow>>,
     /// Audit events for expired windows that have not been written to the database yet.
     pending: VecDeque<AuditEvent>,
 }
 
 /// Counter of repeated refusals.
 #[derive(Debug)]
-pub(crate) struct RepeatedRefusals {
+pub(crate) struct RepeatedRefusalCounter {
     window: Duration,
     state: Mutex<OpenWindows>,
 }
 
-impl RepeatedRefusals {
+impl RepeatedRefusalCounter {
     /// Creates a counter. A time window of length `window` starts at a caller's first refusal of each kind.
     pub(crate) fn new(window: Duration) -> Self {
         Self { window, state: Mutex::default() }
@@ -95,7 +95,7 @@ impl RepeatedRefusals {
         event: AuditEvent,
         reason: &'static str,
     ) -> Result<(), StoreError> {
-        let Some((caller, kind)) = self.register_refusal(&event, reason) else { return Ok(()) };
+        let Some((caller, kind)) = self.count_refusal(&event, reason) else { return Ok(()) };
         let recorded = store.append_audit_event(&event).await;
         if recorded.is_err() {
             // Close the window so that the next refusal is recorded.
@@ -106,7 +106,7 @@ impl RepeatedRefusals {
 
     /// Opens a time window for the first refusal of a kind and returns the window's key.
     /// For a repeated refusal, increments the open window's count and returns `None`.
-    fn register_refusal(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerKey, RefusalKind)> {
+    fn count_refusal(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerGroupingKey, RefusalKind)> {
         let now = Instant::now();
         let mut state = self.lock_state();
         let (caller, kind) = state.window_key(event, reason);
@@ -154,18 +154,18 @@ impl RepeatedRefusals {
 impl OpenWindows {
     /// Returns a refusal's window key.
     /// All refusals beyond [`MAX_TRACKED_CALLERS`] or [`MAX_REFUSAL_KINDS`] share the same window key.
-    fn window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerKey, RefusalKind) {
-        let caller = build_caller_key(event);
+    fn window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerGroupingKey, RefusalKind) {
+        let caller = build_caller_grouping_key(event);
         let kind = Some((event.operation.clone(), event.outcome, event.code.clone(), reason));
         match self.windows.get(&caller) {
             Some(kinds) if kinds.contains_key(&kind) || kinds.len() < MAX_REFUSAL_KINDS => (caller, kind),
             Some(_) => (caller, None),
             None if self.windows.len() < MAX_TRACKED_CALLERS => (caller, kind),
-            None => (CallerKey::Others { domain: find_audit_domain(event) }, None),
+            None => (CallerGroupingKey::Others { domain: find_audit_domain(event) }, None),
         }
     }
 
-    fn close_window(&mut self, caller: &CallerKey, kind: &RefusalKind) {
+    fn close_window(&mut self, caller: &CallerGroupingKey, kind: &RefusalKind) {
         let Some(kinds) = self.windows.get_mut(caller) else { return };
         let ended = kinds.remove(kind);
         if kinds.is_empty() {
@@ -198,10 +198,10 @@ impl OpenWindows {
     }
 }
 
-fn build_caller_key(event: &AuditEvent) -> CallerKey {
+fn build_caller_grouping_key(event: &AuditEvent) -> CallerGroupingKey {
     match (&event.origin.actor, &event.domain_id) {
-        (Actor::User { id, .. }, _) => CallerKey::User(id.clone()),
-        (actor, domain) => CallerKey::Unknown {
+        (Actor::User { id, .. }, _) => CallerGroupingKey::User(id.clone()),
+        (actor, domain) => CallerGroupingKey::Unknown {
             peer: event.origin.peer.map(ClientSubnet::from),
             claimed: domain.clone().map(|domain| (domain, actor.name().to_owned())),
         },
@@ -326,8 +326,8 @@ mod tests {
     }
 
     fn record_all(refusals: impl Iterator<Item = AuditEvent>) -> (usize, Vec<AuditEvent>) {
-        let repeated = RepeatedRefusals::new(Duration::from_hours(1));
-        let first = refusals.filter(|event| repeated.register_refusal(event, "why").is_some()).count();
+        let repeated = RepeatedRefusalCounter::new(Duration::from_hours(1));
+        let first = refusals.filter(|event| repeated.count_refusal(event, "why").is_some()).count();
         let mut counted = repeated.lock_state();
         counted.close_windows(|_| true);
         (first, counted.pending.drain(..).collect())
@@ -409,7 +409,7 @@ mod tests {
         Store::rotate_master_key(&by, location()).await.unwrap();
         let working = Store::open(location()).await.unwrap();
 
-        let repeated = RepeatedRefusals::new(Duration::from_hours(1));
+        let repeated = RepeatedRefusalCounter::new(Duration::from_hours(1));
         let event = || refusal(Actor::Anonymous { claimed: String::new() }, "ListProjects", "");
         // An unrecorded first refusal opens no window.
         repeated.record_refusal(&failing, event(), "why").await.unwrap_err();

@@ -13,7 +13,7 @@ use crate::AppState;
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::statement_text::MASKED_FRAGMENT;
+use crate::statement_text::MASKED_FRAGMENT_PLACEHOLDER;
 
 /// Maximum number of collections per response.
 const MAX_LISTED_COLLECTIONS: u32 = 200;
@@ -67,7 +67,7 @@ pub(crate) async fn list_collections(
     let templates_only = target.project_masks_statements_for(&service, &caller);
     let tasks = service
         .store
-        .list_tasks_of_node(&target.project.id, &target.instance.id, &target.node, MAX_LISTED_COLLECTIONS)
+        .list_node_tasks(&target.project.id, &target.instance.id, &target.node, MAX_LISTED_COLLECTIONS)
         .await?;
     let collections = tasks.into_iter().map(|task| build_collection_view(task, templates_only)).collect();
     Ok(Json(NodeCollections { collections }))
@@ -112,7 +112,7 @@ fn build_collection_view(task: CollectionTask, templates_only: bool) -> NodeColl
     let result = task.result.as_ref();
     let mut filter = task.selection;
     if templates_only && filter.sql_key.is_some() {
-        filter.sql_key = Some(MASKED_FRAGMENT.to_owned());
+        filter.sql_key = Some(MASKED_FRAGMENT_PLACEHOLDER.to_owned());
     }
     NodeCollection {
         request_id: task.request_id.to_string(),

@@ -137,7 +137,7 @@ pub(crate) async fn kill_sessions(
             None
         } else {
             let read = async |limits| KillBaseline::read_state(&target.node.url, &limits).await;
-            Some(service.try_read_node(&target.node, read).await)
+            Some(service.read_node_or_failure(&target.node, read).await)
         };
         let work =
             async |limits| match execute_kills(&service, &caller, &target, &request, victims, read.clone(), limits)
@@ -159,16 +159,16 @@ pub(crate) async fn kill_sessions(
         let current = found.get(&selected.id);
         let (outcome, message) = match (mismatches.remove(&selected.id), outcomes.remove(&selected.id), current) {
             (Some(outcome), ..) => outcome,
-            (None, Some(outcome), _) => describe_outcome(&outcome),
+            (None, Some(outcome), _) => describe_kill_outcome(&outcome),
             (None, None, Some(current)) => {
                 preview::predict_kill_outcome(current, request.kind, service.kills.protected_accounts())
             }
             // Unreachable, because every matching session has an outcome.
-            (None, None, None) => describe_outcome(&KillOutcome::AlreadyGone),
+            (None, None, None) => describe_kill_outcome(&KillOutcome::AlreadyGone),
         };
         let session = current
             .filter(|current| selected.matches_session(current))
-            .map(|current| build_session_view(current, masked, &request, costs.as_ref(), language));
+            .map(|current| build_current_session(current, masked, &request, costs.as_ref(), language));
         SessionKillOutcome { id: selected.id, outcome, message, session }
     };
     let sessions: Vec<SessionKillOutcome> = request.sessions.iter().map(view).collect();
@@ -218,10 +218,10 @@ async fn execute_kills(
 }
 
 /// Outcome name and message for a selected session that Clew skips.
-type Mismatch = (&'static str, String);
+type SkipReason = (&'static str, String);
 
 /// Returns the name and message of a kill outcome for the response.
-fn describe_outcome(outcome: &KillOutcome) -> (&'static str, String) {
+fn describe_kill_outcome(outcome: &KillOutcome) -> (&'static str, String) {
     let name = match outcome {
         KillOutcome::AlreadyGone => "gone",
         outcome => outcome.name(),
@@ -229,11 +229,11 @@ fn describe_outcome(outcome: &KillOutcome) -> (&'static str, String) {
     (name, outcome.to_string())
 }
 
-fn describe_refusal(reason: KillRefusal) -> (&'static str, String) {
-    describe_outcome(&KillOutcome::Refused(reason))
+fn describe_kill_refusal(reason: KillRefusal) -> (&'static str, String) {
+    describe_kill_outcome(&KillOutcome::Refused(reason))
 }
 
-fn build_session_view(
+fn build_current_session(
     current: &Session,
     masked: bool,
     request: &SessionKillRequest,
@@ -272,11 +272,11 @@ impl SelectedSession {
         kind: KillTarget,
         server: &ServerInstance,
         listed_at: i64,
-    ) -> Option<Mismatch> {
+    ) -> Option<SkipReason> {
         if self.server.as_ref().is_some_and(|listed| *listed != server.to_string()) {
             return Some(("gone", KillOutcome::Refused(KillRefusal::AnotherServer).to_string()));
         }
-        let Some(current) = current else { return Some(describe_outcome(&KillOutcome::AlreadyGone)) };
+        let Some(current) = current else { return Some(describe_kill_outcome(&KillOutcome::AlreadyGone)) };
         if !self.matches_session(current) {
             let reason =
                 KillRefusal::AnotherSession { user: to_valid_utf8(&current.user), host: to_valid_utf8(&current.host) };
@@ -285,6 +285,6 @@ impl SelectedSession {
         let started_at = listed_at.saturating_sub_unsigned(current.seconds);
         let is_later_statement =
             self.since.is_some_and(|since| started_at > since / 1000 + request::START_TIME_TOLERANCE_SECONDS);
-        (kind == KillTarget::Query && is_later_statement).then(|| describe_refusal(KillRefusal::AnotherStatement))
+        (kind == KillTarget::Query && is_later_statement).then(|| describe_kill_refusal(KillRefusal::AnotherStatement))
     }
 }

@@ -93,7 +93,7 @@ pub(crate) async fn list_kills(
     let filter =
         KillFilter { node_id: Some(target.node.clone()), ..KillFilter::for_instance(target.instance.id.clone()) };
     let (kills, total_count) = service.store.list_kills(&filter, page).await?;
-    let actors = load_actor_names(&service, &target.node, &kills).await?;
+    let actors = load_requester_names(&service, &target.node, &kills).await?;
     let view = |kill: KillRecord| NodeKill {
         by: actors.get(&(kill.session_id, kill.requested_at)).cloned(),
         id: kill.id,
@@ -120,7 +120,7 @@ pub(crate) async fn list_kills(
 /// Returns the names of the users who requested the kills, by thread id and request time.
 ///
 /// The names are read from the audit rows that record the kill outcomes.
-async fn load_actor_names(
+async fn load_requester_names(
     service: &AppState,
     node: &NodeId,
     kills: &[KillRecord],

@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use clew_diagnose::waits::{self, WaitGraph};
 use clew_iam::decision::Action;
-use clew_mysql::read_lock_waits_with_instance;
+use clew_mysql::read_locks_for_kill;
 use serde::Serialize;
 
 use crate::AppState;
@@ -13,7 +13,7 @@ use crate::json::Json;
 
 /// Wait graph of a node, and the server instance that reported the lock waits.
 #[derive(Serialize)]
-pub(crate) struct NodeLocks {
+pub(crate) struct NodeLockWaits {
     /// Server instance that reported the lock waits. Clients send it as `server` when they kill one of the sessions.
     server: String,
     #[serde(flatten)]
@@ -31,15 +31,15 @@ pub(crate) struct NodeLocks {
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
-pub(crate) async fn show_locks(
+pub(crate) async fn show_lock_waits(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
-) -> Result<Json<NodeLocks>, ApiError> {
+) -> Result<Json<NodeLockWaits>, ApiError> {
     let target = NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
-    let read = async |limits| read_lock_waits_with_instance(&target.node.url, &limits).await;
+    let read = async |limits| read_locks_for_kill(&target.node.url, &limits).await;
     let (server, observed) = service.read_node(&target.node, read).await?;
     let graph = waits::build_wait_graph(&observed);
     let graph = if target.masks_statements_for(&service, &caller) { graph.with_masked_literals() } else { graph };
-    Ok(Json(NodeLocks { server: server.to_string(), graph }))
+    Ok(Json(NodeLockWaits { server: server.to_string(), graph }))
 }

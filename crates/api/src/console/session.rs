@@ -23,8 +23,8 @@ use crate::caller::{Caller, CredentialRef, ValidToken};
 use crate::client_addr::ClientAddr;
 use crate::error::{ApiError, ErrorBody};
 use crate::iam::check_password::authenticate_by_password;
-use crate::iam::projects::load_usable_projects;
-use crate::iam::token_issue::{IssuedToken, describe_scope, issue_token};
+use crate::iam::projects::load_accessible_projects;
+use crate::iam::token_issue::{IssuedToken, describe_token_scope, issue_token};
 use crate::json::Json;
 use crate::{AppState, limits, policy_cache};
 use body::{SessionScopeRequest, SignInBody};
@@ -72,11 +72,11 @@ pub(crate) async fn create_session(
     .await?;
     let grants = policy_cache::load_policies(&service.store, &user.id).await?;
     let projects =
-        sort_projects_by_name(load_usable_projects(&service, &user.domain_id, user.administrator, &grants).await?);
+        sort_projects_by_name(load_accessible_projects(&service, &user.domain_id, user.administrator, &grants).await?);
     let project = projects.first();
     let issued = issue_token(&service, &user, project, TokenOrigin::Console, "password", None).await?;
     info!(user.id = %user.id, "user signed in on the web page");
-    trail.add_detail("scope", describe_scope(project));
+    trail.add_detail("scope", describe_token_scope(project));
     let cookie = build_session_cookie(&issued, &parts.headers, parts.extensions.get())?;
     let (headers, session) = build_session_response(&issued, &user, project, &projects, cookie);
     Ok((StatusCode::CREATED, headers, session))
@@ -143,7 +143,7 @@ pub(crate) async fn delete_session(
         (status = 403, description = "The user cannot access the project, the session was not created on the web page, or the request does not come from the web page", body = ErrorBody)
     )
 )]
-pub(crate) async fn change_project(
+pub(crate) async fn switch_project(
     State(service): State<AppState>,
     caller: Caller,
     headers: HeaderMap,
@@ -154,7 +154,7 @@ pub(crate) async fn change_project(
     if token_info.origin != TokenOrigin::Console {
         return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "session-of-console", Vec::new()));
     }
-    let requested = body::parse_project_choice(&body)?;
+    let requested = body::parse_session_scope(&body)?;
     let projects = load_caller_projects(&service, &caller).await?;
     let project = match requested {
         None => None,
@@ -172,7 +172,7 @@ pub(crate) async fn change_project(
     }
     let issued =
         issue_token(&service, &user, project, TokenOrigin::Console, "token", Some(token_info.expires_at)).await?;
-    caller.audit.add_detail("scope", describe_scope(project));
+    caller.audit.add_detail("scope", describe_token_scope(project));
     let cookie = build_session_cookie(&issued, &headers, caller.client.as_ref())?;
     Ok(build_session_response(&issued, &user, project, &projects, cookie))
 }
@@ -212,7 +212,7 @@ fn require_token_credentials(caller: &Caller) -> Result<&ValidToken, ApiError> {
 async fn load_caller_projects(service: &AppState, caller: &Caller) -> Result<Vec<Project>, ApiError> {
     let principal = &caller.principal;
     Ok(sort_projects_by_name(
-        load_usable_projects(service, &principal.domain_id, principal.administrator, &principal.grants).await?,
+        load_accessible_projects(service, &principal.domain_id, principal.administrator, &principal.grants).await?,
     ))
 }
 

@@ -49,7 +49,7 @@ pub(crate) struct SessionDetail {
     /// Last statements of the transaction, oldest first; replaced by their SQL templates if statements are masked
     last_statements: Vec<String>,
     /// Connection attributes of the client, by name
-    attributes: Vec<Attribute>,
+    attributes: Vec<ConnectionAttribute>,
     /// Wait graph of the session, in the same format as the wait graph of a node
     #[schema(value_type = Object)]
     waits: WaitGraph,
@@ -75,7 +75,7 @@ struct OpenTransaction {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Attribute {
+struct ConnectionAttribute {
     name: String,
     #[schema(required)]
     value: Option<String>,
@@ -140,7 +140,10 @@ fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
         last_statements: last_statements.iter().map(text).collect(),
         attributes: attributes
             .into_iter()
-            .map(|(name, value)| Attribute { name: to_valid_utf8(&name), value: value.as_deref().map(to_valid_utf8) })
+            .map(|(name, value)| ConnectionAttribute {
+                name: to_valid_utf8(&name),
+                value: value.as_deref().map(to_valid_utf8),
+            })
             .collect(),
         limitations: std::mem::take(&mut waits.limitations),
         waits,

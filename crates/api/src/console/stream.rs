@@ -67,7 +67,7 @@ pub(crate) struct StreamParameters {
         (status = 429, description = "The caller has the maximum number of event streams", body = ErrorBody)
     )
 )]
-pub(crate) async fn watch_sessions(
+pub(crate) async fn stream_sessions(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,

@@ -22,7 +22,7 @@ pub(super) const CHUNK_SIZE: usize = 64 * 1024;
 
 /// Stream of download chunks. Ends after the last byte of the range or on the first error.
 #[derive(Debug)]
-pub(super) struct BodyStream {
+pub(super) struct DownloadBodyStream {
     /// Unsent part of the header row.
     header: Bytes,
     file: Arc<File>,
@@ -35,7 +35,7 @@ pub(super) struct BodyStream {
     reading: Option<JoinHandle<(BytesMut, io::Result<usize>)>>,
 }
 
-impl BodyStream {
+impl DownloadBodyStream {
     /// Creates a stream of the header row followed by bytes `offset..end` of the file.
     pub(super) fn new(header: Bytes, file: File, offset: u64, end: u64) -> Self {
         Self { header, file: Arc::new(file), offset, end, pool: BufferPool::default(), reading: None }
@@ -66,7 +66,7 @@ impl BodyStream {
     }
 }
 
-impl Stream for BodyStream {
+impl Stream for DownloadBodyStream {
     type Item = io::Result<Bytes>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
@@ -152,7 +152,7 @@ mod tests {
         (0..count).map(|at| u8::try_from(at % 251).unwrap()).collect()
     }
 
-    async fn read_all(mut stream: BodyStream) -> io::Result<Vec<u8>> {
+    async fn read_all(mut stream: DownloadBodyStream) -> io::Result<Vec<u8>> {
         let mut read = Vec::new();
         while let Some(chunk) = stream.next().await {
             read.extend_from_slice(&chunk?);
@@ -165,7 +165,7 @@ mod tests {
         let bytes = bytes(5 * CHUNK_SIZE + 17);
         let file = file(&bytes);
         for (from, to) in [(0, bytes.len()), (CHUNK_SIZE - 1, 3 * CHUNK_SIZE + 1), (7, 8), (bytes.len(), bytes.len())] {
-            let stream = BodyStream::new("head,".into(), file.reopen().unwrap(), from as u64, to as u64);
+            let stream = DownloadBodyStream::new("head,".into(), file.reopen().unwrap(), from as u64, to as u64);
             assert!(read_all(stream).await.unwrap() == [b"head,", &bytes[from..to]].concat(), "{from}..{to}");
         }
     }
@@ -176,7 +176,7 @@ mod tests {
         let file = file(&bytes);
         file.as_file().sync_all().unwrap();
         rustix::fs::fadvise(file.as_file(), 0, None, rustix::fs::Advice::DontNeed).unwrap();
-        let stream = BodyStream::new(Bytes::new(), file.reopen().unwrap(), 3, bytes.len() as u64);
+        let stream = DownloadBodyStream::new(Bytes::new(), file.reopen().unwrap(), 3, bytes.len() as u64);
         assert!(read_all(stream).await.unwrap() == bytes[3..]);
     }
 
@@ -186,7 +186,7 @@ mod tests {
         let path = "/proc/version";
         assert!(read_from_page_cache(&File::open(path).unwrap(), &mut [0; 8], 0).is_none());
         let expected = std::fs::read(path).unwrap();
-        let stream = BodyStream::new("head,".into(), File::open(path).unwrap(), 2, expected.len() as u64);
+        let stream = DownloadBodyStream::new("head,".into(), File::open(path).unwrap(), 2, expected.len() as u64);
         assert_eq!(read_all(stream).await.unwrap(), [b"head,", &expected[2..]].concat());
     }
 
@@ -194,7 +194,7 @@ mod tests {
     async fn truncated_file_is_an_error() {
         let bytes = bytes(3 * CHUNK_SIZE);
         let file = file(&bytes);
-        let mut stream = BodyStream::new(Bytes::new(), file.reopen().unwrap(), 0, bytes.len() as u64);
+        let mut stream = DownloadBodyStream::new(Bytes::new(), file.reopen().unwrap(), 0, bytes.len() as u64);
         assert!(stream.next().await.unwrap().unwrap() == bytes[..CHUNK_SIZE]);
         file.as_file().set_len(CHUNK_SIZE as u64 + 1).unwrap();
         assert!(stream.next().await.unwrap().unwrap() == bytes[CHUNK_SIZE..=CHUNK_SIZE]);

@@ -36,30 +36,30 @@ pub(super) fn parse_range_header(header: &HeaderValue, length: u64) -> RangeRequ
     let Some((first, last)) = spec.trim().split_once('-') else { return RangeRequest::Full };
     let range = match (parse_range_number(first), parse_range_number(last)) {
         _ if spec.contains(',') => return RangeRequest::Full,
-        (RangeNumber::Absent, RangeNumber::Some(0)) => return RangeRequest::Unsatisfiable,
-        (RangeNumber::Absent, RangeNumber::Some(suffix)) => (length.saturating_sub(suffix), u64::MAX),
-        (RangeNumber::Some(first), RangeNumber::Absent) => (first, u64::MAX),
-        (RangeNumber::Some(first), RangeNumber::Some(last)) if first <= last => (first, last),
+        (RangeBound::Absent, RangeBound::Some(0)) => return RangeRequest::Unsatisfiable,
+        (RangeBound::Absent, RangeBound::Some(suffix)) => (length.saturating_sub(suffix), u64::MAX),
+        (RangeBound::Some(first), RangeBound::Absent) => (first, u64::MAX),
+        (RangeBound::Some(first), RangeBound::Some(last)) if first <= last => (first, last),
         _ => return RangeRequest::Full,
     };
     let (first, last) = (range.0, range.1.min(length.saturating_sub(1)));
     if first < length { RangeRequest::Partial(ByteRange { first, last }) } else { RangeRequest::Unsatisfiable }
 }
 
-enum RangeNumber {
+enum RangeBound {
     Absent,
     Some(u64),
     Invalid,
 }
 
 /// Parses an optional decimal number. Saturates at [`u64::MAX`] on overflow.
-fn parse_range_number(text: &str) -> RangeNumber {
+fn parse_range_number(text: &str) -> RangeBound {
     match text {
-        "" => RangeNumber::Absent,
+        "" => RangeBound::Absent,
         digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            RangeNumber::Some(digits.parse().unwrap_or(u64::MAX))
+            RangeBound::Some(digits.parse().unwrap_or(u64::MAX))
         }
-        _ => RangeNumber::Invalid,
+        _ => RangeBound::Invalid,
     }
 }
 

@@ -18,8 +18,8 @@ use crate::error::ApiError;
 use crate::{AppState, passwords};
 
 /// Maximum time to wait for concurrent attempts with the same failure counter in other server processes.
-const MAX_RESERVATION_WAIT: Duration = Duration::from_secs(10);
-const RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
+const MAX_ATTEMPT_RESERVATION_WAIT: Duration = Duration::from_secs(10);
+const ATTEMPT_RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Outcome of a password check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(crate) async fn check_password_with_lockout(
     let subject =
         find_failure_counter_key(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?.name;
     let _lock = service.password_check_locks().lock_failure_counter(&subject).await;
-    if !reserve_attempt(&service.store, &subject).await? {
+    if !reserve_password_attempt(&service.store, &subject).await? {
         return Ok(PasswordCheckOutcome::Locked);
     }
     let is_correct = passwords::verify_password(password, user.map(|user| user.password_hash.clone())).await?;
@@ -57,13 +57,13 @@ pub(crate) async fn check_password_with_lockout(
 }
 
 /// Reserves an attempt with the failure counter `subject`. Returns `false` if the counter is locked or stays busy.
-async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreError> {
+async fn reserve_password_attempt(store: &Store, subject: &str) -> Result<bool, StoreError> {
     let start = Instant::now();
     loop {
         match store.reserve_auth_attempt(subject).await? {
             AuthAttemptReservation::Granted => return Ok(true),
-            AuthAttemptReservation::Busy if start.elapsed() < MAX_RESERVATION_WAIT => {
-                sleep(RESERVATION_POLL_INTERVAL).await;
+            AuthAttemptReservation::Busy if start.elapsed() < MAX_ATTEMPT_RESERVATION_WAIT => {
+                sleep(ATTEMPT_RESERVATION_POLL_INTERVAL).await;
             }
             AuthAttemptReservation::Busy | AuthAttemptReservation::Locked => return Ok(false),
         }
@@ -93,7 +93,7 @@ pub(crate) async fn find_failure_counter_key(
     if let Some(text) = store.find_recorded_address(user, address) {
         return Ok(FailureCounterKey { name: build_address_counter_key(&text, &name), is_address_up_to_date: true });
     }
-    let is_known = store.is_known_address(user, address).await?;
+    let is_known = store.is_known_user_address(user, address).await?;
     let name = if is_known { build_address_counter_key(&address.to_string(), &name) } else { name };
     Ok(FailureCounterKey { name, is_address_up_to_date: false })
 }

@@ -85,7 +85,7 @@ pub(crate) async fn list_projects(
     let own = format!("/v3/projects{}", raw.map_or(String::new(), |raw| format!("?{raw}")));
     let mut links = Links { own, previous: None, next: None };
     if let Some((page, per_page)) = parse_page_parameters(&query)? {
-        let link = |page: usize| format!("/v3/projects?{}", query.with_replaced_value("page", &page.to_string()));
+        let link = |page: usize| format!("/v3/projects?{}", query.to_string_with_parameter("page", &page.to_string()));
         let offset = (page - 1).saturating_mul(per_page);
         links.previous = (page > 1).then(|| link(page - 1));
         links.next = (projects.len() > offset.saturating_add(per_page)).then(|| link(page + 1));
@@ -101,14 +101,14 @@ pub(crate) async fn list_caller_projects(
     Caller { principal, .. }: Caller,
 ) -> Result<Json<ProjectList>, ApiError> {
     let projects =
-        load_usable_projects(&service, &principal.domain_id, principal.administrator, &principal.grants).await?;
+        load_accessible_projects(&service, &principal.domain_id, principal.administrator, &principal.grants).await?;
     let links = Links { own: "/v3/auth/projects".to_owned(), previous: None, next: None };
     Ok(Json(ProjectList { links, projects: projects.into_iter().map(build_project_entry).collect() }))
 }
 
 /// Returns the domain's enabled projects that at least one of the user's grants applies to.
 /// For administrators, returns all enabled projects in the domain.
-pub(crate) async fn load_usable_projects(
+pub(crate) async fn load_accessible_projects(
     service: &AppState,
     domain: &DomainId,
     administrator: bool,

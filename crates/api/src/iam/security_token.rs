@@ -26,7 +26,7 @@ pub(crate) fn generate_security_token(scope: &CredentialScope) -> Result<SecretS
 /// Parses the scope from a security token.
 ///
 /// The returned scope can be trusted only if the token's hash equals the stored hash.
-pub(crate) fn parse_token_scope(security_token: &str) -> Option<CredentialScope> {
+pub(crate) fn parse_security_token_scope(security_token: &str) -> Option<CredentialScope> {
     match security_token.split_once('.') {
         None => Some(CredentialScope::AccessKey),
         Some((_, DOMAIN_SCOPE_SUFFIX)) => Some(CredentialScope::Domain),
@@ -46,10 +46,10 @@ mod tests {
             [CredentialScope::AccessKey, CredentialScope::Domain, CredentialScope::Project(ProjectId::generate())]
         {
             let token = generate_security_token(&scope).unwrap();
-            assert_eq!(super::parse_token_scope(token.expose_secret()), Some(scope));
+            assert_eq!(super::parse_security_token_scope(token.expose_secret()), Some(scope));
         }
         for invalid in [".", "x.", "x.domains", "domain.", "x.domain.domain", "x.."] {
-            assert_eq!(super::parse_token_scope(invalid), None, "{invalid:?}");
+            assert_eq!(super::parse_security_token_scope(invalid), None, "{invalid:?}");
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::error::ApiError;
 pub(super) struct PasswordSignInRequest {
     pub(super) user: UserRef,
     pub(super) password: SecretString,
-    pub(super) scope: RequestedScope,
+    pub(super) scope: RequestedTokenScope,
 }
 
 /// Reference to the user who signs in, by id or by name.
@@ -24,7 +24,7 @@ pub(crate) enum UserRef {
 
 /// Requested scope of the token.
 #[derive(Debug)]
-pub(super) enum RequestedScope {
+pub(super) enum RequestedTokenScope {
     Project { project: ProjectRef, domain: DomainRef },
     Domain(DomainRef),
     Unscoped,
@@ -65,11 +65,11 @@ impl PasswordSignInRequest {
             },
         };
         let password = text("/auth/identity/password/user/password", "auth.identity.password.user.password")?.into();
-        Ok(Self { user, password, scope: RequestedScope::parse(body.pointer("/auth/scope"))? })
+        Ok(Self { user, password, scope: RequestedTokenScope::parse(body.pointer("/auth/scope"))? })
     }
 }
 
-impl RequestedScope {
+impl RequestedTokenScope {
     /// Parses `auth.scope`. If both a project and a domain are given, the project takes precedence.
     fn parse(scope: Option<&Value>) -> Result<Self, ApiError> {
         let Some(scope) = scope else { return Ok(Self::Unscoped) };

@@ -5,7 +5,7 @@ use axum::extract::State;
 use clew_iam::decision::CredentialScope;
 use clew_iam::{access_key, token};
 use clew_model::{AccessKeyId, ErrorEntry};
-use clew_store::{IssuingCredentials, NewTemporaryKey};
+use clew_store::{IssuingCredential, NewTemporaryKey};
 use http::StatusCode;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
@@ -21,7 +21,7 @@ use crate::iam::token_response::format_timestamp;
 use crate::json::Json;
 
 /// Allowed lifetimes for temporary keys, in seconds: 15 minutes to 24 hours.
-const ALLOWED_LIFETIME_SECONDS: std::ops::RangeInclusive<i64> = 900..=86_400;
+const ALLOWED_KEY_LIFETIME_SECONDS: std::ops::RangeInclusive<i64> = 900..=86_400;
 
 /// Request for a temporary access key.
 #[derive(Deserialize, ToSchema)]
@@ -96,13 +96,13 @@ pub(crate) async fn create_temporary_key(
         return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-temporary-by-temporary", Vec::new()));
     }
     let requested = identity.token.unwrap_or(TemporaryKeyToken { id: None, duration_seconds: None });
-    let lifetime = requested.duration_seconds.unwrap_or(*ALLOWED_LIFETIME_SECONDS.start());
-    if !ALLOWED_LIFETIME_SECONDS.contains(&lifetime) {
+    let lifetime = requested.duration_seconds.unwrap_or(*ALLOWED_KEY_LIFETIME_SECONDS.start());
+    if !ALLOWED_KEY_LIFETIME_SECONDS.contains(&lifetime) {
         let arguments = vec![
             ("field", "auth.identity.token.duration_seconds".to_owned()),
             ("given", lifetime.to_string()),
-            ("min", ALLOWED_LIFETIME_SECONDS.start().to_string()),
-            ("max", ALLOWED_LIFETIME_SECONDS.end().to_string()),
+            ("min", ALLOWED_KEY_LIFETIME_SECONDS.start().to_string()),
+            ("max", ALLOWED_KEY_LIFETIME_SECONDS.end().to_string()),
         ];
         return Err(ApiError::with_detail(ErrorEntry::IAM_INVALID_FIELD, "parameter-range", arguments));
     }
@@ -150,15 +150,15 @@ fn parse_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, ApiError> {
 /// The temporary key has the same scope as these credentials and expires no later.
 struct SourceCredentials {
     scope: CredentialScope,
-    issued_for: IssuingCredentials,
+    issued_for: IssuingCredential,
     expires_at: Option<i64>,
 }
 
 impl SourceCredentials {
     fn from_caller(caller: &Caller) -> Self {
         let issued_for = match &caller.credential {
-            CredentialRef::Token(token) => IssuingCredentials::Token(token.hash),
-            CredentialRef::Key(id) => IssuingCredentials::Key(id.clone()),
+            CredentialRef::Token(token) => IssuingCredential::Token(token.hash),
+            CredentialRef::Key(id) => IssuingCredential::Key(id.clone()),
         };
         Self { scope: caller.principal.scope.clone(), issued_for, expires_at: caller.expires_at }
     }
@@ -178,5 +178,5 @@ async fn validate_source_token(
         return Err(ApiError::new(ErrorEntry::IAM_TOKEN_EXPIRED));
     }
     let scope = stored.scope_project.map_or(CredentialScope::Domain, CredentialScope::Project);
-    Ok(SourceCredentials { scope, issued_for: IssuingCredentials::Token(hash), expires_at: Some(stored.expires_at) })
+    Ok(SourceCredentials { scope, issued_for: IssuingCredential::Token(hash), expires_at: Some(stored.expires_at) })
 }

@@ -50,7 +50,7 @@ pub(crate) async fn issue_token(
 }
 
 /// Describes a token's scope for the audit log.
-pub(crate) fn describe_scope(project: Option<&Project>) -> String {
+pub(crate) fn describe_token_scope(project: Option<&Project>) -> String {
     project.map_or_else(|| "domain".to_owned(), |project| format!("project {}", project.id))
 }
 

@@ -1,7 +1,7 @@
 //! Response body for the token routes (spec section 3.2).
 
 use clew_iam::decision::Grant;
-use clew_iam::policy::PolicyModel;
+use clew_iam::policy::PermissionModel;
 use clew_store::{Project, User};
 use http::HeaderMap;
 use jiff::Timestamp;
@@ -114,7 +114,7 @@ impl TokenResponse {
         let domain = || TokenDomain { id: user.domain_id.to_string(), name: user.domain_name.clone() };
         let mut roles: Vec<String> = grants
             .iter()
-            .filter(|grant| grant.policy.model() == PolicyModel::RoleBased)
+            .filter(|grant| grant.policy.model() == PermissionModel::RoleBased)
             .filter(|grant| grant.project.is_none() || grant.project.as_ref() == project.map(|project| &project.id))
             .map(|grant| grant.policy_name.clone())
             .collect();
@@ -125,7 +125,7 @@ impl TokenResponse {
                 expires_at: format_timestamp(expires_at)?,
                 issued_at: format_timestamp(issued_at)?,
                 methods,
-                catalog: server_url.map(|server_url| build_catalog(service, server_url, project)),
+                catalog: server_url.map(|server_url| build_service_catalog(service, server_url, project)),
                 roles: roles.into_iter().map(|name| Role { id: name.clone(), name }).collect(),
                 project: project.map(|project| TokenProject {
                     id: project.id.to_string(),
@@ -150,7 +150,7 @@ pub(super) fn format_timestamp(seconds: i64) -> Result<String, ApiError> {
     Ok(timestamp.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string())
 }
 
-fn build_catalog(service: &AppState, server_url: &ServerUrl, project: Option<&Project>) -> Vec<CatalogEntry> {
+fn build_service_catalog(service: &AppState, server_url: &ServerUrl, project: Option<&Project>) -> Vec<CatalogEntry> {
     let region = service.store.region();
     let entry = |name: &str, path: String| {
         let endpoint = Endpoint {

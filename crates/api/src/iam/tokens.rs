@@ -14,8 +14,8 @@ use crate::authentication::read_request_body;
 use crate::client_addr::ClientAddr;
 use crate::error::{ApiError, ErrorBody};
 use crate::iam::check_password::authenticate_by_password;
-use crate::iam::sign_in::{DomainRef, PasswordSignInRequest, ProjectRef, RequestedScope, TokenRequest};
-use crate::iam::token_issue::{IssuedToken, describe_scope, issue_token};
+use crate::iam::sign_in::{DomainRef, PasswordSignInRequest, ProjectRef, RequestedTokenScope, TokenRequest};
+use crate::iam::token_issue::{IssuedToken, describe_token_scope, issue_token};
 use crate::iam::token_response::{ServerUrl, TokenDetails, TokenResponse};
 use crate::json::Json;
 use crate::query::Query;
@@ -47,11 +47,11 @@ pub(crate) async fn create_token(
     let sign_in = PasswordSignInRequest::parse(&read_request_body(body, &service.settings).await?)?;
     let peer = limits::client_ip(&parts.extensions);
     let user = authenticate_by_password(&service, &trail, peer, &sign_in.user, sign_in.password).await?;
-    let project = resolve_requested_scope(&service, &user, &sign_in.scope).await?;
+    let project = resolve_scope_project(&service, &user, &sign_in.scope).await?;
     let IssuedToken { secret, methods, issued_at, expires_at } =
         issue_token(&service, &user, project.as_ref(), TokenOrigin::Api, "password", None).await?;
     info!(user.id = %user.id, "user signed in");
-    trail.add_detail("scope", describe_scope(project.as_ref()));
+    trail.add_detail("scope", describe_token_scope(project.as_ref()));
     let grants = policy_cache::load_policies(&service.store, &user.id).await?;
     let details =
         TokenDetails { user: &user, project: project.as_ref(), grants: &grants, methods, issued_at, expires_at };
@@ -64,10 +64,10 @@ pub(crate) async fn create_token(
 }
 
 /// Returns the requested scope's project, or `None` if the scope is the domain.
-async fn resolve_requested_scope(
+async fn resolve_scope_project(
     service: &AppState,
     user: &User,
-    scope: &RequestedScope,
+    scope: &RequestedTokenScope,
 ) -> Result<Option<Project>, ApiError> {
     let forbidden = || ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-scope", Vec::new());
     let is_own = |domain: &DomainRef| {
@@ -75,9 +75,9 @@ async fn resolve_requested_scope(
             && domain.name.as_ref().is_none_or(|name| *name == user.domain_name)
     };
     match scope {
-        RequestedScope::Unscoped => Ok(None),
-        RequestedScope::Domain(domain) if is_own(domain) => Ok(None),
-        RequestedScope::Project { project, domain } if is_own(domain) => {
+        RequestedTokenScope::Unscoped => Ok(None),
+        RequestedTokenScope::Domain(domain) if is_own(domain) => Ok(None),
+        RequestedTokenScope::Project { project, domain } if is_own(domain) => {
             let project = match project {
                 ProjectRef::Id(id) => {
                     let id: ProjectId = id.parse().map_err(|_| forbidden())?;
@@ -88,6 +88,6 @@ async fn resolve_requested_scope(
             let project = project.filter(|project| project.enabled && project.domain_id == user.domain_id);
             project.map(Some).ok_or_else(forbidden)
         }
-        RequestedScope::Domain(_) | RequestedScope::Project { .. } => Err(forbidden()),
+        RequestedTokenScope::Domain(_) | RequestedTokenScope::Project { .. } => Err(forbidden()),
     }
 }

@@ -26,8 +26,12 @@ pub(super) struct KeyedLimiter<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
     checks: AtomicU32,
 }
 
-type Limiter<K, C> =
-    RateLimiter<KeyLimitCheck<K>, PeekableStore<K>, C, governor::middleware::NoOpMiddleware<<C as Clock>::Instant>>;
+type Limiter<K, C> = RateLimiter<
+    RateLimitCheck<K>,
+    PeekableStateStore<K>,
+    C,
+    governor::middleware::NoOpMiddleware<<C as Clock>::Instant>,
+>;
 
 impl<K: Hash + Eq + Clone> KeyedLimiter<K> {
     /// Creates a limiter. Returns `None` (unlimited) if the rate or burst size is 0.
@@ -46,29 +50,29 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> KeyedLimiter<K, C> {
     fn with_clock(period: Duration, burst: u32, clock: C) -> Option<Self> {
         let burst = NonZeroU32::new(burst)?;
         let quota = Quota::with_period(period)?.allow_burst(burst);
-        let limiter = RateLimiter::new(quota, PeekableStore(HashMapStateStore::default()), clock.clone());
+        let limiter = RateLimiter::new(quota, PeekableStateStore(HashMapStateStore::default()), clock.clone());
         Some(Self { limiter, clock, burst, checks: AtomicU32::new(0) })
     }
 
     /// Consumes a permit. If none is available, returns the time until the next one.
     pub(super) fn consume_permit(&self, key: &K) -> Result<(), Duration> {
-        self.check_key(&KeyLimitCheck { key: key.clone(), consumes: true })
+        self.check_key(&RateLimitCheck { key: key.clone(), consumes: true })
     }
 
     /// Consumes `count` permits, capped at the burst size. If fewer are available, consumes none.
     pub(super) fn consume_permits(&self, key: &K, count: u32) -> Result<(), Duration> {
         let count = NonZeroU32::new(count.min(self.burst.get())).unwrap_or(NonZeroU32::MIN);
-        let outcome = self.limiter.check_key_n(&KeyLimitCheck { key: key.clone(), consumes: true }, count);
+        let outcome = self.limiter.check_key_n(&RateLimitCheck { key: key.clone(), consumes: true }, count);
         // `InsufficientCapacity` cannot occur because the count does not exceed the burst size.
         outcome.map_or(Ok(()), |outcome| outcome.map_err(|until| until.wait_time_from(self.clock.now())))
     }
 
     /// Checks whether a permit is available without consuming it.
     pub(super) fn peek(&self, key: &K) -> Result<(), Duration> {
-        self.check_key(&KeyLimitCheck { key: key.clone(), consumes: false })
+        self.check_key(&RateLimitCheck { key: key.clone(), consumes: false })
     }
 
-    fn check_key(&self, check: &KeyLimitCheck<K>) -> Result<(), Duration> {
+    fn check_key(&self, check: &RateLimitCheck<K>) -> Result<(), Duration> {
         if self.checks.fetch_add(1, Ordering::Relaxed) % CHECKS_BETWEEN_SWEEPS == CHECKS_BETWEEN_SWEEPS - 1 {
             self.limiter.retain_recent();
             self.limiter.shrink_to_fit();
@@ -85,7 +89,7 @@ impl<K: Hash + Eq + Clone, C: Clock> fmt::Debug for KeyedLimiter<K, C> {
 
 /// Rate limiter key, and whether the check consumes a permit.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct KeyLimitCheck<K> {
+struct RateLimitCheck<K> {
     key: K,
     consumes: bool,
 }
@@ -93,12 +97,12 @@ struct KeyLimitCheck<K> {
 /// State store that can check a limit without consuming a permit, which `governor` does not support.
 ///
 /// A check that does not consume a permit leaves the key's state unchanged.
-struct PeekableStore<K: Hash + Eq + Clone>(HashMapStateStore<K>);
+struct PeekableStateStore<K: Hash + Eq + Clone>(HashMapStateStore<K>);
 
-impl<K: Hash + Eq + Clone> StateStore for PeekableStore<K> {
-    type Key = KeyLimitCheck<K>;
+impl<K: Hash + Eq + Clone> StateStore for PeekableStateStore<K> {
+    type Key = RateLimitCheck<K>;
 
-    fn measure_and_replace<T, F, E>(&self, check: &KeyLimitCheck<K>, measure: F) -> Result<T, E>
+    fn measure_and_replace<T, F, E>(&self, check: &RateLimitCheck<K>, measure: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
@@ -114,7 +118,7 @@ impl<K: Hash + Eq + Clone> StateStore for PeekableStore<K> {
     }
 }
 
-impl<K: Hash + Eq + Clone> ShrinkableKeyedStateStore<KeyLimitCheck<K>> for PeekableStore<K> {
+impl<K: Hash + Eq + Clone> ShrinkableKeyedStateStore<RateLimitCheck<K>> for PeekableStateStore<K> {
     fn retain_recent(&self, drop_below: Nanos) {
         self.0.retain_recent(drop_below);
     }

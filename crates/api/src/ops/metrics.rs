@@ -111,7 +111,7 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("clew");
         let requests = Family::default();
         registry.register("http_requests", "Completed requests by method, route and status", requests.clone());
-        let request_durations = Family::new_with_constructor(new_request_histogram as fn() -> Histogram);
+        let request_durations = Family::new_with_constructor(new_duration_histogram as fn() -> Histogram);
         registry.register_with_unit(
             "http_request_duration",
             "Duration of requests by route",
@@ -172,7 +172,7 @@ impl Metrics {
     /// `route` is a route pattern because raw paths would create an unbounded number of time series.
     pub(crate) fn record_response(&self, method: &Method, route: impl Into<Arc<str>>, status: u16, seconds: f64) {
         let route = route.into();
-        let method = METHODS_WITH_SERIES.iter().find(|counted| *counted == method).map_or("other", Method::as_str);
+        let method = LABELED_HTTP_METHODS.iter().find(|counted| *counted == method).map_or("other", Method::as_str);
         self.requests.get_or_create(&RequestLabels { method, route: route.clone(), status }).inc();
         self.request_durations.get_or_create(&RouteLabel { route }).observe(seconds);
     }
@@ -183,27 +183,27 @@ impl Metrics {
 }
 
 /// HTTP methods with their own time series. All other methods are counted as `other`.
-static METHODS_WITH_SERIES: [Method; 7] =
+static LABELED_HTTP_METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS];
 
 /// Timeout for reading from the store during a metrics scrape.
 const STORE_READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-fn new_request_histogram() -> Histogram {
+fn new_duration_histogram() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 4.0, 9))
 }
 
 impl WorkerObserver for Metrics {
-    fn collection_finished(&self, rows: u64, seconds: f64) {
+    fn record_collection_finished(&self, rows: u64, seconds: f64) {
         self.collected_rows.inc_by(rows);
         self.collection_durations.observe(seconds);
     }
 
-    fn collection_failed(&self, kind: FailureKind) {
+    fn record_collection_failure(&self, kind: FailureKind) {
         self.node_errors.get_or_create(&FailureKindLabel { kind: kind.name() }).inc();
     }
 
-    fn poll_interval_changed(&self, node: &NodeId, interval: Option<Duration>) {
+    fn record_poll_interval_change(&self, node: &NodeId, interval: Option<Duration>) {
         let label = NodeLabel { node: node.to_string() };
         match interval {
             Some(interval) => {
@@ -251,10 +251,10 @@ mod tests {
         let metrics = Metrics::default();
         metrics.record_response(&Method::GET, "/", 200, 0.1);
         metrics.record_rejection(ClientLimit::SignIns);
-        metrics.collection_failed(FailureKind::Unreachable);
+        metrics.record_collection_failure(FailureKind::Unreachable);
         metrics.tasks.get_or_create(&StatusLabel { status: "queued" }).set(1);
         metrics.workers.get_or_create(&ZoneLabel { zone: "dmz".into() }).set(1);
-        metrics.poll_interval_changed(&NodeId::generate(), Some(Duration::from_secs(1)));
+        metrics.record_poll_interval_change(&NodeId::generate(), Some(Duration::from_secs(1)));
         let mut text = String::new();
         encode(&mut text, &metrics.registry).unwrap();
         let files = [
@@ -282,9 +282,9 @@ mod tests {
             encode(&mut text, &metrics.registry).unwrap();
             text.contains(&format!("clew_kill_task_poll_interval_seconds{{node=\"{node}\"}} 4.5\n"))
         };
-        metrics.poll_interval_changed(&node, Some(Duration::from_millis(4500)));
+        metrics.record_poll_interval_change(&node, Some(Duration::from_millis(4500)));
         assert!(is_exported());
-        metrics.poll_interval_changed(&node, None);
+        metrics.record_poll_interval_change(&node, None);
         assert!(!is_exported());
     }
 }

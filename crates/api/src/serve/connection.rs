@@ -22,7 +22,7 @@ use super::head::MAX_HEAD_BYTES;
 use super::linger::LingeringStream;
 use super::reserved::{self, ConnectionAdmission};
 use super::tls::TlsConfig;
-use super::write_timeout::WriteTimeout;
+use super::write_timeout::WriteTimeoutStream;
 use crate::client_addr::ClientAddr;
 use crate::routes::build_router;
 use crate::{ApiSettings, AppState, Metrics};
@@ -100,10 +100,10 @@ impl ConnectionHandler {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let tracker = ResponseTracker::default();
-        let stream = LingeringStream::new(WriteTimeout::new(stream, self.settings.write_timeout));
+        let stream = LingeringStream::new(WriteTimeoutStream::new(stream, self.settings.write_timeout));
         let stream = ErrorRewriteStream::new(stream, tracker.clone(), self.metrics.clone());
         let service = service_fn(|mut request: http::Request<Incoming>| {
-            tracker.begin_request();
+            tracker.record_request_start();
             let connection = ClientAddr::resolve(socket, request.headers(), &self.settings.trusted_proxies);
             request.extensions_mut().insert(connection);
             let tracker = tracker.clone();

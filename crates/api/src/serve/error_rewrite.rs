@@ -35,7 +35,7 @@ struct RequestProgress {
 
 impl ResponseTracker {
     /// Records that the HTTP service received a request.
-    pub(super) fn begin_request(&self) {
+    pub(super) fn record_request_start(&self) {
         self.0.in_progress.store(true, Ordering::Relaxed);
         self.0.unflushed.store(true, Ordering::Relaxed);
     }

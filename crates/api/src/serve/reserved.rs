@@ -12,7 +12,7 @@ use tracing::info;
 use uuid::Uuid;
 
 use crate::Metrics;
-use crate::error::{ApiError, RETRY_AFTER_SECONDS};
+use crate::error::{ApiError, CONCURRENCY_RETRY_AFTER_SECONDS};
 use crate::json::Json;
 use crate::security_headers;
 
@@ -55,7 +55,7 @@ fn build_refusal_response<B>(request: &Request<B>, metrics: &Metrics, hsts: bool
     );
     let body = Json(refusal.build_body(language.unwrap_or_default(), &request_id));
     let mut response = (status, body).into_response();
-    response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+    response.headers_mut().insert(RETRY_AFTER, CONCURRENCY_RETRY_AFTER_SECONDS.into());
     security_headers::add_security_headers(response.headers_mut(), hsts);
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-request-id", value);

@@ -73,8 +73,8 @@ impl TlsConfig {
     #[must_use]
     pub fn is_key_world_readable(&self) -> bool {
         use std::os::unix::fs::PermissionsExt;
-        const OTHERS_READ_PERMISSION: u32 = 0o004;
-        self.files.key.metadata().is_ok_and(|key| key.permissions().mode() & OTHERS_READ_PERMISSION != 0)
+        const OTHERS_READ_MASK: u32 = 0o004;
+        self.files.key.metadata().is_ok_and(|key| key.permissions().mode() & OTHERS_READ_MASK != 0)
     }
 
     pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {

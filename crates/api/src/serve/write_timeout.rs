@@ -15,14 +15,14 @@ use tokio::time::{Sleep, sleep};
 ///
 /// Each successful write restarts the timer, so slow readers do not time out.
 #[derive(Debug)]
-pub(super) struct WriteTimeout<S> {
+pub(super) struct WriteTimeoutStream<S> {
     stream: S,
     limit: Duration,
     /// Timer that is running while a write is pending.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> WriteTimeout<S> {
+impl<S> WriteTimeoutStream<S> {
     pub(super) fn new(stream: S, limit: Duration) -> Self {
         Self { stream, limit, timer: None }
     }
@@ -40,7 +40,7 @@ impl<S> WriteTimeout<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeoutStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -50,7 +50,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeoutStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.check_timeout(written, context)
@@ -88,7 +88,7 @@ mod tests {
     #[tokio::test]
     async fn stalled_writes_time_out() {
         let (stream, _peer) = duplex(16);
-        let mut stream = WriteTimeout::new(stream, Duration::from_millis(50));
+        let mut stream = WriteTimeoutStream::new(stream, Duration::from_millis(50));
         let written = timeout(Duration::from_secs(10), stream.write_all(&[7; 64])).await.unwrap();
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
@@ -96,7 +96,7 @@ mod tests {
     #[tokio::test]
     async fn slow_readers_do_not_time_out() {
         let (stream, mut peer) = duplex(1);
-        let mut stream = WriteTimeout::new(stream, Duration::from_secs(1));
+        let mut stream = WriteTimeoutStream::new(stream, Duration::from_secs(1));
         let reading = tokio::spawn(async move {
             let mut read = Vec::new();
             for _ in 0..8 {

@@ -19,7 +19,7 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::truncate_text;
-use crate::statement_text::MASKED_FRAGMENT;
+use crate::statement_text::MASKED_FRAGMENT_PLACEHOLDER;
 
 /// Filters and sort order of the collected sessions. Every field is optional, and filters are combined with AND.
 #[derive(ToSchema)]
@@ -106,7 +106,7 @@ pub(crate) async fn collect_sessions(
 ) -> Result<(StatusCode, Json<QueuedCollection>), ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let draft = parse_selection_draft(&body)?;
-    caller.audit.add_detail("asked", build_audit_detail(&draft));
+    caller.audit.add_detail("asked", build_collection_audit_detail(&draft));
     let selection = SessionSelection::parse(draft)?;
     let masked = target.project_masks_statements_for(&service, &caller);
     let (project, instance) = (target.project.id.clone(), target.instance.id.clone());
@@ -117,7 +117,7 @@ pub(crate) async fn collect_sessions(
 }
 
 /// Returns the request fields for the audit log, with a placeholder instead of the statement substring.
-fn build_audit_detail(draft: &SessionSelectionDraft) -> Value {
+fn build_collection_audit_detail(draft: &SessionSelectionDraft) -> Value {
     let texts = [
         ("filter", &draft.filter),
         ("user", &draft.user),
@@ -135,7 +135,7 @@ fn build_audit_detail(draft: &SessionSelectionDraft) -> Value {
         detail.insert("slow_process_threshold".to_owned(), seconds.into());
     }
     if draft.sql_key.is_some() {
-        detail.insert("sql_key".to_owned(), MASKED_FRAGMENT.into());
+        detail.insert("sql_key".to_owned(), MASKED_FRAGMENT_PLACEHOLDER.into());
     }
     Value::Object(detail)
 }
@@ -193,9 +193,9 @@ struct JsonFields(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for JsonFields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FieldsVisitor;
+        struct JsonFieldsVisitor;
 
-        impl<'de> Visitor<'de> for FieldsVisitor {
+        impl<'de> Visitor<'de> for JsonFieldsVisitor {
             type Value = JsonFields;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -211,7 +211,7 @@ impl<'de> Deserialize<'de> for JsonFields {
             }
         }
 
-        deserializer.deserialize_map(FieldsVisitor)
+        deserializer.deserialize_map(JsonFieldsVisitor)
     }
 }
 

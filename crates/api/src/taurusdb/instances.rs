@@ -14,13 +14,13 @@ use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::Query;
-use wire::{InstanceListResponse, InstanceResponse, StatusNames};
+use wire::{InstanceApiVersion, InstanceListResponse, InstanceResponse};
 
 /// Filters and page parameters of the instance list (spec section 3.3).
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
-struct ListParameters {
+struct InstanceListParameters {
     /// Instance id. The id must match exactly, or contain the text that follows the prefix *
     id: Option<String>,
     /// Instance name. The name must match exactly, or contain the text that follows the prefix *
@@ -54,7 +54,7 @@ struct ListParameters {
     get,
     path = "/v3/{project_id}/instances",
     tag = "instances",
-    params(("project_id" = String, Path), ListParameters),
+    params(("project_id" = String, Path), InstanceListParameters),
     responses(
         (status = 200, description = "Page of instances", body = InstanceListResponse),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
@@ -66,7 +66,7 @@ pub(crate) async fn list_instances_v3(
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<InstanceListResponse>, ApiError> {
-    list_instances(&service, &caller, &project, query, StatusNames::V3).await
+    list_instances(&service, &caller, &project, query, InstanceApiVersion::V3).await
 }
 
 /// List the instances of a project, with the status names of API version 3.1.
@@ -74,7 +74,7 @@ pub(crate) async fn list_instances_v3(
     get,
     path = "/v3.1/{project_id}/instances",
     tag = "instances",
-    params(("project_id" = String, Path), ListParameters),
+    params(("project_id" = String, Path), InstanceListParameters),
     responses(
         (status = 200, description = "Page of instances", body = InstanceListResponse),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
@@ -86,7 +86,7 @@ pub(crate) async fn list_instances_v3_1(
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<InstanceListResponse>, ApiError> {
-    list_instances(&service, &caller, &project, query, StatusNames::V3_1).await
+    list_instances(&service, &caller, &project, query, InstanceApiVersion::V3_1).await
 }
 
 /// Show an instance and its nodes.
@@ -102,7 +102,7 @@ pub(crate) async fn show_instance_v3(
     caller: Caller,
     Path(path): Path<(String, String)>,
 ) -> Result<Json<InstanceResponse>, ApiError> {
-    show_instance(&service, &caller, &path, StatusNames::V3).await
+    show_instance(&service, &caller, &path, InstanceApiVersion::V3).await
 }
 
 /// Show an instance and its nodes, with the status names of API version 3.1.
@@ -118,7 +118,7 @@ pub(crate) async fn show_instance_v3_1(
     caller: Caller,
     Path(path): Path<(String, String)>,
 ) -> Result<Json<InstanceResponse>, ApiError> {
-    show_instance(&service, &caller, &path, StatusNames::V3_1).await
+    show_instance(&service, &caller, &path, InstanceApiVersion::V3_1).await
 }
 
 async fn list_instances(
@@ -126,9 +126,9 @@ async fn list_instances(
     caller: &Caller,
     project: &str,
     query: Option<String>,
-    names: StatusNames,
+    names: InstanceApiVersion,
 ) -> Result<Json<InstanceListResponse>, ApiError> {
-    let project = caller.require_action_on_any_instance(Action::LIST_INSTANCES, project).await?;
+    let project = caller.require_some_instance_action(Action::LIST_INSTANCES, project).await?;
     let query = Query::parse(query.as_deref())?;
     let page = Pagination {
         offset: query.get_number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
@@ -176,7 +176,7 @@ async fn show_instance(
     service: &AppState,
     caller: &Caller,
     (project, instance): &(String, String),
-    names: StatusNames,
+    names: InstanceApiVersion,
 ) -> Result<Json<InstanceResponse>, ApiError> {
     let (_, instance) = caller.require_instance_action(service, Action::GET_INSTANCE, (project, instance), &[]).await?;
     Ok(Json(wire::build_detail_response(&instance, names)))

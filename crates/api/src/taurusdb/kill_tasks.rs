@@ -26,16 +26,16 @@ use crate::console::cookie;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::truncate_text;
-use criteria::{CRITERIA_FIELDS, RawCriteria};
+use criteria::{CRITERIA_FIELDS, RawKillCriteria};
 use wire::{
     AddKillTaskRequest, AddKillTaskResponse, KillTaskView, KillTasks, NodeLoginRefusal, StopKillTaskRequest,
     SuccessResponse,
 };
 
 /// Minimum duration of an automatic task, in seconds.
-const MIN_TASK_SECONDS: u32 = 10;
+const MIN_AUTO_TASK_SECONDS: u32 = 10;
 /// Maximum duration of an automatic task, in seconds: one second less than 365 days.
-const MAX_TASK_SECONDS: u32 = 31_535_999;
+const MAX_AUTO_TASK_SECONDS: u32 = 31_535_999;
 
 /// Task type of a kill task that stops after a given duration.
 const AUTO_TASK_TYPE: &str = "auto";
@@ -65,13 +65,13 @@ pub(crate) async fn add_kill_task(
     let path = (project.as_str(), instance.as_str());
     let (project, instance) =
         caller.require_project_action_on_instance(&service, Action::MODIFY_INSTANCE, path).await?;
-    let NewTaskRequest { criteria, duration, confirmed } = parse_new_task(&body)?;
+    let NewKillTaskRequest { criteria, duration, confirmed } = parse_new_kill_task(&body)?;
     caller.check_credential_lifetime(duration.map(|duration| duration.as_secs()))?;
     let must_confirm = criteria.is_duration_only() && cookie::is_cookie_authenticated(&headers, caller.client.as_ref());
     if confirmed.as_deref().map_or(must_confirm, |name| name != instance.name) {
         return Err(ApiError::invalid_parameter("kill-task-confirmation", vec![("name", instance.name.clone())]));
     }
-    let mut audit_detail = criteria::build_audit_detail(&criteria);
+    let mut audit_detail = criteria::build_criteria_audit_detail(&criteria);
     if let Some(fields) = audit_detail.as_object_mut() {
         fields.insert("task_duration".into(), json!(duration.map(|duration| duration.as_secs())));
     }
@@ -83,23 +83,24 @@ pub(crate) async fn add_kill_task(
 }
 
 /// Parsed request body for a new task.
-struct NewTaskRequest {
+struct NewKillTaskRequest {
     criteria: KillCriteria,
     duration: Option<Duration>,
     /// Instance name from the request, which confirms a task without filters. Such a task kills all user sessions.
     confirmed: Option<String>,
 }
 
-fn parse_new_task(body: &[u8]) -> Result<NewTaskRequest, ApiError> {
+fn parse_new_kill_task(body: &[u8]) -> Result<NewKillTaskRequest, ApiError> {
     let mut fields = CRITERIA_FIELDS.to_vec();
     fields.extend(["task_type", "task_duration", "confirmed_instance_name"]);
     let body = JsonBody::parse(body, &fields)?;
-    let criteria = RawCriteria::from_body(&body)?.parse()?;
+    let criteria = RawKillCriteria::from_body(&body)?.parse()?;
     let kind: String = body.get_required("task_type")?;
     let duration = criteria::extract_number_text(&body, "task_duration");
     let duration = match (kind.as_str(), duration) {
         (AUTO_TASK_TYPE, Some(given)) => {
-            let seconds = criteria::parse_integer("task_duration", &given, MIN_TASK_SECONDS, MAX_TASK_SECONDS)?;
+            let seconds =
+                criteria::parse_integer("task_duration", &given, MIN_AUTO_TASK_SECONDS, MAX_AUTO_TASK_SECONDS)?;
             Some(Duration::from_secs(seconds.into()))
         }
         (AUTO_TASK_TYPE, None) => return Err(missing_field_error("task_duration")),
@@ -113,7 +114,7 @@ fn parse_new_task(body: &[u8]) -> Result<NewTaskRequest, ApiError> {
             ));
         }
     };
-    Ok(NewTaskRequest { criteria, duration, confirmed: body.get("confirmed_instance_name")? })
+    Ok(NewKillTaskRequest { criteria, duration, confirmed: body.get("confirmed_instance_name")? })
 }
 
 /// Stop a kill task. If the task has already ended, the request has no effect.

@@ -3,7 +3,7 @@
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
 use clew_model::{Pagination, SessionSelection};
-use clew_mysql::{OutputFormat, Snapshot, StatementForm, take_snapshot_with_instance};
+use clew_mysql::{OutputFormat, Snapshot, StatementForm, take_snapshot_for_kill};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -73,9 +73,8 @@ pub(crate) async fn list_processes(
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let statements = StatementForm::from_masked(target.masks_statements_for(&service, &caller));
     let (node, selection) = (&target.node, SessionSelection::default());
-    let read = async |limits| {
-        take_snapshot_with_instance(&node.url, &selection, statements, OutputFormat::Json, &limits).await
-    };
+    let read =
+        async |limits| take_snapshot_for_kill(&node.url, &selection, statements, OutputFormat::Json, &limits).await;
     let mut snapshot = service.read_node(node, read).await?;
     if let Some(server) = snapshot.server.take() {
         service.session_list_servers().record_session_list(&caller.principal.user_id, &node.id, server);

@@ -21,22 +21,22 @@ const MAX_LIST_AGE: Duration = Duration::from_mins(10);
 
 /// Server instance that a session list came from, and the time at which the list was read.
 #[derive(Debug)]
-struct SessionListServer {
+struct SessionListOrigin {
     server: ServerInstance,
     read_at: Instant,
 }
 
 /// Server instances that the latest session lists came from, by user and node.
 #[derive(Debug)]
-pub(crate) struct SessionListServers(Mutex<LruCache<(UserId, NodeId), SessionListServer>>);
+pub(crate) struct SessionListOrigins(Mutex<LruCache<(UserId, NodeId), SessionListOrigin>>);
 
-impl Default for SessionListServers {
+impl Default for SessionListOrigins {
     fn default() -> Self {
         Self(Mutex::new(LruCache::new(MAX_STORED_LISTS)))
     }
 }
 
-impl SessionListServers {
+impl SessionListOrigins {
     /// Records the server instance that a user's session list came from.
     pub(super) fn record_session_list(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
         self.record_session_list_at(user, node, server, Instant::now());
@@ -49,7 +49,7 @@ impl SessionListServers {
 
     fn record_session_list_at(&self, user: &UserId, node: &NodeId, server: ServerInstance, read_at: Instant) {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lists.put((user.clone(), node.clone()), SessionListServer { server, read_at });
+        lists.put((user.clone(), node.clone()), SessionListOrigin { server, read_at });
     }
 
     fn is_from_different_server_at(&self, user: &UserId, node: &NodeId, server: &ServerInstance, now: Instant) -> bool {
@@ -68,7 +68,7 @@ mod tests {
         let [one, other]: [ServerInstance; 2] =
             ["uuid@1790000000", "uuid@1790000001"].map(|server| server.parse().unwrap());
         let (user, node) = (UserId::generate(), NodeId::generate());
-        let (lists, read_at) = (SessionListServers::default(), Instant::now());
+        let (lists, read_at) = (SessionListOrigins::default(), Instant::now());
         lists.record_session_list_at(&user, &node, one, read_at);
         let is_from_different_server =
             |after: u64| lists.is_from_different_server_at(&user, &node, &other, read_at + Duration::from_secs(after));

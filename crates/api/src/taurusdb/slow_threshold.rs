@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
-use clew_model::{ErrorEntry, InstanceId, SlowThreshold};
+use clew_model::{ErrorEntry, InstanceId, SlowSessionThreshold};
 use clew_store::StoreError;
 use http::StatusCode;
 use serde::Serialize;
@@ -88,17 +88,17 @@ pub(crate) async fn set_slow_threshold(
     }
 }
 
-fn parse_threshold_body(body: &[u8]) -> Result<(Vec<InstanceId>, SlowThreshold), ApiError> {
+fn parse_threshold_body(body: &[u8]) -> Result<(Vec<InstanceId>, SlowSessionThreshold), ApiError> {
     let body = JsonBody::parse(body, &["instance_ids", "slow_process_threshold"])?;
     let ids: Vec<String> = body.get_required("instance_ids")?;
     check_entry_count("instance_ids", ids.len(), 1, MAX_INSTANCES_PER_REQUEST)?;
     let ids = ids.iter().map(|id| caller::parse_instance_id(id)).collect::<Result<_, _>>()?;
     let seconds: i64 = body.get_required("slow_process_threshold")?;
-    let threshold = SlowThreshold::new(seconds).ok_or_else(|| {
+    let threshold = SlowSessionThreshold::new(seconds).ok_or_else(|| {
         ApiError::value_out_of_range(
             "slow_process_threshold",
             seconds.to_string(),
-            &(1..=SlowThreshold::MAX_SECONDS.into()),
+            &(1..=SlowSessionThreshold::MAX_SECONDS.into()),
         )
     })?;
     Ok((ids, threshold))

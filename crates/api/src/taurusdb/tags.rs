@@ -104,7 +104,7 @@ pub(crate) async fn list_instance_tags(
     let (_, instance) = caller.require_instance_action(&service, Action::LIST_TAGS, (&project, &instance), &[]).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let view = |tag: Tag| InstanceTag { key: tag.key, value: tag.value };
-    let (tags, total_count) = pagination::slice_page(instance.tags.clone(), page, view);
+    let (tags, total_count) = pagination::paginate_list(instance.tags.clone(), page, view);
     Ok(Json(InstanceTags { total_count, tags }))
 }
 
@@ -122,10 +122,10 @@ pub(crate) async fn list_project_tags(
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ProjectTags>, ApiError> {
-    let project = caller.require_action_on_any_instance(Action::LIST_TAGS, &project).await?;
+    let project = caller.require_some_instance_action(Action::LIST_TAGS, &project).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let tags = load_visible_tags(&service, &caller, &project).await?;
-    let (tags, total_count) = pagination::slice_page(tags, page, |(key, values)| ProjectTag { key, values });
+    let (tags, total_count) = pagination::paginate_list(tags, page, |(key, values)| ProjectTag { key, values });
     Ok(Json(ProjectTags { total_count, tags }))
 }
 

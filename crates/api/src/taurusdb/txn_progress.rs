@@ -102,7 +102,7 @@ pub(crate) async fn show_rollback_progress(
     let rollbacks = service.read_node(node, async |limits| read_rollbacks(&node.url, ids, &limits).await).await?;
     let masked = target.masks_statements_for(&service, &caller);
     let (transactions, total_count) =
-        pagination::slice_page(rollbacks, request.page, |rollback| build_rollback_entry(rollback, masked));
+        pagination::paginate_list(rollbacks, request.page, |rollback| build_rollback_entry(rollback, masked));
     Ok(Json(TransactionProgress { transactions, total_count }))
 }
 

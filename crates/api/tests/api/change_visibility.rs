@@ -124,7 +124,7 @@ async fn apply_change(setup: &Setup, store: &Store, change: Change) {
         TaskEnded => {
             let id = path.rsplit_once('=').unwrap().1.parse().unwrap();
             let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
-            store.end_task(&id, 1, &outcome).await
+            store.complete_task(&id, 1, &outcome).await
         }
     };
     assert!(done.unwrap(), "{change:?} changed nothing");

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clew_store::{AuditFilter, IntelligentKillId};
-use clew_testkit::{Charset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession};
+use clew_testkit::{ClientCharset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession};
 use http::Method;
 use mysql_async::prelude::Queryable;
 use reqwest::Url;
@@ -31,7 +31,7 @@ async fn start_node(flavor: Flavor) -> clew_testkit::Server {
 /// Opens a session that runs a statement until it is killed.
 async fn open_busy_session(node: &clew_testkit::Server, user: &str, statement: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], node.port()));
-    let mut session = RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap();
+    let mut session = RawSession::open(address, user, None, ClientCharset::Utf8mb4).await.unwrap();
     session.send_statement(statement.as_bytes()).await.unwrap();
     session
 }
@@ -93,7 +93,7 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     server.set_node_url(&node.url_for("clew", "clewpass")).await;
     let by = crate::server::test_origin();
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
-    let second = clew_model::SlowThreshold::new(1).unwrap();
+    let second = clew_model::SlowSessionThreshold::new(1).unwrap();
     server.store.set_slow_session_threshold(&by, project, std::slice::from_ref(instance), second).await.unwrap();
     let mut sessions = Vec::new();
     for (user, statement) in [

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clew_api::Metrics;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, FailureKind};
-use clew_testkit::{Charset, Flavor, RawSession};
+use clew_testkit::{ClientCharset, Flavor, RawSession};
 use clew_worker::{KillExecutor, KillTaskWorker, WorkerSettings};
 use http::Method;
 use serde_json::{Value, json};
@@ -206,7 +206,7 @@ async fn invalid_requests_are_rejected() {
 
 async fn open_busy_session(node: &clew_testkit::Server, user: &str, statement: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], node.port()));
-    let mut session = RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap();
+    let mut session = RawSession::open(address, user, None, ClientCharset::Utf8mb4).await.unwrap();
     session.send_statement(statement.as_bytes()).await.unwrap();
     session
 }

@@ -40,7 +40,7 @@ async fn wait_for_waiters(server: &Server, waiters: usize) {
 
 async fn fail_collection(server: &Server, claimed: &ClaimedTask) {
     let outcome = TaskOutcome::Failed(Failure::new(FailureKind::Unreachable, "refused"));
-    assert!(server.store.end_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
+    assert!(server.store.complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
 }
 
 #[tokio::test]

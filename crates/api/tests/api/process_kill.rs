@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_model::{Outcome, Pagination};
 use clew_store::{AuditFilter, AuditRecord, KillFilter, RecordedKillOutcome};
-use clew_testkit::{Charset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession};
+use clew_testkit::{ClientCharset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession};
 use http::Method;
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ async fn start_node(flavor: Flavor) -> clew_testkit::Server {
 
 async fn open_session(node: &clew_testkit::Server, user: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], node.port()));
-    RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap()
+    RawSession::open(address, user, None, ClientCharset::Utf8mb4).await.unwrap()
 }
 
 /// Opens a session and waits until the node lists its statement.

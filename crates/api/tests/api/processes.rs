@@ -18,7 +18,7 @@ async fn sessions_are_listed(flavor: Flavor) {
     node.run(&["CREATE DATABASE shop"]).await.unwrap();
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], node.port()));
     let open = async |database| {
-        clew_testkit::RawSession::open(address, "root", database, clew_testkit::Charset::Utf8mb4).await.unwrap()
+        clew_testkit::RawSession::open(address, "root", database, clew_testkit::ClientCharset::Utf8mb4).await.unwrap()
     };
     let (idle, mut busy) = (open(None).await, open(Some("shop")).await);
     busy.send_statement(b"SELECT SLEEP(1000), 'secret'").await.unwrap();

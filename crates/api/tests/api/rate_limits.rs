@@ -3,7 +3,7 @@
 //! The tests act as a trusted proxy to send requests from several client addresses. Limits are small and refill
 //! slowly, and requests are repeated until they are rejected, so that the speed of the machine does not matter.
 
-use clew_api::{RateSettings, TrustedProxies};
+use clew_api::{RateLimitSettings, TrustedProxies};
 use clew_iam::access_key;
 use clew_model::AccessKeyId;
 use http::Method;
@@ -22,14 +22,14 @@ const PEER: &str = "2001:db8:0:1::1";
 const NEIGHBOUR: &str = "2001:db8:0:1:ffff::2";
 const ELSEWHERE: &str = "2001:db8:0:2::1";
 
-async fn start_server(rates: RateSettings) -> Server {
+async fn start_server(rates: RateLimitSettings) -> Server {
     Server::start_limited(rates, |settings, _| {
         settings.trusted_proxies = TrustedProxies::parse(&["127.0.0.1".into()]).unwrap();
     })
     .await
 }
 
-const PEERS: RateSettings = RateSettings { peer_per_second: 1, peer_burst: 5, ..NO_RATES };
+const PEERS: RateLimitSettings = RateLimitSettings { peer_per_second: 1, peer_burst: 5, ..NO_RATES };
 
 /// A request with the administrator's token.
 fn valid_request(server: &Server, peer: &str) -> Call {
@@ -72,7 +72,7 @@ async fn repeat_until_granted(ask: impl Fn() -> Call) -> Answer {
 
 #[tokio::test]
 async fn principal_over_the_rate_limit_gets_429_with_retry_after() {
-    let server = start_server(RateSettings { principal_per_second: 1, principal_burst: 5, ..NO_RATES }).await;
+    let server = start_server(RateLimitSettings { principal_per_second: 1, principal_burst: 5, ..NO_RATES }).await;
     let other_user = server.user("grace").await;
     let other = server.token_of(&other_user, Some(&server.tenant.project_id), 60).await;
     let (before, answer) = repeat_until_limited(|| valid_request(&server, PEER)).await;

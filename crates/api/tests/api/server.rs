@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use clew_api::{
-    ApiSettings, AppComponents, AppState, Listener, Metrics, NodeReadLimits, RateLimits, RateSettings, ServeError,
+    ApiSettings, AppComponents, AppState, Listener, Metrics, NodeReadLimits, RateLimitSettings, RateLimits, ServeError,
 };
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{
@@ -47,8 +47,8 @@ pub(crate) fn test_origin() -> Origin {
 }
 
 /// Disabled rate limits.
-pub(crate) const NO_RATES: RateSettings =
-    RateSettings { principal_per_second: 0, principal_burst: 0, peer_per_second: 0, peer_burst: 0 };
+pub(crate) const NO_RATES: RateLimitSettings =
+    RateLimitSettings { principal_per_second: 0, principal_burst: 0, peer_per_second: 0, peer_burst: 0 };
 
 pub(crate) struct Server {
     pub(crate) store: Store,
@@ -80,7 +80,7 @@ impl Server {
     }
 
     pub(crate) async fn start_limited(
-        rates: RateSettings,
+        rates: RateLimitSettings,
         change: impl FnOnce(&mut ApiSettings, &mut WorkerSettings),
     ) -> Self {
         Self::start_on(Listener::from, rates, change).await
@@ -88,7 +88,7 @@ impl Server {
 
     pub(crate) async fn start_on(
         listener: impl FnOnce(TcpListener) -> Listener,
-        rates: RateSettings,
+        rates: RateLimitSettings,
         change: impl FnOnce(&mut ApiSettings, &mut WorkerSettings),
     ) -> Self {
         Self::start_storing(|store| store, listener, rates, change).await
@@ -107,7 +107,7 @@ impl Server {
     async fn start_storing(
         modify_store: impl FnOnce(Store) -> Store,
         listener: impl FnOnce(TcpListener) -> Listener,
-        rates: RateSettings,
+        rates: RateLimitSettings,
         change: impl FnOnce(&mut ApiSettings, &mut WorkerSettings),
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -142,7 +142,7 @@ impl Server {
         folder: TempDir,
         modify_store: impl FnOnce(Store) -> Store,
         listener: impl FnOnce(TcpListener) -> Listener,
-        rates: RateSettings,
+        rates: RateLimitSettings,
         change: impl FnOnce(&mut ApiSettings, &mut WorkerSettings),
     ) -> Self {
         let (access_key, secret_key) = (AccessKeyId::generate(), clew_iam::access_key::generate_secret_key().unwrap());
@@ -166,7 +166,7 @@ impl Server {
         instance: Instance,
         folder: TempDir,
         listener: impl FnOnce(TcpListener) -> Listener,
-        rates: RateSettings,
+        rates: RateLimitSettings,
         change: impl FnOnce(&mut ApiSettings, &mut WorkerSettings),
     ) -> Self {
         let ahead = Arc::new(AtomicI64::new(0));
@@ -348,7 +348,7 @@ impl Server {
             selection: SessionSelection::default(),
             masked,
         };
-        self.store.insert_task(&task, 100).await.unwrap();
+        self.store.enqueue_task(&task, 100).await.unwrap();
         request_id
     }
 
@@ -400,7 +400,7 @@ impl Server {
     }
 
     async fn end(&self, claimed: ClaimedTask, outcome: TaskOutcome) -> RequestId {
-        assert!(self.store.end_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
+        assert!(self.store.complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
         claimed.task.request_id
     }
 
@@ -419,7 +419,7 @@ impl Server {
             instance_id: InstanceId::generate(),
             node_id: NodeId::generate(),
         };
-        let id = self.store.insert_intelligent_kill(&new, 1).await.unwrap();
+        let id = self.store.enqueue_intelligent_kill(&new, 1).await.unwrap();
         loop {
             let claimed =
                 self.store.claim_intelligent_kill(Duration::from_hours(1), Duration::from_hours(1)).await.unwrap();

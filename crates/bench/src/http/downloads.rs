@@ -92,7 +92,7 @@ impl HttpConnection {
 
     /// Sends an HTTP request, passes each chunk of the response body to `body`, and returns the body length.
     fn get(&mut self, get: &GetRequest, mut body: impl FnMut(&[u8])) -> io::Result<u64> {
-        self.stream.write_all(get.request_head().as_bytes())?;
+        self.stream.write_all(get.format_request_head().as_bytes())?;
         let (length, first) = self.read_response_head()?;
         body(&first);
         let mut remaining = length.saturating_sub(first.len() as u64);

@@ -25,7 +25,7 @@ pub(super) struct AuditFilterArgs {
     #[arg(long, value_name = "NAME")]
     operation: Option<String>,
     /// Outcome: done, denied or failed
-    #[arg(long, value_parser = parse_outcome)]
+    #[arg(long, value_parser = parse_audit_outcome)]
     outcome: Option<Outcome>,
     /// Name or id of a domain; matches operations on the domain and operations by its users
     #[arg(long, value_name = "DOMAIN")]
@@ -44,7 +44,7 @@ pub(super) struct AuditFilterArgs {
     request_id: Option<String>,
 }
 
-fn parse_outcome(name: &str) -> Result<Outcome, String> {
+fn parse_audit_outcome(name: &str) -> Result<Outcome, String> {
     Outcome::from_name(name).ok_or_else(|| format!("expected one of: {}", Outcome::ALL.map(Outcome::name).join(", ")))
 }
 

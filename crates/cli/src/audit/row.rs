@@ -22,7 +22,7 @@ pub(super) fn render_audit_table(rows: &[AuditRecord]) -> String {
         ]
     };
     let headings = ["ROW", "TIME", "ACTOR", "PEER", "OPERATION", "TARGET", "OUTCOME", "CODE"];
-    text_table::render_rows(headings, rows.iter().map(row).collect(), "No rows.")
+    text_table::render_table(headings, rows.iter().map(row).collect(), "No rows.")
 }
 
 /// Formats the operation name. If the audit row summarises repeated refusals, appends the number of refused requests.

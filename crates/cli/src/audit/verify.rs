@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::checkpoint;
 use crate::error::CliError;
-use crate::store_args::StoreOutputArgs;
+use crate::store_args::StoreCommandArgs;
 
 /// Verify that no audit log rows are missing or modified. Exits with code 1 if the verification fails.
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ pub(super) struct VerifyArgs {
     #[arg(long = "checkpoint", value_name = "FILE")]
     checkpoints: Vec<PathBuf>,
     #[command(flatten)]
-    store_args: StoreOutputArgs,
+    store_args: StoreCommandArgs,
 }
 
 const AFTER_HELP: &str = "\

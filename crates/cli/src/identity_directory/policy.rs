@@ -1,6 +1,6 @@
 //! Looks up a domain's custom policies and the built-in system policies.
 
-use clew_iam::policy::{PolicyModel, system};
+use clew_iam::policy::{PermissionModel, system};
 use clew_store::{PolicyRecord, PolicyRef};
 
 use super::{IdentityDirectory, find_nearest_name};
@@ -39,10 +39,10 @@ impl IdentityDirectory {
 }
 
 fn convert_policy_record(record: PolicyRecord) -> NamedPolicy {
-    let model = if record.model == policy_model_name(PolicyModel::RoleBased) {
-        PolicyModel::RoleBased
+    let model = if record.model == policy_model_name(PermissionModel::RoleBased) {
+        PermissionModel::RoleBased
     } else {
-        PolicyModel::IdentityBased
+        PermissionModel::IdentityBased
     };
     NamedPolicy {
         reference: PolicyRef::Custom(record.id),
@@ -64,9 +64,9 @@ fn convert_system_policy(policy: &system::SystemPolicy) -> Option<NamedPolicy> {
 }
 
 /// Returns the policy model's name, as stored in the metadata database.
-pub(crate) fn policy_model_name(model: PolicyModel) -> &'static str {
+pub(crate) fn policy_model_name(model: PermissionModel) -> &'static str {
     match model {
-        PolicyModel::RoleBased => "role",
-        PolicyModel::IdentityBased => "identity",
+        PermissionModel::RoleBased => "role",
+        PermissionModel::IdentityBased => "identity",
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn render_instance_table(instances: &[Instance]) -> String {
         }
     }
     let headings = ["NAME", "INSTANCE", "NODE", "ROLE", "ADDRESS", "ZONE"];
-    text_table::render_rows(headings, rows, "No instances yet. Register one with clew instance add.")
+    text_table::render_table(headings, rows, "No instances yet. Register one with clew instance add.")
 }
 
 /// Renders an instance with its nodes and tags.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use clew_iam::{SecretError, access_key, token};
 use clew_model::AccessKeyId;
-use clew_store::{IssuingCredentials, NewTemporaryKey, User};
+use clew_store::{IssuingCredential, NewTemporaryKey, User};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -66,7 +66,7 @@ pub(super) async fn run(arguments: CreateArgs) -> Result<(), CliError> {
     let expires_at = temporary.map(|(_, at)| time::format_unix_seconds(*at));
     arguments.domain_args.output_format().print(
         || {
-            let fields = text_table::render_fields(&[
+            let fields = text_table::render_field_list(&[
                 ("  access key", key.id.to_string()),
                 ("  secret key", secret.to_owned()),
                 ("  security token", token.unwrap_or_default().to_owned()),
@@ -106,7 +106,7 @@ async fn create_key(
         secret: secret.clone(),
         token_hash: token::hash_token(token.expose_secret()),
         expires_at,
-        issued_for: IssuingCredentials::CommandLine,
+        issued_for: IssuingCredential::CommandLine,
     };
     store.create_temporary_key(origin, &key).await?;
     Ok(CreatedAccessKey { id, secret, temporary: Some((token, expires_at)) })

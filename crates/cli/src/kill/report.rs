@@ -120,7 +120,7 @@ impl KillReport {
 
     /// Returns the kill outcome for each session id in the command-line arguments.
     /// The outcome is `AlreadyGone` if no session has the id.
-    pub(super) fn outcomes_for_requested_ids(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
+    pub(super) fn outcomes_by_session_id(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
         let outcome = |id: u64| outcomes.iter().find(|(other, _)| *other == id).map(|(_, outcome)| outcome.clone());
         self.selected.ids.iter().map(|&id| (id, outcome(id).unwrap_or(KillOutcome::AlreadyGone))).collect()
     }

@@ -2,39 +2,41 @@
 
 use anstyle::{Effects, Style};
 use clew_diagnose::terminal::bytes_to_single_line;
-use clew_diagnose::waits::{Remedy, RootBlocker, SessionRole, WaitGraph};
+use clew_diagnose::waits::{RecommendedAction, RootBlocker, SessionRole, WaitGraph};
 use clew_model::NodeUrl;
 
 use crate::node_url;
 
 /// Renders the command that removes the first root blocker, and the impact of that command.
 /// Returns an empty string if the wait graph has no root blocker.
-pub(super) fn suggest_remedy(graph: &WaitGraph, node: &NodeUrl, colours: bool) -> String {
+pub(super) fn render_root_blocker_hint(graph: &WaitGraph, node: &NodeUrl, colours: bool) -> String {
     let Some(root) = graph.roots.first() else { return String::new() };
     let command = |command: String| {
         let style = if colours { Style::new().effects(Effects::BOLD) } else { Style::new() };
         format!("  {style}{command}{style:#}\n")
     };
-    match graph.find_remedy(root) {
+    match graph.recommend_action(root) {
         None => String::new(),
-        Some(Remedy::Kill(id)) => {
+        Some(RecommendedAction::Kill(id)) => {
             let cycle_note = if root.parties.len() > 1 { " of the cycle" } else { "" };
             let kill = format!("clew kill {} {id}", node_url::format_url_for_shell(node));
             format_kill_impact(&format!("Killing session {id}{cycle_note}"), root) + ":\n" + &command(kill)
         }
-        Some(Remedy::RollBack(Some(xid))) => {
+        Some(RecommendedAction::RollBack(Some(xid))) => {
             let rollback = format!("XA ROLLBACK {};", bytes_to_single_line(xid.as_bytes()));
             format_kill_impact("Rolling back the prepared transaction", root) + ":\n" + &command(rollback)
         }
-        Some(Remedy::RollBack(None)) => {
+        Some(RecommendedAction::RollBack(None)) => {
             format_kill_impact("Rolling back the prepared transaction", root)
                 + ": find its name with XA RECOVER, and roll it back with XA ROLLBACK.\n"
         }
-        Some(Remedy::Wait) => {
+        Some(RecommendedAction::Wait) => {
             "The first root blocker is being rolled back: wait until the rollback completes.\n".to_owned()
         }
-        Some(Remedy::DoNotKill(id, role)) => explain_unkillable_blocker(id, role),
-        Some(Remedy::Refresh) => "The first root blocker no longer exists: run the command again.\n".to_owned(),
+        Some(RecommendedAction::DoNotKill(id, role)) => explain_unkillable_blocker(id, role),
+        Some(RecommendedAction::Refresh) => {
+            "The first root blocker no longer exists: run the command again.\n".to_owned()
+        }
     }
 }
 

@@ -25,13 +25,13 @@ pub(super) struct JsonFormat;
 
 impl<'w> FormatFields<'w> for JsonFormat {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {
-        let mut object = JsonObject::new();
+        let mut object = JsonObjectWriter::new();
         fields.record(&mut object);
         writer.write_str(&object.finish())
     }
 
     fn add_fields(&self, current: &'w mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
-        let mut object = JsonObject::reopen(&current.fields);
+        let mut object = JsonObjectWriter::reopen(&current.fields);
         fields.record(&mut object);
         current.fields = object.finish();
         Ok(())
@@ -48,7 +48,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut line = JsonObject::new();
+        let mut line = JsonObjectWriter::new();
         line.write_field("timestamp", &TIMESTAMP_PRINTER.timestamp_to_string(&Timestamp::now()));
         line.write_field("level", event.metadata().level().as_str());
         event.record(&mut line);
@@ -64,9 +64,9 @@ where
 }
 
 /// Writes a JSON object to a buffer.
-struct JsonObject(Vec<u8>);
+struct JsonObjectWriter(Vec<u8>);
 
-impl JsonObject {
+impl JsonObjectWriter {
     fn new() -> Self {
         let mut text = Vec::with_capacity(INITIAL_BUFFER_BYTES);
         text.push(b'{');
@@ -110,7 +110,7 @@ impl JsonObject {
     }
 }
 
-impl Visit for JsonObject {
+impl Visit for JsonObjectWriter {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.write_field(field.name(), &value);
     }

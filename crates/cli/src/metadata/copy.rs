@@ -84,7 +84,7 @@ fn create_progress_bar() -> ProgressBar {
 fn render_copied_tables(tables: &[CopiedTable], message: &str) -> String {
     let row = |table: &CopiedTable| [table.name.to_owned(), table.rows.to_string()];
     let rows = tables.iter().filter(|table| table.rows > 0).map(row).collect();
-    format!("{}{message}", text_table::render_rows(["TABLE", "ROWS"], rows, "No rows."))
+    format!("{}{message}", text_table::render_table(["TABLE", "ROWS"], rows, "No rows."))
 }
 
 fn copied_tables_to_json(tables: &[CopiedTable], copied: bool) -> Value {

@@ -119,7 +119,7 @@ pub(super) async fn attach_policy(arguments: AttachArgs) -> Result<(), CliError>
     } else {
         format!("{} is already attached to {to}.\n", policy.name)
     };
-    print_attachment(&arguments.domain_args, &attachment, &text, true)
+    print_policy_attachment(&arguments.domain_args, &attachment, &text, true)
 }
 
 pub(super) async fn detach_policy(arguments: DetachArgs) -> Result<(), CliError> {
@@ -131,10 +131,15 @@ pub(super) async fn detach_policy(arguments: DetachArgs) -> Result<(), CliError>
         return Err(CliError::new_refusal(format!("{} is not attached to {to}", policy.name))
             .with_fix("clew policy show lists the attachments"));
     }
-    print_attachment(&arguments.domain_args, &attachment, &format!("Detached {} from {to}.\n", policy.name), false)
+    print_policy_attachment(
+        &arguments.domain_args,
+        &attachment,
+        &format!("Detached {} from {to}.\n", policy.name),
+        false,
+    )
 }
 
-fn print_attachment(
+fn print_policy_attachment(
     domain_args: &DomainArgs,
     attachment: &ResolvedAttachment,
     text: &str,

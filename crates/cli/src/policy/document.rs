@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use clew_iam::policy::{Diagnostic, MAX_DOCUMENT_BYTES, Policy, PolicyErrors};
+use clew_iam::policy::{Diagnostic, MAX_POLICY_DOCUMENT_BYTES, Policy, PolicyErrors};
 use serde_json::json;
 
 use crate::error::CliError;
@@ -27,16 +27,16 @@ impl PolicyDocument {
         let is_stdin = path == Path::new("-");
         let name = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
         let mut bytes = Vec::new();
-        let limit = u64::try_from(MAX_DOCUMENT_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+        let limit = u64::try_from(MAX_POLICY_DOCUMENT_BYTES).unwrap_or(u64::MAX).saturating_add(1);
         let read = if is_stdin {
             io::stdin().lock().take(limit).read_to_end(&mut bytes)
         } else {
             File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
         };
         read.map_err(|error| CliError::new_refusal(format!("could not read {name}: {error}")))?;
-        if bytes.len() > MAX_DOCUMENT_BYTES {
+        if bytes.len() > MAX_POLICY_DOCUMENT_BYTES {
             return Err(CliError::new_refusal(format!(
-                "{name} is not a valid policy: more than {MAX_DOCUMENT_BYTES} bytes"
+                "{name} is not a valid policy: more than {MAX_POLICY_DOCUMENT_BYTES} bytes"
             )));
         }
         let text = String::from_utf8(bytes).map_err(|error| {
@@ -53,14 +53,14 @@ impl PolicyDocument {
     pub(super) fn format_diagnostics(&self, kind: &str, diagnostics: &[Diagnostic]) -> String {
         diagnostics.iter().fold(String::new(), |mut text, diagnostic| {
             let Diagnostic { line, column, path, message } = diagnostic;
-            let message = text_table::sanitize_line(message);
+            let message = text_table::sanitize_terminal_line(message);
             let _ = writeln!(
                 text,
                 "{}:{line}:{column}: {kind}: {message} ({})",
                 self.name,
-                text_table::sanitize_line(path)
+                text_table::sanitize_terminal_line(path)
             );
-            if let Some((excerpt, caret)) = self.format_excerpt(*line, *column) {
+            if let Some((excerpt, caret)) = self.format_source_excerpt(*line, *column) {
                 let number = line.to_string();
                 let _ = writeln!(text, "  {number} | {excerpt}\n  {:width$} | {caret}", "", width = number.len());
             }
@@ -69,7 +69,7 @@ impl PolicyDocument {
     }
 
     /// Returns an excerpt of a source line around a column, and a second line with a caret below that column.
-    fn format_excerpt(&self, line: usize, column: usize) -> Option<(String, String)> {
+    fn format_source_excerpt(&self, line: usize, column: usize) -> Option<(String, String)> {
         let chars: Vec<char> = self.text.lines().nth(line.checked_sub(1)?)?.chars().collect();
         let index = column.checked_sub(1)?;
         let start = if chars.len() > MAX_EXCERPT_CHARS { index.saturating_sub(MAX_EXCERPT_CHARS / 2) } else { 0 };
@@ -94,11 +94,11 @@ pub(super) fn validate_policy_file(path: &Path, format: Format) -> Result<(), Cl
                     "{}: valid policy, version {}, {}, {}\n",
                     document.name,
                     policy.version(),
-                    format_plural(policy.statements().len(), "statement"),
-                    format_plural(warnings.len(), "warning")
+                    format_counted_noun(policy.statements().len(), "statement"),
+                    format_counted_noun(warnings.len(), "warning")
                 ),
                 None => {
-                    format!("{}: invalid policy, {}\n", document.name, format_plural(errors.len(), "error"))
+                    format!("{}: invalid policy, {}\n", document.name, format_counted_noun(errors.len(), "error"))
                 }
             };
             document.format_diagnostics("error", &errors) + &document.format_diagnostics("warning", warnings) + &verdict
@@ -117,7 +117,7 @@ pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, 
         }
         Err(errors) => {
             output::write_stderr(&document.format_diagnostics("error", errors.diagnostics()));
-            let errors = format_plural(errors.diagnostics().len(), "error");
+            let errors = format_counted_noun(errors.diagnostics().len(), "error");
             Err(CliError::new_refusal(format!(
                 "{} is not a valid policy: {errors}; nothing was changed",
                 document.name
@@ -127,7 +127,7 @@ pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, 
 }
 
 /// Formats a count with a pluralized noun, such as `1 error` or `2 errors`.
-pub(super) fn format_plural(number: usize, noun: &str) -> String {
+pub(super) fn format_counted_noun(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     fn excerpt(text: &str, line: usize, column: usize) -> Option<(String, String)> {
-        PolicyDocument { name: "x".into(), text: text.into() }.format_excerpt(line, column)
+        PolicyDocument { name: "x".into(), text: text.into() }.format_source_excerpt(line, column)
     }
 
     #[test]

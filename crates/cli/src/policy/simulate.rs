@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use clap::Args;
 use clew_iam::decision::{
-    Action, CredentialScope, Grant, GrantSource, Principal, RequestEnvironment, RequestInstance, RequestProject,
-    Resource, TargetType, explain_decision,
+    Action, ActionTargetType, CredentialScope, Grant, GrantSource, Principal, RequestEnvironment, Resource,
+    TargetInstance, TargetProject, explain_decision,
 };
 use clew_iam::policy::{Policy, system};
 use clew_model::{Instance, Tag};
-use clew_store::{Project, StoredGrant, StoredPolicy, User};
+use clew_store::{Project, StoredPolicy, StoredPolicyGrant, User};
 use jiff::Timestamp;
 
 use crate::error::CliError;
@@ -67,15 +67,15 @@ pub(super) async fn run(arguments: SimulateArgs) -> Result<(), CliError> {
     let user = directory.find_user(&arguments.user).await?;
     let action = find_action(&arguments.action)?;
     let (project, instance) = resolve_request_target(&directory, &arguments, action).await?;
-    let principal = load_principal(&directory, &user).await?;
+    let principal = load_user_principal(&directory, &user).await?;
     let resource = Resource {
-        project: project.as_ref().map(|project| RequestProject {
+        project: project.as_ref().map(|project| TargetProject {
             id: &project.id,
             name: &project.name,
             domain_id: Some(&project.domain_id),
         }),
         region: directory.store.region(),
-        instance: instance.as_ref().map(|instance| RequestInstance {
+        instance: instance.as_ref().map(|instance| TargetInstance {
             id: &instance.id,
             enterprise_project_id: Some(&instance.enterprise_project_id),
             tags: &instance.tags,
@@ -95,7 +95,7 @@ pub(super) async fn run(arguments: SimulateArgs) -> Result<(), CliError> {
         project: project.as_ref(),
         instance: instance.as_ref(),
     };
-    if action.target == TargetType::Instance && instance.is_none() {
+    if action.target == ActionTargetType::Instance && instance.is_none() {
         output::write_stderr(
             "note: without --instance, conditions on an instance do not match; a list request checks each instance separately\n",
         );
@@ -127,10 +127,10 @@ async fn resolve_request_target(
     arguments: &SimulateArgs,
     action: Action,
 ) -> Result<(Option<Project>, Option<Instance>), CliError> {
-    if action.target != TargetType::Instance && arguments.instance.is_some() {
+    if action.target != ActionTargetType::Instance && arguments.instance.is_some() {
         return Err(CliError::new_refusal(format!("{} does not apply to an instance; omit --instance", action.name)));
     }
-    if action.target == TargetType::Domain {
+    if action.target == ActionTargetType::Domain {
         if arguments.project.is_some() {
             return Err(CliError::new_refusal(format!("{} applies to the domain; omit --project", action.name)));
         }
@@ -162,7 +162,7 @@ async fn find_single_project(directory: &IdentityDirectory) -> Result<Project, C
 }
 
 /// Loads a user as a principal with the same scope as an access key: the domain and all of its projects.
-async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
+async fn load_user_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
     let grants = directory.store.list_user_grants(&user.id).await?;
     Ok(Principal {
         user_id: user.id.clone(),
@@ -178,7 +178,7 @@ async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Pr
 }
 
 /// Parses the policy of a stored grant. If the policy is invalid, prints a note and returns `None`.
-fn parse_stored_grant(stored: StoredGrant) -> Option<Grant> {
+fn parse_stored_grant(stored: StoredPolicyGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
         StoredPolicy::System { name } => {
             let policy = system::find_system_policy(&name).cloned();

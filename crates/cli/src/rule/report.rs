@@ -45,7 +45,7 @@ impl<'a> RuleReport<'a> {
                 .iter()
                 .map(|(rule, session)| self.format_table_row(*rule, session, truncate_statement(session)));
             text += "Would be killed:\n";
-            text += &text_table::render_rows(
+            text += &text_table::render_table(
                 ["RULE", "ID", "USER", "HOST", "DB", "COMMAND", "TIME", "STATEMENT"],
                 rows.collect(),
                 "",
@@ -58,7 +58,7 @@ impl<'a> RuleReport<'a> {
             };
             let rows = self.spared.iter().map(row);
             text += "Would be spared:\n";
-            text += &text_table::render_rows(
+            text += &text_table::render_table(
                 ["RULE", "ID", "USER", "HOST", "DB", "COMMAND", "TIME", "REASON"],
                 rows.collect(),
                 "",
@@ -66,11 +66,12 @@ impl<'a> RuleReport<'a> {
             text.push('\n');
         }
         for (index, rule) in self.rules.iter().enumerate() {
-            let (kills, spares) = self.count_sessions_by_verdict(index);
-            let _ = writeln!(text, "{}: kills {kills}, spares {spares}", text_table::sanitize_line(&rule.name));
+            let (kills, spares) = self.count_rule_matches(index);
+            let _ =
+                writeln!(text, "{}: kills {kills}, spares {spares}", text_table::sanitize_terminal_line(&rule.name));
         }
         for rule in self.rules.iter().filter(|rule| rule.is_duration_only) {
-            let name = text_table::sanitize_line(&rule.name);
+            let name = text_table::sanitize_terminal_line(&rule.name);
             let _ = writeln!(text, "{name}: seconds is the only criterion, so the rule matches every user session");
         }
         let dependent =
@@ -89,7 +90,7 @@ impl<'a> RuleReport<'a> {
 
     pub(super) fn to_json(&self) -> Value {
         let rule = |(index, rule): (usize, &NamedKillRule)| {
-            let (killed, spared) = self.count_sessions_by_verdict(index);
+            let (killed, spared) = self.count_rule_matches(index);
             json!({ "name": rule.name, "killed": killed, "spared": spared })
         };
         let killed = |(rule, session): &(usize, &Session)| self.session_to_json(*rule, session, None);
@@ -105,7 +106,7 @@ impl<'a> RuleReport<'a> {
     }
 
     /// Returns how many sessions a rule would kill and how many it would spare.
-    fn count_sessions_by_verdict(&self, rule: usize) -> (usize, usize) {
+    fn count_rule_matches(&self, rule: usize) -> (usize, usize) {
         let kills = self.killed.iter().filter(|(index, _)| *index == rule).count();
         (kills, self.spared.iter().filter(|(index, ..)| *index == rule).count())
     }

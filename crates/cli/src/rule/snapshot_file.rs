@@ -9,10 +9,10 @@ const REQUIRED_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
 const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
 /// The formula guard adds a leading quote to cells that start with one of these bytes.
-const FORMULA_FIRST_BYTES: &[u8] = b"=+-@\t\r";
+const FORMULA_PREFIX_BYTES: &[u8] = b"=+-@\t\r";
 
 /// Parses the sessions in a snapshot file. Error messages include the line number.
-pub(super) fn parse_sessions(bytes: &[u8]) -> Result<Vec<Session>, String> {
+pub(super) fn parse_snapshot_sessions(bytes: &[u8]) -> Result<Vec<Session>, String> {
     let bytes = bytes.strip_prefix(UTF8_BOM).unwrap_or(bytes);
     match bytes.trim_ascii_start().first() {
         None => Err("the file is empty; a snapshot without sessions has at least a header row".to_owned()),
@@ -147,7 +147,7 @@ fn parse_csv_record(
 /// A statement that originally started with `'=` also loses its quote, because both cases look the same in the file.
 fn strip_formula_guard(cell: &[u8]) -> Vec<u8> {
     match cell {
-        [b'\'', rest @ ..] if rest.first().is_some_and(|first| FORMULA_FIRST_BYTES.contains(first)) => rest.to_vec(),
+        [b'\'', rest @ ..] if rest.first().is_some_and(|first| FORMULA_PREFIX_BYTES.contains(first)) => rest.to_vec(),
         _ => cell.to_vec(),
     }
 }
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn all_snapshot_formats_round_trip() {
         for header in [None, Some(Language::EnUs), Some(Language::ZhCn)] {
-            assert_eq!(parse_sessions(&csv_rows(header)).unwrap(), sessions(), "{header:?}");
+            assert_eq!(parse_snapshot_sessions(&csv_rows(header)).unwrap(), sessions(), "{header:?}");
         }
         let mut list = b"[".to_vec();
         for (index, session) in sessions().iter().enumerate() {
@@ -194,17 +194,17 @@ mod tests {
             json::encode_row(&mut list, &SessionRow { session, transaction: None });
         }
         list.extend_from_slice(b"]");
-        assert_eq!(parse_sessions(&list).unwrap(), sessions());
+        assert_eq!(parse_snapshot_sessions(&list).unwrap(), sessions());
         let object = [b"{\"summary\":{\"rows\":3},\n\"sessions\":", list.as_slice(), b"\n}\n"].concat();
-        assert_eq!(parse_sessions(&object).unwrap(), sessions());
-        assert_eq!(parse_sessions(&snapshot_csv::encode_header_row(Language::EnUs)).unwrap(), []);
+        assert_eq!(parse_snapshot_sessions(&object).unwrap(), sessions());
+        assert_eq!(parse_snapshot_sessions(&snapshot_csv::encode_header_row(Language::EnUs)).unwrap(), []);
     }
 
     #[test]
     fn header_row_allows_extra_columns_in_any_order() {
         let text = "digest,state_duration,session_id,user,host,database_name,execution_status,command,sql_statement\r\n\
                     x,5,1,app,h,,,Sleep,\r\n";
-        let parsed = parse_sessions(text.as_bytes()).unwrap();
+        let parsed = parse_snapshot_sessions(text.as_bytes()).unwrap();
         assert_eq!((parsed[0].id, parsed[0].seconds, parsed[0].user.as_slice()), (1, 5, b"app".as_slice()));
     }
 
@@ -222,7 +222,7 @@ mod tests {
             (b"{\"rows\":[]}".to_vec(), "missing field `sessions`"),
             (b"[1,".to_vec(), "line 1"),
         ] {
-            let error = parse_sessions(&bytes).unwrap_err();
+            let error = parse_snapshot_sessions(&bytes).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
     }

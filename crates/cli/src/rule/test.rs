@@ -48,7 +48,7 @@ Examples:
 pub(super) fn run(arguments: &RuleTestArgs) -> Result<(), CliError> {
     let rules = rules_file::parse_rules(&read_text_file(&arguments.rules)?)
         .map_err(|message| input_file_error(&arguments.rules, &message))?;
-    let sessions = snapshot_file::parse_sessions(&read_input_file(&arguments.snapshot)?)
+    let sessions = snapshot_file::parse_snapshot_sessions(&read_input_file(&arguments.snapshot)?)
         .map_err(|message| input_file_error(&arguments.snapshot, &message))?;
     let protected = ProtectedAccounts::default().with_accounts(arguments.protected.iter().map(String::as_str));
     let report = report::RuleReport::new(&rules, &sessions, &protected);

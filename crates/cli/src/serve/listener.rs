@@ -23,7 +23,7 @@ pub(super) async fn resolve_listen_addresses(
     tls: bool,
 ) -> Result<Vec<SocketAddr>, CliError> {
     let listen = &configuration.listen;
-    let addresses: Vec<_> = lookup_host(listen).await.map_err(|error| listen_error(listen, &error))?.collect();
+    let addresses: Vec<_> = lookup_host(listen).await.map_err(|error| listener_bind_error(listen, &error))?.collect();
     let public = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback());
     match public {
         Some(address) if !tls && !configuration.allow_plain_http => Err(CliError::new_refusal(format!(
@@ -39,10 +39,10 @@ pub(super) async fn resolve_listen_addresses(
 
 /// Binds the TCP listener to `addresses`. `listen` is the configured address, used in error messages.
 pub(super) async fn bind_listener(listen: &str, addresses: &[SocketAddr]) -> Result<TcpListener, CliError> {
-    TcpListener::bind(addresses).await.map_err(|error| listen_error(listen, &error))
+    TcpListener::bind(addresses).await.map_err(|error| listener_bind_error(listen, &error))
 }
 
-fn listen_error(listen: &str, error: &std::io::Error) -> CliError {
+fn listener_bind_error(listen: &str, error: &std::io::Error) -> CliError {
     CliError::new_failure(format!("could not listen on {listen}: {error}"))
         .with_fix("select another address with --listen")
 }

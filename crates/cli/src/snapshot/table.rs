@@ -62,7 +62,7 @@ pub(crate) fn write_table(snapshot: &mut Snapshot, detailed: bool, out: &mut Out
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     let terminal = if to_terminal { table.width().map(usize::from) } else { None };
     let width =
-        terminal.map_or(DEFAULT_STATEMENT_WIDTH, |terminal| compute_statement_width(&lines, &columns, terminal));
+        terminal.map_or(DEFAULT_STATEMENT_WIDTH, |terminal| compute_statement_column_width(&lines, &columns, terminal));
     table.set_header(columns.iter().map(|&(_, heading, is_number)| build_heading_cell(heading, is_number, colours)));
     for (line, is_waiting) in lines.into_iter().zip(waiting) {
         table.add_row(build_row_cells(line, &columns, width, is_waiting && colours));
@@ -112,7 +112,7 @@ fn read_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Res
 }
 
 /// Computes the terminal width that remains for the statement column.
-fn compute_statement_width(lines: &[Line], columns: &[TableColumn], terminal: usize) -> usize {
+fn compute_statement_column_width(lines: &[Line], columns: &[TableColumn], terminal: usize) -> usize {
     let widest = |column: usize| {
         let cells = lines.iter().filter_map(|line| Some(line.get(column)?.chars().count())).max().unwrap_or(0);
         cells.max(columns.get(column).map_or(0, |(_, heading, _)| heading.len())) + COLUMN_PADDING

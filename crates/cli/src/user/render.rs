@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use clew_store::{AccessKeyRecord, Group, StoredGrant, StoredPolicy, User};
+use clew_store::{AccessKeyRecord, Group, StoredPolicy, StoredPolicyGrant, User};
 use serde_json::{Value, json};
 
 use crate::error::CliError;
@@ -14,7 +14,7 @@ use crate::text_table::{self, format_yes_no};
 /// A user's groups, policies and access keys.
 pub(super) struct UserAccess {
     groups: Vec<Group>,
-    grants: Vec<(StoredGrant, Option<String>)>,
+    grants: Vec<(StoredPolicyGrant, Option<String>)>,
     keys: Vec<AccessKeyRecord>,
 }
 
@@ -46,12 +46,12 @@ pub(super) fn render_user_table(users: &[User]) -> String {
         [name.clone(), id.to_string(), format_yes_no(*enabled), format_yes_no(*administrator), description.clone()]
     };
     let headings = ["NAME", "USER", "ENABLED", "ADMINISTRATOR", "DESCRIPTION"];
-    text_table::render_rows(headings, users.iter().map(row).collect(), "No users. Create one with clew user create.")
+    text_table::render_table(headings, users.iter().map(row).collect(), "No users. Create one with clew user create.")
 }
 
 /// Renders one user.
 pub(super) fn render_user(user: &User) -> String {
-    text_table::render_fields(&[
+    text_table::render_field_list(&[
         ("user", format!("{} ({})", user.name, user.id)),
         ("domain", format!("{} ({})", user.domain_name, user.domain_id)),
         ("enabled", format_yes_no(user.enabled)),
@@ -66,7 +66,7 @@ pub(super) fn render_user_details(user: &User, access: &UserAccess) -> String {
     let groups = if groups.is_empty() { "none".to_owned() } else { groups.join(", ") };
     let mut text = render_user(user);
     let _ = writeln!(text, "groups         {groups}");
-    let grant = |(grant, project): &(StoredGrant, Option<String>)| {
+    let grant = |(grant, project): &(StoredPolicyGrant, Option<String>)| {
         let via = grant.via_group.as_ref().map_or("the user".to_owned(), |group| format!("the group {group}"));
         [policy_name(grant).to_owned(), via, project.clone().unwrap_or_else(|| "all".to_owned())]
     };
@@ -77,7 +77,7 @@ pub(super) fn render_user_details(user: &User, access: &UserAccess) -> String {
         "No policies; the user has no access."
     };
     let grants = access.grants.iter().map(grant).collect();
-    text.push_str(&text_table::render_rows(["POLICY", "ATTACHED TO", "PROJECT"], grants, none));
+    text.push_str(&text_table::render_table(["POLICY", "ATTACHED TO", "PROJECT"], grants, none));
     text.push('\n');
     text.push_str(&key::render_access_key_table(
         &access.keys.iter().map(|key| (user.name.clone(), key.clone())).collect::<Vec<_>>(),
@@ -100,14 +100,14 @@ pub(super) fn user_to_json(user: &User) -> Value {
 /// Converts a user to JSON, with their groups, policies and access keys.
 pub(super) fn user_details_to_json(user: &User, access: &UserAccess) -> Value {
     let group = |group: &Group| json!({ "id": group.id, "name": group.name });
-    let grant = |(grant, _): &(StoredGrant, Option<String>)| json!({ "policy": policy_name(grant), "group": grant.via_group, "project_id": grant.project });
+    let grant = |(grant, _): &(StoredPolicyGrant, Option<String>)| json!({ "policy": policy_name(grant), "group": grant.via_group, "project_id": grant.project });
     let groups: Vec<_> = access.groups.iter().map(group).collect();
     let policies: Vec<_> = access.grants.iter().map(grant).collect();
     let keys: Vec<_> = access.keys.iter().map(|record| key::access_key_to_json(&user.name, record)).collect();
     merge_json_objects(user_to_json(user), json!({ "groups": groups, "policies": policies, "access_keys": keys }))
 }
 
-fn policy_name(grant: &StoredGrant) -> &str {
+fn policy_name(grant: &StoredPolicyGrant) -> &str {
     match &grant.policy {
         StoredPolicy::Custom { name, .. } | StoredPolicy::System { name } => name,
     }

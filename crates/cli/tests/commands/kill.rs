@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clew_testkit::{Charset, Flavor, RawSession, Scenario, Server, ServerOptions};
+use clew_testkit::{ClientCharset, Flavor, RawSession, Scenario, Server, ServerOptions};
 use mysql_async::prelude::Queryable;
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ async fn start_server(flavor: Flavor) -> Server {
 
 async fn open_session(server: &Server, user: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
-    RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap()
+    RawSession::open(address, user, None, ClientCharset::Utf8mb4).await.unwrap()
 }
 
 /// Opens a session that runs a statement, and waits until the server lists the statement.
@@ -159,12 +159,12 @@ async fn fill_connections(server: &Server, sessions: &mut Vec<RawSession>) {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     // The server frees a connection shortly after it is closed.
     while sessions.len() < MAX_CONNECTIONS as usize {
-        match RawSession::open(address, "app", None, Charset::Utf8mb4).await {
+        match RawSession::open(address, "app", None, ClientCharset::Utf8mb4).await {
             Ok(session) => sessions.push(session),
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }
-    assert!(RawSession::open(address, "app", None, Charset::Utf8mb4).await.is_err(), "the server is full");
+    assert!(RawSession::open(address, "app", None, ClientCharset::Utf8mb4).await.is_err(), "the server is full");
 }
 
 async fn kills_on_a_full_server_succeed(flavor: Flavor) {

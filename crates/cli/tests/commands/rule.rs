@@ -114,7 +114,7 @@ async fn snapshot_files_round_trip_on_a_mariadb_server() {
     let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await.unwrap();
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut session =
-        clew_testkit::RawSession::open(address, "root", None, clew_testkit::Charset::Utf8mb4).await.unwrap();
+        clew_testkit::RawSession::open(address, "root", None, clew_testkit::ClientCharset::Utf8mb4).await.unwrap();
     session.send_statement(b"SELECT SLEEP(600), '=1'").await.unwrap();
     let files = Files::new("[[rule]]\nsql = \"sleep(600), '=1'\"\nseconds = 1\n", b"");
     let (rules, now) = (files.path("rules.toml"), files.path("now.csv"));

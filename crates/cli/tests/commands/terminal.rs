@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
-use clew_testkit::{Charset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server, ServerOptions};
+use clew_testkit::{ClientCharset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server, ServerOptions};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -84,7 +84,7 @@ fn assert_safe(text: &str, context: &str) {
 
 async fn session(server: &Server, user: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
-    RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap()
+    RawSession::open(address, user, None, ClientCharset::Utf8mb4).await.unwrap()
 }
 
 async fn hostile_text_is_neutralised(flavor: Flavor) {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
+use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions};
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -133,7 +133,7 @@ impl Stage {
 
     async fn open(&self, user: &str) -> RawSession {
         let address = SocketAddr::from(([127, 0, 0, 1], self.server.port()));
-        RawSession::open_with_program_name("browser-test", address, user, Some("mysql"), Charset::Utf8mb4)
+        RawSession::open_with_program_name("browser-test", address, user, Some("mysql"), ClientCharset::Utf8mb4)
             .await
             .unwrap()
     }

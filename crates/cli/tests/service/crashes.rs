@@ -58,7 +58,7 @@ async fn collections_survive_twenty_crashes_without_partial_results() {
         for id in &ids {
             let mut waited = false;
             loop {
-                match client.collection_status(&added.instance, &added.nodes[0], id).await.unwrap() {
+                match client.fetch_collection_status(&added.instance, &added.nodes[0], id).await.unwrap() {
                     CollectionStatus::Running => waited = true,
                     CollectionStatus::Finished => break,
                     status => panic!("{id} is {status:?} after a kill at {delay:?}\n{}", home.log()),

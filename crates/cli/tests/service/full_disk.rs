@@ -25,7 +25,7 @@ async fn collect_and_return_failure_reason(client: &Client, added: &RegisteredIn
     let (instance, node) = (&added.instance, &added.nodes[0]);
     let id = client.start_collection(instance, node, &StartCollectionRequest::default()).await.unwrap();
     assert_eq!(wait_for_status(client, added, &id).await, CollectionStatus::Error, "{}", home.log());
-    client.collection_failure_reason(instance, node, &id).await.unwrap().unwrap()
+    client.fetch_collection_failure_reason(instance, node, &id).await.unwrap().unwrap()
 }
 
 #[tokio::test]

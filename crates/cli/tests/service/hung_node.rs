@@ -30,13 +30,13 @@ async fn hung_node_fails_with_reason_and_does_not_delay_others() {
         let status = client.wait_for_collection(instance, &added.nodes[1], &id, limit, |_, _| {}).await.unwrap();
         assert_eq!(status, CollectionStatus::Finished);
         // The first collection from the hung node still runs, so no other collection waited for it.
-        let status = client.collection_status(instance, &added.nodes[0], &stuck[0]).await.unwrap();
+        let status = client.fetch_collection_status(instance, &added.nodes[0], &stuck[0]).await.unwrap();
         assert_eq!(status, CollectionStatus::Running, "after {:?}", start.elapsed());
     }
     for id in &stuck {
         let status = client.wait_for_collection(instance, &added.nodes[0], id, limit, |_, _| {}).await.unwrap();
         assert_eq!(status, CollectionStatus::Error, "{}", home.log());
-        let reason = client.collection_failure_reason(instance, &added.nodes[0], id).await.unwrap().unwrap();
+        let reason = client.fetch_collection_failure_reason(instance, &added.nodes[0], id).await.unwrap().unwrap();
         assert!(reason.contains("did not respond in time"), "{reason}");
     }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
+use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions};
 use mysql_async::prelude::Queryable;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ async fn send_request(
 
 async fn start_busy_session(server: &Server, user: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
-    let mut session = RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap();
+    let mut session = RawSession::open(address, user, None, ClientCharset::Utf8mb4).await.unwrap();
     session.send_statement(b"SELECT SLEEP(600)").await.unwrap();
     session
 }

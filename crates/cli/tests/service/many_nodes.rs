@@ -6,7 +6,7 @@ use clew_client::{Client, CollectionStatus, RequestId, StartCollectionRequest, S
 use clew_model::{InstanceId, NewInstance, NewNode, NodeId, NodeRole, Origin};
 use clew_store::Store;
 use clew_testkit::{
-    FakeFleet, FakeServer, FakeServerOptions, Fault, Flavor, Server, ServerOptions, open_idle_sessions,
+    FakeServer, FakeServerFleet, FakeServerOptions, Fault, Flavor, Server, ServerOptions, open_idle_sessions,
 };
 use mysql_async::prelude::Queryable;
 use tokio::task::JoinSet;
@@ -98,7 +98,7 @@ async fn count_rows(client: &Client, (instance, node): &Node, id: &RequestId) ->
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_thousand_nodes_are_collected_in_bounded_memory() {
     let options = FakeServerOptions { sessions: SESSIONS_PER_NODE as u64, transactions: 5, fault: Fault::None };
-    let fleet = FakeFleet::start(NODE_COUNT, options).await.unwrap();
+    let fleet = FakeServerFleet::start(NODE_COUNT, options).await.unwrap();
     let home = Home::new().await;
     let urls: Vec<_> = fleet.servers().iter().map(FakeServer::url).collect();
     let nodes = register_instances(&home, &urls).await;
@@ -110,7 +110,7 @@ async fn a_thousand_nodes_are_collected_in_bounded_memory() {
     let accepted = start.elapsed();
     wait_for_completion(&serving, NODE_COUNT).await;
     println!("{NODE_COUNT} nodes: accepted after {accepted:.2?}, completed after {:.2?}", start.elapsed());
-    println!("peak {} KiB, {} connections at most", serving.peak_kib(), fleet.max_open_connection_count());
+    println!("peak {} KiB, {} connections at most", serving.peak_kib(), fleet.peak_connection_count());
 
     for (node, id) in requested.iter().step_by(50) {
         assert_eq!(count_rows(&client, node, id).await, SESSIONS_PER_NODE);
@@ -123,9 +123,9 @@ async fn a_thousand_nodes_are_collected_in_bounded_memory() {
     );
     assert_eq!(fleet.accepted_connection_count(), NODE_COUNT as u64);
     assert!(
-        fleet.max_open_connection_count() <= backend::WORKERS * (64 + 256),
+        fleet.peak_connection_count() <= backend::WORKERS * (64 + 256),
         "{} connections at once",
-        fleet.max_open_connection_count()
+        fleet.peak_connection_count()
     );
     assert!(serving.peak_kib() < MAX_PEAK_KIB, "{} KiB", serving.peak_kib());
     while fleet.open_connection_count() > 0 {
@@ -136,10 +136,12 @@ async fn a_thousand_nodes_are_collected_in_bounded_memory() {
 #[tokio::test]
 async fn a_hundred_hung_nodes_do_not_delay_others() {
     const HUNG_NODES: usize = 100;
-    let hung =
-        FakeFleet::start(HUNG_NODES, FakeServerOptions { fault: Fault::NoGreeting, ..FakeServerOptions::default() })
-            .await
-            .unwrap();
+    let hung = FakeServerFleet::start(
+        HUNG_NODES,
+        FakeServerOptions { fault: Fault::NoGreeting, ..FakeServerOptions::default() },
+    )
+    .await
+    .unwrap();
     let healthy = FakeServer::start(FakeServerOptions::default()).await.unwrap();
     let home = Home::new().await;
     let urls: Vec<_> = hung.servers().iter().chain([&healthy]).map(FakeServer::url).collect();
@@ -157,12 +159,12 @@ async fn a_hundred_hung_nodes_do_not_delay_others() {
         assert_eq!(status, CollectionStatus::Finished, "{}", home.log());
     }
     for ((instance, node), id) in &stuck {
-        assert_eq!(client.collection_status(instance, node, id).await.unwrap(), CollectionStatus::Running);
+        assert_eq!(client.fetch_collection_status(instance, node, id).await.unwrap(), CollectionStatus::Running);
     }
     while hung.open_connection_count() < HUNG_NODES as u64 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(hung.max_open_connection_count(), HUNG_NODES as u64);
+    assert_eq!(hung.peak_connection_count(), HUNG_NODES as u64);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions, open_big_transaction, toolchain};
+use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions, open_big_transaction, toolchain};
 
 use crate::harness::{Home, RegisteredInstance};
 
@@ -51,7 +51,7 @@ async fn assert_conformant(home: &Home, program: &str, added: &RegisteredInstanc
 async fn open_sessions(server: &Server) -> [RawSession; 4] {
     server.run(&["CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)"]).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
-    let open = async || RawSession::open(address, "root", Some("shop"), Charset::Utf8mb4).await.unwrap();
+    let open = async || RawSession::open(address, "root", Some("shop"), ClientCharset::Utf8mb4).await.unwrap();
     let (mut session, mut waiter, mut one, mut other) = (open().await, open().await, open().await, open().await);
     session.execute("START TRANSACTION").await.unwrap();
     session.execute("INSERT INTO t VALUES (1)").await.unwrap();

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use clew_client::{CollectionStatus, StartCollectionRequest};
-use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
+use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions};
 use serde_json::{Value, json};
 
 use crate::backend;
@@ -80,7 +80,7 @@ async fn no_secret_is_stored_logged_or_returned_in_clear_text() {
     let account = format!("CREATE USER clew@'%' IDENTIFIED BY '{DATABASE_PASSWORD}'");
     server.run(&[&account, "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
-    let mut session = RawSession::open(address, "root", None, Charset::Utf8mb4).await.unwrap();
+    let mut session = RawSession::open(address, "root", None, ClientCharset::Utf8mb4).await.unwrap();
     session.send_statement(format!("SELECT SLEEP(600), '{STATEMENT_LITERAL}'").as_bytes()).await.unwrap();
     let home = Home::new().await;
     let url = format!("mysql://clew@127.0.0.1:{}/", server.port());

@@ -258,11 +258,11 @@ async fn rejected_download_returns_the_reason_and_writes_nothing() {
     }
     assert_eq!((written.len(), server.requests().len()), (0, 1));
 
-    let reason = client(&server).collection_failure_reason(&instance(), &node(), &request_id()).await.unwrap();
+    let reason = client(&server).fetch_collection_failure_reason(&instance(), &node(), &request_id()).await.unwrap();
     assert_eq!(reason.as_deref(), Some("The collection failed: the node did not answer."));
 
     let server = Server::with_replies(vec![Reply::new(200, "1,root\r\n")]).await;
-    let reason = client(&server).collection_failure_reason(&instance(), &node(), &request_id()).await.unwrap();
+    let reason = client(&server).fetch_collection_failure_reason(&instance(), &node(), &request_id()).await.unwrap();
     assert_eq!(reason, None);
 }
 

@@ -50,7 +50,7 @@ async fn invalid_success_response_is_rejected() {
 #[tokio::test]
 async fn unknown_state_is_reported() {
     let server = Server::with_replies(vec![Reply::new(200, r#"{"status":"paused"}"#)]).await;
-    let error = client(&server).collection_status(&instance(), &node(), &request_id()).await.unwrap_err();
+    let error = client(&server).fetch_collection_status(&instance(), &node(), &request_id()).await.unwrap_err();
     assert!(error.to_string().contains(r#"unknown state "paused""#), "{error}");
 }
 

@@ -18,7 +18,7 @@ async fn collect(client: &Client) -> Result<clew_client::RequestId, ClientError>
 }
 
 async fn status(client: &Client) -> Result<CollectionStatus, ClientError> {
-    client.collection_status(&instance(), &node(), &request_id()).await
+    client.fetch_collection_status(&instance(), &node(), &request_id()).await
 }
 
 fn error(status: u16) -> Reply {
@@ -202,6 +202,6 @@ async fn wait_requests_long_polling_within_its_limit() {
         );
     }
     let server = Server::with_replies(vec![Reply::new(200, RUNNING)]).await;
-    client(&server).collection_status(&instance(), &node(), &request_id()).await.unwrap();
+    client(&server).fetch_collection_status(&instance(), &node(), &request_id()).await.unwrap();
     assert_eq!(server.requests()[0].header("prefer"), None, "long polling without a wait");
 }

@@ -25,7 +25,7 @@ fn builder(server: &Server) -> ClientBuilder {
 }
 
 async fn status(client: &Client) -> Result<CollectionStatus, ClientError> {
-    client.collection_status(&instance(), &node(), &request_id()).await
+    client.fetch_collection_status(&instance(), &node(), &request_id()).await
 }
 
 fn sign_ins(server: &Server) -> usize {

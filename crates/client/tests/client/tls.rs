@@ -57,7 +57,7 @@ async fn request_status(endpoint: &str, authority: &str) -> Result<CollectionSta
         .ca_certificates(authority)
         .build()
         .unwrap()
-        .collection_status(&instance(), &node(), &request_id())
+        .fetch_collection_status(&instance(), &node(), &request_id())
         .await
 }
 

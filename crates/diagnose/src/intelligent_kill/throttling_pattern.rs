@@ -1,6 +1,6 @@
 //! Patterns for SQL throttling rules, built from the words of a statement template (API spec, section 2.10).
 
-use crate::template::collect_template_words;
+use crate::template::collect_sql_template_words;
 
 /// Maximum number of keywords in a throttling pattern.
 const MAX_PATTERN_KEYWORDS: usize = 128;
@@ -21,7 +21,7 @@ pub(super) fn build_throttling_pattern(template: &[u8], statement: &[u8]) -> Opt
         true
     };
     let mut pattern = String::new();
-    for word in collect_template_words(template)
+    for word in collect_sql_template_words(template)
         .iter()
         .flat_map(|word| split_at_invalid_chars(word))
         .filter(&mut occurs_next)

@@ -219,7 +219,7 @@ impl<'t> ChangedTablesParser<'t> {
                 Some(("UPDATE", Rows))
             }
             "DELETE" => {
-                self.parse_delete_statement_tables();
+                self.parse_delete_tables();
                 Some(("DELETE", Rows))
             }
             // While a procedure runs, the server lists the inner statement.
@@ -243,7 +243,7 @@ impl<'t> ChangedTablesParser<'t> {
     /// Parses the tables in `DELETE FROM t`, `DELETE FROM t USING references` and `DELETE t FROM references`.
     ///
     /// Uses the table references because the list before `FROM` or `USING` can contain aliases.
-    fn parse_delete_statement_tables(&mut self) {
+    fn parse_delete_tables(&mut self) {
         self.skip_keywords(&["LOW_PRIORITY", "QUICK", "IGNORE"]);
         let start = self.position;
         if !self.skip_past_keyword(&["FROM"]) {

@@ -16,11 +16,11 @@ const COMMAND_COLUMN_INDEX: usize = 5;
 pub(super) const STATEMENT_COLUMN_INDEX: usize = 6;
 const STATE_DURATION_COLUMN_INDEX: usize = 7;
 pub(super) const WAITS_FOR_COLUMN_INDEX: usize = 16;
-pub(super) const TEMPLATE_COLUMN_INDEX: usize = 19;
+pub(super) const SQL_TEMPLATE_COLUMN_INDEX: usize = 19;
 pub(super) const COLUMN_COUNT: usize = 20;
 
 /// Maximum number of cells in a row delta. If more cells have changed, the full row is sent because it is shorter.
-const MAX_DELTA_CELLS: usize = COLUMN_COUNT / 2;
+const MAX_ROW_DELTA_CELLS: usize = COLUMN_COUNT / 2;
 /// Tolerance for comparing durations, in milliseconds. It covers rounding, as servers report whole seconds.
 const DURATION_TOLERANCE_MILLIS: i64 = 1000;
 
@@ -35,7 +35,7 @@ enum CellValue {
 pub(super) struct SessionEntry {
     /// Version in which the session was added.
     added_version: u32,
-    /// Feed version in which any cell of the entry last changed.
+    /// NodeFeed version in which any cell of the entry last changed.
     pub(super) changed_version: u32,
     cells: [CellValue; COLUMN_COUNT],
     cell_versions: [u32; COLUMN_COUNT],
@@ -47,7 +47,7 @@ pub(super) struct SessionEntry {
 impl SessionEntry {
     pub(super) fn new(version: u32, at: i64, sample: &SampledSession) -> Self {
         let mut cells = build_cells(sample);
-        set_cell(&mut cells, TEMPLATE_COLUMN_INDEX, build_template_cell(sample));
+        set_cell(&mut cells, SQL_TEMPLATE_COLUMN_INDEX, build_sql_template_cell(sample));
         Self {
             added_version: version,
             changed_version: version,
@@ -72,11 +72,11 @@ impl SessionEntry {
         let same_statement = statement(&self.cells) == statement(&new_cells);
         // The template is the most expensive cell and is computed only for new statements.
         let template = if same_statement {
-            self.cells.get(TEMPLATE_COLUMN_INDEX).cloned()
+            self.cells.get(SQL_TEMPLATE_COLUMN_INDEX).cloned()
         } else {
-            Some(build_template_cell(sample))
+            Some(build_sql_template_cell(sample))
         };
-        set_cell(&mut new_cells, TEMPLATE_COLUMN_INDEX, template.unwrap_or(CellValue::Empty));
+        set_cell(&mut new_cells, SQL_TEMPLATE_COLUMN_INDEX, template.unwrap_or(CellValue::Empty));
         let differs = |column: usize| self.cells.get(column) != new_cells.get(column);
         // A new state, command or statement restarts the duration, even if the duration has the expected value.
         let restarted = [STATE_COLUMN_INDEX, COMMAND_COLUMN_INDEX, STATEMENT_COLUMN_INDEX].into_iter().any(differs);
@@ -120,7 +120,7 @@ impl SessionEntry {
     /// Writes the full row if more than half of the cells have changed or the session was added after `version`.
     pub(super) fn write_row_delta(&self, out: &mut String, version: u32, at: i64, masked: bool) {
         let changed = || self.cell_versions.iter().enumerate().filter(|(_, changed)| **changed > version);
-        if self.added_version > version || changed().count() > MAX_DELTA_CELLS {
+        if self.added_version > version || changed().count() > MAX_ROW_DELTA_CELLS {
             return self.write_full_row(out, at, masked);
         }
         for (number, (column, _)) in changed().enumerate() {
@@ -131,7 +131,7 @@ impl SessionEntry {
     }
 
     fn write_cell(&self, out: &mut String, column: usize, at: i64, masked: bool) {
-        let source = if masked && column == STATEMENT_COLUMN_INDEX { TEMPLATE_COLUMN_INDEX } else { column };
+        let source = if masked && column == STATEMENT_COLUMN_INDEX { SQL_TEMPLATE_COLUMN_INDEX } else { column };
         if masked && column == WAITS_FOR_COLUMN_INDEX {
             return write_json_string(out, self.waits_for_masked.as_deref());
         }
@@ -172,7 +172,7 @@ fn build_cells(sample: &SampledSession) -> [CellValue; COLUMN_COUNT] {
     cells
 }
 
-fn build_template_cell(sample: &SampledSession) -> CellValue {
+fn build_sql_template_cell(sample: &SampledSession) -> CellValue {
     let statement = sample.session.statement.as_deref();
     statement.map_or(CellValue::Empty, |statement| {
         CellValue::Text(to_valid_utf8(&build_statement_template(truncate_statement(statement))).into())

@@ -30,7 +30,7 @@ fn parse_delta_since(list: &SessionFeed, version: u32, masked: bool) -> Value {
 
 #[test]
 fn column_indexes_match_the_column_list() {
-    let columns = column_keys();
+    let columns = feed_column_keys();
     assert_eq!(columns.len(), entry::COLUMN_COUNT);
     let at = |column: usize| columns[column];
     assert_eq!(
@@ -38,7 +38,7 @@ fn column_indexes_match_the_column_list() {
         ["state_duration", "transaction_duration", "transaction_lock_wait_time"]
     );
     assert_eq!(
-        [1, 2, 4, 5, entry::STATEMENT_COLUMN_INDEX, entry::WAITS_FOR_COLUMN_INDEX, entry::TEMPLATE_COLUMN_INDEX]
+        [1, 2, 4, 5, entry::STATEMENT_COLUMN_INDEX, entry::WAITS_FOR_COLUMN_INDEX, entry::SQL_TEMPLATE_COLUMN_INDEX]
             .map(at),
         ["user", "host", "execution_status", "command", "sql_statement", "waits_for", "sql_template"]
     );
@@ -52,7 +52,7 @@ fn elapsed_time_is_not_a_change_but_a_restarted_duration_is() {
         live.session.seconds = seconds;
         live.transaction = transaction.map(|seconds| Transaction { seconds, ..Transaction::default() });
         list.apply_sample(at, vec![live]);
-        let (changed, all) = (list.delta_json(list.version() - 1, false), parse_json(&list.full_json(false)));
+        let (changed, all) = (list.delta_json(list.version() - 1, false), parse_json(&list.all_sessions_json(false)));
         (changed.map(|fields| parse_json(&format!("{{{fields}}}"))["changed"].clone()), all["7"][7].clone())
     };
     let nothing = || Some(serde_json::json!({}));
@@ -98,13 +98,13 @@ fn masked_output_has_no_literals() {
     let mut list = SessionFeed::default();
     list.apply_sample(0, vec![build_sampled_session(7, None)]);
     list.apply_sample(1_000, vec![live]);
-    for text in [list.full_json(true), list.delta_json(1, true).unwrap()] {
+    for text in [list.all_sessions_json(true), list.delta_json(1, true).unwrap()] {
         assert!(
             !text.contains("4111") && !text.contains("1234") && text.contains("card = ?") && text.contains("row of"),
             "{text}"
         );
     }
-    for text in [list.full_json(false), list.delta_json(1, false).unwrap()] {
+    for text in [list.all_sessions_json(false), list.delta_json(1, false).unwrap()] {
         assert!(text.contains("4111") && text.contains("1234") && text.contains("card = ?"), "{text}");
     }
 }
@@ -113,7 +113,7 @@ fn masked_output_has_no_literals() {
 fn long_statement_is_truncated_at_a_character_boundary() {
     let mut list = SessionFeed::default();
     list.apply_sample(0, vec![build_sampled_session(7, Some(&format!("x{}", "電".repeat(1000))))]);
-    let statement = parse_json(&list.full_json(false))["7"][6].as_str().unwrap().to_owned();
+    let statement = parse_json(&list.all_sessions_json(false))["7"][6].as_str().unwrap().to_owned();
     assert_eq!(statement, format!("x{}", "電".repeat(341)));
     list.apply_sample(
         0,
@@ -122,7 +122,7 @@ fn long_statement_is_truncated_at_a_character_boundary() {
             ..SampledSession::default()
         }],
     );
-    assert_eq!(parse_json(&list.full_json(false))["7"][6], "a\\xff\"");
+    assert_eq!(parse_json(&list.all_sessions_json(false))["7"][6], "a\\xff\"");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn delta_for_an_expired_version_is_not_available() {
     list.apply_sample(1, vec![build_sampled_session(1, None)]);
     assert!(list.delta_json(2, false).is_some() && list.delta_json(3, false).is_none());
     assert_eq!(list.delta_json(1, false), None, "some ended sessions are no longer stored");
-    assert!(list.ended.len() <= MIN_ENDED_SESSIONS_CAPACITY);
+    assert!(list.ended.len() <= MIN_RETAINED_ENDED_SESSIONS);
 }
 
 /// Subscriber that applies deltas to its copy of the rows.
@@ -149,7 +149,7 @@ impl Subscriber {
     fn apply_delta(&mut self, list: &SessionFeed) {
         match list.delta_json(self.version, false) {
             None => {
-                self.rows = serde_json::from_str(&list.full_json(false)).unwrap();
+                self.rows = serde_json::from_str(&list.all_sessions_json(false)).unwrap();
                 self.sent_at.clear();
                 for id in self.rows.keys() {
                     self.sent_at

@@ -5,7 +5,7 @@ mod lists;
 use std::sync::LazyLock;
 
 /// Non-reserved words that can directly precede or follow a string literal.
-const NON_RESERVED_STRING_NEIGHBORS: [&str; 8] =
+const STRING_ADJACENT_KEYWORDS: [&str; 8] =
     ["COMMENT", "DATE", "END", "ESCAPE", "PASSWORD", "TIME", "TIMESTAMP", "VALUE"];
 
 /// SQL keyword.
@@ -89,18 +89,22 @@ static KEYWORD_TABLE: LazyLock<Vec<Vec<KeywordEntry>>> = LazyLock::new(|| {
         insert_keyword(&mut table, word, Keyword { word: other, kind: KeywordKind::TimeFunction });
     }
     for word in lists::CHARSET_INTRODUCERS.split_ascii_whitespace() {
-        insert_keyword(&mut table, word, Keyword { word: CHARSET_INTRODUCER_SPELLING, kind: KeywordKind::NotReserved });
+        insert_keyword(
+            &mut table,
+            word,
+            Keyword { word: CANONICAL_CHARSET_INTRODUCER, kind: KeywordKind::NotReserved },
+        );
     }
     insert_keyword(
         &mut table,
-        CHARSET_INTRODUCER_SPELLING,
-        Keyword { word: CHARSET_INTRODUCER_SPELLING, kind: KeywordKind::NotReserved },
+        CANONICAL_CHARSET_INTRODUCER,
+        Keyword { word: CANONICAL_CHARSET_INTRODUCER, kind: KeywordKind::NotReserved },
     );
     table
 });
 
 /// Replacement in templates for every character set introducer, such as `_utf8mb4`.
-const CHARSET_INTRODUCER_SPELLING: &str = "_charset";
+const CANONICAL_CHARSET_INTRODUCER: &str = "_charset";
 
 fn parse_synonym_pairs(words: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
     words.split_ascii_whitespace().filter_map(|pair| pair.split_once('='))
@@ -135,7 +139,7 @@ pub(super) fn find_keyword(word: &[u8]) -> Option<&'static Keyword> {
 /// Returns true if a string literal can directly precede or follow the word.
 pub(super) fn allows_adjacent_string(word: &[u8]) -> bool {
     find_keyword(word).is_some_and(|keyword| keyword.is_reserved())
-        || NON_RESERVED_STRING_NEIGHBORS.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
+        || STRING_ADJACENT_KEYWORDS.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
 }
 
 /// Returns true if the byte can be part of an unquoted name. All non-ASCII bytes can.

@@ -6,7 +6,7 @@ pub(super) use self::token::{NextChar, Token};
 use super::comment::{self, CommentKind};
 use super::keywords;
 use super::number::{self, NumberToken};
-use super::quoted::{self, StringEnd};
+use super::quoted::{self, StringLiteralEnd};
 
 /// Reason why the token stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,15 +141,15 @@ impl<'a> Lexer<'a> {
         let start = self.position + introducer;
         self.first_quote.get_or_insert(start);
         match quoted::find_string_end(self.bytes, start) {
-            StringEnd::At(end) => {
+            StringLiteralEnd::At(end) => {
                 self.position = end;
                 if self.is_followed_by_invalid_word() { self.stop_at_unpaired_quotes() } else { Some(token) }
             }
-            StringEnd::Unclosed => {
+            StringLiteralEnd::Unclosed => {
                 self.position = self.bytes.len();
                 Some(token)
             }
-            StringEnd::Ambiguous => self.stop_at_ambiguous_text(),
+            StringLiteralEnd::Ambiguous => self.stop_at_ambiguous_text(),
         }
     }
 

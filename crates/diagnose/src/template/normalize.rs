@@ -2,7 +2,7 @@
 
 mod state;
 
-use self::state::{EqualRowRun, LastToken, ParenthesisGroup, PasswordState, PendingSign, ValueList};
+use self::state::{DuplicateRowRun, LastToken, ParenthesisGroup, PasswordState, PendingSign, ValueList};
 use super::keywords;
 use super::lexer::{NextChar, Token};
 
@@ -11,7 +11,7 @@ const MAX_ROW_COLLAPSE_DEPTH: usize = 100;
 
 /// Builds a template from a token stream.
 #[derive(Debug)]
-pub(super) struct TemplateNormalizer {
+pub(super) struct StatementNormalizer {
     out: Vec<u8>,
     last: LastToken,
     values: Option<ValueList>,
@@ -23,7 +23,7 @@ pub(super) struct TemplateNormalizer {
     excess_depth: usize,
 }
 
-impl Default for TemplateNormalizer {
+impl Default for StatementNormalizer {
     fn default() -> Self {
         Self {
             out: Vec::new(),
@@ -38,7 +38,7 @@ impl Default for TemplateNormalizer {
     }
 }
 
-impl TemplateNormalizer {
+impl StatementNormalizer {
     /// Appends a token to the template.
     pub(super) fn push_token(&mut self, token: &Token<'_>) {
         match *token {
@@ -77,7 +77,7 @@ impl TemplateNormalizer {
     }
 
     /// Returns the innermost open parenthesis group, or `None` beyond the depth of [`MAX_ROW_COLLAPSE_DEPTH`].
-    fn current_group(&mut self) -> Option<&mut ParenthesisGroup> {
+    fn innermost_paren_group(&mut self) -> Option<&mut ParenthesisGroup> {
         if self.excess_depth > 0 { None } else { Some(self.groups.last_mut().unwrap_or(&mut self.statement)) }
     }
 
@@ -183,7 +183,7 @@ impl TemplateNormalizer {
             (self.last, self.values) = (sign.last, sign.values);
         }
         if self.last == LastToken::Comma && self.values.is_some() {
-            return self.collapse_values();
+            return self.collapse_value_list();
         }
         let space = !matches!(self.last, LastToken::Start | LastToken::Open | LastToken::Dot | LastToken::At(_));
         self.write_token(b"?", space, LastToken::Value);
@@ -191,7 +191,7 @@ impl TemplateNormalizer {
     }
 
     /// Merges the value after a comma into the preceding value list.
-    fn collapse_values(&mut self) {
+    fn collapse_value_list(&mut self) {
         let Some(values) = self.values else { return };
         self.out.truncate(values.end);
         self.write_token(if values.is_list { b"" } else { b", ..." }, false, LastToken::Value);
@@ -200,11 +200,11 @@ impl TemplateNormalizer {
 
     fn push_ellipsis(&mut self) {
         if self.last == LastToken::Comma && self.values.is_some() {
-            return self.collapse_values();
+            return self.collapse_value_list();
         }
-        if self.last == LastToken::Comma && self.find_equal_row_run(self.out.len().saturating_sub(1)).is_some() {
+        if self.last == LastToken::Comma && self.find_duplicate_row_run(self.out.len().saturating_sub(1)).is_some() {
             self.out.pop();
-            return self.collapse_rows();
+            return self.collapse_duplicate_rows();
         }
         let space = !matches!(self.last, LastToken::Start | LastToken::Open);
         self.write_token(b"...", space, LastToken::Value);
@@ -239,33 +239,33 @@ impl TemplateNormalizer {
         }
         self.write_token(b")", false, LastToken::Close);
         if is_row {
-            self.push_row(group.open);
+            self.push_value_row(group.open);
         }
     }
 
     /// Collapses the row of values that starts at offset `open` if it equals the preceding row.
-    fn push_row(&mut self, open: usize) {
-        let is_equal = self.find_equal_row_run(open.saturating_sub(2)).is_some_and(|rows| {
+    fn push_value_row(&mut self, open: usize) {
+        let is_equal = self.find_duplicate_row_run(open.saturating_sub(2)).is_some_and(|rows| {
             self.out.get(rows.collapsed_end..open) == Some(b", ")
                 && self.out.get(rows.start..rows.end) == self.out.get(open..)
         });
         if is_equal {
-            return self.collapse_rows();
+            return self.collapse_duplicate_rows();
         }
         let end = self.out.len();
-        if let Some(group) = self.current_group() {
-            group.rows = Some(EqualRowRun { start: open, end, collapsed_end: end });
+        if let Some(group) = self.innermost_paren_group() {
+            group.rows = Some(DuplicateRowRun { start: open, end, collapsed_end: end });
         }
     }
 
     /// Returns the current group's run of equal rows if it ends at output offset `collapsed_end`.
-    fn find_equal_row_run(&mut self, collapsed_end: usize) -> Option<EqualRowRun> {
-        self.current_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
+    fn find_duplicate_row_run(&mut self, collapsed_end: usize) -> Option<DuplicateRowRun> {
+        self.innermost_paren_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
     }
 
     /// Collapses a run of equal rows: truncates the output to the run and ends the run with `...`.
-    fn collapse_rows(&mut self) {
-        let Some(mut rows) = self.current_group().and_then(|group| group.rows) else { return };
+    fn collapse_duplicate_rows(&mut self) {
+        let Some(mut rows) = self.innermost_paren_group().and_then(|group| group.rows) else { return };
         self.out.truncate(rows.collapsed_end);
         if rows.collapsed_end == rows.end {
             self.out.extend_from_slice(b", ...");
@@ -273,7 +273,7 @@ impl TemplateNormalizer {
         }
         self.last = LastToken::Close;
         self.values = None;
-        if let Some(group) = self.current_group() {
+        if let Some(group) = self.innermost_paren_group() {
             group.rows = Some(rows);
         }
     }

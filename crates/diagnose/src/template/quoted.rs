@@ -4,7 +4,7 @@ use super::sql_modes;
 
 /// End of a string literal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StringEnd {
+pub(super) enum StringLiteralEnd {
     /// End offset of the string literal. In all SQL modes, this offset is outside strings.
     At(usize),
     /// The string has no closing quote in any SQL mode.
@@ -17,16 +17,16 @@ pub(super) enum StringEnd {
 ///
 /// A doubled quote is part of the string.
 /// A backslash escapes the next quote unless the SQL mode includes `NO_BACKSLASH_ESCAPES`.
-pub(super) fn find_string_end(bytes: &[u8], start: usize) -> StringEnd {
-    let Some(&quote) = bytes.get(start) else { return StringEnd::Unclosed };
+pub(super) fn find_string_end(bytes: &[u8], start: usize) -> StringLiteralEnd {
+    let Some(&quote) = bytes.get(start) else { return StringLiteralEnd::Unclosed };
     let mut at = start + 1;
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
-        let Some(found) = memchr::memchr2(quote, b'\\', rest) else { return StringEnd::Unclosed };
+        let Some(found) = memchr::memchr2(quote, b'\\', rest) else { return StringLiteralEnd::Unclosed };
         at += found;
         if bytes.get(at) == Some(&quote) {
             if bytes.get(at + 1) != Some(&quote) {
-                return StringEnd::At(at + 1);
+                return StringLiteralEnd::At(at + 1);
             }
             at += 2;
             continue;
@@ -34,10 +34,11 @@ pub(super) fn find_string_end(bytes: &[u8], start: usize) -> StringEnd {
         let backslashes = bytes.iter().skip(at).take_while(|&&byte| byte == b'\\').count();
         let before_quote = bytes.get(at + backslashes) == Some(&quote);
         if before_quote && !sql_modes::ends_on_char_boundary(bytes.get(..at).unwrap_or_default()) {
-            return StringEnd::Ambiguous;
+            return StringLiteralEnd::Ambiguous;
         }
         if before_quote && backslashes % 2 == 1 {
-            return sql_modes::find_offset_outside_strings(bytes, start).map_or(StringEnd::Ambiguous, StringEnd::At);
+            return sql_modes::find_offset_outside_strings(bytes, start)
+                .map_or(StringLiteralEnd::Ambiguous, StringLiteralEnd::At);
         }
         at += backslashes;
     }

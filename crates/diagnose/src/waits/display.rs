@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::graph::{LockResource, LockWait, ParticipantDetail, ResourceKind, WaitParticipant};
+use super::graph::{LockResource, LockResourceKind, LockWait, ParticipantDetail, WaitParticipant};
 use super::input::SessionRole;
 use super::metadata::MetadataObjectKind;
 use crate::terminal::bytes_to_single_line;
@@ -22,14 +22,14 @@ impl fmt::Display for LockResource {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = [self.schema.as_deref(), self.name.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(".");
         match (&self.kind, self.data.as_deref()) {
-            (ResourceKind::Row, Some(data)) => write!(out, "row {data} of {name}")?,
-            (ResourceKind::Row, None) => write!(out, "a row of {name}")?,
-            (ResourceKind::InnoDbTable, _) => write!(out, "table {name} (InnoDB)")?,
-            (ResourceKind::Metadata(MetadataObjectKind::Table), _) => write!(out, "definition of {name}")?,
-            (ResourceKind::Metadata(kind), _) if name.is_empty() => kind.fmt(out)?,
-            (ResourceKind::Metadata(kind), _) => write!(out, "{kind} {name}")?,
-            (ResourceKind::TableFlush, _) => write!(out, "flush of {name}")?,
-            (ResourceKind::TableLevelLock, _) => write!(out, "table lock of {name}")?,
+            (LockResourceKind::Row, Some(data)) => write!(out, "row {data} of {name}")?,
+            (LockResourceKind::Row, None) => write!(out, "a row of {name}")?,
+            (LockResourceKind::InnoDbTable, _) => write!(out, "table {name} (InnoDB)")?,
+            (LockResourceKind::Metadata(MetadataObjectKind::Table), _) => write!(out, "definition of {name}")?,
+            (LockResourceKind::Metadata(kind), _) if name.is_empty() => kind.fmt(out)?,
+            (LockResourceKind::Metadata(kind), _) => write!(out, "{kind} {name}")?,
+            (LockResourceKind::TableFlush, _) => write!(out, "flush of {name}")?,
+            (LockResourceKind::TableLevelLock, _) => write!(out, "table lock of {name}")?,
         }
         self.index.as_deref().map_or(Ok(()), |index| write!(out, " ({index})"))
     }

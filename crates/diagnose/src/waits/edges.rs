@@ -12,8 +12,8 @@ use edge_set::EdgeSet;
 /// Detects all lock waits between the observed sessions and transactions.
 pub(super) fn detect_lock_waits(index: &LockSnapshotIndex<'_>) -> EdgeSet {
     let mut edges = EdgeSet::default();
-    rows::add_row_lock_waits(&mut edges, index);
-    metadata::add_metadata_lock_waits(&mut edges, index);
-    tables::add_table_waits(&mut edges, index);
+    rows::add_row_lock_edges(&mut edges, index);
+    metadata::add_metadata_lock_edges(&mut edges, index);
+    tables::add_table_wait_edges(&mut edges, index);
     edges
 }

@@ -81,7 +81,7 @@ fn serialize_lock_resource<S: serde::Serializer>(on: &Arc<LockResource>, to: S) 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct LockResource {
     /// Kind of resource.
-    pub kind: ResourceKind,
+    pub kind: LockResourceKind,
     /// Schema of the resource.
     pub schema: Option<String>,
     /// Name of the table, routine, user lock or other object.
@@ -94,7 +94,7 @@ pub struct LockResource {
 
 /// Kind of resource.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ResourceKind {
+pub enum LockResourceKind {
     /// Index record, or the gap before an index record.
     Row,
     /// InnoDB table lock.
@@ -108,7 +108,7 @@ pub enum ResourceKind {
 }
 
 /// Formats the kind of lock resource, for example as `row`.
-impl fmt::Display for ResourceKind {
+impl fmt::Display for LockResourceKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Row => out.write_str("row"),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::input::{LockSnapshot, ObservedSession, ObservedTransaction};
-use super::wait_state::{WaitState, parse_wait_state};
+use super::wait_state::{LockWaitState, parse_lock_wait_state};
 
 /// The wait graph's input data, indexed by session id and transaction id.
 pub(super) struct LockSnapshotIndex<'a> {
@@ -14,7 +14,7 @@ pub(super) struct LockSnapshotIndex<'a> {
     /// Transactions without a session, keyed by transaction id.
     pub(super) detached: HashMap<u64, &'a ObservedTransaction>,
     /// Lock waits indicated by session states, keyed by session id.
-    pub(super) wait_states: HashMap<u64, WaitState>,
+    pub(super) wait_states: HashMap<u64, LockWaitState>,
 }
 
 impl<'a> LockSnapshotIndex<'a> {
@@ -33,7 +33,7 @@ impl<'a> LockSnapshotIndex<'a> {
             };
         }
         for facts in &observed.sessions {
-            if let Some(wait) = facts.session.state.as_deref().and_then(parse_wait_state) {
+            if let Some(wait) = facts.session.state.as_deref().and_then(parse_lock_wait_state) {
                 index.wait_states.insert(facts.session.id, wait);
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::graph::{LockResource, ResourceKind, WaitGraph};
+use super::graph::{LockResource, LockResourceKind, WaitGraph};
 use super::metadata::MetadataObjectKind;
 use crate::template::build_statement_template;
 
@@ -28,7 +28,7 @@ impl WaitGraph {
 
 fn mask_lock_resource(resource: &LockResource) -> LockResource {
     let mut resource = LockResource { data: None, ..resource.clone() };
-    if resource.kind == ResourceKind::Metadata(MetadataObjectKind::UserLock) {
+    if resource.kind == LockResourceKind::Metadata(MetadataObjectKind::UserLock) {
         resource.name = None;
     }
     resource

@@ -5,7 +5,7 @@ use super::input::SessionRole;
 
 /// Recommended action to resolve a root blocker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remedy<'a> {
+pub enum RecommendedAction<'a> {
     /// Kill the session with this id. In a cycle, killing one member is sufficient.
     Kill(u64),
     /// Roll back the transaction, which has no session. The value is the XA identifier, if known.
@@ -21,21 +21,25 @@ pub enum Remedy<'a> {
 impl WaitGraph {
     /// Returns the recommended action for a root blocker, or `None` if it is not part of this graph.
     #[must_use]
-    pub fn find_remedy(&self, root: &RootBlocker) -> Option<Remedy<'_>> {
-        let remedies: Vec<Remedy<'_>> =
-            root.parties.iter().filter_map(|&party| self.find_participant_remedy(party)).collect();
+    pub fn recommend_action(&self, root: &RootBlocker) -> Option<RecommendedAction<'_>> {
+        let remedies: Vec<RecommendedAction<'_>> =
+            root.parties.iter().filter_map(|&party| self.recommend_participant_action(party)).collect();
         // In a cycle, the kill of any member is sufficient.
-        remedies.iter().find(|remedy| matches!(remedy, Remedy::Kill(_))).or_else(|| remedies.first()).copied()
+        remedies
+            .iter()
+            .find(|remedy| matches!(remedy, RecommendedAction::Kill(_)))
+            .or_else(|| remedies.first())
+            .copied()
     }
 
-    fn find_participant_remedy(&self, party: WaitParticipant) -> Option<Remedy<'_>> {
+    fn recommend_participant_action(&self, party: WaitParticipant) -> Option<RecommendedAction<'_>> {
         let facts = self.participant_detail(party)?;
         Some(match party {
-            _ if facts.is_missing() => Remedy::Refresh,
-            _ if facts.is_rolling_back() => Remedy::Wait,
-            WaitParticipant::Transaction(_) => Remedy::RollBack(facts.transaction.as_ref()?.xid.as_deref()),
-            WaitParticipant::Session(id) if facts.role == SessionRole::User => Remedy::Kill(id),
-            WaitParticipant::Session(id) => Remedy::DoNotKill(id, facts.role),
+            _ if facts.is_missing() => RecommendedAction::Refresh,
+            _ if facts.is_rolling_back() => RecommendedAction::Wait,
+            WaitParticipant::Transaction(_) => RecommendedAction::RollBack(facts.transaction.as_ref()?.xid.as_deref()),
+            WaitParticipant::Session(id) if facts.role == SessionRole::User => RecommendedAction::Kill(id),
+            WaitParticipant::Session(id) => RecommendedAction::DoNotKill(id, facts.role),
         })
     }
 }

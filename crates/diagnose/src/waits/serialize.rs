@@ -3,10 +3,10 @@
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use super::graph::{ParticipantDetail, ResourceKind};
+use super::graph::{LockResourceKind, ParticipantDetail};
 use crate::text::to_valid_utf8;
 
-impl Serialize for ResourceKind {
+impl Serialize for LockResourceKind {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)
     }

@@ -115,12 +115,12 @@ impl<'a> SpanningForest<'a> {
                 *forest.descendants.entry(wait.blocker).or_insert(0) += count + 1;
             }
         }
-        forest.sort_siblings();
+        forest.sort_children();
         forest
     }
 
     /// Sorts the waiters of each blocker by number of descendants, then by wait time, both descending.
-    fn sort_siblings(&mut self) {
+    fn sort_children(&mut self) {
         let descendants = &self.descendants;
         let rank = |wait: &&LockWait| {
             let holds = descendants.get(&wait.waiter).copied().unwrap_or(0);
@@ -214,12 +214,12 @@ impl<'a> TreeRenderer<'a> {
 
     /// Renders the tree below a waiter or blocker. Avoids recursion because wait chains can be long.
     fn render_descendants(&mut self, party: WaitParticipant, indent: &TreeIndent) {
-        let mut pending = self.create_child_steps(party, indent);
+        let mut pending = self.child_render_steps(party, indent);
         while let Some(step) = pending.pop() {
             match step {
                 RenderStep::Waiter(wait, indent) => {
                     self.render_participant(wait.waiter, Some(wait), &indent);
-                    pending.extend(self.create_child_steps(wait.waiter, &indent));
+                    pending.extend(self.child_render_steps(wait.waiter, &indent));
                 }
                 RenderStep::Folded(party, text, indent) => {
                     self.push_line(TreeLineKind::Folded, Some(party), &format!("{}{text}", indent.prefix));
@@ -228,7 +228,7 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    fn create_child_steps(&self, party: WaitParticipant, indent: &TreeIndent) -> Vec<RenderStep<'a>> {
+    fn child_render_steps(&self, party: WaitParticipant, indent: &TreeIndent) -> Vec<RenderStep<'a>> {
         let waits = self.forest.child_waits(party);
         let holders = waits.iter().take_while(|wait| !self.forest.child_waits(wait.waiter).is_empty()).count();
         // A line that counts one waiter is no shorter than the waiter's line.

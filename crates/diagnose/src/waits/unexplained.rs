@@ -8,7 +8,7 @@ use super::graph::{LockWait, UnexplainedWait};
 use super::index::LockSnapshotIndex;
 use super::input::SessionRole;
 use super::metadata::{LockStatus, MetadataObjectKind};
-use super::wait_state::WaitState;
+use super::wait_state::LockWaitState;
 
 /// Returns the sessions that wait for a lock but have no edge in the wait graph, sorted by session id.
 pub(super) fn find_unexplained_waits(
@@ -59,24 +59,24 @@ const METADATA_LOCK_LIMITATIONS: [LimitationKind; 4] = [
     LimitationKind::LostThreads,
 ];
 
-fn explain_unknown_blocker(wait: &WaitState, index: &LockSnapshotIndex<'_>, has_pending_request: bool) -> String {
+fn explain_unknown_blocker(wait: &LockWaitState, index: &LockSnapshotIndex<'_>, has_pending_request: bool) -> String {
     if let Some(text) = format_limitation(index, &METADATA_LOCK_LIMITATIONS) {
         return text;
     }
     match wait {
-        WaitState::Metadata(kind) if has_pending_request => format!(
+        LockWaitState::Metadata(kind) if has_pending_request => format!(
             "The server lists no owner of the requested lock ({kind}). The lock was acquired before the server started to record metadata locks, or it was just released."
         ),
-        WaitState::Metadata(MetadataObjectKind::UserLock) if !index.observed.reports_pending => {
+        LockWaitState::Metadata(MetadataObjectKind::UserLock) if !index.observed.reports_pending => {
             "The server does not list pending lock requests, and the statement names no granted user lock.".to_owned()
         }
-        WaitState::Metadata(_) if !index.observed.reports_pending => {
+        LockWaitState::Metadata(_) if !index.observed.reports_pending => {
             "The server does not list pending lock requests, and no granted lock matches the statement.".to_owned()
         }
-        WaitState::Metadata(_) => {
+        LockWaitState::Metadata(_) => {
             "The server lists no lock request of the session. The lock was granted, or the wait ended, between two reads.".to_owned()
         }
-        WaitState::TableFlush | WaitState::TableLevelLock => {
+        LockWaitState::TableFlush | LockWaitState::TableLevelLock => {
             "The server lists no running session that uses the requested table.".to_owned()
         }
     }

@@ -4,7 +4,7 @@ use super::metadata::MetadataObjectKind;
 
 /// Kind of lock wait indicated by a session's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum WaitState {
+pub(super) enum LockWaitState {
     /// Wait for a metadata lock.
     Metadata(MetadataObjectKind),
     /// Wait for other sessions to close a flushed table.
@@ -14,19 +14,19 @@ pub(super) enum WaitState {
 }
 
 /// Lock wait states in lowercase, as observed on MySQL 9.7.4 and MariaDB 10.11.19.
-const WAIT_STATES: [(&str, WaitState); 12] = [
-    ("user lock", WaitState::Metadata(MetadataObjectKind::UserLock)),
-    ("waiting for table metadata lock", WaitState::Metadata(MetadataObjectKind::Table)),
-    ("waiting for schema metadata lock", WaitState::Metadata(MetadataObjectKind::Schema)),
-    ("waiting for stored function metadata lock", WaitState::Metadata(MetadataObjectKind::Function)),
-    ("waiting for stored procedure metadata lock", WaitState::Metadata(MetadataObjectKind::Procedure)),
-    ("waiting for trigger metadata lock", WaitState::Metadata(MetadataObjectKind::Trigger)),
-    ("waiting for event metadata lock", WaitState::Metadata(MetadataObjectKind::Event)),
-    ("waiting for global read lock", WaitState::Metadata(MetadataObjectKind::Global)),
-    ("waiting for commit lock", WaitState::Metadata(MetadataObjectKind::Commit)),
-    ("waiting for backup lock", WaitState::Metadata(MetadataObjectKind::Backup)),
-    ("waiting for table flush", WaitState::TableFlush),
-    ("waiting for table level lock", WaitState::TableLevelLock),
+const LOCK_WAIT_THREAD_STATES: [(&str, LockWaitState); 12] = [
+    ("user lock", LockWaitState::Metadata(MetadataObjectKind::UserLock)),
+    ("waiting for table metadata lock", LockWaitState::Metadata(MetadataObjectKind::Table)),
+    ("waiting for schema metadata lock", LockWaitState::Metadata(MetadataObjectKind::Schema)),
+    ("waiting for stored function metadata lock", LockWaitState::Metadata(MetadataObjectKind::Function)),
+    ("waiting for stored procedure metadata lock", LockWaitState::Metadata(MetadataObjectKind::Procedure)),
+    ("waiting for trigger metadata lock", LockWaitState::Metadata(MetadataObjectKind::Trigger)),
+    ("waiting for event metadata lock", LockWaitState::Metadata(MetadataObjectKind::Event)),
+    ("waiting for global read lock", LockWaitState::Metadata(MetadataObjectKind::Global)),
+    ("waiting for commit lock", LockWaitState::Metadata(MetadataObjectKind::Commit)),
+    ("waiting for backup lock", LockWaitState::Metadata(MetadataObjectKind::Backup)),
+    ("waiting for table flush", LockWaitState::TableFlush),
+    ("waiting for table level lock", LockWaitState::TableLevelLock),
 ];
 
 /// Returns true if the session state indicates a lock wait.
@@ -34,18 +34,18 @@ const WAIT_STATES: [(&str, WaitState); 12] = [
 /// InnoDB lock waits are not detected because they have no session state of their own.
 #[must_use]
 pub fn is_lock_wait_state(state: &[u8]) -> bool {
-    parse_wait_state(state).is_some()
+    parse_lock_wait_state(state).is_some()
 }
 
 /// Parses a session state. Returns `None` if the state does not indicate a lock wait.
-pub(super) fn parse_wait_state(state: &[u8]) -> Option<WaitState> {
+pub(super) fn parse_lock_wait_state(state: &[u8]) -> Option<LockWaitState> {
     let state = String::from_utf8_lossy(state).to_ascii_lowercase();
-    if let Some((_, wait)) = WAIT_STATES.iter().find(|(name, _)| *name == state) {
+    if let Some((_, wait)) = LOCK_WAIT_THREAD_STATES.iter().find(|(name, _)| *name == state) {
         return Some(wait.clone());
     }
     let lock = state.strip_prefix("waiting for ")?.strip_suffix(" lock")?;
     let kind = lock.strip_suffix(" metadata").unwrap_or(lock);
-    Some(WaitState::Metadata(MetadataObjectKind::parse(kind)))
+    Some(LockWaitState::Metadata(MetadataObjectKind::parse(kind)))
 }
 
 #[cfg(test)]
@@ -55,21 +55,21 @@ mod tests {
     #[test]
     fn states_of_mysql_and_mariadb_are_parsed() {
         for (state, expected) in [
-            ("Waiting for table metadata lock", Some(WaitState::Metadata(MetadataObjectKind::Table))),
-            ("Waiting for global read lock", Some(WaitState::Metadata(MetadataObjectKind::Global))),
-            ("Waiting for backup lock", Some(WaitState::Metadata(MetadataObjectKind::Backup))),
-            ("User lock", Some(WaitState::Metadata(MetadataObjectKind::UserLock))),
-            ("Waiting for table flush", Some(WaitState::TableFlush)),
-            ("Waiting for tablespace metadata lock", Some(WaitState::Metadata(MetadataObjectKind::Tablespace))),
+            ("Waiting for table metadata lock", Some(LockWaitState::Metadata(MetadataObjectKind::Table))),
+            ("Waiting for global read lock", Some(LockWaitState::Metadata(MetadataObjectKind::Global))),
+            ("Waiting for backup lock", Some(LockWaitState::Metadata(MetadataObjectKind::Backup))),
+            ("User lock", Some(LockWaitState::Metadata(MetadataObjectKind::UserLock))),
+            ("Waiting for table flush", Some(LockWaitState::TableFlush)),
+            ("Waiting for tablespace metadata lock", Some(LockWaitState::Metadata(MetadataObjectKind::Tablespace))),
             (
                 "Waiting for locking service lock",
-                Some(WaitState::Metadata(MetadataObjectKind::Other("locking service".into()))),
+                Some(LockWaitState::Metadata(MetadataObjectKind::Other("locking service".into()))),
             ),
             ("updating", None),
             ("", None),
             ("Waiting for master to send event", None),
         ] {
-            assert_eq!(parse_wait_state(state.as_bytes()), expected, "{state}");
+            assert_eq!(parse_lock_wait_state(state.as_bytes()), expected, "{state}");
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use clew_diagnose::{KillPlan, ProtectedAccounts, RankingStrategy as Ranking, is_internal_session};
-use clew_model::{Session, SlowThreshold};
+use clew_diagnose::{IntelligentKillPlan, ProtectedAccounts, RankingStrategy as Ranking, is_internal_session};
+use clew_model::{Session, SlowSessionThreshold};
 use proptest::prelude::*;
 
 fn session(id: u64, command: &str, seconds: u64, statement: &str) -> Session {
@@ -17,12 +17,12 @@ fn session(id: u64, command: &str, seconds: u64, statement: &str) -> Session {
     }
 }
 
-fn threshold(seconds: i64) -> SlowThreshold {
-    SlowThreshold::new(seconds).unwrap()
+fn threshold(seconds: i64) -> SlowSessionThreshold {
+    SlowSessionThreshold::new(seconds).unwrap()
 }
 
 /// Ranking, template and session ids of each entry.
-fn entries(plan: &KillPlan) -> Vec<(&'static str, String, Vec<u64>)> {
+fn entries(plan: &IntelligentKillPlan) -> Vec<(&'static str, String, Vec<u64>)> {
     let text = |template: &[u8]| String::from_utf8(template.to_vec()).unwrap();
     plan.ranked_groups()
         .map(|(ranking, group)| {
@@ -56,7 +56,7 @@ fn only_user_sessions_above_the_threshold_qualify() {
         (with_change(|session| session.statement = Some(Vec::new())), false),
     ] {
         let protected = ProtectedAccounts::default().with_accounts(["billing"]);
-        let plan = KillPlan::from_sessions(vec![session.clone()], threshold(10), &protected);
+        let plan = IntelligentKillPlan::from_sessions(vec![session.clone()], threshold(10), &protected);
         assert_eq!(plan.ranked_groups().count(), if qualifies { 3 } else { 0 }, "{session:?}");
         assert_eq!(plan.into_victims().len(), usize::from(qualifies), "{session:?}");
     }
@@ -77,7 +77,7 @@ fn each_ranking_selects_its_three_best_groups() {
         all.extend((first..first + count).map(|id| session(id, "Query", 11, &format!("SELECT {id} FROM {table}"))));
     }
     all.reverse();
-    let plan = KillPlan::from_sessions(all, threshold(10), &ProtectedAccounts::default());
+    let plan = IntelligentKillPlan::from_sessions(all, threshold(10), &ProtectedAccounts::default());
     let expected = [
         ("top3_time", "a", vec![1]),
         ("top3_time", "b", vec![2]),
@@ -107,7 +107,7 @@ fn equal_groups_are_ordered_by_total_time_then_template() {
         session(4, "Query", 20, "SELECT 1 FROM a"),
         session(5, "Query", 15, "SELECT 2 FROM d"),
     ];
-    let plan = KillPlan::from_sessions(all, threshold(10), &ProtectedAccounts::default());
+    let plan = IntelligentKillPlan::from_sessions(all, threshold(10), &ProtectedAccounts::default());
     let tables: Vec<_> =
         entries(&plan).into_iter().map(|(ranking, template, _)| (ranking, template[14..].to_owned())).collect();
     let of =
@@ -140,7 +140,7 @@ proptest! {
     #[test]
     fn victims_match_the_preview_and_exclude_protected_sessions(all in sessions(), seconds in 1_i64..30) {
         let protected = ProtectedAccounts::default().with_accounts(["billing"]);
-        let plan = KillPlan::from_sessions(all.clone(), threshold(seconds), &protected);
+        let plan = IntelligentKillPlan::from_sessions(all.clone(), threshold(seconds), &protected);
         let shown: BTreeSet<u64> =
             plan.ranked_groups().flat_map(|(_, group)| group.sessions.iter().map(|session| session.id)).collect();
         for ranking in Ranking::ALL {
@@ -156,6 +156,6 @@ proptest! {
         }
         // The order of the server's list has no influence.
         let reversed = all.into_iter().rev().collect();
-        prop_assert_eq!(KillPlan::from_sessions(reversed, threshold(seconds), &protected), plan);
+        prop_assert_eq!(IntelligentKillPlan::from_sessions(reversed, threshold(seconds), &protected), plan);
     }
 }

@@ -1,13 +1,17 @@
 //! Throttling patterns: words of the statement in order, without literals.
 
-use clew_diagnose::{KillPlan, ProtectedAccounts};
-use clew_model::{Session, SlowThreshold};
+use clew_diagnose::{IntelligentKillPlan, ProtectedAccounts};
+use clew_model::{Session, SlowSessionThreshold};
 use proptest::prelude::*;
 
 fn throttling_pattern(statement: &[u8]) -> Option<String> {
     let session =
         Session { command: b"Query".to_vec(), seconds: 99, statement: Some(statement.to_vec()), ..Session::default() };
-    let plan = KillPlan::from_sessions(vec![session], SlowThreshold::default(), &ProtectedAccounts::default());
+    let plan = IntelligentKillPlan::from_sessions(
+        vec![session],
+        SlowSessionThreshold::default(),
+        &ProtectedAccounts::default(),
+    );
     plan.ranked_groups().next().and_then(|(_, group)| group.throttling_pattern())
 }
 

@@ -1,6 +1,6 @@
 //! Each kind of wait as listed by MySQL 9.7.4 and MariaDB 10.11.19.
 
-use clew_diagnose::waits::{MetadataObjectKind, ResourceKind, TableName, WaitParticipant};
+use clew_diagnose::waits::{LockResourceKind, MetadataObjectKind, TableName, WaitParticipant};
 
 use crate::builder::{ObservedBuilder, assert_waits, observed, root_counts};
 
@@ -19,7 +19,7 @@ fn row_lock() {
     );
     assert_eq!(root_counts(&graph), [(vec![1], 1, 1)]);
     let wait = &graph.waits[0];
-    assert_eq!((&wait.on.kind, &*wait.wanted), (&ResourceKind::Row, "X,REC_NOT_GAP"));
+    assert_eq!((&wait.on.kind, &*wait.wanted), (&LockResourceKind::Row, "X,REC_NOT_GAP"));
     assert_eq!(wait.on.data.as_deref(), Some("42"));
     assert_eq!(wait.seconds, Some(102 % 60), "the wait time of the transaction, not the time in the state");
     assert_eq!(graph.idle_root_blocker_ids(), [1]);
@@ -40,7 +40,7 @@ fn flush_tables_with_read_lock_of_mysql() {
             .pending_lock(3, "COMMIT", "", "INTENTION_EXCLUSIVE"),
         &[(2, 1), (3, 1)],
     );
-    assert_eq!(graph.waits[0].on.kind, ResourceKind::Metadata(MetadataObjectKind::Global));
+    assert_eq!(graph.waits[0].on.kind, LockResourceKind::Metadata(MetadataObjectKind::Global));
     assert_eq!(graph.waits[0].held.as_deref(), Some("SHARED"));
 }
 
@@ -177,7 +177,7 @@ fn table_flush_waits_for_running_statements() {
             .granted_lock(6, "TABLE", "shop.items", "SHARED_READ"),
         &[(3, 1), (3, 5), (4, 1), (4, 5)],
     );
-    assert_eq!(graph.waits[0].on.kind, ResourceKind::TableFlush);
+    assert_eq!(graph.waits[0].on.kind, LockResourceKind::TableFlush);
     assert!(graph.waits[0].inferred);
 }
 
@@ -208,7 +208,7 @@ fn table_level_lock_of_the_engine() {
             .granted_lock(4, "TABLE", "shop.old", "SHARED_WRITE"),
         &[(2, 1), (3, 1)],
     );
-    assert_eq!(graph.waits[0].on.kind, ResourceKind::TableLevelLock);
+    assert_eq!(graph.waits[0].on.kind, LockResourceKind::TableLevelLock);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clew_model::{DomainId, ProjectId, UserId};
 use serde::Serialize;
 
-use crate::action::{Action, TargetType};
+use crate::action::{Action, ActionTargetType};
 use crate::policy::Policy;
 use crate::request::{EvaluationRequest, RequestCaller, RequestEnvironment, Resource};
 use crate::work_budget::WorkBudget;
@@ -48,7 +48,7 @@ impl Grant {
     /// Returns true if the grant covers the action on the resource.
     pub(crate) fn applies_to_action(&self, action: Action, resource: &Resource<'_>) -> bool {
         let Some(only) = &self.project else { return true };
-        action.target != TargetType::Domain && resource.project.as_ref().is_some_and(|project| project.id == only)
+        action.target != ActionTargetType::Domain && resource.project.as_ref().is_some_and(|project| project.id == only)
     }
 }
 

@@ -129,7 +129,7 @@ impl Condition {
     /// As in Huawei Cloud, a missing condition key makes a positive operator false and a negated operator true.
     /// For example, a `StringNotEquals` condition on a tag is true for a resource without the tag.
     /// To require the tag, a policy statement can include an additional `Null` condition.
-    pub(super) fn is_satisfied_by_values(&self, values: &[Cow<'_, str>], budget: &WorkBudget) -> bool {
+    pub(super) fn is_satisfied_by(&self, values: &[Cow<'_, str>], budget: &WorkBudget) -> bool {
         let ParsedOperator { operator, quantifier, if_exists } = self.test;
         if matches!(operator.comparison, Comparison::Null) {
             return self.expected.contains(&ExpectedValue::Bool(values.is_empty()));

@@ -184,7 +184,7 @@ impl DocumentParser<'_> {
     fn parse_action(&mut self, at: &LocatedValue<'_>, schema: &DocumentSchema) -> Option<String> {
         let text = self.parse_string(at)?;
         let is_within_limit = self.check_max_count(at, text.chars().count(), schema.limits.action_chars, "characters");
-        if let Some(message) = schema.find_action_format_error(text) {
+        if let Some(message) = schema.action_format_error(text) {
             self.report_error(at, message);
             return None;
         }

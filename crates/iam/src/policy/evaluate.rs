@@ -5,7 +5,7 @@ use std::iter;
 use crate::action::Action;
 use crate::policy::condition::Condition;
 use crate::policy::pattern::{self, CaseSensitivity};
-use crate::policy::policy_model::{Effect, PolicyModel};
+use crate::policy::policy_model::{Effect, PermissionModel};
 use crate::policy::statement::{PatternSet, Statement};
 use crate::policy::urn::{ResourcePattern, Urn};
 use crate::request::EvaluationRequest;
@@ -26,22 +26,21 @@ pub(super) enum StatementMismatch<'s> {
 
 impl Statement {
     /// Returns true if the statement matches the request.
-    pub(crate) fn matches_request(&self, model: PolicyModel, request: &EvaluationRequest<'_>) -> bool {
+    pub(crate) fn matches_request(&self, model: PermissionModel, request: &EvaluationRequest<'_>) -> bool {
         self.find_mismatches(model, request).next().is_none()
     }
 
     /// Returns true if the action matches the statement's action patterns.
-    pub(crate) fn matches_action(&self, model: PolicyModel, action: Action, budget: &WorkBudget) -> bool {
+    pub(crate) fn matches_action(&self, model: PermissionModel, action: Action, budget: &WorkBudget) -> bool {
         let name = model.action_name(action);
-        self.actions.matches_with_predicate(|pattern| {
-            pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, budget)
-        })
+        self.actions
+            .matches_where(|pattern| pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, budget))
     }
 
     /// Returns all reasons why the statement does not match the request. An action mismatch comes first.
     pub(super) fn find_mismatches<'s>(
         &'s self,
-        model: PolicyModel,
+        model: PermissionModel,
         request: &EvaluationRequest<'s>,
     ) -> impl Iterator<Item = StatementMismatch<'s>> {
         let action = (!self.matches_action(model, request.action, request.budget)).then_some(StatementMismatch::Action);
@@ -62,11 +61,11 @@ impl Statement {
     /// An action without a resource type matches only the resource `*` (spec section 4.3).
     /// For an action without a resource type, a Deny with `NotResource` matches, but an Allow does not.
     /// For example, an Allow whose `NotResource` names one instance does not match an action on the project.
-    fn matches_resource(&self, model: PolicyModel, request: &EvaluationRequest<'_>) -> bool {
+    fn matches_resource(&self, model: PermissionModel, request: &EvaluationRequest<'_>) -> bool {
         let Some(resources) = &self.resources else { return true };
-        let urn = Urn::from_request(model, request);
+        let urn = Urn::from_evaluation_request(model, request);
         let is_ambiguous = urn == Urn::None && resources.negated;
-        resources.matches_with_predicate(|pattern| pattern.matches_urn(&urn, request.budget))
+        resources.matches_where(|pattern| pattern.matches_urn(&urn, request.budget))
             && !(is_ambiguous && self.effect == Effect::Allow)
     }
 
@@ -78,14 +77,14 @@ impl Statement {
     fn find_condition_mismatch<'s>(
         &self,
         condition: &'s Condition,
-        model: PolicyModel,
+        model: PermissionModel,
         request: &EvaluationRequest<'s>,
     ) -> Option<StatementMismatch<'s>> {
         let unsupported = request.action.keys.is_empty() && condition.key.describes_resource();
         if unsupported && self.effect == Effect::Allow {
             return Some(StatementMismatch::UnsupportedKey(condition));
         }
-        let holds = condition.is_satisfied_by_values(&condition.key.resolve_key_values(model, request), request.budget);
+        let holds = condition.is_satisfied_by(&condition.key.resolve_condition_values(model, request), request.budget);
         (!holds).then_some(StatementMismatch::Condition(condition))
     }
 }

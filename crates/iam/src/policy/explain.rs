@@ -5,14 +5,14 @@ use std::fmt::Display;
 use crate::policy::condition::{Condition, ExpectedValue};
 use crate::policy::evaluate::StatementMismatch;
 use crate::policy::pattern::{self, CaseSensitivity};
-use crate::policy::policy_model::PolicyModel;
+use crate::policy::policy_model::PermissionModel;
 use crate::policy::statement::Statement;
 use crate::policy::urn::Urn;
 use crate::request::EvaluationRequest;
 
 impl Statement {
     /// Returns true and the matching elements if the statement matches, otherwise false and all mismatching elements.
-    pub(crate) fn explain_match(&self, model: PolicyModel, request: &EvaluationRequest<'_>) -> (bool, Vec<String>) {
+    pub(crate) fn explain_match(&self, model: PermissionModel, request: &EvaluationRequest<'_>) -> (bool, Vec<String>) {
         let mismatches: Vec<_> = self.find_mismatches(model, request).collect();
         let against = |mismatch: &StatementMismatch<'_>| match mismatch {
             StatementMismatch::Action => self.explain_action(model, request),
@@ -37,7 +37,7 @@ impl Statement {
         }
     }
 
-    fn explain_action(&self, model: PolicyModel, request: &EvaluationRequest<'_>) -> String {
+    fn explain_action(&self, model: PermissionModel, request: &EvaluationRequest<'_>) -> String {
         let name = model.action_name(request.action);
         let fits = self
             .actions
@@ -53,8 +53,8 @@ impl Statement {
         format!("the action is {name}, {reason}")
     }
 
-    fn explain_resource(&self, model: PolicyModel, request: &EvaluationRequest<'_>) -> String {
-        let urn = Urn::from_request(model, request);
+    fn explain_resource(&self, model: PermissionModel, request: &EvaluationRequest<'_>) -> String {
+        let urn = Urn::from_evaluation_request(model, request);
         let is = match &urn {
             Urn::Instance(parts) => format!("the resource is {}", parts.join(":")),
             Urn::None => "the action has no resource type".to_owned(),
@@ -70,8 +70,8 @@ impl Statement {
     }
 }
 
-fn explain_condition(condition: &Condition, model: PolicyModel, request: &EvaluationRequest<'_>) -> String {
-    let values = condition.key.resolve_key_values(model, request);
+fn explain_condition(condition: &Condition, model: PermissionModel, request: &EvaluationRequest<'_>) -> String {
+    let values = condition.key.resolve_condition_values(model, request);
     let is = match values.as_slice() {
         [] => "missing".to_owned(),
         values => format_quoted_list(values),

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use crate::policy::policy_model::PolicyModel;
+use crate::policy::policy_model::PermissionModel;
 use crate::request::EvaluationRequest;
 
 /// Part of a request from which a condition key takes its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ValueSource {
+pub(super) enum ConditionValueSource {
     CurrentTime,
     PeerAddress,
     SecureTransport,
@@ -33,37 +33,37 @@ pub(super) enum ValueSource {
 #[derive(Debug)]
 pub(super) struct ConditionKeyDefinition {
     pub(super) name: &'static str,
-    pub(super) source: ValueSource,
+    pub(super) source: ConditionValueSource,
 }
 
-const fn define_key(name: &'static str, source: ValueSource) -> ConditionKeyDefinition {
+const fn define_key(name: &'static str, source: ConditionValueSource) -> ConditionKeyDefinition {
     ConditionKeyDefinition { name, source }
 }
 
 /// All condition keys.
 pub(super) static CONDITION_KEYS: &[ConditionKeyDefinition] = &[
-    define_key("g:CurrentTime", ValueSource::CurrentTime),
-    define_key("g:SourceIp", ValueSource::PeerAddress),
-    define_key("g:SecureTransport", ValueSource::SecureTransport),
-    define_key("g:DomainId", ValueSource::DomainId),
-    define_key("g:DomainName", ValueSource::DomainName),
-    define_key("g:UserId", ValueSource::UserId),
-    define_key("g:UserName", ValueSource::UserName),
-    define_key("g:PrincipalType", ValueSource::PrincipalType),
-    define_key("g:PrincipalUrn", ValueSource::PrincipalUrn),
-    define_key("g:ProjectId", ValueSource::ProjectId),
-    define_key("g:ProjectName", ValueSource::ProjectName),
-    define_key("g:RequestedRegion", ValueSource::RequestedRegion),
-    define_key("g:ServiceName", ValueSource::ServiceName),
-    define_key("g:EnterpriseProjectId", ValueSource::EnterpriseProjectId),
-    define_key("g:ResourceTag/", ValueSource::ResourceTag),
-    define_key("g:RequestTag/", ValueSource::RequestTag),
-    define_key("g:TagKeys", ValueSource::TagKeys),
-    define_key("g:MFAPresent", ValueSource::Unavailable),
-    define_key("g:MFAAge", ValueSource::Unavailable),
-    define_key("g:PrincipalTag/", ValueSource::Unavailable),
-    define_key("g:SourceVpc", ValueSource::Unavailable),
-    define_key("g:SourceVpce", ValueSource::Unavailable),
+    define_key("g:CurrentTime", ConditionValueSource::CurrentTime),
+    define_key("g:SourceIp", ConditionValueSource::PeerAddress),
+    define_key("g:SecureTransport", ConditionValueSource::SecureTransport),
+    define_key("g:DomainId", ConditionValueSource::DomainId),
+    define_key("g:DomainName", ConditionValueSource::DomainName),
+    define_key("g:UserId", ConditionValueSource::UserId),
+    define_key("g:UserName", ConditionValueSource::UserName),
+    define_key("g:PrincipalType", ConditionValueSource::PrincipalType),
+    define_key("g:PrincipalUrn", ConditionValueSource::PrincipalUrn),
+    define_key("g:ProjectId", ConditionValueSource::ProjectId),
+    define_key("g:ProjectName", ConditionValueSource::ProjectName),
+    define_key("g:RequestedRegion", ConditionValueSource::RequestedRegion),
+    define_key("g:ServiceName", ConditionValueSource::ServiceName),
+    define_key("g:EnterpriseProjectId", ConditionValueSource::EnterpriseProjectId),
+    define_key("g:ResourceTag/", ConditionValueSource::ResourceTag),
+    define_key("g:RequestTag/", ConditionValueSource::RequestTag),
+    define_key("g:TagKeys", ConditionValueSource::TagKeys),
+    define_key("g:MFAPresent", ConditionValueSource::Unavailable),
+    define_key("g:MFAAge", ConditionValueSource::Unavailable),
+    define_key("g:PrincipalTag/", ConditionValueSource::Unavailable),
+    define_key("g:SourceVpc", ConditionValueSource::Unavailable),
+    define_key("g:SourceVpce", ConditionValueSource::Unavailable),
 ];
 
 /// Condition key in a policy statement.
@@ -89,25 +89,25 @@ impl ConditionKey {
         Self { text: text.to_owned(), definition, tag: family.map_or_else(String::new, |(_, tag)| tag.to_owned()) }
     }
 
-    fn value_source(&self) -> ValueSource {
-        self.definition.map_or(ValueSource::Unavailable, |definition| definition.source)
+    fn value_source(&self) -> ConditionValueSource {
+        self.definition.map_or(ConditionValueSource::Unavailable, |definition| definition.source)
     }
 
     /// Returns true if the condition key can have multiple values in one request.
     pub(super) fn is_multivalued(&self) -> bool {
-        self.value_source() == ValueSource::TagKeys
+        self.value_source() == ConditionValueSource::TagKeys
     }
 
     /// Returns true if the condition key describes the resource or the tags in the request.
     pub(super) fn describes_resource(&self) -> bool {
-        use ValueSource::{EnterpriseProjectId, RequestTag, ResourceTag, TagKeys};
+        use ConditionValueSource::{EnterpriseProjectId, RequestTag, ResourceTag, TagKeys};
         matches!(self.value_source(), EnterpriseProjectId | ResourceTag | RequestTag | TagKeys)
     }
 
     /// Returns the condition key's values in a request, or an empty list if the request has none.
-    pub(super) fn resolve_key_values<'a>(
+    pub(super) fn resolve_condition_values<'a>(
         &'a self,
-        model: PolicyModel,
+        model: PermissionModel,
         request: &EvaluationRequest<'a>,
     ) -> Vec<Cow<'a, str>> {
         let EvaluationRequest { caller, action, resource, environment, .. } = *request;
@@ -120,26 +120,30 @@ impl ConditionKey {
             return Vec::new();
         }
         match self.value_source() {
-            ValueSource::Unavailable => Vec::new(),
-            ValueSource::CurrentTime => owned(environment.now.to_string()),
-            ValueSource::PeerAddress => {
+            ConditionValueSource::Unavailable => Vec::new(),
+            ConditionValueSource::CurrentTime => owned(environment.now.to_string()),
+            ConditionValueSource::PeerAddress => {
                 environment.source_ip.map_or_else(Vec::new, |address| owned(address.to_canonical().to_string()))
             }
-            ValueSource::SecureTransport => one(if environment.secure_transport { "true" } else { "false" }),
-            ValueSource::DomainId => one(caller.domain_id.as_str()),
-            ValueSource::DomainName => one(caller.domain_name),
-            ValueSource::UserId => one(caller.user_id.as_str()),
-            ValueSource::UserName => one(caller.user_name),
-            ValueSource::PrincipalType => one("User"),
-            ValueSource::PrincipalUrn => owned(format!("iam::{}:user:{}", caller.domain_id, caller.user_name)),
-            ValueSource::ProjectId => some(resource.project.map(|project| project.id.as_str())),
-            ValueSource::ProjectName => some(resource.project.map(|project| project.name)),
-            ValueSource::RequestedRegion => one(resource.region),
-            ValueSource::ServiceName => some(model.action_name(action).split(':').next()),
-            ValueSource::EnterpriseProjectId => some(instance.and_then(|instance| instance.enterprise_project_id)),
-            ValueSource::ResourceTag => some(instance.and_then(|instance| self.find_tag_value(instance.tags))),
-            ValueSource::RequestTag => some(self.find_tag_value(resource.request_tags)),
-            ValueSource::TagKeys => resource.request_tags.iter().map(|tag| Cow::Borrowed(tag.key.as_str())).collect(),
+            ConditionValueSource::SecureTransport => one(if environment.secure_transport { "true" } else { "false" }),
+            ConditionValueSource::DomainId => one(caller.domain_id.as_str()),
+            ConditionValueSource::DomainName => one(caller.domain_name),
+            ConditionValueSource::UserId => one(caller.user_id.as_str()),
+            ConditionValueSource::UserName => one(caller.user_name),
+            ConditionValueSource::PrincipalType => one("User"),
+            ConditionValueSource::PrincipalUrn => owned(format!("iam::{}:user:{}", caller.domain_id, caller.user_name)),
+            ConditionValueSource::ProjectId => some(resource.project.map(|project| project.id.as_str())),
+            ConditionValueSource::ProjectName => some(resource.project.map(|project| project.name)),
+            ConditionValueSource::RequestedRegion => one(resource.region),
+            ConditionValueSource::ServiceName => some(model.action_name(action).split(':').next()),
+            ConditionValueSource::EnterpriseProjectId => {
+                some(instance.and_then(|instance| instance.enterprise_project_id))
+            }
+            ConditionValueSource::ResourceTag => some(instance.and_then(|instance| self.find_tag_value(instance.tags))),
+            ConditionValueSource::RequestTag => some(self.find_tag_value(resource.request_tags)),
+            ConditionValueSource::TagKeys => {
+                resource.request_tags.iter().map(|tag| Cow::Borrowed(tag.key.as_str())).collect()
+            }
         }
     }
 

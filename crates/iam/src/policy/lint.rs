@@ -1,11 +1,11 @@
 //! Warns about valid but suspicious parts of a policy document.
 
-use crate::action::{Action, TargetType};
+use crate::action::{Action, ActionTargetType};
 use crate::policy::condition::{Condition, ExpectedValue};
-use crate::policy::key::{CONDITION_KEYS, ValueSource};
+use crate::policy::key::{CONDITION_KEYS, ConditionValueSource};
 use crate::policy::operator::Quantifier;
 use crate::policy::pattern::{self, CaseSensitivity};
-use crate::policy::policy_model::{Effect, PolicyModel};
+use crate::policy::policy_model::{Effect, PermissionModel};
 use crate::policy::statement::Statement;
 use crate::policy::suggestion::suggest_similar_word;
 use crate::policy::urn::ResourcePattern;
@@ -16,18 +16,19 @@ pub(super) fn lint_depends_element() -> String {
 }
 
 /// Returns a warning if the action pattern matches no Clew action.
-pub(super) fn lint_action(pattern: &str, model: PolicyModel) -> Option<String> {
+pub(super) fn lint_action(pattern: &str, model: PermissionModel) -> Option<String> {
     let budget = WorkBudget::default();
     let fits = |name: &str| pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, &budget);
     if Action::ALL.iter().any(|action| fits(model.action_name(*action))) {
         return None;
     }
     let other = match model {
-        PolicyModel::RoleBased => PolicyModel::IdentityBased,
-        PolicyModel::IdentityBased => PolicyModel::RoleBased,
+        PermissionModel::RoleBased => PermissionModel::IdentityBased,
+        PermissionModel::IdentityBased => PermissionModel::RoleBased,
     };
     if let Some(action) = Action::ALL.iter().find(|action| fits(other.action_name(**action))) {
-        let (here, version) = (model.action_name(*action), if model == PolicyModel::RoleBased { "1.x" } else { "5.0" });
+        let (here, version) =
+            (model.action_name(*action), if model == PermissionModel::RoleBased { "1.x" } else { "5.0" });
         return Some(format!(
             "this action name belongs to the other permission model and matches nothing; in version {version}, use {here:?}"
         ));
@@ -41,7 +42,7 @@ pub(super) fn lint_action(pattern: &str, model: PolicyModel) -> Option<String> {
 }
 
 /// Returns a warning if the resource pattern matches no Clew resource.
-pub(super) fn lint_resource(resource: &ResourcePattern, model: PolicyModel) -> Option<String> {
+pub(super) fn lint_resource(resource: &ResourcePattern, model: PermissionModel) -> Option<String> {
     let ours = match resource {
         ResourcePattern::Any => true,
         ResourcePattern::Urn([service, _, _, kind, _]) => {
@@ -68,7 +69,7 @@ pub(super) fn lint_condition(condition: &Condition) -> Vec<String> {
             let hint = suggest_similar_word(&key.text, CONDITION_KEYS.iter().map(|definition| definition.name));
             warnings.push(format!("unknown condition key {:?}, which never has a value; {hint}", key.text));
         }
-        Some(definition) if definition.source == ValueSource::Unavailable => {
+        Some(definition) if definition.source == ConditionValueSource::Unavailable => {
             warnings.push(format!("Clew does not support the condition key {:?}, which never has a value", key.text));
         }
         Some(_) => {}
@@ -84,7 +85,7 @@ pub(super) fn lint_condition(condition: &Condition) -> Vec<String> {
 }
 
 /// Returns warnings about a statement that probably matches more or fewer requests than the author intended.
-pub(super) fn lint_statement(statement: &Statement, model: PolicyModel) -> Vec<String> {
+pub(super) fn lint_statement(statement: &Statement, model: PermissionModel) -> Vec<String> {
     let mut warnings = Vec::new();
     let allow = statement.effect == Effect::Allow;
     if allow && statement.actions.negated {
@@ -104,7 +105,7 @@ pub(super) fn lint_statement(statement: &Statement, model: PolicyModel) -> Vec<S
     if allow
         && requires_instance
         && named().next().is_some()
-        && named().all(|action| action.target != TargetType::Instance)
+        && named().all(|action| action.target != ActionTargetType::Instance)
     {
         let message = "the actions have no resource type and require the resource \"*\" without conditions on a resource, \
                        so the statement never matches";

@@ -58,7 +58,7 @@ fn matches_star_only_pattern(pattern: &str, text: &str) -> bool {
 /// Backtracking to an earlier `*` is unnecessary, because it cannot produce additional matches.
 fn matches_by_backtracking(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
     /// Number of matching steps charged to the work budget at a time.
-    const STEPS_PER_CHARGE: u64 = 256;
+    const MATCH_STEPS_PER_CHARGE: u64 = 256;
     if pattern.chars().filter(|&wanted| wanted != '*').count() > text.chars().count() {
         return false;
     }
@@ -67,7 +67,7 @@ fn matches_by_backtracking(pattern: &str, text: &str, case: CaseSensitivity, bud
     let mut steps = 0;
     loop {
         steps += 1;
-        if steps % STEPS_PER_CHARGE == 0 && !budget.charge_units(STEPS_PER_CHARGE) {
+        if steps % MATCH_STEPS_PER_CHARGE == 0 && !budget.charge_units(MATCH_STEPS_PER_CHARGE) {
             return false;
         }
         match pattern.next() {

@@ -6,7 +6,7 @@ use crate::action::Action;
 
 /// Permission model (spec section 4.1). Policies of one model never match action names of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-pub enum PolicyModel {
+pub enum PermissionModel {
     /// Model for role policies (versions 1.0 and 1.1), which refer to actions by alias.
     #[serde(rename = "role")]
     RoleBased,
@@ -15,7 +15,7 @@ pub enum PolicyModel {
     IdentityBased,
 }
 
-impl PolicyModel {
+impl PermissionModel {
     /// Returns the action's name in this permission model.
     #[must_use]
     pub fn action_name(self, action: Action) -> &'static str {

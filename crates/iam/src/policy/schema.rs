@@ -1,7 +1,7 @@
 //! Allowed elements and limits for each policy document version (spec sections 4.3 and 4.5).
 
-use crate::policy::policy_model::PolicyModel;
-use crate::policy::spanned_json::MAX_DOCUMENT_BYTES;
+use crate::policy::policy_model::PermissionModel;
+use crate::policy::spanned_json::MAX_POLICY_DOCUMENT_BYTES;
 
 /// Limits for a policy document.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct DocumentLimits {
 #[derive(Debug)]
 pub(super) struct DocumentSchema {
     pub(super) version: &'static str,
-    pub(super) model: PolicyModel,
+    pub(super) model: PermissionModel,
     /// Allowed elements of the document.
     pub(super) document: &'static [&'static str],
     /// Allowed elements of a statement.
@@ -50,7 +50,7 @@ const ROLE_POLICY_LIMITS: DocumentLimits = DocumentLimits {
 
 /// Limits for version 5.0 policy documents. The spec defines no limits, but Clew limits the document length.
 const IDENTITY_POLICY_LIMITS: DocumentLimits = DocumentLimits {
-    text_chars: MAX_DOCUMENT_BYTES,
+    text_chars: MAX_POLICY_DOCUMENT_BYTES,
     statements: usize::MAX,
     actions: usize::MAX,
     action_chars: usize::MAX,
@@ -67,21 +67,21 @@ const IDENTITY_POLICY_LIMITS: DocumentLimits = DocumentLimits {
 pub(super) static DOCUMENT_SCHEMAS: [DocumentSchema; 3] = [
     DocumentSchema {
         version: "1.0",
-        model: PolicyModel::RoleBased,
+        model: PermissionModel::RoleBased,
         document: &["Version", "Statement", "Depends"],
         statement: &["Effect", "Action"],
         limits: ROLE_POLICY_LIMITS,
     },
     DocumentSchema {
         version: "1.1",
-        model: PolicyModel::RoleBased,
+        model: PermissionModel::RoleBased,
         document: &["Version", "Statement"],
         statement: &["Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"],
         limits: ROLE_POLICY_LIMITS,
     },
     DocumentSchema {
         version: "5.0",
-        model: PolicyModel::IdentityBased,
+        model: PermissionModel::IdentityBased,
         document: &["Version", "Statement"],
         statement: &["Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"],
         limits: IDENTITY_POLICY_LIMITS,
@@ -91,18 +91,18 @@ pub(super) static DOCUMENT_SCHEMAS: [DocumentSchema; 3] = [
 impl DocumentSchema {
     /// Returns true if `Allow` and `Deny` are case-insensitive. Version 5.0 policy documents require exact case.
     pub(super) fn is_effect_case_insensitive(&self) -> bool {
-        self.model == PolicyModel::RoleBased
+        self.model == PermissionModel::RoleBased
     }
 
     /// Returns an error message if an action does not have the format `service:type:operation`.
     ///
     /// In version 5.0 policy documents, a wildcard may replace several parts of the action.
     /// Versions 1.0 and 1.1 require three parts and a lower-case service name, and allow only the wildcard `*`.
-    pub(super) fn find_action_format_error(&self, action: &str) -> Option<String> {
+    pub(super) fn action_format_error(&self, action: &str) -> Option<String> {
         let parts: Vec<&str> = action.split(':').collect();
         let error = |what: &str| Some(format!("{action:?} is not a valid action: {what}"));
-        let three =
-            parts.len() == 3 || (parts.len() < 3 && self.model == PolicyModel::IdentityBased && action.contains('*'));
+        let three = parts.len() == 3
+            || (parts.len() < 3 && self.model == PermissionModel::IdentityBased && action.contains('*'));
         if !three || parts.iter().any(|part| part.is_empty()) {
             return error("the format is service:type:operation, such as \"gaussdb:instance:list\"");
         }
@@ -110,7 +110,7 @@ impl DocumentSchema {
         if !action.bytes().all(allowed) {
             return error("the allowed characters are letters, digits, -, _ and wildcards");
         }
-        if self.model == PolicyModel::RoleBased {
+        if self.model == PermissionModel::RoleBased {
             if action.contains('?') {
                 return error("this version supports only the wildcard *");
             }

@@ -6,7 +6,7 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use super::diagnostic::{Diagnostic, JsonPath};
 
 /// Maximum policy document length in bytes that Clew accepts. Versions 1.0 and 1.1 have a lower limit.
-pub const MAX_DOCUMENT_BYTES: usize = 65_536;
+pub const MAX_POLICY_DOCUMENT_BYTES: usize = 65_536;
 
 const STRICT_JSON_OPTIONS: ParseOptions = ParseOptions {
     allow_comments: false,
@@ -24,8 +24,11 @@ const STRICT_JSON_OPTIONS: ParseOptions = ParseOptions {
 /// Parses a policy document as JSON.
 pub(super) fn parse(text: &str) -> Result<Value<'_>, Diagnostic> {
     let error_at = |at, message: String| Diagnostic::new(text, at, &JsonPath::root_path(), message);
-    if text.len() > MAX_DOCUMENT_BYTES {
-        return Err(error_at(0, format!("the document has {} bytes; the maximum is {MAX_DOCUMENT_BYTES}", text.len())));
+    if text.len() > MAX_POLICY_DOCUMENT_BYTES {
+        return Err(error_at(
+            0,
+            format!("the document has {} bytes; the maximum is {MAX_POLICY_DOCUMENT_BYTES}", text.len()),
+        ));
     }
     // The parser with positions accepts more than JSON even in its strictest mode: raw control characters in strings,
     // Unicode whitespace. `serde_json` accepts only JSON, with at most 128 levels of nesting.

@@ -14,7 +14,7 @@ pub(super) struct PatternSet<P> {
 
 impl<P> PatternSet<P> {
     /// Returns true if `fits` accepts at least one pattern or, for a negated set, accepts none.
-    pub(super) fn matches_with_predicate(&self, fits: impl FnMut(&P) -> bool) -> bool {
+    pub(super) fn matches_where(&self, fits: impl FnMut(&P) -> bool) -> bool {
         self.patterns.iter().any(fits) != self.negated
     }
 }

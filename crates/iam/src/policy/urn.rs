@@ -1,8 +1,8 @@
 //! Uniform resource names (URNs) in policies: `service:region:domain:type:path` (spec section 4.4).
 
-use crate::action::TargetType;
+use crate::action::ActionTargetType;
 use crate::policy::pattern::{self, CaseSensitivity};
-use crate::policy::policy_model::PolicyModel;
+use crate::policy::policy_model::PermissionModel;
 use crate::request::EvaluationRequest;
 use crate::work_budget::WorkBudget;
 
@@ -16,8 +16,8 @@ pub(super) enum Urn<'a> {
 }
 
 impl<'a> Urn<'a> {
-    pub(super) fn from_request(model: PolicyModel, request: &EvaluationRequest<'a>) -> Self {
-        if request.action.target != TargetType::Instance {
+    pub(super) fn from_evaluation_request(model: PermissionModel, request: &EvaluationRequest<'a>) -> Self {
+        if request.action.target != ActionTargetType::Instance {
             return Self::None;
         }
         // Without a specific instance, only patterns for all instances match.

@@ -36,7 +36,9 @@ impl Authorization {
         }
         Ok(Self {
             access_key: access.and_then(|id| id.parse().ok()).ok_or(SignatureError::Malformed("Access"))?,
-            signed_headers: signed.and_then(parse_header_names).ok_or(SignatureError::Malformed("SignedHeaders"))?,
+            signed_headers: signed
+                .and_then(parse_signed_header_names)
+                .ok_or(SignatureError::Malformed("SignedHeaders"))?,
             signature: signature.and_then(parse_signature_hex).ok_or(SignatureError::Malformed("Signature"))?,
         })
     }
@@ -47,7 +49,7 @@ impl Authorization {
 }
 
 /// Parses the list of signed header names. Returns `None` if a name is empty, repeated or invalid.
-fn parse_header_names(list: &str) -> Option<Vec<String>> {
+fn parse_signed_header_names(list: &str) -> Option<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
     for name in list.split(';') {
         let name = name.to_ascii_lowercase();

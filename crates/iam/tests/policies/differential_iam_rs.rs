@@ -15,8 +15,8 @@
 
 use std::collections::BTreeMap;
 
-use clew_iam::decision::{Action, Decision, DenyReason, TargetType};
-use clew_iam::policy::{Policy, PolicyModel};
+use clew_iam::decision::{Action, ActionTargetType, Decision, DenyReason};
+use clew_iam::policy::{PermissionModel, Policy};
 use iam_rs::{Arn, Context, ContextValue, IAMPolicy, IAMRequest, PolicyEvaluator, Principal, PrincipalId};
 use serde_json::{Map, Value, json};
 
@@ -177,15 +177,15 @@ fn conditions(rng: &mut SplitMix64) -> (Value, Value) {
     (ours.into(), theirs.into())
 }
 
-fn action(rng: &mut SplitMix64, model: PolicyModel) -> String {
-    let service = if model == PolicyModel::RoleBased { "gaussdb" } else { "gaussdbformysql" };
+fn action(rng: &mut SplitMix64, model: PermissionModel) -> String {
+    let service = if model == PermissionModel::RoleBased { "gaussdb" } else { "gaussdbformysql" };
     let instance_actions: Vec<Action> =
-        Action::ALL.iter().copied().filter(|action| action.target == TargetType::Instance).collect();
+        Action::ALL.iter().copied().filter(|action| action.target == ActionTargetType::Instance).collect();
     let name = match rng.below(8) {
         0..=2 => model.action_name(instance_actions[rng.below(instance_actions.len())]).to_owned(),
         3 => "*:*:*".to_owned(),
         4 => "ecs:*:*".to_owned(),
-        5 if model == PolicyModel::IdentityBased => {
+        5 if model == PermissionModel::IdentityBased => {
             format!("{service}:instance:{}", rng.pick(&["ge?", "?ist", "list?*", "???"]))
         }
         _ => format!(
@@ -200,8 +200,8 @@ fn action(rng: &mut SplitMix64, model: PolicyModel) -> String {
     }
 }
 
-fn urn(rng: &mut SplitMix64, model: PolicyModel) -> String {
-    let service = if model == PolicyModel::RoleBased { "gaussdb" } else { "gaussdbformysql" };
+fn urn(rng: &mut SplitMix64, model: PermissionModel) -> String {
+    let service = if model == PermissionModel::RoleBased { "gaussdb" } else { "gaussdbformysql" };
     let service = if rng.one_in(10) { "ecs" } else { service };
     let region = rng.pick(&["eu-1", "*", "*", "eu-*", "us-1", "??-1"]);
     let domain = match rng.below(5) {
@@ -215,7 +215,7 @@ fn urn(rng: &mut SplitMix64, model: PolicyModel) -> String {
 }
 
 /// A statement in both policy languages.
-fn statement(rng: &mut SplitMix64, model: PolicyModel) -> (Value, Value) {
+fn statement(rng: &mut SplitMix64, model: PermissionModel) -> (Value, Value) {
     let effect = if rng.one_in(4) { "Deny" } else { "Allow" };
     let actions: Vec<String> = (0..=rng.below(3)).map(|_| action(rng, model)).collect();
     let actions_element = if rng.one_in(6) { "NotAction" } else { "Action" };
@@ -243,7 +243,7 @@ fn statement(rng: &mut SplitMix64, model: PolicyModel) -> (Value, Value) {
 
 fn request(rng: &mut SplitMix64) -> Facts {
     let instance_actions: Vec<&Action> =
-        Action::ALL.iter().filter(|action| action.target == TargetType::Instance).collect();
+        Action::ALL.iter().filter(|action| action.target == ActionTargetType::Instance).collect();
     let mut tags = BTreeMap::new();
     if !rng.one_in(4) {
         tags.insert("env".to_owned(), rng.pick(TEXT).to_owned());
@@ -267,10 +267,10 @@ fn request(rng: &mut SplitMix64) -> Facts {
 }
 
 /// Converts the request to the AWS format.
-fn aws_request(facts: &Facts, model: PolicyModel) -> IAMRequest {
+fn aws_request(facts: &Facts, model: PermissionModel) -> IAMRequest {
     let action = Action::find_action_by_name(&facts.action).unwrap();
     let name = model.action_name(action);
-    let service = if model == PolicyModel::RoleBased { "gaussdb" } else { "gaussdbformysql" };
+    let service = if model == PermissionModel::RoleBased { "gaussdb" } else { "gaussdbformysql" };
     let account = DOMAIN.replace(DOMAIN_PREFIX, "");
     let arn = format!("arn:aws:{service}:{}:{account}:instance:{INSTANCE}", facts.region);
     let mut context = Context::new()
@@ -313,9 +313,9 @@ fn decisions_match_iam_rs_second_half() {
 fn compare_decisions(mut rng: SplitMix64) {
     let mut outcomes = BTreeMap::new();
     for pair in 0..PAIRS {
-        let model = if rng.one_in(3) { PolicyModel::RoleBased } else { PolicyModel::IdentityBased };
+        let model = if rng.one_in(3) { PermissionModel::RoleBased } else { PermissionModel::IdentityBased };
         let (ours, theirs): (Vec<_>, Vec<_>) = (0..=rng.below(4)).map(|_| statement(&mut rng, model)).unzip();
-        let version = if model == PolicyModel::RoleBased { "1.1" } else { "5.0" };
+        let version = if model == PermissionModel::RoleBased { "1.1" } else { "5.0" };
         let ours = json!({"Version": version, "Statement": ours});
         let theirs = json!({"Version": "2012-10-17", "Statement": theirs});
         let facts = request(&mut rng);

@@ -3,7 +3,7 @@
 mod limits;
 mod operators;
 
-use clew_iam::policy::{Policy, PolicyModel};
+use clew_iam::policy::{PermissionModel, Policy};
 use serde_json::{Value, json};
 
 /// Errors of a document, as `line:column path: message`.
@@ -210,7 +210,7 @@ fn wrong_types_are_reported() {
 fn unknown_versions_are_rejected() {
     for version in ["1.0", "1.1", "5.0"] {
         let policy = Policy::parse(&document_with(version, &json!({"Effect": "Allow", "Action": ["*:*:*"]}))).unwrap();
-        let model = if version == "5.0" { PolicyModel::IdentityBased } else { PolicyModel::RoleBased };
+        let model = if version == "5.0" { PermissionModel::IdentityBased } else { PermissionModel::RoleBased };
         assert_eq!((policy.version(), policy.model()), (version, model));
     }
     for version in ["", "1", "1.2", "5", "5.1", "2012-10-17"] {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clew_iam::decision::{
-    Action, CredentialScope, Decision, Grant, GrantSource, Principal, RequestEnvironment, RequestInstance,
-    RequestProject, Resource, decide_access,
+    Action, CredentialScope, Decision, Grant, GrantSource, Principal, RequestEnvironment, Resource, TargetInstance,
+    TargetProject, decide_access,
 };
 use clew_iam::policy::Policy;
 use clew_model::{DomainId, InstanceId, ProjectId, Tag};
@@ -61,9 +61,9 @@ impl Facts {
         let (project, domain): (ProjectId, DomainId) = (PROJECT.parse().unwrap(), DOMAIN.parse().unwrap());
         let instance: Option<InstanceId> = self.instance.as_ref().map(|id| id.parse().unwrap());
         let resource = Resource {
-            project: Some(RequestProject { id: &project, name: &self.project, domain_id: Some(&domain) }),
+            project: Some(TargetProject { id: &project, name: &self.project, domain_id: Some(&domain) }),
             region: &self.region,
-            instance: instance.as_ref().map(|id| RequestInstance {
+            instance: instance.as_ref().map(|id| TargetInstance {
                 id,
                 enterprise_project_id: self.enterprise_project.as_deref(),
                 tags: &tags,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use clew_iam::decision::{
-    AccessLevel, Action, CredentialScope, Decision, DenyReason, Grant, GrantSource, Principal, RequestEnvironment,
-    RequestProject, Resource, TargetType, decide_access, may_allow_action,
+    AccessLevel, Action, ActionTargetType, CredentialScope, Decision, DenyReason, Grant, GrantSource, Principal,
+    RequestEnvironment, Resource, TargetProject, decide_access, may_allow_action,
 };
 use clew_iam::policy::Policy;
 use clew_model::{DomainId, ProjectId, UserId};
@@ -30,7 +30,7 @@ fn principal(domain_id: &DomainId, scope: CredentialScope, administrator: bool, 
 }
 
 fn decide_for(principal: &Principal, action: Action, project: Option<(&ProjectId, Option<&DomainId>)>) -> Decision {
-    let project = project.map(|(id, domain_id)| RequestProject { id, name: "eu-1", domain_id });
+    let project = project.map(|(id, domain_id)| TargetProject { id, name: "eu-1", domain_id });
     let resource = Resource { project, region: "eu-1", instance: None, request_tags: &[] };
     let now = "2026-06-12T12:00:00Z".parse().unwrap();
     decide_access(principal, action, &resource, &RequestEnvironment { now, source_ip: None, secure_transport: true })
@@ -58,7 +58,7 @@ fn credentials_are_limited_to_their_domain_and_scope() {
             principal(&own, scope.clone(), false, &[grant(ALLOW_ALL, None)]),
         ] {
             for &action in Action::ALL {
-                if action.target == TargetType::Domain {
+                if action.target == ActionTargetType::Domain {
                     assert_eq!(decide_for(&principal, action, None), in_domain, "{principal:?} {action:?}");
                     continue;
                 }
@@ -98,7 +98,7 @@ fn grant_for_one_project_applies_only_there() {
     let user = principal(&domain, CredentialScope::AccessKey, false, &[grant(ALLOW_ALL, Some(project.clone()))]);
     for &action in Action::ALL {
         let here = decide_for(&user, action, Some((&project, Some(&domain))));
-        assert_eq!(here.is_allowed(), action.target != TargetType::Domain, "{action:?}");
+        assert_eq!(here.is_allowed(), action.target != ActionTargetType::Domain, "{action:?}");
         assert!(!decide_for(&user, action, Some((&sibling, Some(&domain)))).is_allowed(), "{action:?}");
         assert!(may_allow_action(&user, action, &project) && !may_allow_action(&user, action, &sibling));
     }
@@ -142,7 +142,7 @@ fn action_table_is_consistent() {
         assert_eq!(action.name.split(':').count(), 3);
         assert_eq!(action.alias.split(':').count(), 3);
         // An action without a resource type supports no condition on a resource.
-        assert_eq!(action.keys.is_empty(), action.target != TargetType::Instance, "{}", action.name);
+        assert_eq!(action.keys.is_empty(), action.target != ActionTargetType::Instance, "{}", action.name);
         let reads =
             ["get", "list", "show"].iter().any(|verb| action.name.rsplit(':').next().unwrap().starts_with(verb));
         let changes = matches!(action.level, AccessLevel::Write | AccessLevel::PermissionManagement);

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use clew_iam::decision::{AccessLevel, Action, TargetType};
-use clew_iam::policy::{PolicyModel, system};
+use clew_iam::decision::{AccessLevel, Action, ActionTargetType};
+use clew_iam::policy::{PermissionModel, system};
 
 use crate::facts::Facts;
 
@@ -14,7 +14,7 @@ fn system_policies_parse_without_warnings() {
         let parsed = policy.parsed_policy().unwrap_or_else(|| panic!("{} is no policy", policy.name));
         assert_eq!(parsed.warnings(), [], "{}", policy.name);
         assert!(Arc::ptr_eq(parsed, system::find_system_policy(policy.name).unwrap()));
-        let model = if policy.name.contains(' ') { PolicyModel::RoleBased } else { PolicyModel::IdentityBased };
+        let model = if policy.name.contains(' ') { PermissionModel::RoleBased } else { PermissionModel::IdentityBased };
         assert_eq!(parsed.model(), model, "{}", policy.name);
     }
     assert!(system::find_system_policy("TaurusDB").is_none());
@@ -36,7 +36,7 @@ fn system_policies_allow_the_intended_actions() {
             for &action in Action::ALL {
                 let facts = Facts { action: action.name.to_owned(), ..Facts::default() };
                 // No system policy grants access to users, policies or the audit.
-                let expected = action.target != TargetType::Domain && allowed(action);
+                let expected = action.target != ActionTargetType::Domain && allowed(action);
                 let decision = facts.decide(&[policy.as_ref().clone()]);
                 assert_eq!(decision.is_allowed(), expected, "{name} {}", action.name);
             }

@@ -1,7 +1,7 @@
 //! Work budget: expensive policies are counted and bounded.
 
 use clew_iam::decision::{Action, Decision, DenyReason, WorkBudget, decide_access, explain_decision, may_allow_action};
-use clew_iam::policy::{MAX_DOCUMENT_BYTES, Policy};
+use clew_iam::policy::{MAX_POLICY_DOCUMENT_BYTES, Policy};
 use clew_model::ProjectId;
 use serde_json::json;
 
@@ -110,7 +110,7 @@ fn every_comparison_is_charged() {
 #[test]
 fn reports_are_limited_to_100() {
     let document_with = |action: &str| {
-        let count = (MAX_DOCUMENT_BYTES - 100) / (action.len() + 3);
+        let count = (MAX_POLICY_DOCUMENT_BYTES - 100) / (action.len() + 3);
         let document = json!({ "Version": "5.0", "Statement": [{ "Effect": "Allow", "Action": vec![action; count] }] });
         document.to_string()
     };

@@ -26,7 +26,7 @@ const MAX_PARSEC_ITERATION_FACTOR: u8 = 6;
 /// Length of the server's challenge for `ed25519` and `parsec`, in bytes.
 const ED25519_NONCE_LEN: usize = 32;
 /// Length of the server's challenge for `mysql_native_password` in bytes, without the terminating NUL byte.
-const NATIVE_PASSWORD_NONCE_LEN: usize = 20;
+const NATIVE_PASSWORD_CHALLENGE_LEN: usize = 20;
 
 /// Maximum size of a PEM-encoded public key, in bytes. A 16,384-bit RSA key takes 3 KiB.
 const MAX_PUBLIC_KEY_SIZE: usize = 4 << 10;
@@ -64,7 +64,7 @@ impl<'a> AuthExchange<'a> {
             _ => AuthPlugin::MysqlNativePassword,
         };
         let mut nonce = greeting.nonce();
-        nonce.resize(NATIVE_PASSWORD_NONCE_LEN, 0);
+        nonce.resize(NATIVE_PASSWORD_CHALLENGE_LEN, 0);
         Self { node, password: password.filter(|password| !password.is_empty()), channel, plugin, nonce }
     }
 
@@ -165,7 +165,7 @@ impl<'a> AuthExchange<'a> {
         };
         let nonce = self
             .nonce
-            .get(..NATIVE_PASSWORD_NONCE_LEN)
+            .get(..NATIVE_PASSWORD_CHALLENGE_LEN)
             .ok_or(Error::Protocol("the authentication challenge is too short"))?;
         for (byte, mask) in password.iter_mut().zip(nonce.iter().cycle()) {
             *byte ^= mask;

@@ -74,7 +74,7 @@ impl PacketStream {
     /// Returns at least `wanted` bytes without consuming them, or fewer if the server closes the connection.
     pub(super) async fn peek_bytes(&mut self, wanted: usize) -> Result<&[u8], Error> {
         while self.buffer.len() < wanted {
-            if self.fill_buffer().await? == 0 {
+            if self.read_into_buffer().await? == 0 {
                 break;
             }
         }
@@ -88,18 +88,18 @@ impl PacketStream {
         let length = self.read_chunk_len().await?;
         if length < MAX_CHUNK_SIZE && length <= limit {
             while self.buffer.len() < CHUNK_HEADER_LEN + length {
-                self.fill_buffer_or_fail().await?;
+                self.read_into_buffer_exact().await?;
             }
             self.consumed = CHUNK_HEADER_LEN + length;
             self.truncated = false;
         } else {
             self.truncated = self.assemble_packet(length, limit).await?;
         }
-        Ok(self.last_packet())
+        Ok(self.last_packet_payload())
     }
 
     /// Returns the most recently read packet.
-    pub(super) fn last_packet(&self) -> Packet<'_> {
+    pub(super) fn last_packet_payload(&self) -> Packet<'_> {
         let buffered = self.buffer.get(CHUNK_HEADER_LEN..self.consumed);
         Packet { payload: buffered.unwrap_or(&self.assembled), truncated: self.truncated }
     }
@@ -117,7 +117,7 @@ impl PacketStream {
             let mut left = length;
             while left > 0 {
                 if self.buffer.is_empty() {
-                    self.fill_buffer_or_fail().await?;
+                    self.read_into_buffer_exact().await?;
                 }
                 let part = left.min(self.buffer.len());
                 let room = part.min(limit.saturating_sub(self.assembled.len()));
@@ -143,15 +143,15 @@ impl PacketStream {
                 self.sequence = self.sequence.wrapping_add(1);
                 return Ok(u32::from_le_bytes([a, b, c, 0]) as usize);
             }
-            self.fill_buffer_or_fail().await?;
+            self.read_into_buffer_exact().await?;
         }
     }
 
-    async fn fill_buffer_or_fail(&mut self) -> Result<(), Error> {
-        if self.fill_buffer().await? == 0 { Err(Error::connection_closed_error()) } else { Ok(()) }
+    async fn read_into_buffer_exact(&mut self) -> Result<(), Error> {
+        if self.read_into_buffer().await? == 0 { Err(Error::connection_closed_error()) } else { Ok(()) }
     }
 
-    async fn fill_buffer(&mut self) -> Result<usize, Error> {
+    async fn read_into_buffer(&mut self) -> Result<usize, Error> {
         self.buffer.reserve(READ_BUFFER_SIZE);
         let read = self.stream.read_buf(&mut self.buffer).await?;
         self.received = self.received.saturating_add(read as u64);

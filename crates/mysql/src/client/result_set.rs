@@ -17,7 +17,7 @@ const MAX_RESULT_SET_COLUMNS: u64 = 4096;
 /// Maximum size of a column definition packet, in bytes.
 const MAX_COLUMN_DEFINITION_BYTES: usize = 8 << 10;
 /// Protocol status flag: another result set follows.
-const MORE_RESULTS_STATUS_FLAG: u16 = 0x0008;
+const SERVER_MORE_RESULTS_EXISTS: u16 = 0x0008;
 /// First byte of an EOF packet. One EOF packet follows the column definitions, and another follows the rows.
 const EOF_PACKET_HEADER: u8 = 0xfe;
 /// Maximum size in bytes of an EOF packet.
@@ -75,15 +75,15 @@ impl<'c> ResultSetRows<'c> {
             }
             [EOF_PACKET_HEADER, ..] if payload.len() < MAX_EOF_PACKET_SIZE && !truncated => {
                 let status = parse_eof_packet_status(payload);
-                if status & MORE_RESULTS_STATUS_FLAG != 0 {
-                    self.skip_remaining_results().await?;
+                if status & SERVER_MORE_RESULTS_EXISTS != 0 {
+                    self.discard_remaining_results().await?;
                 }
                 self.mark_finished();
                 return Ok(None);
             }
             _ => {}
         }
-        let Packet { payload, truncated } = self.packets.last_packet();
+        let Packet { payload, truncated } = self.packets.last_packet_payload();
         self.size += payload.len();
         Ok(Some(RowCells { rest: payload, truncated }))
     }
@@ -118,7 +118,7 @@ impl<'c> ResultSetRows<'c> {
                     return Err(Error::Server(error));
                 }
                 Some(0x00) => {
-                    if parse_ok_packet_status(payload)? & MORE_RESULTS_STATUS_FLAG == 0 {
+                    if parse_ok_packet_status(payload)? & SERVER_MORE_RESULTS_EXISTS == 0 {
                         self.mark_finished();
                         return Ok(());
                     }
@@ -158,7 +158,7 @@ impl<'c> ResultSetRows<'c> {
     }
 
     /// Discards all result sets after the first; a stored procedure, for example, can return several.
-    async fn skip_remaining_results(&mut self) -> Result<(), Error> {
+    async fn discard_remaining_results(&mut self) -> Result<(), Error> {
         let mut in_rows = false;
         loop {
             let Packet { payload, truncated } = self.packets.read_packet(MAX_COLUMN_DEFINITION_BYTES).await?;
@@ -179,7 +179,7 @@ impl<'c> ResultSetRows<'c> {
                 }
                 _ => continue,
             };
-            if status & MORE_RESULTS_STATUS_FLAG == 0 {
+            if status & SERVER_MORE_RESULTS_EXISTS == 0 {
                 return Ok(());
             }
         }

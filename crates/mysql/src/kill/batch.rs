@@ -19,7 +19,7 @@ use crate::connection::Connection;
 const MAX_PROCESS_LIST_AGE: Duration = Duration::from_millis(20);
 /// Maximum number of victims checked against one process list.
 /// With more victims, reading the session ages takes longer than [`MAX_PROCESS_LIST_AGE`].
-const MAX_VICTIMS_PER_LIST: usize = 100;
+const MAX_VICTIMS_PER_SNAPSHOT: usize = 100;
 
 /// Batch of victims, each with a kill stage such as queued or sent.
 pub(super) struct KillBatch<'a> {
@@ -64,7 +64,7 @@ impl<'a> KillBatch<'a> {
         let own = read_clew_session_ids(connection).await?;
         let policy = self.policy;
         let mut list_is_complete = false;
-        for chunk in self.victims.chunks_mut(MAX_VICTIMS_PER_LIST) {
+        for chunk in self.victims.chunks_mut(MAX_VICTIMS_PER_SNAPSHOT) {
             let ids: Vec<u64> = chunk.iter().map(|(victim, _)| victim.id).collect();
             let mut view = ProcessListSnapshot::read(connection, &ids, policy.kind).await?;
             let mut engines = StorageEngineLookup::default();
@@ -208,6 +208,6 @@ impl KillOptions<'_> {
             return Some(KillRefusal::UnreliableAge);
         }
         let refuses_unsafe = self.unsafe_victims == UnsafeVictimPolicy::Refuse;
-        refuses_unsafe.then(|| engines.find_table_risk(now)).flatten().map(KillRefusal::Unsafe)
+        refuses_unsafe.then(|| engines.find_table_kill_risk(now)).flatten().map(KillRefusal::Unsafe)
     }
 }

@@ -129,7 +129,7 @@ impl StorageEngineLookup {
     }
 
     /// Returns the first kill risk among the tables that a session modifies. An unknown storage engine is a kill risk.
-    pub(super) fn find_table_risk(&self, session: &Session) -> Option<KillRisk> {
+    pub(super) fn find_table_kill_risk(&self, session: &Session) -> Option<KillRisk> {
         detect_table_risks(session, &self.by_table).into_iter().next()
     }
 

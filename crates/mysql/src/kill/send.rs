@@ -7,10 +7,10 @@ use super::KillTarget;
 use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{privileges, statements};
-use statements::NO_SUCH_THREAD_ERROR;
+use statements::ER_NO_SUCH_THREAD;
 
 /// Errors for a kill target that has already ended: unknown connection id or, on MariaDB, unknown statement id.
-const TARGET_ENDED_ERROR_CODES: [u16; 2] = [NO_SUCH_THREAD_ERROR, 1957];
+const TARGET_ENDED_ERROR_CODES: [u16; 2] = [ER_NO_SUCH_THREAD, 1957];
 /// Errors for a denied `KILL` statement.
 /// The account lacks a privilege, does not own the session or, on MariaDB, does not own the statement.
 const KILL_DENIED_ERROR_CODES: [u16; 3] = [1095, 1227, 1979];
@@ -38,9 +38,9 @@ pub(super) async fn send_kill(
     query: Option<u64>,
 ) -> Result<Result<bool, Failure>, Failure> {
     let plain = match (kind, query) {
-        (KillTarget::Connection, _) => statements::kill_connection_statement(id),
-        (KillTarget::Query, None) => statements::kill_query_statement(id),
-        (KillTarget::Query, Some(query)) => statements::kill_query_id_statement(query),
+        (KillTarget::Connection, _) => statements::kill_connection_sql(id),
+        (KillTarget::Query, None) => statements::kill_query_sql(id),
+        (KillTarget::Query, Some(query)) => statements::kill_query_id_sql(query),
     };
     let Err(denied) = execute_kill(connection, &plain, &KILL_DENIED_ERROR_CODES).await? else { return Ok(Ok(true)) };
     if TARGET_ENDED_ERROR_CODES.contains(&denied) {

@@ -14,7 +14,7 @@ pub(super) const MAX_COMPARED_STATEMENT_BYTES: usize = 64 << 10;
 /// Maximum number of bytes read per process list row when killing sessions.
 pub(super) const MAX_VICTIM_ROW_BYTES: usize = MAX_COMPARED_STATEMENT_BYTES + (4 << 10);
 /// Tolerance for comparing ages, in seconds. Servers round ages to whole seconds.
-const AGE_TOLERANCE_SECONDS: u64 = 2;
+const STATEMENT_AGE_TOLERANCE_SECONDS: u64 = 2;
 
 /// Origin of a process list: the server instance that returned it and the time at which it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl Victim {
             let statement = now.statement.as_deref().unwrap_or_default();
             let at_least = expected.seconds.saturating_add(self.read.at.elapsed().as_secs());
             truncate_for_comparison(statement) == truncate_for_comparison(&expected.statement)
-                && now.seconds.saturating_add(AGE_TOLERANCE_SECONDS) >= at_least
+                && now.seconds.saturating_add(STATEMENT_AGE_TOLERANCE_SECONDS) >= at_least
         })
     }
 }

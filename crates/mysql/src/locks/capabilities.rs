@@ -7,7 +7,7 @@ use crate::flavor::Flavor;
 use crate::{doctor, privileges, statements};
 
 /// Error code for an unknown table in `information_schema`, such as the table of a plugin that is not installed.
-const UNKNOWN_TABLE_ERROR: u16 = 1109;
+const ER_UNKNOWN_TABLE: u16 = 1109;
 
 /// Lock tables that the account can read on a server.
 #[derive(Debug, Clone, Copy)]
@@ -80,7 +80,7 @@ pub(super) async fn detect_lock_table_access(
 async fn has_metadata_lock_plugin(connection: &mut Connection) -> Result<bool, Failure> {
     match connection.query_all::<mysql_common::Row>(statements::GRANTED_METADATA_LOCKS_PROBE_QUERY).await {
         Ok(_) => Ok(true),
-        Err(crate::client::Error::Server(error)) if error.code == UNKNOWN_TABLE_ERROR => Ok(false),
+        Err(crate::client::Error::Server(error)) if error.code == ER_UNKNOWN_TABLE => Ok(false),
         Err(error) => Err(connection.to_failure(&error)),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use clew_diagnose::waits::LockSnapshot;
 use clew_model::{Failure, Limitation, LimitationKind};
 
-use super::threads::ThreadMap;
+use super::threads::SessionIdsByThread;
 use crate::connection::Connection;
 use crate::statements;
 
@@ -20,7 +20,7 @@ type StatementRow = (u64, u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
 pub(super) async fn read_last_statements(
     connection: &mut Connection,
     sessions: &[u64],
-    threads: &ThreadMap,
+    threads: &SessionIdsByThread,
     observed: &mut LockSnapshot,
 ) -> Result<(), Failure> {
     let sessions = sessions.get(..MAX_STATEMENT_HISTORY_SESSIONS).unwrap_or(sessions);

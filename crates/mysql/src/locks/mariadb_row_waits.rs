@@ -6,10 +6,10 @@ use clew_diagnose::waits::{InnoDbLock, InnoDbLockWait, LockStatus, MetadataLock,
 use clew_model::{Failure, Transaction};
 
 use super::identifiers::{decode_text_column, parse_table_name};
-use super::raw_row_wait::{RawLockOwner, RawRowWait};
+use super::raw_row_wait::{RawLockOwner, RawRowLockWait};
 use crate::connection::Connection;
 use crate::statements;
-use crate::transactions::MISSING_PRIVILEGE_ERROR;
+use crate::transactions::ER_SPECIFIC_ACCESS_DENIED_ERROR;
 
 /// Row of `innodb_lock_waits`: transaction id and lock id of the waiter, then of the blocker.
 type WaitRow = (u64, Vec<u8>, u64, Vec<u8>);
@@ -20,14 +20,14 @@ type LockRow = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, Option<Vec<
 ///
 /// A waiting read-only transaction has no transaction id, so it is identified by the lock that it requests.
 /// All transactions that request the same row lock are waiting for the same blockers.
-pub(super) async fn read_row_waits(
+pub(super) async fn read_row_lock_waits(
     connection: &mut Connection,
     transactions: &[Transaction],
-) -> Result<Vec<RawRowWait>, Failure> {
-    let rows: Vec<WaitRow> = match connection.query_all(statements::MARIADB_ROW_WAITS_QUERY).await {
+) -> Result<Vec<RawRowLockWait>, Failure> {
+    let rows: Vec<WaitRow> = match connection.query_all(statements::MARIADB_LOCK_WAITS_QUERY).await {
         Ok(rows) => rows,
         // Without PROCESS. `read_session_transactions` added the limitation.
-        Err(crate::client::Error::Server(error)) if error.code == MISSING_PRIVILEGE_ERROR => {
+        Err(crate::client::Error::Server(error)) if error.code == ER_SPECIFIC_ACCESS_DENIED_ERROR => {
             return Ok(Vec::new());
         }
         Err(error) => return Err(connection.to_failure(&error)),
@@ -37,7 +37,7 @@ pub(super) async fn read_row_waits(
         .await
         .map_err(|error| connection.to_failure(&error))?;
     let locks: HashMap<Vec<u8>, InnoDbLock> = locks.into_iter().map(parse_lock_row).collect();
-    let unnumbered = read_waiters_without_transaction_id(connection, transactions).await?;
+    let unnumbered = find_read_only_waiters(connection, transactions).await?;
     let numbered: HashMap<u64, u64> = transactions
         .iter()
         .filter(|transaction| transaction.id != 0 && transaction.session_id != 0)
@@ -59,7 +59,7 @@ pub(super) async fn read_row_waits(
         for waiting in waiters {
             let lock = locks.get(&requested_lock).cloned().unwrap_or_default();
             let held_mode = locks.get(&held_lock).map(|lock| lock.mode.clone());
-            waits.push(RawRowWait::new(waiting, owner(blocking_transaction), lock, held_mode));
+            waits.push(RawRowLockWait::new(waiting, owner(blocking_transaction), lock, held_mode));
         }
     }
     Ok(waits)
@@ -104,7 +104,7 @@ pub(super) fn identify_read_only_blockers(
     }
 }
 
-async fn read_waiters_without_transaction_id(
+async fn find_read_only_waiters(
     connection: &mut Connection,
     transactions: &[Transaction],
 ) -> Result<HashMap<Vec<u8>, Vec<u64>>, Failure> {
@@ -113,7 +113,7 @@ async fn read_waiters_without_transaction_id(
         return Ok(waiters);
     }
     let rows: Vec<(u64, Vec<u8>)> = connection
-        .query_all(statements::WAITERS_WITHOUT_TRANSACTION_ID_QUERY)
+        .query_all(statements::READ_ONLY_WAITERS_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
     for (session, lock) in rows {

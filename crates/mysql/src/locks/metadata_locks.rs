@@ -7,7 +7,7 @@ use clew_model::Failure;
 
 use super::capabilities::LockTableAccess;
 use super::identifiers::decode_text_column;
-use super::threads::ThreadMap;
+use super::threads::SessionIdsByThread;
 use super::xa_prepared::PreparedTransaction;
 use crate::connection::Connection;
 use crate::statements;
@@ -82,7 +82,7 @@ fn parse_granted_lock_row((kind, schema, name, mode, session): HeldRow) -> Optio
 
 impl RawMetadataLock {
     /// Returns the session id of the lock owner, as listed by the server.
-    pub(super) fn session_id(&self, threads: &ThreadMap) -> Option<u64> {
+    pub(super) fn session_id(&self, threads: &SessionIdsByThread) -> Option<u64> {
         self.lock.session.or_else(|| threads.session_id(self.thread?))
     }
 
@@ -93,7 +93,7 @@ impl RawMetadataLock {
     /// When a thread ends, its locks are released, except those of prepared XA transactions.
     pub(super) fn resolve_owner(
         mut self,
-        threads: &ThreadMap,
+        threads: &SessionIdsByThread,
         prepared: &[PreparedTransaction],
         with_transaction: &HashSet<u64>,
     ) -> Option<MetadataLock> {

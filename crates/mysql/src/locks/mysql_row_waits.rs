@@ -6,7 +6,7 @@ use clew_diagnose::waits::InnoDbLock;
 use clew_model::Failure;
 
 use super::identifiers::decode_text_column;
-use super::raw_row_wait::{RawLockOwner, RawRowWait};
+use super::raw_row_wait::{RawLockOwner, RawRowLockWait};
 use crate::connection::Connection;
 use crate::statements;
 
@@ -19,9 +19,11 @@ const MAX_TOTAL_LOCK_IDS: usize = 5000;
 type WaitRow = (Vec<u8>, u64, Option<u64>, Vec<u8>, u64, Option<u64>);
 
 /// Reads all InnoDB lock waits.
-pub(super) async fn read_row_waits(connection: &mut Connection) -> Result<Vec<RawRowWait>, Failure> {
-    let rows: Vec<WaitRow> =
-        connection.query_all(statements::MYSQL_ROW_WAITS_QUERY).await.map_err(|error| connection.to_failure(&error))?;
+pub(super) async fn read_row_lock_waits(connection: &mut Connection) -> Result<Vec<RawRowLockWait>, Failure> {
+    let rows: Vec<WaitRow> = connection
+        .query_all(statements::MYSQL_LOCK_WAITS_QUERY)
+        .await
+        .map_err(|error| connection.to_failure(&error))?;
     let locks = read_locked_objects(connection, &rows).await?;
     let owner = |transaction, thread| RawLockOwner { transaction, thread, session: None };
     let wait = |(
@@ -32,7 +34,7 @@ pub(super) async fn read_row_waits(connection: &mut Connection) -> Result<Vec<Ra
         blocking_transaction,
         blocking_thread,
     ): WaitRow| {
-        RawRowWait::new(
+        RawRowLockWait::new(
             owner(waiting_transaction, waiting_thread),
             owner(blocking_transaction, blocking_thread),
             locks.get(&requested_lock).cloned().unwrap_or_default(),
@@ -54,8 +56,9 @@ async fn read_locked_objects(
     let mut unique = HashSet::new();
     let requested_locks = waits.iter().map(|wait| wait.0.as_slice());
     let held_locks = waits.iter().map(|wait| wait.3.as_slice());
-    let ids =
-        requested_locks.chain(held_locks).filter_map(|id| std::str::from_utf8(id).ok().filter(|id| is_lock_id(id)));
+    let ids = requested_locks
+        .chain(held_locks)
+        .filter_map(|id| std::str::from_utf8(id).ok().filter(|id| is_innodb_lock_id(id)));
     let ids: Vec<&str> = ids.filter(|&id| unique.insert(id)).take(MAX_TOTAL_LOCK_IDS).collect();
     let mut locks = HashMap::new();
     for ids in ids.chunks(MAX_LOCK_IDS_PER_QUERY) {
@@ -69,7 +72,7 @@ async fn read_locked_objects(
 }
 
 /// Returns whether a string consists only of digits and colons, like an InnoDB lock id, and so cannot inject SQL.
-fn is_lock_id(id: &str) -> bool {
+fn is_innodb_lock_id(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit() || byte == b':')
 }
 
@@ -93,7 +96,7 @@ mod tests {
     fn only_lock_ids_get_into_a_statement() {
         for (id, fits) in [("140211201964816:2:4:2:140211086465800", true), ("1'", false), ("", false), ("1 2", false)]
         {
-            assert_eq!(is_lock_id(id), fits, "{id}");
+            assert_eq!(is_innodb_lock_id(id), fits, "{id}");
         }
     }
 }

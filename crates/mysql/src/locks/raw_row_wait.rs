@@ -2,11 +2,11 @@
 
 use clew_diagnose::waits::{InnoDbLock, InnoDbLockWait, LockOwner};
 
-use super::threads::ThreadMap;
+use super::threads::SessionIdsByThread;
 
 /// InnoDB lock wait whose thread ids have not been mapped to session ids yet.
 #[derive(Debug)]
-pub(super) struct RawRowWait {
+pub(super) struct RawRowLockWait {
     waiting: RawLockOwner,
     blocking: RawLockOwner,
     lock: InnoDbLock,
@@ -24,13 +24,13 @@ pub(super) struct RawLockOwner {
 }
 
 impl RawLockOwner {
-    fn resolve_session(self, threads: &ThreadMap) -> LockOwner {
+    fn resolve_session(self, threads: &SessionIdsByThread) -> LockOwner {
         let by_thread = || self.thread.and_then(|thread| threads.session_id(thread));
         LockOwner { transaction: self.transaction, session: self.session.or_else(by_thread) }
     }
 }
 
-impl RawRowWait {
+impl RawRowLockWait {
     /// Creates a lock wait in which `waiting` requests a lock that `blocking` holds.
     pub(super) fn new(
         waiting: RawLockOwner,
@@ -42,12 +42,12 @@ impl RawRowWait {
     }
 
     /// Returns the known session ids of the waiter and the blocker.
-    pub(super) fn session_ids(&self, threads: &ThreadMap) -> impl Iterator<Item = u64> {
+    pub(super) fn session_ids(&self, threads: &SessionIdsByThread) -> impl Iterator<Item = u64> {
         [self.waiting, self.blocking].into_iter().filter_map(|owner| owner.resolve_session(threads).session)
     }
 
     /// Resolves thread ids to session ids.
-    pub(super) fn resolve_sessions(self, threads: &ThreadMap) -> InnoDbLockWait {
+    pub(super) fn resolve_sessions(self, threads: &SessionIdsByThread) -> InnoDbLockWait {
         InnoDbLockWait {
             waiting: self.waiting.resolve_session(threads),
             blocking: self.blocking.resolve_session(threads),

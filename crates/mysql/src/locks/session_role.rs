@@ -6,7 +6,7 @@ use clew_model::Session;
 
 /// Values of the `Command` column in the process list for MariaDB's replication appliers.
 /// The account is not sufficient: while a MariaDB 10.11 applier runs a trigger, it is that of the trigger's definer.
-const APPLIER_COMMANDS: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
+const MARIADB_APPLIER_COMMANDS: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
 
 /// Returns a session's role. `is_applier` is true if the thread name is that of a replication applier.
 pub(crate) fn classify_session(session: &Session, is_own: bool, is_applier: bool) -> SessionRole {
@@ -14,7 +14,7 @@ pub(crate) fn classify_session(session: &Session, is_own: bool, is_applier: bool
     let applies = || session.user == b"system user" && session.command == b"Query" && is_internal_session(session);
     if is_own {
         SessionRole::Clew
-    } else if is_applier || APPLIER_COMMANDS.contains(&session.command.as_slice()) || applies() {
+    } else if is_applier || MARIADB_APPLIER_COMMANDS.contains(&session.command.as_slice()) || applies() {
         SessionRole::Applier
     } else if is_internal_session(session) {
         SessionRole::Internal

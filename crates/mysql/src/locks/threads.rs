@@ -10,12 +10,12 @@ use crate::statements;
 
 /// Session ids by thread id. Omits threads that have ended or have no session.
 #[derive(Debug, Default)]
-pub(crate) struct ThreadMap {
+pub(crate) struct SessionIdsByThread {
     sessions: HashMap<u64, u64>,
     appliers: HashSet<u64>,
 }
 
-impl ThreadMap {
+impl SessionIdsByThread {
     /// Returns the session id of a thread.
     pub(crate) fn session_id(&self, thread: u64) -> Option<u64> {
         self.sessions.get(&thread).copied()
@@ -38,12 +38,15 @@ impl ThreadMap {
 pub(super) async fn read_threads(
     connection: &mut Connection,
     capabilities: LockTableAccess,
-) -> Result<ThreadMap, Failure> {
+) -> Result<SessionIdsByThread, Failure> {
     if !capabilities.performance_schema {
-        return Ok(ThreadMap::default());
+        return Ok(SessionIdsByThread::default());
     }
     let rows: Vec<(u64, u64, bool)> =
         connection.query_all(statements::THREADS_QUERY).await.map_err(|error| connection.to_failure(&error))?;
     let appliers = rows.iter().filter(|(_, _, applies)| *applies).map(|&(_, session, _)| session).collect();
-    Ok(ThreadMap { sessions: rows.into_iter().map(|(thread, session, _)| (thread, session)).collect(), appliers })
+    Ok(SessionIdsByThread {
+        sessions: rows.into_iter().map(|(thread, session, _)| (thread, session)).collect(),
+        appliers,
+    })
 }

@@ -17,18 +17,18 @@ const NULL_TEXT_LENGTH_MARKER: u64 = u64::MAX;
 /// Sessions in arrival order.
 /// Session ages remain in memory. Text columns spill to a temporary file once they exceed 64 KiB.
 #[derive(Debug)]
-pub(super) struct DeferredSessions {
+pub(super) struct SessionSpillBuffer {
     pub(super) ages: Vec<SessionAge>,
     texts: BufWriter<SpooledTempFile>,
 }
 
-impl Default for DeferredSessions {
+impl Default for SessionSpillBuffer {
     fn default() -> Self {
         Self { ages: Vec::new(), texts: BufWriter::new(SpooledTempFile::new(MAX_IN_MEMORY_SESSION_BYTES)) }
     }
 }
 
-impl DeferredSessions {
+impl SessionSpillBuffer {
     /// Adds a session. Sessions with long statements are written on a blocking thread.
     pub(super) async fn push(mut self, session: Session) -> io::Result<Self> {
         if session.statement.as_ref().is_none_or(|statement| statement.len() <= MAX_IN_MEMORY_SESSION_BYTES) {
@@ -50,21 +50,21 @@ impl DeferredSessions {
     }
 
     /// Returns a reader for the stored sessions, which sets each session's age to the value in `ages`.
-    pub(super) fn into_reader(self) -> io::Result<DeferredSessionReader> {
+    pub(super) fn into_reader(self) -> io::Result<SessionSpillReader> {
         let mut texts = self.texts.into_inner().map_err(io::IntoInnerError::into_error)?;
         texts.seek(SeekFrom::Start(0))?;
-        Ok(DeferredSessionReader { ages: self.ages.into_iter(), texts: BufReader::new(texts) })
+        Ok(SessionSpillReader { ages: self.ages.into_iter(), texts: BufReader::new(texts) })
     }
 }
 
 /// Reader of stored sessions.
 #[derive(Debug)]
-pub(super) struct DeferredSessionReader {
+pub(super) struct SessionSpillReader {
     ages: vec::IntoIter<SessionAge>,
     texts: BufReader<SpooledTempFile>,
 }
 
-impl DeferredSessionReader {
+impl SessionSpillReader {
     /// Returns the next session, or `None` after the last session.
     pub(super) fn next(&mut self) -> io::Result<Option<Session>> {
         let Some(SessionAge { id, seconds, .. }) = self.ages.next() else { return Ok(None) };
@@ -107,7 +107,7 @@ mod tests {
         let large = vec![b'x'; MAX_IN_MEMORY_SESSION_BYTES + 1];
         for statements in [[Some(&b"SELECT 1"[..]), None, Some(b"")], [Some(&large), Some(b"DO 1"), None]] {
             let sessions: Vec<_> = (1..).zip(statements).map(|(id, statement)| session(id, statement)).collect();
-            let mut deferred = DeferredSessions::default();
+            let mut deferred = SessionSpillBuffer::default();
             for session in &sessions {
                 deferred = deferred.push(session.clone()).await.unwrap();
             }

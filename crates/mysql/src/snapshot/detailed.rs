@@ -44,7 +44,7 @@ pub(super) async fn read_detailed_snapshot(
     }
     let stale_modes = locks.stale_lock_mode_limitation();
     let facts = collector.into_observed_sessions(connection.own_session_filter(), &locks.threads);
-    let (observed, threads) = locks.into_lock_observations(facts);
+    let (observed, threads) = locks.into_lock_snapshot(facts);
     let wait_graph = build_wait_graph(&observed);
     let mut limitations = observed.limitations;
     if !wait_graph.unexplained.is_empty() {

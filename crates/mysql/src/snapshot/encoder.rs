@@ -7,7 +7,7 @@ use clew_model::{Failure, FailureKind, Session, SessionRow, SessionSelection};
 use tempfile::SpooledTempFile;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::deferred_sessions::DeferredSessions;
+use super::deferred_sessions::SessionSpillBuffer;
 use super::{OutputFormat, StatementForm};
 use crate::connection::Connection;
 use crate::own_sessions::OwnSessionFilter;
@@ -50,13 +50,13 @@ pub(super) async fn read_sorted_rows(
     let address = connection.address.clone();
     let (flavor, own_id) = (connection.flavor, connection.id);
     let read_failure = |error: crate::client::Error| failure::from_client_error(&error, &address);
-    let lock_waits = transactions.lock_wait_seconds_by_session();
+    let lock_waits = transactions.lock_wait_durations();
     let is_deferred = |session: &Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
         session.id != own_id && statement_ages::needs_age_check(flavor, session, lock_wait, AgeCheckScope::Busy)
     };
     let mut pipeline = EncodingPipeline::new(SessionEncoder::new(rows, own, transactions));
-    let (mut deferred, mut unchecked) = (DeferredSessions::default(), 0);
+    let (mut deferred, mut unchecked) = (SessionSpillBuffer::default(), 0);
     let mut sessions = process_list::query_sessions(&mut connection.raw.client, process_list::MAX_SESSION_ROW_BYTES)
         .await
         .map_err(read_failure)?;
@@ -132,7 +132,7 @@ impl EncoderState {
     }
 
     /// Encodes a small batch on the current thread, or starts encoding a large batch on a blocking thread.
-    async fn start_encoding_batch(self, batch: SessionBatch) -> io::Result<Self> {
+    async fn spawn_batch_encoding(self, batch: SessionBatch) -> io::Result<Self> {
         let mut encoder = self.wait_for_encoder().await?;
         if encoder.is_cheap_to_encode(batch.bytes) {
             encoder.encode_batch(batch)?;
@@ -156,14 +156,14 @@ impl EncodingPipeline {
         }
         self.batch.push(session);
         if self.batch.is_full() {
-            self.encoder = self.encoder.start_encoding_batch(std::mem::take(&mut self.batch)).await?;
+            self.encoder = self.encoder.spawn_batch_encoding(std::mem::take(&mut self.batch)).await?;
         }
         Ok(self)
     }
 
     /// Encodes the remaining sessions and returns the sorted rows.
     async fn finish(self) -> io::Result<SortedRows<SpooledTempFile>> {
-        let encoder = self.encoder.start_encoding_batch(self.batch).await?.wait_for_encoder().await?;
+        let encoder = self.encoder.spawn_batch_encoding(self.batch).await?.wait_for_encoder().await?;
         if encoder.is_cheap_to_encode(0) {
             return encoder.sorter.into_sorted_rows();
         }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, Session};
 use clew_mysql::{KillOutcome, KillTarget, ProcessListSource, ReadLimits, Victim, find_sessions, kill_victim};
-use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
+use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions};
 use mysql_async::OptsBuilder;
 use tokio::time::sleep;
 
@@ -43,7 +43,7 @@ async fn server(flavor: Flavor) -> Server {
 
 async fn open_session(server: &Server, user: &str) -> RawSession {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
-    RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap()
+    RawSession::open(address, user, None, ClientCharset::Utf8mb4).await.unwrap()
 }
 
 /// Opens a session that runs a statement. Also returns the listed session.

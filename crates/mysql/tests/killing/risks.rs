@@ -9,7 +9,7 @@ use clew_mysql::{
     KillOutcome, KillRefusal, KillTarget, ReadLimits, UnsafeVictimPolicy, Victim, kill_victims_with_policy,
     read_kill_risks, read_lock_waits, read_unsafe_kill_risks,
 };
-use clew_testkit::{Charset, Flavor, RawSession, Server, open_big_transaction};
+use clew_testkit::{ClientCharset, Flavor, RawSession, Server, open_big_transaction};
 
 use super::{connection_victim, find_session, open_session, server, wait_until_running};
 
@@ -177,8 +177,9 @@ async fn backup_session_is_recognised_by_its_program_or_statement_on_a_server() 
     for flavor in Flavor::ALL {
         let server = server_with_tables(flavor).await;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
-        let backup =
-            RawSession::open_with_program_name("mariabackup", address, "app", None, Charset::Utf8mb4).await.unwrap();
+        let backup = RawSession::open_with_program_name("mariabackup", address, "app", None, ClientCharset::Utf8mb4)
+            .await
+            .unwrap();
         let plain = open_session(&server, "app").await;
         let mut dump = open_session(&server, "root").await;
         let statement = "SELECT /*!40001 SQL_NO_CACHE */ *, SLEEP(600) FROM shop.orders";

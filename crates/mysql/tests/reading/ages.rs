@@ -3,13 +3,14 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use clew_model::{LimitationKind, NodeUrl, SessionClass, SessionSelection, SlowThreshold};
+use clew_model::{LimitationKind, NodeUrl, SessionClass, SessionSelection, SlowSessionThreshold};
 use clew_mysql::{
     ClockHistory, ConnectionPurpose, OutputFormat, ReadLimits, SampleCache, StatementForm, UserSessions, diagnose_node,
-    find_sessions, read_lock_waits, read_session_detail, read_user_sessions, sample_sessions, take_detailed_snapshot,
+    find_sessions, read_lock_waits, read_session_detail, read_user_sessions, take_detailed_snapshot,
+    take_session_sample,
 };
 use clew_testkit::{
-    Charset, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy, Server, ServerClock, ServerOptions,
+    ClientCharset, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy, Server, ServerClock, ServerOptions,
 };
 use mysql_async::prelude::Queryable;
 use tokio::time::sleep;
@@ -21,7 +22,7 @@ const PLAUSIBLE: u64 = 600;
 
 async fn open(server: &Server, user: &str) -> RawSession {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
-    RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap()
+    RawSession::open(address, user, None, ClientCharset::Utf8mb4).await.unwrap()
 }
 
 /// Opens a session that holds a user lock, and one with a clock of its own that waits for it.
@@ -61,7 +62,7 @@ async fn seconds_in_every_read(server: &Server, id: u64) -> Vec<(&'static str, u
     let detailed = rows.records().map(Result::unwrap).find(|row| row[0] == id.to_string()).unwrap();
     let waits = read_lock_waits(&node, &limits).await.unwrap();
     let of_waits = waits.sessions.iter().find(|facts| facts.session.id == id).unwrap();
-    let live = sample_sessions(&node, &mut SampleCache::default(), 60, &limits).await.unwrap();
+    let live = take_session_sample(&node, &mut SampleCache::default(), 60, &limits).await.unwrap();
     let of_live = live.sessions.iter().find(|live| live.session.id == id).unwrap();
     let users = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
     assert!(users.unchecked.is_empty(), "{users:?}");
@@ -365,7 +366,7 @@ async fn end_of_dst_changes_no_age(flavor: Flavor) {
     assert!(hour.contains(&lock_wait), "{flavor}: {lock_wait}");
     let long = SessionSelection {
         class: SessionClass::Long,
-        threshold: SlowThreshold::new(3000),
+        threshold: SlowSessionThreshold::new(3000),
         ..SessionSelection::default()
     };
     let mut listed: Vec<u64> =
@@ -401,10 +402,10 @@ async fn steps_are_corrected(flavor: Flavor) {
     let (mut memory, mut history) = (SampleCache::default(), ClockHistory::default());
     let mut users = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
     assert_eq!(users.adjust_for_clock_steps(&mut history), None);
-    sample_sessions(&node, &mut memory, 60, &limits).await.unwrap();
+    take_session_sample(&node, &mut memory, 60, &limits).await.unwrap();
     for (shift, is_step) in [(3600.0, true), (3600.0, false), (0.0, true), (-3600.0, true)] {
         clock.set_offset(shift).unwrap();
-        let live = sample_sessions(&node, &mut memory, 60, &limits).await.unwrap();
+        let live = take_session_sample(&node, &mut memory, 60, &limits).await.unwrap();
         let of = |id: u64| live.sessions.iter().find(|live| live.session.id == id).unwrap();
         let open = of(session.id).transaction.as_ref().unwrap().seconds;
         assert!(open < PLAUSIBLE, "{flavor} {shift}: {open}");

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use clew_model::{DETAIL_COLUMNS, LimitationKind, NodeUrl, SNAPSHOT_COLUMNS, SessionSelection};
 use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementForm, take_detailed_snapshot};
-use clew_testkit::{BuiltScenario, Charset, Flavor, RawSession, Scenario, Server, ServerOptions};
+use clew_testkit::{BuiltScenario, ClientCharset, Flavor, RawSession, Scenario, Server, ServerOptions};
 use mysql_async::prelude::Queryable;
 
 const RECORDING: [&str; 2] =
@@ -100,7 +100,7 @@ async fn blockers_are_reported_on_mariadb() {
 async fn sleeper(server: &Server, statement: &str) -> RawSession {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
     let mut session =
-        RawSession::open_with_program_name("check,out", address, "root", None, Charset::Utf8mb4).await.unwrap();
+        RawSession::open_with_program_name("check,out", address, "root", None, ClientCharset::Utf8mb4).await.unwrap();
     session.send_statement(statement.as_bytes()).await.unwrap();
     for _ in 0..600 {
         let (rows, _) = read_rows(&server.url(), StatementForm::Full).await;

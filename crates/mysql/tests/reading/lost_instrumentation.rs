@@ -7,9 +7,9 @@ use clew_diagnose::waits::{WaitGraph, build_wait_graph};
 use clew_model::{Limitation, LimitationKind, NodeUrl, SessionSelection};
 use clew_mysql::{
     ConnectionPurpose, OutputFormat, ReadLimits, SampleCache, StatementForm, diagnose_node, find_sessions,
-    read_lock_waits, read_user_sessions, sample_sessions, take_detailed_snapshot, take_snapshot,
+    read_lock_waits, read_user_sessions, take_detailed_snapshot, take_session_sample, take_snapshot,
 };
-use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions, open_idle_sessions};
+use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions, open_idle_sessions};
 use tokio::time::sleep;
 
 /// Starts a server with these settings of performance_schema.
@@ -21,7 +21,7 @@ async fn start(flavor: Flavor, settings: &[&str]) -> Server {
 
 async fn open(server: &Server) -> RawSession {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
-    RawSession::open(address, "root", None, Charset::Utf8mb4).await.unwrap()
+    RawSession::open(address, "root", None, ClientCharset::Utf8mb4).await.unwrap()
 }
 
 async fn waits(server: &Server) -> WaitGraph {
@@ -104,8 +104,9 @@ async fn each_loss_is_reported(flavor: Flavor) {
     for (setting, kind, why) in of_both.into_iter().chain(connect_attributes) {
         let server = start(flavor, &[setting]).await;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
-        let _session =
-            RawSession::open_with_program_name("checkout", address, "root", None, Charset::Utf8mb4).await.unwrap();
+        let _session = RawSession::open_with_program_name("checkout", address, "root", None, ClientCharset::Utf8mb4)
+            .await
+            .unwrap();
         let _threads = open_idle_sessions(&server, 60).await.unwrap();
         let enable = "UPDATE performance_schema.setup_consumers SET enabled = 'YES'";
         let nested = ["CREATE DATABASE shop", "CREATE PROCEDURE shop.nested() DO 1", "CALL shop.nested()"];
@@ -170,6 +171,6 @@ async fn incomplete_process_list_has_a_limitation_on_mysql() {
 
     // Samples use `SHOW FULL PROCESSLIST` if the table is incomplete.
     server.run(&["SET GLOBAL performance_schema_show_processlist = OFF"]).await.unwrap();
-    let live = sample_sessions(&node, &mut SampleCache::default(), 60, &limits).await.unwrap();
+    let live = take_session_sample(&node, &mut SampleCache::default(), 60, &limits).await.unwrap();
     assert_eq!(live.counts.total, 60, "{:?}", live.counts);
 }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use clew_model::{NodeUrl, SessionSelection};
 use clew_mysql::{OutputFormat, ReadLimits, StatementForm, take_snapshot};
-use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
+use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions};
 
 /// Text in strings and comments. No part of it occurs elsewhere.
 const SECRET: &str = "QJXZKWVB";
@@ -49,7 +49,7 @@ impl Planted {
         statements.push(("", format!("SELECT {{}}, '{}' FROM orders", SECRET.repeat(128 * 1024))));
         let mut sessions = Vec::new();
         for (mode, statement) in &statements {
-            let mut session = RawSession::open(address, "root", Some("shop"), Charset::Utf8mb4).await.unwrap();
+            let mut session = RawSession::open(address, "root", Some("shop"), ClientCharset::Utf8mb4).await.unwrap();
             session.execute(&format!("SET sql_mode = '{mode}'")).await.unwrap();
             session.send_statement(statement.replace("{}", "SLEEP(600)").as_bytes()).await.unwrap();
             sessions.push(session);

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
-use clew_model::{HostPattern, SessionClass, SessionSelection, SlowThreshold, SortDirection, SortKey};
+use clew_model::{HostPattern, SessionClass, SessionSelection, SlowSessionThreshold, SortDirection, SortKey};
 use clew_testkit::{ExpectedSession, Flavor, KnownSessions, ObservedTransaction, Server, ServerOptions};
 
 use super::csv_of;
@@ -119,7 +119,7 @@ fn check_order(selection: &SessionSelection, records: &[Vec<String>]) {
 
 async fn every_filter_and_sort_matches_the_oracle(flavor: Flavor) {
     let oracle = Oracle::of(flavor).await;
-    let gap = SlowThreshold::new(i64::try_from(KnownSessions::AGE_GAP_SECONDS).unwrap());
+    let gap = SlowSessionThreshold::new(i64::try_from(KnownSessions::AGE_GAP_SECONDS).unwrap());
     let class = |class| SessionSelection { class, threshold: gap, ..SessionSelection::default() };
     // Session classes come first: young sessions age during the test.
     oracle.assert_rows(&class(SessionClass::Slow), true, |session| session.is_old && session.command != "Sleep").await;

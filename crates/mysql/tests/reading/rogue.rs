@@ -5,7 +5,7 @@ use std::time::Duration;
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, SessionSelection};
 use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementForm, take_snapshot};
 use clew_testkit::{
-    Flavor, PacketAction, PasswordLeak, RewriteRules, RewritingProxy, RogueMode, RogueServer, Server, ServerOptions,
+    Flavor, PacketAction, PasswordLeak, RewriteRules, RewritingProxy, RogueAttack, RogueServer, Server, ServerOptions,
 };
 
 use super::take;
@@ -22,10 +22,10 @@ async fn read(url: &str, bytes: u64) -> Result<Snapshot, Failure> {
 #[tokio::test]
 async fn plain_password_is_not_sent_without_tls() {
     for (mode, expected) in [
-        (RogueMode::FullAuthentication, "the password was not sent"),
-        (RogueMode::Sha256Password, "the password was not sent"),
-        (RogueMode::ClearPassword, "the password was not sent"),
-        (RogueMode::OldPassword, "mysql_old_password"),
+        (RogueAttack::FullAuthentication, "the password was not sent"),
+        (RogueAttack::Sha256Password, "the password was not sent"),
+        (RogueAttack::ClearPassword, "the password was not sent"),
+        (RogueAttack::OldPassword, "mysql_old_password"),
     ] {
         for parameters in ["tls=off", "tls=preferred", ""] {
             let rogue = RogueServer::start(mode.clone()).await.unwrap();
@@ -39,7 +39,7 @@ async fn plain_password_is_not_sent_without_tls() {
 
 #[tokio::test]
 async fn password_is_encrypted_with_the_servers_key_only_if_configured() {
-    let rogue = RogueServer::start(RogueMode::FullAuthentication).await.unwrap();
+    let rogue = RogueServer::start(RogueAttack::FullAuthentication).await.unwrap();
     let _ = read(&rogue.url_for("clew", PASSWORD, "tls=off&get-server-public-key=on"), 1 << 30).await;
     assert_eq!(rogue.find_password_leak(PASSWORD), Some(PasswordLeak::Rsa));
 
@@ -98,7 +98,7 @@ async fn one_connection_is_opened_for_a_read_with_and_without_tls() {
 async fn local_file_is_not_sent() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "content of a local file").unwrap();
-    let rogue = RogueServer::start(RogueMode::LocalInfile(file.path().display().to_string())).await.unwrap();
+    let rogue = RogueServer::start(RogueAttack::LocalInfile(file.path().display().to_string())).await.unwrap();
     let failure = read(&rogue.url_for("clew", "", "tls=off"), 1 << 30).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::NotMysql, "{failure}");
     assert!(failure.detail.contains("requests a local file"), "{failure}");
@@ -107,7 +107,7 @@ async fn local_file_is_not_sent() {
 
 #[tokio::test]
 async fn statement_of_200_mib_is_truncated_and_reported() {
-    let rogue = RogueServer::start(RogueMode::HugePacket { bytes: 200 << 20 }).await.unwrap();
+    let rogue = RogueServer::start(RogueAttack::HugePacket { bytes: 200 << 20 }).await.unwrap();
     let snapshot = read(&rogue.url_for("clew", "", "tls=off"), 1 << 30).await.unwrap();
     let kinds: Vec<_> = snapshot.summary.limitations.iter().map(|limitation| limitation.kind).collect();
     assert!(kinds.contains(&LimitationKind::StatementsTruncated), "{kinds:?}");
@@ -116,7 +116,9 @@ async fn statement_of_200_mib_is_truncated_and_reported() {
 
 #[tokio::test]
 async fn endless_responses_end_at_the_byte_limit() {
-    for mode in [RogueMode::EndlessRows, RogueMode::EndlessColumns, RogueMode::HugeColumnCount, RogueMode::Garbage] {
+    for mode in
+        [RogueAttack::EndlessRows, RogueAttack::EndlessColumns, RogueAttack::HugeColumnCount, RogueAttack::Garbage]
+    {
         let rogue = RogueServer::start(mode.clone()).await.unwrap();
         let failure = read(&rogue.url_for("clew", "", "tls=off"), 4 << 20).await.unwrap_err();
         assert!(matches!(failure.kind, FailureKind::NotMysql | FailureKind::ServerError), "{mode:?}: {failure}");

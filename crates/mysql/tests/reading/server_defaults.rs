@@ -5,14 +5,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use clew_diagnose::waits::build_wait_graph;
 use clew_model::{NodeUrl, SessionSelection};
 use clew_mysql::{ReadLimits, diagnose_node, read_lock_waits};
-use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
+use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions};
 use tokio::time::sleep;
 
 use super::{TRANSACTION_LIST_AGE, csv_of, take};
 
 async fn open(server: &Server) -> RawSession {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
-    RawSession::open(address, "root", None, Charset::Utf8mb4).await.unwrap()
+    RawSession::open(address, "root", None, ClientCharset::Utf8mb4).await.unwrap()
 }
 
 /// Opens eleven transactions: one holds a row lock, six wait for it, four are idle.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clew_model::{Failure, FailureKind, NodeUrl, SessionSelection};
 use clew_mysql::{OutputFormat, ReadLimits, StatementForm, take_snapshot, wait_for_pending_kills};
 use clew_testkit::{
-    Charset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server, ServerOptions, open_idle_sessions,
+    ClientCharset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server, ServerOptions, open_idle_sessions,
     open_idle_sessions_as,
 };
 use mysql_async::prelude::Queryable;
@@ -197,7 +197,7 @@ async fn innodb_status_replaces_unreadable_transactions_with_a_limitation() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
     server.run(&["CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)"]).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
-    let mut session = RawSession::open(address, "root", Some("shop"), Charset::Utf8mb4).await.unwrap();
+    let mut session = RawSession::open(address, "root", Some("shop"), ClientCharset::Utf8mb4).await.unwrap();
     session.execute("START TRANSACTION").await.unwrap();
     session.execute("INSERT INTO t VALUES (1), (2)").await.unwrap();
     session.send_statement("SELECT SLEEP(1000) /* \u{1f9f5} */".as_bytes()).await.unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_diagnose::waits::{ParticipantDetail, WaitGraph, build_wait_graph};
 use clew_model::LimitationKind;
-use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
+use clew_testkit::{ClientCharset, Flavor, RawSession, Server, ServerOptions};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::full_visibility::full_visibility_server;
@@ -23,7 +23,7 @@ pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
 pub(crate) async fn open_shop_session(server: &Server) -> RawSession {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
-    RawSession::open(address, "root", Some("shop"), Charset::Utf8mb4).await.unwrap()
+    RawSession::open(address, "root", Some("shop"), ClientCharset::Utf8mb4).await.unwrap()
 }
 
 /// Reads until `is_so` is true for the graph.

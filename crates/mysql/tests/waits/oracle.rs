@@ -54,7 +54,8 @@ impl Names {
 
 /// Returns the waits of a scenario in the format of [`Names::waits`].
 pub(crate) fn expected_waits(scenario: &Scenario) -> Vec<String> {
-    let wait = |(waiter, blocker): (&str, &str)| format!("{waiter}>{blocker} ({})", scenario.expected_resource(waiter));
+    let wait =
+        |(waiter, blocker): (&str, &str)| format!("{waiter}>{blocker} ({})", scenario.expected_locked_resource(waiter));
     let mut waits: Vec<String> = scenario.expected_waits().into_iter().map(wait).collect();
     waits.sort();
     waits

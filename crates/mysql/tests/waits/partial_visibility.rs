@@ -66,7 +66,7 @@ fn fault(scenario: &Scenario, graph: &WaitGraph, names: &Names, remedy: &str) ->
 /// Returns the scenarios with waits for locks other than InnoDB's.
 fn scenarios_beyond_innodb(flavor: Flavor) -> Vec<String> {
     let of_innodb = |waiter: &str, scenario: &Scenario| {
-        ["row", "table lock of InnoDB"].contains(&scenario.expected_resource(waiter))
+        ["row", "table lock of InnoDB"].contains(&scenario.expected_locked_resource(waiter))
     };
     let beyond = |scenario: &Scenario| scenario.expected_waits().iter().any(|(waiter, _)| !of_innodb(waiter, scenario));
     Scenario::scenarios_for_flavor(flavor).into_iter().filter(beyond).map(|scenario| scenario.name).collect()

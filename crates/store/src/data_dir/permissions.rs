@@ -12,7 +12,7 @@ use super::DataDir;
 use crate::error::StoreError;
 
 /// Mask for the permission bits of group and others.
-const GROUP_AND_OTHERS_MODE: u32 = 0o077;
+const NON_OWNER_PERMISSION_MASK: u32 = 0o077;
 /// Sticky bit, which is set on shared directories such as `/tmp`.
 const STICKY_BIT: u32 = 0o1000;
 /// Name prefixes of the expected entries in a data directory: Clew's files and directories, and `lost+found`.
@@ -25,11 +25,12 @@ impl DataDir {
     /// Restricts access to an existing data directory to its owner before initialisation.
     /// Fails if another account owns the data directory and its permissions are too permissive.
     /// Fails if the directory is accessible to other accounts and contains files that do not belong to Clew.
-    pub(crate) fn restrict_before_initialisation(&self) -> Result<(), StoreError> {
+    pub(crate) fn restrict_uninitialised_directory(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
         }
-        let foreign = self.read_entry_names()?.into_iter().find(|name| !has_any_prefix(name, &EXPECTED_ENTRY_PREFIXES));
+        let foreign =
+            self.read_entry_names()?.into_iter().find(|name| !starts_with_any(name, &EXPECTED_ENTRY_PREFIXES));
         restrict_file_mode(&self.root, 0o700, foreign.as_deref())
     }
 
@@ -40,12 +41,12 @@ impl DataDir {
             return Ok(());
         }
         let names = self.read_entry_names()?;
-        if names.iter().any(|name| has_any_prefix(name, &EXPECTED_ENTRY_PREFIXES)) {
+        if names.iter().any(|name| starts_with_any(name, &EXPECTED_ENTRY_PREFIXES)) {
             restrict_file_mode(&self.root, 0o700, None)?;
         }
         restrict_file_mode(&self.results_path(), 0o700, None)?;
         restrict_file_mode(&self.root.join("spill"), 0o700, None)?;
-        for name in names.iter().filter(|name| has_any_prefix(name, &RESTRICTED_FILE_PREFIXES)) {
+        for name in names.iter().filter(|name| starts_with_any(name, &RESTRICTED_FILE_PREFIXES)) {
             restrict_file_mode(&self.root.join(name), 0o600, None)?;
         }
         Ok(())
@@ -78,7 +79,7 @@ impl DataDir {
     }
 }
 
-fn has_any_prefix(name: &str, prefixes: &[&str]) -> bool {
+fn starts_with_any(name: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
@@ -93,7 +94,7 @@ fn restrict_file_mode(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(
     };
     let found = if found.is_symlink() && mode == 0o700 { fs::metadata(path).unwrap_or(found) } else { found };
     let before = found.permissions().mode() & 0o7777;
-    if before & GROUP_AND_OTHERS_MODE == 0 || found.is_symlink() || (mode == 0o600 && !found.is_file()) {
+    if before & NON_OWNER_PERMISSION_MASK == 0 || found.is_symlink() || (mode == 0o600 && !found.is_file()) {
         return Ok(());
     }
     let refused = |reason: &str| StoreError::OpenToOthers {

@@ -10,7 +10,7 @@ use crate::error::StoreError;
 impl StoreError {
     /// Returns a closure for `map_err` that converts database errors. `action` completes the message "could not …".
     pub(crate) fn database_error(action: &'static str) -> impl Fn(sqlx::Error) -> Self {
-        move |source| Self::Database { action, remedy: find_remedy(&source), source: Box::new(source) }
+        move |source| Self::Database { action, remedy: find_error_hint(&source), source: Box::new(source) }
     }
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn migration_error(error: MigrateError) -> StoreError {
 
 /// Returns a closure for `map_err` that converts errors from `INSERT` statements.
 /// The closure converts a unique constraint violation to [`StoreError::AlreadyExists`].
-pub(crate) fn convert_insert_error(
+pub(crate) fn insert_error_mapper(
     action: &'static str,
     what: &'static str,
     name: &str,
@@ -41,17 +41,17 @@ pub(crate) fn convert_insert_error(
 }
 
 /// Returns the hint to append to an error message: an empty string, or a string that starts with "; ".
-fn find_remedy(error: &sqlx::Error) -> &'static str {
-    let Some(cause) = error.as_database_error() else { return connection_remedy(error) };
+fn find_error_hint(error: &sqlx::Error) -> &'static str {
+    let Some(cause) = error.as_database_error() else { return connection_error_hint(error) };
     let code = cause.code().unwrap_or_default();
     match cause.try_downcast_ref::<SqliteError>() {
-        Some(_) => sqlite_remedy(&code),
-        None => postgres_remedy(&code),
+        Some(_) => sqlite_error_hint(&code),
+        None => postgres_error_hint(&code),
     }
 }
 
 /// Returns the hint for a primary SQLite result code (<https://www.sqlite.org/rescode.html>).
-fn sqlite_remedy(code: &str) -> &'static str {
+fn sqlite_error_hint(code: &str) -> &'static str {
     match code.parse::<u32>().map(|code| code & 0xff) {
         Ok(5 | 6) => "; another process locked the database for too long: try again",
         Ok(8) => "; make the data directory and clew.db writable for the user that runs Clew",
@@ -64,7 +64,7 @@ fn sqlite_remedy(code: &str) -> &'static str {
 }
 
 /// Returns the hint for a PostgreSQL error code (<https://www.postgresql.org/docs/15/errcodes-appendix.html>).
-fn postgres_remedy(code: &str) -> &'static str {
+fn postgres_error_hint(code: &str) -> &'static str {
     match code {
         "25P03" | "40P01" | "55P03" => "; another process locked the database for too long: try again",
         "57P01" | "57P02" | "57P03" => "; PostgreSQL is starting or shutting down: try again",
@@ -77,13 +77,13 @@ fn postgres_remedy(code: &str) -> &'static str {
     }
 }
 
-fn connection_remedy(error: &sqlx::Error) -> &'static str {
-    const TLS_REMEDY: &str = "; check sslmode and sslrootcert in the URL of the database";
+fn connection_error_hint(error: &sqlx::Error) -> &'static str {
+    const TLS_HINT: &str = "; check sslmode and sslrootcert in the URL of the database";
     match error {
         // The TLS library reports a rejected certificate as `InvalidData`.
-        sqlx::Error::Io(error) if error.kind() == ErrorKind::InvalidData => TLS_REMEDY,
+        sqlx::Error::Io(error) if error.kind() == ErrorKind::InvalidData => TLS_HINT,
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => "; check whether the database is reachable",
-        sqlx::Error::Tls(_) => TLS_REMEDY,
+        sqlx::Error::Tls(_) => TLS_HINT,
         _ => "",
     }
 }
@@ -104,7 +104,7 @@ mod tests {
     }
 
     async fn remedy_of(connection: &mut SqliteConnection, statement: &str) -> &'static str {
-        find_remedy(&sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await.unwrap_err())
+        find_error_hint(&sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await.unwrap_err())
     }
 
     #[tokio::test]
@@ -125,11 +125,11 @@ mod tests {
         let broken = SqliteConnectOptions::new().filename(&file).foreign_keys(true).connect().await;
         let broken = match broken {
             Ok(mut connection) => remedy_of(&mut connection, "SELECT * FROM sqlite_schema").await,
-            Err(error) => find_remedy(&error),
+            Err(error) => find_error_hint(&error),
         };
         assert!(broken.contains("backup"), "{broken}");
         let nowhere = folder.path().join("no").join("a.db");
         let error = SqliteConnectOptions::new().filename(nowhere).connect().await.unwrap_err();
-        assert!(find_remedy(&error).contains("read and write"), "{error}");
+        assert!(find_error_hint(&error).contains("read and write"), "{error}");
     }
 }

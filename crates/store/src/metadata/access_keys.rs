@@ -7,11 +7,11 @@ use clew_model::{AccessKeyId, AuditEvent, Origin, UserId};
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::revocation::{AffectedUsers, revoke_temporary_keys, revoke_tokens};
+use super::revocation::{AffectedUserSet, revoke_temporary_keys, revoke_tokens};
 use super::row_mapping::parse_column;
 use super::users::require_user;
 use crate::credentials::{AccessKey, AccessKeyRecord};
-use crate::database::{Row, Transaction, convert_insert_error, query, query_scalar};
+use crate::database::{Row, Transaction, insert_error_mapper, query, query_scalar};
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
@@ -64,7 +64,7 @@ impl Store {
             .bind(self.clock.unix_seconds())
             .execute(transaction)
             .await
-            .map_err(convert_insert_error("create an access key", "an access key", id.as_str()))?;
+            .map_err(insert_error_mapper("create an access key", "an access key", id.as_str()))?;
         Ok(())
     }
 
@@ -107,7 +107,7 @@ impl Store {
             .await
             .map_err(tx.error_mapper())?;
         let Some(user) = users.first() else { return Ok(false) };
-        let event = self.finish_access_key_change(tx.transaction(), by, "UpdateAccessKey", id, user, enabled).await?;
+        let event = self.commit_access_key_change(tx.transaction(), by, "UpdateAccessKey", id, user, enabled).await?;
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
@@ -122,12 +122,12 @@ impl Store {
             .await
             .map_err(tx.error_mapper())?;
         let Some(user) = users.first() else { return Ok(false) };
-        let event = self.finish_access_key_change(tx.transaction(), by, "DeleteAccessKey", id, user, false).await?;
+        let event = self.commit_access_key_change(tx.transaction(), by, "DeleteAccessKey", id, user, false).await?;
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
-    async fn finish_access_key_change(
+    async fn commit_access_key_change(
         &self,
         transaction: &mut Transaction,
         by: &Origin,
@@ -141,7 +141,7 @@ impl Store {
         let (mut tokens, mut keys) = (0, 0);
         if !usable {
             let now = self.clock.unix_seconds();
-            tokens = revoke_tokens(transaction, AffectedUsers::User(&user.id), now).await?;
+            tokens = revoke_tokens(transaction, AffectedUserSet::User(&user.id), now).await?;
             keys = revoke_temporary_keys(transaction, &user.id, now).await?;
         }
         Ok(AuditEvent {

@@ -7,12 +7,12 @@ use super::groups::require_group;
 use super::policies::require_policy;
 use super::policy_limits::check_policy_limits;
 use super::projects::find_project_domain_id;
-use super::revocation::{AffectedUsers, revoke_tokens};
+use super::revocation::{AffectedUserSet, revoke_tokens};
 use super::row_mapping::parse_nullable_column;
 use super::users::require_user;
 use crate::database::{Row, Transaction, query};
 use crate::error::StoreError;
-use crate::policies::{Attachment, Grantee, PolicyRef, StoredGrant, StoredPolicy};
+use crate::policies::{Attachment, Grantee, PolicyRef, StoredPolicy, StoredPolicyGrant};
 use crate::store::Store;
 
 const INSERT_ATTACHMENT_SQL: &str = "INSERT INTO attachments (policy_id, system_policy, user_id, group_id, project_id, created_at) \
@@ -27,7 +27,7 @@ const SELECT_ATTACHMENTS_BY_POLICY: &str = "SELECT policy_id, system_policy, use
 const SELECT_ATTACHMENTS_BY_GRANTEE: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
      WHERE user_id IS NOT DISTINCT FROM $1 AND group_id IS NOT DISTINCT FROM $2 ORDER BY rowid";
 
-const SELECT_USER_GRANTS: &str = "SELECT p.name AS own_name, p.document, a.system_policy, g.name AS via_group, a.project_id \
+const SELECT_GRANTS_BY_USER: &str = "SELECT p.name AS own_name, p.document, a.system_policy, g.name AS via_group, a.project_id \
      FROM attachments a LEFT JOIN policies p ON p.id = a.policy_id LEFT JOIN user_groups g ON g.id = a.group_id \
      WHERE a.user_id = $1 OR a.group_id IN (SELECT group_id FROM members WHERE user_id = $1) \
      ORDER BY g.name NULLS FIRST, COALESCE(p.name, a.system_policy), a.project_id NULLS FIRST";
@@ -44,7 +44,7 @@ impl Store {
         to: &Grantee,
         project: Option<&ProjectId>,
     ) -> Result<bool, StoreError> {
-        self.change_attachment(by, "AttachPolicy", policy, to, project).await
+        self.set_policy_attachment(by, "AttachPolicy", policy, to, project).await
     }
 
     /// Detaches a policy from a user or group. Returns false if the policy is not attached.
@@ -55,10 +55,10 @@ impl Store {
         from: &Grantee,
         project: Option<&ProjectId>,
     ) -> Result<bool, StoreError> {
-        self.change_attachment(by, "DetachPolicy", policy, from, project).await
+        self.set_policy_attachment(by, "DetachPolicy", policy, from, project).await
     }
 
-    async fn change_attachment(
+    async fn set_policy_attachment(
         &self,
         by: &Origin,
         operation: &str,
@@ -78,8 +78,8 @@ impl Store {
             return Ok(false);
         }
         let affected = match grantee {
-            Grantee::User(id) => AffectedUsers::User(id),
-            Grantee::Group(id) => AffectedUsers::Group(id),
+            Grantee::User(id) => AffectedUserSet::User(id),
+            Grantee::Group(id) => AffectedUserSet::Group(id),
         };
         if operation == "AttachPolicy" {
             check_policy_limits(tx.transaction(), self.policy_limits, affected).await?;
@@ -112,7 +112,7 @@ impl Store {
     }
 
     /// Returns the direct attachments of a user or group.
-    pub async fn list_grantee_attachments(&self, grantee: &Grantee) -> Result<Vec<Attachment>, StoreError> {
+    pub async fn list_attachments_by_grantee(&self, grantee: &Grantee) -> Result<Vec<Attachment>, StoreError> {
         let (user, group) = grantee_columns(grantee);
         let rows = query(SELECT_ATTACHMENTS_BY_GRANTEE)
             .bind(user)
@@ -124,8 +124,8 @@ impl Store {
     }
 
     /// Returns all policies that apply to a user, attached either directly or through a group.
-    pub async fn list_user_grants(&self, user: &UserId) -> Result<Vec<StoredGrant>, StoreError> {
-        let rows = query(SELECT_USER_GRANTS)
+    pub async fn list_user_grants(&self, user: &UserId) -> Result<Vec<StoredPolicyGrant>, StoreError> {
+        let rows = query(SELECT_GRANTS_BY_USER)
             .bind(user.as_str())
             .fetch_all(&self.database)
             .await
@@ -205,7 +205,7 @@ fn attachment_from_row(row: &Row) -> Result<Attachment, StoreError> {
     Ok(Attachment { policy, grantee, project: parse_nullable_column(row, "project_id")? })
 }
 
-fn grant_from_row(row: &Row) -> Result<StoredGrant, StoreError> {
+fn grant_from_row(row: &Row) -> Result<StoredPolicyGrant, StoreError> {
     let failed = StoreError::database_error("read a policy");
     let own: Option<String> = row.try_get("own_name").map_err(&failed)?;
     let system: Option<String> = row.try_get("system_policy").map_err(&failed)?;
@@ -214,7 +214,7 @@ fn grant_from_row(row: &Row) -> Result<StoredGrant, StoreError> {
         (None, Some(name)) => StoredPolicy::System { name },
         (None, None) => return Err(StoreError::Damaged { what: "attachment", reason: "it has no policy".to_owned() }),
     };
-    Ok(StoredGrant {
+    Ok(StoredPolicyGrant {
         policy,
         via_group: row.try_get("via_group").map_err(&failed)?,
         project: parse_nullable_column(row, "project_id")?,

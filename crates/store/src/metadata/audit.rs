@@ -17,7 +17,7 @@ use clew_model::{AuditEvent, Outcome};
 pub(crate) use chain::append_audit_rows;
 pub(crate) use chain::initialise_audit_chain;
 pub(crate) use checkpoint_tracker::CheckpointTracker;
-pub(crate) use keys::{AuditKeys, rotate_chain_key};
+pub(crate) use keys::{AuditMacKeys, rotate_chain_mac_key};
 
 use crate::audit::{AuditFilter, AuditRecord};
 use crate::database::query;
@@ -40,14 +40,14 @@ macro_rules! select_matching_rows_sql {
     };
 }
 
-const SELECT_ROWS_AFTER: &str = select_matching_rows_sql!(">", "seq");
-const SELECT_ROWS_BEFORE: &str = select_matching_rows_sql!("<", "seq DESC");
+const SELECT_EVENTS_AFTER_SEQ: &str = select_matching_rows_sql!(">", "seq");
+const SELECT_EVENTS_BEFORE_SEQ: &str = select_matching_rows_sql!("<", "seq DESC");
 
 impl Store {
     /// Appends an event to the audit log. Events from concurrent callers share a transaction.
     /// When this function returns, the audit event is durable.
     pub async fn append_audit_event(&self, event: &AuditEvent) -> Result<(), StoreError> {
-        self.append_grouped_event(event.clone()).await
+        self.append_batched_event(event.clone()).await
     }
 
     /// Returns up to `limit` matching audit rows after a sequence number, oldest first.
@@ -57,7 +57,7 @@ impl Store {
         after_seq: i64,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        self.select_matching_rows(SELECT_ROWS_AFTER, filter, after_seq, limit).await
+        self.select_audit_rows(SELECT_EVENTS_AFTER_SEQ, filter, after_seq, limit).await
     }
 
     /// Returns up to `limit` matching audit rows before a sequence number, newest first.
@@ -67,10 +67,10 @@ impl Store {
         before_seq: i64,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        self.select_matching_rows(SELECT_ROWS_BEFORE, filter, before_seq, limit).await
+        self.select_audit_rows(SELECT_EVENTS_BEFORE_SEQ, filter, before_seq, limit).await
     }
 
-    async fn select_matching_rows(
+    async fn select_audit_rows(
         &self,
         statement: &'static str,
         filter: &AuditFilter,

@@ -23,7 +23,7 @@ pub(super) const CANARY_ASSOCIATED_DATA: AssociatedData<'static> =
 /// Only a process with the master key can encrypt this plaintext.
 /// If a database stores this plaintext in encrypted form but has no audit log, the audit log was tampered with.
 /// Clew versions without an audit log encrypt the string `canary` instead.
-pub(super) const CANARY_TEXT_WITH_AUDIT: &str = "canary, audited";
+pub(super) const CANARY_WITH_AUDIT_LOG: &str = "canary, audited";
 
 /// Returns true if the database contains the initial identities.
 pub(crate) async fn is_initialised(database: &Database) -> Result<bool, StoreError> {
@@ -37,7 +37,7 @@ impl Store {
         tenant: InitialTenant,
     ) -> Result<InitialIds, StoreError> {
         let now = self.clock.unix_seconds();
-        let canary = self.sealer.seal(CANARY_ASSOCIATED_DATA, &SecretString::from(CANARY_TEXT_WITH_AUDIT))?;
+        let canary = self.sealer.seal(CANARY_ASSOCIATED_DATA, &SecretString::from(CANARY_WITH_AUDIT_LOG))?;
         let mut tx = self.begin_audited_transaction("create the initial identities").await?;
         // Two processes may initialise the database concurrently, each with its own key.
         if read_setting(tx.transaction(), CANARY_SETTING).await?.is_some() {
@@ -70,12 +70,12 @@ impl Store {
 
     /// Verifies the master key.
     /// Starts the audit log if the database was created by a Clew version without an audit log.
-    pub(crate) async fn check_master_key(&self) -> Result<(), StoreError> {
+    pub(crate) async fn verify_master_key(&self) -> Result<(), StoreError> {
         let canary = read_setting(&self.database, CANARY_SETTING).await?.ok_or_else(|| StoreError::Damaged {
             what: "metadata",
             reason: format!("{} is empty; restore it from a backup", self.database_path().display()),
         })?;
-        if self.unseal_canary(&canary)?.expose_secret() == CANARY_TEXT_WITH_AUDIT {
+        if self.unseal_canary(&canary)?.expose_secret() == CANARY_WITH_AUDIT_LOG {
             Ok(())
         } else {
             self.start_audit_log().await
@@ -83,16 +83,16 @@ impl Store {
     }
 
     async fn start_audit_log(&self) -> Result<(), StoreError> {
-        let sealed = self.sealer.seal(CANARY_ASSOCIATED_DATA, &SecretString::from(CANARY_TEXT_WITH_AUDIT))?;
+        let sealed = self.sealer.seal(CANARY_ASSOCIATED_DATA, &SecretString::from(CANARY_WITH_AUDIT_LOG))?;
         let mut tx = self.begin_audited_transaction("start the audit log").await?;
         let found = read_setting(tx.transaction(), CANARY_SETTING).await?.unwrap_or_default();
         // Another process may have started the audit log in the meantime.
-        if self.unseal_canary(&found)?.expose_secret() == CANARY_TEXT_WITH_AUDIT {
+        if self.unseal_canary(&found)?.expose_secret() == CANARY_WITH_AUDIT_LOG {
             return Ok(());
         }
         audit::initialise_audit_chain(tx.transaction(), &self.keys.audit).await?;
         write_setting(tx.transaction(), CANARY_SETTING, &sealed).await?;
-        tx.commit_with_event(&AuditEvent::new_success(&Origin::for_clew(), "BeginAudit", "audit")).await
+        tx.commit_with_event(&AuditEvent::new_success(&Origin::for_internal_operation(), "BeginAudit", "audit")).await
     }
 
     fn unseal_canary(&self, sealed: &[u8]) -> Result<SecretString, StoreError> {

@@ -4,7 +4,7 @@ use clew_model::{AuditEvent, DomainId, Origin};
 use serde_json::json;
 
 use super::projects::check_domain_exists;
-use crate::database::{Row, Transaction, convert_insert_error, query, query_scalar};
+use crate::database::{Row, Transaction, insert_error_mapper, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::tenants::{EnterpriseProject, EnterpriseProjectChange};
@@ -35,7 +35,7 @@ impl Store {
         .bind(self.clock.unix_seconds())
         .execute(tx.transaction())
         .await
-        .map_err(convert_insert_error("create an enterprise project", "an enterprise project", name))?;
+        .map_err(insert_error_mapper("create an enterprise project", "an enterprise project", name))?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),

@@ -16,7 +16,7 @@ use crate::error::StoreError;
 const MAX_BATCH_SIZE: usize = 512;
 
 /// Database write that can share a transaction with other writes.
-pub(super) trait GroupedWrite: Send + Sync + 'static {
+pub(super) trait BatchedWrite: Send + Sync + 'static {
     /// Value returned to the caller.
     type Output: Send + 'static;
 
@@ -46,12 +46,12 @@ struct WriteQueue {
 #[derive(Default)]
 struct WriteBatch {
     /// Audit events, which are appended to the audit log together after the other writes.
-    events: Vec<QueuedEvent>,
+    events: Vec<QueuedAuditEvent>,
     writes: Vec<Box<dyn PendingWrite>>,
 }
 
 /// Queued audit event. `at` is a Unix timestamp in milliseconds.
-struct QueuedEvent {
+struct QueuedAuditEvent {
     at: i64,
     event: AuditEvent,
     reply: oneshot::Sender<Result<(), StoreError>>,
@@ -66,13 +66,13 @@ trait PendingWrite: Send {
 
 type WriteFuture<'a> = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>;
 
-struct QueuedWrite<W: GroupedWrite> {
+struct QueuedWrite<W: BatchedWrite> {
     write: W,
     output: Option<W::Output>,
     reply: oneshot::Sender<Result<W::Output, StoreError>>,
 }
 
-impl<W: GroupedWrite> PendingWrite for QueuedWrite<W> {
+impl<W: BatchedWrite> PendingWrite for QueuedWrite<W> {
     fn execute_write<'a>(&'a mut self, transaction: &'a mut Transaction) -> WriteFuture<'a> {
         Box::pin(async move {
             self.output = Some(self.write.execute_write(transaction).await?);
@@ -94,7 +94,7 @@ impl<W: GroupedWrite> PendingWrite for QueuedWrite<W> {
 impl GroupCommit {
     /// Executes a write in a transaction shared with concurrent callers.
     /// When this function returns, the write is durable. Cancelling the caller does not cancel the write.
-    pub(super) async fn execute_write<W: GroupedWrite>(
+    pub(super) async fn execute_write<W: BatchedWrite>(
         &self,
         database: AuditedDatabase,
         write: W,
@@ -109,7 +109,7 @@ impl GroupCommit {
     pub(super) async fn append_event(&self, database: AuditedDatabase, event: AuditEvent) -> Result<(), StoreError> {
         let (reply, response) = oneshot::channel();
         let at = database.clock.unix_millis();
-        self.enqueue(database, |batch| batch.events.push(QueuedEvent { at, event, reply }));
+        self.enqueue(database, |batch| batch.events.push(QueuedAuditEvent { at, event, reply }));
         response.await.unwrap_or(Err(StoreError::Stopped))
     }
 
@@ -121,7 +121,7 @@ impl GroupCommit {
         };
         if is_idle {
             let writer = WriterGuard { group_commit: self.clone(), finished: false };
-            tokio::spawn(drain_queue(database, writer));
+            tokio::spawn(drain_write_queue(database, writer));
         }
     }
 
@@ -159,7 +159,7 @@ impl Drop for WriterGuard {
     }
 }
 
-async fn drain_queue(database: AuditedDatabase, mut writer: WriterGuard) {
+async fn drain_write_queue(database: AuditedDatabase, mut writer: WriterGuard) {
     while let Some(batch) = writer.group_commit.take_batch() {
         batch.execute(&database).await;
     }

@@ -6,10 +6,10 @@ use sqlx::AssertSqlSafe;
 
 use super::policy_limits::check_policy_limits;
 use super::projects::check_domain_exists;
-use super::revocation::{AffectedUsers, revoke_tokens};
+use super::revocation::{AffectedUserSet, revoke_tokens};
 use super::row_mapping::parse_column;
 use super::users::{require_user, user_from_row};
-use crate::database::{Executor, Row, Transaction, convert_insert_error, query};
+use crate::database::{Executor, Row, Transaction, insert_error_mapper, query};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::users::{Group, User};
@@ -41,7 +41,7 @@ impl Store {
             .bind(self.clock.unix_seconds())
             .execute(tx.transaction())
             .await
-            .map_err(convert_insert_error("create a group", "a group", name))?;
+            .map_err(insert_error_mapper("create a group", "a group", name))?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),
@@ -70,7 +70,7 @@ impl Store {
     pub async fn remove_group(&self, by: &Origin, id: &GroupId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited_transaction("remove a group").await?;
         let Some(before) = find_group(tx.transaction(), id).await? else { return Ok(false) };
-        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::Group(id), self.clock.unix_seconds()).await?;
+        let tokens = revoke_tokens(tx.transaction(), AffectedUserSet::Group(id), self.clock.unix_seconds()).await?;
         query("DELETE FROM user_groups WHERE id = $1")
             .bind(id.as_str())
             .execute(tx.transaction())
@@ -88,16 +88,16 @@ impl Store {
     /// Adds a user to a group in the same domain. Returns false if the user is already a member.
     pub async fn add_group_member(&self, by: &Origin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
         let statement = "INSERT INTO members (group_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-        self.change_group_membership(by, "AddUserToGroup", statement, group, user).await
+        self.set_group_membership(by, "AddUserToGroup", statement, group, user).await
     }
 
     /// Removes a user from a group. Returns false if the user is not a member.
     pub async fn remove_group_member(&self, by: &Origin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
         let statement = "DELETE FROM members WHERE group_id = $1 AND user_id = $2";
-        self.change_group_membership(by, "RemoveUserFromGroup", statement, group, user).await
+        self.set_group_membership(by, "RemoveUserFromGroup", statement, group, user).await
     }
 
-    async fn change_group_membership(
+    async fn set_group_membership(
         &self,
         by: &Origin,
         operation: &str,
@@ -121,9 +121,10 @@ impl Store {
             return Ok(false);
         }
         if operation == "AddUserToGroup" {
-            check_policy_limits(tx.transaction(), self.policy_limits, AffectedUsers::User(&user.id)).await?;
+            check_policy_limits(tx.transaction(), self.policy_limits, AffectedUserSet::User(&user.id)).await?;
         }
-        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::User(&user.id), self.clock.unix_seconds()).await?;
+        let tokens =
+            revoke_tokens(tx.transaction(), AffectedUserSet::User(&user.id), self.clock.unix_seconds()).await?;
         let event = AuditEvent {
             domain_id: Some(group.domain_id),
             detail: json!({ "group_id": group.id, "user": user.name, "user_id": user.id, "tokens_revoked": tokens }),

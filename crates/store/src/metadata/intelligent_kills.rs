@@ -18,7 +18,7 @@ use crate::store::Store;
 const AUDIT_OPERATION_NAME: &str = "EndIntelligentKill";
 
 /// Claims the oldest queued intelligent kill. Skips nodes that already have a running intelligent kill.
-const CLAIM_OLDEST_KILL_QUERY: &str = "UPDATE intelligent_kills SET status = 'running', lease_until = $1 + $2 \
+const CLAIM_OLDEST_KILL_SQL: &str = "UPDATE intelligent_kills SET status = 'running', lease_until = $1 + $2 \
      WHERE id = (SELECT w.id FROM intelligent_kills w WHERE w.status = 'queued' AND w.id >= $3 \
            AND NOT EXISTS (SELECT 1 FROM intelligent_kills r WHERE r.node_id = w.node_id AND r.status = 'running') \
            AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = w.node_id AND n.zone NOT IN ({zones})) \
@@ -26,15 +26,15 @@ const CLAIM_OLDEST_KILL_QUERY: &str = "UPDATE intelligent_kills SET status = 'ru
      RETURNING *";
 
 /// Selects queued intelligent kills that are too old and running intelligent kills whose lease has expired.
-const SELECT_STALE_KILLS_QUERY: &str = "SELECT * FROM intelligent_kills \
+const SELECT_STALE_KILLS: &str = "SELECT * FROM intelligent_kills \
      WHERE (status = 'queued' AND id < $1) OR (status = 'running' AND lease_until <= $2) ORDER BY id";
 
-const SELECT_MATCHING_KILLS_QUERY: &str = "SELECT * FROM intelligent_kills \
+const SELECT_KILLS_BY_FILTER: &str = "SELECT * FROM intelligent_kills \
      WHERE instance_id = $1 AND node_id = $2 AND id >= $3 AND id < $4 AND ended_at IS NOT NULL";
 
 impl Store {
     /// Enqueues an intelligent kill. Fails with [`StoreError::QueueFull`] if the node already has `limit` queued kills.
-    pub async fn insert_intelligent_kill(
+    pub async fn enqueue_intelligent_kill(
         &self,
         new: &NewIntelligentKill,
         limit: u32,
@@ -79,7 +79,7 @@ impl Store {
         let failed = StoreError::database_error("claim an intelligent kill");
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         let now = self.clock.unix_millis();
-        let claim = CLAIM_OLDEST_KILL_QUERY.replace("{zones}", &self.database.json_array_strings_sql("$4"));
+        let claim = CLAIM_OLDEST_KILL_SQL.replace("{zones}", &self.database.json_array_strings_sql("$4"));
         let row = query(AssertSqlSafe(claim))
             .bind(now)
             .bind(duration_to_millis(lease))
@@ -100,7 +100,7 @@ impl Store {
         reason: Option<&str>,
         victims: u64,
     ) -> Result<bool, StoreError> {
-        self.record_intelligent_kill_end(id, TaskStatus::Running, reason, Some(victims)).await
+        self.record_intelligent_kill_completion(id, TaskStatus::Running, reason, Some(victims)).await
     }
 
     /// Marks queued intelligent kills older than `max_age` and running ones with an expired lease as failed.
@@ -111,7 +111,7 @@ impl Store {
         const INTERRUPTED_REASON: &str =
             "Clew terminated during the kill. The report lists the sessions that were killed before";
         let now = self.clock.unix_millis();
-        let rows = query(SELECT_STALE_KILLS_QUERY)
+        let rows = query(SELECT_STALE_KILLS)
             .bind(now.saturating_sub(duration_to_millis(max_age)))
             .bind(now)
             .fetch_all(&self.database)
@@ -120,14 +120,14 @@ impl Store {
         let mut ended = Vec::new();
         for lost in rows.iter().map(intelligent_kill_from_row).collect::<Result<Vec<_>, _>>()? {
             let reason = if lost.status == TaskStatus::Queued { EXPIRED_IN_QUEUE_REASON } else { INTERRUPTED_REASON };
-            if self.record_intelligent_kill_end(lost.id, lost.status, Some(reason), None).await? {
+            if self.record_intelligent_kill_completion(lost.id, lost.status, Some(reason), None).await? {
                 ended.push(lost);
             }
         }
         Ok(ended)
     }
 
-    async fn record_intelligent_kill_end(
+    async fn record_intelligent_kill_completion(
         &self,
         id: IntelligentKillId,
         from: TaskStatus,
@@ -184,7 +184,7 @@ impl Store {
         page: Pagination,
     ) -> Result<(Vec<IntelligentKill>, u64), StoreError> {
         let failed = StoreError::database_error("list intelligent kills");
-        let statement = format!("SELECT COUNT(*) FROM ({SELECT_MATCHING_KILLS_QUERY}) AS matching");
+        let statement = format!("SELECT COUNT(*) FROM ({SELECT_KILLS_BY_FILTER}) AS matching");
         let total: i64 = query_scalar(AssertSqlSafe(statement))
             .bind(filter.instance_id.as_str())
             .bind(filter.node_id.as_str())
@@ -193,7 +193,7 @@ impl Store {
             .fetch_one(&self.database)
             .await
             .map_err(&failed)?;
-        let statement = format!("{SELECT_MATCHING_KILLS_QUERY} ORDER BY id DESC LIMIT $5 OFFSET $6");
+        let statement = format!("{SELECT_KILLS_BY_FILTER} ORDER BY id DESC LIMIT $5 OFFSET $6");
         let rows = query(AssertSqlSafe(statement))
             .bind(filter.instance_id.as_str())
             .bind(filter.node_id.as_str())

@@ -25,7 +25,7 @@ const RUNNING_KILL_TASK_CONDITION: &str = "stopped_at IS NULL AND (ends_at IS NU
 
 impl Store {
     /// Returns true if kill tasks are enabled for the instance.
-    pub async fn is_kill_switch_on(&self, instance: &InstanceId) -> Result<bool, StoreError> {
+    pub async fn are_kill_tasks_enabled(&self, instance: &InstanceId) -> Result<bool, StoreError> {
         let is_on: Option<bool> = query_scalar("SELECT is_on FROM kill_switches WHERE instance_id = $1")
             .bind(instance.as_str())
             .fetch_optional(&self.database)
@@ -36,7 +36,7 @@ impl Store {
 
     /// Enables or disables kill tasks for an instance. Disabling them stops the running kill tasks.
     /// Returns false if the project does not contain the instance.
-    pub async fn set_kill_switch(
+    pub async fn set_kill_tasks_enabled(
         &self,
         by: &Origin,
         project: &ProjectId,
@@ -82,7 +82,7 @@ impl Store {
 
     /// Adds and starts a kill task. Returns the task id, or `None` if the project has no such instance.
     ///
-    /// Fails with [`StoreError::KillSwitchOff`] if kill tasks are disabled for the instance.
+    /// Fails with [`StoreError::KillTasksDisabled`] if kill tasks are disabled for the instance.
     /// Fails with [`StoreError::TooManyKillTasks`] if the instance has the maximum number of running tasks.
     pub async fn add_kill_task(
         &self,
@@ -100,7 +100,7 @@ impl Store {
             .await
             .map_err(&failed)?;
         if is_on != Some(true) {
-            return Err(StoreError::KillSwitchOff);
+            return Err(StoreError::KillTasksDisabled);
         }
         let now = self.clock.unix_millis();
         let count = format!("SELECT COUNT(*) FROM kill_tasks WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION}");

@@ -87,7 +87,7 @@ impl Store {
         let mut tx = self.begin_audited_transaction("record the outcome of interrupted kills").await?;
         let ends: Vec<_> =
             lost.into_iter().map(|id| (id, RecordedKillOutcome::Unknown, UNKNOWN_OUTCOME_DETAIL.to_owned())).collect();
-        self.write_kill_outcomes(&mut tx, &Origin::for_clew(), &ends).await?;
+        self.write_kill_outcomes(&mut tx, &Origin::for_internal_operation(), &ends).await?;
         tx.commit().await?;
         Ok(ends.len() as u64)
     }

@@ -51,7 +51,7 @@ impl Store {
         if self.find_lockout_end(subject).await?.is_some() {
             return Ok(AuthAttemptReservation::Locked);
         }
-        let (subject, now) = (self.hash_subject(subject), self.clock.unix_seconds());
+        let (subject, now) = (self.hash_lockout_subject(subject), self.clock.unix_seconds());
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         let row = query("SELECT count, last_at, locked_until FROM failures WHERE subject = $1")
             .bind(subject.as_slice())
@@ -112,7 +112,7 @@ impl Store {
                      WHEN failures.locked_until IS NULL AND failures.count + $5 >= $3 THEN $2 + $4 END \
              RETURNING locked_until",
         )
-        .bind(self.hash_subject(subject).as_slice())
+        .bind(self.hash_lockout_subject(subject).as_slice())
         .bind(now)
         .bind(MAX_CONSECUTIVE_FAILURES)
         .bind(LOCKOUT_SECONDS)
@@ -135,7 +135,7 @@ impl Store {
         // A read-only query avoids the write lock.
         if self.find_auth_failures(subject).await?.is_some() {
             query("DELETE FROM failures WHERE subject = $1")
-                .bind(self.hash_subject(subject).as_slice())
+                .bind(self.hash_lockout_subject(subject).as_slice())
                 .execute(&self.database)
                 .await
                 .map_err(StoreError::database_error("delete authentication failures"))?;
@@ -146,7 +146,7 @@ impl Store {
     /// Returns the recorded authentication failures of a user or access key, if any.
     pub(crate) async fn find_auth_failures(&self, subject: &str) -> Result<Option<AuthFailures>, StoreError> {
         let row: Option<Option<i64>> = query_scalar("SELECT locked_until FROM failures WHERE subject = $1")
-            .bind(self.hash_subject(subject).as_slice())
+            .bind(self.hash_lockout_subject(subject).as_slice())
             .fetch_optional(&self.database)
             .await
             .map_err(StoreError::database_error("read authentication failures"))?;
@@ -165,7 +165,7 @@ impl Store {
     }
 
     /// Returns true if the user has authenticated from this client address within the last 90 days.
-    pub async fn is_known_address(&self, user: &UserId, address: IpAddr) -> Result<bool, StoreError> {
+    pub async fn is_known_user_address(&self, user: &UserId, address: IpAddr) -> Result<bool, StoreError> {
         let found: Option<i64> =
             query_scalar("SELECT last_at FROM known_addresses WHERE user_id = $1 AND address = $2")
                 .bind(user.as_str())
@@ -227,7 +227,7 @@ impl Store {
         Ok(())
     }
 
-    fn hash_subject(&self, subject: &str) -> [u8; 32] {
+    fn hash_lockout_subject(&self, subject: &str) -> [u8; 32] {
         hmac_sha256(&self.keys.failures, &[subject.as_bytes()])
     }
 }

@@ -6,7 +6,9 @@ use secrecy::ExposeSecret;
 use super::row_mapping::{duration_to_millis, parse_column};
 use crate::database::{Row, query};
 use crate::error::StoreError;
-use crate::login_backoff::{LoginBackoff, LoginPermit, LoginTrigger, REQUESTED_RETRY_DELAY, compute_retry_delay};
+use crate::login_backoff::{
+    LoginBackoff, LoginPermit, LoginTrigger, REQUESTED_LOGIN_RETRY_DELAY, compute_login_retry_delay,
+};
 use crate::store::Store;
 
 /// Maximum length of a stored refusal reason, in characters.
@@ -45,7 +47,9 @@ impl Store {
         let now = self.clock.unix_millis();
         let earliest = match cause {
             LoginTrigger::Automatic => backoff.retry_at,
-            LoginTrigger::Requested => backoff.refused_at.saturating_add(duration_to_millis(REQUESTED_RETRY_DELAY)),
+            LoginTrigger::Requested => {
+                backoff.refused_at.saturating_add(duration_to_millis(REQUESTED_LOGIN_RETRY_DELAY))
+            }
         };
         // If the clock was set back to a time before the refusal, the backoff is ignored.
         if earliest > now && backoff.refused_at <= now {
@@ -56,7 +60,7 @@ impl Store {
              WHERE node_id = $3 AND refused_at = $4 AND retry_at = $5",
         )
         .bind(now)
-        .bind(now.saturating_add(duration_to_millis(compute_retry_delay(backoff.refusals))))
+        .bind(now.saturating_add(duration_to_millis(compute_login_retry_delay(backoff.refusals))))
         .bind(node.as_str())
         .bind(backoff.refused_at)
         .bind(backoff.retry_at)
@@ -93,7 +97,7 @@ impl Store {
         .bind(i64::from(after))
         .bind(failure.detail.chars().take(MAX_REFUSAL_REASON_LEN).collect::<String>())
         .bind(now)
-        .bind(now.saturating_add(duration_to_millis(compute_retry_delay(after))))
+        .bind(now.saturating_add(duration_to_millis(compute_login_retry_delay(after))))
         .execute(&self.database)
         .await
         .map_err(StoreError::database_error("record a refused login"))?;

@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 
 use super::policy_limits::check_policy_limits;
 use super::projects::check_domain_exists;
-use super::revocation::{AffectedUsers, revoke_tokens};
+use super::revocation::{AffectedUserSet, revoke_tokens};
 use super::row_mapping::parse_column;
 use crate::database::{Executor, Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
@@ -57,9 +57,9 @@ impl Store {
         let id: PolicyId = parse_column(row, "id")?;
         // A shorter document is accepted even if the limits are still exceeded.
         if before.is_some_and(|before| before.len() < document.len()) {
-            check_policy_limits(tx.transaction(), self.policy_limits, AffectedUsers::Policy(&id)).await?;
+            check_policy_limits(tx.transaction(), self.policy_limits, AffectedUserSet::Policy(&id)).await?;
         }
-        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::Policy(&id), self.clock.unix_seconds()).await?;
+        let tokens = revoke_tokens(tx.transaction(), AffectedUserSet::Policy(&id), self.clock.unix_seconds()).await?;
         let sha256 = hex::encode(Sha256::digest(document.as_bytes()));
         let event = AuditEvent {
             domain_id: Some(domain.clone()),

@@ -3,7 +3,7 @@
 use clew_model::GroupId;
 use sqlx::AssertSqlSafe;
 
-use super::revocation::AffectedUsers;
+use super::revocation::AffectedUserSet;
 use crate::database::{Transaction, query};
 use crate::error::StoreError;
 use crate::policies::PolicyLimits;
@@ -13,12 +13,12 @@ use crate::policies::PolicyLimits;
 pub(super) async fn check_policy_limits(
     transaction: &mut Transaction,
     limits: PolicyLimits,
-    affected: AffectedUsers<'_>,
+    affected: AffectedUserSet<'_>,
 ) -> Result<(), StoreError> {
-    if let AffectedUsers::Group(group) = affected {
+    if let AffectedUserSet::Group(group) = affected {
         check_group_policy_limits(transaction, limits, group).await?;
     }
-    let (users, id) = affected.user_id_query();
+    let (users, id) = affected.affected_user_ids_sql();
     // `$2` is the id of the user, group or policy.
     let statement = format!(
         "WITH reached (user_id) AS ({users}), grants (user_id, policy_id) AS ( \
@@ -29,7 +29,7 @@ pub(super) async fn check_policy_limits(
          FROM grants g JOIN users u ON u.id = g.user_id LEFT JOIN policies p ON p.id = g.policy_id \
          GROUP BY u.id, u.name HAVING COUNT(*) > $1 OR COALESCE(SUM(octet_length(p.document)), 0) > $3 ORDER BY u.name LIMIT 1"
     );
-    reject_exceeded_limits(transaction, limits, statement, id).await
+    reject_exceeded_policy_limits(transaction, limits, statement, id).await
 }
 
 async fn check_group_policy_limits(
@@ -40,10 +40,10 @@ async fn check_group_policy_limits(
     let statement = "SELECT g.name, COUNT(*) AS policies, CAST(COALESCE(SUM(octet_length(p.document)), 0) AS BIGINT) AS bytes \
          FROM attachments a JOIN user_groups g ON g.id = a.group_id LEFT JOIN policies p ON p.id = a.policy_id WHERE g.id = $2 \
          GROUP BY g.id, g.name HAVING COUNT(*) > $1 OR COALESCE(SUM(octet_length(p.document)), 0) > $3";
-    reject_exceeded_limits(transaction, limits, statement.to_owned(), group.as_str()).await
+    reject_exceeded_policy_limits(transaction, limits, statement.to_owned(), group.as_str()).await
 }
 
-async fn reject_exceeded_limits(
+async fn reject_exceeded_policy_limits(
     transaction: &mut Transaction,
     limits: PolicyLimits,
     statement: String,

@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::row_mapping::parse_column;
-use crate::database::{Row, Transaction, convert_insert_error, query, query_scalar};
+use crate::database::{Row, Transaction, insert_error_mapper, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::tenants::{Domain, Project, ProjectChange};
@@ -143,7 +143,7 @@ pub(super) async fn insert_domain(transaction: &mut Transaction, name: &str, now
         .bind(now)
         .execute(transaction)
         .await
-        .map_err(convert_insert_error("create a domain", "a domain", name))?;
+        .map_err(insert_error_mapper("create a domain", "a domain", name))?;
     Ok(id)
 }
 
@@ -163,7 +163,7 @@ pub(super) async fn insert_project(
         .bind(now)
         .execute(transaction)
         .await
-        .map_err(convert_insert_error("create a project", "a project", name))?;
+        .map_err(insert_error_mapper("create a project", "a project", name))?;
     Ok(id)
 }
 

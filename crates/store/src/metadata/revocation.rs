@@ -8,7 +8,7 @@ use crate::error::StoreError;
 
 /// Users whose permissions are affected by a change.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum AffectedUsers<'a> {
+pub(super) enum AffectedUserSet<'a> {
     /// A single user.
     User(&'a UserId),
     /// All members of a group.
@@ -17,9 +17,9 @@ pub(super) enum AffectedUsers<'a> {
     Policy(&'a PolicyId),
 }
 
-impl AffectedUsers<'_> {
+impl AffectedUserSet<'_> {
     /// Returns an SQL query that selects the ids of the affected users and the value of its parameter `$2`.
-    pub(super) fn user_id_query(&self) -> (&'static str, &str) {
+    pub(super) fn affected_user_ids_sql(&self) -> (&'static str, &str) {
         match self {
             Self::User(id) => ("SELECT $2", id.as_str()),
             Self::Group(id) => ("SELECT user_id FROM members WHERE group_id = $2", id.as_str()),
@@ -35,10 +35,10 @@ impl AffectedUsers<'_> {
 /// Revokes the affected users' valid tokens. Returns the number of revoked tokens.
 pub(super) async fn revoke_tokens(
     transaction: &mut Transaction,
-    affected: AffectedUsers<'_>,
+    affected: AffectedUserSet<'_>,
     now: i64,
 ) -> Result<u64, StoreError> {
-    let (users, id) = affected.user_id_query();
+    let (users, id) = affected.affected_user_ids_sql();
     let statement = format!(
         "UPDATE tokens SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND user_id IN ({users})"
     );

@@ -5,8 +5,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::audit::{self, AuditKeys};
-use super::bootstrap::{CANARY_ASSOCIATED_DATA, CANARY_SETTING, CANARY_TEXT_WITH_AUDIT};
+use super::audit::{self, AuditMacKeys};
+use super::bootstrap::{CANARY_ASSOCIATED_DATA, CANARY_SETTING, CANARY_WITH_AUDIT_LOG};
 use super::{read_setting, write_setting};
 use crate::database::{Transaction, query};
 use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING};
@@ -57,13 +57,13 @@ impl Store {
         for (table, column) in SEALED_COLUMNS {
             self.reseal_column(transaction, sealer, (table, column), &mut summary).await?;
         }
-        let mut audit_keys = AuditKeys::load_audit_keys(transaction, &self.sealer, &self.keys).await?;
-        audit::rotate_chain_key(transaction, &mut audit_keys, keys).await?;
-        audit_keys.save_previous_keys(transaction, sealer).await?;
+        let mut audit_keys = AuditMacKeys::load_audit_mac_keys(transaction, &self.sealer, &self.keys).await?;
+        audit::rotate_chain_mac_key(transaction, &mut audit_keys, keys).await?;
+        audit_keys.save_previous_mac_keys(transaction, sealer).await?;
         write_setting(
             transaction,
             CANARY_SETTING,
-            &sealer.seal(CANARY_ASSOCIATED_DATA, &SecretString::from(CANARY_TEXT_WITH_AUDIT))?,
+            &sealer.seal(CANARY_ASSOCIATED_DATA, &SecretString::from(CANARY_WITH_AUDIT_LOG))?,
         )
         .await?;
         write_setting(transaction, MASTER_KEY_ID_SETTING, &keys.id).await?;

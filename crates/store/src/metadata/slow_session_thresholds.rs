@@ -1,7 +1,7 @@
 //! Queries for the instances' slow-session thresholds.
 //! A session is slow if it exceeds the threshold of its instance (spec section 2.9).
 
-use clew_model::{AuditEvent, InstanceId, Origin, ProjectId, SlowThreshold};
+use clew_model::{AuditEvent, InstanceId, Origin, ProjectId, SlowSessionThreshold};
 use serde_json::json;
 
 use super::projects::find_project_domain_id;
@@ -12,13 +12,16 @@ use crate::store::Store;
 
 impl Store {
     /// Returns an instance's slow-session threshold, or `None` if no threshold is set.
-    pub async fn find_slow_session_threshold(&self, id: &InstanceId) -> Result<Option<SlowThreshold>, StoreError> {
+    pub async fn find_slow_session_threshold(
+        &self,
+        id: &InstanceId,
+    ) -> Result<Option<SlowSessionThreshold>, StoreError> {
         let seconds: Option<Option<i64>> = query_scalar("SELECT slow_threshold FROM instances WHERE id = $1")
             .bind(id.as_str())
             .fetch_optional(&self.database)
             .await
             .map_err(StoreError::database_error("read a slow-session threshold"))?;
-        Ok(seconds.flatten().and_then(SlowThreshold::new))
+        Ok(seconds.flatten().and_then(SlowSessionThreshold::new))
     }
 
     /// Sets the slow-session threshold for several instances. Ignores duplicate ids.
@@ -29,7 +32,7 @@ impl Store {
         by: &Origin,
         project: &ProjectId,
         instances: &[InstanceId],
-        threshold: SlowThreshold,
+        threshold: SlowSessionThreshold,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin_audited_transaction("set a slow-session threshold").await?;
         let domain = find_project_domain_id(tx.transaction(), project).await?;

@@ -18,7 +18,7 @@ use crate::error::StoreError;
 use crate::serving_lock::ServingLock;
 use crate::store::Store;
 use crate::tasks::{CollectionTask, NewCollectionTask, ResultRecord};
-use writes::{EndTaskWrite, QueueTaskWrite, ReleaseTaskWrite, RenewLeaseWrite};
+use writes::{CompleteTask, EnqueueTask, ReleaseTask, RenewTaskLease};
 
 /// Selects a node's newest tasks.
 const SELECT_TASKS_BY_NODE: &str = "SELECT * FROM tasks WHERE project_id = $1 AND instance_id = $2 AND node_id = $3 \
@@ -27,14 +27,14 @@ const SELECT_TASK_BY_ID: &str = "SELECT * FROM tasks WHERE request_id = $1";
 /// Selects the number of tasks per status. Database triggers maintain these counts.
 const SELECT_TASK_COUNTS: &str = "SELECT status, count FROM task_counts";
 /// Deletes the tasks that finished before a given time.
-const DELETE_ENDED_TASKS: &str = "DELETE FROM tasks WHERE ended_at < $1 RETURNING result_name";
+const DELETE_TASKS_ENDED_BEFORE: &str = "DELETE FROM tasks WHERE ended_at < $1 RETURNING result_name";
 
 impl Store {
     /// Enqueues a task. Fails with [`StoreError::QueueFull`] if the node already has `queue_limit` queued tasks.
-    pub async fn insert_task(&self, task: &NewCollectionTask, queue_limit: u32) -> Result<(), StoreError> {
+    pub async fn enqueue_task(&self, task: &NewCollectionTask, queue_limit: u32) -> Result<(), StoreError> {
         let selection = serde_json::to_string(&task.selection).map_err(StoreError::damaged_value_error("selection"))?;
         let now = self.clock.unix_millis();
-        if self.execute_grouped_write(QueueTaskWrite { task: task.clone(), selection, now, queue_limit }).await? {
+        if self.execute_batched_write(EnqueueTask { task: task.clone(), selection, now, queue_limit }).await? {
             return Ok(());
         }
         Err(StoreError::QueueFull { node: task.node_id.clone(), limit: queue_limit })
@@ -44,7 +44,7 @@ impl Store {
     /// Also returns false if the lease has expired, because another task for the node may have started.
     pub async fn renew_lease(&self, id: &RequestId, fence: i64, lease: Duration) -> Result<bool, StoreError> {
         let now = self.clock.unix_millis();
-        self.execute_grouped_write(RenewLeaseWrite {
+        self.execute_batched_write(RenewTaskLease {
             id: id.clone(),
             fence,
             now,
@@ -54,21 +54,21 @@ impl Store {
     }
 
     /// Completes a task. Returns false without changing it if another worker holds the task or the task has finished.
-    pub async fn end_task(&self, id: &RequestId, fence: i64, outcome: &TaskOutcome) -> Result<bool, StoreError> {
+    pub async fn complete_task(&self, id: &RequestId, fence: i64, outcome: &TaskOutcome) -> Result<bool, StoreError> {
         let now = self.clock.unix_millis();
-        self.execute_grouped_write(EndTaskWrite { id: id.clone(), fence, outcome: outcome.clone(), now }).await
+        self.execute_batched_write(CompleteTask { id: id.clone(), fence, outcome: outcome.clone(), now }).await
     }
 
     /// Returns a task to the queue without counting the attempt.
     /// Returns false if another worker holds the task or the task has finished.
     pub async fn release_task(&self, id: &RequestId, fence: i64) -> Result<bool, StoreError> {
-        self.execute_grouped_write(ReleaseTaskWrite { id: id.clone(), fence }).await
+        self.execute_batched_write(ReleaseTask { id: id.clone(), fence }).await
     }
 
     /// Expires all leases for tasks and intelligent kills. Returns the number of expired leases.
     /// The serving lock proves that no other process serves the data directory, so the leases have no holders.
     /// Does nothing if the database is shared, because workers on other servers may be running.
-    pub async fn end_all_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
+    pub async fn expire_all_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         let mut count = 0;
         if self.database.is_shared() {
             return Ok(count);
@@ -98,7 +98,7 @@ impl Store {
     }
 
     /// Returns up to `limit` tasks for a node, newest first.
-    pub async fn list_tasks_of_node(
+    pub async fn list_node_tasks(
         &self,
         project: &ProjectId,
         instance: &InstanceId,
@@ -161,7 +161,7 @@ impl Store {
         let failed = StoreError::database_error("remove old collections");
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         let names: Vec<Option<String>> =
-            query_scalar(DELETE_ENDED_TASKS).bind(cutoff).fetch_all(&mut transaction).await.map_err(&failed)?;
+            query_scalar(DELETE_TASKS_ENDED_BEFORE).bind(cutoff).fetch_all(&mut transaction).await.map_err(&failed)?;
         transaction.commit().await.map_err(failed)?;
         Ok(names.into_iter().flatten().collect())
     }

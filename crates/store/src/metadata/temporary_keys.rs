@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::row_mapping::{parse_column, read_hash_column};
 use super::users::require_user;
-use crate::credentials::{AccessKey, IssuingCredentials, NewTemporaryKey, TemporaryKeyValidity};
-use crate::database::{Transaction, convert_insert_error, query, query_scalar};
+use crate::credentials::{AccessKey, IssuingCredential, NewTemporaryKey, TemporaryKeyValidity};
+use crate::database::{Transaction, insert_error_mapper, query, query_scalar};
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
@@ -23,8 +23,8 @@ impl Store {
         let now = self.clock.unix_seconds();
         check_issuing_credentials(tx.transaction(), &new.issued_for, now).await?;
         let token = match &new.issued_for {
-            IssuingCredentials::Token(hash) => Some(hash.as_slice()),
-            IssuingCredentials::Key(_) | IssuingCredentials::CommandLine => None,
+            IssuingCredential::Token(hash) => Some(hash.as_slice()),
+            IssuingCredential::Key(_) | IssuingCredential::CommandLine => None,
         };
         query(
             "INSERT INTO temporary_keys (id, user_id, secret, token_hash, created_at, expires_at, issued_for) \
@@ -39,7 +39,7 @@ impl Store {
         .bind(token)
         .execute(tx.transaction())
         .await
-        .map_err(convert_insert_error("create a temporary access key", "an access key", new.id.as_str()))?;
+        .map_err(insert_error_mapper("create a temporary access key", "an access key", new.id.as_str()))?;
         let event = AuditEvent {
             domain_id: Some(user.domain_id),
             detail: json!({ "user": user.name, "user_id": user.id, "expires_at": new.expires_at }),
@@ -83,24 +83,24 @@ impl Store {
 /// The caller must run this check in the transaction that inserts the temporary key.
 async fn check_issuing_credentials(
     transaction: &mut Transaction,
-    source: &IssuingCredentials,
+    source: &IssuingCredential,
     now: i64,
 ) -> Result<(), StoreError> {
     let valid: i64 = match source {
-        IssuingCredentials::Token(hash) => {
+        IssuingCredential::Token(hash) => {
             query_scalar("SELECT COUNT(*) FROM tokens WHERE hash = $1 AND revoked_at IS NULL AND expires_at > $2")
                 .bind(hash.as_slice())
                 .bind(now)
                 .fetch_one(transaction)
                 .await
         }
-        IssuingCredentials::Key(id) => {
+        IssuingCredential::Key(id) => {
             query_scalar("SELECT COUNT(*) FROM access_keys WHERE id = $1 AND enabled")
                 .bind(id.as_str())
                 .fetch_one(transaction)
                 .await
         }
-        IssuingCredentials::CommandLine => Ok(1),
+        IssuingCredential::CommandLine => Ok(1),
     }
     .map_err(StoreError::database_error("check the credentials of a temporary access key"))?;
     if valid > 0 { Ok(()) } else { Err(StoreError::IssuingCredentialsRevoked) }

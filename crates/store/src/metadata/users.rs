@@ -5,9 +5,9 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::projects::check_domain_exists;
-use super::revocation::{AffectedUsers, revoke_temporary_keys, revoke_tokens};
+use super::revocation::{AffectedUserSet, revoke_temporary_keys, revoke_tokens};
 use super::row_mapping::parse_column;
-use crate::database::{Executor, Row, Transaction, convert_insert_error, query, query_scalar};
+use crate::database::{Executor, Row, Transaction, insert_error_mapper, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::users::{NewUser, User, UserChange};
@@ -54,7 +54,7 @@ impl Store {
         let (mut tokens, mut keys) = (0, 0);
         let locked_out = update.password_hash.is_some() || update.enabled == Some(false);
         if locked_out || update.administrator.is_some_and(|administrator| administrator != before.administrator) {
-            tokens = revoke_tokens(tx.transaction(), AffectedUsers::User(id), now).await?;
+            tokens = revoke_tokens(tx.transaction(), AffectedUserSet::User(id), now).await?;
         }
         if locked_out {
             keys = revoke_temporary_keys(tx.transaction(), id, now).await?;
@@ -139,7 +139,7 @@ pub(super) async fn insert_user(
     .bind(now)
     .execute(transaction)
     .await
-    .map_err(convert_insert_error("create a user", "a user", &new.name))?;
+    .map_err(insert_error_mapper("create a user", "a user", &new.name))?;
     Ok(id)
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clew_model::{FailureKind, Zone};
 
-use super::group_commit::GroupedWrite;
+use super::group_commit::BatchedWrite;
 use super::row_mapping::duration_to_millis;
 use crate::database::{Transaction, query, query_two_columns};
 use crate::error::StoreError;
@@ -41,7 +41,7 @@ impl Store {
     /// Records a worker heartbeat for the zones of this process. The next heartbeat is due within 20 seconds.
     pub async fn record_heartbeat(&self, name: &str) -> Result<(), StoreError> {
         let now = self.clock.unix_millis();
-        self.execute_grouped_write(RecordHeartbeatWrite {
+        self.execute_batched_write(RecordWorkerHeartbeat {
             name: name.to_owned(),
             zones: self.reachable_zones_json(),
             now,
@@ -124,13 +124,13 @@ pub(super) fn parse_zone_name(name: &str) -> Result<Option<Zone>, StoreError> {
     if name.is_empty() { Ok(None) } else { name.parse().map(Some).map_err(StoreError::damaged_value_error("zone")) }
 }
 
-struct RecordHeartbeatWrite {
+struct RecordWorkerHeartbeat {
     name: String,
     zones: String,
     now: i64,
 }
 
-impl GroupedWrite for RecordHeartbeatWrite {
+impl BatchedWrite for RecordWorkerHeartbeat {
     type Output = ();
     const ERROR_CONTEXT: &'static str = "record the heartbeat of a worker";
 

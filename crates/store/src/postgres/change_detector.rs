@@ -10,7 +10,7 @@ use crate::error::StoreError;
 /// Reads the current transaction snapshot and the version counters, which triggers increment.
 /// A transaction snapshot lists the transactions that are not visible yet, so equal snapshots show the same data.
 /// See "Snapshot Components" in <https://www.postgresql.org/docs/15/functions-info.html>.
-const SNAPSHOT_QUERY: &str = "SELECT pg_current_snapshot()::text, version, failures FROM access_version";
+const SELECT_TRANSACTION_SNAPSHOT: &str = "SELECT pg_current_snapshot()::text, version, failures FROM access_version";
 
 /// Queries the data version over a dedicated connection to avoid waiting for the connection pool.
 pub(crate) struct ChangeDetector {
@@ -43,7 +43,7 @@ impl ChangeDetector {
             none => none.insert(self.options.connect().await?),
         };
         let (snapshot, access, failures): (String, i64, i64) =
-            sqlx::query_as(SNAPSHOT_QUERY).fetch_one(connection).await?;
+            sqlx::query_as(SELECT_TRANSACTION_SNAPSHOT).fetch_one(connection).await?;
         if let Some((_, version)) = self.last.as_ref().filter(|(last, _)| *last == snapshot) {
             return Ok(*version);
         }

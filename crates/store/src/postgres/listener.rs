@@ -7,7 +7,7 @@ use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{ACQUIRE_TIMEOUT, PostgresDatabase};
+use super::{CONNECTION_ACQUIRE_TIMEOUT, PostgresDatabase};
 use crate::store_event::StoreEvent;
 
 /// `LISTEN` channel for the notifications sent by the triggers in `0002_notices.sql`.
@@ -48,7 +48,7 @@ impl Listener {
             match &mut self.state {
                 ListenerState::Disconnected { retry_at } => {
                     sleep_until(*retry_at).await;
-                    let connected = timeout(ACQUIRE_TIMEOUT, connect_listener(&self.options)).await;
+                    let connected = timeout(CONNECTION_ACQUIRE_TIMEOUT, connect_listener(&self.options)).await;
                     if let Ok(Ok(connection)) = connected {
                         let connection = Box::new(connection);
                         self.state = ListenerState::Connected { connection, last_activity: Instant::now() };
@@ -83,7 +83,7 @@ impl Listener {
 
 async fn connect_listener(options: &PgConnectOptions) -> Result<PgListener, sqlx::Error> {
     let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
-    let pool = pool.acquire_timeout(ACQUIRE_TIMEOUT);
+    let pool = pool.acquire_timeout(CONNECTION_ACQUIRE_TIMEOUT);
     let mut listener = PgListener::connect_with(&pool.connect_lazy_with(options.clone())).await?;
     // `next_event` reports the disconnection, and its caller polls until the connection is restored.
     listener.eager_reconnect(false);

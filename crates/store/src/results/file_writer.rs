@@ -13,7 +13,7 @@ use crate::error::StoreError;
 use crate::fsync::sync_directory;
 
 /// Suffix of temporary files.
-const TEMPORARY_SUFFIX: &str = ".tmp";
+const TEMPORARY_FILE_SUFFIX: &str = ".tmp";
 
 /// Writer for a new result file. Dropping the writer before [`FileWriter::publish`] removes the temporary file.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) struct FileWriter {
 impl FileWriter {
     pub(super) fn create(folder: Arc<Path>, name: String) -> io::Result<Self> {
         let temporary =
-            tempfile::Builder::new().prefix(&format!(".{name}.")).suffix(TEMPORARY_SUFFIX).tempfile_in(&folder)?;
+            tempfile::Builder::new().prefix(&format!(".{name}.")).suffix(TEMPORARY_FILE_SUFFIX).tempfile_in(&folder)?;
         Ok(Self { folder, name, temporary, hash: Sha256::new(), bytes: 0 })
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use clew_model::RequestId;
 
 use super::file_writer::FileWriter;
-use super::integrity::VerifiedFiles;
+use super::integrity::VerifiedFileCache;
 use super::is_valid_name;
 use crate::error::StoreError;
 use crate::tasks::ResultRecord;
@@ -19,7 +19,7 @@ use crate::tasks::ResultRecord;
 #[derive(Debug, Clone)]
 pub(super) struct ResultFiles {
     folder: Arc<Path>,
-    verified: Arc<VerifiedFiles>,
+    verified: Arc<VerifiedFileCache>,
 }
 
 impl ResultFiles {

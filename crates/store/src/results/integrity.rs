@@ -16,17 +16,17 @@ use crate::tasks::ResultRecord;
 const MAX_VERIFIED_FILES: usize = 4096;
 
 /// Coarsest supported file timestamp resolution. Two changes within this interval may have equal timestamps.
-const TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
+const FILE_TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
 
 /// Identity of a file version: inode and length, and mtime and ctime in nanoseconds.
 type FileIdentity = (u64, u64, i64, i64);
 
 #[derive(Debug, Default)]
-pub(super) struct VerifiedFiles {
+pub(super) struct VerifiedFileCache {
     verified: Mutex<HashMap<String, FileIdentity>>,
 }
 
-impl VerifiedFiles {
+impl VerifiedFileCache {
     /// Verifies a result file's length and hash and rewinds the file.
     /// `now` must not be later than the current time.
     pub(super) fn verify_file(&self, file: &File, result: &ResultRecord, now: SystemTime) -> Result<(), StoreError> {
@@ -77,7 +77,7 @@ impl VerifiedFiles {
 /// `changed` is the time of the last file change, as a Unix timestamp in nanoseconds.
 fn is_later_change_detectable(changed: i64, now: SystemTime) -> bool {
     let changed = UNIX_EPOCH.checked_add(Duration::from_nanos(changed.unsigned_abs()));
-    changed.is_some_and(|changed| now.duration_since(changed).is_ok_and(|since| since > TIMESTAMP_RESOLUTION))
+    changed.is_some_and(|changed| now.duration_since(changed).is_ok_and(|since| since > FILE_TIMESTAMP_RESOLUTION))
 }
 
 fn hash_file(mut file: &File) -> io::Result<String> {
@@ -116,9 +116,9 @@ mod tests {
         let sha256 = hex::encode(Sha256::digest(b"abc"));
         let right = ResultRecord { name: "a".into(), rows: 1, bytes: 3, sha256 };
         let wrong = ResultRecord { sha256: "00".repeat(32), ..right.clone() };
-        let verified = VerifiedFiles::default();
+        let verified = VerifiedFileCache::default();
         let open = || File::open(file.path()).unwrap();
-        let (now, later) = (SystemTime::now(), SystemTime::now() + 2 * TIMESTAMP_RESOLUTION);
+        let (now, later) = (SystemTime::now(), SystemTime::now() + 2 * FILE_TIMESTAMP_RESOLUTION);
         verified.verify_file(&open(), &right, now).unwrap();
         assert!(verified.verify_file(&open(), &wrong, later).is_err(), "cached too early");
         let opened = open();
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn every_part_of_the_identity_is_compared() {
-        let verified = VerifiedFiles::default();
+        let verified = VerifiedFileCache::default();
         verified.mark_verified("a", (1, 2, 3, 4));
         assert!(verified.is_verified("a", (1, 2, 3, 4)));
         for (name, identity) in [("b", (1, 2, 3, 4)), ("a", (9, 2, 3, 4)), ("a", (1, 2, 9, 4)), ("a", (1, 2, 3, 9))] {

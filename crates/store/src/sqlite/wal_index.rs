@@ -11,12 +11,12 @@ use std::path::Path;
 
 /// Header length in bytes. The WAL index file contains two copies of the header.
 /// The two copies of the header are equal unless SQLite is writing the header.
-const HEADER_LEN: usize = 48;
+const WAL_INDEX_HEADER_LEN: usize = 48;
 /// Expected first bytes of the header, which contain the format version. Other versions are not supported.
-const FORMAT_VERSION_BYTES: [u8; 4] = 3_007_000_u32.to_ne_bytes();
+const FORMAT_VERSION_PREFIX: [u8; 4] = 3_007_000_u32.to_ne_bytes();
 
 /// Bytes of a complete header.
-pub(crate) type WalHeader = [u8; HEADER_LEN];
+pub(crate) type WalHeader = [u8; WAL_INDEX_HEADER_LEN];
 
 /// WAL index file of an open database. SQLite removes it when the last connection is closed.
 #[derive(Debug, Clone, Copy)]
@@ -36,9 +36,9 @@ impl WalIndex {
 
     /// Reads the header. Returns `None` if SQLite is writing the header.
     pub(crate) fn read_header(self) -> Option<WalHeader> {
-        let mut copies = [[0; HEADER_LEN]; 2];
+        let mut copies = [[0; WAL_INDEX_HEADER_LEN]; 2];
         self.0.read_exact_at(copies.as_flattened_mut(), 0).ok()?;
         let [first, second] = copies;
-        (first == second && first.starts_with(&FORMAT_VERSION_BYTES)).then_some(first)
+        (first == second && first.starts_with(&FORMAT_VERSION_PREFIX)).then_some(first)
     }
 }

@@ -21,7 +21,7 @@ async fn next(notices: &mut StoreEventReceiver) -> StoreEvent {
 impl Fixture {
     async fn queue_any_task(&self) -> RequestId {
         let task = self.new_task(&NodeId::generate());
-        self.store.insert_task(&task, 9).await.unwrap();
+        self.store.enqueue_task(&task, 9).await.unwrap();
         task.request_id
     }
 }
@@ -41,7 +41,7 @@ async fn changes_of_another_process_are_notified() {
     assert_eq!(next(&mut notices).await, StoreEvent::TaskQueued, "claims and renewals are not notified");
     let claimed = claim(&fixture.store, LEASE, 1).await.unwrap().unwrap();
     let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
-    fixture.store.end_task(&id, claimed.fence, &failed).await.unwrap();
+    fixture.store.complete_task(&id, claimed.fence, &failed).await.unwrap();
     assert_eq!(next(&mut notices).await, StoreEvent::TaskEnded(id.clone()));
     assert!(other.find_task(&id).await.unwrap().unwrap().status.is_final(), "the end is visible when it is notified");
 
@@ -56,7 +56,7 @@ async fn changes_of_another_process_are_notified() {
         instance_id: InstanceId::generate(),
         node_id: NodeId::generate(),
     };
-    fixture.store.insert_intelligent_kill(&kill, 9).await.unwrap();
+    fixture.store.enqueue_intelligent_kill(&kill, 9).await.unwrap();
     assert_eq!(next(&mut notices).await, StoreEvent::IntelligentKillQueued);
     // Removal by retention sends no notification.
     fixture.store.remove_tasks_ended_before(i64::MAX).await.unwrap();

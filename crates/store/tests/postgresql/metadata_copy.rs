@@ -139,7 +139,7 @@ async fn copy_preserves_order_and_replaces_nul_characters() {
             masked: number % 2 == 0,
         };
         ids.push(task.request_id.to_string());
-        metadata_copy.store.insert_task(&task, 9).await.unwrap();
+        metadata_copy.store.enqueue_task(&task, 9).await.unwrap();
     }
     let domain = project.domain_id;
     metadata_copy.store.create_group(&origin(), &domain, "a\0b", "").await.unwrap();

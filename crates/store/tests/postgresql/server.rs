@@ -79,7 +79,7 @@ async fn store_uses_the_clock_of_the_database() {
         selection: SessionSelection::default(),
         masked: false,
     };
-    store.insert_task(&task, 9).await.unwrap();
+    store.enqueue_task(&task, 9).await.unwrap();
     let ours = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
     let created_at = store.find_task(&task.request_id).await.unwrap().unwrap().created_at;
     assert!((created_at - ours - hour).abs() < hour / 2, "{created_at} {ours}");

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use clew_model::{
     AccessKeyId, Actor, Failure, FailureKind, InstanceFilter, KillCriteria, NewInstance, NewNode, NodeRole, Origin,
-    Pagination, RequestId, SessionSelection, SlowThreshold, Tag, TaskOutcome, TaskStatus, UserId,
+    Pagination, RequestId, SessionSelection, SlowSessionThreshold, Tag, TaskOutcome, TaskStatus, UserId,
 };
 use clew_store::{
-    ClaimRequest, Grantee, InitialIds, IntelligentKillFilter, IssuingCredentials, KillFilter, KillSource,
+    ClaimRequest, Grantee, InitialIds, IntelligentKillFilter, IssuingCredential, KillFilter, KillSource,
     NewCollectionTask, NewIntelligentKill, NewKill, NewKillTask, NewTemporaryKey, NewToken, NewUser, PolicyRef,
     RecordedKillOutcome, Store, TokenOrigin,
 };
@@ -57,11 +57,11 @@ pub(crate) async fn fill(store: &Store, initial_ids: &InitialIds) {
         ],
     };
     let instance = store.add_instance(&origin(), instance).await.unwrap().id;
-    let seven = SlowThreshold::new(7).unwrap();
+    let seven = SlowSessionThreshold::new(7).unwrap();
     store.set_slow_session_threshold(&origin(), project, std::slice::from_ref(&instance), seven).await.unwrap();
     fill_tasks(store, initial_ids).await;
 
-    assert!(store.set_kill_switch(&origin(), project, &instance, true).await.unwrap());
+    assert!(store.set_kill_tasks_enabled(&origin(), project, &instance, true).await.unwrap());
     let criteria = KillCriteria { user: Some("app".into()), ..KillCriteria::with_min_seconds(7) };
     let kill_task = NewKillTask { criteria, masked: true, duration: None, audit_detail: json!({ "time": 7 }) };
     store.add_kill_task(&origin(), project, &instance, &kill_task).await.unwrap().unwrap();
@@ -94,7 +94,7 @@ async fn fill_identities(store: &Store, initial_ids: &InitialIds) -> UserId {
         secret: SecretString::from("secret of the temporary key"),
         token_hash: [7; 32],
         expires_at: FAR_FUTURE,
-        issued_for: IssuingCredentials::CommandLine,
+        issued_for: IssuingCredential::CommandLine,
     };
     store.create_temporary_key(&origin(), &temporary).await.unwrap();
     for (hash, scope_project) in TOKENS.into_iter().zip([None, Some(initial_ids.project_id.clone())]) {
@@ -131,13 +131,13 @@ async fn fill_tasks(store: &Store, initial_ids: &InitialIds) {
         TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer")),
     );
     for (id, outcome) in [(3, Some(failed)), (2, Some(finished)), (1, None)] {
-        store.insert_task(&task(initial_ids, TASKS[id]), 9).await.unwrap();
+        store.enqueue_task(&task(initial_ids, TASKS[id]), 9).await.unwrap();
         let claimed = store.claim_tasks(claim()).await.unwrap().tasks.remove(0);
         if let Some(outcome) = outcome {
-            assert!(store.end_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
+            assert!(store.complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
         }
     }
-    store.insert_task(&task(initial_ids, TASKS[0]), 9).await.unwrap();
+    store.enqueue_task(&task(initial_ids, TASKS[0]), 9).await.unwrap();
 }
 
 fn task(initial_ids: &InitialIds, id: &str) -> NewCollectionTask {
@@ -182,11 +182,11 @@ async fn fill_kills(store: &Store, initial_ids: &InitialIds, ada: &UserId) {
         instance_id: INSTANCE.parse().unwrap(),
         node_id: NODES[0].parse().unwrap(),
     };
-    let id = store.insert_intelligent_kill(&intelligent, 9).await.unwrap();
+    let id = store.enqueue_intelligent_kill(&intelligent, 9).await.unwrap();
     let minute = Duration::from_mins(1);
     assert_eq!(store.claim_intelligent_kill(minute, minute).await.unwrap().unwrap().id, id);
     assert!(store.finish_intelligent_kill(id, Some("no node"), 0).await.unwrap());
-    store.insert_intelligent_kill(&intelligent, 9).await.unwrap();
+    store.enqueue_intelligent_kill(&intelligent, 9).await.unwrap();
 }
 
 /// Verifies the rows without changing them.
@@ -232,7 +232,7 @@ pub(crate) async fn verify(store: &Store) {
         assert_eq!((node.role, &*node.url.address()), (role, address));
         assert_eq!(node.url.password.unwrap().expose_secret(), password);
     }
-    assert_eq!(store.find_slow_session_threshold(&instance.id).await.unwrap(), SlowThreshold::new(7));
+    assert_eq!(store.find_slow_session_threshold(&instance.id).await.unwrap(), SlowSessionThreshold::new(7));
     verify_tasks_and_kills(store).await;
     assert!(store.find_lockout_end("user:nobody").await.is_ok());
     let audit = store.verify_audit(&[]).await.unwrap();
@@ -253,7 +253,7 @@ async fn verify_tasks_and_kills(store: &Store) {
     }
     let counts = store.count_tasks_by_status().await.unwrap();
     assert_eq!(counts, statuses.map(|status| (status, 1)).to_vec());
-    assert!(store.is_kill_switch_on(&instance).await.unwrap());
+    assert!(store.are_kill_tasks_enabled(&instance).await.unwrap());
     let kill_task = store.list_kill_tasks(&instance).await.unwrap().remove(0);
     assert_eq!((kill_task.masked, kill_task.criteria.user.as_deref()), (true, Some("app")));
     let (killed, count) = store.list_kills(&KillFilter::for_instance(instance), ALL_ROWS).await.unwrap();
@@ -274,9 +274,9 @@ pub(crate) async fn use_after_restore(store: &Store) {
     let initial_ids = InitialIds { domain_id: domain.id.clone(), project_id: project.id, user_id: admin.id };
     let claimed = store.claim_tasks(claim()).await.unwrap().tasks.remove(0);
     let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
-    assert!(store.end_task(&claimed.task.request_id, claimed.fence, &failed).await.unwrap());
+    assert!(store.complete_task(&claimed.task.request_id, claimed.fence, &failed).await.unwrap());
     store
-        .insert_task(&task(&initial_ids, "realtime_session-00000000-0000-4000-8000-000000000004-98e4"), 9)
+        .enqueue_task(&task(&initial_ids, "realtime_session-00000000-0000-4000-8000-000000000004-98e4"), 9)
         .await
         .unwrap();
     let ids = store.insert_kills(&[kill(&initial_ids, 9)]).await.unwrap();

@@ -74,7 +74,9 @@ async fn recorded_events_are_read_back_unchanged() {
     let minimal_event =
         AuditEvent { detail: serde_json::Value::Null, ..AuditEvent::new_success(&anonymous, "CreateToken", "") };
     fixture.advance_clock(7);
-    for event in [&event, &minimal_event, &AuditEvent::new_success(&Origin::for_clew(), "PruneResults", "results")] {
+    for event in
+        [&event, &minimal_event, &AuditEvent::new_success(&Origin::for_internal_operation(), "PruneResults", "results")]
+    {
         fixture.store.append_audit_event(event).await.unwrap();
     }
     let rows = fixture.audit_rows().await;

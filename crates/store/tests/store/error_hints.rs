@@ -67,7 +67,7 @@ async fn full_disk_is_reported_and_the_database_keeps_its_rows() {
             selection: SessionSelection { sql_key: Some("x".repeat(100_000)), ..SessionSelection::default() },
             masked: false,
         };
-        match store.insert_task(&task, 1).await {
+        match store.enqueue_task(&task, 1).await {
             Ok(()) => stored.push(task.request_id),
             Err(error) => break error.to_string(),
         }

@@ -29,7 +29,7 @@ impl Fixture {
             let (project_id, instance_id) = (owner.0.clone(), owner.1.clone());
             let task = NewCollectionTask { project_id, instance_id, ..self.new_task(&NodeId::generate()) };
             let store = self.store.clone();
-            tokio::spawn(async move { store.insert_task(&task, 1).await.map(|()| task.request_id) })
+            tokio::spawn(async move { store.enqueue_task(&task, 1).await.map(|()| task.request_id) })
         });
         let mut ids = Vec::new();
         for queued in queued.collect::<Vec<_>>() {
@@ -44,7 +44,7 @@ impl Fixture {
         for _ in 0..count {
             let claimed = claim(&self.store, Duration::from_secs(10), 2).await.unwrap().unwrap();
             let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
-            assert!(self.store.end_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
+            assert!(self.store.complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
             owners.push(Owner(claimed.task.project_id, claimed.task.instance_id));
         }
         owners
@@ -92,7 +92,7 @@ async fn batch_claim_respects_limits_per_node() {
     let fixture = Fixture::new().await;
     let (node, excluded) = (NodeId::generate(), NodeId::generate());
     for node in [&node, &node, &node, &excluded, &NodeId::generate()] {
-        fixture.store.insert_task(&fixture.new_task(node), 9).await.unwrap();
+        fixture.store.enqueue_task(&fixture.new_task(node), 9).await.unwrap();
     }
     let claim = |max_tasks| ClaimRequest {
         worker: "w".to_owned(),

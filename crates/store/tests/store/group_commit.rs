@@ -12,7 +12,7 @@ async fn queue_concurrently(fixture: &Fixture) -> [Result<(), StoreError>; 4] {
     refused.masked = true;
     let store = &fixture.store;
     let event = AuditEvent::new_success(&origin(), "Test", "one");
-    let queue = |task: NewCollectionTask| async move { store.insert_task(&task, 9).await };
+    let queue = |task: NewCollectionTask| async move { store.enqueue_task(&task, 9).await };
     let (first, refused, last, event) =
         tokio::join!(queue(first), queue(refused), queue(last), store.append_audit_event(&event));
     [first, refused, last, event]

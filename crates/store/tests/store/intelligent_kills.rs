@@ -36,7 +36,7 @@ async fn intelligent_kill_is_claimed_and_ended_once() {
     let new = fixture.intelligent_kill(&instance, &node);
     let mut ids = Vec::new();
     for new in [&new, &new, &fixture.intelligent_kill(&instance, &other)] {
-        ids.push(fixture.store.insert_intelligent_kill(new, QUEUE_LIMIT).await.unwrap());
+        ids.push(fixture.store.enqueue_intelligent_kill(new, QUEUE_LIMIT).await.unwrap());
     }
     let times: Vec<i64> = ids.iter().map(|id| id.requested_at_millis()).collect();
     assert_eq!(times, [1_000_000, 1_000_001, 1_000_002], "three requests in the same millisecond");
@@ -72,9 +72,9 @@ async fn intelligent_kill_with_expired_lease_is_ended_and_never_reclaimed() {
     let fixture = Fixture::new().await;
     let (node, other) = (NodeId::generate(), NodeId::generate());
     let new = fixture.intelligent_kill(&InstanceId::generate(), &node);
-    let claimed_id = fixture.store.insert_intelligent_kill(&new, QUEUE_LIMIT).await.unwrap();
+    let claimed_id = fixture.store.enqueue_intelligent_kill(&new, QUEUE_LIMIT).await.unwrap();
     assert_eq!(fixture.claim_kill().await.unwrap().id, claimed_id);
-    let queued_id = fixture.store.insert_intelligent_kill(&new, QUEUE_LIMIT).await.unwrap();
+    let queued_id = fixture.store.enqueue_intelligent_kill(&new, QUEUE_LIMIT).await.unwrap();
     fixture.advance_clock(60_000);
     assert!(fixture.store.fail_stale_intelligent_kills(MAX_AGE).await.unwrap().is_empty(), "60 s are fresh");
     fixture.advance_clock(2);
@@ -93,10 +93,10 @@ async fn intelligent_kill_with_expired_lease_is_ended_and_never_reclaimed() {
 
     // If the database is not shared, a process that takes over the data directory need not wait for leases.
     let new = fixture.intelligent_kill(&InstanceId::generate(), &other);
-    let next = fixture.store.insert_intelligent_kill(&new, QUEUE_LIMIT).await.unwrap();
+    let next = fixture.store.enqueue_intelligent_kill(&new, QUEUE_LIMIT).await.unwrap();
     assert_eq!(fixture.claim_kill().await.unwrap().id, next);
     let lock = fixture.store.lock_for_serving().unwrap();
-    assert_eq!(fixture.store.end_all_leases(&lock).await.unwrap(), u64::from(!SHARED));
+    assert_eq!(fixture.store.expire_all_leases(&lock).await.unwrap(), u64::from(!SHARED));
     if SHARED {
         fixture.advance_clock(i64::try_from(LEASE.as_millis()).unwrap());
     }
@@ -108,8 +108,8 @@ async fn intelligent_kill_with_expired_lease_is_ended_and_never_reclaimed() {
 async fn queue_per_node_is_limited_and_requester_must_be_a_user() {
     let fixture = Fixture::new().await;
     let new = fixture.intelligent_kill(&InstanceId::generate(), &NodeId::generate());
-    fixture.store.insert_intelligent_kill(&new, 1).await.unwrap();
-    let full = fixture.store.insert_intelligent_kill(&new, 1).await;
+    fixture.store.enqueue_intelligent_kill(&new, 1).await.unwrap();
+    let full = fixture.store.enqueue_intelligent_kill(&new, 1).await;
     assert!(matches!(full, Err(StoreError::QueueFull { limit: 1, .. })), "{full:?}");
-    assert!(fixture.store.insert_intelligent_kill(&NewIntelligentKill { by: origin(), ..new }, 9).await.is_err());
+    assert!(fixture.store.enqueue_intelligent_kill(&NewIntelligentKill { by: origin(), ..new }, 9).await.is_err());
 }

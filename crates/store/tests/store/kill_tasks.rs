@@ -28,7 +28,9 @@ impl Fixture {
     }
 
     async fn set_switch(&self, instance: &InstanceId, on: bool) {
-        assert!(self.store.set_kill_switch(&origin(), &self.initial_ids.project_id, instance, on).await.unwrap());
+        assert!(
+            self.store.set_kill_tasks_enabled(&origin(), &self.initial_ids.project_id, instance, on).await.unwrap()
+        );
     }
 
     async fn add(&self, instance: &InstanceId, seconds: Option<u64>) -> Result<Option<i64>, StoreError> {
@@ -49,10 +51,10 @@ impl Fixture {
 async fn kill_tasks_require_the_kill_switch_and_stop_when_it_is_turned_off() {
     let fixture = Fixture::new().await;
     let instance = fixture.add_instance("shop").await;
-    assert!(!fixture.store.is_kill_switch_on(&instance).await.unwrap());
-    assert!(matches!(fixture.add(&instance, None).await, Err(StoreError::KillSwitchOff)));
+    assert!(!fixture.store.are_kill_tasks_enabled(&instance).await.unwrap());
+    assert!(matches!(fixture.add(&instance, None).await, Err(StoreError::KillTasksDisabled)));
     fixture.set_switch(&instance, true).await;
-    assert!(fixture.store.is_kill_switch_on(&instance).await.unwrap());
+    assert!(fixture.store.are_kill_tasks_enabled(&instance).await.unwrap());
     let id = fixture.add(&instance, None).await.unwrap().unwrap();
     let stored = fixture.store.list_kill_tasks(&instance).await.unwrap().remove(0);
     assert_eq!((stored.id, &stored.criteria, stored.masked), (id, &task(None).criteria, true));
@@ -62,7 +64,13 @@ async fn kill_tasks_require_the_kill_switch_and_stop_when_it_is_turned_off() {
     fixture.set_switch(&instance, true).await;
     assert_eq!(fixture.runnable_tasks().await, [], "stopped tasks do not restart");
     let unknown = InstanceId::generate();
-    assert!(!fixture.store.set_kill_switch(&origin(), &fixture.initial_ids.project_id, &unknown, true).await.unwrap());
+    assert!(
+        !fixture
+            .store
+            .set_kill_tasks_enabled(&origin(), &fixture.initial_ids.project_id, &unknown, true)
+            .await
+            .unwrap()
+    );
     assert_eq!(fixture.add(&unknown, None).await.unwrap(), None);
 }
 

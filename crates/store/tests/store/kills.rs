@@ -96,7 +96,10 @@ async fn interrupted_kill_has_an_unknown_outcome_until_its_outcome_is_recorded()
     };
     assert_eq!(outcomes().await, [(8, None), (7, Some(RecordedKillOutcome::Unknown))]);
     let rows = events(&fixture).await;
-    assert_eq!((rows.len(), &rows[0].event.origin, rows[0].event.outcome), (1, &Origin::for_clew(), Outcome::Failed));
+    assert_eq!(
+        (rows.len(), &rows[0].event.origin, rows[0].event.outcome),
+        (1, &Origin::for_internal_operation(), Outcome::Failed)
+    );
     assert_eq!(rows[0].event.detail["outcome"], "unknown");
 
     fixture

@@ -1,7 +1,7 @@
 //! Policies, attachments and grants.
 
 use clew_model::{PolicyId, ProjectId};
-use clew_store::{Attachment, Grantee, PolicyLimits, PolicyRef, StoreError, StoredGrant, StoredPolicy};
+use clew_store::{Attachment, Grantee, PolicyLimits, PolicyRef, StoreError, StoredPolicy, StoredPolicyGrant};
 
 use super::users::new_user;
 use crate::fixture::{Fixture, origin};
@@ -58,7 +58,7 @@ async fn policy_applies_directly_and_through_groups() {
     }
     let own_policy = StoredPolicy::Custom { name: "viewer".into(), document: "{viewer}".into() };
     let stored_system_policy = StoredPolicy::System { name: "TaurusDB ReadOnlyAccess".into() };
-    let grant = |policy: &StoredPolicy, via_group: Option<&str>, project: Option<&ProjectId>| StoredGrant {
+    let grant = |policy: &StoredPolicy, via_group: Option<&str>, project: Option<&ProjectId>| StoredPolicyGrant {
         policy: policy.clone(),
         via_group: via_group.map(str::to_owned),
         project: project.cloned(),
@@ -76,7 +76,7 @@ async fn policy_applies_directly_and_through_groups() {
 
     let attached = Attachment { policy: own.clone(), grantee: Grantee::User(ada.clone()), project: None };
     assert_eq!(
-        store.list_grantee_attachments(&Grantee::User(ada.clone())).await.unwrap(),
+        store.list_attachments_by_grantee(&Grantee::User(ada.clone())).await.unwrap(),
         std::slice::from_ref(&attached)
     );
     let of_own = store.list_policy_attachments(&own).await.unwrap();

@@ -22,10 +22,10 @@ async fn other_process_changes_the_inventory_during_serving() {
         let node = NodeId::generate();
         let mut ended = 0;
         while !other.is_finished() {
-            fixture.store.insert_task(&fixture.new_task(&node), 1).await.unwrap();
+            fixture.store.enqueue_task(&fixture.new_task(&node), 1).await.unwrap();
             let claimed = claim(&fixture.store, Duration::from_secs(10), 1).await.unwrap().unwrap();
             let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
-            assert!(fixture.store.end_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
+            assert!(fixture.store.complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
             ended += 1;
         }
         other.await.unwrap();

@@ -27,7 +27,7 @@ impl Fixture {
 
     async fn queue(&self, node: &NodeId) -> RequestId {
         let task = self.new_task(node);
-        self.store.insert_task(&task, 100).await.unwrap();
+        self.store.enqueue_task(&task, 100).await.unwrap();
         task.request_id
     }
 
@@ -51,7 +51,7 @@ async fn tasks_are_claimed_in_order_with_two_per_node() {
     assert_eq!(fixture.claim().await.unwrap().task.request_id, waiting[1]);
     assert_eq!(fixture.claim().await.unwrap().task.request_id, other, "a busy node does not block other nodes");
     assert!(fixture.claim().await.is_none());
-    assert!(fixture.store.end_task(&waiting[0], first.fence, &failed()).await.unwrap());
+    assert!(fixture.store.complete_task(&waiting[0], first.fence, &failed()).await.unwrap());
     assert_eq!(fixture.claim().await.unwrap().task.request_id, waiting[2]);
 }
 
@@ -60,13 +60,13 @@ async fn full_queue_of_a_node_rejects_tasks_of_that_node_only() {
     let fixture = Fixture::new().await;
     let node = NodeId::generate();
     for _ in 0..2 {
-        fixture.store.insert_task(&fixture.new_task(&node), 2).await.unwrap();
+        fixture.store.enqueue_task(&fixture.new_task(&node), 2).await.unwrap();
     }
-    let error = fixture.store.insert_task(&fixture.new_task(&node), 2).await.unwrap_err();
+    let error = fixture.store.enqueue_task(&fixture.new_task(&node), 2).await.unwrap_err();
     assert!(matches!(&error, StoreError::QueueFull { node: full, limit: 2 } if *full == node), "{error}");
-    fixture.store.insert_task(&fixture.new_task(&NodeId::generate()), 2).await.unwrap();
+    fixture.store.enqueue_task(&fixture.new_task(&NodeId::generate()), 2).await.unwrap();
     fixture.claim().await.unwrap();
-    fixture.store.insert_task(&fixture.new_task(&node), 2).await.unwrap();
+    fixture.store.enqueue_task(&fixture.new_task(&node), 2).await.unwrap();
 }
 
 #[tokio::test]
@@ -84,13 +84,13 @@ async fn expired_lease_is_claimed_and_its_fence_is_rejected() {
     assert_eq!((second.task.request_id.clone(), second.task.attempts), (id.clone(), 2));
     assert!(second.fence > first.fence);
     assert!(!fixture.store.renew_lease(&id, first.fence, LEASE).await.unwrap());
-    assert!(!fixture.store.end_task(&id, first.fence, &finished("old")).await.unwrap());
+    assert!(!fixture.store.complete_task(&id, first.fence, &finished("old")).await.unwrap());
     assert!(!fixture.store.release_task(&id, first.fence).await.unwrap());
     assert_eq!(fixture.status(&id).await, TaskStatus::Running);
-    assert!(fixture.store.end_task(&id, second.fence, &finished("new")).await.unwrap());
+    assert!(fixture.store.complete_task(&id, second.fence, &finished("new")).await.unwrap());
     let task = fixture.store.find_task(&id).await.unwrap().unwrap();
     assert_eq!(task.result.unwrap().name, "new");
-    assert!(!fixture.store.end_task(&id, second.fence, &failed()).await.unwrap(), "an ended task stays ended");
+    assert!(!fixture.store.complete_task(&id, second.fence, &failed()).await.unwrap(), "an ended task stays ended");
     assert_eq!(fixture.status(&id).await, TaskStatus::Finished);
 }
 
@@ -105,15 +105,15 @@ async fn previous_lease_holder_is_rejected() {
     assert_eq!(newer.task.request_id, id);
     let outcomes = [finished("older"), finished("newer")];
     let (refused, renewed) = tokio::join!(
-        fixture.store.end_task(&id, older.fence, &outcomes[0]),
+        fixture.store.complete_task(&id, older.fence, &outcomes[0]),
         fast_clock.renew_lease(&id, newer.fence, LEASE)
     );
     assert!(!refused.unwrap() && renewed.unwrap());
     assert!(!fixture.store.renew_lease(&id, older.fence, LEASE).await.unwrap());
     assert!(!fixture.store.release_task(&id, older.fence).await.unwrap());
     let (refused, ended) = tokio::join!(
-        fixture.store.end_task(&id, older.fence, &outcomes[0]),
-        fast_clock.end_task(&id, newer.fence, &outcomes[1])
+        fixture.store.complete_task(&id, older.fence, &outcomes[0]),
+        fast_clock.complete_task(&id, newer.fence, &outcomes[1])
     );
     assert!(!refused.unwrap() && ended.unwrap());
     assert_eq!(fixture.store.find_task(&id).await.unwrap().unwrap().result.unwrap().name, "newer");
@@ -147,7 +147,7 @@ async fn task_with_repeatedly_expired_lease_backs_off_without_blocking_others() 
             let other = fixture.queue(&NodeId::generate()).await;
             let claimed = fixture.claim().await.unwrap();
             assert_eq!(claimed.task.request_id, other, "attempt {attempt}");
-            assert!(fixture.store.end_task(&other, claimed.fence, &failed()).await.unwrap());
+            assert!(fixture.store.complete_task(&other, claimed.fence, &failed()).await.unwrap());
             assert!(fixture.claim().await.is_none(), "attempt {attempt}");
             fixture.advance_clock(1);
         }
@@ -185,7 +185,7 @@ async fn ended_tasks_are_removed_and_queued_tasks_remain() {
     let node = NodeId::generate();
     let (old, open) = (fixture.queue(&node).await, fixture.queue(&node).await);
     let claimed = fixture.claim().await.unwrap();
-    fixture.store.end_task(&old, claimed.fence, &finished("a.csv")).await.unwrap();
+    fixture.store.complete_task(&old, claimed.fence, &finished("a.csv")).await.unwrap();
     assert_eq!(fixture.store.list_referenced_result_names().await.unwrap(), ["a.csv"]);
     assert!(fixture.store.remove_tasks_ended_before(1_000_000).await.unwrap().is_empty());
     assert_eq!(fixture.store.remove_tasks_ended_before(1_000_001).await.unwrap(), ["a.csv"]);
@@ -269,7 +269,7 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
             }
             Step::End(at) => {
                 if let Some((id, fence)) = nth_claim(at)
-                    && fixture.store.end_task(&id, fence, &finished("x")).await.unwrap()
+                    && fixture.store.complete_task(&id, fence, &finished("x")).await.unwrap()
                 {
                     prop_assert_eq!(newest[&id], fence);
                     live.remove(&id);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clew_model::{AccessKeyId, AuditEvent, Failure, FailureKind, Instance, ProjectId, RequestId, Tag, TaskOutcome};
 use clew_store::{
-    CachedView, Clock, Grantee, IssuingCredentials, LockoutState, NewCollectionTask, NewTemporaryKey, NewToken,
+    CachedView, Clock, Grantee, IssuingCredential, LockoutState, NewCollectionTask, NewTemporaryKey, NewToken,
     PolicyRef, ProjectChange, Store, TokenOrigin, UserChange,
 };
 use secrecy::SecretString;
@@ -102,11 +102,11 @@ impl CacheFixture {
             secret: SecretString::from("a temporary secret"),
             token_hash: [9; 32],
             expires_at: 9000,
-            issued_for: IssuingCredentials::CommandLine,
+            issued_for: IssuingCredential::CommandLine,
         };
         store.create_temporary_key(&origin(), &temporary).await.unwrap();
         let task = NewCollectionTask { request_id: task(), ..fixture.new_task(&instance.nodes[0].id) };
-        store.insert_task(&task, 9).await.unwrap();
+        store.enqueue_task(&task, 9).await.unwrap();
         let before: &[Change] = match change {
             TaskEnded => &[TaskTakenUp],
             TaskRemoved => &[TaskTakenUp, TaskEnded],
@@ -203,7 +203,7 @@ async fn apply(store: &Store, change: Change) {
         TaskTakenUp => claim(store, Duration::from_hours(1), 1).await.unwrap().is_some(),
         TaskEnded => {
             let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
-            store.end_task(&task(), 1, &outcome).await.unwrap()
+            store.complete_task(&task(), 1, &outcome).await.unwrap()
         }
         TaskRemoved => store.remove_tasks_ended_before(i64::MAX).await.is_ok(),
         Locked => store.record_auth_failure(SUBJECT).await.unwrap().is_some(),

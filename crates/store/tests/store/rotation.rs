@@ -63,7 +63,7 @@ async fn rotated_secrets_unseal_with_the_new_key_only() {
 async fn process_with_the_previous_key_cannot_write() {
     let fixture = Fixture::new().await;
     let running = fixture.open().await.unwrap();
-    running.insert_task(&fixture.new_task(&clew_model::NodeId::generate()), 9).await.unwrap();
+    running.enqueue_task(&fixture.new_task(&clew_model::NodeId::generate()), 9).await.unwrap();
     Store::rotate_master_key(&origin(), backend::location(fixture.folder())).await.unwrap();
     let rotated = |error: Option<StoreError>| matches!(error, Some(StoreError::MasterKeyRotated));
     assert!(rotated(running.check_health().await.err()));

@@ -1,12 +1,12 @@
 //! Slow-session thresholds of instances.
 
-use clew_model::{InstanceId, SlowThreshold};
+use clew_model::{InstanceId, SlowSessionThreshold};
 use clew_store::{AuditFilter, StoreError};
 
 use crate::fixture::{Fixture, new_instance, origin};
 
-fn seconds(seconds: i64) -> SlowThreshold {
-    SlowThreshold::new(seconds).unwrap()
+fn seconds(seconds: i64) -> SlowSessionThreshold {
+    SlowSessionThreshold::new(seconds).unwrap()
 }
 
 #[tokio::test]

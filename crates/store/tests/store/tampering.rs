@@ -1,7 +1,7 @@
 //! The audit chain detects tampering. With write access to the database, an attacker can drop the triggers.
 
 use clew_model::AuditEvent;
-use clew_store::{AuditFault, AuditProblem, AuditVerification};
+use clew_store::{AuditProblem, AuditProblemKind, AuditVerification};
 use sqlx::{Connection, Row};
 
 use crate::backend;
@@ -45,7 +45,7 @@ async fn verify(fixture: &Fixture) -> AuditVerification {
     fixture.open().await.unwrap().verify_audit(&[]).await.unwrap()
 }
 
-fn problem_at(position: i64, what: AuditFault) -> AuditProblem {
+fn problem_at(position: i64, what: AuditProblemKind) -> AuditProblem {
     AuditProblem { position, fault: what }
 }
 
@@ -82,7 +82,11 @@ async fn changed_column_is_detected_at_its_row() {
     for (column, value) in columns {
         for seq in [1, 4, ROWS] {
             fixture.sql(format!("UPDATE audit SET {column} = {value} WHERE seq = {seq}")).await;
-            assert_eq!(verify(&fixture).await.problems, [problem_at(seq, AuditFault::Changed)], "{column} of {seq}");
+            assert_eq!(
+                verify(&fixture).await.problems,
+                [problem_at(seq, AuditProblemKind::Changed)],
+                "{column} of {seq}"
+            );
             fixture.sql("DELETE FROM audit; INSERT INTO audit SELECT * FROM kept").await;
         }
     }
@@ -103,9 +107,9 @@ async fn removed_row_is_detected_at_its_position() {
     let _server = backend::shared_server().await;
     for seq in 1..=ROWS {
         let what = match seq {
-            1 => AuditFault::MissingBefore { first: 2 },
-            ROWS => AuditFault::MissingAfter { last: Some(ROWS - 1) },
-            _ => AuditFault::Missing { through: seq },
+            1 => AuditProblemKind::MissingBefore { first: 2 },
+            ROWS => AuditProblemKind::MissingAfter { last: Some(ROWS - 1) },
+            _ => AuditProblemKind::Missing { through: seq },
         };
         assert_eq!(
             verify_after_tampering(&format!("DELETE FROM audit WHERE seq = {seq}")).await,
@@ -119,14 +123,17 @@ async fn removed_row_is_detected_at_its_position() {
 async fn several_removed_rows_are_detected() {
     let _server = backend::shared_server().await;
     for (condition, found) in [
-        ("seq > 5", vec![problem_at(8, AuditFault::MissingAfter { last: Some(5) })]),
-        ("seq < 4", vec![problem_at(1, AuditFault::MissingBefore { first: 4 })]),
-        ("seq IN (3, 4, 5)", vec![problem_at(3, AuditFault::Missing { through: 5 })]),
+        ("seq > 5", vec![problem_at(8, AuditProblemKind::MissingAfter { last: Some(5) })]),
+        ("seq < 4", vec![problem_at(1, AuditProblemKind::MissingBefore { first: 4 })]),
+        ("seq IN (3, 4, 5)", vec![problem_at(3, AuditProblemKind::Missing { through: 5 })]),
         (
             "seq IN (2, 6)",
-            vec![problem_at(2, AuditFault::Missing { through: 2 }), problem_at(6, AuditFault::Missing { through: 6 })],
+            vec![
+                problem_at(2, AuditProblemKind::Missing { through: 2 }),
+                problem_at(6, AuditProblemKind::Missing { through: 6 }),
+            ],
         ),
-        ("true", vec![problem_at(8, AuditFault::MissingAfter { last: None })]),
+        ("true", vec![problem_at(8, AuditProblemKind::MissingAfter { last: None })]),
     ] {
         assert_eq!(verify_after_tampering(&format!("DELETE FROM audit WHERE {condition}")).await, found, "{condition}");
     }
@@ -139,24 +146,24 @@ async fn swapped_moved_or_forged_rows_are_detected() {
         (
             "UPDATE audit SET seq = -3 WHERE seq = 3; UPDATE audit SET seq = 3 WHERE seq = 4; \
              UPDATE audit SET seq = 4 WHERE seq = -3",
-            vec![problem_at(3, AuditFault::Changed), problem_at(4, AuditFault::Changed)],
+            vec![problem_at(3, AuditProblemKind::Changed), problem_at(4, AuditProblemKind::Changed)],
         ),
         (
             "UPDATE audit SET seq = 400 WHERE seq = 4",
-            vec![problem_at(4, AuditFault::Missing { through: 4 }), problem_at(400, AuditFault::Changed)],
+            vec![problem_at(4, AuditProblemKind::Missing { through: 4 }), problem_at(400, AuditProblemKind::Changed)],
         ),
         (
             "UPDATE audit SET seq = -4 WHERE seq = 4",
-            vec![problem_at(-4, AuditFault::Changed), problem_at(4, AuditFault::Missing { through: 4 })],
+            vec![problem_at(-4, AuditProblemKind::Changed), problem_at(4, AuditProblemKind::Missing { through: 4 })],
         ),
         (
             "INSERT INTO audit SELECT 9, at, actor_kind, actor_id, actor_name, actor_domain_id, peer, request_id, operation, \
              domain_id, project_id, instance_id, node_id, target, outcome, code, detail, previous, mac FROM audit WHERE seq = 8",
-            vec![problem_at(9, AuditFault::Changed)],
+            vec![problem_at(9, AuditProblemKind::Changed)],
         ),
         (
             "DELETE FROM audit WHERE seq = 8; UPDATE audit SET seq = 8 WHERE seq = 7",
-            vec![problem_at(7, AuditFault::Missing { through: 7 }), problem_at(8, AuditFault::Changed)],
+            vec![problem_at(7, AuditProblemKind::Missing { through: 7 }), problem_at(8, AuditProblemKind::Changed)],
         ),
     ] {
         assert_eq!(verify_after_tampering(change).await, found, "{change}");
@@ -171,26 +178,29 @@ async fn forged_or_removed_end_records_are_detected() {
     let pruned = "DELETE FROM audit WHERE seq < 3; UPDATE audit_ends SET seq = 3, \
          mac = (SELECT previous FROM audit WHERE seq = 3) WHERE name = 'checkpoint';";
     for (change, found) in [
-        (truncate, vec![problem_at(7, AuditFault::HeadChanged)]),
-        ("UPDATE audit_ends SET seal = x'' WHERE name = 'head'", vec![problem_at(8, AuditFault::HeadChanged)]),
-        ("UPDATE audit_ends SET mac = zeroblob(32) WHERE name = 'head'", vec![problem_at(8, AuditFault::HeadChanged)]),
-        ("DELETE FROM audit_ends WHERE name = 'head'", vec![problem_at(8, AuditFault::HeadChanged)]),
-        (pruned, vec![problem_at(3, AuditFault::CheckpointChanged)]),
-        ("DELETE FROM audit_ends WHERE name = 'checkpoint'", vec![problem_at(1, AuditFault::CheckpointChanged)]),
+        (truncate, vec![problem_at(7, AuditProblemKind::HeadChanged)]),
+        ("UPDATE audit_ends SET seal = x'' WHERE name = 'head'", vec![problem_at(8, AuditProblemKind::HeadChanged)]),
+        (
+            "UPDATE audit_ends SET mac = zeroblob(32) WHERE name = 'head'",
+            vec![problem_at(8, AuditProblemKind::HeadChanged)],
+        ),
+        ("DELETE FROM audit_ends WHERE name = 'head'", vec![problem_at(8, AuditProblemKind::HeadChanged)]),
+        (pruned, vec![problem_at(3, AuditProblemKind::CheckpointChanged)]),
+        ("DELETE FROM audit_ends WHERE name = 'checkpoint'", vec![problem_at(1, AuditProblemKind::CheckpointChanged)]),
         (
             "UPDATE audit_ends SET seq = (SELECT seq FROM audit_ends WHERE name = 'checkpoint'), \
              mac = (SELECT mac FROM audit_ends WHERE name = 'checkpoint'), \
              seal = (SELECT seal FROM audit_ends WHERE name = 'checkpoint') WHERE name = 'head'",
-            vec![problem_at(8, AuditFault::HeadChanged)],
+            vec![problem_at(8, AuditProblemKind::HeadChanged)],
         ),
         (
             "UPDATE audit_ends SET seq = h.seq, mac = h.mac, seal = h.seal \
              FROM (SELECT * FROM audit_ends WHERE name = 'head') h WHERE audit_ends.name = 'checkpoint'",
-            vec![problem_at(1, AuditFault::CheckpointChanged)],
+            vec![problem_at(1, AuditProblemKind::CheckpointChanged)],
         ),
         (
             "DELETE FROM audit; DELETE FROM audit_ends",
-            vec![problem_at(0, AuditFault::CheckpointChanged), problem_at(0, AuditFault::HeadChanged)],
+            vec![problem_at(0, AuditProblemKind::CheckpointChanged), problem_at(0, AuditProblemKind::HeadChanged)],
         ),
     ] {
         assert_eq!(verify_after_tampering(change).await, found, "{change}");
@@ -205,7 +215,7 @@ async fn changed_head_is_reported_after_later_rows() {
     tamper(&fixture, truncate).await;
     fixture.record_events(3).await;
     let found = verify(&fixture).await;
-    assert_eq!((found.problems, found.last), (vec![problem_at(7, AuditFault::AfterChangedHead)], Some(9)));
+    assert_eq!((found.problems, found.last), (vec![problem_at(7, AuditProblemKind::AfterChangedHead)], Some(9)));
 
     let fixture = create_audit_with_eight_rows().await;
     tamper(&fixture, "DELETE FROM audit; DELETE FROM audit_ends").await;
@@ -214,13 +224,15 @@ async fn changed_head_is_reported_after_later_rows() {
     let found = again.verify_audit(&[]).await.unwrap();
     assert_eq!(
         found.problems,
-        [problem_at(1, AuditFault::CheckpointChanged), problem_at(1, AuditFault::AfterChangedHead)]
+        [problem_at(1, AuditProblemKind::CheckpointChanged), problem_at(1, AuditProblemKind::AfterChangedHead)]
     );
 }
 
 #[tokio::test]
 async fn row_of_another_copy_is_detected() {
-    for (more, found) in [(0, problem_at(9, AuditFault::HeadChanged)), (1, problem_at(10, AuditFault::OutOfOrder))] {
+    for (more, found) in
+        [(0, problem_at(9, AuditProblemKind::HeadChanged)), (1, problem_at(10, AuditProblemKind::OutOfOrder))]
+    {
         let fixture = create_audit_with_eight_rows().await;
         tamper(&fixture, "CREATE TABLE ends AS SELECT * FROM audit_ends").await;
         fixture.record_events(1).await;
@@ -265,12 +277,12 @@ async fn triggers_reject_accidental_changes() {
 #[tokio::test]
 async fn problems_have_readable_messages() {
     for (problem, message) in [
-        (problem_at(3, AuditFault::Changed), "row 3 was changed"),
-        (problem_at(3, AuditFault::Missing { through: 3 }), "row 3 is missing"),
-        (problem_at(3, AuditFault::Missing { through: 5 }), "rows 3 to 5 are missing"),
-        (problem_at(1, AuditFault::MissingBefore { first: 4 }), "rows before 4 are missing, from 1 on"),
-        (problem_at(9, AuditFault::MissingAfter { last: Some(7) }), "rows after 7 are missing, up to 9"),
-        (problem_at(7, AuditFault::HeadChanged), "the head was changed: rows after 7 may be missing"),
+        (problem_at(3, AuditProblemKind::Changed), "row 3 was changed"),
+        (problem_at(3, AuditProblemKind::Missing { through: 3 }), "row 3 is missing"),
+        (problem_at(3, AuditProblemKind::Missing { through: 5 }), "rows 3 to 5 are missing"),
+        (problem_at(1, AuditProblemKind::MissingBefore { first: 4 }), "rows before 4 are missing, from 1 on"),
+        (problem_at(9, AuditProblemKind::MissingAfter { last: Some(7) }), "rows after 7 are missing, up to 9"),
+        (problem_at(7, AuditProblemKind::HeadChanged), "the head was changed: rows after 7 may be missing"),
     ] {
         assert_eq!(problem.to_string(), message);
     }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use clew_model::{AuditEvent, InstanceId, Origin};
-use clew_store::{AuditCheckpoint, AuditFault, AuditProblem, RecordedKillOutcome};
+use clew_store::{AuditCheckpoint, AuditProblem, AuditProblemKind, RecordedKillOutcome};
 
 use super::kills::new_kill;
 use super::tampering::NO_TRIGGERS;
@@ -37,11 +37,11 @@ async fn create_truncated_audit() -> (Fixture, AuditCheckpoint) {
 }
 
 fn missing_row_problem() -> AuditProblem {
-    AuditProblem { position: NEWEST_SEQ, fault: AuditFault::RecordedRowMissing { at: 1_000_500 } }
+    AuditProblem { position: NEWEST_SEQ, fault: AuditProblemKind::RecordedRowMissing { at: 1_000_500 } }
 }
 
 fn replaced_row_problem() -> AuditProblem {
-    AuditProblem { position: NEWEST_SEQ, fault: AuditFault::RecordedRowReplaced { at: 1_000_500 } }
+    AuditProblem { position: NEWEST_SEQ, fault: AuditProblemKind::RecordedRowReplaced { at: 1_000_500 } }
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn running_process_detects_a_truncated_audit() {
             "the loss is reported until it is acknowledged"
         );
     }
-    store.acknowledge_audit_loss(&missing_row_problem());
+    store.acknowledge_lost_audit_rows(&missing_row_problem());
     assert_eq!(store.detect_audit_truncation().await.unwrap(), None);
     // The process still reports the loss after later rows.
     fixture.advance_clock(1);
@@ -77,7 +77,7 @@ async fn rows_appended_after_a_truncation_do_not_conceal_the_loss() {
         Some(missing_row_problem()),
         "the first write detects the loss"
     );
-    store.acknowledge_audit_loss(&missing_row_problem());
+    store.acknowledge_lost_audit_rows(&missing_row_problem());
     assert_eq!(store.detect_audit_truncation().await.unwrap(), None);
     assert_eq!(
         store.verify_audit(&[]).await.unwrap().problems,
@@ -134,7 +134,7 @@ async fn truncated_kill_outcomes_are_detected_by_their_process() {
     fixture
         .sql("DELETE FROM audit WHERE seq > 1; DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM earlier")
         .await;
-    let fault = AuditFault::RecordedRowMissing { at: 1_000_000 };
+    let fault = AuditProblemKind::RecordedRowMissing { at: 1_000_000 };
     let problem = AuditProblem { position: 2, fault };
     assert_eq!(fixture.store.verify_audit(&[]).await.unwrap().problems, [problem]);
 }
@@ -151,7 +151,10 @@ async fn process_without_writes_detects_a_truncated_audit() {
         .sql("DELETE FROM audit WHERE seq > 5; DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM earlier")
         .await;
     let found = reader.detect_audit_truncation().await.unwrap().unwrap();
-    assert!(found.position == NEWEST_SEQ && matches!(found.fault, AuditFault::RecordedRowMissing { .. }), "{found:?}");
+    assert!(
+        found.position == NEWEST_SEQ && matches!(found.fault, AuditProblemKind::RecordedRowMissing { .. }),
+        "{found:?}"
+    );
     assert_eq!(reader.verify_audit(&[]).await.unwrap().problems, [found]);
 }
 
@@ -183,17 +186,17 @@ async fn rows_removed_by_retention_are_not_reported() {
     let reader = fixture.open().await.unwrap();
     assert_eq!(reader.detect_audit_truncation().await.unwrap(), None);
     // Row 5 is the newest row in the checkpoint and the last removed row.
-    assert_eq!(fixture.store.prune_audit_log(&Origin::for_clew(), 100_000_001_001_000).await.unwrap(), 5);
+    assert_eq!(fixture.store.prune_audit_log(&Origin::for_internal_operation(), 100_000_001_001_000).await.unwrap(), 5);
     let found = reader.verify_audit(&[old.clone(), newest.clone()]).await.unwrap();
     assert!(found.is_intact(), "{found:?}");
     let forged = AuditCheckpoint { link: newest.link, ..old.clone() };
-    let fault = AuditFault::RecordedRowReplaced { at: old.at };
+    let fault = AuditProblemKind::RecordedRowReplaced { at: old.at };
     let found = reader.verify_audit(std::slice::from_ref(&forged)).await.unwrap();
     assert_eq!(found.problems, [AuditProblem { position: 5, fault }]);
     fixture.record_events(2).await;
     fixture.advance_clock(1000);
     fixture.record_events(1).await;
-    fixture.store.prune_audit_log(&Origin::for_clew(), 100_000_001_002_000).await.unwrap();
+    fixture.store.prune_audit_log(&Origin::for_internal_operation(), 100_000_001_002_000).await.unwrap();
     assert!(reader.verify_audit(&[old]).await.unwrap().is_intact(), "the checkpoint is older than all remaining rows");
     assert_eq!(reader.detect_audit_truncation().await.unwrap(), None);
 }

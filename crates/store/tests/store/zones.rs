@@ -29,7 +29,7 @@ impl Fixture {
 
     async fn queue_task(&self, node: &NodeId) -> NewCollectionTask {
         let task = self.new_task(node);
-        self.store.insert_task(&task, 9).await.unwrap();
+        self.store.enqueue_task(&task, 9).await.unwrap();
         task
     }
 
@@ -72,7 +72,7 @@ async fn kill_tasks_respect_zones() {
     let fixture = Fixture::new().await;
     let (instance, nodes) = fixture.add_instance_in_zones("shop", &["dmz", ""]).await;
     let project = &fixture.initial_ids.project_id;
-    assert!(fixture.store.set_kill_switch(&origin(), project, &instance, true).await.unwrap());
+    assert!(fixture.store.set_kill_tasks_enabled(&origin(), project, &instance, true).await.unwrap());
     let task = crate::contract::kill_tasks::task(None);
     fixture.store.add_kill_task(&origin(), project, &instance, &task).await.unwrap().unwrap();
     let rounds =
@@ -80,7 +80,7 @@ async fn kill_tasks_respect_zones() {
     assert!(rounds(fixture.store_in_zones(&[])).await.is_empty(), "one node is not reachable");
     assert_eq!(rounds(fixture.store_in_zones(&["dmz"])).await[0].instance_id, instance);
     let kill = fixture.intelligent_kill(&instance, &nodes[0]);
-    let id = fixture.store.insert_intelligent_kill(&kill, 9).await.unwrap();
+    let id = fixture.store.enqueue_intelligent_kill(&kill, 9).await.unwrap();
     let (lease, fresh) = (Duration::from_mins(1), Duration::from_mins(1));
     assert!(fixture.store_in_zones(&["other"]).claim_intelligent_kill(lease, fresh).await.unwrap().is_none());
     let claimed = fixture.store_in_zones(&["dmz"]).claim_intelligent_kill(lease, fresh).await.unwrap();

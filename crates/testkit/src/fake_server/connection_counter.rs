@@ -22,7 +22,7 @@ impl ConnectionCounter {
     }
 
     /// Returns the peak number of concurrently open connections.
-    pub(crate) fn max_open_connection_count(&self) -> u64 {
+    pub(crate) fn peak_connection_count(&self) -> u64 {
         self.max_open.load(SeqCst)
     }
 

@@ -2,11 +2,11 @@
 
 use crate::flavor::Flavor;
 use crate::known_sessions::ExpectedTransaction;
-use crate::raw_client::Charset;
+use crate::raw_client::ClientCharset;
 
 /// Age group of a test session. All old sessions are opened before the first young session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SessionAge {
+pub(super) enum SessionAgeGroup {
     Old,
     Young,
 }
@@ -28,11 +28,11 @@ pub(super) enum ExpectedStatementText {
 /// Definition of a known session.
 #[derive(Debug, Clone)]
 pub(super) struct SessionDefinition {
-    pub(super) age: SessionAge,
+    pub(super) age: SessionAgeGroup,
     pub(super) user: &'static str,
     pub(super) database: Option<&'static str>,
     pub(super) ipv6: bool,
-    pub(super) charset: Charset,
+    pub(super) charset: ClientCharset,
     /// Statements that must complete before the session starts `statement`.
     pub(super) before: &'static [&'static str],
     pub(super) statement: Option<RunningStatement>,
@@ -62,11 +62,11 @@ pub(super) const USER_NAMES: [&str; 10] =
 impl SessionDefinition {
     fn new_idle(user: &'static str, database: Option<&'static str>) -> Self {
         Self {
-            age: SessionAge::Old,
+            age: SessionAgeGroup::Old,
             user,
             database,
             ipv6: false,
-            charset: Charset::Utf8mb4,
+            charset: ClientCharset::Utf8mb4,
             before: &[],
             statement: None,
             state: "",
@@ -75,14 +75,14 @@ impl SessionDefinition {
     }
 
     fn with_young_age(self) -> Self {
-        Self { age: SessionAge::Young, ..self }
+        Self { age: SessionAgeGroup::Young, ..self }
     }
 
     fn with_ipv6(self) -> Self {
         Self { ipv6: true, ..self }
     }
 
-    fn with_transaction(self, before: &'static [&'static str], rows_modified: u64) -> Self {
+    fn with_open_transaction(self, before: &'static [&'static str], rows_modified: u64) -> Self {
         let transaction = Some(ExpectedTransaction { state: "RUNNING", rows_modified });
         Self { before, transaction, ..self }
     }
@@ -96,7 +96,7 @@ impl SessionDefinition {
     }
 
     /// Adds a running sleep with a comment.
-    fn with_sleep_comment(self, comment: &str) -> Self {
+    fn with_commented_sleep(self, comment: &str) -> Self {
         self.with_statement(&format!("SELECT SLEEP(100000) /* {comment} */"))
     }
 
@@ -113,7 +113,7 @@ impl SessionDefinition {
 }
 
 /// Defines a session whose statement contains a comment in a character set other than UTF-8.
-fn define_charset_session(charset: Charset, sent: &[u8], expected: &[u8]) -> SessionDefinition {
+fn define_charset_session(charset: ClientCharset, sent: &[u8], expected: &[u8]) -> SessionDefinition {
     let comment = |text| [b"SELECT SLEEP(100000) /* ".as_slice(), text, b" */"].concat();
     SessionDefinition { charset, ..SessionDefinition::new_idle("app", None) }
         .with_raw_statement(comment(sent), ExpectedStatementText::Bytes(comment(expected)))
@@ -138,10 +138,10 @@ pub(super) fn define_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
         SessionDefinition::new_idle("reader", None).with_young_age(),
         shop()
             .with_young_age()
-            .with_transaction(&["START TRANSACTION", "UPDATE t SET v = v + 1 WHERE id BETWEEN 401 AND 404"], 4),
-        SessionDefinition::new_idle("app", None).with_young_age().with_sleep_comment("young"),
-        SessionDefinition::new_idle("reader", Some("shop")).with_young_age().with_sleep_comment("young, too"),
-        SessionDefinition::new_idle("app", None).with_young_age().with_ipv6().with_sleep_comment("young, from ::1"),
+            .with_open_transaction(&["START TRANSACTION", "UPDATE t SET v = v + 1 WHERE id BETWEEN 401 AND 404"], 4),
+        SessionDefinition::new_idle("app", None).with_young_age().with_commented_sleep("young"),
+        SessionDefinition::new_idle("reader", Some("shop")).with_young_age().with_commented_sleep("young, too"),
+        SessionDefinition::new_idle("app", None).with_young_age().with_ipv6().with_commented_sleep("young, from ::1"),
     ]);
     definitions
 }
@@ -152,18 +152,19 @@ fn define_transaction_sessions(flavor: Flavor, shop: impl Fn() -> SessionDefinit
         Flavor::MySql => ("updating", "statistics"),
     };
     vec![
-        shop().with_transaction(&["START TRANSACTION", "UPDATE t SET v = v + 1 WHERE id BETWEEN 1 AND 10"], 10),
-        shop().with_transaction(
+        shop().with_open_transaction(&["START TRANSACTION", "UPDATE t SET v = v + 1 WHERE id BETWEEN 1 AND 10"], 10),
+        shop().with_open_transaction(
             &["START TRANSACTION", "INSERT INTO t VALUES (1001, 1), (1002, 2), (1003, 3), (1004, 4), (1005, 5)"],
             5,
         ),
-        shop().with_transaction(&["START TRANSACTION", "SELECT * FROM t WHERE id IN (21, 22, 23) FOR UPDATE"], 0),
-        shop().with_transaction(&["START TRANSACTION READ ONLY", "SELECT COUNT(*) FROM t"], 0),
-        shop().with_transaction(&["START TRANSACTION WITH CONSISTENT SNAPSHOT", "SELECT COUNT(*) FROM t"], 0),
-        shop().with_transaction(&["START TRANSACTION", "UPDATE t SET v = v + 1 WHERE id BETWEEN 101 AND 300"], 200),
+        shop().with_open_transaction(&["START TRANSACTION", "SELECT * FROM t WHERE id IN (21, 22, 23) FOR UPDATE"], 0),
+        shop().with_open_transaction(&["START TRANSACTION READ ONLY", "SELECT COUNT(*) FROM t"], 0),
+        shop().with_open_transaction(&["START TRANSACTION WITH CONSISTENT SNAPSHOT", "SELECT COUNT(*) FROM t"], 0),
         shop()
-            .with_transaction(&["START TRANSACTION", "DELETE FROM t WHERE id BETWEEN 31 AND 33"], 3)
-            .with_sleep_comment("at work"),
+            .with_open_transaction(&["START TRANSACTION", "UPDATE t SET v = v + 1 WHERE id BETWEEN 101 AND 300"], 200),
+        shop()
+            .with_open_transaction(&["START TRANSACTION", "DELETE FROM t WHERE id BETWEEN 31 AND 33"], 3)
+            .with_commented_sleep("at work"),
         shop().with_row_lock_wait("UPDATE t SET v = 1 WHERE id = 1", update_state),
         shop().with_row_lock_wait("DELETE FROM t\r\nWHERE id = 2 -- \"waits\", too", update_state),
         shop().with_row_lock_wait("SELECT v FROM t WHERE id = 3 FOR UPDATE", read_state),
@@ -172,25 +173,25 @@ fn define_transaction_sessions(flavor: Flavor, shop: impl Fn() -> SessionDefinit
 
 fn define_statement_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
     let app = || SessionDefinition::new_idle("app", None);
-    let large = |bytes: usize| app().with_sleep_comment(&"0123456789abcdef".repeat(bytes / 16));
+    let large = |bytes: usize| app().with_commented_sleep(&"0123456789abcdef".repeat(bytes / 16));
     let nul = b"SELECT SLEEP(100000) /* before\0after */".to_vec();
     vec![
-        app().with_sleep_comment("a, b,, c,"),
-        app().with_sleep_comment("\"quoted\" \"\" and 'single'"),
-        app().with_sleep_comment("line\r\nline\nline\rline"),
-        app().with_sleep_comment("tab\ttab\t\ttab"),
-        app().with_sleep_comment("🧵🔥 e\u{301}"),
-        app().with_sleep_comment("会话诊断，锁等待"),
+        app().with_commented_sleep("a, b,, c,"),
+        app().with_commented_sleep("\"quoted\" \"\" and 'single'"),
+        app().with_commented_sleep("line\r\nline\nline\rline"),
+        app().with_commented_sleep("tab\ttab\t\ttab"),
+        app().with_commented_sleep("🧵🔥 e\u{301}"),
+        app().with_commented_sleep("会话诊断，锁等待"),
         // The second byte of the last two characters is a backslash.
         define_charset_session(
-            Charset::Gbk,
+            ClientCharset::Gbk,
             b"\xbb\xe1\xbb\xb0\xd5\xef\xb6\xcf \xd5\x5c\xdf\x5c",
             "会话诊断 誠運".as_bytes(),
         ),
-        define_charset_session(Charset::Latin1, b"M\xfcnchen \xa9 \x80", "München © €".as_bytes()),
+        define_charset_session(ClientCharset::Latin1, b"M\xfcnchen \xa9 \x80", "München © €".as_bytes()),
         // The character set cannot encode the emoji, so the server replaces each byte with a question mark.
-        define_charset_session(Charset::Utf8mb3, "会话 🧵.".as_bytes(), "会话 ????.".as_bytes()),
-        define_charset_session(Charset::Binary, b"\x89PNG \xe4\xbc\x9a \xe9", b"\x89PNG \xe4\xbc\x9a \xe9"),
+        define_charset_session(ClientCharset::Utf8mb3, "会话 🧵.".as_bytes(), "会话 ????.".as_bytes()),
+        define_charset_session(ClientCharset::Binary, b"\x89PNG \xe4\xbc\x9a \xe9", b"\x89PNG \xe4\xbc\x9a \xe9"),
         app().with_raw_statement(
             b"SELECT SLEEP(100000) /* \xff\xfe caf\xe9 \xc3 */".to_vec(),
             ExpectedStatementText::AsSent,
@@ -210,18 +211,18 @@ fn define_statement_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
             b"\r\n\t DO SLEEP(100000) ;;\r\n".to_vec(),
             ExpectedStatementText::Bytes(b"DO SLEEP(100000)".to_vec()),
         ),
-        app().with_sleep_comment("back\\slash \\x00 \\"),
-        app().with_sleep_comment("=1+1 @SUM(A1) -2 +3"),
-        app().with_sleep_comment(&"\"\r\n".repeat(2000)),
+        app().with_commented_sleep("back\\slash \\x00 \\"),
+        app().with_commented_sleep("=1+1 @SUM(A1) -2 +3"),
+        app().with_commented_sleep(&"\"\r\n".repeat(2000)),
         app().with_statement("SELECT SLEEP(100000), '=cmd|'' /C calc''!A0'"),
-        SessionDefinition::new_idle("=cmd", Some("=evil")).with_sleep_comment("user and database"),
-        SessionDefinition::new_idle("+sum", Some("a,b \"c\"")).with_sleep_comment("user and database"),
-        SessionDefinition::new_idle("-dash", None).with_sleep_comment("user"),
-        SessionDefinition::new_idle("@at", None).with_sleep_comment("user"),
-        SessionDefinition::new_idle("comma,user", Some("shop")).with_sleep_comment("user"),
-        SessionDefinition::new_idle("quo\"te", None).with_sleep_comment("user"),
-        SessionDefinition::new_idle("用户", Some("会话库")).with_sleep_comment("用户"),
-        SessionDefinition::new_idle("o'brien", None).with_sleep_comment("user"),
-        app().with_ipv6().with_sleep_comment("from ::1"),
+        SessionDefinition::new_idle("=cmd", Some("=evil")).with_commented_sleep("user and database"),
+        SessionDefinition::new_idle("+sum", Some("a,b \"c\"")).with_commented_sleep("user and database"),
+        SessionDefinition::new_idle("-dash", None).with_commented_sleep("user"),
+        SessionDefinition::new_idle("@at", None).with_commented_sleep("user"),
+        SessionDefinition::new_idle("comma,user", Some("shop")).with_commented_sleep("user"),
+        SessionDefinition::new_idle("quo\"te", None).with_commented_sleep("user"),
+        SessionDefinition::new_idle("用户", Some("会话库")).with_commented_sleep("用户"),
+        SessionDefinition::new_idle("o'brien", None).with_commented_sleep("user"),
+        app().with_ipv6().with_commented_sleep("from ::1"),
     ]
 }

@@ -5,7 +5,7 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::recording::ClientRecording;
-use super::{RogueMode, responses};
+use super::{RogueAttack, responses};
 use crate::fake_server::packets;
 use crate::protocol::{MAX_PAYLOAD_BYTES, read_packet, write_packet, write_packet_header};
 
@@ -17,32 +17,32 @@ const ATTACK_CHUNK_BYTES: usize = 64 << 10;
 pub(super) async fn run_attack<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     statement: &str,
-    mode: &RogueMode,
+    mode: &RogueAttack,
     recording: &ClientRecording,
 ) -> io::Result<bool> {
     let columns = responses::count_result_columns(statement).unwrap_or(1);
     match mode {
-        RogueMode::FullAuthentication
-        | RogueMode::ClearPassword
-        | RogueMode::OldPassword
-        | RogueMode::Sha256Password => return Ok(false),
+        RogueAttack::FullAuthentication
+        | RogueAttack::ClearPassword
+        | RogueAttack::OldPassword
+        | RogueAttack::Sha256Password => return Ok(false),
         _ => recording.record_attack(),
     }
     match mode {
-        RogueMode::LocalInfile(path) => request_file(stream, path, recording).await?,
-        RogueMode::HugePacket { bytes } => send_huge_row(stream, columns, *bytes, recording).await?,
-        RogueMode::EndlessRows => send_endless_rows(stream, columns, recording).await?,
-        RogueMode::EndlessColumns => {
+        RogueAttack::LocalInfile(path) => request_local_file(stream, path, recording).await?,
+        RogueAttack::HugePacket { bytes } => send_huge_row(stream, columns, *bytes, recording).await?,
+        RogueAttack::EndlessRows => send_endless_rows(stream, columns, recording).await?,
+        RogueAttack::EndlessColumns => {
             write_packet(stream, 1, &ENDLESS_COLUMN_COUNT).await?;
             let column = packets::encode_column_definition(&"c".repeat(64));
             send_packet_repeatedly(stream, 2, &column, recording).await?;
         }
-        RogueMode::HugeColumnCount => {
+        RogueAttack::HugeColumnCount => {
             write_packet(stream, 1, &HUGE_COLUMN_COUNT).await?;
             stream.flush().await?;
             wait_for_disconnect(stream).await?;
         }
-        _ => send_garbage(stream, recording).await?,
+        _ => send_random_bytes(stream, recording).await?,
     }
     Ok(true)
 }
@@ -55,7 +55,7 @@ const ENDLESS_COLUMN_COUNT: [u8; 4] = [0xfd, 0, 0, 0x80];
 const HUGE_COLUMN_COUNT: [u8; 9] = [0xfe, 0, 0, 0, 0, 0, 1, 0, 0];
 
 /// Requests a local file from the client and records the received file content as packets.
-async fn request_file<S: AsyncRead + AsyncWrite + Unpin>(
+async fn request_local_file<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     path: &str,
     recording: &ClientRecording,
@@ -78,7 +78,7 @@ async fn send_huge_row<S: AsyncRead + AsyncWrite + Unpin>(
     bytes: u64,
     recording: &ClientRecording,
 ) -> io::Result<()> {
-    let mut sequence = responses::send_columns(stream, columns).await?;
+    let mut sequence = responses::send_column_definitions(stream, columns).await?;
     let mut start: Vec<u8> = b"\x011".repeat(columns.saturating_sub(1));
     start.push(0xfe);
     start.extend_from_slice(&bytes.to_le_bytes());
@@ -110,7 +110,7 @@ async fn send_endless_rows<S: AsyncRead + AsyncWrite + Unpin>(
     columns: usize,
     recording: &ClientRecording,
 ) -> io::Result<()> {
-    let sequence = responses::send_columns(stream, columns).await?;
+    let sequence = responses::send_column_definitions(stream, columns).await?;
     let statement = "x".repeat(1000);
     let mut values: Vec<Option<&[u8]>> = vec![Some(b"1"); columns];
     if let Some(last) = values.last_mut() {
@@ -134,7 +134,7 @@ async fn send_packet_repeatedly<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Sends 1 MiB of pseudo-random bytes (xorshift32), then closes the connection.
-async fn send_garbage<S: AsyncRead + AsyncWrite + Unpin>(
+async fn send_random_bytes<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     recording: &ClientRecording,
 ) -> io::Result<()> {

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-use super::RogueMode;
+use super::RogueAttack;
 use super::recording::ClientRecording;
 use super::rsa_key::PUBLIC_KEY_PEM;
 use crate::fake_server::packets;
@@ -18,25 +18,25 @@ const PERFORM_FULL_AUTHENTICATION: u8 = 4;
 const RSA_KEY_REQUESTS: [&[u8]; 2] = [&[2], &[1]];
 
 /// Returns the name of the authentication plugin advertised in the greeting packet.
-pub(super) fn default_auth_plugin(mode: &RogueMode) -> &'static str {
+pub(super) fn default_auth_plugin(mode: &RogueAttack) -> &'static str {
     match mode {
-        RogueMode::FullAuthentication => "caching_sha2_password",
+        RogueAttack::FullAuthentication => "caching_sha2_password",
         _ => "mysql_native_password",
     }
 }
 
 /// Completes the authentication after the client has sent its handshake response.
-pub(super) async fn run_authentication<S: AsyncRead + AsyncWrite + Unpin>(
+pub(super) async fn complete_authentication<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     mut sequence: u8,
-    mode: &RogueMode,
+    mode: &RogueAttack,
     recording: &ClientRecording,
 ) -> io::Result<()> {
     let request = match mode {
-        RogueMode::FullAuthentication => Some(vec![AUTH_MORE_DATA, PERFORM_FULL_AUTHENTICATION]),
-        RogueMode::ClearPassword => Some(encode_auth_switch_request("mysql_clear_password")),
-        RogueMode::OldPassword => Some(encode_auth_switch_request("mysql_old_password")),
-        RogueMode::Sha256Password => Some(encode_auth_switch_request("sha256_password")),
+        RogueAttack::FullAuthentication => Some(vec![AUTH_MORE_DATA, PERFORM_FULL_AUTHENTICATION]),
+        RogueAttack::ClearPassword => Some(encode_auth_switch_request("mysql_clear_password")),
+        RogueAttack::OldPassword => Some(encode_auth_switch_request("mysql_old_password")),
+        RogueAttack::Sha256Password => Some(encode_auth_switch_request("sha256_password")),
         _ => None,
     };
     if let Some(request) = request {

@@ -21,7 +21,7 @@ pub(super) async fn send_plausible_response(
     let Some(columns) = count_result_columns(statement) else {
         return write_packet(stream, 1, &packets::OK_PACKET).await;
     };
-    let mut sequence = send_columns(stream, columns).await?;
+    let mut sequence = send_column_definitions(stream, columns).await?;
     if let Some(values) = build_response_row(statement, version, connection) {
         let values: Vec<Option<&[u8]>> = values.iter().map(|value| Some(value.as_bytes())).collect();
         write_packet(stream, sequence, &packets::encode_row(&values)).await?;
@@ -31,7 +31,7 @@ pub(super) async fn send_plausible_response(
 }
 
 /// Sends the definitions of `columns` text columns and returns the next sequence number.
-pub(super) async fn send_columns(stream: &mut (impl AsyncWrite + Unpin), columns: usize) -> io::Result<u8> {
+pub(super) async fn send_column_definitions(stream: &mut (impl AsyncWrite + Unpin), columns: usize) -> io::Result<u8> {
     write_packet(stream, 1, &[u8::try_from(columns).map_err(io::Error::other)?]).await?;
     let mut sequence = 2;
     for column in 0..columns {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{Scenario, ScenarioStep};
 use crate::flavor::Flavor;
-use crate::raw_client::{Charset, RawSession};
+use crate::raw_client::{ClientCharset, RawSession};
 use crate::server::Server;
 
 /// Timeout for each step of a scenario script and for removing the scenario's sessions.
@@ -21,7 +21,7 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 /// InnoDB refreshes `INNODB_TRX` only if no query has read this table for 100 ms.
 const POLL_INTERVAL: Duration = Duration::from_millis(120);
 /// `ER_NO_SUCH_THREAD`: the session to be killed does not exist.
-const NO_SUCH_THREAD_ERROR: u16 = 1094;
+const ER_NO_SUCH_THREAD: u16 = 1094;
 
 /// Statements that create the scenarios' tables and routines. Gap locks require gaps between the row ids.
 const SETUP_STATEMENTS: [&str; 18] = [
@@ -47,7 +47,7 @@ const SETUP_STATEMENTS: [&str; 18] = [
 ];
 
 /// Lists MySQL's user-defined tablespaces.
-const TABLESPACES_QUERY: &str =
+const SELECT_USER_TABLESPACES: &str =
     "SELECT name FROM information_schema.innodb_tablespaces WHERE space_type = 'General' AND name <> 'mysql'";
 
 /// Error returned if building or tearing down a scenario fails.
@@ -183,7 +183,7 @@ impl BuiltScenario {
     async fn open_session(&mut self, name: &str, server: &Server) -> Result<&mut RawSession, ScenarioError> {
         if !self.sessions.contains_key(name) {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
-            let opening = RawSession::open(address, "root", Some("shop"), Charset::Utf8mb4);
+            let opening = RawSession::open(address, "root", Some("shop"), ClientCharset::Utf8mb4);
             let opened = timeout(STEP_TIMEOUT, opening).await.unwrap_or_else(|_| Err(timeout_error()));
             let session = opened.map_err(|source| session_error(name, "sign in", source))?;
             self.ids.insert(name.to_owned(), session.id);
@@ -258,7 +258,7 @@ async fn wait_until_ended(control: &mut Conn, ids: &[u64], with_prepared: bool) 
 async fn kill_sessions(control: &mut Conn, ids: &[u64]) -> mysql_async::Result<()> {
     for id in ids {
         match control.query_drop(format!("KILL {id}")).await {
-            Err(mysql_async::Error::Server(error)) if error.code == NO_SUCH_THREAD_ERROR => {}
+            Err(mysql_async::Error::Server(error)) if error.code == ER_NO_SUCH_THREAD => {}
             other => other?,
         }
     }
@@ -271,7 +271,7 @@ async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Resul
         control.query_drop(statement).await?;
     }
     if flavor == Flavor::MySql {
-        for name in control.query::<String, _>(TABLESPACES_QUERY).await? {
+        for name in control.query::<String, _>(SELECT_USER_TABLESPACES).await? {
             control.query_drop(format!("DROP TABLESPACE {name}")).await?;
         }
     }

@@ -12,7 +12,7 @@ pub(super) fn schema_object_scenarios() -> Vec<Scenario> {
             "c: DO 1\na: BEGIN\na: SELECT * FROM t\nb? DROP DATABASE shop\nc? CREATE TABLE made (x INT)",
             "b>a c>b",
         )
-        .with_resource("c", "schema"),
+        .with_locked_resource("c", "schema"),
         // MariaDB releases a procedure's metadata lock once the procedure is loaded.
         Scenario::new(
             MYSQL_ONLY,
@@ -37,7 +37,7 @@ pub(super) fn schema_object_scenarios() -> Vec<Scenario> {
              c? CREATE TRIGGER counted BEFORE INSERT ON t FOR EACH ROW SET @x = 1",
             "b>a c>b",
         )
-        .with_resource("c", "trigger"),
+        .with_locked_resource("c", "trigger"),
         Scenario::new(
             MYSQL_ONLY,
             "DROP EVENT behind a transaction that looked at it",
@@ -53,7 +53,7 @@ pub(super) fn schema_object_scenarios() -> Vec<Scenario> {
             "a: LOCK TABLES mysql.event WRITE\nb? DROP EVENT nightly\nc? ALTER EVENT nightly DISABLE",
             "b>a c>b",
         )
-        .with_resource("c", "event"),
+        .with_locked_resource("c", "event"),
         metadata_lock_scenario_for_flavors(
             MYSQL_ONLY,
             "DROP TABLESPACE behind an ALTER TABLE that waits",
@@ -62,6 +62,6 @@ pub(super) fn schema_object_scenarios() -> Vec<Scenario> {
              a: BEGIN\na: SELECT * FROM spaced\nb? ALTER TABLE spaced ADD x INT, ALGORITHM = COPY\nc? DROP TABLESPACE space",
             "b>a c>b",
         )
-        .with_resource("c", "tablespace"),
+        .with_locked_resource("c", "tablespace"),
     ]
 }

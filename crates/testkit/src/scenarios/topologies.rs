@@ -49,7 +49,7 @@ pub(super) fn topology_scenarios() -> Vec<Scenario> {
             "a+b",
             "row",
         )
-        .with_resource("b", "user lock"),
+        .with_locked_resource("b", "user lock"),
         Scenario::new(
             BOTH_FLAVORS,
             "a circle of a row and definitions, and one behind it",
@@ -60,7 +60,7 @@ pub(super) fn topology_scenarios() -> Vec<Scenario> {
             "a+b+c",
             "table metadata",
         )
-        .with_resource("a", "row"),
+        .with_locked_resource("a", "row"),
     ]
     .into_iter()
     .chain(prepared_transaction_scenarios())
@@ -89,12 +89,12 @@ fn prepared_transaction_scenarios() -> [Scenario; 7] {
         row(BOTH_FLAVORS, "a row of a prepared transaction whose session is gone", "a!\n", "b>xa", "xa"),
         row(MYSQL_ONLY, "a row of a prepared transaction whose session is there", "", "b>xa", "xa"),
         row(MARIADB_ONLY, "a row of a prepared transaction whose session is there", "", "b>a", "a")
-            .with_root_after_kill("xa"),
+            .with_remaining_root_blocker("xa"),
         alter(MYSQL_ONLY, "table metadata"),
         // Ending the session releases the metadata lock but not InnoDB's table lock.
         alter(MARIADB_ONLY, "table lock of InnoDB"),
         alter_beside(MYSQL_ONLY, "b>xa", "xa"),
-        alter_beside(MARIADB_ONLY, "b>a", "a").with_root_after_kill("xa"),
+        alter_beside(MARIADB_ONLY, "b>a", "a").with_remaining_root_blocker("xa"),
     ]
     .map(|scenario| {
         scenario.with_unkillable_reason("no session has a transaction that is prepared: it is rolled back by its name")

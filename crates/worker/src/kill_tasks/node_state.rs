@@ -8,7 +8,7 @@ use clew_model::{NodeId, Session};
 use clew_mysql::{ClockHistory, UnreliableClockReason, UserSessions};
 use tokio::time::Instant;
 
-use crate::adaptive_interval::{AdaptiveInterval, IntervalChange};
+use crate::adaptive_interval::{AdaptivePollInterval, PollIntervalChange};
 
 /// Delay before kill tasks retry killing a session that survived a kill.
 /// The delay limits the number of kill attempts recorded per session.
@@ -24,7 +24,7 @@ struct NodeState {
     failing: bool,
     /// Start time of the last tick.
     last_start: Option<Instant>,
-    interval: AdaptiveInterval,
+    interval: AdaptivePollInterval,
     /// Previous readings of the server's clock.
     clock: ClockHistory,
     /// True if the last tick read sessions with unreliable ages.
@@ -51,8 +51,8 @@ pub(super) struct TickGuard {
 impl NodeStates {
     /// Marks a tick as running on the node and returns a guard for it.
     /// Returns `None` if a tick is already running on the node or a slow node's poll interval has not yet elapsed.
-    pub(super) fn try_start_tick(&self, node: &NodeId, now: Instant) -> Option<TickGuard> {
-        let mut states = self.lock_states();
+    pub(super) fn start_tick_if_due(&self, node: &NodeId, now: Instant) -> Option<TickGuard> {
+        let mut states = self.states_guard();
         let state = states.entry(node.clone()).or_default();
         let next_start =
             state.last_start.zip(state.interval.slow_node_interval()).map(|(start, interval)| start + interval);
@@ -67,7 +67,7 @@ impl NodeStates {
     /// Returns the ids of the removed nodes whose last read was slow.
     pub(super) fn retain_active_nodes(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
         let mut slow = Vec::new();
-        self.lock_states().retain(|node, state| {
+        self.states_guard().retain(|node, state| {
             let is_active = state.running || nodes.contains(node);
             if !is_active && state.interval.slow_node_interval().is_some() {
                 slow.push(node.clone());
@@ -77,7 +77,7 @@ impl NodeStates {
         slow
     }
 
-    fn lock_states(&self) -> MutexGuard<'_, HashMap<NodeId, NodeState>> {
+    fn states_guard(&self) -> MutexGuard<'_, HashMap<NodeId, NodeState>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -85,7 +85,7 @@ impl NodeStates {
 impl TickGuard {
     /// Records whether the last tick on the node failed. Returns true if the recorded value has changed.
     pub(super) fn set_node_failing(&self, failing: bool) -> bool {
-        let mut states = self.states.lock_states();
+        let mut states = self.states.states_guard();
         let Some(state) = states.get_mut(&self.node) else { return false };
         std::mem::replace(&mut state.failing, failing) != failing
     }
@@ -93,27 +93,27 @@ impl TickGuard {
     /// Compares the server's clock with readings from previous ticks and corrects the session ages for clock steps.
     /// Returns the reason if the session ages are too unreliable for kills.
     pub(super) fn adjust_session_ages(&self, read: &mut UserSessions) -> Option<UnreliableClockReason> {
-        read.adjust_for_clock_steps(&mut self.states.lock_states().get_mut(&self.node)?.clock)
+        read.adjust_for_clock_steps(&mut self.states.states_guard().get_mut(&self.node)?.clock)
     }
 
     /// Records whether the session ages on the node are unreliable. Returns true if the recorded value has changed.
-    pub(super) fn set_ages_unreliable(&self, unreliable: bool) -> bool {
-        let mut states = self.states.lock_states();
+    pub(super) fn set_session_ages_unreliable(&self, unreliable: bool) -> bool {
+        let mut states = self.states.states_guard();
         let Some(state) = states.get_mut(&self.node) else { return false };
         std::mem::replace(&mut state.unreliable_ages, unreliable) != unreliable
     }
 
     /// Records the duration of a read and adapts the node's poll interval.
     /// Returns the poll interval change, if any, and the poll interval if the node is slow.
-    pub(super) fn record_read_duration(&self, took: Duration) -> (Option<IntervalChange>, Option<Duration>) {
-        let mut states = self.states.lock_states();
+    pub(super) fn record_read_duration(&self, took: Duration) -> (Option<PollIntervalChange>, Option<Duration>) {
+        let mut states = self.states.states_guard();
         let Some(state) = states.get_mut(&self.node) else { return (None, None) };
         (state.interval.record_read_duration(took), state.interval.slow_node_interval())
     }
 
     /// Returns true if the session survived a kill within the last [`KILL_RETRY_DELAY`].
     pub(super) fn is_in_kill_backoff(&self, session: &Session) -> bool {
-        let mut states = self.states.lock_states();
+        let mut states = self.states.states_guard();
         let Some(state) = states.get_mut(&self.node) else { return false };
         state.survived_kills.retain(|attempt| attempt.at.elapsed() < KILL_RETRY_DELAY);
         state.survived_kills.iter().any(|attempt| attempt.matches_session(session))
@@ -121,7 +121,7 @@ impl TickGuard {
 
     /// Starts the kill backoff for a session that survived a kill.
     pub(super) fn start_kill_backoff(&self, session: &Session) {
-        if let Some(state) = self.states.lock_states().get_mut(&self.node) {
+        if let Some(state) = self.states.states_guard().get_mut(&self.node) {
             let (user, host) = (session.user.clone(), session.host.clone());
             state.survived_kills.push(KillAttempt { id: session.id, user, host, at: Instant::now() });
         }
@@ -136,7 +136,7 @@ impl KillAttempt {
 
 impl Drop for TickGuard {
     fn drop(&mut self) {
-        if let Some(state) = self.states.lock_states().get_mut(&self.node) {
+        if let Some(state) = self.states.states_guard().get_mut(&self.node) {
             state.running = false;
         }
     }
@@ -154,11 +154,11 @@ mod tests {
     fn ticks_of_a_node_do_not_overlap() {
         let (nodes, node, other) = (NodeStates::default(), NodeId::generate(), NodeId::generate());
         let now = Instant::now();
-        let guard = nodes.try_start_tick(&node, now).unwrap();
-        assert!(nodes.try_start_tick(&node, now).is_none());
-        assert!(nodes.try_start_tick(&other, now).is_some());
+        let guard = nodes.start_tick_if_due(&node, now).unwrap();
+        assert!(nodes.start_tick_if_due(&node, now).is_none());
+        assert!(nodes.start_tick_if_due(&other, now).is_some());
         drop(guard);
-        assert!(nodes.try_start_tick(&node, now).is_some());
+        assert!(nodes.start_tick_if_due(&node, now).is_some());
     }
 
     #[test]
@@ -166,14 +166,14 @@ mod tests {
         let (nodes, node, start) = (NodeStates::default(), NodeId::generate(), Instant::now());
         let after = |milliseconds| start + Duration::from_millis(milliseconds);
         assert_eq!(
-            nodes.try_start_tick(&node, start).unwrap().record_read_duration(Duration::from_millis(300)).1,
+            nodes.start_tick_if_due(&node, start).unwrap().record_read_duration(Duration::from_millis(300)).1,
             Some(after(3000) - start)
         );
-        assert!(nodes.try_start_tick(&node, after(2999)).is_none());
-        let guard = nodes.try_start_tick(&node, after(3000)).unwrap();
-        assert_eq!(guard.record_read_duration(Duration::from_millis(10)), (Some(IntervalChange::Restored), None));
+        assert!(nodes.start_tick_if_due(&node, after(2999)).is_none());
+        let guard = nodes.start_tick_if_due(&node, after(3000)).unwrap();
+        assert_eq!(guard.record_read_duration(Duration::from_millis(10)), (Some(PollIntervalChange::Restored), None));
         drop(guard);
-        assert!(nodes.try_start_tick(&node, after(4000)).is_some());
+        assert!(nodes.start_tick_if_due(&node, after(4000)).is_some());
     }
 
     #[test]
@@ -182,31 +182,31 @@ mod tests {
             (NodeStates::default(), NodeId::generate(), NodeId::generate(), NodeId::generate());
         let now = Instant::now();
         for node in [&slow, &active] {
-            nodes.try_start_tick(node, now).unwrap().record_read_duration(Duration::from_secs(1));
+            nodes.start_tick_if_due(node, now).unwrap().record_read_duration(Duration::from_secs(1));
         }
-        let guard = nodes.try_start_tick(&running, now).unwrap();
+        let guard = nodes.start_tick_if_due(&running, now).unwrap();
         assert_eq!(nodes.retain_active_nodes(&HashSet::from([active.clone()])), std::slice::from_ref(&slow));
-        assert!(nodes.try_start_tick(&slow, now).is_some(), "removed node still has its slow interval");
-        assert!(nodes.try_start_tick(&running, now).is_none(), "second tick started during a running one");
-        assert!(nodes.try_start_tick(&active, now).is_none());
+        assert!(nodes.start_tick_if_due(&slow, now).is_some(), "removed node still has its slow interval");
+        assert!(nodes.start_tick_if_due(&running, now).is_none(), "second tick started during a running one");
+        assert!(nodes.start_tick_if_due(&active, now).is_none());
         drop(guard);
     }
 
     #[test]
     fn failed_victim_is_backed_off() {
         let nodes = NodeStates::default();
-        let guard = nodes.try_start_tick(&NodeId::generate(), Instant::now()).unwrap();
+        let guard = nodes.start_tick_if_due(&NodeId::generate(), Instant::now()).unwrap();
         guard.start_kill_backoff(&session(7, "app"));
         assert!(guard.is_in_kill_backoff(&session(7, "app")));
         assert!(!guard.is_in_kill_backoff(&session(7, "other")) && !guard.is_in_kill_backoff(&session(8, "app")));
-        nodes.lock_states().values_mut().next().unwrap().survived_kills[0].at -= KILL_RETRY_DELAY;
+        nodes.states_guard().values_mut().next().unwrap().survived_kills[0].at -= KILL_RETRY_DELAY;
         assert!(!guard.is_in_kill_backoff(&session(7, "app")));
     }
 
     #[test]
     fn set_failing_returns_true_only_for_a_change() {
         let nodes = NodeStates::default();
-        let guard = nodes.try_start_tick(&NodeId::generate(), Instant::now()).unwrap();
+        let guard = nodes.start_tick_if_due(&NodeId::generate(), Instant::now()).unwrap();
         assert_eq!(
             [false, true, true, false, false].map(|failing| guard.set_node_failing(failing)),
             [false, true, false, true, false]

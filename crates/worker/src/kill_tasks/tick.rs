@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::node_state::TickGuard;
-use crate::adaptive_interval::IntervalChange;
+use crate::adaptive_interval::PollIntervalChange;
 use crate::kills::{KillError, KillExecutor, KillRequest, VictimMatchRule, find_proxy_failure};
 use crate::logins::LoginAttempt;
 use crate::observer::WorkerObserver;
@@ -41,16 +41,16 @@ impl KillTaskTick {
     /// Logs only the first of several consecutive tick failures on a node.
     pub(super) async fn run(self, guard: TickGuard, shutdown: CancellationToken) {
         let start = std::time::Instant::now();
-        let limits = self.cap_limits_at_lease();
+        let limits = self.limits_within_lease();
         let login = match LoginAttempt::request_permit(&self.store, &self.node.id, LoginTrigger::Automatic).await {
             Ok(login) => login,
             Err(failure) => return self.log_tick_result(Err(KillError::Node(failure)), &guard),
         };
         let read = read_user_sessions(&self.node.url, ConnectionPurpose::Reading, &limits);
         let Some(read) = Box::pin(shutdown.run_until_cancelled(read)).await else { return };
-        login.record_outcome(&self.node, read.as_ref().err()).await;
+        login.record_login_outcome(&self.node, read.as_ref().err()).await;
         // A failed read reports no duration.
-        self.adapt_read_interval(read.as_ref().map_or_else(|_| start.elapsed(), |read| read.duration), &guard);
+        self.adapt_poll_interval(read.as_ref().map_or_else(|_| start.elapsed(), |read| read.duration), &guard);
         let result = match read {
             Ok(listed) => match find_proxy_failure(&self.node.url, &listed) {
                 Some(failure) => Err(KillError::Node(failure)),
@@ -90,7 +90,7 @@ impl KillTaskTick {
         // A clock step is a single event. The other reasons for doubt persist, for example behind a load balancer.
         let is_persistent =
             matches!(doubt, Some(UnreliableClockReason::Unreadable | UnreliableClockReason::AnotherServer));
-        let changed = guard.set_ages_unreliable(is_persistent || (reason.is_some() && unchecked > 0));
+        let changed = guard.set_session_ages_unreliable(is_persistent || (reason.is_some() && unchecked > 0));
         if let Some(gap) = reason.filter(|_| changed && unchecked > 0) {
             warn!(
                 node.id = %self.node.id, sessions = unchecked, reason = gap.why, fix = gap.remedy,
@@ -107,18 +107,18 @@ impl KillTaskTick {
     }
 
     /// Adapts the node's poll interval to the duration of the last read.
-    fn adapt_read_interval(&self, took: Duration, guard: &TickGuard) {
+    fn adapt_poll_interval(&self, took: Duration, guard: &TickGuard) {
         let (change, slow_interval) = guard.record_read_duration(took);
         if slow_interval.is_some() || change.is_some() {
-            self.observer.poll_interval_changed(&self.node.id, slow_interval);
+            self.observer.record_poll_interval_change(&self.node.id, slow_interval);
         }
         let node = &self.node.id;
         match change {
-            Some(IntervalChange::Lengthened(interval)) => info!(
+            Some(PollIntervalChange::Lengthened(interval)) => info!(
                 node.id = %node, read.seconds = took.as_secs_f64(), read.interval_seconds = interval.as_secs_f64(),
                 "reads of a node are slow; kill tasks increased the read interval"
             ),
-            Some(IntervalChange::Restored) => {
+            Some(PollIntervalChange::Restored) => {
                 info!(node.id = %node, "reads of a node are fast again; kill tasks restored the read interval");
             }
             None => {}
@@ -152,7 +152,7 @@ impl KillTaskTick {
         }
         let to_run = self.store.list_leased_kill_tasks(&self.kill_tasks.instance_id, &self.worker).await?;
         for (task, victims) in chosen {
-            let limits = self.cap_limits_at_lease();
+            let limits = self.limits_within_lease();
             if !to_run.contains(&task.id) || limits.read_timeout.is_zero() {
                 continue;
             }
@@ -164,7 +164,7 @@ impl KillTaskTick {
                     Ok(outcomes) => outcomes,
                     Err(error) => {
                         if let KillError::Node(failure) = &error {
-                            login.record_outcome(&self.node, Some(failure)).await;
+                            login.record_login_outcome(&self.node, Some(failure)).await;
                             for victim in &victims {
                                 guard.start_kill_backoff(victim);
                             }
@@ -177,7 +177,7 @@ impl KillTaskTick {
                     guard.start_kill_backoff(victim);
                 }
             }
-            if let Some(failure) = outcomes.into_iter().find_map(|(_, outcome)| into_kill_failure(outcome)) {
+            if let Some(failure) = outcomes.into_iter().find_map(|(_, outcome)| extract_kill_failure(outcome)) {
                 return Err(KillError::Node(failure));
             }
         }
@@ -186,7 +186,7 @@ impl KillTaskTick {
 
     fn build_kill_request(&self, task: &KillTask, read: &ProcessListSource) -> KillRequest {
         KillRequest {
-            origin: Origin::for_clew(),
+            origin: Origin::for_internal_operation(),
             project_id: self.kill_tasks.project_id.clone(),
             instance_id: self.kill_tasks.instance_id.clone(),
             node_id: self.node.id.clone(),
@@ -207,7 +207,7 @@ impl KillTaskTick {
     }
 
     /// Returns the time limits for reads and kills on the node, capped at the remaining lease time.
-    fn cap_limits_at_lease(&self) -> ReadLimits {
+    fn limits_within_lease(&self) -> ReadLimits {
         let remaining = self.lease_end.saturating_duration_since(Instant::now());
         // Messages show the limit, so it is rounded to milliseconds.
         let remaining = Duration::from_millis(u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX));
@@ -233,6 +233,6 @@ fn would_be_selected_again(victim: &Session, outcome: &KillOutcome) -> bool {
     }
 }
 
-fn into_kill_failure(outcome: KillOutcome) -> Option<Failure> {
+fn extract_kill_failure(outcome: KillOutcome) -> Option<Failure> {
     if let KillOutcome::Failed(failure) = outcome { Some(failure) } else { None }
 }

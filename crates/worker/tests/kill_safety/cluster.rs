@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clew_model::NodeUrl;
 use clew_testkit::{
-    Charset, Flavor, RawSession, RewriteRules, RewritingProxy, Server, ServerClock, ServerOptions, VirtualAddress,
+    ClientCharset, Flavor, RawSession, RewriteRules, RewritingProxy, Server, ServerClock, ServerOptions, VirtualAddress,
 };
 use fastrand::Rng;
 use mysql_async::Row;
@@ -137,7 +137,7 @@ impl Backend {
     }
 
     async fn sign_in(&self, role: Role) -> RawSession {
-        RawSession::open(loopback(&self.server), role.user(), None, Charset::Utf8mb4).await.unwrap()
+        RawSession::open(loopback(&self.server), role.user(), None, ClientCharset::Utf8mb4).await.unwrap()
     }
 
     /// Connection ids of Clew's sessions.

@@ -308,9 +308,9 @@ fn limits() -> ReadLimits {
 struct NoMetrics;
 
 impl WorkerObserver for NoMetrics {
-    fn collection_finished(&self, _rows: u64, _seconds: f64) {}
-    fn collection_failed(&self, _kind: FailureKind) {}
-    fn poll_interval_changed(&self, _node: &NodeId, _interval: Option<Duration>) {}
+    fn record_collection_finished(&self, _rows: u64, _seconds: f64) {}
+    fn record_collection_failure(&self, _kind: FailureKind) {}
+    fn record_poll_interval_change(&self, _node: &NodeId, _interval: Option<Duration>) {}
 }
 
 /// Worker with two kill tasks: for sessions of `batch` older than a second, and for old sessions of the spared account.
@@ -342,7 +342,7 @@ impl TaskWorker {
             nodes: vec![NewNode { zone: None, id: None, role: NodeRole::Master, url: node }],
         };
         let instance = store.add_instance(&by, instance).await.unwrap();
-        assert!(store.set_kill_switch(&by, &ids.project_id, &instance.id, true).await.unwrap());
+        assert!(store.set_kill_tasks_enabled(&by, &ids.project_id, &instance.id, true).await.unwrap());
         for (role, seconds) in [(Role::Batch, 1), (Role::Spared, OLD_AGE)] {
             let criteria = KillCriteria { user: Some(role.user().into()), ..KillCriteria::with_min_seconds(seconds) };
             let task = NewKillTask { criteria, masked: false, duration: None, audit_detail: Value::Null };

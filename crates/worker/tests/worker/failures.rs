@@ -115,9 +115,9 @@ async fn collection_fails_without_a_read_after_too_many_attempts() {
 struct NoMetrics;
 
 impl WorkerObserver for NoMetrics {
-    fn collection_finished(&self, _rows: u64, _seconds: f64) {}
-    fn collection_failed(&self, _kind: FailureKind) {}
-    fn poll_interval_changed(&self, _node: &NodeId, _interval: Option<Duration>) {}
+    fn record_collection_finished(&self, _rows: u64, _seconds: f64) {}
+    fn record_collection_failure(&self, _kind: FailureKind) {}
+    fn record_poll_interval_change(&self, _node: &NodeId, _interval: Option<Duration>) {}
 }
 
 #[tokio::test]

@@ -34,16 +34,16 @@ pub(crate) enum Event {
 pub(crate) struct RecordingObserver(Mutex<Vec<Event>>);
 
 impl WorkerObserver for RecordingObserver {
-    fn collection_finished(&self, rows: u64, seconds: f64) {
+    fn record_collection_finished(&self, rows: u64, seconds: f64) {
         assert!(seconds >= 0.0);
         self.0.lock().unwrap().push(Event::Collected(rows));
     }
 
-    fn collection_failed(&self, kind: FailureKind) {
+    fn record_collection_failure(&self, kind: FailureKind) {
         self.0.lock().unwrap().push(Event::Failed(kind));
     }
 
-    fn poll_interval_changed(&self, _node: &NodeId, _interval: Option<Duration>) {}
+    fn record_poll_interval_change(&self, _node: &NodeId, _interval: Option<Duration>) {}
 }
 
 /// Origin of the tests in the audit.

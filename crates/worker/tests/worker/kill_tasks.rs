@@ -8,7 +8,7 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::{Instance, KillCriteria, NewInstance, NewNode, NodeRole, Pagination};
 use clew_mysql::{ReadLimits, find_sessions};
 use clew_store::{KillFilter, KillRecord, KillSource, NewKillTask, RecordedKillOutcome};
-use clew_testkit::{Charset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server, ServerOptions};
+use clew_testkit::{ClientCharset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server, ServerOptions};
 use clew_worker::{KillExecutor, KillTaskWorker, WorkerSettings};
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -44,7 +44,13 @@ impl KillHarness {
             nodes: urls.iter().enumerate().map(node).collect(),
         };
         let instance = harness.store.add_instance(&test_origin(), new).await.unwrap();
-        assert!(harness.store.set_kill_switch(&test_origin(), &instance.project_id, &instance.id, true).await.unwrap());
+        assert!(
+            harness
+                .store
+                .set_kill_tasks_enabled(&test_origin(), &instance.project_id, &instance.id, true)
+                .await
+                .unwrap()
+        );
         Self { harness, instance, shutdown: CancellationToken::new(), workers: Vec::new() }
     }
 
@@ -106,7 +112,7 @@ pub(crate) async fn start_server(flavor: Flavor) -> Server {
 
 pub(crate) async fn start_long_statement(server: &Server, user: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
-    let mut session = RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap();
+    let mut session = RawSession::open(address, user, None, ClientCharset::Utf8mb4).await.unwrap();
     session.send_statement(LONG_STATEMENT).await.unwrap();
     session
 }
@@ -214,7 +220,7 @@ async fn failed_kill_is_recorded_once_and_backed_off_on_a_server() {
 /// Opens a session of `app` that runs a statement in the schema `shop`.
 async fn start_in_shop(server: &Server, statement: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
-    let mut session = RawSession::open(address, "app", Some("shop"), Charset::Utf8mb4).await.unwrap();
+    let mut session = RawSession::open(address, "app", Some("shop"), ClientCharset::Utf8mb4).await.unwrap();
     session.send_statement(statement.as_bytes()).await.unwrap();
     session
 }
@@ -231,7 +237,7 @@ async fn unsafe_victims_are_spared_unless_the_task_opts_in(flavor: Flavor) {
         .await
         .unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
-    let mut holder = RawSession::open(address, "batch", Some("shop"), Charset::Utf8mb4).await.unwrap();
+    let mut holder = RawSession::open(address, "batch", Some("shop"), ClientCharset::Utf8mb4).await.unwrap();
     holder.execute("LOCK TABLES log READ, orders READ").await.unwrap();
     let mut kill_tasks = KillHarness::new(&[server.url()]).await;
     let repair = start_in_shop(&server, "REPAIR TABLE log").await;

@@ -33,7 +33,7 @@ async fn check_new_owner(harness: &Harness, new_claim: &ClaimedTask) {
     let id = &new_claim.task.request_id;
     assert_eq!(harness.task(id).await.status, TaskStatus::Running);
     let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "ended by the new owner"));
-    assert!(harness.store.end_task(id, new_claim.fence, &outcome).await.unwrap());
+    assert!(harness.store.complete_task(id, new_claim.fence, &outcome).await.unwrap());
     assert_eq!(harness.wait_until_ended(id).await.failure.unwrap().detail, "ended by the new owner");
 }
 

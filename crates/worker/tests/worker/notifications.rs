@@ -7,7 +7,7 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::TaskStatus;
 use clew_store::{Store, StoreLocation};
 use clew_testkit::PostgreSql;
-use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor, WorkerSettings, listen_for_events};
+use clew_worker::{CollectionQueue, IntelligentKillQueue, KillExecutor, WorkerSettings, dispatch_store_events};
 use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +41,7 @@ impl Processes {
             for (store, collections) in [(&serving.store, &serving.collections), (&store, &working)] {
                 let kills = KillExecutor::new(store.clone(), ProtectedAccounts::default());
                 let kills = IntelligentKillQueue::new(store.clone(), kills, settings);
-                tokio::spawn(listen_for_events(store.clone(), collections.clone(), kills, shutdown.clone()));
+                tokio::spawn(dispatch_store_events(store.clone(), collections.clone(), kills, shutdown.clone()));
             }
         }
         Self { serving, working: start_worker(working), shutdown, database }

@@ -8,7 +8,8 @@ use clew_model::KillCriteria;
 use clew_mysql::ReadLimits;
 use clew_store::RecordedKillOutcome;
 use clew_testkit::{
-    Charset, ConnectionIdRewrite, Flavor, RawSession, RewriteRules, RewritingProxy, Server, ServerClock, ServerOptions,
+    ClientCharset, ConnectionIdRewrite, Flavor, RawSession, RewriteRules, RewritingProxy, Server, ServerClock,
+    ServerOptions,
 };
 use clew_worker::{IntelligentKillQueue, KillError, KillExecutor, WorkerSettings};
 use tokio::time::sleep;
@@ -20,7 +21,7 @@ const SEVERAL_TICKS: Duration = Duration::from_secs(4);
 
 async fn open(server: &Server, user: &str) -> RawSession {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
-    RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap()
+    RawSession::open(address, user, None, ClientCharset::Utf8mb4).await.unwrap()
 }
 
 /// Opens a session that waits for a user lock, and the session that holds the lock. Runs `setting` in the waiting session first.

@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "react";
 import * as api from "../../api/administration.ts";
-import type { Validation } from "../../api/schema.ts";
+import type { PolicyValidationResponse } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
 import { Failure, Loading, Note } from "../../components/status.tsx";
 import { showToast } from "../../components/toasts.tsx";
@@ -110,7 +110,7 @@ function Editor({ name, description, document: initialDocument, system, onSaved 
   const [text, setText] = useState(initialDocument);
   const [newName, setNewName] = useState("");
   const [newDescription, setNewDescription] = useState(description);
-  const [validation, setValidation] = useState<Validation | null>(null);
+  const [validation, setValidation] = useState<PolicyValidationResponse | null>(null);
   const [failed, setFailed] = useState<string | null>(null);
   useEffect(() => {
     if (system) return undefined;

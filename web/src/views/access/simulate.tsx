@@ -3,7 +3,7 @@
 import { type FormEvent, useState } from "react";
 import * as api from "../../api/administration.ts";
 import { ACTIONS } from "../../api/console.ts";
-import type { Simulation, SimulationResponse } from "../../api/schema.ts";
+import type { SimulationRequest, SimulationResponse } from "../../api/schema.ts";
 import { useAuth } from "../../auth.tsx";
 import { Button } from "../../components/button.tsx";
 import { Note } from "../../components/status.tsx";
@@ -25,7 +25,7 @@ export function Simulate() {
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     setFailed(null);
-    const simulation: Simulation = { user_id: selectedUser, action, ...(scope ? { project_id: scope } : {}), ...(instance ? { instance_id: instance } : {}) };
+    const simulation: SimulationRequest = { user_id: selectedUser, action, ...(scope ? { project_id: scope } : {}), ...(instance ? { instance_id: instance } : {}) };
     try {
       setResult(await api.simulate(simulation));
     } catch (error) {

@@ -2,7 +2,7 @@
 
 import { type FormEvent, useState } from "react";
 import * as api from "../../api/console.ts";
-import type { AddKillTaskRequest, Preview } from "../../api/schema.ts";
+import type { AddKillTaskRequest, KillTaskPreview } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
 import { Empty, Failure, Loading, Note } from "../../components/status.tsx";
 import { showToast } from "../../components/toasts.tsx";
@@ -19,12 +19,12 @@ export function KillTasks() {
   const { nodeRef, refusal } = useNode();
   const [adding, setAdding] = useState(false);
   const tasks = useQuery(`tasks ${nodeRef.instance}`, (signal) => api.killTasks(nodeRef, signal), 5000);
-  const status = useQuery(`switch ${nodeRef.instance}`, (signal) => api.killSwitch(nodeRef, signal), 10_000);
+  const status = useQuery(`switch ${nodeRef.instance}`, (signal) => api.killTaskSwitch(nodeRef, signal), 10_000);
   const changeRefusal = refusal(api.ACTIONS.changeTasks);
   const on = status.value?.status.toLowerCase() === "on";
   const toggle = async () => {
     try {
-      await api.setKillSwitch(nodeRef, on ? "OFF" : "ON");
+      await api.setKillTaskSwitch(nodeRef, on ? "OFF" : "ON");
       status.refetch();
     } catch (error) {
       showToast((error as Error).message);
@@ -127,7 +127,7 @@ function AddTask({ added }: { added: () => void }) {
   const t = useTranslation();
   const { nodeRef } = useNode();
   const [fields, setFields] = useState<Record<string, string>>({ time: "60", minutes: "10" });
-  const [preview, setPreview] = useState<Preview | null>(null);
+  const [preview, setPreview] = useState<KillTaskPreview | null>(null);
   const [failed, setFailed] = useState<string | null>(null);
   const [unsafe, setUnsafe] = useState(false);
   const [typed, setTyped] = useState("");

@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use crate::query::Query;
 
 /// Maximum number of rows in a response.
-const MAX_RESPONSE_ROWS: u32 = 1000;
+const MAX_AUDIT_PAGE_ROWS: u32 = 1000;
 
 /// Names of the filter parameters.
 /// Unknown parameters are rejected because ignoring a misspelled filter would return too many rows.
@@ -101,7 +101,7 @@ pub(super) fn parse_audit_filter(query: Option<&str>, base: AuditFilter) -> Resu
 }
 
 /// Parses the filter, order and page parameters in a query string and adds the filters to `base`.
-pub(super) fn parse_rows_query(query: Option<&str>, base: AuditFilter) -> Result<AuditRowsQuery, ApiError> {
+pub(super) fn parse_audit_rows_query(query: Option<&str>, base: AuditFilter) -> Result<AuditRowsQuery, ApiError> {
     let query = Query::parse(query)?;
     let names: Vec<_> = FILTER_PARAMETERS.into_iter().chain(["order", "after", "limit"]).collect();
     query.reject_unknown_parameters(&names)?;
@@ -110,11 +110,11 @@ pub(super) fn parse_rows_query(query: Option<&str>, base: AuditFilter) -> Result
         Some("newest") => true,
         Some(other) => return Err(Query::invalid_value_error("order", other)),
     };
-    let after = parse_parameter::<i64>(&query, "after")?;
+    let after = parse_optional_parameter::<i64>(&query, "after")?;
     if let Some(negative) = after.filter(|after| *after < 0) {
         return Err(Query::invalid_value_error("after", &negative.to_string()));
     }
-    let limit = query.get_number("limit", 1, MAX_RESPONSE_ROWS, 100)?;
+    let limit = query.get_number("limit", 1, MAX_AUDIT_PAGE_ROWS, 100)?;
     Ok(AuditRowsQuery { filter: build_audit_filter(&query, base)?, newest_first, after, limit })
 }
 
@@ -122,20 +122,20 @@ fn build_audit_filter(query: &Query, base: AuditFilter) -> Result<AuditFilter, A
     let text = |name: &str| query.get(name).map(ToOwned::to_owned);
     let outcome = |given| Outcome::from_name(given).ok_or_else(|| Query::invalid_value_error("outcome", given));
     Ok(AuditFilter {
-        from: parse_parameter::<Timestamp>(query, "from")?.map(Timestamp::as_millisecond),
-        to: parse_parameter::<Timestamp>(query, "to")?.map(Timestamp::as_millisecond),
+        from: parse_optional_parameter::<Timestamp>(query, "from")?.map(Timestamp::as_millisecond),
+        to: parse_optional_parameter::<Timestamp>(query, "to")?.map(Timestamp::as_millisecond),
         actor: text("actor"),
         operation: text("operation"),
-        project: parse_parameter(query, "project_id")?,
-        instance: parse_parameter(query, "instance_id")?,
-        node: parse_parameter(query, "node_id")?,
+        project: parse_optional_parameter(query, "project_id")?,
+        instance: parse_optional_parameter(query, "instance_id")?,
+        node: parse_optional_parameter(query, "node_id")?,
         outcome: query.get("outcome").map(outcome).transpose()?,
         request_id: text("request_id"),
         ..base
     })
 }
 
-fn parse_parameter<T: FromStr>(query: &Query, name: &'static str) -> Result<Option<T>, ApiError> {
+fn parse_optional_parameter<T: FromStr>(query: &Query, name: &'static str) -> Result<Option<T>, ApiError> {
     let Some(given) = query.get(name) else { return Ok(None) };
     given.parse().map(Some).map_err(|_| Query::invalid_value_error(name, given))
 }

@@ -2,7 +2,7 @@
 
 use axum::body::Bytes;
 use axum::extract::State;
-use clew_iam::policy::{Diagnostic, PolicyModel};
+use clew_iam::policy::{Diagnostic, PermissionModel};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -57,12 +57,12 @@ pub(crate) struct PolicyValidationRequest {
 
 /// Result of a validation.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Validation {
+pub(crate) struct PolicyValidationResponse {
     /// True if the document is valid
     valid: bool,
     /// Policy model: role (versions 1.0 and 1.1) or identity (version 5.0); null for an invalid document
     #[schema(value_type = Option<PolicyModelName>)]
-    model: Option<PolicyModel>,
+    model: Option<PermissionModel>,
     /// All errors in the document
     errors: Vec<FindingView>,
     /// Warnings about a valid document
@@ -72,22 +72,22 @@ pub(crate) struct Validation {
 /// Validate a policy document and list all errors.
 #[utoipa::path(post, path = "/clew/v1/policies/validate", tag = "administration",
     request_body(content = PolicyValidationRequest, content_type = "application/json"),
-    responses((status = 200, description = "Result of the validation", body = Validation)))]
+    responses((status = 200, description = "Result of the validation", body = PolicyValidationResponse)))]
 pub(crate) async fn validate_policy(
     State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
-) -> Result<Json<Validation>, ApiError> {
+) -> Result<Json<PolicyValidationResponse>, ApiError> {
     require_identity_read_permission(&service, &caller)?;
     let text = extract_document_text(&JsonBody::parse(&body, &["document"])?)?;
     Ok(Json(match parse_policy_document(&service, &caller, text).await? {
-        Ok(policy) => Validation {
+        Ok(policy) => PolicyValidationResponse {
             valid: true,
             model: Some(policy.model()),
             errors: Vec::new(),
             warnings: build_finding_views(policy.warnings()),
         },
-        Err(errors) => Validation {
+        Err(errors) => PolicyValidationResponse {
             valid: false,
             model: None,
             errors: build_finding_views(errors.diagnostics()),

@@ -36,7 +36,7 @@ impl KillEffectView {
         let effect = match before {
             Ok(before) => {
                 let read = async |limits| before.measure_effect(&node.url, outcomes, &limits).await;
-                service.try_read_node(node, read).await
+                service.read_node_or_failure(node, read).await
             }
             Err(failure) => Err(failure),
         };

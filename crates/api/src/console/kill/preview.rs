@@ -9,7 +9,7 @@ use clew_mysql::{KillRefusal, KillTarget, read_kill_risks, read_lock_waits};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::describe_refusal;
+use super::describe_kill_refusal;
 use crate::AppState;
 use crate::kill_risks::KillRiskView;
 
@@ -37,7 +37,7 @@ pub(super) struct KillImpact {
 /// A failed read is not an error because the kill itself may still succeed. `unknown` then contains the reason.
 pub(super) async fn read_kill_impact(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillImpact {
     let read = async |limits| read_lock_waits(&node.url, &limits).await;
-    let observed = match service.try_read_node(node, read).await {
+    let observed = match service.read_node_or_failure(node, read).await {
         Ok(observed) => observed,
         Err(failure) => return KillImpact { unknown: Some(failure.to_string()), ..KillImpact::default() },
     };
@@ -48,7 +48,7 @@ pub(super) async fn read_kill_impact(service: &AppState, node: &Node, found: &Ha
         transactions.map(|transaction| (transaction.session_id, transaction)).collect();
     let sessions: Vec<Session> = found.values().cloned().collect();
     let read = async |limits| read_kill_risks(&node.url, &sessions, &transactions, &limits).await;
-    let (risks, risks_unknown) = match service.try_read_node(node, read).await {
+    let (risks, risks_unknown) = match service.read_node_or_failure(node, read).await {
         Ok(risks) => (risks, None),
         Err(failure) => (HashMap::new(), Some(failure.to_string())),
     };
@@ -103,13 +103,13 @@ pub(super) fn predict_kill_outcome(
     protected: &ProtectedAccounts,
 ) -> (&'static str, String) {
     if is_internal_session(current) {
-        return describe_refusal(KillRefusal::Internal);
+        return describe_kill_refusal(KillRefusal::Internal);
     }
     if protected.is_protected(&current.user) {
-        return describe_refusal(KillRefusal::Protected { user: to_valid_utf8(&current.user) });
+        return describe_kill_refusal(KillRefusal::Protected { user: to_valid_utf8(&current.user) });
     }
     if kind == KillTarget::Query && current.command.eq_ignore_ascii_case(b"Sleep") {
-        return describe_refusal(KillRefusal::Idle);
+        return describe_kill_refusal(KillRefusal::Idle);
     }
     let message = match kind {
         KillTarget::Connection => {

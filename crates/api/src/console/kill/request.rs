@@ -7,7 +7,7 @@ use clew_mysql::{KillTarget, ServerInstance};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::Mismatch;
+use super::SkipReason;
 use crate::body::{JsonBody, check_entry_count, invalid_field_error, missing_field_error};
 use crate::error::ApiError;
 use crate::query::truncate_text;
@@ -95,7 +95,7 @@ impl SessionKillRequest {
         found: &HashMap<u64, Session>,
         server: &ServerInstance,
         listed_at: i64,
-    ) -> HashMap<u64, Mismatch> {
+    ) -> HashMap<u64, SkipReason> {
         let mismatch = |selected: &SelectedSession| {
             let mismatch = selected.find_skip_reason(found.get(&selected.id), self.kind, server, listed_at)?;
             Some((selected.id, mismatch))
@@ -107,7 +107,7 @@ impl SessionKillRequest {
     pub(super) fn matching_sessions<'a>(
         &self,
         found: &'a HashMap<u64, Session>,
-        mismatches: &HashMap<u64, Mismatch>,
+        mismatches: &HashMap<u64, SkipReason>,
     ) -> Vec<&'a Session> {
         let is_match = |selected: &&SelectedSession| !mismatches.contains_key(&selected.id);
         self.sessions.iter().filter(is_match).filter_map(|selected| found.get(&selected.id)).collect()

@@ -46,6 +46,6 @@ pub(super) fn parse_sign_in(body: &[u8]) -> Result<SignInRequest, ApiError> {
     })
 }
 
-pub(super) fn parse_project_choice(body: &[u8]) -> Result<Option<String>, ApiError> {
+pub(super) fn parse_session_scope(body: &[u8]) -> Result<Option<String>, ApiError> {
     JsonBody::parse(body, &["project_id"])?.get("project_id")
 }

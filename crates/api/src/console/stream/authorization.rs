@@ -14,7 +14,7 @@ use crate::caller::{Caller, CredentialRef, NodeTarget};
 use crate::error::ApiError;
 
 /// Interval for re-evaluating unchanged policies, because policy conditions can depend on the time of day.
-const POLICY_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+const POLICY_REEVALUATION_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Reason why an event stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,13 +59,13 @@ impl StreamAuthorization {
     }
 
     /// Returns whether the subscriber receives SQL templates instead of full SQL statements.
-    pub(super) fn is_masked(&self) -> bool {
+    pub(super) fn masks_statements(&self) -> bool {
         self.masked
     }
 
     /// Rechecks the subscriber's credentials and permissions.
     /// If the check fails with an internal error, the result of the previous check remains in effect.
-    pub(super) async fn check_authorization(&mut self) -> Result<(), StreamEndReason> {
+    pub(super) async fn recheck_authorization(&mut self) -> Result<(), StreamEndReason> {
         // Expiry is checked separately because it does not change the access version.
         if self.caller.expires_at.is_some_and(|end| end <= Timestamp::now().as_second()) {
             return Err(StreamEndReason::Token);
@@ -87,13 +87,13 @@ impl StreamAuthorization {
     async fn reevaluate_permissions(&mut self) -> Result<Result<(), StreamEndReason>, ApiError> {
         let view = self.service.store.cached_view().await?;
         if view.access_version() != self.caller.view.access_version() {
-            if !self.are_credentials_valid(&view).await? {
+            if !self.revalidate_credentials(&view).await? {
                 return Ok(Err(StreamEndReason::Token));
             }
             let user = &self.caller.principal.user_id;
             self.caller.principal.grants =
                 self.service.policy_cache().get_or_load(&self.service.store, &view, user).await?;
-        } else if self.decided_at.elapsed() < POLICY_CHECK_INTERVAL {
+        } else if self.decided_at.elapsed() < POLICY_REEVALUATION_INTERVAL {
             return Ok(Ok(()));
         }
         self.caller.view = view;
@@ -106,7 +106,7 @@ impl StreamAuthorization {
 
     /// Returns whether the credentials are still valid and the user is enabled.
     /// Also updates the principal's administrator flag.
-    async fn are_credentials_valid(&mut self, view: &CachedView) -> Result<bool, ApiError> {
+    async fn revalidate_credentials(&mut self, view: &CachedView) -> Result<bool, ApiError> {
         let user = match &self.caller.credential {
             CredentialRef::Token(token) => {
                 let stored = view.find_token(&token.hash).await?;

@@ -23,7 +23,7 @@ impl FeedPosition {
 }
 
 /// Appends an event to the stream text. `data` must be single-line JSON.
-pub(super) fn append_event(out: &mut String, position: Option<FeedPosition>, name: &str, data: &str) {
+pub(super) fn append_sse_event(out: &mut String, position: Option<FeedPosition>, name: &str, data: &str) {
     if let Some(FeedPosition { watch_id, version }) = position {
         let _ = writeln!(out, "id: {watch_id:08x}-{version}");
     }
@@ -38,7 +38,7 @@ mod tests {
     fn positions_round_trip() {
         let position = FeedPosition { watch_id: 0xa1, version: 7 };
         let mut out = String::new();
-        append_event(&mut out, Some(position), "changes", "{}");
+        append_sse_event(&mut out, Some(position), "changes", "{}");
         assert_eq!(out, "id: 000000a1-7\nevent: changes\ndata: {}\n\n");
         assert_eq!(FeedPosition::parse("000000a1-7"), Some(position));
         for id in ["", "-", "a1", "a1-", "a1-x", "zz-1", "1-99999999999"] {

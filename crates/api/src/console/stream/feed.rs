@@ -3,7 +3,7 @@
 //! Rendered events are cached because all subscribers at the same version receive the same events.
 
 use bytes::Bytes;
-use clew_diagnose::session_feed::{DURATION_COLUMN_INDEXES, SessionCounts, SessionFeed, column_keys};
+use clew_diagnose::session_feed::{DURATION_COLUMN_INDEXES, SessionCounts, SessionFeed, feed_column_keys};
 use clew_model::Limitation;
 use clew_mysql::SessionSample;
 use serde_json::json;
@@ -14,21 +14,21 @@ use super::event::{self, FeedPosition};
 const MAX_CACHED_EVENTS: usize = 8;
 
 #[derive(Debug)]
-pub(super) struct Feed {
+pub(super) struct NodeFeed {
     watch_id: u32,
     /// Server instance that returned the session list; empty before the first sample.
     server: String,
     list: SessionFeed,
     counts: SessionCounts,
     limitations: Vec<Limitation>,
-    /// Feed version at which the list of data limitations last changed.
+    /// NodeFeed version at which the list of data limitations last changed.
     limitations_changed: u32,
     interval_ms: u64,
     /// Rendered events, keyed by the subscriber's feed version (0 if none) and whether statements are masked.
     cached_events: Vec<((u32, bool), Bytes)>,
 }
 
-impl Feed {
+impl NodeFeed {
     pub(super) fn new(watch_id: u32) -> Self {
         Self {
             watch_id,
@@ -86,17 +86,17 @@ impl Feed {
         let Some(changes) = self.list.delta_json(from, masked) else {
             let rest = format!(
                 "\"masked\":{masked},\"columns\":{},\"running\":{},\"limitations\":{},\"sessions\":{}",
-                json!(column_keys()),
+                json!(feed_column_keys()),
                 json!(DURATION_COLUMN_INDEXES),
                 json!(self.limitations),
-                self.list.full_json(masked)
+                self.list.all_sessions_json(masked)
             );
-            event::append_event(&mut out, Some(now), "snapshot", &format!("{{{common},{rest}}}"));
+            event::append_sse_event(&mut out, Some(now), "snapshot", &format!("{{{common},{rest}}}"));
             return out;
         };
-        event::append_event(&mut out, Some(now), "changes", &format!("{{{common},{changes}}}"));
+        event::append_sse_event(&mut out, Some(now), "changes", &format!("{{{common},{changes}}}"));
         if self.limitations_changed > from {
-            event::append_event(&mut out, None, "limitations", &json!(self.limitations).to_string());
+            event::append_sse_event(&mut out, None, "limitations", &json!(self.limitations).to_string());
         }
         out
     }

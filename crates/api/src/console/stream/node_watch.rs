@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clew_model::{Failure, FailureKind, InstanceId, NodeId};
-use clew_mysql::{SampleCache, SessionSample, sample_sessions};
+use clew_mysql::{SampleCache, SessionSample, take_session_sample};
 use clew_store::LoginTrigger;
-use clew_worker::{AdaptiveInterval, IntervalChange, LoginAttempt};
+use clew_worker::{AdaptivePollInterval, LoginAttempt, PollIntervalChange};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::{Notify, watch};
@@ -19,20 +19,20 @@ use tracing::{debug, info};
 use uuid::Uuid;
 
 use super::event::{self, FeedPosition};
-use super::feed::Feed;
+use super::feed::NodeFeed;
 use crate::AppState;
 
 /// Time that a watch without subscribers stays active so that a reconnecting client can resume its stream.
 const IDLE_WATCH_TTL: Duration = Duration::from_secs(30);
 /// Minimum number of sessions for which a session list is processed on a blocking thread.
-const LARGE_LIST_MIN_SESSIONS: usize = 500;
+const BLOCKING_TASK_MIN_SESSIONS: usize = 500;
 
 #[derive(Debug)]
 pub(super) struct NodeWatch {
     instance: InstanceId,
     node: NodeId,
-    feed: Mutex<Feed>,
-    subscriptions: Mutex<Subscriptions>,
+    feed: Mutex<NodeFeed>,
+    subscriptions: Mutex<SubscriptionIntervals>,
     /// Notifies the watch that a subscription was added or dropped.
     subscriptions_changed: Notify,
     /// Notifies the subscribers that the feed was updated.
@@ -53,7 +53,7 @@ pub(super) struct FeedUpdate {
 
 /// Requested sampling intervals, by subscription id.
 #[derive(Debug, Default)]
-struct Subscriptions {
+struct SubscriptionIntervals {
     next_id: u64,
     intervals: HashMap<u64, Duration>,
 }
@@ -67,7 +67,7 @@ pub(super) struct Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.watch.lock_subscriptions().intervals.remove(&self.id);
+        self.watch.lock_subscriptions_mutex().intervals.remove(&self.id);
         self.watch.subscriptions_changed.notify_one();
     }
 }
@@ -85,19 +85,19 @@ impl Subscription {
         masked: bool,
     ) -> (FeedPosition, Bytes) {
         let watch = self.watch.clone();
-        let render = move || watch.lock_feed().render_events(since, masked);
-        if update.sessions < LARGE_LIST_MIN_SESSIONS {
+        let render = move || watch.lock_feed_mutex().render_events(since, masked);
+        if update.sessions < BLOCKING_TASK_MIN_SESSIONS {
             return render();
         }
         let watch = self.watch.clone();
         // The blocking task can fail only while the runtime is shutting down.
-        spawn_blocking(render).await.unwrap_or_else(|_| watch.lock_feed().render_events(since, masked))
+        spawn_blocking(render).await.unwrap_or_else(|_| watch.lock_feed_mutex().render_events(since, masked))
     }
 }
 
 impl NodeWatch {
     pub(super) fn new(instance: InstanceId, node: NodeId) -> Arc<Self> {
-        let feed = Mutex::new(Feed::new(Uuid::new_v4().as_fields().0));
+        let feed = Mutex::new(NodeFeed::new(Uuid::new_v4().as_fields().0));
         let (subscriptions, subscriptions_changed) = (Mutex::default(), Notify::new());
         Arc::new(Self { instance, node, feed, subscriptions, subscriptions_changed, updates: watch::Sender::default() })
     }
@@ -107,7 +107,7 @@ impl NodeWatch {
     }
 
     pub(super) fn subscribe(self: &Arc<Self>, interval: Duration) -> Subscription {
-        let mut subscriptions = self.lock_subscriptions();
+        let mut subscriptions = self.lock_subscriptions_mutex();
         subscriptions.next_id += 1;
         let id = subscriptions.next_id;
         subscriptions.intervals.insert(id, interval);
@@ -116,8 +116,8 @@ impl NodeWatch {
     }
 
     /// Returns whether the watch has no subscribers.
-    pub(super) fn is_unused(&self) -> bool {
-        self.lock_subscriptions().intervals.is_empty()
+    pub(super) fn has_no_subscribers(&self) -> bool {
+        self.lock_subscriptions_mutex().intervals.is_empty()
     }
 
     /// Samples the node until `shutdown` is cancelled or the watch is removed.
@@ -140,7 +140,7 @@ impl NodeWatch {
         service: &AppState,
         remove_if_unused: &impl Fn(&Self) -> bool,
     ) {
-        let (mut sampling_interval, mut cache) = (AdaptiveInterval::default(), SampleCache::default());
+        let (mut sampling_interval, mut cache) = (AdaptivePollInterval::default(), SampleCache::default());
         // The first sample counts as user-requested because a user has just opened the page.
         let mut cause = LoginTrigger::Requested;
         loop {
@@ -154,7 +154,7 @@ impl NodeWatch {
             };
             sampling_interval.set_target_interval(interval);
             let started_at = Instant::now();
-            let outcome = self.sample_node(service, &mut cache, cause).await;
+            let outcome = self.take_node_sample(service, &mut cache, cause).await;
             cause = LoginTrigger::Automatic;
             // A failed sample has no measured duration, so the elapsed time is used instead.
             let duration = outcome.as_ref().map_or_else(|_| started_at.elapsed(), |sample| sample.duration);
@@ -171,7 +171,7 @@ impl NodeWatch {
     }
 
     /// Waits until the next sample is due or the last subscription has been dropped.
-    async fn wait_for_next_sample(&self, sampling_interval: &mut AdaptiveInterval, started_at: Instant) {
+    async fn wait_for_next_sample(&self, sampling_interval: &mut AdaptivePollInterval, started_at: Instant) {
         while let Some(interval) = self.min_requested_interval() {
             sampling_interval.set_target_interval(interval);
             tokio::select! {
@@ -182,7 +182,7 @@ impl NodeWatch {
         }
     }
 
-    async fn sample_node(
+    async fn take_node_sample(
         &self,
         service: &AppState,
         cache: &mut SampleCache,
@@ -196,19 +196,19 @@ impl NodeWatch {
         let threshold =
             service.store.find_slow_session_threshold(&self.instance).await.map_err(store_failure)?.unwrap_or_default();
         let login = LoginAttempt::request_permit(&service.store, &node.id, cause).await?;
-        let outcome = sample_sessions(&node.url, cache, threshold.seconds(), &service.node_reads.limits()).await;
-        login.record_outcome(&node, outcome.as_ref().err()).await;
+        let outcome = take_session_sample(&node.url, cache, threshold.seconds(), &service.node_reads.limits()).await;
+        login.record_login_outcome(&node, outcome.as_ref().err()).await;
         outcome
     }
 
-    fn record_sample_duration(&self, sampling_interval: &mut AdaptiveInterval, duration: Duration) {
+    fn record_sample_duration(&self, sampling_interval: &mut AdaptivePollInterval, duration: Duration) {
         match sampling_interval.record_read_duration(duration) {
-            Some(IntervalChange::Lengthened(interval)) => info!(
+            Some(PollIntervalChange::Lengthened(interval)) => info!(
                 node.id = %self.node, sample.seconds = duration.as_secs_f64(),
                 sample.interval_seconds = interval.as_secs_f64(),
                 "sampling interval lengthened because the node responds slowly"
             ),
-            Some(IntervalChange::Restored) => {
+            Some(PollIntervalChange::Restored) => {
                 info!(node.id = %self.node, "sampling interval restored");
             }
             None => {}
@@ -219,9 +219,9 @@ impl NodeWatch {
         let at = Timestamp::now().as_millisecond();
         let interval_ms = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
         let watch = self.clone();
-        let is_large = sample.sessions.len() >= LARGE_LIST_MIN_SESSIONS;
+        let is_large = sample.sessions.len() >= BLOCKING_TASK_MIN_SESSIONS;
         let apply = move || {
-            let mut feed = watch.lock_feed();
+            let mut feed = watch.lock_feed_mutex();
             feed.apply_sample(at, sample, interval_ms);
             (feed.version(), feed.session_count())
         };
@@ -236,7 +236,7 @@ impl NodeWatch {
         let at = Timestamp::now().as_millisecond();
         let mut text = String::new();
         let data = json!({ "at": at, "kind": failure.kind.name(), "reason": failure.detail });
-        event::append_event(&mut text, None, "read-error", &data.to_string());
+        event::append_sse_event(&mut text, None, "read-error", &data.to_string());
         self.updates.send_modify(|update| {
             update.failures += 1;
             update.failure = Some((update.failures, text.into()));
@@ -244,14 +244,14 @@ impl NodeWatch {
     }
 
     fn min_requested_interval(&self) -> Option<Duration> {
-        self.lock_subscriptions().intervals.values().min().copied()
+        self.lock_subscriptions_mutex().intervals.values().min().copied()
     }
 
-    fn lock_feed(&self) -> MutexGuard<'_, Feed> {
+    fn lock_feed_mutex(&self) -> MutexGuard<'_, NodeFeed> {
         self.feed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_subscriptions(&self) -> MutexGuard<'_, Subscriptions> {
+    fn lock_subscriptions_mutex(&self) -> MutexGuard<'_, SubscriptionIntervals> {
         self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

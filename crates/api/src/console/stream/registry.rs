@@ -12,10 +12,10 @@ use crate::AppState;
 
 /// Registry of all node watches in this process. Clones share the same registry.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct WatchRegistry(Arc<RegistryState>);
+pub(crate) struct WatchRegistry(Arc<WatchRegistryState>);
 
 #[derive(Debug, Default)]
-struct RegistryState {
+struct WatchRegistryState {
     watches: Mutex<HashMap<NodeId, Arc<NodeWatch>>>,
     shutdown: CancellationToken,
 }
@@ -45,7 +45,7 @@ impl WatchRegistry {
     /// No subscriber can be added during the removal because [`WatchRegistry::subscribe`] acquires the same lock.
     fn remove_if_unused(&self, watch: &NodeWatch) -> bool {
         let mut watches = self.0.watches.lock().unwrap_or_else(PoisonError::into_inner);
-        let removed = watch.is_unused();
+        let removed = watch.has_no_subscribers();
         if removed {
             watches.remove(watch.node_id());
         }

@@ -31,7 +31,7 @@ pub(super) struct Subscriber {
     updates: watch::Receiver<FeedUpdate>,
     shutdown: CancellationToken,
     interval: Duration,
-    /// Feed position of the last session list that was sent.
+    /// NodeFeed position of the last session list that was sent.
     position: Option<FeedPosition>,
     /// True if the last session list that was sent contained masked statements.
     masked: bool,
@@ -68,7 +68,8 @@ impl Subscriber {
         position: Option<FeedPosition>,
         shutdown: CancellationToken,
     ) -> Self {
-        let (now, updates, masked) = (Instant::now(), subscription.subscribe_to_updates(), authorization.is_masked());
+        let (now, updates, masked) =
+            (Instant::now(), subscription.subscribe_to_updates(), authorization.masks_statements());
         // A watch that has neither a sample nor a failure has no update to send.
         let pending = updates.borrow().version > 0 || updates.borrow().failure.is_some();
         Self {
@@ -103,11 +104,11 @@ impl Subscriber {
         loop {
             let wake = tokio::select! {
                 biased;
-                () = self.shutdown.cancelled() => return Some(self.end_stream(StreamEndReason::Shutdown)),
+                () = self.shutdown.cancelled() => return Some(self.finish_stream(StreamEndReason::Shutdown)),
                 changed = self.updates.changed(), if !self.pending => {
                     // The sender is dropped only on server shutdown.
                     if changed.is_err() {
-                        return Some(self.end_stream(StreamEndReason::Shutdown));
+                        return Some(self.finish_stream(StreamEndReason::Shutdown));
                     }
                     self.pending = true;
                     continue;
@@ -116,8 +117,8 @@ impl Subscriber {
                 () = sleep_until(self.checked + AUTHORIZATION_CHECK_INTERVAL) => WakeReason::Check,
                 () = sleep_until(self.sent + KEEP_ALIVE_INTERVAL) => WakeReason::KeepAlive,
             };
-            if let Err(reason) = self.authorization.check_authorization().await {
-                return Some(self.end_stream(reason));
+            if let Err(reason) = self.authorization.recheck_authorization().await {
+                return Some(self.finish_stream(reason));
             }
             self.checked = Instant::now();
             let text = match wake {
@@ -136,9 +137,9 @@ impl Subscriber {
     async fn render_update(&mut self) -> Option<Bytes> {
         self.pending = false;
         let update = self.updates.borrow_and_update().clone();
-        if self.authorization.is_masked() != self.masked {
+        if self.authorization.masks_statements() != self.masked {
             // The client needs a full snapshot after masking is turned on or off.
-            (self.masked, self.position) = (self.authorization.is_masked(), None);
+            (self.masked, self.position) = (self.authorization.masks_statements(), None);
         }
         if let Some((number, text)) = update.failure {
             let is_new = number > self.last_failure;
@@ -155,10 +156,10 @@ impl Subscriber {
         Some(text)
     }
 
-    fn end_stream(mut self, reason: StreamEndReason) -> (Result<Bytes, Infallible>, Self) {
+    fn finish_stream(mut self, reason: StreamEndReason) -> (Result<Bytes, Infallible>, Self) {
         self.state = StreamState::Ended;
         let mut text = String::new();
-        event::append_event(&mut text, None, "end", &format!("{{\"reason\":\"{}\"}}", reason.name()));
+        event::append_sse_event(&mut text, None, "end", &format!("{{\"reason\":\"{}\"}}", reason.name()));
         (Ok(text.into()), self)
     }
 }

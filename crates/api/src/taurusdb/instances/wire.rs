@@ -10,12 +10,12 @@ pub(super) const DATASTORE_TYPE: &str = "gaussdb-mysql";
 
 /// Status names of an API version. The status is constant because Clew does not monitor nodes between collections.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum StatusNames {
+pub(super) enum InstanceApiVersion {
     V3,
     V3_1,
 }
 
-impl StatusNames {
+impl InstanceApiVersion {
     fn active_status(self) -> &'static str {
         match self {
             Self::V3 => "ACTIVE",
@@ -126,7 +126,7 @@ pub(super) fn build_list_response(
     instances: &[Instance],
     total_count: u64,
     region: &str,
-    names: StatusNames,
+    names: InstanceApiVersion,
 ) -> InstanceListResponse {
     InstanceListResponse {
         instances: instances.iter().map(|instance| build_list_entry(instance, region, names)).collect(),
@@ -134,7 +134,7 @@ pub(super) fn build_list_response(
     }
 }
 
-pub(super) fn build_detail_response(instance: &Instance, names: StatusNames) -> InstanceResponse {
+pub(super) fn build_detail_response(instance: &Instance, names: InstanceApiVersion) -> InstanceResponse {
     InstanceResponse {
         instance: DetailedInstance {
             id: instance.id.to_string(),
@@ -167,7 +167,7 @@ pub(super) fn build_detail_response(instance: &Instance, names: StatusNames) -> 
     }
 }
 
-fn build_list_entry(instance: &Instance, region: &str, names: StatusNames) -> ListedInstance {
+fn build_list_entry(instance: &Instance, region: &str, names: InstanceApiVersion) -> ListedInstance {
     ListedInstance {
         id: instance.id.to_string(),
         name: instance.name.clone(),
@@ -193,7 +193,7 @@ fn build_list_entry(instance: &Instance, region: &str, names: StatusNames) -> Li
     }
 }
 
-fn build_node_entry(node: &Node, names: StatusNames) -> NodeEntry {
+fn build_node_entry(node: &Node, names: InstanceApiVersion) -> NodeEntry {
     NodeEntry {
         id: node.id.to_string(),
         name: node.name.clone(),

@@ -21,7 +21,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::query::Query;
 
 /// Number of report rows that are read from the store at a time, to limit memory usage.
-const READ_BATCH_ROWS: u32 = 500;
+const REPORT_BATCH_ROWS: u32 = 500;
 
 /// English and Chinese column names.
 const REPORT_COLUMN_NAMES: [(&str, &str); 11] = [
@@ -102,9 +102,9 @@ async fn write_report(service: &AppState, kill: &IntelligentKill) -> Result<(Fil
         task_id: Some(kill.id.to_string()),
         ..KillFilter::for_instance(kill.request.instance_id.clone())
     };
-    let guard = service.intelligent_kills.escapes_formulas();
+    let guard = service.intelligent_kills.escapes_csv_formulas();
     let (mut file, mut hasher, mut bytes) = (tempfile::tempfile().map_err(failed)?, Sha256::new(), 0);
-    let mut page = Pagination { offset: 0, limit: READ_BATCH_ROWS };
+    let mut page = Pagination { offset: 0, limit: REPORT_BATCH_ROWS };
     loop {
         let (killed, total) = service.store.list_kills(&filter, page).await?;
         let mut rows = Vec::new();
@@ -115,7 +115,7 @@ async fn write_report(service: &AppState, kill: &IntelligentKill) -> Result<(Fil
         bytes += rows.len() as u64;
         let writing = tokio::task::spawn_blocking(move || file.write_all(&rows).map(|()| file)).await;
         file = writing.map_err(|error| ApiError::internal_error(&error))?.map_err(failed)?;
-        page.offset = page.offset.saturating_add(READ_BATCH_ROWS);
+        page.offset = page.offset.saturating_add(REPORT_BATCH_ROWS);
         if u64::from(page.offset) >= total || killed.is_empty() {
             return Ok((file, bytes, hex::encode(hasher.finalize())));
         }

@@ -40,7 +40,7 @@ pub(super) async fn read_kill_warnings(
         session_id: None,
     };
     let mut warnings = Vec::new();
-    match service.try_read_node(node, async |limits| read_lock_waits(&node.url, &limits).await).await {
+    match service.read_node_or_failure(node, async |limits| read_lock_waits(&node.url, &limits).await).await {
         Ok(observed) => {
             let ids: Vec<u64> = victims.iter().map(|victim| victim.id).collect();
             let surviving = waits::build_wait_graph(&observed).surviving_blockers(&ids);
@@ -52,7 +52,10 @@ pub(super) async fn read_kill_warnings(
         }
         Err(failure) => warnings.push(not_read(failure)),
     }
-    match service.try_read_node(node, async |limits| read_unsafe_kill_risks(&node.url, victims, &limits).await).await {
+    match service
+        .read_node_or_failure(node, async |limits| read_unsafe_kill_risks(&node.url, victims, &limits).await)
+        .await
+    {
         Ok(risks) => {
             let mut risks: Vec<_> = risks.into_iter().collect();
             risks.sort_unstable_by_key(|(session, _)| *session);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::body::{JsonBody, missing_field_error};
 use crate::error::ApiError;
 use crate::query::{Query, truncate_text};
-use crate::statement_text::MASKED_FRAGMENT;
+use crate::statement_text::MASKED_FRAGMENT_PLACEHOLDER;
 
 /// Field names of the criteria. The field `include_unsafe` is a Clew extension to the TaurusDB API.
 pub(super) const CRITERIA_FIELDS: [&str; 7] = ["user", "host", "db", "command", "info", "time", INCLUDE_UNSAFE_FIELD];
@@ -19,11 +19,11 @@ const MAX_DATABASE_LEN: usize = 64;
 /// Maximum length of a host or command, in characters; the same as for collection filters.
 const MAX_HOST_OR_COMMAND_LEN: usize = 255;
 /// Maximum length of a statement substring, in characters.
-const MAX_INFO_LEN: usize = 1024;
+const MAX_STATEMENT_SUBSTRING_LEN: usize = 1024;
 
 /// Criteria fields before parsing.
 #[derive(Debug, Default)]
-pub(super) struct RawCriteria {
+pub(super) struct RawKillCriteria {
     user: Option<String>,
     host: Option<String>,
     db: Option<String>,
@@ -33,7 +33,7 @@ pub(super) struct RawCriteria {
     include_unsafe: Option<String>,
 }
 
-impl RawCriteria {
+impl RawKillCriteria {
     pub(super) fn from_body(body: &JsonBody) -> Result<Self, ApiError> {
         Ok(Self {
             user: body.get("user")?,
@@ -68,7 +68,7 @@ impl RawCriteria {
             host: check_text_length("host", self.host, MAX_HOST_OR_COMMAND_LEN)?.map(|host| HostPattern::parse(&host)),
             database: check_name("db", self.db, MAX_DATABASE_LEN)?,
             command: check_text_length("command", self.command, MAX_HOST_OR_COMMAND_LEN)?,
-            sql_key: check_text_length("info", self.info, MAX_INFO_LEN)?,
+            sql_key: check_text_length("info", self.info, MAX_STATEMENT_SUBSTRING_LEN)?,
             seconds,
             include_unsafe: parse_include_unsafe(self.include_unsafe.as_deref())?,
         })
@@ -120,10 +120,10 @@ fn check_text_length(field: &'static str, given: Option<String>, max_len: usize)
 }
 
 /// Returns the criteria for the audit log, with a placeholder instead of the statement substring.
-pub(super) fn build_audit_detail(criteria: &KillCriteria) -> Value {
+pub(super) fn build_criteria_audit_detail(criteria: &KillCriteria) -> Value {
     json!({
         "user": criteria.user, "host": criteria.host.as_ref().map(ToString::to_string), "db": criteria.database,
-        "command": criteria.command, "info": criteria.sql_key.as_ref().map(|_| MASKED_FRAGMENT), "time": criteria.seconds,
+        "command": criteria.command, "info": criteria.sql_key.as_ref().map(|_| MASKED_FRAGMENT_PLACEHOLDER), "time": criteria.seconds,
         "include_unsafe": criteria.include_unsafe,
     })
 }

@@ -20,7 +20,7 @@ const MAX_LISTED_KILLS: u32 = 500;
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
-pub(crate) struct HistoryParameters {
+pub(crate) struct KillHistoryParameters {
     /// Start of the time range (inclusive), as a Unix timestamp in milliseconds
     #[param(minimum = 0)]
     start_time: Option<i64>,
@@ -80,7 +80,7 @@ pub(crate) struct KilledSessionView {
     get,
     path = "/v3/{project_id}/instances/{instance_id}/process/kill/history",
     tag = "kill tasks",
-    params(("project_id" = String, Path), ("instance_id" = String, Path), HistoryParameters),
+    params(("project_id" = String, Path), ("instance_id" = String, Path), KillHistoryParameters),
     responses(
         (status = 200, description = "Page of killed sessions", body = KillHistory),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::criteria::{CRITERIA_FIELDS, RawCriteria};
+use super::criteria::{CRITERIA_FIELDS, RawKillCriteria};
 use crate::AppState;
 use crate::caller::{Caller, require_reachable_zone};
 use crate::error::{ApiError, ErrorBody};
@@ -31,7 +31,7 @@ const MAX_STATEMENT_CHARS: usize = 4096;
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
-pub(crate) struct PreviewParameters {
+pub(crate) struct KillTaskPreviewParameters {
     /// Minimum time in the current state, in seconds
     #[param(minimum = 1, maximum = 2_147_483_647, required = true)]
     time: i32,
@@ -56,7 +56,7 @@ pub(crate) struct PreviewParameters {
 
 /// Preview of a kill task.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Preview {
+pub(crate) struct KillTaskPreview {
     /// Matching sessions, sorted by time in the current state, longest first
     #[schema(max_items = 500)]
     processes: Vec<PreviewedProcess>,
@@ -129,9 +129,9 @@ pub(crate) struct PreviewedProcess {
     get,
     path = "/v3/{project_id}/instances/{instance_id}/process/task/preview",
     tag = "kill tasks",
-    params(("project_id" = String, Path), ("instance_id" = String, Path), PreviewParameters),
+    params(("project_id" = String, Path), ("instance_id" = String, Path), KillTaskPreviewParameters),
     responses(
-        (status = 200, description = "Sessions that match the criteria", body = Preview),
+        (status = 200, description = "Sessions that match the criteria", body = KillTaskPreview),
         (status = 400, description = "Invalid parameter value", body = ErrorBody),
         (status = 500, description = "A node cannot be read; the message states the reason", body = ErrorBody)
     )
@@ -142,12 +142,12 @@ pub(crate) async fn preview_kill_task(
     Path((project, instance)): Path<(String, String)>,
     Extension(language): Extension<Language>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Preview>, ApiError> {
+) -> Result<Json<KillTaskPreview>, ApiError> {
     let (project, instance) =
         caller.require_instance_action(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let query = Query::parse(query.as_deref())?;
     query.reject_unknown_parameters(&CRITERIA_FIELDS)?;
-    let criteria = RawCriteria::from_query(&query).parse()?;
+    let criteria = RawKillCriteria::from_query(&query).parse()?;
     let masked = caller.receives_sql_templates(&service, &project, &instance);
     let rules = [KillRule::new(&criteria).with_statement_masking(masked)];
     let data_sync_time = Timestamp::now().as_millisecond();
@@ -192,7 +192,7 @@ fn build_preview(
     limitations: Vec<NodeLimitation>,
     data_sync_time: i64,
     (masked, language): (bool, Language),
-) -> Preview {
+) -> KillTaskPreview {
     killed.sort_by_key(|(node, session)| (std::cmp::Reverse(session.seconds), *node, session.id));
     spared.sort_by_key(|(node, session, _)| (std::cmp::Reverse(session.seconds), *node, session.id));
     let (total_count, spared_count) = (killed.len(), spared.len());
@@ -202,7 +202,7 @@ fn build_preview(
         process: build_process_view(node, &session, masked),
         risk: KillRiskView::new(&risk, language),
     });
-    Preview { processes, total_count, data_sync_time, limitations, spared: spared.collect(), spared_count }
+    KillTaskPreview { processes, total_count, data_sync_time, limitations, spared: spared.collect(), spared_count }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]

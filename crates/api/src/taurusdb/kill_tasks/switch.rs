@@ -21,7 +21,7 @@ const SWITCH_OFF: &str = "OFF";
 /// State of an instance's kill task switch. Kill tasks can run only if the switch is on.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct KillSwitch {
+pub(crate) struct KillTaskSwitch {
     /// Status: ON or OFF
     #[schema(example = "ON")]
     status: &'static str,
@@ -33,17 +33,17 @@ pub(crate) struct KillSwitch {
     path = "/v3/{project_id}/instances/{instance_id}/process/task/switch",
     tag = "kill tasks",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    responses((status = 200, description = "State of the kill task switch", body = KillSwitch))
+    responses((status = 200, description = "State of the kill task switch", body = KillTaskSwitch))
 )]
-pub(crate) async fn show_kill_switch(
+pub(crate) async fn show_kill_tasks_enabled(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
-) -> Result<Json<KillSwitch>, ApiError> {
+) -> Result<Json<KillTaskSwitch>, ApiError> {
     let (_, instance) =
         caller.require_instance_action(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
-    let is_on = service.store.is_kill_switch_on(&instance.id).await?;
-    Ok(Json(KillSwitch { status: if is_on { SWITCH_ON } else { SWITCH_OFF } }))
+    let is_on = service.store.are_kill_tasks_enabled(&instance.id).await?;
+    Ok(Json(KillTaskSwitch { status: if is_on { SWITCH_ON } else { SWITCH_OFF } }))
 }
 
 /// Enable or disable the kill tasks of an instance. OFF stops all running tasks of the instance.
@@ -52,13 +52,13 @@ pub(crate) async fn show_kill_switch(
     path = "/v3/{project_id}/instances/{instance_id}/process/task/switch",
     tag = "kill tasks",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    request_body(content = KillSwitch, content_type = "application/json"),
+    request_body(content = KillTaskSwitch, content_type = "application/json"),
     responses(
         (status = 200, description = "The kill task switch is set"),
         (status = 400, description = "Invalid field value", body = ErrorBody)
     )
 )]
-pub(crate) async fn set_kill_switch(
+pub(crate) async fn set_kill_tasks_enabled(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
@@ -73,7 +73,7 @@ pub(crate) async fn set_kill_switch(
         SWITCH_OFF => false,
         _ => return Err(ApiError::value_not_allowed("status", truncate_text(&status), &[SWITCH_ON, SWITCH_OFF])),
     };
-    if service.store.set_kill_switch(&caller.audit_origin(), &project.id, &instance.id, on).await? {
+    if service.store.set_kill_tasks_enabled(&caller.audit_origin(), &project.id, &instance.id, on).await? {
         return Ok(StatusCode::OK);
     }
     Err(ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))

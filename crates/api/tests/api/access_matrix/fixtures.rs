@@ -59,7 +59,7 @@ pub(super) async fn create_fixtures(server: &Server, operation: &str, path: &str
 async fn kill_task(server: &Server, operation: &str) -> String {
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
     for on in [false, true] {
-        assert!(server.store.set_kill_switch(&test_origin(), project, instance, on).await.unwrap());
+        assert!(server.store.set_kill_tasks_enabled(&test_origin(), project, instance, on).await.unwrap());
     }
     if operation == "AddKillProcessTask" {
         return String::new();

@@ -66,7 +66,7 @@ async fn surviving_root_blocker_and_effect_of_its_kill_are_reported(flavor: Flav
     let server = watching(&node.url()).await;
     let by = crate::server::test_origin();
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
-    let second = clew_model::SlowThreshold::new(1).unwrap();
+    let second = clew_model::SlowSessionThreshold::new(1).unwrap();
     server.store.set_slow_session_threshold(&by, project, std::slice::from_ref(instance), second).await.unwrap();
     let expected = format!("8 of 8 wait for session {}, root@127.0.0.1, idle for ", root.id);
     let statistic = instance_path(&server, &format!("intelligent-kill-session/statistic?node_id={}", server.node()));
@@ -161,7 +161,7 @@ async fn unsafe_sessions_are_reported_in_previews(flavor: Flavor) {
 
     let by = crate::server::test_origin();
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
-    let second = clew_model::SlowThreshold::new(1).unwrap();
+    let second = clew_model::SlowSessionThreshold::new(1).unwrap();
     server.store.set_slow_session_threshold(&by, project, std::slice::from_ref(instance), second).await.unwrap();
     let statistic = instance_path(&server, &format!("intelligent-kill-session/statistic?node_id={}", server.node()));
     let warning = poll_until(async || {

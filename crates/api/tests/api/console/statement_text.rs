@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_model::SlowThreshold;
+use clew_model::SlowSessionThreshold;
 use clew_testkit::Flavor;
 use http::Method;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn instance_path(server: &Server, rest: &str) -> String {
 async fn callers_without_list_permission_see_templates(flavor: Flavor) {
     let node = node(flavor).await;
     let server = watching(&node.url()).await;
-    let one_second = SlowThreshold::new(1).unwrap();
+    let one_second = SlowSessionThreshold::new(1).unwrap();
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
     server
         .store

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clew_model::{AccessKeyId, Failure, FailureKind};
-use clew_store::{Grantee, IssuingCredentials, NewTemporaryKey, PolicyRef};
-use clew_testkit::{Charset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, ServerOptions};
+use clew_store::{Grantee, IssuingCredential, NewTemporaryKey, PolicyRef};
+use clew_testkit::{ClientCharset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, ServerOptions};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use mysql_async::prelude::Queryable;
@@ -29,7 +29,9 @@ pub(super) async fn watching(url: &str) -> Server {
 }
 
 pub(super) async fn session(node: &clew_testkit::Server) -> RawSession {
-    RawSession::open(SocketAddr::from(([127, 0, 0, 1], node.port())), "root", None, Charset::Utf8mb4).await.unwrap()
+    RawSession::open(SocketAddr::from(([127, 0, 0, 1], node.port())), "root", None, ClientCharset::Utf8mb4)
+        .await
+        .unwrap()
 }
 
 /// Path below the first node in Clew's own API.
@@ -249,7 +251,7 @@ async fn stream_ends_with_its_credentials() {
         secret: secret.clone(),
         token_hash: clew_iam::token::hash_token("plain"),
         expires_at: Timestamp::now().as_second() + 5,
-        issued_for: IssuingCredentials::CommandLine,
+        issued_for: IssuingCredential::CommandLine,
     };
     server.store.create_temporary_key(&test_origin(), &key).await.unwrap();
     let call = server.call(Method::GET, &path(&server, "stream")).header("x-security-token", "plain");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_api::RateSettings;
+use clew_api::RateLimitSettings;
 use clew_model::UserId;
 use clew_store::{Grantee, PolicyRef};
 use http::Method;
@@ -96,7 +96,7 @@ async fn user_with_expensive_policies(server: &Server) -> UserId {
 #[tokio::test]
 async fn expensive_policies_of_an_event_stream_count_as_requests() {
     // The request consumes 1, its policies 6, their evaluation about 32.
-    let rates = RateSettings { principal_per_second: 1, principal_burst: 50, ..NO_RATES };
+    let rates = RateLimitSettings { principal_per_second: 1, principal_burst: 50, ..NO_RATES };
     let server = Server::start_limited(rates, |_, _| {}).await;
     let user = user_with_expensive_policies(&server).await;
     let token = server.project_token(&user).await;

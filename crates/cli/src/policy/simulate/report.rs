@@ -28,8 +28,8 @@ impl PolicySimulation<'_> {
 
     pub(super) fn render_text(&self) -> String {
         let name_with_id = |name: &str, id: &str| format!("{name} ({id})");
-        let mut text = format!("{}\n\n", text_table::sanitize_line(&self.format_verdict()));
-        text.push_str(&text_table::render_fields(&[
+        let mut text = format!("{}\n\n", text_table::sanitize_terminal_line(&self.format_authorization_decision()));
+        text.push_str(&text_table::render_field_list(&[
             ("user", name_with_id(&self.user.name, self.user.id.as_str())),
             ("action", self.action.name.to_owned()),
             ("alias", self.action.alias.to_owned()),
@@ -48,17 +48,17 @@ impl PolicySimulation<'_> {
             let _ = write!(
                 text,
                 "\n{} ({:?}) {matches}\n",
-                text_table::sanitize_line(&format_policy_statement(statement)),
+                text_table::sanitize_terminal_line(&format_policy_statement(statement)),
                 why.effect
             );
             for reason in &why.reasons {
-                let _ = writeln!(text, "  - {}", text_table::sanitize_line(reason));
+                let _ = writeln!(text, "  - {}", text_table::sanitize_terminal_line(reason));
             }
         }
         text
     }
 
-    fn format_verdict(&self) -> String {
+    fn format_authorization_decision(&self) -> String {
         match (&self.explanation.decision, self.denial_reasons.is_empty()) {
             (_, false) => format!("DENIED: {}", self.denial_reasons.join("; ")),
             (Decision::Deny { reason }, true) => format!("DENIED: {reason}"),

@@ -54,14 +54,14 @@ impl CargoTool {
             .args(["install", "--locked", "--force", "--version", &version, "--root"])
             .args([tools_dir.as_os_str()])
             .args([self.name])
-            .retry_in_step(&step, BUILD_TIMEOUT)
+            .run_with_retries(&step, BUILD_TIMEOUT)
             .await?;
         step.complete();
         Ok(cached_program)
     }
 
     async fn is_new_enough(&self, program: &Path) -> bool {
-        let output = Command::new(program).args(["--version"]).output_if_successful().await;
+        let output = Command::new(program).args(["--version"]).output_on_success().await;
         output.is_some_and(|output| parse_version(&output) >= Some(self.version))
     }
 }

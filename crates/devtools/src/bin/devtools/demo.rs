@@ -13,7 +13,7 @@ use clew_devtools::progress::{self, Step, print_line};
 use clew_devtools::{install, page, task, workspace};
 use clew_testkit::{Flavor, Server, ServerOptions};
 
-use self::blocked_sessions::{BlockedSessions, READER_PASSWORD};
+use self::blocked_sessions::{BlockedSessions, DEMO_DB_PASSWORD};
 use self::service::DemoService;
 
 /// Delay before the first snapshot so that all session ages are nonzero.
@@ -36,10 +36,10 @@ struct DemoState {
 pub(crate) async fn run(keep: bool) -> Result<ExitCode, DevtoolsError> {
     let state = tokio::select! {
         started = start_demo() => started?,
-        () = task::wait_for_shutdown_signal() => return Ok(ExitCode::from(task::STOPPED_BY_SIGNAL)),
+        () = task::wait_for_shutdown_signal() => return Ok(ExitCode::from(task::SIGINT_EXIT_STATUS)),
     };
     if keep {
-        print_usage(&state)?;
+        print_demo_usage(&state)?;
         task::wait_for_shutdown_signal().await;
     } else {
         print_next_steps(&state.csv);
@@ -61,7 +61,7 @@ async fn start_demo() -> Result<DemoState, DevtoolsError> {
 
     progress::print_heading("Snapshot without a Clew server");
     let snapshot = Command::new(&clew).args(["snapshot", url.as_str(), "--format", "table"]);
-    print_and_run_command(&snapshot.env("CLEW_DB_PASSWORD", READER_PASSWORD)).await?;
+    print_and_run_command(&snapshot.env("CLEW_DB_PASSWORD", DEMO_DB_PASSWORD)).await?;
 
     progress::print_heading("Collection through the TaurusDB API");
     let service = DemoService::start(&clew).await?;
@@ -70,7 +70,7 @@ async fn start_demo() -> Result<DemoState, DevtoolsError> {
     collect_sessions(&service, &instance, &node, &csv).await?;
 
     progress::print_heading("Result");
-    print_first_rows(&csv)?;
+    print_first_csv_rows(&csv)?;
     Ok(DemoState { clew, server, blocked, service, instance, node, csv })
 }
 
@@ -109,7 +109,7 @@ async fn collect_sessions(service: &DemoService, instance: &str, node: &str, csv
         .await
 }
 
-fn print_first_rows(csv: &Path) -> Result<(), DevtoolsError> {
+fn print_first_csv_rows(csv: &Path) -> Result<(), DevtoolsError> {
     let text = std::fs::read_to_string(csv).map_err(|cause| DevtoolsError::File {
         operation: "read",
         path: csv.to_owned(),
@@ -143,7 +143,7 @@ fn print_next_steps(csv: &Path) {
     ));
 }
 
-fn print_usage(state: &DemoState) -> Result<(), DevtoolsError> {
+fn print_demo_usage(state: &DemoState) -> Result<(), DevtoolsError> {
     let DemoState { blocked, service, instance, node, .. } = state;
     let (clew, url) = (state.clew.display(), blocked.url());
     let settings = service.write_environment_file()?;

@@ -39,10 +39,10 @@ enum Task {
     /// Benchmark Clew against baseline programs and save the results in bench/results.
     /// Takes an hour on an idle machine
     #[command(disable_help_flag = true)]
-    Bench(program::ProgramArgs),
+    Bench(program::TaskProgramArgs),
     /// Inject faults into the dependencies of Clew under load, and check the guarantees of Clew
     #[command(disable_help_flag = true)]
-    Faults(program::ProgramArgs),
+    Faults(program::TaskProgramArgs),
     /// Check formatting, lints, import cycles, crate layers, banned words, licenses and documentation links
     Lint,
     /// Check dependencies against published security advisories. Downloads the advisory database; not part of `lint`
@@ -57,8 +57,8 @@ async fn run_task(task: Task) -> Result<ExitCode, DevtoolsError> {
     match task {
         Task::Demo { keep } => return demo::run(keep).await,
         Task::Test { nextest } => test::run(&nextest).await?,
-        Task::Bench(arguments) => return Err(program::BENCH.build_and_replace_process(arguments).await),
-        Task::Faults(arguments) => return Err(program::FAULTS.build_and_replace_process(arguments).await),
+        Task::Bench(arguments) => return Err(program::BENCH_PROGRAM.exec_task_program(arguments).await),
+        Task::Faults(arguments) => return Err(program::FAULTS_PROGRAM.exec_task_program(arguments).await),
         Task::Lint => lint::run().await?,
         Task::Audit => audit::run().await?,
     }

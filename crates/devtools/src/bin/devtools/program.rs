@@ -8,7 +8,7 @@ use clew_devtools::{DevtoolsError, workspace};
 
 /// Command-line arguments that the program of the task parses.
 #[derive(Debug, Args)]
-pub(crate) struct ProgramArgs {
+pub(crate) struct TaskProgramArgs {
     /// Arguments of the task; `--help` lists them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
     arguments: Vec<OsString>,
@@ -21,14 +21,15 @@ pub(crate) struct TaskProgram {
     name: &'static str,
 }
 
-pub(crate) const BENCH: TaskProgram = TaskProgram { package: "clew-bench", name: "bench" };
-pub(crate) const FAULTS: TaskProgram = TaskProgram { package: "clew-chaos", name: "faults" };
+pub(crate) const BENCH_PROGRAM: TaskProgram = TaskProgram { package: "clew-bench", name: "bench" };
+pub(crate) const FAULTS_PROGRAM: TaskProgram = TaskProgram { package: "clew-chaos", name: "faults" };
 
 impl TaskProgram {
     /// Builds the program and replaces this process with it. Returns only on failure.
-    pub(crate) async fn build_and_replace_process(self, task: ProgramArgs) -> DevtoolsError {
+    pub(crate) async fn exec_task_program(self, task: TaskProgramArgs) -> DevtoolsError {
         let arguments =
-            [&["build", "--package", self.package, "--bin", self.name], &workspace::DEVELOPMENT_PACKAGES[..]].concat();
+            [&["build", "--package", self.package, "--bin", self.name], &workspace::DEVELOPMENT_PACKAGE_ARGUMENTS[..]]
+                .concat();
         let build = workspace::build_programs("Building the program of the task", &arguments);
         let program = match build.await.and_then(|built| workspace::find_built_program(&built, "bin", self.name)) {
             Ok(program) => program,

@@ -34,7 +34,7 @@ pub(super) struct ValueList {
 
 /// Run of equal value rows: the output range of the first row and the end of the collapsed run.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct EqualRowRun {
+pub(super) struct DuplicateRowRun {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) collapsed_end: usize,
@@ -47,7 +47,7 @@ pub(super) struct ParenthesisGroup {
     pub(super) open: usize,
     /// True for the operand list of an `IN` operator.
     pub(super) is_in_list: bool,
-    pub(super) rows: Option<EqualRowRun>,
+    pub(super) rows: Option<DuplicateRowRun>,
 }
 
 /// One or more `+` or `-` signs that belong to the next operand.

@@ -34,7 +34,7 @@ impl WaitEdge {
 }
 
 /// Lock resource and lock modes of a wait.
-pub(super) struct WaitReason {
+pub(super) struct LockConflict {
     pub(super) on: Arc<LockResource>,
     pub(super) wanted: Cow<'static, str>,
     pub(super) held: Option<Cow<'static, str>>,
@@ -46,11 +46,11 @@ pub(super) struct WaitReason {
 
 impl EdgeSet {
     /// Adds a wait unless waiter and blocker are the same. Retains only one wait per waiter-blocker pair.
-    pub(super) fn add_wait(&mut self, waiter: WaitParticipant, blocker: WaitParticipant, reason: WaitReason) {
+    pub(super) fn add_wait_edge(&mut self, waiter: WaitParticipant, blocker: WaitParticipant, reason: LockConflict) {
         if waiter == blocker {
             return;
         }
-        let WaitReason { on, wanted, held, strength, queued, inferred, seconds } = reason;
+        let LockConflict { on, wanted, held, strength, queued, inferred, seconds } = reason;
         let wait = LockWait { waiter, blocker, on, wanted, held, queued, inferred, seconds };
         let edge = WaitEdge { wait, strength };
         match self.edges.entry((waiter, blocker)) {

@@ -6,7 +6,7 @@ use crate::waits::index::LockSnapshotIndex;
 use crate::waits::input::{LockSnapshot, ObservedSession};
 use crate::waits::metadata::{LockStatus, MetadataLockMode, MetadataObject, MetadataObjectKind};
 use crate::waits::statement::WaitingStatement;
-use crate::waits::wait_state::WaitState;
+use crate::waits::wait_state::LockWaitState;
 
 /// Pending metadata lock request of a session.
 pub(super) struct LockRequest {
@@ -25,7 +25,7 @@ pub(super) fn collect_pending_lock_requests(index: &LockSnapshotIndex<'_>) -> Ve
         let granted = collect_objects_with_granted_locks(index.observed);
         let waiting = index.wait_states.iter().filter(|(session, _)| !with_listed_request.contains(session));
         for (session, wait) in waiting {
-            if let (WaitState::Metadata(kind), Some(facts)) = (wait, index.sessions.get(session)) {
+            if let (LockWaitState::Metadata(kind), Some(facts)) = (wait, index.sessions.get(session)) {
                 requests.extend(infer_lock_requests(facts, kind, &granted));
             }
         }

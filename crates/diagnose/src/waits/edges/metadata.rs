@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::edge_set::{EdgeSet, WaitReason};
+use super::edge_set::{EdgeSet, LockConflict};
 use super::lock_requests::{self, LockRequest};
 use crate::waits::compatibility::{conflicts_with_granted, conflicts_with_pending};
-use crate::waits::graph::{LockResource, ResourceKind, WaitParticipant};
+use crate::waits::graph::{LockResource, LockResourceKind, WaitParticipant};
 use crate::waits::index::LockSnapshotIndex;
 use crate::waits::input::{MetadataLock, TableName};
 use crate::waits::metadata::{LockStatus, MetadataLockMode, MetadataObject, MetadataObjectKind};
@@ -21,7 +21,7 @@ struct ContestedObject {
     has_unknown_owner: bool,
 }
 
-pub(super) fn add_metadata_lock_waits(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
+pub(super) fn add_metadata_lock_edges(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
     let mut objects: HashMap<MetadataObject, ContestedObject> = HashMap::new();
     for request in lock_requests::collect_pending_lock_requests(index) {
         let contested = objects.entry(request.object.clone()).or_default();
@@ -53,7 +53,7 @@ fn add_lock_request_edges(
     let mut blocked = false;
     let mut add = |blocker: WaitParticipant, held: MetadataLockMode, queued: bool| {
         blocked |= blocker != waiter;
-        let reason = WaitReason {
+        let reason = LockConflict {
             on: on.clone(),
             wanted: request.mode.name().into(),
             held: Some(held.name().into()),
@@ -62,7 +62,7 @@ fn add_lock_request_edges(
             inferred: request.inferred,
             seconds: index.seconds_in_state(request.session),
         };
-        edges.add_wait(waiter, blocker, reason);
+        edges.add_wait_edge(waiter, blocker, reason);
     };
     for (&held, owners) in contested.granted.iter().filter(|&(&held, _)| conflicts_with_granted(request.mode, held)) {
         for &owner in owners {
@@ -110,5 +110,5 @@ fn find_lock_owners(lock: &MetadataLock, index: &LockSnapshotIndex<'_>) -> Vec<W
 
 fn to_lock_resource(object: MetadataObject) -> LockResource {
     let MetadataObject { kind, schema, name } = object;
-    LockResource { kind: ResourceKind::Metadata(kind), schema, name, index: None, data: None }
+    LockResource { kind: LockResourceKind::Metadata(kind), schema, name, index: None, data: None }
 }

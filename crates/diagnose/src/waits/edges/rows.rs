@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::edge_set::{EdgeSet, WaitReason};
-use crate::waits::graph::{LockResource, ResourceKind, WaitParticipant};
+use super::edge_set::{EdgeSet, LockConflict};
+use crate::waits::graph::{LockResource, LockResourceKind, WaitParticipant};
 use crate::waits::index::LockSnapshotIndex;
 use crate::waits::input::{InnoDbLock, LockOwner, ObservedTransaction};
 
-pub(super) fn add_row_lock_waits(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
+pub(super) fn add_row_lock_edges(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
     let owners = LockOwnerResolver::new(index);
     for wait in &index.observed.row_waits {
         let Ok(waiter) = owners.resolve_owner(wait.waiting, &owners.read_only_waiters) else { continue };
@@ -22,10 +22,10 @@ pub(super) fn add_row_lock_waits(edges: &mut EdgeSet, index: &LockSnapshotIndex<
             }
         };
         let waiting = waiter.session_id().and_then(|session| index.transactions.get(&session));
-        edges.add_wait(
+        edges.add_wait_edge(
             waiter,
             blocker,
-            WaitReason {
+            LockConflict {
                 on: Arc::new(to_lock_resource(&wait.lock)),
                 wanted: wait.lock.mode.clone().into(),
                 held: wait.held_mode.clone().map(Into::into),
@@ -42,7 +42,7 @@ pub(super) fn add_row_lock_waits(edges: &mut EdgeSet, index: &LockSnapshotIndex<
 
 fn to_lock_resource(lock: &InnoDbLock) -> LockResource {
     LockResource {
-        kind: if lock.is_table_lock { ResourceKind::InnoDbTable } else { ResourceKind::Row },
+        kind: if lock.is_table_lock { LockResourceKind::InnoDbTable } else { LockResourceKind::Row },
         schema: lock.schema.clone(),
         name: lock.table.clone(),
         index: lock.index.clone(),

@@ -5,18 +5,18 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::edge_set::{EdgeSet, WaitReason};
-use crate::waits::graph::{LockResource, ResourceKind, WaitParticipant};
+use super::edge_set::{EdgeSet, LockConflict};
+use crate::waits::graph::{LockResource, LockResourceKind, WaitParticipant};
 use crate::waits::index::LockSnapshotIndex;
 use crate::waits::input::{ObservedSession, SessionRole};
 use crate::waits::metadata::{LockStatus, MetadataLockMode, MetadataObject, MetadataObjectKind};
 use crate::waits::statement::{FlushedTables, WaitingStatement};
-use crate::waits::wait_state::WaitState;
+use crate::waits::wait_state::LockWaitState;
 
 type TableHolders<'a> = HashMap<&'a MetadataObject, Vec<(u64, MetadataLockMode)>>;
 
-pub(super) fn add_table_waits(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
-    let waits = |wait: &WaitState| matches!(wait, WaitState::TableFlush | WaitState::TableLevelLock);
+pub(super) fn add_table_wait_edges(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
+    let waits = |wait: &LockWaitState| matches!(wait, LockWaitState::TableFlush | LockWaitState::TableLevelLock);
     if !index.wait_states.values().any(waits) {
         return;
     }
@@ -26,8 +26,8 @@ pub(super) fn add_table_waits(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>
         let Some(facts) = index.sessions.get(&session) else { continue };
         let own = own.get(&session).map(Vec::as_slice).unwrap_or_default();
         match wait {
-            WaitState::TableFlush => add_flush_waits(edges, index, &holders, facts, own),
-            _ => add_table_level_lock_waits(edges, index, &holders, facts, own),
+            LockWaitState::TableFlush => add_flush_wait_edges(edges, index, &holders, facts, own),
+            _ => add_table_lock_edges(edges, index, &holders, facts, own),
         }
     }
 }
@@ -60,7 +60,7 @@ fn group_tables_by_session<'a>(holders: &TableHolders<'a>) -> HashMap<u64, Vec<&
 ///
 /// A flush waits for running statements that use the flushed tables and for sessions that executed `LOCK TABLES`.
 /// An idle session with an open transaction does not block a flush.
-fn add_flush_waits(
+fn add_flush_wait_edges(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,
     holders: &TableHolders<'_>,
@@ -80,12 +80,12 @@ fn add_flush_waits(
     let keeps_open = |session: u64, mode: MetadataLockMode| {
         let locked_tables = matches!(mode, MetadataLockMode::SharedReadOnly | MetadataLockMode::SharedNoReadWrite);
         (locked_tables || is_executing_statement(index, session))
-            && index.wait_states.get(&session) != Some(&WaitState::TableFlush)
+            && index.wait_states.get(&session) != Some(&LockWaitState::TableFlush)
     };
     for (object, locks) in holders.iter().filter(|(object, _)| is_flushed(object)) {
-        let on = Arc::new(to_lock_resource(ResourceKind::TableFlush, object));
+        let on = Arc::new(to_lock_resource(LockResourceKind::TableFlush, object));
         for &(session, mode) in locks.iter().filter(|&&(session, mode)| keeps_open(session, mode)) {
-            let reason = WaitReason {
+            let reason = LockConflict {
                 on: on.clone(),
                 wanted: "FLUSH".into(),
                 held: Some(mode.name().into()),
@@ -94,7 +94,7 @@ fn add_flush_waits(
                 inferred: true,
                 seconds: index.seconds_in_state(waiter.session.id),
             };
-            edges.add_wait(WaitParticipant::Session(waiter.session.id), WaitParticipant::Session(session), reason);
+            edges.add_wait_edge(WaitParticipant::Session(waiter.session.id), WaitParticipant::Session(session), reason);
         }
     }
 }
@@ -103,7 +103,7 @@ fn add_flush_waits(
 ///
 /// A session that itself waits for a table-level lock is never reported as a blocker.
 /// Idle sessions, which may hold `LOCK TABLES` locks, are reported only if no running session uses the table.
-fn add_table_level_lock_waits(
+fn add_table_lock_edges(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,
     holders: &TableHolders<'_>,
@@ -117,13 +117,13 @@ fn add_table_level_lock_waits(
         let others = locks.iter().filter(|&&(session, mode)| {
             session != id
                 && (writes || is_write_mode(mode))
-                && index.wait_states.get(&session) != Some(&WaitState::TableLevelLock)
+                && index.wait_states.get(&session) != Some(&LockWaitState::TableLevelLock)
         });
         let (running, idle): (Vec<_>, Vec<_>) =
             others.partition(|(session, _)| is_executing_statement(index, *session));
-        let on = Arc::new(to_lock_resource(ResourceKind::TableLevelLock, object));
+        let on = Arc::new(to_lock_resource(LockResourceKind::TableLevelLock, object));
         for &(session, mode) in if running.is_empty() { idle } else { running } {
-            let reason = WaitReason {
+            let reason = LockConflict {
                 on: on.clone(),
                 wanted: if writes { "WRITE" } else { "READ" }.into(),
                 held: Some(if is_write_mode(mode) { "WRITE" } else { "READ" }.into()),
@@ -132,7 +132,7 @@ fn add_table_level_lock_waits(
                 inferred: true,
                 seconds: index.seconds_in_state(id),
             };
-            edges.add_wait(WaitParticipant::Session(id), WaitParticipant::Session(session), reason);
+            edges.add_wait_edge(WaitParticipant::Session(id), WaitParticipant::Session(session), reason);
         }
     }
 }
@@ -157,6 +157,6 @@ fn is_executing_statement(index: &LockSnapshotIndex<'_>, session: u64) -> bool {
         .is_some_and(|facts| facts.role != SessionRole::Clew && !facts.session.command.eq_ignore_ascii_case(b"Sleep"))
 }
 
-fn to_lock_resource(kind: ResourceKind, object: &MetadataObject) -> LockResource {
+fn to_lock_resource(kind: LockResourceKind, object: &MetadataObject) -> LockResource {
     LockResource { kind, schema: object.schema.clone(), name: object.name.clone(), index: None, data: None }
 }

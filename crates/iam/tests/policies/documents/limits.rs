@@ -1,6 +1,6 @@
 //! Limits of documents.
 
-use clew_iam::policy::MAX_DOCUMENT_BYTES;
+use clew_iam::policy::MAX_POLICY_DOCUMENT_BYTES;
 use serde_json::{Value, json};
 
 use super::{assert_accepted, document_with, errors, only_error};
@@ -11,7 +11,7 @@ fn depth_and_length_are_limited() {
         let error = only_error(&open.repeat(1_000_000 / open.len() / 20));
         assert!(error.contains("recursion limit exceeded"), "{error}");
     }
-    let long = format!("{}{}", " ".repeat(MAX_DOCUMENT_BYTES), "{}");
+    let long = format!("{}{}", " ".repeat(MAX_POLICY_DOCUMENT_BYTES), "{}");
     assert!(only_error(&long).starts_with("1:1: $: the document has 65538 bytes"));
     assert!(only_error(&"[".repeat(100_000_000)).contains("the maximum is 65536"));
 }

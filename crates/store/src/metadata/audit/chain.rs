@@ -37,14 +37,14 @@ pub(crate) async fn append_audit_rows(
     // The rows in `checkpoint_tracker` were committed before this transaction acquired the write lock.
     let last_seen = checkpoint_tracker.newest_checkpoint();
     let head = ChainPosition::read_head_record(transaction, keys).await?;
-    checkpoint_tracker.detect_missing_newest_row(transaction, key, head, last_seen).await?;
+    checkpoint_tracker.verify_newest_row_exists(transaction, key, head, last_seen).await?;
     let mut newest = match head {
         Some(head) => head,
         None => ChainPosition { seq: find_highest_seq(transaction).await?, mac: TAMPERED_HEAD_MAC },
     };
     for (at, event) in events {
         let row = row::AuditRow::new(newest.seq.saturating_add(1), *at, newest.mac, event);
-        let mac = row.compute_mac(key);
+        let mac = row.compute_row_mac(key);
         row.insert(transaction, &mac).await?;
         newest = ChainPosition { seq: row.seq, mac };
     }

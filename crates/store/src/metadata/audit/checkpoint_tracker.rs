@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::super::row_mapping::read_hash_column;
 use super::chain_end::{CHECKPOINT_RECORD_NAME, ChainPosition};
-use super::keys::AuditKeys;
-use crate::audit::{AuditCheckpoint, AuditFault, AuditProblem};
+use super::keys::AuditMacKeys;
+use crate::audit::{AuditCheckpoint, AuditProblem, AuditProblemKind};
 use crate::database::{Transaction, query};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
 /// Maximum number of missing audit rows to track.
-const MAX_MISSING_ROWS: usize = 100;
+const MAX_TRACKED_MISSING_ROWS: usize = 100;
 
 /// Tracks missing audit rows and the newest audit row that this process wrote or read. Clones share the state.
 #[derive(Debug, Clone, Default)]
@@ -44,7 +44,7 @@ impl CheckpointTracker {
 
     /// Returns the newest audit row and the missing audit rows as checkpoints.
     /// Callers must begin their transaction after this call so that its snapshot contains the newest row.
-    pub(super) fn recorded_checkpoints(&self) -> Vec<AuditCheckpoint> {
+    pub(super) fn tracked_checkpoints(&self) -> Vec<AuditCheckpoint> {
         let state = self.lock_state();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
@@ -56,7 +56,7 @@ impl CheckpointTracker {
     }
 
     /// Checks that the audit log contains the recorded row `newest`. Skips the query if `head` has the same MAC.
-    pub(super) async fn detect_missing_newest_row(
+    pub(super) async fn verify_newest_row_exists(
         &self,
         transaction: &mut Transaction,
         key: &MasterKey,
@@ -68,28 +68,30 @@ impl CheckpointTracker {
             return Ok(());
         }
         if let Some(problem) = verify_checkpoint(transaction, key, &newest).await? {
-            self.mark_newest_row_missing(newest, problem);
+            self.record_lost_row(newest, problem);
         }
         Ok(())
     }
 
     /// Moves the newest recorded audit row to the list of missing rows.
     /// Does nothing if a newer audit row has been recorded in the meantime.
-    fn mark_newest_row_missing(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
+    fn record_lost_row(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
         let mut state = self.lock_state();
-        if state.newest.take_if(|newest| *newest == checkpoint).is_some() && state.missing.len() < MAX_MISSING_ROWS {
+        if state.newest.take_if(|newest| *newest == checkpoint).is_some()
+            && state.missing.len() < MAX_TRACKED_MISSING_ROWS
+        {
             state.missing.push(checkpoint);
             state.unreported.push_back(problem);
         }
     }
 
     /// Returns the oldest lost audit rows that are not yet reported in the audit log.
-    pub(super) fn oldest_unreported_loss(&self) -> Option<AuditProblem> {
+    pub(super) fn oldest_unreported_problem(&self) -> Option<AuditProblem> {
         self.lock_state().unreported.front().cloned()
     }
 
     /// Removes lost audit rows from the list of unreported problems.
-    pub(super) fn acknowledge_loss(&self, loss: &AuditProblem) {
+    pub(super) fn acknowledge_lost_rows(&self, loss: &AuditProblem) {
         self.lock_state().unreported.retain(|unreported| unreported != loss);
     }
 
@@ -101,12 +103,12 @@ impl CheckpointTracker {
 /// Checks that the audit log contains the rows recorded in the checkpoints. Returns the detected problems.
 pub(super) async fn verify_checkpoints<'a>(
     transaction: &mut Transaction,
-    keys: &AuditKeys,
+    keys: &AuditMacKeys,
     seen: impl Iterator<Item = &'a AuditCheckpoint>,
 ) -> Result<Vec<AuditProblem>, StoreError> {
     let mut problems = Vec::new();
     for checkpoint in seen {
-        problems.extend(verify_checkpoint(transaction, keys.current_key(), checkpoint).await?);
+        problems.extend(verify_checkpoint(transaction, keys.current_mac_key(), checkpoint).await?);
     }
     Ok(problems)
 }
@@ -132,12 +134,12 @@ async fn verify_checkpoint(
             Some(oldest) if oldest.seq == checkpoint.seq.saturating_add(1) => Some(oldest.mac),
             Some(oldest) if oldest.seq > checkpoint.seq => return Ok(None),
             _ => {
-                let what = AuditFault::RecordedRowMissing { at: checkpoint.at };
+                let what = AuditProblemKind::RecordedRowMissing { at: checkpoint.at };
                 return Ok(Some(AuditProblem { position: checkpoint.seq, fault: what }));
             }
         },
     };
     let same = found.is_some_and(|mac| hex::encode(mac) == checkpoint.link);
-    let what = AuditFault::RecordedRowReplaced { at: checkpoint.at };
+    let what = AuditProblemKind::RecordedRowReplaced { at: checkpoint.at };
     Ok((!same).then_some(AuditProblem { position: checkpoint.seq, fault: what }))
 }

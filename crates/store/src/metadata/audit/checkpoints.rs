@@ -1,7 +1,7 @@
 //! Creates audit checkpoints and checks that the audit log still contains the rows recorded in checkpoints.
 
 use super::chain_end::{ChainPosition, HEAD_RECORD_NAME};
-use super::keys::AuditKeys;
+use super::keys::AuditMacKeys;
 use crate::audit::{AuditCheckpoint, AuditProblem};
 use crate::error::StoreError;
 use crate::store::Store;
@@ -13,8 +13,8 @@ impl Store {
         self.check_master_key_id().await?;
         let failed = StoreError::database_error("read the newest audit row");
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;
-        let keys = AuditKeys::load_audit_keys(&mut transaction, &self.sealer, &self.keys).await?;
-        let head = ChainPosition::read_chain_record(&mut transaction, keys.current_key(), HEAD_RECORD_NAME).await?;
+        let keys = AuditMacKeys::load_audit_mac_keys(&mut transaction, &self.sealer, &self.keys).await?;
+        let head = ChainPosition::read_chain_record(&mut transaction, keys.current_mac_key(), HEAD_RECORD_NAME).await?;
         let head = head.ok_or_else(|| StoreError::Damaged {
             what: "audit",
             reason: "the head record was changed; run clew audit verify to find missing rows".to_owned(),
@@ -23,15 +23,17 @@ impl Store {
     }
 
     /// Checks that the audit log contains the last recorded row, then records the newest row.
-    /// Returns the oldest lost audit rows that were not acknowledged with [`Store::acknowledge_audit_loss`].
+    /// Returns the oldest lost audit rows that were not acknowledged with [`Store::acknowledge_lost_audit_rows`].
     /// [`Store::verify_audit`] also reports the lost audit rows until the process terminates.
     pub async fn detect_audit_truncation(&self) -> Result<Option<AuditProblem>, StoreError> {
         let newest = self.checkpoint_tracker.newest_checkpoint();
         let failed = StoreError::database_error("compare the audit log with the recorded checkpoint");
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;
-        let keys = AuditKeys::load_audit_keys(&mut transaction, &self.sealer, &self.keys).await?;
-        let head = ChainPosition::read_chain_record(&mut transaction, keys.current_key(), HEAD_RECORD_NAME).await?;
-        self.checkpoint_tracker.detect_missing_newest_row(&mut transaction, keys.current_key(), head, newest).await?;
+        let keys = AuditMacKeys::load_audit_mac_keys(&mut transaction, &self.sealer, &self.keys).await?;
+        let head = ChainPosition::read_chain_record(&mut transaction, keys.current_mac_key(), HEAD_RECORD_NAME).await?;
+        self.checkpoint_tracker
+            .verify_newest_row_exists(&mut transaction, keys.current_mac_key(), head, newest)
+            .await?;
         if let Some(head) = head {
             let at = self.clock.unix_millis();
             self.checkpoint_tracker.record_newest_row(AuditCheckpoint {
@@ -40,11 +42,11 @@ impl Store {
                 at,
             });
         }
-        Ok(self.checkpoint_tracker.oldest_unreported_loss())
+        Ok(self.checkpoint_tracker.oldest_unreported_problem())
     }
 
     /// Acknowledges lost audit rows so that [`Store::detect_audit_truncation`] no longer returns them.
-    pub fn acknowledge_audit_loss(&self, loss: &AuditProblem) {
-        self.checkpoint_tracker.acknowledge_loss(loss);
+    pub fn acknowledge_lost_audit_rows(&self, loss: &AuditProblem) {
+        self.checkpoint_tracker.acknowledge_lost_rows(loss);
     }
 }

@@ -17,9 +17,9 @@ use crate::master_key::MasterKey;
 use crate::sealing::{AssociatedData, Sealer};
 
 /// Name of the setting that stores the encrypted previous MAC keys.
-const PREVIOUS_KEYS_SETTING: &str = "audit_keys";
-const PREVIOUS_KEYS_ASSOCIATED_DATA: AssociatedData<'static> =
-    AssociatedData { table: "settings", column: "value", row: PREVIOUS_KEYS_SETTING };
+const PREVIOUS_MAC_KEYS_SETTING: &str = "audit_keys";
+const PREVIOUS_MAC_KEYS_AAD: AssociatedData<'static> =
+    AssociatedData { table: "settings", column: "value", row: PREVIOUS_MAC_KEYS_SETTING };
 
 /// Previous MAC key in hexadecimal, with the sequence number of the last audit row that the key authenticates.
 #[derive(Serialize, Deserialize)]
@@ -29,23 +29,23 @@ struct PreviousMacKey {
 }
 
 /// Current and previous MAC keys of the audit chain.
-pub(crate) struct AuditKeys {
+pub(crate) struct AuditMacKeys {
     /// Previous MAC keys, oldest first, each with the sequence number of the last audit row that the key authenticates.
     previous: Vec<(i64, MasterKey)>,
     current: MasterKey,
 }
 
-impl AuditKeys {
+impl AuditMacKeys {
     /// Reads the MAC keys.
     /// Omits the previous MAC keys if they cannot be decrypted, so that their audit rows fail verification.
-    pub(crate) async fn load_audit_keys(
+    pub(crate) async fn load_audit_mac_keys(
         transaction: &mut Transaction,
         sealer: &Sealer,
         keys: &DerivedKeys,
     ) -> Result<Self, StoreError> {
         let mut previous = Vec::new();
-        let stored = read_setting(transaction, PREVIOUS_KEYS_SETTING).await?.unwrap_or_default();
-        if let Ok(unsealed) = sealer.unseal(PREVIOUS_KEYS_ASSOCIATED_DATA, &stored) {
+        let stored = read_setting(transaction, PREVIOUS_MAC_KEYS_SETTING).await?.unwrap_or_default();
+        if let Ok(unsealed) = sealer.unseal(PREVIOUS_MAC_KEYS_AAD, &stored) {
             let entries: Vec<PreviousMacKey> = serde_json::from_str(unsealed.expose_secret())
                 .map_err(StoreError::damaged_value_error("keys of the audit"))?;
             for PreviousMacKey { through, key } in entries {
@@ -59,17 +59,17 @@ impl AuditKeys {
     }
 
     /// Returns the MAC key for a row.
-    pub(super) fn key_for_row(&self, seq: i64) -> &MasterKey {
+    pub(super) fn mac_key_for_row(&self, seq: i64) -> &MasterKey {
         self.previous.iter().find(|(through, _)| seq <= *through).map_or(&self.current, |(_, key)| key)
     }
 
     /// Returns the current MAC key, which also authenticates the head and checkpoint records.
-    pub(super) fn current_key(&self) -> &MasterKey {
+    pub(super) fn current_mac_key(&self) -> &MasterKey {
         &self.current
     }
 
     /// Stores the previous keys in encrypted form.
-    pub(crate) async fn save_previous_keys(
+    pub(crate) async fn save_previous_mac_keys(
         &self,
         transaction: &mut Transaction,
         sealer: &Sealer,
@@ -80,17 +80,17 @@ impl AuditKeys {
             .map(|(through, key)| PreviousMacKey { through: *through, key: hex::encode(**key) })
             .collect();
         let entries = serde_json::to_string(&entries).map_err(StoreError::damaged_value_error("keys of the audit"))?;
-        let stored = sealer.seal(PREVIOUS_KEYS_ASSOCIATED_DATA, &SecretString::from(entries))?;
-        write_setting(transaction, PREVIOUS_KEYS_SETTING, &stored).await
+        let stored = sealer.seal(PREVIOUS_MAC_KEYS_AAD, &SecretString::from(entries))?;
+        write_setting(transaction, PREVIOUS_MAC_KEYS_SETTING, &stored).await
     }
 }
 
 /// Replaces the current MAC key and authenticates the head and checkpoint records with the new MAC key.
 /// Existing audit rows keep their MACs from the previous MAC key.
 /// Leaves a tampered head or checkpoint record unchanged so that verification still detects the tampering.
-pub(crate) async fn rotate_chain_key(
+pub(crate) async fn rotate_chain_mac_key(
     transaction: &mut Transaction,
-    audit: &mut AuditKeys,
+    audit: &mut AuditMacKeys,
     keys: &DerivedKeys,
 ) -> Result<(), StoreError> {
     let mut through = find_highest_seq(transaction).await?;

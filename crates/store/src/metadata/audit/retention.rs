@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::super::row_mapping::read_hash_column;
 use super::chain_end::{CHECKPOINT_RECORD_NAME, ChainPosition, NO_PREVIOUS_MAC};
-use super::keys::AuditKeys;
+use super::keys::AuditMacKeys;
 use super::verification::ChainVerifier;
 use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
@@ -29,7 +29,7 @@ impl Store {
             .map_err(StoreError::database_error("look for old audit rows"))?;
         let Some(newest) = newest else { return Ok(0) };
         loop {
-            let count = self.prune_row_batch(by, before, newest).await?;
+            let count = self.prune_audit_row_batch(by, before, newest).await?;
             removed += count;
             if count == 0 {
                 return Ok(removed);
@@ -37,14 +37,14 @@ impl Store {
         }
     }
 
-    async fn prune_row_batch(&self, by: &Origin, before: i64, newest: i64) -> Result<u64, StoreError> {
+    async fn prune_audit_row_batch(&self, by: &Origin, before: i64, newest: i64) -> Result<u64, StoreError> {
         let mut tx = self.begin_audited_transaction("remove old audit rows").await?;
         let Some(last) = find_last_removable_row(tx.transaction(), before, newest).await? else { return Ok(0) };
-        let keys = AuditKeys::load_audit_keys(tx.transaction(), &self.sealer, &self.keys).await?;
+        let keys = AuditMacKeys::load_audit_mac_keys(tx.transaction(), &self.sealer, &self.keys).await?;
         let mut verifier = ChainVerifier::start_at_checkpoint(tx.transaction(), &keys).await?;
         verifier.verify_rows_through(tx.transaction(), &keys, last.seq).await?;
         let checkpoint = ChainPosition { seq: last.seq.saturating_add(1), mac: last.mac };
-        checkpoint.write_chain_record(tx.transaction(), keys.current_key(), CHECKPOINT_RECORD_NAME).await?;
+        checkpoint.write_chain_record(tx.transaction(), keys.current_mac_key(), CHECKPOINT_RECORD_NAME).await?;
         let removed = query("DELETE FROM audit WHERE seq <= $1")
             .bind(last.seq)
             .execute(tx.transaction())

@@ -12,7 +12,7 @@ use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
 /// Text columns of the audit table, in the order of the SQL parameters and the MAC input.
-const TEXT_COLUMNS: [&str; 15] = [
+const AUDIT_TEXT_COLUMNS: [&str; 15] = [
     "actor_kind",
     "actor_id",
     "actor_name",
@@ -30,7 +30,7 @@ const TEXT_COLUMNS: [&str; 15] = [
     "detail",
 ];
 
-const INSERT_AUDIT_ROW: &str = "INSERT INTO audit (seq, at, previous, mac, actor_kind, actor_id, actor_name, actor_domain_id, peer, \
+const INSERT_AUDIT_ROW_SQL: &str = "INSERT INTO audit (seq, at, previous, mac, actor_kind, actor_id, actor_name, actor_domain_id, peer, \
          request_id, operation, domain_id, project_id, instance_id, node_id, target, outcome, code, detail) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
 
@@ -39,7 +39,7 @@ pub(super) struct AuditRow {
     pub(super) seq: i64,
     pub(super) at: i64,
     pub(super) previous: [u8; 32],
-    texts: [Option<String>; TEXT_COLUMNS.len()],
+    texts: [Option<String>; AUDIT_TEXT_COLUMNS.len()],
 }
 
 impl AuditRow {
@@ -74,8 +74,8 @@ impl AuditRow {
     /// Reads an audit row and its MAC. Fails if the type or length of a value is invalid.
     pub(super) fn read_row_with_mac(row: &database::Row) -> Result<(Self, [u8; 32]), StoreError> {
         let failed = StoreError::database_error("read the audit log");
-        let mut texts = [const { None }; TEXT_COLUMNS.len()];
-        for (text, column) in texts.iter_mut().zip(TEXT_COLUMNS) {
+        let mut texts = [const { None }; AUDIT_TEXT_COLUMNS.len()];
+        for (text, column) in texts.iter_mut().zip(AUDIT_TEXT_COLUMNS) {
             *text = row.try_get(column).map_err(&failed)?;
         }
         let (seq, at) = (row.try_get("seq").map_err(&failed)?, row.try_get("at").map_err(&failed)?);
@@ -83,7 +83,7 @@ impl AuditRow {
     }
 
     /// Computes the MAC of the audit row. Length prefixes make the encoding unambiguous.
-    pub(super) fn compute_mac(&self, key: &MasterKey) -> [u8; 32] {
+    pub(super) fn compute_row_mac(&self, key: &MasterKey) -> [u8; 32] {
         let mut bytes = Vec::with_capacity(512);
         bytes.extend(self.seq.to_be_bytes());
         bytes.extend(self.at.to_be_bytes());
@@ -101,7 +101,7 @@ impl AuditRow {
     }
 
     pub(super) async fn insert(&self, transaction: &mut Transaction, mac: &[u8; 32]) -> Result<(), StoreError> {
-        let mut insert = query(INSERT_AUDIT_ROW).bind(self.seq).bind(self.at);
+        let mut insert = query(INSERT_AUDIT_ROW_SQL).bind(self.seq).bind(self.at);
         insert = insert.bind(self.previous.as_slice()).bind(mac.as_slice());
         for text in &self.texts {
             insert = insert.bind(text);

@@ -3,9 +3,9 @@
 use super::chain::TAMPERED_HEAD_MAC;
 use super::chain_end::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME};
 use super::checkpoint_tracker::verify_checkpoints;
-use super::keys::AuditKeys;
+use super::keys::AuditMacKeys;
 use super::row::AuditRow;
-use crate::audit::{AuditCheckpoint, AuditFault, AuditProblem, AuditVerification};
+use crate::audit::{AuditCheckpoint, AuditProblem, AuditProblemKind, AuditVerification};
 use crate::database::{Transaction, query};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
@@ -20,14 +20,14 @@ impl Store {
     /// Without checkpoints, a truncation can remain undetected, because the remaining audit chain is still valid.
     pub async fn verify_audit(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.check_master_key_id().await?;
-        let tracked = self.checkpoint_tracker.recorded_checkpoints();
+        let tracked = self.checkpoint_tracker.tracked_checkpoints();
         let failed = StoreError::database_error("verify the audit log");
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;
-        let keys = AuditKeys::load_audit_keys(&mut transaction, &self.sealer, &self.keys).await?;
+        let keys = AuditMacKeys::load_audit_mac_keys(&mut transaction, &self.sealer, &self.keys).await?;
         let mut verifier = ChainVerifier::start_at_checkpoint(&mut transaction, &keys).await?;
         verifier.verify_rows_through(&mut transaction, &keys, i64::MAX).await?;
         let recorded = verify_checkpoints(&mut transaction, &keys, tracked.iter().chain(checkpoints)).await?;
-        Ok(verifier.into_result(recorded))
+        Ok(verifier.into_verification(recorded))
     }
 }
 
@@ -47,19 +47,19 @@ pub(super) struct ChainVerifier {
 impl ChainVerifier {
     pub(super) async fn start_at_checkpoint(
         transaction: &mut Transaction,
-        keys: &AuditKeys,
+        keys: &AuditMacKeys,
     ) -> Result<Self, StoreError> {
         let checkpoint =
-            ChainPosition::read_chain_record(transaction, keys.current_key(), CHECKPOINT_RECORD_NAME).await?;
+            ChainPosition::read_chain_record(transaction, keys.current_mac_key(), CHECKPOINT_RECORD_NAME).await?;
         let mut verifier = Self {
-            head: ChainPosition::read_chain_record(transaction, keys.current_key(), HEAD_RECORD_NAME).await?,
+            head: ChainPosition::read_chain_record(transaction, keys.current_mac_key(), HEAD_RECORD_NAME).await?,
             previous: checkpoint.map(|end| ChainPosition { seq: end.seq.saturating_sub(1), mac: end.mac }),
             previous_is_authentic: true,
             position: i64::MIN,
             result: AuditVerification::default(),
         };
         if checkpoint.is_none() {
-            verifier.report_problem(0, AuditFault::CheckpointChanged);
+            verifier.report_problem(0, AuditProblemKind::CheckpointChanged);
         }
         Ok(verifier)
     }
@@ -68,7 +68,7 @@ impl ChainVerifier {
     pub(super) async fn verify_rows_through(
         &mut self,
         transaction: &mut Transaction,
-        keys: &AuditKeys,
+        keys: &AuditMacKeys,
         last: i64,
     ) -> Result<(), StoreError> {
         let failed = StoreError::database_error("verify the audit log");
@@ -85,30 +85,35 @@ impl ChainVerifier {
             }
             for row in &rows {
                 self.position = row.try_get("seq").map_err(&failed)?;
-                self.verify_row(self.position, AuditRow::read_row_with_mac(row).ok(), keys.key_for_row(self.position));
+                self.verify_row(
+                    self.position,
+                    AuditRow::read_row_with_mac(row).ok(),
+                    keys.mac_key_for_row(self.position),
+                );
             }
         }
     }
 
     fn verify_row(&mut self, seq: i64, row: Option<(AuditRow, [u8; 32])>, key: &MasterKey) {
         self.result.rows += 1;
-        let authentic = row.as_ref().is_some_and(|(row, mac)| row.compute_mac(key) == *mac);
+        let authentic = row.as_ref().is_some_and(|(row, mac)| row.compute_row_mac(key) == *mac);
         if !self.is_valid_seq(seq, authentic) {
-            return self.report_problem(seq, if authentic { AuditFault::OutOfOrder } else { AuditFault::Changed });
+            return self
+                .report_problem(seq, if authentic { AuditProblemKind::OutOfOrder } else { AuditProblemKind::Changed });
         }
-        let gap = self.report_gap(seq);
+        let gap = self.report_sequence_gap(seq);
         self.result.first.get_or_insert(seq);
         self.result.last = Some(seq);
         let previous_mac = row.as_ref().map(|(row, _)| row.previous);
         if !authentic {
-            self.report_problem(seq, AuditFault::Changed);
+            self.report_problem(seq, AuditProblemKind::Changed);
         } else if previous_mac == Some(TAMPERED_HEAD_MAC) {
-            self.report_problem(seq, AuditFault::AfterChangedHead);
+            self.report_problem(seq, AuditProblemKind::AfterChangedHead);
         } else if !gap
             && self.previous_is_authentic
             && self.previous.is_some_and(|previous| previous_mac != Some(previous.mac))
         {
-            self.report_problem(seq, AuditFault::OutOfOrder);
+            self.report_problem(seq, AuditProblemKind::OutOfOrder);
         }
         self.previous = Some(ChainPosition { seq, mac: row.map_or(TAMPERED_HEAD_MAC, |(_, mac)| mac) });
         self.previous_is_authentic = authentic;
@@ -123,7 +128,7 @@ impl ChainVerifier {
 
     /// Reports a gap in the sequence numbers before an audit row.
     /// Returns true if audit rows are missing before this row or if the previous row is unknown.
-    fn report_gap(&mut self, seq: i64) -> bool {
+    fn report_sequence_gap(&mut self, seq: i64) -> bool {
         let Some(previous) = self.previous else {
             self.set_first_problem_position(seq);
             return true;
@@ -133,8 +138,8 @@ impl ChainVerifier {
             return false;
         }
         let what = match self.result.first {
-            None => AuditFault::MissingBefore { first: seq },
-            Some(_) => AuditFault::Missing { through: seq - 1 },
+            None => AuditProblemKind::MissingBefore { first: seq },
+            Some(_) => AuditProblemKind::Missing { through: seq - 1 },
         };
         self.report_problem(expected, what);
         true
@@ -153,18 +158,18 @@ impl ChainVerifier {
     }
 
     /// Completes the verification. `recorded` contains the problems found by comparing the audit log with checkpoints.
-    fn into_result(mut self, recorded: Vec<AuditProblem>) -> AuditVerification {
+    fn into_verification(mut self, recorded: Vec<AuditProblem>) -> AuditVerification {
         let last = self.previous.map_or(0, |previous| previous.seq);
         match self.head {
-            None => self.report_problem(last, AuditFault::HeadChanged),
+            None => self.report_problem(last, AuditProblemKind::HeadChanged),
             Some(head) => {
                 self.result.newest = hex::encode(head.mac);
                 if head.seq > last {
-                    self.report_problem(head.seq, AuditFault::MissingAfter { last: self.result.last });
+                    self.report_problem(head.seq, AuditProblemKind::MissingAfter { last: self.result.last });
                 } else if head.seq < last
                     || (self.previous_is_authentic && self.previous.is_some_and(|previous| previous.mac != head.mac))
                 {
-                    self.report_problem(last, AuditFault::HeadChanged);
+                    self.report_problem(last, AuditProblemKind::HeadChanged);
                 }
             }
         }
@@ -174,7 +179,7 @@ impl ChainVerifier {
         self.result
     }
 
-    fn report_problem(&mut self, position: i64, what: AuditFault) {
+    fn report_problem(&mut self, position: i64, what: AuditProblemKind) {
         if self.result.problems.len() < AuditVerification::MAX_PROBLEMS {
             self.result.problems.push(AuditProblem { position, fault: what });
         } else {

@@ -5,7 +5,7 @@ use clew_model::{Failure, FailureKind, SessionSelection};
 use super::task_from_row;
 use crate::database::{Row, Transaction, query, query_two_columns};
 use crate::error::StoreError;
-use crate::metadata::group_commit::GroupedWrite;
+use crate::metadata::group_commit::BatchedWrite;
 use crate::metadata::row_mapping::duration_to_millis;
 use crate::store::Store;
 use crate::tasks::{ClaimRequest, ClaimedTask, ClaimedTasks};
@@ -39,23 +39,23 @@ macro_rules! claim_query {
 }
 
 /// Claim statement for SQLite.
-pub(super) const SQLITE_CLAIM_QUERY: &str =
+pub(super) const SQLITE_CLAIM_TASK_SQL: &str =
     claim_query!("SELECT value FROM json_each($5)", "(SELECT value AS zone FROM json_each($6)) AS own", "");
 /// Claim statement for PostgreSQL, which skips rows that are locked by other transactions.
-pub(super) const POSTGRES_CLAIM_QUERY: &str = claim_query!(
+pub(super) const POSTGRES_CLAIM_TASK_SQL: &str = claim_query!(
     "SELECT value FROM json_array_elements_text($5::json) AS aside (value)",
     "json_array_elements_text($6::json) AS own (zone)",
     " FOR UPDATE SKIP LOCKED"
 );
 
 /// Checks whether a queued task or an expired lease exists. Also reads the master key id to detect a key rotation.
-pub(super) const HAS_CLAIMABLE_TASK_QUERY: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'queued') \
+pub(super) const HAS_CLAIMABLE_TASK_SQL: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'queued') \
      OR EXISTS (SELECT 1 FROM tasks WHERE status = 'running' AND lease_until <= $1), \
      (SELECT value FROM settings WHERE name = 'master_key_id')";
 
 /// Marks a task with invalid stored data as failed so that no worker claims the task again.
 /// Replaces the stored selection, which may be the invalid value, with the default selection.
-const FAIL_DAMAGED_TASK_QUERY: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
+const FAIL_CORRUPT_TASK_SQL: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
          ended_at = $5, lease_until = NULL WHERE rowid = $1";
 
 impl Store {
@@ -69,12 +69,11 @@ impl Store {
         if self.database.is_shared() && !self.has_claimable_task(now).await? {
             return Ok(ClaimedTasks::default());
         }
-        self.execute_grouped_write(ClaimTasksWrite { claim, excluded_nodes, zones: self.reachable_zones_json(), now })
-            .await
+        self.execute_batched_write(ClaimTasks { claim, excluded_nodes, zones: self.reachable_zones_json(), now }).await
     }
 
     async fn has_claimable_task(&self, now: i64) -> Result<bool, StoreError> {
-        let selected = query_two_columns::<bool, Option<Vec<u8>>>(HAS_CLAIMABLE_TASK_QUERY)
+        let selected = query_two_columns::<bool, Option<Vec<u8>>>(HAS_CLAIMABLE_TASK_SQL)
             .bind(now)
             .fetch_one(&self.database)
             .await;
@@ -83,14 +82,14 @@ impl Store {
     }
 }
 
-struct ClaimTasksWrite {
+struct ClaimTasks {
     claim: ClaimRequest,
     excluded_nodes: String,
     zones: String,
     now: i64,
 }
 
-impl GroupedWrite for ClaimTasksWrite {
+impl BatchedWrite for ClaimTasks {
     type Output = ClaimedTasks;
     const ERROR_CONTEXT: &'static str = "claim collections";
 
@@ -101,7 +100,7 @@ impl GroupedWrite for ClaimTasksWrite {
             match claimed_task_from_row(&row) {
                 Ok(task) => claims.tasks.push(task),
                 Err(StoreError::Damaged { what, .. }) => {
-                    claims.damaged.push(self.fail_damaged_task(transaction, &row, what).await?);
+                    claims.damaged.push(self.fail_corrupt_task(transaction, &row, what).await?);
                 }
                 Err(error) => return Err(error),
             }
@@ -110,11 +109,11 @@ impl GroupedWrite for ClaimTasksWrite {
     }
 }
 
-impl ClaimTasksWrite {
+impl ClaimTasks {
     async fn claim_one_task(&self, transaction: &mut Transaction) -> Result<Option<Row>, StoreError> {
         let claim = match transaction {
-            Transaction::Sqlite(_) => SQLITE_CLAIM_QUERY,
-            Transaction::Postgres(_) => POSTGRES_CLAIM_QUERY,
+            Transaction::Sqlite(_) => SQLITE_CLAIM_TASK_SQL,
+            Transaction::Postgres(_) => POSTGRES_CLAIM_TASK_SQL,
         };
         query(claim)
             .bind(&self.claim.worker)
@@ -128,7 +127,7 @@ impl ClaimTasksWrite {
             .map_err(StoreError::database_error(Self::ERROR_CONTEXT))
     }
 
-    async fn fail_damaged_task(
+    async fn fail_corrupt_task(
         &self,
         transaction: &mut Transaction,
         row: &Row,
@@ -138,7 +137,7 @@ impl ClaimTasksWrite {
         let failure = Failure::new(FailureKind::StoreFailed, format!("the stored {what} cannot be parsed"));
         let nothing = serde_json::to_string(&SessionSelection::default())
             .map_err(StoreError::damaged_value_error("selection"))?;
-        query(FAIL_DAMAGED_TASK_QUERY)
+        query(FAIL_CORRUPT_TASK_SQL)
             .bind(row.try_get::<i64, _>("rowid").map_err(&failed)?)
             .bind(failure.kind.name())
             .bind(&failure.detail)

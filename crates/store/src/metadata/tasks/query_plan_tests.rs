@@ -4,26 +4,31 @@
 use clew_testkit::PostgreSql;
 use sqlx::AssertSqlSafe;
 
-use super::{DELETE_ENDED_TASKS, SELECT_TASK_BY_ID, SELECT_TASKS_BY_NODE, claim, writes};
+use super::{DELETE_TASKS_ENDED_BEFORE, SELECT_TASK_BY_ID, SELECT_TASKS_BY_NODE, claim, writes};
 use crate::database::{Database, query, query_scalar};
 
 /// Name, SQL and parameters of each statement, with the indexes that PostgreSQL must use.
 const QUEUE_STATEMENTS: [(&str, &str, &str, &[&str]); 10] = [
     (
         "claim",
-        claim::SQLITE_CLAIM_QUERY,
+        claim::SQLITE_CLAIM_TASK_SQL,
         "'w', 2000000, 10000, 2, '[]', '[\"\", \"a\"]'",
         &["tasks_running", "tasks_waiting_by_zone"],
     ),
-    ("anything", claim::HAS_CLAIMABLE_TASK_QUERY, "2000000", &["tasks_waiting", "tasks_running"]),
-    ("turn", writes::FAIR_TURN_QUERY, "'p1', 'i1', 'n1'", &["tasks_waiting_by_instance", "tasks_waiting_by_zone"]),
-    ("queue", writes::INSERT_TASK_QUERY, "'new', 'p1', 'i1', 'n1', '{}', false, 5, 7, 100", &["tasks_waiting_by_node"]),
-    ("renew", writes::RENEW_LEASE_QUERY, "9, 'task7', 1, 5", &["tasks_pkey"]),
-    ("finish", writes::END_TASK_QUERY, "'finished', NULL, NULL, 'r', 1, 1, 'x', 9, 'task7', 1", &["tasks_pkey"]),
-    ("release", writes::RELEASE_TASK_QUERY, "'task7', 1", &["tasks_pkey"]),
+    ("anything", claim::HAS_CLAIMABLE_TASK_SQL, "2000000", &["tasks_waiting", "tasks_running"]),
+    (
+        "turn",
+        writes::SELECT_FAIR_QUEUE_TURN,
+        "'p1', 'i1', 'n1'",
+        &["tasks_waiting_by_instance", "tasks_waiting_by_zone"],
+    ),
+    ("queue", writes::INSERT_TASK_SQL, "'new', 'p1', 'i1', 'n1', '{}', false, 5, 7, 100", &["tasks_waiting_by_node"]),
+    ("renew", writes::RENEW_TASK_LEASE_SQL, "9, 'task7', 1, 5", &["tasks_pkey"]),
+    ("finish", writes::COMPLETE_TASK_SQL, "'finished', NULL, NULL, 'r', 1, 1, 'x', 9, 'task7', 1", &["tasks_pkey"]),
+    ("release", writes::RELEASE_TASK_SQL, "'task7', 1", &["tasks_pkey"]),
     ("status", SELECT_TASK_BY_ID, "'task7'", &["tasks_pkey"]),
     ("list", SELECT_TASKS_BY_NODE, "'p1', 'i1', 'n1', 50", &["tasks_by_node"]),
-    ("remove", DELETE_ENDED_TASKS, "3", &["tasks_by_end"]),
+    ("remove", DELETE_TASKS_ENDED_BEFORE, "3", &["tasks_by_end"]),
 ];
 
 #[tokio::test]
@@ -74,7 +79,7 @@ async fn queries_use_indexes_on_a_postgres_server() {
         query(statement).execute(&mut transaction).await.unwrap();
     }
     for (name, statement, values, indexes) in QUEUE_STATEMENTS {
-        let statement = if name == "claim" { claim::POSTGRES_CLAIM_QUERY } else { statement };
+        let statement = if name == "claim" { claim::POSTGRES_CLAIM_TASK_SQL } else { statement };
         let prepare = query(AssertSqlSafe(format!("PREPARE \"{name}\" AS {statement}")));
         prepare.execute(&mut transaction).await.unwrap();
         let values = if values.is_empty() { String::new() } else { format!("({values})") };

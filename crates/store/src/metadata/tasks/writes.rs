@@ -4,7 +4,7 @@ use clew_model::{RequestId, TaskOutcome, TaskStatus};
 
 use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
-use crate::metadata::group_commit::GroupedWrite;
+use crate::metadata::group_commit::BatchedWrite;
 use crate::metadata::row_mapping::saturate_count_to_i64;
 use crate::tasks::NewCollectionTask;
 
@@ -14,7 +14,7 @@ use crate::tasks::NewCollectionTask;
 /// The current turn is the highest turn of a running task, or else the lowest queued turn in the new task's zone.
 /// As a result, projects share the workers equally, and so do the instances within a project.
 /// The query counts at most 64 instances.
-pub(super) const FAIR_TURN_QUERY: &str = "WITH RECURSIVE others (id, number) AS ( \
+pub(super) const SELECT_FAIR_QUEUE_TURN: &str = "WITH RECURSIVE others (id, number) AS ( \
          SELECT MIN(instance_id), 1 FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > '' \
          UNION ALL \
          SELECT (SELECT MIN(instance_id) FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > others.id), \
@@ -26,44 +26,44 @@ pub(super) const FAIR_TURN_QUERY: &str = "WITH RECURSIVE others (id, number) AS 
              0)) AS turns)";
 
 /// Inserts a task if the node's queue is not full.
-pub(super) const INSERT_TASK_QUERY: &str = "INSERT INTO tasks \
+pub(super) const INSERT_TASK_SQL: &str = "INSERT INTO tasks \
          (request_id, project_id, instance_id, node_id, selection, masked, status, created_at, turn, zone) \
      SELECT $1, $2, $3, $4, $5, $6, 'queued', $7, $8, COALESCE((SELECT zone FROM nodes WHERE id = $4), '') \
      WHERE (SELECT COUNT(*) FROM tasks WHERE node_id = $4 AND status = 'queued') < $9";
 
 /// Extends the lease of a running task if the fencing token is current and the lease has not expired.
-pub(super) const RENEW_LEASE_QUERY: &str = "UPDATE tasks SET lease_until = $1 \
+pub(super) const RENEW_TASK_LEASE_SQL: &str = "UPDATE tasks SET lease_until = $1 \
      WHERE request_id = $2 AND fence = $3 AND status = 'running' AND lease_until > $4";
 /// Completes a running task if the fencing token is current.
-pub(super) const END_TASK_QUERY: &str = "UPDATE tasks SET status = $1, failure_kind = $2, failure_detail = $3, result_name = $4, result_rows = $5, \
+pub(super) const COMPLETE_TASK_SQL: &str = "UPDATE tasks SET status = $1, failure_kind = $2, failure_detail = $3, result_name = $4, result_rows = $5, \
          result_bytes = $6, result_sha256 = $7, ended_at = $8, lease_until = NULL \
      WHERE request_id = $9 AND fence = $10 AND status = 'running'";
 /// Returns a running task to the queue if the fencing token is current.
-pub(super) const RELEASE_TASK_QUERY: &str = "UPDATE tasks SET status = 'queued', worker = NULL, lease_until = NULL, attempts = attempts - 1 \
+pub(super) const RELEASE_TASK_SQL: &str = "UPDATE tasks SET status = 'queued', worker = NULL, lease_until = NULL, attempts = attempts - 1 \
      WHERE request_id = $1 AND fence = $2 AND status = 'running'";
 
-pub(super) struct QueueTaskWrite {
+pub(super) struct EnqueueTask {
     pub(super) task: NewCollectionTask,
     pub(super) selection: String,
     pub(super) now: i64,
     pub(super) queue_limit: u32,
 }
 
-impl GroupedWrite for QueueTaskWrite {
+impl BatchedWrite for EnqueueTask {
     /// False if the node's queue is full.
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "queue a collection";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
         let failed = StoreError::database_error(Self::ERROR_CONTEXT);
-        let turn: i64 = query_scalar(FAIR_TURN_QUERY)
+        let turn: i64 = query_scalar(SELECT_FAIR_QUEUE_TURN)
             .bind(self.task.project_id.as_str())
             .bind(self.task.instance_id.as_str())
             .bind(self.task.node_id.as_str())
             .fetch_one(&mut *transaction)
             .await
             .map_err(&failed)?;
-        let queued = query(INSERT_TASK_QUERY)
+        let queued = query(INSERT_TASK_SQL)
             .bind(self.task.request_id.as_str())
             .bind(self.task.project_id.as_str())
             .bind(self.task.instance_id.as_str())
@@ -80,19 +80,19 @@ impl GroupedWrite for QueueTaskWrite {
     }
 }
 
-pub(super) struct RenewLeaseWrite {
+pub(super) struct RenewTaskLease {
     pub(super) id: RequestId,
     pub(super) fence: i64,
     pub(super) now: i64,
     pub(super) until: i64,
 }
 
-impl GroupedWrite for RenewLeaseWrite {
+impl BatchedWrite for RenewTaskLease {
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "renew a lease";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let renewed = query(RENEW_LEASE_QUERY)
+        let renewed = query(RENEW_TASK_LEASE_SQL)
             .bind(self.until)
             .bind(self.id.as_str())
             .bind(self.fence)
@@ -104,14 +104,14 @@ impl GroupedWrite for RenewLeaseWrite {
     }
 }
 
-pub(super) struct EndTaskWrite {
+pub(super) struct CompleteTask {
     pub(super) id: RequestId,
     pub(super) fence: i64,
     pub(super) outcome: TaskOutcome,
     pub(super) now: i64,
 }
 
-impl GroupedWrite for EndTaskWrite {
+impl BatchedWrite for CompleteTask {
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "record the end of a collection";
 
@@ -124,7 +124,7 @@ impl GroupedWrite for EndTaskWrite {
             ),
             TaskOutcome::Failed(failure) => (TaskStatus::Error, Some(failure), None),
         };
-        let ended = query(END_TASK_QUERY)
+        let ended = query(COMPLETE_TASK_SQL)
             .bind(status.name())
             .bind(failure.map(|failure| failure.kind.name()))
             .bind(failure.map(|failure| &failure.detail))
@@ -142,17 +142,17 @@ impl GroupedWrite for EndTaskWrite {
     }
 }
 
-pub(super) struct ReleaseTaskWrite {
+pub(super) struct ReleaseTask {
     pub(super) id: RequestId,
     pub(super) fence: i64,
 }
 
-impl GroupedWrite for ReleaseTaskWrite {
+impl BatchedWrite for ReleaseTask {
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "release a collection";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let released = query(RELEASE_TASK_QUERY)
+        let released = query(RELEASE_TASK_SQL)
             .bind(self.id.as_str())
             .bind(self.fence)
             .execute(transaction)

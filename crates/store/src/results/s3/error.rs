@@ -7,30 +7,30 @@ use object_store::client::{HttpError, HttpErrorKind};
 use super::settings::S3Settings;
 use crate::error::StoreError;
 
-const CREDENTIALS_REMEDY: &str =
+const CREDENTIALS_HINT: &str =
     "; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that the key may write, read, list and remove there";
-const BUCKET_REMEDY: &str = "; create the bucket, or use another one";
+const BUCKET_HINT: &str = "; create the bucket, or use another one";
 /// S3 error code for a request whose date differs too much from the server time.
-const CLOCK_SKEW_CODE: &str = "RequestTimeTooSkewed";
-const CLOCK_SKEW_REMEDY: &str = "; correct the clock of this machine";
-const CONNECTION_REMEDY: &str = "; check AWS_ENDPOINT_URL, the network, and whether S3 is up";
+const CLOCK_SKEW_ERROR_CODE: &str = "RequestTimeTooSkewed";
+const CLOCK_SKEW_HINT: &str = "; correct the clock of this machine";
+const CONNECTION_HINT: &str = "; check AWS_ENDPOINT_URL, the network, and whether S3 is up";
 
 pub(super) fn invalid_settings_error(settings: &S3Settings, reason: &dyn std::fmt::Display) -> StoreError {
     StoreError::S3 { action: "use", location: settings.object_uri(""), reason: reason.to_string(), remedy: "" }
 }
 
 pub(super) fn timeout_error(action: &'static str, location: String) -> StoreError {
-    StoreError::S3 { action, location, reason: "S3 did not respond in time".to_owned(), remedy: CONNECTION_REMEDY }
+    StoreError::S3 { action, location, reason: "S3 did not respond in time".to_owned(), remedy: CONNECTION_HINT }
 }
 
 pub(super) fn request_error(action: &'static str, location: String, error: &object_store::Error) -> StoreError {
-    let (reason, remedy) = find_cause_and_remedy(error);
+    let (reason, remedy) = describe_s3_error(error);
     StoreError::S3 { action, location, reason, remedy }
 }
 
 /// Converts an error from a failed HTTP request.
 pub(super) fn http_request_error(action: &'static str, location: String, error: &HttpError) -> StoreError {
-    let (reason, remedy) = find_cause_and_remedy(error);
+    let (reason, remedy) = describe_s3_error(error);
     StoreError::S3 { action, location, reason, remedy }
 }
 
@@ -47,13 +47,13 @@ pub(super) fn http_response_error(
         action,
         location,
         reason,
-        remedy: if status == http::StatusCode::FORBIDDEN { CREDENTIALS_REMEDY } else { "" },
+        remedy: if status == http::StatusCode::FORBIDDEN { CREDENTIALS_HINT } else { "" },
     }
 }
 
 /// Returns true if S3 rejected the request because of clock skew.
 pub(super) fn is_clock_skew(error: &object_store::Error) -> bool {
-    error.to_string().contains(CLOCK_SKEW_CODE)
+    error.to_string().contains(CLOCK_SKEW_ERROR_CODE)
 }
 
 /// Returns true if the connection was lost during the request, which leaves the outcome of the request unknown.
@@ -63,11 +63,11 @@ pub(super) fn is_connection_lost(error: &object_store::Error) -> bool {
 
 /// Returns the cause of an S3 error and a hint for the user.
 /// If S3 returned an XML error body, the cause contains its code and message.
-fn find_cause_and_remedy(error: &(dyn Error + 'static)) -> (String, &'static str) {
+fn describe_s3_error(error: &(dyn Error + 'static)) -> (String, &'static str) {
     let text = error.to_string();
     let message = extract_s3_message(&text);
-    if message.contains(CLOCK_SKEW_CODE) {
-        return (format!("this machine's clock is wrong, or that of S3 ({message})"), CLOCK_SKEW_REMEDY);
+    if message.contains(CLOCK_SKEW_ERROR_CODE) {
+        return (format!("this machine's clock is wrong, or that of S3 ({message})"), CLOCK_SKEW_HINT);
     }
     let is_denied = matches!(
         error.downcast_ref(),
@@ -75,17 +75,15 @@ fn find_cause_and_remedy(error: &(dyn Error + 'static)) -> (String, &'static str
     );
     if is_denied {
         let message = if message.is_empty() { "S3 gave no reason" } else { &message };
-        return (format!("access denied ({message})"), CREDENTIALS_REMEDY);
+        return (format!("access denied ({message})"), CREDENTIALS_HINT);
     }
     if text.contains("NoSuchBucket") {
-        return ("there is no such bucket".to_owned(), BUCKET_REMEDY);
+        return ("there is no such bucket".to_owned(), BUCKET_HINT);
     }
     match find_http_error_kind(error) {
-        Some(HttpErrorKind::Connect) => {
-            (format!("S3 cannot be reached ({})", find_root_cause(error)), CONNECTION_REMEDY)
-        }
-        Some(HttpErrorKind::Timeout) => ("S3 did not respond in time".to_owned(), CONNECTION_REMEDY),
-        Some(_) => (format!("the connection to S3 was lost ({})", find_root_cause(error)), CONNECTION_REMEDY),
+        Some(HttpErrorKind::Connect) => (format!("S3 cannot be reached ({})", find_root_cause(error)), CONNECTION_HINT),
+        Some(HttpErrorKind::Timeout) => ("S3 did not respond in time".to_owned(), CONNECTION_HINT),
+        Some(_) => (format!("the connection to S3 was lost ({})", find_root_cause(error)), CONNECTION_HINT),
         None if message.is_empty() => (text, ""),
         None => (message, ""),
     }
@@ -123,6 +121,6 @@ mod tests {
         assert!(is_clock_skew(&error));
         let error = request_error("write", "s3://results/x".to_owned(), &error).to_string();
         assert!(error.contains("clock is wrong") && error.contains("RequestTimeTooSkewed"), "{error}");
-        assert!(error.contains(CLOCK_SKEW_REMEDY) && !error.contains("AWS_ACCESS_KEY_ID"), "{error}");
+        assert!(error.contains(CLOCK_SKEW_HINT) && !error.contains("AWS_ACCESS_KEY_ID"), "{error}");
     }
 }

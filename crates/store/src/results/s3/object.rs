@@ -46,7 +46,7 @@ impl StoredObject {
             return empty().boxed();
         }
         let stream = async move {
-            let reader = Self::open_reader(*self, range).await.map_err(io::Error::other)?;
+            let reader = Self::open_chunk_reader(*self, range).await.map_err(io::Error::other)?;
             io::Result::Ok(try_unfold(reader, ChunkReader::next_io_chunk))
         };
         stream.try_flatten_stream().boxed()
@@ -59,14 +59,14 @@ impl StoredObject {
         }
         let whole =
             Self { s3: self.s3.clone(), path: self.path.clone(), tag: self.tag.clone(), record: self.record.clone() };
-        let mut reader = Self::open_reader(whole, 0..self.record.bytes).await?;
+        let mut reader = Self::open_chunk_reader(whole, 0..self.record.bytes).await?;
         while let Some((_, next)) = reader.next_chunk().await? {
             reader = next;
         }
         Ok(())
     }
 
-    async fn open_reader(self, range: ByteRange) -> Result<ChunkReader, StoreError> {
+    async fn open_chunk_reader(self, range: ByteRange) -> Result<ChunkReader, StoreError> {
         let remaining = range.end - range.start;
         let hash = (remaining == self.record.bytes).then(Sha256::new);
         let options = GetOptions {

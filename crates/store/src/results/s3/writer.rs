@@ -15,7 +15,7 @@ use crate::results::PublishedResult;
 
 /// Part size for multipart uploads, in bytes.
 /// S3 requires at least 5 MiB for each part except the last, and allows 10,000 parts.
-const PART_SIZE: usize = 5 << 20;
+const UPLOAD_PART_SIZE: usize = 5 << 20;
 /// Delay before retrying a write request whose connection was lost.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// Maximum upload duration. S3 sets an object's timestamp to the start time of its upload.
@@ -118,10 +118,10 @@ impl S3Writer {
 
 impl Write for S3Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.part.len() >= PART_SIZE {
+        if self.part.len() >= UPLOAD_PART_SIZE {
             self.upload_part().map_err(io::Error::other)?;
         }
-        let accepted = bytes.get(..bytes.len().min(PART_SIZE - self.part.len())).unwrap_or_default();
+        let accepted = bytes.get(..bytes.len().min(UPLOAD_PART_SIZE - self.part.len())).unwrap_or_default();
         self.part.extend_from_slice(accepted);
         self.hash.update(accepted);
         self.bytes += accepted.len() as u64;

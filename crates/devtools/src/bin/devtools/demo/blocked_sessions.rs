@@ -9,8 +9,8 @@ use mysql_async::{Conn, OptsBuilder};
 use tokio::task::JoinSet;
 
 /// Clew's account on the demo database server, which listens only on the loopback interface.
-pub(crate) const READER_USER: &str = "clew";
-pub(crate) const READER_PASSWORD: &str = "clew-demo";
+pub(crate) const DEMO_DB_USER: &str = "clew";
+pub(crate) const DEMO_DB_PASSWORD: &str = "clew-demo";
 
 /// Statements that create a table, application accounts, and Clew's account with the only privilege it requires.
 const SETUP_STATEMENTS: [&str; 9] = [
@@ -31,17 +31,17 @@ const DEMO_SESSIONS: [(&str, &[&str], Option<&str>); 7] = [
     ("checkout", &["START TRANSACTION", "UPDATE orders SET status = 'paid' WHERE id BETWEEN 1 AND 20"], None),
     (
         "billing",
-        &LONG_LOCK_WAIT_STATEMENTS,
+        &RAISE_LOCK_TIMEOUT_STATEMENTS,
         Some("UPDATE orders SET total = total * 1.1 WHERE id = 7 /* \"rush\", price list 12 */"),
     ),
-    ("billing", &LONG_LOCK_WAIT_STATEMENTS, Some("DELETE FROM orders\nWHERE id = 12\n  AND status = 'open'")),
-    ("checkout", &LONG_LOCK_WAIT_STATEMENTS, Some("SELECT id, total FROM orders WHERE id = 3 FOR UPDATE")),
+    ("billing", &RAISE_LOCK_TIMEOUT_STATEMENTS, Some("DELETE FROM orders\nWHERE id = 12\n  AND status = 'open'")),
+    ("checkout", &RAISE_LOCK_TIMEOUT_STATEMENTS, Some("SELECT id, total FROM orders WHERE id = 3 FOR UPDATE")),
     ("reports", &[], Some("SELECT status, SUM(total), SLEEP(3600) FROM orders GROUP BY status")),
     ("reports", &["START TRANSACTION", "SELECT COUNT(*) FROM orders"], None),
     ("checkout", &[], None),
 ];
 
-const LONG_LOCK_WAIT_STATEMENTS: [&str; 1] = ["SET SESSION innodb_lock_wait_timeout = 100000"];
+const RAISE_LOCK_TIMEOUT_STATEMENTS: [&str; 1] = ["SET SESSION innodb_lock_wait_timeout = 100000"];
 
 /// Number of [`DEMO_SESSIONS`] that are waiting for a lock.
 const LOCK_WAITER_COUNT: u64 = 3;
@@ -93,9 +93,9 @@ impl BlockedSessions {
         self.idle.len() + self.busy.len()
     }
 
-    /// Returns the database server's URL for Clew's account, without [`READER_PASSWORD`].
+    /// Returns the database server's URL for Clew's account, without [`DEMO_DB_PASSWORD`].
     pub(super) fn url(&self) -> String {
-        format!("mysql://{READER_USER}@127.0.0.1:{}/", self.port)
+        format!("mysql://{DEMO_DB_USER}@127.0.0.1:{}/", self.port)
     }
 }
 

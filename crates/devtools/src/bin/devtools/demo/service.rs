@@ -9,7 +9,7 @@ use clew_devtools::clew_server::{ClewProcess, Credentials, Deployment};
 use clew_devtools::command::Command;
 use clew_devtools::progress::Step;
 
-use super::blocked_sessions::READER_PASSWORD;
+use super::blocked_sessions::DEMO_DB_PASSWORD;
 
 /// A running `clew serve` process. Dropping the value kills the process and removes its data directory.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl DemoService {
     /// Registers the database server at `url` and returns its instance id and node id.
     pub(super) async fn add_instance(&self, url: &str) -> Result<(String, String), DevtoolsError> {
         let step = Step::start("clew instance add");
-        let instance = self.deployment.add_instance("demo", &[url.to_owned()], READER_PASSWORD).await?;
+        let instance = self.deployment.add_instance("demo", &[url.to_owned()], DEMO_DB_PASSWORD).await?;
         step.complete_with_result(&format!("instance {}", instance.id));
         let node = instance.nodes.into_iter().next().map(|node| node.id).unwrap_or_default();
         Ok((instance.id, node))
@@ -50,9 +50,9 @@ impl DemoService {
         let path = self.deployment.directory().join("env");
         let own = [
             ("CLEW_DATA_DIR", self.deployment.data_dir().display().to_string()),
-            ("CLEW_DB_PASSWORD", READER_PASSWORD.to_owned()),
+            ("CLEW_DB_PASSWORD", DEMO_DB_PASSWORD.to_owned()),
         ];
-        let settings = self.deployment.client_environment(&self.process).into_iter().chain(own);
+        let settings = self.deployment.client_environment_variables(&self.process).into_iter().chain(own);
         let lines: Vec<String> = settings.map(|(name, value)| format!("export {name}='{value}'\n")).collect();
         let lines = lines.concat();
         let file = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&path);
