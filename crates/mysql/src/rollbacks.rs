@@ -22,7 +22,7 @@ use crate::transactions::{self, ER_CANNOT_CONVERT_STRING, ER_SPECIFIC_ACCESS_DEN
 use crate::{failure, privileges, statements};
 
 /// Interval between two rollback samples.
-/// InnoDB refreshes `innodb_trx` only if at least 0.1 s has passed since the table was last read.
+/// Longer than [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so that each sample contains new data.
 const ROLLBACK_SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
 /// Maximum number of samples per read.
 /// The third and fourth samples distinguish slow rollbacks from stalled ones.

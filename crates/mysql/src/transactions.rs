@@ -35,10 +35,14 @@ pub(crate) enum TransactionReadResult {
     FromStatus(Vec<Transaction>),
 }
 
+/// Minimum interval between two reads of `innodb_trx` that return different data.
+/// InnoDB caches the data of `innodb_trx` and of MariaDB's lock tables.
+/// InnoDB refreshes the cache only if no client has read one of these tables for 0.1 s.
+pub(crate) const INNODB_TRX_REFRESH_INTERVAL: Duration = Duration::from_millis(120);
+
 /// Maximum number of attempts to read `innodb_trx` if the server returns [`ER_CANNOT_CONVERT_STRING`].
 /// Most statements that cause this error finish before the last attempt.
-const MAX_TRANSACTION_READ_ATTEMPTS: u32 = 5;
-const TRANSACTION_READ_RETRY_DELAY: Duration = Duration::from_millis(50);
+const MAX_TRANSACTION_READ_ATTEMPTS: u32 = 3;
 
 /// Reads all open transactions.
 /// Falls back to the InnoDB status if `innodb_trx` remains unreadable.
@@ -52,7 +56,7 @@ pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<Tra
             }
             Err(Error::Server(error)) if error.code == ER_CANNOT_CONVERT_STRING => {
                 if attempt < MAX_TRANSACTION_READ_ATTEMPTS {
-                    sleep(TRANSACTION_READ_RETRY_DELAY).await;
+                    sleep(INNODB_TRX_REFRESH_INTERVAL).await;
                 }
             }
             Err(error) => return Err(error),

@@ -5,27 +5,27 @@ use std::time::Duration;
 
 use clew_diagnose::waits::{LockSnapshot, WaitGraph, WaitParticipant, build_wait_graph};
 use clew_model::{Failure, LimitationKind, NodeUrl};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::KillOutcome;
 use crate::limits::ReadLimits;
 use crate::locks::read_lock_waits;
+use crate::transactions::INNODB_TRX_REFRESH_INTERVAL;
 
 /// Timeout for a single read of the lock waits. Limits how long a slow server can delay a kill.
 const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum number of polls of the lock waits after the kills.
 /// Polling stops earlier once all sessions that the kills can unblock have stopped waiting.
 /// An unblocked session may itself block other sessions, which then continue to wait.
-const MAX_EFFECT_POLLS: u32 = 5;
-/// Delay between the first two polls of the lock waits after the kills. Doubles after each further poll.
-const INITIAL_EFFECT_POLL_DELAY: Duration = Duration::from_millis(50);
-
+const MAX_EFFECT_POLLS: u32 = 4;
 /// A node's transactions and lock waits, read immediately before a kill.
+/// Changes of the last 0.1 s may be missing if another client has just read InnoDB's transaction tables.
 #[derive(Debug)]
 pub struct KillBaseline {
     /// Number of modified rows by session id, or `None` if the account cannot read transactions.
     rows: Option<HashMap<u64, u64>>,
     graph: WaitGraph,
+    read_at: Instant,
 }
 
 /// Effect of kills.
@@ -44,7 +44,8 @@ impl KillBaseline {
     /// Reads the transactions and lock waits. If this fails, callers send the kill anyway.
     pub async fn read_state(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
         let observed = read_lock_waits(node, &cap_read_timeouts(limits)).await?;
-        Ok(Self { rows: count_modified_rows_by_session(&observed), graph: build_wait_graph(&observed) })
+        let (rows, graph) = (count_modified_rows_by_session(&observed), build_wait_graph(&observed));
+        Ok(Self { rows, graph, read_at: Instant::now() })
     }
 
     /// Returns the number of sessions that wait for `session`, directly or transitively.
@@ -70,15 +71,19 @@ impl KillBaseline {
         if waiters.is_empty() && rows_before.is_none_or(|rows| rows == 0) {
             return Ok(KillEffect { rows_rolled_back: rows_before, ..KillEffect::default() });
         }
-        let mut pause = INITIAL_EFFECT_POLL_DELAY;
-        for read in 1.. {
+        // An earlier read would return the cached data of the baseline.
+        sleep_until(self.read_at + INNODB_TRX_REFRESH_INTERVAL).await;
+        let mut pause = INNODB_TRX_REFRESH_INTERVAL;
+        for poll in 1.. {
             let observed = read_lock_waits(node, &cap_read_timeouts(limits)).await?;
             let waiting = find_waiting_sessions(&build_wait_graph(&observed));
             let (still_waiting, unblocked): (Vec<u64>, Vec<u64>) =
                 waiters.iter().copied().partition(|session| waiting.contains(session));
-            if unblocked.len() >= max_unblocked || read == MAX_EFFECT_POLLS {
-                let rows_after =
-                    count_modified_rows_by_session(&observed).map(|rows| sum_modified_rows(&rows, &killed));
+            let rows_after = count_modified_rows_by_session(&observed).map(|rows| sum_modified_rows(&rows, &killed));
+            // Without a change, the rollback has not started, or another client's read has kept old data in the cache.
+            let has_rolled_back =
+                rows_before.zip(rows_after).is_none_or(|(before, after)| before == 0 || after < before);
+            if (unblocked.len() >= max_unblocked && has_rolled_back) || poll == MAX_EFFECT_POLLS {
                 let undone = rows_before.zip(rows_after).map(|(before, after)| before.saturating_sub(after));
                 return Ok(KillEffect { rows_rolled_back: undone, unblocked, still_waiting });
             }

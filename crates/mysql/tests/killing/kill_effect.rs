@@ -1,10 +1,17 @@
 //! Effect of a kill on data and on waiting sessions, as measured after the kill.
 
+use std::time::Duration;
+
 use clew_model::NodeUrl;
 use clew_mysql::{KillBaseline, KillEffect, KillOutcome, KillTarget, ReadLimits};
 use clew_testkit::{Flavor, RawSession, Server};
+use mysql_async::prelude::Queryable;
+use tokio::time::sleep;
 
 use super::{connection_victim, find_session, kill_as_root, open_session, server, wait_until_running};
+
+/// Interval after which InnoDB refreshes the cached data of `innodb_trx`.
+const INNODB_TRX_REFRESH_INTERVAL: Duration = Duration::from_millis(120);
 
 /// Opens a session that changes the only row of `shop.t` in an open transaction.
 async fn blocking_session(server: &Server) -> RawSession {
@@ -34,6 +41,7 @@ async fn effect_of_killing(server: &Server, session: u64) -> KillEffect {
         if before.count_waiters(session) == count_waiting(server).await {
             break before;
         }
+        sleep(INNODB_TRX_REFRESH_INTERVAL).await;
     };
     let outcome = kill_as_root(server, &victim, KillTarget::Connection).await;
     assert!(outcome.was_accepted(), "{outcome}");
@@ -44,7 +52,7 @@ async fn effect_of_killing(server: &Server, session: u64) -> KillEffect {
 async fn count_waiting(server: &Server) -> usize {
     let mut root = server.connect().await.unwrap();
     let count = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'UPDATE shop.t SET v = v + 2%'";
-    let count: Option<usize> = mysql_async::prelude::Queryable::query_first(&mut root, count).await.unwrap();
+    let count: Option<usize> = root.query_first(count).await.unwrap();
     count.unwrap()
 }
 
@@ -70,6 +78,21 @@ async fn killed_blocker_reports_its_row_and_the_session_that_it_unblocked_on_a_s
         let effect = effect_of_killing(&server, blocker.id).await;
         let expected = KillEffect { rows_rolled_back: Some(1), unblocked: vec![waiter.id], still_waiting: Vec::new() };
         assert_eq!(effect, expected, "{flavor}");
+    }
+}
+
+#[tokio::test]
+async fn rolled_back_rows_are_reported_for_a_kill_immediately_after_the_baseline_on_a_server() {
+    for flavor in Flavor::ALL {
+        let server = server_with_table(flavor).await;
+        let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
+        let mut root = server.connect().await.unwrap();
+        // Without waiting sessions, the first poll after the kill decides the result.
+        let blocker = blocking_session(&server).await;
+        let before = KillBaseline::read_state(&node, &limits).await.unwrap();
+        root.query_drop(format!("KILL {}", blocker.id)).await.unwrap();
+        let effect = before.measure_effect(&node, &[(blocker.id, KillOutcome::Killed)], &limits).await.unwrap();
+        assert_eq!(effect, KillEffect { rows_rolled_back: Some(1), ..KillEffect::default() }, "{flavor}");
     }
 }
 
