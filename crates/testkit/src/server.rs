@@ -275,13 +275,14 @@ fn spawn_server(
 const CREATE_ROOT_ACCOUNT_SQL: &str =
     "CREATE USER IF NOT EXISTS root@'%';\nGRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n";
 
-/// Arguments for a small and fast server, without durability or host name resolution.
+/// Arguments for a small and fast server that is not durable across crashes of the machine and resolves no host names.
 const COMMON_SERVER_ARGUMENTS: [&str; 7] = [
     "--bind-address=127.0.0.1,::1",
     "--skip-name-resolve",
     "--max-allowed-packet=64M",
     "--innodb-buffer-pool-size=32M",
-    "--innodb-flush-log-at-trx-commit=0",
+    // Writes the log at each commit without fsync, so that commits survive a killed server process.
+    "--innodb-flush-log-at-trx-commit=2",
     "--innodb-doublewrite=OFF",
     "--back-log=4096",
 ];
