@@ -38,6 +38,7 @@ mod innodb_status;
 mod kill;
 mod kill_on_drop;
 mod limits;
+mod lock_session_collector;
 mod locks;
 mod lost_instrumentation;
 mod own_sessions;
@@ -57,7 +58,6 @@ mod statement_ages;
 mod statement_digests;
 mod statements;
 mod transactions;
-mod wait_party_collector;
 
 pub use clock::{ClockHistory, ClockReading, UnreliableClockReason};
 pub use connection_limit::ConnectionPurpose;

@@ -20,12 +20,12 @@ use crate::clock::ClockHistory;
 use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::limits::ReadLimits;
+use crate::lock_session_collector::LockSessionCollector;
 use crate::locks::LockTables;
 use crate::server_instance::ServerInstance;
 use crate::statement_ages::{self, AgeCheckScope};
 use crate::transactions::{TransactionReadResult, TransactionsBySession};
-use crate::wait_party_collector::LockSessionCollector;
-use crate::{doctor, failure, lost_instrumentation, process_list, transactions, wait_party_collector};
+use crate::{doctor, failure, lock_session_collector, lost_instrumentation, process_list, transactions};
 pub use cache::SampleCache;
 
 /// Number of sessions above which a sample omits idle sessions.
@@ -278,7 +278,7 @@ async fn read_process_list(
     let (address, mut own) = (connection.address.clone(), connection.own_session_filter());
     let read_failure = |error: Error| failure::from_client_error(&error, &address);
     let statement =
-        if parties.is_some() { wait_party_collector::MAX_WAITER_STATEMENT_BYTES } else { MAX_STATEMENT_BYTES };
+        if parties.is_some() { lock_session_collector::MAX_WAITER_STATEMENT_BYTES } else { MAX_STATEMENT_BYTES };
     let max_row = statement + MAX_NON_STATEMENT_COLUMN_BYTES;
     let reading = if without_lock {
         process_list::query_performance_schema_sessions(&mut connection.raw.client, max_row).await

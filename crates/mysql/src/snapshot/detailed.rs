@@ -13,9 +13,9 @@ use super::encoder::{RowEncodingOptions, read_sorted_rows};
 use super::{EncodedRows, Snapshot, StatementForm, finish_snapshot};
 use crate::connection::Connection;
 use crate::limits::ReadLimits;
+use crate::lock_session_collector::LockSessionCollector;
 use crate::locks::LockTables;
 use crate::transactions::TransactionsBySession;
-use crate::wait_party_collector::LockSessionCollector;
 use crate::{doctor, lost_instrumentation, program_names, statement_digests};
 
 pub(super) async fn read_detailed_snapshot(

@@ -4,7 +4,7 @@
 //! [`Store::append_audit_event`] appends an audit event for an operation without an audited database change.
 
 mod chain;
-mod chain_end;
+mod chain_head;
 mod checkpoint_tracker;
 mod checkpoints;
 mod keys;

@@ -3,7 +3,7 @@
 
 use clew_model::AuditEvent;
 
-use super::chain_end::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME, NO_PREVIOUS_MAC, find_highest_seq};
+use super::chain_head::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME, NO_PREVIOUS_MAC, find_highest_seq};
 use super::checkpoint_tracker::CheckpointTracker;
 use super::row;
 use crate::audit::AuditCheckpoint;

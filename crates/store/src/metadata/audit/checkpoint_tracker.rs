@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::super::row_mapping::read_hash_column;
-use super::chain_end::{CHECKPOINT_RECORD_NAME, ChainPosition};
+use super::chain_head::{CHECKPOINT_RECORD_NAME, ChainPosition};
 use super::keys::AuditMacKeys;
 use crate::audit::{AuditCheckpoint, AuditProblem, AuditProblemKind};
 use crate::database::{Transaction, query};

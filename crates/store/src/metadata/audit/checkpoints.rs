@@ -1,6 +1,6 @@
 //! Creates audit checkpoints and checks that the audit log still contains the rows recorded in checkpoints.
 
-use super::chain_end::{ChainPosition, HEAD_RECORD_NAME};
+use super::chain_head::{ChainPosition, HEAD_RECORD_NAME};
 use super::keys::AuditMacKeys;
 use crate::audit::{AuditCheckpoint, AuditProblem};
 use crate::error::StoreError;

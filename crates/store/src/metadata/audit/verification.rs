@@ -1,7 +1,7 @@
 //! Verification of the audit chain.
 
 use super::chain::TAMPERED_HEAD_MAC;
-use super::chain_end::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME};
+use super::chain_head::{CHECKPOINT_RECORD_NAME, ChainPosition, HEAD_RECORD_NAME};
 use super::checkpoint_tracker::verify_checkpoints;
 use super::keys::AuditMacKeys;
 use super::row::AuditRow;
