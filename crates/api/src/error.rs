@@ -10,7 +10,7 @@ use clew_store::StoreError;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 use serde::Serialize;
-use tracing::error;
+use tracing::{error, warn};
 use utoipa::ToSchema;
 
 use crate::messages::format_message;
@@ -20,6 +20,8 @@ pub(crate) const MAX_URI_BYTES: usize = 32 << 10;
 
 /// `Retry-After` value for requests that exceed a concurrency limit, in seconds.
 pub(crate) const CONCURRENCY_RETRY_AFTER_SECONDS: u64 = 5;
+/// `Retry-After` value while the process exits because another process has rotated the master key.
+const RESTART_RETRY_AFTER_SECONDS: u64 = 5;
 
 /// Error returned for a failed request. [`crate::request_layer`] adds the response body in the requested language.
 #[derive(Debug, Clone)]
@@ -239,6 +241,11 @@ impl From<StoreError> for ApiError {
             StoreError::InUse { times, .. } => {
                 Self::with_detail(ErrorEntry::IAM_CONFLICT, "policy-in-use", vec![("times", times.to_string())])
             }
+            // This process is about to exit. A server with the new key can process the request.
+            StoreError::MasterKeyRotated => {
+                warn!(%error, "request refused");
+                Self { retry_after: Some(RESTART_RETRY_AFTER_SECONDS), ..Self::new(ErrorEntry::UNAVAILABLE) }
+            }
             StoreError::KillTasksDisabled => Self::with_detail(ErrorEntry::NOT_ALLOWED, "kill-switch-off", Vec::new()),
             StoreError::TooManyKillTasks { limit } => {
                 Self::with_detail(ErrorEntry::NOT_ALLOWED, "kill-tasks-limit", vec![("limit", limit.to_string())])
@@ -261,5 +268,12 @@ mod tests {
             let response = ApiError::rate_limit_exceeded(Duration::from_millis(wait)).into_response();
             assert_eq!(response.headers()[RETRY_AFTER], seconds.to_string(), "{wait} ms");
         }
+    }
+
+    #[test]
+    fn rotated_master_key_is_a_temporary_error() {
+        let response = ApiError::from(StoreError::MasterKeyRotated).into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[RETRY_AFTER], "5");
     }
 }
