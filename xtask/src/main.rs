@@ -40,13 +40,13 @@ fn main() -> ExitCode {
 }
 
 /// Returns the workspace root.
-/// Prefers the run-time value, because the launcher may have been compiled in another clone.
+/// Prefers the value of `CARGO_MANIFEST_DIR` at run time, because the launcher may have been compiled in another clone.
 fn workspace_root() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     Path::new(&package).parent().unwrap_or(Path::new(".")).to_owned()
 }
 
-/// Returns the path of the built tools, `<target>/<profile>/devtools`. The launcher is `<target>/debug/xtask`.
+/// Returns the path of the built program `<target>/<profile>/devtools`. The launcher is `<target>/debug/xtask`.
 fn devtools_path(profile: &str) -> Option<PathBuf> {
     let launcher = std::env::current_exe().ok()?;
     let directory = if profile == "dev" { "debug" } else { profile };

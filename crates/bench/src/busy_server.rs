@@ -21,7 +21,7 @@ struct BusyServerCase {
     flavor: Flavor,
     clew: ClewInvocation,
     baseline: BaselineInvocation,
-    /// Text that Clew's output contains once for each counted item, and the expected number of items.
+    /// Text that occurs in Clew's output once for each item (such as a session), and the expected number of items.
     item_marker: (&'static str, fn(SessionLoadSize) -> usize),
     /// Minimum number of lines that the baseline program must print.
     min_baseline_lines: fn(SessionLoadSize) -> usize,
@@ -173,7 +173,7 @@ pub(super) fn busy_server_cases() -> impl Iterator<Item = BenchCase> {
     BUSY_SERVER_CASES.iter().map(|case| case.definition)
 }
 
-/// Runs the cases on one database server at a time, because each server has 10,000 threads.
+/// Runs the benchmark cases on one database server at a time, because each server has 10,000 threads.
 pub(super) async fn measure_busy_servers(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
     let mut measurements = Vec::new();
     for flavor in [Flavor::MySql, Flavor::MariaDb] {
@@ -214,7 +214,7 @@ async fn measure_cases_on_server(
     Ok(measurements)
 }
 
-/// Servers and commands shared by all cases on one database server. Only the TLS cases connect over TLS.
+/// Servers and commands that are shared by all benchmark cases on one database server.
 struct BusyServerFixture<'a> {
     bench: &'a BenchContext,
     server: &'a Server,

@@ -43,7 +43,7 @@ const LOAD_SIZE: SessionLoadSize = SessionLoadSize { sessions: 200, transactions
 const SNAPSHOT_ROW_COUNT: u64 = 1000;
 /// Expected CSV size in bytes, including the header and all sessions of the fake server.
 const EXPECTED_SNAPSHOT_BYTES: u64 = 139_255;
-/// Maximum number of memory allocations per 100 rows in an unoptimized build, without and with details.
+/// Maximum number of memory allocations per 100 rows in an unoptimized build, without and with `--detail`.
 /// Each session of the fake server runs a statement, so Clew reads two statement timer rows per session.
 const MAX_ALLOCATIONS_PER_100_ROWS: [(&str, u64); 2] = [("snapshot", 2750), ("detailed_snapshot", 2850)];
 /// Number of fake servers in the fleet.
@@ -52,10 +52,10 @@ const NODE_COUNT: u64 = 40;
 const SESSIONS_PER_NODE: u64 = 20;
 /// String that occurs exactly once in each process list row of a fake server.
 const ROW_MARKER_TEXT: &str = "FOR UPDATE";
-/// Timeout for a server to remove closed connections. Only a leaked connection exceeds it.
+/// How long to wait for a server to drop closed connections. Exceeded only if Clew leaks a connection.
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Runs all checks on the test build. If any count is wrong, returns an error that lists the wrong counts.
+/// Runs all count checks on the test build. If any count is wrong, returns an error that lists the wrong counts.
 pub(super) async fn run(clew: Option<PathBuf>) -> Result<(), BenchError> {
     let programs =
         workspace::build_programs("Building the workspace", &["build", "--workspace", "--all-targets"]).await?;

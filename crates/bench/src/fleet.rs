@@ -42,7 +42,7 @@ const NODES_PER_INSTANCE: usize = 20;
 const SESSIONS_PER_NODE: u64 = 20;
 /// Interval at which the client polls a collection's status.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// Timeout for the fake servers to close all connections.
+/// How long to wait for the fake servers to close all connections.
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {

@@ -149,7 +149,7 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
 type BenchmarkGroupFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Measurement>, BenchError>> + 'a>>;
 
 /// Runs all groups of benchmark cases in sequence. Continues after a failed group, because a full run takes an hour.
-/// Returns the measurements of all successful groups, and the first error.
+/// Returns the measurements of all benchmark groups that succeeded, and the first error.
 async fn run_benchmark_groups(bench: &BenchContext) -> (Vec<Measurement>, Option<BenchError>) {
     let families: [BenchmarkGroupFuture<'_>; 8] = [
         Box::pin(busy_server::measure_busy_servers(bench)),

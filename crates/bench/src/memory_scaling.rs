@@ -184,7 +184,7 @@ async fn measure_micros_per_row(
 }
 
 impl MeasuredRows {
-    /// Returns the row count of each run that the case needs.
+    /// Returns the row count of each `clew snapshot` run that the benchmark case requires.
     fn required_row_counts(self) -> Vec<u64> {
         match self {
             Self::Total(rows) => vec![rows],

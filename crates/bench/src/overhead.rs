@@ -42,11 +42,11 @@ pub(super) const OVERHEAD_CASES: [BenchCase; 2] = [
 const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
 const IDLE_SESSION_COUNT: usize = 1000;
 /// Length of a measurement interval. Intervals with and without a snapshot alternate.
-/// The interval is long enough for one snapshot, but short enough for performance fluctuations to cancel out.
+/// Each interval is long enough for one snapshot, but so short that slow drift affects adjacent intervals equally.
 const MEASUREMENT_INTERVAL: Duration = Duration::from_millis(500);
 /// Warm-up time before the first measurement interval.
 const WARM_UP_DURATION: Duration = Duration::from_secs(10);
-/// Timeout for a single query for the commit count on a server whose cores are all busy.
+/// How long to wait for the server's commit count while sysbench keeps all cores busy.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) async fn measure_overhead(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
@@ -104,7 +104,7 @@ fn sysbench_command(server: &Server) -> Command {
     ])
 }
 
-/// Returns options for a large buffer pool and redo log so that neither limits the server's throughput.
+/// Returns server options for a large buffer pool and redo log so that neither limits the server's throughput.
 fn server_arguments(flavor: Flavor) -> Vec<String> {
     let log = match flavor {
         Flavor::MySql => "--innodb-redo-log-capacity=2G",
@@ -220,7 +220,7 @@ impl SnapshotRuns {
         Ok(self)
     }
 
-    /// Compares the transaction rate in each interval with Clew with the mean rate in the two adjacent intervals.
+    /// Compares the transaction rate of each interval with Clew to the mean rate of the two adjacent intervals.
     /// Each second consists of one interval with a snapshot and one without.
     fn compare_rates(&self, case: BenchCase, rates: &[f64]) -> Measurement {
         let mut measurement = Measurement::new(case);

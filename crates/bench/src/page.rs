@@ -47,7 +47,7 @@ const HEAP_GROWTH_CASE: BenchCase = BenchCase {
 pub(super) const PAGE_CASES: [BenchCase; 4] =
     [PAGE_LOAD_TIME_CASE, SCRIPT_CPU_CASE, SCROLL_FRAME_TIME_CASE, HEAP_GROWTH_CASE];
 
-/// Number of sessions that run statements, in addition to the sessions of the standard load.
+/// Number of sessions that run statements, in addition to the mostly idle sessions of the standard benchmark load.
 const BUSY_SESSION_COUNT: usize = 200;
 /// Statements that each busy session runs repeatedly. Two of them run long enough to appear in a sample.
 const BUSY_SESSION_STATEMENTS: [&str; 3] =

@@ -1,5 +1,5 @@
 //! Captures the SQL statements sent by a Clew command from the database server's general log.
-//! The baseline client replays the captured statements; the count suite checks how many there are.
+//! The baseline client replays the captured statements; the count suite checks their number.
 
 use clew_devtools::DevtoolsError;
 use clew_devtools::command::Command;
@@ -24,7 +24,7 @@ pub(super) struct QueryLog {
 }
 
 /// Runs a command and captures the SQL statements that the database server receives.
-/// No other client may use the database server in the meantime.
+/// No other client may use the database server while the command runs.
 pub(super) async fn capture_query_log(command: &Command, server: &Server) -> Result<QueryLog, BenchError> {
     let failed = |cause| DevtoolsError::Database { operation: "read the server's general log", cause };
     let mut control = server.connect().await.map_err(failed)?;

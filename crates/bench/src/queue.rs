@@ -20,7 +20,7 @@ const CLAIM_TASK_CASE: BenchCase = BenchCase {
     pairs: 21,
 };
 
-/// Benchmark cases, each with the database name and operation name from the output of the measuring program.
+/// Benchmark cases, each with the names of its database and operation in the output of the measuring program.
 const QUEUE_OPERATION_CASES: [(&str, &str, BenchCase); 10] = [
     ("sqlite", "claim", CLAIM_TASK_CASE),
     ("sqlite", "queue", BenchCase { name: "queue-insert-sqlite", metric: "SQLite: queue a task", ..CLAIM_TASK_CASE }),

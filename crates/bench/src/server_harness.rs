@@ -88,7 +88,7 @@ impl NodeInventory {
         self.deployment.create_user_with_key(READ_ONLY_POLICY_NAME).await
     }
 
-    /// Starts `clew serve` and an API client. `None` selects the client's default polling interval.
+    /// Starts `clew serve` and an API client. If `poll_interval` is `None`, the client uses its default interval.
     pub(super) async fn start_server(
         &self,
         poll_interval: Option<Duration>,

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::error::{ChaosError, io_error};
 
-/// Timeout for a process to start or to shut down gracefully.
+/// How long to wait for a process to start or to shut down gracefully.
 const PROCESS_START_STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A restartable Clew process. Dropping the value kills the process.

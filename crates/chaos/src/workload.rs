@@ -155,7 +155,7 @@ impl ClientPool {
         }
     }
 
-    /// Downloads a result again in up to three attempts. Returns the last error message if all attempts fail.
+    /// Downloads a result again, with up to three attempts. Returns the last error message if all attempts fail.
     pub(crate) async fn download_result_with_retries(
         &self,
         accepted: &AcceptedCollection,

@@ -112,7 +112,7 @@ struct Module {
     imports: BTreeMap<String, Vec<String>>,
     /// Paths of glob imports.
     globs: Vec<Vec<String>>,
-    /// Paths in the module's code, each with the module against which the path is resolved.
+    /// Rust paths in the module's code, each with the module relative to which the path is resolved.
     references: Vec<(ModulePath, Vec<String>)>,
 }
 
@@ -234,7 +234,7 @@ fn child_module_path(module: &[String], child: &str) -> ModulePath {
     module.iter().cloned().chain([child.to_owned()]).collect()
 }
 
-/// Collects the paths in a module's code, excluding its child modules.
+/// Collects the Rust paths in a module's code, excluding its child modules.
 struct PathCollector<'a> {
     module: &'a ModulePath,
     references: &'a mut Vec<(ModulePath, Vec<String>)>,

@@ -35,7 +35,7 @@ struct Dependency {
     kind: Option<String>,
 }
 
-/// Returns a finding for each normal dependency that violates a rule and for each crate not assigned to a layer.
+/// Returns a finding for each normal dependency that violates a layer rule and for each crate not assigned to a layer.
 pub(super) fn find_layer_violations(metadata: &CargoMetadata) -> Vec<String> {
     let mut violations = Vec::new();
     for package in &metadata.packages {

@@ -77,7 +77,7 @@ pub enum DevtoolsError {
         /// Cause.
         cause: mysql_async::Error,
     },
-    /// The demo's transactions did not wait for each other.
+    /// The sessions of the demo did not block each other before the timeout.
     #[error("the sessions of the demo did not block each other within {} s", .limit.as_secs())]
     SessionsNotBlocked {
         /// Timeout for the lock waits to begin.
@@ -89,7 +89,7 @@ pub enum DevtoolsError {
     /// The directory for installed servers is not usable.
     #[error(transparent)]
     Setup(#[from] ServersDirError),
-    /// Checks failed. The text lists their names.
+    /// Checks failed. The string lists the names of the failed checks.
     #[error("failed checks: {0}")]
     Checks(String),
     /// Missing packages that only root can install.

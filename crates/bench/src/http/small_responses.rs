@@ -9,7 +9,7 @@ use crate::server_harness::GetRequest;
 /// Number of concurrent connections that a load generator opens.
 const CONNECTION_COUNT: &str = "64";
 
-/// HTTP load generator, which shares two cores with the measured server.
+/// HTTP load generator. It runs on the same two cores as the measured server.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum LoadGenerator {
     /// The `hey` load generator. Like a typical client, it uses about as much CPU time as the server.
@@ -46,7 +46,7 @@ impl LoadGenerator {
     }
 }
 
-/// Returns a command-line option for each header except `omitted`, which the load generator sends by default.
+/// Returns a command-line option for each header except `omitted`, which the load generator adds itself.
 fn format_header_options(get: &GetRequest, omitted: &'static str) -> impl Iterator<Item = String> {
     let headers = get.headers.iter().filter(move |(header, _)| header != omitted);
     headers.flat_map(|(header, value)| ["-H".to_owned(), format!("{header}: {value}")])

@@ -45,7 +45,7 @@ const RAISE_LOCK_TIMEOUT_STATEMENTS: [&str; 1] = ["SET SESSION innodb_lock_wait_
 
 /// Number of [`DEMO_SESSIONS`] that are waiting for a lock.
 const LOCK_WAITER_COUNT: u64 = 3;
-/// Timeout for all lock waiters to become blocked.
+/// How long to wait until all lock waiters are blocked.
 const LOCK_WAIT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Open demo sessions. Dropping the value closes them.
