@@ -4,7 +4,7 @@ use secrecy::SecretString;
 
 use crate::secret::{ALPHANUMERIC_CHARS, SecretError, generate_random_string};
 
-/// Secret access key length in characters, the same as in Huawei Cloud.
+/// Length of a secret access key in characters. Huawei Cloud uses the same length.
 pub const SECRET_KEY_LENGTH: usize = 40;
 
 /// Generates a random secret access key of 40 letters and digits (238 bits of entropy).

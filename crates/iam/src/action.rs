@@ -12,7 +12,7 @@ pub enum AccessLevel {
     Read,
     /// Changes a resource.
     Write,
-    /// Changes permissions, or settings that control Clew's automatic actions.
+    /// Changes permissions or the settings of Clew's automatic actions.
     PermissionManagement,
 }
 
@@ -26,7 +26,7 @@ pub enum ActionTargetType {
     /// A project.
     /// A policy statement matches a project only if it applies to all resources and has no resource conditions.
     Project,
-    /// The domain. Policy statements match the domain under the same rules as a project.
+    /// The domain. The rules for matching policy statements are the same as for a project.
     Domain,
 }
 

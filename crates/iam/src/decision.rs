@@ -146,7 +146,8 @@ pub fn decide_access(
 
 /// Returns true if the policies can allow the action on at least one resource in the project.
 ///
-/// If the result is false, list requests are denied. Otherwise, their handlers omit resources without access.
+/// If the result is false, list requests are denied.
+/// Otherwise, list handlers omit the resources that the principal may not access.
 /// Ignores the credential scope, so callers must also call [`check_credential_scope`].
 /// Returns false if the principal's work budget is exhausted.
 #[must_use]

@@ -12,7 +12,7 @@ pub struct NameRule {
     pub max_length: usize,
     /// Characters allowed in addition to ASCII letters and digits.
     pub extra_chars: &'static str,
-    /// Reserved names, each of which has a special meaning as a URL path segment.
+    /// Names that are reserved because they have a special meaning as URL path segments.
     reserved: &'static [&'static str],
 }
 

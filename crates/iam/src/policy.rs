@@ -60,7 +60,7 @@ impl Policy {
         self.version
     }
 
-    /// Returns the policy's permission model, which the document version determines.
+    /// Returns the policy's permission model. The version of the policy document determines the model.
     #[must_use]
     pub fn model(&self) -> PermissionModel {
         self.model

@@ -43,7 +43,7 @@ pub struct Resource<'a> {
     pub request_tags: &'a [Tag],
 }
 
-/// Timestamp, client address and TLS use of a request, for policy conditions.
+/// Timestamp, client address and TLS use of a request. Policy conditions can refer to these values.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestEnvironment {
     /// Time of the request.
@@ -54,7 +54,7 @@ pub struct RequestEnvironment {
     pub secure_transport: bool,
 }
 
-/// The caller's user and domain, for policy conditions.
+/// The caller's user and domain. Policy conditions can refer to these values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestCaller<'a> {
     pub(crate) user_id: &'a UserId,
@@ -70,6 +70,6 @@ pub(crate) struct EvaluationRequest<'a> {
     pub(crate) action: Action,
     pub(crate) resource: &'a Resource<'a>,
     pub(crate) environment: &'a RequestEnvironment,
-    /// Work budget of the request, to which every comparison is charged.
+    /// Work budget of the request. Every comparison in the policy evaluation is charged to this budget.
     pub(crate) budget: &'a WorkBudget,
 }

@@ -1,4 +1,4 @@
-//! Generates random strings for passwords, tokens and secret keys.
+//! Generates random strings for passwords, tokens and secret access keys.
 
 use secrecy::SecretString;
 use zeroize::Zeroizing;
@@ -14,7 +14,7 @@ pub enum SecretError {
     Hash(String),
 }
 
-/// Digits and letters, which need no escaping in URLs, shell commands and configuration files.
+/// Digits and letters. They need no escaping in URLs, shell commands and configuration files.
 pub(crate) const ALPHANUMERIC_CHARS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// Generates a random string of `count` characters, each drawn uniformly from `alphabet`.

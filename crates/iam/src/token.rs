@@ -18,14 +18,14 @@ pub fn generate_token() -> Result<SecretString, SecretError> {
     generate_random_string(TOKEN_LENGTH, ALPHANUMERIC_CHARS)
 }
 
-/// Returns the SHA-256 hash of a token, which the store contains instead of the token.
+/// Returns the SHA-256 hash of a token. The store contains this hash instead of the token.
 /// A fast hash is sufficient, because a token has 381 bits of entropy.
 #[must_use]
 pub fn hash_token(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// Derives a web page session's CSRF token from its authentication token.
+/// Derives the CSRF token of a web page session from the session's authentication token.
 ///
 /// Page scripts can read the CSRF token, but cannot derive the authentication token or its hash from it.
 #[must_use]

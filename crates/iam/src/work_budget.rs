@@ -1,6 +1,6 @@
-//! Work budget that limits the cost of evaluating policies for one request.
+//! Limits the CPU time that the evaluation of policies for one request can take.
 //!
-//! The budget counts work units instead of time. One unit is about the cost of comparing one byte.
+//! The work budget counts work units instead of time. One work unit is about the cost of comparing one byte.
 //! The number of used work units depends only on the policies and the request, so tests can assert exact numbers.
 
 use std::fmt;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 /// Default work budget per request, in work units. Spending the entire budget takes about 0.1 s of CPU time.
 const DEFAULT_WORK_UNITS: u64 = 64 << 20;
 
-/// Fixed cost per comparison in work units, which accounts for the overhead of many short patterns.
+/// Fixed cost of each comparison in work units. It accounts for the overhead of comparing many short patterns.
 const COMPARISON_BASE_COST: u64 = 16;
 
 /// Work budget for evaluating the policies for one request.
@@ -24,10 +24,10 @@ pub struct WorkBudget {
     account: Option<RateLimitAccount>,
 }
 
-/// Charges work units to the principal's rate limit during policy evaluation.
+/// Charges used work units to the principal's rate limit during policy evaluation.
 struct RateLimitAccount {
     step: u64,
-    /// Number of used work units at which the next step is charged to the rate limit.
+    /// Number of used work units at which the rate limit is charged next.
     due: AtomicU64,
     pay: Box<dyn Fn(u64) -> bool + Send + Sync>,
     overdrawn: AtomicBool,
@@ -40,7 +40,7 @@ impl fmt::Debug for RateLimitAccount {
 }
 
 impl RateLimitAccount {
-    /// Charges the rate limit for all steps up to `spent` work units. Returns false if the rate limit is exceeded.
+    /// Charges the rate limit once per `step` used work units. Returns false if the rate limit is exceeded.
     fn charge_rate_limit_steps(&self, spent: u64) -> bool {
         let due = self.due.load(Relaxed);
         if spent < due {
@@ -77,7 +77,7 @@ impl WorkBudget {
         Self { account: Some(account), ..Self::default() }
     }
 
-    /// Returns true if the budget is exhausted because `pay` returned false.
+    /// Returns true if the work budget is exhausted because the rate limit was exceeded.
     #[must_use]
     pub fn is_rate_limited(&self) -> bool {
         self.account.as_ref().is_some_and(|account| account.overdrawn.load(Relaxed))
@@ -95,7 +95,7 @@ impl WorkBudget {
         self.exhausted.load(Relaxed)
     }
 
-    /// Charges a comparison of strings with a total length of `bytes`. Returns false if the budget is exhausted.
+    /// Charges a comparison of strings with a total length of `bytes` bytes. Returns false if the budget is exhausted.
     pub(crate) fn charge_comparison(&self, bytes: usize) -> bool {
         self.charge_units(COMPARISON_BASE_COST.saturating_add(bytes as u64))
     }

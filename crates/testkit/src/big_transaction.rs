@@ -1,4 +1,4 @@
-//! Opens a large transaction whose rollback takes several seconds, so that tests can observe it.
+//! Opens a large transaction whose rollback takes several seconds, so that tests can observe the rollback.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

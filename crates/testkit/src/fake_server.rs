@@ -382,9 +382,9 @@ fn encode_statement_event_row(session: u64) -> Vec<u8> {
     ])
 }
 
-/// Result row of the clock query: local timestamp, Unix timestamp, and 1 if the last day had 86,400 seconds.
+/// Result row of the clock query: local timestamp, Unix timestamp, and 1 (no time zone change in the last day).
 const CLOCK_QUERY_ROW: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
-/// Start timestamp of every simulated transaction, 12 seconds before the simulated server clock.
+/// Start timestamp of every simulated transaction, 12 seconds before the simulated server time.
 const TRANSACTION_START_TIME: &str = "2026-01-01 00:00:00";
 
 /// Encodes a transaction row with the columns of Clew's transaction query.

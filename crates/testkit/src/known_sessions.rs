@@ -67,16 +67,16 @@ pub struct KnownSessions {
     open: Vec<RawSession>,
 }
 
-/// Timeout for all sessions to reach their expected states.
+/// How long to wait for all test sessions to reach their expected states.
 const EXPECTED_STATE_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl KnownSessions {
     /// Number of sessions.
     pub const SESSION_COUNT: usize = 60;
-    /// Age difference between the old and the young sessions, in seconds.
+    /// Age difference between the old and the young test sessions, in seconds.
     pub const AGE_GAP_SECONDS: u64 = 6;
 
-    /// Opens all sixty sessions and waits until each session has reached its expected state.
+    /// Opens all sixty test sessions and waits until each session has reached its expected state.
     /// The server must have no other sessions.
     pub async fn open(server: &Server) -> io::Result<Self> {
         create_schema(server).await.map_err(io::Error::other)?;

@@ -33,7 +33,7 @@ pub struct SessionLoad {
     size: SessionLoadSize,
 }
 
-/// Timeout for all waiters to be blocked by a row lock.
+/// How long to wait for all lock waiters to be blocked.
 const WAITER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Statements that create an empty table and raise the lock wait timeout to more than a day.
@@ -64,7 +64,7 @@ impl SessionLoad {
         Ok(load)
     }
 
-    /// Returns the number of sessions, the number of open transactions and the number of waiters.
+    /// Returns the number of sessions, the number of open transactions and the number of lock waiters.
     #[must_use]
     pub fn size(&self) -> SessionLoadSize {
         self.size
@@ -97,7 +97,7 @@ impl SessionLoad {
     }
 }
 
-/// Begins a transaction in each session and locks one row per transaction. Returns the sessions in the same order.
+/// Begins a transaction and locks a row in each session. Returns the sessions in the same order.
 async fn begin_transactions(sessions: impl Iterator<Item = RawSession>) -> io::Result<Vec<RawSession>> {
     let mut opening = JoinSet::new();
     for (row, mut session) in sessions.enumerate() {

@@ -112,7 +112,7 @@ impl RawSession {
         expect_ok_packet(&response)
     }
 
-    /// Executes a statement that returns rows and discards them.
+    /// Executes a statement that returns rows and discards the rows.
     pub async fn query(&mut self, statement: &str) -> io::Result<()> {
         self.send_statement(statement.as_bytes()).await?;
         self.skip_result_set().await
@@ -142,7 +142,7 @@ impl RawSession {
         }
     }
 
-    /// Sends a statement, which may contain any bytes, without waiting for the response.
+    /// Sends a statement without waiting for the response. The statement may contain arbitrary bytes.
     pub async fn send_statement(&mut self, statement: &[u8]) -> io::Result<()> {
         self.send_packet(&[&[COM_QUERY], statement].concat(), 0).await
     }

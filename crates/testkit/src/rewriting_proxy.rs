@@ -45,7 +45,7 @@ pub struct RewriteRules {
     pub greeting_id: ConnectionIdRewrite,
     /// If true, the proxy removes `CLIENT_SSL` from the greeting packet, as in a TLS stripping attack.
     pub hide_tls: bool,
-    /// Substring of matching client packets, and the action taken on them. TLS-encrypted packets never match.
+    /// Substring to find in client packets, and the action for packets with it. TLS-encrypted packets never match.
     pub effect: Option<(&'static str, PacketAction)>,
 }
 

@@ -12,7 +12,7 @@ use crate::flavor::Flavor;
 
 pub use runner::{BuiltScenario, ScenarioError};
 
-/// Script that creates lock waits between sessions, with the lock waits that it must produce.
+/// Script that creates lock waits between sessions, and the lock waits expected as its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scenario {
     /// Short description.
@@ -34,7 +34,7 @@ pub struct Scenario {
     /// Locked resource that Clew must report for each waiter.
     /// The name [`ANY_WAITER_NAME`] stands for all waiters without their own entry.
     resources: Vec<(&'static str, &'static str)>,
-    /// Root blocker expected after the first root blocker is killed, if killing it unblocks no sessions.
+    /// Root blocker expected after the first root blocker is killed, if this kill unblocks no sessions.
     pub root_after_kill: Option<&'static str>,
     /// Expected reason why a root blocker cannot be killed, or `None` if all root blockers can be killed.
     pub unkillable_reason: Option<&'static str>,
@@ -101,13 +101,13 @@ impl Scenario {
         }
     }
 
-    /// Sets the expected locked resource of a waiter if it differs from that of the other waiters.
+    /// Sets the expected locked resource of a waiter that waits for a different resource than the other waiters.
     fn with_locked_resource(mut self, waiter: &'static str, resource: &'static str) -> Self {
         self.resources.push((waiter, resource));
         self
     }
 
-    /// Expects killing the first root blocker to unblock no sessions, because they then wait for the session `root`.
+    /// Expects that killing the first root blocker unblocks no sessions, because they then wait for session `root`.
     fn with_remaining_root_blocker(mut self, root: &'static str) -> Self {
         self.root_after_kill = Some(root);
         self

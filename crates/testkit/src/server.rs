@@ -48,7 +48,7 @@ pub struct Server {
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(90);
 /// Delay after which a server has usually removed a closed connection from its process list.
 const CONNECTION_CLOSE_DELAY: Duration = Duration::from_millis(200);
-/// Maximum number of start attempts. Each attempt uses a new port, in case another process has bound the last one.
+/// Maximum number of start attempts. Each attempt uses a new port, in case another process uses the previous one.
 pub(crate) const MAX_START_ATTEMPTS: usize = 3;
 
 impl Server {
@@ -195,7 +195,7 @@ impl Server {
         Ok(())
     }
 
-    /// Waits until `root` has no other sessions. A closed connection briefly stays in the process list.
+    /// Waits until no other session of `root` is in the process list. Closed connections disappear after a short delay.
     pub async fn wait_until_no_other_root_session(&self) -> mysql_async::Result<()> {
         let others = match self.flavor {
             Flavor::MariaDb => {

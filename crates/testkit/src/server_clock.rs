@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::server_error::ServerError;
 use crate::toolchain;
 
-/// A server's wall clock, which tests can set while the server runs.
+/// Wall clock of a database server. Tests can set the clock while the server runs.
 #[derive(Debug)]
 pub struct ServerClock {
     folder: TempDir,

@@ -29,7 +29,7 @@ struct GateState {
 }
 
 impl StatementGate {
-    /// Starts a proxy that holds statements that contain the string `words` and forwards all others.
+    /// Starts a proxy that holds statements that contain the string `words` and forwards all other statements.
     pub async fn start(server: &Server, words: &'static str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();

@@ -25,12 +25,12 @@ impl DebianPackage {
     }
 }
 
-/// Debian packages for a private MariaDB server. `mariadb-server` would also start a system-wide server.
+/// Debian packages for a private MariaDB server. They exclude `mariadb-server`, which starts a system-wide server.
 pub const MARIADB_PACKAGES: [DebianPackage; 2] = [
     DebianPackage { name: "mariadb-server-core", file: MARIADBD_PATH },
     DebianPackage { name: "mariadb-client-core", file: "/usr/bin/my_print_defaults" },
 ];
-/// Additional Debian packages for tests. Installing the nginx package would start a system-wide server.
+/// Additional Debian packages for tests. They exclude the nginx package, which starts a system-wide server.
 pub const TEST_PACKAGES: [DebianPackage; 7] = [
     DebianPackage { name: "postgresql-15", file: "/usr/lib/postgresql/15/bin/postgres" },
     DebianPackage { name: "debootstrap", file: "/usr/sbin/debootstrap" },
@@ -53,7 +53,7 @@ pub(crate) const MARIADBD_PATH: &str = "/usr/sbin/mariadbd";
 /// Directory of the PostgreSQL executables.
 pub(crate) const POSTGRESQL_BIN_DIR: &str = "/usr/lib/postgresql/15/bin";
 
-/// Path of the pip requirements file, which lists the official SDK, keystoneauth1, schemathesis and SeaweedFS.
+/// Path of the pip requirements file for the official SDK, keystoneauth1, schemathesis and SeaweedFS.
 pub const CLIENT_REQUIREMENTS_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients.txt");
 /// Python script that checks the installed package versions against [`CLIENT_REQUIREMENTS_PATH`].
 pub const CLIENT_VERSION_CHECK_SCRIPT: &str = "import sys, importlib.metadata as installed

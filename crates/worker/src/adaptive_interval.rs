@@ -1,4 +1,4 @@
-//! Adaptive poll interval for a node, used by kill tasks and the web page's live session list.
+//! Adaptive poll interval for a node. Kill tasks and the web page's live session list use this interval.
 //!
 //! The poll interval equals the target interval unless a read takes more than a tenth of the target interval.
 
@@ -8,10 +8,10 @@ use std::time::Duration;
 pub(crate) const DEFAULT_TARGET_INTERVAL: Duration = Duration::from_secs(1);
 /// Maximum poll interval of a slow node, unless the target interval is longer.
 const MAX_SLOW_NODE_INTERVAL: Duration = Duration::from_secs(30);
-/// Ratio of a slow node's poll interval to the duration of its last read, within the interval limits.
+/// Ratio of a slow node's poll interval to the duration of the node's last read, before the limits are applied.
 const INTERVAL_TO_READ_RATIO: u32 = 10;
 
-/// Poll interval of a node, which adapts to the duration of the last read.
+/// Poll interval that adapts to the duration of a node's last read.
 #[derive(Debug)]
 pub struct AdaptivePollInterval {
     /// Poll interval while the node is fast.

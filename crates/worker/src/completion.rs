@@ -23,7 +23,7 @@ struct CollectionWaiters {
     completed: CancellationToken,
 }
 
-/// Subscription to the completion of one collection. Dropping it cancels the subscription.
+/// Subscription to the completion of one collection. Dropping the value cancels the subscription.
 pub(crate) struct CompletionWaiter {
     notifier: CompletionNotifier,
     request_id: RequestId,
@@ -48,7 +48,7 @@ impl CompletionNotifier {
         }
     }
 
-    /// Notifies all current waiters. Later subscribers are notified immediately.
+    /// Notifies all current waiters. Later waiters are notified as soon as they subscribe.
     pub(crate) fn notify_all_and_close(&self) {
         self.0.closed.cancel();
     }

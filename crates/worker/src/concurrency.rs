@@ -16,15 +16,15 @@ use tokio::time::timeout;
 use crate::reader::{NodeRows, ReadFuture};
 use crate::settings::WorkerSettings;
 
-/// A worker's pool of concurrency slots. Clones share state.
+/// Pool of concurrency slots for a worker's collection jobs. Clones share state.
 #[derive(Debug, Clone)]
 pub(crate) struct CollectionSlotPool {
     /// Permits for active reads.
     active: Arc<Semaphore>,
-    /// Permits for active and stalled reads, which also limit the number of connections to nodes.
+    /// Permits for active and stalled reads. The number of permits also limits the number of connections to nodes.
     total: Arc<Semaphore>,
     /// Maximum number of stalled reads.
-    /// Once this many reads are stalled, the worker stops claiming collections for stalled nodes.
+    /// Once this many reads are stalled, the worker stops claiming collection jobs for nodes with stalled reads.
     max_stalled: usize,
     stall_timeout: Duration,
     stalled: Arc<Mutex<StalledNodes>>,
@@ -38,7 +38,7 @@ struct StalledNodes {
     reads: usize,
 }
 
-/// Concurrency slot for one collection. Dropping the slot releases its permits.
+/// Concurrency slot for one collection job. Dropping the slot releases its permits.
 #[derive(Debug)]
 pub(crate) struct CollectionSlot {
     pool: CollectionSlotPool,
@@ -75,8 +75,8 @@ impl CollectionSlotPool {
         CollectionSlot { pool: self.clone(), active: Some(active), _total: total }
     }
 
-    /// Returns the stalled nodes whose collections the worker must not claim.
-    /// The list is empty until the number of stalled reads reaches the maximum.
+    /// Returns the stalled nodes for which the worker must not claim collection jobs.
+    /// Returns no nodes until the number of stalled reads reaches the maximum.
     pub(crate) fn excluded_nodes(&self) -> Vec<NodeId> {
         let stalled = self.stalled_nodes_guard();
         if stalled.reads < self.max_stalled { Vec::new() } else { stalled.nodes.iter().cloned().collect() }
@@ -99,9 +99,9 @@ impl CollectionSlotPool {
 }
 
 impl CollectionSlot {
-    /// Runs a read. If the node sends no data for [`WorkerSettings::stall_timeout`], releases the active-read permit.
+    /// Runs a session read. Releases the active-read permit if the node sends no data for the stall timeout.
     ///
-    /// If the node's previous read stalled, releases the permit as soon as the new read has to wait.
+    /// If the node's previous read stalled, releases the permit as soon as the new read has to wait for data.
     pub(crate) async fn run_session_read(
         &mut self,
         node: &NodeId,
@@ -162,7 +162,7 @@ impl Drop for StalledReadGuard {
     }
 }
 
-/// Waker that notifies a collection slot when its read can make progress.
+/// Waker that notifies a collection slot when its session read can make progress.
 #[derive(Default)]
 struct SessionReadWaker(Notify);
 

@@ -258,7 +258,7 @@ impl NodeClockHistories {
     const MAX_TRACKED_NODES: usize = 1024;
 
     /// Compares a node's clock with earlier readings and corrects the session ages for clock steps.
-    /// Returns the reason if the session ages are too unreliable for kills.
+    /// Returns the reason why the session ages are too unreliable for kills, or `None` if they are reliable.
     fn adjust_session_ages(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<UnreliableClockReason> {
         let address = node.address();
         let position = self.0.iter().position(|(other, _)| *other == address);
@@ -287,7 +287,7 @@ fn build_unreliable_age_failure(node: &NodeUrl, gap: &Limitation) -> Failure {
     Failure::new(FailureKind::ServerError, detail)
 }
 
-/// Summarizes the number of failed kills and the first failure. Returns `None` if no kills failed.
+/// Returns an error message with the number of failed kills and the first failure, or `None` if no kills failed.
 fn summarize_kill_failures(outcomes: &[(u64, KillOutcome)]) -> Option<String> {
     let failed = |(id, outcome): &(u64, KillOutcome)| match outcome {
         KillOutcome::Failed(failure) => Some((*id, failure.to_string())),

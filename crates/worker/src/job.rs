@@ -31,7 +31,7 @@ pub(crate) struct CollectionJob {
     pub(crate) observer: Arc<dyn WorkerObserver>,
     pub(crate) completions: CompletionNotifier,
     pub(crate) claimed: ClaimedTask,
-    /// Time just before the claim, so that this worker considers the lease expired before the store does.
+    /// Time just before the claim. For this worker, the lease therefore expires slightly earlier than for the store.
     pub(crate) claimed_at: Instant,
 }
 
@@ -89,7 +89,7 @@ impl CollectionJob {
         }
     }
 
-    /// Returns the requested session selection. If it has no threshold, uses the instance's slow session threshold.
+    /// Returns the requested session selection. The default threshold is the instance's slow session threshold.
     async fn load_session_selection(&self) -> Result<SessionSelection, Failure> {
         let task = &self.claimed.task;
         let mut selection = task.selection.clone();

@@ -1,7 +1,7 @@
-//! Worker for kill tasks, which runs one tick per second on each node with running kill tasks.
+//! Worker that runs one tick per second on each node with running kill tasks.
 //!
-//! Only the worker that holds an instance's lease runs ticks on its nodes.
-//! Once an instance's lease has expired, the worker sends no more `KILL` statements to its nodes.
+//! Only the worker that holds an instance's lease runs ticks on the instance's nodes.
+//! Once an instance's lease has expired, the worker sends no more `KILL` statements to the instance's nodes.
 //! At most one tick runs on a node at a time. A hung tick does not delay ticks on other nodes.
 //! If session reads on a node are slow, the worker increases the interval between ticks on that node.
 //! If there are no kill tasks, the worker only runs one store query per second.
@@ -38,7 +38,7 @@ pub struct KillTaskWorker {
     limits: ReadLimits,
     lease: Duration,
     grace: Duration,
-    /// Unique name of this worker, which the store records as the lease holder.
+    /// Unique name of this worker. The store records this name as the lease holder.
     worker: String,
     /// Expiry time of each instance lease that this worker holds.
     leases: HashMap<InstanceId, Instant>,

@@ -184,7 +184,7 @@ impl KillRequest {
     }
 }
 
-/// Returns a failure if Clew read the process list through a proxy, which hides the session identities.
+/// Returns a failure if Clew read the process list through a proxy, because proxies hide the session identities.
 pub(crate) fn find_proxy_failure(node: &NodeUrl, read: &UserSessions) -> Option<Failure> {
     let gap = read.limitations.iter().find(|gap| gap.kind == LimitationKind::Indirect)?;
     let fix = gap.remedy.as_deref().unwrap_or_default();

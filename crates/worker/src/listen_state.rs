@@ -1,4 +1,4 @@
-//! State of the PostgreSQL `LISTEN` connection, which determines the poll interval.
+//! State of the PostgreSQL `LISTEN` connection. The state determines the poll interval.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ const MIN_LISTENING_POLL_INTERVAL: Duration = Duration::from_secs(2);
 pub(crate) struct ListenState(Arc<AtomicBool>);
 
 impl ListenState {
-    /// Returns `without_listen`, raised to [`MIN_LISTENING_POLL_INTERVAL`] while notifications are received.
+    /// Returns the poll interval: `without_listen`, or at least 2 s while notifications are received.
     pub(crate) fn poll_interval(&self, without_listen: Duration) -> Duration {
         if self.0.load(Ordering::Relaxed) { without_listen.max(MIN_LISTENING_POLL_INTERVAL) } else { without_listen }
     }

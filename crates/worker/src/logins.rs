@@ -1,4 +1,4 @@
-//! Login backoff for monitored servers, which prevents account lockout after failed logins.
+//! Login backoff for monitored servers. It prevents servers from locking Clew's account after failed logins.
 //!
 //! A login counts as refused if the server denies access, the account is locked, or the password has expired.
 //! Each consecutive refusal doubles the delay before the next automatic login, from 30 s up to 1 hour.
@@ -20,7 +20,7 @@ pub struct LoginAttempt {
 }
 
 impl LoginAttempt {
-    /// Requests a login permit. During a backoff, returns a [`FailureKind::AccessDenied`] failure.
+    /// Requests a permit for a login. During a backoff, returns a [`FailureKind::AccessDenied`] failure.
     pub async fn request_permit(store: &Store, node: &NodeId, cause: LoginTrigger) -> Result<Self, Failure> {
         let store_failure = |error: StoreError| {
             Failure::new(FailureKind::StoreFailed, format!("could not look up refused logins of node {node}: {error}"))
@@ -52,7 +52,7 @@ fn is_login_accepted(failure: Option<&Failure>) -> bool {
     failure.is_none_or(|failure| failure.kind == FailureKind::MissingPrivilege)
 }
 
-/// Returns the failure for a login deferred by the backoff.
+/// Returns the failure to report when the backoff prevents a login attempt.
 fn deferred_login_failure(backoff: &LoginBackoff) -> Failure {
     let retry = Timestamp::from_millisecond(backoff.retry_at).map_or_else(|_| String::new(), |at| format!("{at:.0}"));
     let detail = format!(

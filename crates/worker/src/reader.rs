@@ -17,7 +17,7 @@ pub struct NodeRows {
 }
 
 impl NodeRows {
-    /// Creates a set of `count` rows, which `write` writes on a blocking thread.
+    /// Creates a set of `count` rows. A blocking thread calls `write` to write the rows.
     pub fn new(count: u64, write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static) -> Self {
         Self { count, write: Box::new(write) }
     }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::reader::NodeRows;
 
-/// Size of the result write buffer in bytes.
+/// Size in bytes of the buffer for writing a result.
 const WRITE_BUFFER_BYTES: usize = 256 * 1024;
 
 /// A published result that no collection task references yet.

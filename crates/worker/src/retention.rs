@@ -1,6 +1,6 @@
-//! Retention jobs, which remove expired collections and results, orphaned results, old kill records and audit rows.
+//! Retention jobs that remove expired collections and results, orphaned results, old kill records and audit rows.
 //!
-//! Before the jobs remove old kill records, they record the outcome of each lost kill as unknown.
+//! For kills that a process exit interrupted, the jobs record the outcome as unknown.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -22,8 +22,8 @@ const ORPHANED_RESULT_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 const MIN_ORPHANED_RESULT_AGE: Duration = Duration::from_mins(10);
 /// Timeout after which a queued collection fails if the node's zone has no worker.
 const UNSERVED_ZONE_TIMEOUT: Duration = Duration::from_mins(10);
-/// Minimum age at which a kill record without an outcome is treated as a lost kill.
-/// The minimum age is never less than twice the read timeout.
+/// Minimum age at which the outcome of a kill record without an outcome is recorded as unknown.
+/// If twice the read timeout is longer, the jobs use it instead of this constant.
 const MIN_LOST_KILL_AGE: Duration = Duration::from_mins(1);
 
 /// Runs all retention jobs periodically and never returns.

@@ -23,7 +23,7 @@ pub struct WorkerSettings {
     /// Interval at which a worker polls the store for queued collections and expired leases.
     /// While the process receives PostgreSQL notifications, the poll interval is at least 2 s.
     pub poll_interval: Duration,
-    /// Interval at which a waiter polls the store for completions that other processes recorded.
+    /// Interval at which a waiting caller polls the store for a completion that another process recorded.
     /// While the process receives PostgreSQL notifications, the poll interval is at least 2 s.
     pub completion_poll_interval: Duration,
     /// Retention period of completed collections and their results.

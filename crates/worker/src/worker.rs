@@ -51,7 +51,7 @@ impl CollectionQueue {
 
     /// Claims and starts collections whenever slots are free, until `shutdown` is cancelled.
     ///
-    /// Never cancels a running claim, because the store might already have committed it.
+    /// Never cancels a running claim, because the store might already have committed the claim.
     async fn claim_collections_until_shutdown(
         &self,
         worker: &str,

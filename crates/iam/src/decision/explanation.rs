@@ -46,7 +46,7 @@ pub struct Explanation {
     pub statements: Vec<(StatementRef, StatementOutcome)>,
 }
 
-/// Returns the decision of [`decide_access`] and explains why each statement matched or did not match.
+/// Makes the same decision as [`decide_access`] and explains why each statement matched or did not match.
 #[must_use]
 pub fn explain_decision(
     principal: &Principal,

@@ -15,9 +15,9 @@ use crate::work_budget::WorkBudget;
 pub enum CredentialScope {
     /// Token for one project.
     Project(ProjectId),
-    /// Token for the domain, which grants access to identities but not to project resources (spec section 3.2).
+    /// Token for the domain. It grants access to identities but not to project resources (spec section 3.2).
     Domain,
-    /// Access key, which is valid for the domain and all of its projects.
+    /// Access key. It is valid for the domain and all of its projects.
     AccessKey,
 }
 
@@ -45,7 +45,7 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Returns true if the grant covers the action on the resource.
+    /// Returns true if the grant's policy applies to the action on the resource.
     pub(crate) fn applies_to_action(&self, action: Action, resource: &Resource<'_>) -> bool {
         let Some(only) = &self.project else { return true };
         action.target != ActionTargetType::Domain && resource.project.as_ref().is_some_and(|project| project.id == only)

@@ -44,7 +44,7 @@ impl Policy {
     }
 }
 
-/// Maximum number of errors, and separately of warnings, that the parser reports.
+/// Maximum number of errors that the parser reports. The same limit applies to warnings.
 /// The limit bounds the parse time, because each diagnostic scans the document to compute its line and column.
 const MAX_DIAGNOSTICS: usize = 100;
 
@@ -87,7 +87,7 @@ impl DocumentParser<'_> {
         self.report_error_at(at.start_offset(), &at.path, message);
     }
 
-    /// Adds warnings up to [`MAX_DIAGNOSTICS`]. Further warnings are not computed.
+    /// Adds warnings until the parser has collected [`MAX_DIAGNOSTICS`]. Further warnings are not computed.
     pub(super) fn add_warnings<M: IntoIterator<Item = String>>(
         &mut self,
         at: &LocatedValue<'_>,

@@ -25,7 +25,7 @@ pub(super) enum ConditionValueSource {
     ResourceTag,
     RequestTag,
     TagKeys,
-    /// No source, because Clew does not support MFA, principal tags or VPCs.
+    /// The condition key never has a value, because Clew does not support MFA, principal tags or VPCs.
     Unavailable,
 }
 
@@ -73,7 +73,7 @@ pub(super) struct ConditionKey {
     pub(super) text: String,
     /// Definition of the condition key, or `None` for an unknown key. An unknown key never has a value.
     pub(super) definition: Option<&'static ConditionKeyDefinition>,
-    /// Tag key, which is the part of the condition key after the slash.
+    /// Tag key (the part of the condition key after the slash).
     tag: String,
 }
 

@@ -60,7 +60,7 @@ pub(super) fn lint_resource(resource: &ResourcePattern, model: PermissionModel) 
     })
 }
 
-/// Returns warnings about a key without values, an unsuitable operator or an unsupported policy variable.
+/// Returns warnings about condition keys without values, unsuitable operators and unsupported policy variables.
 pub(super) fn lint_condition(condition: &Condition) -> Vec<String> {
     let mut warnings = Vec::new();
     let key = &condition.key;

@@ -1,10 +1,10 @@
-//! Permission models of policies and effects of policy statements.
+//! Types for a policy's permission model (role-based or identity-based) and a statement's effect (`Allow` or `Deny`).
 
 use serde::Serialize;
 
 use crate::action::Action;
 
-/// Permission model (spec section 4.1). Policies of one model never match action names of the other.
+/// Permission model of a policy (spec section 4.1). Policies of one model never match action names of the other model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum PermissionModel {
     /// Model for role policies (versions 1.0 and 1.1), which refer to actions by alias.
@@ -25,7 +25,7 @@ impl PermissionModel {
         }
     }
 
-    /// Returns the service name in this permission model. Action names and URNs begin with the service name.
+    /// Returns the name of Clew's service in this permission model. Action names and URNs begin with this name.
     pub(crate) fn service_name(self) -> &'static str {
         match self {
             Self::RoleBased => "gaussdb",

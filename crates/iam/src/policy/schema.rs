@@ -89,7 +89,7 @@ pub(super) static DOCUMENT_SCHEMAS: [DocumentSchema; 3] = [
 ];
 
 impl DocumentSchema {
-    /// Returns true if `Allow` and `Deny` are case-insensitive. Version 5.0 policy documents require exact case.
+    /// Returns true if case is ignored in `Allow` and `Deny`. Version 5.0 policy documents require exact case.
     pub(super) fn is_effect_case_insensitive(&self) -> bool {
         self.model == PermissionModel::RoleBased
     }

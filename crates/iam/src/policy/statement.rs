@@ -13,7 +13,7 @@ pub(super) struct PatternSet<P> {
 }
 
 impl<P> PatternSet<P> {
-    /// Returns true if `fits` accepts at least one pattern or, for a negated set, accepts none.
+    /// Returns true if `fits` returns true for at least one pattern or, for a negated set, for no pattern.
     pub(super) fn matches_where(&self, fits: impl FnMut(&P) -> bool) -> bool {
         self.patterns.iter().any(fits) != self.negated
     }

@@ -1,6 +1,6 @@
 //! Suggests corrections for misspelled words.
 
-/// Maximum length in bytes of a misspelled word. Searching for words similar to longer ones takes too long.
+/// Maximum length of a misspelled word in bytes. For longer words, the search for similar words takes too long.
 const MAX_COMPARED_WORD_BYTES: usize = 128;
 
 /// Suggests the most similar known word, or lists all known words if no word is similar.

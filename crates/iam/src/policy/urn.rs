@@ -39,7 +39,7 @@ pub(super) enum ResourcePattern {
     Any,
     /// URN pattern. Each part may contain wildcards, but `*` never matches a colon.
     Urn([String; 5]),
-    /// Legacy resource of another service (spec section 4.5), which matches no Clew resource.
+    /// Legacy resource of another service (spec section 4.5). It matches no Clew resource.
     Foreign(String),
 }
 

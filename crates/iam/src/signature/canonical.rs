@@ -1,4 +1,4 @@
-//! Canonical form of a request, from which client and server compute the signature (spec section 8.1).
+//! Builds the canonical form of a request. Client and server compute the signature from it (spec section 8.1).
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::RequestToSign;
 /// Characters to percent-encode: all characters except letters, digits and `-._~`.
 const PERCENT_ENCODED_CHARS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Initial buffer size in bytes for a canonical request, sufficient for an SDK request without parameters.
+/// Initial buffer size in bytes for a canonical request. It is sufficient for an SDK request without parameters.
 const CANONICAL_REQUEST_CAPACITY: usize = 640;
 
 type DecodedBytes<'a> = Cow<'a, [u8]>;

@@ -11,7 +11,7 @@ pub(crate) struct ConnectionCounter {
     accepted: AtomicU64,
 }
 
-/// Counts an open connection in two counters. Dropping the value decrements both counts of open connections.
+/// Guard that counts a connection as open in the counters of its server and its fleet until it is dropped.
 #[derive(Debug)]
 pub(super) struct OpenConnection([Arc<ConnectionCounter>; 2]);
 

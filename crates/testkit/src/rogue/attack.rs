@@ -47,10 +47,10 @@ pub(super) async fn run_attack<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(true)
 }
 
-/// Column count of 2^23, encoded as a three-byte length-encoded integer.
+/// Length-encoded integer 2^23 (three bytes after the prefix), sent as the column count.
 /// A MySQL driver can allocate memory for 2^23 columns, but the column definitions never end.
 const ENDLESS_COLUMN_COUNT: [u8; 4] = [0xfd, 0, 0, 0x80];
-/// Column count of 2^40, encoded as an eight-byte length-encoded integer.
+/// Length-encoded integer 2^40 (eight bytes after the prefix), sent as the column count.
 /// For 2^40 columns, `mysql_async` tries to allocate 32 TiB, which aborts the client process.
 const HUGE_COLUMN_COUNT: [u8; 9] = [0xfe, 0, 0, 0, 0, 0, 1, 0, 0];
 

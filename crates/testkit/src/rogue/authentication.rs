@@ -14,7 +14,7 @@ use crate::protocol::{read_packet, write_packet};
 const AUTH_MORE_DATA: u8 = 1;
 /// Status byte in `caching_sha2_password` that requests full authentication, in which the client sends the password.
 const PERFORM_FULL_AUTHENTICATION: u8 = 4;
-/// Packets that request the server's RSA key: for `caching_sha2_password`, then for `sha256_password`.
+/// Packets with which clients request the server's RSA key: in `caching_sha2_password` and in `sha256_password`.
 const RSA_KEY_REQUESTS: [&[u8]; 2] = [&[2], &[1]];
 
 /// Returns the name of the authentication plugin advertised in the greeting packet.
@@ -25,7 +25,7 @@ pub(super) fn default_auth_plugin(mode: &RogueAttack) -> &'static str {
     }
 }
 
-/// Completes the authentication after the client has sent its handshake response.
+/// Completes the authentication of a client that has sent its handshake response.
 pub(super) async fn complete_authentication<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     mut sequence: u8,

@@ -15,7 +15,7 @@ use crate::flavor::Flavor;
 use crate::raw_client::{ClientCharset, RawSession};
 use crate::server::Server;
 
-/// Timeout for each step of a scenario script and for removing the scenario's sessions.
+/// Maximum duration of each step of a scenario script and of the removal of the scenario's sessions.
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Interval at which the runner polls the server's sessions and transactions.
 /// InnoDB refreshes `INNODB_TRX` only if no query has read this table for 100 ms.
@@ -219,8 +219,8 @@ impl BuiltScenario {
     }
 
     /// Kills all sessions, waiters before blockers, and rolls back all prepared transactions.
-    /// If a blocker were killed first, its waiters' statements would resume.
-    /// Killing a waiter whose statement has resumed would leave orphaned files on the server.
+    /// If a blocker were killed first, the statements of its waiters would resume.
+    /// If a waiter is killed after its statement has resumed, the statement can leave orphaned files on the server.
     pub async fn tear_down(self, server: &Server) -> Result<(), ScenarioError> {
         let mut control = server.connect().await?;
         let ids: Vec<u64> = self.ids.values().copied().collect();

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::adaptive_interval::{AdaptivePollInterval, PollIntervalChange};
 
 /// Delay before kill tasks retry killing a session that survived a kill.
-/// The delay limits the number of kill attempts recorded per session.
+/// The delay limits the number of kill records per session.
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 
 /// State of each node on which this worker runs kill tasks. Clones share state.
@@ -49,7 +49,7 @@ pub(super) struct TickGuard {
 }
 
 impl NodeStates {
-    /// Marks a tick as running on the node and returns a guard for it.
+    /// Marks a tick as running on the node and returns a guard for the tick.
     /// Returns `None` if a tick is already running on the node or a slow node's poll interval has not yet elapsed.
     pub(super) fn start_tick_if_due(&self, node: &NodeId, now: Instant) -> Option<TickGuard> {
         let mut states = self.states_guard();
@@ -91,7 +91,7 @@ impl TickGuard {
     }
 
     /// Compares the server's clock with readings from previous ticks and corrects the session ages for clock steps.
-    /// Returns the reason if the session ages are too unreliable for kills.
+    /// Returns the reason why the session ages are too unreliable for kills, or `None` if they are reliable.
     pub(super) fn adjust_session_ages(&self, read: &mut UserSessions) -> Option<UnreliableClockReason> {
         read.adjust_for_clock_steps(&mut self.states.states_guard().get_mut(&self.node)?.clock)
     }
@@ -104,7 +104,7 @@ impl TickGuard {
     }
 
     /// Records the duration of a read and adapts the node's poll interval.
-    /// Returns the poll interval change, if any, and the poll interval if the node is slow.
+    /// Returns the poll interval change, if any, and the poll interval of a slow node, if the node is slow.
     pub(super) fn record_read_duration(&self, took: Duration) -> (Option<PollIntervalChange>, Option<Duration>) {
         let mut states = self.states.states_guard();
         let Some(state) = states.get_mut(&self.node) else { return (None, None) };

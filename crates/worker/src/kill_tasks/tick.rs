@@ -28,7 +28,7 @@ pub(super) struct KillTaskTick {
     pub(super) limits: ReadLimits,
     pub(super) worker: String,
     pub(super) kill_tasks: InstanceKillTasks,
-    /// Expiry time of the instance lease. After this time, the tick sends no `KILL`: another worker can hold the lease.
+    /// Expiry time of the instance lease. Afterwards, the tick sends no `KILL`: another worker may hold the lease.
     pub(super) lease_end: Instant,
     pub(super) node: Node,
 }

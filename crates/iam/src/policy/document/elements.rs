@@ -76,7 +76,7 @@ impl<'v> ObjectElements<'v> {
         self.find_element(one).is_some() || self.find_element(other).is_some()
     }
 
-    /// Finds one of two mutually exclusive elements. The returned flag is true if it is `second`.
+    /// Finds one of two mutually exclusive elements. The returned flag is true if the element is `second`.
     pub(super) fn find_exclusive_element(
         &self,
         parser: &mut DocumentParser<'_>,
