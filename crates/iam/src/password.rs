@@ -35,7 +35,7 @@ pub enum PasswordError {
     UserName,
 }
 
-/// Checks that a user-chosen password has 8 to 128 characters and differs from the user name, ignoring case.
+/// Checks that a user-chosen password is 8 to 128 characters long and differs from the user name, ignoring case.
 pub fn check_password_rules(password: &SecretString, user_name: &str) -> Result<(), PasswordError> {
     let password = password.expose_secret();
     if !(MIN_PASSWORD_LENGTH..=MAX_PASSWORD_LENGTH).contains(&password.chars().count()) {

@@ -30,7 +30,7 @@ use crate::settings::WorkerSettings;
 const MAX_QUEUED_KILL_AGE: Duration = Duration::from_mins(1);
 /// Maximum number of queued intelligent kills per node.
 const MAX_QUEUED_KILLS_PER_NODE: u32 = 8;
-/// Part of an intelligent kill's lease that is reserved for store operations.
+/// Time added to the lease of an intelligent kill for store operations.
 const STORE_OPERATIONS_MARGIN: Duration = Duration::from_mins(1);
 
 /// Queue and worker for intelligent kills. Clones share state.

@@ -54,7 +54,7 @@ pub trait NodeReader: Send + Sync {
 }
 
 /// Maximum number of attempts to acquire a node's connection permit while other reads hold all permits.
-/// Together, the attempts take longer than Clew needs to kill or abandon a hung read.
+/// All attempts together take longer than Clew needs to kill or abandon a hung read and release the read's permit.
 const MAX_CONNECTION_ATTEMPTS: u32 = 12;
 
 /// Reads MySQL-compatible servers.

@@ -104,7 +104,8 @@ fn create_interval_without_bursts(period: Duration) -> Interval {
     ticks
 }
 
-/// Removes database rows before their results. A crash can leave an orphaned result but never a row without a result.
+/// Removes the database rows of expired collections before the results.
+/// A crash can leave an orphaned result but never a row without a result.
 async fn remove_expired_collections(store: &Store, retention: Duration) -> Result<(), StoreError> {
     let result_names = store.remove_tasks_ended_before(unix_millis_before_now(retention)).await?;
     remove_expired_results(store, result_names).await;
