@@ -1,4 +1,4 @@
-//! Defines the subcommands and their help text.
+//! Defines the subcommands of `clew` and their help text.
 
 use clap::{Parser, Subcommand};
 
@@ -62,7 +62,7 @@ pub(crate) enum Command {
     Domain(LazyArgs<domain::DomainCommandArgs>),
     /// Manage a domain's projects. Each instance belongs to one project.
     Project(LazyArgs<project::ProjectCommandArgs>),
-    /// Manage enterprise projects, groups of instances that policies can match with g:EnterpriseProjectId.
+    /// Manage enterprise projects (groups of instances that policies can match with g:EnterpriseProjectId).
     EnterpriseProject(LazyArgs<enterprise_project::EnterpriseProjectCommandArgs>),
     /// Manage a domain's users and their passwords.
     User(LazyArgs<user::UserCommandArgs>),

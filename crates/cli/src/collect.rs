@@ -124,7 +124,7 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     }
 }
 
-/// Downloads the result to a temporary file, clears the progress line and copies the file to the terminal.
+/// Downloads a collection result to a temporary file, clears the progress line and prints the file on the terminal.
 async fn download_result_to_terminal(
     client: &Client,
     arguments: &CollectArgs,

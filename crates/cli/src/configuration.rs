@@ -1,5 +1,5 @@
 //! Reads the settings of `clew serve` and `clew worker`.
-//! Precedence, from highest to lowest: flags, environment variables, configuration file, defaults.
+//! Command-line options override environment variables, which override the configuration file.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(crate) struct Configuration {
     pub(crate) data_dir: PathBuf,
     /// URL of the PostgreSQL metadata database. If empty, metadata is stored in SQLite in the data directory.
     pub(crate) metadata_url: String,
-    /// Zones in which this process reads nodes, in addition to nodes without a zone.
+    /// Zones of this process. The process reads only nodes in these zones and nodes without a zone.
     pub(crate) zones: Vec<Zone>,
     /// Address and port to listen on.
     pub(crate) listen: String,
@@ -58,7 +58,7 @@ pub(crate) struct CollectionSettings {
 pub(crate) struct NodeSettings {
     /// Timeout for each read operation on a node, including connection setup.
     pub(crate) timeout: SignedDuration,
-    /// Timeout for connection setup, which also counts toward `timeout`.
+    /// Timeout for connection setup. The setup time also counts toward `timeout`.
     pub(crate) connect_timeout: SignedDuration,
     /// Maximum number of bytes received from a node in one read operation.
     pub(crate) max_bytes: u64,
@@ -68,9 +68,9 @@ pub(crate) struct NodeSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ResultSettings {
-    /// Location of the results, such as `s3://bucket/prefix`. If empty, results are stored in the data directory.
+    /// Location of collection results, such as `s3://bucket/prefix`. If empty, they are stored in the data directory.
     pub(crate) location: String,
-    /// Retention period of results.
+    /// Retention period of collection results.
     pub(crate) retention: SignedDuration,
     /// If true, Clew escapes result values that a spreadsheet would evaluate as formulas.
     pub(crate) formula_guard: bool,
@@ -98,7 +98,7 @@ pub(crate) struct KillSettings {
 pub(crate) struct HttpSettings {
     /// Maximum number of client connections.
     pub(crate) connections: usize,
-    /// Number of additional connections that are reserved for the health and metrics endpoints.
+    /// Number of additional client connections reserved for the health and metrics endpoints.
     pub(crate) reserved_connections: usize,
     /// Maximum number of connections per client address. 0 disables the limit.
     pub(crate) connections_per_peer: usize,
@@ -253,7 +253,7 @@ fn to_signed_duration(duration: Duration) -> SignedDuration {
 }
 
 impl Configuration {
-    /// Reads a configuration file. Omitted keys have their default values.
+    /// Reads a configuration file. Keys that the file omits keep their default values.
     /// Returns the default configuration if `file` is `None`.
     pub(crate) fn read_configuration_file(file: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = file else { return Ok(Self::default()) };

@@ -81,7 +81,7 @@ pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(),
     ))
 }
 
-/// Sets the directory for spilled rows: `TMPDIR` if set, otherwise `spill` in the data directory.
+/// Sets the directory for rows that are spilled to disk: `TMPDIR` if set, otherwise `spill` in the data directory.
 /// The system's temporary directory is not used, because other users can access it.
 fn set_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     if std::env::var_os("TMPDIR").is_some() {
@@ -140,7 +140,7 @@ impl Daemon {
         })
     }
 
-    /// Spawns a task that receives events from other processes until `shutdown` is cancelled.
+    /// Spawns a task that dispatches events from other Clew processes until `shutdown` is cancelled.
     pub(crate) fn listen_for_notifications(&self, shutdown: &CancellationToken) {
         let (collections, kills) = (self.collections.clone(), self.intelligent_kills.clone());
         tokio::spawn(clew_worker::dispatch_store_events(self.store.clone(), collections, kills, shutdown.clone()));
@@ -163,8 +163,8 @@ impl Daemon {
         })
     }
 
-    /// Checks whether audit rows were removed, then spawns a task that repeats the check periodically.
-    /// The task runs until `shutdown` is cancelled.
+    /// Checks whether audit rows were removed, and spawns a task that repeats this check periodically.
+    /// The task repeats the check until `shutdown` is cancelled.
     pub(crate) async fn watch_audit_log(&self, shutdown: &CancellationToken) {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         check_audit_truncation(&store).await;
@@ -254,7 +254,7 @@ fn disable_core_dumps() {
 }
 
 /// Installs signal handlers. The first SIGINT or SIGTERM cancels the returned token.
-/// A second signal terminates the process immediately.
+/// A second SIGINT or SIGTERM terminates the process immediately.
 pub(crate) fn listen_for_shutdown_signals() -> Result<CancellationToken, CliError> {
     let listen =
         |kind| signal(kind).map_err(|error| CliError::new_failure(format!("could not listen for signals: {error}")));

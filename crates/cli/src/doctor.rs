@@ -38,7 +38,7 @@ pub(crate) async fn run(arguments: DoctorArgs) -> Result<(), CliError> {
     }
 }
 
-/// Maximum acceptable clock skew between client and server, in seconds. The report warns about a larger skew.
+/// Maximum acceptable clock skew between client and server, in seconds. Clew warns about a larger skew.
 const MAX_CLOCK_SKEW_SECONDS: f64 = 2.0;
 
 /// Renders the `clew doctor` report as text, with terminal colours if `colours` is true.

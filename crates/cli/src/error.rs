@@ -12,7 +12,7 @@ pub(crate) enum CliError {
     Failed { message: String, fix: Option<String> },
     /// The command was refused, or its arguments are invalid. Exit code 2.
     Refused { message: String, fix: Option<String> },
-    /// The command printed a negative check result, such as an invalid policy, to stdout. Exit code 1.
+    /// A check failed (for example, a policy is invalid). The command has printed the result to stdout. Exit code 1.
     NegativeResult,
     /// The process that reads the output, such as `head`, closed the pipe. Exit code 0.
     OutputClosed,
@@ -37,7 +37,7 @@ impl CliError {
         self
     }
 
-    /// Converts an I/O error from writing to `target`. A closed pipe becomes `OutputClosed`, which counts as success.
+    /// Converts an I/O error that occurred while writing to `target`. A closed pipe becomes `OutputClosed`.
     pub(crate) fn from_write_error(target: &str, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Self::OutputClosed,

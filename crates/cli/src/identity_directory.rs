@@ -87,7 +87,7 @@ fn find_by_id_or_name<T>(
     }
 }
 
-/// Returns the name that is most similar to the input, for a "did you mean" hint.
+/// Returns the name most similar to `input` for a "did you mean" hint, or `None` if no name is similar enough.
 pub(crate) fn find_nearest_name<'a>(input: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |name: &str| strsim::damerau_levenshtein(name, input);
     names.min_by_key(|name| distance(name)).filter(|name| distance(name) <= input.chars().count() / 3)

@@ -1,10 +1,10 @@
 //! Builds a subcommand's clap arguments only when the user runs that subcommand.
-//! At startup, clap then builds the options of a single subcommand instead of all options (about 200).
+//! This way, clap builds the options of one subcommand at startup, not those of all subcommands (about 200).
 
 use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
-/// Arguments `T` of a subcommand, which clap builds only when the subcommand is used.
+/// Arguments `T` of a subcommand. Clap builds them only when the subcommand is used.
 /// The subcommand's help text is the doc comment of its enum variant, not of `T`.
 #[derive(Debug)]
 pub(crate) struct LazyArgs<T>(Box<T>);
@@ -25,8 +25,8 @@ impl<T: Args> Args for LazyArgs<T> {
     }
 }
 
-/// Adds arguments to a command with `augment` and then restores the command's help text.
-/// Without this step, doc comments of flattened argument structs would replace the help text.
+/// Adds arguments to a command by calling `augment`, and then restores the command's help text.
+/// Otherwise, doc comments of flattened argument structs would replace the help text.
 fn augment_preserving_about(command: Command, augment: fn(Command) -> Command) -> Command {
     let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
     augment(command).about(Resettable::from(about)).long_about(Resettable::from(long_about))

@@ -1,9 +1,9 @@
-//! Formats limitations: data that a database server does not expose, with the reason and the fix.
+//! Formats limitations (data that a database server does not expose) with their reasons and fixes.
 
 use clew_diagnose::terminal::bytes_to_single_line;
 use clew_model::Limitation;
 
-/// Formats a limitation as three lines: the missing data, the reason and the fix.
+/// Formats a limitation as two or three lines: the missing data, the reason and, if available, the fix.
 pub(crate) fn format_limitation(limitation: &Limitation) -> String {
     let line = |text: &str| bytes_to_single_line(text.as_bytes());
     let remedy = limitation.remedy.as_ref().map_or(String::new(), |remedy| format!("  fix: {}\n", line(remedy)));

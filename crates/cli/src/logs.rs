@@ -1,4 +1,4 @@
-//! Writes log lines to stderr: text on a terminal, otherwise JSON.
+//! Writes log lines to stderr, as text if stderr is a terminal and otherwise as JSON.
 
 mod json_format;
 

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::CliError;
 
-/// Maximum number of bytes in a password line from stdin.
+/// Maximum length of a password line on stdin, in bytes.
 const MAX_PASSWORD_LINE_BYTES: u64 = 1024;
 
 /// Options that select the source of a new password.

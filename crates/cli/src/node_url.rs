@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use crate::error::CliError;
 
-/// Environment variable that contains the node account's password.
+/// Name of the environment variable that contains the password of the database account.
 pub(crate) const NODE_PASSWORD_ENV_VAR: &str = "CLEW_DB_PASSWORD";
 
 /// Arguments for the node URL and the timeout.

@@ -115,7 +115,7 @@ pub(crate) fn persist_temporary_file(file: NamedTempFile, path: &Path) -> Result
     persisted.map_err(|error| CliError::from_write_error(&path.display().to_string(), &error.error))
 }
 
-/// Creates a buffered writer with a 64 KiB buffer, the default pipe capacity on Linux.
+/// Creates a buffered writer with a 64 KiB buffer (the default pipe capacity on Linux).
 fn new_buffered_writer<W: Write>(out: W) -> BufWriter<W> {
     BufWriter::with_capacity(64 << 10, out)
 }
@@ -141,7 +141,7 @@ pub(crate) enum Output {
 
 impl Output {
     /// Opens the output: a file, a device, or stdout if `file` is `None` or `-`.
-    /// If the output is a terminal, removes escape sequences from the text.
+    /// If the output is a terminal, text written to it is sanitised.
     pub(crate) fn open(file: Option<&Path>) -> Result<Self, CliError> {
         Self::open_with_style(file, false)
     }

@@ -146,7 +146,7 @@ async fn load_policy_attachments(
     Ok(attachments)
 }
 
-/// Grantee name and project name of a policy attachment.
+/// Names of the grantee (a user or group) and the project of a policy attachment.
 struct AttachmentNames {
     grantee: String,
     project: Option<String>,

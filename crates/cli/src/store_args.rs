@@ -1,4 +1,4 @@
-//! Command-line options for commands that open the store: location, domain and output format.
+//! Command-line options of commands that open the store: store location, domain and output format.
 
 use std::path::PathBuf;
 

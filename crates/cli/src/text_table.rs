@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-/// Renders a table with a heading line. If there are no rows, returns the message `empty`.
+/// Renders a table with a heading line, or returns the message in `empty` if there are no rows.
 pub(crate) fn render_table<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>, empty: &str) -> String {
     if rows.is_empty() {
         return format!("{empty}\n");
@@ -28,7 +28,7 @@ pub(crate) fn render_field_list(fields: &[(&str, String)]) -> String {
     fields.iter().filter(|(_, value)| !value.is_empty()).map(line).collect()
 }
 
-/// Sanitises text for terminal output, because unauthenticated clients can control parts of the text.
+/// Sanitises text for terminal output, because the text can contain input from unauthenticated clients.
 pub(crate) fn sanitize_terminal_line(text: &str) -> String {
     clew_diagnose::terminal::bytes_to_single_line(text.as_bytes())
 }

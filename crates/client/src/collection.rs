@@ -135,7 +135,7 @@ struct CollectionStatusResponse {
 }
 
 impl Client {
-    /// Starts a collection. The client retries the request only if the server did not start the collection.
+    /// Starts a collection. The client retries the request only if the server cannot have started the collection.
     pub async fn start_collection(
         &self,
         instance: &InstanceId,
@@ -197,7 +197,7 @@ impl Client {
     /// Waits until the collection completes and returns its final state.
     ///
     /// Uses long polling (`Prefer: wait`, RFC 7240) if the server supports it.
-    /// Otherwise, as with the cloud service, polls at intervals.
+    /// Otherwise (for example, with the cloud service), polls at intervals.
     /// Calls `on_progress` after each poll with the collection state and the elapsed waiting time.
     ///
     /// If the collection is still running after `limit`, fails with [`ClientError::StillRunning`].

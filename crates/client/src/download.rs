@@ -1,4 +1,4 @@
-//! Downloads results and resumes interrupted downloads (spec section 1.4).
+//! Downloads collection results and resumes interrupted downloads (spec section 1.4).
 
 use clew_model::{InstanceId, NodeId};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
@@ -27,7 +27,7 @@ pub struct DownloadSummary {
 struct DownloadProgress {
     received: u64,
     total: Option<u64>,
-    /// Strong entity tag of the result, which is required to resume the download.
+    /// Strong entity tag of the result. Without it, the download cannot be resumed.
     etag: Option<String>,
 }
 
@@ -36,7 +36,7 @@ impl Client {
     ///
     /// Resumes the download after a lost connection, or restarts it if the result has changed.
     /// Verifies the length of the result.
-    /// Calls `on_progress` with the number of downloaded bytes and, if the server sent a length, the total number.
+    /// Calls `on_progress` with the number of downloaded bytes and the total number (`None` if it is unknown).
     pub async fn download<T: DownloadSink>(
         &self,
         instance: &InstanceId,
@@ -102,7 +102,7 @@ impl Client {
         }
     }
 
-    /// Requests the result, starting at the first byte that has not yet been received.
+    /// Requests the collection result, starting at the first byte that the client has not received yet.
     /// Resets `target` and `progress` if the download cannot be resumed.
     async fn open_result_stream<T: DownloadSink>(
         &self,
@@ -204,7 +204,7 @@ impl DownloadProgress {
         Some((format!("bytes={}-", self.received), etag))
     }
 
-    /// Returns true if a partial response belongs to the same result and starts at the next missing byte.
+    /// Returns true if a partial response belongs to the same result and starts at the first missing byte.
     fn matches_partial_response(&self, response: &Response) -> bool {
         let content_range =
             response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -49,7 +49,7 @@ impl Endpoint {
         self.url.scheme() == "https"
     }
 
-    /// Returns true if the host is `localhost` or a loopback address. Requests to this host bypass HTTP proxies.
+    /// Returns true if the host is `localhost` or a loopback address. Requests to such a host bypass HTTP proxies.
     pub(crate) fn is_loopback(&self) -> bool {
         match self.url.host() {
             Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

@@ -33,7 +33,7 @@ struct Project {
 }
 
 impl Client {
-    /// Returns the client's project id. Caches the id after looking it up by region.
+    /// Returns the id of the client's project. If only the region is known, looks up the id once and caches it.
     pub async fn project_id(&self) -> Result<&ProjectId, ClientError> {
         self.inner
             .project

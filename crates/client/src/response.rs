@@ -1,4 +1,4 @@
-//! Parses JSON responses and error responses in all formats that the cloud uses (spec section 8.4).
+//! Parses JSON responses, and error responses in all formats that the cloud service uses (spec section 8.4).
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::error::ClientError;
 
-/// Maximum size of a JSON response in bytes. The JSON for 100 instances takes a few hundred KiB.
+/// Maximum size of a JSON response in bytes. A list of 100 instances is a few hundred KiB of JSON.
 const MAX_JSON_BODY_BYTES: usize = 16 << 20;
 /// Maximum number of bytes that the client reads from the body of an error response.
 const MAX_ERROR_BODY_BYTES: usize = 64 << 10;

@@ -16,7 +16,7 @@ pub(crate) enum Idempotency {
     NonIdempotent,
 }
 
-/// Returns true if the client can safely retry a request after the error.
+/// Returns true if the client can safely retry a request after `error`.
 pub(crate) fn is_retryable(error: &ClientError, idempotency: Idempotency) -> bool {
     match error {
         // The server rejected the request or never received it, so the request was not executed.

@@ -16,7 +16,7 @@ pub struct Settings {
     pub initial_backoff: Duration,
     /// Maximum delay between two attempts. If `Retry-After` is longer, the client does not retry the request.
     pub max_backoff: Duration,
-    /// Maximum number of times the client resumes a download.
+    /// Maximum number of times that the client resumes an interrupted download.
     pub max_interruptions: u32,
     /// Initial interval for polling the state of a collection if the server does not support long polling.
     /// The poll interval increases to at most eight times the initial interval.

@@ -24,7 +24,7 @@ pub struct FileSink {
 }
 
 impl FileSink {
-    /// Creates a file or truncates an existing one.
+    /// Creates the file at `path`, or truncates it if it exists.
     pub async fn create(path: impl AsRef<Path>) -> io::Result<Self> {
         Ok(Self { file: File::create(path).await? })
     }
@@ -53,7 +53,8 @@ impl DownloadSink for FileSink {
     }
 }
 
-/// Sink that writes to a stream, such as standard output. A stream cannot discard written bytes.
+/// Sink that writes to a stream, such as standard output. A download that must restart fails with this sink,
+/// because a stream cannot discard written bytes.
 #[derive(Debug)]
 pub struct StreamSink<W> {
     stream: W,

@@ -83,7 +83,7 @@ struct TokenProject {
 }
 
 impl Client {
-    /// Returns the cached token. Requests a new token if none is cached or the server refused the cached one.
+    /// Returns the cached token, or requests a new one if no token is cached or `refused` is the cached token.
     ///
     /// Concurrent callers share one sign-in.
     pub(crate) async fn get_or_request_token(&self, refused: Option<&Token>) -> Result<Token, ClientError> {

@@ -16,7 +16,7 @@ use crate::error::ClientError;
 use crate::response::RequestContext;
 use crate::retry::{self, Idempotency};
 
-/// API request, before authentication headers are added.
+/// API request without authentication headers.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiRequest<'a> {
     /// Name of the operation in error messages, such as "listing instances".
@@ -29,7 +29,7 @@ pub(crate) struct ApiRequest<'a> {
     pub(crate) content_type: Option<&'static str>,
     pub(crate) body: String,
     pub(crate) project: Option<&'a ProjectId>,
-    /// Headers not covered by the request signature.
+    /// Headers that the request signature does not cover.
     pub(crate) unsigned_headers: Vec<(HeaderName, String)>,
     pub(crate) idempotency: Idempotency,
 }
@@ -130,7 +130,7 @@ impl Client {
         RequestContext { operation, endpoint, limit: self.inner.settings.response_timeout }
     }
 
-    /// Sends a request with credentials. If the server refuses the token, signs in again and repeats the request.
+    /// Adds authentication headers and sends a request. If the server refuses the token, signs in and sends it again.
     async fn send_authenticated(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
         match &self.inner.credentials {
             Credentials::AccessKey { id, secret, security_token } => {

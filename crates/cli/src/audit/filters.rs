@@ -79,7 +79,7 @@ impl AuditFilterArgs {
 }
 
 /// Returns the id of the project with the given name.
-/// If no project has this name, parses `name_or_id` as an id, because removed projects can be selected only by id.
+/// If no project has this name, parses `name_or_id` as an id (removed projects can be selected only by id).
 async fn find_project_id(store: &Store, name_or_id: &str) -> Result<ProjectId, CliError> {
     let projects = store.list_all_projects().await?.into_iter();
     let matches = projects.filter(|project| project.name == name_or_id).map(|project| project.id).collect();
@@ -97,7 +97,7 @@ async fn find_instance_id(
     resolve_single_id(matches.map(|instance| instance.id).collect(), "instance", name_or_id)
 }
 
-/// Returns the only id in `ids`, which contains the ids of all objects with the given name.
+/// Returns the only element of `ids` (the ids of all objects with the given name).
 /// If `ids` is empty, parses `name_or_id` as an id.
 /// Returns an error if `ids` has more than one element.
 fn resolve_single_id<T: std::str::FromStr + std::fmt::Display>(

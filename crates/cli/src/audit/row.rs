@@ -25,7 +25,7 @@ pub(super) fn render_audit_table(rows: &[AuditRecord]) -> String {
     text_table::render_table(headings, rows.iter().map(row).collect(), "No rows.")
 }
 
-/// Formats the operation name. If the audit row summarises repeated refusals, appends the number of refused requests.
+/// Formats an audit event's operation name. If the event stands for several refused requests, appends their number.
 fn format_audited_operation(event: &AuditEvent) -> String {
     match event.detail.get("repeated").and_then(Value::as_u64) {
         Some(repeated) => format!("{} ×{repeated}", event.operation),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-/// Progress line for a collection on the terminal. The line is cleared on drop.
+/// Terminal progress line of a collection. Dropping it clears the line.
 #[derive(Debug)]
 pub(super) struct CollectionProgress {
     bar: ProgressBar,

@@ -22,7 +22,7 @@ pub(super) fn read_s3_settings(location: &str) -> Result<Option<S3Settings>, Cli
 }
 
 /// Tests access to S3 and configures the store to save results there.
-/// Without S3 settings, results are stored in the data directory.
+/// If `s3` is `None`, results are stored in the data directory.
 pub(super) async fn configure_result_store(store: Store, s3: Option<S3Settings>) -> Result<Store, CliError> {
     match s3 {
         Some(settings) => Ok(store.with_results(ResultStore::connect_s3(&settings).await?)),

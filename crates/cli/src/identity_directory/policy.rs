@@ -11,7 +11,7 @@ use crate::error::CliError;
 pub(crate) struct NamedPolicy {
     pub(crate) reference: PolicyRef,
     pub(crate) name: String,
-    /// Policy model: `role` or `identity`.
+    /// Permission model of the policy: `role` or `identity`.
     pub(crate) model: &'static str,
     pub(crate) description: String,
     pub(crate) document: String,
@@ -63,7 +63,7 @@ fn convert_system_policy(policy: &system::SystemPolicy) -> Option<NamedPolicy> {
     })
 }
 
-/// Returns the policy model's name, as stored in the metadata database.
+/// Returns the name of a permission model (`role` or `identity`), as stored in the metadata database.
 pub(crate) fn policy_model_name(model: PermissionModel) -> &'static str {
     match model {
         PermissionModel::RoleBased => "role",

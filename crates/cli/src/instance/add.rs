@@ -107,7 +107,7 @@ struct NodeSpec<'a> {
 }
 
 /// Parses a `--node` option: a URL with the optional suffixes `,role=` and `,zone=` in any order.
-/// Parses the suffixes from right to left, because a URL can contain commas.
+/// Parses the suffixes from right to left, because the URL before them can also contain commas.
 fn parse_node_option(text: &str) -> Result<NodeSpec<'_>, CliError> {
     let mut node = NodeSpec { url: text, ..NodeSpec::default() };
     while let Some((url, last)) = node.url.rsplit_once(',') {

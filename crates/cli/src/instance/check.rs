@@ -23,8 +23,8 @@ pub(crate) struct CheckArgs {
     project_args: ProjectArgs,
 }
 
-/// Checks each node of an instance. Fails if Clew cannot access one of the nodes.
-/// Logs in even during a node's login backoff, because the user explicitly requested the check.
+/// Logs in to each node of an instance and checks privileges. Fails if Clew cannot log in to one of the nodes.
+/// Ignores login backoffs, because the user explicitly requested the check.
 pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     let inventory = arguments.project_args.open_inventory().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;

@@ -10,7 +10,7 @@ use super::report::KillReport;
 use crate::error::CliError;
 use crate::local_actor;
 
-/// Audit log that records kills. Opened before the first kill, so that nothing is killed if opening fails.
+/// Audit log that records kills. It is opened before the first kill, so that nothing is killed if it cannot be opened.
 pub(super) struct KillAuditLog {
     store: Store,
     /// Domain of the audit rows: the store's only domain, or `None` if the store has several domains.
@@ -47,8 +47,8 @@ impl KillAuditLog {
 }
 
 /// Builds the JSON details of an audit row for a kill.
-/// The JSON has the same fields as for a kill through the API, but with a server address instead of the node id.
-/// The audit row contains the normalized statement, without literals.
+/// The JSON has the same fields as for a kill through the API, except that the server address replaces the node id.
+/// The killed session's statement is normalized (without literals).
 fn build_audit_detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
     let text = |text: &Option<Vec<u8>>| text.as_deref().map(to_valid_utf8);
     json!({

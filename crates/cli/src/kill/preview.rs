@@ -23,9 +23,9 @@ pub(super) struct SelectedSessions {
 /// Estimated impact of a kill: transactions to roll back, risks and blocked sessions.
 #[derive(Debug, Default)]
 pub(super) struct KillImpact {
-    /// Open transactions by session id, or `None` if the account lacks the privilege to list transactions.
+    /// Open transactions by session id, or `None` if the database account lacks the privilege to list transactions.
     pub(super) transactions: Option<HashMap<u64, Transaction>>,
-    /// Number of sessions that each selected session blocks directly or indirectly, by session id.
+    /// Number of sessions that each selected session blocks (directly or indirectly), by id of the selected session.
     pub(super) blocked_counts: HashMap<u64, usize>,
     /// Risks by session id.
     pub(super) risks: HashMap<u64, Vec<KillRisk>>,
@@ -49,7 +49,7 @@ impl SelectedSessions {
 }
 
 /// Estimates the impact of a kill from the transactions and lock waits of the sessions.
-/// If Clew cannot read the lock waits, the impact contains only a note, because the kill can still proceed.
+/// If Clew cannot read the lock waits, the impact contains only a note. The user can still confirm the kill.
 pub(super) async fn estimate_kill_impact(node: &NodeUrl, sessions: &[Session], limits: &ReadLimits) -> KillImpact {
     let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
     let observed = match read_lock_waits(node, limits).await {

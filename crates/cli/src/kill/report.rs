@@ -16,7 +16,7 @@ use crate::output::merge_json_objects;
 /// Maximum number of statement bytes that the preview shows.
 const MAX_STATEMENT_BYTES: usize = 4 << 10;
 
-/// Report on a kill. Formats the preview before the kill and the result afterwards.
+/// Report on a kill: the preview before the kill and the result afterwards.
 #[derive(Debug)]
 pub(super) struct KillReport {
     pub(super) address: String,
@@ -107,7 +107,7 @@ impl KillReport {
         }
     }
 
-    /// Describes the kill in one line for the confirmation prompt.
+    /// Describes the kill in the confirmation prompt, such as `kill 2 sessions on db1:3306`.
     pub(super) fn describe_kill(&self) -> String {
         let what = match (self.kind, self.selected.sessions.len()) {
             (KillTarget::Connection, 1) => "kill 1 session".to_owned(),

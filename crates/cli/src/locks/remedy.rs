@@ -1,4 +1,4 @@
-//! Suggests how to remove the first root blocker. `clew locks` prints the suggestion below the lock tree.
+//! Suggests how to unblock the waiters of the first root blocker. `clew locks` prints this hint below the lock tree.
 
 use anstyle::{Effects, Style};
 use clew_diagnose::terminal::bytes_to_single_line;
@@ -7,7 +7,7 @@ use clew_model::NodeUrl;
 
 use crate::node_url;
 
-/// Renders the command that removes the first root blocker, and the impact of that command.
+/// Renders the command that kills or rolls back the first root blocker, with its impact on waiting sessions.
 /// Returns an empty string if the wait graph has no root blocker.
 pub(super) fn render_root_blocker_hint(graph: &WaitGraph, node: &NodeUrl, colours: bool) -> String {
     let Some(root) = graph.roots.first() else { return String::new() };

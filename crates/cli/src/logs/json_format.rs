@@ -14,9 +14,9 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Initial buffer capacity in bytes. A request's log line fits without reallocation.
+/// Initial capacity of the buffer for a log line, in bytes. It is sufficient for the log line of a request.
 const INITIAL_BUFFER_BYTES: usize = 512;
-/// Prints timestamps with microsecond precision.
+/// Printer for timestamps with microsecond precision.
 const TIMESTAMP_PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
 /// Log format that writes one JSON object per line.

@@ -28,7 +28,7 @@ impl<W: Write> TerminalSanitizer<W> {
     }
 }
 
-/// Returns the length of `bytes` without an incomplete character, line break or escape sequence at the end.
+/// Returns the length of `bytes`, excluding an incomplete character, line break or escape sequence at the end.
 fn complete_prefix_len(bytes: &[u8]) -> usize {
     let tail_start = bytes.len().saturating_sub(MAX_INCOMPLETE_SEQUENCE_BYTES);
     let tail = bytes.get(tail_start..).unwrap_or_default();

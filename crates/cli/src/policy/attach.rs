@@ -40,7 +40,7 @@ pub(super) struct DetachArgs {
     domain_args: DomainArgs,
 }
 
-/// Options that select the grantee of a policy and the project of a role policy.
+/// Options that select the user or group of a policy attachment and, for a role policy, its project.
 #[derive(Debug, Args)]
 struct GranteeArgs {
     /// Name or id of a user
@@ -54,12 +54,12 @@ struct GranteeArgs {
     project: Option<String>,
 }
 
-/// Policy attachment with its policy, grantee and project, as loaded from the store.
+/// Policy, grantee (a user or group) and project of an attachment, as loaded from the store.
 struct ResolvedAttachment {
     policy: NamedPolicy,
     grantee: Grantee,
     project: Option<clew_store::Project>,
-    /// Grantee and project, as described in messages, such as `the group developers`.
+    /// Description of the grantee and project for messages, such as `the group developers`.
     to: String,
 }
 

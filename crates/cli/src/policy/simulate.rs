@@ -200,7 +200,7 @@ fn parse_stored_grant(stored: StoredPolicyGrant) -> Option<Grant> {
     })
 }
 
-/// Returns the reasons for denying the request before any policy is evaluated.
+/// Returns the reasons for which the server denies the request without evaluating any policy, such as a disabled user.
 fn find_denial_reasons(user: &User, project: Option<&Project>) -> Vec<String> {
     let mut denial_reasons = Vec::new();
     if !user.enabled {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::output::{Output, stdout_has_colours, terminal_width};
 
-/// Table columns before the statement column: heading, maximum width and minimum width.
+/// Columns to the left of the statement column, each with its heading, maximum width and minimum width.
 const TABLE_COLUMNS: [(&str, usize, usize); 7] = [
     ("ID", 20, 20),
     ("USER", 24, 8),
@@ -28,7 +28,7 @@ const COLUMN_GAP_WIDTH: usize = 2;
 /// Minimum width of the statement column, if the other columns can be narrowed enough.
 const MIN_STATEMENT_WIDTH: usize = 24;
 
-/// Snapshot row fields that the session table uses.
+/// Fields of a snapshot row that the session table uses.
 #[derive(Deserialize)]
 struct SessionRow {
     session_id: u64,
@@ -115,7 +115,7 @@ fn format_session_row(row: SessionRow, width: usize) -> TableLine {
 }
 
 /// Computes the width of each table column from its widest cell.
-/// If too little width remains for the statement column, narrows the widest of the other columns.
+/// If too little width remains for the statement column, narrows the other columns, starting with the widest.
 fn fit_column_widths(lines: &[TableLine], width: usize) -> [usize; TABLE_COLUMNS.len()] {
     let mut widths = TABLE_COLUMNS.map(|(name, ..)| name.len());
     for line in lines {

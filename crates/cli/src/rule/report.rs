@@ -1,4 +1,4 @@
-//! Formats a report, as text and JSON, on the sessions that kill rules would kill or spare.
+//! Reports, as text or JSON, which sessions the kill rules would kill or spare.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use crate::text_table;
 /// Maximum number of statement characters in the session table.
 const MAX_STATEMENT_CHARS: usize = 60;
 
-/// Report on the sessions that kill rules would kill or spare.
+/// Report on the sessions that the kill rules would kill or spare.
 pub(super) struct RuleReport<'a> {
     rules: &'a [NamedKillRule],
     total: usize,
@@ -111,8 +111,8 @@ impl<'a> RuleReport<'a> {
         (kills, self.spared.iter().filter(|(index, ..)| *index == rule).count())
     }
 
-    /// Returns true if a kill task would also check for non-transactional tables, which a snapshot does not show.
-    /// The check applies if the session's statement changes tables and the rule excludes unsafe kills.
+    /// Returns true if a kill task would also check the storage engines of changed tables (unknown in a snapshot).
+    /// A kill task checks them if the session's statement changes tables and the rule excludes unsafe kills.
     fn depends_on_storage_engine(&self, rule: usize, session: &Session) -> bool {
         let opted_in = self.rules.get(rule).is_some_and(|rule| rule.include_unsafe);
         let changes = |statement| parse_changed_tables(statement, session.database.as_deref()).is_some();

@@ -1,4 +1,4 @@
-//! Parses rules files (TOML).
+//! Parses TOML files with kill rules.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ const RULE_TABLE_NAME: &str = "rule";
 pub(super) struct NamedKillRule {
     pub(super) name: String,
     pub(super) rule: KillRule,
-    /// True if `seconds` is the only criterion, in which case the rule can match any user's sessions.
+    /// True if `seconds` is the only criterion of the rule. Such a rule can match sessions of any user.
     pub(super) is_duration_only: bool,
     /// True if the rule also kills sessions when the kill can damage a non-transactional table.
     pub(super) include_unsafe: bool,

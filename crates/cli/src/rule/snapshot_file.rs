@@ -8,7 +8,7 @@ use serde::Deserialize;
 const REQUIRED_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
 const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
-/// The formula guard adds a leading quote to cells that start with one of these bytes.
+/// If a CSV cell starts with one of these bytes, the formula guard adds a leading quote to the cell.
 const FORMULA_PREFIX_BYTES: &[u8] = b"=+-@\t\r";
 
 /// Parses the sessions in a snapshot file. Error messages include the line number.
@@ -110,8 +110,8 @@ fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_COLUM
     Ok(Some(positions))
 }
 
-/// Returns the line number at which the CSV record at a byte offset starts.
-/// The line number from the CSV reader is not used, because it is off by one after CRLF.
+/// Returns the number of the line in which the CSV record at a byte offset starts.
+/// The line number from the CSV reader is not used, because it is off by one after a CRLF line break.
 fn line_number_at(bytes: &[u8], offset: u64) -> usize {
     let offset = usize::try_from(offset).unwrap_or(usize::MAX);
     let (before, after) = bytes.split_at_checked(offset).unwrap_or((bytes, &[]));
@@ -143,7 +143,7 @@ fn parse_csv_record(
     })
 }
 
-/// Removes the leading quote that the formula guard added to a cell.
+/// Removes the leading quote that the formula guard added to a CSV cell.
 /// A statement that originally started with `'=` also loses its quote, because both cases look the same in the file.
 fn strip_formula_guard(cell: &[u8]) -> Vec<u8> {
     match cell {

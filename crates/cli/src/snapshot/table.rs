@@ -9,10 +9,10 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 
 use crate::output::{Output, stdout_has_colours};
 
-/// A table column: snapshot column key, heading, and true if the column contains numbers.
+/// Table column: key of the snapshot column, heading, and true if the column contains numbers.
 type TableColumn = (&'static str, &'static str, bool);
 
-/// Columns of every table, except the statement column.
+/// Columns that every snapshot table contains, except the statement column.
 const TABLE_COLUMNS: [TableColumn; 10] = [
     ("session_id", "ID", true),
     ("user", "USER", false),
@@ -25,7 +25,7 @@ const TABLE_COLUMNS: [TableColumn; 10] = [
     ("transaction_lock_wait_time", "WAIT", true),
     ("rows_locked_by_transactions", "LOCKED", true),
 ];
-/// Additional columns of a detailed table.
+/// Additional columns of a detailed snapshot table.
 const DETAIL_TABLE_COLUMNS: [TableColumn; 5] = [
     ("program_name", "PROGRAM", false),
     ("blocker_id", "BLOCKER", true),
@@ -33,7 +33,7 @@ const DETAIL_TABLE_COLUMNS: [TableColumn; 5] = [
     ("waits_for", "WAITS FOR", false),
     (DIGEST_COLUMN_KEY, "DIGEST", false),
 ];
-/// The statement column, which is the last column and fills the remaining terminal width.
+/// Statement column. It is the last column and fills the remaining terminal width.
 const STATEMENT_COLUMN: TableColumn = (STATEMENT_COLUMN_KEY, "STATEMENT", false);
 /// Key of the statement column.
 const STATEMENT_COLUMN_KEY: &str = "sql_statement";
