@@ -1,4 +1,4 @@
-//! Creates a release's fixture database for the upgrade tests, with rows in every table.
+//! Creates a release's fixture database, which the upgrade tests use. Every table of the database contains rows.
 //!
 //! ```sh
 //! CLEW_MASTER_KEY=0707… cargo run -p clew-store --example fixture_database -- FOLDER [postgres://…]

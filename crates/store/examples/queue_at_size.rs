@@ -1,7 +1,7 @@
 //! Measures how long the task queue's SQL statements take on tables with 1,000 and 1,000,000 tasks.
 //! `cargo xtask bench` runs this example.
 //!
-//! Each output line contains an operation name and the durations in seconds on the large and on the small table.
+//! Each output line contains an operation's name and its durations in seconds on the large and the small table.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 
@@ -87,7 +87,8 @@ impl BenchQueue {
         Self { store, tasks, last_read: 0, _folder: folder, _server: server }
     }
 
-    /// Measures the duration of a claim. Completes each claimed task to keep the number of running tasks constant.
+    /// Measures how long it takes to claim a task.
+    /// Completes each claimed task to keep the number of running tasks constant.
     async fn measure_claim(&mut self) -> Duration {
         let mut elapsed = Duration::ZERO;
         for _ in 0..CLAIMS_PER_RUN {

@@ -20,7 +20,7 @@ pub struct AuditRecord {
     pub link: String,
 }
 
-/// Sequence number and MAC of the newest audit row at the time of the checkpoint.
+/// Sequence number and MAC of the newest audit row at the time when the checkpoint was created.
 /// With a checkpoint stored outside Clew, [`crate::Store::verify_audit`] detects a later truncation of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,7 +71,7 @@ pub struct AuditVerification {
     pub newest: String,
     /// Detected integrity problems, up to [`AuditVerification::MAX_PROBLEMS`].
     pub problems: Vec<AuditProblem>,
-    /// Number of detected problems beyond [`AuditVerification::MAX_PROBLEMS`], which `problems` omits.
+    /// Number of detected problems that `problems` omits because it lists at most [`AuditVerification::MAX_PROBLEMS`].
     pub more_problems: u64,
 }
 
@@ -98,7 +98,7 @@ pub struct AuditProblem {
 /// Type of an integrity problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditProblemKind {
-    /// The audit row was modified or inserted outside Clew.
+    /// The audit row was modified or inserted by something other than Clew.
     Changed,
     /// All audit rows from `position` to `through` (inclusive) are missing.
     Missing {
@@ -115,13 +115,13 @@ pub enum AuditProblemKind {
         /// Sequence number of the last existing audit row, or `None` if the audit log is empty.
         last: Option<i64>,
     },
-    /// The row is authentic but does not follow the previous row, for example because two database copies were mixed.
+    /// The row is authentic but does not follow the previous row, for example because rows of two databases were mixed.
     OutOfOrder,
-    /// The head record was tampered with before Clew appended this audit row, so earlier rows may be missing.
+    /// The record of the newest row was tampered with before Clew appended this row, so earlier rows may be missing.
     AfterChangedHead,
-    /// The head record was tampered with, so the newest audit rows may be missing.
+    /// The record of the newest row was tampered with, so the newest rows may be missing from the audit log.
     HeadChanged,
-    /// The checkpoint record was tampered with, so the oldest audit rows may be missing.
+    /// The record of the oldest row was tampered with, so the oldest rows may be missing from the audit log.
     CheckpointChanged,
     /// The audit row recorded in a checkpoint is missing because the end of the audit log was truncated.
     RecordedRowMissing {

@@ -52,7 +52,7 @@ struct RecordedAddress {
 const ADDRESS_CACHE_VERSION: i64 = 0;
 
 impl Caches {
-    /// Returns a user's client address in text form if this process recorded it after `since`, in Unix seconds.
+    /// Returns a user's client address as text if this process recorded it after `since`, a Unix timestamp in seconds.
     pub(crate) fn find_address_recorded_since(&self, user: &UserId, address: IpAddr, since: i64) -> Option<Arc<str>> {
         let recorded = self.addresses.get(ADDRESS_CACHE_VERSION, &(user.clone(), address));
         recorded.filter(|address| address.recorded_at > since).map(|address| address.text)

@@ -21,7 +21,7 @@ pub struct AccessKey {
     pub enabled: bool,
     /// Validity of a temporary access key, or `None` for a permanent access key.
     pub temporary: Option<TemporaryKeyValidity>,
-    /// Time of the last recorded use, as a Unix timestamp in seconds. Clones share the timestamp.
+    /// Time of the access key's last recorded use, as a Unix timestamp in seconds. Clones share the timestamp.
     pub(crate) last_recorded_use: Arc<AtomicI64>,
 }
 
@@ -47,7 +47,7 @@ pub struct AccessKeyRecord {
     pub enabled: bool,
     /// Creation time.
     pub created_at: i64,
-    /// Time of the last use, accurate to one minute.
+    /// Time when the access key was last used, accurate to one minute.
     pub last_used_at: Option<i64>,
 }
 
@@ -83,7 +83,7 @@ pub enum IssuingCredential {
 /// Origin of a token. Only console tokens can be exchanged for a token that is scoped to another project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenOrigin {
-    /// The token was issued by `POST /v3/auth/tokens` and is only valid for its own scope.
+    /// The token was issued by `POST /v3/auth/tokens` and cannot be exchanged for a token with another scope.
     Api,
     /// The token belongs to a web console session and can be exchanged for a token that is scoped to another project.
     Console,

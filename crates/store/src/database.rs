@@ -1,7 +1,7 @@
 //! Database abstraction over SQLite and PostgreSQL.
 //!
 //! Most SQL statements use numbered parameters such as `$1` and work in both SQLite and PostgreSQL.
-//! Differences between the two are handled by methods of [`Database`] and by the `sqlite` and `postgres` modules.
+//! Methods of [`Database`] and the `sqlite` and `postgres` modules handle the differences between the two databases.
 
 mod change_detector;
 mod data_version;
@@ -41,7 +41,8 @@ pub(crate) enum Transaction {
 }
 
 impl Database {
-    /// Creates a SQLite database in an empty file. Does not use write-ahead logging, so that the file can be renamed.
+    /// Creates a SQLite database in an empty file.
+    /// Does not use write-ahead logging, so that the caller can rename the database without renaming WAL files.
     pub(crate) async fn create_sqlite(file: &Path) -> Result<Self, StoreError> {
         Ok(Self::Sqlite(sqlite::create_database(file).await?))
     }
@@ -91,7 +92,7 @@ impl Database {
     }
 
     /// Returns true if the database can be used by processes on other machines.
-    /// A lock file in the data directory cannot exclude other machines from a shared database.
+    /// A lock file in the data directory cannot prevent other machines from using a shared database.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))
     }

@@ -18,7 +18,8 @@ pub(crate) struct DerivedKeys {
     pub(crate) failures: MasterKey,
     /// Key for signing links that grant access without credentials.
     pub(crate) links: MasterKey,
-    /// Key for deriving the marker that identifies Clew's sessions. Other users of monitored servers can see it.
+    /// Key for deriving the marker that identifies Clew's sessions.
+    /// Other users of the monitored servers can see this marker.
     pub(crate) sessions: MasterKey,
     /// Identifier of the master key. It does not reveal the key itself.
     pub(crate) id: [u8; 32],

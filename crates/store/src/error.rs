@@ -101,7 +101,7 @@ pub enum StoreError {
         /// Description of the secret.
         what: String,
     },
-    /// An encrypted secret was changed or moved outside Clew.
+    /// Something other than Clew modified an encrypted secret or moved it to another row.
     #[error("the encrypted {what} was changed outside of Clew; enter the secret again")]
     Unseal {
         /// Description of the secret.

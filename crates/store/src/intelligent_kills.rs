@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clew_model::{InstanceId, NodeId, Origin, ProjectId, TaskStatus};
 
-/// Id of an intelligent kill: the request time as a Unix timestamp in milliseconds, but at least the last id plus one.
+/// Id of an intelligent kill: its request time as a Unix timestamp in milliseconds, or the last id plus one if higher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntelligentKillId(pub(crate) i64);
 

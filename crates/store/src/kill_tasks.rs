@@ -14,7 +14,7 @@ pub struct NewKillTask {
     pub masked: bool,
     /// Task duration, or `None` if the task does not expire.
     pub duration: Option<Duration>,
-    /// Details for the audit event, with statement templates instead of statements.
+    /// Details of the kill task for the audit event, with statement templates instead of statements.
     pub audit_detail: Value,
 }
 
@@ -44,7 +44,7 @@ impl KillTaskState {
 /// Stored kill task. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillTask {
-    /// Unique id: the creation time as a Unix timestamp in milliseconds, but at least the last id plus one.
+    /// Unique id: the task's creation time as a Unix timestamp in milliseconds, or the last id plus one if higher.
     pub id: i64,
     /// Instance on which sessions are killed.
     pub instance_id: InstanceId,

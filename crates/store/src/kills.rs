@@ -45,7 +45,7 @@ pub enum RecordedKillOutcome {
     Ending,
     /// The session terminated before the kill was sent.
     AlreadyGone,
-    /// Clew rejected the kill because the session is protected.
+    /// Clew rejected the kill because the session is protected from kills.
     Refused,
     /// The kill failed because the server was unreachable or rejected the request.
     Failed,

@@ -2,7 +2,7 @@
 //!
 //! The data directory contains the SQLite database `clew.db`, the `results/` directory and the `master.key` file.
 //! Collection results can be stored on S3 instead of in `results/`.
-//! Several processes can open a data directory, but only one can run a server on it (see [`Store::lock_for_serving`]).
+//! Several processes can open a data directory, but only one of them can be a server (see [`Store::lock_for_serving`]).
 //! A PostgreSQL database can replace `clew.db`, and several data directories can share it (see [`StoreLocation`]).
 //!
 //! The `clew-iam` crate authorizes requests, `clew-worker` schedules tasks, and `clew-mysql` collects sessions.

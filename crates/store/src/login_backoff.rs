@@ -36,7 +36,7 @@ pub struct LoginBackoff {
 pub enum LoginPermit {
     /// The login may be attempted now.
     Granted {
-        /// Number of previously refused logins, which callers pass to [`crate::Store::record_login_refusal`].
+        /// Number of earlier refused logins. Callers pass this number to [`crate::Store::record_login_refusal`].
         refusals: u32,
     },
     /// The backoff has not ended yet.

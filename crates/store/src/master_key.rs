@@ -108,7 +108,7 @@ pub(crate) fn load_or_create_next_master_key(file: &Path) -> Result<MasterKey, S
 }
 
 /// Replaces the current key file with the next key file.
-/// Keeps the current key file under another name because existing backups still need the key.
+/// Keeps the old key file under another name because restoring an existing backup requires the old key.
 /// Does nothing if the master key is set in an environment variable.
 pub(crate) fn activate_next_master_key(file: &Path) -> Result<(), StoreError> {
     let next = next_master_key_path(file);

@@ -31,7 +31,7 @@ pub struct CopiedTable {
     pub name: &'static str,
     /// Number of rows.
     pub rows: u64,
-    /// Hexadecimal hash of all rows, independent of row order. The string is empty in a preview.
+    /// Hexadecimal hash of all copied rows, independent of their order. The string is empty in a preview.
     pub digest: String,
 }
 

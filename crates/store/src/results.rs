@@ -42,7 +42,7 @@ impl ResultStore {
         S3::connect(settings).await.map(|s3| Self(ResultBackend::S3(s3)))
     }
 
-    /// Returns true if the store can write results. Does not write a result to check this.
+    /// Returns true if results can be written. This check does not write a result.
     /// Returns false if S3 rejects requests because this machine's clock is wrong.
     pub async fn is_writable(&self) -> bool {
         match &self.0 {
@@ -126,7 +126,7 @@ async fn run_blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(move || work(&files)).await.map_err(|_| StoreError::Stopped)?
 }
 
-/// Returns true if the result name is valid. A valid name cannot refer to a path outside the directory or S3 prefix.
+/// Returns true if the result name is valid. A valid name never refers to a path outside the result location.
 fn is_valid_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
 }

@@ -1,6 +1,6 @@
 //! Rotates the master key: re-encrypts all secrets and replaces the derived keys.
 //!
-//! A rotation cannot change the key file and the database in one atomic step.
+//! A master key rotation cannot change the key file and the database in one atomic step.
 //! First, the rotation writes the next key to a second key file.
 //! Then, one transaction re-encrypts all secrets with the next key.
 //! Finally, the next key file replaces the current key file.
@@ -22,7 +22,7 @@ use crate::store::Store;
 pub struct RotationSummary {
     /// Number of secrets that were re-encrypted with the next key.
     pub sealed: u64,
-    /// Number of secrets that could not be decrypted because they were changed outside Clew.
+    /// Number of secrets that could not be decrypted because something other than Clew changed them.
     pub damaged: u64,
 }
 
@@ -41,7 +41,7 @@ impl Store {
     ///
     /// Fails if a server is using the data directory.
     /// Other processes that share the database continue to run with the previous master key.
-    /// Claims and key-dependent writes with the previous master key fail with [`StoreError::MasterKeyRotated`].
+    /// In these processes, claims and writes that use the master key fail with [`StoreError::MasterKeyRotated`].
     pub async fn rotate_master_key(
         by: &Origin,
         location: impl Into<StoreLocation>,

@@ -47,7 +47,8 @@ pub(crate) struct SqliteDatabase {
     pub(crate) pool: SqlitePool,
 }
 
-/// Creates a database in an empty file. Does not use write-ahead logging, so that the file can be renamed.
+/// Creates a database in an empty file.
+/// Does not use write-ahead logging, so that the caller can rename the database without renaming WAL files.
 pub(crate) async fn create_database(file: &Path) -> Result<SqliteDatabase, StoreError> {
     connect_and_migrate(connect_options(file).journal_mode(SqliteJournalMode::Delete)).await
 }

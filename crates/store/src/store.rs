@@ -76,7 +76,7 @@ pub struct Store {
 pub(crate) const REGION_SETTING: &str = "region";
 
 impl Store {
-    /// Initialises a store with a domain, a project and an administrator and then opens it.
+    /// Initialises a store with a domain, a project and an administrator and then opens the store.
     /// The first row of the audit log records the initialisation and its origin `by`.
     ///
     /// Fails with [`StoreError::AlreadyInitialised`] without making changes if the store is already initialised.

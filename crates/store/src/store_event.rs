@@ -12,7 +12,7 @@ pub enum StoreEvent {
     /// An intelligent kill was queued.
     IntelligentKillQueued,
     /// The `LISTEN` connection is established.
-    /// The receiver must poll the store once, because earlier notifications may be lost.
+    /// The receiver must poll the store once, because earlier notifications may have been lost.
     Connected,
     /// The `LISTEN` connection is lost. Notifications may be lost until [`StoreEvent::Connected`].
     Disconnected,

@@ -70,7 +70,7 @@ pub struct ClaimRequest {
 pub struct ClaimedTasks {
     /// Tasks that the worker has claimed.
     pub tasks: Vec<ClaimedTask>,
-    /// Failures of tasks whose stored data was invalid.
+    /// Failures reported for tasks whose stored data was invalid.
     pub damaged: Vec<Failure>,
 }
 

@@ -13,7 +13,7 @@ use crate::error::StoreError;
 
 /// Mask for the permission bits of group and others.
 const NON_OWNER_PERMISSION_MASK: u32 = 0o077;
-/// Sticky bit, which is set on shared directories such as `/tmp`.
+/// File mode bit that is set on shared directories such as `/tmp`.
 const STICKY_BIT: u32 = 0o1000;
 /// Name prefixes of the expected entries in a data directory: Clew's files and directories, and `lost+found`.
 const EXPECTED_ENTRY_PREFIXES: [&str; 6] = ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];

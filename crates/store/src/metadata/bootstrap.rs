@@ -21,7 +21,7 @@ pub(super) const CANARY_ASSOCIATED_DATA: AssociatedData<'static> =
 
 /// Plaintext of the encrypted constant in a database with an audit log.
 /// Only a process with the master key can encrypt this plaintext.
-/// If a database stores this plaintext in encrypted form but has no audit log, the audit log was tampered with.
+/// If a database contains this plaintext in encrypted form but has no audit log, its audit log was removed.
 /// Clew versions without an audit log encrypt the string `canary` instead.
 pub(super) const CANARY_WITH_AUDIT_LOG: &str = "canary, audited";
 

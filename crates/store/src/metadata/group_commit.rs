@@ -172,7 +172,7 @@ enum BatchError {
     Write(usize, StoreError),
     /// Appending to the audit log failed.
     Events(StoreError),
-    /// The shared transaction could not begin or commit.
+    /// The `BEGIN` or `COMMIT` of the shared transaction failed.
     Transaction(StoreError),
 }
 

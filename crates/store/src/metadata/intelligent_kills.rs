@@ -1,6 +1,6 @@
 //! Queue of intelligent kills (see `docs/decisions/0011-intelligent-kill.md`).
-//! Unlike a collection, an intelligent kill is never retried.
-//! The sessions are selected when the intelligent kill runs, so a retry might kill sessions that were not intended.
+//! Unlike a collection task, an intelligent kill is never retried.
+//! The sessions are selected when the intelligent kill runs, so a retry might select and kill additional sessions.
 
 use std::time::Duration;
 
@@ -103,7 +103,7 @@ impl Store {
         self.record_intelligent_kill_completion(id, TaskStatus::Running, reason, Some(victims)).await
     }
 
-    /// Marks queued intelligent kills older than `max_age` and running ones with an expired lease as failed.
+    /// Marks an intelligent kill as failed if it is still queued after `max_age` or if its lease has expired.
     /// Returns the intelligent kills that this call marked as failed, with their previous status.
     pub async fn fail_stale_intelligent_kills(&self, max_age: Duration) -> Result<Vec<IntelligentKill>, StoreError> {
         const EXPIRED_IN_QUEUE_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \

@@ -1,4 +1,4 @@
-//! Queries for kill tasks and for enabling them per instance. The file `leases.rs` contains the workers' queries.
+//! Queries that manage kill tasks and enable them per instance. The workers' queries are in `kill_tasks/leases.rs`.
 
 mod leases;
 

@@ -20,7 +20,7 @@ use crate::store::Store;
 const MAX_CONSECUTIVE_FAILURES: i64 = 5;
 /// Lockout duration in seconds, and the maximum time between two failures that count as consecutive.
 const LOCKOUT_SECONDS: i64 = 5 * 60;
-/// Time in seconds after which a reserved attempt without an outcome counts as failed.
+/// Time in seconds after which a reserved attempt is no longer considered to be in progress.
 const RESERVATION_TTL_SECONDS: i64 = 30;
 
 /// Maximum number of stored client addresses per user.
@@ -36,7 +36,7 @@ const ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 pub enum AuthAttemptReservation {
     /// The attempt is reserved and counts as failed until [`Store::clear_auth_failures`] is called.
     Granted,
-    /// Concurrent authentication attempts have reserved all attempts that remain before a lockout.
+    /// Concurrent authentication attempts have reserved all attempts that are left before a lockout.
     Busy,
     /// Authentication is locked out.
     Locked,
@@ -93,7 +93,7 @@ impl Store {
     }
 
     /// Records a failed authentication attempt that was not reserved. Fast credential checks need no reservation.
-    /// The fifth consecutive failure triggers a lockout.
+    /// The fifth consecutive authentication failure triggers a lockout.
     /// Returns the end of the lockout as a Unix timestamp in seconds, or `None` if there is no lockout.
     pub async fn record_auth_failure(&self, subject: &str) -> Result<Option<i64>, StoreError> {
         self.increment_failure_count(subject, 1).await

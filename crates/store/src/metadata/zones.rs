@@ -49,14 +49,14 @@ impl Store {
         .await
     }
 
-    /// Removes a stopped worker's database row.
+    /// Removes the database row of a worker that has stopped.
     pub async fn remove_worker(&self, name: &str) -> Result<(), StoreError> {
         let removed = query("DELETE FROM workers WHERE name = $1").bind(name).execute(&self.database).await;
         removed.map(drop).map_err(StoreError::database_error("remove a worker"))
     }
 
-    /// Marks collections as failed if they have been queued for longer than `after` in zones without active workers.
-    /// Returns the number of failed collections.
+    /// Marks collection tasks as failed if they were queued for longer than `after` in zones without active workers.
+    /// Returns the number of collection tasks that this call marked as failed.
     pub async fn fail_tasks_without_workers(&self, after: Duration) -> Result<u64, StoreError> {
         let now = self.clock.unix_millis();
         let unserved: Vec<_> = self.list_zones().await?.into_iter().filter(ZoneState::lacks_workers).collect();

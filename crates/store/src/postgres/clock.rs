@@ -1,4 +1,4 @@
-//! Database server clock, which all processes that share the database use.
+//! Clock of the database server, used by all processes that share the database.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;

@@ -204,7 +204,7 @@ impl S3 {
         verified.insert((name.to_owned(), tag.to_owned()));
     }
 
-    /// Returns the name of an object from its key, or `None` if Clew did not create the object.
+    /// Parses an S3 object key into the object's name. Returns `None` if Clew did not create the object.
     fn parse_clew_object_name<'a>(&self, key: &'a Path) -> Option<&'a str> {
         let name = key.filename()?;
         let is_ours = name.starts_with(TEMPORARY_OBJECT_PREFIX)

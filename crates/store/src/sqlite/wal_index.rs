@@ -2,7 +2,7 @@
 //!
 //! SQLite itself uses this header to detect commits by other connections.
 //! See "The WAL-Index Header" in <https://sqlite.org/walformat.html>.
-//! The header contains a transaction counter, salts and checksums, so a commit never restores a previous header.
+//! The header contains a transaction counter, salts and checksums, so a commit never produces an earlier header again.
 //! Reading the header takes one system call and no lock.
 
 use std::fs::File;
@@ -18,7 +18,7 @@ const FORMAT_VERSION_PREFIX: [u8; 4] = 3_007_000_u32.to_ne_bytes();
 /// Bytes of a complete header.
 pub(crate) type WalHeader = [u8; WAL_INDEX_HEADER_LEN];
 
-/// WAL index file of an open database. SQLite removes it when the last connection is closed.
+/// WAL index file of an open database. SQLite removes the file when the last connection is closed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WalIndex(&'static File);
 

@@ -12,7 +12,7 @@ use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Placeholder for the previous row's MAC in the first row appended after the head record was tampered with.
+/// Placeholder for the previous row's MAC in the first audit row appended after the head record was tampered with.
 /// Only a process with the MAC key can create a valid audit row with this placeholder.
 pub(super) const TAMPERED_HEAD_MAC: [u8; 32] = [0xff; 32];
 

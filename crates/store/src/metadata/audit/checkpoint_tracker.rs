@@ -33,7 +33,7 @@ struct TrackerState {
 
 impl CheckpointTracker {
     /// Records the newest audit row after a commit.
-    /// The caller has already checked that the previously recorded audit row still exists.
+    /// Callers must first check that the previously recorded audit row still exists.
     /// Ignores rows older than the recorded row because concurrent commits can be recorded in any order.
     pub(crate) fn record_newest_row(&self, newest: AuditCheckpoint) {
         let mut state = self.lock_state();
@@ -114,7 +114,7 @@ pub(super) async fn verify_checkpoints<'a>(
 }
 
 /// Checks that the audit log contains the row recorded in a checkpoint.
-/// Does not report rows that retention removed, because the checkpoint record proves their removal.
+/// Ignores rows that `prune_audit_log` removed, because the checkpoint record accounts for their removal.
 async fn verify_checkpoint(
     transaction: &mut Transaction,
     key: &MasterKey,

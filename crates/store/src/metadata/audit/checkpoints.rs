@@ -22,7 +22,7 @@ impl Store {
         Ok(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at: self.clock.unix_millis() })
     }
 
-    /// Checks that the audit log contains the last recorded row, then records the newest row.
+    /// Checks that the audit log contains the last row recorded by this process, then records the newest row.
     /// Returns the oldest lost audit rows that were not acknowledged with [`Store::acknowledge_lost_audit_rows`].
     /// [`Store::verify_audit`] also reports the lost audit rows until the process terminates.
     pub async fn detect_audit_truncation(&self) -> Result<Option<AuditProblem>, StoreError> {

@@ -37,7 +37,7 @@ pub(crate) struct AuditMacKeys {
 
 impl AuditMacKeys {
     /// Reads the MAC keys.
-    /// Omits the previous MAC keys if they cannot be decrypted, so that their audit rows fail verification.
+    /// Omits the previous MAC keys if they cannot be decrypted, so that audit rows with these keys fail verification.
     pub(crate) async fn load_audit_mac_keys(
         transaction: &mut Transaction,
         sealer: &Sealer,
@@ -68,7 +68,7 @@ impl AuditMacKeys {
         &self.current
     }
 
-    /// Stores the previous keys in encrypted form.
+    /// Stores the previous MAC keys in encrypted form.
     pub(crate) async fn save_previous_mac_keys(
         &self,
         transaction: &mut Transaction,
@@ -86,7 +86,7 @@ impl AuditMacKeys {
 }
 
 /// Replaces the current MAC key and authenticates the head and checkpoint records with the new MAC key.
-/// Existing audit rows keep their MACs from the previous MAC key.
+/// Existing audit rows keep the MACs that were computed with the previous MAC key.
 /// Leaves a tampered head or checkpoint record unchanged so that verification still detects the tampering.
 pub(crate) async fn rotate_chain_mac_key(
     transaction: &mut Transaction,

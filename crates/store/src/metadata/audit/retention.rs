@@ -65,7 +65,7 @@ impl Store {
     }
 }
 
-/// Returns the last row of the next batch to remove, which is never the newest row in the audit log.
+/// Returns the last row of the next batch to remove. Never returns the newest row of the audit log.
 async fn find_last_removable_row(
     transaction: &mut Transaction,
     before: i64,

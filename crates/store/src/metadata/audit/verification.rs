@@ -16,7 +16,7 @@ const PAGE_SIZE: u32 = 500;
 
 impl Store {
     /// Verifies the entire audit log in one database snapshot with constant memory use.
-    /// Also checks that the audit log contains the rows recorded in the given checkpoints and in in-memory checkpoints.
+    /// Also checks that the audit log contains the rows recorded in the given checkpoints and by this process.
     /// Without checkpoints, a truncation can remain undetected, because the remaining audit chain is still valid.
     pub async fn verify_audit(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.check_master_key_id().await?;
@@ -119,8 +119,8 @@ impl ChainVerifier {
         self.previous_is_authentic = authentic;
     }
 
-    /// Returns true if `seq` is valid: a sequence number must be higher than that of the previous audit row.
-    /// A sequence number beyond the head record is valid only for an authentic audit row.
+    /// Returns true if the sequence number of an audit row is higher than that of the previous row.
+    /// Returns false if the row is not authentic and its sequence number is higher than that in the head record.
     fn is_valid_seq(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
             && (authentic || self.head.is_none_or(|head| seq <= head.seq))
@@ -145,7 +145,7 @@ impl ChainVerifier {
         true
     }
 
-    /// Reports a tampered checkpoint record, which is always the first problem, at the position of the oldest row.
+    /// Sets the position of the first problem, if any, to the oldest row. This problem is a tampered checkpoint record.
     fn set_first_problem_position(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;

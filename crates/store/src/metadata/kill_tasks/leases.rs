@@ -1,4 +1,4 @@
-//! Queries for the leases that assign an instance's kill tasks to a worker. Leases expire by the clock of the store.
+//! Queries for the leases that assign an instance's kill tasks to a worker. The store's clock determines their expiry.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -96,7 +96,7 @@ impl Store {
         Ok(())
     }
 
-    /// Ends all kill task leases. The serving lock guarantees that no other server uses the data directory.
+    /// Releases all kill task leases. The serving lock proves that no other server holds leases in the data directory.
     /// Does nothing if the database is shared, because workers on other machines may hold leases.
     pub async fn release_all_kill_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         if self.database.is_shared() {

@@ -54,7 +54,7 @@ pub(super) const HAS_CLAIMABLE_TASK_SQL: &str = "SELECT EXISTS (SELECT 1 FROM ta
      (SELECT value FROM settings WHERE name = 'master_key_id')";
 
 /// Marks a task with invalid stored data as failed so that no worker claims the task again.
-/// Replaces the stored selection, which may be the invalid value, with the default selection.
+/// Replaces the task's stored session selection with the default because the stored selection may be invalid.
 const FAIL_CORRUPT_TASK_SQL: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
          ended_at = $5, lease_until = NULL WHERE rowid = $1";
 

@@ -1,4 +1,4 @@
-//! Reads the S3 server's clock, which sets the object timestamps and might differ from the local clock.
+//! Reads the S3 server's clock, which S3 uses for object timestamps. This clock may differ from the local clock.
 
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 

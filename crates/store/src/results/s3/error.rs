@@ -1,4 +1,4 @@
-//! Converts S3 errors to [`StoreError`] and adds the cause and a hint.
+//! Converts S3 errors to [`StoreError`] and adds a hint.
 
 use std::error::Error;
 
@@ -62,7 +62,7 @@ pub(super) fn is_connection_lost(error: &object_store::Error) -> bool {
 }
 
 /// Returns the cause of an S3 error and a hint for the user.
-/// If S3 returned an XML error body, the cause contains its code and message.
+/// If S3 returned an XML error body, the cause contains the error code and message from this body.
 fn describe_s3_error(error: &(dyn Error + 'static)) -> (String, &'static str) {
     let text = error.to_string();
     let message = extract_s3_message(&text);
