@@ -63,7 +63,7 @@ pub enum Grantee {
 pub struct Attachment {
     /// The policy.
     pub policy: PolicyRef,
-    /// User or group of the attachment.
+    /// User or group that the policy is attached to.
     pub grantee: Grantee,
     /// Project in which the policy applies, or `None` for all projects.
     pub project: Option<ProjectId>,
@@ -91,7 +91,7 @@ impl StoredPolicyGrant {
     }
 }
 
-/// Policy of a grant.
+/// Policy that applies to a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredPolicy {
     /// Custom policy in the domain.
