@@ -7,7 +7,7 @@ use crate::postgres::PostgresUrl;
 /// Location of a store: the data directory and, optionally, a PostgreSQL database for the metadata.
 #[derive(Debug, Clone)]
 pub struct StoreLocation {
-    /// Data directory, which contains the master key and, unless they are stored on S3, the results.
+    /// Data directory, which contains the master key and, unless S3 is used, the collection results.
     pub data_dir: PathBuf,
     /// PostgreSQL database for the metadata, or `None` for SQLite in the data directory.
     pub metadata_url: Option<PostgresUrl>,

@@ -148,7 +148,7 @@ impl<'q, T> Statement<'q, T> {
 
 /// Database-specific conversion of statement parameters.
 trait Dialect: sqlx::Database {
-    /// Replaces characters that the database cannot store in a text parameter.
+    /// Replaces the characters of a text parameter that the database cannot store.
     fn to_storable_text(text: String) -> String;
 }
 
