@@ -84,8 +84,8 @@ impl Socket {
 #[derive(Debug)]
 pub(crate) struct Client {
     packets: PacketStream,
-    /// Connection id from the handshake packet. A proxy sends its own connection id here, not the server's.
-    /// For this reason, Clew never uses this id to kill a session.
+    /// Connection id from the handshake packet. Behind a proxy, it is the proxy's connection id, not the server's.
+    /// Clew never kills a session by this id, because the id may come from a proxy.
     pub(crate) handshake_connection_id: u32,
     /// Connection tag, which identifies the connection in the process list. Sent in a comment before each statement.
     tag: String,
@@ -93,7 +93,7 @@ pub(crate) struct Client {
 }
 
 /// Set while a statement is in flight: from sending the statement until the complete result set has been read.
-/// The client shares this flag with its `KillOnDropGuard`.
+/// The client shares its in-flight flag with its `KillOnDropGuard`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct InFlightFlag(Arc<AtomicBool>);
 
@@ -184,7 +184,7 @@ impl Client {
         ResultSetRows::open_result_set(&mut self.packets, &self.in_flight, max_row).await
     }
 
-    /// Runs a statement and returns all rows. Fails if the result set exceeds the buffer limits.
+    /// Runs a statement and returns all rows. Fails if the result set exceeds the limits for buffered result sets.
     pub(crate) async fn query_all<T: FromRow>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
         let mut converted = Vec::new();
         self.query_each_row(statement, |row| converted.push(row)).await?;
@@ -192,7 +192,7 @@ impl Client {
     }
 
     /// Runs a statement and calls `consume` for each row.
-    /// Fails if the result set exceeds the buffer limits.
+    /// Fails if the result set exceeds the limits for buffered result sets.
     pub(crate) async fn query_each_row<T: FromRow>(
         &mut self,
         statement: &str,

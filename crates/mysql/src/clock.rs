@@ -1,13 +1,13 @@
 //! Reads a server's clock in local time and in UTC, and detects clock steps (sudden clock changes).
 //!
 //! InnoDB reports transaction start times in the server's local time.
-//! If the UTC offset has not changed since a transaction started, its age is the difference between two local times.
+//! If the UTC offset has not changed since a transaction started, its age is the local time minus its start time.
 //! If the UTC offset may have changed, Clew has the server convert the local times to UTC.
-//! When daylight saving time ends, some local times occur twice, so each corresponds to two UTC timestamps.
+//! When daylight saving time ends, some local times occur twice. Each of them corresponds to two UTC timestamps.
 //!
 //! A clock step shifts every age that the server computes from its wall clock.
 //! [`ClockHistory`] detects clock steps by comparing the server's clock with the local monotonic clock.
-//! After a clock step, it corrects the ages of sessions and transactions that started before the step.
+//! After a clock step, [`ClockHistory`] corrects the ages of sessions and transactions that started before the step.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -41,7 +41,7 @@ pub struct ClockReading {
     utc: f64,
     /// True if the server's UTC offset was the same one day before this clock reading.
     uniform: bool,
-    /// Local monotonic time of the reading: halfway between sending the query and receiving the response.
+    /// Local monotonic time halfway between sending the clock query and receiving the response.
     at: Instant,
     /// Half of the clock query's round-trip time, in seconds.
     uncertainty: f64,
@@ -54,7 +54,7 @@ impl ClockReading {
     }
 }
 
-/// Row of [`statements::SERVER_CLOCK_QUERY`]: local time, Unix timestamp, and 1 if the last day had 86,400 seconds.
+/// Row of [`statements::SERVER_CLOCK_QUERY`]: local time, Unix timestamp, and 1 if the last day was 86,400 s long.
 type ClockRow = (String, u64, Option<i64>);
 
 /// Reads the server's clock. Returns `None` if the server does not report a valid time.
@@ -115,7 +115,7 @@ pub(crate) async fn compute_local_time_ages(
 }
 
 /// Parses a converted local time in the format `seconds,before,after`: a Unix timestamp and two flags.
-/// `before` is 1 if the same local time also occurred one hour earlier, and `after` if it occurred one hour later.
+/// `before` is 1 if the same local time also occurred one hour earlier; `after` is 1 if it occurred one hour later.
 fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
     let mut parts = conversion.split(',');
     let utc: f64 = parts.next()?.parse().ok()?;
@@ -185,7 +185,7 @@ struct ClockStep {
 }
 
 impl ClockHistory {
-    /// Selects the server whose clock readings are used. Returns true if a different server was selected before.
+    /// Selects the server whose clock readings are used. Returns true if another server was previously selected.
     pub(crate) fn select_server(&mut self, server: &ServerInstance) -> bool {
         let identity = server.server_identity();
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);

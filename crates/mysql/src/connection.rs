@@ -81,7 +81,7 @@ impl Connection {
         Ok(Self { raw, address, flavor, version, id, since, limitations, clock: None, guard })
     }
 
-    /// Runs a statement and returns all rows. Fails if the result set exceeds the buffer limits.
+    /// Runs a statement and returns all rows. Fails if the result set exceeds the limits for buffered result sets.
     pub(crate) async fn query_all<T: FromRow + Send + 'static>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
         self.raw.client.query_all(statement).await
     }

@@ -2,7 +2,7 @@
 //!
 //! The first connection is for read operations.
 //! The second connection is reserved for kills, so that a kill never has to wait for a read operation.
-//! `KillOnDropGuard` also uses this reserved connection.
+//! `KillOnDropGuard` also uses the connection that is reserved for kills.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -18,9 +18,11 @@ static NODE_PERMITS: LazyLock<Mutex<HashMap<String, Arc<NodePermits>>>> = LazyLo
 /// Purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConnectionPurpose {
-    /// The connection reads data. The process runs one read operation per node at a time and queues the others.
+    /// The connection is used to read data.
+    /// The process runs one read operation per node at a time and queues the others.
     Reading,
-    /// The connection kills sessions or reads sessions for a kill. It waits only for other kills, never for reads.
+    /// The connection is used to kill sessions or to read sessions before a kill.
+    /// Opening it may have to wait for connections used by other kills, but never for those used by reads.
     Killing,
 }
 

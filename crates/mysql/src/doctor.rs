@@ -16,7 +16,7 @@ pub struct CheckResult {
     pub what: &'static str,
     /// True if the check succeeded.
     pub works: bool,
-    /// Why the check failed and how to fix it, or `None` if the check succeeded.
+    /// Reason for the failed check and a suggested fix, or `None` if the check succeeded.
     pub limitation: Option<Limitation>,
 }
 

@@ -31,7 +31,7 @@ pub enum ExplainOutcome {
 /// Reads the execution plan of a session's running statement.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills the statement that it was running on the server.
+/// If this function fails or its future is dropped, Clew kills the function's running statement on the server.
 pub async fn explain_session(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<ExplainOutcome, Failure> {
     let explaining = failure::catch_panic(node, Box::pin(run_explain(node, id, limits)));
     let explained = timeout(limits.read_timeout, explaining).await;

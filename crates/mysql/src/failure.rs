@@ -108,7 +108,7 @@ fn failure_from_server_error(error: &ServerError, address: &str) -> Failure {
 }
 
 /// Returns whether a server error means that a statement or a lock wait timed out.
-/// After such a timeout, the caller must treat the result as unknown, not as empty.
+/// After a server timeout, the caller must treat the result as unknown, not as empty.
 pub(crate) fn is_server_timeout(error: &ServerError) -> bool {
     // Lock wait, MySQL's max_execution_time, MariaDB's max_statement_time.
     matches!(error.code, 1205 | 3024 | 1969)
@@ -123,7 +123,7 @@ pub(crate) fn timeout_failure(address: &str, doing: &str, limit: std::time::Dura
 }
 
 /// Creates the failure for a read operation that timed out.
-/// It warns that behind a proxy, the statement may still be running on the server.
+/// The failure's message warns that, behind a proxy, the statement may still be running on the server.
 pub(crate) fn read_timeout_failure(node: &NodeUrl, limit: std::time::Duration) -> Failure {
     let Failure { kind, detail } = timeout_failure(&node.address(), "reading sessions", limit);
     Failure::new(kind, format!("{detail}; behind a proxy, the statement may still run on the server"))

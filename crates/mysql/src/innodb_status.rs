@@ -1,7 +1,7 @@
 //! Parses transactions from `SHOW ENGINE INNODB STATUS`, the fallback if `innodb_trx` is unreadable.
 //!
 //! The InnoDB status has no stable format and contains parts of user statements.
-//! It does not list read-only transactions or the number of tables that a transaction has locked.
+//! The InnoDB status does not list read-only transactions or the number of tables that a transaction has locked.
 
 use clew_model::{Session, Transaction};
 

@@ -2,8 +2,8 @@
 //!
 //! Immediately before a kill, Clew reads the session again over the same connection that sends the kill.
 //! Clew identifies the session by server instance, connection id, account and client address.
-//! Before killing a statement, it also checks that the statement has the expected text and age.
-//! Clew refuses to kill sessions through a proxy, because connection ids behind a proxy do not identify sessions.
+//! Before killing a statement, Clew also checks that the statement has the expected text and age.
+//! Clew refuses to kill through a proxy, which might route the process list query and the kill to different servers.
 //!
 //! MySQL's `KILL QUERY` kills whichever statement the session is running at that moment.
 //! If the session starts another statement after Clew's last check, that statement is killed instead.
@@ -95,7 +95,7 @@ pub async fn kill_victims(
 /// Policy for victims that change non-transactional tables. The server cannot roll back such changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UnsafeVictimPolicy {
-    /// Kill the victim anyway: the user or the kill rule has accepted the risk.
+    /// Kill the victim anyway, because the user or the kill rule has accepted the risk of partial changes.
     Kill,
     /// Refuse to kill the victim and return [`KillRefusal::Unsafe`].
     Refuse,

@@ -1,10 +1,10 @@
 //! Kills the running statement of a dropped connection.
-//! Otherwise, the server would continue to run the statement after the connection is closed.
+//! Without the kill, the server would continue to run the statement after the connection is closed.
 //!
 //! To find the dropped connection's session, Clew reads the process list over a new control connection.
-//! It identifies the session by its account and the connection tag in its statement.
-//! It kills the session only if the control connection reaches the server without a proxy.
-//! The connection id is not used, because after a restart or failover, it may belong to another client.
+//! Clew identifies the session by its account and the connection tag in its statement.
+//! Clew kills the session only if the control connection reaches the server without a proxy.
+//! The session's connection id is not used, because after a restart or failover, it may belong to another client.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! Time and size limits for reading a node.
+//! Time and size limits for reading data from a node.
 
 use std::time::Duration;
 
-/// Time and size limits for reading a node.
+/// Time and size limits for reading data from a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadLimits {
     /// Timeout for a read operation, measured from requesting the connection permit to receiving the last row.

@@ -10,7 +10,7 @@ use crate::locks::{SessionIdsByThread, classify_session};
 use crate::own_sessions::OwnSessionFilter;
 use crate::process_list::SessionMemoryCounter;
 
-/// Maximum number of bytes stored of each waiting session's statement.
+/// Maximum number of bytes stored per statement of a waiting session.
 pub(crate) const MAX_WAITER_STATEMENT_BYTES: usize = 64 << 10;
 /// Maximum total number of bytes stored for all waiting sessions' statements.
 const MAX_TOTAL_STATEMENT_BYTES: usize = 16 << 20;

@@ -42,7 +42,7 @@ const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 ///
 /// The `limitations` field of the result describes the data that could not be read.
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills the statement that it was running on the server.
+/// If this function fails or its future is dropped, Clew kills the function's running statement on the server.
 pub async fn read_lock_waits(node: &NodeUrl, limits: &ReadLimits) -> Result<LockSnapshot, Failure> {
     run_with_timeout(node, limits, async { read_lock_snapshot(Connection::open(node, limits).await?).await }).await
 }
@@ -104,7 +104,8 @@ pub(crate) async fn query_lock_snapshot(
     Ok(observed)
 }
 
-/// A node's lock tables, read before the process list so that the process list contains every lock holder.
+/// A node's lock tables, read before the process list.
+/// A lock holder is therefore missing from the process list only if its session has ended.
 #[derive(Debug)]
 pub(crate) struct LockTables {
     pub(crate) transactions: Vec<Transaction>,

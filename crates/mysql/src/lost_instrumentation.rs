@@ -11,7 +11,7 @@ use clew_model::{Failure, Limitation, LimitationKind};
 use crate::connection::Connection;
 use crate::{failure, statements};
 
-/// Status variable that counts lost objects, and the system variable that limits the number of recorded objects.
+/// Status variable that counts lost objects of one kind, and system variable that limits how many are recorded.
 struct LostObjectCounter {
     counter: &'static str,
     size: &'static str,
@@ -77,7 +77,7 @@ pub(crate) async fn detect_lost_instrumentation(connection: &mut Connection) -> 
 }
 
 /// Reads the `Performance_schema_%_lost` counters and returns only the limitations for lost threads.
-/// A lost thread is one that performance_schema did not record, so its session is not listed.
+/// A lost thread is one that performance_schema did not record, so its session is missing from the process list.
 pub(crate) async fn detect_lost_threads(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     let mut losses = detect_lost_instrumentation(connection).await?;
     losses.retain(|loss| loss.kind == LimitationKind::LostThreads);

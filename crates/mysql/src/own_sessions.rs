@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use clew_model::Session;
 use uuid::Uuid;
 
-/// Time for which closed connections remain in the registry, because servers may briefly continue to list them.
+/// Time for which a closed connection remains in the registry, because the process list may still contain its session.
 const CLOSED_CONNECTION_ENTRY_TTL: Duration = Duration::from_mins(1);
 /// Account name shown in the process list for connections that are still logging in.
 const UNAUTHENTICATED_USER: &[u8] = b"unauthenticated user";
@@ -105,7 +105,7 @@ struct ConnectionEntry {
     /// Value of `CONNECTION_ID()`, or `None` if it has not been read yet.
     id: Option<u64>,
     /// Client address of the connection in the process list, or `None` if the process list has not been read yet.
-    /// Behind a proxy, it differs from `local`.
+    /// Behind a proxy, this address differs from `local`.
     listed: Option<Vec<u8>>,
     closed: Option<Instant>,
 }
@@ -179,7 +179,7 @@ impl OwnSession {
         lock_connection_registry().set_connection_id(self.number, Some(id));
     }
 
-    /// Marks the connection as closed. The server may briefly continue to list it.
+    /// Marks the connection as closed. The process list may briefly continue to show its session.
     pub(crate) fn mark_closed(&self) {
         if let Some(entry) = lock_connection_registry().entries.get_mut(&self.number) {
             entry.closed = Some(Instant::now());
@@ -220,7 +220,7 @@ impl OwnSessionFilter {
     }
 
     /// Returns whether a session belongs to Clew.
-    /// If it is the session that is reading the process list, remembers its connection id.
+    /// Stores the connection id of the session that is reading the process list.
     pub(crate) fn is_own_session(&mut self, session: &Session) -> bool {
         let statement = session.statement.as_deref().unwrap_or_default();
         if statement.starts_with(&self.start) && session.user == self.account {
@@ -237,8 +237,8 @@ impl OwnSessionFilter {
         lock_connection_registry().contains_session(session, &self.address)
     }
 
-    /// Returns the connection id under which the process list shows the connection that is reading it.
-    /// Returns `None` if the connection is not in the process list, for example because the list is another server's.
+    /// Returns the connection id that the process list shows for the connection over which it was read.
+    /// Returns `None` if that connection is not in the process list, for example because the list comes from another server.
     pub(crate) fn process_list_connection_id(&self) -> Option<u64> {
         self.listed
     }

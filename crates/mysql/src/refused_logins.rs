@@ -2,7 +2,7 @@
 //!
 //! Concurrent requests for the same node wait for a connection permit.
 //! If each waiting request repeated a refused login, the server could lock out Clew's account.
-//! Waiting requests therefore fail with the same failure, without attempting another login.
+//! Waiting requests therefore return the failure of the refused login instead of attempting another login.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -45,7 +45,7 @@ pub(crate) fn record_refused_login(node: &NodeUrl, failure: &Failure) {
 }
 
 /// Returns the failure of a recently refused login with the same URL and password.
-/// A refusal is recent if it occurred no more than one second before `requested`.
+/// A refused login is recent if it occurred no more than one second before `requested`.
 pub(crate) fn find_refused_login_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
     let all = lock_refused_logins();
     let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSED_LOGIN_TTL)?;

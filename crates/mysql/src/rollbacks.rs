@@ -2,7 +2,7 @@
 //!
 //! During a rollback, InnoDB decrements the transaction's modified row count.
 //! Clew computes the rollback speed and the remaining time from two samples of this count.
-//! The speed varies: tables with many indexes and rows that are not in memory take longer to roll back.
+//! The rollback speed varies: changes to tables with many indexes and to rows not in memory take longer to roll back.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -22,9 +22,9 @@ use crate::transactions::{self, ER_CANNOT_CONVERT_STRING, ER_SPECIFIC_ACCESS_DEN
 use crate::{failure, privileges, statements};
 
 /// Interval between two rollback samples.
-/// Longer than [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so that each sample contains new data.
+/// This is longer than [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so that each rollback sample contains new data.
 const ROLLBACK_SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
-/// Maximum number of samples per read.
+/// Maximum number of rollback samples per read operation.
 /// The third and fourth samples distinguish slow rollbacks from stalled ones.
 const MAX_ROLLBACK_SAMPLES: u32 = 4;
 
@@ -44,7 +44,7 @@ pub struct Rollback {
     /// Number of modified rows that the server has not rolled back yet.
     pub rows_modified: u64,
     /// Estimated number of seconds until the rollback completes, at least 1.
-    /// If the server rolled back no rows between the samples, this is the age of the transaction.
+    /// If the server rolled back no rows between the samples, the estimate is the age of the transaction.
     pub remaining_seconds: u64,
 }
 

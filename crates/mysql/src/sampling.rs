@@ -38,7 +38,7 @@ const MAX_NON_STATEMENT_COLUMN_BYTES: usize = 4 << 10;
 /// Sample of a node's sessions.
 #[derive(Debug)]
 pub struct SessionSample {
-    /// Server instance that listed the sessions.
+    /// Server instance from which the sessions were read.
     pub server: ServerInstance,
     /// Sessions of users.
     pub sessions: Vec<SampledSession>,
@@ -54,7 +54,7 @@ pub struct SessionSample {
 /// `threshold` is the minimum age, in seconds, of a slow session or a long transaction.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills the statement that it was running on the server.
+/// If this function fails or its future is dropped, Clew kills the function's running statement on the server.
 pub async fn take_session_sample(
     node: &NodeUrl,
     cache: &mut SampleCache,
@@ -163,7 +163,8 @@ impl RawSessionSample {
     }
 }
 
-/// Takes a sample that includes the lock tables. If a full sample is due, also runs its checks.
+/// Takes a sample that includes the lock tables.
+/// If a full sample is due, also reads all program names and detects lost instrumentation.
 async fn take_sample_with_locks(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -267,7 +268,7 @@ async fn read_sampled_sessions(
     Ok(found)
 }
 
-/// Reads the process list. Returns whether it contains the connection that is reading it.
+/// Reads the process list. Returns whether it contains the connection over which it was read.
 async fn read_process_list(
     found: &mut SampledSessions,
     connection: &mut Connection,

@@ -2,7 +2,7 @@
 //!
 //! After a restart or failover, or behind a load balancer, a node's address may lead to another server instance,
 //! which may have assigned the same connection id to a different client.
-//! Before a kill, Clew therefore checks that it is connected to the server instance that listed the victim.
+//! Before a kill, Clew therefore checks that it is connected to the server instance from which the victim was read.
 
 use std::fmt;
 use std::str::FromStr;

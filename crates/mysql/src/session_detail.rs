@@ -37,7 +37,7 @@ pub struct DetailedSession {
 /// Reads a session in detail. Returns `None` if the account cannot see a session with the given id.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills the statement that it was running on the server.
+/// If this function fails or its future is dropped, Clew kills the function's running statement on the server.
 pub async fn read_session_detail(
     node: &NodeUrl,
     id: u64,

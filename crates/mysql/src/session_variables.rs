@@ -123,7 +123,7 @@ const REFUSED_VARIABLE_ERROR_CODES: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 12
 const ER_UNKNOWN_SYSTEM_VARIABLE: u16 = 1193;
 
 impl SessionVariableSetup {
-    /// Creates the setup for a connection whose deadline is `left` from now.
+    /// Creates the setup for a connection. `left` is the time left until the connection's deadline.
     pub(crate) fn new(flavor: Flavor, left: Duration) -> Self {
         let servers = match flavor {
             Flavor::MySql => ServerSupport::MySql,

@@ -34,7 +34,7 @@ pub enum OutputFormat {
     Json,
 }
 
-/// Form in which a snapshot contains statements: complete, or as statement templates.
+/// Form of the statements in a snapshot: complete statements or statement templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementForm {
     /// Complete statements.
@@ -79,7 +79,7 @@ pub struct SnapshotSummary {
 pub struct Snapshot {
     /// Summary of the snapshot.
     pub summary: SnapshotSummary,
-    /// Server instance that listed the sessions, or `None` if it was not read.
+    /// Server instance from which the sessions were read, or `None` if the caller did not request the server instance.
     pub server: Option<ServerInstance>,
     /// Encoded rows.
     pub body: EncodedRows,
@@ -120,7 +120,7 @@ impl EncodedRows {
 /// Takes a snapshot of the user sessions of a node.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, a background task kills the statement that it was running.
+/// If this function fails or its future is dropped, a background task kills the function's running statement.
 /// [`crate::wait_for_pending_kills`] waits for these background tasks to finish.
 pub async fn take_snapshot(
     node: &NodeUrl,
@@ -162,7 +162,7 @@ pub async fn take_snapshot_for_kill(
     run_with_timeout(node, limits, Box::pin(reading)).await
 }
 
-/// Takes a snapshot that also has the columns in [`clew_model::DETAIL_COLUMNS`]. See [`take_snapshot`].
+/// Takes a snapshot that also contains the columns in [`clew_model::DETAIL_COLUMNS`]. See [`take_snapshot`].
 /// The detail columns contain each session's statement digest, program name and lock wait.
 pub async fn take_detailed_snapshot(
     node: &NodeUrl,

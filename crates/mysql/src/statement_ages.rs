@@ -86,7 +86,7 @@ pub(crate) async fn replace_session_ages(
 
 /// Replaces the ages of MySQL sessions with statement timer values.
 /// Returns the ids of the sessions whose ages could not be checked.
-/// Also adds limitations for these sessions to the connection.
+/// Adds a `Limitation` to the connection for each reason why session ages are unchecked or uncertain.
 pub(crate) async fn replace_with_timer_ages(
     connection: &mut Connection,
     sessions: &mut [SessionAge],
@@ -176,7 +176,7 @@ struct StatementTimer {
 
 impl StatementTimers {
     /// Returns the age of the session's running statement or its idle time, in seconds.
-    /// The value is negative if the server's clock was set back in the meantime.
+    /// The age is negative if the server's clock has been set back since the statement started or ended.
     fn age_seconds(&self, session: &SessionAge) -> Option<i64> {
         let timer = self.by_session.get(&session.id)?;
         let picoseconds = match (session.is_idle, timer.runs) {

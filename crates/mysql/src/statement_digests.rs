@@ -1,7 +1,7 @@
 //! Reads the statement digests of running statements.
 //!
 //! MySQL computes a statement's digest when the statement starts (observed on 9.7.4).
-//! MariaDB computes it when the statement ends (observed on 10.11.19).
+//! MariaDB computes a statement's digest when the statement ends (observed on 10.11.19).
 
 use std::collections::HashMap;
 

@@ -8,7 +8,7 @@ use jiff::civil::DateTime;
 
 /// Reads the server version and the connection id.
 /// Requires no privileges; the cost is negligible.
-/// `LIMIT 1` is needed because `sql_select_limit` may be 0 at this point; Clew changes it only later.
+/// `LIMIT 1` overrides `sql_select_limit`, which may be 0 because Clew has not set the session variables yet.
 pub(crate) const SERVER_IDENTITY_QUERY: &str = "SELECT VERSION(), CONNECTION_ID() LIMIT 1";
 
 /// Checks whether `SHOW PROCESSLIST` reads performance_schema, which truncates statements to 1,024 bytes.
@@ -72,7 +72,7 @@ pub(crate) const ER_NO_SUCH_THREAD: u16 = 1094;
 
 /// Calls a kill procedure of a managed database service, for accounts that are not allowed to run `KILL`.
 /// The server returns `ER_SP_DOES_NOT_EXIST` (1305) if the procedure does not exist.
-/// It returns `ER_PROCACCESS_DENIED_ERROR` (1370) if the account lacks the EXECUTE privilege on the procedure.
+/// The server returns `ER_PROCACCESS_DENIED_ERROR` (1370) if the account lacks the EXECUTE privilege on the procedure.
 pub(crate) fn procedure_call_statement(procedure: &str, number: u64) -> String {
     format!("CALL {procedure}({number})")
 }
@@ -119,7 +119,7 @@ pub(crate) const SERVER_CLOCK_QUERY: &str = "SELECT CAST(NOW(6) AS CHAR), UNIX_T
 
 /// Converts local times to UTC. The result has the format `seconds,before,after;…`.
 /// Requires no privileges; the cost is negligible.
-/// `before` is 1 if the same local time also occurs one hour earlier, and `after` if it occurs one hour later.
+/// `before` is 1 if the same local time also occurs one hour earlier; `after` is 1 if it occurs one hour later.
 pub(crate) fn utc_conversion_query(times: &[DateTime]) -> String {
     let convert = |time: &DateTime| {
         let time = format!("TIMESTAMP'{}'", time.strftime("%Y-%m-%d %H:%M:%S"));
@@ -163,7 +163,7 @@ pub(crate) const MYSQL_LOCK_WAITS_QUERY: &str = "SELECT requesting_engine_lock_i
 /// Requires the SELECT privilege on performance_schema.
 /// The lock ids in `ids` must contain only digits and colons.
 /// Takes 0.3 s with 200,000 locks, because the server scans all locks once.
-/// `CONCAT` prevents an index lookup, with which MySQL 9.7 finds only the first lock id in the list.
+/// `CONCAT` prevents an index lookup, because MySQL 9.7 would then find only the first lock id in the list.
 pub(crate) fn data_locks_query(ids: &[&str]) -> String {
     format!(
         "SELECT engine_lock_id, object_schema, object_name, index_name, lock_mode, lock_type, lock_data \
@@ -274,7 +274,7 @@ pub(crate) fn connection_attributes_query(session: u64) -> String {
 /// Requires the same privileges as the explained statement.
 /// The cost is negligible.
 /// The server returns `ER_NO_SUCH_THREAD` (1094) if the session does not exist.
-/// It returns `ER_EXPLAIN_NOT_SUPPORTED` (3012) if the statement has no execution plan.
+/// The server returns `ER_EXPLAIN_NOT_SUPPORTED` (3012) if the statement has no execution plan.
 pub(crate) fn mysql_explain_statement(session: u64) -> String {
     format!("EXPLAIN FORMAT = TRADITIONAL FOR CONNECTION {session}")
 }
@@ -289,7 +289,7 @@ pub(crate) fn mariadb_explain_statement(session: u64) -> String {
 /// Sets the statement timeout for [`mariadb_explain_statement`].
 /// Requires no privileges; the cost is negligible.
 /// If the explained session is waiting for a lock, it returns its plan only once the lock has been granted.
-/// While it is running `SLEEP`, it responds to `SHOW EXPLAIN` only every 5 s.
+/// A session that is running `SLEEP` responds to `SHOW EXPLAIN` only every 5 s.
 pub(crate) const SET_EXPLAIN_TIMEOUT_STATEMENT: &str = "SET SESSION max_statement_time = 7";
 
 /// Reads the statement history size per thread and whether the statement history is enabled.

@@ -20,7 +20,7 @@ use crate::{innodb_status, statements};
 pub(crate) const ER_SPECIFIC_ACCESS_DENIED_ERROR: u16 = 1227;
 
 /// Error code: MySQL's `innodb_trx` cannot represent the text of a running statement.
-/// The table's statement column supports only characters of up to three bytes.
+/// The statement column of `innodb_trx` supports only characters of up to three bytes.
 /// A single running statement that contains an emoji makes the whole table unreadable (observed on 9.7.4).
 pub(crate) const ER_CANNOT_CONVERT_STRING: u16 = 3854;
 

@@ -18,10 +18,10 @@ use super::error::{Error, ServerError};
 use super::packets::PacketStream;
 use super::{ERROR_PACKET_HEADER, MAX_HANDSHAKE_PACKET_BYTES, read_size_limited_file, serialize_message};
 
-/// Maximum number of packet exchanges during authentication. Every supported plugin needs fewer.
+/// Maximum number of packet exchanges during authentication. No supported authentication plugin needs as many.
 const MAX_AUTH_ROUNDS: usize = 10;
 /// Maximum iteration factor for `parsec`. A factor of 6 means 65,536 iterations, 64 times MariaDB's default.
-/// With more iterations, deriving the key would block an async runtime thread for too long.
+/// With more iterations, deriving the `parsec` key would block an async runtime thread for too long.
 const MAX_PARSEC_ITERATION_FACTOR: u8 = 6;
 /// Length of the server's challenge for `ed25519` and `parsec`, in bytes.
 const ED25519_NONCE_LEN: usize = 32;

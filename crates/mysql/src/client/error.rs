@@ -53,7 +53,7 @@ pub(crate) enum Error {
     /// The server sent more data than the client accepts.
     #[error("the server sent more than {limit} {what}")]
     TooLarge {
-        /// Limited quantity, such as `bytes in one row`.
+        /// Description of the quantity that exceeded its limit, such as `bytes in one row`.
         what: &'static str,
         /// Value of the limit.
         limit: u64,

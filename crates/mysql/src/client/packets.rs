@@ -60,7 +60,7 @@ impl PacketStream {
     }
 
     /// Returns the byte stream for the TLS handshake and the sequence number of the next packet.
-    /// Discards buffered bytes: the server must not send data before the TLS handshake, so they cannot be trusted.
+    /// Discards any bytes that were received before the TLS handshake, because they are not authenticated.
     pub(super) fn into_parts(self) -> (Box<dyn ByteStream>, u8) {
         (self.stream, self.sequence)
     }

@@ -16,12 +16,12 @@ use super::{ERROR_PACKET_HEADER, InFlightFlag};
 const MAX_RESULT_SET_COLUMNS: u64 = 4096;
 /// Maximum size of a column definition packet, in bytes.
 const MAX_COLUMN_DEFINITION_BYTES: usize = 8 << 10;
-/// Protocol status flag: another result set follows.
+/// Status flag of the MySQL protocol: another result set follows.
 const SERVER_MORE_RESULTS_EXISTS: u16 = 0x0008;
 /// First byte of an EOF packet. One EOF packet follows the column definitions, and another follows the rows.
 const EOF_PACKET_HEADER: u8 = 0xfe;
-/// Maximum size in bytes of an EOF packet.
-/// A longer packet that starts with 0xfe is a row.
+/// Maximum size of an EOF packet, in bytes.
+/// A packet that starts with 0xfe and is longer than an EOF packet is a row.
 const MAX_EOF_PACKET_SIZE: usize = 9;
 /// First byte of a `LOCAL INFILE` request.
 const LOCAL_INFILE_PACKET_HEADER: u8 = 0xfb;

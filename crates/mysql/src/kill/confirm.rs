@@ -29,7 +29,7 @@ pub(super) struct PendingKill {
 }
 
 impl PendingKill {
-    /// Creates a pending kill. `before` is the session as listed immediately before the kill.
+    /// Creates a pending kill. `before` is the session as read from the process list immediately before the kill.
     pub(super) fn new(before: Session) -> Self {
         Self { before, last_state: "not confirmed".to_owned(), outcome: None }
     }

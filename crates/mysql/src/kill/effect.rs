@@ -19,7 +19,7 @@ const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// An unblocked session may itself block other sessions, which then continue to wait.
 const MAX_EFFECT_POLLS: u32 = 4;
 /// A node's transactions and lock waits, read immediately before a kill.
-/// Changes of the last 0.1 s may be missing if another client has just read InnoDB's transaction tables.
+/// Changes of the last 0.1 s may be missing, because InnoDB caches the contents of its transaction tables.
 #[derive(Debug)]
 pub struct KillBaseline {
     /// Number of modified rows by session id, or `None` if the account cannot read transactions.

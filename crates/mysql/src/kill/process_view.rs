@@ -25,7 +25,7 @@ use crate::{doctor, failure, own_sessions, privileges, process_list, replication
 /// Result of looking up sessions by id.
 #[derive(Debug, Clone)]
 pub struct SessionLookupResult {
-    /// Process list that contained the sessions: its server instance and the time at which it was read.
+    /// Server instance and read time of the process list that contained the sessions.
     pub read: ProcessListSource,
     /// Sessions with the requested ids. Each statement is truncated to 64 KiB.
     pub sessions: Vec<Session>,
@@ -230,7 +230,7 @@ async fn read_statement_ids(
 
 /// Reads the ids of the sessions that have the installation marker in a connection attribute.
 /// The server stores connection attributes only if performance_schema is on.
-/// Otherwise, Clew recognises its own sessions by connection id or by the marker in the statement.
+/// If performance_schema is off, Clew recognises its own sessions by connection id or by the marker in the statement.
 pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
     match connection
         .query_all::<Option<u64>>(&statements::sessions_with_marker_query(own_sessions::installation_marker()))

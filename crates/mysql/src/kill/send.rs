@@ -9,12 +9,12 @@ use crate::flavor::Flavor;
 use crate::{privileges, statements};
 use statements::ER_NO_SUCH_THREAD;
 
-/// Errors for a kill target that has already ended: unknown connection id or, on MariaDB, unknown statement id.
+/// Server error codes for a kill target that has ended: unknown connection id or, on MariaDB, unknown statement id.
 const TARGET_ENDED_ERROR_CODES: [u16; 2] = [ER_NO_SUCH_THREAD, 1957];
-/// Errors for a denied `KILL` statement.
-/// The account lacks a privilege, does not own the session or, on MariaDB, does not own the statement.
+/// Server error codes for a denied `KILL` statement.
+/// `KILL` is denied if the account lacks a privilege or does not own the session or, on MariaDB, the statement.
 const KILL_DENIED_ERROR_CODES: [u16; 3] = [1095, 1227, 1979];
-/// Errors for a stored procedure that does not exist or that the account is not allowed to execute.
+/// Server error codes for a stored procedure that does not exist or that the account is not allowed to execute.
 const PROCEDURE_UNAVAILABLE_ERROR_CODES: [u16; 2] = [1305, 1370];
 
 /// Names of the kill procedures of a managed database service, for accounts that are not allowed to run `KILL`.
@@ -83,7 +83,7 @@ async fn execute_kill(
     }
 }
 
-/// Returns the failure for a denied kill, which names the missing privilege.
+/// Creates the failure for a denied kill. The failure names the missing privilege.
 /// On MySQL, only an account with the SYSTEM_USER privilege can kill a session whose account has that privilege.
 async fn missing_kill_privilege_failure(connection: &mut Connection) -> Result<Failure, Failure> {
     let account = privileges::read_current_account(connection).await?;

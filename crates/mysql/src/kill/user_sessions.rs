@@ -12,7 +12,7 @@ use crate::clock::{ClockHistory, ClockReading, UnreliableClockReason};
 /// User sessions from which kill rules select victims.
 #[derive(Debug, Clone)]
 pub struct UserSessions {
-    /// Process list that contained the sessions: its server instance and the time at which it was read.
+    /// Server instance and read time of the process list that contained the sessions.
     pub read: ProcessListSource,
     /// User sessions, without Clew's own sessions. Each statement is truncated to 64 KiB.
     pub sessions: Vec<Session>,

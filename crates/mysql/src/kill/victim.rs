@@ -23,7 +23,7 @@ pub struct ProcessListSource {
     pub server: ServerInstance,
     /// Local monotonic time at which the session ages were read.
     pub at: Instant,
-    /// Ages as reported by the server, in seconds by session id, of the sessions whose ages Clew has corrected.
+    /// Ages reported by the server, in seconds, by session id. Contains only sessions whose ages Clew has corrected.
     /// Before a kill, the reported age is compared with the age in a later process list.
     pub(super) reported: Arc<HashMap<u64, u64>>,
 }
@@ -80,7 +80,7 @@ impl Victim {
         kind == KillTarget::Connection && self.expected.is_some()
     }
 
-    /// Returns whether `now`, a session with the victim's id, also has the victim's account and client address.
+    /// Returns whether `now` (a session with the victim's id) also has the victim's account and client address.
     pub(super) fn matches_session(&self, now: &Session) -> bool {
         self.user == now.user && self.host == now.host
     }
@@ -105,7 +105,7 @@ pub(super) fn is_idle(session: &Session) -> bool {
     session.command.eq_ignore_ascii_case(b"Sleep")
 }
 
-/// Returns whether the server has already accepted a kill of the session, but the session has not ended yet.
+/// Returns whether the server has accepted a kill of the session that is still in progress.
 pub(super) fn has_pending_kill(session: &Session) -> bool {
     session.command.eq_ignore_ascii_case(b"Killed")
 }

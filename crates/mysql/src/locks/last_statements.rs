@@ -9,7 +9,7 @@ use super::threads::SessionIdsByThread;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Maximum number of sessions whose latest statements are read at once.
+/// Maximum number of sessions whose latest statements are read. Any further sessions are skipped.
 const MAX_STATEMENT_HISTORY_SESSIONS: usize = 100;
 
 /// Row of `events_statements_history`: thread id, event id, parent event id, parent event type, and statement.

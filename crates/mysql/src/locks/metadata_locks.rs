@@ -89,7 +89,7 @@ impl RawMetadataLock {
     /// Maps the lock owner to a session. Returns `None` if the lock has already been released.
     ///
     /// MySQL lists the locks of a prepared XA transaction under the thread that prepared it.
-    /// That thread may have ended or be running another statement by now.
+    /// The thread that prepared the transaction may have ended or be running another statement.
     /// When a thread ends, its locks are released, except those of prepared XA transactions.
     pub(super) fn resolve_owner(
         mut self,

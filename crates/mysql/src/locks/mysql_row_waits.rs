@@ -71,7 +71,8 @@ async fn read_locked_objects(
     Ok(locks)
 }
 
-/// Returns whether a string consists only of digits and colons, like an InnoDB lock id, and so cannot inject SQL.
+/// Returns whether a string consists only of digits and colons, like an InnoDB lock id.
+/// Such a string cannot inject SQL.
 fn is_innodb_lock_id(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit() || byte == b':')
 }

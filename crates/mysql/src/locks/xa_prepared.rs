@@ -99,8 +99,8 @@ async fn query_locked_tables(connection: &mut Connection, prepared: &mut [Prepar
     Ok(())
 }
 
-/// Assigns the XID if the server lists exactly one XID and one transaction without a session.
-/// Otherwise, the XID remains unknown, because servers do not show which XID belongs to which transaction id.
+/// Assigns the XID to the transaction if there is exactly one XID and one prepared transaction without a session.
+/// If there are several, the XIDs remain unknown, because servers do not show which transaction id has which XID.
 fn assign_unambiguous_xid(prepared: &mut [PreparedTransaction], names: &[XidRow]) {
     if let ([prepared], [name]) = (prepared, names) {
         prepared.xid = format_xid(name);

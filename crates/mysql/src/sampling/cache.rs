@@ -16,7 +16,7 @@ use crate::server_instance::ServerInstance;
 const FULL_SAMPLE_INTERVAL: Duration = Duration::from_mins(1);
 /// Maximum number of new sessions per sample for which program names are read.
 const MAX_NEW_PROGRAM_NAMES: usize = 200;
-/// Minimum interval between program name queries on MariaDB, which scans all sessions each time.
+/// Minimum interval between program name queries on MariaDB, because MariaDB scans all sessions for each query.
 const MARIADB_PROGRAM_NAME_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Data shared by consecutive samples of a node.
@@ -26,7 +26,7 @@ pub struct SampleCache {
     server: Option<ServerInstance>,
     /// True if the previous sample contained sessions that were waiting for a lock.
     pub(super) has_waiters: bool,
-    /// True if Clew uses `SHOW FULL PROCESSLIST`, because `performance_schema.processlist` is incomplete.
+    /// True if `performance_schema.processlist` is incomplete, so Clew uses `SHOW FULL PROCESSLIST` instead.
     pub(super) use_show_processlist: bool,
     /// Readings and detected steps of the server's clock.
     pub(super) clock: ClockHistory,

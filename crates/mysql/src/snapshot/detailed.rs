@@ -61,7 +61,7 @@ pub(super) async fn read_detailed_snapshot(
     Ok(finish_snapshot(connection, body, limitations).await)
 }
 
-/// Details by session id. Program names are in a separate map, because most sessions have no other details.
+/// Session details by session id. Program names are in a separate map, because most sessions have no other details.
 #[derive(Debug)]
 pub(super) struct SessionDetails {
     /// Details of the sessions that are waiting for a lock or running a statement.

@@ -22,7 +22,7 @@ const MAX_BATCH_ROWS: usize = 256;
 /// Approximate maximum number of statement bytes per batch of sessions.
 const MAX_BATCH_BYTES: usize = 1 << 20;
 /// Maximum size of a statement that is encoded on the thread that reads the process list, in bytes.
-/// For short statements, this is cheaper than encoding on another thread, which costs two thread wake-ups.
+/// Encoding a short statement on another thread would take longer, because it requires two thread wake-ups.
 const MAX_INLINE_STATEMENT_BYTES: usize = 64 << 10;
 
 /// Maximum number of busy sessions per snapshot whose ages are checked. Limits memory use.
