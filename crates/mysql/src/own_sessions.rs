@@ -26,7 +26,7 @@ static NEXT_CONNECTION_NUMBER: AtomicU64 = AtomicU64::new(0);
 static INSTALLATION_MARKER: OnceLock<String> = OnceLock::new();
 
 /// Sets the installation marker, which lets all processes of an installation recognise each other's sessions.
-/// The marker must be unguessable. All characters except ASCII letters and digits are removed.
+/// The marker must be unguessable. All characters except ASCII letters and digits are removed from it.
 /// Has no effect once the process has opened its first connection to a server.
 /// If no marker is set, the process generates a random one.
 pub fn set_installation_marker(marker: &str) {
@@ -238,7 +238,7 @@ impl OwnSessionFilter {
     }
 
     /// Returns the connection id that the process list shows for the connection over which it was read.
-    /// Returns `None` if that connection is not in the process list, for example because the list comes from another server.
+    /// Returns `None` if that connection is not in the process list, as when a proxy reads another server's list.
     pub(crate) fn process_list_connection_id(&self) -> Option<u64> {
         self.listed
     }

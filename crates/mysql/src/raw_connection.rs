@@ -14,7 +14,7 @@ use crate::{failure, refused_logins, statements};
 
 /// Error code: the server has reached `max_connections`.
 const ER_CON_COUNT_ERROR: u16 = 1040;
-/// Delays before each login retry after [`ER_CON_COUNT_ERROR`].
+/// Delays before the login retries after [`ER_CON_COUNT_ERROR`].
 /// The delays add up to more time than most bursts of connections last.
 const CONNECT_RETRY_DELAYS: [Duration; 3] =
     [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];

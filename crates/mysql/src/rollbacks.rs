@@ -49,7 +49,7 @@ pub struct Rollback {
 }
 
 /// Reads a node's running rollbacks, sorted by transaction id.
-/// If `wanted` is set, returns only the rollbacks of those transactions.
+/// If `wanted` is set, returns only the rollbacks of the transactions in `wanted`.
 ///
 /// Takes 0.25 s to 1 s if the server is rolling back transactions.
 /// Fails if the account lacks the PROCESS privilege. The failure includes the required `GRANT` statement.

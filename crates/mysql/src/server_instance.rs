@@ -16,8 +16,8 @@ use crate::{failure, statements};
 /// Server instance, identified by the server identity and the start time of the server process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServerInstance {
-    /// On MySQL, the identity is `server_uuid`.
-    /// On MariaDB, it consists of the host name, port, server id and data directory.
+    /// On MySQL, the server identity is `server_uuid`.
+    /// On MariaDB, the server identity consists of the host name, port, server id and data directory.
     identity: String,
     /// Start time of the server process as a Unix timestamp in seconds: current server time minus uptime.
     started: i64,

@@ -21,7 +21,7 @@ pub(crate) const ER_SPECIFIC_ACCESS_DENIED_ERROR: u16 = 1227;
 
 /// Error code: MySQL's `innodb_trx` cannot represent the text of a running statement.
 /// The statement column of `innodb_trx` supports only characters of up to three bytes.
-/// A single running statement that contains an emoji makes the whole table unreadable (observed on 9.7.4).
+/// A single running statement that contains an emoji makes all of `innodb_trx` unreadable (observed on 9.7.4).
 pub(crate) const ER_CANNOT_CONVERT_STRING: u16 = 3854;
 
 /// Result of reading open transactions.
@@ -37,7 +37,7 @@ pub(crate) enum TransactionReadResult {
 
 /// Minimum interval between two reads of `innodb_trx` that return different data.
 /// InnoDB caches the data of `innodb_trx` and of MariaDB's lock tables.
-/// InnoDB refreshes the cache only if no client has read one of these tables for 0.1 s.
+/// InnoDB refreshes this cache only if no client has read `innodb_trx` or one of the lock tables for 0.1 s.
 pub(crate) const INNODB_TRX_REFRESH_INTERVAL: Duration = Duration::from_millis(120);
 
 /// Maximum number of attempts to read `innodb_trx` if the server returns [`ER_CANNOT_CONVERT_STRING`].

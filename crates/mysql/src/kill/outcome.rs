@@ -12,7 +12,7 @@ pub enum KillOutcome {
     Killed,
     /// The server accepted this kill or an earlier one and is rolling back the session's transaction.
     /// The session's locks are released at the end of the rollback.
-    /// During the rollback, MariaDB still lists the session, but MySQL does not.
+    /// During the rollback, the process list still contains the session on MariaDB, but not on MySQL.
     RollingBack {
         /// Number of modified rows that the server has not rolled back yet.
         rows_modified: u64,
@@ -74,8 +74,8 @@ pub enum KillRefusal {
         /// Client address.
         host: String,
     },
-    /// The server restarted after the victim was listed, or the node's address now leads to a different server.
-    /// In either case, the victim's connection id may now belong to another client.
+    /// The server restarted after the victim was selected, or the node's address now leads to a different server.
+    /// After a restart or on a different server, the victim's connection id may belong to another client.
     AnotherServer,
     /// Clew is connected through a proxy and therefore cannot identify the sessions in the process list.
     Proxied,

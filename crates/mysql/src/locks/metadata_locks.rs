@@ -23,7 +23,7 @@ pub(super) struct RawMetadataLock {
 }
 
 /// Reads all metadata locks from performance_schema and MariaDB's `metadata_lock_info` plugin.
-/// Unlike performance_schema, the plugin also lists locks granted before the metadata lock instrument was enabled.
+/// Unlike performance_schema, `metadata_lock_info` lists locks granted before the metadata lock instrument was enabled.
 pub(super) async fn read_metadata_locks(
     connection: &mut Connection,
     capabilities: LockTableAccess,
