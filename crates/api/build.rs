@@ -1,7 +1,7 @@
 //! Embeds the gzip-compressed web page (`web/dist`) in the binary.
-//! If the page has not been built, the binary serves build instructions instead.
+//! If `web/dist` contains no built page, the binary serves build instructions instead.
 //!
-//! Existing crates either embed files uncompressed or pull in a dependency with an unsuitable license.
+//! A custom script is needed: existing crates embed files uncompressed or have a dependency with an unsuitable license.
 #![allow(clippy::print_stdout, reason = "it is how a build script talks to cargo")]
 
 use std::fmt::Write;
@@ -34,7 +34,7 @@ fn main() -> io::Result<()> {
     fs::write(out.join("page.rs"), render_file_table(&paths))
 }
 
-/// Compresses all files in `from` except source maps into `to` and appends their paths to `paths`.
+/// Writes compressed copies of all files in `from` except source maps to `to`, and appends their paths to `paths`.
 fn compress_folder(from: &Path, to: &Path, prefix: &str, paths: &mut Vec<String>) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let from = entry?.path();
@@ -53,7 +53,7 @@ fn compress_folder(from: &Path, to: &Path, prefix: &str, paths: &mut Vec<String>
     Ok(())
 }
 
-/// Renders a Rust expression for the table of file paths and compressed contents.
+/// Generates the Rust source code of a table with the path and the compressed contents of each file.
 fn render_file_table(paths: &[String]) -> String {
     let mut table = String::from("&[\n");
     for path in paths {

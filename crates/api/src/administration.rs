@@ -7,7 +7,7 @@
 //! `MANAGE_IDENTITIES` is as powerful as the administrator role because it allows attaching any policy to any user.
 //! Only administrators can change an administrator's account.
 //!
-//! Temporary credentials cannot create permanent objects; see [`Caller::check_permanent_credentials`].
+//! Callers with temporary credentials cannot create permanent objects; see [`Caller::check_permanent_credentials`].
 
 mod attachments;
 mod audit;
@@ -65,7 +65,7 @@ fn require_identity_read_permission<'a>(service: &AppState, caller: &'a Caller) 
     Ok(&caller.principal.domain_id)
 }
 
-/// Returns the caller's domain and audit event origin, or an error if the caller may not change identities.
+/// Returns the caller's domain and the origin for audit events, or an error if the caller may not change identities.
 fn require_identity_write_permission<'a>(
     service: &AppState,
     caller: &'a Caller,

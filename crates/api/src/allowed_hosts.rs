@@ -1,4 +1,4 @@
-//! Validates the `Host` header to prevent DNS rebinding and links with a forged host.
+//! Validates the `Host` header to prevent DNS rebinding attacks and forged hosts in generated links.
 
 use clew_model::ErrorEntry;
 use http::header::HOST;
@@ -14,7 +14,7 @@ pub struct AllowedHosts(Vec<(String, Option<u16>)>);
 
 impl AllowedHosts {
     /// Parses host names and addresses, such as `clew.example.com`, `clew.example.com:8407` and `[::1]`.
-    /// On failure, returns the first invalid host.
+    /// Returns the first invalid host as the error.
     pub fn parse(hosts: &[String]) -> Result<Self, String> {
         let host = |text: &String| {
             let authority: Authority = text.parse().map_err(|_| text.clone())?;

@@ -1,10 +1,10 @@
-//! Records audit events for requests, such as sign-ins, collections and downloads, including refused ones.
+//! Records audit events for requests (such as sign-ins, session collections and downloads), including refused requests.
 //!
-//! The `repeated_refusals` module counts repeated refusals per caller.
+//! For repeated refusals, only the number of refusals is recorded; see the `repeated_refusals` module.
 //!
 //! The server records a request's audit event before it sends the response.
-//! If the audit event cannot be recorded, the request fails with an internal error.
-//! Changes to identities, policies and the inventory are recorded by the store, in the same transaction as the change.
+//! If the audit event cannot be recorded, the server returns an internal error instead of the response.
+//! The store records changes to identities, policies and the inventory in the same transaction as the change.
 
 mod repeated_refusals;
 
@@ -45,7 +45,7 @@ struct AuditFields {
 }
 
 impl AuditContext {
-    /// Creates the audit context for a request whose caller has not been authenticated yet.
+    /// Creates the audit context of a request before the caller is authenticated.
     pub(crate) fn new(peer: Option<IpAddr>, request_id: &str) -> Self {
         let actor = Actor::Anonymous { claimed: String::new() };
         let origin = Origin { actor, peer, request_id: request_id.to_owned() };
@@ -63,30 +63,30 @@ impl AuditContext {
         self.lock_audit_fields().origin.actor = Actor::Anonymous { claimed: truncate_text(claimed) };
     }
 
-    /// Sets the domain whose audit log receives the event, even if authentication fails later.
+    /// Sets the domain whose audit log receives the audit event, even if authentication fails later.
     pub(crate) fn set_domain(&self, domain: &DomainId) {
         self.lock_audit_fields().domain_id = Some(domain.clone());
     }
 
-    /// Sets the authenticated user as the actor.
+    /// Sets the authenticated user as the actor of the audit event.
     pub(crate) fn set_actor(&self, user: &User) {
         self.set_domain(&user.domain_id);
         self.lock_audit_fields().origin.actor =
             Actor::User { id: user.id.clone(), name: user.name.clone(), domain_id: user.domain_id.clone() };
     }
 
-    /// Overrides the route's operation name in the audit event, for example for a preview.
+    /// Overrides the route's operation name in the audit event, for example if the request only previews an operation.
     pub(crate) fn set_operation(&self, operation: &'static str) {
         self.lock_audit_fields().operation = Some(operation);
     }
 
-    /// Sets the audit event's target. Defaults to the last id in the request path.
+    /// Sets the audit event's target. If no target is set, the last id in the request path is used.
     pub(crate) fn set_target(&self, target: impl Into<String>) {
         self.lock_audit_fields().target = Some(target.into());
     }
 
     /// Adds a detail field to the audit event.
-    /// The value must not contain secrets: pass a statement's SQL template instead of the statement itself.
+    /// The value must not contain secrets: for SQL statements, pass the statement's template instead of its text.
     pub(crate) fn add_detail(&self, name: &str, value: impl Into<Value>) {
         self.lock_audit_fields().detail.insert(name.to_owned(), value.into());
     }
@@ -101,10 +101,10 @@ impl AuditContext {
     }
 }
 
-/// Token that is cancelled when the client disconnects.
+/// Cancellation token that is cancelled when the client disconnects.
 ///
-/// Every audited request with a `Prefer` header carries this token in its extensions.
-/// Without this token, a long poll would continue after the client closed the connection.
+/// Inserted into the extensions of every audited request that has a `Prefer` header.
+/// Without this cancellation token, a long poll would continue after the client closed the connection.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientDisconnectToken(pub(crate) CancellationToken);
 
@@ -150,7 +150,7 @@ where
     DetachOnDrop::new(work).await
 }
 
-/// Builds a request's audit event from the response. Returns `None` if the request is not audited.
+/// Builds the audit event for a request and its response. Returns `None` if no event must be recorded.
 fn build_audit_event(
     operation: &Operation,
     trail: &AuditContext,

@@ -75,13 +75,13 @@ struct AuthenticatedIdentity {
     proof: CredentialRef,
     /// Expiry of the credentials, if any.
     expires_at: Option<i64>,
-    /// Cached view of the metadata, created after the entire request was received.
+    /// Cached view of the store's metadata, created after the entire request was received.
     view: CachedView,
 }
 
 /// Identifies the caller and reads the request body.
 ///
-/// Bodies of unauthenticated requests are not read, to prevent clients from exhausting memory with many large bodies.
+/// The bodies of unauthenticated requests are not read, so clients cannot exhaust memory by sending many large bodies.
 async fn identify_caller(
     service: &AppState,
     trail: &AuditContext,
@@ -117,7 +117,7 @@ async fn identify_caller(
     Ok((signed.verify_signature(service, parts, &body).await?, body))
 }
 
-/// Reads the request body. Returns an error if the body exceeds the size limit or the read times out.
+/// Reads the request body. Returns an error if the body exceeds the size limit or is not received in time.
 pub(crate) async fn read_request_body(body: Body, settings: &ApiSettings) -> Result<Bytes, ApiError> {
     let limit = settings.max_body_bytes;
     let too_large =
@@ -171,9 +171,9 @@ struct SignedRequest {
     authorization: Authorization,
     key: Arc<AccessKey>,
     view: CachedView,
-    /// Key of the failure counter to increment if this request fails authentication.
+    /// Key of the failure counter that is incremented if this request fails authentication.
     subject: FailureCounterKey,
-    /// True if the failure counter is nonzero. Successful authentication resets the counter.
+    /// True if the failure counter is nonzero and must be reset after successful authentication.
     has_failures: bool,
 }
 
@@ -206,7 +206,7 @@ impl SignedRequest {
     }
 
     /// Verifies the signature, then checks that the access key is enabled.
-    /// Checking in this order reveals that an access key is disabled only to clients that have the secret key.
+    /// In this order, only clients that have the secret key can find out that the access key is disabled.
     async fn verify_signature(
         self,
         service: &AppState,
@@ -261,7 +261,7 @@ impl SignedRequest {
         Ok(AuthenticatedIdentity { user, scope, credentials, proof, expires_at, view: self.view })
     }
 
-    /// Verifies a temporary key's security token and returns the key's scope.
+    /// Verifies the security token of a temporary access key and returns the scope of the access key.
     ///
     /// The `X-Security-Token` header must be signed (spec section 8.1).
     async fn check_security_token(

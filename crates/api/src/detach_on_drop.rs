@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
-/// Future that is moved to a spawned task if it is dropped before completion.
+/// Wrapper that continues a future in a spawned task if the wrapper is dropped before the future completes.
 ///
-/// The server drops a request's future if the client disconnects.
+/// Needed because the server drops the future of a request when the client disconnects.
 pub(crate) struct DetachOnDrop<F>(Option<Pin<Box<F>>>)
 where
     F: Future<Output: Send> + Send + 'static;

@@ -31,13 +31,13 @@ use encoding::ContentEncoding;
 pub(crate) use encoding::accepts_encoding;
 use range::{ByteRange, RangeRequest};
 
-/// Stored result to send as a response body, preceded by a header row.
+/// Stored result of a session collection, to be sent as a response body after a header row.
 #[derive(Debug)]
 pub(crate) struct ResultDownload {
     pub(crate) header: Vec<u8>,
     pub(crate) stored: StoredResult,
     pub(crate) stored_bytes: u64,
-    /// Strong entity tag for the uncompressed content, without quotes.
+    /// Strong entity tag of the uncompressed content, without quotes.
     pub(crate) tag: String,
     pub(crate) file_name: String,
 }

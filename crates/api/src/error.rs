@@ -23,7 +23,7 @@ pub(crate) const CONCURRENCY_RETRY_AFTER_SECONDS: u64 = 5;
 /// `Retry-After` value while the process exits because another process has rotated the master key.
 const RESTART_RETRY_AFTER_SECONDS: u64 = 5;
 
-/// Error returned for a failed request. [`crate::request_layer`] adds the response body in the requested language.
+/// Error returned by a request handler. [`crate::request_layer`] adds the error body in the requested language.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
     pub(crate) entry: ErrorEntry,
@@ -119,7 +119,7 @@ impl ApiError {
         Self::with_detail(ErrorEntry::URI_TOO_LONG, "uri-limit", vec![("limit", MAX_URI_BYTES.to_string())])
     }
 
-    /// Creates an error for an exceeded rate limit. `wait` is the time until the next permit becomes available.
+    /// Creates an error for an exceeded rate limit. `wait` is the time until the next request is permitted.
     pub(crate) fn rate_limit_exceeded(wait: Duration) -> Self {
         // The wait is rounded up because an early retry would be refused again.
         let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
@@ -140,7 +140,7 @@ impl ApiError {
         Self::new(ErrorEntry::INTERNAL)
     }
 
-    /// Returns the detail message id, which is more specific than the error code.
+    /// Returns the id of the detail message, which is more specific than the error code.
     pub(crate) fn detail_message_id(&self) -> &'static str {
         match &self.detail {
             ErrorDetail::Message(id, _) => id,

@@ -6,7 +6,7 @@
 //! - `ops/` implements the operations endpoints.
 //!
 //! Each handler parses the request, calls the lower-level crates and builds the response.
-//! `clew_iam::decision` evaluates policies, and `clew_worker` schedules collections.
+//! `clew_iam::decision` evaluates policies, and `clew_worker` schedules session collections.
 //! `clew_mysql` queries the MySQL servers, and `clew_store` stores metadata and results.
 //!
 //! ```no_run
@@ -110,7 +110,7 @@ impl AppState {
         &self.0.policy_cache
     }
 
-    /// Returns the cache that records which server instance each user's latest session list per node came from.
+    /// Returns the cache of the server instances from which each user's latest session lists were read.
     pub(crate) fn session_list_servers(&self) -> &SessionListOrigins {
         &self.0.session_list_servers
     }
@@ -120,14 +120,14 @@ impl AppState {
         &self.0.password_check_locks
     }
 
-    /// Acquires an event stream slot for a principal.
+    /// Acquires a slot that permits a principal to open an event stream.
     ///
     /// Returns an error if the principal already has [`ApiSettings::max_streams_per_principal`] open streams.
     pub(crate) fn acquire_stream_slot(&self, user: &UserId) -> Result<KeyedSlot<UserId>, ApiError> {
         self.acquire_slot(&self.0.stream_slots, user, ClientLimit::Streams, "too-many-streams")
     }
 
-    /// Acquires a long poll slot for a principal.
+    /// Acquires a slot that permits a principal to start a long poll.
     ///
     /// Returns an error if the principal already has [`ApiSettings::max_long_polls_per_principal`] pending long polls.
     pub(crate) fn acquire_long_poll_slot(&self, user: &UserId) -> Result<KeyedSlot<UserId>, ApiError> {
@@ -210,11 +210,11 @@ pub struct AppComponents {
 pub struct ApiSettings {
     /// Maximum request body size, in bytes.
     pub max_body_bytes: usize,
-    /// Timeout for receiving a request head. Also applies to idle keep-alive connections.
+    /// Timeout for receiving a request head. Also the timeout of idle keep-alive connections.
     pub header_read_timeout: Duration,
     /// Timeout for receiving a complete request body.
     pub body_read_timeout: Duration,
-    /// Time after which a connection is closed if the client has stopped reading the response.
+    /// Time after which a connection is closed if the client does not read any bytes of the response.
     pub write_timeout: Duration,
     /// Timeout for the start of a response.
     pub request_timeout: Duration,
@@ -224,8 +224,8 @@ pub struct ApiSettings {
     pub max_connections: usize,
     /// Number of additional connections reserved for the operations endpoints.
     ///
-    /// Each reserved connection serves a single request to `/healthz`, `/readyz` or `/metrics` and refuses all others.
-    /// If 0, excess connections wait in the operating system's accept queue.
+    /// Each reserved connection serves one request to `/healthz`, `/readyz` or `/metrics` and refuses other requests.
+    /// If set to 0, connections beyond the maximum wait in the operating system's accept queue.
     pub max_reserved_connections: usize,
     /// Maximum number of open event streams per principal. 0 disables the limit.
     pub max_streams_per_principal: usize,
@@ -233,10 +233,10 @@ pub struct ApiSettings {
     pub max_long_polls_per_principal: usize,
     /// Maximum number of connections per peer (an IPv4 address or an IPv6 /64 prefix). 0 disables the limit.
     ///
-    /// Further connections from the peer are treated as reserved connections, and closed if no reserved slot is free.
-    /// Trusted proxies are exempt from the limit.
+    /// Further connections from the peer become reserved connections. If none is available, they are closed.
+    /// Connections from trusted proxies are exempt from this limit.
     pub max_connections_per_peer: usize,
-    /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.
+    /// Addresses of the proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.
     pub trusted_proxies: TrustedProxies,
     /// Accepted values of the `Host` header.
     pub allowed_hosts: AllowedHosts,

@@ -1,11 +1,11 @@
 //! Rate limits per principal and, before authentication, per client address.
 //!
-//! Each client address has two quotas of the same size.
+//! Each client address has two request quotas of the same size.
 //! The first quota limits sign-ins. When it is exhausted, only sign-ins are refused.
-//! The second quota limits failed authentications of any kind.
-//! When it is exhausted, all requests that require authentication are refused before their credentials are checked.
-//! This includes requests with valid credentials: otherwise, an attacker could continue to guess credentials.
-//! Successful requests do not count against the address because thousands of users can share one address.
+//! The second quota limits failed authentications by any method.
+//! When the second quota is exhausted, all requests that require authentication are refused.
+//! The credentials in these requests are not checked: otherwise, an attacker could continue to guess credentials.
+//! Other successful requests do not consume these quotas because thousands of users can share one client address.
 
 mod keyed_limiter;
 pub(crate) mod keyed_slots;
@@ -34,9 +34,9 @@ pub struct RateLimitSettings {
     pub principal_per_second: u32,
     /// Burst size of requests per principal.
     pub principal_burst: u32,
-    /// Sustained rate of sign-ins per peer, per second. Also applies to failed authentications.
+    /// Sustained rate of sign-ins per peer, per second. Also the sustained rate of failed authentications.
     pub peer_per_second: u32,
-    /// Burst size of sign-ins per peer. Also applies to failed authentications.
+    /// Burst size of sign-ins per peer. Also the burst size of failed authentications.
     pub peer_burst: u32,
 }
 
@@ -52,7 +52,7 @@ const POLICY_BYTES_PER_CHARGED_REQUEST: usize = 32 << 10;
 ///
 /// Parsing can be expensive because the parser compares each unknown word with all valid words to suggest a correction.
 const DOCUMENT_BYTES_PER_CHARGED_REQUEST: usize = 4 << 10;
-/// Number of [`clew_iam::decision::WorkBudget`] units that count as one additional request.
+/// Number of work units in a [`clew_iam::decision::WorkBudget`] that count as one additional request.
 const WORK_UNITS_PER_CHARGED_REQUEST: u64 = 1 << 20;
 
 /// Rate limiters for principals and peers. Clones share the same quotas.
@@ -80,7 +80,7 @@ impl RateLimits {
         }))
     }
 
-    /// Returns an error if the peer has exhausted its quota of failed authentications. Does not consume any quota.
+    /// Returns an error if the peer has exhausted its quota of failed authentications. Does not consume the quota.
     pub(crate) fn check_failed_authentication_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
         let failures = self.0.failures.as_ref();
         failures
@@ -97,7 +97,7 @@ impl RateLimits {
             .map_err(|wait| self.reject_request(ClientLimit::SignIns, wait))
     }
 
-    /// Counts a failed authentication against the peer's quota. An exhausted quota affects only later requests.
+    /// Counts a failed authentication against the peer's quota. If this exhausts the quota, later requests are refused.
     pub(crate) fn record_auth_failure(&self, peer: IpAddr) {
         if let Some(failures) = &self.0.failures
             && failures.consume_permit(&peer.into()).is_err()
@@ -106,7 +106,7 @@ impl RateLimits {
         }
     }
 
-    /// Returns an error if the principal has exhausted its request quota. Does not consume any quota.
+    /// Returns an error if the principal has exhausted its request quota. Does not consume the quota.
     pub(crate) fn check_principal_rate_limit(&self, user: &UserId) -> Result<(), ApiError> {
         let principals = self.0.principals.as_ref();
         principals
@@ -114,15 +114,15 @@ impl RateLimits {
             .map_err(|wait| self.reject_request(ClientLimit::Principal, wait))
     }
 
-    /// Charges the principal's quota for a request that evaluates `bytes` bytes of policies in total.
+    /// Counts a request against the principal's quota. The request evaluates `bytes` bytes of policies in total.
     ///
-    /// Evaluating large policies counts as several requests.
-    /// Refused requests do not consume any quota, so a later retry can succeed.
+    /// A request that evaluates large policies counts as several requests.
+    /// Refused requests do not consume the quota, so a later retry can succeed.
     pub(crate) fn charge_policy_evaluation(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         self.charge_request_quota(user, 1 + bytes / POLICY_BYTES_PER_CHARGED_REQUEST)
     }
 
-    /// Charges the principal's quota for parsing a policy document of `bytes` bytes.
+    /// Counts the parsing of a policy document that is `bytes` bytes long against the principal's request quota.
     ///
     /// Every [`DOCUMENT_BYTES_PER_CHARGED_REQUEST`] bytes count as one request.
     pub(crate) fn charge_policy_parsing(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
@@ -134,8 +134,8 @@ impl RateLimits {
 
     /// Creates the work budget for evaluating policies during a single request.
     ///
-    /// Every [`WORK_UNITS_PER_CHARGED_REQUEST`] units are immediately charged as one additional request.
-    /// As the quota is charged immediately, concurrent requests share what remains of it.
+    /// Every [`WORK_UNITS_PER_CHARGED_REQUEST`] units of used work immediately count as one additional request.
+    /// Therefore, concurrent requests share the principal's remaining request quota.
     pub(crate) fn create_work_budget(&self, user: &UserId) -> Arc<WorkBudget> {
         if self.0.principals.is_none() {
             return Arc::default();
@@ -177,7 +177,7 @@ pub(crate) async fn limit_sign_ins(service: &AppState, request: Request, next: N
     response
 }
 
-/// Returns the request's client address, or `None` in tests that call the router directly.
+/// Returns the client address of a request. Returns `None` only in tests that call the router without a connection.
 pub(crate) fn client_ip(extensions: &Extensions) -> Option<IpAddr> {
     extensions.get::<ClientAddr>().map(|connection| connection.ip)
 }

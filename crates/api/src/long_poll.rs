@@ -5,10 +5,10 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName};
 
 const PREFER_HEADER: &str = "prefer";
-/// Response header that lists the applied preferences.
+/// Response header that lists which preferences in the `Prefer` header the server applied.
 pub(crate) const PREFERENCE_APPLIED_HEADER: HeaderName = HeaderName::from_static("preference-applied");
 
-/// Maximum long poll duration, in seconds. Many proxies close idle connections after about a minute.
+/// Maximum long poll duration, in seconds. Many proxies close connections that are idle for about a minute.
 const MAX_WAIT_SECONDS: u64 = 30;
 
 /// Duration of a long poll, in seconds.
@@ -16,9 +16,9 @@ const MAX_WAIT_SECONDS: u64 = 30;
 pub(crate) struct LongPoll(u64);
 
 impl LongPoll {
-    /// Returns the requested wait, capped at [`MAX_WAIT_SECONDS`] and at half the request timeout.
+    /// Parses the requested wait time and caps it at [`MAX_WAIT_SECONDS`] and at half the request timeout.
     ///
-    /// Invalid preferences are ignored, as the RFC requires.
+    /// Invalid preferences in the `Prefer` header are ignored, as RFC 7240 requires.
     pub(crate) fn from_headers(headers: &HeaderMap, request_timeout: Duration) -> Option<Self> {
         let values = headers.get_all(PREFER_HEADER).iter().filter_map(|value| value.to_str().ok());
         let seconds = values.flat_map(|value| value.split(',')).find_map(parse_wait_preference)?;
@@ -41,7 +41,7 @@ pub(crate) fn has_prefer_header(headers: &HeaderMap) -> bool {
     headers.contains_key(PREFER_HEADER)
 }
 
-/// Returns the value of the `wait` preference.
+/// Returns the value of the preference if its name is `wait`.
 fn parse_wait_preference(preference: &str) -> Option<&str> {
     let (preference, _parameters) = preference.split_once(';').unwrap_or((preference, ""));
     let (name, value) = preference.split_once('=')?;

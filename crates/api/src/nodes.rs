@@ -1,4 +1,4 @@
-//! Reads nodes during a request, subject to time limits. `clew_mysql` limits the number of concurrent reads per node.
+//! Reads data from a node during an HTTP request, with time limits. `clew_mysql` limits concurrent reads per node.
 
 use std::future::Future;
 
@@ -17,7 +17,7 @@ pub struct NodeReadLimits {
 }
 
 impl NodeReadLimits {
-    /// Creates the limits from those for a single read.
+    /// Creates the limits for node reads from the limits for a single read.
     #[must_use]
     pub fn new(limits: ReadLimits) -> Self {
         Self { limits }
@@ -30,7 +30,7 @@ impl NodeReadLimits {
 }
 
 impl AppState {
-    /// Reads a node, subject to time and concurrency limits. Converts failures into error responses with the reason.
+    /// Reads data from a node, with time and concurrency limits. Converts a read failure into an error response.
     pub(crate) async fn read_node<T, F>(&self, node: &Node, read: impl FnOnce(ReadLimits) -> F) -> Result<T, ApiError>
     where
         F: Future<Output = Result<T, Failure>>,
@@ -38,10 +38,10 @@ impl AppState {
         self.read_node_or_failure(node, read).await.map_err(node_failure_error)
     }
 
-    /// Reads a node like [`Self::read_node`], but returns the failure itself instead of an error response.
+    /// Reads data from a node like [`Self::read_node`], but returns the read failure instead of an error response.
     ///
-    /// All request handlers must read nodes through this method or `read_node`: both back off after a refused login.
-    /// Without the backoff, repeated requests could get Clew's database account locked.
+    /// Request handlers must read from nodes only with this method or `read_node`: both back off after a refused login.
+    /// Without the login backoff, repeated requests could cause the database server to lock Clew's account.
     pub(crate) async fn read_node_or_failure<T, F>(
         &self,
         node: &Node,

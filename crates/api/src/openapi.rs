@@ -1,4 +1,4 @@
-//! OpenAPI document for the API. Describes all routes and the parts they share.
+//! OpenAPI document of the HTTP API. Describes all routes, security schemes and common error responses.
 
 use clew_model::ErrorEntry;
 use utoipa::OpenApi;

@@ -1,18 +1,18 @@
-//! Operation name and audit mode of each route. Where possible, the names match the TaurusDB and IAM APIs.
+//! Operation name and audit mode of each route. If an operation exists in the TaurusDB or IAM API, its name is used.
 
 use axum::extract::MatchedPath;
 use http::{Method, Request};
 
-/// Which of an operation's outcomes are recorded in the audit log.
+/// Outcomes of an operation that the request layer records in the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuditMode {
     /// Every outcome.
     Always,
-    /// Only denials. The store records successful changes itself, in the same transaction as the change.
+    /// Only denied requests. The store records successful changes in the same transaction as the change.
     DenialsOnly,
 }
 
-/// Audited operation, that is, a route that authenticates its caller or signs in a user.
+/// Audited operation: a route that authenticates its caller or signs in a user.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Operation {
     pub(crate) method: &'static str,

@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 
 use crate::error::ApiError;
 
-/// Limits concurrent password hashing, which uses 19 MiB and a CPU core per hash and needs no authentication.
+/// Limits concurrent hashing because unauthenticated clients can trigger it and each hash uses 19 MiB and a CPU core.
 static PASSWORD_HASHING_PERMITS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
 
 /// Hashes a password and returns the hash in PHC string format.
@@ -20,7 +20,7 @@ pub(crate) async fn hash_password(password: SecretString) -> Result<String, ApiE
 }
 
 /// Verifies a password against a hash in PHC string format.
-/// If `hash` is `None`, the check takes as long as for a wrong password, then fails.
+/// If `hash` is `None`, takes as long as for a wrong password and returns `false`.
 pub(crate) async fn verify_password(given: SecretString, hash: Option<String>) -> Result<bool, ApiError> {
     run_with_hashing_permit(move || {
         if let Some(hash) = hash {

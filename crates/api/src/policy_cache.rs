@@ -1,4 +1,4 @@
-//! Caches users' policies, which are loaded from the store and parsed.
+//! Loads users' policies from the store, and caches the parsed policies.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use tracing::error;
 /// Maximum number of users in the cache.
 const MAX_CACHED_USERS: usize = 1024;
 
-/// Cache of users' policies. Entries are valid until identities or policies change. Clones share the same cache.
+/// Cache of users' policies. Entries become invalid when identities or policies change. Clones share the same cache.
 #[derive(Debug, Clone)]
 pub(crate) struct PolicyCache(Arc<VersionedCache<UserId, Arc<[Grant]>>>);
 
@@ -41,14 +41,14 @@ impl PolicyCache {
     }
 }
 
-/// Policy size, in bytes, from which parsing and evaluation no longer run on the async threads.
+/// Minimum total size of a user's policies, in bytes, for which parsing and evaluation must not block async threads.
 const LARGE_POLICY_MIN_BYTES: usize = 8 << 10;
-/// Number of used work units from which a request's further evaluations no longer run on the async threads.
+/// Minimum number of used work units after which a request's policy evaluations must not block async threads.
 const LARGE_EVALUATION_WORK_UNITS: u64 = 64 << 10;
 
-/// Runs `evaluation` with the principal's policies.
+/// Runs the closure `evaluation`, which evaluates the principal's policies.
 ///
-/// Large evaluations run in [`block_in_place`] so that they do not delay other requests.
+/// Evaluations of large policies run in [`block_in_place`] so that they do not delay other requests.
 pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnce() -> T) -> T {
     // The current-thread runtime used in tests does not support `block_in_place`.
     let is_multi_threaded =
@@ -60,7 +60,7 @@ pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnc
 
 /// Loads and parses the policies that apply to a user.
 ///
-/// Returns no policies if any of them cannot be parsed because the invalid policy could contain a Deny statement.
+/// If one of the policies cannot be parsed, returns no policies: the invalid policy could contain a Deny statement.
 pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
     let (stored, user) = (store.list_user_grants(user).await?, user.clone());
     let bytes: usize = stored.iter().map(StoredPolicyGrant::document_len).sum();

@@ -29,7 +29,7 @@ impl Query {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Returns an error if the query contains a parameter that is not in `known`, for example because it is misspelled.
+    /// Returns an error if the query contains a parameter that is not in `known`, such as a misspelled one.
     pub(crate) fn reject_unknown_parameters(&self, known: &[&'static str]) -> Result<(), ApiError> {
         match self.parameters.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, _)) => Err(unknown_field_error(name, known)),
@@ -37,7 +37,7 @@ impl Query {
         }
     }
 
-    /// Returns the query string with a parameter's value replaced.
+    /// Returns the query string with the given parameter set to `value`.
     pub(crate) fn to_string_with_parameter(&self, name: &str, value: &str) -> String {
         let pairs = self.parameters.iter().map(|(key, old)| (key, if key == name { value } else { old.as_str() }));
         form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
@@ -68,7 +68,7 @@ impl Query {
     }
 }
 
-/// Builds the error for an unknown field name. Suggests the most similar known name.
+/// Builds the error for an unknown field name. The error suggests the most similar name in `known`, if any.
 pub(crate) fn unknown_field_error(name: &str, known: &[&'static str]) -> ApiError {
     let distance = |candidate: &&&str| strsim::damerau_levenshtein(candidate, name);
     let closest =
@@ -82,7 +82,7 @@ pub(crate) fn unknown_field_error(name: &str, known: &[&'static str]) -> ApiErro
     }
 }
 
-/// Truncates client-supplied text to 80 characters for use in a message.
+/// Truncates text from a client to 80 characters so that it can be used in a message.
 pub(crate) fn truncate_text(text: &str) -> String {
     text.chars().take(80).collect()
 }

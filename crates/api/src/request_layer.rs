@@ -1,7 +1,7 @@
 //! Middleware that wraps every route.
 //!
 //! Adds the request id, checks the host, records the audit event and enforces the request timeout.
-//! Also builds error bodies in the requested language, adds security headers and records metrics.
+//! Also builds the bodies of error responses in the requested language, adds security headers and records metrics.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ const HEALTH_ROUTES: [&str; 2] = ["/healthz", "/readyz"];
 pub(crate) enum RouteAuth {
     /// No authentication.
     Public,
-    /// No authentication because the route signs users in. Rate-limited per peer.
+    /// The route signs users in, so it does not require authentication. Requests are rate-limited per peer.
     SignIn,
     /// Valid credentials.
     Authenticated,
@@ -108,7 +108,7 @@ fn path_and_query_length(request: &Request) -> usize {
     request.uri().path_and_query().map_or(0, |uri| uri.as_str().len())
 }
 
-/// Runs the request handler with a timeout. Panics and timeouts fail only this request.
+/// Runs the request handler with a timeout. If the handler panics or times out, returns an error response.
 async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next: Next) -> Response {
     let limit = service.settings.request_timeout;
     let response = async {
@@ -136,7 +136,7 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
 
 /// Returns the error for a request that axum itself rejected, for example because the path is not valid UTF-8.
 ///
-/// Replacing axum's error ensures that all error responses have the same body format.
+/// Axum's own error response is replaced so that all error responses have the same body format.
 fn build_framework_error(status: StatusCode) -> Option<ApiError> {
     let entry = if status.is_client_error() { ErrorEntry::BAD_REQUEST } else { ErrorEntry::INTERNAL };
     (status.is_client_error() || status.is_server_error()).then(|| ApiError::new(entry))

@@ -1,4 +1,4 @@
-//! Accept loop with connection limits and graceful shutdown. Each connection is served by the `connection` module.
+//! Accepts connections, enforces connection limits and shuts down gracefully. The `connection` module serves them.
 
 mod cert_reload;
 mod connection;
@@ -52,12 +52,12 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// Delay after a failed `accept` call, which usually fails because the process has run out of file descriptors.
+/// Delay after a failed `accept` call. A common cause is that the process has run out of file descriptors.
 const ACCEPT_RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(100);
 
-/// Serves requests until `shutdown` is cancelled, then completes the responses in progress.
+/// Serves requests until `shutdown` is cancelled, then waits for the responses in progress.
 ///
-/// Waits for these responses for at most [`crate::ApiSettings::shutdown_grace_period`].
+/// Stops waiting for responses after [`crate::ApiSettings::shutdown_grace_period`].
 pub async fn serve(
     service: AppState,
     listener: impl Into<Listener>,
@@ -127,7 +127,7 @@ enum ConnectionPermit {
     Reserved(OwnedSemaphorePermit),
 }
 
-/// Admitted connection. Holds its permits until dropped.
+/// Admitted connection. Releases its permits when dropped.
 struct AdmittedConnection {
     admission: ConnectionAdmission,
     _permit: OwnedSemaphorePermit,
@@ -148,7 +148,7 @@ impl ConnectionLimits {
         }
     }
 
-    /// Waits for a permit, then accepts a connection.
+    /// Waits for a connection permit, then accepts a connection.
     async fn accept_connection(&self, listener: &TcpListener) -> io::Result<(TcpStream, ConnectionPermit)> {
         let permit = tokio::select! {
             biased;
@@ -168,7 +168,7 @@ impl ConnectionLimits {
         Ok((stream, permit))
     }
 
-    /// Admits a connection as regular or reserved. Returns `None` if the connection must be closed.
+    /// Admits a connection as a regular or reserved connection. Returns `None` if the connection must be closed.
     fn admit_connection(
         &self,
         peer: IpAddr,

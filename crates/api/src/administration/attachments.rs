@@ -1,4 +1,4 @@
-//! Routes that list policy attachments, and attach policies to or detach them from users and groups.
+//! Routes that attach policies to users and groups, detach policies, and list policy attachments.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Audit log of a domain: events that affect the domain, and events caused by the domain's users.
+//! Routes for a domain's audit log, which contains the events that affect the domain or are caused by its users.
 
 mod export;
 mod query;
@@ -97,7 +97,7 @@ pub(crate) async fn export_audit_log(
 
 /// Verify the audit log of all domains. Requires an administrator.
 ///
-/// The verification also checks whether the newest row that this process has read still exists.
+/// Also checks that the newest audit row that this process has read still exists in the store.
 #[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration",
     responses((status = 200, description = "Result of the verification", body = AuditVerificationResponse)))]
 pub(crate) async fn verify_audit(

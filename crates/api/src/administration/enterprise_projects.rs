@@ -1,4 +1,4 @@
-//! Routes for enterprise projects, which label instances so that policy conditions can match the label.
+//! Routes for enterprise projects (groups of instances that policy conditions can match).
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};

@@ -122,7 +122,7 @@ pub(crate) async fn delete_access_key(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Returns the user with the given id if the caller may perform the action on that user's access keys.
+/// Returns the user with the given id if the caller may perform `action` on that user's access keys.
 async fn find_key_owner(service: &AppState, caller: &Caller, action: Action, id: &str) -> Result<User, ApiError> {
     if is_own_user_id(service, caller, id) {
         return users::find_user(service, caller, id).await;

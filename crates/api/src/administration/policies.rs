@@ -218,7 +218,7 @@ impl ResolvedPolicy {
 
 /// Parses a policy document on a blocking thread.
 ///
-/// Large documents consume the caller's request quota proportionally to their size.
+/// Parsing a large document counts as several requests against the caller's rate limit.
 /// Parsing can be expensive because the parser compares each unknown word with all valid words to suggest a correction.
 async fn parse_policy_document(
     service: &AppState,

@@ -1,4 +1,4 @@
-//! Route that simulates a request and returns the access decision along with the reasons from every policy statement.
+//! Route that simulates a request and returns the access decision and the result of evaluating each policy statement.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -171,7 +171,7 @@ fn parse_request_tags(body: &JsonBody) -> Result<Vec<Tag>, ApiError> {
     Ok(tags.into_iter().map(|tag| Tag { key: tag.key, value: tag.value }).collect())
 }
 
-/// Returns the simulated request's target project and instance.
+/// Returns the project and the instance that the simulated request targets.
 async fn find_simulated_target(
     service: &AppState,
     caller: &Caller,

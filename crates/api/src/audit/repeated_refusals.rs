@@ -1,7 +1,7 @@
-//! Aggregates repeated refusals so that a caller cannot fill the disk with audit rows.
+//! Aggregates repeatedly refused requests so that a caller cannot fill the disk with audit rows.
 //!
-//! The first time a caller is refused for a given reason, the refusal is recorded before the response is sent.
-//! Further refusals in the same time window are only counted; a single audit event reports their number.
+//! A caller's first refusal for a given reason is recorded in the audit log before the response is sent.
+//! Further refusals in the same time window are only counted; a single audit event reports the number of refusals.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,9 +17,9 @@ use tracing::warn;
 
 use crate::client_addr::ClientSubnet;
 
-/// Maximum number of refusal kinds tracked separately per caller. All further kinds share one time window.
+/// Maximum number of refusal kinds tracked separately per caller. All further kinds are counted together.
 const MAX_REFUSAL_KINDS: usize = 16;
-/// Maximum number of callers tracked separately. All further callers share one time window per domain.
+/// Maximum number of callers tracked separately. All further callers in a domain are counted together.
 const MAX_TRACKED_CALLERS: usize = 256;
 /// Maximum number of values per list in an audit event, such as the lists of targets and client addresses.
 const MAX_LISTED_VALUES: usize = 16;
@@ -27,14 +27,14 @@ const MAX_LISTED_VALUES: usize = 16;
 const MAX_PENDING_EVENTS: usize = 8192;
 /// Interval at which audit events for expired time windows are written to the database.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
-/// Operation name for audit events that count refusals of different operations.
+/// Operation name in audit events that report refusals of more than one operation.
 const MIXED_OPERATIONS_NAME: &str = "RefusedRequests";
 
-/// Identifies a caller: a user, or the subnet of an unauthenticated client.
+/// Caller whose refusals are counted together: a user, or the subnet of an unauthenticated client.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum CallerGroupingKey {
     User(UserId),
-    /// Unauthenticated client. The claimed user name is part of the key only if that user's domain exists.
+    /// Unauthenticated client. The claimed user name is part of the grouping key only if that user's domain exists.
     Unknown {
         peer: Option<ClientSubnet>,
         claimed: Option<(DomainId, String)>,
@@ -46,18 +46,18 @@ enum CallerGroupingKey {
 }
 
 /// Refusal kind: operation, outcome, error code and reason.
-/// `None` represents all refusal kinds beyond [`MAX_REFUSAL_KINDS`].
+/// `None` stands for all refusal kinds in excess of [`MAX_REFUSAL_KINDS`].
 type RefusalKind = Option<(String, Outcome, Option<String>, &'static str)>;
 
 /// Time window in which a caller's refusals of the same kind are counted.
 #[derive(Debug)]
 struct RefusalWindow {
     ends: Instant,
-    /// Number of refusals, excluding the first one, which has its own audit event.
+    /// Number of refusals without the first one, for which a separate audit event is recorded.
     repeated: u64,
     first_at: Timestamp,
     last_at: Timestamp,
-    /// Audit event in which only the field values common to all refusals in the window are set.
+    /// Audit event that contains only the field values shared by all refusals in the time window.
     event: AuditEvent,
     targets: BTreeSet<String>,
     claimed: BTreeSet<String>,
@@ -69,7 +69,7 @@ struct RefusalWindow {
 #[derive(Debug, Default)]
 struct OpenWindows {
     windows: HashMap<CallerGroupingKey, HashMap<RefusalKind, RefusalWindow>>,
-    /// Audit events for expired windows that have not been written to the database yet.
+    /// Audit events for expired time windows that have not been written to the database yet.
     pending: VecDeque<AuditEvent>,
 }
 
@@ -81,14 +81,14 @@ pub(crate) struct RepeatedRefusalCounter {
 }
 
 impl RepeatedRefusalCounter {
-    /// Creates a counter. A time window of length `window` starts at a caller's first refusal of each kind.
+    /// Creates a counter. A caller's first refusal of each kind starts a time window of length `window`.
     pub(crate) fn new(window: Duration) -> Self {
         Self { window, state: Mutex::default() }
     }
 
     /// Records an audit event for the first refusal of each kind; repeated refusals are only counted.
     ///
-    /// `reason` is the error's detail message id, which is more specific than the error code.
+    /// `reason` is the id of the error's detail message, which is more specific than the error code.
     pub(crate) async fn record_refusal(
         &self,
         store: &Store,
@@ -104,8 +104,8 @@ impl RepeatedRefusalCounter {
         recorded
     }
 
-    /// Opens a time window for the first refusal of a kind and returns the window's key.
-    /// For a repeated refusal, increments the open window's count and returns `None`.
+    /// Starts a time window if this is the first refusal of its kind, and returns the window's key.
+    /// For a repeated refusal, increments the count of the current time window and returns `None`.
     fn count_refusal(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerGroupingKey, RefusalKind)> {
         let now = Instant::now();
         let mut state = self.lock_state();
@@ -121,9 +121,9 @@ impl RepeatedRefusalCounter {
         Some((caller, kind))
     }
 
-    /// Records expired windows every [`FLUSH_INTERVAL`]. When `end` is cancelled, records all open windows and returns.
+    /// Records expired time windows every [`FLUSH_INTERVAL`]. When `end` is cancelled, records all windows and returns.
     ///
-    /// Must be called from a single task only because concurrent calls could lose audit events.
+    /// Must not run concurrently with itself because audit events could be lost.
     pub(crate) async fn run(&self, store: &Store, end: &CancellationToken) {
         while end.run_until_cancelled(sleep(FLUSH_INTERVAL)).await.is_some() {
             let now = Instant::now();
@@ -132,7 +132,7 @@ impl RepeatedRefusalCounter {
         self.flush(store, |_| true).await;
     }
 
-    /// Writes audit events for expired windows to the database. Failed writes are retried at the next flush.
+    /// Writes audit events for expired time windows to the database. Failed writes are retried at the next flush.
     async fn flush(&self, store: &Store, has_ended: impl Fn(&RefusalWindow) -> bool) {
         self.lock_state().close_windows(has_ended);
         loop {
@@ -152,8 +152,8 @@ impl RepeatedRefusalCounter {
 }
 
 impl OpenWindows {
-    /// Returns a refusal's window key.
-    /// All refusals beyond [`MAX_TRACKED_CALLERS`] or [`MAX_REFUSAL_KINDS`] share the same window key.
+    /// Returns the key of the time window in which a refusal is counted.
+    /// Once [`MAX_TRACKED_CALLERS`] or [`MAX_REFUSAL_KINDS`] is reached, further callers or kinds share a key.
     fn window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerGroupingKey, RefusalKind) {
         let caller = build_caller_grouping_key(event);
         let kind = Some((event.operation.clone(), event.outcome, event.code.clone(), reason));
@@ -208,7 +208,7 @@ fn build_caller_grouping_key(event: &AuditEvent) -> CallerGroupingKey {
     }
 }
 
-/// Returns the domain whose audit log receives the refusal.
+/// Returns the domain whose audit log receives the audit event of the refusal.
 fn find_audit_domain(event: &AuditEvent) -> Option<DomainId> {
     let actor_domain = match &event.origin.actor {
         Actor::User { domain_id, .. } => Some(domain_id),
@@ -276,8 +276,8 @@ impl RefusalWindow {
         }
     }
 
-    /// Returns the audit event for the window's repeated refusals, or `None` if there were none.
-    /// The lists in the audit event also include the first refusal's values.
+    /// Returns the audit event for the repeated refusals in the time window, or `None` if there were none.
+    /// The lists of values in the audit event also include the values of the first refusal.
     fn into_audit_event(self) -> Option<AuditEvent> {
         let several = self.operations.len() > 1;
         let operation = if several { MIXED_OPERATIONS_NAME.to_owned() } else { self.event.operation };

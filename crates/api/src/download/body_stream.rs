@@ -1,8 +1,8 @@
-//! Body stream for a download: a byte range of the header row followed by the result file.
+//! Response body stream that sends a byte range of a download (header row plus result file).
 //!
-//! Data in the page cache is read on the async thread because the read only copies memory.
-//! Data that must be read from disk is read on a blocking thread.
-//! For measurements, see `docs/decisions/0018-downloads-and-long-polling.md`.
+//! Data in the page cache is read on the async thread because such a read only copies memory.
+//! Other data is read on a blocking thread because the read waits for the disk.
+//! For measurements of this design, see `docs/decisions/0018-downloads-and-long-polling.md`.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -17,10 +17,10 @@ use futures_util::Stream;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// Maximum chunk size, in bytes. The HTTP library buffers about six chunks per response.
+/// Maximum size of a response body chunk, in bytes. The HTTP library buffers about six chunks per response.
 pub(super) const CHUNK_SIZE: usize = 64 * 1024;
 
-/// Stream of download chunks. Ends after the last byte of the range or on the first error.
+/// Stream of download chunks. Ends after the last byte of the requested range or after the first error.
 #[derive(Debug)]
 pub(super) struct DownloadBodyStream {
     /// Unsent part of the header row.
@@ -90,15 +90,15 @@ impl Stream for DownloadBodyStream {
     }
 }
 
-/// Pool of chunk buffers. Reusing the buffers of sent chunks improves the CPU cache hit rate.
+/// Pool of chunk buffers. Buffers of sent chunks are reused because their memory is often still in the CPU cache.
 #[derive(Debug, Default)]
 struct BufferPool {
-    /// Buffers whose chunks are still in use. Ordered oldest first, the order in which chunks are dropped.
+    /// Buffers whose chunks may still be in use, oldest first. Chunks are dropped in the same order.
     shared: VecDeque<Bytes>,
 }
 
 impl BufferPool {
-    /// Returns a buffer for the remaining `left` bytes of the range, at most [`CHUNK_SIZE`] bytes long.
+    /// Returns a buffer that is `left` bytes long, but at most [`CHUNK_SIZE`] bytes.
     fn acquire(&mut self, left: u64) -> BytesMut {
         let length = usize::try_from(left).unwrap_or(CHUNK_SIZE).min(CHUNK_SIZE);
         let returned =
@@ -109,7 +109,7 @@ impl BufferPool {
     }
 
     /// Returns the first `length` bytes of the buffer as a chunk.
-    /// The buffer can be reused once the chunk is dropped.
+    /// The buffer returns to the pool once the chunk is dropped.
     fn share_buffer_prefix(&mut self, buffer: BytesMut, length: usize) -> Bytes {
         let buffer = buffer.freeze();
         let chunk = buffer.slice(..length.min(buffer.len()));

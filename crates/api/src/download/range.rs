@@ -22,13 +22,13 @@ pub(super) enum RangeRequest {
     Full,
     /// A byte range.
     Partial(ByteRange),
-    /// The range starts beyond the end of the content.
+    /// No byte of the content is in the requested range.
     Unsatisfiable,
 }
 
-/// Parses a `Range` header for content of `length` bytes.
+/// Parses a `Range` header that applies to content of `length` bytes.
 ///
-/// Multiple ranges and invalid values select the full content, as the RFC allows.
+/// Headers with multiple ranges or invalid values select the full content, as the RFC allows.
 pub(super) fn parse_range_header(header: &HeaderValue, length: u64) -> RangeRequest {
     let Some(spec) = header.to_str().ok().and_then(|text| text.trim().strip_prefix("bytes=")) else {
         return RangeRequest::Full;

@@ -1,8 +1,8 @@
 //! Checks passwords and counts failed authentication attempts.
 //!
 //! When a user authenticates successfully, the client's address is recorded for that user.
-//! Each of the user's recorded addresses has its own failure counter; all other addresses share a single counter.
-//! As a result, failed attempts from elsewhere do not lock out a user who signs in from a recorded address.
+//! Each of the user's recorded addresses has its own failure counter. All other addresses share a failure counter.
+//! As a result, an attacker's failed attempts do not lock out a user who signs in from a recorded address.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::client_addr::ClientSubnet;
 use crate::error::ApiError;
 use crate::{AppState, passwords};
 
-/// Maximum time to wait for concurrent attempts with the same failure counter in other server processes.
+/// Maximum time to wait while other server processes check passwords with the same failure counter.
 const MAX_ATTEMPT_RESERVATION_WAIT: Duration = Duration::from_secs(10);
 const ATTEMPT_RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -26,13 +26,13 @@ const ATTEMPT_RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 pub(crate) enum PasswordCheckOutcome {
     Right,
     Wrong,
-    /// The failure counter is locked after too many failed attempts. The password was not checked.
+    /// The failure counter is locked because of too many failed attempts. The password was not checked.
     Locked,
 }
 
-/// Checks a password that a client sent for the user `<domain>/<name>`.
+/// Checks the password that a client sent for a user, unless too many failed attempts have locked the failure counter.
 ///
-/// The check takes the same time whether the user does not exist or the password is wrong.
+/// `name` is `<domain>/<user>`. The check takes equally long for an unknown user and for a wrong password.
 pub(crate) async fn check_password_with_lockout(
     service: &AppState,
     name: &str,
@@ -56,7 +56,7 @@ pub(crate) async fn check_password_with_lockout(
     Ok(PasswordCheckOutcome::Right)
 }
 
-/// Reserves an attempt with the failure counter `subject`. Returns `false` if the counter is locked or stays busy.
+/// Reserves an attempt in the failure counter `subject`. Returns `false` if the counter is locked or stays busy.
 async fn reserve_password_attempt(store: &Store, subject: &str) -> Result<bool, StoreError> {
     let start = Instant::now();
     loop {
@@ -73,13 +73,13 @@ async fn reserve_password_attempt(store: &Store, subject: &str) -> Result<bool, 
 /// Identifier of a failure counter.
 pub(crate) struct FailureCounterKey {
     pub(crate) name: String,
-    /// True if the client address was recorded recently and need not be recorded again after successful authentication.
+    /// True if the client address was recorded recently and need not be recorded again.
     pub(crate) is_address_up_to_date: bool,
 }
 
 /// Returns the key of the failure counter for a user at a client address.
 ///
-/// The user name comes last in the key so that a crafted name cannot select another user's counter.
+/// The user name is last in the key because a crafted name could otherwise select another user's failure counter.
 pub(crate) async fn find_failure_counter_key(
     store: &Store,
     name: String,
@@ -102,9 +102,9 @@ fn build_address_counter_key(address: &str, name: &str) -> String {
     ["address:", address, " ", name].concat()
 }
 
-/// Records the client address after successful authentication. Recorded addresses have their own failure counters.
+/// Records the client address of an authenticated user. Each recorded address has its own failure counter.
 ///
-/// If the store returns an error, the error is only logged and the address is not recorded.
+/// If the address cannot be recorded, the error is only logged.
 pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
     let Some(peer) = peer else { return };
     if let Err(error) = store.record_user_address(user, ClientSubnet::from(peer).address()).await {

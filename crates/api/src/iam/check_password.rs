@@ -14,8 +14,8 @@ use crate::iam::sign_in::UserRef;
 
 /// Authenticates a user by password and records the user in the audit context.
 ///
-/// Unknown users and wrong passwords produce the same error after the same time.
-/// Repeated failures lock a user name even if no such user exists.
+/// Unknown users and wrong passwords result in the same error after the same time.
+/// Repeated failures lock a user name even if no user has this name.
 pub(crate) async fn authenticate_by_password(
     service: &AppState,
     trail: &AuditContext,

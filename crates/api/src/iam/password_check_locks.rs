@@ -1,19 +1,19 @@
 //! Locks that serialize password checks with the same failure counter within a server process.
 //!
-//! Without serialization, concurrent successful checks could count as failed attempts.
-//! The store enforces the limit on failed attempts across all server processes.
+//! Without these locks, concurrent checks of correct passwords could be counted as failed attempts.
+//! The limit on failed attempts across all server processes is enforced by the store.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Mutex as SubjectLock, OwnedMutexGuard};
 
-/// Locks, keyed by failure counter. A running password check holds its failure counter's lock.
+/// One lock per failure counter. Each running password check holds the lock of its failure counter.
 #[derive(Debug, Default)]
 pub(crate) struct PasswordCheckLocks(Mutex<HashMap<String, Arc<SubjectLock<()>>>>);
 
 impl PasswordCheckLocks {
-    /// Waits for other password checks with the same failure counter. Dropping the returned guard releases the lock.
+    /// Acquires the lock of a failure counter. The lock is released when the returned guard is dropped.
     pub(crate) async fn lock_failure_counter(&self, subject: &str) -> OwnedMutexGuard<()> {
         let subject_lock = {
             let mut subjects = self.0.lock().unwrap_or_else(PoisonError::into_inner);

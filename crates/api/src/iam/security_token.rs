@@ -1,8 +1,8 @@
 //! Security tokens for temporary access keys.
 //!
 //! A security token's suffix encodes the access key's scope.
-//! The stored hash covers the entire token, so Clew detects a tampered suffix.
-//! For example, an access key issued for a project-scoped token is limited to that project.
+//! Clew compares a hash of the entire token with the stored hash, so it rejects tokens with a modified suffix.
+//! For example, a temporary access key created from a project-scoped token is limited to that project.
 
 use clew_iam::decision::CredentialScope;
 use clew_iam::{SecretError, token};
@@ -25,7 +25,7 @@ pub(crate) fn generate_security_token(scope: &CredentialScope) -> Result<SecretS
 
 /// Parses the scope from a security token.
 ///
-/// The returned scope can be trusted only if the token's hash equals the stored hash.
+/// The caller must check that the token's hash equals the stored hash before it uses the scope.
 pub(crate) fn parse_security_token_scope(security_token: &str) -> Option<CredentialScope> {
     match security_token.split_once('.') {
         None => Some(CredentialScope::AccessKey),

@@ -147,7 +147,7 @@ fn parse_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, ApiError> {
 }
 
 /// Credentials to exchange for a temporary access key.
-/// The temporary key has the same scope as these credentials and expires no later.
+/// The temporary access key has the same scope as these credentials and expires no later than they do.
 struct SourceCredentials {
     scope: CredentialScope,
     issued_for: IssuingCredential,
@@ -164,7 +164,7 @@ impl SourceCredentials {
     }
 }
 
-/// Validates the caller's token and returns the scope and expiry that limit the temporary key.
+/// Validates the caller's token and returns its scope and expiry, which also apply to the temporary access key.
 async fn validate_source_token(
     service: &AppState,
     caller: &Caller,

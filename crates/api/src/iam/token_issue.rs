@@ -55,7 +55,7 @@ pub(crate) fn describe_token_scope(project: Option<&Project>) -> String {
 }
 
 /// Removes tokens that expired more than a day ago.
-/// Until then, error messages can still distinguish expired tokens from unknown tokens.
+/// Recently expired tokens are retained so that error messages can distinguish them from unknown tokens.
 async fn remove_expired_tokens(service: &AppState, now: i64) {
     if let Err(error) = service.store.remove_tokens_expired_before(now - 24 * 3600).await {
         tracing::warn!(%error, "cannot remove expired tokens");

@@ -84,7 +84,7 @@ struct TokenUser {
     domain: TokenDomain,
 }
 
-/// Contents of a token response. Times are Unix timestamps in seconds.
+/// Input for building a token response. Times are Unix timestamps in seconds.
 pub(super) struct TokenDetails<'a> {
     pub(super) user: &'a User,
     pub(super) project: Option<&'a Project>,
@@ -94,7 +94,7 @@ pub(super) struct TokenDetails<'a> {
     pub(super) expires_at: i64,
 }
 
-/// The server's public URL, which is the base URL for the endpoints in the service catalog.
+/// The server's public URL. Base URL of the endpoints in the service catalog.
 pub(super) struct ServerUrl(String);
 
 impl ServerUrl {

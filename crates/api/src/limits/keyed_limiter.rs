@@ -13,9 +13,9 @@ use governor::state::StateStore;
 use governor::state::keyed::{HashMapStateStore, ShrinkableKeyedStateStore};
 use governor::{Quota, RateLimiter};
 
-/// Number of checks after which the limiter removes all keys with a full quota.
+/// Number of rate limit checks after which the limiter removes all keys whose quota is full.
 ///
-/// Removing these keys bounds memory usage when requests come from many addresses.
+/// Removing unused keys bounds memory usage when requests come from many addresses.
 const CHECKS_BETWEEN_SWEEPS: u32 = 4096;
 
 /// Rate limiter with a separate quota per key.
@@ -34,13 +34,13 @@ type Limiter<K, C> = RateLimiter<
 >;
 
 impl<K: Hash + Eq + Clone> KeyedLimiter<K> {
-    /// Creates a limiter. Returns `None` (unlimited) if the rate or burst size is 0.
+    /// Creates a rate limiter. Returns `None` (no limit) if the rate or the burst size is 0.
     pub(super) fn new(per_second: u32, burst: u32) -> Option<Self> {
         let period = Duration::from_secs(1).checked_div(per_second)?;
         Self::with_period(period, burst)
     }
 
-    /// Creates a limiter that replenishes one permit per period, up to the burst size.
+    /// Creates a rate limiter that adds one permit per period to each quota, up to the burst size.
     pub(super) fn with_period(period: Duration, burst: u32) -> Option<Self> {
         Self::with_clock(period, burst, DefaultClock::default())
     }
@@ -54,12 +54,12 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> KeyedLimiter<K, C> {
         Some(Self { limiter, clock, burst, checks: AtomicU32::new(0) })
     }
 
-    /// Consumes a permit. If none is available, returns the time until the next one.
+    /// Consumes a permit. If no permit is available, returns the time until the next permit.
     pub(super) fn consume_permit(&self, key: &K) -> Result<(), Duration> {
         self.check_key(&RateLimitCheck { key: key.clone(), consumes: true })
     }
 
-    /// Consumes `count` permits, capped at the burst size. If fewer are available, consumes none.
+    /// Consumes `count` permits, but at most the burst size. If fewer permits are available, consumes none.
     pub(super) fn consume_permits(&self, key: &K, count: u32) -> Result<(), Duration> {
         let count = NonZeroU32::new(count.min(self.burst.get())).unwrap_or(NonZeroU32::MIN);
         let outcome = self.limiter.check_key_n(&RateLimitCheck { key: key.clone(), consumes: true }, count);
@@ -94,7 +94,7 @@ struct RateLimitCheck<K> {
     consumes: bool,
 }
 
-/// State store that can check a limit without consuming a permit, which `governor` does not support.
+/// State store for `governor` that can check a rate limit without consuming a permit.
 ///
 /// A check that does not consume a permit leaves the key's state unchanged.
 struct PeekableStateStore<K: Hash + Eq + Clone>(HashMapStateStore<K>);

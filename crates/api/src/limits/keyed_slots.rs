@@ -28,7 +28,7 @@ impl<K: Hash + Eq + Clone> KeyedSlots<K> {
         self.limit
     }
 
-    /// Acquires a slot for the key. Returns `None` if the limit has been reached.
+    /// Acquires a slot for the key. Returns `None` if no slot is free.
     pub(crate) fn acquire(self: &Arc<Self>, key: K) -> Option<KeyedSlot<K>> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let count = held.entry(key.clone()).or_default();

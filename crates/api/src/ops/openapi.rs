@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 
-/// Cached because generating the document takes 14 MiB of memory and clients can request it without credentials.
+/// Cached because generating the document takes 14 MiB of memory and unauthenticated clients can request it.
 static OPENAPI_DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| crate::openapi_json().into());
 
 /// Show the OpenAPI document.

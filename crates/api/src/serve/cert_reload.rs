@@ -1,7 +1,7 @@
 //! Reloads the TLS certificate when the certificate or key file changes.
 //!
-//! The server polls the files because file system notifications are unreliable for some renewal methods.
-//! For example, a renewal can replace the files, overwrite them or change a symbolic link to their folder.
+//! The server polls the files because file system notifications miss some kinds of certificate renewals.
+//! A renewal can replace the files, overwrite them or change a symbolic link to their folder.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::file_fingerprint::FileFingerprint;
 use super::tls::TlsConfig;
 
 impl TlsConfig {
-    /// Polls the certificate and key files every `poll_interval` and reloads them on change. Stops on `shutdown`.
+    /// Checks the certificate and key files every `poll_interval` and reloads changed files. Stops on `shutdown`.
     ///
     /// If the new certificate is invalid, logs a warning and continues to use the old one.
     pub async fn watch_certificate_files(self, poll_interval: Duration, shutdown: CancellationToken) {

@@ -27,7 +27,7 @@ use crate::client_addr::ClientAddr;
 use crate::routes::build_router;
 use crate::{ApiSettings, AppState, Metrics};
 
-/// Handler that serves all connections of a listener.
+/// Serves the connections that a listener accepts.
 pub(super) struct ConnectionHandler {
     router: TowerToHyperService<Router>,
     http: http1::Builder,

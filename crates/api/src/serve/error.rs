@@ -22,7 +22,7 @@ pub enum ServeError {
     /// The file contains no certificate or private key in PEM format.
     #[error("{path} holds no {what} in PEM form (-----BEGIN …)", path = path.display())]
     NotPem {
-        /// Name of the missing object: certificate or private key.
+        /// Object missing in the file: certificate or private key.
         what: &'static str,
         /// Path of the file.
         path: PathBuf,

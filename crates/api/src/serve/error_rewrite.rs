@@ -1,7 +1,7 @@
-//! Adds error bodies to the responses for requests that hyper itself rejects as malformed or too large.
+//! Adds a body to the error response that hyper sends when it rejects a request as malformed or too large.
 //!
-//! Hyper's response to such a request has no body, and hyper offers no hook to change the response.
-//! The stream in this module replaces it with a JSON error response that contains a request id.
+//! Hyper sends this error response without a body and provides no hook to change it.
+//! The stream in this module replaces hyper's response with a JSON error response that contains a request id.
 
 use std::io;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ use super::head::{MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::Metrics;
 use crate::error::ApiError;
 
-/// Tracks the latest request on a connection. Shared by the HTTP service and the connection's stream.
+/// Tracks the latest response on a connection. Shared by the HTTP service and the connection's stream.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ResponseTracker(Arc<RequestProgress>);
 
@@ -29,7 +29,7 @@ pub(super) struct ResponseTracker(Arc<RequestProgress>);
 struct RequestProgress {
     /// True while the response body is incomplete.
     in_progress: AtomicBool,
-    /// True while part of the response may not have been flushed yet.
+    /// True until the entire response has been flushed.
     unflushed: AtomicBool,
 }
 
@@ -40,12 +40,12 @@ impl ResponseTracker {
         self.0.unflushed.store(true, Ordering::Relaxed);
     }
 
-    /// Wraps a response body to detect when it is complete. Hyper drops the body after sending the last byte.
+    /// Wraps a response body to detect when it is complete: hyper drops the body after writing the last byte.
     pub(super) fn track_body<B>(&self, body: B) -> TrackedBody<B> {
         TrackedBody { body, tracker: self.clone() }
     }
 
-    /// Records that hyper flushed its output. Returns `true` if the flush completed a response.
+    /// Records that hyper flushed its output. Returns `true` if this flush completed a response.
     fn record_flush(&self) -> bool {
         !self.0.in_progress.load(Ordering::Relaxed) && self.0.unflushed.swap(false, Ordering::Relaxed)
     }
@@ -91,12 +91,12 @@ impl<B: Body + Unpin> Body for TrackedBody<B> {
 
 /// HTTP connection stream that replaces hyper's own error responses.
 ///
-/// Bytes that hyper writes while no request is in progress belong to such an error response.
+/// Bytes that hyper writes while no request is in progress belong to one of hyper's own error responses.
 #[derive(Debug)]
 pub(super) struct ErrorRewriteStream<S> {
     stream: S,
     tracker: ResponseTracker,
-    /// True if the next request's request line has been received in full.
+    /// True if the entire request line of the next request has been received.
     first_line_complete: bool,
     /// Bytes of the replacement response that have not been written yet.
     replacement: Vec<u8>,
@@ -108,7 +108,7 @@ impl<S> ErrorRewriteStream<S> {
         Self { stream, tracker, first_line_complete: false, replacement: Vec::new(), metrics }
     }
 
-    /// Replaces `bytes` if they are one of hyper's own error responses. Returns `true` if `bytes` were replaced.
+    /// Replaces `bytes` if they are one of hyper's own error responses. Returns `true` if they were replaced.
     fn try_replace_error(&mut self, bytes: &[u8]) -> bool {
         if !self.tracker.is_idle() {
             return false;
@@ -204,7 +204,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ErrorRewriteStream<S> {
         self.stream.is_write_vectored()
     }
 
-    /// Records the flush: hyper flushes only after it has written all output.
+    /// Marks the response as flushed: hyper flushes only after it has written all output.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.tracker.record_flush() {
             self.first_line_complete = false;

@@ -4,5 +4,5 @@
 pub(super) const MAX_HEAD_BYTES: usize = 96 << 10;
 /// Maximum number of headers in a request.
 ///
-/// This is hyper's default. With an explicit limit, hyper would allocate each request's headers on the heap.
+/// This is hyper's default. If set explicitly, hyper would allocate memory for the headers of each request on the heap.
 pub(super) const MAX_HEADERS: usize = 100;

@@ -1,7 +1,7 @@
-//! Lingering close for connections whose peer is still sending data.
+//! Closes connections gracefully (lingering close) while the peer is still sending data.
 //!
-//! Closing a socket that has unread data resets the connection, and the peer loses the unread part of the response.
-//! For example, a client that sends an oversized body would get a connection reset instead of the error response.
+//! Closing a socket with unread incoming data resets the connection, and the peer may lose part of the response.
+//! For example, a client that sends an oversized request body would get a connection reset, not the error response.
 
 use std::future::Future;
 use std::io;
@@ -12,13 +12,13 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Time that the peer has to read the response and close the connection.
+/// How long to wait for the peer to read the response and close the connection.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Stream that shuts down in two steps.
 ///
 /// First, the write side of the connection is shut down.
-/// Then, incoming bytes are discarded until the peer closes the connection or [`LINGER_TIMEOUT`] elapses.
+/// Then, received bytes are discarded until the peer closes the connection or [`LINGER_TIMEOUT`] elapses.
 #[derive(Debug)]
 pub(super) struct LingeringStream<S> {
     stream: S,

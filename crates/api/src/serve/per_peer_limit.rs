@@ -10,15 +10,15 @@ use crate::limits::keyed_slots::{KeyedSlot, KeyedSlots};
 #[derive(Debug)]
 pub(super) struct PerPeerLimit {
     slots: Arc<KeyedSlots<ClientSubnet>>,
-    /// Proxies that are exempt from the limit because they forward requests from many clients.
+    /// Proxies that may open any number of connections because they forward requests from many clients.
     exempt: TrustedProxies,
 }
 
-/// Slot for one connection, released on drop. `None` for an exempt peer.
+/// Slot for one connection, released on drop. `None` for a proxy that is exempt from the limit.
 pub(super) type PeerSlot = Option<KeyedSlot<ClientSubnet>>;
 
 impl PerPeerLimit {
-    /// Creates a per-peer limit. 0 disables the limit.
+    /// Creates a limit on the number of connections per peer. 0 disables the limit.
     pub(super) fn new(limit: usize, exempt: TrustedProxies) -> Self {
         Self { slots: KeyedSlots::new(limit), exempt }
     }

@@ -1,6 +1,6 @@
 //! Closes connections whose peer has stopped reading.
 //!
-//! Without a write timeout, a stalled peer's connection would never release its permit.
+//! Without a write timeout, the connection of a stalled peer would never be closed and would never release its permit.
 
 use std::future::Future;
 use std::io;
@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Stream whose writes fail with [`io::ErrorKind::TimedOut`] if no bytes could be written for the duration `limit`.
+/// Stream whose writes fail with [`io::ErrorKind::TimedOut`] if no bytes can be written within `limit`.
 ///
-/// Each successful write restarts the timer, so slow readers do not time out.
+/// Each successful write restarts the timer, so connections of slowly reading peers do not time out.
 #[derive(Debug)]
 pub(super) struct WriteTimeoutStream<S> {
     stream: S,

@@ -1,5 +1,5 @@
 //! Streams the audit log as JSON Lines.
-//! The next batch is read from the store only after the client has consumed the previous one.
+//! The next batch of audit rows is read from the store only after the client has received the previous batch.
 
 use std::io;
 
@@ -15,7 +15,7 @@ use crate::error::ApiError;
 /// Number of audit rows read from the store per batch.
 const READ_BATCH_ROWS: u32 = 1000;
 
-/// State of an audit export: the rows to send next, plus the store and filter for reading more rows.
+/// State of an audit log export: the rows to send next, and the store and filter for reading further rows.
 struct AuditExportState {
     store: Store,
     filter: AuditFilter,
@@ -23,7 +23,7 @@ struct AuditExportState {
 }
 
 /// Returns a stream of audit rows in JSON Lines format.
-/// Returns an error if the first batch cannot be read. Later read errors abort the stream.
+/// Returns an error if the first batch of rows cannot be read. Later read errors abort the stream.
 pub(super) async fn stream_audit_rows(
     store: Store,
     filter: AuditFilter,

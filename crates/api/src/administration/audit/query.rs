@@ -14,7 +14,7 @@ use crate::query::Query;
 const MAX_AUDIT_PAGE_ROWS: u32 = 1000;
 
 /// Names of the filter parameters.
-/// Unknown parameters are rejected because ignoring a misspelled filter would return too many rows.
+/// Unknown query parameters are rejected because ignoring a misspelled filter would return too many audit rows.
 const FILTER_PARAMETERS: [&str; 9] =
     ["from", "to", "actor", "operation", "project_id", "instance_id", "node_id", "outcome", "request_id"];
 
@@ -88,19 +88,19 @@ pub(crate) enum OutcomeFilter {
 pub(super) struct AuditRowsQuery {
     pub(super) filter: AuditFilter,
     pub(super) newest_first: bool,
-    /// Position of the previous page's last row; `None` for the first page.
+    /// Position of the last audit row on the previous page; `None` for the first page.
     pub(super) after: Option<i64>,
     pub(super) limit: u32,
 }
 
-/// Parses the filter parameters in a query string and adds the filters to `base`.
+/// Parses the filter parameters in a query string and adds them to the filter `base`.
 pub(super) fn parse_audit_filter(query: Option<&str>, base: AuditFilter) -> Result<AuditFilter, ApiError> {
     let query = Query::parse(query)?;
     query.reject_unknown_parameters(&FILTER_PARAMETERS)?;
     build_audit_filter(&query, base)
 }
 
-/// Parses the filter, order and page parameters in a query string and adds the filters to `base`.
+/// Parses the filter, order and page parameters in a query string and adds the filter parameters to the filter `base`.
 pub(super) fn parse_audit_rows_query(query: Option<&str>, base: AuditFilter) -> Result<AuditRowsQuery, ApiError> {
     let query = Query::parse(query)?;
     let names: Vec<_> = FILTER_PARAMETERS.into_iter().chain(["order", "after", "limit"]).collect();
