@@ -1,7 +1,7 @@
-//! Authorization of requests. The checks run in this order: project, ids, instance, policies, node.
+//! Authorizes requests. The checks run in this order: project, instance id, policies, existence of the instance, node.
 //!
-//! Missing and forbidden objects produce the same error unless the caller can access all objects of this kind.
-//! For an instance that does not exist, the policies are evaluated without instance attributes.
+//! A missing object and a forbidden object produce the same error unless the caller can access all such objects.
+//! If the requested instance does not exist, the policies are evaluated without instance attributes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::error::ApiError;
 use crate::policy_cache::evaluate_policies;
 use crate::query::truncate_text;
 
-/// `Retry-After` value when a request's policy evaluation exceeds the principal's rate limit.
+/// `Retry-After` value of the response if a principal exceeds its rate limit for policy evaluations.
 const WORK_BUDGET_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Kind of a caller's credentials.
@@ -38,7 +38,7 @@ pub(crate) enum CredentialKind {
     TemporaryKey,
 }
 
-/// Reference to a caller's credentials, used to revalidate the credentials later.
+/// Reference to a caller's credentials, for example to revalidate them while an event stream is open.
 #[derive(Debug, Clone)]
 pub(crate) enum CredentialRef {
     /// A token.
@@ -56,7 +56,7 @@ pub(crate) struct ValidToken {
     pub(crate) hash: [u8; 32],
     /// Expiry, as a Unix timestamp in seconds.
     pub(crate) expires_at: i64,
-    /// CSRF token that a browser session must send with every request that modifies data.
+    /// CSRF token that the browser must send with every request that modifies data.
     pub(crate) csrf: String,
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct Caller {
     pub(crate) request_id: String,
     /// Audit fields of the request.
     pub(crate) audit: AuditContext,
-    /// Read-only view of the metadata at one data version, opened after the complete request was received.
+    /// Read-only view of the metadata store at one data version, opened after the complete request was received.
     pub(crate) view: CachedView,
 }
 
@@ -93,7 +93,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 impl Caller {
-    /// Returns the origin that the audit log records for the caller's changes.
+    /// Returns the user, client address and request id that the audit log records for the caller's changes.
     pub(crate) fn audit_origin(&self) -> Origin {
         Origin {
             actor: Actor::User {
@@ -115,10 +115,10 @@ impl Caller {
         }
     }
 
-    /// Returns an error if the credentials are temporary.
+    /// Returns an error if the caller's credentials are temporary, unless they belong to a browser session.
     ///
-    /// Permanent credentials are required to create or modify permanent objects, such as users, keys and policies.
-    /// Browser sessions are exempt because they start with a password sign-in and scripts cannot read their token.
+    /// Permanent credentials are required to create or modify permanent objects such as users, access keys and policies.
+    /// Browser sessions are exempt: they start with a password sign-in, and scripts cannot read their cookie.
     pub(crate) fn check_permanent_credentials(&self) -> Result<(), ApiError> {
         let may_outlive = match &self.credential {
             CredentialRef::Token(token) => token.origin == TokenOrigin::Console,
@@ -131,9 +131,9 @@ impl Caller {
         }
     }
 
-    /// Returns an error if the caller's temporary access key would expire before the background work completes.
+    /// Returns an error if the caller's temporary access key would expire before a new kill task ends.
     ///
-    /// `seconds` is the duration of the background work; `None` means unlimited.
+    /// `seconds` is the duration of the kill task; `None` means unlimited.
     pub(crate) fn check_credential_lifetime(&self, seconds: Option<u64>) -> Result<(), ApiError> {
         let (CredentialKind::TemporaryKey, Some(expires_at)) = (self.credentials, self.expires_at) else {
             return Ok(());
@@ -171,7 +171,7 @@ impl Caller {
         Err(self.build_denial_error(action, if exhausted { &DenyReason::WorkBudget } else { &DenyReason::NoPolicy }))
     }
 
-    /// Returns the project in the request path if the caller may perform a project-level action.
+    /// Returns the project in the request path if the caller may perform this project-level action.
     ///
     /// Policies cannot restrict a project-level action to a subset of the project's instances.
     pub(crate) async fn require_project_action(
@@ -190,7 +190,7 @@ impl Caller {
         }
     }
 
-    /// Returns the project and instance in the request path if the caller may perform a project-level action.
+    /// Returns the project and instance in the request path if the caller may perform this project-level action.
     pub(crate) async fn require_project_action_on_instance(
         &self,
         service: &AppState,
@@ -231,7 +231,7 @@ impl Caller {
 
     /// Returns whether the caller may perform the action on an instance.
     ///
-    /// Returns an error if the evaluation exceeds the work budget, so that lists do not silently omit the instance.
+    /// Returns an error if policy evaluation exceeds the work budget. Otherwise, lists would silently omit the instance.
     pub(crate) fn is_action_allowed(
         &self,
         service: &AppState,
@@ -341,7 +341,7 @@ fn invalid_id_error(given: &str, expected: &'static str) -> ApiError {
     )
 }
 
-/// Returns a node of an instance, including the decrypted password.
+/// Returns a node of an instance, including the decrypted password of its database account.
 pub(crate) async fn load_node(service: &AppState, instance: &Instance, node: &str) -> Result<Node, ApiError> {
     let node = service.store.find_node_with_password(&resolve_node_id(instance, node)?).await?;
     let node = node.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_NODE))?;
@@ -361,7 +361,7 @@ fn resolve_node_id(instance: &Instance, node: &str) -> Result<NodeId, ApiError> 
     if exists { Ok(id) } else { Err(ApiError::new(ErrorEntry::UNKNOWN_NODE)) }
 }
 
-/// Target node of a request. `N` is the node id, or the node including its decrypted password.
+/// Target node of a request. `N` is `NodeId`, or `Node` if the handler needs the decrypted password.
 #[derive(Debug)]
 pub(crate) struct NodeTarget<N = NodeId> {
     pub(crate) project: Arc<Project>,
@@ -387,7 +387,7 @@ impl NodeTarget {
 }
 
 impl NodeTarget<Node> {
-    /// Like `resolve`, but loads the node including its decrypted password.
+    /// Resolves the node like `NodeTarget::resolve`, and loads it with its decrypted password.
     pub(crate) async fn resolve_with_password(
         service: &AppState,
         caller: &Caller,

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 /// Client address and transport of a request.
 ///
-/// [`crate::serve()`] adds this type as an extension to every request that it accepts.
+/// [`crate::serve()`] inserts a `ClientAddr` into the extensions of every accepted request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddr {
     /// Client IP address. IPv4-mapped IPv6 addresses are converted to IPv4.
@@ -59,8 +59,8 @@ fn resolve_client_address(socket: IpAddr, headers: &HeaderMap, trusted: &Trusted
     hop
 }
 
-/// Iterates over the comma-separated elements of a header in reverse order, across all of its lines.
-/// For a header line that is not ASCII text, yields `?`, which is not a valid address.
+/// Iterates over the comma-separated elements of a header in reverse order, across all lines of the header.
+/// A header line that is not ASCII text yields `?`, which is not a valid address.
 fn header_elements_reversed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines: Vec<&str> = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?")).collect();
     lines.into_iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim)
@@ -70,7 +70,7 @@ fn last_header_element<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<
     header_elements_reversed(headers, name).next()
 }
 
-/// Parses an IP address with an optional port, which some proxies append.
+/// Parses an IP address with an optional port. Some proxies append the port.
 fn parse_ip_address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse().ok().or_else(|| text.parse().ok().map(|address: SocketAddr| address.ip()));

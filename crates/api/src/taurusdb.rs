@@ -23,7 +23,7 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::ApiError;
 use crate::query::Query;
 
-/// Returns the target node's collection with the `request_id` from the query, or `None` if it does not exist.
+/// Returns the target node's collection with the `request_id` from the query string, or `None` if there is none.
 async fn find_collection_task(
     caller: &Caller,
     target: &NodeTarget,

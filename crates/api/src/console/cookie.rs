@@ -1,8 +1,8 @@
-//! Session cookie of a browser, which contains the token and has the attributes `HttpOnly` and `SameSite=Strict`.
+//! Session cookie of a browser. The cookie contains the session token and is `HttpOnly` and `SameSite=Strict`.
 //!
 //! Over TLS, the cookie name has the prefix `__Host-`.
-//! Browsers reject a cookie with this prefix if it is set by another host of the domain or without TLS.
-//! The cookie name ends with the port because browsers share cookies across all ports of a host.
+//! Browsers reject a cookie with the prefix `__Host-` if it is set by another host of the domain or without TLS.
+//! Over TLS, the cookie name also ends with the port because browsers share cookies across all ports of a host.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ const SESSION_COOKIE_NAME: &str = "clew_session";
 /// Default port of HTTPS.
 const DEFAULT_HTTPS_PORT: u16 = 443;
 
-/// Builds the session cookie's name from the request's host, port and transport.
+/// Builds the session cookie's name from the request's transport and the port in its `Host` header.
 fn build_cookie_name(headers: &HeaderMap, connection: Option<&ClientAddr>) -> Cow<'static, str> {
     if !connection.is_some_and(|connection| connection.tls) {
         return Cow::Borrowed(SESSION_COOKIE_NAME);
@@ -42,7 +42,7 @@ pub(crate) fn read_session_token<'a>(headers: &'a HeaderMap, connection: Option<
     pairs.find_map(|(name, value)| (name == expected && !value.is_empty()).then_some(value))
 }
 
-/// Builds the `Set-Cookie` header value for a session cookie that contains this token.
+/// Builds the `Set-Cookie` header value for a session cookie that contains `token`.
 ///
 /// The cookie expires after `seconds` seconds; 0 deletes the cookie.
 pub(super) fn build_set_cookie_header(

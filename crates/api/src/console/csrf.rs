@@ -13,7 +13,7 @@ use crate::error::ApiError;
 
 /// Request header that carries the session's CSRF token.
 const CSRF_HEADER: &str = "x-clew-csrf";
-/// Fetch metadata header, which scripts cannot set. Browsers send it only over TLS and to localhost.
+/// Fetch metadata header. Scripts cannot set it, and browsers send it only over TLS or to localhost.
 const FETCH_SITE_HEADER: &str = "sec-fetch-site";
 
 /// Returns an error if the request was not sent by Clew's own web page.

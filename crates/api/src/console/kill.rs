@@ -257,14 +257,15 @@ fn build_current_session(
 }
 
 impl SelectedSession {
-    /// Returns whether `current`, which has the same thread id, also has the user and host of the selected session.
+    /// Returns whether the session `current` has the user and host of the selected session with the same thread id.
     fn matches_session(&self, current: &Session) -> bool {
         to_valid_utf8(&current.user) == self.user && to_valid_utf8(&current.host) == self.host
     }
 
     /// Returns the reason why the selected session must not be killed, or `None` if it may be killed.
     ///
-    /// Reasons: a different server, an ended session, a reused thread id, or, for `KILL QUERY`, a later statement.
+    /// Reasons: the server has changed, the session has ended, or its thread id was reused.
+    /// For `KILL QUERY`, a statement that started later is another reason.
     /// `listed_at` is the time at which the session list was read, as a Unix timestamp in seconds.
     fn find_skip_reason(
         &self,

@@ -20,19 +20,19 @@ const EMBEDDED_FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/pag
 
 static WEB_PAGE: LazyLock<WebPage> = LazyLock::new(|| WebPage::from_files(EMBEDDED_FILES));
 
-/// Path of the HTML file that all views of the web page load.
+/// Path of the HTML file that is served for all views of the web page.
 const INDEX_PATH: &str = "index.html";
 /// Path prefix of files with a content hash in the file name.
 const HASHED_ASSET_PREFIX: &str = "assets/";
 
-/// Path prefixes of the API. Unknown paths with one of these prefixes return an error instead of the web page.
+/// Path prefixes of the API. Requests for unknown paths with these prefixes return an error instead of the web page.
 const API_PATH_PREFIXES: [&str; 9] =
     ["/v3/", "/v3.0/", "/v3.1/", "/v5/", "/clew/", "/healthz", "/readyz", "/metrics", "/openapi.json"];
 
 const PAGE_NOT_BUILT_MESSAGE: &str = "This Clew was built without its web page. The API serves all the same: see /openapi.json.\n\
     To have the page, build it before Clew (Node.js 20 or newer):\n\n    npm --prefix web ci\n    npm --prefix web run build\n    cargo build --release\n";
 
-/// Security headers for the web page's files. The page can load scripts from and connect to this host only.
+/// Security headers for the web page's files. The page can load scripts and send requests only to its origin.
 const PAGE_SECURITY_HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",
@@ -65,7 +65,7 @@ impl WebPage {
         }
     }
 
-    /// Returns the response for a path without a route.
+    /// Returns the response to a request for a path without a route.
     ///
     /// The response is a file of the web page, or `index.html` if a client-side view handles the path.
     fn response_for_path(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Response> {
@@ -95,7 +95,7 @@ pub(crate) async fn serve_index(headers: HeaderMap) -> Response {
     add_page_headers(WEB_PAGE.index_response(&headers))
 }
 
-/// Fallback handler: serves a file or view of the web page, or returns the error "no such API".
+/// Serves a file or view of the web page if no route matches, or returns the error "no such API".
 pub(crate) async fn serve_page_fallback(request: Request) -> Response {
     let found = WEB_PAGE.response_for_path(request.method(), request.uri().path(), request.headers());
     found.map_or_else(|| ApiError::new(ErrorEntry::NO_SUCH_API).into_response(), add_page_headers)

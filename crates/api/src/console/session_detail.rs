@@ -16,7 +16,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::statement_text::render_visible_statement;
 
-/// Project, instance, node and session ids in a path.
+/// Project, instance, node and session ids in a request path.
 type SessionPath = (String, String, String, String);
 
 /// Details of a session.

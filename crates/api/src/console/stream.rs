@@ -1,8 +1,8 @@
 //! Streams a node's live session list as server-sent events.
 //!
-//! `docs/decisions/0025-shared-sampling-for-event-streams.md` describes how subscribers share a node's samples.
+//! `docs/decisions/0025-shared-sampling-for-event-streams.md` describes how subscribers share samples.
 //!
-//! The registry (`registry`) starts one watch (`node_watch`) per node, which samples the node for all its subscribers.
+//! The registry (`registry`) starts one watch (`node_watch`) per node. The watch samples the node for all subscribers.
 //! The feed (`feed`) renders session list snapshots and changes as server-sent events.
 //! Each subscriber (`subscriber`) sends the changes since its last event as fast as the client reads them.
 //! While a stream is open, the module `authorization` periodically rechecks the subscriber's permissions.

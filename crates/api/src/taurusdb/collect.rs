@@ -142,7 +142,7 @@ fn build_collection_audit_detail(draft: &SessionSelectionDraft) -> Value {
 
 /// Parses the request body.
 ///
-/// An empty body selects the defaults of all fields; `null` selects the default of its field.
+/// An empty body selects the default of every field. The value `null` selects the default of its field.
 fn parse_selection_draft(body: &[u8]) -> Result<SessionSelectionDraft, ApiError> {
     let mut draft = SessionSelectionDraft::default();
     if body.trim_ascii().is_empty() {

@@ -1,5 +1,5 @@
 //! Instance list and instance details (sections 3.3 and 3.4 of the TaurusDB API spec).
-//! `/v3` and `/v3.1` use different status names.
+//! The API versions `/v3` and `/v3.1` use different names for the same instance status.
 
 mod wire;
 

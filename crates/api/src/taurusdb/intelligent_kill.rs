@@ -1,6 +1,6 @@
 //! Previews and starts intelligent kills (sections 2.4 and 2.5 of the TaurusDB API spec).
 //!
-//! `docs/decisions/0011-intelligent-kill.md` documents the decisions on open points of the spec.
+//! `docs/decisions/0011-intelligent-kill.md` documents decisions on questions that the spec leaves open.
 
 pub(crate) mod history;
 pub(crate) mod report;
@@ -176,7 +176,7 @@ pub(crate) async fn execute_intelligent_kill(
     }
 }
 
-/// Authorizes the action on the instance before resolving the node id from the query or body.
+/// Authorizes the action on the instance, and then resolves the node id from the query string or body.
 async fn resolve_node_target(
     service: &AppState,
     caller: &Caller,

@@ -1,7 +1,7 @@
 //! Kill tasks of an instance (section 2.8 of the TaurusDB API spec).
-//! The routes enable kill tasks, manage and preview them, and list the killed sessions.
+//! The routes enable, manage and preview kill tasks, and list killed sessions.
 //!
-//! `docs/decisions/0012-kill-tasks.md` documents the decisions on open points of the spec.
+//! `docs/decisions/0012-kill-tasks.md` documents decisions on questions that the spec leaves open.
 
 mod criteria;
 pub(crate) mod history;
@@ -86,7 +86,7 @@ pub(crate) async fn add_kill_task(
 struct NewKillTaskRequest {
     criteria: KillCriteria,
     duration: Option<Duration>,
-    /// Instance name from the request, which confirms a task without filters. Such a task kills all user sessions.
+    /// Instance name from the request. The name confirms a task without filters, which kills all user sessions.
     confirmed: Option<String>,
 }
 

@@ -174,7 +174,7 @@ impl ProcessKillRequest {
     }
 }
 
-/// Returns a kill's failure. A refusal counts as a failure if the node address leads to a proxy or a different server.
+/// Returns the failure of a kill, if any. A refusal due to a proxy or a different server is a failure.
 fn find_kill_failure(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),
@@ -185,7 +185,7 @@ fn find_kill_failure(outcome: &KillOutcome) -> Option<Failure> {
     }
 }
 
-/// Returns the first failure, with the thread ids of the killed and remaining sessions in the details.
+/// Returns the first kill failure. Its detail lists the thread ids of the sessions that were and were not killed.
 /// The client can retry the request.
 fn summarize_failures(outcomes: &[(u64, KillOutcome)], killed: &SessionKillResult) -> Option<Failure> {
     let failures: Vec<(u64, Failure)> =

@@ -1,9 +1,9 @@
-//! Records, per user and node, which server instance the user's latest session list came from.
+//! Records the server instance from which each user's latest session list of each node was read.
 //!
 //! `DELETE …/processes` identifies sessions only by thread id.
 //! A thread id can be reused when a server restarts or when an address moves to another server.
-//! Therefore, Clew does not kill sessions if the user's recent session list came from a different server instance.
-//! Old lists are ignored because the request's thread ids may come from another Clew process or from the web page.
+//! Clew does not kill by thread id if the user's latest session list was read from a different server instance.
+//! Old lists are ignored because the user may have read a newer one on the web page or from another Clew process.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -13,20 +13,20 @@ use clew_model::{NodeId, UserId};
 use clew_mysql::ServerInstance;
 use lru::LruCache;
 
-/// Maximum number of entries (one per user and node). The least recently used entry is evicted.
+/// Maximum number of recorded session lists (one per user and node). The least recently used entry is evicted.
 const MAX_STORED_LISTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
-/// Maximum age of an entry. Older entries are not compared with the current server instance.
+/// Maximum age of a recorded session list. Older lists are not compared with the current server instance.
 const MAX_LIST_AGE: Duration = Duration::from_mins(10);
 
-/// Server instance that a session list came from, and the time at which the list was read.
+/// Server instance from which a session list was read, and the time of the read.
 #[derive(Debug)]
 struct SessionListOrigin {
     server: ServerInstance,
     read_at: Instant,
 }
 
-/// Server instances that the latest session lists came from, by user and node.
+/// Server instances from which the latest session lists were read, by user and node.
 #[derive(Debug)]
 pub(crate) struct SessionListOrigins(Mutex<LruCache<(UserId, NodeId), SessionListOrigin>>);
 
@@ -37,12 +37,12 @@ impl Default for SessionListOrigins {
 }
 
 impl SessionListOrigins {
-    /// Records the server instance that a user's session list came from.
+    /// Records the server instance from which a user's session list was read.
     pub(super) fn record_session_list(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
         self.record_session_list_at(user, node, server, Instant::now());
     }
 
-    /// Returns whether the user's latest list for the node is recent and came from a different server instance.
+    /// Returns whether the user's latest session list of the node is recent and from a different server instance.
     pub(super) fn is_from_different_server(&self, user: &UserId, node: &NodeId, server: &ServerInstance) -> bool {
         self.is_from_different_server_at(user, node, server, Instant::now())
     }

@@ -67,7 +67,7 @@ pub(crate) async fn show_task_status(
     Ok((wait.map(LongPoll::preference_applied_header), Json(TaskStatusResponse { status })))
 }
 
-/// Returns the status as soon as the collection completes, the wait times out or the client disconnects.
+/// Waits until the collection completes, the timeout expires or the client disconnects. Returns the status.
 async fn wait_for_task_completion(
     service: &AppState,
     task: &CollectionTask,

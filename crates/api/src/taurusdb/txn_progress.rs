@@ -1,6 +1,6 @@
 //! Implements the operation `ShowTaurusDbTxnProgress` (section 2.12 of the TaurusDB API spec).
 //!
-//! `docs/decisions/0015-rollback-progress.md` explains which transactions are listed and how their time is estimated.
+//! `docs/decisions/0015-rollback-progress.md` explains the transaction list and the estimate of the remaining time.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -120,7 +120,7 @@ fn build_rollback_entry(rollback: Rollback, masked: bool) -> RollingBackTransact
 
 /// Parsed request body.
 struct RollbackProgressRequest {
-    /// Requested transaction ids; `None` to list all transactions.
+    /// Requested transaction ids; `None` to list all rollbacks.
     ids: Option<Vec<u64>>,
     page: Pagination,
 }

@@ -34,7 +34,7 @@ pub(super) struct KillImpact {
 
 /// Estimates the impact of killing these sessions.
 ///
-/// A failed read is not an error because the kill itself may still succeed. `unknown` then contains the reason.
+/// If the node cannot be read, `unknown` contains the reason. This is not an error because the kill may still succeed.
 pub(super) async fn read_kill_impact(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillImpact {
     let read = async |limits| read_lock_waits(&node.url, &limits).await;
     let observed = match service.read_node_or_failure(node, read).await {

@@ -14,11 +14,11 @@ use crate::query::truncate_text;
 
 /// Maximum number of sessions per request.
 const MAX_SESSIONS_PER_REQUEST: usize = 1000;
-/// Maximum number of thread ids in `other_victims`. A client can split one selection into several requests.
+/// Maximum number of thread ids in `other_victims` (victims in the other requests of a split selection).
 const MAX_OTHER_VICTIMS: usize = 100_000;
 /// Maximum length of the kill reason, in characters.
 const MAX_REASON_CHARS: usize = 255;
-/// Tolerance for statement start times, in seconds: servers round to whole seconds and clocks differ.
+/// Tolerance for statement start times, in seconds. Servers round times to whole seconds, and clocks can differ.
 pub(super) const START_TIME_TOLERANCE_SECONDS: i64 = 3;
 
 /// Sessions to kill.
@@ -87,7 +87,7 @@ impl SessionKillRequest {
         Ok(Self { sessions, kind, reason, preview: body.get("preview")?.unwrap_or(false), other_victims })
     }
 
-    /// Returns, by thread id, the reason why each mismatching session must not be killed.
+    /// Returns the reasons why selected sessions must not be killed, by thread id.
     ///
     /// `listed_at` is the time at which the session list was read, as a Unix timestamp in seconds.
     pub(super) fn find_skip_reasons(
@@ -103,7 +103,7 @@ impl SessionKillRequest {
         self.sessions.iter().filter_map(mismatch).collect()
     }
 
-    /// Returns the listed sessions that match a selected session.
+    /// Returns the sessions in `found` that match a selected session.
     pub(super) fn matching_sessions<'a>(
         &self,
         found: &'a HashMap<u64, Session>,

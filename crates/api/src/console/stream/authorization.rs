@@ -13,7 +13,7 @@ use crate::AppState;
 use crate::caller::{Caller, CredentialRef, NodeTarget};
 use crate::error::ApiError;
 
-/// Interval for re-evaluating unchanged policies, because policy conditions can depend on the time of day.
+/// Interval at which unchanged policies are re-evaluated. Their conditions can depend on the time of day.
 const POLICY_REEVALUATION_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Reason why an event stream ended.

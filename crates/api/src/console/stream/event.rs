@@ -7,7 +7,7 @@ use clew_diagnose::json;
 /// Position of a subscriber in the feed of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FeedPosition {
-    /// Random id of the node watch. A version alone is ambiguous because each new watch starts at version 0.
+    /// Random id of the node watch. Version numbers alone are ambiguous because every watch starts at version 0.
     pub(super) watch_id: u32,
     /// Sequence number of the sample.
     pub(super) version: u32,
@@ -15,7 +15,7 @@ pub(super) struct FeedPosition {
 
 impl FeedPosition {
     /// Parses the id of an event.
-    /// Returns `None` if the id is invalid; the subscriber then receives a full snapshot.
+    /// Returns `None` if the event id is invalid. The subscriber then receives a full snapshot.
     pub(super) fn parse(id: &str) -> Option<Self> {
         let (watch_id, version) = id.trim().split_once('-')?;
         Some(Self { watch_id: u32::from_str_radix(watch_id, 16).ok()?, version: version.parse().ok()? })

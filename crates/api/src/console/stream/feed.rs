@@ -1,6 +1,6 @@
 //! A node's feed: the session list and its metadata, rendered as server-sent events.
 //!
-//! Rendered events are cached because all subscribers at the same version receive the same events.
+//! Rendered events are cached because subscribers at the same feed version can share them.
 
 use bytes::Bytes;
 use clew_diagnose::session_feed::{DURATION_COLUMN_INDEXES, SessionCounts, SessionFeed, feed_column_keys};
@@ -10,18 +10,18 @@ use serde_json::json;
 
 use super::event::{self, FeedPosition};
 
-/// Maximum number of cached events. A small cache suffices because most subscribers are at the same version.
+/// Maximum number of cached events. A small cache suffices because most subscribers are at the same feed version.
 const MAX_CACHED_EVENTS: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct NodeFeed {
     watch_id: u32,
-    /// Server instance that returned the session list; empty before the first sample.
+    /// Server instance from which the session list was read; empty before the first sample.
     server: String,
     list: SessionFeed,
     counts: SessionCounts,
     limitations: Vec<Limitation>,
-    /// NodeFeed version at which the list of data limitations last changed.
+    /// Feed version at which the list of data limitations last changed.
     limitations_changed: u32,
     interval_ms: u64,
     /// Rendered events, keyed by the subscriber's feed version (0 if none) and whether statements are masked.

@@ -22,9 +22,9 @@ use super::event::{self, FeedPosition};
 use super::feed::NodeFeed;
 use crate::AppState;
 
-/// Time that a watch without subscribers stays active so that a reconnecting client can resume its stream.
+/// Duration for which a watch without subscribers stays active, so that a reconnecting client can resume its stream.
 const IDLE_WATCH_TTL: Duration = Duration::from_secs(30);
-/// Minimum number of sessions for which a session list is processed on a blocking thread.
+/// Session lists of at least this many sessions are processed on a thread for blocking tasks.
 const BLOCKING_TASK_MIN_SESSIONS: usize = 500;
 
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub(super) struct FeedUpdate {
     pub(super) version: u32,
     /// Number of sessions in the feed.
     sessions: usize,
-    /// Sequence number and rendered event of the current read error; `None` if the last read succeeded.
+    /// Sequence number and rendered event of the latest read error; `None` if the last read succeeded.
     pub(super) failure: Option<(u64, Bytes)>,
     failures: u64,
 }
@@ -77,7 +77,7 @@ impl Subscription {
         self.watch.updates.subscribe()
     }
 
-    /// Renders the events that a subscriber at the position `since` has not yet received.
+    /// Renders the events that a subscriber at position `since` has not yet received.
     pub(super) async fn render_events(
         &self,
         update: &FeedUpdate,

@@ -1,4 +1,4 @@
-//! Subscriber to a node's feed, which produces the event stream of one response.
+//! Subscriber to a node's feed. Each subscriber produces the event stream of one HTTP response.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -26,16 +26,16 @@ const STREAM_PREAMBLE: &str = ": clew\nretry: 2000\n\n";
 pub(super) struct Subscriber {
     authorization: StreamAuthorization,
     subscription: Subscription,
-    /// Counts this stream toward the principal's stream limit.
+    /// Slot that counts this stream toward the principal's stream limit.
     _slot: KeyedSlot<UserId>,
     updates: watch::Receiver<FeedUpdate>,
     shutdown: CancellationToken,
     interval: Duration,
-    /// NodeFeed position of the last session list that was sent.
+    /// Position in the feed of the last session list sent to this subscriber.
     position: Option<FeedPosition>,
-    /// True if the last session list that was sent contained masked statements.
+    /// True if statements were masked in the last session list sent to this subscriber.
     masked: bool,
-    /// Sequence number of the last read error that was sent.
+    /// Sequence number of the last read error sent to this subscriber.
     last_failure: u64,
     state: StreamState,
     /// True if the feed contains an update that has not been sent to the subscriber yet.
@@ -91,7 +91,7 @@ impl Subscriber {
     }
 
     /// Returns the next chunk of the stream.
-    /// Events are rendered only when the client reads them, so slow clients need no buffer.
+    /// Events are rendered only when the client is ready to read, so none are buffered for slow clients.
     pub(super) async fn next_chunk(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         match self.state {
             StreamState::Ended => return None,
@@ -133,7 +133,7 @@ impl Subscriber {
         }
     }
 
-    /// Renders the events since the last session list that was sent. Returns `None` if there are none.
+    /// Renders the events since the last session list sent to this subscriber. Returns `None` if there are no events.
     async fn render_update(&mut self) -> Option<Bytes> {
         self.pending = false;
         let update = self.updates.borrow_and_update().clone();

@@ -1,4 +1,4 @@
-//! Wire format of instances. Fields that Clew does not support are empty or `null`, as permitted by the SDK models.
+//! Wire format of instances. Unsupported fields are empty or `null`, as permitted by the Huawei Cloud SDK models.
 
 use clew_model::{Instance, Node, NodeRole, Tag};
 use jiff::Timestamp;
@@ -8,7 +8,9 @@ use utoipa::ToSchema;
 /// Datastore type of every instance.
 pub(super) const DATASTORE_TYPE: &str = "gaussdb-mysql";
 
-/// Status names of an API version. The status is constant because Clew does not monitor nodes between collections.
+/// API version of an instance request. The version determines the status name in the response.
+///
+/// The reported status is constant because Clew does not monitor nodes between collections.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum InstanceApiVersion {
     V3,
@@ -235,7 +237,7 @@ fn build_tag_entries(tags: &[Tag]) -> Vec<TagEntry> {
     tags.iter().map(|tag| TagEntry { key: tag.key.clone(), value: tag.value.clone() }).collect()
 }
 
-/// Formats a Unix timestamp like the TaurusDB API: `2022-07-14T16:26:58+0000`.
+/// Formats a Unix timestamp in the format of the TaurusDB API, for example `2022-07-14T16:26:58+0000`.
 fn format_timestamp(seconds: i64) -> String {
     Timestamp::from_second(seconds).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S+0000").to_string()
 }

@@ -20,7 +20,7 @@ use crate::download::ResultDownload;
 use crate::error::{ApiError, ErrorBody};
 use crate::query::Query;
 
-/// Number of report rows that are read from the store at a time, to limit memory usage.
+/// Number of report rows read from the store at a time. Small batches limit memory usage.
 const REPORT_BATCH_ROWS: u32 = 500;
 
 /// English and Chinese column names.
@@ -94,7 +94,7 @@ fn build_header_row(language: Language) -> Vec<u8> {
     csv::encode_header_row_from_names(language, names)
 }
 
-/// Writes the rows to an unlinked temporary file and returns the file, its size in bytes and its SHA-256 hash.
+/// Writes the report to an unlinked temporary file. Returns the file, its size in bytes and its SHA-256 hash.
 async fn write_report(service: &AppState, kill: &IntelligentKill) -> Result<(File, u64, String), ApiError> {
     let failed = |error: std::io::Error| ApiError::internal_error(&error);
     let filter = KillFilter {

@@ -14,9 +14,9 @@ use crate::query::Query;
 /// Maximum lifetime of a download link.
 const MAX_LINK_LIFETIME: Duration = Duration::from_hours(1);
 
-/// Creates a download link that starts with `server_url`, the server's public URL.
+/// Creates a download link. `server_url` is the public URL of the Clew server.
 ///
-/// The link does not outlive the caller's credentials.
+/// The link expires no later than the caller's credentials.
 pub(super) fn create_report_link(
     store: &Store,
     server_url: &str,

@@ -24,7 +24,7 @@ pub(crate) struct IntelligentKillWarning {
 
 /// Returns the warnings about an intelligent kill of these sessions.
 ///
-/// If a read fails, the preview still succeeds and a warning states the reason.
+/// If the node cannot be read, a warning states the reason.
 pub(super) async fn read_kill_warnings(
     service: &AppState,
     node: &Node,

@@ -1,4 +1,4 @@
-//! Parses the criteria of a kill task, which have the same names in request bodies and query strings.
+//! Parses the criteria of a kill task. Request bodies and query strings use the same field names.
 
 use clew_model::{HostPattern, KillCriteria};
 use serde_json::{Value, json};
@@ -83,7 +83,7 @@ fn parse_include_unsafe(given: Option<&str>) -> Result<bool, ApiError> {
     }
 }
 
-/// Returns the text of a numeric field, because Huawei Cloud clients send numbers with or without quotes.
+/// Returns the digits of a numeric field. Huawei Cloud clients send numbers with or without quotes.
 pub(super) fn extract_number_text(body: &JsonBody, name: &str) -> Option<String> {
     body.raw_json(name).map(|raw| raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw).to_owned())
 }

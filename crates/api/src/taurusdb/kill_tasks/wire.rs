@@ -40,7 +40,7 @@ pub(crate) struct AddKillTaskRequest {
     /// True to include sessions even if a kill can damage or partially change a non-transactional table.
     /// Examples are REPAIR, ALTER and UPDATE of a MyISAM table. Clew extension to the TaurusDB API
     include_unsafe: Option<bool>,
-    /// Instance name, to confirm a task without user, host, db, command and info. Such a task kills all user sessions.
+    /// Instance name. Confirms a task without any of user, host, db, command and info, which kills all user sessions.
     /// The confirmation is required in a browser session and optional for other clients. Clew extension
     confirmed_instance_name: Option<String>,
 }
