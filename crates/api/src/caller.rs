@@ -117,7 +117,7 @@ impl Caller {
 
     /// Returns an error if the caller's credentials are temporary, unless they belong to a browser session.
     ///
-    /// Permanent credentials are required to create or modify permanent objects such as users, access keys and policies.
+    /// Creating or modifying permanent objects, such as users, access keys and policies, requires permanent credentials.
     /// Browser sessions are exempt: they start with a password sign-in, and scripts cannot read their cookie.
     pub(crate) fn check_permanent_credentials(&self) -> Result<(), ApiError> {
         let may_outlive = match &self.credential {
@@ -231,7 +231,7 @@ impl Caller {
 
     /// Returns whether the caller may perform the action on an instance.
     ///
-    /// Returns an error if policy evaluation exceeds the work budget. Otherwise, lists would silently omit the instance.
+    /// Returns an error if policy evaluation exceeds the work budget: lists must not silently omit the instance.
     pub(crate) fn is_action_allowed(
         &self,
         service: &AppState,
