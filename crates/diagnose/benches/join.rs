@@ -1,6 +1,6 @@
 //! Benchmark of snapshot throughput in rows per second: `cargo bench -p clew-diagnose --bench join`.
 //!
-//! Each iteration joins, filters, encodes, sorts and writes 10,000 sessions; 2,500 of them have an open transaction.
+//! Each iteration joins 10,000 sessions with 2,500 open transactions, then filters, encodes, sorts and writes the rows.
 //! The `as listed` case keeps the process list order; the `reordered` case sorts by transaction duration.
 
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]

@@ -1,6 +1,6 @@
 //! Benchmark of SQL normalization throughput in bytes per second: `cargo bench -p clew-diagnose --bench template`.
 //!
-//! The `mix` case resembles the workload of a busy web shop. Decision record 0014 cites its throughput.
+//! The `mix` case resembles the workload of a busy web shop. Decision record 0014 reports its throughput.
 //! Every other case measures a single kind of statement from the `mix` case.
 //! On a busy machine, append `-- --sample-size 200` to the command and compare the fastest of several runs.
 
@@ -27,7 +27,7 @@ const SHORT_STATEMENTS: [&str; 12] = [
     "SELECT JSON_EXTRACT(payload, '$.customer.address.city') FROM events WHERE kind = 'checkout' AND payload->>'$.total' > 100 /* trace: 4bf92f3577b34da6a3ce929d0e0e4736 */",
 ];
 
-/// Builds a `SELECT` with an `IN` list of 2,000 keys, such as applications send to warm up a cache.
+/// Builds a `SELECT` with an `IN` list of 2,000 keys, as sent by applications that warm up a cache.
 fn build_in_list_statement() -> String {
     let keys: Vec<_> = (0..2_000_u64).map(|key| (key * 7_919 + 1_000_003).to_string()).collect();
     format!("SELECT id, title, body FROM articles WHERE id IN ({}) AND published = 1", keys.join(", "))

@@ -1,4 +1,4 @@
-//! CSV encoding of rows: RFC 4180 with CRLF, minimal quoting and UTF-8.
+//! Encodes rows as CSV (RFC 4180): UTF-8, CRLF line endings, and quotes only around cells that require them.
 
 use clew_model::{Cell, Column, ColumnKind, DETAIL_COLUMNS, Language, SNAPSHOT_COLUMNS, SessionDetail, SessionRow};
 
@@ -6,7 +6,7 @@ use crate::text::{push_decimal, push_valid_utf8};
 
 const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
 
-/// Returns the header row, terminated by CRLF.
+/// Returns the CSV header row of a snapshot, terminated by CRLF.
 ///
 /// The Chinese header starts with a byte order mark because spreadsheet programs need it to detect UTF-8.
 #[must_use]
@@ -16,7 +16,7 @@ pub fn encode_header_row(language: Language) -> Vec<u8> {
     if language == Language::ZhCn { [UTF8_BOM, &row].concat() } else { row }
 }
 
-/// Returns the header row of a detailed snapshot, terminated by CRLF.
+/// Returns the CSV header row of a detailed snapshot, terminated by CRLF.
 #[must_use]
 pub fn encode_detailed_header_row(language: Language) -> Vec<u8> {
     let mut row = encode_header_row(language);
@@ -27,7 +27,7 @@ pub fn encode_detailed_header_row(language: Language) -> Vec<u8> {
     row
 }
 
-/// Encodes column names as a header row, terminated by CRLF. The names are not quoted and must not contain commas.
+/// Encodes column names as a CSV header row, terminated by CRLF. The names are not quoted and must not contain commas.
 #[must_use]
 pub fn encode_header_row_from_names(language: Language, names: impl Iterator<Item = &'static str>) -> Vec<u8> {
     let mut row = if language == Language::ZhCn { UTF8_BOM.to_vec() } else { Vec::new() };
@@ -64,7 +64,7 @@ pub fn encode_snapshot_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_
 }
 
 /// Appends a row of arbitrary cells, terminated by CRLF.
-/// Each item of `cells` is a cell and a flag that enables the formula guard for that cell.
+/// Each item of `cells` is a cell and a flag. If the flag is true, a formula in the cell gets a `'` prefix.
 pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>, bool)>) {
     for (at, (cell, formula_guard)) in cells.enumerate() {
         if at > 0 {
@@ -117,15 +117,15 @@ fn push_csv_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
     }
 }
 
-/// Bit set of the byte classes in a text cell, which determine whether the cell must be quoted or escaped.
+/// Classes of the bytes in a text cell. They determine whether the cell must be quoted or escaped.
 #[derive(Clone, Copy)]
 struct ByteClassSet(u8);
 
 impl ByteClassSet {
-    /// Bytes that separate cells or rows: comma, CR and LF.
+    /// Bytes that separate CSV cells or rows: comma, CR and LF.
     const SEPARATOR_CLASS: u8 = 1;
     const QUOTE_CLASS: u8 = 2;
-    /// Bytes that may require escaping: NUL and non-ASCII bytes.
+    /// Bytes that may have to be escaped as `\xNN`: NUL, and non-ASCII bytes because they may be invalid UTF-8.
     const ESCAPE_CANDIDATE_CLASS: u8 = 4;
 
     #[allow(clippy::indexing_slicing, reason = "a byte is always a valid index of the table")]
@@ -144,7 +144,7 @@ impl ByteClassSet {
     /// Returns the classes of all bytes in a text cell.
     ///
     /// The loop over 32-byte blocks has no early exit so that the compiler can vectorize it.
-    /// A lookup table classifies the bytes after the last complete block.
+    /// A lookup table classifies the bytes after the last complete 32-byte block.
     fn from_text(text: &[u8]) -> Self {
         let (blocks, rest) = text.as_chunks::<32>();
         let mut bits = 0;

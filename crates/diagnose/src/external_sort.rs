@@ -21,7 +21,7 @@ pub struct RowSorter<S: SpillStorage> {
 }
 
 /// A row's sort rank and the location of the encoded row in the spill storage.
-/// With separate rank fields, the struct occupies 32 bytes; with a nested `SortRank`, it would occupy 40.
+/// The fields of the rank are not nested in a [`SortRank`] so that the struct occupies 32 instead of 40 bytes.
 #[derive(Debug, Clone, Copy)]
 struct RowLocation {
     key: u64,
@@ -45,7 +45,7 @@ impl RowLocation {
         self.offset + u64::from(self.length)
     }
 
-    /// Returns true if one read can cover both rows: `next` directly follows this row and starts in the same block.
+    /// Returns true if one read can fetch both rows: `next` directly follows this row and starts in the same I/O block.
     fn is_contiguous_with(&self, next: &Self) -> bool {
         let block_number = |location: &Self| location.offset / IO_BLOCK_BYTES as u64;
         self.end_offset() == next.offset && block_number(self) == block_number(next)
@@ -67,7 +67,7 @@ impl<S: SpillStorage> RowSorter<S> {
         Ok(())
     }
 
-    /// Returns the total size of the added rows, in bytes.
+    /// Returns the total size of the encoded rows added so far, in bytes.
     #[must_use]
     pub fn total_bytes(&self) -> u64 {
         self.end
@@ -152,7 +152,7 @@ impl<S: SpillStorage> SortedRows<S> {
         })
     }
 
-    /// Reads the rows in blocks of adjacent rows and passes each block to `consume`.
+    /// Reads the encoded rows in blocks of adjacent rows and passes each block to `consume`.
     ///
     /// Rows that were added in sort order are adjacent in storage, so a single read fetches many of them.
     fn for_each_block(

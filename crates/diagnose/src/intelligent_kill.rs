@@ -1,6 +1,6 @@
-//! Selection of the session groups with the highest load for an intelligent kill (API spec, sections 2.4 to 2.7).
+//! Selects the session groups with the highest load for an intelligent kill (API spec, sections 2.4 to 2.7).
 //!
-//! The preview and the kill share the selection code, so they select the same groups from the same session list.
+//! The preview and the kill share this code, so both select the same session groups from the same session list.
 //! `docs/decisions/0011-intelligent-kill.md` documents behavior that the API spec leaves undefined.
 
 mod throttling_pattern;
@@ -13,7 +13,7 @@ use clew_model::{Session, SlowSessionThreshold};
 use crate::protected_accounts::{ProtectedAccounts, is_killable_session};
 use crate::template::build_statement_template;
 
-/// Number of session groups that each ranking selects.
+/// Number of session groups selected by each ranking.
 const GROUPS_PER_RANKING: usize = 3;
 /// Values of the process list's `Command` column for sessions that are executing a statement.
 const STATEMENT_EXECUTION_COMMANDS: [&[u8]; 2] = [b"Query", b"Execute"];
@@ -82,7 +82,7 @@ impl SessionGroup {
         throttling_pattern::build_throttling_pattern(&self.template, first.unwrap_or_default())
     }
 
-    /// Returns the mean statement duration in microseconds. Integers make comparisons exact.
+    /// Returns the mean statement duration in microseconds, as an integer so that comparisons are exact.
     fn mean_duration_micros(&self) -> u128 {
         u128::from(self.total_seconds()) * 1_000_000 / u128::from(self.session_count().max(1))
     }
@@ -92,18 +92,18 @@ impl SessionGroup {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntelligentKillPlan {
     groups: Vec<SessionGroup>,
-    /// Indexes of the groups selected by each ranking, highest rank first.
+    /// Indexes into `groups` of the groups selected by each ranking, highest-ranked group first.
     rankings: Vec<(RankingStrategy, Vec<usize>)>,
 }
 
 impl IntelligentKillPlan {
     /// Groups the sessions by statement template and selects the groups with the highest load.
     ///
-    /// Only sessions whose statement has been running for at least `threshold` are candidates.
-    /// Internal sessions and sessions of protected accounts are excluded.
+    /// Only sessions whose statement has been running for at least `threshold` can be selected.
+    /// Internal sessions and sessions of protected accounts are never selected.
     /// The caller must exclude Clew's own sessions from `sessions`.
     ///
-    /// Ties are broken by the group's total duration (descending), then by template.
+    /// Groups with equal ranks are ordered by total statement duration (descending), then by template.
     #[must_use]
     pub fn from_sessions(
         sessions: Vec<Session>,
@@ -125,7 +125,7 @@ impl IntelligentKillPlan {
         Self { groups, rankings }
     }
 
-    /// Returns the selected groups of each ranking, highest rank first.
+    /// Returns the session groups selected by each ranking, highest-ranked group first.
     ///
     /// A group selected by several rankings is returned once per ranking.
     pub fn ranked_groups(&self) -> impl Iterator<Item = (RankingStrategy, &SessionGroup)> {
@@ -135,7 +135,7 @@ impl IntelligentKillPlan {
             .flat_map(move |(strategy, best)| best.iter().filter_map(group_at).map(|group| (*strategy, group)))
     }
 
-    /// Returns the sessions of all selected groups, deduplicated and sorted by id.
+    /// Returns the sessions of all selected groups without duplicates, sorted by id.
     #[must_use]
     pub fn into_victims(self) -> Vec<Session> {
         let selected: BTreeSet<usize> = self.rankings.iter().flat_map(|(_, best)| best).copied().collect();
@@ -146,7 +146,7 @@ impl IntelligentKillPlan {
     }
 }
 
-/// Returns the template of the running statement, or `None` if the session is not a kill candidate.
+/// Returns the template of the session's running statement, or `None` if the session cannot be selected.
 fn build_candidate_sql_template(
     session: &Session,
     threshold: SlowSessionThreshold,

@@ -14,7 +14,7 @@ use clew_model::{Session, Transaction};
 
 pub use changed_tables::{ChangedTables, StatementEffect, TableRef, parse_changed_tables};
 
-/// Minimum number of modified rows for Clew to report [`KillRisk::LongRollback`].
+/// Minimum number of rows that a transaction must have modified to be reported as [`KillRisk::LongRollback`].
 pub const MIN_LONG_ROLLBACK_ROWS: u64 = 100_000;
 
 /// Values of the `program_name` connection attribute that identify backup programs.
@@ -143,7 +143,7 @@ impl KillRisk {
 
     /// Returns true if a kill can damage a table or leave changes partially applied.
     ///
-    /// Automatic kills skip such sessions. Unknown tables and unknown storage engines count as unsafe.
+    /// Automatic kills skip sessions with such a risk. Unknown tables and unknown storage engines count as unsafe.
     #[must_use]
     pub fn is_unsafe(&self) -> bool {
         match self {
@@ -185,7 +185,7 @@ pub fn detect_kill_risks(
     risks
 }
 
-/// Detects the risks of killing a session for the tables that its running statement modifies.
+/// Detects the risks that a kill of the session poses to the tables modified by its running statement.
 #[must_use]
 pub fn detect_table_risks(session: &Session, engines: &TableStorageEngines) -> Vec<KillRisk> {
     let changed = session.statement.as_deref().and_then(|text| parse_changed_tables(text, session.database.as_deref()));

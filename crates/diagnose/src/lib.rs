@@ -1,11 +1,11 @@
-//! Session diagnosis: filtering, sorting and encoding of sessions, and lock wait analysis.
+//! Filters, sorts and encodes sessions, and analyzes lock waits.
 //!
 //! [`SessionFilter`] selects sessions, [`csv`] and [`json`] encode rows, and [`RowSorter`] sorts the encoded rows.
 //! Rows are streamed one at a time.
 //! A snapshot of 100,000 sessions requires a few megabytes of memory, regardless of the statement sizes.
 //!
 //! The crate does not open files or sockets and does not require an async runtime.
-//! The caller provides spill storage for sorting: any type that implements `Read`, `Write`, `Seek` and `Send`.
+//! The caller provides the storage for sorting: any type that implements `Read`, `Write`, `Seek` and `Send`.
 //!
 //! ```
 //! use clew_diagnose::{SessionFilter, csv};

@@ -33,7 +33,7 @@ impl Default for ProtectedAccounts {
 }
 
 impl ProtectedAccounts {
-    /// Creates a set of account names without hosts. Does not include the default accounts.
+    /// Creates a set of account names without hosts. Does not add the default accounts.
     pub fn new<N: Into<Vec<u8>>>(names: impl IntoIterator<Item = N>) -> Self {
         Self(names.into_iter().map(Into::into).collect())
     }

@@ -1,10 +1,11 @@
 //! Versioned session list of a node, with deltas between versions.
 //!
-//! Each sample increments the feed version. For each cell, the feed stores the version of its last change.
-//! The only state to store per subscriber is a version number.
-//! A slow subscriber receives fewer but larger deltas. After a reconnect, a single delta contains all missed changes.
+//! Each sample of the process list increments the feed version.
+//! For each cell, the feed stores the version in which the cell last changed.
+//! The only state of a subscriber is the version that it received last.
+//! A slow subscriber receives fewer but larger deltas. After a reconnect, it receives all missed changes in one delta.
 //!
-//! Durations that merely advance with time do not count as changes, so 10,000 idle sessions cause no traffic.
+//! Durations that only advance with time do not count as changes, so 10,000 idle sessions cause no traffic.
 //! To display a current duration, a subscriber adds the time elapsed since the sample.
 //!
 //! ```
@@ -36,9 +37,9 @@ use entry::SessionEntry;
 
 /// Maximum statement length in the feed, in bytes. Session detail requests return the full statement.
 pub const MAX_STATEMENT_BYTES: usize = 1024;
-/// Minimum number of ended sessions to retain. The limit is higher if the feed has more live sessions.
+/// Number of ended sessions that the feed retains, or the number of live sessions if that is higher.
 ///
-/// Beyond the limit, the feed drops the oldest ended session and can no longer compute deltas from earlier versions.
+/// If there are more, the feed drops the one that ended first and can no longer compute deltas from earlier versions.
 const MIN_RETAINED_ENDED_SESSIONS: usize = 10_000;
 
 /// Returns the feed's column keys in order: snapshot columns, detail columns and the statement template.
@@ -60,7 +61,7 @@ pub struct SampledSession {
     pub transaction: Option<Transaction>,
     /// Details of the session.
     pub detail: SessionDetail,
-    /// Value of `waits_for` without literals, for users without permission to read literals.
+    /// Value of the `waits_for` column without literals, for users without permission to read literals.
     pub masked_waits_for: Option<String>,
 }
 
@@ -71,14 +72,14 @@ pub struct SessionFeed {
     /// Unix timestamp of the latest sample in milliseconds.
     at: i64,
     entries: HashMap<u64, SessionEntry>,
-    /// Ended sessions, oldest first, each with the version in which it ended and its session id.
+    /// Ended sessions, earliest first: the feed version in which the session ended, and the session id.
     ended: VecDeque<(u32, u64)>,
     /// Oldest version from which a delta to the current version is available.
     min_delta_version: u32,
 }
 
 impl SessionFeed {
-    /// Returns the current version, which equals the number of applied samples.
+    /// Returns the current feed version, which equals the number of applied samples.
     #[must_use]
     pub fn version(&self) -> u32 {
         self.version
@@ -102,7 +103,7 @@ impl SessionFeed {
         self.entries.is_empty()
     }
 
-    /// Applies a sample to the feed. `at` is its Unix timestamp in milliseconds.
+    /// Updates the feed to a sample of the process list. `at` is the Unix timestamp of the sample in milliseconds.
     pub fn apply_sample(&mut self, at: i64, sessions: Vec<SampledSession>) {
         self.version += 1;
         self.at = at;
@@ -195,7 +196,7 @@ pub struct SessionCounts {
 }
 
 impl SessionCounts {
-    /// Counts a session. `threshold` is the limit for slow sessions and long transactions, in seconds.
+    /// Counts a session. `threshold` is the minimum duration of slow sessions and long transactions, in seconds.
     pub fn count_session(&mut self, session: &Session, transaction: Option<&Transaction>, threshold: u64) {
         let active = !session.command.eq_ignore_ascii_case(b"Sleep");
         let waits = transaction.is_some_and(|open| open.lock_wait_seconds.is_some() || open.is_waiting_for_lock())

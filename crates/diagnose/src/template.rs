@@ -1,8 +1,8 @@
 //! Statement templates: normalized statements without literals, built by [`build_statement_template`].
 //!
-//! The input is a process list statement: arbitrary bytes, often truncated and sometimes malformed.
+//! The input is a statement from the process list: arbitrary bytes, often truncated and sometimes malformed.
 //! The session's `sql_mode` is unknown.
-//! The lexer uses no grammar and accepts any input.
+//! The lexer accepts any input because it does not use an SQL grammar.
 //! A template contains only bytes that are outside literals in every SQL mode, so it never reveals a literal.
 //!
 //! - `lexer` splits the statement into tokens. `quoted`, `comment` and `number` determine the token lengths.
@@ -90,7 +90,7 @@ fn normalize_tokens(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
     (normalizer.into_template(), lexer)
 }
 
-/// Token without literal text, for parsers that read leading keywords and table names.
+/// SQL token without literal text, for parsers that read leading keywords and table names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StatementToken {
     /// Keyword or unquoted name.

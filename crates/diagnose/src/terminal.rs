@@ -30,7 +30,7 @@ pub fn sanitize_styled_text(text: &str) -> Cow<'_, str> {
 
 /// Escapes unsafe characters in text.
 ///
-/// The `preserved` callback returns the length of a leading sequence that must not be escaped.
+/// The `preserved` callback returns the length of the sequence at the start of its argument that must not be escaped.
 fn escape_unsafe_chars(text: &str, preserved: impl Fn(&str) -> Option<usize>) -> Cow<'_, str> {
     let is_replaced = |char: char| !matches!(char, '\n' | '\t') && is_unsafe_char(char);
     if !text.chars().any(is_replaced) {
@@ -54,7 +54,7 @@ fn escape_unsafe_chars(text: &str, preserved: impl Fn(&str) -> Option<usize>) ->
 /// Maximum length of an SGR sequence's parameters, in bytes.
 const MAX_SGR_PARAMETER_BYTES: usize = 16;
 
-/// Returns the length of a leading SGR sequence that only sets or resets color, weight, dimming or italics.
+/// Returns the length of a leading SGR sequence in `text` that only sets or resets color, weight, dimming or italics.
 ///
 /// Returns `None` for any other sequence, such as one that conceals or inverts text.
 fn leading_sgr_length(text: &str) -> Option<usize> {

@@ -1,4 +1,4 @@
-//! Audit events, each of which records an operation's actor, origin, target and outcome.
+//! Audit events. Each event records the actor, origin, target and outcome of an operation.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -79,7 +79,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Creates the origin for a local command. `account` is the operating system account that runs it.
+    /// Creates the origin for a local command. `account` is the operating system account that runs the command.
     #[must_use]
     pub fn for_local_account(account: impl Into<String>) -> Self {
         Self { actor: Actor::Local { user: account.into() }, peer: None, request_id: String::new() }

@@ -21,7 +21,7 @@ pub enum Cell<'a> {
     Text(&'a [u8]),
     /// Integer.
     Number(u64),
-    /// No value, because it is SQL NULL or the column does not apply to the row.
+    /// No value: the value is SQL NULL, or the column does not apply to the row.
     Empty,
 }
 
@@ -162,7 +162,7 @@ pub static SNAPSHOT_COLUMNS: [Column; 15] = [
     },
 ];
 
-/// Columns that a detailed snapshot has after [`SNAPSHOT_COLUMNS`]. API results do not include them.
+/// Columns that follow the [`SNAPSHOT_COLUMNS`] in a detailed snapshot. API results do not include these columns.
 pub static DETAIL_COLUMNS: [Column<DetailCell>; 5] = [
     Column {
         key: "statement_digest",

@@ -36,7 +36,7 @@ pub enum FailureKind {
     /// The node was removed while the task was queued.
     #[serde(rename = "node-gone")]
     NodeRemoved,
-    /// No connection permit for the node became available before the timeout.
+    /// All connections that Clew may open to the node remained in use until the timeout.
     Busy,
 }
 

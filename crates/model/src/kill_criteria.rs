@@ -19,7 +19,7 @@ pub struct KillCriteria {
     pub sql_key: Option<String>,
     /// Minimum time in the current state, in seconds.
     pub seconds: u32,
-    /// If true, kills sessions even if this can leave a non-transactional table damaged or partially modified.
+    /// If true, sessions are killed even if a kill can leave a non-transactional table damaged or partially modified.
     /// This field is a Clew extension to the TaurusDB API.
     #[serde(default)]
     pub include_unsafe: bool,

@@ -60,6 +60,6 @@ pub struct Limitation {
     pub what: String,
     /// Sentence that describes the cause.
     pub why: String,
-    /// Fix: a complete SQL statement or a setting with its value, or `None` if there is no fix.
+    /// Fix for the limitation: a complete SQL statement or a setting with its value. `None` if there is no fix.
     pub remedy: Option<String>,
 }

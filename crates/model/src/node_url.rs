@@ -17,7 +17,7 @@ pub enum TlsMode {
     /// Use TLS without verifying the certificate if the server supports TLS; otherwise, use an unencrypted connection.
     /// Default for local servers.
     ///
-    /// If the account has a password, connections to remote servers never fall back to unencrypted.
+    /// If the account has a password, Clew never falls back to an unencrypted connection to a remote server.
     Preferred,
     /// Require TLS, but do not verify the certificate. Default for remote servers.
     Required,
@@ -88,7 +88,8 @@ pub struct NodeUrl {
     pub tls: TlsMode,
     /// PEM file with trusted CA certificates, which are used instead of public certificate authorities.
     pub ca: Option<PathBuf>,
-    /// PEM file with the server's RSA public key for password encryption, like MySQL's `--server-public-key-path`.
+    /// PEM file with the server's RSA public key, which encrypts the password.
+    /// Corresponds to MySQL's `--server-public-key-path`.
     pub server_public_key: Option<PathBuf>,
     /// If true, Clew may send the password to a server whose identity is not verified. Default: false.
     /// Corresponds to MySQL's `--get-server-public-key`.

@@ -260,7 +260,7 @@ pub struct SessionSelection {
 impl SessionSelection {
     /// Maximum length of a text filter, in characters.
     ///
-    /// The API schema allows filters of only 36 characters, but MySQL database names can have up to 64.
+    /// The API schema allows only 36 characters, but MySQL database names can be up to 64 characters long.
     pub const MAX_TEXT_FILTER_LEN: usize = 255;
     /// Maximum length of `sql_key`, in characters.
     pub const MAX_SQL_KEY_LEN: usize = 1024;

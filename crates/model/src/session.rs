@@ -1,4 +1,4 @@
-//! Sessions and open transactions as listed by a MySQL server.
+//! Sessions and open transactions read from a MySQL server.
 
 use std::borrow::Cow;
 
@@ -106,7 +106,7 @@ impl Transaction {
         self.state == Self::ROLLING_BACK_STATE
     }
 
-    /// Converts a state name to a `Cow`, which borrows a static string for names in [`Transaction::INNODB_STATES`].
+    /// Converts a state name to a `Cow` that borrows a static string if the name is in [`Transaction::INNODB_STATES`].
     #[must_use]
     pub fn intern_state_name(name: String) -> Cow<'static, str> {
         let standard_name = Self::INNODB_STATES.into_iter().find(|state| *state == name);
@@ -119,7 +119,7 @@ impl Transaction {
 pub struct SessionRow<'a> {
     /// Session.
     pub session: &'a Session,
-    /// The session's open transaction, if the server lists one.
+    /// The session's open transaction, if the server reports one.
     pub transaction: Option<&'a Transaction>,
 }
 

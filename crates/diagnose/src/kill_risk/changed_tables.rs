@@ -13,7 +13,7 @@ use crate::template::{StatementToken, tokenize_statement};
 const MAX_PARSED_BYTES: usize = 64 << 10;
 /// Maximum number of tokens parsed per statement.
 const MAX_PARSED_TOKENS: usize = 4096;
-/// Maximum number of tables reported per statement. If a statement names more, the list is incomplete.
+/// Maximum number of tables reported per statement. If a statement names more, the reported list is incomplete.
 const MAX_REPORTED_TABLES: usize = 32;
 
 /// Effect of a statement on its tables.
@@ -242,7 +242,7 @@ impl<'t> ChangedTablesParser<'t> {
 
     /// Parses the tables in `DELETE FROM t`, `DELETE FROM t USING references` and `DELETE t FROM references`.
     ///
-    /// Uses the table references because the list before `FROM` or `USING` can contain aliases.
+    /// Reads the table names from the references because the list before `FROM` or `USING` can contain aliases.
     fn parse_delete_tables(&mut self) {
         self.skip_keywords(&["LOW_PRIORITY", "QUICK", "IGNORE"]);
         let start = self.position;
@@ -262,7 +262,7 @@ impl<'t> ChangedTablesParser<'t> {
 
     /// Parses table references up to the first keyword in `ends`.
     ///
-    /// Unless `ends` contains `SET`, the list can also extend to the end of the statement.
+    /// Unless `ends` contains `SET`, the table references can also extend to the end of the statement.
     /// The result includes joined tables, even if the statement does not modify them.
     fn parse_table_references(&mut self, ends: &[&str]) {
         let may_end_statement = !ends.contains(&"SET");

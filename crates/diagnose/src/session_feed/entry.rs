@@ -21,7 +21,7 @@ pub(super) const COLUMN_COUNT: usize = 20;
 
 /// Maximum number of cells in a row delta. If more cells have changed, the full row is sent because it is shorter.
 const MAX_ROW_DELTA_CELLS: usize = COLUMN_COUNT / 2;
-/// Tolerance for comparing durations, in milliseconds. It covers rounding, as servers report whole seconds.
+/// Tolerance for comparing durations, in milliseconds. Durations are inexact because servers report whole seconds.
 const DURATION_TOLERANCE_MILLIS: i64 = 1000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ enum CellValue {
 pub(super) struct SessionEntry {
     /// Version in which the session was added.
     added_version: u32,
-    /// NodeFeed version in which any cell of the entry last changed.
+    /// Feed version in which any cell of the session last changed.
     pub(super) changed_version: u32,
     cells: [CellValue; COLUMN_COUNT],
     cell_versions: [u32; COLUMN_COUNT],
@@ -58,7 +58,7 @@ impl SessionEntry {
         }
     }
 
-    /// Returns true if the entry describes `session`, or false if the server has reused its id for a new session.
+    /// Returns true if the entry describes `session`, or false if the server has reused the id for a new session.
     pub(super) fn is_same_session(&self, session: &Session) -> bool {
         let same = |at: usize, text: &[u8]| matches!(self.cells.get(at), Some(CellValue::Text(stored)) if **stored == *to_valid_utf8(text));
         // Before authentication, a session has no account and, on some servers, no port.
@@ -148,7 +148,7 @@ impl SessionEntry {
     }
 }
 
-/// Returns true if a duration that was `old` seconds is expected to be `new` seconds after `passed` milliseconds.
+/// Returns true if a duration is expected to advance from `old` to `new` seconds within `passed` milliseconds.
 fn is_expected_duration(old: u64, passed: i64, new: u64) -> bool {
     let to_millis = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
     to_millis(new).saturating_sub(to_millis(old)).saturating_sub(passed).abs() <= DURATION_TOLERANCE_MILLIS

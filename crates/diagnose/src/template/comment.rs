@@ -10,7 +10,7 @@ pub(super) enum CommentKind {
     /// Plain comment or optimizer hint, with its length in bytes.
     Plain(usize),
     /// Executable comment `/*! … */` or `/*M! … */`, whose content some servers execute.
-    /// `start` is the offset of the content after the comment marker and version number.
+    /// `start` is the offset of the comment's content, which follows the marker and the version number.
     Executable { start: usize, length: usize },
     /// The start or end of the comment is ambiguous.
     Ambiguous,
@@ -34,7 +34,7 @@ pub(super) fn classify_comment(rest: &[u8]) -> CommentKind {
 }
 
 /// Classifies a line comment, which starts with `#` or `--`.
-/// A NUL byte makes the end of the comment ambiguous because servers also end line comments at NUL.
+/// A NUL byte before the line break makes the end of the comment ambiguous.
 fn classify_line_comment(rest: &[u8]) -> CommentKind {
     match memchr::memchr2(b'\n', 0, rest) {
         Some(end) if rest.get(end) == Some(&0) => CommentKind::Ambiguous,

@@ -62,7 +62,7 @@ impl Keyword {
 /// Upper-case word and its keyword.
 type KeywordEntry = (&'static str, Keyword);
 
-/// Number of buckets in the keyword hash table; a power of two.
+/// Number of buckets in the keyword hash table. Must be a power of two.
 const KEYWORD_BUCKET_COUNT: usize = 4096;
 
 static KEYWORD_TABLE: LazyLock<Vec<Vec<KeywordEntry>>> = LazyLock::new(|| {
@@ -103,7 +103,7 @@ static KEYWORD_TABLE: LazyLock<Vec<Vec<KeywordEntry>>> = LazyLock::new(|| {
     table
 });
 
-/// Replacement in templates for every character set introducer, such as `_utf8mb4`.
+/// Text that replaces every character set introducer (such as `_utf8mb4`) in a template.
 const CANONICAL_CHARSET_INTRODUCER: &str = "_charset";
 
 fn parse_synonym_pairs(words: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -122,7 +122,7 @@ fn find_keyword_in_table<'a>(table: &'a [Vec<KeywordEntry>], word: &[u8]) -> Opt
     bucket.iter().find(|(other, _)| other.as_bytes().eq_ignore_ascii_case(word)).map(|(_, keyword)| keyword)
 }
 
-/// Returns a word's bucket index: a case-insensitive hash of its length and four of its letters.
+/// Returns a word's index in the keyword hash table: a case-insensitive hash of its length and four of its letters.
 fn keyword_bucket_index(word: &[u8]) -> usize {
     let letter = |at: usize| word.get(at).map_or(0, |byte| usize::from(byte & 0x1f));
     let (last, middle) = (word.len().saturating_sub(1), word.len() / 2);

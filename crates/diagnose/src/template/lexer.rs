@@ -15,7 +15,7 @@ pub(super) enum LexerEndReason {
     Complete,
     /// The remaining text is ambiguous and may contain literals.
     AmbiguousText,
-    /// The statement contains an unpaired quote. The value is the offset of the first quote.
+    /// The statement contains an unpaired quote. The value is the offset of the first quote in the statement.
     UnpairedQuotes(usize),
 }
 

@@ -6,7 +6,7 @@ use self::state::{DuplicateRowRun, LastToken, ParenthesisGroup, PasswordState, P
 use super::keywords;
 use super::lexer::{NextChar, Token};
 
-/// Maximum nesting depth at which rows of values are collapsed. Typical statements are nested less deeply.
+/// Maximum depth of nested parentheses at which rows of values are collapsed. Typical statements have fewer levels.
 const MAX_ROW_COLLAPSE_DEPTH: usize = 100;
 
 /// Builds a template from a token stream.
@@ -76,7 +76,7 @@ impl StatementNormalizer {
         self.out
     }
 
-    /// Returns the innermost open parenthesis group, or `None` beyond the depth of [`MAX_ROW_COLLAPSE_DEPTH`].
+    /// Returns the innermost open parenthesis group, or `None` if it is nested deeper than [`MAX_ROW_COLLAPSE_DEPTH`].
     fn innermost_paren_group(&mut self) -> Option<&mut ParenthesisGroup> {
         if self.excess_depth > 0 { None } else { Some(self.groups.last_mut().unwrap_or(&mut self.statement)) }
     }
@@ -151,7 +151,7 @@ impl StatementNormalizer {
         };
     }
 
-    /// Appends a quoted name. Omits the quotes if they make no difference.
+    /// Appends a quoted name. Omits unnecessary quotes.
     fn push_name(&mut self, name: &[u8], is_plain: bool, next_char: NextChar) {
         let space = !matches!(self.last, LastToken::Start | LastToken::Open | LastToken::Dot | LastToken::At(_));
         let word = name.get(1..name.len().saturating_sub(1)).unwrap_or_default();
@@ -258,12 +258,12 @@ impl StatementNormalizer {
         }
     }
 
-    /// Returns the current group's run of equal rows if it ends at output offset `collapsed_end`.
+    /// Returns the run of equal value rows in the current parentheses if it ends at output offset `collapsed_end`.
     fn find_duplicate_row_run(&mut self, collapsed_end: usize) -> Option<DuplicateRowRun> {
         self.innermost_paren_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
     }
 
-    /// Collapses a run of equal rows: truncates the output to the run and ends the run with `...`.
+    /// Collapses a run of equal value rows: retains the first row and replaces the other rows with `...`.
     fn collapse_duplicate_rows(&mut self) {
         let Some(mut rows) = self.innermost_paren_group().and_then(|group| group.rows) else { return };
         self.out.truncate(rows.collapsed_end);

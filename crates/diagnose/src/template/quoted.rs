@@ -1,4 +1,4 @@
-//! Boundaries of string literals and quoted names.
+//! Finds the ends of string literals and quoted names.
 
 use super::sql_modes;
 

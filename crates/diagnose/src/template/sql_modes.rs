@@ -1,21 +1,21 @@
-//! Parallel scan of a statement under several SQL modes.
+//! Scans a statement under several SQL modes in parallel.
 //!
 //! With `NO_BACKSLASH_ESCAPES`, `'a\', b, 'c'` contains the strings `'a\'` and `'c'`.
-//! Without it, `\'` does not end a string, so the first string is `'a\', b, '`.
-//! The process list does not show a session's SQL mode, so the lexer must support all of them.
-//! After an ambiguous quote, one scanner per SQL mode scans the text until all of them are outside strings.
+//! Without this mode, `\'` does not end a string, so the first string is `'a\', b, '`.
+//! The process list does not show a session's SQL mode, so the lexer must support all SQL modes.
+//! After an ambiguous quote, one scanner per SQL mode scans the text until all scanners are outside strings.
 //! The lexer treats the scanned text as a single literal.
 
 use std::ops::Range;
 
-/// Backslash rules in an SQL mode. A field is true if a backslash is an escape character within such quotes.
+/// Backslash rules of an SQL mode. A field is true if a backslash is an escape character in strings with such quotes.
 #[derive(Debug, Clone, Copy)]
 struct BackslashEscapeRules {
     single: bool,
     double: bool,
 }
 
-/// Escape rules of the default SQL mode, `NO_BACKSLASH_ESCAPES` and `ANSI_QUOTES`.
+/// Backslash rules of the default SQL mode, of `NO_BACKSLASH_ESCAPES` and of `ANSI_QUOTES`.
 const ESCAPE_RULES_BY_MODE: [BackslashEscapeRules; 3] = [
     BackslashEscapeRules { single: true, double: true },
     BackslashEscapeRules { single: false, double: false },

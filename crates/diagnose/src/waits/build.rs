@@ -5,7 +5,7 @@ use super::index::LockSnapshotIndex;
 use super::input::LockSnapshot;
 use super::{edges, rank, unexplained};
 
-/// Builds the wait graph in time linear in the number of waits and locks on requested resources.
+/// Builds the wait graph. The running time is linear in the number of waits and of locks on requested resources.
 #[must_use]
 pub fn build_wait_graph(observed: &LockSnapshot) -> WaitGraph {
     let index = LockSnapshotIndex::new(observed);

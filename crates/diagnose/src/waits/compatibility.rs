@@ -1,8 +1,8 @@
 //! Compatibility matrices of metadata lock modes.
 //!
 //! The conflict rules come from the documentation of the metadata locking subsystems in MySQL and MariaDB.
-//! MySQL and MariaDB share one matrix for objects and scopes because their common lock modes have the same conflicts.
-//! `INTENTION_EXCLUSIVE` occurs only on scopes, and `SHARED_WRITE_LOW_PRIO` occurs only on MySQL.
+//! One matrix covers objects and scopes on MySQL and MariaDB because their common lock modes have the same conflicts.
+//! The lock mode `INTENTION_EXCLUSIVE` occurs only on scopes, and `SHARED_WRITE_LOW_PRIO` occurs only on MySQL.
 //! MariaDB's backup lock has its own lock modes and its own matrices.
 //!
 //! The matrices assume the default `max_write_lock_count`, at which the server never changes lock priorities.
@@ -81,12 +81,12 @@ const BACKUP_CONFLICTS_WITH_PENDING_REQUESTS: [&[u8]; 14] = [
     b"+ + + + - + - + + + + + + +", // BACKUP_COMMIT
 ];
 
-/// Returns true if a request conflicts with a lock granted to another session on the same object.
+/// Returns true if a lock request conflicts with a lock granted to another session on the same object.
 pub(super) fn conflicts_with_granted(requested: MetadataLockMode, granted: MetadataLockMode) -> bool {
     modes_conflict(&CONFLICTS_WITH_GRANTED_LOCKS, &BACKUP_CONFLICTS_WITH_GRANTED_LOCKS, requested, granted)
 }
 
-/// Returns true if a request waits behind another session's pending request for the same object.
+/// Returns true if a lock request waits behind another session's pending request for the same object.
 pub(super) fn conflicts_with_pending(requested: MetadataLockMode, pending: MetadataLockMode) -> bool {
     modes_conflict(&CONFLICTS_WITH_PENDING_REQUESTS, &BACKUP_CONFLICTS_WITH_PENDING_REQUESTS, requested, pending)
 }

@@ -69,7 +69,7 @@ impl ComponentSearch {
         self.visited += 1;
     }
 
-    /// Pops the component of `node` off the stack if `node` is its root.
+    /// Pops the strongly connected component of `node` off the stack if `node` is the root of the component.
     fn pop_component(&mut self, node: usize) {
         if self.order[node] != Some(self.low[node]) {
             return;

@@ -9,7 +9,7 @@ use super::graph::{LockWait, RootBlocker, WaitGraph, WaitParticipant};
 impl WaitGraph {
     /// Returns each waiting session's requested lock resource, blocker and root blocker, keyed by session id.
     ///
-    /// If a session has several blockers, returns the one on the path to the highest-ranked root blocker.
+    /// If a session has several blockers, returns the blocker on the path to the highest-ranked root blocker.
     /// If no blocker was detected, both blocker ids are `None`.
     #[must_use]
     pub fn session_details(&self) -> HashMap<u64, SessionDetail> {
@@ -54,7 +54,7 @@ impl WaitGraph {
 
     /// Maps each session and transaction in the graph to the index of its highest-ranked root blocker.
     ///
-    /// The traversal from a root blocker skips waiters already reached from a higher-ranked one.
+    /// The traversal from a root blocker skips waiters that were already reached from a higher-ranked root blocker.
     fn find_highest_ranked_roots(&self) -> HashMap<WaitParticipant, usize> {
         let mut waiters: HashMap<WaitParticipant, Vec<WaitParticipant>> = HashMap::new();
         for wait in &self.waits {
@@ -74,7 +74,7 @@ impl WaitGraph {
     }
 }
 
-/// Selects a waiter's root blocker. In a cycle, prefers the member that directly blocks the waiter.
+/// Selects a waiter's root blocker. If `root` is a cycle, prefers the member that directly blocks the waiter.
 fn select_root_blocker(root: &RootBlocker, waiter: WaitParticipant, blocker: WaitParticipant) -> WaitParticipant {
     if root.parties.contains(&blocker) {
         return blocker;

@@ -37,7 +37,7 @@ impl fmt::Display for LockResource {
 
 /// Formats a waiter or blocker, for example as `session 12, app@10.0.0.7, idle for 15 min`.
 ///
-/// If `wait` is `Some`, includes its duration.
+/// If `wait` is `Some`, the text contains the duration of the wait.
 pub(super) fn format_participant(facts: &ParticipantDetail, wait: Option<&LockWait>) -> String {
     let mut text = facts.party.to_string();
     if let Some(session) = &facts.session {
@@ -67,7 +67,7 @@ pub(super) fn format_participant(facts: &ParticipantDetail, wait: Option<&LockWa
     text
 }
 
-/// Formats a participant's open transaction, or returns `None` if there is none.
+/// Formats the open transaction of a waiter or blocker. Returns `None` if there is no open transaction.
 pub(super) fn format_transaction(facts: &ParticipantDetail) -> Option<String> {
     let open = facts.transaction.as_ref()?;
     let transaction = &open.transaction;
@@ -95,7 +95,7 @@ fn format_count(count: u64, one: &str, many: &str) -> String {
 
 /// Formats a wait, for example as `for row 42 of shop.orders (PRIMARY): X against S`.
 ///
-/// If the blocker also waits for the lock resource, uses `behind` instead of `against`.
+/// If the blocker also waits for the lock resource, the text contains `behind` instead of `against`.
 pub(super) fn format_wait(wait: &LockWait) -> String {
     let mut text = format!("for {}: {}", bytes_to_single_line(wait.on.to_string().as_bytes()), wait.wanted);
     match (&wait.held, wait.queued) {

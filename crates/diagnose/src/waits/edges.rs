@@ -1,4 +1,4 @@
-//! Detection of lock waits, which are the edges of the wait graph.
+//! Detects lock waits (the edges of the wait graph).
 
 mod edge_set;
 mod lock_requests;

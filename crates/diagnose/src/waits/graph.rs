@@ -37,7 +37,7 @@ impl WaitParticipant {
 pub struct WaitGraph {
     /// Lock waits, sorted by waiter and blocker, with at most one wait per waiter-blocker pair.
     pub waits: Vec<LockWait>,
-    /// Root blockers, highest rank first.
+    /// Root blockers, highest-ranked first.
     pub roots: Vec<RootBlocker>,
     /// Wait cycles, including cycles with a member that also waits for a blocker outside the cycle.
     pub cycles: Vec<Vec<WaitParticipant>>,
@@ -126,7 +126,7 @@ impl fmt::Display for LockResourceKind {
 pub struct RootBlocker {
     /// The blocking session or transaction, or all members of the blocking cycle.
     pub parties: Vec<WaitParticipant>,
-    /// Number of direct and indirect waiters. In a cycle, all members but one count as waiters.
+    /// Number of direct and indirect waiters. If the root blocker is a cycle, all members but one count as waiters.
     pub holds: usize,
     /// Number of waiters that have no other root blocker: the maximum number of waiters that a kill can unblock.
     /// A kill may unblock fewer waiters because the first one to acquire the lock can block the others.
@@ -140,13 +140,13 @@ pub struct RootBlocker {
 pub struct ParticipantDetail {
     /// The party.
     pub party: WaitParticipant,
-    /// Session, or `None` for a transaction without a session or if the server did not list the session.
+    /// Session, or `None` for a transaction without a session or if the session is missing from the input data.
     pub session: Option<Session>,
     /// Role of the session.
     pub role: SessionRole,
     /// Open transaction.
     pub transaction: Option<ObservedTransaction>,
-    /// Latest statements in an idle session's transaction, oldest first; empty if the server did not record them.
+    /// Latest statements in an idle session's transaction, oldest first. Empty if the server did not record them.
     pub last_statements: Vec<Vec<u8>>,
 }
 
@@ -206,7 +206,7 @@ impl WaitGraph {
         self.waits.get(start..end).unwrap_or_default()
     }
 
-    /// Returns a waiter's root blockers, highest rank first, or an empty list if `waiter` does not wait.
+    /// Returns the root blockers of a session or transaction, highest-ranked first. Empty if `waiter` is not waiting.
     #[must_use]
     pub fn find_root_blockers(&self, waiter: WaitParticipant) -> Vec<&RootBlocker> {
         let mut visited: BTreeSet<WaitParticipant> = BTreeSet::from([waiter]);
@@ -225,7 +225,7 @@ impl WaitGraph {
         self.roots.iter().filter(|root| root.parties.iter().any(|party| visited.contains(party))).collect()
     }
 
-    /// Returns a blocker's number of direct and indirect waiters.
+    /// Returns the number of direct and indirect waiters of a blocker.
     #[must_use]
     pub fn count_waiters(&self, blocker: WaitParticipant) -> usize {
         self.transitive_waiters(&[blocker]).len()

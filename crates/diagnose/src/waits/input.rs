@@ -16,15 +16,15 @@ pub struct LockSnapshot {
     /// InnoDB lock waits: rows of `data_lock_waits` on MySQL or `innodb_lock_waits` on MariaDB.
     pub row_waits: Vec<InnoDbLockWait>,
     /// Granted and pending metadata locks.
-    /// Must contain all locks on tables. Locks on other objects may be omitted if there is no pending request.
+    /// Must contain all locks on tables. Locks on other objects may be omitted if the object has no pending request.
     pub metadata_locks: Vec<MetadataLock>,
     /// True if `metadata_locks` includes pending requests.
     ///
-    /// This is false for MariaDB's `metadata_lock_info`, which lists only granted locks.
-    /// In this case, pending requests are inferred from each session's state and statement.
+    /// False for MariaDB because its `metadata_lock_info` table lists only granted locks.
+    /// If false, pending requests are inferred from each session's state and statement.
     pub reports_pending: bool,
     /// Latest statements in each idle session's open transaction, oldest first, keyed by session id.
-    /// The caller first builds a graph without statements, then reads the statements of the idle root blockers.
+    /// The caller first builds a graph without these statements, then reads them for the idle root blockers.
     pub last_statements: BTreeMap<u64, Vec<Vec<u8>>>,
     /// Limitations of the input data.
     pub limitations: Vec<Limitation>,
@@ -33,7 +33,7 @@ pub struct LockSnapshot {
 /// Session with its role.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObservedSession {
-    /// Session as listed by the server. Its statement may be truncated or replaced by its template.
+    /// Session read from the server. Its statement may be truncated or replaced by the statement template.
     pub session: Session,
     /// Role of the session.
     pub role: SessionRole,
@@ -62,7 +62,7 @@ pub struct ObservedTransaction {
     /// XA identifier as printed by `XA RECOVER`, if known.
     pub xid: Option<String>,
     /// Tables locked by the transaction in InnoDB, listed only for transactions without a session.
-    /// They identify the transaction that owns a metadata lock without a session.
+    /// These tables identify the transaction that owns a metadata lock without a session.
     pub tables: Vec<TableName>,
 }
 
@@ -95,7 +95,7 @@ pub struct InnoDbLockWait {
 pub struct LockOwner {
     /// Transaction id. MariaDB reports 0 for every read-only transaction.
     pub transaction: u64,
-    /// Session id as listed with the lock on MySQL, or `None` if the server does not list it.
+    /// Session id that MySQL reports for the lock, or `None` if the server does not report a session id.
     pub session: Option<u64>,
 }
 

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::cycle;
 use super::graph::{LockWait, RootBlocker, WaitParticipant};
 
-/// Returns all root blockers, highest rank first, and all wait cycles.
+/// Returns all root blockers, highest-ranked first, and all wait cycles.
 /// `waits` must be sorted by waiter, and `parties` must be sorted.
 ///
 /// Root blockers are ranked by the number of waiters, then by the longest wait.
@@ -109,7 +109,7 @@ impl<'a> AdjacencyLists<'a> {
         waiters
     }
 
-    /// Counts the waiters in `first` and their direct and indirect waiters, and returns the longest wait among them.
+    /// Counts the waiters in `first` and their direct and indirect waiters. Also returns the longest wait among them.
     fn count_reachable_waiters(&self, first: &[usize]) -> (usize, u64) {
         let mut visited: HashSet<usize> = first.iter().copied().collect();
         let mut pending: Vec<usize> = first.to_vec();
@@ -122,7 +122,7 @@ impl<'a> AdjacencyLists<'a> {
     }
 }
 
-/// Returns the components whose members do not wait for any blocker outside the component.
+/// Returns the strongly connected components whose members do not wait for any blocker outside the component.
 fn find_root_components<'c>(components: &'c [Vec<usize>], adjacency: &AdjacencyLists<'_>) -> Vec<&'c Vec<usize>> {
     let waits_outside = |members: &[usize]| {
         members

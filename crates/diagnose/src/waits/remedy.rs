@@ -1,9 +1,9 @@
-//! Recommended actions to resolve root blockers.
+//! Recommends actions that resolve root blockers.
 
 use super::graph::{RootBlocker, WaitGraph, WaitParticipant};
 use super::input::SessionRole;
 
-/// Recommended action to resolve a root blocker.
+/// Recommended action that resolves a root blocker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecommendedAction<'a> {
     /// Kill the session with this id. In a cycle, killing one member is sufficient.

@@ -1,12 +1,12 @@
 //! Finds the tables and lock modes requested by a waiting session's statement.
 //!
-//! The result is used only if the server does not list the pending lock request.
+//! The result is used only if the server does not list the session's pending lock request.
 //! The parser reads the statement's template, which contains no literals that could be mistaken for names.
 
 use super::metadata::{MetadataLockMode, MetadataObjectKind};
 use crate::template::build_statement_template;
 
-/// Maximum number of bytes parsed per statement. Tables are usually named near the start.
+/// Maximum number of bytes parsed per statement. Statements usually name their tables near the start.
 const MAX_PARSED_BYTES: usize = 64 << 10;
 
 /// Tokenized statement of a waiting session.

@@ -12,7 +12,7 @@ use crate::terminal::bytes_to_single_line;
 pub struct SurvivingBlocker {
     /// Session or transaction.
     pub party: WaitParticipant,
-    /// Account and client host, if the server lists the session.
+    /// Account and client host, or `None` if the session is unknown.
     pub account: Option<String>,
     /// The session's idle time in seconds, or `None` if it is not idle.
     pub idle_seconds: Option<u64>,
@@ -23,9 +23,9 @@ pub struct SurvivingBlocker {
 }
 
 impl WaitGraph {
-    /// Returns the root blockers that block victims but are not killed, highest number of waiting victims first.
+    /// Returns the root blockers that block victims but are not killed, sorted by descending number of waiting victims.
     ///
-    /// Until such a blocker ends, its remaining waiters stay blocked and new statements can become blocked.
+    /// Until such a blocker ends, its remaining waiters stay blocked, and it can block new statements.
     #[must_use]
     pub fn surviving_blockers(&self, victims: &[u64]) -> Vec<SurvivingBlocker> {
         let victim_parties: BTreeSet<WaitParticipant> = victims.iter().copied().map(WaitParticipant::Session).collect();

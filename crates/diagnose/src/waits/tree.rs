@@ -52,7 +52,7 @@ pub struct TreeLine {
     pub text: String,
 }
 
-/// Maximum indentation in columns. Deeper lines show their depth as a number.
+/// Maximum indentation of a tree line, in columns. Deeper lines show their depth as a number.
 const MAX_INDENT_COLUMNS: usize = 24;
 
 /// Renders the graph as a text tree, highest-ranked root blocker first. Waits without a detected blocker come last.
@@ -134,7 +134,7 @@ impl<'a> SpanningForest<'a> {
     }
 }
 
-/// Pending step of the depth-first rendering.
+/// Pending step of the depth-first rendering of the tree.
 enum RenderStep<'a> {
     Waiter(&'a LockWait, TreeIndent),
     Folded(WaitParticipant, String, TreeIndent),
@@ -212,7 +212,7 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    /// Renders the tree below a waiter or blocker. Avoids recursion because wait chains can be long.
+    /// Renders the tree below a waiter or blocker. Avoids recursion because wait chains can contain thousands of sessions.
     fn render_descendants(&mut self, party: WaitParticipant, indent: &TreeIndent) {
         let mut pending = self.child_render_steps(party, indent);
         while let Some(step) = pending.pop() {

@@ -13,7 +13,7 @@ pub(super) enum LockWaitState {
     TableLevelLock,
 }
 
-/// Lock wait states in lowercase, as observed on MySQL 9.7.4 and MariaDB 10.11.19.
+/// Session states that indicate a lock wait, in lowercase, as observed on MySQL 9.7.4 and MariaDB 10.11.19.
 const LOCK_WAIT_THREAD_STATES: [(&str, LockWaitState); 12] = [
     ("user lock", LockWaitState::Metadata(MetadataObjectKind::UserLock)),
     ("waiting for table metadata lock", LockWaitState::Metadata(MetadataObjectKind::Table)),

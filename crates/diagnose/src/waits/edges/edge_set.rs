@@ -1,4 +1,4 @@
-//! Set of edges with at most one wait per waiter-blocker pair.
+//! Set of wait graph edges, with at most one wait per pair of waiter and blocker.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -16,16 +16,17 @@ pub(in crate::waits) struct EdgeSet {
     pub(in crate::waits) unknown_reasons: HashMap<u64, String>,
 }
 
-/// Lock wait and the strength of the blocking lock.
+/// Lock wait and the strength of the blocking lock mode.
 struct WaitEdge {
     wait: LockWait,
     strength: usize,
 }
 
 impl WaitEdge {
-    /// Returns the wait's sort key. For each waiter-blocker pair, the set retains the wait that sorts first.
+    /// Returns the wait's sort key. For each pair of waiter and blocker, the set retains the wait that sorts first.
     ///
-    /// Server-listed waits sort before inferred waits, granted before pending locks, strong before weak lock modes.
+    /// Waits listed by the server sort before inferred waits, waits for granted locks before waits for pending locks,
+    /// and waits for strong lock modes before waits for weak lock modes.
     /// The sort key makes the retained wait independent of the order of the input rows.
     fn precedence(&self) -> impl Ord {
         let wait = &self.wait;
@@ -45,7 +46,7 @@ pub(super) struct LockConflict {
 }
 
 impl EdgeSet {
-    /// Adds a wait unless waiter and blocker are the same. Retains only one wait per waiter-blocker pair.
+    /// Adds a wait unless waiter and blocker are the same. Retains only one wait per pair of waiter and blocker.
     pub(super) fn add_wait_edge(&mut self, waiter: WaitParticipant, blocker: WaitParticipant, reason: LockConflict) {
         if waiter == blocker {
             return;

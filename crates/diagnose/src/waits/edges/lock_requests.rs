@@ -50,7 +50,7 @@ fn collect_objects_with_granted_locks(observed: &LockSnapshot) -> HashSet<&Metad
 
 /// Infers a session's pending lock requests.
 ///
-/// The session's state determines the kind of object; its statement determines which locked objects match.
+/// The session's state determines the kind of the requested object, and its statement determines the matching objects.
 fn infer_lock_requests(
     facts: &ObservedSession,
     kind: &MetadataObjectKind,
@@ -72,7 +72,7 @@ fn infer_lock_requests(
     matching.map(|&object| LockRequest { session: session.id, object: object.clone(), mode, inferred: true }).collect()
 }
 
-/// Returns true if a statement contains the name in quotes, as in `GET_LOCK('name', 10)`.
+/// Returns true if a statement contains the name of a user lock in quotes, as in `GET_LOCK('name', 10)`.
 fn contains_quoted_name(statement: &[u8], name: &str) -> bool {
     ["'", "\""].iter().any(|quote| {
         memchr::memmem::find(

@@ -87,8 +87,8 @@ fn add_lock_request_edges(
 
 /// Returns the owners of a lock.
 ///
-/// A metadata lock without a session is attributed to the sessionless transactions that lock the same InnoDB table.
-/// If there are none but only one sessionless transaction exists, the lock is attributed to that transaction.
+/// A metadata lock without a session is attributed to the transactions without a session that lock the same table.
+/// If there is no such transaction, but only one transaction without a session, the lock is attributed to it.
 fn find_lock_owners(lock: &MetadataLock, index: &LockSnapshotIndex<'_>) -> Vec<WaitParticipant> {
     if let Some(session) = lock.session {
         return vec![WaitParticipant::Session(session)];

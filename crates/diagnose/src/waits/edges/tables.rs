@@ -1,6 +1,6 @@
-//! Detection of waits for table flushes and storage engines' table-level locks.
+//! Detects waits for table flushes and for table-level locks of storage engines.
 //!
-//! Server tables list neither kind of wait. The blockers are identified by their metadata locks on the tables.
+//! No server table lists these waits. Their blockers are identified by metadata locks on the requested tables.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -58,7 +58,7 @@ fn group_tables_by_session<'a>(holders: &TableHolders<'a>) -> HashMap<u64, Vec<&
 
 /// Adds wait edges for a session that is flushing tables or reopening a flushed table.
 ///
-/// A flush waits for running statements that use the flushed tables and for sessions that executed `LOCK TABLES`.
+/// A flush waits for running statements that use the flushed tables and for sessions that locked them (`LOCK TABLES`).
 /// An idle session with an open transaction does not block a flush.
 fn add_flush_wait_edges(
     edges: &mut EdgeSet,
@@ -99,10 +99,10 @@ fn add_flush_wait_edges(
     }
 }
 
-/// Adds wait edges for a session that is waiting for a table-level lock. Writers conflict with readers and writers.
+/// Adds wait edges for a session that is waiting for a table-level lock. Writers block both readers and writers.
 ///
 /// A session that itself waits for a table-level lock is never reported as a blocker.
-/// Idle sessions, which may hold `LOCK TABLES` locks, are reported only if no running session uses the table.
+/// Idle sessions may hold `LOCK TABLES` locks. They are reported as blockers only if no running session uses the table.
 fn add_table_lock_edges(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,
