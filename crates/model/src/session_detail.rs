@@ -8,7 +8,7 @@ use std::sync::Arc;
 pub struct SessionDetail {
     /// Digest of the running statement, as reported by the server.
     pub statement_digest: Option<Vec<u8>>,
-    /// Client program name (`program_name` connection attribute). Sessions of the same program share one copy of the name.
+    /// Client program name (`program_name` connection attribute). Sessions of the same program share one allocation.
     pub program_name: Option<Arc<[u8]>>,
     /// Lock that the session is waiting for. Also names the blocking transaction if it has no session.
     pub waits_for: Option<String>,

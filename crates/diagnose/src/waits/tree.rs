@@ -212,7 +212,7 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    /// Renders the tree below a waiter or blocker. Avoids recursion because wait chains can contain thousands of sessions.
+    /// Renders the tree below a waiter or blocker. Does not recurse because wait chains can have thousands of members.
     fn render_descendants(&mut self, party: WaitParticipant, indent: &TreeIndent) {
         let mut pending = self.child_render_steps(party, indent);
         while let Some(step) = pending.pop() {
