@@ -20,7 +20,7 @@ const NON_CLIENT_HOSTS: [&[u8]; 2] = [b"", b"connecting host"];
 ///
 /// The function does not detect:
 /// - Clew's own sessions, which the `clew-mysql` crate detects by id.
-/// - MySQL replication threads that run a trigger. The server lists them under the account of the trigger's definer.
+/// - MySQL replication threads that run a trigger. The process list shows the account of the trigger's definer.
 ///   Therefore, `clew-mysql` also checks the session's thread type before each kill.
 #[must_use]
 pub fn is_internal_session(session: &Session) -> bool {

@@ -6,7 +6,7 @@ use clew_model::Session;
 
 use crate::internal_sessions::is_internal_session;
 
-/// Accounts of cloud vendors and server components, which are protected by default.
+/// Accounts of cloud vendors and server components that are protected by default.
 const DEFAULT_PROTECTED_ACCOUNTS: [&str; 9] = [
     "rdsadmin",
     "rdsbackup",

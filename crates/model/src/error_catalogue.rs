@@ -39,7 +39,7 @@ catalogue! {
     UNKNOWN_INSTANCE = 404 "DBS.200002" "unknown-instance";
     /// No node with this id exists in the instance.
     UNKNOWN_NODE = 404 "DBS.290013" "unknown-node";
-    /// The project, which belongs to the caller's domain, is disabled.
+    /// The project belongs to the caller's domain but is disabled.
     PROJECT_UNAVAILABLE = 403 "APIGW.0310" "project-unavailable";
     /// The request would exceed the maximum number of tags per instance.
     TAG_QUOTA = 400 "DBS.200087" "tag-quota";

@@ -86,7 +86,7 @@ pub struct NodeUrl {
     pub port: u16,
     /// TLS mode.
     pub tls: TlsMode,
-    /// PEM file with trusted CA certificates, which are used instead of public certificate authorities.
+    /// PEM file with trusted CA certificates. They replace the public certificate authorities.
     pub ca: Option<PathBuf>,
     /// PEM file with the server's RSA public key, which encrypts the password.
     /// Corresponds to MySQL's `--server-public-key-path`.

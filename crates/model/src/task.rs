@@ -39,7 +39,7 @@ impl TaskStatus {
         Self::ALL.into_iter().find(|status| status.name() == name)
     }
 
-    /// Returns the state name used in the API, which reports queued collections as `running` (API spec, section 1.3).
+    /// Returns the state name used in the API. Queued collections are reported as `running` (API spec, section 1.3).
     #[must_use]
     pub fn api_name(self) -> &'static str {
         match self {

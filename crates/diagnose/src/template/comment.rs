@@ -7,9 +7,9 @@ use super::sql_modes;
 pub(super) enum CommentKind {
     /// The text is not a comment.
     None,
-    /// Plain comment or optimizer hint, with its length in bytes.
+    /// Plain comment or optimizer hint. The value is its length in bytes.
     Plain(usize),
-    /// Executable comment `/*! … */` or `/*M! … */`, whose content some servers execute.
+    /// Executable comment `/*! … */` or `/*M! … */`. Some servers execute its content.
     /// `start` is the offset of the comment's content, which follows the marker and the version number.
     Executable { start: usize, length: usize },
     /// The start or end of the comment is ambiguous.
@@ -33,7 +33,7 @@ pub(super) fn classify_comment(rest: &[u8]) -> CommentKind {
     }
 }
 
-/// Classifies a line comment, which starts with `#` or `--`.
+/// Classifies a line comment (`#` or `--`).
 /// A NUL byte before the line break makes the end of the comment ambiguous.
 fn classify_line_comment(rest: &[u8]) -> CommentKind {
     match memchr::memchr2(b'\n', 0, rest) {

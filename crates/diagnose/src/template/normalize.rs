@@ -63,7 +63,7 @@ impl StatementNormalizer {
         }
     }
 
-    /// Appends `...`, which replaces the rest of the statement.
+    /// Appends `...` in place of the rest of the statement.
     pub(super) fn push_omission_mark(&mut self) {
         self.push_ellipsis();
     }

@@ -101,7 +101,7 @@ pub enum LockResourceKind {
     InnoDbTable,
     /// Metadata lock.
     Metadata(MetadataObjectKind),
-    /// Table flush, which waits until the table is no longer in use.
+    /// Table flush. It waits until the table is no longer in use.
     TableFlush,
     /// Table-level lock of a storage engine such as MyISAM.
     TableLevelLock,

@@ -48,7 +48,7 @@ pub enum SessionRole {
     User,
     /// Replication applier.
     Applier,
-    /// Any other internal thread of the server.
+    /// Internal server thread other than a replication applier.
     Internal,
     /// Clew's own session.
     Clew,
@@ -82,7 +82,7 @@ pub struct TableName {
 pub struct InnoDbLockWait {
     /// Owner of the waiting request.
     pub waiting: LockOwner,
-    /// Owner of the blocking lock, which has been granted or precedes the waiting request in the queue.
+    /// Owner of the blocking lock. The lock has been granted or precedes the waiting request in the queue.
     pub blocking: LockOwner,
     /// Requested lock.
     pub lock: InnoDbLock,

@@ -79,7 +79,7 @@ pub enum MetadataObjectKind {
     Tablespace,
     /// User lock, acquired with `GET_LOCK`.
     UserLock,
-    /// Any other kind of object, with the server's name for it in lowercase.
+    /// Kind of object without a variant of its own. The value is the server's name for the kind, in lowercase.
     Other(Box<str>),
 }
 

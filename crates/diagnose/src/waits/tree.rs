@@ -24,16 +24,16 @@ impl Default for TreeLayout {
     }
 }
 
-/// Kind of tree line, which determines its color.
+/// Kind of tree line. It determines the color of the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TreeLineKind {
     /// Root blocker, or heading of a cycle.
     Root,
     /// Waiting session or transaction.
     Waiter,
-    /// Details of the waiter or blocker above.
+    /// Details of the preceding waiter or blocker in the tree.
     Detail,
-    /// Statement of the waiter or blocker above.
+    /// Statement of the preceding waiter or blocker in the tree.
     Statement,
     /// Summary of omitted root blockers or waiters.
     Folded,

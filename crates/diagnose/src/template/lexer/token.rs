@@ -15,7 +15,7 @@ pub(in crate::template) enum Token<'a> {
     Number,
     /// Placeholder, or literal other than a number.
     Value,
-    /// `...`, which marks omitted text in a template.
+    /// `...` in a template. It marks omitted text.
     Ellipsis,
     Open,
     Close,
@@ -32,6 +32,6 @@ pub(in crate::template) enum NextChar {
     Parenthesis,
     /// Dot, as in a qualified name.
     Dot,
-    /// Any other character, or the end of the statement.
+    /// Character other than an opening parenthesis or a dot, or the end of the statement.
     Other,
 }

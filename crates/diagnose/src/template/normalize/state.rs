@@ -6,7 +6,7 @@ use super::super::keywords::Keyword;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LastToken {
     Start,
-    /// Word, with its keyword if the word is reserved.
+    /// Word. The value is `Some` if the word is a reserved keyword.
     Word(Option<&'static Keyword>),
     Name,
     /// Function name that is not a keyword because no parenthesis follows.
@@ -58,7 +58,7 @@ pub(super) struct PendingSign {
     pub(super) values: Option<ValueList>,
 }
 
-/// Parser state for `IDENTIFIED BY`, which precedes a password.
+/// Parser state for the password after `IDENTIFIED BY`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PasswordState {
     NotExpected,
