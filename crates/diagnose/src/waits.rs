@@ -2,7 +2,8 @@
 //!
 //! The caller reads each lock table of the server once and passes the rows as a [`LockSnapshot`].
 //! The wait graph is built in memory, so the server does not execute any joins.
-//! InnoDB lock waits are matched to sessions by transaction id. Metadata lock waits are derived from lock mode conflicts.
+//! InnoDB lock waits are matched to sessions by transaction id.
+//! Metadata lock waits are derived from conflicts between lock modes.
 //! A wait that is not listed in any server table is inferred from the session's state and statement.
 //!
 //! - `build` creates the graph from the waits that `edges` detects.
